@@ -1,0 +1,1 @@
+"""The hierarchical model by region, its draws and the gate they must pass."""

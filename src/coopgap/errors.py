@@ -1,0 +1,71 @@
+"""One error root and a branch for each stage.
+
+`InputError` and its branches carry one line for the user and end the command with exit 2.
+`NotEstimable` never ends a run: it becomes the status of the rows it concerns.
+"""
+
+from __future__ import annotations
+
+from coopgap.vocabulary import Status
+
+__all__ = [
+    "CoopgapError",
+    "InputError",
+    "NotEstimable",
+    "OutputError",
+    "StudyError",
+    "SurveyError",
+]
+
+
+class CoopgapError(Exception):
+    """Root of every error that coopgap raises on purpose."""
+
+
+class InputError(CoopgapError):
+    """Something given by the user cannot be used; one line, exit 2, nothing written.
+
+    Parameters
+    ----------
+    where
+        The file or folder, as the user named it; a column or key may follow after a colon.
+    found
+        What is there, without any respondent's value.
+    allowed
+        What would be accepted, or what to do.
+    """
+
+    def __init__(self, where: str, found: str, allowed: str) -> None:
+        self.where = where
+        self.found = found
+        self.allowed = allowed
+        super().__init__(" ".join(f"{where}: {found}; {allowed}".split()))
+
+
+class StudyError(InputError):
+    """The study folder or a model file is not usable."""
+
+
+class SurveyError(InputError):
+    """The survey file cannot be read, or does not hold what the study declares."""
+
+
+class OutputError(InputError):
+    """The output folder cannot be used."""
+
+
+class NotEstimable(CoopgapError):
+    """An estimate does not exist for these data; its rows stay, with this status.
+
+    Parameters
+    ----------
+    reason
+        One clause that completes "not estimable: …".
+    status
+        The status that the rows carry.
+    """
+
+    def __init__(self, reason: str, status: Status = Status.NOT_ESTIMABLE) -> None:
+        self.reason = reason
+        self.status = status
+        super().__init__(reason)

@@ -1,0 +1,211 @@
+"""Every estimator meets here: two outcome distributions with a covariance become gaps and ratios.
+
+`Margins` is the one seam. A fit is standardised into margins, a table of counts gives them
+directly, posterior draws give one pair a draw; the same contrasts then turn each into rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from coopgap.arrays import FloatArray
+from coopgap.vocabulary import Quantity
+
+__all__ = [
+    "Contrast",
+    "Interval",
+    "Margins",
+    "contrast_values",
+    "contrasts",
+    "estimate_contrasts",
+    "wald",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margins:
+    """Standardised outcome distribution of members and of the comparison group.
+
+    Attributes
+    ----------
+    member, comparison
+        Shape (J,): probability of each level, lowest first; each sums to one.
+    cov
+        Shape (2J, 2J): covariance of `member` followed by `comparison`.
+    df
+        Degrees of freedom of the t distribution for intervals; infinity for normal.
+    """
+
+    member: FloatArray
+    comparison: FloatArray
+    cov: FloatArray
+    df: float = np.inf
+
+
+class Contrast(NamedTuple):
+    """A quantity at a category: for thresholds the index of the level it starts at."""
+
+    quantity: Quantity
+    category: str
+    level: int
+    by_threshold: bool
+    of_member: bool = False
+
+
+class Interval(NamedTuple):
+    """An estimate with its uncertainty; `std_error` is of the logarithm for ratios."""
+
+    estimate: float
+    std_error: float
+    lower: float
+    upper: float
+    p_value: float
+
+
+_LOG_SCALE = {Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO}
+_NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
+
+
+def contrasts(levels: Sequence[str]) -> tuple[Contrast, ...]:
+    """Every quantity that two distributions over `levels` have, in the order of the tables.
+
+    Two levels give the contrasts of the upper level, category empty. More levels give a row a
+    threshold (`>=B`), highest first as a reader meets them, then a row a level.
+    """
+    last = len(levels) - 1
+    if last == 1:
+        ratio, at = Quantity.ODDS_RATIO, [(1, "")]
+    else:
+        ratio = Quantity.CUMULATIVE_ODDS_RATIO
+        at = [(j, f">={levels[j]}") for j in range(last, 0, -1)]
+    rows = [
+        Contrast(quantity, category, j, True)
+        for quantity in (Quantity.RISK_DIFFERENCE, Quantity.RISK_RATIO, ratio)
+        for j, category in at
+    ]
+    if last > 1:
+        rows += [
+            Contrast(Quantity.RISK_DIFFERENCE, levels[j], j, False) for j in range(last, -1, -1)
+        ]
+    rows.append(Contrast(Quantity.SUPERIORITY, "", 0, False))
+    shown = range(last, 0 if last == 1 else -1, -1)
+    rows += [
+        Contrast(Quantity.SHARE, levels[j], j, False, of_member)
+        for of_member in (True, False)
+        for j in shown
+    ]
+    return tuple(rows)
+
+
+def contrast_values(contrast: Contrast, member: FloatArray, comparison: FloatArray) -> FloatArray:
+    """Value of a contrast for distributions along the last axis.
+
+    Parameters
+    ----------
+    contrast
+        One of `contrasts(levels)`.
+    member, comparison
+        Shape (..., J).
+
+    Returns
+    -------
+    FloatArray
+        Shape (...).
+
+    Notes
+    -----
+    Superiority is P(member above comparison) + half P(equal).
+    """
+    if contrast.quantity is Quantity.SUPERIORITY:
+        below = np.cumsum(comparison, axis=-1) - comparison / 2
+        return np.asarray((member * below).sum(axis=-1))
+    p1, p0 = (_probability(contrast, side) for side in (member, comparison))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        match contrast.quantity:
+            case Quantity.RISK_DIFFERENCE:
+                return np.asarray(p1 - p0)
+            case Quantity.RISK_RATIO:
+                return np.asarray(p1 / p0)
+            case Quantity.SHARE:
+                return p1 if contrast.of_member else p0
+            case _:
+                return np.asarray(p1 * (1 - p0) / (p0 * (1 - p1)))
+
+
+def _probability(contrast: Contrast, side: FloatArray) -> FloatArray:
+    j = contrast.level
+    return np.asarray(side[..., j:].sum(axis=-1) if contrast.by_threshold else side[..., j])
+
+
+def _gradient(contrast: Contrast, margins: Margins) -> FloatArray:
+    """Gradient over (member, comparison), shape (2J,), on the scale the interval is made on."""
+    member, comparison = margins.member, margins.comparison
+    n = member.size
+    if contrast.quantity is Quantity.SUPERIORITY:
+        above = np.cumsum(member[::-1])[::-1] - member / 2
+        return np.concatenate([np.cumsum(comparison) - comparison / 2, above])
+    marker = np.zeros(n)
+    marker[contrast.level : n if contrast.by_threshold else contrast.level + 1] = 1.0
+    p1, p0 = float(marker @ member), float(marker @ comparison)
+    match contrast.quantity:
+        case Quantity.RISK_DIFFERENCE:
+            d1, d0 = 1.0, -1.0
+        case Quantity.RISK_RATIO:
+            d1, d0 = 1 / p1, -1 / p0
+        case Quantity.SHARE:
+            d1, d0 = (1.0, 0.0) if contrast.of_member else (0.0, 1.0)
+        case _:
+            d1, d0 = 1 / (p1 * (1 - p1)), -1 / (p0 * (1 - p0))
+    return np.concatenate([marker * d1, marker * d0])
+
+
+def wald(
+    estimate: float, std_error: float, *, df: float, prob: float, null: float, log: bool = False
+) -> Interval:
+    """Wald interval with a t quantile; on the log scale, returned as a ratio, if `log`."""
+    centre = float(np.log(estimate)) if log else estimate
+    half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error
+    ends = (centre - half, centre + half)
+    lower, upper = (float(np.exp(end)) if log else end for end in ends)
+    shift = centre - (float(np.log(null)) if log else null)
+    p_value = float(2 * stats.t.sf(abs(shift) / std_error, df)) if std_error > 0 else np.nan
+    return Interval(estimate, std_error, lower, upper, p_value)
+
+
+def estimate_contrasts(
+    margins: Margins, levels: Sequence[str], prob: float = 0.95
+) -> dict[Contrast, Interval | None]:
+    """Every contrast of two margins with its delta-method interval.
+
+    Parameters
+    ----------
+    margins
+        Standardised distributions with their covariance.
+    levels
+        Names of the J levels, lowest first.
+    prob
+        Coverage probability.
+
+    Returns
+    -------
+    dict
+        By contrast; None where the ratio does not exist because a share is 0 or 1. Shares have
+        no p-value (NaN). Intervals of differences and shares are not clipped.
+    """
+    result: dict[Contrast, Interval | None] = {}
+    for contrast in contrasts(levels):
+        log = contrast.quantity in _LOG_SCALE
+        value = float(contrast_values(contrast, margins.member, margins.comparison))
+        if log and not (0 < value < np.inf):
+            result[contrast] = None
+            continue
+        gradient = _gradient(contrast, margins)
+        std_error = float(np.sqrt(max(gradient @ margins.cov @ gradient, 0.0)))
+        null = 1.0 if log else _NULL.get(contrast.quantity, np.nan)
+        result[contrast] = wald(value, std_error, df=margins.df, prob=prob, null=null, log=log)
+    return result

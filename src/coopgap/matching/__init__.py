@@ -1,0 +1,1 @@
+"""The matched sample: sets, weights, balance, feasibility."""

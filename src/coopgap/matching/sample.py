@@ -1,0 +1,33 @@
+"""The matched sample: what every matching method returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coopgap.arrays import FloatArray, IntArray
+
+__all__ = ["MatchedSample"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedSample:
+    """Matching weights and sets over the n rows of a model.
+
+    Attributes
+    ----------
+    method
+        Name of the matching method.
+    weight
+        Shape (n,): matching weight. One for members kept; for the comparison group weights that
+        sum, over sampling weight times matching weight, to the comparison group's own sampling
+        weight; zero for people left out.
+    set_id
+        Shape (n,): matched set from 0, -1 for people in none. All -1 for methods without sets.
+    n_sets
+        Number of matched sets that hold both groups.
+    """
+
+    method: str
+    weight: FloatArray
+    set_id: IntArray
+    n_sets: int

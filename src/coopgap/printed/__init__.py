@@ -1,0 +1,1 @@
+"""Numbers printed in reports whose microdata are closed, and what they imply."""

@@ -1,0 +1,1 @@
+"""Fits on arrays and cells, each a pure function that returns a frozen record."""

@@ -1,0 +1,1 @@
+"""The only place that turns numbers into text and pictures."""

@@ -1,0 +1,1 @@
+"""What would have to differ for a gap to change."""

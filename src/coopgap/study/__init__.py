@@ -1,0 +1,1 @@
+"""Study folders: records, and reading them from TOML."""

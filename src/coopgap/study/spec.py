@@ -1,0 +1,191 @@
+"""A study and its models as frozen records: what the columns mean and who is compared.
+
+Nothing here reads a file; `coopgap.study.load` fills these records from a study folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+__all__ = [
+    "Benchmark",
+    "Code",
+    "Design",
+    "Group",
+    "Hierarchical",
+    "Matching",
+    "Mode",
+    "ModelSpec",
+    "Phone",
+    "Role",
+    "Study",
+    "Variable",
+    "VariableType",
+    "Variant",
+]
+
+type Code = str | int | float | bool
+"""A value as it stands in a survey file or a codebook."""
+
+VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
+Role = Literal["confounder", "mediator", "component", "negative_control"]
+MatchingMethod = Literal["exact"]
+LinkName = Literal["logit", "probit", "cloglog"]
+PopulationName = Literal["members", "all_members", "pooled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The membership question."""
+
+    column: str
+    member: Code
+    comparison: Code
+    missing: tuple[Code, ...] = ()
+    prevalence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """The column that tells interviews in person from interviews by phone."""
+
+    column: str
+    in_person: Code
+    phone: Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """How people were sampled.
+
+    `region` names a declared variable; the others name columns of the survey file.
+    """
+
+    region: str | None = None
+    zone: str | None = None
+    weight: str | None = None
+    id: str | None = None
+    cluster: str | None = None
+    mode: Mode | None = None
+    population: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """Equivalence margins of the phone check, by outcome, on the probability scale."""
+
+    margin: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One question: where it stands, what its values mean, in which order.
+
+    `levels` is always the final, ordered tuple (lowest first for ordinal and banded, reference
+    first for nominal, no before yes for binary and count_of), after `collapse`. `declared_levels`
+    are the levels before `collapse`; they differ only where `collapse` is given.
+    """
+
+    name: str
+    column: str
+    type: VariableType
+    levels: tuple[str, ...]
+    declared_levels: tuple[str, ...]
+    label: str = ""
+    groups: bool = False
+    role: Mapping[str, Role] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[Code, ...] = ()
+    collapse: Mapping[str, str] = field(default_factory=dict)
+    yes: tuple[Code, ...] = ()
+    no: tuple[Code, ...] = ()
+    cuts: tuple[float, ...] = ()
+    items: tuple[str, ...] = ()
+    at_least: int | None = None
+
+    def role_for(self, outcome: str) -> Role:
+        """Role of this variable beside `outcome`; a confounder unless declared otherwise."""
+        return self.role.get(outcome, "confounder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """Declared outside shares of an outcome's levels, in percent."""
+
+    outcome: str
+    source: str
+    shares: Mapping[str, float]
+    by: Mapping[str, str] = field(default_factory=dict)
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """How the comparison group is made comparable; `on` are exact strata."""
+
+    method: MatchingMethod = "exact"
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hierarchical:
+    """The hierarchical model by region: its presence asks for the family."""
+
+    zones: bool = False
+    priors: Mapping[str, float] = field(default_factory=dict)
+    draws: int = 1000
+    target_accept: float = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One outcome, its covariates and the choices made for it."""
+
+    name: str
+    outcome: str
+    covariates: tuple[str, ...]
+    link: LinkName = "logit"
+    population: PopulationName = "members"
+    matching: Matching = field(default_factory=Matching)
+    hierarchical: Hierarchical | None = None
+    variants: tuple[Variant, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every variable the model needs, once, outcome first."""
+        return tuple(dict.fromkeys((self.outcome, *self.covariates, *self.matching.on)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A named override of a model: `spec` is the model with the override applied."""
+
+    name: str
+    spec: ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A study folder, read and validated.
+
+    `headline` is the stem of the model file declared before fitting. `survey` is "example", a
+    path, or None where only `--data` can say. `sha256` covers study.toml and every model file.
+    """
+
+    name: str
+    title: str
+    survey: str | Path | None
+    group: Group
+    design: Design
+    variables: Mapping[str, Variable]
+    models: tuple[ModelSpec, ...]
+    headline: str
+    folder: Path
+    sha256: str
+    printed: str | None = None
+    smallest_gap: float = 0.05
+    phone: Phone = field(default_factory=Phone)
+    benchmarks: tuple[Benchmark, ...] = ()

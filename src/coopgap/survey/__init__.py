@@ -1,0 +1,1 @@
+"""Reading a survey, applying its codebook, collapsing people into cells."""

@@ -1,0 +1,124 @@
+"""Lossless collapse of people into cells.
+
+Covariates are categorical, so people who share every code (and their cluster) are one cell with
+a weighted count at each outcome level. Every likelihood, score and standardisation runs on cells:
+the work grows with the number of distinct cells, not with the number of people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import FloatArray, IntArray
+
+__all__ = ["Cells", "collapse", "group_codes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """Distinct rows of codes with outcome counts.
+
+    Attributes
+    ----------
+    codes
+        Shape (c, k): one row a cell, one column a key given to `collapse`.
+    counts
+        Shape (c, J): sum of weights at each outcome level.
+    squares
+        Shape (c, J): sum of squared weights.
+    people
+        Shape (c, J): unweighted number of people.
+    """
+
+    codes: IntArray
+    counts: FloatArray
+    squares: FloatArray
+    people: IntArray
+
+    @property
+    def n_people(self) -> int:
+        """People in all cells."""
+        return int(self.people.sum())
+
+
+def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """Number the distinct rows of several code columns.
+
+    Parameters
+    ----------
+    columns
+        Integer codes of shape (n,), all at least -1.
+
+    Returns
+    -------
+    codes : IntArray
+        Shape (g, k): the distinct rows in lexicographic order.
+    index : IntArray
+        Shape (n,): the row of `codes` that each person has.
+
+    Notes
+    -----
+    Mixed-radix packing into one integer, renumbered whenever the product of the radices would
+    leave 63 bits.
+    """
+    n = columns[0].size if columns else 0
+    key = np.zeros(n, dtype=np.int64)
+    width = 1
+    for column in columns:
+        low = int(column.min(initial=0))
+        radix = int(column.max(initial=0)) - low + 1
+        if width > (2**62) // radix:
+            distinct, key = np.unique(key, return_inverse=True)
+            width = distinct.size
+        key = key * radix + (column - low)
+        width *= radix
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    if not columns:
+        return np.zeros((min(n, 1), 0), dtype=np.int64), index.astype(np.int64)
+    return np.column_stack([column[first] for column in columns]), index.astype(np.int64)
+
+
+def collapse(
+    columns: Sequence[IntArray],
+    outcome: IntArray,
+    n_levels: int,
+    weight: FloatArray | None = None,
+) -> Cells:
+    """Collapse people into cells.
+
+    Parameters
+    ----------
+    columns
+        Integer codes of shape (n,): membership, covariates, cluster, set: all that must be told
+        apart.
+    outcome
+        Shape (n,): outcome level of each person, 0 to `n_levels` - 1.
+    n_levels
+        Number of outcome levels J.
+    weight
+        Shape (n,): non-negative weights; ones if absent. People of weight zero are left out.
+
+    Returns
+    -------
+    Cells
+    """
+    weight = np.ones(outcome.size) if weight is None else weight
+    keep = weight > 0
+    columns = [column[keep] for column in columns]
+    outcome, weight = outcome[keep], weight[keep]
+    codes, index = group_codes(columns)
+    slot = index * n_levels + outcome
+    size = codes.shape[0] * n_levels
+
+    def total(values: FloatArray | None) -> FloatArray:
+        return np.bincount(slot, weights=values, minlength=size).reshape(-1, n_levels)
+
+    return Cells(
+        codes=codes,
+        counts=total(weight).astype(np.float64),
+        squares=total(weight**2).astype(np.float64),
+        people=total(None).astype(np.int64),
+    )

@@ -1,0 +1,118 @@
+"""What a survey file becomes once a study's codebook has been applied to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.study.spec import Variable
+
+__all__ = ["Drop", "ModelRows", "Survey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """People left out, and why."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Validated answers of n people, as integer codes into declared levels.
+
+    Attributes
+    ----------
+    source
+        `EXAMPLE DATA` for a survey that says so in every row, else the file's name.
+    sha256
+        Of the file as read (of the values, for a DataFrame).
+    is_example
+        Whether every row carries the provenance mark.
+    member
+        Shape (n,). True for members, False for the comparison group.
+    phone
+        Shape (n,). True for interviews by phone.
+    codes
+        By variable, shape (n,): index into the variable's `levels`, -1 where missing.
+    variables
+        By name, in the order declared.
+    zone
+        Shape (n,): cluster index from 0, or None where no zone is declared. Missing zones are
+        dropped and counted like a missing answer.
+    zone_labels
+        Labels of the zone indices.
+    weight
+        Shape (n,): sampling weights, positive, or None where none is declared.
+    person
+        Shape (n,): declared identifiers as text, or None. Unique, save where a phone row repeats
+        the identifier of an in-person row.
+    n_read
+        Rows in the file.
+    dropped
+        What was left out before any model: people whose membership is missing, and so on.
+    """
+
+    source: str
+    sha256: str
+    is_example: bool
+    member: BoolArray
+    phone: BoolArray
+    codes: Mapping[str, IntArray]
+    variables: Mapping[str, Variable]
+    zone: IntArray | None
+    zone_labels: tuple[str, ...]
+    weight: FloatArray | None
+    person: tuple[str, ...] | None
+    n_read: int
+    dropped: tuple[Drop, ...]
+
+    @property
+    def n(self) -> int:
+        """People kept."""
+        return int(self.member.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRows:
+    """The complete rows of one model: n people with an answer to everything it needs.
+
+    Attributes
+    ----------
+    index
+        Shape (n,): positions in the survey.
+    outcome
+        Shape (n,): index into the outcome's levels.
+    levels
+        The outcome's levels, lowest first.
+    member
+        Shape (n,).
+    factors
+        By variable (covariates, exact strata, region and declared groups), shape (n,): level
+        index. Declared groups and the region may hold -1; covariates and strata never do.
+    factor_levels
+        By variable, its levels.
+    zone
+        Shape (n,): cluster index, or None.
+    weight
+        Shape (n,): sampling weights; ones where none is declared.
+    dropped
+        People left out for a missing answer, by the first variable that lacked one.
+    """
+
+    index: IntArray
+    outcome: IntArray
+    levels: tuple[str, ...]
+    member: BoolArray
+    factors: Mapping[str, IntArray]
+    factor_levels: Mapping[str, tuple[str, ...]]
+    zone: IntArray | None
+    weight: FloatArray
+    dropped: tuple[Drop, ...]
+
+    @property
+    def n(self) -> int:
+        """People in the model."""
+        return int(self.member.size)
