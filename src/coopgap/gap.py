@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import FloatArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.vocabulary import Quantity
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "Margins",
     "contrast_values",
     "contrasts",
+    "cluster_sums",
     "estimate_contrasts",
+    "share_margins",
     "wald",
 ]
 
@@ -209,3 +211,76 @@ def estimate_contrasts(
         null = 1.0 if log else _NULL.get(contrast.quantity, np.nan)
         result[contrast] = wald(value, std_error, df=margins.df, prob=prob, null=null, log=log)
     return result
+
+
+def share_margins(
+    outcome: IntArray,
+    member: BoolArray,
+    weight: FloatArray,
+    n_levels: int,
+    cluster: IntArray | None = None,
+) -> Margins:
+    """Weighted outcome shares of each group, with their covariance.
+
+    Parameters
+    ----------
+    outcome
+        Shape (n,): outcome level, 0 to `n_levels` - 1.
+    member
+        Shape (n,).
+    weight
+        Shape (n,): non-negative; each group needs a positive total.
+    n_levels
+        Number of levels J.
+    cluster
+        Shape (n,): cluster index, or None for independent people.
+
+    Returns
+    -------
+    Margins
+        With clusters the covariance is the linearised one of two ratio means with the factor
+        G/(G - 1) and G - 1 degrees of freedom; members and comparison people who share a cluster
+        covary. Without clusters, the same without a factor.
+    """
+    side = np.where(member, 0, 1)
+    total = np.bincount(side, weights=weight, minlength=2)
+    shares = np.bincount(side * n_levels + outcome, weights=weight, minlength=2 * n_levels)
+    shares = shares.reshape(2, n_levels) / total[:, None]
+    unit = np.zeros((outcome.size, 2, n_levels))
+    people = np.arange(outcome.size)
+    unit[people, side] = -shares[side]
+    unit[people, side, outcome] += 1.0
+    unit *= (weight / total[side])[:, None, None]
+    flat = unit.reshape(outcome.size, -1)
+    sums, factor, df = cluster_sums(flat, cluster)
+    return Margins(member=shares[0], comparison=shares[1], cov=factor * sums.T @ sums, df=df)
+
+
+def cluster_sums(unit: FloatArray, cluster: IntArray | None) -> tuple[FloatArray, float, float]:
+    """Sum unit contributions by cluster.
+
+    Parameters
+    ----------
+    unit
+        Shape (n, q): weighted contribution of each person.
+    cluster
+        Shape (n,), or None.
+
+    Returns
+    -------
+    sums : FloatArray
+        Shape (G, q), or `unit` itself without clusters.
+    factor : float
+        CR1 factor G/(G - 1), or 1.
+    df : float
+        G - 1, or infinity.
+    """
+    if cluster is None:
+        return unit, 1.0, np.inf
+    _, index = np.unique(cluster, return_inverse=True)
+    n_clusters = int(index.max(initial=-1)) + 1
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(n_clusters))
+    sums = np.add.reduceat(unit[order], starts, axis=0)
+    factor = n_clusters / (n_clusters - 1) if n_clusters > 1 else np.nan
+    return sums, factor, float(n_clusters - 1)
