@@ -20,9 +20,9 @@ __all__ = [
     "Contrast",
     "Interval",
     "Margins",
+    "cluster_sums",
     "contrast_values",
     "contrasts",
-    "cluster_sums",
     "estimate_contrasts",
     "share_margins",
     "wald",
@@ -207,7 +207,8 @@ def estimate_contrasts(
             result[contrast] = None
             continue
         gradient = _gradient(contrast, margins)
-        std_error = float(np.sqrt(max(gradient @ margins.cov @ gradient, 0.0)))
+        variance = float(gradient @ margins.cov @ gradient)
+        std_error = max(variance, 0.0) ** 0.5
         null = 1.0 if log else _NULL.get(contrast.quantity, np.nan)
         result[contrast] = wald(value, std_error, df=margins.df, prob=prob, null=null, log=log)
     return result
