@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from coopgap.arrays import FloatArray, IntArray
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["MatchedSample"]
 
@@ -31,3 +33,18 @@ class MatchedSample:
     weight: FloatArray
     set_id: IntArray
     n_sets: int
+
+    def take(self, keep: BoolArray, member: BoolArray) -> MatchedSample:
+        """Rows where `keep`, shape (n,), is true; weights stay as they are, sets are recounted.
+
+        Parameters
+        ----------
+        keep
+            Shape (n,).
+        member
+            Shape (n,): membership before the rows are taken.
+        """
+        sets = self.set_id[keep]
+        inside, is_member = sets >= 0, member[keep]
+        both = np.intersect1d(sets[inside & is_member], sets[inside & ~is_member])
+        return replace(self, weight=self.weight[keep], set_id=sets, n_sets=int(both.size))

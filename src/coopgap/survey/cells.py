@@ -50,7 +50,7 @@ def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     Parameters
     ----------
     columns
-        Integer codes of shape (n,), all at least -1.
+        At least one; integer codes of shape (n,), all at least -1.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     Mixed-radix packing into one integer, renumbered whenever the product of the radices would
     leave 63 bits.
     """
-    n = columns[0].size if columns else 0
+    n = columns[0].size
     key = np.zeros(n, dtype=np.int64)
     width = 1
     for column in columns:
@@ -75,10 +75,19 @@ def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
             width = distinct.size
         key = key * radix + (column - low)
         width *= radix
-    _, first, index = np.unique(key, return_index=True, return_inverse=True)
-    if not columns:
-        return np.zeros((min(n, 1), 0), dtype=np.int64), index.astype(np.int64)
-    return np.column_stack([column[first] for column in columns]), index.astype(np.int64)
+    index = _renumber(key, width)
+    first = np.zeros(int(index.max(initial=-1)) + 1, dtype=np.int64)
+    first[index[::-1]] = np.arange(n - 1, -1, -1)
+    return np.column_stack([column[first] for column in columns]), index
+
+
+def _renumber(key: IntArray, width: int) -> IntArray:
+    """Rank of each key among the distinct ones; linear where a table of all keys is affordable."""
+    if width > 4 * key.size + 1_000_000:
+        return np.unique(key, return_inverse=True)[1].astype(np.int64)
+    present = np.zeros(width, dtype=np.bool_)
+    present[key] = True
+    return np.asarray((np.cumsum(present) - 1)[key])
 
 
 def collapse(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.study.spec import Variable
@@ -116,3 +116,15 @@ class ModelRows:
     def n(self) -> int:
         """People in the model."""
         return int(self.member.size)
+
+    def take(self, keep: BoolArray) -> ModelRows:
+        """Rows where `keep`, shape (n,), is true; the counted drop stays as it was."""
+        return replace(
+            self,
+            index=self.index[keep],
+            outcome=self.outcome[keep],
+            member=self.member[keep],
+            factors={name: codes[keep] for name, codes in self.factors.items()},
+            zone=None if self.zone is None else self.zone[keep],
+            weight=self.weight[keep],
+        )
