@@ -32,7 +32,7 @@ type Code = str | int | float | bool
 
 VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
-MatchingMethod = Literal["exact"]
+MatchingMethod = Literal["exact", "entropy"]
 LinkName = Literal["logit", "probit", "cloglog"]
 PopulationName = Literal["members", "all_members", "pooled"]
 

@@ -1,0 +1,241 @@
+"""Balance of covariates before and after matching, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.estimate import BalanceRow
+from coopgap.matching.sample import MatchedSample
+from coopgap.matching.weights import combined_weight
+from coopgap.survey.records import ModelRows
+
+__all__ = [
+    "LevelBalance",
+    "balance_rows",
+    "largest_smd_after",
+    "level_balance",
+    "level_shares",
+    "multinomial_smd",
+    "smd",
+]
+
+
+def smd(
+    member: FloatArray, comparison: FloatArray, scale_member: FloatArray, scale_other: FloatArray
+) -> FloatArray:
+    """Standardised differences of shares.
+
+    Parameters
+    ----------
+    member, comparison
+        Shares that are compared.
+    scale_member, scale_other
+        Shares of the two unmatched groups; they make the denominator.
+
+    Returns
+    -------
+    FloatArray
+        NaN where the denominator is zero and the shares differ; zero where both are the same.
+
+    Notes
+    -----
+    The denominator is √((v₁ + v₀)/2), v the variance p(1 − p) of the indicator in each unmatched
+    group. It is the same before and after matching: otherwise matching could move it.
+
+    References
+    ----------
+    Austin (2009), Statistics in Medicine 28(25); Stuart (2010), Statistical Science 25(1), for
+    one denominator.
+    """
+    pooled = np.sqrt((scale_member * (1 - scale_member) + scale_other * (1 - scale_other)) / 2)
+    gap = member - comparison
+    fallback = np.where(np.abs(gap) < 1e-12, 0.0, np.nan)
+    return np.divide(gap, pooled, out=fallback, where=pooled > 0)
+
+
+def multinomial_smd(member: FloatArray, comparison: FloatArray) -> float:
+    """One standardised difference of two distributions over the same levels.
+
+    Parameters
+    ----------
+    member, comparison
+        Shape (J,): shares that each sum to one.
+
+    Returns
+    -------
+    float
+        √(d'S⁻d) with d the difference of shares and S the mean of the two multinomial
+        covariances. For two levels the absolute ordinary standardised difference.
+
+    References
+    ----------
+    Yang & Dalton (2012), SAS Global Forum, paper 335.
+    """
+    gap = member - comparison
+    covs = [np.diag(p) - np.outer(p, p) for p in (member, comparison)]
+    inverse = np.linalg.pinv((covs[0] + covs[1]) / 2, hermitian=True)
+    return float(np.sqrt(gap @ inverse @ gap))
+
+
+def level_shares(codes: IntArray, weight: FloatArray, n_levels: int) -> FloatArray:
+    """Weighted share of each level, shape (`n_levels`,); NaN without any weight.
+
+    People with code -1 are left out.
+    """
+    known = codes >= 0
+    total = np.bincount(codes[known], weights=weight[known], minlength=n_levels)
+    everyone = float(total.sum())
+    return total / everyone if everyone > 0 else np.full(n_levels, np.nan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelBalance:
+    """Shares of one covariate's levels in four groups, each of shape (J,).
+
+    `member_before` and `comparison_before` are the unmatched groups under sampling weights,
+    `member` and `comparison_after` the groups kept, under sampling times matching weights.
+    """
+
+    member_before: FloatArray
+    member: FloatArray
+    comparison_before: FloatArray
+    comparison_after: FloatArray
+
+    @property
+    def smd_before(self) -> FloatArray:
+        """All members against the whole comparison group."""
+        return smd(
+            self.member_before, self.comparison_before, self.member_before, self.comparison_before
+        )
+
+    @property
+    def smd_after(self) -> FloatArray:
+        """Members kept against the matched comparison group, over the unmatched groups' SD."""
+        return smd(self.member, self.comparison_after, self.member_before, self.comparison_before)
+
+
+def level_balance(
+    codes: IntArray,
+    n_levels: int,
+    member: BoolArray,
+    sampling_weight: FloatArray,
+    matching_weight: FloatArray,
+) -> LevelBalance:
+    """Shares of one covariate's levels before and after matching.
+
+    Parameters
+    ----------
+    codes
+        Shape (n,): level index, -1 for people without an answer, who are left out.
+    n_levels
+        Number of levels J.
+    member, sampling_weight, matching_weight
+        Shape (n,).
+    """
+    after = combined_weight(sampling_weight, matching_weight)
+    return LevelBalance(
+        member_before=level_shares(codes, sampling_weight * member, n_levels),
+        member=level_shares(codes, after * member, n_levels),
+        comparison_before=level_shares(codes, sampling_weight * ~member, n_levels),
+        comparison_after=level_shares(codes, after * ~member, n_levels),
+    )
+
+
+def largest_smd_after(rows: ModelRows, matched: MatchedSample) -> tuple[float, str]:
+    """Largest absolute standardised difference left by the matching, and `VARIABLE=LEVEL`.
+
+    Every variable of `rows.factors` counts, matched on or not. NaN and an empty name if there is
+    none.
+    """
+    largest, where = np.nan, ""
+    for name, codes in rows.factors.items():
+        labels = rows.factor_levels[name]
+        found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
+        for level, value in zip(labels, np.abs(found.smd_after), strict=True):
+            if np.isfinite(value) and not value <= largest:
+                largest, where = float(value), f"{name}={level}"
+    return largest, where
+
+
+def balance_rows(
+    rows: ModelRows,
+    matched: MatchedSample,
+    *,
+    model: str,
+    group: str,
+    source: str,
+    nominal: Collection[str] = (),
+) -> list[BalanceRow]:
+    """A row for each level of each covariate, matched on or not.
+
+    Parameters
+    ----------
+    rows
+        Complete rows; every variable of `rows.factors` is reported.
+    matched
+        Weights over the same rows.
+    model, group, source
+        Keys of the rows.
+    nominal
+        Variables whose level order means nothing: their cumulative differences stay empty.
+
+    Returns
+    -------
+    list of BalanceRow
+
+    Notes
+    -----
+    `member_mean` is the share of the members kept; `smd_before`, `variance_ratio_before` and
+    `ks_before` compare all members with the whole comparison group, so that members lost by the
+    matching show in the change. Both SMDs share one denominator (see `smd`). The cumulative
+    difference at a level is |F₁ − F₀| there; the largest over the levels of a variable is its
+    Kolmogorov–Smirnov distance.
+    """
+    result: list[BalanceRow] = []
+    for name, codes in rows.factors.items():
+        labels = rows.factor_levels[name]
+        found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
+        smds = found.smd_before, found.smd_after
+        ratios = (
+            _variance_ratio(found.member_before, found.comparison_before),
+            _variance_ratio(found.member, found.comparison_after),
+        )
+        steps = (
+            np.abs(np.cumsum(found.member_before - found.comparison_before)),
+            np.abs(np.cumsum(found.member - found.comparison_after)),
+        )
+        ordered = name not in nominal
+        for at, level in enumerate(labels):
+            result.append(
+                BalanceRow(
+                    model=model,
+                    group=group,
+                    covariate=name,
+                    level=level,
+                    member_mean=_number(found.member[at]),
+                    comparison_mean_before=_number(found.comparison_before[at]),
+                    comparison_mean_after=_number(found.comparison_after[at]),
+                    smd_before=_number(smds[0][at]),
+                    smd_after=_number(smds[1][at]),
+                    variance_ratio_before=_number(ratios[0][at]),
+                    variance_ratio_after=_number(ratios[1][at]),
+                    ks_before=_number(steps[0][at]) if ordered else None,
+                    ks_after=_number(steps[1][at]) if ordered else None,
+                    source=source,
+                )
+            )
+    return result
+
+
+def _variance_ratio(member: FloatArray, comparison: FloatArray) -> FloatArray:
+    below = comparison * (1 - comparison)
+    empty = np.full(member.size, np.nan)
+    return np.asarray(np.divide(member * (1 - member), below, out=empty, where=below > 0))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,247 @@
+"""Entropy balancing: comparison weights near the sampling weights that reproduce margins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, optimize
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.matching.sample import MatchedSample
+from coopgap.survey.cells import group_codes
+
+__all__ = ["Support", "balance_weights", "common_support", "dummies", "entropy_match"]
+
+_TOLERANCE = 1e-10
+_INTERIOR = 1e-6
+_MAX_STEPS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """Who shares every margin with the other group.
+
+    Attributes
+    ----------
+    keep
+        Shape (n,).
+    lost
+        By `VARIABLE=LEVEL`, number of members at a level where no comparison person is left.
+    """
+
+    keep: BoolArray
+    lost: Mapping[str, int]
+
+
+def common_support(
+    factors: Mapping[str, IntArray],
+    labels: Mapping[str, tuple[str, ...]],
+    member: BoolArray,
+) -> Support:
+    """Leave out members at a level without comparison people, and the reverse, until none is left.
+
+    Parameters
+    ----------
+    factors
+        By variable, shape (n,): level index, never -1.
+    labels
+        By variable, its levels.
+    member
+        Shape (n,).
+
+    Returns
+    -------
+    Support
+    """
+    keep = np.ones(member.size, dtype=np.bool_)
+    lost: dict[str, int] = {}
+    while True:
+        before = int(keep.sum())
+        for name, codes in factors.items():
+            size = len(labels[name])
+            members = np.bincount(codes[keep & member], minlength=size)
+            others = np.bincount(codes[keep & ~member], minlength=size)
+            for level in np.flatnonzero((members > 0) & (others == 0)):
+                key = f"{name}={labels[name][level]}"
+                lost[key] = lost.get(key, 0) + int(members[level])
+            keep &= ((members > 0) & (others > 0))[codes]
+        if int(keep.sum()) == before:
+            return Support(keep=keep, lost=lost)
+
+
+def dummies(codes: IntArray, n_levels: int) -> FloatArray:
+    """Indicators of every level after the first, shape (n, `n_levels` - 1)."""
+    return np.asarray(codes[:, None] == np.arange(1, n_levels), dtype=np.float64)
+
+
+def balance_weights(features: FloatArray, target: FloatArray, base: FloatArray) -> FloatArray:
+    """Weights nearest to `base` in relative entropy whose weighted mean is `target`.
+
+    Parameters
+    ----------
+    features
+        Shape (c, k): one row a cell.
+    target
+        Shape (k,): means to be reproduced.
+    base
+        Shape (c,): base weight of each cell, positive.
+
+    Returns
+    -------
+    FloatArray
+        Shape (c,): positive weights that sum to one.
+
+    Raises
+    ------
+    NotEstimable
+        No positive weights reproduce the target.
+
+    Notes
+    -----
+    w_i ∝ q_i·exp(λ'(x_i − t)), where λ minimises the convex dual log Σ q_i·exp(λ'(x_i − t)).
+    Newton steps with halving; features that are collinear on the rows are left out by pivoted QR,
+    and the target is checked on all of them at the end.
+
+    References
+    ----------
+    Hainmueller (2012), Political Analysis 20(1), equations 5 to 8.
+    """
+    if not _is_interior(features, target):
+        raise NotEstimable("no positive weights reproduce the margins")
+    centred = features - target
+    columns = _independent(features)
+    x = centred[:, columns]
+    log_base = np.log(base)
+    multiplier = np.zeros(columns.size)
+    value, weight = _dual(x, log_base, multiplier)
+    for _ in range(_MAX_STEPS):
+        gradient = weight @ x
+        if np.abs(gradient).max(initial=0.0) < _TOLERANCE:
+            break
+        hessian = (x * weight[:, None]).T @ x - np.outer(gradient, gradient)
+        step = linalg.lstsq(hessian, gradient)[0]
+        slope, length = float(gradient @ step), 1.0
+        while True:
+            candidate, moved = _dual(x, log_base, multiplier - length * step)
+            if candidate <= value - 1e-4 * length * slope or length < 1e-10:
+                break
+            length /= 2
+        multiplier, value, weight = multiplier - length * step, candidate, moved
+    if np.abs(weight @ centred).max(initial=0.0) > 1e-7:
+        raise NotEstimable("no positive weights reproduce the margins")
+    return weight
+
+
+def _dual(x: FloatArray, log_base: FloatArray, multiplier: FloatArray) -> tuple[float, FloatArray]:
+    """Value of the dual and the weights it implies."""
+    exponent = log_base + x @ multiplier
+    top = float(exponent.max())
+    raw = np.exp(exponent - top)
+    total = float(raw.sum())
+    return top + float(np.log(total)), raw / total
+
+
+def _independent(features: FloatArray) -> IntArray:
+    """Columns that, beside a constant, are linearly independent."""
+    centred = features - features.mean(axis=0)
+    if centred.shape[1] == 0:
+        return np.zeros(0, dtype=np.int64)
+    _, r, pivot = linalg.qr(centred, mode="economic", pivoting=True)
+    size = np.abs(np.diag(r))
+    rank = int((size > 1e-9 * max(1.0, float(size.max(initial=0.0)))).sum())
+    return np.sort(pivot[:rank]).astype(np.int64)
+
+
+def _is_interior(features: FloatArray, target: FloatArray) -> bool:
+    """Whether positive weights on every row can reproduce the target: one linear programme."""
+    rows, k = features.shape
+    if k == 0:
+        return True
+    # p >= t for every row, largest t: written as p = t + s with s >= 0.
+    equality = np.vstack([(features - target).T, np.ones(rows)])
+    equality = np.column_stack([equality, equality.sum(axis=1)])
+    right = np.append(np.zeros(k), 1.0)
+    cost = np.append(np.zeros(rows), -1.0)
+    found = optimize.linprog(cost, A_eq=equality, b_eq=right, method="highs")
+    return bool(found.status == 0 and -float(found.fun or 0.0) * rows > _INTERIOR)
+
+
+def entropy_match(
+    factors: Mapping[str, IntArray],
+    labels: Mapping[str, tuple[str, ...]],
+    member: BoolArray,
+    weight: FloatArray,
+) -> MatchedSample:
+    """Weight the comparison group so that it reproduces the members' margins exactly.
+
+    Parameters
+    ----------
+    factors
+        By variable to be balanced, shape (n,): level index, never -1.
+    labels
+        By variable, its levels.
+    member
+        Shape (n,).
+    weight
+        Shape (n,): sampling weights, positive; the base weights.
+
+    Returns
+    -------
+    MatchedSample
+        Members have weight 1 unless one of their levels has no comparison person, comparison
+        people at a level without members weight 0. There are no sets.
+
+    Raises
+    ------
+    NotEstimable
+        Nobody shares every margin, or no positive weights reproduce the margins jointly; the
+        variable that first made it impossible is named.
+    """
+    keep = common_support(factors, labels, member).keep
+    if not (keep & member).any() or not (keep & ~member).any():
+        raise NotEstimable(
+            f"no level of {', '.join(factors)} is shared by the {int(member.sum())} members and "
+            f"the {int((~member).sum())} comparison people"
+        )
+    target = keep & member
+    source = keep & ~member
+    none = np.zeros(int(source.sum()), dtype=np.int64)
+    codes, cell = group_codes([*(column[source] for column in factors.values()), none])
+    base = np.bincount(cell, weights=weight[source])
+    blocks, means = [], []
+    for position, (name, column) in enumerate(factors.items()):
+        size = len(labels[name])
+        blocks.append(dummies(codes[:, position], size))
+        share = np.bincount(column[target], weights=weight[target], minlength=size)
+        means.append(share[1:] / share.sum())
+    balanced = _balance_named(list(factors), blocks, means, base)
+    result = np.where(target, 1.0, 0.0)
+    result[source] = (balanced * base.sum() / base)[cell]
+    return MatchedSample(
+        method="entropy",
+        weight=result,
+        set_id=np.full(member.size, -1, dtype=np.int64),
+        n_sets=0,
+    )
+
+
+def _balance_named(
+    names: list[str], blocks: list[FloatArray], means: list[FloatArray], base: FloatArray
+) -> FloatArray:
+    """Balance every block; on failure name the variable that first made it impossible."""
+    none = np.zeros((base.size, 0))
+    try:
+        return balance_weights(np.hstack([none, *blocks]), np.concatenate([*means, []]), base)
+    except NotEstimable as error:
+        for size in range(1, len(names) + 1):
+            if not _is_interior(np.hstack(blocks[:size]), np.concatenate(means[:size])):
+                known = ", ".join(names[: size - 1])
+                beside = f" beside {known}" if known else ""
+                raise NotEstimable(
+                    f"the comparison group cannot reproduce the members' margin of "
+                    f"{names[size - 1]}{beside}"
+                ) from error
+        raise

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from coopgap.matching.balance import (
+    balance_rows,
+    largest_smd_after,
+    level_balance,
+    level_shares,
+    multinomial_smd,
+    smd,
+)
+from coopgap.matching.dispatch import match
+from coopgap.study.spec import Matching
+
+# WDDCM Peru, Tables 1 and 2.
+AGE = np.array([[80, 142, 183, 219, 185, 195], [183, 209, 213, 216, 113, 69]])
+SEX = np.array([[432, 572], [504, 499]])
+
+
+@pytest.mark.parametrize(("table", "expected"), [(AGE, 0.533), (SEX, 0.145)])
+def test_multinomial_smd_of_the_printed_margins(table, expected):
+    # Yang & Dalton's formula on the printed counts, three digits.
+    shares = table / table.sum(axis=1, keepdims=True)
+    assert multinomial_smd(*shares) == pytest.approx(expected, abs=5e-4)
+
+
+@pytest.mark.parametrize(("table", "statistic", "df"), [(AGE, 132.95, 5), (SEX, 10.51, 1)])
+def test_printed_margins_have_the_known_chi_square(table, statistic, df):
+    found = stats.chi2_contingency(table, correction=False)
+    assert found.statistic == pytest.approx(statistic, abs=5e-3)  # two digits are known
+    assert found.dof == df
+
+
+def test_multinomial_smd_of_two_levels_is_the_ordinary_one():
+    p, q = np.array([0.3, 0.7]), np.array([0.45, 0.55])
+    assert multinomial_smd(p, q) == pytest.approx(abs(smd(p, q, p, q)[0]))
+
+
+def test_multinomial_smd_is_the_one_of_a_dropped_level():
+    p, q = np.array([0.2, 0.5, 0.3]), np.array([0.4, 0.35, 0.25])
+    cov = sum(np.diag(s[1:]) - np.outer(s[1:], s[1:]) for s in (p, q)) / 2
+    gap = (p - q)[1:]
+    assert multinomial_smd(p, q) == pytest.approx(np.sqrt(gap @ np.linalg.solve(cov, gap)))
+
+
+def test_smd_by_hand():
+    p, q = np.array([0.5]), np.array([0.2])
+    assert smd(p, q, p, q)[0] == pytest.approx(0.3 / np.sqrt((0.25 + 0.16) / 2))
+    zero = np.array([0.0])
+    assert smd(zero, zero, zero, zero)[0] == 0
+    assert np.isnan(smd(zero, p, zero, zero)[0])
+
+
+def test_after_exact_matching_nothing_is_left(random_rows):
+    on = ("region", "age", "sex")
+    matched = match(random_rows, Matching(method="exact", on=on))
+    rows = balance_rows(random_rows, matched, model="m", group="all", source="s")
+    assert max(abs(row.smd_after) for row in rows) == pytest.approx(0, abs=1e-12)
+    assert max(abs(row.smd_before) for row in rows) > 0.1
+    assert all(row.ks_after == pytest.approx(0, abs=1e-12) for row in rows)
+    assert all(row.variance_ratio_after == pytest.approx(1) for row in rows)
+
+
+def test_denominator_is_the_same_before_and_after(random_rows):
+    # smd_after times the unmatched pooled SD is the difference of the matched shares, for a
+    # variable that was not matched on.
+    matched = match(random_rows, Matching(method="exact", on=("sex",)))
+    rows = balance_rows(random_rows, matched, model="m", group="all", source="s")
+    for row in (row for row in rows if row.covariate == "age"):
+        code = random_rows.factor_levels["age"].index(row.level)
+        before = np.average(
+            random_rows.factors["age"][random_rows.member] == code,
+            weights=random_rows.weight[random_rows.member],
+        )
+        other = row.comparison_mean_before
+        pooled = np.sqrt((before * (1 - before) + other * (1 - other)) / 2)
+        assert row.smd_after * pooled == pytest.approx(row.member_mean - row.comparison_mean_after)
+        assert row.smd_before * pooled == pytest.approx(before - other)
+
+
+def test_members_lost_leave_the_member_mean_but_not_the_smd_before(make_rows):
+    # Stratum s=2 holds a member only. Of all members 2/3 have x=1, of those kept 1/2.
+    rows = make_rows({"s": [0, 1, 2, 0, 1], "x": [0, 1, 1, 0, 0]}, [True, True, True, False, False])
+    matched = match(rows, Matching(method="exact", on=("s",)))
+    found = balance_rows(rows, matched, model="m", group="all", source="s")
+    row = next(item for item in found if item.covariate == "x" and item.level == "x1")
+    assert row.member_mean == pytest.approx(0.5)
+    pooled = np.sqrt((2 / 9 + 0) / 2)
+    assert row.smd_before == pytest.approx((2 / 3) / pooled)
+    assert row.smd_after == pytest.approx(0.5 / pooled)
+    assert row.variance_ratio_before is None
+
+
+def test_cumulative_difference_is_the_ks_distance(peru):
+    matched = match(peru, Matching(method="exact", on=()))
+    rows = balance_rows(peru, matched, model="m", group="all", source="s", nominal=("sex",))
+    age = [row for row in rows if row.covariate == "age"]
+    steps = np.abs(np.cumsum(AGE[0] / 1004 - AGE[1] / 1003))
+    assert [row.ks_before for row in age] == pytest.approx(steps)
+    expected = stats.ks_2samp(
+        peru.factors["age"][peru.member], peru.factors["age"][~peru.member]
+    ).statistic
+    assert max(row.ks_before for row in age) == pytest.approx(expected)
+    assert all(row.ks_before is None for row in rows if row.covariate == "sex")
+
+
+def test_missing_codes_are_left_out():
+    assert level_shares(np.array([-1, 0, 1, 1]), np.ones(4), 2) == pytest.approx([1 / 3, 2 / 3])
+    assert np.isnan(level_shares(np.array([-1]), np.ones(1), 2)).all()
+
+
+def test_swapped_groups_flip_the_smd_before(random_rows):
+    rows = random_rows
+    ones = np.ones(rows.n)
+    one = level_balance(rows.factors["age"], 5, rows.member, rows.weight, ones)
+    two = level_balance(rows.factors["age"], 5, ~rows.member, rows.weight, ones)
+    assert one.smd_before == pytest.approx(-two.smd_before)
+
+
+def test_largest_smd_names_its_level(peru):
+    matched = match(peru, Matching(method="exact", on=()))
+    value, where = largest_smd_after(peru, matched)
+    p, q = 195 / 1004, 69 / 1003
+    assert where == "age=age5"
+    assert value == pytest.approx((p - q) / np.sqrt((p * (1 - p) + q * (1 - q)) / 2))

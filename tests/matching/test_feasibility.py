@@ -1,0 +1,93 @@
+import pytest
+
+from coopgap.matching.dispatch import match
+from coopgap.matching.feasibility import feasibility_rows, pairs_possible, stratum_counts
+from coopgap.study.spec import Matching
+from coopgap.survey.records import Drop
+
+
+def by_name(rows):
+    return {row.diagnostic: row for row in rows}
+
+
+def test_exact_age_pairs_of_the_printed_margins(peru):
+    # WDDCM Peru, Table 1: 80 + 142 + 183 + 216 + 113 + 69.
+    assert pairs_possible(peru, ("age",)) == 803
+    assert pairs_possible(peru, ()) == 1003
+
+
+def test_one_to_one_on_almost_equal_groups_changes_nothing(peru):
+    matching = Matching(method="exact", on=("age",))
+    found = by_name(feasibility_rows(peru, matching, match(peru, matching), model="m", source="s"))
+    assert found["pairs_ignoring_strata"].value == 1003
+    assert found["pairs_ignoring_strata"].note.startswith(
+        "one-to-one matching without replacement on these people changes nothing"
+    )
+    assert found["pairs_possible"].value == 803
+    # Weights k*M/C by age: sum of w over comparison people is 1003, ESS = 1003^2 / sum w^2.
+    members, others = [80, 142, 183, 219, 185, 195], [183, 209, 213, 216, 113, 69]
+    squares = sum((1003 / 1004 * m) ** 2 / c for m, c in zip(members, others, strict=True))
+    assert found["ess_comparison"].value == pytest.approx(1003**2 / squares)
+    assert found["matched_sets"].value == 6
+
+
+def test_unequal_groups_get_the_other_sentences(make_rows):
+    matching = Matching(method="exact", on=())
+    few = make_rows({"a": [0] * 30}, [True] * 10 + [False] * 20)
+    many = make_rows({"a": [0] * 30}, [True] * 20 + [False] * 10)
+    notes = [
+        by_name(feasibility_rows(rows, matching, None, model="m", source="s"))[
+            "pairs_ignoring_strata"
+        ].note
+        for rows in (few, many)
+    ]
+    assert "choose 10 of 20 comparison people" in notes[0]
+    assert "leave the comparison group as it is" in notes[1]
+
+
+def test_counts_by_hand(make_rows):
+    # s=0: two members, one comparison; s=1: a member only; s=2: two comparison people only.
+    rows = make_rows(
+        {"s": [0, 0, 1, 0, 2, 2]},
+        [True, True, True, False, False, False],
+        dropped=(Drop(reason="no answer to s", count=4),),
+    )
+    matching = Matching(method="exact", on=("s",))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    values = {name: row.value for name, row in found.items()}
+    assert values["rows_complete"] == 6
+    assert values["dropped: no answer to s"] == 4
+    assert values["strata_members_only"] == 1
+    assert values["strata_comparison_only"] == 1
+    assert values["members_without_comparison"] == 1
+    assert values["members_without_comparison_share"] == pytest.approx(1 / 3)
+    assert values["comparison_unused"] == 2
+    assert values["ess_comparison"] == 1
+    assert values["matched_sets"] == 1
+    assert values["pairs_possible"] == 1
+    assert values["largest_smd_after"] == pytest.approx(0)
+    assert found["largest_smd_after"].passed is True
+
+
+def test_an_impossible_design_still_gets_its_counts(make_rows):
+    rows = make_rows({"s": [0, 1]}, [True, False])
+    found = by_name(
+        feasibility_rows(rows, Matching(method="exact", on=("s",)), None, model="m", source="s")
+    )
+    assert found["strata_members_only"].value == 1
+    assert found["pairs_possible"].value == 0
+    assert "ess_comparison" not in found
+
+
+def test_unbalanced_covariate_fails_its_bar(peru):
+    matching = Matching(method="exact", on=("sex",))
+    found = by_name(feasibility_rows(peru, matching, match(peru, matching), model="m", source="s"))
+    assert found["largest_smd_after"].passed is False
+    assert "age=" in found["largest_smd_after"].note
+
+
+def test_strata_count_people_not_weights(make_rows):
+    rows = make_rows({"s": [0, 0, 1]}, [True, False, False], weight=[5, 5, 5])
+    strata = stratum_counts(rows, ("s",))
+    assert strata.member.tolist() == [1, 0]
+    assert strata.comparison.tolist() == [1, 1]
