@@ -1,0 +1,403 @@
+"""Reading survey files: every format comes through as written, every bad file is one line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyreadstat
+import pytest
+
+from coopgap.errors import SurveyError
+from coopgap.survey import read
+from coopgap.survey.read import Limits, from_dataframe, read_table
+
+
+def cells(raw: read.RawTable, column: str) -> list[object]:
+    answers = raw.answers(column)
+    values = [*answers.values, None]
+    return [values[place] for place in answers.index]
+
+
+def refusal(path: Path, columns: list[str] | None = None, **options: object) -> str:
+    with pytest.raises(SurveyError) as caught:
+        read_table(path, columns, **options)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(path))
+    return message
+
+
+def outcome(path: Path) -> str:
+    try:
+        raw = read_table(path, None)
+    except SurveyError as error:
+        return "refused" if "\n" not in str(error) else str(error)
+    return "read" if raw.n_rows > 0 else "no rows"
+
+
+def write_csv(folder: Path, text: str | bytes, name: str = "survey.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sav") / "survey.sav"
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "member": rng.integers(0, 2, 60).astype(float),
+            "ses": rng.integers(1, 6, 60).astype(float),
+            "region": [["Junín", "Lima", ""][k] for k in rng.integers(0, 3, 60)],
+        }
+    )
+    frame.loc[0, "ses"] = 99.0
+    frame.loc[1, "ses"] = np.nan
+    pyreadstat.write_sav(
+        frame,
+        path,
+        column_labels={"ses": "Nivel socioeconómico"},
+        variable_value_labels={"ses": {1: "E", 5: "A", 99: "NS/NR"}},
+        missing_ranges={"ses": [99]},
+    )
+    return path
+
+
+class TestFormats:
+    def test_spss_gives_raw_codes_with_labels_and_user_missing_beside_them(self, sav: Path) -> None:
+        raw = read_table(sav, ["ses", "region"])
+        assert raw.columns == ("ses", "region")
+        assert raw.n_rows == 60
+        assert cells(raw, "ses")[:2] == [99.0, None]
+        assert set(cells(raw, "region")) == {"Junín", "Lima", ""}
+        assert raw.labels == {"ses": "Nivel socioeconómico"}
+        assert raw.value_labels == {"ses": {1.0: "E", 5.0: "A", 99.0: "NS/NR"}}
+        assert raw.user_missing == {"ses": ((99.0, 99.0),)}
+        assert raw.sha256 == hashlib.sha256(sav.read_bytes()).hexdigest()
+        assert (raw.name, raw.is_example) == ("survey.sav", False)
+
+    def test_compressed_spss(self, tmp_path: Path) -> None:
+        path = tmp_path / "survey.zsav"
+        pyreadstat.write_sav(pd.DataFrame({"a": [1.0, 2.0]}), path, compress=True)
+        assert cells(read_table(path, ["a"]), "a") == [1.0, 2.0]
+
+    def test_stata_extended_missing_values_are_empty(self, tmp_path: Path) -> None:
+        path = tmp_path / "survey.dta"
+        frame = pd.DataFrame({"a": [1, 2, "a"], "s": ["x", "ñ", ""]})
+        pyreadstat.write_dta(
+            frame,
+            path,
+            missing_user_values={"a": ["a"]},
+            variable_value_labels={"a": {1: "yes", 2: "no"}},
+        )
+        raw = read_table(path, None)
+        assert cells(raw, "a") == [1, 2, None]
+        assert cells(raw, "s") == ["x", "ñ", ""]
+        assert raw.value_labels == {"a": {1: "yes", 2: "no"}}
+
+    def test_parquet_keeps_numbers_text_categories_and_empty_cells(self, tmp_path: Path) -> None:
+        path = tmp_path / "survey.parquet"
+        frame = pd.DataFrame(
+            {
+                "i": pd.array([1, None, 3], dtype="Int64"),
+                "f": [1.5, np.nan, 2.0],
+                "s": ["x", None, "z"],
+                "c": pd.Categorical(["b", "a", "b"]),
+                "t": [True, False, True],
+                "d": pd.to_datetime(["2020-03-16"] * 3),
+            },
+            index=[5, 6, 7],
+        )
+        frame.to_parquet(path)
+        raw = read_table(path, None)
+        assert raw.columns == ("i", "f", "s", "c", "t", "d")
+        assert cells(raw, "i") == [1, None, 3]
+        assert cells(raw, "f") == [1.5, None, 2.0]
+        assert cells(raw, "s") == ["x", None, "z"]
+        assert cells(raw, "c") == ["b", "a", "b"]
+        assert cells(raw, "t") == [True, False, True]
+        assert cells(raw, "d")[0].startswith("2020-03-16")  # type: ignore[union-attr]
+
+    def test_parquet_refuses_nested_and_binary_columns(self, tmp_path: Path) -> None:
+        path = tmp_path / "survey.parquet"
+        pq.write_table(pa.table({"a": [1], "n": [[1, 2]], "b": [b"\0"]}), path)
+        assert "'n' holds nested values" in refusal(path, ["n"])
+        assert "binary" in refusal(path, ["b"])
+        assert cells(read_table(path, ["a"]), "a") == [1]
+
+    def test_csv_cells_come_as_the_text_that_stands_there(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, 'a,b\n1,n/a\n1.0," x, y"\n007,\nNA,"say ""hi""\nyou"\n')
+        raw = read_table(path, ["b", "a"])
+        assert raw.columns == ("b", "a")
+        assert cells(raw, "a") == ["1", "1.0", "007", "NA"]
+        assert cells(raw, "b") == ["n/a", " x, y", "", 'say "hi"\nyou']
+
+    @pytest.mark.parametrize("mark", [",", ";", "\t"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_csv_delimiters_and_line_ends(self, tmp_path: Path, mark: str, end: str) -> None:
+        lines = [mark.join(row) for row in (["a", "b"], ["1", "x"], ["2", "y"])]
+        raw = read_table(write_csv(tmp_path, end.join(lines)), ["b"])
+        assert cells(raw, "b") == ["x", "y"]
+
+    def test_csv_header_over_two_lines(self, tmp_path: Path) -> None:
+        raw = read_table(write_csv(tmp_path, '\n"a\nb",c\n1,2\n'), ["c", "a\nb"])
+        assert cells(raw, "a\nb") == ["1"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+    def test_csv_encodings_are_detected(self, tmp_path: Path, encoding: str) -> None:
+        text = "región,sexo\nJunín,mujer\nÁncash,varón\nHuánuco,niña\n" * 1
+        raw = read_table(write_csv(tmp_path, text.encode(encoding)), ["región", "sexo"])
+        assert cells(raw, "región") == ["Junín", "Áncash", "Huánuco"]
+        assert cells(raw, "sexo") == ["mujer", "varón", "niña"]
+
+    def test_csv_encoding_can_be_named(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a\nŁódź\n".encode("cp1250"))
+        assert cells(read_table(path, ["a"], encoding="cp1250"), "a") == ["Łódź"]
+        assert "not ascii" in refusal(path, ["a"], encoding="ascii")
+        assert "not no-such-encoding" in refusal(path, ["a"], encoding="no-such-encoding")
+
+    def test_csv_in_blocks(self, tmp_path: Path) -> None:
+        n = 1_500_000
+        path = write_csv(tmp_path, "k,text\n" + "".join(f"{i % 7},abcdef\n" for i in range(n)))
+        raw = read_table(path, ["k"])
+        assert raw.n_rows == n
+        assert dict(
+            zip(raw.answers("k").values, raw.answers("k").counts.tolist(), strict=True)
+        ) == {str(k): len(range(k, n, 7)) for k in range(7)}
+
+    def test_extension_in_capitals(self, tmp_path: Path) -> None:
+        assert read_table(write_csv(tmp_path, "a\n1\n", "S.CSV"), ["a"]).n_rows == 1
+
+
+class TestProvenance:
+    def test_the_mark_comes_along_unasked(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a,provenance\n1,EXAMPLE DATA\n2,EXAMPLE DATA\n")
+        raw = read_table(path, ["a"])
+        assert raw.is_example
+        assert raw.columns == ("a", "provenance")
+
+    def test_example_rows_among_real_ones_are_refused(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a,provenance\n1,EXAMPLE DATA\n2,field\n")
+        assert "1 of 2 rows say EXAMPLE DATA" in refusal(path, ["a"])
+
+    def test_a_column_of_that_name_with_other_text_marks_nothing(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a,provenance\n1,field\n2,\n")
+        assert not read_table(path, ["a"]).is_example
+
+
+class TestRefusals:
+    def test_missing_file(self, tmp_path: Path) -> None:
+        assert "no such file" in refusal(tmp_path / "none.csv")
+
+    def test_folder(self, tmp_path: Path) -> None:
+        assert "folder" in refusal(tmp_path)
+
+    @pytest.mark.parametrize("name", ["survey.xlsx", "survey"])
+    def test_unknown_extension_lists_the_known_ones(self, tmp_path: Path, name: str) -> None:
+        assert ".sav, .zsav, .dta, .csv, .parquet" in refusal(write_csv(tmp_path, "a\n1\n", name))
+
+    def test_not_a_regular_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "pipe.csv"
+        os.mkfifo(path)
+        assert "not a regular file" in refusal(path)
+
+    @pytest.mark.parametrize("name", ["e.csv", "e.sav", "e.dta", "e.parquet"])
+    def test_empty_file(self, tmp_path: Path, name: str) -> None:
+        assert "empty" in refusal(write_csv(tmp_path, "", name))
+
+    def test_blank_file(self, tmp_path: Path) -> None:
+        assert "empty" in refusal(write_csv(tmp_path, "\n \n"))
+
+    def test_header_only(self, tmp_path: Path) -> None:
+        assert "no rows" in refusal(write_csv(tmp_path, "a,b\n\n"))
+
+    def test_no_rows_in_spss_and_parquet(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"a": np.zeros(0)})
+        frame.to_parquet(tmp_path / "s.parquet")
+        pyreadstat.write_sav(frame, tmp_path / "s.sav")
+        assert "no rows" in refusal(tmp_path / "s.parquet")
+        assert "no rows" in refusal(tmp_path / "s.sav")
+
+    @pytest.mark.parametrize("name", ["s.sav", "s.zsav", "s.dta", "s.parquet"])
+    def test_csv_under_another_name(self, tmp_path: Path, name: str) -> None:
+        assert "the content is text" in refusal(write_csv(tmp_path, "a,b\n1,2\n", name))
+
+    def test_spss_under_another_name(self, sav: Path, tmp_path: Path) -> None:
+        for name in ("s.csv", "s.dta", "s.parquet"):
+            path = write_csv(tmp_path, sav.read_bytes(), name)
+            assert "the content is SPSS" in refusal(path)
+
+    def test_zip_named_csv(self, tmp_path: Path) -> None:
+        path = tmp_path / "s.csv"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x", "y")
+        assert "zip archive" in refusal(path)
+
+    @pytest.mark.parametrize("content", [b"a,b\n1,\0\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0"])
+    def test_binary_in_csv(self, tmp_path: Path, content: bytes) -> None:
+        assert "binary" in refusal(write_csv(tmp_path, content))
+
+    def test_binary_far_into_csv(self, tmp_path: Path) -> None:
+        content = b"a,b\n" + b"1,2\n" * 5000 + b"1,\0\n"
+        assert "binary" in refusal(write_csv(tmp_path, content))
+
+    def test_text_of_no_encoding(self, tmp_path: Path) -> None:
+        content = b"a,b\n" + bytes(random.Random(1).randrange(128, 256) for _ in range(400))
+        message = refusal(write_csv(tmp_path, content))
+        assert "neither UTF-8 nor cp1252" in message
+
+    def test_missing_column_names_the_nearest(self, sav: Path, tmp_path: Path) -> None:
+        assert "no column 'Regoin'; the nearest are 'region'" in refusal(sav, ["ses", "Regoin"])
+        path = write_csv(tmp_path, "a,b\n1,2\n")
+        assert "no column 'zone'; none of its 2 columns" in refusal(path, ["zone"])
+
+    def test_column_names_are_told_apart_by_case(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "Member\n1\n")
+        assert "no column 'member'; the nearest are 'Member'" in refusal(path, ["member"])
+
+    def test_duplicate_columns_are_refused_where_they_are_wanted(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a,b,a,,\n1,2,3,4,5\n")
+        assert "'a' stands 2 times" in refusal(path, ["a"])
+        assert "'a' stands 2 times" in refusal(path)
+        assert cells(read_table(path, ["b"]), "b") == ["2"]
+
+    @pytest.mark.parametrize(("row", "number"), [("1,secret,3", 2), ("secret", 2)])
+    def test_uneven_rows_are_named_without_their_text(
+        self, tmp_path: Path, row: str, number: int
+    ) -> None:
+        message = refusal(write_csv(tmp_path, f"a,b\n1,2\n{row}\n"), ["a"])
+        assert f"row {number} below the header" in message
+        assert "secret" not in message
+
+    def test_an_open_quotation_mark_does_not_swallow_rows(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, 'a,b\n1,"secret\n2,y\n3,z\n')
+        message = refusal(path, ["a"])
+        assert "quotation mark is not closed" in message
+        assert "secret" not in message
+        assert "not closed" in refusal(write_csv(tmp_path, 'a,b\n1,"x\n2,"y\n'), ["a"])
+
+    def test_truncated_spss(self, sav: Path, tmp_path: Path) -> None:
+        content = sav.read_bytes()
+        for size in (5, 100, 300, len(content) - 40):
+            message = refusal(write_csv(tmp_path, content[:size], "t.sav"))
+            assert "damaged" in message
+
+    def test_truncated_parquet_and_stata(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"a": np.arange(100.0)})
+        frame.to_parquet(tmp_path / "a.parquet")
+        pyreadstat.write_dta(frame, tmp_path / "a.dta")
+        for name in ("a.parquet", "a.dta"):
+            content = (tmp_path / name).read_bytes()
+            assert "damaged" in refusal(write_csv(tmp_path, content[:-200], name))
+
+
+class TestChild:
+    """A reader that dies, hangs or talks nonsense is one line for the user."""
+
+    def run(self, monkeypatch: pytest.MonkeyPatch, folder: Path, code: str, **options: int) -> str:
+        monkeypatch.setattr(read, "_command", lambda: [sys.executable, "-c", code])
+        limits = Limits(**{"memory": 1 << 33, "seconds": 60} | options)
+        return refusal(write_csv(folder, "a\n1\n"), ["a"], limits=limits)
+
+    @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGABRT"])
+    def test_death_by_signal(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+    ) -> None:
+        number = int(getattr(signal, name))
+        message = self.run(monkeypatch, tmp_path, f"import os; os.kill(os.getpid(), {number})")
+        assert "the file is damaged: it cannot be read as CSV" in message
+
+    def test_uncaught_error_does_not_pass_its_text_on(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        message = self.run(monkeypatch, tmp_path, "raise ValueError('secret')")
+        assert "damaged" in message
+        assert "secret" not in message
+
+    def test_timeout(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        message = self.run(monkeypatch, tmp_path, "import time; time.sleep(60)", seconds=1)
+        assert "more than 1 seconds" in message
+
+    def test_broken_answer(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        assert "damaged" in self.run(monkeypatch, tmp_path, "print('not arrow')")
+
+    def test_memory_limit(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a\n" + "1\n" * 20_000_000)
+        limits = Limits(memory=1 << 28, seconds=60)
+        assert "damaged" in refusal(path, ["a"], limits=limits)
+
+    def test_changed_bytes_never_reach_the_parent(self, sav: Path, tmp_path: Path) -> None:
+        """A table or a SurveyError, whatever byte is changed; some of these crash the reader."""
+        content = bytearray(sav.read_bytes())
+        rng = random.Random(20)
+        outcomes = set()
+        for trial in range(5):
+            changed = bytearray(content)
+            for _ in range(1 + trial % 3):
+                changed[rng.randrange(4, len(changed))] = rng.randrange(256)
+            outcomes.add(outcome(write_csv(tmp_path, bytes(changed), "f.sav")))
+        assert outcomes <= {"read", "refused"}
+
+    @pytest.mark.slow
+    def test_many_changed_bytes(self, sav: Path, tmp_path: Path) -> None:
+        content = bytearray(sav.read_bytes())
+        rng = random.Random(21)
+        for _ in range(60):
+            changed = bytearray(content)
+            changed[rng.randrange(4, len(changed))] ^= 1 << rng.randrange(8)
+            assert outcome(write_csv(tmp_path, bytes(changed), "f.sav")) in {"read", "refused"}
+
+
+class TestDataFrame:
+    def test_values_as_they_stand(self) -> None:
+        frame = pd.DataFrame(
+            {
+                "i": [1, 2, 2],
+                "f": [1.0, np.nan, 2.5],
+                "o": [1, "n/a", None],
+                "c": pd.Categorical(["x", None, "y"]),
+                "n": pd.array([True, None, False], dtype="boolean"),
+            },
+            index=[9, 9, 9],
+        )
+        raw = from_dataframe(frame)
+        assert cells(raw, "i") == [1, 2, 2]
+        assert cells(raw, "f") == [1.0, None, 2.5]
+        assert cells(raw, "o") == ["1", "n/a", None]
+        assert cells(raw, "c") == ["x", None, "y"]
+        assert cells(raw, "n") == [True, None, False]
+        assert raw.name == "DataFrame"
+
+    def test_hash_follows_the_values_and_nothing_else(self) -> None:
+        frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
+        sha256 = from_dataframe(frame, ["a", "b"]).sha256
+        again = frame.set_axis([3, 4, 5]).assign(other=0)
+        assert from_dataframe(again, ["a", "b"]).sha256 == sha256
+        changed = frame.assign(a=[1, 3, 2])
+        assert from_dataframe(changed, ["a", "b"]).sha256 != sha256
+        assert from_dataframe(frame.rename(columns={"a": "c"}), ["c", "b"]).sha256 != sha256
+
+    def test_the_mark_comes_along(self) -> None:
+        frame = pd.DataFrame({"a": [1], "provenance": ["EXAMPLE DATA"]})
+        assert from_dataframe(frame, ["a"]).is_example
+
+    def test_refusals(self) -> None:
+        frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
+        for columns, found in ((["b"], "no column 'b'"), (["a"], "stands 2 times")):
+            with pytest.raises(SurveyError, match=found):
+                from_dataframe(frame, columns)
+        with pytest.raises(SurveyError, match="no rows"):
+            from_dataframe(frame.iloc[:0], ["a"])
+        with pytest.raises(SurveyError, match="nested"):
+            from_dataframe(pd.DataFrame({"a": [[1], [2]]}), ["a"])
