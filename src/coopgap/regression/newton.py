@@ -1,0 +1,120 @@
+"""Newton's method with step halving for concave log-likelihoods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.errors import NotEstimable
+
+__all__ = ["Maximum", "Point", "maximise"]
+
+_MAX_ITERATIONS = 100
+_MAX_HALVINGS = 60
+_GRADIENT_TOLERANCE = 1e-10
+_STEP_TOLERANCE = 1e-7
+
+
+class Point(NamedTuple):
+    """A log-likelihood with its gradient (p,) and its negative Hessian (p, p)."""
+
+    value: float
+    gradient: FloatArray
+    information: FloatArray
+
+
+class Maximum(NamedTuple):
+    """Where the log-likelihood is largest; `max_gradient` is relative to the total weight."""
+
+    params: FloatArray
+    point: Point
+    iterations: int
+    max_gradient: float
+
+
+def maximise(
+    evaluate: Callable[[FloatArray], Point],
+    start: FloatArray,
+    total: float,
+    inside: Callable[[FloatArray], bool] = lambda params: True,
+) -> Maximum:
+    """Climb from `start` until both the gradient and the Newton step vanish.
+
+    Parameters
+    ----------
+    evaluate
+        Log-likelihood, gradient and information at parameters of order one.
+    start
+        Shape (p,).
+    total
+        Total weight, that the gradient is measured against.
+    inside
+        Whether parameters lie in the domain; the step is halved until they do.
+
+    Raises
+    ------
+    NotEstimable
+        If the information is singular or there is no convergence. Where a likelihood has its
+        supremum at infinity the gradient vanishes but the step does not: no convergence.
+    """
+    params, point = start, evaluate(start)
+    for iteration in range(1, _MAX_ITERATIONS + 1):
+        step = _newton_step(point)
+        largest = float(np.abs(point.gradient).max(initial=0.0)) / total
+        small = float(np.abs(step).max(initial=0.0)) <= _STEP_TOLERANCE
+        if largest <= _GRADIENT_TOLERANCE and small:
+            return _polish(
+                evaluate, inside, Maximum(params, point, iteration, largest), step, total
+            )
+        params, point = _halve(evaluate, inside, params, point, step)
+    raise NotEstimable(f"the fit did not converge in {_MAX_ITERATIONS} iterations")
+
+
+def _newton_step(point: Point) -> FloatArray:
+    if not (np.isfinite(point.value) and np.isfinite(point.information).all()):
+        raise NotEstimable("the fit left the range of floating point numbers")
+    try:
+        factor = np.linalg.cholesky(point.information)
+    except np.linalg.LinAlgError:
+        raise NotEstimable("the information matrix is singular") from None
+    half = np.linalg.solve(factor, point.gradient)
+    return np.asarray(np.linalg.solve(factor.T, half))
+
+
+def _halve(
+    evaluate: Callable[[FloatArray], Point],
+    inside: Callable[[FloatArray], bool],
+    params: FloatArray,
+    point: Point,
+    step: FloatArray,
+) -> tuple[FloatArray, Point]:
+    slack = 1e-12 * (abs(point.value) + 1.0)
+    for _ in range(_MAX_HALVINGS):
+        candidate = params + step
+        if inside(candidate):
+            reached = evaluate(candidate)
+            if reached.value >= point.value - slack:
+                return candidate, reached
+        step = step / 2
+    raise NotEstimable("no step raises the likelihood")
+
+
+def _polish(
+    evaluate: Callable[[FloatArray], Point],
+    inside: Callable[[FloatArray], bool],
+    found: Maximum,
+    step: FloatArray,
+    total: float,
+) -> Maximum:
+    """One further Newton step, kept if it does not leave a larger gradient."""
+    candidate = found.params + step
+    if not inside(candidate):
+        return found
+    point = evaluate(candidate)
+    largest = float(np.abs(point.gradient).max(initial=0.0)) / total
+    if not largest <= found.max_gradient:
+        return found
+    return Maximum(candidate, point, found.iterations + 1, largest)

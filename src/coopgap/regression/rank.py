@@ -1,0 +1,65 @@
+"""Columns that depend on the others are found before a fit, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.errors import NotEstimable
+
+__all__ = ["dependent_columns", "require_full_rank"]
+
+_TOLERANCE = 1e-9
+
+
+def dependent_columns(x: FloatArray) -> tuple[int, ...]:
+    """Columns that are linear in a constant and the columns before them.
+
+    Parameters
+    ----------
+    x
+        Shape (n, k).
+
+    Returns
+    -------
+    tuple of int
+        Positions, in order; empty for a design of full rank beside an intercept.
+
+    Notes
+    -----
+    Gram-Schmidt, twice, on centred columns of unit length; a column whose remainder is shorter
+    than 1e-9 depends on the others.
+    """
+    basis = np.zeros((x.shape[0], 0))
+    dependent = []
+    for position in range(x.shape[1]):
+        column = x[:, position] - x[:, position].mean()
+        length = float(np.linalg.norm(column))
+        if length > _TOLERANCE * max(float(np.abs(x[:, position]).max(initial=0.0)), 1e-300):
+            column = column / length
+            for _ in range(2):
+                column = column - basis @ (basis.T @ column)
+            length = float(np.linalg.norm(column))
+        else:
+            length = 0.0
+        if length <= _TOLERANCE:
+            dependent.append(position)
+        else:
+            basis = np.column_stack([basis, column / length])
+    return tuple(dependent)
+
+
+def require_full_rank(x: FloatArray, terms: Sequence[str] | None = None) -> None:
+    """Refuse a design with dependent columns.
+
+    Raises
+    ------
+    NotEstimable
+        Naming the columns, by `terms` where given.
+    """
+    dependent = dependent_columns(x)
+    if dependent:
+        names = [f"column {i + 1}" if terms is None else terms[i] for i in dependent]
+        raise NotEstimable(f"{', '.join(names)} cannot be told apart from the other terms")
