@@ -1,0 +1,239 @@
+"""Apply a study's codebook to raw answers: every value is a level, missing, or refused.
+
+Each column is looked at once for each of its distinct values, never row by row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import SurveyError
+from coopgap.study.spec import Study, Variable
+from coopgap.study.values import normalise
+from coopgap.survey.levels import MISSING, UNDECLARED, as_number, level_codes, look_up, undeclared
+from coopgap.survey.read import RawTable
+from coopgap.survey.records import Drop, Survey
+from coopgap.vocabulary import EXAMPLE
+
+__all__ = ["apply_codebook", "needed_columns", "needed_variables"]
+
+
+def needed_variables(study: Study) -> tuple[str, ...]:
+    """Variables that a run reads, in the order declared.
+
+    Those of any model or variant, the region, and those with `groups = true`.
+    """
+    used = {name for spec in study.models for name in spec.variables}
+    for spec in study.models:
+        for variant in spec.variants:
+            used.update(variant.spec.variables)
+    if study.design.region is not None:
+        used.add(study.design.region)
+    used.update(name for name, variable in study.variables.items() if variable.groups)
+    return tuple(name for name in study.variables if name in used)
+
+
+def needed_columns(study: Study) -> tuple[str, ...]:
+    """Columns of the survey file that a run reads, once each."""
+    design = study.design
+    columns = [study.group.column]
+    for name in needed_variables(study):
+        variable = study.variables[name]
+        columns.extend(variable.items or (variable.column,))
+    mode = None if design.mode is None else design.mode.column
+    columns.extend(name for name in (design.zone, design.weight, design.id, mode) if name)
+    return tuple(dict.fromkeys(columns))
+
+
+def apply_codebook(raw: RawTable, study: Study) -> Survey:
+    """Validate a survey against its codebook.
+
+    Parameters
+    ----------
+    raw
+        The columns of `needed_columns(study)`.
+    study
+        What they mean.
+
+    Returns
+    -------
+    Survey
+        The n people whose membership (and zone, if declared) is known.
+
+    Raises
+    ------
+    SurveyError
+        An undeclared value (with column, code and count; free text is not repeated), nobody on
+        one side, a level that nobody has, a weight that is not positive, an identifier that
+        stands twice. Nothing is dropped that the study does not declare.
+    """
+    keep, member, dropped = _membership(raw, study)
+    zones = None if study.design.zone is None else _labels(raw, study.design.zone)
+    if zones is not None:
+        known = zones.index >= 0
+        lost = int((keep & ~known).sum())
+        if lost:
+            dropped.append(Drop(reason="zone missing", count=lost))
+        keep = keep & known
+    rows = np.flatnonzero(keep)
+    member = member[rows]
+    phone = _phone(raw, study, rows)
+    _both_sides(raw, study, member & ~phone, ~member & ~phone)
+    variables = {name: study.variables[name] for name in needed_variables(study)}
+    codes = {name: level_codes(raw, variable)[rows] for name, variable in variables.items()}
+    for name, variable in variables.items():
+        _every_level(raw, variable, codes[name][~phone])
+    zone, zone_labels = (None, ()) if zones is None else zones.take(rows)
+    return Survey(
+        source=EXAMPLE if raw.is_example else raw.name,
+        sha256=raw.sha256,
+        is_example=raw.is_example,
+        member=member,
+        phone=phone,
+        codes=codes,
+        variables=variables,
+        zone=zone,
+        zone_labels=zone_labels,
+        weight=_weight(raw, study, rows),
+        person=_person(raw, study, rows, phone),
+        n_read=raw.n_rows,
+        dropped=tuple(dropped),
+    )
+
+
+def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
+    """Who is kept, who is a member, and the declared missing; a blank must be declared too."""
+    group = study.group
+    table = {normalise(code): MISSING for code in group.missing}
+    table |= {normalise(group.comparison): 0, normalise(group.member): 1}
+    side = look_up(raw.answers(group.column), table, blank=UNDECLARED)
+    allowed = f"group.member is {group.member!r}, group.comparison is {group.comparison!r}"
+    _refuse(raw, group.column, side, None, f"{allowed}; others belong in group.missing")
+    lost = int((side == MISSING).sum())
+    dropped = [Drop(reason="membership missing", count=lost)] if lost else []
+    return side >= 0, side == 1, dropped
+
+
+def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:
+    mode = study.design.mode
+    if mode is None:
+        return np.zeros(rows.size, dtype=bool)
+    table = {normalise(mode.in_person): 0, normalise(mode.phone): 1}
+    by_phone = look_up(raw.answers(mode.column), table, blank=UNDECLARED)
+    allowed = f"design.mode declares {mode.in_person!r} and {mode.phone!r}"
+    _refuse(raw, mode.column, by_phone, rows, allowed)
+    return np.asarray(by_phone[rows] == 1)
+
+
+def _refuse(
+    raw: RawTable, column: str, codes: IntArray, rows: IntArray | None, allowed: str
+) -> None:
+    bad = codes == UNDECLARED
+    if rows is not None:
+        inside = np.zeros(bad.size, dtype=bool)
+        inside[rows] = True
+        bad &= inside
+    if bad.any():
+        raise SurveyError(f"{raw.where}: {column}", undeclared(raw.answers(column), bad), allowed)
+
+
+def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: BoolArray) -> None:
+    group = study.group
+    for who, code, here in (
+        ("members", group.member, member),
+        ("comparison people", group.comparison, comparison),
+    ):
+        if not here.any():
+            raise SurveyError(
+                f"{raw.where}: {group.column}",
+                f"there are no {who} (value {code!r}) interviewed in person",
+                "both groups need people; see [group] and [design] mode",
+            )
+
+
+def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
+    """Refuse levels that nobody interviewed in person has."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(variable.levels))
+    empty = [level for level, count in zip(variable.levels, counts, strict=True) if count == 0]
+    if empty:
+        shown = ", ".join(repr(level) for level in empty[:5])
+        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+        raise SurveyError(
+            f"{raw.where}: {', '.join(variable.items) or variable.column}",
+            f"nobody has the level {shown}{more} of variable {variable.name}",
+            "join it to another level with collapse, or take it out of the codebook",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Labels:
+    """Normalised labels of a column: index into `names`, -1 where blank."""
+
+    names: tuple[str, ...]
+    index: IntArray
+
+    def take(self, rows: IntArray) -> tuple[IntArray, tuple[str, ...]]:
+        """Indices of some rows, renumbered over the labels that they use."""
+        used, index = np.unique(self.index[rows], return_inverse=True)
+        return index.astype(np.int64), tuple(self.names[place] for place in used)
+
+
+def _labels(raw: RawTable, column: str) -> _Labels:
+    answers = raw.answers(column)
+    texts = [normalise(value) for value in answers.values]
+    names = sorted({text for text in texts if text}, key=_natural)
+    places = {name: place for place, name in enumerate(names)} | {"": -1}
+    table = np.array([*(places[text] for text in texts), -1], dtype=np.int64)
+    return _Labels(names=tuple(names), index=table[answers.index])
+
+
+def _natural(text: str) -> tuple[float, str]:
+    """Sort key that puts numbers in their order before text."""
+    number = as_number(text)
+    return (np.inf if number is None else number, text)
+
+
+def _weight(raw: RawTable, study: Study, rows: IntArray) -> FloatArray | None:
+    column = study.design.weight
+    if column is None:
+        return None
+    answers = raw.answers(column)
+    numbers = [as_number(value) for value in answers.values]
+    table = np.array([np.nan if x is None else x for x in numbers] + [np.nan])
+    weight = table[answers.index[rows]]
+    bad = ~(np.isfinite(weight) & (weight > 0))
+    if bad.any():
+        raise SurveyError(
+            f"{raw.where}: {column}",
+            f"{int(bad.sum())} weights are missing, zero, negative or not numbers",
+            "every sampling weight is a positive number, with a decimal point",
+        )
+    return np.asarray(weight, dtype=np.float64)
+
+
+def _person(
+    raw: RawTable, study: Study, rows: IntArray, phone: BoolArray
+) -> tuple[str, ...] | None:
+    """Identifiers; one stands once among interviews in person and once among those by phone."""
+    column = study.design.id
+    if column is None:
+        return None
+    labels = _labels(raw, column)
+    index = labels.index[rows]
+    blank = int((index < 0).sum())
+    if blank:
+        raise SurveyError(
+            f"{raw.where}: {column}", f"{blank} identifiers are blank", "everybody has one"
+        )
+    for here, how in ((~phone, "in person"), (phone, "by phone")):
+        repeated = int((np.bincount(index[here], minlength=1) > 1).sum())
+        if repeated:
+            raise SurveyError(
+                f"{raw.where}: {column}",
+                f"{repeated} identifiers stand more than once among interviews {how}",
+                "an identifier names one person; it may come back only in a phone interview",
+            )
+    return tuple(labels.names[place] for place in index)
