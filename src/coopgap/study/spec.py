@@ -171,7 +171,8 @@ class Variant:
 class Study:
     """A study folder, read and validated.
 
-    `headline` is the stem of the model file declared before fitting. `survey` is "example", a
+    `headline` names for each outcome the stem of the model file declared before fitting, the
+    study's first headline first. `survey` is "example", a
     path, or None where only `--data` can say. `sha256` covers study.toml and every model file.
     """
 
@@ -182,7 +183,7 @@ class Study:
     design: Design
     variables: Mapping[str, Variable]
     models: tuple[ModelSpec, ...]
-    headline: str
+    headline: Mapping[str, str]
     folder: Path
     sha256: str
     printed: str | None = None

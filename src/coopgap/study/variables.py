@@ -1,0 +1,153 @@
+"""The `[variables.NAME]` tables of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import get_args
+
+from coopgap.study.section import Section
+from coopgap.study.spec import Code, Role, Variable, VariableType
+
+__all__ = ["read_variable"]
+
+_COMMON = ("column", "type", "label", "groups", "role", "missing", "collapse", "levels")
+_OWN: Mapping[str, tuple[str, ...]] = {
+    "binary": ("codes", "yes", "no"),
+    "ordinal": ("codes",),
+    "nominal": ("codes",),
+    "banded": ("cuts", "codes"),
+    "count_of": ("items", "yes", "no", "at_least"),
+}
+_ALL = (*_COMMON, "codes", "yes", "no", "cuts", "items", "at_least")
+
+
+def read_variable(name: str, values: object, where: str) -> Variable:
+    """One variable.
+
+    Parameters
+    ----------
+    name
+        The table's name.
+    values
+        The table.
+    where
+        File and key, for messages.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    section = Section(values, where, _ALL)
+    kind = section.choice("type", get_args(VariableType))
+    section = Section(values, where, (*_COMMON, *_OWN[kind]))
+    declared = _levels(section, kind)
+    collapse = _collapse(section, declared)
+    role = section.mapping("role")
+    for outcome, value in role.items():
+        if value not in get_args(Role):
+            raise section.refuse(
+                f"role.{outcome}", f'is "{value}"', f"allowed: {', '.join(get_args(Role))}"
+            )
+    yes, no = _yes_no(section, kind)
+    codes = section.mapping("codes")
+    for code, level in codes.items():
+        if level not in declared:
+            raise section.refuse(
+                f"codes.{code}", f'names no level "{level}"', f"allowed: {', '.join(declared)}"
+            )
+    items = section.texts("items")
+    return Variable(
+        name=name,
+        column=section.text("column", name),
+        type=kind,  # type: ignore[arg-type]
+        levels=tuple(level for level in declared if level not in collapse),
+        declared_levels=declared,
+        label=section.optional_text("label") or "",
+        groups=section.flag("groups", default=False),
+        role=role,  # type: ignore[arg-type]
+        codes=codes,
+        missing=section.codes("missing"),
+        collapse=collapse,
+        yes=yes,
+        no=no,
+        cuts=section.numbers("cuts"),
+        items=items,
+        at_least=_at_least(section, items) if kind == "count_of" else None,
+    )
+
+
+def _levels(section: Section, kind: str) -> tuple[str, ...]:
+    levels = section.texts("levels")
+    if kind == "banded":
+        levels = _bands(section, levels)
+    elif kind in ("binary", "count_of"):
+        levels = levels or ("no", "yes")
+        if len(levels) != 2:
+            raise section.refuse("levels", f"has {len(levels)} levels", "give two, no before yes")
+    elif not levels:
+        order = "lowest first" if kind == "ordinal" else "reference first"
+        raise section.refuse("levels", "is absent", f"give the levels, {order}")
+    if len(levels) < 2:
+        raise section.refuse("levels", "has one level", "give at least two")
+    return levels
+
+
+def _bands(section: Section, names: tuple[str, ...]) -> tuple[str, ...]:
+    cuts = section.numbers("cuts")
+    if not cuts or any(high <= low for low, high in pairwise(cuts)):
+        raise section.refuse("cuts", "are absent or do not increase", "give increasing numbers")
+    if names:
+        if len(names) != len(cuts) + 1:
+            raise section.refuse(
+                "levels", f"has {len(names)} levels", f"{len(cuts)} cuts make {len(cuts) + 1}"
+            )
+        return names
+    if all(cut == int(cut) for cut in cuts):
+        whole = [int(cut) for cut in cuts]
+        between = [
+            f"{low}-{high - 1}" if high - low > 1 else f"{low}" for low, high in pairwise(whole)
+        ]
+        return (f"<{whole[0]}", *between, f"{whole[-1]}+")
+    between = [f"[{low:g}, {high:g})" for low, high in pairwise(cuts)]
+    return (f"<{cuts[0]:g}", *between, f"{cuts[-1]:g}+")
+
+
+def _collapse(section: Section, levels: tuple[str, ...]) -> dict[str, str]:
+    collapse = section.mapping("collapse")
+    for level, into in collapse.items():
+        for named in (level, into):
+            if named not in levels:
+                raise section.refuse(
+                    f"collapse.{level}",
+                    f'names no level "{named}"',
+                    f"allowed: {', '.join(levels)}",
+                )
+        if into in collapse or into == level:
+            raise section.refuse(
+                f"collapse.{level}", f'"{into}" is itself collapsed', "name a level that stays"
+            )
+    if len(levels) - len(collapse) < 2:
+        raise section.refuse("collapse", "leaves one level", "leave at least two")
+    return collapse
+
+
+def _yes_no(section: Section, kind: str) -> tuple[tuple[Code, ...], tuple[Code, ...]]:
+    yes, no = section.codes("yes"), section.codes("no")
+    needed = kind == "count_of" or (kind == "binary" and not section.has("codes"))
+    if needed and bool(yes) != bool(no):
+        absent = "no" if yes else "yes"
+        raise section.refuse(absent, "is absent", "give the values of both yes and no")
+    if kind == "count_of" and not yes:
+        raise section.refuse("yes", "is absent", "give the values that count")
+    return yes, no
+
+
+def _at_least(section: Section, items: tuple[str, ...]) -> int:
+    if not items:
+        raise section.refuse("items", "is absent or empty", "give the columns to count")
+    at_least = section.whole("at_least")
+    if not 1 <= at_least <= len(items):
+        raise section.refuse("at_least", f"is {at_least}", f"allowed: 1 to {len(items)}")
+    return at_least
