@@ -16,6 +16,7 @@ _MAX_ITERATIONS = 100
 _MAX_HALVINGS = 60
 _GRADIENT_TOLERANCE = 1e-10
 _STEP_TOLERANCE = 1e-7
+_INFORMATION_LEFT = 1e-9
 
 
 class Point(NamedTuple):
@@ -58,14 +59,17 @@ def maximise(
     ------
     NotEstimable
         If the information is singular or there is no convergence. Where a likelihood has its
-        supremum at infinity the gradient vanishes but the step does not: no convergence.
+        supremum at infinity the gradient vanishes but the step does not; should both vanish
+        by rounding, the information is lost in some direction beside that at the start.
     """
     params, point = start, evaluate(start)
+    at_start = point.information
     for iteration in range(1, _MAX_ITERATIONS + 1):
         step = _newton_step(point)
         largest = float(np.abs(point.gradient).max(initial=0.0)) / total
         small = float(np.abs(step).max(initial=0.0)) <= _STEP_TOLERANCE
         if largest <= _GRADIENT_TOLERANCE and small:
+            _require_information(point.information, at_start)
             return _polish(
                 evaluate, inside, Maximum(params, point, iteration, largest), step, total
             )
@@ -82,6 +86,14 @@ def _newton_step(point: Point) -> FloatArray:
         raise NotEstimable("the information matrix is singular") from None
     half = np.linalg.solve(factor, point.gradient)
     return np.asarray(np.linalg.solve(factor.T, half))
+
+
+def _require_information(information: FloatArray, at_start: FloatArray) -> None:
+    """Refuse a maximum where the likelihood is flat in some direction."""
+    if information.size:
+        factor = np.linalg.inv(np.linalg.cholesky(at_start))
+        if np.linalg.eigvalsh(factor @ information @ factor.T)[0] < _INFORMATION_LEFT:
+            raise NotEstimable("the likelihood rises without end: no finite estimate")
 
 
 def _halve(

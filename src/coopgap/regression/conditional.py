@@ -1,0 +1,279 @@
+"""Conditional logit within matched sets, and its ordinal form by blow-up and cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
+from coopgap.regression.newton import Point, maximise
+from coopgap.regression.rank import require_full_rank
+from coopgap.regression.setbatch import SetBatch, SetGroups, batches, group_sets
+from coopgap.regression.subsets import subset_moments
+
+__all__ = [
+    "ConditionalFit",
+    "conditional_covariance",
+    "conditional_scores",
+    "fit_conditional",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionalFit:
+    """A fitted conditional model: slopes only, every set keeps its own level.
+
+    Attributes
+    ----------
+    slopes
+        Shape (k,): log odds ratios; positive raises the outcome.
+    cov
+        Shape (k, k): inverse of the observed information summed over cuts. With two levels it
+        is the model covariance; with more, cuts share people and only a sandwich on it counts.
+    log_likelihood
+        Sum over cuts.
+    n_obs
+        People in sets.
+    n_sets_discordant
+        Sets that hold both values of the first column and both answers at some cut.
+    discordant_by_cut
+        Shape (J − 1,): such sets at each cut, from the lowest; zero where a level that nobody
+        has makes two cuts one (the upper is left out).
+    iterations, max_gradient
+        As in `CumulativeFit`.
+    """
+
+    slopes: FloatArray
+    cov: FloatArray
+    log_likelihood: float
+    n_obs: int
+    n_sets_discordant: int
+    discordant_by_cut: IntArray
+    iterations: int
+    max_gradient: float
+
+
+def fit_conditional(
+    x: FloatArray, counts: IntArray, sets: IntArray, *, terms: Sequence[str] | None = None
+) -> ConditionalFit:
+    """Exact conditional likelihood of the answers within matched sets.
+
+    Parameters
+    ----------
+    x
+        Shape (c, k): design rows of cells, membership first, without intercept.
+    counts
+        Shape (c, J): unweighted people at each level, lowest first.
+    sets
+        Shape (c,): matched set of each cell. Cells of one set may repeat a design row.
+    terms
+        k names, for messages.
+
+    Raises
+    ------
+    NotEstimable
+        If no set is discordant, a column is constant within every set that holds both answers
+        or depends on the others there, or the likelihood has no finite maximum.
+
+    Notes
+    -----
+    Each cut j makes a binary answer Y ≥ j. Within a set the sum of the answers is conditioned
+    on, which removes the set's intercept: log L = Σ_i y_i x_i'b − log e_m(exp(x'b)). The cuts'
+    log-likelihoods are added with common slopes (blow-up and cluster). Two levels have one cut:
+    ordinary conditional logit, and in pairs log(b/c) exactly.
+
+    References
+    ----------
+    Breslow & Day (1980), Statistical methods in cancer research I, chapter 7.
+    Baetschmann, Staub & Winkelmann (2015), Consistent estimation of the fixed effects ordered
+    logit model. JRSS A 178, 685-703.
+    """
+    groups = group_sets(np.asarray(x, dtype=np.float64), counts, sets)
+    by_cut = _discordant(groups)
+    if not by_cut.any():
+        raise NotEstimable("no discordant set: none holds both groups and both answers")
+    _require_variation(groups, terms)
+    scale = np.sqrt((groups.x**2).mean(axis=0))
+    prepared = batches(groups, groups.x / scale)
+    k = groups.x.shape[1]
+    total = float(groups.size.sum() * groups.above.shape[1])
+    found = maximise(lambda slopes: _point(prepared, slopes), np.zeros(k), total)
+    cov = np.linalg.inv(found.point.information) / np.outer(scale, scale)
+    n_by_cut = np.zeros(counts.shape[1] - 1, dtype=np.int64)
+    n_by_cut[groups.cuts - 1] = by_cut.sum(axis=0)
+    return ConditionalFit(
+        slopes=found.params / scale,
+        cov=(cov + cov.T) / 2,
+        log_likelihood=found.point.value,
+        n_obs=int(groups.size.sum()),
+        n_sets_discordant=int(by_cut.any(axis=1).sum()),
+        discordant_by_cut=n_by_cut,
+        iterations=found.iterations,
+        max_gradient=found.max_gradient,
+    )
+
+
+def _mixed(groups: SetGroups) -> BoolArray:
+    """Whether each set holds both answers at each cut, shape (S, C)."""
+    people = np.bincount(groups.set, weights=groups.size, minlength=groups.n_sets)
+    above = np.zeros((groups.n_sets, groups.cuts.size))
+    np.add.at(above, groups.set, groups.above)
+    return np.asarray((above > 0) & (above < people[:, None]))
+
+
+def _discordant(groups: SetGroups) -> BoolArray:
+    """Sets with both values of the first column and both answers, shape (S, C)."""
+    varies = np.bincount(groups.set, weights=np.abs(groups.x[:, 0]), minlength=groups.n_sets) > 0
+    return np.asarray(_mixed(groups) & varies[:, None])
+
+
+def _require_variation(groups: SetGroups, terms: Sequence[str] | None) -> None:
+    rows = groups.x[_mixed(groups).any(axis=1)[groups.set]]
+    constant = np.flatnonzero(~(np.abs(rows) > 1e-12 * groups.span).any(axis=0))
+    if constant.size:
+        names = [f"column {i + 1}" if terms is None else terms[int(i)] for i in constant]
+        raise NotEstimable(f"{', '.join(names)} constant within sets")
+    require_full_rank(np.vstack([rows, -rows]), terms)
+
+
+def _point(prepared: Sequence[SetBatch], slopes: FloatArray) -> Point:
+    """Log-likelihood, score and information summed over sets and cuts."""
+    value, k = 0.0, slopes.size
+    gradient, information = np.zeros(k), np.zeros((k, k))
+    for batch in prepared:
+        log_weight = batch.x @ slopes
+        moments = subset_moments(batch.x, batch.size, log_weight)
+        row = np.arange(len(batch.x))[:, None]
+        value += float((batch.above * log_weight[:, :, None]).sum())
+        value -= float(moments.log_sum[row, batch.total].sum())
+        gradient += np.einsum("sgc,sgk->k", batch.above, batch.x)
+        gradient -= moments.mean[row, batch.total].sum(axis=(0, 1))
+        information += moments.cov[row, batch.total].sum(axis=(0, 1))
+    return Point(value, gradient, information)
+
+
+def conditional_scores(
+    fit: ConditionalFit,
+    x: FloatArray,
+    counts: IntArray,
+    sets: IntArray,
+    cluster: IntArray | None = None,
+) -> FloatArray:
+    """Score of one person in cell c at level y, centred within the set, shape (c, J, k).
+
+    Parameters
+    ----------
+    fit, x, counts, sets
+        As given to and returned by `fit_conditional`.
+    cluster
+        Shape (c,): clusters that sets may cross; None takes people as independent.
+
+    Notes
+    -----
+    At each cut s_i = (y_i − p_i)(x_i − x̄), p_i the conditional expectation of y_i given the sum
+    of its set and x̄ the mean of the set weighted by v_i = p_i(1 − p_i). The residuals of a set
+    sum to zero, so its scores sum to its exact score whatever x̄ is; centring matters only
+    between clusters, where it is the projection on the set's own intercept.
+
+    That projection also shrinks the residuals of a set spread over several clusters, by half in
+    a pair. With f the share of Σv that a cluster holds of a set and x̄_B its own weighted mean,
+    x_i is moved by ((1 − f)^(−1/2) − 1)(x̄_B − x̄): the bias-reduced linearisation of Bell and
+    McCaffrey (CR2) for the intercepts of the sets. A set inside one cluster is left as it is,
+    so that its score stays exact; in pairs of independent people the variance is that of whole
+    pairs.
+
+    References
+    ----------
+    Bell & McCaffrey (2002), Bias reduction in standard errors for linear regression with
+    multi-stage samples. Survey Methodology 28, 169-181.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    groups = group_sets(x, counts, sets)
+    expected = _expected(groups, fit.slopes)[groups.cell]
+    of = groups.set[groups.cell]
+    v = expected * (1 - expected)
+    people = counts.sum(axis=1).astype(np.float64)[:, None]
+    rows = groups.x[groups.cell]
+    whole, centre = _weighted_mean(rows, v * people, of, groups.n_sets)
+    centred = rows[:, None, :] - centre[of]
+    if cluster is None:
+        part, inside = v, centred
+    else:
+        _, block = np.unique(np.column_stack([of, cluster]), axis=0, return_inverse=True)
+        block = block.ravel()
+        held, mean = _weighted_mean(rows, v * people, block, int(block.max(initial=-1)) + 1)
+        part, inside = held[block], mean[block] - centre[of]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rest = 1 - part / whole[of]
+        grow = np.where(rest > 1e-9, rest**-0.5 - 1, 0.0)
+    centred = centred + grow[:, :, None] * inside
+    answer = np.arange(counts.shape[1])[:, None] >= groups.cuts
+    return np.asarray(np.einsum("cja,cak->cjk", answer[None] - expected[:, None, :], centred))
+
+
+def _weighted_mean(
+    rows: FloatArray, weight: FloatArray, index: IntArray, n: int
+) -> tuple[FloatArray, FloatArray]:
+    """Sums of `weight`, shape (n, C), and weighted means of `rows`, shape (n, C, k)."""
+    total = np.zeros((n, weight.shape[1]))
+    np.add.at(total, index, weight)
+    mean = np.zeros((n, weight.shape[1], rows.shape[1]))
+    np.add.at(mean, index, weight[:, :, None] * rows[:, None, :])
+    return total, mean / np.where(total > 0, total, 1.0)[:, :, None]
+
+
+def _expected(groups: SetGroups, slopes: FloatArray) -> FloatArray:
+    """P(Y ≥ cut) of one person of each group given the sum of its set, shape (g, C)."""
+    expected = np.zeros(groups.above.shape)
+    for batch in batches(groups, groups.x, moments=False):
+        n_sets, n_groups, _ = batch.x.shape
+        identity = np.broadcast_to(np.eye(n_groups), (n_sets, n_groups, n_groups))
+        found = subset_moments(identity, batch.size, batch.x @ slopes, second=False)
+        row = np.arange(n_sets)[:, None]
+        chosen = found.mean[row, batch.total].transpose(0, 2, 1)
+        used = batch.size > 0
+        expected[batch.group[used]] = (chosen / np.maximum(batch.size, 1)[:, :, None])[used]
+    return expected
+
+
+def conditional_covariance(
+    fit: ConditionalFit,
+    x: FloatArray,
+    counts: IntArray,
+    sets: IntArray,
+    cluster: IntArray | None,
+) -> CoefficientCovariance:
+    """Robust covariance of the slopes.
+
+    Parameters
+    ----------
+    fit, x, counts, sets, cluster
+        As in `conditional_scores`.
+
+    Returns
+    -------
+    CoefficientCovariance
+        `cluster CR1`, G/(G − 1) on the sums by cluster; without clusters people are taken as
+        independent (`HC0`), which in pairs is clustering on the pair.
+
+    Raises
+    ------
+    NotEstimable
+        With fewer than two clusters.
+
+    Notes
+    -----
+    Sets that lie in one cluster each are handled exactly. For sets that cross clusters the
+    linearisation of `conditional_scores` was tried on 60 zones of 12 people with zone
+    intercepts (SD 0.5 to 1.0) and zone gaps (SD 0.3), membership spread evenly or concentrated,
+    400 replications: mean standard error over empirical standard deviation .98 to 1.00 in sets
+    of 12 and more, .94 to .97 in sets of 3 to 4, .90 to 1.06 in random pairs across zones
+    (without the correction .72 to .95). Nominal 95 % intervals covered 93 to 95.5 %.
+    """
+    scores = conditional_scores(fit, x, counts, sets, cluster)
+    weight = counts.astype(np.float64)
+    return cluster_covariance(fit.cov, scores, weight, weight, cluster)

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from coopgap.errors import NotEstimable
+from coopgap.regression.conditional import (
+    conditional_covariance,
+    conditional_scores,
+    fit_conditional,
+)
+from coopgap.regression.ordinal import fit_ordinal
+
+
+def pairs(b: int, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """b pairs in which only the member said yes, c in which only the comparison person did."""
+    x = np.tile([[1.0], [0.0]], (b + c, 1))
+    yes = np.concatenate([np.tile([1, 0], b), np.tile([0, 1], c)])
+    return x, np.column_stack([1 - yes, yes]), np.repeat(np.arange(b + c), 2)
+
+
+def people(seed, n_sets, size, n_levels=2, k=1, n_zones=10):
+    rng = np.random.default_rng(seed)
+    sets = np.repeat(np.arange(n_sets), size)
+    x = rng.integers(0, 2, (sets.size, k)).astype(float)
+    zone = rng.integers(0, n_zones, sets.size)
+    latent = x @ np.full(k, 0.6) + rng.normal(size=n_sets)[sets] + rng.normal(size=n_zones)[zone]
+    outcome = np.digitize(latent + rng.logistic(size=sets.size), np.linspace(-0.5, 2, n_levels - 1))
+    counts = np.eye(n_levels, dtype=np.int64)[outcome]
+    return x, counts, sets, zone
+
+
+def enumerated(slopes, x, counts, sets):
+    """The conditional log-likelihood by writing out every subset, summed over cuts."""
+    total = 0.0
+    for s in np.unique(sets):
+        rows = x[sets == s]
+        for cut in range(1, counts.shape[1]):
+            y = counts[sets == s][:, cut:].sum(axis=1)
+            subsets = itertools.combinations(range(len(rows)), int(y.sum()))
+            terms = [np.exp(rows[list(chosen)].sum(axis=0) @ slopes) for chosen in subsets]
+            total += float(y @ rows @ slopes - np.log(np.sum(terms)))
+    return total
+
+
+@pytest.mark.parametrize(("b", "c"), [(16, 6), (1, 1), (40, 3)])
+def test_pairs_give_the_log_ratio_of_discordant_pairs(b, c):
+    x, counts, sets = pairs(b, c)
+    fit = fit_conditional(x, counts, sets)
+    assert fit.slopes[0] == pytest.approx(np.log(b / c), abs=1e-12)
+    assert fit.cov[0, 0] == pytest.approx(1 / b + 1 / c, rel=1e-10)
+    assert fit.n_sets_discordant == b + c
+
+
+@pytest.mark.parametrize("n_levels", [2, 4])
+def test_likelihood_score_and_information_by_enumeration(n_levels):
+    x, counts, sets, _ = people(4, n_sets=8, size=7, n_levels=n_levels, k=2)
+    fit = fit_conditional(x, counts, sets)
+    args = (x, counts, sets)
+    assert fit.log_likelihood == pytest.approx(enumerated(fit.slopes, *args), rel=1e-12)
+    gradient = optimize.approx_fprime(fit.slopes, enumerated, 1e-6, *args)
+    assert np.abs(gradient).max() < 1e-4  # forward differences err by the step
+    hessian, step = np.zeros((2, 2)), 1e-4
+    for i, j, si, sj in itertools.product((0, 1), (0, 1), (1, -1), (1, -1)):
+        moved = fit.slopes + step * (si * np.eye(2)[i] + sj * np.eye(2)[j])
+        hessian[i, j] += si * sj * enumerated(moved, *args) / (4 * step**2)
+    assert fit.cov == pytest.approx(np.linalg.inv(-hessian), rel=1e-5)
+
+
+def test_alike_people_may_be_grouped_or_not():
+    x, counts, sets, zone = people(5, n_sets=6, size=40, n_levels=3, k=2)
+    key = np.column_stack([sets, x, zone])
+    rows, index = np.unique(key, axis=0, return_inverse=True)
+    grouped = np.zeros((len(rows), 3), dtype=np.int64)
+    np.add.at(grouped, index.ravel(), counts)
+    each = fit_conditional(x, counts, sets)
+    some = fit_conditional(rows[:, 1:3], grouped, rows[:, 0].astype(int))
+    assert some.slopes == pytest.approx(each.slopes, abs=1e-10)
+    assert some.cov == pytest.approx(each.cov, rel=1e-8)
+    assert some.log_likelihood == pytest.approx(each.log_likelihood, rel=1e-12)
+    for cluster in (True, False):
+        here = conditional_covariance(each, x, counts, sets, zone if cluster else None)
+        there = conditional_covariance(
+            some,
+            rows[:, 1:3],
+            grouped,
+            rows[:, 0].astype(int),
+            rows[:, 3].astype(int) if cluster else None,
+        )
+        assert there.cov == pytest.approx(here.cov, rel=1e-8)
+
+
+def test_row_order_and_set_numbers_do_not_matter():
+    x, counts, sets, zone = people(6, n_sets=20, size=9, n_levels=3, k=2)
+    order = np.random.default_rng(0).permutation(len(x))
+    fit = fit_conditional(x, counts, sets)
+    moved = fit_conditional(x[order], counts[order], 1000 - 7 * sets[order])
+    assert moved.slopes == pytest.approx(fit.slopes, abs=1e-11)
+    here = conditional_covariance(fit, x, counts, sets, zone).cov
+    there = conditional_covariance(moved, x[order], counts[order], -sets[order], zone[order]).cov
+    assert there == pytest.approx(here, rel=1e-8)
+
+
+def test_reversed_levels_and_swapped_groups_flip_the_sign():
+    x, counts, sets, _ = people(7, n_sets=20, size=9, n_levels=4, k=2)
+    fit = fit_conditional(x, counts, sets)
+    assert fit_conditional(x, counts[:, ::-1], sets).slopes == pytest.approx(-fit.slopes, abs=1e-10)
+    assert fit_conditional(1 - x, counts, sets).slopes == pytest.approx(-fit.slopes, abs=1e-10)
+
+
+def test_a_set_of_nine_hundred_people():
+    x, counts, sets, _ = people(8, n_sets=1, size=900, k=2)
+    fit = fit_conditional(x, counts, sets)
+    assert fit.max_gradient < 1e-10
+    # One large set: the conditional slope is the binomial one to the order of 1/n.
+    plain = fit_ordinal(x, counts.astype(float))
+    assert fit.slopes == pytest.approx(plain.slopes, rel=5e-3)
+    assert fit.cov == pytest.approx(plain.cov[:2, :2], rel=1e-2, abs=2e-4)
+
+
+def test_scores_of_a_set_sum_to_its_exact_score():
+    x, counts, sets, _ = people(9, n_sets=12, size=6, n_levels=3, k=2)
+    fit = fit_conditional(x, counts, sets)
+    # Each set in one cluster: the correction for crossing sets must vanish.
+    scores = conditional_scores(fit, x, counts, sets, sets)
+    for s in range(3):
+        here = sets == s
+        args = (x[here], counts[here], sets[here])
+        found = np.einsum("cj,cjk->k", counts[here], scores[here])
+        assert found == pytest.approx(
+            optimize.approx_fprime(fit.slopes, enumerated, 1e-7, *args), abs=1e-5
+        )
+    assert np.abs(np.einsum("cj,cjk->k", counts, scores)).max() < 1e-9
+
+
+def test_nested_sets_give_the_cluster_sandwich_of_exact_scores():
+    x, counts, sets, _ = people(10, n_sets=24, size=5)
+    zone = sets // 3
+    fit = fit_conditional(x, counts, sets)
+    meat = 0.0
+    for z in np.unique(zone):
+        here = zone == z
+        args = (x[here], counts[here], sets[here])
+        meat += optimize.approx_fprime(fit.slopes, enumerated, 1e-7, *args)[0] ** 2
+    expected = 8 / 7 * fit.cov[0, 0] ** 2 * meat
+    found = conditional_covariance(fit, x, counts, sets, zone)
+    assert found.cov[0, 0] == pytest.approx(expected, rel=1e-5)  # forward differences
+    assert (found.n_clusters, found.df) == (8, 7)
+
+
+def test_independent_people_in_pairs_are_whole_pairs():
+    x, counts, sets = pairs(16, 6)
+    fit = fit_conditional(x, counts, sets)
+    found = conditional_covariance(fit, x, counts, sets, None)
+    assert found.kind == "HC0"
+    assert found.cov[0, 0] == pytest.approx(1 / 16 + 1 / 6, rel=1e-10)
+
+
+def test_levels_that_nobody_has_make_no_cut():
+    x, counts, sets, _ = people(11, n_sets=20, size=6, n_levels=3)
+    padded = np.insert(counts, [0, 1, 3], 0, axis=1)
+    fit, full = fit_conditional(x, padded, sets), fit_conditional(x, counts, sets)
+    assert fit.slopes == pytest.approx(full.slopes, abs=1e-12)
+    # Levels 1, 3 and 4 of six are people's; a cut starts at each but the lowest.
+    low, high = full.discordant_by_cut
+    assert padded.any(axis=0).tolist() == [False, True, False, True, True, False]
+    assert fit.discordant_by_cut.tolist() == [0, 0, low, high, 0]
+    scores = conditional_scores(fit, x, padded, sets)
+    expected = conditional_scores(full, x, counts, sets)
+    assert scores[:, padded.any(axis=0)] == pytest.approx(expected, abs=1e-12)
+
+
+def test_refuses_without_a_discordant_set():
+    x, counts, sets = pairs(5, 0)
+    with pytest.raises(NotEstimable, match="no discordant set"):
+        fit_conditional(x, np.tile([[1, 0], [1, 0]], (5, 1)), sets)
+    with pytest.raises(NotEstimable, match="no discordant set"):
+        fit_conditional(np.ones_like(x), counts, sets)
+
+
+def test_refuses_one_sided_discordance():
+    # Ten pairs, all in one direction: the estimate is infinite, not 10 with SE 12.
+    with pytest.raises(NotEstimable, match="no finite estimate"):
+        fit_conditional(*pairs(10, 0))
+
+
+def test_refuses_columns_constant_within_sets_by_name():
+    x, counts, sets, _ = people(12, n_sets=15, size=6)
+    region = (sets % 2)[:, None].astype(float)
+    with pytest.raises(NotEstimable, match="region=South constant within sets"):
+        fit_conditional(np.hstack([x, region]), counts, sets, terms=("member", "region=South"))
+
+
+def test_refuses_columns_dependent_within_sets_by_name():
+    x, counts, sets, _ = people(12, n_sets=15, size=6, k=2)
+    both = np.column_stack([x, x[:, 0] + sets])
+    with pytest.raises(NotEstimable, match="age cannot be told apart"):
+        fit_conditional(both, counts, sets, terms=("member", "sex", "age"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cells", "low", "high"), [(12, 0.92, 1.08), (40, 0.88, 1.06)])
+def test_standard_errors_when_sets_cross_zones(cells, low, high):
+    """Mean standard error against the spread of the estimates over simulated surveys."""
+    rng = np.random.default_rng(1)
+    zone = np.repeat(np.arange(60), 12)
+    estimates, std_errors = [], []
+    for _ in range(300):
+        odds = rng.normal(0, 0.8, 60)
+        member = (rng.random(zone.size) < 1 / (1 + np.exp(-odds[zone]))).astype(int)
+        cell = rng.integers(0, cells, zone.size)
+        latent = (0.5 + rng.normal(0, 0.3, 60)[zone]) * member + rng.normal(0, 0.5, 60)[zone]
+        latent += rng.normal(0, 0.5, cells)[cell] + rng.logistic(size=zone.size)
+        counts = np.eye(2, dtype=np.int64)[(latent > 0).astype(int)]
+        sets = zone // 12 * cells + cell
+        x = member[:, None].astype(float)
+        fit = fit_conditional(x, counts, sets)
+        estimates.append(fit.slopes[0])
+        std_errors.append(conditional_covariance(fit, x, counts, sets, zone).cov[0, 0] ** 0.5)
+    # Monte Carlo error of the spread is 4 %.
+    assert low < np.mean(std_errors) / np.std(estimates) < high
