@@ -14,7 +14,7 @@ from coopgap.errors import SurveyError
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import normalise
 from coopgap.survey.levels import MISSING, UNDECLARED, as_number, level_codes, look_up, undeclared
-from coopgap.survey.read import RawTable
+from coopgap.survey.raw import RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.vocabulary import EXAMPLE
 

@@ -12,7 +12,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
-from coopgap.survey.read import Answers, RawTable
+from coopgap.survey.raw import Answers, RawTable
 
 __all__ = ["MISSING", "UNDECLARED", "as_number", "level_codes", "look_up", "undeclared"]
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from coopgap.arrays import IntArray
 from coopgap.errors import SurveyError
-from coopgap.study.spec import Code
-from coopgap.survey.reader_process import MARK, REFUSED, Refusal, choose, plain
-from coopgap.vocabulary import EXAMPLE
-
-if TYPE_CHECKING:
-    import pandas as pd
+from coopgap.survey.columns import REFUSED
+from coopgap.survey.frame import from_dataframe
+from coopgap.survey.raw import Answers, RawTable, says_example
 
 __all__ = ["FORMATS", "Answers", "Limits", "RawTable", "from_dataframe", "read_table"]
 
@@ -55,93 +50,6 @@ class Limits:
     def for_size(cls, size: int) -> Limits:
         """Limits that a sound file of `size` bytes stays far below."""
         return cls(memory=8 * _GIB + 20 * size, seconds=120 + size // 500_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """One column as its distinct values and who gave which.
-
-    Attributes
-    ----------
-    values
-        The k distinct values as they stand: text, numbers or booleans, none of them missing.
-    index
-        Shape (n,): position in `values`, -1 where the cell is empty (or not a number).
-    """
-
-    values: tuple[Code, ...]
-    index: IntArray
-
-    @property
-    def counts(self) -> IntArray:
-        """Shape (k,): how often each value stands."""
-        return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawTable:
-    """A survey as it stands in its file.
-
-    Attributes
-    ----------
-    name
-        Name of the file, without its folder.
-    where
-        The file as the user named it, for messages.
-    sha256
-        Of the file's bytes (of the columns' names and values, for a DataFrame).
-    n_rows
-        Rows in the file.
-    is_example
-        Whether a column `provenance` says EXAMPLE DATA in every row.
-    table
-        A pyarrow Table with the columns that were wanted, and `provenance` if there is one.
-    labels
-        Variable labels, of every column of the file that has one.
-    value_labels
-        By column, labels of its codes.
-    user_missing
-        By column, closed ranges of codes that the file itself declares missing.
-    encoding
-        How text is encoded in the file.
-    """
-
-    name: str
-    where: str
-    sha256: str
-    n_rows: int
-    is_example: bool
-    table: Any
-    labels: Mapping[str, str] = field(default_factory=dict)
-    value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
-    user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
-    encoding: str = ""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns that are here."""
-        return tuple(self.table.column_names)
-
-    def answers(self, column: str) -> Answers:
-        """Distinct values of a column, and who gave which."""
-        return _answers(self.table[column])
-
-
-def _answers(column: Any) -> Answers:
-    import pyarrow as pa
-
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
-    values = array.dictionary.to_pylist()
-    index = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    # Only NaN differs from itself.
-    kept = np.array([value is not None and value == value for value in values], dtype=bool)
-    if not kept.all():
-        places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-        index = places[index]
-        values = [value for value, keep in zip(values, kept, strict=True) if keep]
-    return Answers(values=tuple(values), index=index)
 
 
 def read_table(
@@ -185,7 +93,7 @@ def read_table(
         where=str(path),
         sha256=sha256,
         n_rows=table.num_rows,
-        is_example=_is_example(table, str(path)),
+        is_example=says_example(table, str(path)),
         table=table,
         labels=notes.get("labels", {}),
         value_labels={
@@ -255,7 +163,14 @@ def _check_content(path: Path) -> None:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-P", str(Path(__file__).with_name("reader_process.py"))]
+    return [sys.executable, "-P", "-m", "coopgap.survey.reader_process"]
+
+
+def _environment() -> dict[str, str]:
+    """The child finds this coopgap, however the parent found it."""
+    here = str(Path(__file__).resolve().parents[2])
+    path = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": os.pathsep.join([here, path] if path else [here])}
 
 
 def _read_in_child(
@@ -278,6 +193,7 @@ def _read_in_child(
             input=json.dumps(request).encode(),
             capture_output=True,
             timeout=limits.seconds,
+            env=_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -301,88 +217,3 @@ def _damaged(where: str, kind: str) -> SurveyError:
     return SurveyError(
         where, f"the file is damaged: it cannot be read as {kind}", f"give a sound {kind} file"
     )
-
-
-def _is_example(table: Any, where: str) -> bool:
-    """Whether every row is marked; rows of both kinds in one survey are refused."""
-    if MARK not in table.column_names:
-        return False
-    answers = _answers(table[MARK])
-    marked = np.array([str(value).strip() == EXAMPLE for value in answers.values], dtype=bool)
-    n_marked = int(answers.counts[marked].sum())
-    if 0 < n_marked < table.num_rows:
-        raise SurveyError(
-            f"{where}: {MARK}",
-            f"{n_marked} of {table.num_rows} rows say {EXAMPLE}",
-            "example rows and real rows may not be mixed",
-        )
-    return n_marked > 0
-
-
-def from_dataframe(
-    frame: pd.DataFrame, columns: Sequence[str] | None = None, name: str = "DataFrame"
-) -> RawTable:
-    """Take a survey from a DataFrame.
-
-    Parameters
-    ----------
-    frame
-        One row a person; its index is not looked at.
-    columns
-        The columns wanted; all if None.
-    name
-        Stands where the name of a file would.
-
-    Returns
-    -------
-    RawTable
-        Its sha256 covers the names and values of the columns taken, in the order wanted.
-
-    Raises
-    ------
-    SurveyError
-        A wanted column is missing or stands twice, or there are no rows.
-    """
-    import pyarrow as pa
-
-    if len(frame) == 0:
-        raise SurveyError(name, "there are no rows", "give one row a person")
-    try:
-        names = choose([str(column) for column in frame.columns], columns)
-        places = {str(column): place for place, column in enumerate(frame.columns)}
-        table = pa.table({key: _from_series(frame.iloc[:, places[key]]) for key in names})
-    except Refusal as refusal:
-        raise SurveyError(name, refusal.found, refusal.allowed) from refusal
-    return RawTable(
-        name=name,
-        where=name,
-        sha256=_hash_columns(table),
-        n_rows=table.num_rows,
-        is_example=_is_example(table, name),
-        table=table,
-        encoding="UTF-8",
-    )
-
-
-def _from_series(series: pd.Series[Any]) -> Any:
-    """A column of a DataFrame as Arrow; columns of mixed types become text, value by value."""
-    import pyarrow as pa
-
-    try:
-        column = pa.chunked_array([pa.Array.from_pandas(series)])
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        cells = zip(series.tolist(), series.isna().tolist(), strict=True)
-        texts = [None if empty else str(value) for value, empty in cells]
-        column = pa.chunked_array([pa.array(texts, type=pa.string())])
-    if pa.types.is_nested(column.type):
-        raise Refusal("a wanted column holds nested values", "a column holds text or numbers")
-    return plain(column)
-
-
-def _hash_columns(table: Any) -> str:
-    digest = hashlib.sha256()
-    for name in table.column_names:
-        answers = _answers(table[name])
-        digest.update(json.dumps([name, [repr(value) for value in answers.values]]).encode())
-        digest.update(np.ascontiguousarray(answers.index, dtype="<i8").tobytes())
-    return digest.hexdigest()

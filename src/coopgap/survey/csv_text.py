@@ -1,0 +1,179 @@
+"""CSV as text: encoding, delimiter, header, and every cell as it stands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coopgap.survey.columns import Refusal, choose, with_notes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["read_csv", "split_header", "to_utf8"]
+
+_BLOCK = 1 << 23
+_SAMPLE = 1 << 17
+_WESTERN = "cp1252"
+
+
+def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> pa.Table:
+    """CSV by pyarrow with every cell as the text that stands there."""
+    import pyarrow as pa
+
+    content, encoding = to_utf8(Path(path).read_bytes(), encoding)
+    delimiter, header, body = split_header(content)
+    names = choose(header, wanted)
+    places = [header.index(name) for name in names]
+    if not body.strip():
+        raise Refusal("the file has a header and no rows", "give one row a person")
+    table = _parse(body, delimiter, len(header), places)
+    if table.num_rows < sum(1 for line in body.splitlines() if line.strip(b"\r\n")):
+        _check_quotes(body, delimiter)
+    return with_notes(pa.table(table.columns, names=names), {"encoding": encoding})
+
+
+def _parse(
+    body: bytes, delimiter: str, width: int, places: Sequence[int], *, threads: bool = True
+) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    bad: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        bad.append(row)
+        return "error"
+
+    every = [f"c{place}" for place in range(width)]
+    kept = [every[place] for place in places]
+    text = pa.dictionary(pa.int32(), pa.string())
+    try:
+        return arrow_csv.read_csv(
+            pa.BufferReader(body),
+            read_options=arrow_csv.ReadOptions(
+                column_names=every, use_threads=threads, block_size=_BLOCK
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(kept, text), include_columns=kept, null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if bad and threads:
+            return _parse(body, delimiter, width, places, threads=False)
+        found = "the rows are not well formed"
+        if bad:
+            row = bad[0]
+            found = f"row {row.number} below the header has {row.actual_columns} cells"
+            found += f" where the header has {row.expected_columns}"
+        raise Refusal(found, "write the file again as CSV, cells quoted where needed") from error
+
+
+def _check_quotes(body: bytes, delimiter: str) -> None:
+    """Refuse a quotation mark left open: it would swallow the rows that follow."""
+    csv.field_size_limit(1 << 30)
+    lines = io.StringIO(body.decode("utf-8"), newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for _ in reader:
+            pass
+    except csv.Error as error:
+        raise Refusal(
+            f"a quotation mark is not closed, at line {reader.line_num} below the header",
+            "close it, or double it inside a cell",
+        ) from error
+
+
+def to_utf8(content: bytes, encoding: str | None) -> tuple[bytes, str]:
+    """Text as UTF-8, with the name of the encoding it was in.
+
+    Parameters
+    ----------
+    content
+        The file.
+    encoding
+        The encoding to use. If None: by byte order mark, then UTF-8, then Western European
+        (cp1252) where the text is likely to be that; nothing else is guessed.
+
+    Raises
+    ------
+    Refusal
+        No encoding fits, or the named one does not.
+    """
+    name = encoding or _detect(content)
+    try:
+        text = content.decode(name)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise Refusal(f"the text is not {name[:40]}", "save the file as UTF-8") from error
+    if "\0" in text:
+        raise Refusal("the content is binary, not text", "give a CSV file")
+    plain_utf8 = name.lower().replace("_", "-") in {"utf-8", "utf8"}
+    return (content if plain_utf8 else text.encode("utf-8")), name
+
+
+def _detect(content: bytes) -> str:
+    for mark, name in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if content.startswith(mark):
+            return name
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return _guess(content)
+    return "utf-8"
+
+
+def _guess(content: bytes) -> str:
+    import charset_normalizer
+
+    lines = (match.group() for match in re.finditer(rb"[^\r\n]*[\x80-\xff][^\r\n]*", content))
+    sample = b""
+    for line in lines:
+        sample += line + b"\n"
+        if len(sample) > _SAMPLE:
+            break
+    if re.search(rb"[\x00-\x08\x0e-\x1f]", sample):
+        raise Refusal("the content is binary, not text", "give a CSV file")
+    fitting = [match.encoding for match in charset_normalizer.from_bytes(sample)]
+    if _WESTERN in fitting:
+        return _WESTERN
+    likely = f", it may be {fitting[0]}" if fitting else ""
+    raise Refusal(f"the text is neither UTF-8 nor {_WESTERN}{likely}", "save the file as UTF-8")
+
+
+def split_header(content: bytes) -> tuple[str, list[str], bytes]:
+    """Delimiter, column names and the rows below them, from UTF-8 text.
+
+    The delimiter is the one of comma, semicolon and tab that parts the header into most cells.
+    """
+    content = content.lstrip(b"\r\n")
+    head = content[: 1 << 20].decode("utf-8", errors="ignore")
+    if not head.strip():
+        raise Refusal("the file is empty", "give a header and one row a person")
+    parsed = {mark: _first_record(head, mark) for mark in (",", ";", "\t")}
+    delimiter = max(parsed, key=lambda mark: len(parsed[mark][0]))
+    names, lines = parsed[delimiter]
+    ends = (match.end() for match in re.finditer(rb"\r\n|\n|\r", content))
+    end = next(itertools.islice(ends, lines - 1, None), len(content))
+    return delimiter, [name.strip() for name in names], content[end:].lstrip(b"\r\n")
+
+
+def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        return next(reader), reader.line_num
+    except csv.Error as error:
+        raise Refusal("the header is not well formed", "give one line of column names") from error

@@ -1,0 +1,121 @@
+"""A survey as it stands in its file, before any codebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from coopgap.arrays import IntArray
+from coopgap.errors import SurveyError
+from coopgap.study.spec import Code
+from coopgap.survey.columns import MARK
+from coopgap.vocabulary import EXAMPLE
+
+__all__ = ["Answers", "RawTable", "distinct", "says_example"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """One column as its distinct values and who gave which.
+
+    Attributes
+    ----------
+    values
+        The k distinct values as they stand: text, numbers or booleans, none of them missing.
+    index
+        Shape (n,): position in `values`, -1 where the cell is empty (or not a number).
+    """
+
+    values: tuple[Code, ...]
+    index: IntArray
+
+    @property
+    def counts(self) -> IntArray:
+        """Shape (k,): how often each value stands."""
+        return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawTable:
+    """A survey as it stands in its file.
+
+    Attributes
+    ----------
+    name
+        Name of the file, without its folder.
+    where
+        The file as the user named it, for messages.
+    sha256
+        Of the file's bytes (of the columns' names and values, for a DataFrame).
+    n_rows
+        Rows in the file.
+    is_example
+        Whether a column `provenance` says EXAMPLE DATA in every row.
+    table
+        A pyarrow Table with the columns that were wanted, and `provenance` if there is one.
+    labels
+        Variable labels, of every column of the file that has one.
+    value_labels
+        By column, labels of its codes.
+    user_missing
+        By column, closed ranges of codes that the file itself declares missing.
+    encoding
+        How text is encoded in the file.
+    """
+
+    name: str
+    where: str
+    sha256: str
+    n_rows: int
+    is_example: bool
+    table: Any
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
+    user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
+    encoding: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that are here."""
+        return tuple(self.table.column_names)
+
+    def answers(self, column: str) -> Answers:
+        """Distinct values of a column, and who gave which."""
+        return distinct(self.table[column])
+
+
+def distinct(column: Any) -> Answers:
+    """Distinct values of a pyarrow column, and who gave which."""
+    import pyarrow as pa
+
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    values = array.dictionary.to_pylist()
+    index = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    # Only NaN differs from itself.
+    kept = np.array([value is not None and value == value for value in values], dtype=bool)
+    if not kept.all():
+        places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        index = places[index]
+        values = [value for value, keep in zip(values, kept, strict=True) if keep]
+    return Answers(values=tuple(values), index=index)
+
+
+def says_example(table: Any, where: str) -> bool:
+    """Whether every row is marked; rows of both kinds in one survey are refused."""
+    if MARK not in table.column_names:
+        return False
+    answers = distinct(table[MARK])
+    marked = np.array([str(value).strip() == EXAMPLE for value in answers.values], dtype=bool)
+    n_marked = int(answers.counts[marked].sum())
+    if 0 < n_marked < table.num_rows:
+        raise SurveyError(
+            f"{where}: {MARK}",
+            f"{n_marked} of {table.num_rows} rows say {EXAMPLE}",
+            "example rows and real rows may not be mixed",
+        )
+    return n_marked > 0
