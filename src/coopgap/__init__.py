@@ -1,3 +1,72 @@
-"""The gap between co-operative members and non-members, with its uncertainty."""
+"""The gap between co-operative members and non-members, with its uncertainty.
+
+Everything here is an association. `run` does what `python -m coopgap.fit` does and returns the
+tables; nothing heavy is imported before it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from coopgap.result import Run
+
+__all__ = ["__version__", "run"]
 
 __version__ = "0.1.0"
+
+
+def run(
+    study: str | Path = "peru",
+    *,
+    data: str | Path | pd.DataFrame | None = None,
+    only: Sequence[str] = (),
+    checks: Literal["quick", "full"] = "quick",
+    seed: int = 20200131,
+    draws: int | None = None,
+    jobs: int | None = None,
+) -> Run:
+    """Estimate every gap a study asks for.
+
+    Parameters
+    ----------
+    study
+        A study folder, or the name of a shipped study.
+    data
+        A survey file or a DataFrame; the study's own survey if absent.
+    only
+        Stems of the model files to fit; all if empty.
+    checks
+        `quick` or `full` sensitivity checks.
+    seed
+        Seed of everything random.
+    draws
+        Posterior draws a chain, for every hierarchical model; the model files' own if absent.
+    jobs
+        Processes; the machine's cores if absent.
+
+    Returns
+    -------
+    Run
+        `gaps`, `coefficients`, `balance`, `sensitivity` and `diagnostics` are DataFrames;
+        `save(folder)` writes what the command writes.
+
+    Raises
+    ------
+    coopgap.errors.InputError
+        If the study or the survey cannot be used.
+
+    Examples
+    --------
+    >>> import coopgap
+    >>> coopgap.run("peru", only=["trust_agree"]).gaps  # doctest: +SKIP
+    """
+    from coopgap.pipeline import execute
+    from coopgap.plan import make_plan
+
+    plan = make_plan(study, data, only)
+    return execute(plan, checks=checks, seed=seed, draws=draws, jobs=jobs)

@@ -34,6 +34,13 @@ class MatchedSample:
     set_id: IntArray
     n_sets: int
 
+    @classmethod
+    def nobody(cls, method: str, n: int) -> MatchedSample:
+        """A matching of n people that keeps none of them."""
+        return cls(
+            method=method, weight=np.zeros(n), set_id=np.full(n, -1, dtype=np.int64), n_sets=0
+        )
+
     def take(self, keep: BoolArray, member: BoolArray) -> MatchedSample:
         """Rows where `keep`, shape (n,), is true; weights stay as they are, sets are recounted.
 

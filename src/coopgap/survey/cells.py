@@ -78,7 +78,8 @@ def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     index = _renumber(key, width)
     first = np.zeros(int(index.max(initial=-1)) + 1, dtype=np.int64)
     first[index[::-1]] = np.arange(n - 1, -1, -1)
-    return np.column_stack([column[first] for column in columns]), index
+    codes: IntArray = np.column_stack([column[first] for column in columns])
+    return codes, index
 
 
 def _renumber(key: IntArray, width: int) -> IntArray:
@@ -123,11 +124,12 @@ def collapse(
     size = codes.shape[0] * n_levels
 
     def total(values: FloatArray | None) -> FloatArray:
-        return np.bincount(slot, weights=values, minlength=size).reshape(-1, n_levels)
+        sums: FloatArray = np.bincount(slot, weights=values, minlength=size).astype(np.float64)
+        return sums.reshape(-1, n_levels)
 
     return Cells(
         codes=codes,
-        counts=total(weight).astype(np.float64),
-        squares=total(weight**2).astype(np.float64),
+        counts=total(weight),
+        squares=total(weight**2),
         people=total(None).astype(np.int64),
     )

@@ -1,0 +1,197 @@
+"""The example survey and its truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray
+from coopgap.survey.example import printed_margins as printed
+from coopgap.survey.example.model import (
+    DEFAULT,
+    DEPARTMENTS,
+    REGION_NAMES,
+    ExampleModel,
+    OutcomeModel,
+)
+from coopgap.survey.example.outcomes import (
+    calibrate,
+    cut_to_totals,
+    draw_zones,
+    linear_predictor,
+)
+from coopgap.survey.example.people import People, draw_people, logistic
+from coopgap.vocabulary import EXAMPLE, Quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CLASSES", "EDUCATION", "SEED", "Example", "make_example"]
+
+SEED = 20192020
+CLASSES = ("E", "D", "C", "B", "A")
+EDUCATION = ("none or primary", "secondary", "technical", "university")
+COOPERATIVES = ("agrarian", "SACCO", "special or multi-service", "housing", "other")
+# The report prints no group sizes of the co-operative types; these shares are declared.
+COOPERATIVE_SHARES = (0.30, 0.40, 0.15, 0.08, 0.07)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An example survey, what it was made from, and the gaps that are true in it.
+
+    Attributes
+    ----------
+    data
+        One row a person: members in person, non-members in person, non-members by phone.
+    model
+        The declared model, as used: calibrated thresholds and gaps in calibrated mode.
+    truth
+        Columns outcome, group, quantity, category, estimate. `log_odds` rows are the declared
+        conditional gaps by region; `risk_difference` rows are standardised over the members'
+        covariates in this survey, zones integrated over their distribution. In calibrated mode
+        the printed totals are exact, so the truth describes the survey only approximately.
+    """
+
+    data: pd.DataFrame
+    model: ExampleModel
+    truth: pd.DataFrame
+
+
+def make_example(
+    n: int = printed.N_MEMBER + printed.N_COMPARISON,
+    *,
+    seed: int = SEED,
+    mode: Literal["calibrated", "free"] = "calibrated",
+    model: ExampleModel = DEFAULT,
+) -> Example:
+    """Make an example survey.
+
+    Parameters
+    ----------
+    n
+        People interviewed in person, members and non-members in the printed proportion; phone
+        interviews come on top, 250 for 2,007.
+    seed
+        The same seed gives the same survey.
+    mode
+        `calibrated`: the printed totals exactly, only for the printed n. `free`: the same model
+        with totals left to vary.
+    model
+        The declared model.
+
+    Returns
+    -------
+    Example
+
+    Raises
+    ------
+    ValueError
+        If calibrated mode is asked for another n, or n is below 100.
+    """
+    total = printed.N_MEMBER + printed.N_COMPARISON
+    exact = mode == "calibrated"
+    if n < 100 or (exact and n != total):
+        raise ValueError(f"n must be {total} in calibrated mode and at least 100 in free mode")
+    rng = np.random.default_rng(seed)
+    n_member = round(n * printed.N_MEMBER / total)
+    sizes = (n_member, n - n_member, round(n * printed.N_PHONE / total))
+    people = draw_people(rng, model, sizes, exact=exact)
+    n_zones = sum(zones for _, _, zones in DEPARTMENTS)
+    levels, used = {}, {}
+    for name, declared in model.outcomes.items():
+        zones = draw_zones(rng, model, n_zones)
+        outcome = calibrate(people, name, declared, zones) if exact else declared
+        latent = linear_predictor(people, outcome, zones, people.member)
+        latent = latent + rng.logistic(size=people.n)
+        levels[name] = (
+            cut_to_totals(people, name, outcome, latent)
+            if exact
+            else np.searchsorted(outcome.thresholds, latent)
+        )
+        used[name] = outcome
+    as_used = replace(model, outcomes=used)
+    return Example(data=_frame(rng, people, levels), model=as_used, truth=_truth(people, as_used))
+
+
+def _frame(rng: np.random.Generator, people: People, levels: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    def text(names: tuple[str, ...], codes: Any) -> Any:
+        return np.asarray(names, dtype=object)[codes]
+
+    departments = tuple(name for name, _, _ in DEPARTMENTS)
+    kind = text(COOPERATIVES, rng.choice(len(COOPERATIVES), people.n, p=COOPERATIVE_SHARES))
+    years = np.minimum(rng.geometric(0.12, people.n), people.age - 15)
+    absent = ~people.member
+    yes_no = np.array([2, 1])
+    return pd.DataFrame(
+        {
+            "id": np.arange(1, people.n + 1),
+            "member": people.member.astype(np.int64),
+            "mode": text(("in person", "phone"), people.phone.astype(np.int64)),
+            "department": text(departments, people.department),
+            "region": text(REGION_NAMES, people.region),
+            "zone": people.zone + 1,
+            "sex": text(("male", "female"), people.female.astype(np.int64)),
+            "age": people.age,
+            "education": text(EDUCATION, people.education),
+            "ses_class": text(CLASSES, levels["ses_class"]),
+            "trust": levels["trust"] + 1,
+            "trusted_person": yes_no[levels["trusted_person"]],
+            "neighbours": yes_no[levels["neighbours"]],
+            "coop_type": pd.Series(kind, dtype="string").mask(absent),
+            "years_member": pd.Series(years, dtype="Int64").mask(absent),
+            "provenance": text((EXAMPLE,), np.zeros(people.n, dtype=np.int64)),
+        }
+    )
+
+
+def _truth(people: People, model: ExampleModel) -> pd.DataFrame:
+    import pandas as pd
+
+    levels = {
+        "ses_class": CLASSES,
+        "trust": ("strongly disagree", "disagree", "neither", "agree", "strongly agree"),
+        "trusted_person": ("no", "yes"),
+        "neighbours": ("no", "yes"),
+    }
+    rows: list[tuple[str, str, str, str, float]] = []
+    groups = [("all", people.member)]
+    groups += [
+        (f"region={name}", people.member & (people.region == place))
+        for place, name in enumerate(REGION_NAMES)
+    ]
+    for name, outcome in model.outcomes.items():
+        for place, region in enumerate(REGION_NAMES):
+            rows.append((name, f"region={region}", "log_odds", "", outcome.gap[place]))
+        gaps = _person_gaps(people, outcome, model)
+        for group, here in groups:
+            for j, gap in enumerate(gaps[:, here].mean(axis=1)):
+                category = f">={levels[name][j + 1]}" if len(levels[name]) > 2 else ""
+                rows.append((name, group, Quantity.RISK_DIFFERENCE, category, float(gap)))
+    return pd.DataFrame(rows, columns=["outcome", "group", "quantity", "category", "estimate"])
+
+
+def _person_gaps(people: People, outcome: OutcomeModel, model: ExampleModel) -> FloatArray:
+    """Each person's true gap at each threshold, shape (J - 1, n), in person, zones integrated.
+
+    Gauss-Hermite quadrature over a normal with the zones' standard deviation.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
+    weights = weights / weights.sum()
+    in_person = replace(people, phone=np.zeros(people.n, dtype=np.bool_))
+
+    def shares(member: bool, spread: float) -> FloatArray:
+        side: BoolArray = np.full(people.n, member)
+        eta = linear_predictor(in_person, outcome, None, side)
+        total = np.zeros((len(outcome.thresholds), people.n))
+        for node, weight in zip(nodes, weights, strict=True):
+            for j, threshold in enumerate(outcome.thresholds):
+                total[j] += weight * logistic(eta + spread * node - threshold)
+        return total
+
+    with_gap = float(np.hypot(model.zone_sd, model.zone_gap_sd))
+    return shares(True, with_gap) - shares(False, model.zone_sd)
