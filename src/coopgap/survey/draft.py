@@ -1,0 +1,292 @@
+"""Draft a study.toml from a survey file's own labels, for a person to edit.
+
+Labels are hostile input: they reach the draft only through `quote` and `comment`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from coopgap.survey.levels import as_number
+from coopgap.survey.profile import Kind, Profile, profile
+from coopgap.survey.raw import RawTable
+
+__all__ = ["comment", "draft_study", "quote"]
+
+_EDIT = "# EDIT"
+_LONGEST = 200
+
+_HINTS = {
+    "group": r"member|membership|coop|socio|miembro|membre|sacco",
+    "region": r"region|departa|provinc|state|district|county|estado",
+    "zone": r"zone|zona|cluster|psu|upm|village|communit|comunidad|parish|distrito|conglomerado"
+    r"|ward|segment|^sub",
+    "weight": r"weight|^wt|_wt|peso|ponder|factor|wgt",
+    "id": r"(^|[^a-z])(id|uuid|folio|caseid|hhid|key|serial)([^a-z]|$)|identif",
+    "mode": r"(^|[^a-z])mode?([^a-z]|$)|phone|telef|modalidad|interview type",
+}
+
+
+def quote(text: str) -> str:
+    """A TOML basic string; whatever a terminal could act on is escaped."""
+    escaped = []
+    for char in text:
+        if "\ud800" <= char <= "\udfff":
+            escaped.append("\ufffd")
+        elif char in '"\\':
+            escaped.append("\\" + char)
+        elif char.isprintable():
+            escaped.append(char)
+        else:
+            code = ord(char)
+            escaped.append(f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}")
+    return '"' + "".join(escaped) + '"'
+
+
+def comment(text: str) -> str:
+    """One line of comment: text without line ends or control characters."""
+    flat = " ".join(text.split())
+    safe = "".join(char if char.isprintable() else "\ufffd" for char in flat)
+    return "# " + (safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…")
+
+
+def draft_study(raw: RawTable, survey: str) -> str:
+    """Text of a study.toml to be edited.
+
+    Parameters
+    ----------
+    raw
+        Every column of the file.
+    survey
+        The path that the draft names.
+
+    Returns
+    -------
+    str
+        Valid TOML. Codes and levels stand as found; codes that are likely to mean no answer are
+        comments; columns of free text and identifiers are named, their values are not repeated.
+    """
+    profiles = [profile(raw, column) for column in raw.columns]
+    drafted = [item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE)]
+    lines = [
+        comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
+        "# Every line marked EDIT needs a decision; delete the variables that no model uses.",
+        "# Beside this file, each outcome gets a file of its own: outcome, covariates, [matching].",
+        "",
+        f"title = {quote(raw.name)}  {_EDIT}",
+        f"survey = {quote(survey)}",
+        "",
+        *_group(profiles),
+        "",
+        *_design(profiles, raw.n_rows),
+        "",
+        "[headline]",
+        f'outcome = "TODO"  {_EDIT}: the stem of the model file declared before fitting',
+    ]
+    for name, item in zip(_names(drafted), drafted, strict=True):
+        lines += ["", *_variable(name, item)]
+    lines += _left_out(profiles)
+    return "\n".join(lines) + "\n"
+
+
+def _group(profiles: Sequence[Profile]) -> list[str]:
+    found = [
+        item
+        for item in _hinted(profiles, "group")
+        if item.kind is Kind.CODES and len(item.codes) <= 6
+    ]
+    likely = [f"# likely: {_codes_text(item)}" for item in found[:8]]
+    return [
+        "[group]",
+        *likely,
+        f'column = "TODO"  {_EDIT}: the question of membership',
+        f"member = 1  {_EDIT}: the code of members",
+        f"comparison = 0  {_EDIT}: the code of the comparison group",
+        f"missing = []  {_EDIT}: codes to drop and count; " + '"" for a blank',
+    ]
+
+
+def _codes_text(item: Profile) -> str:
+    codes = ", ".join(
+        f"{_literal(code)} {quote(label)}" if label else _literal(code)
+        for code, label in item.codes.items()
+    )
+    gone = ", ".join(_literal(entry.code) for entry in item.missing)
+    text = f"{quote(item.column)} with codes {codes}" + (f"; missing {gone}" if gone else "")
+    return comment(text)[2:]
+
+
+def _design(profiles: Sequence[Profile], n_rows: int) -> list[str]:
+    likely = {
+        "region": [p for p in _hinted(profiles, "region") if p.kind is Kind.CODES],
+        "zone": [p for p in _hinted(profiles, "zone") if p.n_distinct >= 6],
+        "weight": [p for p in _hinted(profiles, "weight") if _positive(p)],
+        "id": [p for p in _hinted(profiles, "id") if p.n_distinct >= 0.9 * n_rows],
+        "mode": [p for p in _hinted(profiles, "mode") if 2 <= len(p.codes) <= 3],
+    }
+    lines = ["[design]"]
+    for key, meaning in (
+        ("region", "a variable declared below"),
+        ("zone", "the column of the sampling cluster"),
+        ("weight", "the column of the sampling weight"),
+        ("id", "the column that names each person"),
+    ):
+        names = ", ".join(quote(item.column) for item in likely[key][:6])
+        lines += [f"# likely {key}: {names}"] if names else []
+        lines.append(f'# {key} = "TODO"  {_EDIT}: {meaning}')
+    lines += [f"# likely mode: {_codes_text(item)}" for item in likely["mode"][:3]]
+    lines.append(f'# mode = {{ column = "TODO", in_person = 1, phone = 2 }}  {_EDIT}')
+    return lines
+
+
+def _hinted(profiles: Sequence[Profile], what: str) -> list[Profile]:
+    pattern = re.compile(_HINTS[what])
+    return [
+        item
+        for item in profiles
+        if item.kind not in (Kind.EMPTY, Kind.CONSTANT)
+        and (pattern.search(_fold(item.column)) or pattern.search(_fold(item.label)))
+    ]
+
+
+def _positive(item: Profile) -> bool:
+    return item.kind is Kind.SCALE and bool((item.numbers > 0).all())
+
+
+def _fold(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return plain.casefold()
+
+
+def _names(profiles: Iterable[Profile]) -> list[str]:
+    """Bare TOML keys, each once."""
+    names: list[str] = []
+    for item in profiles:
+        stem = re.sub(r"[^a-z0-9]+", "_", _fold(item.column)).strip("_") or "variable"
+        name, number = stem, 2
+        while name in names:
+            name, number = f"{stem}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _variable(name: str, item: Profile) -> list[str]:
+    lines = [f"[variables.{name}]"]
+    if name != item.column:
+        lines.append(f"column = {quote(item.column)}")
+    if item.label:
+        lines.append(f"label = {quote(item.label)}")
+    lines += _scale(item) if item.kind is Kind.SCALE else _coded(item)
+    return lines + _missing_lines(item)
+
+
+def _scale(item: Profile) -> list[str]:
+    cuts = _cuts(item)
+    return [
+        f'type = "banded"  {_EDIT}: {item.n_distinct} distinct numbers',
+        f"cuts = [{', '.join(_literal(cut) for cut in cuts)}]  {_EDIT}: these are quantiles",
+    ]
+
+
+def _cuts(item: Profile) -> list[str]:
+    """Quantiles at fifths, rounded, each once, none at or below the smallest answer."""
+    numbers = item.numbers
+    whole = bool((numbers == np.round(numbers)).all())
+    found = np.quantile(numbers, [0.2, 0.4, 0.6, 0.8])
+    rounded = {float(np.round(cut)) if whole else float(f"{cut:.3g}") for cut in found}
+    kept = sorted(cut for cut in rounded if numbers.min() < cut <= numbers.max())
+    kept = kept or [float(np.median(numbers[numbers > numbers.min()]))]
+    return [str(int(cut)) if cut == int(cut) else repr(cut) for cut in kept]
+
+
+_YES = {"yes", "si", "true", "oui", "sim"}
+_NO = {"no", "false", "non", "nao"}
+
+
+def _coded(item: Profile) -> list[str]:
+    words = {code: _fold(label or code).strip() for code, label in item.codes.items()}
+    yes = [code for code, word in words.items() if word in _YES]
+    no = [code for code, word in words.items() if word in _NO]
+    if set(words) == {"0", "1"} and not any(item.codes.values()):
+        yes, no = ["1"], ["0"]
+    if len(words) == 2 and yes and no:
+        return [
+            'type = "binary"',
+            f"yes = [{_literal(yes[0])}]",
+            f"no = [{_literal(no[0])}]",
+            *_notes(item),
+        ]
+    levels = {code: label or code for code, label in item.codes.items()}
+    ordered = item.numeric and len(levels) > 2
+    kind, meaning = "nominal", "or ordinal, lowest level first"
+    if len(levels) == 2:
+        kind, meaning = "binary", "no before yes"
+    elif ordered:
+        kind, meaning = "ordinal", "lowest level first, or nominal"
+    lines = [f'type = "{kind}"  {_EDIT}: {meaning}']
+    lines.append(
+        f"levels = [{', '.join(quote(level) for level in dict.fromkeys(levels.values()))}]"
+    )
+    renamed = {code: level for code, level in levels.items() if code != level}
+    if renamed:
+        pairs = ", ".join(f"{quote(code)} = {quote(level)}" for code, level in renamed.items())
+        lines.append(f"codes = {{ {pairs} }}")
+    return lines + _notes(item)
+
+
+def _notes(item: Profile) -> list[str]:
+    lines = []
+    if item.unused:
+        names = ", ".join(quote(label) for label in item.unused)
+        lines.append(comment(f"labelled in the file, but nobody has: {names}"))
+    if item.unshown:
+        lines.append(
+            f"{_EDIT}: {item.unshown} answers are texts that few people gave and are not shown"
+        )
+    return lines
+
+
+def _missing_lines(item: Profile) -> list[str]:
+    """Codes that the file itself declares missing are set; likely ones wait for a decision."""
+    declared = [entry for entry in item.missing if entry.declared]
+    lines = []
+    if declared:
+        codes = ", ".join(_literal(entry.code) for entry in declared)
+        lines.append(f"missing = [{codes}]  # declared missing in the file")
+    if len(declared) < len(item.missing):
+        every = ", ".join(_literal(entry.code) for entry in item.missing)
+        likely = [entry for entry in item.missing if not entry.declared]
+        why = ", ".join(
+            f"{_literal(entry.code)}{' ' + quote(entry.label) if entry.label else ''}"
+            f" ({entry.count})"
+            for entry in likely
+        )
+        lines.append(comment(f"EDIT likely missing, with how often: {why}"))
+        lines.append(f"# missing = [{every}]")
+    return lines
+
+
+def _literal(text: str) -> str:
+    """A code as TOML: a number where it is one, else text."""
+    number = as_number(text)
+    if number is None:
+        return quote(text)
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def _left_out(profiles: Sequence[Profile]) -> list[str]:
+    lines = []
+    for kind, text in (
+        (Kind.TEXT, "Free text, not drafted"),
+        (Kind.IDENTIFIER, "Different for everybody, not drafted"),
+        (Kind.CONSTANT, "The same for everybody, not drafted"),
+        (Kind.EMPTY, "No answers, not drafted"),
+    ):
+        names = [item.column for item in profiles if item.kind is kind]
+        if names:
+            lines += ["", f"# {text}:", *(comment(f"  {quote(name)}") for name in names)]
+    return lines

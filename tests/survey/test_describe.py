@@ -1,0 +1,267 @@
+"""Drafts of study.toml: valid TOML from hostile labels, and nobody's words in them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyreadstat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coopgap import describe
+from coopgap.survey.draft import comment, draft_study, quote
+from coopgap.survey.frame import from_dataframe
+from coopgap.survey.profile import Kind, profile, reads_as_missing
+
+HOSTILE = 'A "quoted"\nlabel\\ with ]] # = \x1b[31m \u2028 \x7f and \U0001f600'
+
+
+def draft(frame: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+    text = draft_study(from_dataframe(frame), "survey.csv")
+    return text, tomllib.loads(text)
+
+
+def column(values: list[Any], n: int = 60) -> pd.DataFrame:
+    """One column, its values repeated to n rows."""
+    return pd.DataFrame({"x": (values * n)[:n]})
+
+
+class TestEscapes:
+    @given(st.text())
+    def test_quoted_text_comes_back(self, text: str) -> None:
+        assert tomllib.loads(f"x = {quote(text)}")["x"] == text
+
+    @given(st.text(st.characters(codec=None, exclude_categories=())))
+    def test_any_text_is_one_safe_line(self, text: str) -> None:
+        for line in (quote(text), comment(text)):
+            assert line.isprintable()
+        assert tomllib.loads(f"{comment(text)}\nx = 1  {comment(text)}\n") == {"x": 1}
+
+
+class TestGuesses:
+    def test_coded_numbers_are_drafted_as_ordinal_with_a_mark(self) -> None:
+        text, toml = draft(column([1, 2, 3, 4, 5]))
+        assert toml["variables"]["x"] == {"type": "ordinal", "levels": ["1", "2", "3", "4", "5"]}
+        assert 'type = "ordinal"  # EDIT' in text
+
+    def test_texts_are_nominal(self) -> None:
+        _, toml = draft(column(["Lima", "Cusco", "Puno"]))
+        assert toml["variables"]["x"] == {"type": "nominal", "levels": ["Cusco", "Lima", "Puno"]}
+
+    @pytest.mark.parametrize(
+        ("values", "yes", "no"),
+        [
+            ([0, 1], 1, 0),
+            (["Yes", "No"], "Yes", "No"),
+            (["sí", "no"], "sí", "no"),
+            ([True, False], "true", "false"),
+        ],
+    )
+    def test_yes_and_no(self, values: list[Any], yes: Any, no: Any) -> None:
+        _, toml = draft(column(values))
+        assert toml["variables"]["x"] == {"type": "binary", "yes": [yes], "no": [no]}
+
+    def test_two_other_levels_are_binary_to_be_ordered(self) -> None:
+        text, toml = draft(column(["Female", "Male"]))
+        assert toml["variables"]["x"] == {"type": "binary", "levels": ["Female", "Male"]}
+        assert "# EDIT: no before yes" in text
+
+    def test_a_scale_is_banded_at_fifths(self) -> None:
+        ages = list(range(20, 70))
+        text, toml = draft(pd.DataFrame({"age": ages * 4}))
+        # np.quantile of 20..69, each four times, at fifths: 29.8, 39.6, 49.4, 59.2, rounded.
+        expected = np.round(np.quantile(ages * 4, [0.2, 0.4, 0.6, 0.8])).tolist()
+        assert toml["variables"]["age"] == {"type": "banded", "cuts": expected}
+        assert "# EDIT: these are quantiles" in text
+
+    def test_a_scale_with_most_people_at_its_foot_still_has_a_cut(self) -> None:
+        frame = pd.DataFrame({"x": [0] * 500 + list(range(1, 41))})
+        _, toml = draft(frame)
+        (cut,) = toml["variables"]["x"]["cuts"]
+        assert 0 < cut <= 40
+
+    def test_thirteen_numbers_are_a_scale_and_twelve_are_codes(self) -> None:
+        for n, kind in ((12, Kind.CODES), (13, Kind.SCALE)):
+            raw = from_dataframe(column(list(range(1, n + 1))))
+            assert profile(raw, "x").kind is kind
+
+    def test_names_become_bare_keys_each_once(self) -> None:
+        frame = pd.DataFrame({"a.b": [1, 2] * 10, "A b": [1, 2] * 10, "¿?": [1, 2] * 10})
+        _, toml = draft(frame)
+        assert {key: item["column"] for key, item in toml["variables"].items()} == {
+            "a_b": "a.b",
+            "a_b_2": "A b",
+            "variable": "¿?",
+        }
+
+    def test_likely_design_columns_are_named_as_comments(self) -> None:
+        n = 120
+        frame = pd.DataFrame(
+            {
+                "es_socio": [1, 2] * 60,
+                "Región": ["Lima", "Cusco", "Puno"] * 40,
+                "cluster": list(range(20)) * 6,
+                "wgt": np.linspace(0.5, 1.5, n).round(3),
+                "hh_id": range(n),
+            }
+        )
+        text, toml = draft(frame)
+        assert '# likely: "es_socio" with codes 1, 2' in text
+        assert '# likely region: "Región"' in text
+        assert '# likely zone: "cluster"' in text
+        assert '# likely weight: "wgt"' in text
+        assert '# likely id: "hh_id"' in text
+        assert toml["group"]["column"] == "TODO"
+        assert toml["design"] == {}
+        assert "hh_id" not in toml["variables"]
+
+
+class TestMissing:
+    def test_likely_missing_codes_are_comments_and_no_levels(self) -> None:
+        values = [1, 2, 3, 4, 5] * 10 + [98] * 4 + [-1] * 3 + ["n/a"] * 6
+        text, toml = draft(column(values, len(values)))
+        assert toml["variables"]["x"]["levels"] == ["1", "2", "3", "4", "5"]
+        assert "missing" not in toml["variables"]["x"]
+        assert '# missing = [-1, 98, "n/a"]' in text
+        assert '# EDIT likely missing, with how often: -1 (3), 98 (4), "n/a" (6)' in text
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([1, 2, 3, 4, 5, 8, 9], ["8", "9"]),
+            ([1, 2, 3, 4, 5, 6, 7, 8, 9], []),
+            ([*range(18, 99), 999], ["999"]),
+            (list(range(18, 100)), []),
+            ([*range(20, 60), 98, 99], ["98", "99"]),
+            ([0, 1, -9], ["-9"]),
+            ([-2, -1, 0, 1, 2], []),
+            (["a", "b", "NS/NR", "No sabe", "DON'T KNOW"], ["DON'T KNOW", "NS/NR", "No sabe"]),
+        ],
+    )
+    def test_which_codes_are_likely(self, values: list[Any], expected: list[str]) -> None:
+        # Negative codes are missing only where nothing else is negative: -2 is declared a level
+        # of a symmetric scale by its neighbours.
+        raw = from_dataframe(pd.DataFrame({"x": values * 6}))
+        assert [item.code for item in profile(raw, "x").missing] == expected
+
+    def test_labels_may_say_it_in_a_sentence_and_answers_may_not(self) -> None:
+        text = "My husband does not know"
+        assert reads_as_missing(text, label=True)
+        assert not reads_as_missing(text, label=False)
+        assert not reads_as_missing("Lima", label=True)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("spss") / "s.sav"
+    frame = pd.DataFrame(
+        {"ses": [1.0, 2, 3, 3, 98, 99] * 10, "age": [*range(20, 49), *range(20, 50), 99.0]}
+    )
+    pyreadstat.write_sav(
+        frame,
+        path,
+        column_labels={"ses": HOSTILE.replace("\x1b", ""), "age": "Edad"},
+        variable_value_labels={
+            "ses": {1: "E", 2: HOSTILE, 3: "C", 4: "B", 98: "No sabe / no responde"},
+            "age": {99: "NS/NR"},
+        },
+        missing_ranges={"ses": [99]},
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "coopgap.describe", str(path)], capture_output=True, check=True
+    )
+    return done.stdout.decode("utf-8")
+
+
+class TestSpss:
+    def test_labels_become_levels_and_codes(self, text: str) -> None:
+        ses = tomllib.loads(text)["variables"]["ses"]
+        assert ses["levels"] == ["E", HOSTILE, "C"]
+        assert ses["codes"] == {"1": "E", "2": HOSTILE, "3": "C"}
+        assert "\x1b" not in text
+
+    def test_declared_missing_is_set_and_likely_missing_is_a_comment(self, text: str) -> None:
+        assert tomllib.loads(text)["variables"]["ses"]["missing"] == [99]
+        assert '98 "No sabe / no responde" (10)' in text
+        assert "# missing = [98, 99]" in text
+
+    def test_a_label_that_nobody_has_is_no_level(self, text: str) -> None:
+        assert '# labelled in the file, but nobody has: "B"' in text
+
+    def test_a_scale_with_a_labelled_missing_code_stays_a_scale(self, text: str) -> None:
+        age = tomllib.loads(text)["variables"]["age"]
+        assert (age["type"], age["label"]) == ("banded", "Edad")
+        assert '# EDIT likely missing, with how often: 99 "NS/NR" (1)' in text
+
+
+class TestPrivacy:
+    def test_free_text_is_named_and_not_repeated(self) -> None:
+        names = [f"Rosa Quispe {k}" for k in range(60)]
+        other = ["", *["it rained; my neighbour Juan does not know"] * 2, *[""] * 57]
+        frame = pd.DataFrame(
+            {
+                "name": names,
+                "comment": [f"she said {k % 40}" for k in range(60)],
+                "other": other,
+                "mixed": ["Lima"] * 30 + ["Cusco"] * 28 + ["only Maria", "at Pedro's"],
+                "phone": [None] * 56 + [987654321, 987654322, 987654323, 987654324],
+                "k": [1, 2] * 30,
+            }
+        )
+        text, toml = draft(frame)
+        for word in ("Rosa", "she said", "Juan", "Maria", "Pedro", "98765432"):
+            assert word not in text
+        for name in ("name", "comment", "other", "phone"):
+            assert f'#   "{name}"' in text or f'# "{name}"' in text
+        assert set(toml["variables"]) == {"mixed", "k"}
+        assert "# EDIT: 2 answers are texts that few people gave" in text
+
+    @settings(max_examples=40)
+    @given(st.lists(st.text(), min_size=20, max_size=30, unique=True))
+    def test_no_single_answer_is_repeated(self, words: list[str]) -> None:
+        words = [f"she said {word}." for word in words]
+        try:
+            raw = from_dataframe(pd.DataFrame({"x": words + ["a", "b"] * 5}))
+        except UnicodeError:
+            return
+        assert "she said" not in draft_study(raw, "s.csv")
+
+
+class TestCommand:
+    def test_draft_to_standard_output(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "survey.csv"
+        path.write_text("ñ,b\n" + "1,x\n2,y\n" * 10, encoding="latin-1")
+        assert describe.main([str(path), "--encoding", "latin-1"]) == 0
+        toml = tomllib.loads(capsys.readouterr().out)
+        assert toml["survey"] == str(path)
+        assert set(toml["variables"]) == {"n", "b"}
+
+    def test_unreadable_input_is_one_line_and_exit_2(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert describe.main([str(tmp_path / "none.sav")]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("coopgap: ")
+        assert captured.err.count("\n") == 1
+
+    def test_the_draft_opens_in_utf8_whatever_the_terminal(self, tmp_path: Path) -> None:
+        path = tmp_path / "survey.csv"
+        path.write_text("x\n" + "Áncash\nJunín\n" * 10, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "coopgap.describe", str(path)],
+            capture_output=True,
+            check=True,
+            env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        )
+        levels = tomllib.loads(done.stdout.decode("utf-8"))["variables"]["x"]["levels"]
+        assert levels == ["Junín", "Áncash"]
