@@ -1,0 +1,151 @@
+"""What a family is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.gap import Contrast, Interval
+from coopgap.matching.sample import MatchedSample
+from coopgap.matching.weights import combined_weight
+from coopgap.study.spec import LinkName
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Family, Population, Scale, Status
+
+__all__ = ["FEW_CLUSTERS", "INTERVAL_PROB", "Coefficient", "FamilyEstimate", "Sample"]
+
+INTERVAL_PROB = 0.95
+"""Coverage probability of every interval in gaps.csv and coefficients.csv."""
+
+FEW_CLUSTERS = 6
+"""Fewer clusters than this: refused for a whole fit, flagged for a domain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The complete rows of a model, or of a domain of it, with their matched sample.
+
+    Attributes
+    ----------
+    rows
+        n people.
+    matched
+        Matching weights and sets of the same n people.
+    covariates
+        Factors that enter regressions.
+    link
+        Link of cumulative fits.
+    strata
+        Factors the matching made exact, constant within sets.
+    domain
+        Whether these are the rows of a domain; a whole fit refuses few clusters.
+    """
+
+    rows: ModelRows
+    matched: MatchedSample
+    covariates: tuple[str, ...]
+    link: LinkName
+    strata: tuple[str, ...]
+    domain: bool = False
+
+    @property
+    def weight(self) -> FloatArray:
+        """Sampling weight times matching weight, shape (n,)."""
+        return combined_weight(self.rows.weight, self.matched.weight)
+
+    @property
+    def kept(self) -> BoolArray:
+        """People the matching kept, shape (n,)."""
+        return np.asarray(self.matched.weight > 0)
+
+    def take(self, keep: BoolArray, *, domain: bool | None = None) -> Sample:
+        """The people where `keep` is true; `domain` marks them as a domain."""
+        return replace(
+            self,
+            rows=self.rows.take(keep),
+            matched=self.matched.take(keep, self.rows.member),
+            domain=self.domain if domain is None else domain,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficient:
+    """One term of a fit."""
+
+    term: str
+    scale: Scale
+    interval: Interval
+    std_error_kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyEstimate:
+    """What one family says about one sample.
+
+    Attributes
+    ----------
+    people
+        Shape (2, J): unweighted people behind it, comparison group first, by outcome level.
+    weights
+        Analysis weights of the comparison group, for its effective size.
+    n_sets
+        Matched sets, or discordant sets; None where there are none.
+    n_clusters
+        Clusters behind the standard errors; None without clusters.
+    """
+
+    family: Family
+    population: Population
+    people: IntArray
+    intervals: Mapping[Contrast, Interval | None] = field(default_factory=dict)
+    coefficients: tuple[Coefficient, ...] = ()
+    ess_comparison: float | None = None
+    n_sets: int | None = None
+    n_clusters: int | None = None
+    status: Status = Status.OK
+    reason: str = ""
+
+
+def people_by_level(sample: Sample, keep: BoolArray | None = None) -> IntArray:
+    """Unweighted people by group and outcome level, shape (2, J), comparison group first."""
+    rows = sample.rows
+    n_levels = len(rows.levels)
+    slot = rows.member.astype(np.int64) * n_levels + rows.outcome
+    slot = slot if keep is None else slot[keep]
+    return np.bincount(slot, minlength=2 * n_levels).reshape(2, n_levels).astype(np.int64)
+
+
+def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
+    """Clusters among the people kept; None where the study declares no zone.
+
+    Raises
+    ------
+    NotEstimable
+        For a whole fit with fewer than `FEW_CLUSTERS` clusters.
+    """
+    zone = sample.rows.zone
+    if zone is None:
+        return None
+    n_clusters = int(np.unique(zone if keep is None else zone[keep]).size)
+    if n_clusters < FEW_CLUSTERS and not sample.domain:
+        raise NotEstimable(
+            f"{n_clusters} zones are too few for a standard error; {FEW_CLUSTERS} are needed"
+        )
+    return n_clusters
+
+
+def require_both_groups(people: IntArray) -> None:
+    """Refuse a sample in which one of the groups has nobody.
+
+    Raises
+    ------
+    NotEstimable
+        Naming the counts.
+    """
+    comparison, member = (int(count) for count in people.sum(axis=1))
+    if not member or not comparison:
+        raise NotEstimable(f"{member} members and {comparison} comparison people are left")

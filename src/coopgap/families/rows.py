@@ -1,0 +1,155 @@
+"""From a family's estimate to rows of gaps.csv and coefficients.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import IntArray
+from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.families.dispatch import expected_contrasts
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
+from coopgap.gap import Contrast, Interval
+from coopgap.vocabulary import Comparator, IntervalKind, Quantity, Status
+
+__all__ = [
+    "SMALLEST_COUNT",
+    "Labels",
+    "coefficient_rows",
+    "gap_rows",
+    "reason_row",
+    "smallest_count",
+]
+
+SMALLEST_COUNT = 10
+"""Rows with fewer people than this behind them are suppressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What a row says of itself besides its numbers."""
+
+    model: str
+    outcome: str
+    levels: tuple[str, ...]
+    source: str
+    group: str = "all"
+
+
+def smallest_count(people: IntArray, contrast: Contrast) -> int:
+    """Smallest unweighted count that a reader could work out from the row.
+
+    Parameters
+    ----------
+    people
+        Shape (2, J): people by group (comparison first) and outcome level.
+    contrast
+        The row's contrast.
+
+    Returns
+    -------
+    int
+        The smallest of the people at the category and of the rest, in each group the row is
+        about; for quantities over all levels, the smaller group.
+    """
+    if contrast.quantity is Quantity.SUPERIORITY or not (contrast.category or people.shape[1] == 2):
+        return int(people.sum(axis=1).min())
+    at = (
+        people[:, contrast.level :].sum(axis=1)
+        if contrast.by_threshold
+        else people[:, contrast.level]
+    )
+    counts = np.minimum(at, people.sum(axis=1) - at)
+    if contrast.quantity is Quantity.SHARE:
+        return int(counts[1] if contrast.of_member else counts[0])
+    return int(counts.min())
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(interval: Interval) -> dict[str, float | None]:
+    return {
+        "estimate": _finite(interval.estimate),
+        "std_error": _finite(interval.std_error),
+        "lower": _finite(interval.lower),
+        "upper": _finite(interval.upper),
+        "p_value": _finite(interval.p_value),
+    }
+
+
+def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
+    if estimate.status is not Status.OK:
+        return estimate.status
+    if smallest_count(estimate.people, contrast) < SMALLEST_COUNT:
+        return Status.SUPPRESSED
+    if estimate.intervals.get(contrast) is None:
+        return Status.NOT_ESTIMABLE
+    if estimate.n_clusters is not None and estimate.n_clusters < FEW_CLUSTERS:
+        return Status.FEW_CLUSTERS
+    return Status.OK
+
+
+def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
+    """Rows of one estimate: every contrast of its family, with the reason where one is blank."""
+    comparison, member = estimate.people.sum(axis=1)
+    for contrast in expected_contrasts(estimate.family, labels.levels):
+        status = _status(estimate, contrast)
+        interval = estimate.intervals.get(contrast)
+        shown = interval is not None and status in (Status.OK, Status.FEW_CLUSTERS)
+        yield GapRow(
+            model=labels.model,
+            family=estimate.family,
+            outcome=labels.outcome,
+            comparator="" if contrast.of_member else Comparator.COMPARISON,
+            group=labels.group,
+            population=estimate.population,
+            quantity=contrast.quantity,
+            category=contrast.category,
+            interval_prob=INTERVAL_PROB if shown else None,
+            interval_kind=IntervalKind.CONFIDENCE if shown else None,
+            n_member=int(member),
+            n_comparison=int(comparison),
+            ess_comparison=estimate.ess_comparison,
+            n_sets=estimate.n_sets,
+            status=status,
+            source=labels.source,
+            **(_numbers(interval) if shown and interval is not None else {}),
+        )
+
+
+def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[CoefficientRow]:
+    """Rows of one estimate's coefficients."""
+    for item in estimate.coefficients:
+        interval = item.interval
+        yield CoefficientRow(
+            model=labels.model,
+            family=estimate.family,
+            outcome=labels.outcome,
+            term=item.term,
+            scale=item.scale,
+            statistic=_finite(interval.estimate / interval.std_error)
+            if interval.std_error
+            else None,
+            interval_prob=INTERVAL_PROB,
+            interval_kind=IntervalKind.CONFIDENCE,
+            std_error_kind=item.std_error_kind,
+            n_obs=int(estimate.people.sum()),
+            n_clusters=estimate.n_clusters,
+            source=labels.source,
+            **_numbers(interval),
+        )
+
+
+def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """Why a family could not be estimated."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"{estimate.status}: {estimate.family}, {labels.group}, {estimate.population}",
+        passed=False,
+        note=estimate.reason,
+        source=labels.source,
+    )
