@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from coopgap.survey.read import read_table
 
     try:
-        text = draft_study(read_table(args.file, None, args.encoding), str(args.file))
+        raw = read_table(args.file, None, args.encoding)
+        text = draft_study(raw, str(args.file.resolve()))
     except InputError as error:
         print(f"coopgap: {error}", file=sys.stderr)
         return INPUT_ERROR

@@ -40,7 +40,7 @@ def study(*variables: Variable, design: Design | None = None, **group: Any) -> S
         design=design or Design(),
         variables={item.name: item for item in declared},
         models=(spec,),
-        headline="m",
+        headline={"y": "m"},
         folder=Path("test"),
         sha256="0" * 64,
     )

@@ -36,7 +36,7 @@ STUDY = Study(
     design=Design(region="region"),
     variables=VARIABLES,
     models=(SPEC,),
-    headline="m",
+    headline={"y": "m"},
     folder=Path("s"),
     sha256="",
 )

@@ -16,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coopgap import describe
+from coopgap.study.load import load_study
+from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import comment, draft_study, quote
 from coopgap.survey.frame import from_dataframe
 from coopgap.survey.profile import Kind, profile, reads_as_missing
+from coopgap.survey.read import read_table
 
 HOSTILE = 'A "quoted"\nlabel\\ with ]] # = \x1b[31m \u2028 \x7f and \U0001f600'
 
@@ -232,6 +235,45 @@ class TestPrivacy:
         except UnicodeError:
             return
         assert "she said" not in draft_study(raw, "s.csv")
+
+
+def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    n = 400
+    path = tmp_path / "survey.csv"
+    data = pd.DataFrame(
+        {
+            "socio": rng.choice(["1", "2", "98"], n, p=[0.5, 0.45, 0.05]),
+            "region": rng.choice(["Lima", "Cusco", "Puno"], n),
+            "age": rng.integers(18, 80, n),
+            "trust": rng.choice(["1", "2", "3", "99", ""], n),
+        }
+    )
+    data.to_csv(path, index=False)
+    text = draft_study(read_table(path, None), str(path))
+    edits = {
+        'column = "TODO"  #': 'column = "socio"  #',
+        "comparison = 0": "comparison = 2",
+        "missing = []": "missing = [98]",
+        '# region = "TODO"': 'region = "region"',
+        'TODO = "TODO"': 'trust = "trust"',
+        "# missing = [99]": "missing = [99]",
+    }
+    for old, new in edits.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    model = 'outcome = "trust"\ncovariates = ["age", "region"]\n'
+    (tmp_path / "trust.toml").write_text(model, encoding="utf-8")
+    study = load_study(tmp_path)
+    survey = apply_codebook(read_table(path, needed_columns(study)), study)
+    assert survey.n == (data["socio"] != "98").sum()
+    kept = data[data["socio"] != "98"]
+    expected = kept["trust"].map({"1": 0, "2": 1, "3": 2, "99": -1, "": -1})
+    np.testing.assert_array_equal(survey.codes["trust"], expected)
+    # Bands at fifths hold a fifth each, up to ties of whole years.
+    shares = np.bincount(survey.codes["age"]) / survey.n
+    np.testing.assert_allclose(shares, 0.2, atol=0.06)
 
 
 class TestCommand:

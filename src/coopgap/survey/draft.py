@@ -62,7 +62,7 @@ def draft_study(raw: RawTable, survey: str) -> str:
     raw
         Every column of the file.
     survey
-        The path that the draft names.
+        The path that the draft names; absolute, since a study takes others from its own folder.
 
     Returns
     -------
@@ -78,14 +78,14 @@ def draft_study(raw: RawTable, survey: str) -> str:
         "# Beside this file, each outcome gets a file of its own: outcome, covariates, [matching].",
         "",
         f"title = {quote(raw.name)}  {_EDIT}",
-        f"survey = {quote(survey)}",
+        f"survey = {quote(survey)}  {_EDIT}: this path, or one from this folder",
         "",
         *_group(profiles),
         "",
         *_design(profiles, raw.n_rows),
         "",
         "[headline]",
-        f'outcome = "TODO"  {_EDIT}: the stem of the model file declared before fitting',
+        f'TODO = "TODO"  {_EDIT}: outcome = "stem of its model file", declared before fitting',
     ]
     for name, item in zip(_names(drafted), drafted, strict=True):
         lines += ["", *_variable(name, item)]
@@ -281,7 +281,7 @@ def _literal(text: str) -> str:
 def _left_out(profiles: Sequence[Profile]) -> list[str]:
     lines = []
     for kind, text in (
-        (Kind.TEXT, "Free text, not drafted"),
+        (Kind.TEXT, "Free text or rare answers, not drafted"),
         (Kind.IDENTIFIER, "Different for everybody, not drafted"),
         (Kind.CONSTANT, "The same for everybody, not drafted"),
         (Kind.EMPTY, "No answers, not drafted"),

@@ -152,6 +152,8 @@ def profile(raw: RawTable, column: str) -> Profile:
     named = {code: label for code, label in labels.items() if code not in gone}
     kind = _kind(answers, named, numbers if numeric else None)
     shown = _shown(answers, named, numeric=numeric) if kind is Kind.CODES else {}
+    if kind is Kind.CODES and len({label or code for code, label in shown.items()}) < 2:
+        kind, shown = Kind.TEXT, {}
     spread = (
         np.repeat(np.array([numbers[code] for code in answers]), list(answers.values()))
         if kind is Kind.SCALE
