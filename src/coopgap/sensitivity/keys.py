@@ -1,0 +1,72 @@
+"""What the rows of every check share: keys, reasons and small counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coopgap.arrays import IntArray
+from coopgap.estimate import SensitivityRow
+from coopgap.families.rows import SMALLEST_COUNT, smallest_count
+from coopgap.gap import Contrast
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Check, Verdict
+
+__all__ = ["Keys", "is_small", "people_by_level", "suppressed", "unanswered"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What every row of one model carries."""
+
+    model: str
+    outcome: str
+    source: str
+
+
+def people_by_level(rows: ModelRows) -> IntArray:
+    """Unweighted people by group and outcome level, shape (2, J), comparison group first."""
+    n_levels = len(rows.levels)
+    slot = rows.member.astype(np.int64) * n_levels + rows.outcome
+    return np.bincount(slot, minlength=2 * n_levels).reshape(2, n_levels).astype(np.int64)
+
+
+def is_small(people: IntArray, contrast: Contrast) -> bool:
+    """Whether a row would show a count below the one that gaps.csv suppresses."""
+    return smallest_count(people, contrast) < SMALLEST_COUNT
+
+
+def suppressed(row: SensitivityRow) -> SensitivityRow:
+    """The row without its numbers."""
+    return replace(
+        row,
+        estimate=None,
+        std_error=None,
+        lower=None,
+        upper=None,
+        interval_prob=None,
+        interval_kind=None,
+        p_value=None,
+        power=None,
+        verdict=Verdict.NOT_ASSESSED,
+        note=f"Suppressed: fewer than {SMALLEST_COUNT} people on one side.",
+    )
+
+
+def unanswered(
+    checks: Sequence[Check], keys: Keys, verdict: Verdict, reason: str
+) -> list[SensitivityRow]:
+    """One row a check that has no answer, with the reason."""
+    return [
+        SensitivityRow(
+            check=check,
+            model=keys.model,
+            outcome=keys.outcome,
+            verdict=verdict,
+            note=reason,
+            source=keys.source,
+        )
+        for check in checks
+    ]

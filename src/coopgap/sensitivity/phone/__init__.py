@@ -1,0 +1,1 @@
+"""The interviews by phone: who was reached, whether they answer alike, what the gap would be."""

@@ -1,0 +1,144 @@
+"""Outcome shares of one group beside those of another, balanced to its margins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.families.records import FEW_CLUSTERS
+from coopgap.gap import Margins, cluster_sums
+from coopgap.matching.entropy import common_support, dummies, entropy_match
+from coopgap.matching.sample import MatchedSample
+from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.survey.records import ModelRows
+
+__all__ = ["Balanced", "balanced_margins", "require_clusters", "swapped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balanced:
+    """Margins of a group and of another one balanced to it.
+
+    Attributes
+    ----------
+    margins
+        `member` is the group whose margins are reproduced, `comparison` the balanced group.
+    matched
+        The weights.
+    lost
+        By `VARIABLE=LEVEL`, people of the first group without anybody at their level.
+    ess
+        Effective size of the balanced group.
+    """
+
+    margins: Margins
+    matched: MatchedSample
+    lost: Mapping[str, int]
+    ess: float
+
+
+def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
+    """Balance the comparison people of `rows` to the margins of its members.
+
+    Parameters
+    ----------
+    rows
+        The group that gives the margins is `member`; the other one is weighted.
+    covariates
+        Factors whose margins are reproduced.
+
+    Returns
+    -------
+    Balanced
+
+    Raises
+    ------
+    NotEstimable
+        The margins cannot be reproduced, or there are too few clusters.
+
+    Notes
+    -----
+    The covariance counts the weights as estimated. With w the weights, x the margins, B the
+    weighted least-squares slopes of the outcome indicators on x within the balanced group and
+    t the mean of x in the first group, the balanced share has the linearisation
+    Σ w_i (y_i − ȳ − B'(x_i − t)) over the balanced group plus Σ q_j B'(x_j − t) over the first
+    one, to which entropy balancing and the regression estimator are both equivalent at first
+    order. Contributions are summed by cluster as in `coopgap.gap.share_margins`.
+
+    References
+    ----------
+    Zhao & Percival (2017), Journal of Causal Inference 5(1); Deville & Särndal (1992), JASA 87.
+    """
+    require_clusters(rows)
+    factors = {name: rows.factors[name] for name in covariates}
+    labels = {name: rows.factor_levels[name] for name in covariates}
+    matched = entropy_match(factors, labels, rows.member, rows.weight)
+    kept = rows.take(np.asarray(matched.weight > 0))
+    weight = combined_weight(kept.weight, matched.weight[matched.weight > 0])
+    x = np.hstack(
+        [
+            np.zeros((kept.n, 0)),
+            *(dummies(kept.factors[name], len(labels[name])) for name in covariates),
+        ]
+    )
+    return Balanced(
+        margins=_margins(kept, weight, x),
+        matched=matched,
+        lost=common_support(factors, labels, rows.member).lost,
+        ess=effective_size(weight[~kept.member]),
+    )
+
+
+def _margins(rows: ModelRows, weight: FloatArray, x: FloatArray) -> Margins:
+    n_levels = len(rows.levels)
+    answers = np.asarray(rows.outcome[:, None] == np.arange(n_levels), dtype=np.float64)
+    first, other = rows.member, ~rows.member
+    q = weight / np.where(first, weight[first].sum(), weight[other].sum())
+    target, balanced = q[first] @ answers[first], q[other] @ answers[other]
+    centred = x - q[first] @ x[first]
+    slopes = _slopes(centred[other], answers[other] - balanced, q[other])
+    fitted = centred @ slopes
+    unit = np.zeros((rows.n, 2 * n_levels))
+    unit[first, :n_levels] = answers[first] - target
+    unit[:, n_levels:] = np.where(first[:, None], fitted, answers - balanced - fitted)
+    sums, factor, df = cluster_sums(unit * q[:, None], rows.zone)
+    return Margins(member=target, comparison=balanced, cov=factor * sums.T @ sums, df=df)
+
+
+def _slopes(x: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
+    """Weighted least squares; the minimum-norm solution where margins are collinear."""
+    root = np.sqrt(q)[:, None]
+    return np.asarray(np.linalg.lstsq(x * root, y * root, rcond=1e-10)[0])
+
+
+def require_clusters(rows: ModelRows) -> None:
+    """Refuse fewer clusters than a standard error needs.
+
+    Raises
+    ------
+    NotEstimable
+        Naming the number.
+    """
+    if rows.zone is None:
+        return
+    found = int(np.unique(rows.zone).size)
+    if found < FEW_CLUSTERS:
+        raise NotEstimable(
+            f"{found} zones are too few for a standard error; {FEW_CLUSTERS} are needed"
+        )
+
+
+def swapped(margins: Margins) -> Margins:
+    """The same margins with the groups exchanged."""
+    n = margins.member.size
+    order: IntArray = np.concatenate([np.arange(n, 2 * n), np.arange(n)])
+    return Margins(
+        member=margins.comparison,
+        comparison=margins.member,
+        cov=margins.cov[np.ix_(order, order)],
+        df=margins.df,
+    )

@@ -1,0 +1,198 @@
+"""Whether phone interviews answer like interviews in person, within a declared margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from coopgap.arrays import IntArray
+from coopgap.errors import NotEstimable
+from coopgap.estimate import SensitivityRow
+from coopgap.gap import Margins, contrasts, estimate_contrasts, share_margins
+from coopgap.matching.weights import effective_size
+from coopgap.sensitivity.keys import Keys, is_small, people_by_level, suppressed
+from coopgap.sensitivity.phone.balanced import balanced_margins, require_clusters, swapped
+from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
+from coopgap.sensitivity.phone.tost import (
+    Equivalence,
+    power_at_zero,
+    smallest_margin,
+    two_one_sided,
+    verdict_over_all,
+)
+from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+
+__all__ = ["DESIGN_EFFECTS", "equivalence_rows"]
+
+DESIGN_EFFECTS = (1.0, 1.5, 2.0)
+"""Design effects for which the smallest margin is printed."""
+
+_PROB = 0.90
+
+_WORDS = {
+    Verdict.EQUIVALENT: "The difference is shown to lie within the declared margin.",
+    Verdict.DIFFERENT_WITHIN_MARGIN: (
+        "There is a difference, and it is shown to lie within the declared margin."
+    ),
+    Verdict.DIFFERENT: "There is a difference, and it is not shown to lie within the margin.",
+    Verdict.INCONCLUSIVE: (
+        "Neither a difference nor equivalence is shown: too few interviews for this margin."
+    ),
+    Verdict.NOT_ASSESSED: (
+        "No margin is declared for this outcome; the threshold is the smallest margin that these "
+        "interviews would confirm with 80 % probability if nothing differed."
+    ),
+}
+
+
+def equivalence_rows(
+    data: PhoneData, covariates: Sequence[str], margin: float | None, keys: Keys
+) -> list[SensitivityRow]:
+    """Phone minus in-person comparison group, plain and adjusted, tested against the margin.
+
+    Parameters
+    ----------
+    data
+        People by mode.
+    covariates
+        Factors to whose in-person margins the phone people are balanced for the adjusted version.
+    margin
+        Declared margin on the probability scale, or None.
+    keys
+        Model, outcome and source.
+
+    Notes
+    -----
+    An outcome with more than two levels gets a row a threshold and, for its verdict, one row
+    over all of them (`largest difference`; rule in `verdict_over_all`). Intervals have
+    probability 90 %, which is what two one-sided tests at 5 % mean.
+    """
+    base = SensitivityRow(
+        check=Check.PHONE_EQUIVALENCE,
+        model=keys.model,
+        outcome=keys.outcome,
+        comparator=Comparator.COMPARISON,
+        source=keys.source,
+    )
+    rows = stack(data.called, data.comparison)
+    n_levels = len(rows.levels)
+    require_clusters(rows)
+    margins = share_margins(rows.outcome, rows.member, rows.weight, n_levels, rows.zone)
+    plain = replace(base, variant="unadjusted")
+    counts = people_by_level(rows)
+    result = list(_difference_rows(margins, counts, rows.levels, margin, plain))
+    adjusted = replace(base, variant="adjusted")
+    try:
+        balanced = balanced_margins(stack(data.comparison, data.called), covariates)
+        moved = swapped(balanced.margins)
+        result += _difference_rows(moved, counts, rows.levels, margin, adjusted)
+    except NotEstimable as error:
+        note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
+        result.append(replace(adjusted, verdict=Verdict.NOT_ASSESSED, note=note))
+    sizes = [effective_size(rows.weight[side]) for side in (rows.member, ~rows.member)]
+    return result + list(_scenario_rows(margins, counts, sizes, rows.levels, margin, base))
+
+
+def _difference_rows(
+    margins: Margins,
+    people: IntArray,
+    levels: Sequence[str],
+    margin: float | None,
+    base: SensitivityRow,
+) -> Iterator[SensitivityRow]:
+    tests: list[tuple[float, Equivalence]] = []
+    for contrast, interval in estimate_contrasts(margins, levels, _PROB).items():
+        if interval is None:
+            continue
+        row = replace(
+            base,
+            quantity=contrast.quantity,
+            category=contrast.category,
+            estimate=interval.estimate,
+            std_error=interval.std_error,
+            lower=interval.lower,
+            upper=interval.upper,
+            interval_prob=_PROB,
+            interval_kind=IntervalKind.CONFIDENCE,
+        )
+        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
+            if is_small(people, contrast):
+                yield suppressed(row)
+                continue
+            test = two_one_sided(interval.estimate, interval.std_error, margin, df=margins.df)
+            tests.append((interval.estimate, test))
+            yield _tested(row, test, margin)
+        elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:
+            note = "Probability that a phone answer is above an in-person answer, ties halved."
+            yield replace(row, note=note)
+    if len(levels) > 2 and tests:
+        yield _overall(tests, margin, base)
+
+
+def _tested(row: SensitivityRow, test: Equivalence, margin: float | None) -> SensitivityRow:
+    return replace(
+        row,
+        p_value=_known(test.p_equivalence),
+        threshold=_known(test.smallest_margin) if margin is None else margin,
+        power=_known(test.power),
+        verdict=test.verdict,
+        note=f"{_WORDS[test.verdict]} {LIMITS}",
+    )
+
+
+def _overall(
+    tests: Sequence[tuple[float, Equivalence]], margin: float | None, base: SensitivityRow
+) -> SensitivityRow:
+    """All thresholds as one statement: each has to be within the margin."""
+    verdict = verdict_over_all([test.verdict for _, test in tests])
+    assessed = [test for _, test in tests if np.isfinite(test.smallest_margin)]
+    smallest = max((test.smallest_margin for test in assessed), default=float("nan"))
+    return replace(
+        base,
+        quantity="largest_difference",
+        estimate=max((value for value, _ in tests), key=abs),
+        p_value=_known(max(test.p_equivalence for _, test in tests)),
+        threshold=_known(smallest) if margin is None else margin,
+        verdict=verdict,
+        note=f"Over all thresholds shown, together. {_WORDS[verdict]} {LIMITS}",
+    )
+
+
+def _scenario_rows(
+    margins: Margins,
+    people: IntArray,
+    sizes: Sequence[float],
+    levels: Sequence[str],
+    margin: float | None,
+    base: SensitivityRow,
+) -> Iterator[SensitivityRow]:
+    """Smallest margin and power as functions of the design effect, at the in-person share."""
+    for contrast in contrasts(levels):
+        if contrast.quantity is not Quantity.RISK_DIFFERENCE or not contrast.by_threshold:
+            continue
+        share = float(margins.comparison[contrast.level :].sum())
+        simple = (share * (1 - share) * sum(1 / size for size in sizes)) ** 0.5
+        if not simple > 0 or is_small(people, contrast):
+            continue
+        for factor in DESIGN_EFFECTS:
+            std_error = simple * factor**0.5
+            yield replace(
+                base,
+                variant=f"design effect {factor:g}",
+                quantity="smallest_margin",
+                category=contrast.category,
+                estimate=smallest_margin(std_error),
+                std_error=std_error,
+                threshold=margin,
+                power=None if margin is None else power_at_zero(std_error, margin),
+                note=(
+                    "Smallest margin confirmed with 80 % probability if nothing differed, and "
+                    "power at the declared margin, under this design effect."
+                ),
+            )
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None

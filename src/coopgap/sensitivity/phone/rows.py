@@ -1,0 +1,67 @@
+"""The phone checks of one model, in the order of the table."""
+
+from __future__ import annotations
+
+from coopgap.errors import NotEstimable
+from coopgap.estimate import SensitivityRow
+from coopgap.families.rows import SMALLEST_COUNT
+from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.phone.composition import composition_rows
+from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.equivalence import equivalence_rows
+from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
+from coopgap.study.spec import ModelSpec, Study
+from coopgap.vocabulary import Check, Verdict
+
+__all__ = ["PHONE_CHECKS", "phone_rows"]
+
+PHONE_CHECKS = (
+    Check.PHONE_COMPOSITION,
+    Check.PHONE_EQUIVALENCE,
+    Check.PHONE_REPLACES,
+    Check.PHONE_JOINS,
+)
+
+
+def phone_rows(data: PhoneData, spec: ModelSpec, study: Study, source: str) -> list[SensitivityRow]:
+    """Every row that the phone interviews give one model.
+
+    Parameters
+    ----------
+    data
+        Complete rows of the model by mode; `phone` may be empty.
+    spec
+        The model: its covariates are balanced, its exact strata are compared too.
+    study
+        Holds the declared margin of the outcome.
+    source
+        Key of the rows.
+
+    Returns
+    -------
+    list of SensitivityRow
+        Where there is nothing to analyse, one row a check that says why.
+    """
+    keys = Keys(model=spec.name, outcome=spec.outcome, source=source)
+    n_phone = data.called.n
+    if not n_phone:
+        reason = "The survey holds no complete phone interview with the comparison group."
+        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
+    if n_phone < SMALLEST_COUNT:
+        reason = f"There are {n_phone} phone interviews; {SMALLEST_COUNT} are needed."
+        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
+    if not data.members.n or not data.comparison.n:
+        reason = "One of the groups has no complete in-person interview."
+        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
+    compared = tuple(dict.fromkeys((*spec.covariates, *spec.matching.on)))
+    result = composition_rows(data, compared, spec.covariates, keys) if compared else []
+    if not compared:
+        reason = "The model has no covariates to compare."
+        result = unanswered(PHONE_CHECKS[:1], keys, Verdict.NOT_APPLICABLE, reason)
+    try:
+        margin = study.phone.margin.get(spec.outcome)
+        result += equivalence_rows(data, spec.covariates, margin, keys)
+    except NotEstimable as error:
+        reason = f"Not estimable: {error.reason}."
+        result += unanswered(PHONE_CHECKS[1:2], keys, Verdict.NOT_ASSESSED, reason)
+    return result + gap_rows_with_phone(data, spec.covariates, keys)

@@ -1,0 +1,122 @@
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.study.spec import Group, Matching, ModelSpec, Phone, Study
+from coopgap.survey.records import ModelRows
+
+
+def build_rows(
+    factors: Mapping[str, Sequence[int]],
+    member: Sequence[bool],
+    outcome: Sequence[int],
+    *,
+    sizes: Mapping[str, int] | None = None,
+    n_levels: int = 2,
+    weight: Sequence[float] | None = None,
+    zone: Sequence[int] | None = None,
+) -> ModelRows:
+    n = len(member)
+    sizes = sizes or {}
+    codes = {name: np.asarray(values, dtype=np.int64) for name, values in factors.items()}
+    return ModelRows(
+        index=np.arange(n),
+        outcome=np.asarray(outcome, dtype=np.int64),
+        levels=tuple("EDCBA"[:n_levels]),
+        member=np.asarray(member, dtype=np.bool_),
+        factors=codes,
+        factor_levels={
+            name: tuple(str(level) for level in range(sizes.get(name, int(values.max()) + 1)))
+            for name, values in codes.items()
+        },
+        zone=None if zone is None else np.asarray(zone, dtype=np.int64),
+        weight=np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64),
+        dropped=(),
+    )
+
+
+def simulate(
+    rng: np.random.Generator,
+    *,
+    n: tuple[int, int, int] = (600, 600, 250),
+    shift: float = 0.0,
+    gap: float = 0.15,
+    n_levels: int = 2,
+    zones: int | None = None,
+    young_phone: bool = False,
+) -> PhoneData:
+    """Members, in-person comparison and phone people; `shift` is added to the phone answers.
+
+    The latent answer depends on age (three levels); members are older. With `young_phone` the
+    phone people are younger than the in-person comparison group.
+    """
+    ages = ([0.2, 0.3, 0.5], [0.4, 0.35, 0.25], [0.6, 0.3, 0.1] if young_phone else None)
+    parts = []
+    for group, size in enumerate(n):
+        age = rng.choice(3, size, p=ages[group] or ages[1])
+        zone = None if zones is None else rng.integers(0, zones, size)
+        base = 0.30 + 0.10 * age + gap * (group == 0) + shift * (group == 2)
+        steps = base[:, None] - 0.12 * np.arange(n_levels - 1)
+        outcome = (rng.random(size)[:, None] < steps).sum(axis=1)
+        parts.append((age, outcome, zone))
+    in_person = build_rows(
+        {"age": np.concatenate([parts[0][0], parts[1][0]])},
+        np.repeat([True, False], n[:2]),
+        np.concatenate([parts[0][1], parts[1][1]]),
+        sizes={"age": 3},
+        n_levels=n_levels,
+        zone=None if zones is None else np.concatenate([parts[0][2], parts[1][2]]),
+    )
+    age, outcome, zone = parts[2]
+    phone = build_rows(
+        {"age": age},
+        np.zeros(n[2], bool),
+        outcome,
+        sizes={"age": 3},
+        n_levels=n_levels,
+        zone=zone,
+    )
+    return PhoneData(in_person=in_person, phone=phone)
+
+
+@pytest.fixture
+def make_rows() -> Callable[..., ModelRows]:
+    return build_rows
+
+
+@pytest.fixture
+def make_phone() -> Callable[..., PhoneData]:
+    return simulate
+
+
+@pytest.fixture
+def spec() -> ModelSpec:
+    return ModelSpec(
+        name="m",
+        outcome="y",
+        covariates=("age",),
+        matching=Matching(method="exact", on=("age",)),
+    )
+
+
+@pytest.fixture
+def make_study(spec) -> Callable[..., Study]:
+    def build(**margin: float) -> Study:
+        return Study(
+            name="s",
+            title="s",
+            survey=None,
+            group=Group(column="member", member=1, comparison=0),
+            design=None,
+            variables={},
+            models=(spec,),
+            headline={"y": "m"},
+            folder=Path(),
+            sha256="",
+            phone=Phone(margin=margin),
+        )
+
+    return build

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.phone.composition import composition_rows, rao_scott
+from coopgap.sensitivity.phone.data import PhoneData, stack
+from coopgap.vocabulary import Verdict
+
+KEYS = Keys(model="m", outcome="y", source="s")
+
+
+def test_independent_people_of_one_variable_give_about_pearsons_chi_square(make_rows):
+    # WDDCM Peru, Table 1, age: 132.95 on 5 df. The variance here is not pooled over the groups,
+    # so the statistic is the chi-square over the mean ratio of the two variances.
+    counts = np.array([[80, 142, 183, 219, 185, 195], [183, 209, 213, 216, 113, 69]])
+    codes = np.concatenate([np.repeat(np.arange(6), row) for row in counts])
+    member = np.repeat([True, False], counts.sum(axis=1))
+    rows = make_rows({"age": codes}, member, np.zeros(codes.size))
+    found = rao_scott(rows, ("age",))
+    assert found.df == pytest.approx(5, rel=0.01)
+    assert found.statistic * found.df == pytest.approx(132.95, rel=0.05)
+    assert found.p_value == pytest.approx(
+        stats.chi2.sf(found.statistic * found.df, found.df), rel=1e-9
+    )
+
+
+def test_binary_variable_by_hand(make_rows):
+    # One difference of shares: F = d^2 / (p1q1/n1 + p0q0/n0) on 1 and infinity.
+    member = np.repeat([True, False], [40, 60])
+    codes = np.concatenate([np.repeat([0, 1], [10, 30]), np.repeat([0, 1], [30, 30])])
+    found = rao_scott(make_rows({"a": codes}, member, np.zeros(100)), ("a",))
+    assert found.df == pytest.approx(1)
+    assert found.statistic == pytest.approx(0.25**2 / (0.75 * 0.25 / 40 + 0.25 / 60))
+
+
+def test_clustered_test_holds_its_level(make_rows):
+    # Whole zones differ in age; phone people live in the same zones. An unclustered test would
+    # reject far too often if zones were phone-only; here half the zones are.
+    rng = np.random.default_rng(5)
+    rejected = []
+    for _ in range(300):
+        zone = np.repeat(np.arange(40), 15)
+        age = (rng.random(600) < rng.beta(2, 2, 40)[zone]).astype(int)
+        rows = make_rows({"age": age}, zone < 20, np.zeros(600), sizes={"age": 2}, zone=zone)
+        rejected.append(rao_scott(rows, ("age",)).p_value < 0.05)
+    # Three Monte Carlo errors of 300 tests at 5 %.
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.038)
+
+
+def test_copied_variable_adds_nothing(make_phone):
+    data = make_phone(np.random.default_rng(6), young_phone=True, zones=30)
+    rows = stack(data.called, data.comparison)
+    rows.factors["again"] = rows.factors["age"]
+    rows.factor_levels["again"] = rows.factor_levels["age"]
+    one, two = rao_scott(rows, ("age",)), rao_scott(rows, ("age", "again"))
+    assert two.p_value == pytest.approx(one.p_value, rel=1e-6)
+
+
+def test_few_zones_have_no_p_value(make_rows):
+    rng = np.random.default_rng(1)
+    rows = make_rows(
+        {"a": rng.integers(0, 2, 80)}, rng.random(80) < 0.5, np.zeros(80), zone=np.arange(80) % 5
+    )
+    assert np.isnan(rao_scott(rows, ("a",)).p_value)
+
+
+def test_shares_and_smd_by_hand(make_phone):
+    data = make_phone(np.random.default_rng(8), young_phone=True)
+    rows = composition_rows(data, ("age",), ("age",), KEYS)
+    by = {(row.variant, row.quantity, row.category): row for row in rows}
+    phone = np.mean(data.phone.factors["age"] == 0)
+    other = np.mean(data.comparison.factors["age"] == 0)
+    share = by["phone", "share", "age=0"]
+    assert share.estimate == pytest.approx(phone)
+    assert share.std_error == pytest.approx(np.sqrt(phone * (1 - phone) / 250))
+    smd = by["", "smd", "age=0"]
+    pooled = np.sqrt((phone * (1 - phone) + other * (1 - other)) / 2)
+    assert smd.estimate == pytest.approx((phone - other) / pooled)
+    assert smd.verdict is Verdict.CHANGES
+    test = by["", "rao_scott_f", "age"]
+    assert test.p_value < 0.001
+    assert test.verdict is Verdict.CHANGES
+    left = next(row for row in rows if row.quantity == "largest_smd")
+    assert left.estimate == pytest.approx(0, abs=1e-8)
+    assert left.verdict is Verdict.HOLDS
+    assert by["balanced", "ess", ""].estimate < 250
+
+
+def test_the_same_people_have_no_difference(make_phone):
+    data = make_phone(np.random.default_rng(9))
+    same = PhoneData(in_person=data.in_person, phone=data.comparison)
+    rows = composition_rows(same, ("age",), ("age",), KEYS)
+    test = next(row for row in rows if row.quantity == "rao_scott_f")
+    assert test.p_value == pytest.approx(1)
+    assert test.verdict is Verdict.HOLDS
+    ess = next(row for row in rows if row.quantity == "ess")
+    assert ess.estimate == pytest.approx(600)
+
+
+def test_a_difference_that_chance_accounts_for_is_inconclusive(make_rows):
+    # 12 of 30 against 50 of 100: SMD 0.2, far from significant.
+    in_person = make_rows({"a": np.repeat([0, 1], 100)}, np.arange(200) % 2 == 0, np.zeros(200))
+    phone = make_rows({"a": np.repeat([0, 1], [12, 18])}, [False] * 30, np.zeros(30))
+    rows = composition_rows(PhoneData(in_person=in_person, phone=phone), ("a",), ("a",), KEYS)
+    test = next(row for row in rows if row.quantity == "rao_scott_f")
+    assert test.p_value > 0.2
+    assert test.verdict is Verdict.INCONCLUSIVE

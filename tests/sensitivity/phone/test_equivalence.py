@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.equivalence import equivalence_rows
+from coopgap.vocabulary import Verdict
+
+KEYS = Keys(model="m", outcome="y", source="s")
+
+
+def only(rows, **wanted):
+    found = [
+        row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_plain_difference_by_hand(make_phone):
+    data = make_phone(np.random.default_rng(0))
+    rows = equivalence_rows(data, ("age",), 0.1, KEYS)
+    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    p, q = data.phone.outcome.mean(), data.comparison.outcome.mean()
+    error = np.sqrt(p * (1 - p) / 250 + q * (1 - q) / 600)
+    assert row.estimate == pytest.approx(p - q)
+    assert row.std_error == pytest.approx(error)
+    assert row.upper - row.lower == pytest.approx(2 * 1.6448536 * error)
+    assert row.interval_prob == 0.9
+    assert row.threshold == 0.1
+    assert row.category == ""
+
+
+def test_adjusting_takes_the_younger_phone_sample_out(make_phone):
+    # Age moves the answer by 10 points a level and phone people are younger: the plain difference
+    # is about -3.5 points, the adjusted one is the mode shift of 8.
+    rng = np.random.default_rng(1)
+    found = {"unadjusted": [], "adjusted": []}
+    for _ in range(40):
+        data = make_phone(rng, young_phone=True, shift=0.08, n=(50, 600, 400))
+        rows = equivalence_rows(data, ("age",), None, KEYS)
+        for variant, values in found.items():
+            row = only(rows, variant=variant, quantity="risk_difference")
+            values.append(row.estimate)
+    means = {variant: np.mean(values) for variant, values in found.items()}
+    # Monte Carlo error of each mean is about .005.
+    assert means["adjusted"] == pytest.approx(0.08, abs=0.016)
+    assert means["unadjusted"] == pytest.approx(0.08 - 0.035, abs=0.016)
+
+
+@pytest.mark.parametrize(("shift", "least", "most"), [(0.0, 0.02, 0.10), (0.15, 0.90, 1.0)])
+def test_a_mode_shift_is_found_at_its_rate(make_phone, shift, least, most):
+    # Without a shift a difference is claimed at 5 % (three Monte Carlo errors of 200: .05), with
+    # 15 points (4 standard errors) nearly always.
+    rng = np.random.default_rng(2)
+    claimed = []
+    for _ in range(200):
+        data = make_phone(rng, shift=shift, n=(10, 600, 250), zones=40)
+        row = only(
+            equivalence_rows(data, ("age",), 0.02, KEYS),
+            variant="adjusted",
+            quantity="risk_difference",
+        )
+        claimed.append(row.verdict in (Verdict.DIFFERENT, Verdict.DIFFERENT_WITHIN_MARGIN))
+    assert least <= np.mean(claimed) <= most
+
+
+def test_undeclared_margin_is_not_assessed_and_says_what_could_be(make_phone):
+    data = make_phone(np.random.default_rng(3))
+    rows = equivalence_rows(data, ("age",), None, KEYS)
+    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.p_value is None
+    assert row.power is None
+    assert row.threshold == pytest.approx(2.926405 * row.std_error, rel=1e-6)
+
+
+def test_ordinal_outcome_has_a_row_a_threshold_and_one_over_all(make_phone):
+    data = make_phone(np.random.default_rng(4), n_levels=3, zones=30)
+    rows = equivalence_rows(data, ("age",), 0.3, KEYS)
+    plain = [row for row in rows if row.variant == "unadjusted"]
+    assert [(row.quantity, row.category) for row in plain] == [
+        ("risk_difference", ">=C"),
+        ("risk_difference", ">=D"),
+        ("superiority", ""),
+        ("largest_difference", ""),
+    ]
+    # Whichever each threshold says, all are far within 30 points.
+    assert plain[-1].p_value == max(row.p_value for row in plain[:2])
+    assert plain[-1].verdict in (Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN)
+    assert all(row.power > 0.999 for row in plain[:2])
+    assert plain[-1].power is None
+
+
+def test_design_effect_rows_of_the_printed_design(make_rows):
+    # 27 % of 1,003 (271) in person: smallest margins are 2.926 standard errors; power as known.
+    in_person = make_rows(
+        {"age": [0] * 2007},
+        np.repeat([True, False], [1004, 1003]),
+        np.concatenate([np.ones(402), np.zeros(602), np.ones(271), np.zeros(732)]),
+    )
+    phone = make_rows({"age": [0] * 250}, [False] * 250, np.repeat([1, 0], [68, 182]))
+    rows = equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), 0.10, KEYS)
+    scenario = {row.variant: row for row in rows if row.quantity == "smallest_margin"}
+    assert scenario["design effect 1"].power == pytest.approx(0.88, abs=5e-3)
+    assert scenario["design effect 1.5"].power == pytest.approx(0.66, abs=5e-3)
+    error = np.sqrt(0.27 * 0.73 * (1 / 250 + 1 / 1003))
+    assert scenario["design effect 2"].estimate == pytest.approx(
+        2.9264 * error * np.sqrt(2),
+        rel=1e-3,  # 271 of 1,003 is not quite .27
+    )
+
+
+def test_few_people_behind_a_row_are_suppressed(make_rows):
+    in_person = make_rows({"age": [0] * 40}, np.arange(40) < 20, [0] * 40)
+    phone = make_rows({"age": [0] * 20}, [False] * 20, [0] * 20)
+    rows = equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), 0.1, KEYS)
+    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.p_value is None
+    assert row.estimate is None
+    assert row.note.startswith("Suppressed: fewer than 10")
+    assert not [row for row in rows if row.quantity == "smallest_margin"]
