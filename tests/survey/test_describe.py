@@ -263,7 +263,7 @@ def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path: Path) -> N
         assert text.count(old) == 1
         text = text.replace(old, new)
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    model = 'outcome = "trust"\ncovariates = ["age", "region"]\n'
+    model = 'outcome = "trust"\ncovariates = ["age", "region"]\n[matching]\non = ["region"]\n'
     (tmp_path / "trust.toml").write_text(model, encoding="utf-8")
     study = load_study(tmp_path)
     survey = apply_codebook(read_table(path, needed_columns(study)), study)
