@@ -56,6 +56,11 @@ class ConditionalFit:
     iterations: int
     max_gradient: float
 
+    @property
+    def std_errors(self) -> FloatArray:
+        """Square roots of the diagonal of `cov`, shape (k,)."""
+        return np.asarray(np.sqrt(np.diag(self.cov)))
+
 
 def fit_conditional(
     x: FloatArray, counts: IntArray, sets: IntArray, *, terms: Sequence[str] | None = None

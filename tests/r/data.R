@@ -1,0 +1,7 @@
+# Small public data sets that ship with R, as CSV, so that R and Python read the same file.
+source("tests/r/common.R")
+write_data(as.data.frame(lapply(ordinal::wine[, c("rating", "temp", "contact", "bottle", "judge")],
+                                as.character)), "wine")
+write_data(MASS::housing, "housing")
+write_data(infert, "infert")
+write_data(as.data.frame(lapply(esoph, as.character)), "esoph")
