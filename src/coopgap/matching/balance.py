@@ -53,7 +53,9 @@ def smd(
     """
     pooled = np.sqrt((scale_member * (1 - scale_member) + scale_other * (1 - scale_other)) / 2)
     gap = member - comparison
-    fallback = np.where(np.abs(gap) < 1e-12, 0.0, np.nan)
+    # Shares that agree up to rounding agree: the table must not depend on summation order.
+    gap = np.where(np.abs(gap) < 1e-12, 0.0, gap)
+    fallback = np.where(gap == 0, 0.0, np.nan)
     return np.divide(gap, pooled, out=fallback, where=pooled > 0)
 
 

@@ -168,7 +168,9 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
             _Item(
                 "largest_smd_after",
                 smd,
-                f"largest standardised difference left, at {where}",
+                f"largest standardised difference left, at {where}"
+                if smd > 0
+                else "no difference is left in any covariate",
                 SMD_BAR,
                 smd <= SMD_BAR,
             )
