@@ -215,6 +215,10 @@ class TestUndeclared:
         assert "nobody has the level 'c', 'd' of variable x; join it" in message
         assert "collapse" in message
 
+    def test_variable_that_nobody_answers(self) -> None:
+        message = column_refusal([98, None], self.item)
+        assert "nobody interviewed in person answers variable x" in message
+
 
 class TestMembership:
     def test_member_and_comparison(self) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -289,7 +290,7 @@ class TestRefusals:
 
     def test_truncated_spss(self, sav: Path, tmp_path: Path) -> None:
         content = sav.read_bytes()
-        for size in (5, 100, 300, len(content) - 40):
+        for size in (100, 300, len(content) - 40):
             message = refusal(write_csv(tmp_path, content[:size], "t.sav"))
             assert "damaged" in message
 
@@ -316,7 +317,7 @@ class TestChild:
     ) -> None:
         number = int(getattr(signal, name))
         message = self.run(monkeypatch, tmp_path, f"import os; os.kill(os.getpid(), {number})")
-        assert "the file is damaged: it cannot be read as CSV" in message
+        assert "it cannot be read as CSV: it is damaged" in message
 
     def test_uncaught_error_does_not_pass_its_text_on(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -337,12 +338,40 @@ class TestChild:
         limits = Limits(memory=1 << 28, seconds=60)
         assert "damaged" in refusal(path, ["a"], limits=limits)
 
+    def test_a_changed_byte_that_crashes_the_reader(
+        self, sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """pyreadstat 1.3.7 dies of a value label that names a variable that is not there."""
+        codes: list[int] = []
+        run = subprocess.run
+
+        def watch(*args: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+            done = run(*args, **options)  # type: ignore[call-overload]
+            codes.append(done.returncode)
+            return done  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(subprocess, "run", watch)
+        content = bytearray(sav.read_bytes())
+        # Record of type 4 with one variable; its index follows.
+        place = content.index(b"\x04\0\0\0\x01\0\0\0") + 8
+        content[place] = 0xFD
+        assert "damaged" in refusal(write_csv(tmp_path, bytes(content), "c.sav"))
+        assert codes[0] != 0
+
+    def test_a_missing_library_is_no_fault_of_the_file(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        code = "import no_such_library"
+        monkeypatch.setattr(read, "_command", lambda: [sys.executable, "-c", code])
+        with pytest.raises(ImportError, match="no_such_library"):
+            read_table(write_csv(tmp_path, "a\n1\n"), ["a"])
+
     def test_changed_bytes_never_reach_the_parent(self, sav: Path, tmp_path: Path) -> None:
         """A table or a SurveyError, whatever byte is changed; some of these crash the reader."""
         content = bytearray(sav.read_bytes())
         rng = random.Random(20)
         outcomes = set()
-        for trial in range(5):
+        for trial in range(3):
             changed = bytearray(content)
             for _ in range(1 + trial % 3):
                 changed[rng.randrange(4, len(changed))] = rng.randrange(256)
@@ -357,6 +386,16 @@ class TestChild:
             changed = bytearray(content)
             changed[rng.randrange(4, len(changed))] ^= 1 << rng.randrange(8)
             assert outcome(write_csv(tmp_path, bytes(changed), "f.sav")) in {"read", "refused"}
+
+
+def test_importing_the_readers_imports_no_reader() -> None:
+    code = (
+        "import sys, coopgap.survey.codebook, coopgap.survey.complete, coopgap.describe;"
+        "heavy = {'pandas', 'pyarrow', 'pyreadstat', 'pymc', 'matplotlib'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"
 
 
 class TestDataFrame:

@@ -157,12 +157,19 @@ def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: Bool
 def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
     """Refuse levels that nobody interviewed in person has."""
     counts = np.bincount(codes[codes >= 0], minlength=len(variable.levels))
+    where = f"{raw.where}: {', '.join(variable.items) or variable.column}"
+    if not counts.any():
+        raise SurveyError(
+            where,
+            f"nobody interviewed in person answers variable {variable.name}",
+            "take it out of the models, or mend its codes",
+        )
     empty = [level for level, count in zip(variable.levels, counts, strict=True) if count == 0]
     if empty:
         shown = ", ".join(repr(level) for level in empty[:5])
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise SurveyError(
-            f"{raw.where}: {', '.join(variable.items) or variable.column}",
+            where,
             f"nobody has the level {shown}{more} of variable {variable.name}",
             "join it to another level with collapse, or take it out of the codebook",
         )

@@ -203,6 +203,8 @@ def _read_in_child(
     if done.returncode == REFUSED:
         refusal = json.loads(done.stdout)
         raise SurveyError(where, refusal["found"], refusal["allowed"])
+    if b"ModuleNotFoundError" in done.stderr[-500:]:
+        raise ImportError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
     if done.returncode != 0:
         raise _damaged(where, kind)
     try:
@@ -215,5 +217,7 @@ def _read_in_child(
 
 def _damaged(where: str, kind: str) -> SurveyError:
     return SurveyError(
-        where, f"the file is damaged: it cannot be read as {kind}", f"give a sound {kind} file"
+        where,
+        f"it cannot be read as {kind}: it is damaged, or needs too much memory",
+        f"give a sound {kind} file",
     )
