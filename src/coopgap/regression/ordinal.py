@@ -126,8 +126,7 @@ def fit_ordinal(
     present = np.asarray(totals > 0)
     if present.sum() < 2:
         raise NotEstimable("everybody gave the same answer")
-    used = counts.sum(axis=1) > 0
-    rows, kept = np.asarray(x, dtype=np.float64)[used], counts[used][:, present]
+    rows, kept = _merged(np.asarray(x, dtype=np.float64), counts[:, present])
     require_full_rank(rows, terms)
     share = kept.sum(axis=1) / kept.sum()
     centre = share @ rows
@@ -157,6 +156,17 @@ def fit_ordinal(
         iterations=found.iterations,
         max_gradient=found.max_gradient,
     )
+
+
+def _merged(x: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Distinct rows of positive weight with summed counts: clusters do not enter a likelihood."""
+    used = counts.sum(axis=1) > 0
+    x, counts = x[used], counts[used]
+    order = np.lexsort(x.T) if x.shape[1] else np.arange(len(x))
+    x, counts = x[order], counts[order]
+    new = np.ones(len(x), dtype=bool)
+    new[1:] = (x[1:] != x[:-1]).any(axis=1)
+    return x[new], np.add.reduceat(counts, np.flatnonzero(new), axis=0)
 
 
 def _unscale(centre: FloatArray, scale: FloatArray, n_thresholds: int) -> FloatArray:
