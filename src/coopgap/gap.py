@@ -17,6 +17,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.vocabulary import Quantity
 
 __all__ = [
+    "LOG_SCALE",
     "Contrast",
     "Interval",
     "Margins",
@@ -69,7 +70,9 @@ class Interval(NamedTuple):
     p_value: float
 
 
-_LOG_SCALE = {Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO}
+LOG_SCALE = {Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO}
+"""Quantities whose intervals are made on the logarithm."""
+
 _NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
 
 
@@ -201,7 +204,7 @@ def estimate_contrasts(
     """
     result: dict[Contrast, Interval | None] = {}
     for contrast in contrasts(levels):
-        log = contrast.quantity in _LOG_SCALE
+        log = contrast.quantity in LOG_SCALE
         value = float(contrast_values(contrast, margins.member, margins.comparison))
         if log and not (0 < value < np.inf):
             result[contrast] = None

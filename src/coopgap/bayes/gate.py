@@ -1,0 +1,192 @@
+"""The gate: nothing leaves the sampler unless every reported quantity can be trusted.
+
+It fails closed. Finite draws are asked for first, because diagnostics of a NaN or of a constant
+compare as if nothing were wrong.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.bayes.records import GateItem
+
+__all__ = ["BARS", "Bars", "SamplerStats", "check"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """What must hold."""
+
+    chains: int = 4
+    r_hat: float = 1.01
+    ess: float = 1000.0
+    probability_error: float = 0.01
+    e_bfmi: float = 0.3
+
+
+BARS = Bars()
+
+ESS_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "bulk": {"method": "bulk"},
+    "tail": {"method": "tail", "prob": (0.05, 0.95)},
+}
+"""How bulk and tail effective sizes are asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerStats:
+    """What the sampler says of itself.
+
+    Attributes
+    ----------
+    energy
+        Shape (chains, draws).
+    divergences
+        After tuning.
+    deepest
+        Trajectories that reached the maximum tree depth.
+    """
+
+    energy: FloatArray
+    divergences: int
+    deepest: int
+
+
+def check(
+    quantities: Mapping[str, FloatArray],
+    probabilities: Mapping[str, FloatArray],
+    stats: SamplerStats,
+    bars: Bars = BARS,
+) -> tuple[GateItem, ...]:
+    """Look at everything that would be reported.
+
+    Parameters
+    ----------
+    quantities
+        By name, shape (chains, draws): reported continuous quantities.
+    probabilities
+        By name, shape (chains, draws): zeros and ones whose mean is reported.
+    stats
+        Of the sampler.
+    bars
+        What must hold.
+
+    Returns
+    -------
+    tuple of GateItem
+        The fit may be shown only if all pass. Where draws are missing, not finite or not in
+        enough chains, the items after those fail too, with NaN as value.
+
+    References
+    ----------
+    Vehtari et al. (2021), Rank-normalization, folding, and localization: an improved R-hat.
+    Bayesian Analysis 16, 667-718. Betancourt (2016), Diagnosing suboptimal cotangent
+    disintegrations in Hamiltonian Monte Carlo, for E-BFMI.
+    """
+    return tuple(_items(quantities, probabilities, stats, bars))
+
+
+def _items(
+    quantities: Mapping[str, FloatArray],
+    probabilities: Mapping[str, FloatArray],
+    stats: SamplerStats,
+    bars: Bars,
+) -> Iterator[GateItem]:
+    every = {**quantities, **probabilities}
+    broken = [name for name, draws in every.items() if not _usable(draws)]
+    yield GateItem(
+        name="finite_draws",
+        value=float(len(every) - len(broken)),
+        bar=float(len(every)),
+        passed=bool(quantities) and not broken,
+        note=""
+        if quantities and not broken
+        else f"not finite: {', '.join(broken[:3]) or 'nothing'}",
+    )
+    sound = {name: draws for name, draws in every.items() if name not in broken}
+    chains = min((draws.shape[0] for draws in sound.values()), default=0)
+    yield GateItem(
+        name="chains", value=float(chains), bar=float(bars.chains), passed=chains >= bars.chains
+    )
+    yield from _convergence({k: v for k, v in sound.items() if k in quantities}, bars)
+    yield _probability_error({k: v for k, v in sound.items() if k in probabilities}, bars)
+    yield GateItem(
+        name="divergences", value=float(stats.divergences), bar=0.0, passed=stats.divergences == 0
+    )
+    yield GateItem(
+        name="tree_depth_reached", value=float(stats.deepest), bar=0.0, passed=stats.deepest == 0
+    )
+    e_bfmi = _e_bfmi(stats.energy)
+    yield GateItem(name="e_bfmi", value=e_bfmi, bar=bars.e_bfmi, passed=e_bfmi >= bars.e_bfmi)
+
+
+def _usable(draws: FloatArray) -> bool:
+    return draws.ndim == 2 and draws.size > 0 and bool(np.isfinite(draws).all())
+
+
+def _convergence(quantities: Mapping[str, FloatArray], bars: Bars) -> Iterator[GateItem]:
+    """Worst R-hat and effective sizes; a quantity that never moves has NaN and fails."""
+    r_hat = diagnose("rhat", quantities)
+    yield _worst("r_hat", r_hat, bars.r_hat, highest=True)
+    for method, options in ESS_OPTIONS.items():
+        sizes = diagnose("ess", quantities, **options)
+        moving = {k: v if np.ptp(quantities[k]) > 0 else np.nan for k, v in sizes.items()}
+        yield _worst(f"ess_{method}", moving, bars.ess, highest=False)
+
+
+def diagnose(name: str, draws: Mapping[str, FloatArray], **options: Any) -> dict[str, float]:
+    """`arviz.rhat` or `arviz.ess` of each quantity, unrounded."""
+    import arviz as az
+
+    function = getattr(az, name)
+    with warnings.catch_warnings():
+        # A constant or a too short chain warns and returns NaN, which fails the gate.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        return {
+            key: float(function(values, chain_axis=0, draw_axis=1, **options))
+            for key, values in draws.items()
+        }
+
+
+def _worst(name: str, values: Mapping[str, float], bar: float, *, highest: bool) -> GateItem:
+    if not values:
+        return GateItem(name=name, value=np.nan, bar=bar, passed=False, note="nothing to look at")
+    broken = [key for key, value in values.items() if not np.isfinite(value)]
+    if broken:
+        return GateItem(name=name, value=np.nan, bar=bar, passed=False, note=f"of {broken[0]}")
+    where = (max if highest else min)(values, key=lambda key: values[key])
+    value = values[where]
+    passed = value <= bar if highest else value >= bar
+    return GateItem(name=name, value=value, bar=bar, passed=passed, note=f"of {where}")
+
+
+def _probability_error(probabilities: Mapping[str, FloatArray], bars: Bars) -> GateItem:
+    """Largest Monte Carlo error of a reported probability; none for one that is 0 or 1."""
+    moving = {key: draws for key, draws in probabilities.items() if np.ptp(draws) > 0}
+    sizes = diagnose("ess", moving, method="mean")
+    errors = {
+        key: float(np.sqrt(draws.mean() * (1 - draws.mean()) / sizes[key]))
+        for key, draws in moving.items()
+    }
+    if not errors:
+        return GateItem(
+            name="probability_error", value=0.0, bar=bars.probability_error, passed=True
+        )
+    return _worst("probability_error", errors, bars.probability_error, highest=True)
+
+
+def _e_bfmi(energy: FloatArray) -> float:
+    """Lowest energy Bayesian fraction of missing information over chains; NaN if undefined."""
+    if energy.ndim != 2 or energy.shape[1] < 2 or not np.isfinite(energy).all():
+        return float("nan")
+    variance = energy.var(axis=1)
+    if not (variance > 0).all():
+        return float("nan")
+    return float((np.square(np.diff(energy, axis=1)).mean(axis=1) / variance).min())

@@ -1,0 +1,187 @@
+"""From a hierarchical fit to rows; what the gate withholds stays blank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.bayes.gate import ESS_OPTIONS, diagnose
+from coopgap.bayes.records import HierarchicalFit, RegionCells
+from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts
+from coopgap.vocabulary import (
+    Comparator,
+    Family,
+    IntervalKind,
+    Population,
+    Quantity,
+    Scale,
+    Status,
+)
+
+__all__ = ["coefficient_rows", "gap_rows", "gate_rows"]
+
+
+def gap_rows(
+    fit: HierarchicalFit, cells: RegionCells, labels: Labels, smallest_gap: float
+) -> Iterator[GapRow]:
+    """Rows for all and for each region.
+
+    The estimate is the posterior mean, `std_error` the posterior SD (of the logarithm for
+    ratios), the interval equal-tailed. Rows of a group with fewer than ten people on a side are
+    suppressed; if the gate failed every row is withheld.
+    """
+    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
+        comparison, member = cells.people(None if g == 0 else g - 1)
+        status = _status(fit, min(comparison, member))
+
+        def row(
+            quantity: Quantity,
+            draws: FloatArray,
+            category: str = "",
+            comparator: str = Comparator.COMPARISON,
+            group: str = group,
+            status: Status = status,
+            counts: tuple[int, int] = (member, comparison),
+            interval: bool = True,
+        ) -> GapRow:
+            shown = status is Status.OK
+            return GapRow(
+                model=labels.model,
+                family=Family.HIERARCHICAL,
+                outcome=labels.outcome,
+                comparator=comparator,
+                group=group,
+                population=Population.ALL_MEMBERS,
+                quantity=quantity,
+                category=category,
+                interval_prob=INTERVAL_PROB if shown and interval else None,
+                interval_kind=IntervalKind.CREDIBLE if shown and interval else None,
+                n_member=counts[0],
+                n_comparison=counts[1],
+                status=status,
+                source=labels.source,
+                **(_summary(draws, quantity, interval=interval) if shown else {}),
+            )
+
+        for contrast in contrasts(cells.levels):
+            if g and contrast.quantity is Quantity.SHARE:
+                continue
+            draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
+            side = "" if contrast.of_member else Comparator.COMPARISON
+            yield row(contrast.quantity, draws, contrast.category, side)
+            if g and _is_threshold_gap(contrast):
+                for quantity, bar in (
+                    (Quantity.PROB_ABOVE_ZERO, 0.0),
+                    (Quantity.PROB_ABOVE_SMALLEST, smallest_gap),
+                ):
+                    above = (draws > bar).astype(np.float64)
+                    yield row(quantity, above, contrast.category, interval=False)
+        if g:
+            yield row(Quantity.EXPECTED_RANK, _ranks(fit.region_gap)[g - 1])
+        else:
+            for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
+                yield row(quantity, fit.parameters[quantity])
+
+
+def _is_threshold_gap(contrast: Contrast) -> bool:
+    return contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
+
+
+def _status(fit: HierarchicalFit, smallest: int) -> Status:
+    if not fit.passed:
+        return Status.WITHHELD
+    return Status.SUPPRESSED if smallest < SMALLEST_COUNT else Status.OK
+
+
+def _ranks(gaps: FloatArray) -> FloatArray:
+    """Rank of each region's log-odds gap in each draw, 1 the largest; shape as given."""
+    return np.asarray((-gaps).argsort(axis=0).argsort(axis=0) + 1.0)
+
+
+def _summary(draws: FloatArray, quantity: Quantity, *, interval: bool) -> dict[str, Any]:
+    found = {"estimate": float(draws.mean())}
+    if interval:
+        tail = (1 - INTERVAL_PROB) / 2
+        lower, upper = np.quantile(draws, [tail, 1 - tail])
+        spread = np.log(draws) if quantity in LOG_SCALE else draws
+        found |= {"std_error": float(spread.std(ddof=1)), "lower": float(lower)}
+        found |= {"upper": float(upper)}
+    return found
+
+
+def coefficient_rows(
+    fit: HierarchicalFit, cells: RegionCells, labels: Labels
+) -> Iterator[CoefficientRow]:
+    """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
+    if not fit.passed:
+        return
+    r_hat = diagnose("rhat", fit.parameters)
+    bulk, tail = (diagnose("ess", fit.parameters, **ESS_OPTIONS[kind]) for kind in ("bulk", "tail"))
+    for term, draws in fit.parameters.items():
+        found = _summary(draws, Quantity.RISK_DIFFERENCE, interval=True)
+        yield CoefficientRow(
+            model=labels.model,
+            family=Family.HIERARCHICAL,
+            outcome=labels.outcome,
+            term=term,
+            scale=_scale(term),
+            interval_prob=INTERVAL_PROB,
+            interval_kind=IntervalKind.CREDIBLE,
+            std_error_kind="posterior",
+            n_obs=int(cells.counts.sum()),
+            r_hat=r_hat[term],
+            ess_bulk=bulk[term],
+            ess_tail=tail[term],
+            source=labels.source,
+            **found,
+        )
+
+
+def _scale(term: str) -> Scale:
+    if term.startswith("sd_"):
+        return Scale.SD
+    return Scale.THRESHOLD if "|" in term else Scale.LOG_ODDS
+
+
+def gate_rows(fit: HierarchicalFit, labels: Labels) -> Iterator[DiagnosticRow]:
+    """Rows of everything the gate looked at, and what the model leaves out."""
+    for item in fit.gate:
+        yield DiagnosticRow(
+            model=labels.model,
+            diagnostic=f"gate: {item.name}",
+            value=item.value if np.isfinite(item.value) else None,
+            bar=item.bar,
+            passed=item.passed,
+            note=item.note,
+            source=labels.source,
+        )
+    yield DiagnosticRow(
+        model=labels.model,
+        diagnostic="gate: retried",
+        value=float(fit.retried),
+        note="A first attempt failed and a longer one was made." if fit.retried else "",
+        source=labels.source,
+    )
+    if not fit.passed:
+        yield DiagnosticRow(
+            model=labels.model,
+            diagnostic="withheld: hierarchical",
+            passed=False,
+            note="The draws cannot be trusted and no number is shown; try more --draws, or a "
+            "higher target_accept in the model file.",
+            source=labels.source,
+        )
+    yield DiagnosticRow(
+        model=labels.model,
+        diagnostic="zones_in_model",
+        value=0.0,
+        note="Zones are not in the hierarchical model: its intervals take the people of a region "
+        "as independent and are conditional on these zones.",
+        source=labels.source,
+    )
