@@ -163,7 +163,7 @@ def test_few_clusters_refuse_a_whole_fit_and_flag_a_domain():
     for estimate in family_estimates(sample):
         assert estimate.status is Status.NOT_ESTIMABLE
         assert "4 zones" in estimate.reason
-    domain = sample.take(sample.rows.factors["region"] == 0, domain=True)
+    domain = sample.within(sample.rows.factors["region"] == 0)
     labels = Labels(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     for estimate in domain_estimates(domain):
         rows = list(gap_rows(estimate, labels))
@@ -191,9 +191,23 @@ def test_rescaled_sampling_weights_change_no_number():
             assert other.std_error == pytest.approx(found.std_error, rel=1e-8)
 
 
+def test_a_domains_matched_gap_is_its_stratified_gap():
+    rows = make_rows()
+    sample = make_sample(rows)
+    domain = sample.within(rows.factors["region"] == 1)
+    matched = next(e for e in domain_estimates(domain) if e.family is Family.MATCHED_LOGIT)
+    total = 0.0
+    for sex in (0, 1):
+        here = (rows.factors["sex"] == sex) & (rows.factors["region"] == 1)
+        gap = rows.outcome[here & rows.member].mean() - rows.outcome[here & ~rows.member].mean()
+        total += gap * (here & rows.member).sum()
+    expected = total / (rows.member & (rows.factors["region"] == 1)).sum()
+    assert interval(matched, Quantity.RISK_DIFFERENCE).estimate == pytest.approx(expected)
+
+
 def test_a_domain_with_one_group_is_not_estimable():
     sample = make_sample(make_rows())
-    only_members = sample.take(sample.rows.member, domain=True)
+    only_members = sample.within(sample.rows.member)
     for estimate in domain_estimates(only_members):
         assert estimate.status is Status.NOT_ESTIMABLE
         assert "0 comparison people" in estimate.reason

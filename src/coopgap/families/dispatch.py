@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
+import numpy as np
+
 from coopgap.errors import NotEstimable
 from coopgap.families.conditional import conditional_contrast, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
@@ -13,14 +15,17 @@ from coopgap.families.records import FamilyEstimate, Sample, people_by_level
 from coopgap.families.unadjusted import estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
 from coopgap.study.spec import ModelSpec
+from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
 
 __all__ = [
+    "MATCHED",
     "domain_estimates",
     "expected_contrasts",
     "families_for",
     "family_estimates",
     "matched_estimate",
+    "not_hierarchical",
 ]
 
 type _Estimator = Callable[[Sample], Iterable[FamilyEstimate]]
@@ -39,6 +44,9 @@ _ORDINAL = (
     Family.CONDITIONAL_ORDINAL,
     Family.LINEAR,
 )
+MATCHED = frozenset({Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL})
+"""The families of the matched sample: the headline's."""
+
 _EVERYONE = (Population.ALL_MEMBERS,)
 _CONDITIONAL = {Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL}
 
@@ -112,6 +120,19 @@ def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
     yield from _attempt(sample, names[0], _EVERYONE, _one(estimate_unadjusted))
     yield matched_estimate(sample)
+
+
+def not_hierarchical(rows: ModelRows, error: NotEstimable) -> FamilyEstimate:
+    """The hierarchical family of a model that it cannot be fitted to."""
+    n_levels = len(rows.levels)
+    slot = rows.member * n_levels + rows.outcome
+    return FamilyEstimate(
+        family=Family.HIERARCHICAL,
+        population=Population.ALL_MEMBERS,
+        people=np.bincount(slot, minlength=2 * n_levels).reshape(2, n_levels).astype(np.int64),
+        status=error.status,
+        reason=error.reason,
+    )
 
 
 def _one(estimate: Callable[[Sample], FamilyEstimate]) -> _Estimator:

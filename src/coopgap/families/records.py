@@ -62,14 +62,22 @@ class Sample:
         """People the matching kept, shape (n,)."""
         return np.asarray(self.matched.weight > 0)
 
-    def take(self, keep: BoolArray, *, domain: bool | None = None) -> Sample:
-        """The people where `keep` is true; `domain` marks them as a domain."""
+    def take(self, keep: BoolArray) -> Sample:
+        """The people where `keep` is true."""
         return replace(
             self,
             rows=self.rows.take(keep),
             matched=self.matched.take(keep, self.rows.member),
-            domain=self.domain if domain is None else domain,
         )
+
+    def within(self, keep: BoolArray) -> Sample:
+        """The people of a domain.
+
+        Covariates that the matching made exact balance there by the weights alone and leave the
+        regression, which few people could not carry.
+        """
+        varying = tuple(name for name in self.covariates if name not in self.strata)
+        return replace(self.take(keep), covariates=varying, domain=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +133,8 @@ def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
     Raises
     ------
     NotEstimable
-        For a whole fit with fewer than `FEW_CLUSTERS` clusters.
+        For a whole fit with fewer than `FEW_CLUSTERS` clusters; for a domain with one, which
+        has no standard error, with status `few_clusters`.
     """
     zone = sample.rows.zone
     if zone is None:
@@ -135,6 +144,8 @@ def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
         raise NotEstimable(
             f"{n_clusters} zones are too few for a standard error; {FEW_CLUSTERS} are needed"
         )
+    if n_clusters < 2:
+        raise NotEstimable("one zone has no standard error", Status.FEW_CLUSTERS)
     return n_clusters
 
 

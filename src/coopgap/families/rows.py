@@ -82,10 +82,10 @@ def _numbers(interval: Interval) -> dict[str, float | None]:
 
 
 def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
-    if estimate.status is not Status.OK:
-        return estimate.status
     if smallest_count(estimate.people, contrast) < SMALLEST_COUNT:
         return Status.SUPPRESSED
+    if estimate.status is not Status.OK:
+        return estimate.status
     if estimate.intervals.get(contrast) is None:
         return Status.NOT_ESTIMABLE
     if estimate.n_clusters is not None and estimate.n_clusters < FEW_CLUSTERS:
