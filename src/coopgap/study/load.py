@@ -10,17 +10,9 @@ from typing import Any
 
 from coopgap.errors import StudyError
 from coopgap.study.model import read_model
+from coopgap.study.parts import read_benchmarks, read_design, read_group, read_phone
 from coopgap.study.section import Section
-from coopgap.study.spec import (
-    Benchmark,
-    Design,
-    Group,
-    Mode,
-    ModelSpec,
-    Phone,
-    Study,
-    Variable,
-)
+from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
 from coopgap.study.variables import read_variable
 
 __all__ = ["load_study", "shipped_studies"]
@@ -71,25 +63,25 @@ def load_study(study: str | Path) -> Study:
         One line for the first thing that is wrong: file and key, what is there, what is allowed.
     """
     folder = _find(study)
-    files = sorted(folder.glob("*.toml"), key=lambda path: path.name)
-    contents = {path.name: _read(path) for path in files}
+    contents = {path.name: _read(path) for path in _files(folder)}
     tables = {name: _parse(name, content) for name, content in contents.items()}
     section = Section(tables.pop(STUDY_FILE), STUDY_FILE, _KEYS)
-    variables = _variables(section)
+    group, variables = read_group(section), _variables(section)
     if not tables:
         raise StudyError(str(folder), "holds no model file", "add one, such as trust.toml")
     models = tuple(
         read_model(Path(name).stem, table, name, variables) for name, table in tables.items()
     )
+    _check_group(group, models, variables)
     outcomes = tuple(dict.fromkeys(model.outcome for model in models))
     _check_roles(section, variables, outcomes)
-    design = _design(section, variables)
+    design = read_design(section, variables)
     _check_regions(models, design)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),
         survey=_survey(section, folder),
-        group=_group(section),
+        group=group,
         design=design,
         variables=variables,
         models=models,
@@ -97,9 +89,9 @@ def load_study(study: str | Path) -> Study:
         folder=folder,
         sha256=_digest(contents),
         printed=section.choice("printed", _PRINTED) if section.has("printed") else None,
-        smallest_gap=_share(section, "smallest_gap", 0.05),
-        phone=_phone(section, outcomes),
-        benchmarks=_benchmarks(section, variables, outcomes),
+        smallest_gap=section.share("smallest_gap", 0.05),
+        phone=read_phone(section, outcomes),
+        benchmarks=read_benchmarks(section, variables, outcomes),
     )
 
 
@@ -117,6 +109,12 @@ def _find(study: str | Path) -> Path:
     )
 
 
+def _files(folder: Path) -> list[Path]:
+    """Files of the study in the order of their names; hidden files are an editor's, not ours."""
+    files = (path for path in folder.glob("*.toml") if not path.name.startswith("."))
+    return sorted(files, key=lambda path: path.name)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -129,8 +127,10 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise StudyError(name, "is not UTF-8", "save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a whole number of thousands of digits
         raise StudyError(name, f"is not TOML: {error}", "mend that line") from error
+    except RecursionError as error:
+        raise StudyError(name, "nests tables or lists too deeply", "flatten it") from error
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:
@@ -154,68 +154,20 @@ def _variables(section: Section) -> dict[str, Variable]:
     return {name: read_variable(name, values, f"{where}.{name}") for name, values in tables.items()}
 
 
-def _group(section: Section) -> Group:
-    table = Section(
-        section.table("group"),
-        section.at("group"),
-        ("column", "member", "comparison", "missing", "prevalence"),
-    )
-    member, comparison = table.code("member"), table.code("comparison")
-    if member == comparison:
-        raise table.refuse("comparison", "is the same as member", "give another value")
-    prevalence = _share(table, "prevalence", None)
-    return Group(
-        column=table.text("column"),
-        member=member,
-        comparison=comparison,
-        missing=table.codes("missing"),
-        prevalence=prevalence,
-    )
-
-
-def _share[T: float | None](section: Section, key: str, default: T) -> float | T:
-    """A number strictly between 0 and 1."""
-    if not section.has(key):
-        return default
-    value = section.number(key)
-    if not 0 < value < 1:
-        raise section.refuse(key, f"is {value:g}", "allowed: between 0 and 1")
-    return value
-
-
-def _design(section: Section, variables: Mapping[str, Variable]) -> Design:
-    table = Section(
-        section.table("design"),
-        section.at("design"),
-        ("region", "zone", "weight", "id", "cluster", "mode"),
-        {
-            "population": "leave it out; gaps are standardised over members",
-        },
-    )
-    region = table.optional_text("region")
-    if region is not None and region not in variables:
-        raise table.refuse(
-            "region", f"no variable {region} is declared", f"declared: {', '.join(variables)}"
-        )
-    if table.has("cluster"):
-        raise table.refuse(
-            "cluster", "is not available in this version", "name the clusters as zone"
-        )
-    mode = None
-    if table.has("mode"):
-        values = Section(table.table("mode"), table.at("mode"), ("column", "in_person", "phone"))
-        mode = Mode(
-            column=values.text("column"),
-            in_person=values.code("in_person"),
-            phone=values.code("phone"),
-        )
-    return Design(
-        region=region,
-        zone=table.optional_text("zone"),
-        weight=table.optional_text("weight"),
-        id=table.optional_text("id"),
-        mode=mode,
-    )
+def _check_group(
+    group: Group, models: Iterable[ModelSpec], variables: Mapping[str, Variable]
+) -> None:
+    """Refuse models that would explain membership by the membership question itself."""
+    for model in models:
+        for name in dict.fromkeys(
+            name
+            for spec in (model, *(one.spec for one in model.variants))
+            for name in spec.variables
+        ):
+            if group.column in (variables[name].items or (variables[name].column,)):
+                raise StudyError(
+                    f"{model.name}.toml", f"uses {name}, the membership question", "leave it out"
+                )
 
 
 def _check_regions(models: Iterable[ModelSpec], design: Design) -> None:
@@ -257,46 +209,3 @@ def _headline(section: Section, models: tuple[ModelSpec, ...]) -> dict[str, str]
                 f"allowed: {', '.join(fitting) or 'outcomes of the model files'}",
             )
     return declared
-
-
-def _phone(section: Section, outcomes: tuple[str, ...]) -> Phone:
-    table = Section(section.table("phone"), section.at("phone"), ("margin",))
-    margins = Section(table.table("margin"), table.at("margin"), outcomes)
-    return Phone(margin={name: _share(margins, name, 0.0) for name in margins.values})
-
-
-def _benchmarks(
-    section: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
-) -> tuple[Benchmark, ...]:
-    return tuple(
-        _benchmark(
-            Section(values, where, ("outcome", "source", "shares", "by", "n")), variables, outcomes
-        )
-        for where, values in section.tables("benchmark")
-    )
-
-
-def _benchmark(
-    table: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
-) -> Benchmark:
-    outcome = table.choice("outcome", outcomes)
-    levels = variables[outcome].levels
-    shares = Section(table.table("shares"), table.at("shares"), levels)
-    values = {level: shares.number(level) for level in shares.values}
-    absent = [level for level in levels if level not in values]
-    if absent:
-        raise table.refuse("shares", f"lacks {', '.join(absent)}", "give every level")
-    if min(values.values()) < 0 or not 99 <= sum(values.values()) <= 101:
-        raise table.refuse(
-            "shares", f"sum to {sum(values.values()):g}", "allowed: percent that sum to 100 ± 1"
-        )
-    n = table.whole("n") if table.has("n") else None
-    if n is not None and n < 1:
-        raise table.refuse("n", f"is {n}", "allowed: 1 or more")
-    return Benchmark(
-        outcome=outcome,
-        source=table.text("source"),
-        shares=values,
-        by=table.mapping("by"),
-        n=n,
-    )

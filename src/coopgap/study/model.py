@@ -24,6 +24,12 @@ PRIORS = ("beta_sd", "region_sd", "gap_sd", "covariate_sd", "threshold_shift_sd"
 """Prior scales that a `[hierarchical]` table may set."""
 
 _BODY = ("outcome", "covariates", "link", "population", "matching", "hierarchical")
+_OVERRIDES = ("covariates", "link", "matching")
+_VARIANT_LATER = {
+    "outcome": "give the outcome a model file of its own",
+    "population": "a variant redoes the gap over the matched members",
+    "hierarchical": "give it a model file of its own",
+}
 _MATCHING_LATER = dict.fromkeys(
     ("distance", "covariates", "caliper", "ratio", "replace"),
     "it belongs to methods other than exact and entropy; leave it out",
@@ -55,15 +61,19 @@ def read_model(
     section = Section(values, where, (*_BODY, "variant"), later)
     base = {key: value for key, value in values.items() if key != "variant"}
     spec = _body(name, base, where, variables)
+    if spec.hierarchical and spec.link != "logit":
+        raise section.refuse(
+            "link", f"is {spec.link}, but [hierarchical] is a logit", "leave one of them out"
+        )
     variants: list[Variant] = []
     for place, table in section.tables("variant"):
-        one = Section(table, place, ("name", *_BODY), later)
+        one = Section(table, place, ("name", *_OVERRIDES), later | _VARIANT_LATER)
         title = one.text("name")
         if title in [variant.name for variant in variants]:
             raise one.refuse("name", f'"{title}" stands twice', "give each variant its own name")
         overrides = {key: value for key, value in one.values.items() if key != "name"}
         if not overrides:
-            raise StudyError(place, "changes nothing", f"give one of {', '.join(_BODY)}")
+            raise StudyError(place, "changes nothing", f"give one of {', '.join(_OVERRIDES)}")
         variants.append(Variant(name=title, spec=_body(name, base | overrides, place, variables)))
     return ModelSpec(
         **{field: getattr(spec, field) for field in spec.__slots__ if field != "variants"},
@@ -75,15 +85,17 @@ def _body(
     name: str, values: dict[str, Any], where: str, variables: Mapping[str, Variable]
 ) -> ModelSpec:
     section = Section(values, where, _BODY)
-    outcome = _declared(section, "outcome", section.text("outcome"), variables)
+    outcome = _outcome(section, variables)
     covariates = section.texts("covariates")
     for covariate in covariates:
         _declared(section, "covariates", covariate, variables)
-        if covariate == outcome:
-            raise section.refuse("covariates", f"holds the outcome {outcome}", "leave it out")
     matching = _matching(section, variables)
-    if outcome in matching.on:
-        raise section.refuse("matching.on", f"holds the outcome {outcome}", "leave it out")
+    for key, names in (("covariates", covariates), ("matching.on", matching.on)):
+        for one in names:
+            if _same_question(variables[one], variables[outcome]):
+                raise section.refuse(
+                    key, f"{one} is the outcome or reads its column", "leave it out"
+                )
     population = section.choice(
         "population", (*get_args(PopulationName), "overlap", "poststratified"), "members"
     )
@@ -93,11 +105,12 @@ def _body(
             f"{population} is not available in this version",
             f"allowed: {', '.join(get_args(PopulationName))}",
         )
+    link = section.choice("link", get_args(LinkName), "logit")
     return ModelSpec(
         name=name,
         outcome=outcome,
         covariates=covariates,
-        link=section.choice("link", get_args(LinkName), "logit"),  # type: ignore[arg-type]
+        link=link,  # type: ignore[arg-type]
         population=population,  # type: ignore[arg-type]
         matching=matching,
         hierarchical=_hierarchical(section),
@@ -110,6 +123,24 @@ def _declared(section: Section, key: str, name: str, variables: Mapping[str, Var
             key, f"no variable {name} is declared", f"declared: {', '.join(variables)}"
         )
     return name
+
+
+def _outcome(section: Section, variables: Mapping[str, Variable]) -> str:
+    outcome = _declared(section, "outcome", section.text("outcome"), variables)
+    variable = variables[outcome]
+    if variable.type == "nominal" and len(variable.levels) > 2:
+        raise section.refuse(
+            "outcome",
+            f"{outcome} is nominal with {len(variable.levels)} levels",
+            "declare it ordinal, lowest first, or join levels until two are left",
+        )
+    return outcome
+
+
+def _same_question(one: Variable, other: Variable) -> bool:
+    """Whether two variables read a column in common."""
+    columns = ({*variable.items} or {variable.column} for variable in (one, other))
+    return not set.isdisjoint(*columns)
 
 
 def _matching(section: Section, variables: Mapping[str, Variable]) -> Matching:
@@ -140,6 +171,7 @@ def _hierarchical(section: Section) -> Hierarchical | None:
         section.at("hierarchical"),
         ("zones", "priors", "draws", "target_accept"),
     )
+    usual = Hierarchical()
     if table.flag("zones", default=False):
         raise table.refuse("zones", "true is not available in this version", "allowed: false")
     priors = Section(table.table("priors"), table.at("priors"), PRIORS)
@@ -147,10 +179,10 @@ def _hierarchical(section: Section) -> Hierarchical | None:
     for key, scale in scales.items():
         if scale <= 0:
             raise priors.refuse(key, f"is {scale:g}", "allowed: above 0")
-    draws = table.whole("draws", 1000)
+    draws = table.whole("draws", usual.draws)
     if draws < 100:
         raise table.refuse("draws", f"is {draws}", "allowed: 100 or more a chain")
-    accept = table.number("target_accept", 0.99)
+    accept = table.number("target_accept", usual.target_accept)
     if not 0.5 <= accept < 1:
         raise table.refuse("target_accept", f"is {accept:g}", "allowed: 0.5 to below 1")
     return Hierarchical(zones=False, priors=scales, draws=draws, target_accept=accept)

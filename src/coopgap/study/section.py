@@ -11,6 +11,8 @@ from coopgap.study.spec import Code
 
 __all__ = ["Section"]
 
+_BEYOND = 2.0**1000
+
 
 class Section:
     """A table of a TOML file whose keys are all known.
@@ -97,9 +99,13 @@ class Section:
         """A finite number."""
         if default is not None and not self.has(key):
             return default
-        value = float(self._get(key, (int, float), "a number"))
-        if not abs(value) < float("inf"):
-            raise self.refuse(key, "is not finite", "allowed: a number")
+        return self._finite(key, self._get(key, (int, float), "a number"))
+
+    def share(self, key: str, default: float | None = None) -> float:
+        """A number strictly between 0 and 1."""
+        value = self.number(key, default)
+        if not 0 < value < 1:
+            raise self.refuse(key, f"is {value:g}", "allowed: between 0 and 1")
         return value
 
     def whole(self, key: str, default: int | None = None) -> int:
@@ -133,7 +139,14 @@ class Section:
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """Several numbers; none where the key is absent."""
-        return tuple(float(value) for value in self._list(key, (int, float), "numbers"))
+        values = self._list(key, (int, float), "numbers")
+        return tuple(self._finite(key, value) for value in values)
+
+    def _finite(self, key: str, value: float) -> float:
+        # Compared before it is converted: TOML writes whole numbers that no float holds.
+        if not abs(value) < _BEYOND:
+            raise self.refuse(key, "is too large or no number", "allowed: a finite number")
+        return float(value)
 
     def _list(self, key: str, types: tuple[type, ...], allowed: str) -> list[Any]:
         if not self.has(key):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import get_args
 
 from coopgap.study.section import Section
 from coopgap.study.spec import Code, Role, Variable, VariableType
+from coopgap.study.values import normalise
 
 __all__ = ["read_variable"]
 
@@ -43,7 +44,7 @@ def read_variable(name: str, values: object, where: str) -> Variable:
     kind = section.choice("type", get_args(VariableType))
     section = Section(values, where, (*_COMMON, *_OWN[kind]))
     declared = _levels(section, kind)
-    collapse = _collapse(section, declared)
+    collapse = _collapse(section, kind, declared)
     role = section.mapping("role")
     for outcome, value in role.items():
         if value not in get_args(Role):
@@ -57,6 +58,8 @@ def read_variable(name: str, values: object, where: str) -> Variable:
             raise section.refuse(
                 f"codes.{code}", f'names no level "{level}"', f"allowed: {', '.join(declared)}"
             )
+    missing = section.codes("missing")
+    _one_meaning(section, kind, {"codes": tuple(codes), "yes": yes, "no": no, "missing": missing})
     items = section.texts("items")
     return Variable(
         name=name,
@@ -68,7 +71,7 @@ def read_variable(name: str, values: object, where: str) -> Variable:
         groups=section.flag("groups", default=False),
         role=role,  # type: ignore[arg-type]
         codes=codes,
-        missing=section.codes("missing"),
+        missing=missing,
         collapse=collapse,
         yes=yes,
         no=no,
@@ -91,6 +94,8 @@ def _levels(section: Section, kind: str) -> tuple[str, ...]:
         raise section.refuse("levels", "is absent", f"give the levels, {order}")
     if len(levels) < 2:
         raise section.refuse("levels", "has one level", "give at least two")
+    if len({normalise(level) for level in levels}) < len(levels):
+        raise section.refuse("levels", "hold one number written in two ways", "allowed: each once")
     return levels
 
 
@@ -114,7 +119,23 @@ def _bands(section: Section, names: tuple[str, ...]) -> tuple[str, ...]:
     return (f"<{cuts[0]:g}", *between, f"{cuts[-1]:g}+")
 
 
-def _collapse(section: Section, levels: tuple[str, ...]) -> dict[str, str]:
+def _one_meaning(section: Section, kind: str, values: Mapping[str, tuple[Code, ...]]) -> None:
+    """Refuse a value of the file that is given two meanings."""
+    levels: tuple[Code, ...] = ()
+    if kind in ("ordinal", "nominal") or (kind == "binary" and not values["yes"]):
+        coded = {normalise(code) for code in values["codes"]}
+        levels = tuple(level for level in section.texts("levels") if normalise(level) not in coded)
+    first: dict[str, str] = {}
+    for key, codes in (("levels", levels), *values.items()):
+        for code in codes:
+            known = first.setdefault(normalise(code), key)
+            if known != key:
+                raise section.refuse(key, f"holds a value that {known} holds too", "give it once")
+        if key == "codes" and len({normalise(code) for code in codes}) < len(codes):
+            raise section.refuse(key, "hold one number written in two ways", "give it once")
+
+
+def _collapse(section: Section, kind: str, levels: tuple[str, ...]) -> dict[str, str]:
     collapse = section.mapping("collapse")
     for level, into in collapse.items():
         for named in (level, into):
@@ -130,6 +151,11 @@ def _collapse(section: Section, levels: tuple[str, ...]) -> dict[str, str]:
             )
     if len(levels) - len(collapse) < 2:
         raise section.refuse("collapse", "leaves one level", "leave at least two")
+    joined = [collapse.get(level, level) for level in levels]
+    if kind in ("ordinal", "banded") and len(list(groupby(joined))) > len(set(joined)):
+        raise section.refuse(
+            "collapse", "joins levels that are not neighbours", "join neighbours, to keep the order"
+        )
     return collapse
 
 

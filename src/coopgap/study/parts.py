@@ -1,0 +1,142 @@
+"""The tables of `study.toml` beside its variables: group, design, phone, benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coopgap.study.section import Section
+from coopgap.study.spec import Benchmark, Code, Design, Group, Mode, Phone, Variable
+from coopgap.study.values import normalise
+
+__all__ = ["read_benchmarks", "read_design", "read_group", "read_phone"]
+
+
+def read_group(section: Section) -> Group:
+    """The membership question, from the study's `[group]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    table = Section(
+        section.table("group"),
+        section.at("group"),
+        ("column", "member", "comparison", "missing"),
+        {"prevalence": "it serves gaps over everyone; leave it out"},
+    )
+    column, member, comparison = (
+        table.text("column"),
+        table.code("member"),
+        table.code("comparison"),
+    )
+    _refuse_equal(table, "comparison", comparison, "member", member)
+    missing = table.codes("missing")
+    for code in missing:
+        _refuse_equal(table, "missing", code, "member", member)
+        _refuse_equal(table, "missing", code, "comparison", comparison)
+    return Group(column=column, member=member, comparison=comparison, missing=missing)
+
+
+def _refuse_equal(table: Section, key: str, value: Code, other: str, taken: Code) -> None:
+    if normalise(value) == normalise(taken):
+        raise table.refuse(key, f"is the same value as {other}", "give another value")
+
+
+def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
+    """How people were sampled, from the study's `[design]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    table = Section(
+        section.table("design"),
+        section.at("design"),
+        ("region", "zone", "weight", "id", "mode"),
+        {
+            "population": "leave it out; gaps are standardised over members",
+            "cluster": "name the clusters as zone",
+        },
+    )
+    region = table.optional_text("region")
+    if region is not None and region not in variables:
+        raise table.refuse(
+            "region", f"no variable {region} is declared", f"declared: {', '.join(variables)}"
+        )
+    return Design(
+        region=region,
+        zone=table.optional_text("zone"),
+        weight=table.optional_text("weight"),
+        id=table.optional_text("id"),
+        mode=_mode(table) if table.has("mode") else None,
+    )
+
+
+def _mode(design: Section) -> Mode:
+    table = Section(design.table("mode"), design.at("mode"), ("column", "in_person", "phone"))
+    column, in_person, phone = table.text("column"), table.code("in_person"), table.code("phone")
+    _refuse_equal(table, "phone", phone, "in_person", in_person)
+    return Mode(column=column, in_person=in_person, phone=phone)
+
+
+def read_phone(section: Section, outcomes: tuple[str, ...]) -> Phone:
+    """Equivalence margins by outcome, from the study's `[phone]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    table = Section(section.table("phone"), section.at("phone"), ("margin",))
+    margins = Section(table.table("margin"), table.at("margin"), outcomes)
+    return Phone(margin={name: margins.share(name) for name in margins.values})
+
+
+def read_benchmarks(
+    section: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
+) -> tuple[Benchmark, ...]:
+    """Outside shares, from the study's `[[benchmark]]` tables.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    return tuple(
+        _benchmark(
+            Section(
+                values,
+                where,
+                ("outcome", "source", "shares", "n"),
+                {"by": "give the national shares alone"},
+            ),
+            variables,
+            outcomes,
+        )
+        for where, values in section.tables("benchmark")
+    )
+
+
+def _benchmark(
+    table: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
+) -> Benchmark:
+    outcome = table.choice("outcome", outcomes)
+    levels = variables[outcome].levels
+    shares = Section(table.table("shares"), table.at("shares"), levels)
+    values = {level: shares.number(level) for level in shares.values}
+    absent = [level for level in levels if level not in values]
+    if absent:
+        raise table.refuse("shares", f"lacks {', '.join(absent)}", "give every level")
+    for level, share in values.items():
+        if share < 0:
+            raise shares.refuse(level, f"is {share:g}", "allowed: percent, 0 or more")
+    if not 99 <= sum(values.values()) <= 101:
+        raise table.refuse(
+            "shares", f"sum to {sum(values.values()):g}", "allowed: percent that sum to 100 ± 1"
+        )
+    n = table.whole("n") if table.has("n") else None
+    if n is not None and n < 1:
+        raise table.refuse("n", f"is {n}", "allowed: 1 or more")
+    return Benchmark(outcome=outcome, source=table.text("source"), shares=values, n=n)
