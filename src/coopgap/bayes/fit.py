@@ -22,7 +22,13 @@ TUNE = 1000
 
 
 def sample(
-    model: Any, *, draws: int, seed: int, target_accept: float, chains: int = CHAINS
+    model: Any,
+    *,
+    draws: int,
+    seed: int,
+    target_accept: float,
+    tune: int = TUNE,
+    chains: int = CHAINS,
 ) -> tuple[dict[str, FloatArray], SamplerStats, dict[str, float]]:
     """Draw with PyMC's own NUTS, named, chains one after another.
 
@@ -31,11 +37,13 @@ def sample(
     model
         From `build_model`.
     draws
-        A chain, after as many of tuning and at least 1,000.
+        A chain.
     seed
         The same seed gives the same draws.
     target_accept
         Target acceptance.
+    tune
+        Tuning steps a chain, before the draws.
     chains
         Number of chains.
 
@@ -55,7 +63,7 @@ def sample(
         compiled = time.perf_counter()
         tree = pm.sample(
             draws,
-            tune=max(TUNE, draws),
+            tune=tune,
             chains=chains,
             cores=1,
             step=step,
@@ -107,10 +115,13 @@ def fit_hierarchical(
     """
     model = build_model(cells, priors)
     seconds = {"compile": 0.0, "sample": 0.0}
-    attempts = ((draws, target_accept), (2 * draws, 1 - (1 - target_accept) / 2))
-    for number, (length, accept) in enumerate(attempts):
+    for number in (0, 1):
         posterior, stats, spent = sample(
-            model, draws=length, seed=seed + number, target_accept=accept
+            model,
+            draws=draws << number,
+            tune=TUNE << number,
+            seed=seed + number,
+            target_accept=1 - (1 - target_accept) / (1 + number),
         )
         seconds = {key: seconds[key] + spent[key] for key in seconds}
         fit = summarise(posterior, stats, cells, smallest_gap, seconds, retried=number > 0)

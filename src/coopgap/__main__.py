@@ -1,0 +1,42 @@
+"""`coopgap COMMAND …`: the same as `python -m coopgap.COMMAND …`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from coopgap import __version__
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "fit": "estimate the gaps of a study and write its report",
+    "describe": "draft a study.toml from a survey file's own labels",
+    "example": "write the example survey",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Call the command named first."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--version"]:
+        print(f"coopgap {__version__}")
+        return 0
+    if arguments and arguments[0] in COMMANDS:
+        command = import_module(f"coopgap.{arguments[0]}")
+        return int(command.main(arguments[1:]))
+    asked = arguments[:1] in (["-h"], ["--help"])
+    print(_usage(), file=sys.stdout if asked else sys.stderr)
+    return 0 if asked else 2
+
+
+def _usage() -> str:
+    lines = [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        ["usage: coopgap COMMAND …", "", *lines, "", "coopgap COMMAND --help says more."]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The command `python -m coopgap.fit`: parse, call, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from coopgap import __version__
+from coopgap.errors import InputError
+from coopgap.result import FORMATS
+
+__all__ = ["main"]
+
+INPUT_ERROR = 2
+EXCEPTIONS = 3
+INTERRUPTED = 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coopgap fit",
+        description="Estimate the gap between co-operative members and non-members.",
+        epilog="Exit: 0 done; 2 the input cannot be used, nothing written; 3 done, with rows "
+        "withheld or not estimable; 130 interrupted; 1 a fault of coopgap.",
+    )
+    parser.add_argument(
+        "study", nargs="?", default="peru", help="a study folder or a shipped study (default: peru)"
+    )
+    parser.add_argument("--data", metavar="FILE", help="survey file; overrides the study's own")
+    parser.add_argument("--out", metavar="DIR", help="output folder (default: reports/STUDY)")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="MODEL", help="fit these models only"
+    )
+    parser.add_argument("--checks", choices=("quick", "full"), default="quick")
+    parser.add_argument(
+        "--formats",
+        type=_formats,
+        default=("csv", "html", "md"),
+        metavar="LIST",
+        help=f"any of {','.join(FORMATS)} (default: csv,html,md)",
+    )
+    parser.add_argument("--seed", type=_at_least(0), default=20200131, metavar="N")
+    parser.add_argument(
+        "--draws", type=_at_least(100), metavar="N", help="posterior draws a chain, for every model"
+    )
+    parser.add_argument("--jobs", type=_at_least(1), metavar="N", help="processes (default: cores)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="read, validate, show the plan; fit nothing"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--verbose", action="store_true", help="say where the time goes")
+    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    integer.__name__ = "whole number"
+    return integer
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown) or 'nothing'}; allowed: {', '.join(FORMATS)}"
+        )
+    return names
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv
+        Arguments; those of the process if None.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1, 2, 3 or 130.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return _dry_run(args) if args.dry_run else _fit(args)
+    except InputError as error:
+        print(f"coopgap: {error}", file=sys.stderr)
+        return INPUT_ERROR
+    except KeyboardInterrupt:
+        print("coopgap: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001 - the one place that turns a fault into exit 1
+        traceback.print_exc()
+        return 1
+
+
+def _dry_run(args: argparse.Namespace) -> int:
+    from coopgap.plan import make_plan
+    from coopgap.report.plan import plan_text
+
+    print(plan_text(make_plan(args.study, args.data, args.only)))
+    return 0
+
+
+def _fit(args: argparse.Namespace) -> int:
+    from coopgap.atomic import check_target
+    from coopgap.pipeline import execute
+    from coopgap.plan import make_plan
+    from coopgap.progress import progress
+
+    plan_args = (args.study, args.data, args.only)
+    with progress(quiet=args.quiet, verbose=args.verbose) as notify:
+        notify("reading the study and the survey")
+        plan = make_plan(*plan_args)
+        target = Path(args.out) if args.out else Path("reports") / plan.study.name
+        check_target(target)
+        run = execute(
+            plan,
+            checks=args.checks,
+            seed=args.seed,
+            draws=args.draws,
+            jobs=args.jobs,
+            notify=notify,
+        )
+        notify("writing tables, figures and report")
+        written = run.save(target, args.formats)
+    for path in written:
+        print(path)
+    for row in run.exceptions.itertuples(index=False):
+        print(
+            f"coopgap: {row.model}, {row.family}, {row.group}, {row.population}: {row.status}",
+            file=sys.stderr,
+        )
+    return EXCEPTIONS if len(run.exceptions) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

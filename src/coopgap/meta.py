@@ -1,0 +1,81 @@
+"""What `run.json` says of a run: what went in, what was declared, where the time went."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from coopgap import __version__
+from coopgap.plan import Plan
+
+__all__ = ["PROGRAM", "run_meta"]
+
+PROGRAM = "coopgap"
+"""`program` in run.json, by which an earlier output folder is known."""
+
+_PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "pymc", "arviz")
+
+
+def run_meta(
+    plan: Plan, *, checks: str, seed: int, draws: int | None, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Everything about a run that is not an estimate.
+
+    Parameters
+    ----------
+    plan
+        Study, survey and models.
+    checks, seed, draws
+        As asked for.
+    seconds
+        Wall time of each stage.
+
+    Returns
+    -------
+    dict
+        Of values that JSON can hold. Times are seconds, counts are people.
+    """
+    study, survey = plan.study, plan.survey
+    return {
+        "program": PROGRAM,
+        "version": __version__,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "title": study.title,
+        "study": study.name,
+        "study_sha256": study.sha256,
+        "survey": survey.source,
+        "survey_sha256": survey.sha256,
+        "source": survey.source,
+        "is_example": survey.is_example,
+        "headline": dict(study.headline),
+        "smallest_gap": study.smallest_gap,
+        "checks": checks,
+        "seed": seed,
+        "draws": draws,
+        "n_read": survey.n_read,
+        "n_member": int(survey.member.sum()),
+        "n_comparison": int((~survey.member & ~survey.phone).sum()),
+        "n_phone": int(survey.phone.sum()),
+        "dropped": [{"reason": drop.reason, "count": drop.count} for drop in survey.dropped],
+        "models": [
+            {
+                "model": model.spec.name,
+                "outcome": model.spec.outcome,
+                "n": model.rows.n,
+                "dropped": [
+                    {"reason": drop.reason, "count": drop.count} for drop in model.rows.dropped
+                ],
+            }
+            for model in plan.models
+        ],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
+        "cpu_seconds": round(time.process_time(), 3),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }

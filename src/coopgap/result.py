@@ -1,0 +1,96 @@
+"""A finished run: five tables, the study they answer, and how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coopgap.study.spec import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FORMATS", "Run"]
+
+FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx")
+"""Formats a run can be saved in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run found.
+
+    Attributes
+    ----------
+    study
+        The study as read.
+    gaps, coefficients, balance, sensitivity, diagnostics
+        The output tables, columns as in `coopgap.estimate`.
+    meta
+        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped.
+    """
+
+    study: Study
+    gaps: pd.DataFrame
+    coefficients: pd.DataFrame
+    balance: pd.DataFrame
+    sensitivity: pd.DataFrame
+    diagnostics: pd.DataFrame
+    meta: Mapping[str, Any]
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables by name."""
+        return {
+            "gaps": self.gaps,
+            "coefficients": self.coefficients,
+            "balance": self.balance,
+            "sensitivity": self.sensitivity,
+            "diagnostics": self.diagnostics,
+        }
+
+    @property
+    def exceptions(self) -> pd.DataFrame:
+        """Gap rows withheld or not estimable, one a model, family, group and reason."""
+        columns = ["model", "family", "group", "population", "status"]
+        rows = self.gaps.loc[self.gaps["status"].isin(["withheld", "not_estimable"]), columns]
+        return rows.drop_duplicates().reset_index(drop=True)
+
+    def save(
+        self, folder: str | Path, formats: Collection[str] = ("csv", "html", "md")
+    ) -> list[Path]:
+        """Write tables, figures and report; the folder appears whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Made if absent. An existing one is replaced only if it is empty or holds an earlier
+            run.
+        formats
+            Any of `FORMATS`; csv is always written.
+
+        Returns
+        -------
+        list of Path
+            What was written.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds something else, or cannot be written.
+        """
+        from coopgap.atomic import replace_folder
+        from coopgap.report.write import write_report
+
+        target = Path(folder)
+        with replace_folder(target) as temporary:
+            written = write_report(self.frames, self.study, self.meta, temporary, formats)
+            names = [path.relative_to(temporary) for path in written]
+        return [target / name for name in names]
+
+    def _repr_html_(self) -> str:
+        from coopgap.report.notebook import notebook_html
+
+        return notebook_html(self.frames, self.study, self.meta)
