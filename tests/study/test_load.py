@@ -1,0 +1,734 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+
+import pytest
+
+from coopgap.errors import StudyError
+from coopgap.study.load import load_study
+
+HEAD = 'title = "A small study"\n'
+TRUST_LEVELS = 'levels = ["low", "middle", "high"]'
+TRUST_TYPE = f'type = "ordinal"\n{TRUST_LEVELS}'
+REGION_LEVELS = 'levels = ["north", "south"]'
+HELPED = '[variables.helped]\ntype = "binary"\n'
+SHARES = "shares = { low = 20, middle = 30, high = 50 }"
+OUTCOME = 'outcome = "trust"\ncovariates'
+METHOD = 'method = "exact"\n'
+COVARIATES = 'covariates = ["age_band", "region"]'
+ON = 'on = ["age_band"]'
+
+
+def test_everything_declared_is_there(make_study):
+    study = load_study(make_study())
+    assert study.title == "A small study"
+    assert study.name == "small"
+    assert study.survey is None
+    assert study.printed is None
+    assert (study.group.member, study.group.comparison) == (1, 0)
+    assert (study.design.region, study.design.zone, study.design.weight) == ("region", "zone", None)
+    assert study.design.mode is not None
+    assert study.design.mode.phone == "phone"
+    assert study.headline == {"trust": "trust"}
+    assert study.phone.margin == {"trust": 0.06}
+    assert study.smallest_gap == 0.05
+    assert study.benchmarks[0].shares == {"low": 20, "middle": 30, "high": 50}
+    (model,) = study.models
+    assert (model.name, model.outcome, model.link, model.population) == (
+        "trust",
+        "trust",
+        "logit",
+        "members",
+    )
+    assert model.matching.on == ("age_band",)
+    assert model.hierarchical is not None
+    assert model.hierarchical.priors == {}
+    assert model.hierarchical.draws == 1500
+
+
+def test_levels_of_every_type(make_study):
+    levels = {name: one.levels for name, one in load_study(make_study()).variables.items()}
+    assert levels == {
+        "trust": ("low", "middle", "high"),
+        "age_band": ("<25", "25-34", "35+"),
+        "region": ("north", "south"),
+        "hungry": ("no", "yes"),
+        "helped": ("no", "yes"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cuts", "levels"),
+    [
+        ("[25, 35, 45]", ("<25", "25-34", "35-44", "45+")),
+        ("[25.0, 26, 28]", ("<25", "25", "26-27", "28+")),
+        ("[25.5, 35]", ("<25.5", "[25.5, 35)", "35+")),
+        ("[-5, 0]", ("<-5", "-5--1", "0+")),
+    ],
+)
+def test_bands_are_left_closed(make_study, cuts, levels):
+    study = load_study(make_study({"cuts = [25, 35]": f"cuts = {cuts}"}))
+    assert study.variables["age_band"].levels == levels
+
+
+def test_given_names_replace_the_usual_ones(make_study):
+    study = load_study(
+        make_study(
+            {
+                "cuts = [25, 35]": 'cuts = [25, 35]\nlevels = ["young", "middle", "old"]',
+                HELPED: HELPED + 'levels = ["alone", "helped"]\n',
+            }
+        )
+    )
+    assert study.variables["age_band"].levels == ("young", "middle", "old")
+    assert study.variables["helped"].levels == ("alone", "helped")
+
+
+def test_collapse_folds_a_level_into_its_neighbour(make_study):
+    collapse = f'{TRUST_LEVELS}\ncollapse = {{ middle = "low" }}'
+    study = load_study(
+        make_study({TRUST_LEVELS: collapse, SHARES: "shares = { low = 50, high = 50 }"})
+    )
+    trust = study.variables["trust"]
+    assert trust.levels == ("low", "high")
+    assert trust.declared_levels == ("low", "middle", "high")
+    assert trust.collapse == {"middle": "low"}
+
+
+def test_a_variant_replaces_whole_tables_and_leaves_the_rest(make_study):
+    (model,) = load_study(make_study(model={METHOD: 'method = "entropy"\n'})).models
+    (variant,) = model.variants
+    assert variant.name == "regions too"
+    assert variant.spec.matching.on == ("age_band", "region")
+    # The variant's own table names no method: the base's "entropy" does not leak into it.
+    assert (model.matching.method, variant.spec.matching.method) == ("entropy", "exact")
+    assert variant.spec.covariates == model.covariates
+    assert variant.spec.hierarchical == model.hierarchical
+    assert variant.spec.variants == ()
+
+
+def test_roles_and_groups(make_study):
+    study = load_study(
+        make_study(
+            {REGION_LEVELS: f'{REGION_LEVELS}\ngroups = true\nrole = {{ trust = "mediator" }}'}
+        )
+    )
+    region = study.variables["region"]
+    assert region.groups
+    assert region.role_for("trust") == "mediator"
+    assert study.variables["age_band"].role_for("trust") == "confounder"
+
+
+@pytest.mark.parametrize(
+    ("line", "survey"), [('survey = "example"\n', "example"), ('survey = "data/file.sav"\n', None)]
+)
+def test_survey_is_the_example_or_lies_beside_the_study(make_study, line, survey):
+    folder = make_study({HEAD: HEAD + line})
+    assert load_study(folder).survey == (survey or folder / "data/file.sav")
+
+
+def test_the_hash_covers_every_name_and_byte(make_study):
+    folder = make_study()
+    first = load_study(folder).sha256
+    assert len(first) == len(hashlib.sha256().hexdigest())
+    assert load_study(folder).sha256 == first
+    text = (folder / "trust.toml").read_text()
+    (folder / "trust.toml").write_text(text + "# a remark\n")
+    second = load_study(folder).sha256
+    (folder / "trust.toml").write_text(text)
+    (folder / "trust.toml").rename(folder / "confidence.toml")
+    study = (folder / "study.toml").read_text()
+    (folder / "study.toml").write_text(study.replace('trust = "trust"', 'trust = "confidence"'))
+    assert len({first, second, load_study(folder).sha256}) == 3
+
+
+def test_a_byte_order_mark_and_hidden_files_do_no_harm(make_study):
+    folder = make_study()
+    (folder / "study.toml").write_bytes(b"\xef\xbb\xbf" + (folder / "study.toml").read_bytes())
+    (folder / "._trust.toml").write_bytes(b"\x00\x05\x16\x07\xff")
+    assert [model.name for model in load_study(folder).models] == ["trust"]
+
+
+STUDY_ERRORS = {
+    "unknown key, with the nearest": (
+        {HEAD: HEAD + "smalest_gap = 0.1\n"},
+        "study.toml: unknown key smalest_gap; allowed: title, survey, printed, smallest_gap, "
+        "group, design, headline, phone, variables, benchmark; did you mean smallest_gap?",
+    ),
+    "unknown key of a table": (
+        {"member = 1": "member = 1\nzzz = 1"},
+        "study.toml: group: unknown key zzz; allowed: column, member, comparison, missing",
+    ),
+    "unknown key of a variable": (
+        {"cuts = [25, 35]": "cuts = [25, 35]\nat_least = 1"},
+        "study.toml: variables.age_band: unknown key at_least; allowed: column, type, label, "
+        "groups, role, missing, collapse, levels, cuts, codes",
+    ),
+    "unknown key of the mode": (
+        {'in_person = "here"': 'in_person = "here", web = "web"'},
+        "study.toml: design.mode: unknown key web; allowed: column, in_person, phone",
+    ),
+    "unknown key of a benchmark": (
+        {SHARES: f"{SHARES}\nshare = 1"},
+        "study.toml: benchmark[1]: unknown key share; allowed: outcome, source, shares, n; "
+        "did you mean shares?",
+    ),
+    "no title": ({HEAD: ""}, "study.toml: title: is absent; give a text"),
+    "title of another type": (
+        {HEAD: "title = 3\n"},
+        "study.toml: title: is a whole number; allowed: a text",
+    ),
+    "blank title": ({HEAD: 'title = " "\n'}, "study.toml: title: is empty; give a text"),
+    "a text where a table belongs": (
+        {"[phone]\nmargin = { trust = 0.06 }\n": "", HEAD: HEAD + "phone = true\n"},
+        "study.toml: phone: is true or false; allowed: a table",
+    ),
+    "a table where an array of tables belongs": (
+        {"[[benchmark]]": "[benchmark]"},
+        "study.toml: benchmark: is a table; allowed: an array of tables",
+    ),
+    "a date where a value belongs": (
+        {"member = 1": "member = 2020-01-31"},
+        "study.toml: group.member: is a date or time; allowed: a text, a number, true or false",
+    ),
+    "no group column": (
+        {'column = "member"\n': ""},
+        "study.toml: group.column: is absent; give a text",
+    ),
+    "one value for both groups": (
+        {"comparison = 0": 'comparison = "1.0"'},
+        "study.toml: group.comparison: is the same value as member; give another value",
+    ),
+    "a group that is also missing": (
+        {"comparison = 0": "comparison = 0\nmissing = [98, 1]"},
+        "study.toml: group.missing: is the same value as member; give another value",
+    ),
+    "prevalence": (
+        {"comparison = 0": "comparison = 0\nprevalence = 0.2"},
+        "study.toml: group.prevalence: is not available in this version; "
+        "it serves gaps over everyone; leave it out",
+    ),
+    "region no variable declares": (
+        {'region = "region"': 'region = "regoin"'},
+        "study.toml: design.region: no variable regoin is declared; "
+        "declared: trust, age_band, region, hungry, helped",
+    ),
+    "population file": (
+        {'zone = "zone"': 'zone = "zone"\npopulation = "people.csv"'},
+        "study.toml: design.population: is not available in this version; "
+        "leave it out; gaps are standardised over members",
+    ),
+    "a second cluster": (
+        {'zone = "zone"': 'zone = "zone"\ncluster = "cooperative"'},
+        "study.toml: design.cluster: is not available in this version; name the clusters as zone",
+    ),
+    "one value for both modes": (
+        {'phone = "phone"': 'phone = " here "'},
+        "study.toml: design.mode.phone: is the same value as in_person; give another value",
+    ),
+    "printed numbers of another study": (
+        {HEAD: HEAD + 'printed = "chile"\n'},
+        'study.toml: printed: is "chile"; allowed: peru',
+    ),
+    "smallest gap in points": (
+        {HEAD: HEAD + "smallest_gap = 5\n"},
+        "study.toml: smallest_gap: is 5; allowed: between 0 and 1",
+    ),
+    "no headline": (
+        {'[headline]\ntrust = "trust"\n': ""},
+        "study.toml: headline: is absent or empty; "
+        "declare outcome = model file stem before fitting",
+    ),
+    "headline naming no model": (
+        {'[headline]\ntrust = "trust"': '[headline]\ntrust = "confidence"'},
+        "study.toml: headline.trust: no model confidence has this outcome; allowed: trust",
+    ),
+    "headline for another outcome": (
+        {'[headline]\ntrust = "trust"': '[headline]\nhelped = "trust"'},
+        "study.toml: headline.helped: no model trust has this outcome; "
+        "allowed: outcomes of the model files",
+    ),
+    "margin for an undeclared outcome": (
+        {"margin = { trust = 0.06 }": "margin = { helped = 0.06 }"},
+        "study.toml: phone.margin: unknown key helped; allowed: trust",
+    ),
+    "margin in points": (
+        {"margin = { trust = 0.06 }": "margin = { trust = 6 }"},
+        "study.toml: phone.margin.trust: is 6; allowed: between 0 and 1",
+    ),
+    "margin of nothing": (
+        {"margin = { trust = 0.06 }": "margin = { trust = 0.0 }"},
+        "study.toml: phone.margin.trust: is 0; allowed: between 0 and 1",
+    ),
+    "phone population": (
+        {"margin = { trust = 0.06 }": 'population = "people.csv"'},
+        "study.toml: phone: unknown key population; allowed: margin",
+    ),
+    "type nobody knows": (
+        {TRUST_TYPE: f'type = "likert"\n{TRUST_LEVELS}'},
+        'study.toml: variables.trust.type: is "likert"; '
+        "allowed: binary, ordinal, nominal, banded, count_of",
+    ),
+    "ordinal without levels": (
+        {TRUST_LEVELS: ""},
+        "study.toml: variables.trust.levels: is absent; give the levels, lowest first",
+    ),
+    "nominal without levels": (
+        {REGION_LEVELS: ""},
+        "study.toml: variables.region.levels: is absent; give the levels, reference first",
+    ),
+    "one level": (
+        {REGION_LEVELS: 'levels = ["north"]'},
+        "study.toml: variables.region.levels: has one level; give at least two",
+    ),
+    "a level twice": (
+        {REGION_LEVELS: 'levels = ["north", "south", "north"]'},
+        'study.toml: variables.region.levels: holds "north" twice; allowed: each once',
+    ),
+    "a number as a level in two spellings": (
+        {REGION_LEVELS: 'levels = ["1", "1.0"]'},
+        "study.toml: variables.region.levels: hold one number written in two ways; "
+        "allowed: each once",
+    ),
+    "levels that are no texts": (
+        {REGION_LEVELS: "levels = [1, 2]"},
+        "study.toml: variables.region.levels: holds a whole number; allowed: texts",
+    ),
+    "an empty level": (
+        {REGION_LEVELS: 'levels = ["north", ""]'},
+        "study.toml: variables.region.levels: holds an empty text; allowed: texts",
+    ),
+    "three levels of a binary": (
+        {HELPED: HELPED + 'levels = ["a", "b", "c"]\n'},
+        "study.toml: variables.helped.levels: has 3 levels; give two, no before yes",
+    ),
+    "a code of no level": (
+        {'3 = "high"': '3 = "hihg"'},
+        'study.toml: variables.trust.codes.3: names no level "hihg"; allowed: low, middle, high',
+    ),
+    "a code that is a number": (
+        {'3 = "high"': "3 = 3"},
+        "study.toml: variables.trust.codes.3: is a whole number; allowed: a text",
+    ),
+    "a code in two spellings": (
+        {'3 = "high"': '3 = "high", "3.0" = "low"'},
+        "study.toml: variables.trust.codes: hold one number written in two ways; give it once",
+    ),
+    "a code that is missing too": (
+        {'missing = [98, "n/a"]': 'missing = [98, "3"]'},
+        "study.toml: variables.trust.missing: holds a value that codes holds too; give it once",
+    ),
+    "yes and no alike": (
+        {HELPED + "yes = [1]": HELPED + 'yes = ["2.0"]'},
+        "study.toml: variables.helped.no: holds a value that yes holds too; give it once",
+    ),
+    "a level that is missing too": (
+        {REGION_LEVELS: f'{REGION_LEVELS}\nmissing = ["south"]'},
+        "study.toml: variables.region.missing: holds a value that levels holds too; give it once",
+    ),
+    "yes without no": (
+        {HELPED + "yes = [1]\nno = [2]": HELPED + "yes = [1]"},
+        "study.toml: variables.helped.no: is absent; give the values of both yes and no",
+    ),
+    "count_of without items": (
+        {'items = ["h1", "h2"]\n': ""},
+        "study.toml: variables.hungry.items: is absent or empty; give the columns to count",
+    ),
+    "count_of without yes": (
+        {"yes = [1]\nno = [2]\nat_least": "at_least"},
+        "study.toml: variables.hungry.yes: is absent; give the values that count",
+    ),
+    "count_of without at_least": (
+        {"at_least = 1\n": ""},
+        "study.toml: variables.hungry.at_least: is absent; give a whole number",
+    ),
+    "at_least beyond the items": (
+        {"at_least = 1": "at_least = 3"},
+        "study.toml: variables.hungry.at_least: is 3; allowed: 1 to 2",
+    ),
+    "at_least that is no whole number": (
+        {"at_least = 1": "at_least = true"},
+        "study.toml: variables.hungry.at_least: is true or false; allowed: a whole number",
+    ),
+    "banded without cuts": (
+        {"cuts = [25, 35]\n": ""},
+        "study.toml: variables.age_band.cuts: are absent or do not increase; "
+        "give increasing numbers",
+    ),
+    "cuts that do not increase": (
+        {"cuts = [25, 35]": "cuts = [25, 25]"},
+        "study.toml: variables.age_band.cuts: are absent or do not increase; "
+        "give increasing numbers",
+    ),
+    "cuts that are texts": (
+        {"cuts = [25, 35]": 'cuts = ["25"]'},
+        "study.toml: variables.age_band.cuts: holds a text; allowed: numbers",
+    ),
+    "a cut that is no number": (
+        {"cuts = [25, 35]": "cuts = [25, nan]"},
+        "study.toml: variables.age_band.cuts: is too large or no number; allowed: a finite number",
+    ),
+    "a cut that no float holds": (
+        {"cuts = [25, 35]": f"cuts = [25, 1{'0' * 400}]"},
+        "study.toml: variables.age_band.cuts: is too large or no number; allowed: a finite number",
+    ),
+    "names that do not fit the cuts": (
+        {"cuts = [25, 35]": 'cuts = [25, 35]\nlevels = ["young", "old"]'},
+        "study.toml: variables.age_band.levels: has 2 levels; 2 cuts make 3",
+    ),
+    "collapse of an unknown level": (
+        {REGION_LEVELS: f'{REGION_LEVELS}\ncollapse = {{ east = "south" }}'},
+        'study.toml: variables.region.collapse.east: names no level "east"; allowed: north, south',
+    ),
+    "collapse into an unknown level": (
+        {TRUST_LEVELS: f'{TRUST_LEVELS}\ncollapse = {{ low = "lower" }}'},
+        'study.toml: variables.trust.collapse.low: names no level "lower"; '
+        "allowed: low, middle, high",
+    ),
+    "collapse in a chain": (
+        {TRUST_LEVELS: f'{TRUST_LEVELS}\ncollapse = {{ low = "middle", middle = "high" }}'},
+        'study.toml: variables.trust.collapse.low: "middle" is itself collapsed; '
+        "name a level that stays",
+    ),
+    "collapse to one level": (
+        {REGION_LEVELS: f'{REGION_LEVELS}\ncollapse = {{ north = "south" }}'},
+        "study.toml: variables.region.collapse: leaves one level; leave at least two",
+    ),
+    "collapse across a level": (
+        {TRUST_LEVELS: f'{TRUST_LEVELS}\ncollapse = {{ high = "low" }}'},
+        "study.toml: variables.trust.collapse: joins levels that are not neighbours; "
+        "join neighbours, to keep the order",
+    ),
+    "role beside no outcome": (
+        {REGION_LEVELS: f'{REGION_LEVELS}\nrole = {{ helped = "mediator" }}'},
+        "study.toml: variables.region.role.helped: is the outcome of no model; allowed: trust",
+    ),
+    "role nobody knows": (
+        {REGION_LEVELS: f'{REGION_LEVELS}\nrole = {{ trust = "collider" }}'},
+        'study.toml: variables.region.role.trust: is "collider"; '
+        "allowed: confounder, mediator, component, negative_control",
+    ),
+    "groups that are no flag": (
+        {REGION_LEVELS: f'{REGION_LEVELS}\ngroups = "yes"'},
+        "study.toml: variables.region.groups: is a text; allowed: true or false",
+    ),
+    "benchmark of no model's outcome": (
+        {'outcome = "trust"\nsource': 'outcome = "helped"\nsource'},
+        'study.toml: benchmark[1].outcome: is "helped"; allowed: trust',
+    ),
+    "benchmark without source": (
+        {'source = "A yearbook"\n': ""},
+        "study.toml: benchmark[1].source: is absent; give a text",
+    ),
+    "benchmark shares as fractions": (
+        {SHARES: "shares = { low = 0.2, middle = 0.3, high = 0.5 }"},
+        "study.toml: benchmark[1].shares: sum to 1; allowed: percent that sum to 100 ± 1",
+    ),
+    "benchmark shares just too many": (
+        {SHARES: "shares = { low = 20, middle = 30, high = 51.1 }"},
+        "study.toml: benchmark[1].shares: sum to 101.1; allowed: percent that sum to 100 ± 1",
+    ),
+    "benchmark of an unknown level": (
+        {SHARES: "shares = { low = 20, middle = 30, top = 50 }"},
+        "study.toml: benchmark[1].shares: unknown key top; allowed: low, middle, high",
+    ),
+    "benchmark without a level": (
+        {SHARES: "shares = { low = 50, high = 50 }"},
+        "study.toml: benchmark[1].shares: lacks middle; give every level",
+    ),
+    "benchmark with a negative share": (
+        {SHARES: "shares = { low = -20, middle = 70, high = 50 }"},
+        "study.toml: benchmark[1].shares.low: is -20; allowed: percent, 0 or more",
+    ),
+    "benchmark from nobody": (
+        {SHARES: f"{SHARES}\nn = 0"},
+        "study.toml: benchmark[1].n: is 0; allowed: 1 or more",
+    ),
+    "benchmark by region": (
+        {SHARES: f'{SHARES}\nby = {{ region = "shares.csv" }}'},
+        "study.toml: benchmark[1].by: is not available in this version; "
+        "give the national shares alone",
+    ),
+}
+
+MODEL_ERRORS = {
+    "unknown key, with the nearest": (
+        {COVARIATES: f"{COVARIATES}\npopulations = 1"},
+        "trust.toml: unknown key populations; allowed: outcome, covariates, link, population, "
+        "matching, hierarchical, variant; did you mean population?",
+    ),
+    "no outcome": ({'outcome = "trust"\n': ""}, "trust.toml: outcome: is absent; give a text"),
+    "outcome no variable declares": (
+        {OUTCOME: 'outcome = "confidence"\ncovariates'},
+        "trust.toml: outcome: no variable confidence is declared; "
+        "declared: trust, age_band, region, hungry, helped",
+    ),
+    "covariate no variable declares": (
+        {COVARIATES: 'covariates = ["age_band", "sex"]'},
+        "trust.toml: covariates: no variable sex is declared; "
+        "declared: trust, age_band, region, hungry, helped",
+    ),
+    "covariates that are a text": (
+        {COVARIATES: 'covariates = "age_band"'},
+        "trust.toml: covariates: is a text; allowed: a list of texts",
+    ),
+    "a covariate twice": (
+        {COVARIATES: 'covariates = ["age_band", "age_band"]'},
+        'trust.toml: covariates: holds "age_band" twice; allowed: each once',
+    ),
+    "the outcome as a covariate": (
+        {COVARIATES: 'covariates = ["trust"]'},
+        "trust.toml: covariates: trust is the outcome or reads its column; leave it out",
+    ),
+    "the outcome matched on": (
+        {ON: 'on = ["age_band", "trust"]'},
+        "trust.toml: matching.on: trust is the outcome or reads its column; leave it out",
+    ),
+    "strata no variable declares": (
+        {ON: 'on = ["age"]'},
+        "trust.toml: matching.on: no variable age is declared; "
+        "declared: trust, age_band, region, hungry, helped",
+    ),
+    "no strata": (
+        {ON: "on = []"},
+        "trust.toml: matching.on: is absent or empty; give the variables to match on",
+    ),
+    "link nobody knows": (
+        {COVARIATES: f'{COVARIATES}\nlink = "cauchit"'},
+        'trust.toml: link: is "cauchit"; allowed: logit, probit, cloglog',
+    ),
+    "link that the hierarchical model has not": (
+        {COVARIATES: f'{COVARIATES}\nlink = "probit"'},
+        "trust.toml: link: is probit, but [hierarchical] is a logit; leave one of them out",
+    ),
+    "population nobody knows": (
+        {COVARIATES: f'{COVARIATES}\npopulation = "everyone"'},
+        'trust.toml: population: is "everyone"; '
+        "allowed: members, all_members, pooled, overlap, poststratified",
+    ),
+    "overlap population": (
+        {COVARIATES: f'{COVARIATES}\npopulation = "overlap"'},
+        "trust.toml: population: overlap is not available in this version; "
+        "allowed: members, all_members, pooled",
+    ),
+    "matching nobody knows": (
+        {METHOD: 'method = "greedy"\n'},
+        'trust.toml: matching.method: is "greedy"; '
+        "allowed: exact, entropy, nearest, optimal, full, cardinality, overlap",
+    ),
+    **{
+        f"{method} matching": (
+            {METHOD: f'method = "{method}"\n'},
+            f"trust.toml: matching.method: {method} is not available in this version; "
+            "allowed: exact, entropy",
+        )
+        for method in ("nearest", "optimal", "full", "cardinality", "overlap")
+    },
+    **{
+        f"matching {key}": (
+            {METHOD: METHOD + line},
+            f"trust.toml: matching.{key}: is not available in this version; "
+            "it belongs to methods other than exact and entropy; leave it out",
+        )
+        for key, line in {
+            "distance": 'distance = "propensity"\n',
+            "caliper": "caliper = 0.2\n",
+            "ratio": "ratio = 2\n",
+            "replace": "replace = true\n",
+            "covariates": 'covariates = ["region"]\n',
+        }.items()
+    },
+    "multiverse": (
+        {"[hierarchical]\n": '[multiverse]\nlink = ["logit", "probit"]\n'},
+        "trust.toml: multiverse: is not available in this version; "
+        "declare single choices as [[variant]]",
+    ),
+    "zones in the hierarchical model": (
+        {"[hierarchical]\n": "[hierarchical]\nzones = true\n"},
+        "trust.toml: hierarchical.zones: true is not available in this version; allowed: false",
+    ),
+    "a prior nobody knows": (
+        {"[hierarchical]\n": "[hierarchical]\npriors = { beta_scale = 1 }\n"},
+        "trust.toml: hierarchical.priors: unknown key beta_scale; allowed: beta_sd, region_sd, "
+        "gap_sd, covariate_sd, threshold_shift_sd; did you mean beta_sd?",
+    ),
+    "a prior of no width": (
+        {"[hierarchical]\n": "[hierarchical]\npriors = { gap_sd = 0 }\n"},
+        "trust.toml: hierarchical.priors.gap_sd: is 0; allowed: above 0",
+    ),
+    "too few draws": (
+        {"[hierarchical]\n": "[hierarchical]\ndraws = 10\n"},
+        "trust.toml: hierarchical.draws: is 10; allowed: 100 or more a chain",
+    ),
+    "acceptance of everything": (
+        {"[hierarchical]\n": "[hierarchical]\ntarget_accept = 1.0\n"},
+        "trust.toml: hierarchical.target_accept: is 1; allowed: 0.5 to below 1",
+    ),
+    "variant without a name": (
+        {'name = "regions too"\n': ""},
+        "trust.toml: variant[1].name: is absent; give a text",
+    ),
+    "variant that changes nothing": (
+        {'matching = { on = ["age_band", "region"] }\n': ""},
+        "trust.toml: variant[1]: changes nothing; give one of covariates, link, matching",
+    ),
+    "two variants of one name": (
+        {"[hierarchical]\n": '[[variant]]\nname = "regions too"\ncovariates = []\n'},
+        'trust.toml: variant[2].name: "regions too" stands twice; give each variant its own name',
+    ),
+    "variant with a mistake in it": (
+        {'matching = { on = ["age_band", "region"] }': 'matching = { on = ["sex"] }'},
+        "trust.toml: variant[1].matching.on: no variable sex is declared; "
+        "declared: trust, age_band, region, hungry, helped",
+    ),
+    "variant of another outcome": (
+        {'name = "regions too"': 'name = "helped"\noutcome = "helped"'},
+        "trust.toml: variant[1].outcome: is not available in this version; "
+        "give the outcome a model file of its own",
+    ),
+    "variant of another population": (
+        {'name = "regions too"': 'name = "pooled"\npopulation = "pooled"'},
+        "trust.toml: variant[1].population: is not available in this version; "
+        "a variant redoes the gap over the matched members",
+    ),
+    "variant by region": (
+        {'name = "regions too"': 'name = "by region"\nhierarchical = {}'},
+        "trust.toml: variant[1].hierarchical: is not available in this version; "
+        "give it a model file of its own",
+    ),
+}
+
+
+def message(folder) -> str:
+    with pytest.raises(StudyError) as caught:
+        load_study(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("changes", "expected"), STUDY_ERRORS.values(), ids=STUDY_ERRORS)
+def test_study_is_refused(make_study, changes, expected):
+    assert message(make_study(changes)) == expected
+
+
+@pytest.mark.parametrize(("changes", "expected"), MODEL_ERRORS.values(), ids=MODEL_ERRORS)
+def test_model_is_refused(make_study, changes, expected):
+    assert message(make_study(model=changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("study", "model", "name", "line"),
+    [
+        ({HEAD: 'title = "A small\n'}, {}, "study.toml", 1),
+        ({HEAD: HEAD + HEAD}, {}, "study.toml", 2),
+        ({}, {COVARIATES: "covariates = [\n\n= 3"}, "trust.toml", 4),
+    ],
+    ids=["open text", "key twice", "open list"],
+)
+def test_broken_toml_names_the_line(make_study, study, model, name, line):
+    # What stands before the line is Python's own wording, which may change.
+    said = message(make_study(study, model))
+    assert said.startswith(f"{name}: is not TOML: ")
+    assert f"(at line {line}, column " in said
+
+
+def test_a_nominal_outcome_has_no_order(make_study):
+    folder = make_study({TRUST_TYPE: f'type = "nominal"\n{TRUST_LEVELS}'})
+    assert message(folder) == (
+        "trust.toml: outcome: trust is nominal with 3 levels; "
+        "declare it ordinal, lowest first, or join levels until two are left"
+    )
+
+
+def test_a_covariate_may_not_read_the_outcomes_column(make_study):
+    folder = make_study(
+        {'type = "nominal"\nlevels': 'type = "nominal"\ncolumn = "trust"\nlevels'},
+    )
+    assert message(folder) == (
+        "trust.toml: covariates: region is the outcome or reads its column; leave it out"
+    )
+
+
+def test_membership_may_not_explain_membership(make_study):
+    folder = make_study(
+        {HELPED: '[variables.helped]\ncolumn = "member"\ntype = "binary"\n'},
+        {COVARIATES: 'covariates = ["age_band", "helped"]'},
+    )
+    assert message(folder) == ("trust.toml: uses helped, the membership question; leave it out")
+
+
+def test_regional_gaps_need_regions(make_study):
+    folder = make_study({'region = "region"\n': ""})
+    assert message(folder) == (
+        "trust.toml: hierarchical: the study declares no region; "
+        "name one under [design] in study.toml"
+    )
+
+
+def test_no_variables(make_study):
+    folder = make_study()
+    (folder / "study.toml").write_text(
+        HEAD + '[group]\ncolumn = "member"\nmember = 1\ncomparison = 0\n'
+    )
+    assert message(folder) == (
+        "study.toml: variables: is absent or empty; declare the survey's questions"
+    )
+
+
+def test_no_model_file(make_study):
+    folder = make_study()
+    (folder / "trust.toml").unlink()
+    assert message(folder) == f"{folder}: holds no model file; add one, such as trust.toml"
+
+
+def test_no_study_file(make_study):
+    folder = make_study()
+    (folder / "study.toml").unlink()
+    assert message(folder) == f"{folder}: holds no study.toml; give a study folder"
+
+
+def test_a_file_is_no_study_folder(make_study):
+    path = make_study() / "study.toml"
+    assert message(path) == f"{path}: holds no study.toml; give a study folder"
+
+
+def test_no_such_study():
+    assert message("perú") == ("perú: no such study folder; shipped studies: peru, uganda_dairy")
+
+
+@pytest.mark.parametrize("name", ["study.toml", "trust.toml"])
+def test_not_utf8(make_study, name):
+    folder = make_study()
+    path = folder / name
+    path.write_bytes(path.read_bytes() + "# Perú\n".encode("latin-1"))
+    assert message(folder) == f"{name}: is not UTF-8; save it as UTF-8"
+
+
+def test_a_folder_in_the_place_of_a_file(make_study):
+    folder = make_study()
+    (folder / "extra.toml").mkdir()
+    assert message(folder) == "extra.toml: cannot be read; Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"n = {'[' * 100_000}", "study.toml: nests tables or lists too deeply; flatten it"),
+        (f"n = 1{'0' * 5000}", "study.toml: is not TOML: Exceeds the limit (4300 digits)"),
+    ],
+    ids=["deep", "long"],
+)
+def test_toml_that_the_parser_gives_up_on(make_study, text, expected):
+    folder = make_study()
+    (folder / "study.toml").write_text(text)
+    assert message(folder).startswith(expected)
+
+
+def test_loading_brings_in_nothing_heavy():
+    code = "import sys, coopgap.study.load; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    heavy = {"arviz", "matplotlib", "numpy", "pandas", "pymc", "pytensor", "scipy"}
+    assert heavy.isdisjoint(done.stdout.split())

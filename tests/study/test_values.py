@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coopgap.study.values import normalise
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        ("1", "1"),
+        ("1.0", "1"),
+        (" 01 ", "1"),
+        ("+1", "1"),
+        ("1e0", "1"),
+        (-0.0, "0"),
+        ("-0", "0"),
+        (1.5, "1.5"),
+        ("1.50", "1.5"),
+        (True, "true"),
+        (False, "false"),
+        ("True", "True"),
+        ("  a word ", "a word"),
+        ("n/a", "n/a"),
+        ("", ""),
+        ("nan", "nan"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        ("1,5", "1,5"),
+        ("1_000", "1_000"),
+        ("١", "١"),
+        ("e", "e"),
+        ("1.2.3", "1.2.3"),
+    ],
+)
+def test_one_spelling(value, text):
+    assert normalise(value) == text
+
+
+def test_long_identifiers_stay_apart():
+    # 2**53 and 2**53 + 1 are one float.
+    assert normalise("9007199254740993") != normalise("9007199254740992")
+    assert normalise(9007199254740993) == normalise("9007199254740993")
+
+
+VALUES = st.one_of(st.booleans(), st.integers(), st.floats(), st.text())
+
+
+@given(VALUES)
+def test_normalising_twice_changes_nothing(value):
+    once = normalise(value)
+    assert normalise(once) == once
+
+
+@given(st.integers(-(2**53) + 1, 2**53 - 1))
+def test_whole_numbers_are_equal_however_they_are_written(number):
+    spellings = {number, float(number), str(number), f" {number}.0 ", repr(float(number))}
+    assert {normalise(value) for value in spellings} == {str(number)}
+
+
+@given(st.floats(-(2.0**53) + 1, 2.0**53 - 1))
+def test_a_float_is_equal_to_its_own_text(number):
+    assert normalise(number) == normalise(repr(number))
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6))
+def test_different_numbers_stay_different(one, other):
+    assert (normalise(one / 4) == normalise(other / 4)) == (one == other)
