@@ -1,0 +1,251 @@
+"""The printed study: published intervals, brute force over whole people, its own contradictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from coopgap.errors import StudyError
+from coopgap.estimate import GAP_KEY
+from coopgap.printed.contradictions import impossible, misnamed, sums, two_values
+from coopgap.printed.design import standardised_bounds
+from coopgap.printed.intervals import newcombe, ratio_interval, wilson
+from coopgap.printed.registry import Printed, Registry, load_registry
+from coopgap.printed.rounding import count_range, share_range, two_stage_ranges
+from coopgap.printed.rows import printed_rows
+from coopgap.regression.ordinal import fit_ordinal
+from coopgap.vocabulary import IntervalKind, Quantity
+
+
+@pytest.fixture(scope="module")
+def result():
+    return printed_rows("peru")
+
+
+def row(result, model, quantity, category="", comparator="comparison"):
+    found = [
+        r
+        for r in result.gaps
+        if (r.model, r.quantity, r.category, r.comparator)
+        == (model, quantity, category, comparator)
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_newcombes_published_example():
+    # Newcombe (1998), Table II, 56/70 against 48/80, method 10.
+    found = newcombe(56 / 70, 70, 48 / 80, 80)
+    assert (found.lower, found.upper) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@given(st.integers(1, 99), st.integers(1, 99))
+def test_score_intervals_equal_statsmodels(first, second):
+    assert wilson(first / 100, 100) == pytest.approx(
+        proportion_confint(first, 100, method="wilson")
+    )
+    found = newcombe(first / 100, 100, second / 100, 100)
+    expected = confint_proportions_2indep(first, 100, second, 100, method="newcomb")
+    assert (found.lower, found.upper) == pytest.approx(expected)
+
+
+def test_ratio_intervals_equal_the_textbook_formulas():
+    a, b, c, d = 40, 60, 27, 73
+    odds = ratio_interval(0.4, 100, 0.27, 100, odds=True)
+    assert odds.estimate == pytest.approx(a * d / (b * c))
+    assert odds.std_error == pytest.approx(np.sqrt(1 / a + 1 / b + 1 / c + 1 / d))
+    risk = ratio_interval(0.4, 100, 0.27, 100, odds=False)
+    assert risk.std_error == pytest.approx(np.sqrt(1 / a - 1 / 100 + 1 / c - 1 / 100))
+    fixed = ratio_interval(0.4, 100, 0.27, None, odds=True)
+    assert fixed.std_error == pytest.approx(np.sqrt(1 / a + 1 / b))
+
+
+@pytest.mark.parametrize(("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3)])
+def test_count_ranges_equal_brute_force(percent, n):
+    allowed = [k for k in range(n + 1) if abs(100 * k / n - percent) <= 0.5]
+    assert count_range(percent, n) == ((allowed[0], allowed[-1]) if allowed else None)
+
+
+def test_half_way_cases_round_both_ways():
+    assert count_range(12, 200) == (23, 25)
+    assert count_range(13, 200) == (25, 27)
+
+
+def test_trust_rounding_bounds_equal_every_integer_table(result):
+    ratios, gaps = [], []
+    members = [k for k in range(1005) if abs(100 * k / 1004 - 40) <= 0.5]
+    others = [k for k in range(1004) if abs(100 * k / 1003 - 27) <= 0.5]
+    for a, c in product(members, others):
+        ratios.append(a * (1003 - c) / ((1004 - a) * c))
+        gaps.append(a / 1004 - c / 1003)
+    odds = row(result, "printed_trust_rounding", Quantity.ODDS_RATIO)
+    gap = row(result, "printed_trust_rounding", Quantity.RISK_DIFFERENCE)
+    assert (odds.lower, odds.upper) == pytest.approx((min(ratios), max(ratios)))
+    assert (gap.lower, gap.upper) == pytest.approx((min(gaps), max(gaps)))
+    # Published rounding of the same: an odds ratio within [1.73, 1.88].
+    assert (round(odds.lower, 2), round(odds.upper, 2)) == (1.73, 1.88)
+    assert odds.interval_kind is IntervalKind.BOUNDS
+    assert odds.interval_prob is None
+
+
+def test_two_stage_ranges_equal_brute_force():
+    passed, everyone = [], []
+    for aware in range(201):
+        if abs(100 * aware / 200 - 22) > 0.5:
+            continue
+        for used in range(aware + 1):
+            if abs(100 * used / aware - 44) <= 0.5:
+                passed.append(used / aware)
+                everyone.append(used / 200)
+    expected = [min(passed), max(passed), min(everyone), max(everyone)]
+    found = two_stage_ranges(22, 44, 200)
+    assert [*found[0], *found[1]] == pytest.approx(expected)
+
+
+def test_a_percentage_no_count_can_give_is_refused():
+    with pytest.raises(ValueError, match="no count of 3"):
+        share_range(40, 3)
+    with pytest.raises(ValueError, match="no counts of 3"):
+        two_stage_ranges(33, 40, 3)
+    assert share_range(40, None) == pytest.approx((0.395, 0.405))
+
+
+def test_cumulative_odds_ratios_of_the_printed_classes(result):
+    # From the printed percentages of Figure 1, by hand.
+    for category, expected in {">=A": 0.660, ">=B": 2.852, ">=C": 3.324, ">=D": 4.636}.items():
+        found = row(
+            result, "printed_ses_class", Quantity.CUMULATIVE_ODDS_RATIO, category, "national"
+        )
+        assert found.estimate == pytest.approx(expected, abs=5e-4)
+        assert found.lower < found.estimate < found.upper
+
+
+def test_proportional_odds_of_whole_people():
+    # 1.2185 (0.0845): members 20/261/402/221/100, national 30/90/271/271/341, A to E.
+    counts = np.array([[341, 271, 271, 90, 30], [100, 221, 402, 261, 20]], float)
+    fit = fit_ordinal(np.array([[0.0], [1.0]]), counts)
+    assert fit.slopes[0] == pytest.approx(1.2185, abs=5e-5)
+    assert np.sqrt(fit.cov[0, 0]) == pytest.approx(0.0845, abs=5e-5)
+
+
+def test_superiority_against_fixed_shares_by_simulation(result):
+    found = row(result, "printed_ses_class", Quantity.SUPERIORITY, comparator="national")
+    rng = np.random.default_rng(7)
+    member = np.array([10, 22, 40, 26, 2]) / 100
+    national = np.array([34, 27, 27, 9, 3]) / 100
+    below = np.cumsum(national) - national / 2
+    draws = rng.multinomial(1004, member, size=20_000) @ below / 1004
+    # The standard deviation of 20,000 draws is known to half a percent.
+    assert found.std_error == pytest.approx(draws.std(), rel=0.02)
+    assert found.estimate == pytest.approx(draws.mean(), abs=2e-4)
+
+
+def test_keys_are_unique_and_every_row_says_printed(result):
+    keys = Counter(tuple(getattr(r, name) for name in GAP_KEY) for r in result.gaps)
+    assert max(keys.values()) == 1
+    assert {r.source for r in result.gaps} | {r.source for r in result.diagnostics} == {"printed"}
+
+
+def test_the_trusted_person_stands_under_both_printed_values(result):
+    shares = {
+        model: row(result, model, Quantity.SHARE, comparator="").estimate
+        for model in ("printed_trusted_person", "printed_trusted_person_key_findings")
+    }
+    assert list(shares.values()) == pytest.approx([0.81, 0.83])
+
+
+def test_design_facts_of_tables_1_and_2(result):
+    facts = {d.diagnostic: d.value for d in result.diagnostics if d.diagnostic != "contradiction"}
+    # Chi-squares and standardised differences of the printed counts, computed independently.
+    assert facts["age_chi2"] == pytest.approx(132.95, abs=0.005)
+    assert facts["sex_chi2"] == pytest.approx(10.51, abs=0.005)
+    assert facts["age_smd"] == pytest.approx(0.533, abs=5e-4)
+    assert facts["sex_smd"] == pytest.approx(0.145, abs=5e-4)
+    assert facts["age_pairs"] == 803
+    for name, expected in {
+        "trust_standardised_to_member_age": (0.139, 0.468),
+        "trust_standardised_to_member_sex": (0.231, 0.309),
+    }.items():
+        found = facts[f"{name}_lower"], facts[f"{name}_upper"]
+        assert found == pytest.approx(expected, abs=5e-4)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_standardised_bounds_equal_linear_programming(seed, share):
+    rng = np.random.default_rng(seed)
+    own, target = rng.dirichlet(np.ones(5)) + 0.02, rng.dirichlet(np.ones(5))
+    own = own / own.sum()
+    ends = [
+        sign * linprog(sign * target, A_eq=own[None], b_eq=[share], bounds=(0, 1)).fun
+        for sign in (1, -1)
+    ]
+    assert standardised_bounds(share, own, target) == pytest.approx(ends, abs=1e-7)
+
+
+def printed(**changes):
+    base = {
+        "id": "X", "place": "Table 9", "group": "member", "item": "thing", "category": "yes",
+        "stat": "percent", "value": 50.0, "base": None, "note": "",
+    }  # fmt: skip
+    return Printed(**(base | changes))
+
+
+def registry(*rows):
+    return Registry(name="made", rows=rows)
+
+
+def test_contradictions_of_the_printed_report(result):
+    notes = [d.note for d in result.diagnostics if d.diagnostic == "contradiction"]
+    assert any("81 in" in note and "83 in" in note for note in notes)
+    assert any("60 in" in note and "73 in" in note for note in notes)
+    assert any("called non-members" in note for note in notes)
+    assert not any("Key Finding 1 sum" in note for note in notes)
+
+
+def test_two_values_of_one_item():
+    found = list(two_values(registry(printed(), printed(value=53.0, place="Figure 2"))))
+    assert found == [(pytest.approx(0.03), "member: thing: 50 in Table 9, 53 in Figure 2")]
+    assert list(two_values(registry(printed(), printed(group="all", value=53.0)))) == []
+
+
+def test_parts_that_do_not_sum():
+    table = [printed(category=c, value=v) for c, v in (("A", 30.0), ("B", 30.0), ("C", 30.0))]
+    assert [size for size, _ in sums(registry(*table))] == [pytest.approx(0.10)]
+    fitting = [printed(category=c, value=v) for c, v in (("A", 33.0), ("B", 33.0), ("C", 33.0))]
+    assert list(sums(registry(*fitting))) == []
+
+
+def test_a_printed_sum_that_its_parts_do_not_give():
+    rows = [
+        printed(category="A", value=2.0),
+        printed(category="B", value=26.0),
+        printed(category="A or B", value=33.0, place="Text"),
+    ]
+    assert [size for size, _ in sums(registry(*rows))] == [pytest.approx(0.05)]
+    rows[2] = printed(category="A or B", value=28.0, place="Text")
+    assert list(sums(registry(*rows))) == []
+
+
+def test_a_comparator_under_another_name():
+    rows = [printed(group="national", note="the text calls it 'non-members'"), printed()]
+    assert list(misnamed(registry(*rows))) == []
+    rows.append(printed(group="non-member"))
+    assert len(list(misnamed(registry(*rows)))) == 1
+
+
+def test_an_impossible_percentage():
+    assert len(list(impossible(registry(printed(value=40.0, base=3))))) == 1
+    assert list(impossible(registry(printed(value=33.0, base=3)))) == []
+
+
+def test_an_unknown_registry_lists_the_shipped_ones():
+    with pytest.raises(StudyError, match="peru"):
+        load_registry("kenya")
+    assert len(load_registry("peru").rows) == 123
