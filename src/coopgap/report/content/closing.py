@@ -1,0 +1,176 @@
+"""What an association would need to be more, how it was computed, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from coopgap.report.document import Block, Items, Paragraph, Section, Table
+from coopgap.report.view import View
+from coopgap.report.words import FAMILIES, UNKNOWN, clean, count, joined, number, readable
+from coopgap.vocabulary import Family
+
+__all__ = ["association_section", "details_section", "methods_section"]
+
+
+def association_section(view: View) -> Section:
+    """The conditions, one by one, each with what this study knows of it."""
+    matched = dict.fromkeys(name for spec in view.study.models for name in spec.matching.on)
+    covariates = dict.fromkeys(name for spec in view.study.models for name in spec.covariates)
+    names = joined(view.labels(tuple(dict.fromkeys((*matched, *covariates))))) or "nothing"
+    mode = view.study.design.mode
+    items = (
+        (
+            "Comparability on what was matched.",
+            f"Members and comparison people are alike here in {names}, and in nothing else by "
+            "design. Whatever else differs between people who join and "
+            "people who do not is part of "
+            "the gap.",
+        ),
+        (
+            "Nothing else that differs.",
+            "How far people who join were already different before they joined: "
+            f"{UNKNOWN}. The survey asks once.",
+        ),
+        (
+            "Who was asked.",
+            "The people asked would have to stand for those the sentence is about. How they were "
+            f"chosen within their zones is not in the file: {UNKNOWN}. A "
+            "quota sample has no formal "
+            "margin of error; the intervals rest on a model.",
+        ),
+        (
+            "When.",
+            "Both groups would have to be asked at the same time about "
+            "the same time. Dates are not "
+            f"compared here: {UNKNOWN}.",
+        ),
+        (
+            "In which mode.",
+            "Headline gaps use interviews in person only."
+            if mode is not None
+            else f"Whether both groups were asked in the same mode: {UNKNOWN}.",
+        ),
+        (
+            "Who had left the co-operative.",
+            "People who left count among the comparison people if they count at all, and those who "
+            f"stayed may be those it suited. How many had left: {UNKNOWN}.",
+        ),
+        (
+            "One person's membership and another's answers.",
+            "Comparison people live beside members; if a co-operative changes the place for both, "
+            f"the gap does not show it. How far it does: {UNKNOWN}.",
+        ),
+    )
+    return Section(
+        title="What an association would need to be more",
+        anchor="association",
+        blocks=(
+            Paragraph(
+                text=(
+                    "Every gap in this report is an association. To be read as more, each of the "
+                    "following would have to hold; the tables cannot show that any of them does."
+                )
+            ),
+            Items(items=items),
+        ),
+    )
+
+
+_METHODS: dict[str, str] = {
+    Family.UNADJUSTED: "Shares of each group as they are.",
+    Family.ADJUSTED_LOGIT: "Logistic regression on all complete in-person rows, standardised.",
+    Family.ADJUSTED_ORDINAL: "Cumulative regression on all complete in-person rows, standardised.",
+    Family.MATCHED_LOGIT: (
+        "Logistic regression with matching weights, standardised to "
+        "the members who have a comparison. The headline."
+    ),
+    Family.MATCHED_ORDINAL: (
+        "Cumulative regression with matching weights, standardised "
+        "to the members who have a comparison. The headline."
+    ),
+    Family.CONDITIONAL_LOGIT: "Conditional likelihood within matched sets: a ratio only.",
+    Family.CONDITIONAL_ORDINAL: (
+        "Conditional ordinal likelihood within matched sets, each cut a copy: a ratio only."
+    ),
+    Family.LINEAR: "Linear model that absorbs the matched sets, with matching weights: a check.",
+    Family.HIERARCHICAL: (
+        "Bayesian cumulative model, regions partially pooled, on all "
+        "complete in-person rows; no matching weight enters it."
+    ),
+    Family.BENCHMARK: "Members against declared outside shares.",
+}
+
+
+def methods_section(view: View) -> Section:
+    """Families, intervals and standard errors, in short."""
+    present = dict.fromkeys(row.family for row in view.gaps)
+    items = tuple(
+        (f"{FAMILIES.get(name, name).capitalize()} ({readable(name)}).", _METHODS[name])
+        for name in _METHODS
+        if name in present
+    )
+    kinds = sorted({row.std_error_kind for row in view.coefficients if row.std_error_kind})
+    blocks: list[Block] = [
+        Paragraph(
+            text=(
+                "A gap is the mean difference, over the covariates of a stated group of people, "
+                "between the probability of an answer for members and for comparison people. "
+                "Ratios come from the same standardised probabilities, except within matched sets. "
+                "Intervals are labelled: confidence, credible or bounds. Standard errors: "
+                f"{clean(joined(kinds)) or UNKNOWN}. Rows with fewer than 10 "
+                "people behind them are "
+                "suppressed."
+            )
+        )
+    ]
+    blocks += [Items(items=items)] if items else []
+    return Section(title="Methods in short", anchor="methods", blocks=tuple(blocks))
+
+
+def details_section(view: View) -> Section:
+    """Seed, versions, timings and hashes."""
+    meta = view.meta
+    lines = [
+        ("Program", f"{_text(meta, 'program')} {_text(meta, 'version')}"),
+        ("Finished", _text(meta, "finished")),
+        ("Study", _text(meta, "study")),
+        ("Survey", _text(meta, "survey")),
+        ("Checks", _text(meta, "checks")),
+        ("Seed", _text(meta, "seed")),
+        (
+            "Draws",
+            _text(meta, "draws") if meta.get("draws") is not None else "as the models declare",
+        ),
+        ("SHA-256 of study and models", _text(meta, "study_sha256")),
+        ("SHA-256 of survey", _text(meta, "survey_sha256")),
+        ("Headline models", _pairs(meta.get("headline"))),
+        ("Versions", _pairs(meta.get("versions"))),
+        ("Seconds", _pairs(meta.get("seconds"))),
+    ]
+    table = Table(
+        caption="This run",
+        header=("What", "Value"),
+        rows=tuple(lines),
+        leading=2,
+        mark=view.mark,
+    )
+    return Section(title="Run details", anchor="details", blocks=(table,))
+
+
+def _text(meta: Mapping[str, Any], key: str) -> str:
+    value = meta.get(key)
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, int) and key != "seed":
+        return count(value)
+    return clean(str(value))
+
+
+def _pairs(values: Mapping[str, Any] | None) -> str:
+    if not values:
+        return UNKNOWN
+    return ", ".join(
+        f"{clean(str(name))} {number(value, 1) if isinstance(value, float) else clean(str(value))}"
+        for name, value in values.items()
+    )

@@ -1,0 +1,253 @@
+"""Who was compared: people read, left out, kept; what the design reached; balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coopgap.estimate import DiagnosticRow
+from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
+from coopgap.report.figures.names import balance_name
+from coopgap.report.view import View
+from coopgap.report.words import (
+    DASH,
+    FAMILIES,
+    POPULATIONS,
+    STATUSES,
+    UNKNOWN,
+    clean,
+    count,
+    group_words,
+    number,
+    percent,
+    readable,
+)
+
+__all__ = ["compared_section"]
+
+_COLUMNS = (
+    ("rows_complete", "Complete answers"),
+    ("members_without_comparison", "Members without comparison"),
+    ("comparison_unused", "Comparison people unused"),
+    ("ess_comparison", "Effective size of comparison"),
+    ("matched_sets", "Matched sets"),
+    ("pairs_possible", "Pairs possible"),
+    ("largest_smd_after", "Largest difference left"),
+    ("zones_in_model", "Zones"),
+)
+_DECIMALS = {"largest_smd_after": 2}
+_PRINTED = ("contradiction",)
+
+
+def compared_section(view: View, drawn: Sequence[str]) -> Section:
+    """Counts, what was left out, feasibility and balance."""
+    blocks: list[Block] = [Paragraph(text=_people(view.meta))]
+    dropped = _dropped(view.meta)
+    blocks.append(Items(items=dropped) if dropped else Paragraph(text="Nobody was left out."))
+    blocks += _feasibility(view)
+    blocks += _not_estimated(view)
+    if view.balance:
+        blocks.append(_balance_table(view))
+    names = [balance_name(model) for model in view.in_order(row.model for row in view.balance)]
+    blocks += [
+        Figure(
+            name=name,
+            caption="Standardised differences before and after matching; the bar is at 0.1.",
+            mark=view.mark,
+        )
+        for name in names
+        if name in drawn
+    ]
+    return Section(title="Who was compared", anchor="compared", blocks=tuple(blocks))
+
+
+def _people(meta: Mapping[str, Any]) -> str:
+    def people(key: str) -> str:
+        value = meta.get(key)
+        return UNKNOWN if value is None else count(value)
+
+    text = (
+        f"Rows read: {people('n_read')}. Members: {people('n_member')}. Comparison people "
+        f"interviewed in person: {people('n_comparison')}."
+    )
+    phone = meta.get("n_phone")
+    if phone:
+        text += (
+            f" Interviewed by phone: {count(phone)}; they enter no headline, only the phone check."
+        )
+    return text
+
+
+def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    found = [("Whole run", item) for item in meta.get("dropped") or []]
+    for model in meta.get("models") or []:
+        found += [(f"Model {model['model']}", item) for item in model.get("dropped") or []]
+    return tuple(
+        (f"{where}:", f"{count(item['count'])} left out, {clean(str(item['reason']))}")
+        for where, item in found
+    )
+
+
+def _own(view: View) -> list[DiagnosticRow]:
+    return [row for row in view.diagnostics if not row.diagnostic.startswith(_PRINTED)]
+
+
+def _feasibility(view: View) -> list[Block]:
+    rows = [row for row in _own(view) if not _is_reason(row)]
+    found = {(row.model, row.diagnostic): row for row in rows}
+    models = view.in_order(row.model for row in rows)
+    columns = [(key, head) for key, head in _COLUMNS if any((m, key) in found for m in models)]
+    blocks: list[Block] = []
+    if columns:
+        blocks.append(
+            Table(
+                caption="What each model's design reached",
+                header=("Model", *(head for _, head in columns)),
+                rows=tuple(
+                    (
+                        _model(view, model),
+                        *(_value(found.get((model, key)), key) for key, _ in columns),
+                    )
+                    for model in models
+                ),
+                notes=("Differences are standardised by the same denominator before and after.",),
+                mark=view.mark,
+            )
+        )
+    notes = _notes(view, rows)
+    blocks += [Items(items=notes, brief=False)] if notes else []
+    others = [row for row in rows if row.diagnostic not in dict(_COLUMNS) and row.bar is not None]
+    blocks += [_bar_table(view, others)] if others else []
+    return blocks
+
+
+def _model(view: View, model: str) -> str:
+    spec = view.spec(model)
+    return readable(model) if spec is None else view.label(spec.outcome)
+
+
+def _value(row: DiagnosticRow | None, key: str) -> str:
+    return DASH if row is None else number(row.value, _DECIMALS.get(key, 0))
+
+
+def _notes(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], ...]:
+    """Notes that hold a sentence, once each, with the models they hold for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.note and row.value is not None and not row.diagnostic.startswith("dropped"):
+            text = f"{number(row.value, 0 if row.value == int(row.value) else 2)}: {row.note}"
+            found.setdefault((readable(row.diagnostic), text), []).append(row.model)
+    models = len({row.model for row in rows})
+    return tuple(
+        (
+            f"{name[:1].upper()}{name[1:]}.",
+            clean(text)
+            + ("" if len(where) == models else f" ({', '.join(_model(view, x) for x in where)})"),
+        )
+        for (name, text), where in found.items()
+    )
+
+
+def _is_reason(row: DiagnosticRow) -> bool:
+    return row.diagnostic.split(":")[0] in {*STATUSES} - {"ok"}
+
+
+def _not_estimated(view: View) -> list[Block]:
+    """What has no estimate and why: reasons once each, with the places they hold for."""
+    found: dict[str, list[str]] = {}
+    for row in view.diagnostics:
+        if _is_reason(row):
+            status, _, what = row.diagnostic.partition(": ")
+            reason = f"{STATUSES.get(status) or readable(status)}: {clean(row.note)}"
+            found.setdefault(reason, []).append(f"{_model(view, row.model)} ({_place(what)})")
+    if not found:
+        return []
+    items = tuple(
+        (f"{reason[:1].upper()}{reason[1:]}.", "; ".join(where) + ".")
+        for reason, where in found.items()
+    )
+    return [
+        Paragraph(
+            lead="What could not be estimated",
+            text="The rows stay in the tables, blank, with these reasons:",
+        ),
+        Items(items=items),
+    ]
+
+
+def _place(what: str) -> str:
+    """`FAMILY, GROUP, POPULATION` in words."""
+    parts = what.split(", ")
+    if len(parts) < 3:
+        return clean(what)
+    family, population = parts[0], parts[-1]
+    group = ", ".join(parts[1:-1])
+    return (
+        f"{FAMILIES.get(family, readable(family))}, "
+        f"{group_words(group)}, {POPULATIONS.get(population, population)}"
+    )
+
+
+def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
+    return Table(
+        caption="Bars that had to be passed",
+        header=("Model", "What", "Found", "Bar", "Passed"),
+        rows=tuple(
+            (
+                _model(view, row.model),
+                readable(row.diagnostic),
+                number(row.value, 3),
+                number(row.bar, 3),
+                DASH if row.passed is None else ("yes" if row.passed else "no"),
+            )
+            for row in rows
+        ),
+        leading=2,
+        mark=view.mark,
+        brief=False,
+    )
+
+
+def _balance_table(view: View) -> Table:
+    """Balance of the first model with each design; models with the same numbers are named once."""
+    by_model: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for model in view.in_order(row.model for row in view.balance):
+        by_model[model] = tuple(
+            (
+                view.label(row.covariate),
+                clean(row.level),
+                percent(row.member_mean),
+                percent(row.comparison_mean_before),
+                percent(row.comparison_mean_after),
+                number(row.smd_before, 2),
+                number(row.smd_after, 2),
+            )
+            for row in view.balance
+            if row.model == model and row.group == "all"
+        )
+    same: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for model, lines in by_model.items():
+        same.setdefault(lines, []).append(_model(view, model))
+    several = len(same) > 1
+    rows = [
+        ((f"{line[0]} [{', '.join(models)}]" if several else line[0]), *line[1:])
+        for lines, models in same.items()
+        for line in lines
+    ]
+    return Table(
+        caption="Balance: members kept after matching, and the comparison group before and after",
+        header=(
+            "Variable",
+            "Level",
+            "Members",
+            "Comparison before",
+            "Comparison after",
+            "Difference before",
+            "Difference after",
+        ),
+        rows=tuple(rows),
+        leading=2,
+        notes=("Differences are standardised mean differences.",),
+        mark=view.mark,
+        brief=False,
+    )

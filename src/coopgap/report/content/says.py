@@ -1,0 +1,226 @@
+"""What this run says: one plain sentence a headline outcome, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coopgap.estimate import GapRow
+from coopgap.report.document import Block, Items, Paragraph, Section, Table
+from coopgap.report.view import View, headline_rows, pick
+from coopgap.report.words import (
+    DASH,
+    STATUSES,
+    category_words,
+    count,
+    estimate_words,
+    interval_name,
+    joined,
+    number,
+    once,
+    p_value,
+    percent,
+    points,
+    spread,
+)
+from coopgap.study.spec import ModelSpec
+from coopgap.vocabulary import Quantity, Status
+
+__all__ = ["headline_sentences", "headline_table", "says_section"]
+
+_ASSOCIATION = "This is an association."
+
+
+def says_section(view: View) -> Section:
+    """The headline gaps in sentences, then in one table."""
+    blocks: list[Block] = []
+    if view.is_example:
+        blocks.append(
+            Paragraph(
+                lead=view.mark,
+                text=(
+                    "Everything from here on comes from an example survey with known gaps, made to "
+                    "show the method. None of it is a finding about anybody."
+                ),
+            )
+        )
+    sentences = headline_sentences(view)
+    if sentences:
+        blocks.append(Items(items=tuple(sentences)))
+        table = headline_table(view)
+        blocks += [table] if table.rows else []
+    else:
+        blocks.append(Paragraph(text="No headline outcome was estimated in this run."))
+    return Section(title="What this run says", anchor="says", blocks=tuple(blocks))
+
+
+def headline_sentences(view: View) -> list[tuple[str, str]]:
+    """A lead and its sentences for each declared headline outcome."""
+    found = []
+    for outcome, model in view.study.headline.items():
+        if (model, outcome) not in view.by_model:
+            continue
+        rows = headline_rows(view, model, outcome)
+        spec = view.spec(model)
+        text = (
+            _binary(view, rows, spec)
+            if len(view.levels(outcome)) == 2
+            else _ordinal(view, rows, spec)
+        )
+        if view.is_negative_control(outcome):
+            text += (
+                " This is a negative control: membership gives no evident "
+                "reason for a gap here, so "
+                "a clear one would speak against the comparison."
+            )
+        found.append((f"{view.label(outcome)}.", text))
+    return found
+
+
+def _who(view: View, spec: ModelSpec | None) -> str:
+    """The people the members are compared with, by how they were made comparable."""
+    if spec is None:
+        return "comparison people"
+    on = spec.matching.on
+    others = [name for name in spec.covariates if name not in on]
+    text = "comparison people"
+    if spec.matching.method == "exact":
+        text += f" of the same {joined(view.labels(on))}" if on else ""
+        text += f", adjusted for {joined(view.labels(others))}" if others else ""
+        return text
+    names = view.labels(tuple(dict.fromkeys((*on, *spec.covariates))))
+    return f"{text} weighted to the same mix of {joined(names)}" if names else text
+
+
+def _limits(row: GapRow) -> str:
+    found = spread(row.quantity, row.lower, row.upper)
+    return f" ({interval_name(row.interval_prob, row.interval_kind)} {found})" if found else ""
+
+
+def _not_shown(row: GapRow | None) -> str:
+    if row is None:
+        return "No estimate was made."
+    reason = STATUSES.get(row.status) or "no number"
+    return f"No number: {reason}."
+
+
+def _caution(row: GapRow, null: float) -> str:
+    if row.status == Status.FEW_CLUSTERS:
+        return f" {STATUSES[Status.FEW_CLUSTERS].capitalize()}."
+    if row.lower is not None and row.upper is not None and row.lower <= null <= row.upper:
+        return " The interval holds no gap too, so these answers do not settle its direction."
+    return ""
+
+
+def _binary(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
+    row = pick(rows, Quantity.RISK_DIFFERENCE)
+    if row is None or row.estimate is None:
+        return _not_shown(row)
+    level = category_words("", view.levels(row.outcome))
+    size = points(abs(row.estimate))
+    how = f"{size} points {'more' if row.estimate > 0 else 'less'} often"
+    if size == "0.0":
+        how = "as often (0.0 points apart)"
+    shares = [
+        percent(item.estimate)
+        for comparator in ("", "comparison")
+        for item in rows
+        if item.quantity == Quantity.SHARE
+        and item.comparator == comparator
+        and item.estimate is not None
+    ]
+    beside = f": {shares[0]} against {shares[1]}" if len(shares) == 2 else ""
+    than = "as" if size == "0.0" else "than"
+    return (
+        f"Members answer “{level}” {how}{_limits(row)} {than} {_who(view, spec)}{beside}. "
+        f"{_ASSOCIATION}{_caution(row, 0.0)}"
+    )
+
+
+def _ordinal(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
+    row = pick(rows, Quantity.SUPERIORITY)
+    if row is None or row.estimate is None:
+        return _not_shown(row)
+    parts = []
+    for category in view.thresholds(row.outcome):
+        at = pick(rows, Quantity.RISK_DIFFERENCE, category)
+        if at is not None:
+            parts.append(f"{category_words(category, view.levels(row.outcome))}: {_at(at)}")
+    thresholds = (
+        f" In points, members less comparison people, at {'; '.join(parts)}." if parts else ""
+    )
+    return (
+        f"Take a member and one of the {_who(view, spec)}: the member "
+        "stands higher with probability "
+        f"{percent(row.estimate)}{_limits(row)}, ties counted as half; 50 % would be no gap. "
+        f"{_ASSOCIATION}{_caution(row, 0.5)}{thresholds}"
+    )
+
+
+def _at(row: GapRow) -> str:
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+
+
+def headline_table(view: View) -> Table:
+    """One line a headline outcome and threshold."""
+    lines: list[tuple[str, ...]] = []
+    kinds: dict[str, None] = {}
+    for outcome, model in view.study.headline.items():
+        rows = headline_rows(view, model, outcome)
+        wanted = [(Quantity.RISK_DIFFERENCE, category) for category in view.thresholds(outcome)]
+        if len(view.levels(outcome)) != 2:
+            wanted.insert(0, (Quantity.SUPERIORITY, ""))
+        for quantity, category in wanted:
+            row = pick(rows, quantity, category)
+            if row is not None:
+                lines.append(_line(view, row))
+                if row.interval_kind:
+                    kinds[interval_name(row.interval_prob, row.interval_kind)] = None
+    return Table(
+        caption="Headline gaps: matched, over the members who have a comparison",
+        header=(
+            "Outcome",
+            "At",
+            "Gap, points, or probability",
+            joined(list(kinds)) or "interval",
+            "p",
+            "p, adjusted",
+            "Members",
+            "Comparison people",
+            "Effective size",
+        ),
+        rows=once(lines),
+        leading=2,
+        notes=(
+            "Adjusted p-values are Holm's, over one headline row an "
+            "outcome, negative controls left "
+            "out; only those rows have one. The effective size is what the weighted comparison "
+            "group is worth in people.",
+        ),
+        mark=view.mark,
+    )
+
+
+def _line(view: View, row: GapRow) -> tuple[str, ...]:
+    at = category_words(row.category, view.levels(row.outcome)) or "member stands higher"
+    if row.estimate is None:
+        estimate, limits = STATUSES.get(row.status) or DASH, DASH
+    else:
+        estimate = (
+            points(row.estimate, signed=True)
+            if row.quantity == Quantity.RISK_DIFFERENCE
+            else percent(row.estimate)
+        )
+        limits = spread(row.quantity, row.lower, row.upper) or DASH
+        if row.status != Status.OK:
+            limits += f"; {STATUSES[row.status]}"
+    return (
+        view.label(row.outcome),
+        at,
+        estimate,
+        limits,
+        p_value(row.p_value),
+        p_value(row.p_adjusted),
+        count(row.n_member),
+        count(row.n_comparison),
+        number(row.ess_comparison, 0),
+    )

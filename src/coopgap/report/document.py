@@ -1,0 +1,114 @@
+"""What a report is made of, before it is HTML, Markdown, LaTeX or Word: text, no numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coopgap.report.words import DASH, DASH_NOTE
+
+__all__ = ["Block", "Figure", "Heading", "Items", "Paragraph", "Section", "Table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paragraph:
+    """Plain sentences; `lead` is a short title set off from them."""
+
+    text: str
+    lead: str = ""
+    brief: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name the templates know the block by."""
+        return "paragraph"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A heading below a section's."""
+
+    text: str
+    brief: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name the templates know the block by."""
+        return "heading"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """A list; each item may have a lead."""
+
+    items: tuple[tuple[str, str], ...]
+    brief: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name the templates know the block by."""
+        return "items"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Cells of text.
+
+    Attributes
+    ----------
+    leading
+        How many columns from the left are words; the others are numbers, set to the right.
+    strong
+        Rows set off: the headline.
+    mark
+        EXAMPLE DATA, printed, or empty.
+    brief
+        Whether the short report has it too.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    leading: int = 1
+    strong: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    mark: str = ""
+    brief: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name the templates know the block by."""
+        return "table"
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """The notes, and what a dash means where a cell holds one."""
+        dashes = any(cell == DASH for row in self.rows for cell in row)
+        return (*self.notes, DASH_NOTE) if dashes else self.notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A place for a drawing, by its name."""
+
+    name: str
+    caption: str
+    mark: str = ""
+    brief: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name the templates know the block by."""
+        return "figure"
+
+
+type Block = Paragraph | Heading | Items | Table | Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A titled part; `tone` sets printed numbers apart from the rest."""
+
+    title: str
+    anchor: str
+    blocks: tuple[Block, ...]
+    tone: str = ""

@@ -1,0 +1,1 @@
+"""Drawings of the report; matplotlib is imported only when something is drawn."""

@@ -1,0 +1,291 @@
+"""One way of drawing for every figure: rows of labels at the left, marks, values at the right."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coopgap.report.words import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BAND",
+    "FIRST",
+    "INK",
+    "LINE",
+    "SECOND",
+    "SOFT",
+    "Canvas",
+    "Drawing",
+    "canvas",
+    "drawing_style",
+    "save_png",
+    "svg_text",
+]
+
+INK, SOFT, LINE, BAND = "#1b1f24", "#57606a", "#d4d8dd", "#dde9f2"
+FIRST, SECOND = "#0069a8", "#b84e00"
+"""Blue and vermilion: told apart by everybody, and in grey."""
+
+_MARK_INK, _MARK_WASH, _MARK_LINE = "#7a3300", "#fdeedd", "#e0a469"
+
+_PROPERTIES = {
+    INK: "--ink",
+    SOFT: "--soft",
+    LINE: "--line",
+    BAND: "--band",
+    FIRST: "--a",
+    SECOND: "--b",
+    _MARK_INK: "--mark-ink",
+    _MARK_WASH: "--mark-wash",
+    _MARK_LINE: "--mark-line",
+    "#ffffff": "--paper",
+}
+"""Colours of a drawing by the page's CSS properties, which change with light and dark."""
+
+_WIDTH, _ROW, _TOP, _BOTTOM = 7.2, 0.235, 0.58, 0.55
+_SIZE = 8.0
+_LABELS, _VALUES = 2.9, 2.6
+_DPI = 192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A figure with the words that stand for it."""
+
+    name: str
+    alt: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """Axes with one unit a row, counted downwards from 0."""
+
+    figure: Figure
+    axes: Axes
+
+    def label(self, row: float, text: str, *, bold: bool = False, color: str = INK) -> None:
+        """Words left of the axes."""
+        self.axes.text(
+            -0.02,
+            row,
+            _fitted(text, _LABELS - 0.15),
+            transform=self.axes.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            color=color,
+            fontweight="bold" if bold else "normal",
+        )
+
+    def heading(self, row: float, text: str) -> None:
+        """Words that open a group of rows."""
+        self.label(row, text, bold=True)
+
+    def value(self, row: float, text: str, *, bold: bool = False, color: str = INK) -> None:
+        """Words right of the axes."""
+        self.axes.text(
+            1.02,
+            row,
+            _fitted(text, _VALUES - 0.15),
+            transform=self.axes.get_yaxis_transform(),
+            ha="left",
+            va="center",
+            color=color,
+            fontweight="bold" if bold else "normal",
+        )
+
+    def mark(
+        self,
+        row: float,
+        estimate: float,
+        limits: tuple[float, float] | None,
+        *,
+        color: str = INK,
+        hollow: bool = False,
+        shape: str = "o",
+    ) -> None:
+        """A point with its interval."""
+        if limits is not None:
+            self.axes.plot(limits, (row, row), color=color, lw=1.5, solid_capstyle="butt", zorder=3)
+        self.axes.plot(
+            [estimate],
+            [row],
+            shape,
+            ms=5,
+            mfc="#ffffff" if hollow else color,
+            mec=color,
+            mew=1.2,
+            zorder=4,
+        )
+
+    def zero(self, at: float = 0.0) -> None:
+        """The line of no gap."""
+        self.axes.axvline(at, color=INK, lw=0.9, zorder=1)
+
+
+@contextmanager
+def drawing_style() -> Iterator[None]:
+    """Settings of every drawing; text is never mathematics, and missing glyphs stay silent."""
+    import matplotlib as mpl
+
+    settings: Any = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": _SIZE,
+        "text.parse_math": False,
+        "text.usetex": False,
+        "axes.unicode_minus": True,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "coopgap",
+        "path.simplify": False,
+    }
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
+        yield
+
+
+def canvas(
+    rows: float,
+    title: str,
+    axis: str,
+    *,
+    mark: str,
+    labels: Sequence[str],
+    values: Sequence[str] = (),
+) -> Canvas:
+    """An empty figure for a number of rows.
+
+    Parameters
+    ----------
+    rows
+        Units of height.
+    title
+        What is shown, one line.
+    axis
+        What the horizontal axis counts.
+    mark
+        EXAMPLE DATA or empty; printed in the corner.
+    labels, values
+        Words that will stand left and right, for their room.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height = _TOP + _BOTTOM + _ROW * max(rows, 1)
+    figure = Figure(figsize=(_WIDTH, height))
+    FigureCanvasAgg(figure)
+    left = _room(labels, _LABELS, 0.9)
+    right = _room(values, _VALUES, 0.25)
+    axes = figure.add_axes(
+        (
+            left / _WIDTH,
+            _BOTTOM / height,
+            (_WIDTH - left - right) / _WIDTH,
+            1 - (_TOP + _BOTTOM) / height,
+        )
+    )
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.patch.set_alpha(0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(LINE)
+    axes.tick_params(axis="x", colors=SOFT, length=3, width=0.8)
+    axes.grid(axis="x", color=LINE, lw=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(shorten(axis, 80), color=SOFT, labelpad=5)
+    figure.text(
+        0.012,
+        1 - 0.17 / height,
+        shorten(title, 74 if mark else 92),
+        color=INK,
+        fontsize=9.5,
+        fontweight="bold",
+        va="top",
+    )
+    if mark:
+        _stamp(figure, mark, height)
+    return Canvas(figure=figure, axes=axes)
+
+
+def _stamp(figure: Figure, mark: str, height: float) -> None:
+    figure.text(
+        0.985,
+        1 - 0.17 / height,
+        mark,
+        color=_MARK_INK,
+        fontsize=7.5,
+        fontweight="bold",
+        ha="right",
+        va="top",
+        bbox={"boxstyle": "square,pad=0.35", "fc": _MARK_WASH, "ec": _MARK_LINE, "lw": 0.8},
+    )
+
+
+def _room(words: Sequence[str], most: float, least: float) -> float:
+    """Inches for the longest of some words, within bounds."""
+    longest = max((_inches(word) for word in words), default=0.0)
+    return min(max(longest + 0.22, least), most)
+
+
+def _inches(text: str) -> float:
+    """Width of words as they are drawn, bold to be safe."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    if not text:
+        return 0.0
+    font = FontProperties(family="DejaVu Sans", weight="bold", size=_SIZE)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72
+
+
+def _fitted(text: str, inches: float) -> str:
+    """Words cut to a width, with an ellipsis where something is missing."""
+    line = shorten(text, 200)
+    while len(line) > 1 and _inches(line) > inches:
+        line = shorten(line, len(line) - 1 - int((_inches(line) - inches) / 0.1))
+    return line
+
+
+def save_png(drawing: Drawing, path: Path) -> None:
+    """Write a drawing on white, at two pixels a point of the page."""
+    buffer = BytesIO()
+    drawing.figure.savefig(
+        buffer, format="png", dpi=_DPI, facecolor="#ffffff", metadata={"Software": None}
+    )
+    path.write_bytes(buffer.getvalue())
+
+
+def svg_text(drawing: Drawing) -> str:
+    """A drawing as inline SVG: transparent, in the page's own colours and type."""
+    from html import escape
+
+    buffer = StringIO()
+    empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    drawing.figure.savefig(buffer, format="svg", transparent=True, metadata=empty)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    for color, name in _PROPERTIES.items():
+        text = re.sub(rf"(: ?){color}", rf"\1var({name}, {color})", text)
+    text = re.sub(r"(font: [^;\"']*?)'DejaVu Sans'[^;\"]*", r"\1system-ui, sans-serif", text)
+    alt = escape(drawing.alt)
+    return re.sub(
+        r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>",
+        lambda found: (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            f'viewBox="{found[1]}" role="img" aria-label="{alt}">'
+        ),
+        text,
+        count=1,
+    )

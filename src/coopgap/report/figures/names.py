@@ -1,0 +1,38 @@
+"""File names of the figures."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+__all__ = ["PHONE", "balance_name", "forest_name", "region_name", "shares_name"]
+
+PHONE = "phone_check"
+
+
+def _slug(text: str) -> str:
+    """Text that any file system takes; told apart by a checksum where characters had to go."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")[:60]
+    if plain == text:
+        return plain
+    return f"{plain or 'model'}_{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
+
+
+def forest_name(model: str) -> str:
+    """Gap by family."""
+    return f"gaps_{_slug(model)}"
+
+
+def shares_name(model: str) -> str:
+    """Distribution by group."""
+    return f"shares_{_slug(model)}"
+
+
+def region_name(model: str) -> str:
+    """Gap by region."""
+    return f"regions_{_slug(model)}"
+
+
+def balance_name(model: str) -> str:
+    """Balance before and after matching."""
+    return f"balance_{_slug(model)}"

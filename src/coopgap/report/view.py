@@ -1,0 +1,171 @@
+"""The five tables as records, with the study's labels at hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coopgap.estimate import (
+    TABLES,
+    BalanceRow,
+    CoefficientRow,
+    DiagnosticRow,
+    GapRow,
+    SensitivityRow,
+)
+from coopgap.report.words import clean, group_words, readable
+from coopgap.study.spec import ModelSpec, Study
+from coopgap.vocabulary import EXAMPLE, PRINTED, Family, Population, Quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MATCHED", "View", "headline_rows", "make_view", "pick"]
+
+MATCHED = (Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL)
+"""Families of the headline rows."""
+
+
+def _records(name: str, frame: pd.DataFrame) -> list[Any]:
+    """Rows of a table as its records; missing numbers are None."""
+    cls = TABLES[name]
+    names = [item.name for item in fields(cls)]
+    plain = frame[names].astype(object)
+    plain = plain.where(frame[names].notna(), None)
+    return [
+        cls(**dict(zip(names, values, strict=True)))
+        for values in plain.itertuples(index=False, name=None)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a report is written from.
+
+    Attributes
+    ----------
+    gaps
+        Rows of the survey; the printed ones stand apart.
+    printed
+        Rows re-analysed from a printed report.
+    """
+
+    study: Study
+    meta: Mapping[str, Any]
+    gaps: tuple[GapRow, ...]
+    printed: tuple[GapRow, ...]
+    coefficients: tuple[CoefficientRow, ...]
+    balance: tuple[BalanceRow, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+    diagnostics: tuple[DiagnosticRow, ...]
+
+    @cached_property
+    def is_example(self) -> bool:
+        """Whether the survey is an example: the run says so, or any row does."""
+        rows: Sequence[Any] = (*self.gaps, *self.sensitivity, *self.balance, *self.diagnostics)
+        return bool(self.meta.get("is_example")) or any(row.source == EXAMPLE for row in rows)
+
+    @property
+    def mark(self) -> str:
+        """What every table and figure from the survey is marked with."""
+        return EXAMPLE if self.is_example else ""
+
+    @cached_property
+    def by_model(self) -> dict[tuple[str, str], list[GapRow]]:
+        """Survey rows by (model, outcome), headline models first."""
+        found: dict[tuple[str, str], list[GapRow]] = defaultdict(list)
+        for row in self.gaps:
+            found[(row.model, row.outcome)].append(row)
+        headline = [(model, outcome) for outcome, model in self.study.headline.items()]
+        order = [key for key in headline if key in found]
+        return {key: found[key] for key in dict.fromkeys((*order, *found))}
+
+    def spec(self, model: str) -> ModelSpec | None:
+        """The model file a row comes from."""
+        return next((spec for spec in self.study.models if spec.name == model), None)
+
+    def levels(self, outcome: str) -> tuple[str, ...]:
+        """Levels of an outcome, lowest first; none if the study does not declare it."""
+        variable = self.study.variables.get(outcome)
+        return () if variable is None else variable.levels
+
+    def label(self, name: str) -> str:
+        """A variable in words."""
+        variable = self.study.variables.get(name)
+        return clean(variable.label) if variable is not None and variable.label else readable(name)
+
+    def labels(self, names: Sequence[str]) -> list[str]:
+        """Variables in words, for the middle of a sentence."""
+        found = [self.label(name) for name in names]
+        return [word[:1].lower() + word[1:] if word[1:2].islower() else word for word in found]
+
+    def group(self, name: str) -> str:
+        """A group in words, its variable by its label."""
+        variable, mark, level = name.partition("=")
+        if not mark or variable == "region":
+            return group_words(name)
+        return f"{self.label(variable)}: {clean(level)}"
+
+    def in_order(self, models: Iterable[str]) -> list[str]:
+        """Models once each, headline models first, in the order declared."""
+        found = list(dict.fromkeys(models))
+        declared = [name for name in self.study.headline.values() if name in found]
+        return list(dict.fromkeys((*declared, *found)))
+
+    def is_headline(self, model: str, outcome: str) -> bool:
+        """Whether a model is the one declared for its outcome."""
+        return self.study.headline.get(outcome) == model
+
+    def is_negative_control(self, outcome: str) -> bool:
+        """Whether membership gives no evident reason for a gap in this outcome."""
+        variable = self.study.variables.get(outcome)
+        return variable is not None and variable.role_for(outcome) == "negative_control"
+
+    def thresholds(self, outcome: str) -> tuple[str, ...]:
+        """Categories of the cumulative contrasts, highest first."""
+        levels = self.levels(outcome)
+        return ("",) if len(levels) == 2 else tuple(f">={level}" for level in levels[:0:-1])
+
+
+def headline_rows(view: View, model: str, outcome: str) -> list[GapRow]:
+    """Rows of the matched family over the members who have a comparison."""
+    return [
+        row
+        for row in view.by_model.get((model, outcome), [])
+        if row.family in MATCHED and row.group == "all" and row.population == Population.MEMBERS
+    ]
+
+
+def pick(rows: Sequence[GapRow], quantity: Quantity, category: str = "") -> GapRow | None:
+    """The row of a quantity at a category."""
+    return next(
+        (row for row in rows if row.quantity == quantity and row.category == category), None
+    )
+
+
+def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]) -> View:
+    """Read the tables back into records.
+
+    Parameters
+    ----------
+    frames
+        By table name, columns as in `coopgap.estimate`.
+    study
+        Where labels and levels are declared.
+    meta
+        What run.json holds.
+    """
+    rows = {name: _records(name, frames[name]) for name in TABLES}
+    return View(
+        study=study,
+        meta=meta,
+        gaps=tuple(row for row in rows["gaps"] if row.source != PRINTED),
+        printed=tuple(row for row in rows["gaps"] if row.source == PRINTED),
+        coefficients=tuple(rows["coefficients"]),
+        balance=tuple(rows["balance"]),
+        sensitivity=tuple(rows["sensitivity"]),
+        diagnostics=tuple(rows["diagnostics"]),
+    )

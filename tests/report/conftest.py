@@ -1,0 +1,490 @@
+"""Small tables of every kind of row, with labels that mean harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coopgap.estimate import (
+    BalanceRow,
+    CoefficientRow,
+    DiagnosticRow,
+    GapRow,
+    SensitivityRow,
+    to_frame,
+)
+from coopgap.study.spec import (
+    Design,
+    Group,
+    Hierarchical,
+    Matching,
+    ModelSpec,
+    Phone,
+    Study,
+    Variable,
+)
+from coopgap.vocabulary import EXAMPLE
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "100% $x_$ ^{2}",
+    "=1+1",
+    "| a | b |",
+    "R&D & <b>",
+    "\\input{x} ~ # [y](http://z)",
+    "very long " * 30,
+    "@cmd",
+    "control \x07 \x1b[31m and 字",
+)
+
+
+def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -> Study:
+    agree, ses, region, sex = labels[:4]
+    variables = {
+        "agree": Variable(
+            name="agree",
+            column="agree",
+            type="binary",
+            levels=("no", "yes"),
+            declared_levels=("no", "yes"),
+            label=agree,
+        ),
+        "ses": Variable(
+            name="ses",
+            column="ses",
+            type="ordinal",
+            levels=("C", "B", "A"),
+            declared_levels=("C", "B", "A"),
+            label=ses,
+        ),
+        "region": Variable(
+            name="region",
+            column="region",
+            type="nominal",
+            levels=("North", "South"),
+            declared_levels=("North", "South"),
+            label=region,
+        ),
+        "sex": Variable(
+            name="sex",
+            column="sex",
+            type="nominal",
+            levels=("m", "f"),
+            declared_levels=("m", "f"),
+            label=sex,
+            groups=True,
+        ),
+    }
+    matching = Matching(on=("region", "sex"))
+    return Study(
+        name="small",
+        title="A study",
+        survey="example",
+        group=Group(column="member", member=1, comparison=0),
+        design=Design(region="region", zone="zone"),
+        variables=variables,
+        models=(
+            ModelSpec(
+                name="agree",
+                outcome="agree",
+                covariates=("region", "sex"),
+                matching=matching,
+                hierarchical=Hierarchical(),
+            ),
+            ModelSpec(name="ses", outcome="ses", covariates=("region", "sex"), matching=matching),
+        ),
+        headline={"agree": "agree", "ses": "ses"},
+        folder=Path("small"),
+        sha256="0" * 64,
+        printed="peru",
+        phone=Phone(margin={"agree": 0.06}),
+    )
+
+
+def interval(estimate: float, half: float = 0.05, kind: str = "confidence") -> dict[str, object]:
+    return {
+        "estimate": estimate,
+        "std_error": half / 2,
+        "lower": estimate - half,
+        "upper": estimate + half,
+        "interval_prob": 0.95,
+        "interval_kind": kind,
+        "p_value": 0.0004,
+    }
+
+
+def gap_rows(source: str) -> list[GapRow]:
+    rows = []
+    for outcome, matched, categories in (
+        ("agree", "matched_logit", ("",)),
+        ("ses", "matched_ordinal", (">=A", ">=B")),
+    ):
+        base = {
+            "model": outcome,
+            "outcome": outcome,
+            "comparator": "comparison",
+            "n_member": 400,
+            "n_comparison": 390,
+            "source": source,
+        }
+        for group in ("all", "region=North", "region=South", "sex=m", "sex=f"):
+            for family, population in (("unadjusted", "all_members"), (matched, "members")):
+                key = {**base, "family": family, "population": population, "group": group}
+                rows += [
+                    GapRow(
+                        **key,
+                        quantity="risk_difference",
+                        category=category,
+                        p_adjusted=0.0008 if group == "all" and family == matched else None,
+                        **interval(0.091, 0.049),
+                    )
+                    for category in categories
+                ]
+                rows.append(GapRow(**key, quantity="superiority", **interval(0.56)))
+        rows += share_rows(base, outcome)
+    rows += hierarchical_rows(source)
+    return rows + odd_rows(source)
+
+
+def share_rows(base: dict[str, object], outcome: str) -> list[GapRow]:
+    shares = {"": (0.4, 0.3)} if outcome == "agree" else {"A": (0.1, 0.1), "B": (0.3, 0.2)}
+    if outcome == "ses":
+        shares["C"] = (0.6, 0.7)
+    return [
+        GapRow(
+            **{**base, "comparator": comparator},
+            family=family,
+            population=population,
+            group="all",
+            quantity="share",
+            category=category,
+            **interval(values[number], 0.03),
+        )
+        for family, population in (
+            ("unadjusted", "all_members"),
+            ("matched_logit" if outcome == "agree" else "matched_ordinal", "members"),
+        )
+        for category, values in shares.items()
+        for number, comparator in enumerate(("", "comparison"))
+    ]
+
+
+def hierarchical_rows(source: str) -> list[GapRow]:
+    base = {
+        "model": "agree",
+        "family": "hierarchical",
+        "outcome": "agree",
+        "comparator": "comparison",
+        "population": "all_members",
+        "source": source,
+    }
+    rows = []
+    for group in ("all", "region=North", "region=South"):
+        rows += [
+            GapRow(
+                **base, group=group, quantity="risk_difference", **interval(0.1, 0.04, "credible")
+            ),
+            GapRow(**base, group=group, quantity="prob_above_zero", estimate=0.987),
+            GapRow(**base, group=group, quantity="prob_above_smallest", estimate=0.812),
+        ]
+        if group != "all":
+            rows.append(
+                GapRow(
+                    **base, group=group, quantity="expected_rank", estimate=1.4, lower=1, upper=2
+                )
+            )
+    rows += [
+        GapRow(**base, group="all", quantity=name, **interval(0.2, 0.1, "credible"))
+        for name in ("sd_finite", "sd_superpopulation")
+    ]
+    return rows
+
+
+def odd_rows(source: str) -> list[GapRow]:
+    """A row of each status that is not ok, and the conditional families."""
+    base = {"comparator": "comparison", "group": "all", "source": source}
+    statuses = ("suppressed", "withheld", "not_estimable", "few_clusters")
+    rows = [
+        GapRow(
+            **base,
+            model="agree",
+            family=family,
+            outcome="agree",
+            population="members",
+            quantity="risk_difference",
+            status=status,
+            **(interval(0.05) if status == "few_clusters" else {}),
+        )
+        for family, status in zip(
+            ("adjusted_logit", "benchmark", "linear", "linear"), statuses, strict=True
+        )
+    ]
+    rows[-1] = GapRow(
+        **base,
+        model="agree",
+        family="linear",
+        outcome="agree",
+        population="pooled",
+        quantity="risk_difference",
+        status="few_clusters",
+        **interval(0.05),
+    )
+    rows.append(
+        GapRow(
+            **base,
+            model="ses",
+            family="conditional_ordinal",
+            outcome="ses",
+            population="members",
+            quantity="cumulative_odds_ratio",
+            n_sets=58,
+            **{**interval(1.52, 0.3), "std_error": 0.1},
+        )
+    )
+    return rows
+
+
+def printed_rows() -> list[GapRow]:
+    base = {"family": "printed", "group": "all", "population": "printed", "source": "printed"}
+    trust = {**base, "model": "trust", "outcome": "agree"}
+    national = {**base, "model": "ses", "outcome": "ses"}
+    rows = [
+        GapRow(**trust, comparator="", quantity="share", **interval(0.40, 0.03)),
+        GapRow(**trust, comparator="comparison", quantity="share", **interval(0.27, 0.03)),
+        GapRow(
+            **trust, comparator="comparison", quantity="risk_difference", **interval(0.13, 0.041)
+        ),
+        GapRow(
+            **{**trust, "model": "trust_rounding"},
+            comparator="comparison",
+            quantity="risk_difference",
+            estimate=0.13,
+            lower=0.12,
+            upper=0.14,
+            interval_kind="bounds",
+        ),
+    ]
+    for level, member, other in (("A", 0.02, 0.03), ("B", 0.26, 0.09), ("C", 0.72, 0.88)):
+        rows += [
+            GapRow(**national, comparator="", quantity="share", category=level, estimate=member),
+            GapRow(
+                **national, comparator="national", quantity="share", category=level, estimate=other
+            ),
+            GapRow(
+                **national,
+                comparator="national",
+                quantity="risk_difference",
+                category=level,
+                **interval(member - other, 0.02),
+            ),
+        ]
+    rows.append(
+        GapRow(
+            **{**base, "model": "trust_age", "outcome": "agree"},
+            comparator="comparison",
+            quantity="share",
+            lower=0.139,
+            upper=0.468,
+            interval_kind="bounds",
+        )
+    )
+    return rows
+
+
+def sensitivity_rows(source: str) -> list[SensitivityRow]:
+    base = {"model": "agree", "outcome": "agree", "comparator": "comparison", "source": source}
+    limits = (
+        "Mode, date, quarantine and phone coverage cannot be told "
+        "apart, and no members were called."
+    )
+    verdicts = (
+        "equivalent",
+        "different",
+        "different_within_margin",
+        "inconclusive",
+        "not_assessed",
+    )
+    rows = [
+        SensitivityRow(
+            **{**base, "model": name, "outcome": name},
+            check="phone_equivalence",
+            variant="adjusted",
+            quantity="risk_difference",
+            category=category,
+            **{**interval(0.01, 0.04), "interval_prob": 0.9, "p_value": 0.02},
+            threshold=0.06 if verdict != "not_assessed" else None,
+            power=0.44,
+            verdict=verdict,
+            note=f"A sentence. {limits}",
+        )
+        for (name, category), verdict in zip(
+            (("agree", ""), ("ses", ">=A"), ("ses", ">=B"), ("ses", "A"), ("ses", "B")),
+            verdicts,
+            strict=True,
+        )
+    ]
+    rows += [
+        SensitivityRow(
+            **base,
+            check="phone_composition",
+            variant=variant,
+            quantity=quantity,
+            category="sex=m",
+            estimate=0.5,
+            verdict="holds" if quantity == "smd" else None,
+        )
+        for variant, quantity in (("phone", "share"), ("in person", "share"), ("", "smd"))
+    ]
+    rows += [
+        SensitivityRow(
+            **base,
+            check=check,
+            quantity="risk_difference",
+            variant="phone",
+            verdict=verdict,
+            note=limits,
+            **interval(0.08),
+        )
+        for check, verdict in (("phone_replaces", "holds"), ("phone_joins", "changes"))
+    ]
+    rows += [
+        SensitivityRow(**base, check="e_value", quantity="e_value", estimate=2.4, lower=1.8),
+        SensitivityRow(
+            **base, check="variant", variant="=cmd", quantity="superiority", **interval(0.6)
+        ),
+        SensitivityRow(
+            **base, check="negative_control", verdict="not_applicable", note="None is declared."
+        ),
+    ]
+    return rows
+
+
+def make_frames(source: str = EXAMPLE, *, printed: bool = True):
+    balance = [
+        BalanceRow(
+            model=model,
+            group="all",
+            covariate="sex",
+            level=level,
+            member_mean=0.4,
+            comparison_mean_before=0.5,
+            comparison_mean_after=0.4,
+            smd_before=-0.2,
+            smd_after=0.0,
+            source=source,
+        )
+        for model in ("agree", "ses")
+        for level in ("m", "f")
+    ]
+    diagnostics = [
+        DiagnosticRow(model="agree", diagnostic="rows_complete", value=790, source=source),
+        DiagnosticRow(
+            model="agree",
+            diagnostic="members_without_comparison",
+            value=8,
+            note="of 400 members",
+            source=source,
+        ),
+        DiagnosticRow(
+            model="agree", diagnostic="r_hat", value=1.002, bar=1.01, passed=True, source=source
+        ),
+        DiagnosticRow(
+            model="ses",
+            diagnostic="not_estimable: matched_ordinal, region=North, members",
+            passed=False,
+            note="4 zones are too few",
+            source=source,
+        ),
+    ]
+    if printed:
+        diagnostics.append(
+            DiagnosticRow(
+                model="printed",
+                diagnostic="contradiction",
+                value=83,
+                bar=81,
+                passed=False,
+                note="Two pages print two numbers.",
+                source="printed",
+            )
+        )
+    coefficients = [
+        CoefficientRow(
+            model="agree",
+            family="matched_logit",
+            outcome="agree",
+            term="member",
+            scale="log_odds",
+            std_error_kind="cluster CR1 (zone)",
+            n_obs=790,
+            source=source,
+            **interval(0.4),
+        )
+    ]
+    return {
+        "gaps": to_frame("gaps", [*gap_rows(source), *(printed_rows() if printed else [])]),
+        "coefficients": to_frame("coefficients", coefficients),
+        "balance": to_frame("balance", balance),
+        "sensitivity": to_frame("sensitivity", sensitivity_rows(source)),
+        "diagnostics": to_frame("diagnostics", diagnostics),
+    }
+
+
+def make_meta(*, is_example: bool = True) -> dict[str, object]:
+    return {
+        "program": "coopgap",
+        "version": "0.1.0",
+        "finished": "2026-01-01T00:00:00+00:00",
+        "study": "small",
+        "study_sha256": "0" * 64,
+        "survey": EXAMPLE if is_example else "survey.csv",
+        "survey_sha256": None,
+        "is_example": is_example,
+        "headline": {"agree": "agree", "ses": "ses"},
+        "checks": "quick",
+        "seed": 20190000,
+        "draws": None,
+        "n_read": 800,
+        "n_member": 400,
+        "n_comparison": None,
+        "n_phone": 10,
+        "dropped": [{"reason": "membership missing", "count": 3}],
+        "models": [{"model": "agree", "outcome": "agree", "n": 790, "dropped": []}],
+        "versions": {"python": "3.13.0"},
+        "seconds": {"total": 1.5},
+    }
+
+
+def make_hostile(frames, label: str):
+    """The frames with a label in every text column that names something."""
+    result = {}
+    for name, frame in frames.items():
+        new = frame.copy()
+        for column in ("variant", "note", "level", "diagnostic", "term"):
+            if column in new:
+                new[column] = new[column].mask(new[column] != "", label).astype("string")
+        if "group" in new:
+            regional = new["group"].str.startswith("region=North")
+            new["group"] = new["group"].mask(regional, f"region={label}").astype("string")
+        result[name] = new
+    return result
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def build():
+    """Makers of a study, its frames and its meta."""
+
+    class Build:
+        study = staticmethod(make_study)
+        frames = staticmethod(make_frames)
+        meta = staticmethod(make_meta)
+        hostile = staticmethod(make_hostile)
+        interval = staticmethod(interval)
+
+    return Build
