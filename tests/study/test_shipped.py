@@ -85,7 +85,8 @@ def test_peru_describes_the_example_survey():
     study = load_study("peru")
     raw = from_dataframe(make_example().data, needed_columns(study), "example survey")
     survey = apply_codebook(raw, study)
-    # WDDCM Peru, Components of Research Study: 1,004 members and 1,003 non-members in person, 250 by phone.
+    # WDDCM Peru, Components of Research Study: 1,004 members and 1,003 non-members, and 250
+    # telephone interviews.
     in_person = ~survey.phone
     assert (survey.member[in_person].sum(), (~survey.member)[in_person].sum()) == (1004, 1003)
     assert survey.phone.sum() == 250
