@@ -136,7 +136,7 @@ class Hierarchical:
 
     zones: bool = False
     priors: Mapping[str, float] = field(default_factory=dict)
-    draws: int = 1500
+    draws: int = 1250
     target_accept: float = 0.99
 
 

@@ -1,0 +1,244 @@
+"""The command: exit codes, one line on stderr, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from coopgap.fit import main
+from coopgap.survey.example import make_example
+
+STUDY = """
+title = "A small study"
+[group]
+column = "member"
+member = 1
+comparison = 0
+[design]
+region = "region"
+zone = "zone"
+id = "id"
+mode = { column = "mode", in_person = "in person", phone = "phone" }
+[headline]
+trust_agree = "trust"
+[variables.trust_agree]
+column = "trust"
+type = "ordinal"
+levels = ["not agree", "agree"]
+codes = { "1" = "not agree", "2" = "not agree", "3" = "not agree", "4" = "agree", "5" = "agree" }
+[variables.region]
+type = "nominal"
+levels = ["Center", "East", "Lima", "North", "South"]
+[variables.sex]
+type = "nominal"
+levels = ["male", "female"]
+"""
+MODEL = """
+outcome = "trust_agree"
+covariates = ["sex", "region"]
+[matching]
+method = "exact"
+on = ["region", "sex"]
+"""
+
+
+@pytest.fixture(scope="module")
+def example():
+    return make_example().data
+
+
+@pytest.fixture
+def study(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    (folder / "trust.toml").write_text(MODEL, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def survey(tmp_path, example):
+    path = tmp_path / "answers.csv"
+    example.to_csv(path, index=False)
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def refused(capsys, *words):
+    """Exactly one line on stderr that holds the words, nothing on stdout."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("coopgap: ")
+    for word in words:
+        assert word in lines[0]
+    return lines[0]
+
+
+def test_a_whole_run_writes_what_the_contract_says(study, survey, tmp_path, capsys):
+    out = tmp_path / "out"
+    code = run(study, "--data", survey, "--out", out)
+    captured = capsys.readouterr()
+    assert code in (0, 3), captured.err
+    tables = {"gaps", "coefficients", "balance", "sensitivity", "diagnostics"}
+    assert {path.stem for path in out.glob("*.csv")} == tables
+    assert (out / "report.html").exists()
+    assert (out / "report.md").exists()
+    assert sorted(out.glob("figures/*.png"))
+    meta = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert meta["program"] == "coopgap"
+    assert meta["headline"] == {"trust_agree": "trust"}
+    assert len(meta["survey_sha256"]) == 64
+    assert meta["seconds"]["total"] > 0
+    printed = [line for line in captured.out.splitlines() if line]
+    assert all(os.path.exists(line) for line in printed)  # noqa: PTH110
+    assert str(out / "gaps.csv") in printed
+    assert captured.err == "" or code == 3
+
+
+def test_an_earlier_run_is_replaced_and_a_strangers_folder_is_not(study, survey, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.docx").write_text("mine")
+    assert run(study, "--data", survey, "--out", out) == 2
+    refused(capsys, "out")
+    assert (out / "thesis.docx").read_text() == "mine"
+    (out / "thesis.docx").unlink()
+    assert run(study, "--data", survey, "--out", out) in (0, 3)
+    before = (out / "gaps.csv").read_bytes()
+    capsys.readouterr()
+    assert run(study, "--data", survey, "--out", out) in (0, 3)
+    assert (out / "gaps.csv").read_bytes() == before
+
+
+def test_out_naming_a_file_is_refused_before_anything_is_fitted(study, survey, tmp_path, capsys):
+    target = tmp_path / "file"
+    target.write_text("mine")
+    assert run(study, "--data", survey, "--out", target) == 2
+    refused(capsys, "file")
+    assert target.read_text() == "mine"
+
+
+def test_a_parent_that_cannot_be_written_is_refused(study, survey, tmp_path, capsys):
+    parent = tmp_path / "file"
+    parent.write_text("mine")
+    assert run(study, "--data", survey, "--out", parent / "below") == 2
+    refused(capsys, "file")
+
+
+def _changed(example, tmp_path, column, value, rows):
+    frame = example.copy()
+    frame[column] = frame[column].astype(object)
+    frame.loc[frame.index[rows], column] = value
+    path = tmp_path / "changed.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rows", "words"),
+    [
+        ("trust", 77, slice(0, 12), ["trust", "77", "12"]),
+        ("member", "", slice(0, 3), ["member", "3"]),
+        ("member", 1, slice(None), ["member"]),
+        ("region", "Lima", slice(None), ["region", "Center"]),
+        ("id", "x1", slice(0, 2), ["id"]),
+        ("mode", "fax", slice(0, 30), ["mode", "30"]),
+    ],
+    ids=["undeclared code", "missing member", "constant", "empty level", "twice", "mode"],
+)
+def test_answers_the_study_does_not_declare(
+    study, example, tmp_path, capsys, column, value, rows, words
+):
+    path = _changed(example, tmp_path, column, value, rows)
+    assert run(study, "--data", path, "--out", tmp_path / "out") == 2
+    refused(capsys, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_column_and_a_missing_file(study, example, tmp_path, capsys):
+    path = tmp_path / "short.csv"
+    example.drop(columns="trust").to_csv(path, index=False)
+    assert run(study, "--data", path, "--out", tmp_path / "out") == 2
+    refused(capsys, "trust", "short.csv")
+    assert run(study, "--data", tmp_path / "none.csv", "--out", tmp_path / "out") == 2
+    refused(capsys, "none.csv")
+
+
+def test_an_unknown_key_lists_the_allowed_ones(study, survey, capsys):
+    (study / "trust.toml").write_text('colour = "red"\n' + MODEL, encoding="utf-8")
+    assert run(study, "--data", survey) == 2
+    refused(capsys, "trust.toml", "colour", "covariates")
+
+
+def test_an_unknown_study_and_an_unknown_model(study, survey, capsys):
+    assert run("atlantis") == 2
+    refused(capsys, "atlantis", "peru")
+    assert run(study, "--data", survey, "--only", "ses") == 2
+    refused(capsys, "ses", "trust")
+
+
+def test_dry_run_fits_nothing_writes_nothing_and_imports_no_sampler(study, survey, tmp_path):
+    code = (
+        "import sys; from coopgap.fit import main; code = main(sys.argv[1:]); "
+        "heavy = {'pymc', 'arviz', 'pytensor', 'matplotlib'} & set(sys.modules); "
+        "print('heavy:', sorted(heavy)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(study), "--data", str(survey), "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "heavy: []" in done.stdout
+    assert "1,004 members" in done.stdout
+    assert not (tmp_path / "reports").exists()
+
+
+def _start(study, survey, out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "coopgap.fit", study, "--data", survey, "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_control_c_exits_130_and_leaves_the_former_output(study, survey, tmp_path):
+    out = tmp_path / "out"
+    assert run(study, "--data", survey, "--out", out) in (0, 3)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    process = _start(study, survey, out)
+    time.sleep(1.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_moment_leaves_one_whole_output(study, survey, tmp_path):
+    out = tmp_path / "out"
+    assert run(study, "--data", survey, "--out", out) in (0, 3)
+    names = {path.relative_to(out) for path in out.rglob("*")}
+    for delay in (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0):
+        process = _start(study, survey, out)
+        time.sleep(delay)
+        process.kill()
+        process.communicate(timeout=60)
+        assert {path.relative_to(out) for path in out.rglob("*")} == names
+        json.loads((out / "run.json").read_text(encoding="utf-8"))
