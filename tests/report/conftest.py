@@ -247,8 +247,8 @@ def odd_rows(source: str) -> list[GapRow]:
 
 def printed_rows() -> list[GapRow]:
     base = {"family": "printed", "group": "all", "population": "printed", "source": "printed"}
-    trust = {**base, "model": "trust", "outcome": "agree"}
-    national = {**base, "model": "ses", "outcome": "ses"}
+    trust = {**base, "model": "printed_trust", "outcome": "agree"}
+    national = {**base, "model": "printed_ses", "outcome": "ses"}
     rows = [
         GapRow(**trust, comparator="", quantity="share", **interval(0.40, 0.03)),
         GapRow(**trust, comparator="comparison", quantity="share", **interval(0.27, 0.03)),
@@ -256,7 +256,7 @@ def printed_rows() -> list[GapRow]:
             **trust, comparator="comparison", quantity="risk_difference", **interval(0.13, 0.041)
         ),
         GapRow(
-            **{**trust, "model": "trust_rounding"},
+            **{**trust, "model": "printed_trust_rounding"},
             comparator="comparison",
             quantity="risk_difference",
             estimate=0.13,
@@ -279,16 +279,6 @@ def printed_rows() -> list[GapRow]:
                 **interval(member - other, 0.02),
             ),
         ]
-    rows.append(
-        GapRow(
-            **{**base, "model": "trust_age", "outcome": "agree"},
-            comparator="comparison",
-            quantity="share",
-            lower=0.139,
-            upper=0.468,
-            interval_kind="bounds",
-        )
-    )
     return rows
 
 
@@ -398,6 +388,16 @@ def make_frames(source: str = EXAMPLE, *, printed: bool = True):
         ),
     ]
     if printed:
+        diagnostics += [
+            DiagnosticRow(
+                model="printed",
+                diagnostic=f"trust_standardised_{end}",
+                value=value,
+                note="Sharp bound.",
+                source="printed",
+            )
+            for end, value in (("lower", 0.139), ("upper", 0.468))
+        ]
         diagnostics.append(
             DiagnosticRow(
                 model="printed",

@@ -49,7 +49,7 @@ class View:
     ----------
     gaps
         Rows of the survey; the printed ones stand apart.
-    printed
+    printed, printed_diagnostics
         Rows re-analysed from a printed report.
     """
 
@@ -61,6 +61,7 @@ class View:
     balance: tuple[BalanceRow, ...]
     sensitivity: tuple[SensitivityRow, ...]
     diagnostics: tuple[DiagnosticRow, ...]
+    printed_diagnostics: tuple[DiagnosticRow, ...]
 
     @cached_property
     def is_example(self) -> bool:
@@ -167,5 +168,6 @@ def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[st
         coefficients=tuple(rows["coefficients"]),
         balance=tuple(rows["balance"]),
         sensitivity=tuple(rows["sensitivity"]),
-        diagnostics=tuple(rows["diagnostics"]),
+        diagnostics=tuple(row for row in rows["diagnostics"] if row.source != PRINTED),
+        printed_diagnostics=tuple(row for row in rows["diagnostics"] if row.source == PRINTED),
     )

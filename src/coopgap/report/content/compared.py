@@ -36,7 +36,6 @@ _COLUMNS = (
     ("zones_in_model", "Zones"),
 )
 _DECIMALS = {"largest_smd_after": 2}
-_PRINTED = ("contradiction",)
 
 
 def compared_section(view: View, drawn: Sequence[str]) -> Section:
@@ -88,12 +87,8 @@ def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _own(view: View) -> list[DiagnosticRow]:
-    return [row for row in view.diagnostics if not row.diagnostic.startswith(_PRINTED)]
-
-
 def _feasibility(view: View) -> list[Block]:
-    rows = [row for row in _own(view) if not _is_reason(row)]
+    rows = [row for row in view.diagnostics if not _is_reason(row)]
     found = {(row.model, row.diagnostic): row for row in rows}
     models = view.in_order(row.model for row in rows)
     columns = [(key, head) for key, head in _COLUMNS if any((m, key) in found for m in models)]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
-from coopgap.estimate import GapRow
+from coopgap.estimate import DiagnosticRow, GapRow
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.view import View
 from coopgap.report.words import (
     DASH,
     category_words,
+    clean,
     comparator_words,
+    count,
     estimate_words,
     group_words,
     interval_name,
     number,
+    once,
     percent,
     points,
     quantity_words,
@@ -26,52 +28,43 @@ from coopgap.vocabulary import Quantity
 
 __all__ = ["printed_section"]
 
-_ROUNDING = "_rounding"
+_PREFIX, _ROUNDING = "printed_", "_rounding"
 _MARK = "printed numbers"
+_RATIOS = (Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO)
 
+type _Key = tuple[str, bool, str, str]
+"""Quantity, whether rounding alone, comparator, category."""
+type _Item = Mapping[_Key, GapRow]
 
-@dataclass(slots=True)
-class _Line:
-    """What the printed rows say of one item at one category."""
-
-    item: str
-    outcome: str
-    category: str
-    comparator: str = ""
-    member: GapRow | None = None
-    other: GapRow | None = None
-    gap: GapRow | None = None
-    rounding: GapRow | None = None
-    used: list[GapRow] = field(default_factory=list)
+_INTRODUCTION = (
+    "These are the numbers the published report prints, with the uncertainty that its sample sizes "
+    "imply. Nothing here comes from a survey file. Intervals treat people as drawn independently, "
+    "so they are narrower than the truth where answers cluster in zones. Rounding bounds say how "
+    "far a gap could move if every printed share were exact before it was rounded. A quota sample "
+    "has no formal margin of error: the intervals rest on a model. Every gap is an association."
+)
+_NATIONAL = (
+    "The national average holds members too, and people of all regions in another mix than the "
+    "members': it is not a group of non-members. Intervals take it as exact."
+)
 
 
 def printed_section(view: View) -> Section | None:
     """Printed gaps with intervals and rounding bounds; None where nothing printed was read."""
-    contradictions = [row for row in view.diagnostics if row.diagnostic.startswith("contradiction")]
-    if not view.printed and not contradictions:
+    if not view.printed and not view.printed_diagnostics:
         return None
-    lines, rest = _lines(view.printed)
-    binary = [line for line in lines if not line.category]
-    classes = [line for line in lines if line.category]
+    items, rest = _items(view.printed)
+    two = {key: item for key, item in items.items() if not _levels(item)}
     blocks: list[Block] = [Paragraph(text=_INTRODUCTION)]
-    if binary:
-        blocks.append(_gap_table(view, binary))
-    by_outcome = dict.fromkeys((line.item, line.outcome) for line in classes)
-    blocks += [
-        _class_table(view, [x for x in classes if (x.item, x.outcome) == key]) for key in by_outcome
-    ]
-    if rest:
-        blocks.append(_rest_table(view, rest))
-    if contradictions:
-        blocks.append(
-            Paragraph(
-                lead="Where the report contradicts itself",
-                text="The printed numbers that do not agree with one another:",
-            )
-        )
-        blocks.append(
-            Items(items=tuple((_pair(row.value, row.bar), row.note) for row in contradictions))
-        )
+    if two:
+        blocks += [_gap_table(view, two)]
+    for key, item in items.items():
+        blocks += _classes(view, key, item) if _levels(item) else []
+    if two:
+        blocks += _ratio_table(view, two)
+    blocks += [_rest_table(view, rest)] if rest else []
+    blocks += _implied(view.printed_diagnostics)
+    blocks += _contradictions(view.printed_diagnostics)
     return Section(
         title="What the printed report holds",
         anchor="printed",
@@ -80,177 +73,281 @@ def printed_section(view: View) -> Section | None:
     )
 
 
-_INTRODUCTION = (
-    "These are the numbers the published report prints, with the uncertainty that its sample sizes "
-    "imply. Nothing here comes from a survey file. Intervals treat people as drawn independently, "
-    "so they are narrower than the truth where answers cluster in zones. Rounding bounds say how "
-    "far each gap could move if every printed share were exact before it was rounded. A quota "
-    "sample has no formal margin of error: the intervals rest on a model."
-)
+def _name(model: str) -> str:
+    return model.removeprefix(_PREFIX).removesuffix(_ROUNDING)
 
 
-def _pair(found: float | None, other: float | None) -> str:
-    if found is None or other is None:
-        return ""
-    return f"{number(found, _decimals(found))} and {number(other, _decimals(other))}"
-
-
-def _decimals(value: float) -> int:
-    return 0 if value == int(value) else 1
-
-
-def _lines(rows: Sequence[GapRow]) -> tuple[list[_Line], list[GapRow]]:
-    """Bring the rows of one item together; what fits nowhere is given back."""
-    found: dict[tuple[str, str, str], _Line] = {}
+def _items(
+    rows: Sequence[GapRow],
+) -> tuple[dict[tuple[str, str], dict[_Key, GapRow]], list[GapRow]]:
+    """Rows by item and outcome; items without a difference are given back as they are."""
+    found: dict[tuple[str, str], dict[_Key, GapRow]] = {}
     rest: list[GapRow] = []
     for row in rows:
-        plain = row.quantity in (Quantity.RISK_DIFFERENCE, Quantity.SHARE) and row.group == "all"
-        item = row.model.removesuffix(_ROUNDING)
-        if not plain or row.category.startswith((">=", "<")):
+        item = found.setdefault((_name(row.model), row.outcome), {})
+        rounding = row.model.endswith(_ROUNDING)
+        key = (row.quantity, rounding, row.comparator, row.category)
+        if row.group != "all" or key in item:
             rest.append(row)
-            continue
-        line = found.setdefault(
-            (item, row.outcome, row.category),
-            _Line(item=item, outcome=row.outcome, category=row.category),
-        )
-        if not _place(line, row):
-            rest.append(row)
-    complete = [line for line in found.values() if line.gap is not None]
-    for line in found.values():
-        if line.gap is None:
-            rest += line.used
-    return complete, rest
+        else:
+            item[key] = row
+    for name, item in list(found.items()):
+        if not any(key[0] == Quantity.RISK_DIFFERENCE and not key[1] for key in item):
+            rest += found.pop(name).values()
+    return found, rest
 
 
-def _place(line: _Line, row: GapRow) -> bool:
-    """Put a row where it belongs in its line; false where the place is taken."""
-    if row.model.endswith(_ROUNDING):
-        slot = "rounding" if row.quantity == Quantity.RISK_DIFFERENCE else ""
-    elif row.quantity == Quantity.RISK_DIFFERENCE:
-        slot = "gap"
-    else:
-        slot = "other" if row.comparator else "member"
-    if not slot or getattr(line, slot) is not None:
-        return False
-    setattr(line, slot, row)
-    line.used.append(row)
-    if row.comparator:
-        line.comparator = row.comparator
-    return True
+def _levels(item: _Item) -> list[str]:
+    """Levels with a difference of their own; none for an item of two answers."""
+    return [
+        category
+        for quantity, rounding, _, category in item
+        if quantity == Quantity.RISK_DIFFERENCE
+        and not rounding
+        and category
+        and not category.startswith(">=")
+    ]
+
+
+def _comparator(item: _Item) -> str:
+    return next(key[2] for key in item if key[0] == Quantity.RISK_DIFFERENCE)
+
+
+def _at(
+    item: _Item, quantity: str, category: str = "", *, rounding: bool = False, own: bool = False
+) -> GapRow | None:
+    return item.get((quantity, rounding, "" if own else _comparator(item), category))
 
 
 def _share(row: GapRow | None) -> str:
     return DASH if row is None else percent(row.estimate)
 
 
-def _bounds(row: GapRow | None) -> str:
+def _estimate(row: GapRow | None) -> str:
+    if row is None:
+        return DASH
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+
+
+def _limits(row: GapRow | None) -> str:
     return DASH if row is None else spread(row.quantity, row.lower, row.upper) or DASH
 
 
-def _gap(row: GapRow | None) -> tuple[str, str]:
-    """The gap, and its interval."""
-    if row is None:
-        return DASH, DASH
-    return points(row.estimate, signed=True), spread(row.quantity, row.lower, row.upper) or DASH
+def _gap(item: _Item, category: str = "") -> tuple[str, str, str]:
+    """The gap, its interval and its rounding bounds."""
+    row = _at(item, Quantity.RISK_DIFFERENCE, category)
+    bounds = _at(item, Quantity.RISK_DIFFERENCE, category, rounding=True)
+    size = DASH if row is None else points(row.estimate, signed=True)
+    return size, _limits(row), _limits(bounds)
 
 
-def _interval_head(lines: Sequence[_Line]) -> str:
-    rows = [line.gap for line in lines if line.gap is not None and line.gap.interval_kind]
+def _interval(item: _Item) -> str:
+    rows = [row for key, row in item.items() if not key[1] and row.interval_kind]
     return interval_name(rows[0].interval_prob, rows[0].interval_kind) if rows else "interval"
 
 
-def _gap_table(view: View, lines: Sequence[_Line]) -> Table:
+def _label(view: View, key: tuple[str, str]) -> str:
+    name, outcome = key
+    label, item = view.label(outcome), readable(name)
+    plain = {readable(outcome), label}
+    text = label if item in plain or item.startswith(readable(outcome)) else f"{label} ({item})"
+    if item.startswith(readable(outcome)) and item not in plain:
+        text = f"{label}, {item.removeprefix(readable(outcome)).strip()}"
+    return text[:1].upper() + text[1:]
+
+
+def _gap_table(view: View, items: Mapping[tuple[str, str], _Item]) -> Table:
+    comparators = list(dict.fromkeys(_comparator(item) for item in items.values()))
+    several = len(comparators) > 1
+    first = next(iter(items.values()))
+    lines = []
+    for key, item in items.items():
+        gap = _at(item, Quantity.RISK_DIFFERENCE)
+        lines.append(
+            (
+                _label(view, key),
+                *((comparator_words(_comparator(item)),) if several else ()),
+                _share(_at(item, Quantity.SHARE, own=True)),
+                _share(_at(item, Quantity.SHARE)),
+                *_gap(item),
+                count(gap.n_member if gap else None),
+                count(gap.n_comparison if gap else None),
+            )
+        )
+    against = "" if several else f": members against {comparator_words(comparators[0])}"
     return Table(
-        caption="Printed gaps between members and those they are compared with",
+        caption=f"Printed gaps{against}",
         header=(
             "Item",
-            "Compared with",
+            *(("Compared with",) if several else ()),
             "Members",
             "Others",
             "Gap, points",
-            _interval_head(lines),
+            _interval(first),
             "Rounding bounds",
+            "Members asked",
+            "Others asked",
         ),
-        rows=tuple(
-            (
-                _item(view, line),
-                comparator_words(line.comparator),
-                _share(line.member),
-                _share(line.other),
-                *_gap(line.gap),
-                _bounds(line.rounding),
-            )
-            for line in lines
-        ),
-        leading=2,
+        rows=tuple(lines),
+        leading=2 if several else 1,
         mark=_MARK,
     )
 
 
-def _item(view: View, line: _Line) -> str:
-    label, item = view.label(line.outcome), readable(line.item)
-    return label if item in (readable(line.outcome), label) else f"{label} ({item})"
-
-
-def _class_table(view: View, lines: Sequence[_Line]) -> Table:
-    comparators = dict.fromkeys(line.comparator for line in lines)
-    other = " / ".join(comparator_words(name) for name in comparators)
-    return Table(
-        caption=f"{_item(view, lines[0])}: members against the {other}",
+def _classes(view: View, key: tuple[str, str], item: _Item) -> list[Block]:
+    """Level by level, then threshold by threshold."""
+    levels = view.levels(key[1])
+    other = comparator_words(_comparator(item))
+    national = _comparator(item) == "national"
+    by_level = Table(
+        caption=f"{_label(view, key)}: members against the {other}",
         header=(
             "Level",
             "Members",
             other.capitalize(),
             "Gap, points",
-            _interval_head(lines),
+            _interval(item),
             "Rounding bounds",
         ),
         rows=tuple(
             (
-                category_words(line.category, view.levels(line.outcome)),
-                _share(line.member),
-                _share(line.other),
-                *_gap(line.gap),
-                _bounds(line.rounding),
+                category_words(level, levels),
+                _share(_at(item, Quantity.SHARE, level, own=True)),
+                _share(_at(item, Quantity.SHARE, level)),
+                *_gap(item, level),
             )
-            for line in lines
+            for level in _levels(item)
         ),
-        notes=(*(_NATIONAL if "national" in comparators else ()),),
+        notes=(_NATIONAL,) if national else (),
         mark=_MARK,
     )
+    blocks: list[Block] = [by_level, *_thresholds(view, key, item)]
+    stands = _at(item, Quantity.SUPERIORITY)
+    if stands is not None and stands.estimate is not None:
+        text = (
+            "A member drawn at random stands higher than a person drawn from the "
+            f"{other} with probability {_estimate(stands)} ({_interval(item)}), ties counted as "
+            "half; 50 % would be no gap."
+        )
+        blocks.append(Paragraph(text=text))
+    return blocks
 
 
-_NATIONAL = (
-    "The national average holds members too, and people of all regions in another mix than the "
-    "members': it is not a group of non-members.",
-)
+def _thresholds(view: View, key: tuple[str, str], item: _Item) -> list[Block]:
+    thresholds = [
+        k[3]
+        for k in item
+        if k[0] == Quantity.RISK_DIFFERENCE and not k[1] and k[3].startswith(">=")
+    ]
+    if not thresholds:
+        return []
+    shown = [name for name in _RATIOS if any(k[0] == name and not k[1] for k in item)]
+    table = Table(
+        caption=f"{_label(view, key)}: gap at each threshold",
+        header=("At", "Gap, points", *(_capital(quantity_words(name)) for name in shown)),
+        rows=tuple(
+            (
+                category_words(at, view.levels(key[1])),
+                _estimate(_at(item, Quantity.RISK_DIFFERENCE, at)),
+                *(_estimate(_at(item, name, at)) for name in shown),
+            )
+            for at in thresholds
+        ),
+        notes=(f"In brackets: {_interval(item)}.",),
+        mark=_MARK,
+    )
+    return [table]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _ratio_table(view: View, items: Mapping[tuple[str, str], _Item]) -> list[Block]:
+    shown = [
+        name for name in _RATIOS if any(_at(item, name) is not None for item in items.values())
+    ]
+    if not shown:
+        return []
+    first = next(iter(items.values()))
+    heads = [head for name in shown for head in (_capital(quantity_words(name)), "Rounding bounds")]
+    lines = [
+        (
+            _label(view, key),
+            *(
+                cell
+                for name in shown
+                for cell in (
+                    _estimate(_at(item, name)),
+                    _limits(_at(item, name, rounding=True)),
+                )
+            ),
+        )
+        for key, item in items.items()
+    ]
+    table = Table(
+        caption="The same gaps as ratios",
+        header=("Item", *heads),
+        rows=tuple(lines),
+        notes=(f"In brackets: {_interval(first)}.",),
+        mark=_MARK,
+        brief=False,
+    )
+    return [table]
 
 
 def _rest_table(view: View, rows: Sequence[GapRow]) -> Table:
+    lines = [
+        (
+            _label(view, (_name(row.model), row.outcome)),
+            comparator_words(row.comparator),
+            group_words(row.group),
+            quantity_words(row.quantity),
+            category_words(row.category, view.levels(row.outcome)) or DASH,
+            estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status),
+            interval_name(row.interval_prob, row.interval_kind) if row.interval_kind else DASH,
+        )
+        for row in rows
+    ]
     return Table(
-        caption="What else the printed numbers imply",
-        header=(
-            "Item",
-            "Compared with",
-            "Who",
-            "What",
-            "At",
-            "Estimate and interval or bounds",
-            "Kind",
-        ),
-        rows=tuple(
-            (
-                f"{view.label(row.outcome)} ({readable(row.model)})",
-                comparator_words(row.comparator),
-                group_words(row.group),
-                quantity_words(row.quantity),
-                category_words(row.category, view.levels(row.outcome)) or DASH,
-                estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status),
-                interval_name(row.interval_prob, row.interval_kind) if row.interval_kind else DASH,
-            )
-            for row in rows
-        ),
+        caption="What else was computed from the printed numbers",
+        header=("Item", "Compared with", "Who", "What", "At", "Estimate and limits", "Limits are"),
+        rows=once(lines),
         leading=5,
         mark=_MARK,
         brief=False,
     )
+
+
+def _implied(rows: Sequence[DiagnosticRow]) -> list[Block]:
+    """What the printed margins alone imply: one line a note, lower and upper ends together."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.diagnostic.startswith("contradiction"):
+            note = clean(row.note) or readable(row.diagnostic)
+            found.setdefault(note, []).append(_printed_value(row))
+    if not found:
+        return []
+    items = tuple((f"{' to '.join(values)}.", note) for note, values in found.items())
+    return [Paragraph(text="What the printed margins alone imply:"), Items(items=items)]
+
+
+def _printed_value(row: DiagnosticRow) -> str:
+    name = row.diagnostic
+    if name.endswith(("_lower", "_upper")):
+        return percent(row.value)
+    if name.endswith("_smd"):
+        bar = "" if row.bar is None else f" (bar {number(row.bar, 1)})"
+        return number(row.value, 2) + bar
+    whole = row.value is not None and row.value == int(row.value)
+    return number(row.value, 0 if whole else 1)
+
+
+def _contradictions(rows: Sequence[DiagnosticRow]) -> list[Block]:
+    notes = [clean(row.note) for row in rows if row.diagnostic.startswith("contradiction")]
+    if not notes:
+        return []
+    return [
+        Paragraph(text="Where the printed numbers do not agree with one another:"),
+        Items(items=tuple(("", f"{_capital(note).rstrip('.')}.") for note in notes)),
+    ]
