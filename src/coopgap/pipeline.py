@@ -262,7 +262,9 @@ def _labels(plan: Plan, model: ModelPlan) -> Labels:
 
 def _collect(tables: _Tables, estimate: FamilyEstimate, labels: Labels) -> None:
     tables.gaps += gap_rows(estimate, labels)
-    tables.coefficients += coefficient_rows(estimate, labels)
+    if labels.group == "all":
+        # coefficients.csv has no column for a domain.
+        tables.coefficients += coefficient_rows(estimate, labels)
     if estimate.reason:
         tables.diagnostics.append(reason_row(estimate, labels))
 

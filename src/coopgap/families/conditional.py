@@ -27,7 +27,7 @@ __all__ = ["conditional_contrast", "estimate_conditional"]
 def conditional_contrast(n_levels: int) -> Contrast:
     """The one contrast that a conditional family has."""
     ratio = Quantity.ODDS_RATIO if n_levels == 2 else Quantity.CUMULATIVE_ODDS_RATIO
-    return Contrast(ratio, "", 0, True)
+    return Contrast(ratio, "", 1, True)
 
 
 def estimate_conditional(sample: Sample) -> FamilyEstimate:

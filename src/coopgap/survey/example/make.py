@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CLASSES", "EDUCATION", "SEED", "Example", "make_example"]
 
-SEED = 20192020
+SEED = 20200131
 CLASSES = ("E", "D", "C", "B", "A")
 EDUCATION = ("none or primary", "secondary", "technical", "university")
 COOPERATIVES = ("agrarian", "SACCO", "special or multi-service", "housing", "other")

@@ -1,0 +1,130 @@
+"""A whole run on a real survey against R: `clm`, `glm` and `clogit` on the same people.
+
+The survey is public (repository bjvca/PIMDVC, wave_2021/farmers.csv) and not shipped; its place
+is given by the environment variable COOPGAP_UGANDA. The fixture is made by tests/r/uganda.R.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coopgap.fit import main
+
+FIXTURE = Path(__file__).parent / "r" / "fixtures" / "uganda.json"
+SURVEY = os.environ.get("COOPGAP_UGANDA", "")
+
+pytestmark = pytest.mark.skipif(not Path(SURVEY).is_file(), reason="COOPGAP_UGANDA names no file")
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return json.loads(FIXTURE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The shipped study without its hierarchical models, which R's fixture does not hold."""
+    import coopgap
+
+    folder = tmp_path_factory.mktemp("study")
+    for path in (Path(__file__).parents[1] / "models" / "uganda_dairy").glob("*.toml"):
+        text = path.read_text(encoding="utf-8").partition("[hierarchical]")[0]
+        (folder / path.name).write_text(text, encoding="utf-8")
+    return coopgap.run(folder, data=SURVEY)
+
+
+def pick(frame, **keys):
+    for column, value in keys.items():
+        frame = frame[frame[column] == value]
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+@pytest.mark.parametrize("family", ["adjusted_ordinal", "matched_ordinal"])
+def test_ordinal_coefficients_equal_clm(run, expected, family):
+    fixture = expected[family]
+    rows = run.coefficients[
+        (run.coefficients["family"] == family) & (run.coefficients["model"] == "income")
+    ]
+    values = [*fixture["slopes"], *fixture["thresholds"]]
+    assert rows["estimate"].to_numpy() == pytest.approx(np.array(values), abs=1e-8)
+    # The sandwich of R is built on its own converged fit: six digits is the wanted agreement.
+    std_errors = np.array(fixture["cluster_std_errors"])
+    assert rows["std_error"].to_numpy() == pytest.approx(std_errors, rel=1e-6)
+    assert set(rows["n_obs"]) == {fixture["n"]}
+    assert set(rows["n_clusters"]) == {fixture["n_clusters"]}
+
+
+@pytest.mark.parametrize("family", ["adjusted_logit", "matched_logit"])
+def test_logit_coefficients_equal_glm(run, expected, family):
+    fixture = expected[family]
+    row = pick(run.coefficients, family=family, model="food_insecurity", term="member")
+    place = fixture["terms"].index("member")
+    assert row["estimate"] == pytest.approx(fixture["coefficients"][place], abs=1e-8)
+    assert row["std_error"] == pytest.approx(fixture["cluster_std_errors"][place], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "model"),
+    [("conditional_ordinal", "income"), ("conditional_logit", "food_insecurity")],
+)
+def test_conditional_slopes_equal_clogit(run, expected, family, model):
+    row = pick(run.coefficients, family=family, model=model, term="member")
+    assert row["estimate"] == pytest.approx(expected[family]["slope"], abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("family", "population"),
+    [
+        ("adjusted_ordinal", "members"),
+        ("adjusted_ordinal", "all_members"),
+        ("matched_ordinal", "members"),
+    ],
+)
+def test_standardised_gaps_and_their_errors_equal_r(run, expected, family, population):
+    fixture = expected[family]["standardised"][population]
+    member, comparison = np.array(fixture["member"]), np.array(fixture["comparison"])
+    cov = np.array(fixture["cov"])
+    levels = ["much lower", "lower", "the same", "higher", "much higher"]
+    for j in range(1, 5):
+        keys = {"family": family, "population": population, "group": "all"}
+        keys |= {"quantity": "risk_difference", "category": f">={levels[j]}"}
+        row = pick(run.gaps, **keys)
+        if row["status"] == "suppressed":
+            continue
+        above = (np.arange(5) >= j).astype(float)
+        gradient = np.concatenate([above, -above])
+        assert row["estimate"] == pytest.approx(float(above @ (member - comparison)), abs=1e-8)
+        assert row["std_error"] == pytest.approx(float(gradient @ cov @ gradient) ** 0.5, rel=1e-6)
+
+
+def test_linear_rows_equal_weighted_lm_within_sets(run, expected):
+    levels = ["lower", "the same", "higher"]
+    for level, fixture in zip(levels, expected["linear_income"], strict=False):
+        keys = {"family": "linear", "model": "income", "quantity": "risk_difference"}
+        row = pick(run.gaps, **keys, category=f">={level}")
+        assert row["estimate"] == pytest.approx(fixture["estimate"], abs=1e-8)
+        assert row["std_error"] == pytest.approx(fixture["std_error"], rel=1e-6)
+    row = pick(run.gaps, family="linear", model="food_insecurity", quantity="risk_difference")
+    assert row["estimate"] == pytest.approx(expected["linear_insecure"]["estimate"], abs=1e-8)
+
+
+def test_members_kept_are_those_r_keeps(run, expected):
+    for model, count in (
+        ("income", expected["n_members_kept"]["income"]),
+        ("food_insecurity", expected["n_members_kept"]["insecure"]),
+    ):
+        rows = run.gaps[(run.gaps["model"] == model) & (run.gaps["family"] == "linear")]
+        assert set(rows["n_member"]) == {count}
+
+
+def test_the_command_says_what_it_left_out(capsys):
+    assert main(["uganda_dairy", "--data", SURVEY, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "311 members, 602 comparison people" in said
+    assert "107" in said
