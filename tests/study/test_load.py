@@ -8,6 +8,7 @@ import pytest
 
 from coopgap.errors import StudyError
 from coopgap.study.load import load_study
+from coopgap.study.spec import Hierarchical
 
 HEAD = 'title = "A small study"\n'
 TRUST_LEVELS = 'levels = ["low", "middle", "high"]'
@@ -43,9 +44,15 @@ def test_everything_declared_is_there(make_study):
         "members",
     )
     assert model.matching.on == ("age_band",)
-    assert model.hierarchical is not None
-    assert model.hierarchical.priors == {}
-    assert model.hierarchical.draws == 1500
+    assert model.hierarchical == Hierarchical()
+
+
+def test_the_hierarchical_model_as_declared(make_study):
+    table = "[hierarchical]\npriors = { gap_sd = 0.25 }\ndraws = 300\ntarget_accept = 0.95\n"
+    (model,) = load_study(make_study(model={"[hierarchical]\n": table})).models
+    assert model.hierarchical == Hierarchical(
+        priors={"gap_sd": 0.25}, draws=300, target_accept=0.95
+    )
 
 
 def test_levels_of_every_type(make_study):
@@ -685,16 +692,21 @@ def test_no_model_file(make_study):
 def test_no_study_file(make_study):
     folder = make_study()
     (folder / "study.toml").unlink()
-    assert message(folder) == f"{folder}: holds no study.toml; give a study folder"
+    assert message(folder) == f"{folder}: holds no study.toml; shipped studies: peru, uganda_dairy"
 
 
 def test_a_file_is_no_study_folder(make_study):
     path = make_study() / "study.toml"
-    assert message(path) == f"{path}: holds no study.toml; give a study folder"
+    assert message(path) == f"{path}: holds no study.toml; shipped studies: peru, uganda_dairy"
 
 
-def test_no_such_study():
-    assert message("perú") == ("perú: no such study folder; shipped studies: peru, uganda_dairy")
+@pytest.mark.parametrize("name", ["perú", "models/chile", "../peru", ""])
+def test_no_such_study(name):
+    assert message(name) == f"{name}: no such study folder; shipped studies: peru, uganda_dairy"
+
+
+def test_a_name_that_no_file_system_takes():
+    assert message("x" * 5000) == f"{'x' * 5000}: cannot be read; File name too long"
 
 
 @pytest.mark.parametrize("name", ["study.toml", "trust.toml"])

@@ -97,16 +97,16 @@ def load_study(study: str | Path) -> Study:
 
 def _find(study: str | Path) -> Path:
     given = Path(study)
-    if (given / STUDY_FILE).is_file():
-        return given
-    if given.exists() and (given.is_file() or len(given.parts) > 1):
-        raise StudyError(str(study), f"holds no {STUDY_FILE}", "give a study folder")
-    for shelf in _shelves():
-        if len(given.parts) == 1 and (shelf / given / STUDY_FILE).is_file():
-            return shelf / given
-    raise StudyError(
-        str(study), "no such study folder", f"shipped studies: {', '.join(shipped_studies())}"
-    )
+    try:
+        places = [given, *(shelf / given for shelf in _shelves() if len(given.parts) == 1)]
+        for place in places:
+            if (place / STUDY_FILE).is_file():
+                return place
+        there = given.parts and given.exists()
+    except OSError as error:
+        raise StudyError(str(study), "cannot be read", error.strerror or "check it") from error
+    found = f"holds no {STUDY_FILE}" if there else "no such study folder"
+    raise StudyError(str(study), found, f"shipped studies: {', '.join(shipped_studies())}")
 
 
 def _files(folder: Path) -> list[Path]:
