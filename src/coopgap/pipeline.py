@@ -45,6 +45,7 @@ from coopgap.progress import Notify, silent
 from coopgap.result import Run
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
@@ -114,6 +115,8 @@ def execute(
         with tables.stage("checks"):
             _variants(tables, plan, model, estimates)
             _checks(tables, plan, model, estimates)
+            if checks == "full":
+                _full_checks(tables, plan, model, estimates)
     with tables.stage("hierarchical"):
         _hierarchical(tables, plan, seed=seed, draws=draws, jobs=jobs, notify=notify)
     with tables.stage("printed"):
@@ -157,7 +160,7 @@ def _variants(
 ) -> None:
     """The matched gap again under each declared variant."""
     labels = _labels(plan, model)
-    base = next(one for family, one in estimates.items() if family in MATCHED)
+    base = _matched(estimates)
     for variant in model.spec.variants:
         rows = complete_rows(plan.survey, plan.study, variant.spec)
         sample, _ = sample_for(rows, variant.spec)
@@ -177,9 +180,25 @@ def _checks(
     tables.sensitivity += about_phone
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
-    matched = next(one for family, one in estimates.items() if family in MATCHED)
-    tables.sensitivity += e_value_rows(matched, labels)
+    tables.sensitivity += e_value_rows(_matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
+
+
+def _full_checks(
+    tables: _Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+) -> None:
+    """Checks that repeat the fit many times."""
+    tables.sensitivity += leave_one_rows(
+        model.sample,
+        _matched(estimates),
+        _labels(plan, model),
+        region=plan.study.design.region,
+        zone_labels=plan.survey.zone_labels,
+    )
+
+
+def _matched(estimates: Mapping[Family, FamilyEstimate]) -> FamilyEstimate:
+    return next(one for family, one in estimates.items() if family in MATCHED)
 
 
 def _hierarchical(

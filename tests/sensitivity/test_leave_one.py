@@ -1,0 +1,102 @@
+"""Leave one place out: each row is the fit on the people who are left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.records import Sample
+from coopgap.families.rows import Labels
+from coopgap.families.variants import same_conclusion
+from coopgap.gap import Interval
+from coopgap.matching.dispatch import match
+from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.study.spec import Matching
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Check, Verdict
+
+LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
+
+
+def make_sample(*, carried_by_one=False, zones=True):
+    rng = np.random.default_rng(4)
+    n, n_zones = 1200, 12
+    zone = rng.integers(0, n_zones, n)
+    region, sex, member = zone // 4, rng.integers(0, 2, n), rng.random(n) < 0.5
+    gap = np.where(zone == 3, 0.85, 0.0) if carried_by_one else np.full(n, 0.2)
+    outcome = (rng.random(n) < 0.1 + gap * member).astype(np.int64)
+    rows = ModelRows(
+        index=np.arange(n),
+        outcome=outcome,
+        levels=("no", "yes"),
+        member=member,
+        factors={"region": region, "sex": sex},
+        factor_levels={"region": ("A", "B", "C"), "sex": ("male", "female")},
+        zone=zone if zones else None,
+        weight=np.ones(n),
+        dropped=(),
+    )
+    return Sample(
+        rows=rows,
+        matched=match(rows, Matching(on=("sex",))),
+        covariates=("sex",),
+        link="logit",
+        strata=("sex",),
+    )
+
+
+def rows_of(sample, region="region"):
+    labels = tuple(f"z{k}" for k in range(12))
+    matched = matched_estimate(sample)
+    return list(leave_one_rows(sample, matched, LABELS, region=region, zone_labels=labels))
+
+
+def test_every_place_is_left_out_once_and_the_rest_is_fitted():
+    sample = make_sample()
+    rows = rows_of(sample)
+    regions = [r.variant for r in rows if r.check is Check.LEAVE_ONE_REGION]
+    zones = [r.variant for r in rows if r.check is Check.LEAVE_ONE_ZONE]
+    assert regions == ["without A", "without B", "without C"]
+    assert zones == [f"without z{k}" for k in range(12)]
+    without = sample.take(sample.rows.zone != 5)
+    rows_left = without.rows
+    weight = without.weight
+    above = rows_left.outcome == 1
+    shares = [
+        np.average(above[side], weights=weight[side])
+        for side in (rows_left.member, ~rows_left.member)
+    ]
+    found = next(r for r in rows if r.variant == "without z5")
+    # The regression holds one binary covariate; it moves the weighted difference very little.
+    assert found.estimate == pytest.approx(shares[0] - shares[1], abs=0.003)
+    assert {r.verdict for r in rows} == {Verdict.HOLDS}
+
+
+def test_a_gap_that_one_zone_carries_moves_most_without_it():
+    rows = rows_of(make_sample(carried_by_one=True))
+    whole = next(
+        i.estimate
+        for c, i in matched_estimate(make_sample(carried_by_one=True)).intervals.items()
+        if c.quantity == "risk_difference"
+    )
+    moves = {r.variant: abs(r.estimate - whole) for r in rows if r.check is Check.LEAVE_ONE_ZONE}
+    assert max(moves, key=moves.get) == "without z3"
+    assert moves["without z3"] > 3 * sorted(moves.values())[-2]
+
+
+@pytest.mark.parametrize(
+    ("second", "same"),
+    [((0.01, 0.2), True), ((-0.01, 0.2), False), ((-0.2, -0.01), False)],
+)
+def test_a_conclusion_is_the_side_of_no_gap_an_interval_lies_on(second, same):
+    first = Interval(0.1, 0.05, 0.01, 0.19, 0.03)
+    assert same_conclusion(first, Interval(0.0, 0.05, *second, 0.5), 0.0) is same
+
+
+def test_without_places_the_check_does_not_apply():
+    rows = rows_of(make_sample(zones=False), region=None)
+    assert [(r.check, r.verdict) for r in rows] == [
+        (Check.LEAVE_ONE_REGION, Verdict.NOT_APPLICABLE),
+        (Check.LEAVE_ONE_ZONE, Verdict.NOT_APPLICABLE),
+    ]
