@@ -28,6 +28,7 @@ from coopgap.estimate import (
 )
 from coopgap.families.dispatch import (
     MATCHED,
+    benchmark_estimate,
     domain_estimates,
     family_estimates,
     matched_estimate,
@@ -141,6 +142,9 @@ def _families(tables: _Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fam
     estimates = list(family_estimates(sample, Population(model.spec.population)))
     for estimate in estimates:
         _collect(tables, estimate, labels)
+    for benchmark in plan.study.benchmarks:
+        if benchmark.outcome == labels.outcome:
+            _collect(tables, benchmark_estimate(sample, benchmark), labels)
     for name, domain in _domains(plan.study, sample):
         for estimate in domain_estimates(domain):
             _collect(tables, estimate, replace(labels, group=name))

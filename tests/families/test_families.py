@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from coopgap.errors import NotEstimable
-from coopgap.families.dispatch import domain_estimates, expected_contrasts, family_estimates
+from coopgap.families.dispatch import (
+    benchmark_estimate,
+    domain_estimates,
+    expected_contrasts,
+    family_estimates,
+)
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, gap_rows, smallest_count
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
-from coopgap.study.spec import Matching
+from coopgap.study.spec import Benchmark, Matching
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population, Quantity, Status
 
@@ -246,3 +251,34 @@ def test_nobody_left_by_the_matching_names_the_counts():
     apart = dataclasses.replace(rows, factors={**rows.factors, "sex": rows.member.astype(np.int64)})
     with pytest.raises(NotEstimable, match=r"\d"):
         match(apart, Matching(on=("sex",)))
+
+
+def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own():
+    levels = ("low", "mid", "high")
+    sample = make_sample(make_rows(levels=levels))
+    shares = {"low": 40.0, "mid": 40.0, "high": 20.0}
+    rows = sample.rows
+    found = {}
+    for n in (None, 500):
+        benchmark = Benchmark(outcome="y", source="a census", shares=shares, n=n)
+        estimate = benchmark_estimate(sample, benchmark)
+        found[n] = interval(estimate, Quantity.RISK_DIFFERENCE, ">=high")
+    own = np.mean(rows.outcome[rows.member] == 2)
+    assert found[None].estimate == pytest.approx(own - 0.2)
+    assert found[500].std_error ** 2 - found[None].std_error ** 2 == pytest.approx(0.2 * 0.8 / 500)
+    per_zone = [
+        ((rows.outcome == 2) - own)[rows.member & (rows.zone == z)].sum() / rows.member.sum()
+        for z in np.unique(rows.zone)
+    ]
+    assert found[None].std_error == pytest.approx(np.sqrt(np.square(per_zone).sum() * 30 / 29))
+    labels = Labels(model="m", outcome="y", levels=levels, source="test.csv")
+    written = list(gap_rows(estimate, labels))
+    assert {row.comparator for row in written} == {"", "national"}
+    assert {row.n_comparison for row in written} == {None}
+
+
+def test_the_odds_ratio_within_sets_is_not_suppressed_for_two_levels():
+    sample = make_sample(make_rows())
+    labels = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
+    conditional = by_family(sample)[Family.CONDITIONAL_LOGIT, Population.MEMBERS]
+    assert [row.status for row in gap_rows(conditional, labels)] == [Status.OK]

@@ -8,18 +8,20 @@ from functools import partial
 import numpy as np
 
 from coopgap.errors import NotEstimable
+from coopgap.families.benchmark import estimate_benchmark
 from coopgap.families.conditional import conditional_contrast, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample, people_by_level
 from coopgap.families.unadjusted import estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
-from coopgap.study.spec import ModelSpec
+from coopgap.study.spec import Benchmark, ModelSpec
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
 
 __all__ = [
     "MATCHED",
+    "benchmark_estimate",
     "domain_estimates",
     "expected_contrasts",
     "families_for",
@@ -113,6 +115,12 @@ def matched_estimate(sample: Sample) -> FamilyEstimate:
     """The matched family alone: what a variant is compared by."""
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
     return next(_attempt(sample, names[2], (Population.MEMBERS,), _one(estimate_matched)))
+
+
+def benchmark_estimate(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:
+    """Members against declared outside shares."""
+    estimate = partial(estimate_benchmark, benchmark=benchmark)
+    return next(_attempt(sample, Family.BENCHMARK, _EVERYONE, _one(estimate)))
 
 
 def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:

@@ -14,7 +14,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Population, Scale, Status
+from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
 
 __all__ = ["FEW_CLUSTERS", "INTERVAL_PROB", "Coefficient", "FamilyEstimate", "Sample"]
 
@@ -109,6 +109,7 @@ class FamilyEstimate:
     family: Family
     population: Population
     people: IntArray
+    comparator: Comparator = Comparator.COMPARISON
     intervals: Mapping[Contrast, Interval | None] = field(default_factory=dict)
     coefficients: tuple[Coefficient, ...] = ()
     ess_comparison: float | None = None

@@ -96,6 +96,7 @@ def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
 def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
     """Rows of one estimate: every contrast of its family, with the reason where one is blank."""
     comparison, member = estimate.people.sum(axis=1)
+    inside = estimate.comparator is Comparator.COMPARISON
     for contrast in expected_contrasts(estimate.family, labels.levels):
         status = _status(estimate, contrast)
         interval = estimate.intervals.get(contrast)
@@ -104,7 +105,7 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
             model=labels.model,
             family=estimate.family,
             outcome=labels.outcome,
-            comparator="" if contrast.of_member else Comparator.COMPARISON,
+            comparator="" if contrast.of_member else estimate.comparator,
             group=labels.group,
             population=estimate.population,
             quantity=contrast.quantity,
@@ -112,7 +113,7 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
             interval_prob=INTERVAL_PROB if shown else None,
             interval_kind=IntervalKind.CONFIDENCE if shown else None,
             n_member=int(member),
-            n_comparison=int(comparison),
+            n_comparison=int(comparison) if inside else None,
             ess_comparison=estimate.ess_comparison,
             n_sets=estimate.n_sets,
             status=status,

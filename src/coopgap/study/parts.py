@@ -104,19 +104,16 @@ def read_benchmarks(
     StudyError
         For anything that is not as the study folder's format says.
     """
-    return tuple(
-        _benchmark(
-            Section(
-                values,
-                where,
-                ("outcome", "source", "shares", "n"),
-                {"by": "give the national shares alone"},
-            ),
-            variables,
-            outcomes,
-        )
-        for where, values in section.tables("benchmark")
-    )
+    keys = ("outcome", "source", "shares", "n")
+    later = {"by": "give the national shares alone"}
+    found: list[Benchmark] = []
+    for where, values in section.tables("benchmark"):
+        table = Section(values, where, keys, later)
+        one = _benchmark(table, variables, outcomes)
+        if one.outcome in [other.outcome for other in found]:
+            raise table.refuse("outcome", f"{one.outcome} has two benchmarks", "give it one")
+        found.append(one)
+    return tuple(found)
 
 
 def _benchmark(

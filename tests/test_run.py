@@ -1,0 +1,227 @@
+"""A run of the default study: every table as the contract says, the same numbers again."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import coopgap
+from coopgap.estimate import GAP_KEY, TABLES, columns
+from coopgap.survey.example import make_example
+from coopgap.vocabulary import (
+    Check,
+    Comparator,
+    Family,
+    IntervalKind,
+    Population,
+    Quantity,
+    Scale,
+    Status,
+    Verdict,
+)
+
+# The contract's closed vocabularies, written out: the module must not drift from them.
+VOCABULARY = {
+    Family: "unadjusted adjusted_logit adjusted_ordinal matched_logit conditional_logit "
+    "matched_ordinal conditional_ordinal linear hierarchical benchmark printed",
+    Comparator: "comparison national phone",
+    Population: "members all_members pooled overlap poststratified printed",
+    Quantity: "risk_difference risk_ratio odds_ratio cumulative_odds_ratio superiority share "
+    "sd_superpopulation sd_finite prob_above_zero prob_above_smallest expected_rank",
+    IntervalKind: "confidence credible bounds",
+    Scale: "log_odds probit cloglog probability threshold sd",
+    Status: "ok suppressed withheld not_estimable few_clusters",
+    Check: "phone_composition phone_equivalence phone_replaces phone_joins phone_joins_mode "
+    "phone_power_prior phone_robust_mixture phone_subsample_reference phone_linked tipping_point "
+    "e_value rosenbaum robustness_value negative_control missing_bounds missing_imputation "
+    "multiplicity multiverse variant leave_one_region leave_one_zone prior_refit power_scaling "
+    "design_analysis design_effect",
+    Verdict: "equivalent different different_within_margin inconclusive not_assessed holds "
+    "changes not_applicable",
+}
+BLANK = ("suppressed", "withheld", "not_estimable")
+NUMBERS = ["estimate", "std_error", "lower", "upper", "p_value"]
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Two outcomes of the default study, one of them with its hierarchical model."""
+    return coopgap.run("peru", only=["ses_top", "trust_agree", "ses"], draws=None, jobs=2)
+
+
+@pytest.fixture(scope="module")
+def saved(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports") / "peru"
+    run.save(folder, ["csv", "html", "md", "xlsx", "tex", "docx"])
+    return folder
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARY, ids=lambda v: v.__name__)
+def test_vocabularies_are_the_contracts(vocabulary):
+    assert [item.value for item in vocabulary] == VOCABULARY[vocabulary].split()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_has_the_contracts_columns_and_says_where_it_comes_from(run, saved, table):
+    frame = run.frames[table]
+    written = pd.read_csv(saved / f"{table}.csv", keep_default_na=False, dtype=str)
+    assert list(frame.columns) == list(columns(table)) == list(written.columns)
+    assert len(frame) == len(written) > 0
+    assert set(frame["source"]) <= {"EXAMPLE DATA", "printed"}
+    assert written.columns[-1] == "source"
+    raw = (saved / f"{table}.csv").read_bytes()
+    assert not raw.startswith(b"\xef\xbb\xbf")
+    raw.decode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "vocabulary"),
+    [
+        ("gaps", "family", Family),
+        ("gaps", "population", Population),
+        ("gaps", "quantity", Quantity),
+        ("gaps", "status", Status),
+        ("gaps", "interval_kind", IntervalKind),
+        ("coefficients", "scale", Scale),
+        ("coefficients", "family", Family),
+        ("sensitivity", "check", Check),
+        ("sensitivity", "verdict", Verdict),
+    ],
+)
+def test_only_words_of_the_vocabulary_stand_in_a_column(run, table, column, vocabulary):
+    assert set(run.frames[table][column]) - {""} <= {item.value for item in vocabulary}
+
+
+def test_the_key_of_gaps_is_unique(run):
+    assert not run.gaps.duplicated(list(GAP_KEY)).any()
+
+
+def test_numbers_are_blank_exactly_where_the_status_says_so(run):
+    gaps = run.gaps
+    blank = gaps["status"].isin(BLANK)
+    assert gaps.loc[blank, NUMBERS].isna().all(axis=None)
+    assert gaps.loc[gaps["status"] == "ok", "estimate"].notna().all()
+    assert not gaps["status"].isin(["withheld", "not_estimable"]).any()
+    assert len(run.exceptions) == 0
+
+
+def test_intervals_hold_their_estimates_and_name_their_kind(run):
+    gaps = run.gaps[run.gaps["lower"].notna()]
+    # A posterior mean of a skewed ratio lies inside its interval too, with 95 % of the draws.
+    assert (gaps["lower"] <= gaps["estimate"]).all()
+    assert (gaps["estimate"] <= gaps["upper"]).all()
+    assert (gaps["interval_kind"] != "").all()
+    bounds = gaps["interval_kind"] == "bounds"
+    assert gaps.loc[bounds, "interval_prob"].isna().all()
+    assert set(gaps.loc[~bounds, "interval_prob"]) == {0.95}
+
+
+def test_every_family_of_the_contract_is_there(run):
+    found = set(run.gaps["family"])
+    assert found == {item.value for item in Family}
+    by_levels = {model: set(rows["family"]) for model, rows in run.gaps.groupby("model")}
+    binary = {"unadjusted", "adjusted_logit", "matched_logit", "conditional_logit", "linear"}
+    assert by_levels["ses_top"] == binary
+    assert by_levels["trust_agree"] == binary | {"hierarchical"}
+    ordinal = {"unadjusted", "adjusted_ordinal", "matched_ordinal", "conditional_ordinal"}
+    assert by_levels["ses"] == ordinal | {"linear", "hierarchical", "benchmark"}
+
+
+def test_conditional_families_give_ratios_only(run):
+    rows = run.gaps[run.gaps["family"].str.startswith("conditional")]
+    assert set(rows["quantity"]) == {"odds_ratio", "cumulative_odds_ratio"}
+
+
+def test_adjusted_p_values_are_holms_over_one_row_an_outcome(run):
+    rows = run.gaps[run.gaps["p_adjusted"].notna()]
+    assert sorted(rows["outcome"]) == ["ses_class", "ses_top", "trust_agree"]
+    assert set(rows["family"]) == {"matched_logit", "matched_ordinal"}
+    p = np.sort(rows["p_value"].to_numpy(float))
+    expected = np.minimum(np.maximum.accumulate(p * [3, 2, 1]), 1)
+    assert np.sort(rows["p_adjusted"].to_numpy(float)) == pytest.approx(expected)
+
+
+def test_the_truth_of_the_example_lies_in_the_intervals(run):
+    truth = make_example().truth.set_index(["outcome", "group", "quantity", "category"])["estimate"]
+    families = ["adjusted_ordinal", "adjusted_logit", "matched_ordinal", "matched_logit"]
+    rows = run.gaps[
+        run.gaps["family"].isin([*families, "hierarchical"])
+        & (run.gaps["quantity"] == "risk_difference")
+        & (run.gaps["group"] == "all")
+        & ((run.gaps["category"] == "") | run.gaps["category"].str.startswith(">="))
+        & (run.gaps["outcome"] == "ses_class")
+        & (run.gaps["status"] == "ok")
+    ]
+    assert len(rows) >= 12
+    for row in rows.itertuples():
+        value = truth[row.outcome, "all", "risk_difference", row.category]
+        # Calibrated totals are exact, so this is one draw near its expectation: four standard
+        # errors, not two, and proportional odds holds in the declared model.
+        assert abs(row.estimate - value) < 4 * row.std_error
+
+
+def test_regions_are_partially_pooled(run):
+    rows = run.gaps[
+        (run.gaps["model"] == "trust_agree")
+        & (run.gaps["quantity"] == "risk_difference")
+        & run.gaps["group"].str.startswith("region=")
+        & (run.gaps["status"] == "ok")
+    ]
+    spread = rows.groupby("family")["estimate"].std()
+    assert spread["hierarchical"] < spread["matched_logit"]
+
+
+def test_what_is_declared_is_hashed_and_seeds_are_written(run, saved):
+    meta = json.loads((saved / "run.json").read_text(encoding="utf-8"))
+    assert meta["headline"]["ses_class"] == "ses"
+    assert {len(meta[key]) for key in ("survey_sha256", "study_sha256")} == {64}
+    assert meta["seed"] == inspect.signature(coopgap.run).parameters["seed"].default
+    assert meta["n_phone"] == 250
+    assert meta["seconds"]["hierarchical"] > 0
+    assert meta["is_example"] is True
+
+
+@pytest.mark.parametrize(
+    "name", ["report.html", "report.md", "tables.tex", "tables.xlsx", "tables.docx"]
+)
+def test_every_output_is_there_and_says_example_data(saved, name):
+    path = saved / name
+    assert path.stat().st_size > 1000
+    if path.suffix in (".html", ".md", ".tex"):
+        assert "EXAMPLE DATA" in path.read_text(encoding="utf-8")
+
+
+def test_a_notebook_shows_the_run(run):
+    shown = run._repr_html_()
+    assert "EXAMPLE DATA" in shown
+    assert "<script" not in shown
+
+
+def test_the_same_survey_gives_the_same_numbers_from_every_kind_of_file(tmp_path):
+    frame = make_example().data
+    results = []
+    for suffix in (".csv", ".parquet", ".sav", ".dta"):
+        from coopgap.survey.example.write import write_example
+
+        path = tmp_path / f"example{suffix}"
+        write_example(frame, path)
+        results.append(coopgap.run("peru", data=path, only=["trusted_person"]).gaps)
+    results.append(coopgap.run("peru", data=frame, only=["trusted_person"]).gaps)
+    for other in results[1:]:
+        pd.testing.assert_frame_equal(results[0], other)
+
+
+def test_shuffled_rows_change_no_number():
+    frame = make_example().data
+    shuffled = frame.sample(frac=1, random_state=3)
+    first, second = (coopgap.run("peru", data=d, only=["ses_top"]).gaps for d in (frame, shuffled))
+    assert first["estimate"].to_numpy() == pytest.approx(
+        second["estimate"].to_numpy(), nan_ok=True, rel=1e-9
+    )
+    assert first["std_error"].to_numpy() == pytest.approx(
+        second["std_error"].to_numpy(), nan_ok=True, rel=1e-7
+    )
