@@ -425,6 +425,12 @@ STUDY_ERRORS = {
         {'outcome = "trust"\nsource': 'outcome = "helped"\nsource'},
         'study.toml: benchmark[1].outcome: is "helped"; allowed: trust',
     ),
+    "two benchmarks of one outcome": (
+        {
+            "[[benchmark]]": f'[[benchmark]]\noutcome = "trust"\nsource = "B"\n{SHARES}\n[[benchmark]]'
+        },
+        "study.toml: benchmark[2].outcome: trust has two benchmarks; give it one",
+    ),
     "benchmark without source": (
         {'source = "A yearbook"\n': ""},
         "study.toml: benchmark[1].source: is absent; give a text",
