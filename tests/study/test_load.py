@@ -427,7 +427,8 @@ STUDY_ERRORS = {
     ),
     "two benchmarks of one outcome": (
         {
-            "[[benchmark]]": f'[[benchmark]]\noutcome = "trust"\nsource = "B"\n{SHARES}\n[[benchmark]]'
+            "[[benchmark]]": "[[benchmark]]\n"
+            f'outcome = "trust"\nsource = "B"\n{SHARES}\n[[benchmark]]'
         },
         "study.toml: benchmark[2].outcome: trust has two benchmarks; give it one",
     ),
