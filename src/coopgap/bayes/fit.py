@@ -171,7 +171,7 @@ def _reported(
             key += " (members)" if contrast.of_member else ""
             draws = contrast_values(contrast, member[g], comparison[g])
             quantities[key] = draws
-            if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
+            if g and contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
                 probabilities[f"{key} above zero"] = (draws > 0).astype(np.float64)
                 probabilities[f"{key} above smallest"] = (draws > smallest_gap).astype(np.float64)
     return quantities, probabilities
