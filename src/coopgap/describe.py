@@ -8,12 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from coopgap.errors import InputError
+from coopgap.command import run_command
 
 __all__ = ["main"]
-
-INPUT_ERROR = 2
-INTERRUPTED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,18 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 2 the file cannot be used, 130 interrupted.
     """
     args = _parser().parse_args(argv)
+    return run_command(lambda: _draft(args))
+
+
+def _draft(args: argparse.Namespace) -> int:
     from coopgap.survey.draft import draft_study
     from coopgap.survey.read import read_table
 
-    try:
-        raw = read_table(args.file, None, args.encoding)
-        text = draft_study(raw, str(args.file.resolve()))
-    except InputError as error:
-        print(f"coopgap: {error}", file=sys.stderr)
-        return INPUT_ERROR
-    except KeyboardInterrupt:
-        print("coopgap: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    raw = read_table(args.file, None, args.encoding)
+    text = draft_study(raw, str(args.file.resolve()))
     if isinstance(sys.stdout, io.TextIOWrapper):
         # TOML is UTF-8 whatever the terminal.
         sys.stdout.reconfigure(encoding="utf-8")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from coopgap.errors import InputError, OutputError
+from coopgap.command import run_command
+from coopgap.errors import OutputError
 
 __all__ = ["main"]
 
@@ -40,14 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     args = _parser().parse_args(argv)
-    try:
-        return _write(args)
-    except InputError as error:
-        print(f"coopgap: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("coopgap: interrupted; nothing was written", file=sys.stderr)
-        return 130
+    return run_command(lambda: _write(args))
 
 
 def _write(args: argparse.Namespace) -> int:

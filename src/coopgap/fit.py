@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coopgap import __version__
-from coopgap.errors import InputError
+from coopgap.command import run_command
 from coopgap.result import FORMATS
 
 __all__ = ["main"]
 
-INPUT_ERROR = 2
 EXCEPTIONS = 3
-INTERRUPTED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,17 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0, 1, 2, 3 or 130.
     """
     args = _parser().parse_args(argv)
-    try:
-        return _dry_run(args) if args.dry_run else _fit(args)
-    except InputError as error:
-        print(f"coopgap: {error}", file=sys.stderr)
-        return INPUT_ERROR
-    except KeyboardInterrupt:
-        print("coopgap: interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    except Exception:  # noqa: BLE001 - the one place that turns a fault into exit 1
-        traceback.print_exc()
-        return 1
+    return run_command(lambda: _dry_run(args) if args.dry_run else _fit(args))
 
 
 def _dry_run(args: argparse.Namespace) -> int:

@@ -36,7 +36,6 @@ from coopgap.families.dispatch import (
 )
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels, coefficient_rows, gap_rows, reason_row
-from coopgap.families.variants import variant_rows
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.matching.balance import balance_rows
 from coopgap.meta import run_meta
@@ -44,6 +43,7 @@ from coopgap.plan import ModelPlan, Plan, sample_for
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
+from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows

@@ -8,9 +8,9 @@ import pytest
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.families.variants import same_conclusion
 from coopgap.gap import Interval
 from coopgap.matching.dispatch import match
+from coopgap.sensitivity.again import same_conclusion
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows

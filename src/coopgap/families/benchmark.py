@@ -9,7 +9,6 @@ from coopgap.families.records import (
     FamilyEstimate,
     Sample,
     count_clusters,
-    people_by_level,
     require_both_groups,
 )
 from coopgap.gap import Margins, estimate_contrasts, share_margins
@@ -41,7 +40,7 @@ def estimate_benchmark(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:
         Without both groups, or with too few clusters.
     """
     rows = sample.rows
-    require_both_groups(people_by_level(sample))
+    require_both_groups(sample.rows.people_by_level())
     n_clusters = count_clusters(sample, rows.member)
     n_levels = len(rows.levels)
     own = share_margins(rows.outcome, rows.member, rows.weight, n_levels, rows.zone)
@@ -56,7 +55,7 @@ def estimate_benchmark(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:
         family=Family.BENCHMARK,
         population=Population.ALL_MEMBERS,
         comparator=Comparator.NATIONAL,
-        people=np.tile(people_by_level(sample)[1], (2, 1)),
+        people=np.tile(sample.rows.people_by_level()[1], (2, 1)),
         intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
         n_clusters=n_clusters,
     )

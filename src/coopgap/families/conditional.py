@@ -11,7 +11,6 @@ from coopgap.families.records import (
     FamilyEstimate,
     Sample,
     count_clusters,
-    people_by_level,
     require_both_groups,
 )
 from coopgap.gap import Contrast, Interval, wald
@@ -42,7 +41,7 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
         Without sets, without a discordant set, or with too few clusters.
     """
     inside = sample.take(sample.matched.set_id >= 0)
-    people = people_by_level(inside)
+    people = inside.rows.people_by_level()
     if not people.size or not sample.matched.n_sets:
         raise NotEstimable("this matching makes no sets")
     require_both_groups(people)

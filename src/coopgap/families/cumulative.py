@@ -18,7 +18,6 @@ from coopgap.families.records import (
     FamilyEstimate,
     Sample,
     count_clusters,
-    people_by_level,
     require_both_groups,
 )
 from coopgap.gap import estimate_contrasts, wald
@@ -122,7 +121,7 @@ def estimate_adjusted(
         On separation, a rank-deficient design, an empty group, or too few clusters.
     """
     rows = sample.rows
-    people = people_by_level(sample)
+    people = sample.rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample)
     result = _fit_cells(sample, rows.weight)
@@ -171,7 +170,7 @@ def estimate_matched(sample: Sample) -> FamilyEstimate:
         On separation, a rank-deficient design, nobody left, or too few clusters.
     """
     rows, kept = sample.rows, sample.kept
-    people = people_by_level(sample, kept)
+    people = rows.people_by_level(kept)
     require_both_groups(people)
     n_clusters = count_clusters(sample, kept)
     weight = sample.weight

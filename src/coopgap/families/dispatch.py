@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-import numpy as np
-
 from coopgap.errors import NotEstimable
 from coopgap.families.benchmark import estimate_benchmark
 from coopgap.families.conditional import conditional_contrast, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.linear import estimate_linear, linear_contrasts
-from coopgap.families.records import FamilyEstimate, Sample, people_by_level
+from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.unadjusted import estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
 from coopgap.study.spec import Benchmark, ModelSpec
@@ -82,7 +80,7 @@ def _attempt(
             yield FamilyEstimate(
                 family=family,
                 population=population,
-                people=people_by_level(sample),
+                people=sample.rows.people_by_level(),
                 status=error.status,
                 reason=error.reason,
             )
@@ -132,12 +130,10 @@ def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:
 
 def not_hierarchical(rows: ModelRows, error: NotEstimable) -> FamilyEstimate:
     """The hierarchical family of a model that it cannot be fitted to."""
-    n_levels = len(rows.levels)
-    slot = rows.member * n_levels + rows.outcome
     return FamilyEstimate(
         family=Family.HIERARCHICAL,
         population=Population.ALL_MEMBERS,
-        people=np.bincount(slot, minlength=2 * n_levels).reshape(2, n_levels).astype(np.int64),
+        people=rows.people_by_level(),
         status=error.status,
         reason=error.reason,
     )

@@ -11,7 +11,6 @@ from coopgap.families.records import (
     FamilyEstimate,
     Sample,
     count_clusters,
-    people_by_level,
     require_both_groups,
 )
 from coopgap.gap import Contrast, Interval, contrasts, wald
@@ -43,7 +42,7 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
         raise NotEstimable("this matching makes no sets to absorb")
     inside = sample.take(sample.kept)
     rows = inside.rows
-    people = people_by_level(inside)
+    people = inside.rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(inside)
     intervals: dict[Contrast, Interval | None] = {}

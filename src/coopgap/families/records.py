@@ -119,15 +119,6 @@ class FamilyEstimate:
     reason: str = ""
 
 
-def people_by_level(sample: Sample, keep: BoolArray | None = None) -> IntArray:
-    """Unweighted people by group and outcome level, shape (2, J), comparison group first."""
-    rows = sample.rows
-    n_levels = len(rows.levels)
-    slot = rows.member.astype(np.int64) * n_levels + rows.outcome
-    slot = slot if keep is None else slot[keep]
-    return np.bincount(slot, minlength=2 * n_levels).reshape(2, n_levels).astype(np.int64)
-
-
 def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
     """Clusters among the people kept; None where the study declares no zone.
 

@@ -7,7 +7,6 @@ from coopgap.families.records import (
     FamilyEstimate,
     Sample,
     count_clusters,
-    people_by_level,
     require_both_groups,
 )
 from coopgap.gap import estimate_contrasts, share_margins
@@ -26,7 +25,7 @@ def estimate_unadjusted(sample: Sample) -> FamilyEstimate:
         If a group is empty, or a whole fit has too few clusters.
     """
     rows = sample.rows
-    people = people_by_level(sample)
+    people = sample.rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample)
     margins = share_margins(rows.outcome, rows.member, rows.weight, len(rows.levels), rows.zone)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from coopgap.arrays import IntArray
 from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import SMALLEST_COUNT, smallest_count
 from coopgap.gap import Contrast
-from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Check, Verdict
 
-__all__ = ["Keys", "is_small", "people_by_level", "suppressed", "unanswered"]
+__all__ = ["Keys", "is_small", "suppressed", "unanswered"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +21,6 @@ class Keys:
     model: str
     outcome: str
     source: str
-
-
-def people_by_level(rows: ModelRows) -> IntArray:
-    """Unweighted people by group and outcome level, shape (2, J), comparison group first."""
-    n_levels = len(rows.levels)
-    slot = rows.member.astype(np.int64) * n_levels + rows.outcome
-    return np.bincount(slot, minlength=2 * n_levels).reshape(2, n_levels).astype(np.int64)
 
 
 def is_small(people: IntArray, contrast: Contrast) -> bool:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from coopgap.arrays import BoolArray
 from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import matched_estimate
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.families.rows import SMALLEST_COUNT, Labels, smallest_count
-from coopgap.families.variants import same_conclusion
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import Labels
 from coopgap.gap import Contrast
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+from coopgap.sensitivity.again import again_row
+from coopgap.vocabulary import Check, Quantity, Verdict
 
 __all__ = ["leave_one_rows"]
 
@@ -81,52 +80,10 @@ def _check(
         return
     for name, keep in places:
         again = matched_estimate(sample.take(keep))
-        yield _row(check, name, contrast, again, matched, labels)
+        yield again_row(check, f"without {name}", contrast, again, matched.intervals, labels)
 
 
 def _headline(matched: FamilyEstimate) -> Contrast | None:
     n_levels = matched.people.shape[1]
     quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
     return next((c for c in matched.intervals if c.quantity is quantity), None)
-
-
-def _row(
-    check: Check,
-    name: str,
-    contrast: Contrast,
-    again: FamilyEstimate,
-    matched: FamilyEstimate,
-    labels: Labels,
-) -> SensitivityRow:
-    first, second = matched.intervals.get(contrast), again.intervals.get(contrast)
-    small = smallest_count(again.people, contrast) < SMALLEST_COUNT
-    base = SensitivityRow(
-        check=check,
-        variant=f"without {name}",
-        model=labels.model,
-        family=again.family,
-        outcome=labels.outcome,
-        comparator=Comparator.COMPARISON,
-        group=labels.group,
-        population=again.population,
-        quantity=contrast.quantity,
-        category=contrast.category,
-        verdict=Verdict.NOT_ASSESSED,
-        note=again.reason or ("suppressed: fewer than 10 people behind the row" if small else ""),
-        source=labels.source,
-    )
-    if first is None or second is None or small:
-        return base
-    null = 0.5 if contrast.quantity is Quantity.SUPERIORITY else 0.0
-    holds = same_conclusion(first, second, null)
-    return replace(
-        base,
-        estimate=second.estimate,
-        std_error=second.std_error,
-        lower=second.lower,
-        upper=second.upper,
-        interval_prob=INTERVAL_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=second.p_value,
-        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
-    )

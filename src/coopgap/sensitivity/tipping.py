@@ -14,7 +14,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Margins, contrasts, share_margins
-from coopgap.sensitivity.keys import Keys, is_small, people_by_level
+from coopgap.sensitivity.keys import Keys, is_small
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import (
     Check,
@@ -165,7 +165,7 @@ def tipping_rows(
     kept = weight > 0
     people, n_levels = rows.take(kept), len(rows.levels)
     margins = share_margins(people.outcome, people.member, weight[kept], n_levels, people.zone)
-    counts = people_by_level(people)
+    counts = people.people_by_level()
     result: list[SensitivityRow] = []
     for contrast in contrasts(rows.levels):
         wanted = contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.study.spec import Variable
 
@@ -116,6 +118,19 @@ class ModelRows:
     def n(self) -> int:
         """People in the model."""
         return int(self.member.size)
+
+    def people_by_level(self, keep: BoolArray | None = None) -> IntArray:
+        """Unweighted people by group and outcome level, shape (2, J), comparison group first.
+
+        Parameters
+        ----------
+        keep
+            Shape (n,): the people to count; all if absent.
+        """
+        n_levels = len(self.levels)
+        slot = self.member.astype(np.int64) * n_levels + self.outcome
+        counts = np.bincount(slot if keep is None else slot[keep], minlength=2 * n_levels)
+        return counts.reshape(2, n_levels).astype(np.int64)
 
     def take(self, keep: BoolArray) -> ModelRows:
         """Rows where `keep`, shape (n,), is true; the counted drop stays as it was."""

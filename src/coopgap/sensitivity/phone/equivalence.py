@@ -12,7 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Margins, contrasts, estimate_contrasts, share_margins
 from coopgap.matching.weights import effective_size
-from coopgap.sensitivity.keys import Keys, is_small, people_by_level, suppressed
+from coopgap.sensitivity.keys import Keys, is_small, suppressed
 from coopgap.sensitivity.phone.balanced import balanced_margins, require_clusters, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.tost import (
@@ -81,7 +81,7 @@ def equivalence_rows(
     require_clusters(rows)
     margins = share_margins(rows.outcome, rows.member, rows.weight, n_levels, rows.zone)
     plain = replace(base, variant="unadjusted")
-    counts = people_by_level(rows)
+    counts = rows.people_by_level()
     result = list(_difference_rows(margins, counts, rows.levels, margin, plain))
     adjusted = replace(base, variant="adjusted")
     try:

@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Contrast, Interval, contrasts, estimate_contrasts
-from coopgap.sensitivity.keys import Keys, is_small, people_by_level, suppressed
+from coopgap.sensitivity.keys import Keys, is_small, suppressed
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.survey.records import ModelRows
@@ -104,7 +104,7 @@ def _joined(first: ModelRows, second: ModelRows) -> ModelRows:
 
 def _few(rows: ModelRows) -> frozenset[str]:
     """Categories whose row would show, or let be worked out, a small count."""
-    counts = people_by_level(rows)
+    counts = rows.people_by_level()
     return frozenset(
         contrast.category
         for contrast in contrasts(rows.levels)

@@ -1,0 +1,104 @@
+"""The matched gap estimated again under another choice, beside the declared one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
+from coopgap.families.rows import Labels
+from coopgap.gap import Contrast, Interval
+from coopgap.sensitivity.keys import is_small, suppressed
+from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+
+__all__ = ["again_row", "same_conclusion", "variant_rows"]
+
+_NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
+
+
+def same_conclusion(first: Interval, second: Interval, null: float) -> bool:
+    """Whether two intervals say the same of the null: below it, above it, or neither."""
+
+    def side(interval: Interval) -> int:
+        return int(interval.lower > null) - int(interval.upper < null)
+
+    return side(first) == side(second)
+
+
+def again_row(
+    check: Check,
+    variant: str,
+    contrast: Contrast,
+    again: FamilyEstimate,
+    declared: Mapping[Contrast, Interval | None],
+    labels: Labels,
+) -> SensitivityRow:
+    """One contrast of another estimate, with whether the declared conclusion holds.
+
+    Parameters
+    ----------
+    check, variant
+        Which check, and what was chosen otherwise.
+    contrast
+        A risk difference or superiority.
+    again
+        The matched family under the other choice.
+    declared
+        The matched family's intervals as declared.
+    labels
+        Model, outcome and source.
+
+    Returns
+    -------
+    SensitivityRow
+        Without numbers, verdict `not_assessed` and the reason, where either estimate is missing
+        or fewer than ten people stand behind the row.
+    """
+    row = SensitivityRow(
+        check=check,
+        variant=variant,
+        model=labels.model,
+        family=again.family,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        population=again.population,
+        quantity=contrast.quantity,
+        category=contrast.category,
+        verdict=Verdict.NOT_ASSESSED,
+        note=again.reason,
+        source=labels.source,
+    )
+    first, second = declared.get(contrast), again.intervals.get(contrast)
+    if first is None or second is None:
+        return row
+    if is_small(again.people, contrast):
+        return suppressed(row)
+    holds = same_conclusion(first, second, _NULL[contrast.quantity])
+    return replace(
+        row,
+        estimate=second.estimate,
+        std_error=second.std_error,
+        lower=second.lower,
+        upper=second.upper,
+        interval_prob=INTERVAL_PROB,
+        interval_kind=IntervalKind.CONFIDENCE,
+        p_value=second.p_value if np.isfinite(second.p_value) else None,
+        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
+    )
+
+
+def variant_rows(
+    name: str,
+    again: FamilyEstimate,
+    declared: Mapping[Contrast, Interval | None],
+    labels: Labels,
+) -> Iterator[SensitivityRow]:
+    """Rows of one declared variant: risk differences at each threshold, and superiority."""
+    for contrast in declared:
+        at_threshold = contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
+        if at_threshold or contrast.quantity is Quantity.SUPERIORITY:
+            yield again_row(Check.VARIANT, name, contrast, again, declared, labels)
