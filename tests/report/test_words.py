@@ -31,7 +31,13 @@ def test_signs_are_shown_only_where_there_is_one():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.0123, "0.012"), (0.4567, "0.46"), (None, "–")],
+    [
+        (0.0, "<\N{NO-BREAK SPACE}0.001"),
+        (0.00099, "<\N{NO-BREAK SPACE}0.001"),
+        (0.0123, "0.012"),
+        (0.4567, "0.46"),
+        (None, "–"),
+    ],
 )
 def test_p_values_stop_where_nobody_can_use_them(value, expected):
     assert words.p_value(value) == expected

@@ -55,8 +55,9 @@ class Table:
 
     Attributes
     ----------
-    leading
-        How many columns from the left are words; the others are numbers, set to the right.
+    leading, trailing
+        How many columns from the left and from the right are words; those between are numbers, set
+        to the right.
     strong
         Rows set off: the headline.
     mark
@@ -69,6 +70,7 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     leading: int = 1
+    trailing: int = 0
     strong: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     mark: str = ""
@@ -78,6 +80,10 @@ class Table:
     def kind(self) -> str:
         """Name the templates know the block by."""
         return "table"
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column is set to the right."""
+        return self.leading <= column < len(self.header) - self.trailing
 
     @property
     def explained(self) -> tuple[str, ...]:

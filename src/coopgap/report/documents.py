@@ -83,7 +83,8 @@ def _latex(table: Table) -> str:
     width = len(table.header)
     first = min(0.24, 0.8 / width)
     columns = "".join(
-        f"p{{{first:.3f}\\linewidth}}" if number < table.leading else "r" for number in range(width)
+        "r" if table.is_number(number) else f"p{{{first:.3f}\\linewidth}}"
+        for number in range(width)
     )
     mark = f"\\textbf{{{escape_latex(table.mark)}}} " if table.mark else ""
     lines = [
@@ -160,7 +161,7 @@ def _word_table(document: Any, table: Table) -> None:
         for number, (cell, text) in enumerate(zip(line.cells, cells, strict=True)):
             paragraph = cell.paragraphs[0]
             paragraph.add_run(clean(text)).font.size = Pt(8)
-            if number >= table.leading:
+            if table.is_number(number):
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
     for note in table.explained:
         document.add_paragraph().add_run(note).font.size = Pt(8)

@@ -147,6 +147,12 @@ def pick(rows: Sequence[GapRow], quantity: Quantity, category: str = "") -> GapR
     )
 
 
+def _declared_first(rows: list[SensitivityRow], study: Study) -> list[SensitivityRow]:
+    """Rows with the headline outcomes first, in the order declared."""
+    order = {outcome: number for number, outcome in enumerate(study.headline)}
+    return sorted(rows, key=lambda row: order.get(row.outcome, len(order)))
+
+
 def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]) -> View:
     """Read the tables back into records.
 
@@ -167,7 +173,7 @@ def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[st
         printed=tuple(row for row in rows["gaps"] if row.source == PRINTED),
         coefficients=tuple(rows["coefficients"]),
         balance=tuple(rows["balance"]),
-        sensitivity=tuple(rows["sensitivity"]),
+        sensitivity=tuple(_declared_first(rows["sensitivity"], study)),
         diagnostics=tuple(row for row in rows["diagnostics"] if row.source != PRINTED),
         printed_diagnostics=tuple(row for row in rows["diagnostics"] if row.source == PRINTED),
     )

@@ -133,12 +133,13 @@ _QUANTITIES: Final[dict[str, str]] = {
     "rao_scott_f": "Rao–Scott F",
     "share_off": "share of answers off",
     "odds_multiple": "multiple of the odds",
+    "largest_difference": "largest difference over the thresholds, points",
     "smallest_margin": "smallest margin that could be confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
 }
 
-_POINTS = {"risk_difference", "smallest_margin", "gap"}
+_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
 _PERCENT = {
     "superiority",
     "share",
@@ -226,7 +227,7 @@ def p_value(value: float | None) -> str:
     if value is None or value != value:
         return DASH
     if value < 0.001:
-        return "< 0.001"
+        return "<\N{NO-BREAK SPACE}0.001"
     return number(value, 3 if value < 0.1 else 2)
 
 

@@ -15,14 +15,17 @@ from coopgap.report.words import (
     clean,
     estimate_words,
     interval_name,
+    once,
     p_value,
     quantity_words,
     readable,
-    value_words,
 )
 from coopgap.vocabulary import Check
 
 __all__ = ["check_blocks", "checks_section"]
+
+_WIDE = 6
+"""Versions of one check that fit side by side."""
 
 _LONG = 60
 """Rows of one check that a page still carries; the csv has them all."""
@@ -81,17 +84,103 @@ def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:
     return [Paragraph(lead="Verdicts.", text=f"{text}.", brief=False)]
 
 
-def _bar(row: SensitivityRow) -> str:
-    if row.threshold is None:
-        return DASH
-    if row.p_value is not None and row.check == Check.MULTIPLICITY:
-        return p_value(row.threshold)
-    return value_words(row.quantity, row.threshold)
-
-
 def _table(view: View, rows: Sequence[SensitivityRow]) -> Table:
-    """A check's rows; columns that hold nothing are left out."""
-    heads = ("Outcome", "Version", "Who", "What", "At", "Estimate", "p", "Bar", "Verdict")
+    """Versions side by side where they fit on a page, below one another where they do not."""
+    versions = list(dict.fromkeys((row.variant, row.quantity) for row in rows))
+    if len(versions) > _WIDE:
+        header, lines, leading = _long(view, rows)
+    else:
+        header, lines, leading = _pivot(view, rows, versions)
+    notes = dict.fromkeys(clean(row.note) for row in rows if row.note)
+    kinds = dict.fromkeys(
+        interval_name(row.interval_prob, row.interval_kind) for row in rows if row.interval_kind
+    )
+    cut = f"The first {_LONG} of {len(lines)} rows; sensitivity.csv has all."
+    return Table(
+        caption=CHECKS.get(rows[0].check, readable(rows[0].check)),
+        header=header,
+        rows=once(lines[:_LONG]),
+        leading=leading,
+        trailing=int(header[-1] == "Verdict"),
+        notes=(
+            *((cut,) if len(lines) > _LONG else ()),
+            *list(notes)[:8],
+            *((f"In brackets: {' or '.join(kinds)}.",) if kinds else ()),
+        ),
+        mark=view.mark,
+        brief=False,
+    )
+
+
+type _Lines = tuple[tuple[str, ...], list[tuple[str, ...]], int]
+"""Header, lines, and how many leading columns are words."""
+
+
+def _cell(row: SensitivityRow | None) -> str:
+    if row is None:
+        return DASH
+    if row.check == Check.MULTIPLICITY:
+        return f"p\N{NO-BREAK SPACE}{p_value(row.p_value)}"
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper)
+
+
+def _pivot(
+    view: View, rows: Sequence[SensitivityRow], versions: Sequence[tuple[str, str]]
+) -> _Lines:
+    """A line an outcome, group and threshold; a column a version."""
+    places: dict[tuple[str, str, str], list[SensitivityRow]] = {}
+    for row in rows:
+        places.setdefault((row.outcome, row.group or "all", row.category), []).append(row)
+    grouped = any(group != "all" for _, group, _ in places)
+    judged = any(row.verdict for row in rows)
+    quantities = {quantity for _, quantity in versions}
+    heads = [_head(name, quantity, len(quantities) > 1) for name, quantity in versions]
+    lines = []
+    for (outcome, group, category), here in places.items():
+        found = {(row.variant, row.quantity): row for row in here}
+        lines.append(
+            (
+                view.label(outcome) if outcome else DASH,
+                *((view.group(group),) if grouped else ()),
+                category_words(category, view.levels(outcome)) or "whole distribution",
+                *(_cell(found.get(version)) for version in versions),
+                *((_verdict_of(here),) if judged else ()),
+            )
+        )
+    header = (
+        "Outcome",
+        *(("Who",) if grouped else ()),
+        "At",
+        *heads,
+        *(("Verdict",) if judged else ()),
+    )
+    return header, lines, 2 + int(grouped)
+
+
+def _head(variant: str, quantity: str, told: bool) -> str:
+    """A version's name, with the quantity where there are several."""
+    name = clean(variant)
+    if not name:
+        return _capital(quantity_words(quantity))
+    return f"{_capital(name)}, {quantity_words(quantity)}" if told else _capital(name)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _verdict_of(rows: Sequence[SensitivityRow]) -> str:
+    """One verdict where versions agree, each version's where they do not."""
+    judged = [row for row in rows if row.verdict]
+    verdicts = list(dict.fromkeys(_verdict(row) for row in judged))
+    if len(verdicts) < 2:
+        return verdicts[0] if verdicts else DASH
+    return "; ".join(f"{clean(row.variant) or 'as declared'}: {_verdict(row)}" for row in judged)
+
+
+def _long(view: View, rows: Sequence[SensitivityRow]) -> _Lines:
+    """A line a row; columns that hold nothing are left out."""
+    heads = ("Outcome", "Version", "Who", "What", "At", "Estimate", "p", "Verdict")
     lines = [
         (
             view.label(row.outcome) if row.outcome else DASH,
@@ -99,9 +188,8 @@ def _table(view: View, rows: Sequence[SensitivityRow]) -> Table:
             view.group(row.group),
             quantity_words(row.quantity),
             category_words(row.category, view.levels(row.outcome)) or DASH,
-            estimate_words(row.quantity, row.estimate, row.lower, row.upper),
+            _cell(row),
             p_value(row.p_value),
-            _bar(row),
             _verdict(row),
         )
         for row in rows
@@ -112,26 +200,6 @@ def _table(view: View, rows: Sequence[SensitivityRow]) -> Table:
         for number, head in enumerate(heads)
         if head in ("Outcome", "Estimate") or any(line[number] not in blank for line in lines)
     ]
-    leading = sum(1 for number in kept if number < 5)
-    notes = dict.fromkeys(clean(row.note) for row in rows if row.note)
-    kinds = dict.fromkeys(
-        interval_name(row.interval_prob, row.interval_kind) for row in rows if row.interval_kind
-    )
-    more = (
-        (f"The first {_LONG} of {len(lines)} rows; sensitivity.csv has all.",)
-        if len(lines) > _LONG
-        else ()
-    )
-    return Table(
-        caption=CHECKS.get(rows[0].check, readable(rows[0].check)),
-        header=tuple(heads[number] for number in kept),
-        rows=tuple(tuple(line[number] for number in kept) for line in lines[:_LONG]),
-        leading=leading,
-        notes=(
-            *more,
-            *list(notes)[:8],
-            *((f"In brackets: {' or '.join(kinds)}.",) if kinds else ()),
-        ),
-        mark=view.mark,
-        brief=False,
-    )
+    header = tuple(heads[number] for number in kept)
+    shown = [tuple(line[number] for number in kept) for line in lines]
+    return header, shown, sum(1 for number in kept if number < 5)

@@ -19,6 +19,7 @@ from coopgap.report.words import (
     count,
     group_words,
     number,
+    once,
     percent,
     readable,
 )
@@ -33,8 +34,31 @@ _COLUMNS = (
     ("matched_sets", "Matched sets"),
     ("pairs_possible", "Pairs possible"),
     ("largest_smd_after", "Largest difference left"),
-    ("zones_in_model", "Zones"),
 )
+_NOTED = {
+    "strata_members_only": "Strata with members only",
+    "strata_comparison_only": "Strata with comparison people only",
+    "largest_smd_after": "Largest difference left",
+    "pairs_possible": "One-to-one pairs within strata",
+    "pairs_ignoring_strata": "One-to-one pairs without strata",
+    "zones_in_model": "Zones in the hierarchical model",
+    "gate: retried": "Sampling",
+}
+_SENTENCES = ("zones_in_model", "gate: retried")
+"""Diagnostics whose note says all."""
+
+_BARS = {
+    "finite_draws": "quantities with finite draws",
+    "chains": "chains",
+    "r_hat": "R-hat, largest",
+    "ess_bulk": "bulk effective sample size, smallest",
+    "ess_tail": "tail effective sample size, smallest",
+    "probability_error": "Monte Carlo error of a probability, largest",
+    "divergences": "divergences",
+    "tree_depth_reached": "draws at the largest tree depth",
+    "e_bfmi": "energy fraction (E-BFMI), smallest",
+    "largest_smd_after": "largest standardised difference left",
+}
 _DECIMALS = {"largest_smd_after": 2}
 
 
@@ -126,21 +150,34 @@ def _value(row: DiagnosticRow | None, key: str) -> str:
 
 
 def _notes(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], ...]:
-    """Notes that hold a sentence, once each, with the models they hold for."""
+    """Sentences about the design, once each, with the models they hold for."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        if row.note and row.value is not None and not row.diagnostic.startswith("dropped"):
-            text = f"{number(row.value, 0 if row.value == int(row.value) else 2)}: {row.note}"
-            found.setdefault((readable(row.diagnostic), text), []).append(row.model)
+        name = _NOTED.get(row.diagnostic)
+        if name and row.note and row.value is not None:
+            value = "" if row.diagnostic in _SENTENCES else f"{_plain(row.value)}: "
+            text = f"{value}{_sentence(row.note)}"
+            found.setdefault((name, text), []).append(row.model)
     models = len({row.model for row in rows})
     return tuple(
-        (
-            f"{name[:1].upper()}{name[1:]}.",
-            clean(text)
-            + ("" if len(where) == models else f" ({', '.join(_model(view, x) for x in where)})"),
-        )
+        (f"{name}.", text if len(where) == models else f"{text} ({_models(view, where)})")
         for (name, text), where in found.items()
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{clean(text).rstrip('. ')}."
+
+
+def _plain(value: float | None) -> str:
+    """A number of any kind: whole numbers whole, others as far as they say something."""
+    if value is None or value == int(value):
+        return number(value, 0)
+    return number(value, 1 if abs(value) >= 10 else 3)
+
+
+def _models(view: View, models: Sequence[str]) -> str:
+    return ", ".join(_model(view, model) for model in dict.fromkeys(models))
 
 
 def _is_reason(row: DiagnosticRow) -> bool:
@@ -149,58 +186,72 @@ def _is_reason(row: DiagnosticRow) -> bool:
 
 def _not_estimated(view: View) -> list[Block]:
     """What has no estimate and why: reasons once each, with the places they hold for."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for row in view.diagnostics:
         if _is_reason(row):
             status, _, what = row.diagnostic.partition(": ")
-            reason = f"{STATUSES.get(status) or readable(status)}: {clean(row.note)}"
-            found.setdefault(reason, []).append(f"{_model(view, row.model)} ({_place(what)})")
+            reason = f"{STATUSES.get(status) or readable(status)}: {_sentence(row.note)}"
+            places = found.setdefault(reason, {})
+            places.setdefault(_place(what), []).append(row.model)
     if not found:
         return []
+    every = len(view.by_model)
     items = tuple(
-        (f"{reason[:1].upper()}{reason[1:]}.", "; ".join(where) + ".")
-        for reason, where in found.items()
+        (
+            f"{reason[:1].upper()}{reason[1:]}",
+            " ".join(
+                f"{place}: {'every outcome' if len(where) == every else _models(view, where)}."
+                for place, where in places.items()
+            ),
+        )
+        for reason, places in found.items()
     )
-    return [
-        Paragraph(
-            lead="What could not be estimated",
-            text="The rows stay in the tables, blank, with these reasons:",
-        ),
-        Items(items=items),
-    ]
+    first = Paragraph(
+        lead="What could not be estimated.",
+        text="The rows stay in the tables, without numbers, for these reasons:",
+    )
+    return [first, Items(items=items)]
 
 
 def _place(what: str) -> str:
     """`FAMILY, GROUP, POPULATION` in words."""
     parts = what.split(", ")
     if len(parts) < 3:
-        return clean(what)
+        name = FAMILIES.get(what, clean(what))
+        return name[:1].upper() + name[1:]
     family, population = parts[0], parts[-1]
-    group = ", ".join(parts[1:-1])
-    return (
-        f"{FAMILIES.get(family, readable(family))}, "
-        f"{group_words(group)}, {POPULATIONS.get(population, population)}"
-    )
+    group = group_words(", ".join(parts[1:-1]))
+    over = POPULATIONS.get(population, readable(population))
+    text = f"{group}, {FAMILIES.get(family, readable(family))}, {over}"
+    return text[:1].upper() + text[1:]
 
 
 def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
     return Table(
         caption="Bars that had to be passed",
         header=("Model", "What", "Found", "Bar", "Passed"),
-        rows=tuple(
-            (
-                _model(view, row.model),
-                readable(row.diagnostic),
-                number(row.value, 3),
-                number(row.bar, 3),
-                DASH if row.passed is None else ("yes" if row.passed else "no"),
-            )
-            for row in rows
+        rows=once(
+            [
+                (
+                    _model(view, row.model),
+                    _bar_name(row.diagnostic),
+                    _plain(row.value),
+                    _plain(row.bar),
+                    DASH if row.passed is None else ("yes" if row.passed else "no"),
+                )
+                for row in rows
+            ]
         ),
         leading=2,
+        trailing=1,
         mark=view.mark,
         brief=False,
     )
+
+
+def _bar_name(diagnostic: str) -> str:
+    name = diagnostic.removeprefix("gate: ")
+    return _BARS.get(name, readable(name))
 
 
 def _balance_table(view: View) -> Table:
@@ -240,7 +291,7 @@ def _balance_table(view: View) -> Table:
             "Difference before",
             "Difference after",
         ),
-        rows=tuple(rows),
+        rows=once(rows),
         leading=2,
         notes=("Differences are standardised mean differences.",),
         mark=view.mark,

@@ -36,6 +36,11 @@ PHONE_LIMITS = (
 _LIMIT_NOTE = (
     "Mode, date, quarantine and phone coverage cannot be told apart, and no members were called."
 )
+_ALIKE = {
+    "largest_difference": "all thresholds together",
+    "superiority": "phone person stands higher",
+    "risk_difference": "",
+}
 _GAPS = (Check.PHONE_REPLACES, Check.PHONE_JOINS)
 
 
@@ -47,11 +52,7 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
     blocks: list[Block] = [Paragraph(lead="Limits.", text=PHONE_LIMITS)]
     unanswered = _unanswered(view, rows)
     blocks += [Items(items=unanswered)] if unanswered else []
-    alike = [
-        row
-        for row in rows
-        if row.check == Check.PHONE_EQUIVALENCE and row.quantity == "risk_difference"
-    ]
+    alike = [row for row in rows if row.check == Check.PHONE_EQUIVALENCE and row.quantity in _ALIKE]
     if alike:
         blocks.append(Heading(text="Do they answer like the comparison people asked in person?"))
         blocks += [Items(items=_sentences(view, alike)), _alike_table(view, alike)]
@@ -104,15 +105,14 @@ def _at(view: View, row: SensitivityRow) -> str:
 
 
 def _sentences(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
-    """One item an outcome: verdict in words, and the note that goes with it."""
+    """One item an outcome: verdicts in words, joint one first, and the notes that go with them."""
     items = []
     for outcome in dict.fromkeys(row.outcome for row in rows):
         found: dict[tuple[str, str], list[str]] = {}
-        for row in rows:
-            if row.outcome == outcome and row.variant == "adjusted":
-                found.setdefault((_verdict(row), _note(row)), []).append(
-                    f"{_at(view, row)} {_difference(row)}".strip()
-                )
+        mine = [row for row in rows if row.outcome == outcome and row.variant == "adjusted"]
+        for row in sorted(mine, key=lambda row: row.quantity != "largest_difference"):
+            if row.quantity != "superiority":
+                found.setdefault((_verdict(row), _note(row)), []).append(_where(view, row))
         text = " ".join(
             f"{verdict[:1].upper()}{verdict[1:]}: {'; '.join(where)}. {note}".strip()
             for (verdict, note), where in found.items()
@@ -122,9 +122,16 @@ def _sentences(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, s
     return tuple(items)
 
 
+def _where(view: View, row: SensitivityRow) -> str:
+    name = _ALIKE.get(row.quantity) or f"“{_at(view, row)}”"
+    return f"{name} {_difference(row)}".strip()
+
+
 def _difference(row: SensitivityRow) -> str:
     if row.estimate is None:
         return ""
+    if row.lower is None and row.upper is None:
+        return f"(largest {points(row.estimate, signed=True)} points)"
     share = f"{100 * row.interval_prob:.3g} % interval " if row.interval_prob else ""
     return (
         f"{points(row.estimate, signed=True)} points "
@@ -133,6 +140,19 @@ def _difference(row: SensitivityRow) -> str:
 
 
 def _alike_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
+    lines = [
+        (
+            view.label(row.outcome),
+            _ALIKE.get(row.quantity) or _at(view, row) or DASH,
+            clean(row.variant),
+            estimate_words(row.quantity, row.estimate, row.lower, row.upper),
+            DASH if row.threshold is None else f"± {points(row.threshold)}",
+            p_value(row.p_value),
+            percent(row.power),
+            _verdict(row),
+        )
+        for row in rows
+    ]
     return Table(
         caption="Phone less in-person comparison people, in points",
         header=(
@@ -145,93 +165,108 @@ def _alike_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
             "Power",
             "Verdict",
         ),
-        rows=once(
-            [
-                (
-                    view.label(row.outcome),
-                    _at(view, row) or DASH,
-                    clean(row.variant),
-                    estimate_words(row.quantity, row.estimate, row.lower, row.upper),
-                    DASH if row.threshold is None else f"± {points(row.threshold)}",
-                    p_value(row.p_value),
-                    percent(row.power),
-                    _verdict(row),
-                )
-                for row in rows
-            ]
-        ),
+        rows=once(lines),
         leading=3,
+        trailing=1,
         notes=(
             "Not significant is not equivalent: the verdict is equivalent only if the whole 90 % "
             "interval lies inside the margin. Power is the probability "
             "to confirm that when nothing "
-            "differs.",
+            "differs. All thresholds together: the largest difference, tested for all at once.",
         ),
         mark=view.mark,
     )
 
 
 def _margin_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
+    """A column a scenario: the smallest margin, and the power at the declared one."""
+    found = {(row.outcome, row.category, row.variant): row for row in rows}
+    variants = list(dict.fromkeys(row.variant for row in rows))
+    places = {(row.outcome, row.category): row for row in rows}
     return Table(
-        caption="Smallest margin these interviews could confirm",
-        header=(
-            "Outcome",
-            "At",
-            "Assuming",
-            "Smallest margin, points",
-            "Declared margin",
-            "Power at it",
+        caption=(
+            "Smallest margin these interviews could confirm, in points, "
+            "and power at the margin declared"
         ),
+        header=("Outcome", "At", "Declared", *(clean(name) or "as it is" for name in variants)),
         rows=once(
             [
                 (
-                    view.label(row.outcome),
+                    view.label(outcome),
                     _at(view, row) or DASH,
-                    clean(row.variant) or DASH,
-                    points(row.estimate),
                     points(row.threshold),
-                    percent(row.power),
+                    *(_margin(found.get((outcome, category, name))) for name in variants),
                 )
-                for row in rows
+                for (outcome, category), row in places.items()
             ]
         ),
-        leading=3,
-        notes=(*dict.fromkeys(_note(row) for row in rows if row.note),),
+        leading=2,
+        notes=tuple(dict.fromkeys(_note(row) for row in rows if row.note)),
         mark=view.mark,
         brief=False,
     )
+
+
+def _margin(row: SensitivityRow | None) -> str:
+    if row is None:
+        return DASH
+    power = "" if row.power is None else f" (power {percent(row.power)})"
+    return f"{points(row.estimate)}{power}".replace(" (power ", " (power\N{NO-BREAK SPACE}")
 
 
 def _gap_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
+    """In person, with the phone people in place, with them added: side by side."""
+    found: dict[tuple[str, str, str], dict[str, SensitivityRow]] = {}
+    for row in rows:
+        key = (row.outcome, row.quantity, row.category)
+        slot = "in person" if row.variant == "in person" else str(row.check)
+        found.setdefault(key, {}).setdefault(slot, row)
+    lines = [
+        (
+            view.label(outcome),
+            category_words(category, view.levels(outcome)) or "member stands higher",
+            _gap(slots.get("in person")),
+            *(
+                cell
+                for check in _GAPS
+                for cell in (_gap(slots.get(check)), _gap_verdict(slots.get(check)))
+            ),
+        )
+        for (outcome, _, category), slots in found.items()
+    ]
     return Table(
-        caption=(
-            "Gap between members and the comparison group, in points, "
-            "with and without the phone interviews"
+        caption="Gap between members and the comparison group with the phone interviews, in points",
+        header=(
+            "Outcome",
+            "At",
+            "In person only",
+            "By phone instead",
+            "Conclusion",
+            "Both together",
+            "Conclusion",
         ),
-        header=("Outcome", "At", "How", "Compared with", "Gap and interval", "Verdict"),
-        rows=once(
-            [
-                (
-                    view.label(row.outcome),
-                    _at(view, row) or DASH,
-                    CHECKS.get(row.check, row.check),
-                    clean(row.variant) or DASH,
-                    estimate_words(row.quantity, row.estimate, row.lower, row.upper)
-                    if row.estimate is not None
-                    else _note(row) or DASH,
-                    _verdict(row),
-                )
-                for row in rows
-            ]
-        ),
-        leading=4,
+        rows=once(lines),
+        leading=2,
         notes=(
-            "Holds: the interval says the same about zero as in person. Members left out and "
-            "effective sizes stand in sensitivity.csv.",
+            "Holds: the interval says the same about zero as in person. The comparison group is "
+            "balanced on the covariates; members left out and effective sizes stand in "
+            "sensitivity.csv. In brackets: 95 % confidence interval.",
         ),
         mark=view.mark,
         brief=False,
     )
+
+
+def _gap(row: SensitivityRow | None) -> str:
+    if row is None:
+        return DASH
+    if row.estimate is None:
+        return _note(row).split(":")[0].lower() or DASH
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper)
+
+
+def _gap_verdict(row: SensitivityRow | None) -> str:
+    return DASH if row is None else _verdict(row)
 
 
 def _composition(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
@@ -262,13 +297,14 @@ def _composition(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
                 f"{view.label(variable)}: {clean(level)}",
                 *(_share(row) for row in (phone, person)),
                 DASH if smd is None else value_words("smd", smd.estimate),
-                DASH if smd is None else _verdict(smd),
+                _within(smd),
             )
         )
     table = Table(
         caption=f"Who was reached by phone (people of the model {view.label(shares[0].outcome)})",
         header=("Level", "By phone", "In person", "Standardised difference", "Within 0.1"),
         rows=tuple(lines),
+        trailing=1,
         notes=(
             "Other models that need other answers differ a little; all stand in sensitivity.csv.",
         ),
@@ -286,6 +322,13 @@ def _composition(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         if row.model == model
     )
     return [Heading(text="Who was reached?"), table, *([Items(items=items)] if items else [])]
+
+
+def _within(row: SensitivityRow | None) -> str:
+    if row is None:
+        return DASH
+    words: dict[Verdict | None, str] = {Verdict.HOLDS: "yes", Verdict.CHANGES: "no"}
+    return words.get(row.verdict, _verdict(row))
 
 
 def _share(row: SensitivityRow | None) -> str:

@@ -226,8 +226,8 @@ def _classes(view: View, key: tuple[str, str], item: _Item) -> list[Block]:
     if stands is not None and stands.estimate is not None:
         text = (
             "A member drawn at random stands higher than a person drawn from the "
-            f"{other} with probability {_estimate(stands)} ({_interval(item)}), ties counted as "
-            "half; 50 % would be no gap."
+            f"{other} with probability {percent(stands.estimate)} ({_interval(item)} "
+            f"{_limits(stands)}), ties counted as half; {percent(0.5)} would be no gap."
         )
         blocks.append(Paragraph(text=text))
     return blocks
@@ -314,6 +314,7 @@ def _rest_table(view: View, rows: Sequence[GapRow]) -> Table:
         header=("Item", "Compared with", "Who", "What", "At", "Estimate and limits", "Limits are"),
         rows=once(lines),
         leading=5,
+        trailing=1,
         mark=_MARK,
         brief=False,
     )

@@ -36,7 +36,7 @@ def says_section(view: View) -> Section:
     if view.is_example:
         blocks.append(
             Paragraph(
-                lead=view.mark,
+                lead=f"{view.mark}.",
                 text=(
                     "Everything from here on comes from an example survey with known gaps, made to "
                     "show the method. None of it is a finding about anybody."
@@ -144,14 +144,13 @@ def _ordinal(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
     for category in view.thresholds(row.outcome):
         at = pick(rows, Quantity.RISK_DIFFERENCE, category)
         if at is not None:
-            parts.append(f"{category_words(category, view.levels(row.outcome))}: {_at(at)}")
-    thresholds = (
-        f" In points, members less comparison people, at {'; '.join(parts)}." if parts else ""
-    )
+            parts.append(f"{category_words(category, view.levels(row.outcome))} {_at(at)}")
+    thresholds = f" In points, members less comparison people: {'; '.join(parts)}." if parts else ""
     return (
         f"Take a member and one of the {_who(view, spec)}: the member "
         "stands higher with probability "
-        f"{percent(row.estimate)}{_limits(row)}, ties counted as half; 50 % would be no gap. "
+        f"{percent(row.estimate)}{_limits(row)}, ties counted as "
+        f"half; {percent(0.5)} would be no gap. "
         f"{_ASSOCIATION}{_caution(row, 0.5)}{thresholds}"
     )
 

@@ -34,9 +34,9 @@ _CONDITIONAL = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL)
 
 
 def _words(row: GapRow) -> str:
-    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status).split(";")[
-        0
-    ]
+    """The estimate, or in one word why there is none."""
+    text = estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+    return text.split(";")[0].split(":")[0]
 
 
 def _limits(row: GapRow) -> tuple[float, float] | None:
