@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coopgap.report.words import DASH, DASH_NOTE
+from coopgap.report.values import DASH, DASH_NOTE
+from coopgap.report.words import status_notes
 
 __all__ = ["Block", "Figure", "Heading", "Items", "Paragraph", "Section", "Table"]
 
@@ -87,9 +88,10 @@ class Table:
 
     @property
     def explained(self) -> tuple[str, ...]:
-        """The notes, and what a dash means where a cell holds one."""
-        dashes = any(cell == DASH for row in self.rows for cell in row)
-        return (*self.notes, DASH_NOTE) if dashes else self.notes
+        """The notes, and what a dash or a status means where a cell holds one."""
+        cells = [cell for row in self.rows for cell in row]
+        dashes = (DASH_NOTE,) if DASH in cells else ()
+        return (*self.notes, *status_notes(cells), *dashes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

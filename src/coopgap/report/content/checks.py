@@ -6,20 +6,9 @@ from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.document import Block, Heading, Paragraph, Section, Table
+from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
-from coopgap.report.words import (
-    CHECKS,
-    DASH,
-    VERDICTS,
-    category_words,
-    clean,
-    estimate_words,
-    interval_name,
-    once,
-    p_value,
-    quantity_words,
-    readable,
-)
+from coopgap.report.words import CHECKS, VERDICTS, category_words, clean, once, readable
 from coopgap.vocabulary import Check
 
 __all__ = ["check_blocks", "checks_section"]

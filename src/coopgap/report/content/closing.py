@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
+from coopgap.report.values import count, number
 from coopgap.report.view import View
-from coopgap.report.words import FAMILIES, UNKNOWN, clean, count, joined, number, readable
+from coopgap.report.words import FAMILIES, UNKNOWN, clean, joined, readable
 from coopgap.vocabulary import Family
 
 __all__ = ["association_section", "details_section", "methods_section"]

@@ -8,19 +8,16 @@ from typing import Any
 from coopgap.estimate import DiagnosticRow
 from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import balance_name
+from coopgap.report.values import DASH, count, number, percent
 from coopgap.report.view import View
 from coopgap.report.words import (
-    DASH,
     FAMILIES,
     POPULATIONS,
     STATUSES,
     UNKNOWN,
     clean,
-    count,
     group_words,
-    number,
     once,
-    percent,
     readable,
 )
 

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from coopgap.estimate import GapRow
 from coopgap.report.document import Block, Figure, Heading, Paragraph, Section, Table
 from coopgap.report.figures.names import forest_name, shares_name
+from coopgap.report.values import DASH, count, estimate_words, interval_name, quantity_words
 from coopgap.report.view import MATCHED, View
-from coopgap.report.words import (
-    DASH,
-    FAMILIES,
-    POPULATIONS,
-    category_words,
-    count,
-    estimate_words,
-    interval_name,
-    quantity_words,
-)
+from coopgap.report.words import FAMILIES, POPULATIONS, category_words
 from coopgap.vocabulary import Family, Population, Quantity
 
 __all__ = ["family_table", "gaps_section"]

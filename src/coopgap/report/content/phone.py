@@ -7,15 +7,9 @@ from collections.abc import Sequence
 from coopgap.estimate import SensitivityRow
 from coopgap.report.document import Block, Figure, Heading, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import PHONE
-from coopgap.report.view import View
-from coopgap.report.words import (
-    CHECKS,
+from coopgap.report.values import (
     DASH,
-    VERDICTS,
-    category_words,
-    clean,
     estimate_words,
-    once,
     p_value,
     percent,
     points,
@@ -23,6 +17,8 @@ from coopgap.report.words import (
     spread,
     value_words,
 )
+from coopgap.report.view import View
+from coopgap.report.words import CHECKS, VERDICTS, category_words, clean, once
 from coopgap.vocabulary import Check, Verdict
 
 __all__ = ["PHONE_LIMITS", "phone_section"]
@@ -105,20 +101,22 @@ def _at(view: View, row: SensitivityRow) -> str:
 
 
 def _sentences(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
-    """One item an outcome: verdicts in words, joint one first, and the notes that go with them."""
+    """One item an outcome: verdicts in words, the joint one first; a note stands once."""
     items = []
+    told = {""}
     for outcome in dict.fromkeys(row.outcome for row in rows):
         found: dict[tuple[str, str], list[str]] = {}
         mine = [row for row in rows if row.outcome == outcome and row.variant == "adjusted"]
         for row in sorted(mine, key=lambda row: row.quantity != "largest_difference"):
             if row.quantity != "superiority":
                 found.setdefault((_verdict(row), _note(row)), []).append(_where(view, row))
-        text = " ".join(
-            f"{verdict[:1].upper()}{verdict[1:]}: {'; '.join(where)}. {note}".strip()
-            for (verdict, note), where in found.items()
-        )
-        if text:
-            items.append((f"{view.label(outcome)}.", text))
+        parts = []
+        for (verdict, note), where in found.items():
+            parts.append(f"{verdict[:1].upper()}{verdict[1:]}: {'; '.join(where)}.")
+            parts += [] if note in told else [note]
+            told.add(note)
+        if parts:
+            items.append((f"{view.label(outcome)}.", " ".join(parts)))
     return tuple(items)
 
 

@@ -6,23 +6,25 @@ from collections.abc import Mapping, Sequence
 
 from coopgap.estimate import DiagnosticRow, GapRow
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
-from coopgap.report.view import View
-from coopgap.report.words import (
+from coopgap.report.values import (
     DASH,
-    category_words,
-    clean,
-    comparator_words,
     count,
     estimate_words,
-    group_words,
     interval_name,
     number,
-    once,
     percent,
     points,
     quantity_words,
-    readable,
     spread,
+)
+from coopgap.report.view import View
+from coopgap.report.words import (
+    category_words,
+    clean,
+    comparator_words,
+    group_words,
+    once,
+    readable,
 )
 from coopgap.vocabulary import Quantity
 

@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from coopgap.estimate import GapRow
 from coopgap.report.document import Block, Figure, Heading, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import region_name
+from coopgap.report.values import DASH, estimate_words, points, quantity_words
 from coopgap.report.view import MATCHED, View
-from coopgap.report.words import (
-    DASH,
-    category_words,
-    estimate_words,
-    group_words,
-    once,
-    points,
-    quantity_words,
-)
+from coopgap.report.words import category_words, group_words, once
 from coopgap.vocabulary import Family, Quantity
 
 __all__ = ["regions_section"]

@@ -6,22 +6,19 @@ from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
-from coopgap.report.view import View, headline_rows, pick
-from coopgap.report.words import (
+from coopgap.report.values import (
     DASH,
-    STATUSES,
-    category_words,
     count,
     estimate_words,
     interval_name,
-    joined,
     number,
-    once,
     p_value,
     percent,
     points,
     spread,
 )
+from coopgap.report.view import View, headline_rows, pick
+from coopgap.report.words import STATUSES, category_words, joined, once, status_word
 from coopgap.study.spec import ModelSpec
 from coopgap.vocabulary import Quantity, Status
 
@@ -202,7 +199,7 @@ def headline_table(view: View) -> Table:
 def _line(view: View, row: GapRow) -> tuple[str, ...]:
     at = category_words(row.category, view.levels(row.outcome)) or "member stands higher"
     if row.estimate is None:
-        estimate, limits = STATUSES.get(row.status) or DASH, DASH
+        estimate, limits = status_word(row.status) or DASH, DASH
     else:
         estimate = (
             points(row.estimate, signed=True)
@@ -211,7 +208,7 @@ def _line(view: View, row: GapRow) -> tuple[str, ...]:
         )
         limits = spread(row.quantity, row.lower, row.upper) or DASH
         if row.status != Status.OK:
-            limits += f"; {STATUSES[row.status]}"
+            limits += f"; {status_word(row.status)}"
     return (
         view.label(row.outcome),
         at,

@@ -16,15 +16,9 @@ from coopgap.report.figures.canvas import (
     canvas,
 )
 from coopgap.report.figures.names import forest_name, region_name
+from coopgap.report.values import estimate_words
 from coopgap.report.view import MATCHED, View
-from coopgap.report.words import (
-    FAMILIES,
-    POPULATIONS,
-    category_words,
-    estimate_words,
-    group_words,
-    shorten,
-)
+from coopgap.report.words import FAMILIES, POPULATIONS, category_words, group_words, shorten
 from coopgap.vocabulary import Family, Population, Quantity
 
 __all__ = ["forest", "regions"]
@@ -36,7 +30,7 @@ _CONDITIONAL = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL)
 def _words(row: GapRow) -> str:
     """The estimate, or in one word why there is none."""
     text = estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
-    return text.split(";")[0].split(":")[0]
+    return text.split(";")[0]
 
 
 def _limits(row: GapRow) -> tuple[float, float] | None:

@@ -17,15 +17,9 @@ from coopgap.report.figures.canvas import (
     canvas,
 )
 from coopgap.report.figures.names import PHONE, balance_name, shares_name
+from coopgap.report.values import number, points
 from coopgap.report.view import View
-from coopgap.report.words import (
-    VERDICTS,
-    category_words,
-    clean,
-    number,
-    points,
-    shorten,
-)
+from coopgap.report.words import VERDICTS, category_words, clean, shorten
 from coopgap.vocabulary import Check, Family, Quantity
 
 __all__ = ["balance", "phone", "shares"]

@@ -1,0 +1,171 @@
+"""Numbers as text, each on the scale its quantity is read on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coopgap.report.words import readable, status_word
+from coopgap.vocabulary import Quantity, Status
+
+__all__ = [
+    "DASH",
+    "DASH_NOTE",
+    "count",
+    "estimate_words",
+    "interval_name",
+    "number",
+    "p_value",
+    "percent",
+    "points",
+    "quantity_words",
+    "ratio",
+    "spread",
+    "value_words",
+]
+
+
+DASH: Final = "–"
+DASH_NOTE: Final = "A dash: there is no such number."
+_MINUS: Final = "−"
+_PERCENT_SIGN: Final = "\N{NO-BREAK SPACE}%"
+
+_QUANTITIES: Final[dict[str, str]] = {
+    Quantity.RISK_DIFFERENCE: "difference, points",
+    Quantity.RISK_RATIO: "risk ratio",
+    Quantity.ODDS_RATIO: "odds ratio",
+    Quantity.CUMULATIVE_ODDS_RATIO: "cumulative odds ratio",
+    Quantity.SUPERIORITY: "chance that a member stands higher",
+    Quantity.SHARE: "share",
+    Quantity.SD_SUPERPOPULATION: "spread between regions, of regions like these (log odds)",
+    Quantity.SD_FINITE: "spread between these regions (log odds)",
+    Quantity.PROB_ABOVE_ZERO: "probability that the gap is above zero",
+    Quantity.PROB_ABOVE_SMALLEST: "probability that the gap is above the smallest that matters",
+    Quantity.EXPECTED_RANK: "expected rank",
+    "e_value": "E-value",
+    "smd": "standardised difference",
+    "largest_smd": "largest standardised difference",
+    "ess": "effective sample size",
+    "rao_scott_f": "Rao–Scott F",
+    "share_off": "share of answers off",
+    "odds_multiple": "multiple of the odds",
+    "largest_difference": "largest difference over the thresholds, points",
+    "smallest_margin": "smallest margin that could be confirmed, points",
+    "members_lost_share": "members left out",
+    "unmatched_share": "people without a counterpart",
+}
+
+_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
+_PERCENT = {
+    "superiority",
+    "share",
+    "prob_above_zero",
+    "prob_above_smallest",
+    "share_off",
+    "members_lost_share",
+    "unmatched_share",
+    "false_alarm_rate",
+    "power",
+}
+_RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
+_COUNTS = {"ess", "n", "count"}
+
+
+def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:
+    """A number with fixed decimals, a true minus and thousands marked; a dash for none."""
+    if value is None or value != value:
+        return DASH
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else f"{_MINUS}∞"
+    text = f"{abs(value):,.{decimals}f}"
+    if not text.strip("0.,"):
+        return text
+    sign = _MINUS if value < 0 else ("+" if signed else "")
+    return sign + text
+
+
+def points(value: float | None, *, signed: bool = False) -> str:
+    """A difference of probabilities in percentage points."""
+    return number(None if value is None else 100 * value, 1, signed=signed)
+
+
+def percent(value: float | None) -> str:
+    """A probability in percent."""
+    text = points(value)
+    return text if text == DASH else f"{text}{_PERCENT_SIGN}"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio with two decimals."""
+    return number(value, 2)
+
+
+def count(value: float | None) -> str:
+    """A whole number."""
+    return number(value, 0)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value as far as anybody can use it."""
+    if value is None or value != value:
+        return DASH
+    if value < 0.001:
+        return "<\N{NO-BREAK SPACE}0.001"
+    return number(value, 3 if value < 0.1 else 2)
+
+
+def value_words(quantity: str, value: float | None, *, signed: bool = False) -> str:
+    """A value on the scale its quantity is read on."""
+    if quantity in _POINTS:
+        return points(value, signed=signed)
+    if quantity in _PERCENT or quantity.endswith("_share"):
+        return percent(value)
+    if quantity in _RATIOS:
+        return ratio(value)
+    if quantity in _COUNTS:
+        return count(value)
+    if quantity == "expected_rank":
+        return number(value, 1)
+    return number(value, 3 if value is not None and abs(value) < 1 else 2)
+
+
+def spread(quantity: str, lower: float | None, upper: float | None) -> str:
+    """`4.2 to 14.0`, or nothing where a limit is missing."""
+    if lower is None and upper is None:
+        return ""
+    if upper is None:
+        return f"from {value_words(quantity, lower)}"
+    if lower is None:
+        return f"up to {value_words(quantity, upper)}"
+    low, high = value_words(quantity, lower), value_words(quantity, upper)
+    if high.endswith(_PERCENT_SIGN):
+        low = low.removesuffix(_PERCENT_SIGN)
+    return f"{low} to {high}"
+
+
+def estimate_words(
+    quantity: str,
+    estimate: float | None,
+    lower: float | None = None,
+    upper: float | None = None,
+    status: str = Status.OK,
+) -> str:
+    """An estimate with its interval in brackets, or why there is none."""
+    if estimate is None:
+        limits = spread(quantity, lower, upper)
+        return status_word(status) or limits or DASH
+    limits = spread(quantity, lower, upper).replace(" ", "\N{NO-BREAK SPACE}")
+    text = value_words(quantity, estimate, signed=True) + (f" ({limits})" if limits else "")
+    return text if status == Status.OK else f"{text}; {status_word(status)}"
+
+
+def interval_name(prob: float | None, kind: str | None) -> str:
+    """`95 % confidence interval`; bounds have no probability unless they declare one."""
+    share = "" if prob is None else f"{100 * prob:.3g} % "
+    if kind == "bounds":
+        return f"{share}bounds"
+    return f"{share}{kind} interval" if kind else f"{share}interval"
+
+
+def quantity_words(quantity: str) -> str:
+    """A quantity in words."""
+    return _QUANTITIES.get(quantity, readable(quantity) if quantity else DASH)
