@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from coopgap import __version__
-from coopgap.plan import Plan
+from coopgap.plan import ModelPlan, Plan
 
 __all__ = ["PROGRAM", "run_meta"]
 
@@ -55,27 +55,28 @@ def run_meta(
         "smallest_gap": study.smallest_gap,
         "checks": checks,
         "seed": seed,
-        "draws": draws,
         "n_read": survey.n_read,
         "n_member": int(survey.member.sum()),
         "n_comparison": int((~survey.member & ~survey.phone).sum()),
         "n_phone": int(survey.phone.sum()),
         "dropped": [{"reason": drop.reason, "count": drop.count} for drop in survey.dropped],
-        "models": [
-            {
-                "model": model.spec.name,
-                "outcome": model.spec.outcome,
-                "n": model.rows.n,
-                "dropped": [
-                    {"reason": drop.reason, "count": drop.count} for drop in model.rows.dropped
-                ],
-            }
-            for model in plan.models
-        ],
+        "models": [_model_meta(model, draws) for model in plan.models],
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in _PACKAGES},
         },
         "cpu_seconds": round(time.process_time(), 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:
+    """What a model was fitted to; `draws` a chain is null where nothing is sampled."""
+    sampled = model.spec.hierarchical
+    return {
+        "model": model.spec.name,
+        "outcome": model.spec.outcome,
+        "n": model.rows.n,
+        "dropped": [{"reason": drop.reason, "count": drop.count} for drop in model.rows.dropped],
+        "draws": (draws or sampled.draws) if sampled else None,
     }

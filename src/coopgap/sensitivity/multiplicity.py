@@ -39,12 +39,7 @@ def holm(p_values: Sequence[float]) -> FloatArray:
     ----------
     Holm (1979), Scandinavian Journal of Statistics 6(2).
     """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    result = np.empty(p.size)
-    steps = p[order] * (p.size - np.arange(p.size))
-    result[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return result
+    return _adjusted(p_values, "holm")
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> FloatArray:
@@ -64,12 +59,13 @@ def benjamini_hochberg(p_values: Sequence[float]) -> FloatArray:
     ----------
     Benjamini & Hochberg (1995), JRSS B 57(1).
     """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    result = np.empty(p.size)
-    steps = p[order] * p.size / np.arange(1, p.size + 1)
-    result[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
-    return result
+    return _adjusted(p_values, "fdr_bh")
+
+
+def _adjusted(p_values: Sequence[float], method: str) -> FloatArray:
+    from statsmodels.stats.multitest import multipletests
+
+    return np.asarray(multipletests(p_values, method=method)[1], dtype=np.float64)
 
 
 def multiplicity_rows(headlines: Sequence[GapRow]) -> list[SensitivityRow]:

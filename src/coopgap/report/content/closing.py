@@ -139,10 +139,7 @@ def details_section(view: View) -> Section:
         ("Survey", _text(meta, "survey")),
         ("Checks", _text(meta, "checks")),
         ("Seed", _text(meta, "seed")),
-        (
-            "Draws",
-            _text(meta, "draws") if meta.get("draws") is not None else "as the models declare",
-        ),
+        ("Draws a chain", _draws(meta)),
         ("SHA-256 of study and models", _text(meta, "study_sha256")),
         ("SHA-256 of survey", _text(meta, "survey_sha256")),
         ("Headline models", _pairs(meta.get("headline"))),
@@ -175,3 +172,10 @@ def _pairs(values: Mapping[str, Any] | None) -> str:
         f"{clean(str(name))} {number(value, 1) if isinstance(value, float) else clean(str(value))}"
         for name, value in values.items()
     )
+
+
+def _draws(meta: Mapping[str, Any]) -> str:
+    """Draws by model, for the models that are sampled."""
+    found = {entry["model"]: entry.get("draws") for entry in meta.get("models", ())}
+    sampled = {name: draws for name, draws in found.items() if draws}
+    return _pairs(sampled) if sampled else "none: nothing was sampled"

@@ -1,0 +1,123 @@
+"""What is shipped: declared dependencies, the wheel, lazy imports, plain words."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DISTRIBUTION = {"docx": "python-docx", "charset_normalizer": "charset-normalizer"}
+NOT_OURS = {"markupsafe"}
+"""Imported from a dependency that re-exports nothing of it: jinja2 returns its strings."""
+RESULT_WORDS = re.compile(
+    r"\b(effects?|impacts?|benefits?|causes?|caused|due to|leads? to|improves?)\b", re.IGNORECASE
+)
+ALLOWED = re.compile(
+    r"design[ _]effects?|effective|side effects?|social benefits"
+    r"|Key Finding [0-9]|__cause__|fixed effects",
+    re.IGNORECASE,
+)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def text_of(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def imported() -> set[str]:
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names) - {"coopgap"}
+
+
+def names(requirements: list[str]) -> dict[str, str]:
+    return {re.split(r"[<>=~! ;\[]", item)[0]: item for item in requirements}
+
+
+def test_declared_dependencies_are_the_imported_ones():
+    declared = {name.lower() for name in names(PROJECT["dependencies"])}
+    used = {DISTRIBUTION.get(name, name).lower() for name in imported() - NOT_OURS}
+    assert declared == used
+
+
+def test_every_dependency_has_a_lower_bound_and_a_pin():
+    pins = names((ROOT / "constraints.txt").read_text("utf-8").splitlines())
+    pins = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
+    extras = PROJECT["optional-dependencies"]["dev"]
+    for name, requirement in names([*PROJECT["dependencies"], *extras]).items():
+        assert ">=" in requirement
+        assert re.sub(r"[-_.]+", "-", name).lower() in pins, name
+
+
+def test_no_file_names_a_registry_or_a_place_on_a_machine():
+    wrong = re.compile(r"pypi\.|files\.pythonhosted|/root/|/home/|/work/|/tmp/|index-url")
+    for path in tracked():
+        text = text_of(path)
+        if text is not None and path != Path(__file__):
+            assert not wrong.findall(text), path
+
+
+def test_results_are_never_described_as_more_than_associations():
+    for path in [*SOURCES, ROOT / "README.md", ROOT / "CHANGELOG.md"]:
+        text = ALLOWED.sub("", path.read_text("utf-8"))
+        assert not RESULT_WORDS.findall(text), path
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, coopgap; print(*(m for m in ('pandas','scipy','pymc') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_a_dry_run_does_not_load_the_sampler(tmp_path):
+    code = (
+        "import sys; from coopgap.fit import main\n"
+        "code = main(['peru', '--dry-run', '--out', sys.argv[1]])\n"
+        "print(code, 'pymc' in sys.modules, 'pytensor' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "0 False False"
+
+
+@pytest.mark.slow
+def test_the_wheel_ships_the_models_and_the_data(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = set(archive.namelist())
+    for folder, place in (("models", "coopgap/models"), ("src/coopgap", "coopgap")):
+        for path in tracked():
+            if path.is_relative_to(ROOT / folder):
+                assert f"{place}/{path.relative_to(ROOT / folder).as_posix()}" in inside
+    assert not any(name.startswith("tests") for name in inside)
