@@ -25,6 +25,7 @@ __all__ = [
     "shorten",
     "status_notes",
     "status_word",
+    "verdict_words",
 ]
 UNKNOWN: Final = "unknown"
 
@@ -179,3 +180,8 @@ def comparator_words(comparator: str) -> str:
         "phone": "comparison people reached by phone",
     }
     return known.get(comparator, readable(comparator))
+
+
+def verdict_words(verdict: str | None) -> str:
+    """A verdict in words, a dash where a check concludes nothing."""
+    return VERDICTS.get(verdict or "", verdict or "") or "–"

@@ -8,7 +8,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.document import Block, Heading, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
-from coopgap.report.words import CHECKS, VERDICTS, category_words, clean, once, readable
+from coopgap.report.words import CHECKS, category_words, clean, once, readable, verdict_words
 from coopgap.vocabulary import Check
 
 __all__ = ["check_blocks", "checks_section"]
@@ -48,7 +48,7 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         blocks += [
             Paragraph(
                 lead=f"{view.label(row.outcome)}{f', {row.variant}' if row.variant else ''}.",
-                text=f"{_verdict(row).capitalize()}. {clean(row.note)}".strip(),
+                text=f"{verdict_words(row.verdict).capitalize()}. {clean(row.note)}".strip(),
                 brief=False,
             )
             for row in mine
@@ -57,16 +57,12 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     return blocks
 
 
-def _verdict(row: SensitivityRow) -> str:
-    return VERDICTS.get(row.verdict or "", row.verdict or "") or DASH
-
-
 def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:
     """How often each verdict fell."""
     found: dict[str, int] = {}
     for row in rows:
         if row.verdict:
-            found[_verdict(row)] = found.get(_verdict(row), 0) + 1
+            found[verdict_words(row.verdict)] = found.get(verdict_words(row.verdict), 0) + 1
     if not found:
         return []
     text = "; ".join(f"{name}: {number}" for name, number in found.items())
@@ -161,10 +157,12 @@ def _capital(text: str) -> str:
 def _verdict_of(rows: Sequence[SensitivityRow]) -> str:
     """One verdict where versions agree, each version's where they do not."""
     judged = [row for row in rows if row.verdict]
-    verdicts = list(dict.fromkeys(_verdict(row) for row in judged))
+    verdicts = list(dict.fromkeys(verdict_words(row.verdict) for row in judged))
     if len(verdicts) < 2:
         return verdicts[0] if verdicts else DASH
-    return "; ".join(f"{clean(row.variant) or 'as declared'}: {_verdict(row)}" for row in judged)
+    return "; ".join(
+        f"{clean(row.variant) or 'as declared'}: {verdict_words(row.verdict)}" for row in judged
+    )
 
 
 def _long(view: View, rows: Sequence[SensitivityRow]) -> _Lines:
@@ -179,7 +177,7 @@ def _long(view: View, rows: Sequence[SensitivityRow]) -> _Lines:
             category_words(row.category, view.levels(row.outcome)) or DASH,
             _cell(row),
             p_value(row.p_value),
-            _verdict(row),
+            verdict_words(row.verdict),
         )
         for row in rows
     ]

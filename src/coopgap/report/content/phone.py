@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.phone_reached import reached_blocks
 from coopgap.report.document import Block, Figure, Heading, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import PHONE
 from coopgap.report.values import (
@@ -13,13 +14,11 @@ from coopgap.report.values import (
     p_value,
     percent,
     points,
-    quantity_words,
     spread,
-    value_words,
 )
 from coopgap.report.view import View
-from coopgap.report.words import CHECKS, VERDICTS, category_words, clean, once
-from coopgap.vocabulary import Check, Verdict
+from coopgap.report.words import CHECKS, category_words, clean, once, verdict_words
+from coopgap.vocabulary import Check
 
 __all__ = ["PHONE_LIMITS", "phone_section"]
 
@@ -73,7 +72,7 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
     if gaps:
         blocks.append(Heading(text="What would the gap be with them?"))
         blocks.append(_gap_table(view, gaps))
-    blocks += _composition(view, rows)
+    blocks += reached_blocks(view, rows)
     blocks += _others(view, rows)
     return Section(title="The phone subsample", anchor="phone", blocks=tuple(blocks))
 
@@ -82,15 +81,11 @@ def _note(row: SensitivityRow) -> str:
     return clean(row.note).replace(_LIMIT_NOTE, "").strip()
 
 
-def _verdict(row: SensitivityRow) -> str:
-    return VERDICTS.get(row.verdict or "", row.verdict or "") or DASH
-
-
 def _unanswered(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
     found: dict[str, list[str]] = {}
     for row in rows:
         if row.estimate is None and not row.quantity and row.note:
-            found.setdefault(f"{_verdict(row).capitalize()}. {_note(row)}", []).append(
+            found.setdefault(f"{verdict_words(row.verdict).capitalize()}. {_note(row)}", []).append(
                 f"{CHECKS.get(row.check, row.check)} ({view.label(row.outcome)})"
             )
     return tuple((text, "; ".join(where) + ".") for text, where in found.items())
@@ -109,7 +104,9 @@ def _sentences(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, s
         mine = [row for row in rows if row.outcome == outcome and row.variant == "adjusted"]
         for row in sorted(mine, key=lambda row: row.quantity != "largest_difference"):
             if row.quantity != "superiority":
-                found.setdefault((_verdict(row), _note(row)), []).append(_where(view, row))
+                found.setdefault((verdict_words(row.verdict), _note(row)), []).append(
+                    _where(view, row)
+                )
         parts = []
         for (verdict, note), where in found.items():
             parts.append(f"{verdict[:1].upper()}{verdict[1:]}: {'; '.join(where)}.")
@@ -147,7 +144,7 @@ def _alike_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
             DASH if row.threshold is None else f"± {points(row.threshold)}",
             p_value(row.p_value),
             percent(row.power),
-            _verdict(row),
+            verdict_words(row.verdict),
         )
         for row in rows
     ]
@@ -264,77 +261,7 @@ def _gap(row: SensitivityRow | None) -> str:
 
 
 def _gap_verdict(row: SensitivityRow | None) -> str:
-    return DASH if row is None else _verdict(row)
-
-
-def _composition(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
-    """Who was reached, once for all models that ask the same people the same covariates."""
-    mine = [row for row in rows if row.check == Check.PHONE_COMPOSITION and row.category]
-    shares = [
-        row
-        for row in mine
-        if row.quantity in ("share", "smd") and not row.variant.startswith("balanced")
-    ]
-    if not shares:
-        return []
-    tests = [
-        row
-        for row in rows
-        if row.check == Check.PHONE_COMPOSITION and row.quantity == "rao_scott_f"
-    ]
-    model = shares[0].model
-    found = {(row.category, row.quantity, row.variant): row for row in shares if row.model == model}
-    lines = []
-    for category in dict.fromkeys(key[0] for key in found):
-        phone = found.get((category, "share", "phone"))
-        person = found.get((category, "share", "in person"))
-        smd = found.get((category, "smd", ""))
-        variable, _, level = category.partition("=")
-        lines.append(
-            (
-                f"{view.label(variable)}: {clean(level)}",
-                *(_share(row) for row in (phone, person)),
-                DASH if smd is None else value_words("smd", smd.estimate),
-                _within(smd),
-            )
-        )
-    table = Table(
-        caption=f"Who was reached by phone (people of the model {view.label(shares[0].outcome)})",
-        header=("Level", "By phone", "In person", "Standardised difference", "Within 0.1"),
-        rows=tuple(lines),
-        trailing=1,
-        notes=(
-            "Other models that need other answers differ a little; all stand in sensitivity.csv.",
-        ),
-        mark=view.mark,
-        brief=False,
-    )
-    items = tuple(
-        (
-            f"{'All together' if not row.category else view.label(row.category)}:",
-            f"{quantity_words(row.quantity)} "
-            f"{value_words(row.quantity, row.estimate)}, p "
-            f"{p_value(row.p_value)}, {_verdict(row)}.",
-        )
-        for row in tests
-        if row.model == model
-    )
-    return [Heading(text="Who was reached?"), table, *([Items(items=items)] if items else [])]
-
-
-def _within(row: SensitivityRow | None) -> str:
-    if row is None:
-        return DASH
-    words: dict[Verdict | None, str] = {Verdict.HOLDS: "yes", Verdict.CHANGES: "no"}
-    return words.get(row.verdict, _verdict(row))
-
-
-def _share(row: SensitivityRow | None) -> str:
-    if row is None:
-        return DASH
-    if row.estimate is None:
-        return "suppressed" if row.verdict == Verdict.NOT_ASSESSED else DASH
-    return f"{percent(row.estimate)} ({spread('share', row.lower, row.upper)})"
+    return DASH if row is None else verdict_words(row.verdict)
 
 
 def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:

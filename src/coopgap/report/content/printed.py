@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from coopgap.estimate import DiagnosticRow, GapRow
+from coopgap.report.content.printed_items import (
+    Item,
+    comparator_of,
+    estimate_text,
+    found_at,
+    gap_texts,
+    grouped,
+    interval_text,
+    item_label,
+    item_name,
+    limits_text,
+    own_levels,
+    share_text,
+)
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import (
     DASH,
@@ -13,9 +27,7 @@ from coopgap.report.values import (
     interval_name,
     number,
     percent,
-    points,
     quantity_words,
-    spread,
 )
 from coopgap.report.view import View
 from coopgap.report.words import (
@@ -30,13 +42,8 @@ from coopgap.vocabulary import Quantity
 
 __all__ = ["printed_section"]
 
-_PREFIX, _ROUNDING = "printed_", "_rounding"
 _MARK = "printed numbers"
 _RATIOS = (Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO)
-
-type _Key = tuple[str, bool, str, str]
-"""Quantity, whether rounding alone, comparator, category."""
-type _Item = Mapping[_Key, GapRow]
 
 _INTRODUCTION = (
     "These are the numbers the published report prints, with the uncertainty that its sample sizes "
@@ -55,13 +62,13 @@ def printed_section(view: View) -> Section | None:
     """Printed gaps with intervals and rounding bounds; None where nothing printed was read."""
     if not view.printed and not view.printed_diagnostics:
         return None
-    items, rest = _items(view.printed)
-    two = {key: item for key, item in items.items() if not _levels(item)}
+    items, rest = grouped(view.printed)
+    two = {key: item for key, item in items.items() if not own_levels(item)}
     blocks: list[Block] = [Paragraph(text=_INTRODUCTION)]
     if two:
         blocks += [_gap_table(view, two)]
     for key, item in items.items():
-        blocks += _classes(view, key, item) if _levels(item) else []
+        blocks += _classes(view, key, item) if own_levels(item) else []
     if two:
         blocks += _ratio_table(view, two)
     blocks += [_rest_table(view, rest)] if rest else []
@@ -75,103 +82,20 @@ def printed_section(view: View) -> Section | None:
     )
 
 
-def _name(model: str) -> str:
-    return model.removeprefix(_PREFIX).removesuffix(_ROUNDING)
-
-
-def _items(
-    rows: Sequence[GapRow],
-) -> tuple[dict[tuple[str, str], dict[_Key, GapRow]], list[GapRow]]:
-    """Rows by item and outcome; items without a difference are given back as they are."""
-    found: dict[tuple[str, str], dict[_Key, GapRow]] = {}
-    rest: list[GapRow] = []
-    for row in rows:
-        item = found.setdefault((_name(row.model), row.outcome), {})
-        rounding = row.model.endswith(_ROUNDING)
-        key = (row.quantity, rounding, row.comparator, row.category)
-        if row.group != "all" or key in item:
-            rest.append(row)
-        else:
-            item[key] = row
-    for name, item in list(found.items()):
-        if not any(key[0] == Quantity.RISK_DIFFERENCE and not key[1] for key in item):
-            rest += found.pop(name).values()
-    return found, rest
-
-
-def _levels(item: _Item) -> list[str]:
-    """Levels with a difference of their own; none for an item of two answers."""
-    return [
-        category
-        for quantity, rounding, _, category in item
-        if quantity == Quantity.RISK_DIFFERENCE
-        and not rounding
-        and category
-        and not category.startswith(">=")
-    ]
-
-
-def _comparator(item: _Item) -> str:
-    return next(key[2] for key in item if key[0] == Quantity.RISK_DIFFERENCE)
-
-
-def _at(
-    item: _Item, quantity: str, category: str = "", *, rounding: bool = False, own: bool = False
-) -> GapRow | None:
-    return item.get((quantity, rounding, "" if own else _comparator(item), category))
-
-
-def _share(row: GapRow | None) -> str:
-    return DASH if row is None else percent(row.estimate)
-
-
-def _estimate(row: GapRow | None) -> str:
-    if row is None:
-        return DASH
-    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
-
-
-def _limits(row: GapRow | None) -> str:
-    return DASH if row is None else spread(row.quantity, row.lower, row.upper) or DASH
-
-
-def _gap(item: _Item, category: str = "") -> tuple[str, str, str]:
-    """The gap, its interval and its rounding bounds."""
-    row = _at(item, Quantity.RISK_DIFFERENCE, category)
-    bounds = _at(item, Quantity.RISK_DIFFERENCE, category, rounding=True)
-    size = DASH if row is None else points(row.estimate, signed=True)
-    return size, _limits(row), _limits(bounds)
-
-
-def _interval(item: _Item) -> str:
-    rows = [row for key, row in item.items() if not key[1] and row.interval_kind]
-    return interval_name(rows[0].interval_prob, rows[0].interval_kind) if rows else "interval"
-
-
-def _label(view: View, key: tuple[str, str]) -> str:
-    name, outcome = key
-    label, item = view.label(outcome), readable(name)
-    plain = {readable(outcome), label}
-    text = label if item in plain or item.startswith(readable(outcome)) else f"{label} ({item})"
-    if item.startswith(readable(outcome)) and item not in plain:
-        text = f"{label}, {item.removeprefix(readable(outcome)).strip()}"
-    return text[:1].upper() + text[1:]
-
-
-def _gap_table(view: View, items: Mapping[tuple[str, str], _Item]) -> Table:
-    comparators = list(dict.fromkeys(_comparator(item) for item in items.values()))
+def _gap_table(view: View, items: Mapping[tuple[str, str], Item]) -> Table:
+    comparators = list(dict.fromkeys(comparator_of(item) for item in items.values()))
     several = len(comparators) > 1
     first = next(iter(items.values()))
     lines = []
     for key, item in items.items():
-        gap = _at(item, Quantity.RISK_DIFFERENCE)
+        gap = found_at(item, Quantity.RISK_DIFFERENCE)
         lines.append(
             (
-                _label(view, key),
-                *((comparator_words(_comparator(item)),) if several else ()),
-                _share(_at(item, Quantity.SHARE, own=True)),
-                _share(_at(item, Quantity.SHARE)),
-                *_gap(item),
+                item_label(view, key),
+                *((comparator_words(comparator_of(item)),) if several else ()),
+                share_text(found_at(item, Quantity.SHARE, own=True)),
+                share_text(found_at(item, Quantity.SHARE)),
+                *gap_texts(item),
                 count(gap.n_member if gap else None),
                 count(gap.n_comparison if gap else None),
             )
@@ -185,7 +109,7 @@ def _gap_table(view: View, items: Mapping[tuple[str, str], _Item]) -> Table:
             "Members",
             "Others",
             "Gap, points",
-            _interval(first),
+            interval_text(first),
             "Rounding bounds",
             "Members asked",
             "Others asked",
@@ -196,46 +120,46 @@ def _gap_table(view: View, items: Mapping[tuple[str, str], _Item]) -> Table:
     )
 
 
-def _classes(view: View, key: tuple[str, str], item: _Item) -> list[Block]:
+def _classes(view: View, key: tuple[str, str], item: Item) -> list[Block]:
     """Level by level, then threshold by threshold."""
     levels = view.levels(key[1])
-    other = comparator_words(_comparator(item))
-    national = _comparator(item) == "national"
+    other = comparator_words(comparator_of(item))
+    national = comparator_of(item) == "national"
     by_level = Table(
-        caption=f"{_label(view, key)}: members against the {other}",
+        caption=f"{item_label(view, key)}: members against the {other}",
         header=(
             "Level",
             "Members",
             other.capitalize(),
             "Gap, points",
-            _interval(item),
+            interval_text(item),
             "Rounding bounds",
         ),
         rows=tuple(
             (
                 category_words(level, levels),
-                _share(_at(item, Quantity.SHARE, level, own=True)),
-                _share(_at(item, Quantity.SHARE, level)),
-                *_gap(item, level),
+                share_text(found_at(item, Quantity.SHARE, level, own=True)),
+                share_text(found_at(item, Quantity.SHARE, level)),
+                *gap_texts(item, level),
             )
-            for level in _levels(item)
+            for level in own_levels(item)
         ),
         notes=(_NATIONAL,) if national else (),
         mark=_MARK,
     )
     blocks: list[Block] = [by_level, *_thresholds(view, key, item)]
-    stands = _at(item, Quantity.SUPERIORITY)
+    stands = found_at(item, Quantity.SUPERIORITY)
     if stands is not None and stands.estimate is not None:
         text = (
             "A member drawn at random stands higher than a person drawn from the "
-            f"{other} with probability {percent(stands.estimate)} ({_interval(item)} "
-            f"{_limits(stands)}), ties counted as half; {percent(0.5)} would be no gap."
+            f"{other} with probability {percent(stands.estimate)} ({interval_text(item)} "
+            f"{limits_text(stands)}), ties counted as half; {percent(0.5)} would be no gap."
         )
         blocks.append(Paragraph(text=text))
     return blocks
 
 
-def _thresholds(view: View, key: tuple[str, str], item: _Item) -> list[Block]:
+def _thresholds(view: View, key: tuple[str, str], item: Item) -> list[Block]:
     thresholds = [
         k[3]
         for k in item
@@ -245,17 +169,17 @@ def _thresholds(view: View, key: tuple[str, str], item: _Item) -> list[Block]:
         return []
     shown = [name for name in _RATIOS if any(k[0] == name and not k[1] for k in item)]
     table = Table(
-        caption=f"{_label(view, key)}: gap at each threshold",
+        caption=f"{item_label(view, key)}: gap at each threshold",
         header=("At", "Gap, points", *(_capital(quantity_words(name)) for name in shown)),
         rows=tuple(
             (
                 category_words(at, view.levels(key[1])),
-                _estimate(_at(item, Quantity.RISK_DIFFERENCE, at)),
-                *(_estimate(_at(item, name, at)) for name in shown),
+                estimate_text(found_at(item, Quantity.RISK_DIFFERENCE, at)),
+                *(estimate_text(found_at(item, name, at)) for name in shown),
             )
             for at in thresholds
         ),
-        notes=(f"In brackets: {_interval(item)}.",),
+        notes=(f"In brackets: {interval_text(item)}.",),
         mark=_MARK,
     )
     return [table]
@@ -265,9 +189,9 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _ratio_table(view: View, items: Mapping[tuple[str, str], _Item]) -> list[Block]:
+def _ratio_table(view: View, items: Mapping[tuple[str, str], Item]) -> list[Block]:
     shown = [
-        name for name in _RATIOS if any(_at(item, name) is not None for item in items.values())
+        name for name in _RATIOS if any(found_at(item, name) is not None for item in items.values())
     ]
     if not shown:
         return []
@@ -275,13 +199,13 @@ def _ratio_table(view: View, items: Mapping[tuple[str, str], _Item]) -> list[Blo
     heads = [head for name in shown for head in (_capital(quantity_words(name)), "Rounding bounds")]
     lines = [
         (
-            _label(view, key),
+            item_label(view, key),
             *(
                 cell
                 for name in shown
                 for cell in (
-                    _estimate(_at(item, name)),
-                    _limits(_at(item, name, rounding=True)),
+                    estimate_text(found_at(item, name)),
+                    limits_text(found_at(item, name, rounding=True)),
                 )
             ),
         )
@@ -291,7 +215,7 @@ def _ratio_table(view: View, items: Mapping[tuple[str, str], _Item]) -> list[Blo
         caption="The same gaps as ratios",
         header=("Item", *heads),
         rows=tuple(lines),
-        notes=(f"In brackets: {_interval(first)}.",),
+        notes=(f"In brackets: {interval_text(first)}.",),
         mark=_MARK,
         brief=False,
     )
@@ -301,7 +225,7 @@ def _ratio_table(view: View, items: Mapping[tuple[str, str], _Item]) -> list[Blo
 def _rest_table(view: View, rows: Sequence[GapRow]) -> Table:
     lines = [
         (
-            _label(view, (_name(row.model), row.outcome)),
+            item_label(view, (item_name(row.model), row.outcome)),
             comparator_words(row.comparator),
             group_words(row.group),
             quantity_words(row.quantity),

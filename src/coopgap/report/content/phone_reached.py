@@ -1,0 +1,84 @@
+"""Who was reached by phone, beside the comparison people asked in person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coopgap.estimate import SensitivityRow
+from coopgap.report.document import Block, Heading, Items, Table
+from coopgap.report.values import DASH, p_value, percent, quantity_words, spread, value_words
+from coopgap.report.view import View
+from coopgap.report.words import clean, verdict_words
+from coopgap.vocabulary import Check, Verdict
+
+__all__ = ["reached_blocks"]
+
+
+def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
+    """Who was reached, once for all models that ask the same people the same covariates."""
+    mine = [row for row in rows if row.check == Check.PHONE_COMPOSITION and row.category]
+    shares = [
+        row
+        for row in mine
+        if row.quantity in ("share", "smd") and not row.variant.startswith("balanced")
+    ]
+    if not shares:
+        return []
+    tests = [
+        row
+        for row in rows
+        if row.check == Check.PHONE_COMPOSITION and row.quantity == "rao_scott_f"
+    ]
+    model = shares[0].model
+    found = {(row.category, row.quantity, row.variant): row for row in shares if row.model == model}
+    lines = []
+    for category in dict.fromkeys(key[0] for key in found):
+        phone = found.get((category, "share", "phone"))
+        person = found.get((category, "share", "in person"))
+        smd = found.get((category, "smd", ""))
+        variable, _, level = category.partition("=")
+        lines.append(
+            (
+                f"{view.label(variable)}: {clean(level)}",
+                *(_share(row) for row in (phone, person)),
+                DASH if smd is None else value_words("smd", smd.estimate),
+                _within(smd),
+            )
+        )
+    table = Table(
+        caption=f"Who was reached by phone (people of the model {view.label(shares[0].outcome)})",
+        header=("Level", "By phone", "In person", "Standardised difference", "Within 0.1"),
+        rows=tuple(lines),
+        trailing=1,
+        notes=(
+            "Other models that need other answers differ a little; all stand in sensitivity.csv.",
+        ),
+        mark=view.mark,
+        brief=False,
+    )
+    items = tuple(
+        (
+            f"{'All together' if not row.category else view.label(row.category)}:",
+            f"{quantity_words(row.quantity)} "
+            f"{value_words(row.quantity, row.estimate)}, p "
+            f"{p_value(row.p_value)}, {verdict_words(row.verdict)}.",
+        )
+        for row in tests
+        if row.model == model
+    )
+    return [Heading(text="Who was reached?"), table, *([Items(items=items)] if items else [])]
+
+
+def _within(row: SensitivityRow | None) -> str:
+    if row is None:
+        return DASH
+    words: dict[Verdict | None, str] = {Verdict.HOLDS: "yes", Verdict.CHANGES: "no"}
+    return words.get(row.verdict, verdict_words(row.verdict))
+
+
+def _share(row: SensitivityRow | None) -> str:
+    if row is None:
+        return DASH
+    if row.estimate is None:
+        return "suppressed" if row.verdict == Verdict.NOT_ASSESSED else DASH
+    return f"{percent(row.estimate)} ({spread('share', row.lower, row.upper)})"
