@@ -275,6 +275,12 @@ def test_markdown_is_escaped():
     assert escape_markdown("a|b <i> $x$\n# c") == r"a\|b &lt;i\> \$x\$ \# c"
     assert escape_markdown("- item") == r"\- item"
     assert MarkdownIt().render(escape_markdown("1. item")) == "<p>1. item</p>\n"
+    assert MarkdownIt().render(f"text\n{escape_markdown('==')}") == "<p>text\n==</p>\n"
+    assert MarkdownIt().render(escape_markdown("---")) == "<p>---</p>\n"
+    assert MarkdownIt().render(escape_markdown("1) item")) == "<p>1) item</p>\n"
+    assert "<a" not in MarkdownIt().render(escape_markdown("[a](b)"))
+    assert escape_markdown("+13.0 (9 to 17)") == "+13.0 (9 to 17)"
+    assert escape_markdown("40.0 %") == "40.0 %"
 
 
 def test_latex_is_escaped():

@@ -11,8 +11,8 @@ from coopgap.report.words import clean
 
 __all__ = ["escape_markdown", "markdown_page"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|<>&$~!])")
-_LEADING = re.compile(r"^(\d*)([-+=.])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|<>&$~!])")
+_LEADING = re.compile(r"^(\d*)([-+.)=])(?=[-=\s]|$)")
 
 
 def escape_markdown(text: str) -> str:
