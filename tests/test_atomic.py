@@ -110,7 +110,7 @@ for mark in range(10**6):
 """
 
 
-def kill_while_writing(target, delay):
+def check_kill_while_writing(target, delay):
     process = subprocess.Popen(
         [sys.executable, "-c", LOOP, str(target)], stdout=subprocess.PIPE, text=True
     )
@@ -127,10 +127,10 @@ def kill_while_writing(target, delay):
 @pytest.mark.parametrize("delay", [0.15, 0.22, 0.31])
 def test_a_kill_leaves_one_whole_output(tmp_path, delay):
     make(tmp_path / "warm", "first")
-    kill_while_writing(tmp_path / "out", delay)
+    check_kill_while_writing(tmp_path / "out", delay)
 
 
 @pytest.mark.slow
 def test_a_hundred_kills_leave_one_whole_output_each(tmp_path):
     for k in range(100):
-        kill_while_writing(tmp_path / "out", 0.1 + 0.003 * k)
+        check_kill_while_writing(tmp_path / "out", 0.1 + 0.003 * k)

@@ -46,7 +46,7 @@ def estimates(x, zone, outcome, weight, n_levels, link="logit"):
     return fit, cov, margins
 
 
-def same(here, there, rel=1e-6):
+def check_same(here, there, rel=1e-6):
     # Steep slopes near separation keep fewer digits: absolute errors stand for those.
     assert there[0].slopes == pytest.approx(here[0].slopes, rel=rel, abs=1e-8)
     assert there[1] == pytest.approx(here[1], rel=rel, abs=1e-8)
@@ -60,14 +60,14 @@ def test_row_order_does_not_matter(survey, seed):
     x, zone, outcome, weight, n_levels = survey
     order = np.random.default_rng(seed).permutation(len(x))
     here = estimates(*survey)
-    same(here, estimates(x[order], zone[order], outcome[order], weight[order], n_levels))
+    check_same(here, estimates(x[order], zone[order], outcome[order], weight[order], n_levels))
 
 
 @given(surveys(), st.floats(1e-3, 1e3))
 @settings(max_examples=15, deadline=None)
 def test_rescaled_weights_change_nothing(survey, scale):
     x, zone, outcome, weight, n_levels = survey
-    same(estimates(*survey), estimates(x, zone, outcome, scale * weight, n_levels))
+    check_same(estimates(*survey), estimates(x, zone, outcome, scale * weight, n_levels))
 
 
 @given(surveys())
@@ -81,7 +81,7 @@ def test_cells_and_people_are_the_same(survey):
         fit.bread, unit_scores(fit, rows), cells.counts, cells.squares, cluster
     ).cov
     margins = standardise(fit, rows, 0, rows[:, 0], cells.counts, cells.squares, cluster)
-    same(estimates(*survey), (fit, cov, margins))
+    check_same(estimates(*survey), (fit, cov, margins))
 
 
 @given(surveys())

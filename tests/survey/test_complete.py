@@ -61,6 +61,7 @@ SURVEY = Survey(
     weight=np.arange(1.0, 9.0),
     person=None,
     n_read=8,
+    encoding="UTF-8",
     dropped=(),
 )
 

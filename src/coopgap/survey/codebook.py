@@ -100,6 +100,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         weight=_weight(raw, study, rows),
         person=_person(raw, study, rows, phone),
         n_read=raw.n_rows,
+        encoding=raw.encoding,
         dropped=tuple(dropped),
     )
 

@@ -53,6 +53,8 @@ class Survey:
         the identifier of an in-person row.
     n_read
         Rows in the file.
+    encoding
+        Of the file's text, named or detected; empty where the format has none of its own.
     dropped
         What was left out before any model: people whose membership is missing, and so on.
     """
@@ -69,6 +71,7 @@ class Survey:
     weight: FloatArray | None
     person: tuple[str, ...] | None
     n_read: int
+    encoding: str
     dropped: tuple[Drop, ...]
 
     @property

@@ -14,67 +14,60 @@ from coopgap.vocabulary import Family
 __all__ = ["association_section", "details_section", "methods_section"]
 
 
+_CONDITIONS = (
+    (
+        "Nothing else that differs.",
+        "How far people who join were already different before they joined: "
+        f"{UNKNOWN}. The survey asks once.",
+    ),
+    (
+        "Who was asked.",
+        "The people asked would have to stand for those the sentence is about. How they were "
+        f"chosen within their zones is not in the file: {UNKNOWN}. A quota sample has no formal "
+        "margin of error; the intervals rest on a model.",
+    ),
+    (
+        "When.",
+        "Both groups would have to be asked at the same time about the same time. Dates are not "
+        f"compared here: {UNKNOWN}.",
+    ),
+    (
+        "Who had left the co-operative.",
+        "People who left count among the comparison people if they count at all, and those who "
+        f"stayed may be those it suited. How many had left: {UNKNOWN}.",
+    ),
+    (
+        "One person's membership and another's answers.",
+        "Comparison people live beside members; if a co-operative changes the place for both, "
+        f"the gap does not show it. How far it does: {UNKNOWN}.",
+    ),
+)
+_CAN_CARRY = (
+    "Every gap in this report is an association. To be read as more, each of the following would "
+    "have to hold; the tables cannot show that any of them does."
+)
+
+
 def association_section(view: View) -> Section:
     """The conditions, one by one, each with what this study knows of it."""
-    matched = dict.fromkeys(name for spec in view.study.models for name in spec.matching.on)
-    covariates = dict.fromkeys(name for spec in view.study.models for name in spec.covariates)
-    names = joined(view.labels(tuple(dict.fromkeys((*matched, *covariates))))) or "nothing"
-    mode = view.study.design.mode
-    items = (
-        (
-            "Comparability on what was matched.",
-            f"Members and comparison people are alike here in {names}, and in nothing else by "
-            "design. Whatever else differs between people who join and "
-            "people who do not is part of "
-            "the gap.",
-        ),
-        (
-            "Nothing else that differs.",
-            "How far people who join were already different before they joined: "
-            f"{UNKNOWN}. The survey asks once.",
-        ),
-        (
-            "Who was asked.",
-            "The people asked would have to stand for those the sentence is about. How they were "
-            f"chosen within their zones is not in the file: {UNKNOWN}. A "
-            "quota sample has no formal "
-            "margin of error; the intervals rest on a model.",
-        ),
-        (
-            "When.",
-            "Both groups would have to be asked at the same time about "
-            "the same time. Dates are not "
-            f"compared here: {UNKNOWN}.",
-        ),
-        (
-            "In which mode.",
-            "Headline gaps use interviews in person only."
-            if mode is not None
-            else f"Whether both groups were asked in the same mode: {UNKNOWN}.",
-        ),
-        (
-            "Who had left the co-operative.",
-            "People who left count among the comparison people if they count at all, and those who "
-            f"stayed may be those it suited. How many had left: {UNKNOWN}.",
-        ),
-        (
-            "One person's membership and another's answers.",
-            "Comparison people live beside members; if a co-operative changes the place for both, "
-            f"the gap does not show it. How far it does: {UNKNOWN}.",
-        ),
+    models = view.study.models
+    names = dict.fromkeys(name for spec in models for name in (*spec.matching.on, *spec.covariates))
+    alike = (
+        "Comparability on what was matched.",
+        "Members and comparison people are alike here in "
+        f"{joined(view.labels(tuple(names))) or 'nothing'}, and in nothing else by design. "
+        "Whatever else differs between people who join and people who do not is part of the gap.",
+    )
+    mode = (
+        "In which mode.",
+        "Headline gaps use interviews in person only."
+        if view.study.design.mode is not None
+        else f"Whether both groups were asked in the same mode: {UNKNOWN}.",
     )
     return Section(
         title="What an association would need to be more",
         anchor="association",
-        blocks=(
-            Paragraph(
-                text=(
-                    "Every gap in this report is an association. To be read as more, each of the "
-                    "following would have to hold; the tables cannot show that any of them does."
-                )
-            ),
-            Items(items=items),
-        ),
+        blocks=(Paragraph(text=_CAN_CARRY), Items(items=(alike, *_CONDITIONS, mode))),
     )
 
 
