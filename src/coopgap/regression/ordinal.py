@@ -1,15 +1,22 @@
-"""Cumulative link models on cells: weighted likelihood, exact derivatives, natural thresholds."""
+"""Maximum likelihood of cumulative link models on cells, with exact derivatives."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
+from coopgap.regression.cumulative import (
+    CumulativeFit,
+    intervals,
+    probabilities,
+    probability_jacobian,
+    split_columns,
+    unit_scores,
+)
 from coopgap.regression.links import LINKS, Link
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.rank import require_full_rank
@@ -17,67 +24,13 @@ from coopgap.study.spec import LinkName
 
 __all__ = [
     "CumulativeFit",
+    "Problem",
     "fit_ordinal",
     "probabilities",
     "probability_jacobian",
+    "standardised_problem",
     "unit_scores",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CumulativeFit:
-    """A fitted cumulative link model, P(Y ≤ j) = F(θ_j − x'b).
-
-    Parameters are ordered slopes, then thresholds: p = k + J − 1 of them.
-
-    Attributes
-    ----------
-    link
-        Name of F.
-    slopes
-        Shape (k,): b; positive raises the outcome.
-    thresholds
-        Shape (J − 1,): θ on the natural scale, not decreasing. Beside a level that nobody has
-        two thresholds coincide, or the outer one is infinite.
-    cov
-        Shape (p, p): inverse of the observed information of the weighted likelihood. It is the
-        bread of a sandwich; it is itself a covariance only where the weights count people.
-    present
-        Shape (J,): levels that somebody has.
-    log_likelihood
-        Σ w log P, weights as given.
-    n_obs
-        Unweighted people, or the sum of the weights where no people were given.
-    iterations
-        Newton steps.
-    max_gradient
-        Largest absolute score at the end, columns standardised, over the sum of weights.
-    """
-
-    link: LinkName
-    slopes: FloatArray
-    thresholds: FloatArray
-    cov: FloatArray
-    present: BoolArray
-    log_likelihood: float
-    n_obs: int
-    iterations: int
-    max_gradient: float
-
-    @property
-    def bread(self) -> FloatArray:
-        """Inverse of the observed information, shape (p, p)."""
-        return self.cov
-
-    @property
-    def params(self) -> FloatArray:
-        """Slopes, then thresholds, shape (p,)."""
-        return np.concatenate([self.slopes, self.thresholds])
-
-    @property
-    def std_errors(self) -> FloatArray:
-        """Square roots of the diagonal of `cov`, shape (p,)."""
-        return np.asarray(np.sqrt(np.diag(self.cov)))
 
 
 def fit_ordinal(
@@ -87,6 +40,7 @@ def fit_ordinal(
     people: IntArray | None = None,
     link: LinkName = "logit",
     terms: Sequence[str] | None = None,
+    free: Sequence[int] = (),
 ) -> CumulativeFit:
     """Maximum (weighted) likelihood of a cumulative link model.
 
@@ -102,6 +56,8 @@ def fit_ordinal(
         logit, probit or cloglog.
     terms
         k names, for messages.
+    free
+        Positions of columns freed from proportional odds: their slope may differ by threshold.
 
     Raises
     ------
@@ -128,34 +84,55 @@ def fit_ordinal(
         raise NotEstimable("everybody gave the same answer")
     rows, kept = _merged(np.asarray(x, dtype=np.float64), counts[:, present])
     require_full_rank(rows, terms)
-    share = kept.sum(axis=1) / kept.sum()
-    centre = share @ rows
-    scale = np.sqrt(share @ (rows - centre) ** 2)
-    k = rows.shape[1]
-    problem = _Problem((rows - centre) / scale, kept, LINKS[link])
-    start = np.concatenate(
-        [np.zeros(k), LINKS[link].quantile(np.cumsum(totals[present])[:-1] / totals.sum())]
-    )
-    found = maximise(
-        problem.point, start, float(totals.sum()), lambda p: bool((np.diff(p[k:]) > 0).all())
-    )
-    back = _unscale(centre, scale, int(present.sum()) - 1)
-    expand, outer = _expansion(present, k)
+    free = tuple(free)
+    problem, start, back = standardised_problem(rows, kept, link, free)
+    found = maximise(problem.point, start, float(totals.sum()), problem.ordered)
+    k = rows.shape[1] - len(free)
+    expand, outer = _expansion(present, k, len(free))
     to_natural = expand @ back
     params = to_natural @ found.params
-    thresholds = np.where(np.isnan(outer), params[k:], outer)
     cov = to_natural @ np.linalg.inv(found.point.information) @ to_natural.T
+    cuts = present.size - 1
     return CumulativeFit(
         link=link,
         slopes=params[:k],
-        thresholds=thresholds,
+        thresholds=np.where(np.isnan(outer), params[-cuts:], outer),
         cov=(cov + cov.T) / 2,
         present=present,
         log_likelihood=found.point.value,
         n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
         iterations=found.iterations,
         max_gradient=found.max_gradient,
+        free=free,
+        freed=params[k:-cuts].reshape(len(free), cuts),
     )
+
+
+def standardised_problem(
+    x: FloatArray, counts: FloatArray, link: LinkName, free: tuple[int, ...]
+) -> tuple[Problem, FloatArray, FloatArray]:
+    """The likelihood in centred and scaled columns, a start, and the way back.
+
+    Returns
+    -------
+    problem : Problem
+    start : FloatArray
+        Shape (p,): the margin's thresholds, no slopes.
+    back : FloatArray
+        Shape (p, p): linear map from its parameters to natural ones.
+    """
+    totals = counts.sum(axis=0)
+    share = counts.sum(axis=1) / totals.sum()
+    centre = share @ x
+    scale = np.sqrt(share @ (x - centre) ** 2)
+    fixed, freed = split_columns((x - centre) / scale, free)
+    problem = Problem(fixed, np.column_stack([-freed, np.ones(len(x))]), counts, LINKS[link])
+    cuts = counts.shape[1] - 1
+    slopes = fixed.shape[1] + len(free) * cuts
+    start = np.concatenate(
+        [np.zeros(slopes), LINKS[link].quantile(np.cumsum(totals)[:-1] / totals.sum())]
+    )
+    return problem, start, _unscale(centre, scale, free, cuts)
 
 
 def _merged(x: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -169,73 +146,62 @@ def _merged(x: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     return x[new], np.add.reduceat(counts, np.flatnonzero(new), axis=0)
 
 
-def _unscale(centre: FloatArray, scale: FloatArray, n_thresholds: int) -> FloatArray:
+def _unscale(centre: FloatArray, scale: FloatArray, free: tuple[int, ...], cuts: int) -> FloatArray:
     """Linear map from parameters of standardised columns to natural ones, shape (p, p)."""
-    k = centre.size
-    back = np.eye(k + n_thresholds)
-    back[:k, :k] = np.diag(1 / scale)
-    back[k:, :k] = centre / scale
+    fixed = np.setdiff1d(np.arange(centre.size), free)
+    factors = np.concatenate([1 / scale[fixed], np.repeat(1 / scale[list(free)], cuts)])
+    back = np.diag(np.concatenate([factors, np.ones(cuts)]))
+    thresholds = back[factors.size :]
+    thresholds[:, : fixed.size] = centre[fixed] / scale[fixed]
+    for number, column in enumerate(free):
+        start = fixed.size + number * cuts
+        thresholds[:, start : start + cuts] = np.eye(cuts) * centre[column] / scale[column]
     return back
 
 
-def _expansion(present: BoolArray, k: int) -> tuple[FloatArray, FloatArray]:
+def _expansion(present: BoolArray, k: int, n_free: int) -> tuple[FloatArray, FloatArray]:
     """Map from parameters over the levels present to parameters over all levels.
 
-    Returns the map, shape (k + J − 1, p), and for each threshold ±inf where it lies outside the
-    levels present, NaN elsewhere.
+    Returns the map, shape (k + (n_free + 1)(J − 1), p), and for each threshold ±inf where it
+    lies outside the levels present, NaN elsewhere.
     """
     below = np.cumsum(present)[:-1]
     n_present = int(present.sum())
-    expand = np.zeros((k + present.size - 1, k + n_present - 1))
-    expand[:k, :k] = np.eye(k)
     outer = np.where(below == 0, -np.inf, np.where(below == n_present, np.inf, np.nan))
     inner = np.flatnonzero(np.isnan(outer))
-    expand[k + inner, k + below[inner] - 1] = 1.0
+    block = np.zeros((present.size - 1, n_present - 1))
+    block[inner, below[inner] - 1] = 1.0
+    blocks = np.kron(np.eye(n_free + 1), block)
+    expand = np.zeros((k + len(blocks), k + blocks.shape[1]))
+    expand[:k, :k] = np.eye(k)
+    expand[k:, k:] = blocks
     return expand, outer
 
 
-class _Intervals(NamedTuple):
-    """Derivatives of log P(Y = j) in its two ends, each of shape (c, J).
+class Problem(NamedTuple):
+    """The weighted log-likelihood of standardised rows; every level is present.
 
-    `upper` is f(upper)/P and `lower` is f(lower)/P: the score is `upper`, −`lower`.
+    `sides`, shape (c, q + 1), multiply the parameters that differ by threshold: minus the freed
+    columns, then ones for the thresholds themselves. Parameters are slopes, then for each side
+    one value a threshold.
     """
 
-    log_prob: FloatArray
-    upper: FloatArray
-    lower: FloatArray
-
-
-def _intervals(eta: FloatArray, link: Link) -> _Intervals:
-    """Each level as an interval between two of the cut points η, shape (c, J − 1)."""
-    edge = np.full((eta.shape[0], 1), np.inf)
-    upper, lower = np.hstack([eta, edge]), np.hstack([-edge, eta])
-    empty = upper <= lower
-    with np.errstate(all="ignore"):
-        log_prob = link.log_interval(
-            np.where(empty, np.inf, upper), np.where(empty, -np.inf, lower)
-        )
-        log_prob = np.where(empty, -np.inf, log_prob)
-        log_density = np.where(np.isfinite(eta), link.log_density(eta), -np.inf)
-        at_upper, at_lower = np.hstack([log_density, -edge]), np.hstack([-edge, log_density])
-        return _Intervals(
-            log_prob=log_prob,
-            upper=np.where(empty, 0.0, np.exp(at_upper - log_prob)),
-            lower=np.where(empty, 0.0, np.exp(at_lower - log_prob)),
-        )
-
-
-class _Problem(NamedTuple):
-    """The weighted log-likelihood of standardised rows; every level is present."""
-
     x: FloatArray
+    sides: FloatArray
     counts: FloatArray
     link: Link
 
+    def ordered(self, params: FloatArray) -> bool:
+        """Whether thresholds rise; freed columns are held in order by the likelihood alone."""
+        cuts = self.counts.shape[1] - 1
+        return self.sides.shape[1] > 1 or bool((np.diff(params[-cuts:]) > 0).all())
+
     def point(self, params: FloatArray) -> Point:
-        """Log-likelihood, score and observed information at slopes then thresholds."""
+        """Log-likelihood, score and observed information."""
         k = self.x.shape[1]
-        eta = params[k:] - (self.x @ params[:k])[:, None]
-        at = _intervals(eta, self.link)
+        by_threshold = params[k:].reshape(self.sides.shape[1], -1)
+        eta = self.sides @ by_threshold - (self.x @ params[:k])[:, None]
+        at = intervals(eta, self.link)
         n, seen = self.counts, self.counts > 0
         with np.errstate(all="ignore"):
             value = float(np.where(seen, n * at.log_prob, 0.0).sum())
@@ -247,45 +213,21 @@ class _Problem(NamedTuple):
         return Point(value, self._score(up - low), self._information(diagonal, off))
 
     def _score(self, slope: FloatArray) -> FloatArray:
-        return np.concatenate([-self.x.T @ slope.sum(axis=1), slope.sum(axis=0)])
+        return np.concatenate([-self.x.T @ slope.sum(axis=1), (self.sides.T @ slope).ravel()])
 
     def _information(self, diagonal: FloatArray, off: FloatArray) -> FloatArray:
         """From the tridiagonal negative Hessian in η of each cell."""
         row = diagonal.copy()
         row[:, :-1] += off
         row[:, 1:] += off
-        side, sums = off.sum(axis=0), diagonal.sum(axis=0)
-        thresholds = np.diag(sums) + np.diag(side, 1) + np.diag(side, -1)
-        cross = -self.x.T @ row
+        q, cuts = self.sides.shape[1], diagonal.shape[1]
+        pairs = np.einsum("ca,cb->cab", self.sides, self.sides)
+        within = np.zeros((q, cuts, q, cuts))
+        step = np.arange(cuts - 1)
+        within[:, np.arange(cuts), :, np.arange(cuts)] = np.einsum("cab,cj->jab", pairs, diagonal)
+        within[:, step, :, step + 1] = np.einsum("cab,cj->jab", pairs, off)
+        within[:, step + 1, :, step] = within[:, step, :, step + 1].swapaxes(1, 2)
+        cross = -np.einsum("ck,cq,cj->kqj", self.x, self.sides, row, optimize=True)
+        cross = cross.reshape(self.x.shape[1], q * cuts)
         slopes = (self.x * row.sum(axis=1)[:, None]).T @ self.x
-        return np.block([[slopes, cross], [cross.T, thresholds]])
-
-
-def _eta(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    return np.asarray(fit.thresholds - (np.asarray(x, dtype=np.float64) @ fit.slopes)[:, None])
-
-
-def probabilities(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    """P(Y = j) for design rows `x`, shape (c, k); the result has shape (c, J)."""
-    return np.asarray(np.exp(_intervals(_eta(fit, x), LINKS[fit.link]).log_prob))
-
-
-def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    """Score of one person of weight one in cell c at level j, shape (c, J, p).
-
-    Levels that nobody has get zeros.
-    """
-    at = _intervals(_eta(fit, x), LINKS[fit.link])
-    c, n_levels = at.upper.shape
-    score = np.zeros((c, n_levels, fit.slopes.size + n_levels - 1))
-    score[:, :, : fit.slopes.size] = -(at.upper - at.lower)[:, :, None] * x[:, None, :]
-    thresholds = score[:, :, fit.slopes.size :]
-    level = np.arange(n_levels - 1)
-    thresholds[:, level, level] = at.upper[:, :-1]
-    thresholds[:, level + 1, level] = -at.lower[:, 1:]
-    return score
-
-
-def probability_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    """Derivative of P(Y = j) in every parameter, shape (c, J, p)."""
-    return np.asarray(probabilities(fit, x)[:, :, None] * unit_scores(fit, x))
+        return np.block([[slopes, cross], [cross.T, within.reshape(q * cuts, q * cuts)]])
