@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray
 from coopgap.errors import NotEstimable
+from coopgap.regression.cumulative import split_columns
 from coopgap.survey.cells import group_codes
 
 __all__ = ["check_separation", "separated_terms"]
@@ -16,7 +17,9 @@ __all__ = ["check_separation", "separated_terms"]
 _SLACK = 1e-6
 
 
-def separated_terms(x: FloatArray, counts: FloatArray, terms: Sequence[str]) -> tuple[str, ...]:
+def separated_terms(
+    x: FloatArray, counts: FloatArray, terms: Sequence[str], free: Sequence[int] = ()
+) -> tuple[str, ...]:
     """Terms without a finite estimate in a cumulative model.
 
     Parameters
@@ -27,6 +30,8 @@ def separated_terms(x: FloatArray, counts: FloatArray, terms: Sequence[str]) -> 
         Shape (c, J): only where they are positive matters.
     terms
         k names.
+    free
+        Positions of columns freed from proportional odds.
 
     Returns
     -------
@@ -38,22 +43,32 @@ def separated_terms(x: FloatArray, counts: FloatArray, terms: Sequence[str]) -> 
     -----
     One stacked linear programme: the maximum is finite unless some (t, d) ≠ 0 has
     t_{y−1} ≤ x'd ≤ t_y for everybody (Albert & Anderson 1984; Haberman 1980). Asking it of each
-    split by itself would flag data whose proportional-odds estimate is finite. The total slack
-    is maximised over |d| ≤ 1 (Konis 2007), columns scaled to [0, 1]; a positive total means
-    separation. Distinct rows enter once, with their lowest and highest level.
+    split by itself would flag data whose proportional-odds estimate is finite; a freed column
+    has its own d at each cut. The total slack is maximised over |d| ≤ 1 (Konis 2007), columns
+    scaled to [0, 1]; a positive total means separation. Distinct rows enter once; without freed
+    columns only with their lowest and highest level, because t rises.
     """
     seen = np.asarray(counts, dtype=np.float64) > 0
     seen = seen[:, seen.any(axis=0)]
     used = seen.any(axis=1)
-    rows, low, high = _extremes(np.asarray(x, dtype=np.float64)[used], seen[used])
-    k, n_cuts = rows.shape[1], seen.shape[1] - 1
-    if not k or n_cuts < 1:
+    rows, answered = _distinct(np.asarray(x, dtype=np.float64)[used], seen[used])
+    k, cuts = rows.shape[1], seen.shape[1] - 1
+    if not k or cuts < 1:
         return ()
-    direction = _direction(rows, low, high, n_cuts)
-    return tuple(term for term, move in zip(terms, direction, strict=True) if abs(move) > _SLACK)
+    if not free:
+        answered = _extremes(answered)
+    direction = _direction(_constraints(rows, answered, tuple(free)), k - len(free), k)
+    fixed = np.setdiff1d(np.arange(k), list(free))
+    moves = np.zeros(k)
+    moves[fixed] = np.abs(direction[: fixed.size])
+    by_cut = direction[fixed.size : fixed.size + len(free) * cuts].reshape(len(free), cuts)
+    moves[list(free)] = np.abs(by_cut).max(axis=1, initial=0.0)
+    return tuple(term for term, move in zip(terms, moves, strict=True) if move > _SLACK)
 
 
-def check_separation(x: FloatArray, counts: FloatArray, terms: Sequence[str]) -> None:
+def check_separation(
+    x: FloatArray, counts: FloatArray, terms: Sequence[str], free: Sequence[int] = ()
+) -> None:
     """Refuse data in which some estimate would be infinite.
 
     Raises
@@ -61,47 +76,62 @@ def check_separation(x: FloatArray, counts: FloatArray, terms: Sequence[str]) ->
     NotEstimable
         Naming the terms.
     """
-    found = separated_terms(x, counts, terms)
+    found = separated_terms(x, counts, terms, free)
     if found:
         raise NotEstimable(f"separation: no finite estimate for {', '.join(found)}")
 
 
-def _extremes(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Distinct rows scaled to [0, 1] with the lowest and highest level among each."""
+def _distinct(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Distinct rows scaled to [0, 1] with the levels that occur among each."""
     span = np.ptp(x, axis=0)
     scaled = (x - x.min(axis=0)) / np.where(span > 0, span, 1.0)
     columns = [np.unique(column, return_inverse=True)[1] for column in scaled.T]
     codes, index = group_codes(columns) if columns else (np.zeros((1, 0)), np.zeros(len(x), int))
-    n_levels = seen.shape[1]
-    low = np.full(codes.shape[0], n_levels)
-    high = np.full(codes.shape[0], -1)
-    np.minimum.at(low, index, seen.argmax(axis=1))
-    np.maximum.at(high, index, n_levels - 1 - seen[:, ::-1].argmax(axis=1))
-    first = np.unique(index, return_index=True)[1]
-    return scaled[first], low, high
+    answered = np.zeros((codes.shape[0], seen.shape[1]), dtype=bool)
+    np.logical_or.at(answered, index, seen)
+    return scaled[np.unique(index, return_index=True)[1]], answered
 
 
-def _direction(x: FloatArray, low: IntArray, high: IntArray, n_cuts: int) -> FloatArray:
-    """Slopes of the direction of recession with the largest total slack, zero if there is none."""
-    k = x.shape[1]
-    under = np.flatnonzero(low < n_cuts)
-    over = np.flatnonzero(high > 0)
-    constraints = np.zeros((under.size + over.size + n_cuts - 1, k + n_cuts))
-    a, b, c = np.split(constraints, [under.size, under.size + over.size])
-    a[:, :k] = x[under]
-    a[np.arange(under.size), k + low[under]] = -1.0
-    b[:, :k] = -x[over]
-    b[np.arange(over.size), k + high[over] - 1] = 1.0
-    step = np.arange(n_cuts - 1)
-    c[step, k + step], c[step, k + step + 1] = 1.0, -1.0
+def _extremes(answered: BoolArray) -> BoolArray:
+    """Only the lowest and the highest level of each row."""
+    row = np.arange(len(answered))
+    kept = np.zeros_like(answered)
+    kept[row, answered.argmax(axis=1)] = True
+    kept[row, answered.shape[1] - 1 - answered[:, ::-1].argmax(axis=1)] = True
+    return kept
+
+
+def _constraints(x: FloatArray, answered: BoolArray, free: tuple[int, ...]) -> FloatArray:
+    """Rows a with a'(d, freed d, t) ≤ 0 for directions in which nobody's likelihood falls."""
+    fixed, freed = split_columns(x, free)
+    cuts = answered.shape[1] - 1
+    sides = np.column_stack([-freed, np.ones(len(x))])
+    row, cut = np.nonzero(answered[:, :-1])
+    above, cut_above = np.nonzero(answered[:, 1:])
+    sign = np.concatenate([np.full(row.size, -1.0), np.ones(above.size)])
+    row, cut = np.concatenate([row, above]), np.concatenate([cut, cut_above])
+    blocks = np.zeros((row.size, sides.shape[1], cuts))
+    blocks[np.arange(row.size), :, cut] = sign[:, None] * sides[row]
+    people = np.column_stack([-sign[:, None] * fixed[row], blocks.reshape(row.size, -1)])
+    if free:
+        return people
     # The slack between cuts counts too: two groups that share one middle level move apart there.
+    rising = np.zeros((cuts - 1, people.shape[1]))
+    step = np.arange(cuts - 1)
+    rising[step, fixed.shape[1] + step], rising[step, fixed.shape[1] + step + 1] = 1.0, -1.0
+    return np.vstack([people, rising])
+
+
+def _direction(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
+    """Direction of recession with the largest total slack, zero if there is none."""
     objective = constraints.sum(axis=0)
-    bounds = [(-1.0, 1.0)] * k + [(-float(k), float(k))] * n_cuts
+    rest = constraints.shape[1] - n_fixed
+    bounds = [(-1.0, 1.0)] * n_fixed + [(-float(k), float(k))] * rest
     solved = linprog(
         objective, A_ub=constraints, b_ub=np.zeros(len(constraints)), bounds=bounds, method="highs"
     )
     if solved.status != 0 or solved.x is None:
         raise NotEstimable("the check for separation could not be solved")
     if -float(objective @ solved.x) <= _SLACK:
-        return np.zeros(k)
-    return np.asarray(solved.x[:k])
+        return np.zeros(constraints.shape[1])
+    return np.asarray(solved.x)
