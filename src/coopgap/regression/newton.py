@@ -10,13 +10,15 @@ import numpy as np
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 
-__all__ = ["Maximum", "Point", "maximise"]
+__all__ = ["Maximum", "Point", "maximise", "supremum"]
 
 _MAX_ITERATIONS = 100
 _MAX_HALVINGS = 60
 _GRADIENT_TOLERANCE = 1e-10
 _STEP_TOLERANCE = 1e-7
 _INFORMATION_LEFT = 1e-9
+_RIDGE = 1e-9
+_GAIN_LEFT = 1e-10
 
 
 class Point(NamedTuple):
@@ -130,3 +132,39 @@ def _polish(
     if not largest <= found.max_gradient:
         return found
     return Maximum(candidate, point, found.iterations + 1, largest)
+
+
+def supremum(evaluate: Callable[[FloatArray], Point], start: FloatArray) -> float:
+    """Least upper bound of a log-likelihood whose maximum may lie at infinity.
+
+    Parameters
+    ----------
+    evaluate
+        Log-likelihood, gradient and information at parameters of order one.
+    start
+        Shape (p,), inside the domain.
+
+    Raises
+    ------
+    NotEstimable
+        If it still rises after the last iteration.
+
+    Notes
+    -----
+    Newton steps with a little added to the diagonal of the information, which vanishes along
+    directions of recession. A step there adds about one to the parameter and leaves 1/e of what
+    the likelihood has yet to rise, so what is left at the end is of the order of the last gain.
+    """
+    params, point = start, evaluate(start)
+    ridge = _RIDGE * float(np.trace(point.information)) / max(start.size, 1)
+    for _ in range(_MAX_ITERATIONS):
+        damped = point._replace(information=point.information + ridge * np.eye(start.size))
+        before = point.value
+        try:
+            step = _newton_step(damped)
+            params, point = _halve(evaluate, lambda at: True, params, point, step)
+        except NotEstimable:
+            return before
+        if abs(point.value - before) <= _GAIN_LEFT * (abs(before) + 1.0):
+            return point.value
+    raise NotEstimable(f"the likelihood still rises after {_MAX_ITERATIONS} iterations")

@@ -1,0 +1,263 @@
+"""Tests of proportional odds: likelihood ratio, Brant's Wald, a clustered Wald, a bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.regression.covariance import cluster_covariance
+from coopgap.regression.cumulative import CumulativeFit, probabilities, unit_scores
+from coopgap.regression.newton import supremum
+from coopgap.regression.ordinal import fit_ordinal, standardised_problem
+from coopgap.regression.separation import separated_terms
+from coopgap.study.spec import LinkName
+
+__all__ = [
+    "ProportionalityTest",
+    "bootstrap_ratio",
+    "brant",
+    "likelihood_ratio",
+    "robust_wald",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProportionalityTest:
+    """A test that named columns have one slope at every threshold.
+
+    Attributes
+    ----------
+    statistic
+        Chi-square, or F where `df_error` is finite.
+    df
+        Restrictions.
+    df_error
+        Degrees of freedom of the covariance; infinite for a chi-square.
+    p_value
+        Upper tail.
+    at_supremum
+        Whether some freed slope is infinite: the likelihood is then taken at its supremum, and
+        `df` counts restrictions that the chi-square does not quite follow.
+    """
+
+    statistic: float
+    df: int
+    df_error: float
+    p_value: float
+    at_supremum: bool = False
+
+
+def likelihood_ratio(
+    x: FloatArray, counts: FloatArray, columns: Sequence[int], link: LinkName = "logit"
+) -> ProportionalityTest:
+    """Likelihood ratio against the model in which `columns` are freed.
+
+    Parameters
+    ----------
+    x
+        Shape (c, k): design rows of cells.
+    counts
+        Shape (c, J): people, or weights that count people.
+    columns
+        Positions of the columns freed together: those of one term, or all.
+    link
+        As in `fit_ordinal`.
+
+    Raises
+    ------
+    NotEstimable
+        If the proportional fit itself has no finite maximum, or there are two levels.
+
+    References
+    ----------
+    Peterson & Harrell (1990), Applied Statistics 39, 205-217.
+    """
+    restricted = fit_ordinal(x, counts, link=link)
+    value, finite = _freed_log_likelihood(x, counts, columns, link)
+    statistic = max(2 * (value - restricted.log_likelihood), 0.0)
+    df = len(columns) * (int(restricted.present.sum()) - 2)
+    if not df:
+        raise NotEstimable("two levels have one threshold: nothing to test")
+    return ProportionalityTest(
+        statistic=statistic,
+        df=df,
+        df_error=np.inf,
+        p_value=float(stats.chi2.sf(statistic, df)),
+        at_supremum=not finite,
+    )
+
+
+def _freed_log_likelihood(
+    x: FloatArray, counts: FloatArray, columns: Sequence[int], link: LinkName
+) -> tuple[float, bool]:
+    """Largest log-likelihood with `columns` freed, and whether it is attained."""
+    terms = tuple(str(column) for column in range(x.shape[1]))
+    if not separated_terms(x, counts, terms, columns):
+        return fit_ordinal(x, counts, link=link, free=columns).log_likelihood, True
+    used = counts.sum(axis=1) > 0
+    kept = counts[used][:, counts.sum(axis=0) > 0]
+    problem, start, _ = standardised_problem(x[used], kept, link, tuple(columns))
+    return supremum(problem.point, start), False
+
+
+def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> ProportionalityTest:
+    """Brant's Wald test: slopes of the J − 1 separate logits are equal for `columns`.
+
+    Parameters
+    ----------
+    x, counts, columns
+        As in `likelihood_ratio`.
+
+    Raises
+    ------
+    NotEstimable
+        If a split by itself has no finite estimate, or there are two levels.
+
+    Notes
+    -----
+    The splits share people: the covariance block of cuts j < l is
+    V_j X'diag(n p_l (1 − p_j)) X V_l with p = P(Y > cut) from each split's own fit.
+
+    References
+    ----------
+    Brant (1990), Biometrics 46, 1171-1178.
+    """
+    counts = counts[:, counts.sum(axis=0) > 0]
+    cuts, k = counts.shape[1] - 1, x.shape[1]
+    if cuts < 2:
+        raise NotEstimable("two levels have one threshold: nothing to test")
+    people = counts.sum(axis=1)
+    design = np.column_stack([x, -np.ones(len(x))])
+    fits = [_split(x, counts, cut) for cut in range(cuts)]
+    above = [probabilities(fit, x)[:, 1] for fit in fits]
+    slopes = np.array([fit.slopes[list(columns)] for fit in fits])
+    cov = np.zeros((cuts, k + 1, cuts, k + 1))
+    for j in range(cuts):
+        for m in range(j, cuts):
+            shared = people * above[m] * (1 - above[j])
+            cov[j, :, m] = fits[j].cov @ ((design * shared[:, None]).T @ design) @ fits[m].cov
+            cov[m, :, j] = cov[j, :, m].T
+    chosen = cov[:, list(columns)][:, :, :, list(columns)].reshape(slopes.size, slopes.size)
+    return _equal_over_cuts(slopes, chosen, np.inf)
+
+
+def _split(x: FloatArray, counts: FloatArray, cut: int) -> CumulativeFit:
+    low = counts[:, : cut + 1].sum(axis=1)
+    split = np.column_stack([low, counts.sum(axis=1) - low])
+    terms = tuple(str(column) for column in range(x.shape[1]))
+    if separated_terms(x, split, terms):
+        raise NotEstimable(f"the split above level {cut + 1} has no finite estimate by itself")
+    return fit_ordinal(x, split)
+
+
+def robust_wald(
+    x: FloatArray,
+    counts: FloatArray,
+    squares: FloatArray,
+    cluster: IntArray | None,
+    columns: Sequence[int],
+    link: LinkName = "logit",
+) -> ProportionalityTest:
+    """Wald test in the freed model with the sandwich covariance: right with weights and zones.
+
+    Parameters
+    ----------
+    x, counts, columns, link
+        As in `likelihood_ratio`; `counts` may be any weights.
+    squares
+        Shape (c, J): sums of squared weights.
+    cluster
+        Shape (c,), or None for independent people.
+
+    Returns
+    -------
+    ProportionalityTest
+        F with G − 1 error degrees of freedom, or chi-square without clusters.
+
+    Raises
+    ------
+    NotEstimable
+        If the freed model has no finite maximum.
+    """
+    terms = tuple(str(column) for column in range(x.shape[1]))
+    if separated_terms(x, counts, terms, columns):
+        raise NotEstimable("a slope that may differ by threshold has no finite estimate")
+    fit = fit_ordinal(x, counts, link=link, free=columns)
+    found = cluster_covariance(fit.cov, unit_scores(fit, x), counts, squares, cluster)
+    inner = np.isfinite(fit.thresholds) & (np.diff(fit.thresholds, prepend=-np.inf) > 0)
+    cuts = fit.thresholds.size
+    positions = fit.slopes.size + np.arange(fit.freed.size).reshape(-1, cuts)[:, inner]
+    cov = found.cov[np.ix_(positions.T.ravel(), positions.T.ravel())]
+    return _equal_over_cuts(fit.freed[:, inner].T, cov, found.df)
+
+
+def _equal_over_cuts(slopes: FloatArray, cov: FloatArray, df_error: float) -> ProportionalityTest:
+    """Wald test that rows of `slopes`, shape (cuts, q), are equal; `cov` goes row by row."""
+    cuts, q = slopes.shape
+    if cuts < 2:
+        raise NotEstimable("one threshold: nothing to test")
+    differences = np.kron(np.column_stack([-np.ones(cuts - 1), np.eye(cuts - 1)]), np.eye(q))
+    apart = differences @ slopes.ravel()
+    wald = float(apart @ np.linalg.solve(differences @ cov @ differences.T, apart))
+    df = apart.size
+    if np.isinf(df_error):
+        return ProportionalityTest(
+            statistic=wald, df=df, df_error=df_error, p_value=float(stats.chi2.sf(wald, df))
+        )
+    return ProportionalityTest(
+        statistic=wald / df,
+        df=df,
+        df_error=df_error,
+        p_value=float(stats.f.sf(wald / df, df, df_error)),
+    )
+
+
+def bootstrap_ratio(
+    x: FloatArray,
+    people: IntArray,
+    columns: Sequence[int],
+    *,
+    replicates: int,
+    seed: int,
+    link: LinkName = "logit",
+) -> tuple[float, float]:
+    """Parametric bootstrap of the likelihood ratio, for tables too sparse for a chi-square.
+
+    Parameters
+    ----------
+    x, columns, link
+        As in `likelihood_ratio`.
+    people
+        Shape (c, J): unweighted people.
+    replicates
+        Surveys drawn from the proportional fit.
+    seed
+        The same seed gives the same p-value.
+
+    Returns
+    -------
+    p_value : float
+        (1 + replicates with a ratio at least as large) / (1 + replicates used).
+    used : float
+        Share of replicates in which both fits exist.
+    """
+    observed = likelihood_ratio(x, people.astype(np.float64), columns, link).statistic
+    fit = fit_ordinal(x, people.astype(np.float64), link=link)
+    chances, totals = probabilities(fit, x), people.sum(axis=1)
+    chances = chances / chances.sum(axis=1, keepdims=True)
+    rng = np.random.default_rng(seed)
+    larger = used = 0
+    for _ in range(replicates):
+        drawn = rng.multinomial(totals, chances).astype(np.float64)
+        try:
+            ratio = likelihood_ratio(x, drawn, columns, link).statistic
+        except NotEstimable:
+            continue
+        used += 1
+        larger += ratio >= observed
+    return (1 + larger) / (1 + used), used / replicates
