@@ -61,6 +61,8 @@ class CumulativeFit:
         Positions of the q freed columns z in the design rows.
     freed
         Shape (q, J − 1): γ, a slope at each threshold; zero at infinite thresholds.
+    bias_reduced
+        Whether the estimates solve bias-reducing adjusted scores instead of the likelihood's.
     """
 
     link: LinkName
@@ -74,6 +76,7 @@ class CumulativeFit:
     max_gradient: float
     free: tuple[int, ...] = ()
     freed: FloatArray = field(default_factory=_none_freed)
+    bias_reduced: bool = False
 
     @property
     def bread(self) -> FloatArray:

@@ -26,6 +26,7 @@ __all__ = [
     "CumulativeFit",
     "Problem",
     "fit_ordinal",
+    "natural_fit",
     "probabilities",
     "probability_jacobian",
     "standardised_problem",
@@ -87,24 +88,66 @@ def fit_ordinal(
     free = tuple(free)
     problem, start, back = standardised_problem(rows, kept, link, free)
     found = maximise(problem.point, start, float(totals.sum()), problem.ordered)
-    k = rows.shape[1] - len(free)
-    expand, outer = _expansion(present, k, len(free))
-    to_natural = expand @ back
-    params = to_natural @ found.params
-    cov = to_natural @ np.linalg.inv(found.point.information) @ to_natural.T
-    cuts = present.size - 1
-    return CumulativeFit(
+    return natural_fit(
+        found.params,
+        np.linalg.inv(found.point.information),
+        back,
+        present,
         link=link,
-        slopes=params[:k],
-        thresholds=np.where(np.isnan(outer), params[-cuts:], outer),
-        cov=(cov + cov.T) / 2,
-        present=present,
+        free=free,
         log_likelihood=found.point.value,
         n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
         iterations=found.iterations,
         max_gradient=found.max_gradient,
+    )
+
+
+def natural_fit(
+    params: FloatArray,
+    cov: FloatArray,
+    back: FloatArray,
+    present: BoolArray,
+    *,
+    link: LinkName,
+    free: tuple[int, ...],
+    log_likelihood: float,
+    n_obs: int,
+    iterations: int,
+    max_gradient: float,
+    bias_reduced: bool = False,
+) -> CumulativeFit:
+    """Estimates of standardised columns over the levels present as a fit on the natural scale.
+
+    Parameters
+    ----------
+    params, cov
+        Shapes (p,) and (p, p): estimates and inverse information in standardised columns.
+    back
+        From `standardised_problem`.
+    present
+        Shape (J,): levels that somebody has.
+    link, free, log_likelihood, n_obs, iterations, max_gradient, bias_reduced
+        As in `CumulativeFit`.
+    """
+    cuts = present.size - 1
+    slopes = params.size - (len(free) + 1) * (int(present.sum()) - 1)
+    expand, outer = _expansion(present, slopes, len(free))
+    to_natural = expand @ back
+    natural = to_natural @ params
+    natural_cov = to_natural @ cov @ to_natural.T
+    return CumulativeFit(
+        link=link,
+        slopes=natural[:slopes],
+        thresholds=np.where(np.isnan(outer), natural[-cuts:], outer),
+        cov=(natural_cov + natural_cov.T) / 2,
+        present=present,
+        log_likelihood=log_likelihood,
+        n_obs=n_obs,
+        iterations=iterations,
+        max_gradient=max_gradient,
         free=free,
-        freed=params[k:-cuts].reshape(len(free), cuts),
+        freed=natural[slopes:-cuts].reshape(len(free), cuts),
+        bias_reduced=bias_reduced,
     )
 
 
@@ -202,7 +245,7 @@ class Problem(NamedTuple):
         by_threshold = params[k:].reshape(self.sides.shape[1], -1)
         eta = self.sides @ by_threshold - (self.x @ params[:k])[:, None]
         at = intervals(eta, self.link)
-        n, seen = self.counts, self.counts > 0
+        n, seen = self.counts, self.counts != 0
         with np.errstate(all="ignore"):
             value = float(np.where(seen, n * at.log_prob, 0.0).sum())
             up = np.where(seen, n * at.upper, 0.0)[:, :-1]
