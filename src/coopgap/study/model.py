@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from coopgap.errors import StudyError
+from coopgap.study.components import component_variants
 from coopgap.study.section import Section
 from coopgap.study.spec import (
     Hierarchical,
@@ -77,7 +78,7 @@ def read_model(
         variants.append(Variant(name=title, spec=_body(name, base | overrides, place, variables)))
     return ModelSpec(
         **{field: getattr(spec, field) for field in spec.__slots__ if field != "variants"},
-        variants=tuple(variants),
+        variants=(*variants, *component_variants(spec, variants, variables)),
     )
 
 

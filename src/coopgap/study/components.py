@@ -1,0 +1,67 @@
+"""Variants that follow from roles: with and without the components of an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from coopgap.study.spec import ModelSpec, Variable, Variant
+
+__all__ = ["component_variants"]
+
+
+def component_variants(
+    spec: ModelSpec, declared: Sequence[Variant], variables: Mapping[str, Variable]
+) -> tuple[Variant, ...]:
+    """The model with and without every variable that is an ingredient of its outcome.
+
+    Parameters
+    ----------
+    spec
+        A model without its variants.
+    declared
+        Variants declared for it.
+    variables
+        By name; a component has that role for the outcome.
+
+    Returns
+    -------
+    tuple of Variant
+        What differs from the model itself and from every declared variant; none where no
+        variable is a component.
+    """
+    parts = [name for name, one in variables.items() if one.role_for(spec.outcome) == "component"]
+    if not parts:
+        return ()
+    named = ", ".join(parts)
+    offered = (
+        Variant(name=f"with {named} (component)", spec=_with(spec, parts)),
+        Variant(name=f"without {named} (component)", spec=_without(spec, parts)),
+    )
+    known = [_design(spec), *(_design(variant.spec) for variant in declared)]
+    return tuple(variant for variant in offered if _design(variant.spec) not in known)
+
+
+def _design(spec: ModelSpec) -> tuple[object, ...]:
+    """What makes two designs of a model the same, whatever the order of its variables."""
+    matching = replace(spec.matching, on=tuple(sorted(spec.matching.on)))
+    return (frozenset(spec.covariates), matching, spec.link)
+
+
+def _with(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
+    on = tuple(dict.fromkeys((*spec.matching.on, *parts)))
+    return replace(
+        spec,
+        covariates=tuple(dict.fromkeys((*spec.covariates, *parts))),
+        matching=replace(spec.matching, on=on),
+    )
+
+
+def _without(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
+    return replace(
+        spec,
+        covariates=tuple(name for name in spec.covariates if name not in parts),
+        matching=replace(
+            spec.matching, on=tuple(name for name in spec.matching.on if name not in parts)
+        ),
+    )
