@@ -45,7 +45,8 @@ def test_peru():
     for model in study.models:
         assert model.matching.method == "exact"
         assert model.matching.on == ("region", "age_band", "sex")
-        education, entropy = (variant.spec for variant in model.variants)
+        by_method = {one.spec.matching.method: one.spec for one in model.variants}
+        education, entropy = by_method["exact"], by_method["entropy"]
         assert education.matching.on == (*model.matching.on, "education")
         assert education.covariates == (*model.covariates, "education")
         assert (entropy.matching.method, entropy.matching.on) == ("entropy", model.matching.on)
