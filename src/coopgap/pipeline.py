@@ -31,11 +31,13 @@ from coopgap.families.dispatch import (
     benchmark_estimate,
     domain_estimates,
     family_estimates,
+    freed_estimate,
     matched_estimate,
     not_hierarchical,
 )
+from coopgap.families.proportional import proportionality_rows
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels, coefficient_rows, gap_rows, reason_row
+from coopgap.families.rows import Labels, coefficient_rows, gap_rows, infinite_row, reason_row
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.matching.balance import balance_rows
 from coopgap.meta import run_meta
@@ -45,6 +47,7 @@ from coopgap.progress import Notify, silent
 from coopgap.result import Run
 from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
+from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
@@ -114,6 +117,7 @@ def execute(
             estimates = _families(tables, plan, model)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
+            _thresholds(tables, plan, model, estimates)
             _variants(tables, plan, model, estimates)
             _checks(tables, plan, model, estimates)
             if checks == "full":
@@ -170,6 +174,19 @@ def _variants(
         sample, _ = sample_for(rows, variant.spec)
         again = matched_estimate(sample)
         tables.sensitivity += variant_rows(variant.name, again, base.intervals, labels)
+
+
+def _thresholds(
+    tables: _Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+) -> None:
+    """Whether one odds ratio holds at every threshold, and the gap where it need not."""
+    labels, sample = _labels(plan, model), model.sample
+    if len(labels.levels) == 2:
+        return
+    tables.diagnostics += proportionality_rows(sample, labels)
+    freed = freed_estimate(sample)
+    tables.sensitivity += freed_rows(sample, freed, _matched(estimates), labels)
+    tables.coefficients += freed_coefficients(freed, labels)
 
 
 def _checks(
@@ -290,6 +307,8 @@ def _collect(tables: _Tables, estimate: FamilyEstimate, labels: Labels) -> None:
         tables.coefficients += coefficient_rows(estimate, labels)
     if estimate.reason:
         tables.diagnostics.append(reason_row(estimate, labels))
+    if estimate.infinite:
+        tables.diagnostics.append(infinite_row(estimate, labels))
 
 
 def _domains(study: Study, sample: Sample) -> Iterator[tuple[str, Sample]]:

@@ -7,7 +7,9 @@ from typing import Final
 
 __all__ = [
     "EXAMPLE",
+    "FREED",
     "PRINTED",
+    "SHIFT",
     "Check",
     "Comparator",
     "Family",
@@ -24,6 +26,12 @@ EXAMPLE: Final = "EXAMPLE DATA"
 
 PRINTED: Final = "printed"
 """`source` of every row that comes from a printed report."""
+
+FREED: Final = "membership free by threshold"
+"""`variant` of the matched ordinal gap with membership freed from proportional odds."""
+
+SHIFT: Final = "membership free by threshold, minus declared"
+"""`variant` of the difference between that gap and the declared one."""
 
 
 class Family(StrEnum):

@@ -100,6 +100,15 @@ def test_columns_far_from_zero_change_nothing():
     assert moved.slopes == pytest.approx(fit.slopes / [3.0, 1.0], rel=1e-8)
 
 
+def test_the_scale_of_weights_changes_only_the_bread():
+    people = WINE.astype(int)
+    fit = fit_reduced(WINE_X, WINE, people=people)
+    heavy = fit_reduced(WINE_X, 100 * WINE, people=people)
+    assert heavy.params == pytest.approx(fit.params, abs=1e-8)
+    assert heavy.cov == pytest.approx(fit.cov / 100)
+    assert heavy.log_likelihood == pytest.approx(100 * fit.log_likelihood)
+
+
 def test_it_is_less_biased():
     """Mean over surveys of 40 people; the maximum likelihood estimate is infinite in some."""
     rng = np.random.default_rng(11)

@@ -6,12 +6,12 @@ Two outcome levels make it the logit, more the proportional-odds model; the code
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import BoolArray
+from coopgap.families.cells import CellFit, fit_cells
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
@@ -20,14 +20,9 @@ from coopgap.families.records import (
     count_clusters,
     require_both_groups,
 )
-from coopgap.gap import estimate_contrasts, wald
+from coopgap.gap import Margins, estimate_contrasts, wald
 from coopgap.matching.weights import effective_size
-from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
-from coopgap.regression.design import Design, design_matrix
-from coopgap.regression.ordinal import CumulativeFit, fit_ordinal, unit_scores
-from coopgap.regression.separation import check_separation
 from coopgap.regression.standardise import standardise
-from coopgap.survey.cells import Cells, collapse
 from coopgap.vocabulary import Family, Population, Scale, Status
 
 __all__ = ["estimate_adjusted", "estimate_matched"]
@@ -35,58 +30,32 @@ __all__ = ["estimate_adjusted", "estimate_matched"]
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _CellFit:
-    """A fit with the cells it was made on; `member` and `kept` are cell columns."""
-
-    fit: CumulativeFit
-    covariance: CoefficientCovariance
-    cells: Cells
-    design: Design
-    x: FloatArray
-    member: BoolArray
-    kept: BoolArray
-    cluster: IntArray | None
-
-
-def _fit_cells(sample: Sample, weight: FloatArray) -> _CellFit:
-    """Collapse people of positive weight and fit membership and covariates."""
-    rows = sample.rows
-    zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
-    columns = [rows.member.astype(np.int64), sample.kept.astype(np.int64), zone]
-    columns += [rows.factors[name] for name in sample.covariates]
-    cells = collapse(columns, rows.outcome, len(rows.levels), weight)
-    codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(sample.covariates)}
-    design = design_matrix(
-        codes, {name: rows.factor_levels[name] for name in codes}, cells.codes.shape[0]
-    )
-    x = np.column_stack([cells.codes[:, 0].astype(np.float64), design.x])
-    terms = ("member", *design.terms)
-    check_separation(x, cells.counts, terms)
-    fit = fit_ordinal(x, cells.counts, people=cells.people, link=sample.link, terms=terms)
-    cluster = None if rows.zone is None else cells.codes[:, 2]
-    covariance = cluster_covariance(
-        fit.cov, unit_scores(fit, x), cells.counts, cells.squares, cluster
-    )
-    return _CellFit(
-        fit=fit,
-        covariance=covariance,
-        cells=cells,
-        design=design,
-        x=x,
-        member=cells.codes[:, 0] == 1,
-        kept=cells.codes[:, 1] == 1,
-        cluster=cluster,
+def _standardise(result: CellFit, target: BoolArray) -> Margins:
+    on = result.on
+    return standardise(
+        result.fit,
+        on.x,
+        0,
+        target.astype(np.float64),
+        on.cells.counts,
+        on.cells.squares,
+        on.cluster,
     )
 
 
-def _coefficients(sample: Sample, result: _CellFit) -> tuple[Coefficient, ...]:
+def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
     fit, levels = result.fit, sample.rows.levels
     std_errors = np.sqrt(np.diag(result.covariance.cov))
-    terms = ("member", *result.design.terms)
-    names = [(term, _SCALES[sample.link]) for term in terms]
+    scale = _SCALES[sample.link]
+    fixed = [term for position, term in enumerate(result.on.terms) if position not in fit.free]
+    names = [(term, scale) for term in fixed]
+    names += [
+        (f"{result.on.terms[column]}:>={level}", scale)
+        for column in fit.free
+        for level in levels[1:]
+    ]
     names += [(f"{low}|{high}", Scale.THRESHOLD) for low, high in pairwise(levels)]
-    values = np.concatenate([fit.slopes, fit.thresholds])
+    kind = result.covariance.kind + (", bias-reduced" if fit.bias_reduced else "")
     return tuple(
         Coefficient(
             term=term,
@@ -98,9 +67,9 @@ def _coefficients(sample: Sample, result: _CellFit) -> tuple[Coefficient, ...]:
                 prob=INTERVAL_PROB,
                 null=0.0,
             ),
-            std_error_kind=result.covariance.kind,
+            std_error_kind=kind,
         )
-        for (term, scale), value, std_error in zip(names, values, std_errors, strict=True)
+        for (term, scale), value, std_error in zip(names, fit.params, std_errors, strict=True)
         if np.isfinite(value)
     )
 
@@ -118,17 +87,17 @@ def estimate_adjusted(
     Raises
     ------
     NotEstimable
-        On separation, a rank-deficient design, an empty group, or too few clusters.
+        On a rank-deficient design, an empty group, or too few clusters.
     """
     rows = sample.rows
     people = sample.rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample)
-    result = _fit_cells(sample, rows.weight)
+    result = fit_cells(sample, rows.weight)
     targets = {
-        Population.MEMBERS: result.member & result.kept,
-        Population.ALL_MEMBERS: result.member,
-        Population.POOLED: np.ones_like(result.member),
+        Population.MEMBERS: result.on.member & result.on.kept,
+        Population.ALL_MEMBERS: result.on.member,
+        Population.POOLED: np.ones_like(result.on.member),
     }
     family = Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL
     for number, population in enumerate(populations):
@@ -141,15 +110,7 @@ def estimate_adjusted(
                 reason="the matching keeps no member to standardise over",
             )
             continue
-        margins = standardise(
-            result.fit,
-            result.x,
-            0,
-            targets[population].astype(np.float64),
-            result.cells.counts,
-            result.cells.squares,
-            result.cluster,
-        )
+        margins = _standardise(result, targets[population])
         yield FamilyEstimate(
             family=family,
             population=population,
@@ -158,32 +119,32 @@ def estimate_adjusted(
             coefficients=() if number else _coefficients(sample, result),
             ess_comparison=effective_size(rows.weight[~rows.member]),
             n_clusters=n_clusters,
+            infinite=() if number else result.infinite,
         )
 
 
-def estimate_matched(sample: Sample) -> FamilyEstimate:
+def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEstimate:
     """Regression on the matched sample with matching weights, standardised over its members.
+
+    Parameters
+    ----------
+    sample
+        Rows with their matched sample.
+    member_free
+        Free membership from proportional odds: its coefficient may differ by threshold.
 
     Raises
     ------
     NotEstimable
-        On separation, a rank-deficient design, nobody left, or too few clusters.
+        On a rank-deficient design, freed thresholds that cross, nobody left, or too few clusters.
     """
     rows, kept = sample.rows, sample.kept
     people = rows.people_by_level(kept)
     require_both_groups(people)
     n_clusters = count_clusters(sample, kept)
     weight = sample.weight
-    result = _fit_cells(sample, weight)
-    margins = standardise(
-        result.fit,
-        result.x,
-        0,
-        result.member.astype(np.float64),
-        result.cells.counts,
-        result.cells.squares,
-        result.cluster,
-    )
+    result = fit_cells(sample, weight, (0,) if member_free else ())
+    margins = _standardise(result, result.on.member)
     return FamilyEstimate(
         family=Family.MATCHED_LOGIT if len(rows.levels) == 2 else Family.MATCHED_ORDINAL,
         population=Population.MEMBERS,
@@ -193,4 +154,5 @@ def estimate_matched(sample: Sample) -> FamilyEstimate:
         ess_comparison=effective_size(weight[~rows.member]),
         n_sets=sample.matched.n_sets or None,
         n_clusters=n_clusters,
+        infinite=result.infinite,
     )

@@ -24,6 +24,7 @@ __all__ = [
     "expected_contrasts",
     "families_for",
     "family_estimates",
+    "freed_estimate",
     "matched_estimate",
     "not_hierarchical",
 ]
@@ -113,6 +114,12 @@ def matched_estimate(sample: Sample) -> FamilyEstimate:
     """The matched family alone: what a variant is compared by."""
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
     return next(_attempt(sample, names[2], (Population.MEMBERS,), _one(estimate_matched)))
+
+
+def freed_estimate(sample: Sample) -> FamilyEstimate:
+    """The matched ordinal family with membership freed from proportional odds."""
+    free = partial(estimate_matched, member_free=True)
+    return next(_attempt(sample, Family.MATCHED_ORDINAL, (Population.MEMBERS,), _one(free)))
 
 
 def benchmark_estimate(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:

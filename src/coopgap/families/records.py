@@ -104,6 +104,8 @@ class FamilyEstimate:
         Matched sets, or discordant sets; None where there are none.
     n_clusters
         Clusters behind the standard errors; None without clusters.
+    infinite
+        Terms without a finite maximum-likelihood estimate, for which bias was reduced instead.
     """
 
     family: Family
@@ -115,6 +117,7 @@ class FamilyEstimate:
     ess_comparison: float | None = None
     n_sets: int | None = None
     n_clusters: int | None = None
+    infinite: tuple[str, ...] = ()
     status: Status = Status.OK
     reason: str = ""
 

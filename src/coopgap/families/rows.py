@@ -19,6 +19,7 @@ __all__ = [
     "Labels",
     "coefficient_rows",
     "gap_rows",
+    "infinite_row",
     "reason_row",
     "smallest_count",
 ]
@@ -152,5 +153,19 @@ def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         diagnostic=f"{estimate.status}: {estimate.family}, {labels.group}, {estimate.population}",
         passed=False,
         note=estimate.reason,
+        source=labels.source,
+    )
+
+
+def infinite_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """Which terms had no finite maximum-likelihood estimate, and what stands instead."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"bias_reduced: {estimate.family}, {labels.group}, {estimate.population}",
+        value=len(estimate.infinite),
+        note=(
+            "separation: no finite maximum-likelihood estimate for "
+            f"{', '.join(estimate.infinite)}; bias-reduced estimates stand instead"
+        ),
         source=labels.source,
     )

@@ -34,8 +34,11 @@ def fit_reduced(
 
     Parameters
     ----------
-    x, counts, people, link, terms, free
-        As in `fit_ordinal`. Weights enter as counts of people would.
+    x, counts, link, terms, free
+        As in `fit_ordinal`.
+    people
+        Shape (c, J): unweighted people. Weights are brought to their number, so that a constant
+        factor changes nothing; without it they count as people.
 
     Returns
     -------
@@ -67,19 +70,20 @@ def fit_reduced(
         raise NotEstimable("everybody gave the same answer")
     rows, kept = np.asarray(x, dtype=np.float64)[used], counts[used][:, present]
     require_full_rank(rows, terms)
-    problem, start, back = standardised_problem(rows, kept, link, tuple(free))
+    scale = 1.0 if people is None else float(people.sum()) / float(counts.sum())
+    problem, start, back = standardised_problem(rows, scale * kept, link, tuple(free))
     params, at, iterations = _solve(problem, start)
     return natural_fit(
         params,
-        np.linalg.inv(at.information),
+        scale * np.linalg.inv(at.information),
         back,
         present,
         link=link,
         free=tuple(free),
-        log_likelihood=problem.point(params).value,
+        log_likelihood=problem.point(params).value / scale,
         n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
         iterations=iterations,
-        max_gradient=float(np.abs(at.score).max(initial=0.0)) / float(kept.sum()),
+        max_gradient=float(np.abs(at.score).max(initial=0.0)) / float(problem.counts.sum()),
         bias_reduced=True,
     )
 

@@ -9,7 +9,7 @@ from coopgap.report.document import Block, Heading, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
 from coopgap.report.words import CHECKS, category_words, clean, once, readable, verdict_words
-from coopgap.vocabulary import Check
+from coopgap.vocabulary import FREED, SHIFT, Check
 
 __all__ = ["check_blocks", "checks_section"]
 
@@ -22,7 +22,11 @@ _LONG = 60
 
 def checks_section(view: View) -> Section | None:
     """Sensitivity besides the phone interviews; None where nothing was checked."""
-    rows = [row for row in view.sensitivity if not row.check.startswith("phone")]
+    rows = [
+        row
+        for row in view.sensitivity
+        if not row.check.startswith("phone") and row.variant not in (FREED, SHIFT)
+    ]
     blocks = check_blocks(view, rows)
     if not blocks:
         return None

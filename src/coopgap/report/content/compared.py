@@ -132,7 +132,13 @@ def _feasibility(view: View) -> list[Block]:
         )
     notes = _notes(view, rows)
     blocks += [Items(items=notes, brief=False)] if notes else []
-    others = [row for row in rows if row.diagnostic not in dict(_COLUMNS) and row.bar is not None]
+    others = [
+        row
+        for row in rows
+        if row.diagnostic not in dict(_COLUMNS)
+        and row.bar is not None
+        and not row.diagnostic.startswith("proportional_odds")
+    ]
     blocks += [_bar_table(view, others)] if others else []
     return blocks
 

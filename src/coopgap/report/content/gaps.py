@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
+from coopgap.report.content.proportional import proportional_blocks
 from coopgap.report.document import Block, Figure, Heading, Paragraph, Section, Table
 from coopgap.report.figures.names import forest_name, shares_name
 from coopgap.report.values import DASH, count, estimate_words, interval_name, quantity_words
@@ -31,6 +32,7 @@ def gaps_section(view: View, drawn: Sequence[str]) -> Section:
         ):
             if name in drawn:
                 blocks.append(Figure(name=name, caption=caption, mark=view.mark))
+        blocks += proportional_blocks(view, model, outcome)
         ratios = _ratio_table(view, rows)
         blocks += [ratios] if ratios.rows else []
         groups = _group_table(view, outcome, rows)

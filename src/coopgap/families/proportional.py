@@ -1,0 +1,149 @@
+"""Whether one odds ratio holds at every threshold, and what the gap owes to taking it so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from coopgap.errors import NotEstimable
+from coopgap.estimate import DiagnosticRow
+from coopgap.families.cells import SampleCells, fit_cells, sample_cells
+from coopgap.families.records import INTERVAL_PROB, Sample
+from coopgap.families.rows import Labels
+from coopgap.gap import Contrast, Interval, contrasts, wald
+from coopgap.regression.covariance import unit_covariance
+from coopgap.regression.proportional import (
+    ProportionalityTest,
+    brant,
+    likelihood_ratio,
+    robust_wald,
+)
+from coopgap.regression.standardise import margin_influence
+from coopgap.vocabulary import Quantity
+
+__all__ = ["LEVEL", "gap_shift", "proportionality_rows"]
+
+LEVEL = 0.05
+"""A p-value below it counts against proportional odds."""
+
+
+def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticRow]:
+    """Tests of proportional odds in the adjusted model, on all complete in-person rows.
+
+    Parameters
+    ----------
+    sample
+        The whole model; an outcome of more than two levels.
+    labels
+        Keys of the rows.
+
+    Yields
+    ------
+    DiagnosticRow
+        `value` is the p-value and `bar` the level it is held against. Likelihood ratios and
+        Brant's test take people as independent and are left out where sampling weights differ;
+        the Wald test with zone-clustered covariance stands in either case.
+    """
+    made = sample_cells(sample, sample.rows.weight)
+    for term, name, test in _tests(sample, made):
+        diagnostic = f"proportional_odds: {term}, {name}"
+        try:
+            found = test()
+        except NotEstimable as error:
+            yield DiagnosticRow(
+                model=labels.model,
+                diagnostic=diagnostic,
+                bar=LEVEL,
+                note=error.reason,
+                source=labels.source,
+            )
+            continue
+        yield DiagnosticRow(
+            model=labels.model,
+            diagnostic=diagnostic,
+            value=found.p_value,
+            bar=LEVEL,
+            passed=found.p_value >= LEVEL,
+            note=_note(found),
+            source=labels.source,
+        )
+
+
+type _Test = Callable[[], ProportionalityTest]
+
+
+def _tests(sample: Sample, made: SampleCells) -> Iterator[tuple[str, str, _Test]]:
+    x, cells = made.x, made.cells
+    every = tuple(range(x.shape[1]))
+    terms = {**made.columns, "all terms": every}
+    if np.ptp(sample.rows.weight) == 0:
+        people = cells.people.astype(np.float64)
+        for term, columns in terms.items():
+            yield (
+                term,
+                "likelihood ratio",
+                partial(likelihood_ratio, x, people, columns, sample.link),
+            )
+        if sample.link == "logit":
+            yield "member", "Brant", lambda: brant(x, people, made.columns["member"])
+            yield "all terms", "Brant", lambda: brant(x, people, every)
+    yield (
+        "member",
+        "Wald",
+        lambda: robust_wald(
+            x, cells.counts, cells.squares, made.cluster, made.columns["member"], sample.link
+        ),
+    )
+
+
+def _note(test: ProportionalityTest) -> str:
+    if np.isfinite(test.df_error):
+        text = f"F {test.statistic:.2f} on {test.df} and {test.df_error:.0f} df, zones as clusters"
+    else:
+        text = f"chi-square {test.statistic:.2f} on {test.df} df"
+    return f"{text}; a freed slope is infinite: at its supremum" if test.at_supremum else text
+
+
+def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
+    """Matched risk differences with membership freed, minus those under proportional odds.
+
+    Parameters
+    ----------
+    sample
+        The whole model, matched; an outcome of more than two levels.
+
+    Returns
+    -------
+    dict
+        At each threshold, with the covariance of the two fits taken jointly.
+
+    Raises
+    ------
+    NotEstimable
+        As `fit_cells` for either fit.
+    """
+    free = fit_cells(sample, sample.weight, (0,))
+    tied = fit_cells(sample, sample.weight)
+    on = free.on
+    target = on.member.astype(np.float64)
+    (m_free, i_free), (m_tied, i_tied) = (
+        margin_influence(one.fit, on.x, 0, target, on.cells.counts) for one in (free, tied)
+    )
+    chosen = [
+        one
+        for one in contrasts(sample.rows.levels)
+        if one.quantity is Quantity.RISK_DIFFERENCE and one.by_threshold
+    ]
+    n_levels = len(sample.rows.levels)
+    picks = np.array([np.arange(n_levels) >= one.level for one in chosen], dtype=np.float64)
+    linear = np.hstack([picks, -picks])
+    found = unit_covariance(
+        (i_free - i_tied) @ linear.T, on.cells.counts, on.cells.squares, on.cluster
+    )
+    std_errors = np.sqrt(np.diag(found.cov))
+    return {
+        one: wald(float(shift), float(error), df=found.df, prob=INTERVAL_PROB, null=0.0)
+        for one, shift, error in zip(chosen, linear @ (m_free - m_tied), std_errors, strict=True)
+    }

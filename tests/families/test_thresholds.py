@@ -1,0 +1,171 @@
+"""Membership freed from proportional odds, its tests, and fits without a finite maximum."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from coopgap.families.dispatch import freed_estimate, matched_estimate
+from coopgap.families.proportional import gap_shift, proportionality_rows
+from coopgap.families.records import Sample
+from coopgap.families.rows import Labels, infinite_row
+from coopgap.gap import contrasts
+from coopgap.matching.dispatch import match
+from coopgap.matching.weights import combined_weight
+from coopgap.sensitivity.freed import freed_coefficients, freed_rows
+from coopgap.study.spec import Matching
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import FREED, SHIFT, Quantity, Status, Verdict
+
+LEVELS = ("low", "middle", "high")
+LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+
+
+def make_sample(outcome, member, sex, zone=None, weight=None, covariates=("sex",)):
+    n = outcome.size
+    rows = ModelRows(
+        index=np.arange(n),
+        outcome=outcome.astype(np.int64),
+        levels=LEVELS,
+        member=member.astype(bool),
+        factors={"sex": sex.astype(np.int64)},
+        factor_levels={"sex": ("male", "female")},
+        zone=zone,
+        weight=np.ones(n) if weight is None else weight,
+        dropped=(),
+    )
+    return Sample(
+        rows=rows,
+        matched=match(rows, Matching(on=("sex",))),
+        covariates=covariates,
+        link="logit",
+        strata=("sex",),
+    )
+
+
+def unequal(seed=4, n=3000):
+    """Membership shifts the lower cut by 1.2 and the upper one not at all."""
+    rng = np.random.default_rng(seed)
+    member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    below = np.column_stack([-0.5 - 1.2 * member, np.full(n, 1.0)]) - 0.3 * sex[:, None]
+    chances = 1 / (1 + np.exp(-below))
+    outcome = (rng.random(n)[:, None] > chances).sum(axis=1)
+    return make_sample(outcome, member, sex, zone=rng.integers(0, 40, n))
+
+
+def weighted_gap(sample, threshold):
+    """The matched gap without a model: members' share less the weighted comparison share."""
+    rows = sample.rows
+    weight = combined_weight(rows.weight, sample.matched.weight)
+    above = rows.outcome >= threshold
+    shares = [
+        np.average(above[rows.member == side], weights=weight[rows.member == side])
+        for side in (True, False)
+    ]
+    return shares[0] - shares[1]
+
+
+def risk_difference(estimate, level):
+    return next(
+        interval
+        for contrast, interval in estimate.intervals.items()
+        if contrast.quantity is Quantity.RISK_DIFFERENCE
+        and contrast.by_threshold
+        and contrast.level == level
+    )
+
+
+def test_freed_gaps_follow_the_shares_where_proportional_odds_cannot():
+    sample = dataclasses.replace(unequal(), covariates=())
+    freed, tied = freed_estimate(sample), matched_estimate(sample)
+    for level in (1, 2):
+        # Membership alone, freed: a saturated model reproduces the weighted table.
+        assert risk_difference(freed, level).estimate == pytest.approx(weighted_gap(sample, level))
+        off = risk_difference(tied, level).estimate - weighted_gap(sample, level)
+        assert abs(off) > 0.05
+
+
+def test_the_shift_is_the_difference_with_an_interval_of_its_own():
+    sample = unequal()
+    freed, tied = freed_estimate(sample), matched_estimate(sample)
+    for contrast, shift in gap_shift(sample).items():
+        apart = freed.intervals[contrast].estimate - tied.intervals[contrast].estimate
+        assert shift.estimate == pytest.approx(apart)
+        assert shift.std_error > 0
+        assert (shift.lower > 0) or (shift.upper < 0)
+
+
+def test_the_shifts_standard_error_is_its_spread_over_surveys():
+    shifts, errors = [], []
+    for seed in range(60):
+        found = gap_shift(unequal(seed, n=800))
+        first = next(iter(found.values()))
+        shifts.append(first.estimate)
+        errors.append(first.std_error)
+    # The SD of 60 draws is known to within a tenth; three of those.
+    assert np.mean(errors) == pytest.approx(np.std(shifts, ddof=1), rel=0.3)
+
+
+def test_tests_find_what_is_unequal_and_only_that():
+    found = {row.diagnostic: row for row in proportionality_rows(unequal(), LABELS)}
+    assert [name.removeprefix("proportional_odds: ") for name in found] == [
+        "member, likelihood ratio",
+        "sex, likelihood ratio",
+        "all terms, likelihood ratio",
+        "member, Brant",
+        "all terms, Brant",
+        "member, Wald",
+    ]
+    for name in ("member, likelihood ratio", "member, Brant", "member, Wald"):
+        row = found[f"proportional_odds: {name}"]
+        assert row.value < 1e-6
+        assert row.passed is False
+    assert found["proportional_odds: sex, likelihood ratio"].passed is True
+    assert "F " in found["proportional_odds: member, Wald"].note
+    assert "39 df" in found["proportional_odds: member, Wald"].note
+
+
+def test_differing_weights_leave_only_the_clustered_test():
+    base = unequal()
+    weight = np.random.default_rng(1).uniform(0.5, 2, base.rows.n)
+    rows = dataclasses.replace(base.rows, weight=weight)
+    sample = dataclasses.replace(base, rows=rows, matched=match(rows, Matching(on=("sex",))))
+    (row,) = proportionality_rows(sample, LABELS)
+    assert row.diagnostic == "proportional_odds: member, Wald"
+
+
+def test_rows_name_the_threshold_and_judge_the_shift():
+    sample = unequal()
+    freed, tied = freed_estimate(sample), matched_estimate(sample)
+    rows = list(freed_rows(sample, freed, tied, LABELS))
+    assert [(row.variant, row.quantity, row.category) for row in rows] == [
+        *[
+            (FREED, one.quantity, one.category)
+            for one in contrasts(LEVELS)
+            if (one.quantity is Quantity.RISK_DIFFERENCE and one.by_threshold)
+            or one.quantity is Quantity.SUPERIORITY
+        ],
+        *[(SHIFT, one.quantity, one.category) for one in gap_shift(sample)],
+    ]
+    assert {row.verdict for row in rows if row.variant == SHIFT} == {Verdict.CHANGES}
+    terms = [row.term for row in freed_coefficients(freed, LABELS)]
+    assert terms == ["member:>=middle", "member:>=high"]
+
+
+def test_a_separated_fit_is_bias_reduced_and_says_so():
+    rng = np.random.default_rng(2)
+    n = 400
+    member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    outcome = np.where(sex == 1, 2, rng.integers(0, 2, n))  # every woman stands highest
+    estimate = matched_estimate(make_sample(outcome, member, sex))
+    assert estimate.status is Status.OK
+    assert estimate.infinite == ("sex=female",)
+    assert all("bias-reduced" in item.std_error_kind for item in estimate.coefficients)
+    slope = next(item for item in estimate.coefficients if item.term == "sex=female")
+    assert 2 < slope.interval.estimate < 12
+    row = infinite_row(estimate, LABELS)
+    assert row.diagnostic == "bias_reduced: matched_ordinal, all, members"
+    assert "sex=female" in row.note
+    assert abs(risk_difference(estimate, 2).estimate) < 0.02
