@@ -226,13 +226,14 @@ class Problem(NamedTuple):
 
     `sides`, shape (c, q + 1), multiply the parameters that differ by threshold: minus the freed
     columns, then ones for the thresholds themselves. Parameters are slopes, then for each side
-    one value a threshold.
+    one value a threshold. `offset`, shape (c, 1), is subtracted from every cut point.
     """
 
     x: FloatArray
     sides: FloatArray
     counts: FloatArray
     link: Link
+    offset: FloatArray | float = 0.0
 
     def ordered(self, params: FloatArray) -> bool:
         """Whether thresholds rise; freed columns are held in order by the likelihood alone."""
@@ -243,7 +244,7 @@ class Problem(NamedTuple):
         """Log-likelihood, score and observed information."""
         k = self.x.shape[1]
         by_threshold = params[k:].reshape(self.sides.shape[1], -1)
-        eta = self.sides @ by_threshold - (self.x @ params[:k])[:, None]
+        eta = self.sides @ by_threshold - (self.x @ params[:k])[:, None] - self.offset
         at = intervals(eta, self.link)
         n, seen = self.counts, self.counts != 0
         with np.errstate(all="ignore"):
