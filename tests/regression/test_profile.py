@@ -53,7 +53,7 @@ def test_two_groups_by_hand():
 
 
 def test_it_is_free_of_the_columns_place():
-    moved = WINE_X + [2020.0, -5.0]
+    moved = WINE_X + np.array([2020.0, -5.0])
     assert profile_interval(moved, WINE, 0) == pytest.approx(profile_interval(WINE_X, WINE, 0))
 
 
