@@ -6,7 +6,7 @@ directly, posterior draws give one pair a draw; the same contrasts then turn eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,12 +42,16 @@ class Margins:
         Shape (2J, 2J): covariance of `member` followed by `comparison`.
     df
         Degrees of freedom of the t distribution for intervals; infinity for normal.
+    df_of
+        Degrees of freedom of a contrast, shape (2J,), of the margins where they differ by
+        contrast; None where `df` holds for all.
     """
 
     member: FloatArray
     comparison: FloatArray
     cov: FloatArray
     df: float = np.inf
+    df_of: Callable[[FloatArray], float] | None = None
 
 
 class Contrast(NamedTuple):
@@ -213,7 +217,8 @@ def estimate_contrasts(
         variance = float(gradient @ margins.cov @ gradient)
         std_error = max(variance, 0.0) ** 0.5
         null = 1.0 if log else _NULL.get(contrast.quantity, np.nan)
-        result[contrast] = wald(value, std_error, df=margins.df, prob=prob, null=null, log=log)
+        df = margins.df if margins.df_of is None or std_error == 0 else margins.df_of(gradient)
+        result[contrast] = wald(value, std_error, df=df, prob=prob, null=null, log=log)
     return result
 
 

@@ -7,10 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import cluster_sums
+from coopgap.regression.clusters import (
+    CLUSTER_KINDS,
+    PERSON_KINDS,
+    CovarianceKind,
+    Grouping,
+    centring,
+    grouping,
+    stratified_covariance,
+    two_way,
+)
+from coopgap.regression.leverage import QuadraticForm, leverage, root
 
-__all__ = ["CoefficientCovariance", "cluster_covariance", "unit_covariance"]
+__all__ = [
+    "CoefficientCovariance",
+    "CovarianceKind",
+    "cluster_covariance",
+    "kind_name",
+    "require_kind",
+    "unit_covariance",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,17 +38,66 @@ class CoefficientCovariance:
     cov
         Shape (p, p).
     kind
-        `cluster CR1` or `HC0`.
+        `cluster CR1`, `cluster CR2, strata`, `two-way CR1`, `HC0` and the like.
     n_clusters
-        Clusters G; None without clusters.
+        Clusters G (of two ways, the fewer); None without clusters.
     df
-        Degrees of freedom for t intervals: G − 1, or infinity without clusters.
+        Degrees of freedom for t intervals where a quantity has none of its own: G − 1, with
+        strata G − H, or infinity without clusters.
+    satterthwaite
+        With CR2, the degrees of freedom of any contrast of the p estimates.
     """
 
     cov: FloatArray
     kind: str
     n_clusters: int | None
     df: float
+    satterthwaite: QuadraticForm | None = None
+
+    def df_of(self, contrast: FloatArray) -> float:
+        """Degrees of freedom of c'b, `contrast` c of shape (p,)."""
+        if self.satterthwaite is None:
+            return self.df
+        return float(self.satterthwaite.df(contrast))
+
+    @property
+    def coefficient_df(self) -> FloatArray:
+        """Degrees of freedom of each estimate, shape (p,); NaN where one has no variance."""
+        p = len(self.cov)
+        if self.satterthwaite is None:
+            return np.full(p, self.df)
+        return self.satterthwaite.df(np.eye(p))
+
+
+def kind_name(kind: CovarianceKind, *, strata: bool = False, second: bool = False) -> str:
+    """What a covariance calls itself: `cluster CR2, strata`, `two-way CR1`, `HC3`."""
+    if kind in PERSON_KINDS:
+        return kind
+    return ("two-way " if second else "cluster ") + kind + (", strata" if strata else "")
+
+
+def require_kind(
+    kind: CovarianceKind | None,
+    cluster: IntArray | None,
+    strata: IntArray | None,
+    second: IntArray | None,
+) -> CovarianceKind:
+    """The kind, by default CR1 with clusters and HC0 without.
+
+    Raises
+    ------
+    ValueError
+        If clusters, strata or a second way do not go with it.
+    """
+    chosen: CovarianceKind = ("HC0" if cluster is None else "CR1") if kind is None else kind
+    allowed = PERSON_KINDS if cluster is None else CLUSTER_KINDS
+    if chosen not in allowed:
+        raise ValueError(f"covariance {chosen!r}: expected one of {allowed}")
+    if cluster is None and (strata is not None or second is not None):
+        raise ValueError("strata and a second way of clustering need clusters")
+    if second is not None and (strata is not None or chosen == "CR2"):
+        raise ValueError("two ways of clustering go with CR0, CR1 or CR1S, without strata")
+    return chosen
 
 
 def cluster_covariance(
@@ -41,6 +106,12 @@ def cluster_covariance(
     counts: FloatArray,
     squares: FloatArray,
     cluster: IntArray | None,
+    *,
+    kind: CovarianceKind | None = None,
+    strata: IntArray | None = None,
+    second: IntArray | None = None,
+    information: FloatArray | None = None,
+    people: IntArray | None = None,
 ) -> CoefficientCovariance:
     """Sandwich covariance of a weighted likelihood fit.
 
@@ -54,25 +125,111 @@ def cluster_covariance(
         Shape (c, J): sums of weights and of squared weights.
     cluster
         Shape (c,): cluster of each cell, or None for independent people.
+    kind
+        CR0, CR1, CR1S or CR2 with clusters, HC0, HC1 or HC3 without; CR1 or HC0 if absent.
+    strata
+        Shape (c,): stratum of each cell, constant over a cluster.
+    second
+        Shape (c,): a second way of clustering.
+    information
+        For CR2, shape (G, p, p) from `cluster_information`; for HC3, shape (c, J, p, p) from
+        `unit_information`.
+    people
+        Shape (c, J): unweighted people, for the N of CR1S and HC1; the sum of the weights if
+        absent.
 
     Returns
     -------
     CoefficientCovariance
-        CR1: scores summed by cluster, times G/(G − 1), nothing for the number of parameters;
-        `sandwich::vcovCL` and Stata do the same for maximum likelihood fits. Without clusters
-        HC0, each person alone. Multiplying all weights by a constant changes nothing.
+        With U_g the scores summed by cluster and V the bread: CR0 V ΣU_gU_gᵀ V; CR1 times
+        G/(G − 1), as `sandwich::vcovCL` and Stata do for maximum likelihood; CR1S times
+        (N − 1)/(N − k) too, as both do for linear models; CR2 with (I − Ω_gV)^(−1/2)U_g in place
+        of U_g, Ω_g the observed information of the cluster. With strata sums are centred within
+        them and the factor is G_h/(G_h − 1). Two ways: first + second − intersection. HC0 takes
+        each person alone, HC1 times N/(N − k), HC3 with (I − Ω_iV)⁻¹U_i, where people of a cell
+        and level share their mean weight. Multiplying all weights by a constant changes nothing.
 
     Raises
     ------
     NotEstimable
-        With fewer than two clusters. Two to five are returned; the caller decides.
+        With fewer than two clusters, or fewer than two in a stratum. Two to five are returned;
+        the caller decides.
+    ValueError
+        If arguments do not go together.
+
+    Notes
+    -----
+    (I − Ω_gV)^(−1/2) undoes what fitting takes from the scores' variance if that variance is
+    Ω_g. In a weighted linear or logistic fit it is CR2 with the inverse weights as working
+    variance. Where I − Ω_gV is singular the generalised inverse root is taken. CR2 with strata
+    centres the adjusted sums and keeps G_h/(G_h − 1): terms that are constant within strata are
+    then corrected twice, which errs on the wide side.
+
+    References
+    ----------
+    Bell & McCaffrey (2002), Survey Methodology 28, 169-181.
+    Pustejovsky & Tipton (2018), J. Business & Economic Statistics 36, 672-683.
+    Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, 238-249.
     """
-    influence = unit_scores @ bread
-    return unit_covariance(influence, counts, squares, cluster)
+    chosen = require_kind(kind, cluster, strata, second)
+    if chosen == "CR2" and cluster is not None:
+        if information is None:
+            raise ValueError("CR2 needs the information of each cluster")
+        groups = grouping(cluster, counts.sum(axis=1), strata)
+        cells = np.einsum("cj,cjp->cp", counts, unit_scores)
+        return _cr2(bread, groups.sums(cells), information, groups)
+    if chosen == "HC3":
+        if information is None:
+            raise ValueError("HC3 needs the information of each person")
+        mean_weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
+        own = mean_weight[:, :, None, None] * information @ bread
+        scores = np.linalg.solve(np.eye(len(bread)) - own, unit_scores[..., None])[..., 0]
+    else:
+        scores = unit_scores
+    return unit_covariance(
+        scores @ bread,
+        counts,
+        squares,
+        cluster,
+        kind=chosen,
+        strata=strata,
+        second=second,
+        people=people,
+        n_params=root(bread).shape[1] if chosen in ("CR1S", "HC1") else None,
+    )
+
+
+def _cr2(
+    bread: FloatArray, sums: FloatArray, information: FloatArray, groups: Grouping
+) -> CoefficientCovariance:
+    shares = leverage(bread, information)
+    influence = shares.adjust(sums @ shares.root) @ shares.root.T
+    unit = np.broadcast_to(shares.root, (groups.n, *shares.root.shape)).swapaxes(0, 1)
+    return CoefficientCovariance(
+        cov=stratified_covariance(influence, groups, corrected=groups.declared),
+        kind=kind_name("CR2", strata=groups.declared),
+        n_clusters=groups.n,
+        df=groups.df,
+        satterthwaite=QuadraticForm(
+            weights=shares.adjust(unit).transpose(1, 2, 0),
+            working=shares.share,
+            fitted=shares.share,
+            centre=centring(groups, corrected=groups.declared),
+        ),
+    )
 
 
 def unit_covariance(
-    influence: FloatArray, counts: FloatArray, squares: FloatArray, cluster: IntArray | None
+    influence: FloatArray,
+    counts: FloatArray,
+    squares: FloatArray,
+    cluster: IntArray | None,
+    *,
+    kind: CovarianceKind | None = None,
+    strata: IntArray | None = None,
+    second: IntArray | None = None,
+    people: IntArray | None = None,
+    n_params: int | None = None,
 ) -> CoefficientCovariance:
     """Covariance of an estimate whose influence is `influence`, shape (c, J, q).
 
@@ -80,23 +237,58 @@ def unit_covariance(
     ----------
     influence
         Contribution of one person of weight one to the estimate.
-    counts, squares, cluster
+    counts, squares, cluster, strata, second, people
         As in `cluster_covariance`.
+    kind
+        As there, without CR2; HC3 takes an influence that is adjusted already.
+    n_params
+        k, for CR1S and HC1.
 
     Raises
     ------
     NotEstimable
-        With fewer than two clusters.
+        With fewer than two clusters, or fewer than two in a stratum.
+    ValueError
+        If arguments do not go together.
     """
+    chosen = require_kind(kind, cluster, strata, second)
+    factor = _people_factor(chosen, counts, people, n_params)
     if cluster is None:
         flat = influence.reshape(-1, influence.shape[2])
-        cov = (flat * squares.reshape(-1, 1)).T @ flat
-        return CoefficientCovariance(cov=cov, kind="HC0", n_clusters=None, df=np.inf)
-    occupied = counts.sum(axis=1) > 0
-    cells = np.einsum("cj,cjq->cq", counts[occupied], influence[occupied])
-    sums, factor, df = cluster_sums(cells, cluster[occupied])
-    if len(sums) < 2:
-        raise NotEstimable(f"{len(sums)} cluster gives no standard error")
+        cov = factor * ((flat * squares.reshape(-1, 1)).T @ flat)
+        return CoefficientCovariance(cov=cov, kind=chosen, n_clusters=None, df=np.inf)
+    if chosen == "CR2":
+        raise ValueError("CR2 needs more than an influence: use cluster_covariance or standardise")
+    cells = np.einsum("cj,cjq->cq", counts, influence)
+    weight = counts.sum(axis=1)
+
+    def one_way(by: IntArray) -> tuple[FloatArray, Grouping]:
+        groups = grouping(by, weight, strata)
+        found = stratified_covariance(groups.sums(cells), groups, corrected=chosen != "CR0")
+        return factor * found, groups
+
+    cov, groups = one_way(cluster)
+    name = kind_name(chosen, strata=strata is not None, second=second is not None)
+    if second is None:
+        return CoefficientCovariance(cov=cov, kind=name, n_clusters=groups.n, df=groups.df)
+    other, others = one_way(second)
+    pairs = np.unique(np.column_stack([cluster, second]), axis=0, return_inverse=True)[1]
+    cov, zeroed = two_way(cov, other, one_way(pairs.astype(np.int64))[0])
+    fewer = min(groups.n, others.n)
     return CoefficientCovariance(
-        cov=factor * sums.T @ sums, kind="cluster CR1", n_clusters=len(sums), df=df
+        cov=cov,
+        kind=name + (", negative eigenvalues set to zero" if zeroed else ""),
+        n_clusters=fewer,
+        df=float(fewer - 1),
     )
+
+
+def _people_factor(
+    kind: CovarianceKind, counts: FloatArray, people: IntArray | None, n_params: int | None
+) -> float:
+    if kind not in ("CR1S", "HC1"):
+        return 1.0
+    if n_params is None:
+        raise ValueError(f"{kind} needs the number of parameters")
+    n = float(counts.sum() if people is None else people.sum())
+    return (n - 1 if kind == "CR1S" else n) / (n - n_params)

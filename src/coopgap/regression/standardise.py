@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.arrays import FloatArray, IntArray
 from coopgap.gap import Margins
-from coopgap.regression.covariance import unit_covariance
-from coopgap.regression.cumulative import (
-    CumulativeFit,
-    probabilities,
-    probability_jacobian,
-    unit_scores,
-)
+from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
+from coopgap.regression.cumulative import CumulativeFit, unit_scores
+from coopgap.regression.information import unit_information
+from coopgap.regression.leverage import root
+from coopgap.regression.predictions import Predictions, predict, predicted_margins
+from coopgap.regression.stacked import cr2_margins
 
 __all__ = ["margin_influence", "standardise"]
 
@@ -30,6 +26,10 @@ def standardise(
     cluster: IntArray | None,
     *,
     fixed: bool = False,
+    kind: CovarianceKind | None = None,
+    strata: IntArray | None = None,
+    second: IntArray | None = None,
+    people: IntArray | None = None,
 ) -> Margins:
     """Outcome distribution of the target people as members and as comparison people.
 
@@ -49,31 +49,59 @@ def standardise(
     cluster
         Shape (c,), or None for independent people.
     fixed
-        Take the covariates of the target as fixed and the model as true: the delta method on
-        the inverse information, for weights that count people. Degrees of freedom are infinite.
+        Take the covariates of the target as fixed. Without `kind` the model is taken as true as
+        well: the delta method on the inverse information, for weights that count people, with
+        infinite degrees of freedom. With `kind`, the delta method on that robust covariance.
+    kind, strata, second, people
+        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
 
     Returns
     -------
     Margins
         By default from stacked scores, so that the target's covariates vary too; with clusters
-        CR1 and G − 1 degrees of freedom.
+        CR1 and G − 1 degrees of freedom, with CR2 Satterthwaite's for each contrast.
 
     Raises
     ------
     NotEstimable
-        If no weight lies in the target, or there are fewer than two clusters.
+        If no weight lies in the target, or there are too few clusters.
+    ValueError
+        If `kind`, `cluster`, `strata` and `second` do not go together.
 
+    Notes
+    -----
+    With T the weight of the target, p_c the predictions of cell c and m their mean, one person
+    in cell c at level y moves the margins by target_c (p_c − m)/T + D B s_cy, D the mean
+    gradient of the predictions, B the inverse information and s the person's score. For CR2 the
+    scores of coefficients and margins are stacked; the information of cluster g is then
+    ((Ω_g, 0), (−D_g, T_g I)) and its working variance diag(Ω_g, T_g Σ), Σ the variance of the
+    predictions over the target.
+
+    References
+    ----------
+    Stefanski & Boos (2002), The calculus of M-estimation. The American Statistician 56, 29-38.
+    Pustejovsky & Tipton (2018), J. Business & Economic Statistics 36, 672-683.
     """
-    found = _predict(fit, x, member_column, target, counts)
-    n_levels = counts.shape[1]
-    if fixed:
-        cov, df = found.gradient @ fit.cov @ found.gradient.T, np.inf
-    else:
-        sandwich = unit_covariance(_influence(fit, x, target, found), counts, squares, cluster)
-        cov, df = sandwich.cov, sandwich.df
-    return Margins(
-        member=found.margins[:n_levels], comparison=found.margins[n_levels:], cov=cov, df=df
+    at = predict(fit, x, member_column, target, counts)
+    if fixed and kind is None:
+        return predicted_margins(at, at.gradient @ fit.cov @ at.gradient.T, np.inf, None)
+    chosen = require_kind(kind, cluster, strata, second)
+    if chosen == "CR2" and cluster is not None:
+        return cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
+    alone = chosen == "HC3"
+    scores = _without_oneself(fit, x, counts, squares) if alone else unit_scores(fit, x)
+    found = unit_covariance(
+        _influence(fit, at, target, scores, fixed=fixed),
+        counts,
+        squares,
+        cluster,
+        kind=chosen,
+        strata=strata,
+        second=second,
+        people=people,
+        n_params=root(fit.bread).shape[1],
     )
+    return predicted_margins(at, found.cov, found.df, None)
 
 
 def margin_influence(
@@ -98,54 +126,26 @@ def margin_influence(
     ------
     NotEstimable
         If no weight lies in the target.
-
-    Notes
-    -----
-    With T the weight of the target, p_c the predictions of cell c and m their mean, one person
-    in cell c at level y moves the margins by target_c (p_c − m)/T + D B s_cy, D the mean
-    gradient of the predictions, B the inverse information and s the person's score.
-
-    References
-    ----------
-    Stefanski & Boos (2002), The calculus of M-estimation. The American Statistician 56, 29-38.
     """
-    found = _predict(fit, x, member_column, target, counts)
-    return found.margins, _influence(fit, x, target, found)
-
-
-class _Predicted(NamedTuple):
-    """Predictions, shape (target cells, 2J), their mean and its gradient, shape (2J, p)."""
-
-    inside: BoolArray
-    total: float
-    each: FloatArray
-    margins: FloatArray
-    gradient: FloatArray
-
-
-def _predict(
-    fit: CumulativeFit, x: FloatArray, member_column: int, target: FloatArray, counts: FloatArray
-) -> _Predicted:
-    share = target * counts.sum(axis=1)
-    total = float(share.sum())
-    if not total > 0:
-        raise NotEstimable("nobody to standardise over")
-    inside = share > 0
-    share = share[inside] / total
-    predicted, slopes = [], []
-    for value in (1.0, 0.0):
-        rows = x[inside].copy()
-        rows[:, member_column] = value
-        predicted.append(probabilities(fit, rows))
-        slopes.append(np.einsum("c,cjp->jp", share, probability_jacobian(fit, rows)))
-    each = np.hstack(predicted)
-    return _Predicted(inside, total, each, share @ each, np.vstack(slopes))
+    at = predict(fit, x, member_column, target, counts)
+    return at.margins, _influence(fit, at, target, unit_scores(fit, x), fixed=False)
 
 
 def _influence(
-    fit: CumulativeFit, x: FloatArray, target: FloatArray, found: _Predicted
+    fit: CumulativeFit, at: Predictions, target: FloatArray, scores: FloatArray, *, fixed: bool
 ) -> FloatArray:
-    influence = unit_scores(fit, x) @ (found.gradient @ fit.bread).T
-    spread = (found.each - found.margins) / found.total
-    influence[found.inside] += (target[found.inside, None] * spread)[:, None, :]
-    return np.asarray(influence)
+    influence = np.asarray(scores @ (at.gradient @ fit.bread).T)
+    if not fixed:
+        own = target[at.inside, None] * (at.each - at.margins) / at.total
+        influence[at.inside] += own[:, None, :]
+    return influence
+
+
+def _without_oneself(
+    fit: CumulativeFit, x: FloatArray, counts: FloatArray, squares: FloatArray
+) -> FloatArray:
+    """(I − Ω_iB)⁻¹ s for one person i of a cell and level, each of their mean weight."""
+    weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
+    own = weight[:, :, None, None] * unit_information(fit, x) @ fit.bread
+    adjusted = np.linalg.solve(np.eye(len(fit.bread)) - own, unit_scores(fit, x)[..., None])
+    return np.asarray(adjusted[..., 0])

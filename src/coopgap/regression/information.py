@@ -1,0 +1,98 @@
+"""Observed information of a cumulative fit, split by the people or clusters it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.regression.cumulative import CumulativeFit, cut_points, intervals, split_columns
+from coopgap.regression.links import LINKS
+
+__all__ = ["cell_information", "cluster_information", "unit_information"]
+
+_NUMBERS_AT_ONCE = 4_000_000
+
+
+def cell_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Observed information of each cell at the estimates, shape (c, p, p).
+
+    Parameters
+    ----------
+    fit
+        From `fit_ordinal`.
+    x
+        Shape (c, k): design rows.
+    counts
+        Shape (c, J): sums of weights.
+
+    Notes
+    -----
+    In the cut points η of a cell the negative Hessian is tridiagonal. Natural parameters move η
+    linearly, so the information is DᵀHD with D the derivative of η. Levels that nobody has, and
+    thresholds at infinity, add nothing.
+    """
+    eta = cut_points(fit, x)
+    link = LINKS[fit.link]
+    at = intervals(eta, link)
+    with np.errstate(all="ignore"):
+        bend = np.where(np.isfinite(eta), link.log_density_slope(eta), 0.0)
+    up, low = (counts * at.upper)[:, :-1], (counts * at.lower)[:, 1:]
+    diagonal = up * (at.upper[:, :-1] - bend) + low * (at.lower[:, 1:] + bend)
+    off = -(counts * at.upper * at.lower)[:, 1:-1]
+    jacobian = _cut_point_jacobian(fit, x)
+    right = diagonal[:, :, None] * jacobian
+    right[:, :-1] += off[:, :, None] * jacobian[:, 1:]
+    right[:, 1:] += off[:, :, None] * jacobian[:, :-1]
+    return np.asarray(jacobian.swapaxes(1, 2) @ right)
+
+
+def cluster_information(
+    fit: CumulativeFit, x: FloatArray, counts: FloatArray, cluster: IntArray
+) -> FloatArray:
+    """Observed information of each cluster, shape (G, p, p).
+
+    Parameters
+    ----------
+    fit, x, counts
+        As in `cell_information`.
+    cluster
+        Shape (c,): cluster of each cell.
+
+    Returns
+    -------
+    FloatArray
+        In increasing order of the clusters that have weight; over the levels that somebody has
+        the sum is the inverse of `fit.cov`.
+    """
+    used = np.flatnonzero(counts.sum(axis=1) > 0)
+    _, index = np.unique(cluster[used], return_inverse=True)
+    p = fit.params.size
+    total = np.zeros((int(index.max(initial=-1)) + 1, p, p))
+    step = max(1, _NUMBERS_AT_ONCE // (p * p))
+    for start in range(0, used.size, step):
+        rows = used[start : start + step]
+        np.add.at(total, index[start : start + step], cell_information(fit, x[rows], counts[rows]))
+    return total
+
+
+def unit_information(fit: CumulativeFit, x: FloatArray) -> FloatArray:
+    """Observed information of one person of weight one in cell c at level j, (c, J, p, p)."""
+    n_levels = fit.present.size
+    by_level = []
+    for level in range(n_levels):
+        one = np.zeros((len(x), n_levels))
+        one[:, level] = fit.present[level]
+        by_level.append(cell_information(fit, x, one))
+    return np.stack(by_level, axis=1)
+
+
+def _cut_point_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
+    """Derivative of the cut points in every parameter, shape (c, J − 1, p)."""
+    fixed, free = split_columns(x, fit.free)
+    cuts, level = fit.thresholds.size, np.arange(fit.thresholds.size)
+    jacobian = np.zeros((len(x), cuts, fit.params.size))
+    jacobian[:, :, : fit.slopes.size] = -fixed[:, None, :]
+    for number, side in enumerate((*-free.T, np.ones(len(x)))):
+        start = fit.slopes.size + number * cuts
+        jacobian[:, level, start + level] = side[:, None]
+    return jacobian

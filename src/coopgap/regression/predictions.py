@@ -1,0 +1,80 @@
+"""Predictions of a cumulative fit for the people who are standardised over."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray
+from coopgap.errors import NotEstimable
+from coopgap.gap import Margins
+from coopgap.regression.cumulative import CumulativeFit, probabilities, probability_jacobian
+from coopgap.regression.leverage import QuadraticForm
+
+__all__ = ["Predictions", "predict", "predicted_margins"]
+
+
+class Predictions(NamedTuple):
+    """Predictions of the target as members, then as comparison people; 2J columns.
+
+    `inside`, shape (c,), marks the t cells of the target, `share`, shape (t,), their share of
+    its weight `total`; `each` is (t, 2J), `slopes` (t, 2J, p), `margins` (2J,) and `gradient`
+    (2J, p) their means.
+    """
+
+    inside: BoolArray
+    share: FloatArray
+    total: float
+    each: FloatArray
+    slopes: FloatArray
+    margins: FloatArray
+    gradient: FloatArray
+
+
+def predict(
+    fit: CumulativeFit, x: FloatArray, member_column: int, target: FloatArray, counts: FloatArray
+) -> Predictions:
+    """Predict for the target as members and as comparison people; arguments of `standardise`.
+
+    Raises
+    ------
+    NotEstimable
+        If no weight lies in the target.
+    """
+    share = target * counts.sum(axis=1)
+    total = float(share.sum())
+    if not total > 0:
+        raise NotEstimable("nobody to standardise over")
+    inside = np.asarray(share > 0)
+    share = share[inside] / total
+    predicted, slopes = [], []
+    for value in (1.0, 0.0):
+        rows = x[inside].copy()
+        rows[:, member_column] = value
+        predicted.append(probabilities(fit, rows))
+        slopes.append(probability_jacobian(fit, rows))
+    each, jacobian = np.hstack(predicted), np.concatenate(slopes, axis=1)
+    return Predictions(
+        inside=inside,
+        share=share,
+        total=total,
+        each=each,
+        slopes=jacobian,
+        margins=share @ each,
+        gradient=np.einsum("c,cjp->jp", share, jacobian),
+    )
+
+
+def predicted_margins(
+    at: Predictions, cov: FloatArray, df: float, form: QuadraticForm | None
+) -> Margins:
+    """The means of predictions with their covariance, and each contrast's own df if it has one."""
+    n_levels = at.margins.size // 2
+    return Margins(
+        member=at.margins[:n_levels],
+        comparison=at.margins[n_levels:],
+        cov=cov,
+        df=df,
+        df_of=None if form is None else lambda contrast: float(form.df(contrast)),
+    )

@@ -1,0 +1,93 @@
+"""Bias-reduced (CR2) covariance of standardised margins, from scores stacked with the fit's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.gap import Margins
+from coopgap.regression.clusters import centring, grouping, stratified_covariance
+from coopgap.regression.cumulative import CumulativeFit, unit_scores
+from coopgap.regression.information import cluster_information
+from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
+from coopgap.regression.predictions import Predictions, predicted_margins
+
+__all__ = ["cr2_margins"]
+
+
+def cr2_margins(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    counts: FloatArray,
+    cluster: IntArray,
+    strata: IntArray | None,
+    *,
+    fixed: bool,
+) -> Margins:
+    """Margins `at` with CR2 covariance and Satterthwaite degrees of freedom.
+
+    Parameters
+    ----------
+    fit, x, counts, cluster, strata, fixed
+        As in `standardise`.
+    at
+        From `predict`.
+    """
+    groups = grouping(cluster, counts.sum(axis=1), strata)
+    shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
+    scores = groups.sums(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x))) @ shares.root
+    slope = at.gradient @ shares.root
+    if fixed:
+        parts = scores, shares.share, shares.share, _fixed_weights(shares, slope)
+    else:
+        parts = _stacked(at, shares, slope, scores, groups.index[at.inside])
+    sums, working, fitted, weights = parts
+    influence = np.einsum("gd,gdm->gm", sums, weights)
+    form = QuadraticForm(
+        weights=weights,
+        working=working,
+        fitted=fitted,
+        centre=centring(groups, corrected=groups.declared),
+    )
+    cov = stratified_covariance(influence, groups, corrected=groups.declared)
+    return predicted_margins(at, cov, groups.df, form)
+
+
+def _fixed_weights(shares: Leverage, slope: FloatArray) -> FloatArray:
+    """Weights of the clusters' scores in the margins, shape (G, r, 2J); slopes (2J, r)."""
+    each = np.broadcast_to(slope[:, None, :], (len(slope), len(shares.share), slope.shape[1]))
+    return np.asarray(shares.adjust(each).transpose(1, 2, 0))
+
+
+def _stacked(
+    at: Predictions, shares: Leverage, slope: FloatArray, scores: FloatArray, index: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Scores, working variance, fitted part and adjusted weights of the stacked system.
+
+    A function f(z) = (1 − z)^(−1/2) of the block triangular ((S, 0), (C, t)) has f(S) and f(t)
+    on its diagonal and C f[S, t] below, f[s, t] the divided difference, which is
+    1/(ab(a + b)) for a² = 1 − s, b² = 1 − t.
+    """
+    n, rank = scores.shape
+    m = at.margins.size
+    part = np.bincount(index, weights=at.share, minlength=n)
+    own, lean = np.zeros((n, m)), np.zeros((n, m, rank))
+    np.add.at(own, index, at.share[:, None] * (at.each - at.margins))
+    np.add.at(lean, index, at.share[:, None, None] * (at.slopes @ shares.root))
+    lean -= part[:, None, None] * slope
+    spread = (at.share[:, None] * (at.each - at.margins)).T @ (at.each - at.margins)
+    working, fitted = np.zeros((2, n, rank + m, rank + m))
+    # The margins' scores are kept divided by T: their working variance is T_g Σ/T².
+    working[:, :rank, :rank] = fitted[:, :rank, :rank] = shares.share
+    working[:, rank:, rank:] = part[:, None, None] * spread / at.total
+    fitted[:, rank:, :rank] = -lean
+    fitted[:, rank:, rank:] = part[:, None, None] * np.eye(m)
+    a, b = inverse_root(1.0 - shares.values), inverse_root(1.0 - part)[:, None]
+    both = (a > 0) & (b > 0)
+    difference = np.where(both, a**2 * b**2 / np.where(both, a + b, 1.0), 0.0)
+    below = shares.apply(difference, lean.transpose(1, 0, 2))
+    weights = np.zeros((n, rank + m, m))
+    weights[:, :rank] = _fixed_weights(shares, slope) - below.transpose(1, 2, 0)
+    weights[:, rank:] = b[:, :, None] * np.eye(m)
+    return np.hstack([scores, own]), working, fitted, weights
