@@ -17,6 +17,7 @@ from coopgap.bayes.records import Priors, RegionCells, region_cells
 from coopgap.bayes.rows import coefficient_rows as hierarchical_coefficients
 from coopgap.bayes.rows import gap_rows as hierarchical_gaps
 from coopgap.bayes.rows import gate_rows
+from coopgap.domains import domains
 from coopgap.errors import NotEstimable
 from coopgap.estimate import (
     BalanceRow,
@@ -36,7 +37,7 @@ from coopgap.families.dispatch import (
     not_hierarchical,
 )
 from coopgap.families.proportional import proportionality_rows
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels, coefficient_rows, gap_rows, infinite_row, reason_row
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.matching.balance import balance_rows
@@ -149,7 +150,7 @@ def _families(tables: _Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fam
     for benchmark in plan.study.benchmarks:
         if benchmark.outcome == labels.outcome:
             _collect(tables, benchmark_estimate(sample, benchmark), labels)
-    for name, domain in _domains(plan.study, sample):
+    for name, domain in domains(plan.study, model):
         for estimate in domain_estimates(domain):
             _collect(tables, estimate, replace(labels, group=name))
     tables.balance += balance_rows(
@@ -309,15 +310,3 @@ def _collect(tables: _Tables, estimate: FamilyEstimate, labels: Labels) -> None:
         tables.diagnostics.append(reason_row(estimate, labels))
     if estimate.infinite:
         tables.diagnostics.append(infinite_row(estimate, labels))
-
-
-def _domains(study: Study, sample: Sample) -> Iterator[tuple[str, Sample]]:
-    """The people of each region and of each declared group's levels."""
-    region = study.design.region
-    names = [name for name, variable in study.variables.items() if variable.groups]
-    for name in dict.fromkeys(([region] if region else []) + names):
-        if name not in sample.rows.factors:
-            continue
-        prefix = "region" if name == region else name
-        for code, level in enumerate(sample.rows.factor_levels[name]):
-            yield f"{prefix}={level}", sample.within(sample.rows.factors[name] == code)

@@ -60,7 +60,7 @@ def test_peru_variables():
     assert variables["education"].role_for("ses_class") == "component"
     assert variables["education"].role_for("ses_top") == "component"
     assert variables["neighbours"].role_for("neighbours") == "negative_control"
-    assert [name for name, one in variables.items() if one.groups] == ["sex"]
+    assert [name for name, one in variables.items() if one.groups] == ["sex", "coop_type"]
 
 
 def test_peru_benchmark_is_figure_1():
