@@ -38,7 +38,14 @@ from coopgap.families.dispatch import (
 )
 from coopgap.families.proportional import proportionality_rows
 from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels, coefficient_rows, gap_rows, infinite_row, reason_row
+from coopgap.families.rows import (
+    Labels,
+    coefficient_rows,
+    decimals_row,
+    gap_rows,
+    infinite_row,
+    reason_row,
+)
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.matching.balance import balance_rows
 from coopgap.meta import run_meta
@@ -306,6 +313,8 @@ def _collect(tables: _Tables, estimate: FamilyEstimate, labels: Labels) -> None:
     if labels.group == "all":
         # coefficients.csv has no column for a domain.
         tables.coefficients += coefficient_rows(estimate, labels)
+        if estimate.correct_decimals is not None:
+            tables.diagnostics.append(decimals_row(estimate, labels))
     if estimate.reason:
         tables.diagnostics.append(reason_row(estimate, labels))
     if estimate.infinite:

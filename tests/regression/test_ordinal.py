@@ -8,6 +8,7 @@ from coopgap.errors import NotEstimable
 from coopgap.regression.binary import fit_logit
 from coopgap.regression.ordinal import (
     fit_ordinal,
+    natural_fit,
     probabilities,
     probability_jacobian,
     unit_scores,
@@ -183,3 +184,22 @@ def test_never_a_silent_infinite_slope():
     counts = np.array([[10, 5, 0], [0, 0, 12]], dtype=float)
     with pytest.raises(NotEstimable):
         fit_ordinal(REPUBLICAN, counts)
+
+
+def test_correct_decimals_are_those_one_more_step_leaves():
+    x, counts = simulated()
+    assert fit_ordinal(x, counts).correct_decimals >= 8
+    stopped = natural_fit(
+        np.zeros(2),
+        np.eye(2),
+        np.diag([10.0, 1.0]),  # a column scaled by a tenth
+        np.array([True, True]),
+        link="logit",
+        free=(),
+        log_likelihood=0.0,
+        n_obs=1,
+        iterations=1,
+        max_gradient=0.0,
+        step=np.array([3e-6, 1e-6]),
+    )
+    assert stopped.correct_decimals == 4

@@ -119,6 +119,7 @@ def estimate_adjusted(
             coefficients=() if number else _coefficients(sample, result),
             ess_comparison=effective_size(rows.weight[~rows.member]),
             n_clusters=n_clusters,
+            correct_decimals=None if number else result.fit.correct_decimals,
             infinite=() if number else result.infinite,
         )
 
@@ -154,5 +155,6 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
         ess_comparison=effective_size(weight[~rows.member]),
         n_sets=sample.matched.n_sets or None,
         n_clusters=n_clusters,
+        correct_decimals=result.fit.correct_decimals,
         infinite=result.infinite,
     )

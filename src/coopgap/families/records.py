@@ -104,6 +104,8 @@ class FamilyEstimate:
         Matched sets, or discordant sets; None where there are none.
     n_clusters
         Clusters behind the standard errors; None without clusters.
+    correct_decimals
+        Of the coefficients; None where nothing was iterated.
     infinite
         Terms without a finite maximum-likelihood estimate, for which bias was reduced instead.
     """
@@ -117,6 +119,7 @@ class FamilyEstimate:
     ess_comparison: float | None = None
     n_sets: int | None = None
     n_clusters: int | None = None
+    correct_decimals: int | None = None
     infinite: tuple[str, ...] = ()
     status: Status = Status.OK
     reason: str = ""

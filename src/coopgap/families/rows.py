@@ -18,6 +18,7 @@ __all__ = [
     "SMALLEST_COUNT",
     "Labels",
     "coefficient_rows",
+    "decimals_row",
     "gap_rows",
     "infinite_row",
     "reason_row",
@@ -153,6 +154,17 @@ def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         diagnostic=f"{estimate.status}: {estimate.family}, {labels.group}, {estimate.population}",
         passed=False,
         note=estimate.reason,
+        source=labels.source,
+    )
+
+
+def decimals_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """How many decimals of the coefficients are settled."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"correct_decimals: {estimate.family}",
+        value=estimate.correct_decimals,
+        note="decimals of the coefficients that one more Newton step leaves as they are",
         source=labels.source,
     )
 

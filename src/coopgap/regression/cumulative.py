@@ -57,6 +57,9 @@ class CumulativeFit:
         Newton steps.
     max_gradient
         Largest absolute score at the end, columns standardised, over the sum of weights.
+    correct_decimals
+        Decimals of the parameters that one more Newton step would leave as they are, the fewest
+        over the parameters; Christensen (2023) reports the same of `ordinal::clm`.
     free
         Positions of the q freed columns z in the design rows.
     freed
@@ -74,6 +77,7 @@ class CumulativeFit:
     n_obs: int
     iterations: int
     max_gradient: float
+    correct_decimals: int
     free: tuple[int, ...] = ()
     freed: FloatArray = field(default_factory=_none_freed)
     bias_reduced: bool = False

@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+_ROUNDING, _MOST_DECIMALS = 1e-300, 15
+
+
 def fit_ordinal(
     x: FloatArray,
     counts: FloatArray,
@@ -99,6 +102,7 @@ def fit_ordinal(
         n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
         iterations=found.iterations,
         max_gradient=found.max_gradient,
+        step=np.linalg.solve(found.point.information, found.point.gradient),
     )
 
 
@@ -114,6 +118,7 @@ def natural_fit(
     n_obs: int,
     iterations: int,
     max_gradient: float,
+    step: FloatArray,
     bias_reduced: bool = False,
 ) -> CumulativeFit:
     """Estimates of standardised columns over the levels present as a fit on the natural scale.
@@ -128,6 +133,8 @@ def natural_fit(
         Shape (J,): levels that somebody has.
     link, free, log_likelihood, n_obs, iterations, max_gradient, bias_reduced
         As in `CumulativeFit`.
+    step
+        Shape (p,): the Newton step that would come next, from which the correct decimals follow.
     """
     cuts = present.size - 1
     slopes = params.size - (len(free) + 1) * (int(present.sum()) - 1)
@@ -135,6 +142,7 @@ def natural_fit(
     to_natural = expand @ back
     natural = to_natural @ params
     natural_cov = to_natural @ cov @ to_natural.T
+    error = float(np.abs(to_natural @ step).max(initial=0.0))
     return CumulativeFit(
         link=link,
         slopes=natural[:slopes],
@@ -145,6 +153,7 @@ def natural_fit(
         n_obs=n_obs,
         iterations=iterations,
         max_gradient=max_gradient,
+        correct_decimals=int(min(-np.log10(max(error, _ROUNDING)), _MOST_DECIMALS)),
         free=free,
         freed=natural[slopes:-cuts].reshape(len(free), cuts),
         bias_reduced=bias_reduced,

@@ -84,6 +84,7 @@ def fit_reduced(
         n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
         iterations=iterations,
         max_gradient=float(np.abs(at.score).max(initial=0.0)) / float(problem.counts.sum()),
+        step=np.linalg.solve(at.information, at.score),
         bias_reduced=True,
     )
 
