@@ -161,9 +161,11 @@ def cluster_covariance(
     -----
     (I − Ω_gV)^(−1/2) undoes what fitting takes from the scores' variance if that variance is
     Ω_g. In a weighted linear or logistic fit it is CR2 with the inverse weights as working
-    variance. Where I − Ω_gV is singular the generalised inverse root is taken. CR2 with strata
-    centres the adjusted sums and keeps G_h/(G_h − 1): terms that are constant within strata are
-    then corrected twice, which errs on the wide side.
+    variance. Several roots undo it; this one is symmetric in the working metric, clubSandwich's
+    is not unless the weights are equal; on `infert` they are less than two percent apart. Where
+    I − Ω_gV is singular the generalised inverse root is taken. CR2 with strata centres the
+    adjusted sums and keeps G_h/(G_h − 1): terms that are constant within strata are then
+    corrected twice, which errs on the wide side.
 
     References
     ----------

@@ -1,0 +1,299 @@
+"""CR2 by dense algebra, one cluster after another, and what must hold of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.linalg import block_diag, sqrtm
+
+from coopgap.errors import NotEstimable
+from coopgap.gap import Contrast, estimate_contrasts
+from coopgap.regression.covariance import cluster_covariance
+from coopgap.regression.information import cluster_information, unit_information
+from coopgap.regression.ordinal import (
+    fit_ordinal,
+    probabilities,
+    probability_jacobian,
+    unit_scores,
+)
+from coopgap.regression.standardise import standardise
+from coopgap.survey.cells import collapse
+from coopgap.vocabulary import Quantity
+
+
+def made(seed=0, n=500, zones=14):
+    rng = np.random.default_rng(seed)
+    member, sex = rng.integers(0, 2, (2, n))
+    zone = rng.integers(0, zones, n)
+    latent = 0.8 * member - 0.4 * sex + 0.3 * (zone % 3) + rng.logistic(size=n)
+    cells = collapse(
+        [member, sex, zone], np.digitize(latent, [-0.5, 1.5]), 3, rng.uniform(0.3, 3, n)
+    )
+    codes = cells.codes
+    x = np.column_stack([codes[:, 0], codes[:, 1], codes[:, 2] % 3 == 1, codes[:, 2] % 3 == 2])
+    return x.astype(float), cells, codes[:, 2]
+
+
+def covariance(x, cells, cluster, kind, **more):
+    fit = fit_ordinal(x, cells.counts)
+    information = cluster_information(fit, x, cells.counts, cluster) if kind == "CR2" else None
+    return fit, cluster_covariance(
+        fit.bread,
+        unit_scores(fit, x),
+        cells.counts,
+        cells.squares,
+        cluster,
+        kind=kind,
+        information=information,
+        people=cells.people,
+        **more,
+    )
+
+
+def dense(scores, omega, v, working, centre, contrast):
+    """Variance of c'b and its degrees of freedom from scores (G, d) and Ω_g (G, d, d)."""
+    n, d = scores.shape
+    k = []
+    for g in range(n):
+        a = np.real(np.linalg.inv(sqrtm(np.eye(d) - omega[g] @ v)))
+        k.append(a.T @ v.T @ contrast)
+    q = np.array([k[g] @ scores[g] for g in range(n)])
+    # Residual scores of all clusters as one linear map of the scores.
+    rows = np.zeros((n, n * d))
+    for g in range(n):
+        for h in range(n):
+            rows[g, h * d : (h + 1) * d] = k[g] @ ((g == h) * np.eye(d) - omega[g] @ v)
+    p = centre @ rows @ block_diag(*working) @ rows.T
+    return q @ centre @ q, np.trace(p) ** 2 / np.trace(p @ p)
+
+
+def centre_within(strata):
+    together = strata[:, None] == strata
+    sizes = together.sum(axis=1)
+    return (np.eye(len(strata)) - together / sizes[:, None]) * (sizes / (sizes - 1))[:, None]
+
+
+def by_zone(values, cluster):
+    return np.array([values[cluster == g].sum(axis=0) for g in np.unique(cluster)])
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_coefficients_by_dense_algebra(stratified):
+    x, cells, cluster = made()
+    strata = cluster % 3 if stratified else None
+    fit, found = covariance(x, cells, cluster, "CR2", strata=strata)
+    scores = by_zone(np.einsum("cj,cjp->cp", cells.counts, unit_scores(fit, x)), cluster)
+    omega = cluster_information(fit, x, cells.counts, cluster)
+    centre = centre_within(np.unique(cluster) % 3) if stratified else np.eye(14)
+    for j, contrast in enumerate(np.eye(6)):
+        variance, df = dense(scores, omega, fit.bread, omega, centre, contrast)
+        assert found.cov[j, j] == pytest.approx(variance, rel=1e-8)
+        assert found.df_of(contrast) == pytest.approx(df, rel=1e-7)
+    assert found.kind == "cluster CR2" + (", strata" if stratified else "")
+    assert 2 < found.coefficient_df.min() < found.coefficient_df.max() < 14
+
+
+def stacked_parts(fit, x, cells, cluster):
+    counts = cells.counts
+    weight = counts.sum(axis=1) * x[:, 0]
+    sides = [np.column_stack([np.full(len(x), s), x[:, 1:]]) for s in (1.0, 0.0)]
+    each = np.hstack([probabilities(fit, rows) for rows in sides])
+    slopes = np.concatenate([probability_jacobian(fit, rows) for rows in sides], axis=1)
+    m = weight @ each / weight.sum()
+    spread = (weight[:, None] * (each - m)).T @ (each - m) / weight.sum()
+    own = by_zone(weight[:, None] * (each - m), cluster)
+    scores = by_zone(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x)), cluster)
+    first = cluster_information(fit, x, counts, cluster)
+    lean = by_zone(weight[:, None, None] * slopes, cluster)
+    part = by_zone(weight, cluster)
+    omega = np.array(
+        [
+            np.block([[i, np.zeros((6, 6))], [-d, t * np.eye(6)]])
+            for i, d, t in zip(first, lean, part, strict=True)
+        ]
+    )
+    working = [block_diag(i, t * spread) for i, t in zip(first, part, strict=True)]
+    return np.hstack([scores, own]), omega, working
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_margins_by_dense_algebra(stratified):
+    x, cells, cluster = made()
+    fit = fit_ordinal(x, cells.counts)
+    found = standardise(
+        fit,
+        x,
+        0,
+        x[:, 0],
+        cells.counts,
+        cells.squares,
+        cluster,
+        kind="CR2",
+        strata=cluster % 3 if stratified else None,
+    )
+    scores, omega, working = stacked_parts(fit, x, cells, cluster)
+    v = np.linalg.inv(omega.sum(axis=0))
+    centre = centre_within(np.unique(cluster) % 3) if stratified else np.eye(14)
+    for contrast in (np.array([0, 0, 1, 0, 0, -1.0]), np.array([0, 1, 1, 0, 0, 0.0])):
+        padded = np.concatenate([np.zeros(6), contrast])
+        variance, df = dense(scores, omega, v, working, centre, padded)
+        # Square roots of matrices that are nearly defective keep about half the digits.
+        assert contrast @ found.cov @ contrast == pytest.approx(variance, rel=1e-6)
+        assert found.df_of(contrast) == pytest.approx(df, rel=1e-5)
+
+
+def test_margins_with_covariates_fixed_are_the_delta_method():
+    x, cells, cluster = made()
+    fit, coefficients = covariance(x, cells, cluster, "CR2")
+    args = (fit, x, 0, x[:, 0], cells.counts, cells.squares, cluster)
+    found = standardise(*args, kind="CR2", fixed=True)
+    weight = cells.counts.sum(axis=1) * x[:, 0]
+    rows = np.column_stack([0 * x[:, 0], x[:, 1:]])
+    jacobian = np.concatenate(
+        [probability_jacobian(fit, x), probability_jacobian(fit, rows)], axis=1
+    )
+    gradient = np.einsum("c,cjp->jp", weight / weight.sum(), jacobian)
+    assert found.cov == pytest.approx(gradient @ coefficients.cov @ gradient.T, rel=1e-9, abs=1e-14)
+    gap = np.array([0, 0, 1, 0, 0, -1.0])
+    assert found.df_of(gap) == pytest.approx(coefficients.df_of(gradient.T @ gap), rel=1e-9)
+    plain = standardise(*args, kind="CR1", fixed=True)
+    _, cr1 = covariance(x, cells, cluster, "CR1")
+    assert plain.cov == pytest.approx(gradient @ cr1.cov @ gradient.T, rel=1e-9, abs=1e-14)
+
+
+def test_intervals_use_each_contrast_s_own_degrees_of_freedom():
+    x, cells, cluster = made()
+    fit = fit_ordinal(x, cells.counts)
+    margins = standardise(fit, x, 0, x[:, 0], cells.counts, cells.squares, cluster, kind="CR2")
+    key = Contrast(Quantity.RISK_DIFFERENCE, ">=c", 2, True)
+    found = estimate_contrasts(margins, "abc")[key]
+    gap = np.array([0, 0, 1, 0, 0, -1.0])
+    quantile = stats.t.ppf(0.975, margins.df_of(gap))
+    assert (found.upper - found.lower) / (2 * found.std_error) == pytest.approx(quantile)
+    assert quantile > stats.t.ppf(0.975, 13)
+
+
+def test_many_small_clusters_make_cr2_and_cr1_one():
+    rng = np.random.default_rng(3)
+    x, cells, _ = made(seed=3, n=4000)
+    cluster = rng.permutation(len(x))
+    _, two = covariance(x, cells, cluster, "CR2")
+    _, one = covariance(x, cells, cluster, "CR1")
+    # 56 cells of unequal weight as clusters: some leverage is left.
+    assert np.sqrt(np.diag(two.cov) / np.diag(one.cov)) == pytest.approx(1, abs=0.12)
+
+
+def test_rescaled_weights_change_neither_covariance_nor_df():
+    x, cells, cluster = made()
+    fit = fit_ordinal(x, cells.counts)
+    one = standardise(fit, x, 0, x[:, 0], cells.counts, cells.squares, cluster, kind="CR2")
+    fit = fit_ordinal(x, 50 * cells.counts)
+    many = standardise(
+        fit, x, 0, x[:, 0], 50 * cells.counts, 2500 * cells.squares, cluster, kind="CR2"
+    )
+    gap = np.array([0, 0, 1, 0, 0, -1.0])
+    assert many.cov == pytest.approx(one.cov, rel=1e-8, abs=1e-14)
+    assert many.df_of(gap) == pytest.approx(one.df_of(gap), rel=1e-7)
+
+
+def test_working_model_makes_cr2_unbiased():
+    """Poisson-like scores with variance Ω_g: the mean of CR2 is V, that of CR1 is not."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 3)) * np.repeat([1.0, 3.0], [30, 10])[:, None]
+    cluster = np.arange(40) // 5
+    omega = np.array([rows[cluster == g].T @ rows[cluster == g] for g in range(8)])
+    v = np.linalg.inv(omega.sum(axis=0))
+    hat = np.eye(40) - rows @ v @ rows.T
+    total = {"CR1": np.zeros((3, 3)), "CR2": np.zeros((3, 3))}
+    # The covariance is linear in y y': its mean is its sum over the columns of a root of Var(y).
+    for y in np.eye(40):
+        residual = hat @ y
+        for kind, sums in total.items():
+            sums += cluster_covariance(
+                v,
+                (rows * residual[:, None])[:, None, :],
+                np.ones((40, 1)),
+                np.ones((40, 1)),
+                cluster,
+                kind=kind,
+                information=omega,
+            ).cov
+    assert total["CR2"] == pytest.approx(v, rel=1e-10, abs=1e-14)
+    assert np.abs(total["CR1"] / v - 1).max() > 0.05
+
+
+def test_a_coefficient_carried_by_one_cluster_keeps_a_generalised_root():
+    x, cells, cluster = made()
+    x = np.column_stack([x, cluster == 5]).astype(float)
+    _, found = covariance(x, cells, cluster, "CR2")
+    assert np.isfinite(found.cov).all()
+    assert (np.diag(found.cov)[:3] > 0).all()
+
+
+def test_strata_centre_and_count():
+    x, cells, cluster = made()
+    fit, found = covariance(x, cells, cluster, "CR1", strata=cluster % 3)
+    scores = np.einsum("cj,cjp->cp", cells.counts, unit_scores(fit, x)) @ fit.bread
+    sums, strata = by_zone(scores, cluster), np.unique(cluster) % 3
+    by_hand = sum(np.cov(sums[strata == h].T) * (strata == h).sum() for h in range(3))
+    assert found.cov == pytest.approx(by_hand, rel=1e-9)
+    assert (found.kind, found.n_clusters, found.df) == ("cluster CR1, strata", 14, 11)
+
+
+def test_cr1s_hc1_and_cr0_are_factors():
+    x, cells, cluster = made()
+    _, one = covariance(x, cells, cluster, "CR1")
+    _, stata = covariance(x, cells, cluster, "CR1S")
+    _, zero = covariance(x, cells, cluster, "CR0")
+    assert stata.cov == pytest.approx(one.cov * 499 / 494, rel=1e-12)
+    assert zero.cov == pytest.approx(one.cov * 13 / 14, rel=1e-12)
+    _, hc0 = covariance(x, cells, None, "HC0")
+    _, hc1 = covariance(x, cells, None, "HC1")
+    assert hc1.cov == pytest.approx(hc0.cov * 500 / 494, rel=1e-12)
+
+
+def test_hc3_is_near_the_jackknife():
+    """Leaving people out one at a time, by refitting: HC3 is its first order."""
+    x, cells, _ = made(n=150)
+    counts = cells.people.astype(float)
+    fit = fit_ordinal(x, counts)
+    moves = []
+    for c, j in np.argwhere(counts > 0):
+        less = counts.copy()
+        less[c, j] -= 1
+        moves.append(np.sqrt(counts[c, j]) * (fit_ordinal(x, less).params - fit.params))
+    information = unit_information(fit, x)
+    found = cluster_covariance(
+        fit.bread, unit_scores(fit, x), counts, counts, None, kind="HC3", information=information
+    )
+    # One Newton step instead of a refit.
+    hc0 = cluster_covariance(fit.bread, unit_scores(fit, x), counts, counts, None)
+    assert np.abs(np.diag(hc0.cov) / np.diag(np.transpose(moves) @ moves) - 1).max() > 0.03
+    assert np.diag(found.cov) == pytest.approx(np.diag(np.transpose(moves) @ moves), rel=0.03)
+
+
+def test_negative_eigenvalues_are_set_to_zero_and_said():
+    rng = np.random.default_rng(1)
+    influence = rng.normal(size=(12, 1, 3))
+    one = np.ones((12, 1))
+    found = cluster_covariance(
+        np.eye(3), influence, one, one, np.arange(12) // 4, second=np.arange(12) % 3
+    )
+    assert found.kind == "two-way CR1, negative eigenvalues set to zero"
+    assert np.linalg.eigvalsh(found.cov)[0] > -1e-12
+    assert found.df == 2
+
+
+def test_refusals():
+    x, cells, cluster = made()
+    with pytest.raises(NotEstimable, match="single cluster"):
+        covariance(x, cells, cluster, "CR1", strata=np.where(cluster == 0, 0, 1))
+    with pytest.raises(ValueError, match="more than one stratum"):
+        covariance(x, cells, cluster, "CR1", strata=x[:, 1].astype(int))
+    with pytest.raises(ValueError, match="expected one of"):
+        covariance(x, cells, cluster, "HC1")
+    with pytest.raises(ValueError, match="expected one of"):
+        covariance(x, cells, None, "CR1")
+    with pytest.raises(ValueError, match="two ways"):
+        covariance(x, cells, cluster, "CR2", second=cluster)
