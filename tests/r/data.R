@@ -5,3 +5,5 @@ write_data(as.data.frame(lapply(ordinal::wine[, c("rating", "temp", "contact", "
 write_data(MASS::housing, "housing")
 write_data(infert, "infert")
 write_data(as.data.frame(lapply(esoph, as.character)), "esoph")
+write_data(as.data.frame(lapply(ordinal::soup[, c("SURENESS", "PRODID", "DAY", "SOUPFREQ")],
+                                as.character)), "soup")
