@@ -1,4 +1,4 @@
 # Every fixture that needs no file from outside, in order.
-for (script in c("data", "ordinal", "binary", "conditional", "linear", "proportional")) {
+for (script in c("data", "ordinal", "binary", "conditional", "linear", "proportional", "covariance")) {
   source(file.path("tests/r", paste0(script, ".R")), local = new.env())
 }
