@@ -25,6 +25,7 @@ __all__ = [
     "contrast_values",
     "contrasts",
     "estimate_contrasts",
+    "null_value",
     "share_margins",
     "wald",
 ]
@@ -78,6 +79,11 @@ LOG_SCALE = {Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_
 """Quantities whose intervals are made on the logarithm."""
 
 _NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
+
+
+def null_value(quantity: Quantity) -> float:
+    """Value of no difference between two groups; NaN for a quantity of one group."""
+    return 1.0 if quantity in LOG_SCALE else _NULL.get(quantity, np.nan)
 
 
 def contrasts(levels: Sequence[str]) -> tuple[Contrast, ...]:
@@ -216,7 +222,7 @@ def estimate_contrasts(
         gradient = _gradient(contrast, margins)
         variance = float(gradient @ margins.cov @ gradient)
         std_error = max(variance, 0.0) ** 0.5
-        null = 1.0 if log else _NULL.get(contrast.quantity, np.nan)
+        null = null_value(contrast.quantity)
         df = margins.df if margins.df_of is None or std_error == 0 else margins.df_of(gradient)
         result[contrast] = wald(value, std_error, df=df, prob=prob, null=null, log=log)
     return result
