@@ -222,26 +222,35 @@ def _weight(raw: RawTable, study: Study, rows: IntArray) -> FloatArray | None:
     return np.asarray(weight, dtype=np.float64)
 
 
-def _person(
-    raw: RawTable, study: Study, rows: IntArray, phone: BoolArray
-) -> tuple[str, ...] | None:
+def _person(raw: RawTable, study: Study, rows: IntArray, phone: BoolArray) -> IntArray | None:
     """Identifiers; one stands once among interviews in person and once among those by phone."""
     column = study.design.id
     if column is None:
         return None
-    labels = _labels(raw, column)
-    index = labels.index[rows]
-    blank = int((index < 0).sum())
+    person = _identity(raw, column)[rows]
+    blank = int((person < 0).sum())
     if blank:
         raise SurveyError(
             f"{raw.where}: {column}", f"{blank} identifiers are blank", "everybody has one"
         )
     for here, how in ((~phone, "in person"), (phone, "by phone")):
-        repeated = int((np.bincount(index[here], minlength=1) > 1).sum())
+        repeated = int((np.bincount(person[here], minlength=1) > 1).sum())
         if repeated:
             raise SurveyError(
                 f"{raw.where}: {column}",
                 f"{repeated} identifiers stand more than once among interviews {how}",
                 "an identifier names one person; it may come back only in a phone interview",
             )
-    return tuple(labels.names[place] for place in index)
+    return person
+
+
+def _identity(raw: RawTable, column: str) -> IntArray:
+    """A number for each distinct identifier, -1 for a blank; shape (rows,)."""
+    answers = raw.answers(column)
+    if all(type(value) is int for value in answers.values):
+        return answers.index
+    places: dict[str, int] = {"": -1}
+    for value in answers.values:
+        places.setdefault(normalise(value), len(places) - 1)
+    table = np.array([*(places[normalise(value)] for value in answers.values), -1], dtype=np.int64)
+    return np.asarray(table[answers.index])

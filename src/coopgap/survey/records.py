@@ -49,8 +49,8 @@ class Survey:
     weight
         Shape (n,): sampling weights, positive, or None where none is declared.
     person
-        Shape (n,): declared identifiers as text, or None. Unique, save where a phone row repeats
-        the identifier of an in-person row.
+        Shape (n,): a number for each declared identifier, or None. Unique, save where a phone row
+        repeats the identifier of an in-person row.
     n_read
         Rows in the file.
     encoding
@@ -69,7 +69,7 @@ class Survey:
     zone: IntArray | None
     zone_labels: tuple[str, ...]
     weight: FloatArray | None
-    person: tuple[str, ...] | None
+    person: IntArray | None
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
