@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from scipy import sparse
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
@@ -18,6 +19,7 @@ __all__ = [
     "centring",
     "grouping",
     "stratified_covariance",
+    "sum_by",
     "two_way",
 ]
 
@@ -25,6 +27,14 @@ type CovarianceKind = Literal["CR0", "CR1", "CR1S", "CR2", "HC0", "HC1", "HC3"]
 
 CLUSTER_KINDS: Final = ("CR0", "CR1", "CR1S", "CR2")
 PERSON_KINDS: Final = ("HC0", "HC1", "HC3")
+
+
+def sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
+    """Values, shape (c, ...), summed over those that share an index; shape (n, ...)."""
+    picks = (np.ones(index.size), (index, np.arange(index.size)))
+    collect = sparse.csr_array(picks, shape=(n, index.size))
+    summed = collect @ values.reshape(index.size, -1)
+    return np.asarray(summed).reshape(n, *values.shape[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +68,8 @@ class Grouping:
 
     def sums(self, cells: FloatArray) -> FloatArray:
         """Rows of `cells`, shape (c, q), summed by cluster, shape (G, q)."""
-        total = np.zeros((self.n, cells.shape[1]))
         used = self.index >= 0
-        np.add.at(total, self.index[used], cells[used])
-        return total
+        return sum_by(self.index[used], cells[used], self.n)
 
 
 def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = None) -> Grouping:
@@ -139,9 +147,8 @@ def stratified_covariance(
     """
     sizes = np.bincount(groups.stratum)
     if groups.declared:
-        mean = np.zeros((groups.n_strata, sums.shape[1]))
-        np.add.at(mean, groups.stratum, sums)
-        sums = sums - (mean / sizes[:, None])[groups.stratum]
+        mean = sum_by(groups.stratum, sums, groups.n_strata) / sizes[:, None]
+        sums = sums - mean[groups.stratum]
     factor = (sizes / (sizes - 1))[groups.stratum] if corrected else np.ones(groups.n)
     return np.asarray((factor[:, None] * sums).T @ sums)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
+from coopgap.regression.clusters import sum_by
 from coopgap.regression.cumulative import CumulativeFit, cut_points, intervals, split_columns
 from coopgap.regression.links import LINKS
 
@@ -67,11 +68,13 @@ def cluster_information(
     used = np.flatnonzero(counts.sum(axis=1) > 0)
     _, index = np.unique(cluster[used], return_inverse=True)
     p = fit.params.size
-    total = np.zeros((int(index.max(initial=-1)) + 1, p, p))
+    n = int(index.max(initial=-1)) + 1
+    total = np.zeros((n, p, p))
     step = max(1, _NUMBERS_AT_ONCE // (p * p))
     for start in range(0, used.size, step):
         rows = used[start : start + step]
-        np.add.at(total, index[start : start + step], cell_information(fit, x[rows], counts[rows]))
+        part = cell_information(fit, x[rows], counts[rows])
+        total += sum_by(index[start : start + step], part, n)
     return total
 
 

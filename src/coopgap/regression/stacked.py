@@ -6,7 +6,7 @@ import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.gap import Margins
-from coopgap.regression.clusters import centring, grouping, stratified_covariance
+from coopgap.regression.clusters import centring, grouping, stratified_covariance, sum_by
 from coopgap.regression.cumulative import CumulativeFit, unit_scores
 from coopgap.regression.information import cluster_information
 from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
@@ -72,11 +72,11 @@ def _stacked(
     n, rank = scores.shape
     m = at.margins.size
     part = np.bincount(index, weights=at.share, minlength=n)
-    own, lean = np.zeros((n, m)), np.zeros((n, m, rank))
-    np.add.at(own, index, at.share[:, None] * (at.each - at.margins))
-    np.add.at(lean, index, at.share[:, None, None] * (at.slopes @ shares.root))
+    away = at.share[:, None] * (at.each - at.margins)
+    own = sum_by(index, away, n)
+    lean = sum_by(index, at.share[:, None, None] * (at.slopes @ shares.root), n)
     lean -= part[:, None, None] * slope
-    spread = (at.share[:, None] * (at.each - at.margins)).T @ (at.each - at.margins)
+    spread = away.T @ (at.each - at.margins)
     working, fitted = np.zeros((2, n, rank + m, rank + m))
     # The margins' scores are kept divided by T: their working variance is T_g Σ/T².
     working[:, :rank, :rank] = fitted[:, :rank, :rank] = shares.share
