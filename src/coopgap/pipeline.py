@@ -36,7 +36,7 @@ from coopgap.families.dispatch import (
     matched_estimate,
     not_hierarchical,
 )
-from coopgap.families.proportional import proportionality_rows
+from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
     Labels,
@@ -129,7 +129,7 @@ def execute(
             _variants(tables, plan, model, estimates)
             _checks(tables, plan, model, estimates)
             if checks == "full":
-                _full_checks(tables, plan, model, estimates)
+                _full_checks(tables, plan, model, estimates, seed)
     with tables.stage("hierarchical"):
         _hierarchical(tables, plan, seed=seed, draws=draws, jobs=jobs, notify=notify)
     with tables.stage("printed"):
@@ -214,9 +214,16 @@ def _checks(
 
 
 def _full_checks(
-    tables: _Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+    tables: _Tables,
+    plan: Plan,
+    model: ModelPlan,
+    estimates: Mapping[Family, FamilyEstimate],
+    seed: int,
 ) -> None:
     """Checks that repeat the fit many times."""
+    if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:
+        row = bootstrap_row(model.sample, _labels(plan, model), seed)
+        tables.diagnostics.append(row)
     tables.sensitivity += leave_one_rows(
         model.sample,
         _matched(estimates),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coopgap.families.dispatch import freed_estimate, matched_estimate
-from coopgap.families.proportional import gap_shift, proportionality_rows
+from coopgap.families.proportional import bootstrap_row, gap_shift, proportionality_rows
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, infinite_row
 from coopgap.gap import contrasts
@@ -169,3 +169,11 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     assert row.diagnostic == "bias_reduced: matched_ordinal, all, members"
     assert "sex=female" in row.note
     assert abs(risk_difference(estimate, 2).estimate) < 0.02
+
+
+def test_the_bootstrap_stands_beside_the_other_tests():
+    row = bootstrap_row(unequal(n=600), LABELS, seed=3)
+    assert row.diagnostic == "proportional_odds: member, bootstrap"
+    assert row.value == pytest.approx(1 / 501)  # none of 500 surveys is as unequal
+    assert row.passed is False
+    assert "500 surveys" in row.note

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,7 @@ from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.regression.covariance import unit_covariance
 from coopgap.regression.proportional import (
     ProportionalityTest,
+    bootstrap_ratio,
     brant,
     likelihood_ratio,
     robust_wald,
@@ -23,10 +25,12 @@ from coopgap.regression.proportional import (
 from coopgap.regression.standardise import margin_influence
 from coopgap.vocabulary import Quantity
 
-__all__ = ["LEVEL", "gap_shift", "proportionality_rows"]
+__all__ = ["LEVEL", "bootstrap_row", "gap_shift", "proportionality_rows"]
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""
+
+_REPLICATES = 500
 
 
 def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticRow]:
@@ -104,6 +108,40 @@ def _note(test: ProportionalityTest) -> str:
     else:
         text = f"chi-square {test.statistic:.2f} on {test.df} df"
     return f"{text}; a freed slope is infinite: at its supremum" if test.at_supremum else text
+
+
+def bootstrap_row(sample: Sample, labels: Labels, seed: int) -> DiagnosticRow:
+    """Likelihood ratio for membership against surveys drawn from the proportional fit.
+
+    Parameters
+    ----------
+    sample, labels
+        As in `proportionality_rows`; sampling weights must not differ.
+    seed
+        The same seed gives the same p-value.
+    """
+    made = sample_cells(sample, sample.rows.weight)
+    row = DiagnosticRow(
+        model=labels.model,
+        diagnostic="proportional_odds: member, bootstrap",
+        bar=LEVEL,
+        source=labels.source,
+    )
+    try:
+        value, used = bootstrap_ratio(
+            made.x,
+            made.cells.people,
+            made.columns["member"],
+            replicates=_REPLICATES,
+            seed=seed,
+            link=sample.link,
+        )
+    except NotEstimable as error:
+        return replace(row, note=error.reason)
+    note = (
+        f"likelihood ratio in {_REPLICATES} surveys drawn from the fit, {used:.0%} of them usable"
+    )
+    return replace(row, value=value, passed=value >= LEVEL, note=note)
 
 
 def gap_shift(sample: Sample) -> dict[Contrast, Interval]:

@@ -26,6 +26,7 @@ __all__ = [
     "CumulativeFit",
     "Problem",
     "fit_ordinal",
+    "merged_rows",
     "natural_fit",
     "probabilities",
     "probability_jacobian",
@@ -86,7 +87,7 @@ def fit_ordinal(
     present = np.asarray(totals > 0)
     if present.sum() < 2:
         raise NotEstimable("everybody gave the same answer")
-    rows, kept = _merged(np.asarray(x, dtype=np.float64), counts[:, present])
+    rows, kept = merged_rows(np.asarray(x, dtype=np.float64), counts[:, present])
     require_full_rank(rows, terms)
     free = tuple(free)
     problem, start, back = standardised_problem(rows, kept, link, free)
@@ -187,7 +188,9 @@ def standardised_problem(
     return problem, start, _unscale(centre, scale, free, cuts)
 
 
-def _merged(x: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def merged_rows[Counts: (FloatArray, IntArray)](
+    x: FloatArray, counts: Counts
+) -> tuple[FloatArray, Counts]:
     """Distinct rows of positive weight with summed counts: clusters do not enter a likelihood."""
     used = counts.sum(axis=1) > 0
     x, counts = x[used], counts[used]

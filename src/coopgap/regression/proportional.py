@@ -13,7 +13,7 @@ from coopgap.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, probabilities, unit_scores
 from coopgap.regression.newton import supremum
-from coopgap.regression.ordinal import fit_ordinal, standardised_problem
+from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_problem
 from coopgap.regression.separation import separated_terms
 from coopgap.study.spec import LinkName
 
@@ -246,6 +246,7 @@ def bootstrap_ratio(
     used : float
         Share of replicates in which both fits exist.
     """
+    x, people = merged_rows(x, people)
     observed = likelihood_ratio(x, people.astype(np.float64), columns, link).statistic
     fit = fit_ordinal(x, people.astype(np.float64), link=link)
     chances, totals = probabilities(fit, x), people.sum(axis=1)
