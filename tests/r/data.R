@@ -7,3 +7,5 @@ write_data(infert, "infert")
 write_data(as.data.frame(lapply(esoph, as.character)), "esoph")
 write_data(as.data.frame(lapply(ordinal::soup[, c("SURENESS", "PRODID", "DAY", "SOUPFREQ")],
                                 as.character)), "soup")
+utils::data("lalonde", package = "MatchIt", envir = environment())
+write_data(lalonde, "lalonde")

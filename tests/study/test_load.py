@@ -104,6 +104,41 @@ def test_collapse_folds_a_level_into_its_neighbour(make_study):
     assert trust.collapse == {"middle": "low"}
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            'method = "nearest"',
+            {"distance": "propensity", "covariates": ("region",), "order": "largest", "ratio": 1},
+        ),
+        (
+            'method = "nearest"\ndistance = "mahalanobis"\nratio = 2\nreplace = true',
+            {"distance": "mahalanobis", "order": "data", "ratio": 2, "replace": True},
+        ),
+        (
+            'method = "optimal"\ncaliper = 0.2\ncovariates = ["helped"]',
+            {"caliper": 0.2, "covariates": ("helped",), "distance": "propensity"},
+        ),
+        ('method = "full"\nmax_members = 3', {"max_members": 3, "max_comparison": None}),
+        ('method = "cardinality"\nlimit = 0.05', {"limit": 0.05, "time_limit": 60.0}),
+        ('method = "overlap"', {"covariates": ("region",)}),
+    ],
+)
+def test_a_matching_as_declared(make_study, lines, expected):
+    (model,) = load_study(make_study(model={METHOD: f"{lines}\n"})).models
+    assert model.matching.on == ("age_band",)
+    assert {key: getattr(model.matching, key) for key in expected} == expected
+    assert set(model.matching.covariates) <= set(model.variables)
+
+
+def test_a_matching_is_about_every_covariate_where_all_are_strata(make_study):
+    changes = {METHOD: 'method = "nearest"\n', ON: 'on = ["age_band", "region"]'}
+    # The variant's strata stand in the same words.
+    changes['matching = { on = ["age_band", "region"] }'] = 'covariates = ["age_band"]'
+    (model,) = load_study(make_study(model=changes)).models
+    assert model.matching.covariates == ("age_band", "region")
+
+
 def test_a_variant_replaces_whole_tables_and_leaves_the_rest(make_study):
     (model,) = load_study(make_study(model={METHOD: 'method = "entropy"\n'})).models
     (variant,) = model.variants
@@ -533,27 +568,65 @@ MODEL_ERRORS = {
         "allowed: exact, entropy, nearest, optimal, full, cardinality, overlap",
     ),
     **{
-        f"{method} matching": (
-            {METHOD: f'method = "{method}"\n'},
-            f"trust.toml: matching.method: {method} is not available in this version; "
-            "allowed: exact, entropy",
+        f"{key} with {method} matching": (
+            {METHOD: f'method = "{method}"\n{line}'},
+            f"trust.toml: matching.{key}: is not used by {method} matching; allowed: {allowed}",
         )
-        for method in ("nearest", "optimal", "full", "cardinality", "overlap")
-    },
-    **{
-        f"matching {key}": (
-            {METHOD: METHOD + line},
-            f"trust.toml: matching.{key}: is not available in this version; "
-            "it belongs to methods other than exact and entropy; leave it out",
+        for method, key, line, allowed in (
+            ("exact", "caliper", "caliper = 0.2\n", "on"),
+            ("entropy", "distance", 'distance = "propensity"\n', "on"),
+            (
+                "optimal",
+                "replace",
+                "replace = true\n",
+                "on, distance, covariates, caliper, ratio",
+            ),
+            (
+                "nearest",
+                "limit",
+                "limit = 0.1\n",
+                "on, distance, covariates, caliper, ratio, replace, order",
+            ),
+            ("cardinality", "caliper", "caliper = 0.2\n", "on, covariates, limit, time_limit"),
+            ("overlap", "ratio", "ratio = 2\n", "on, covariates"),
         )
-        for key, line in {
-            "distance": 'distance = "propensity"\n',
-            "caliper": "caliper = 0.2\n",
-            "ratio": "ratio = 2\n",
-            "replace": "replace = true\n",
-            "covariates": 'covariates = ["region"]\n',
-        }.items()
     },
+    "a matching key nobody knows": (
+        {METHOD: 'method = "nearest"\ncalliper = 0.2\n'},
+        "trust.toml: matching: unknown key calliper; allowed: method, on, distance, covariates, "
+        "caliper, ratio, replace, order, max_comparison, max_members, limit, time_limit; "
+        "did you mean caliper?",
+    ),
+    "a distance nobody knows": (
+        {METHOD: 'method = "nearest"\ndistance = "euclidean"\n'},
+        'trust.toml: matching.distance: is "euclidean"; '
+        "allowed: propensity, mahalanobis, robust_mahalanobis",
+    ),
+    "an order without a score": (
+        {METHOD: 'method = "nearest"\ndistance = "mahalanobis"\norder = "largest"\n'},
+        "trust.toml: matching.order: is largest, but mahalanobis orders nobody; allowed: data",
+    ),
+    "a ratio below one": (
+        {METHOD: 'method = "optimal"\nratio = 0\n'},
+        "trust.toml: matching.ratio: is 0; allowed: 1 or more",
+    ),
+    "a caliper of no width": (
+        {METHOD: 'method = "full"\ncaliper = 0\n'},
+        "trust.toml: matching.caliper: is 0; allowed: above 0",
+    ),
+    "the outcome in the distance": (
+        {METHOD: 'method = "nearest"\ncovariates = ["trust"]\n'},
+        "trust.toml: matching.covariates: trust is the outcome or reads its column; leave it out",
+    ),
+    "a distance of what no variable declares": (
+        {METHOD: 'method = "nearest"\ncovariates = ["sex"]\n'},
+        "trust.toml: matching.covariates: no variable sex is declared; "
+        "declared: trust, age_band, region, hungry, helped",
+    ),
+    "a matching about nothing": (
+        {METHOD: 'method = "nearest"\n', COVARIATES: "covariates = []", ON: "on = []"},
+        "trust.toml: matching.on: is absent or empty; give the variables to match on",
+    ),
     "multiverse": (
         {"[hierarchical]\n": '[multiverse]\nlink = ["logit", "probit"]\n'},
         "trust.toml: multiverse: is not available in this version; "

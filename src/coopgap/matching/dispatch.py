@@ -9,8 +9,14 @@ import numpy as np
 
 from coopgap.arrays import IntArray
 from coopgap.errors import NotEstimable
+from coopgap.matching.cardinality import cardinality_match
+from coopgap.matching.distances import make_distance
 from coopgap.matching.entropy import entropy_match
 from coopgap.matching.exact import exact_match
+from coopgap.matching.full import full_match
+from coopgap.matching.nearest import nearest_match
+from coopgap.matching.optimal import optimal_match
+from coopgap.matching.overlap import overlap_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Matching
 from coopgap.survey.cells import group_codes
@@ -34,7 +40,7 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
     rows
         Complete rows; `rows.factors` holds every variable of `matching.on`.
     matching
-        Method and variables: strata for `exact`, margins to be balanced for `entropy`.
+        Method and its choices. `on` are exact strata, for `entropy` the margins to be balanced.
 
     Returns
     -------
@@ -43,7 +49,7 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
     Raises
     ------
     NotEstimable
-        One group is empty, nobody is left, or the margins cannot be reproduced.
+        One group is empty, nobody is left, or what is declared cannot be reached.
     """
     n_member = int(rows.member.sum())
     if n_member in (0, rows.n):
@@ -51,11 +57,49 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
             f"there are {n_member} members and {rows.n - n_member} comparison people"
         )
     match matching.method:
-        case "exact":
-            return exact_match(stratum_codes(rows, matching.on), rows.member, rows.weight)
         case "entropy":
             chosen = {name: rows.factors[name] for name in matching.on}
             labels = {name: rows.factor_levels[name] for name in matching.on}
             return entropy_match(chosen, labels, rows.member, rows.weight)
+        case "overlap":
+            return overlap_match(rows, stratum_codes(rows, matching.on), matching.covariates)
+        case "cardinality":
+            return cardinality_match(
+                rows,
+                stratum_codes(rows, matching.on),
+                matching.covariates,
+                limit=matching.limit,
+                time_limit=matching.time_limit,
+            )
+        case _:
+            return _in_strata(rows, matching)
+
+
+def _in_strata(rows: ModelRows, matching: Matching) -> MatchedSample:
+    """Methods that need strata, membership, sampling weights and at most a distance."""
+    people = stratum_codes(rows, matching.on), rows.member, rows.weight
+    if matching.method == "exact":
+        return exact_match(*people)
+    distance = make_distance(rows, matching.covariates, matching.distance, matching.caliper)
+    match matching.method:
+        case "nearest":
+            return nearest_match(
+                *people,
+                distance,
+                ratio=matching.ratio,
+                replace=matching.replace,
+                order=matching.order,
+            )
+        case "optimal":
+            return optimal_match(*people, distance, ratio=matching.ratio)
+        case "full":
+            return full_match(
+                *people,
+                distance,
+                max_comparison=matching.max_comparison,
+                max_members=matching.max_members,
+            )
+        case "entropy" | "overlap" | "cardinality":
+            raise ValueError(f"{matching.method} takes no distance")
         case _:
             assert_never(matching.method)

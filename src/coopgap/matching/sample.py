@@ -20,9 +20,11 @@ class MatchedSample:
     method
         Name of the matching method.
     weight
-        Shape (n,): matching weight. One for members kept; for the comparison group weights that
-        sum, over sampling weight times matching weight, to the comparison group's own sampling
-        weight; zero for people left out.
+        Shape (n,): matching weight. One for members kept, save with overlap weights, where it
+        is one minus the propensity score, scaled to sum, over sampling weight times matching
+        weight, to the sampling weight of the members kept; for the comparison group weights that
+        sum in the same way to the sampling weight of the comparison people kept; zero for people
+        left out.
     set_id
         Shape (n,): matched set from 0, -1 for people in none. All -1 for methods without sets.
     n_sets

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from coopgap.study.spec import ModelSpec, Variable, Variant
+from coopgap.study.matching import matching_covariates
+from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
 
 __all__ = ["component_variants"]
 
@@ -50,18 +51,25 @@ def _design(spec: ModelSpec) -> tuple[object, ...]:
 
 def _with(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
     on = tuple(dict.fromkeys((*spec.matching.on, *parts)))
+    covariates = tuple(dict.fromkeys((*spec.covariates, *parts)))
     return replace(
-        spec,
-        covariates=tuple(dict.fromkeys((*spec.covariates, *parts))),
-        matching=replace(spec.matching, on=on),
+        spec, covariates=covariates, matching=_matching(spec.matching, on, covariates, parts)
     )
 
 
 def _without(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
+    on = tuple(name for name in spec.matching.on if name not in parts)
+    covariates = tuple(name for name in spec.covariates if name not in parts)
     return replace(
-        spec,
-        covariates=tuple(name for name in spec.covariates if name not in parts),
-        matching=replace(
-            spec.matching, on=tuple(name for name in spec.matching.on if name not in parts)
-        ),
+        spec, covariates=covariates, matching=_matching(spec.matching, on, covariates, parts)
     )
+
+
+def _matching(
+    matching: Matching, on: tuple[str, ...], covariates: tuple[str, ...], parts: Sequence[str]
+) -> Matching:
+    """The matching with other strata, its own covariates rid of the parts."""
+    if not matching.covariates:
+        return replace(matching, on=on)
+    rest = tuple(name for name in matching.covariates if name not in parts)
+    return replace(matching, on=on, covariates=rest or matching_covariates(covariates, on))

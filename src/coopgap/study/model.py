@@ -7,12 +7,11 @@ from typing import Any, get_args
 
 from coopgap.errors import StudyError
 from coopgap.study.components import component_variants
+from coopgap.study.matching import read_matching
 from coopgap.study.section import Section
 from coopgap.study.spec import (
     Hierarchical,
     LinkName,
-    Matching,
-    MatchingMethod,
     ModelSpec,
     PopulationName,
     Variable,
@@ -31,10 +30,6 @@ _VARIANT_LATER = {
     "population": "a variant redoes the gap over the matched members",
     "hierarchical": "give it a model file of its own",
 }
-_MATCHING_LATER = dict.fromkeys(
-    ("distance", "covariates", "caliper", "ratio", "replace"),
-    "it belongs to methods other than exact and entropy; leave it out",
-)
 
 
 def read_model(
@@ -90,8 +85,12 @@ def _body(
     covariates = section.texts("covariates")
     for covariate in covariates:
         _declared(section, "covariates", covariate, variables)
-    matching = _matching(section, variables)
-    for key, names in (("covariates", covariates), ("matching.on", matching.on)):
+    matching = read_matching(section, covariates, variables)
+    for key, names in (
+        ("covariates", covariates),
+        ("matching.on", matching.on),
+        ("matching.covariates", matching.covariates),
+    ):
         for one in names:
             if _same_question(variables[one], variables[outcome]):
                 raise section.refuse(
@@ -142,26 +141,6 @@ def _same_question(one: Variable, other: Variable) -> bool:
     """Whether two variables read a column in common."""
     columns = ({*variable.items} or {variable.column} for variable in (one, other))
     return not set.isdisjoint(*columns)
-
-
-def _matching(section: Section, variables: Mapping[str, Variable]) -> Matching:
-    table = Section(
-        section.table("matching"), section.at("matching"), ("method", "on"), _MATCHING_LATER
-    )
-    known = ("nearest", "optimal", "full", "cardinality", "overlap")
-    method = table.choice("method", (*get_args(MatchingMethod), *known), "exact")
-    if method in known:
-        raise table.refuse(
-            "method",
-            f"{method} is not available in this version",
-            f"allowed: {', '.join(get_args(MatchingMethod))}",
-        )
-    on = table.texts("on")
-    if not on:
-        raise table.refuse("on", "is absent or empty", "give the variables to match on")
-    for name in on:
-        _declared(table, "on", name, variables)
-    return Matching(method=method, on=on)  # type: ignore[arg-type]
 
 
 def _hierarchical(section: Section) -> Hierarchical | None:

@@ -14,9 +14,11 @@ __all__ = [
     "Benchmark",
     "Code",
     "Design",
+    "DistanceName",
     "Group",
     "Hierarchical",
     "Matching",
+    "MatchingMethod",
     "Mode",
     "ModelSpec",
     "Phone",
@@ -32,7 +34,9 @@ type Code = str | int | float | bool
 
 VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
-MatchingMethod = Literal["exact", "entropy"]
+MatchingMethod = Literal["exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"]
+DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
+ChoosingOrder = Literal["largest", "smallest", "data"]
 LinkName = Literal["logit", "probit", "cloglog"]
 PopulationName = Literal["members", "all_members", "pooled"]
 
@@ -124,10 +128,43 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matching:
-    """How the comparison group is made comparable; `on` are exact strata."""
+    """How the comparison group is made comparable; a method uses some of these.
+
+    Attributes
+    ----------
+    on
+        Exact strata; margins to be balanced for entropy.
+    distance
+        Between people, for nearest, optimal and full.
+    covariates
+        What the distance, the propensity score or the limits of balance are about.
+    caliper
+        Largest allowed difference of linear propensity scores, in their pooled standard
+        deviations within groups.
+    ratio
+        Comparison people sought for each member, for nearest and optimal.
+    replace, order
+        Of nearest: whether a comparison person may serve several members, and who chooses first.
+    max_comparison, max_members
+        Of full: most comparison people a member, and most members a comparison person.
+    limit
+        Of cardinality: largest allowed standardised difference.
+    time_limit
+        Of cardinality: seconds until the search counts as failed.
+    """
 
     method: MatchingMethod = "exact"
     on: tuple[str, ...] = ()
+    distance: DistanceName = "propensity"
+    covariates: tuple[str, ...] = ()
+    caliper: float | None = None
+    ratio: int = 1
+    replace: bool = False
+    order: ChoosingOrder = "data"
+    max_comparison: int | None = None
+    max_members: int | None = None
+    limit: float = 0.1
+    time_limit: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +193,8 @@ class ModelSpec:
     @property
     def variables(self) -> tuple[str, ...]:
         """Every variable the model needs, once, outcome first."""
-        return tuple(dict.fromkeys((self.outcome, *self.covariates, *self.matching.on)))
+        design = (*self.matching.on, *self.matching.covariates)
+        return tuple(dict.fromkeys((self.outcome, *self.covariates, *design)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,8 +35,8 @@ def complete_rows(
     -------
     ModelRows
         `dropped` counts each person once, at the first variable without an answer, in the order
-        outcome, covariates, exact strata. Region and declared groups do not drop anybody: they
-        hold -1 where the answer is missing, unless the model needs them.
+        outcome, covariates, variables of the matching. Region and declared groups do not drop
+        anybody: they hold -1 where the answer is missing, unless the model needs them.
     """
     keep = _of_mode(survey, mode)
     dropped = []
@@ -74,5 +74,5 @@ def _factors(survey: Survey, study: Study, spec: ModelSpec) -> tuple[str, ...]:
     """Covariates, strata, region and declared groups, once each; never the outcome itself."""
     region = () if study.design.region is None else (study.design.region,)
     groups = tuple(name for name, variable in survey.variables.items() if variable.groups)
-    names = dict.fromkeys((*spec.covariates, *spec.matching.on, *region, *groups))
+    names = dict.fromkeys((*spec.variables, *region, *groups))
     return tuple(name for name in names if name != spec.outcome)

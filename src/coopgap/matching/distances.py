@@ -1,0 +1,264 @@
+"""Distances between people: propensity score, Mahalanobis, rank-based Mahalanobis.
+
+Every distance is Euclidean between points, one point for people with the same covariates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, stats
+from scipy.spatial.distance import cdist
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.regression.binary import fit_logit
+from coopgap.regression.design import design_matrix
+from coopgap.regression.separation import check_separation
+from coopgap.study.spec import DistanceName
+from coopgap.survey.cells import group_codes
+from coopgap.survey.records import ModelRows
+
+__all__ = [
+    "Distance",
+    "full_indicators",
+    "linear_propensity",
+    "mahalanobis_points",
+    "make_distance",
+    "pooled_sd",
+    "robust_points",
+]
+
+_RANK = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distance:
+    """Where people stand, and who may be compared with whom.
+
+    Attributes
+    ----------
+    cell
+        Shape (n,): the point of each person.
+    points
+        Shape (c, k): the distance of two people is the Euclidean distance of their points.
+    score
+        Shape (c,): linear propensity score at each point; zeros where nothing needs it.
+    caliper
+        Largest allowed difference of scores, on the scale of `score`; infinite without one.
+    """
+
+    cell: IntArray
+    points: FloatArray
+    score: FloatArray
+    caliper: float = np.inf
+
+    def between(self, one: IntArray, other: IntArray) -> FloatArray:
+        """Distances of points `one` (a,) and `other` (b,), shape (a, b); inf beyond the caliper.
+
+        Rounded to ten decimals: people equally far by design are equally far in floating point.
+        """
+        found: FloatArray = np.round(cdist(self.points[one], self.points[other]), 10)
+        if np.isfinite(self.caliper):
+            apart = np.abs(self.score[one][:, None] - self.score[other])
+            found[apart > self.caliper] = np.inf
+        return found
+
+
+def make_distance(
+    rows: ModelRows, covariates: Sequence[str], name: DistanceName, caliper: float | None = None
+) -> Distance:
+    """The distance a matching declares, from categorical covariates.
+
+    Parameters
+    ----------
+    rows
+        Complete rows; `rows.factors` holds every variable of `covariates`.
+    covariates
+        Variables the distance is about; with none everybody stands at one point.
+    name
+        `propensity`, `mahalanobis` or `robust_mahalanobis`.
+    caliper
+        Largest allowed difference of linear propensity scores, whatever the distance, in their
+        pooled standard deviations within groups.
+
+    Returns
+    -------
+    Distance
+
+    Raises
+    ------
+    NotEstimable
+        The propensity score is needed and has no finite estimate; the terms are named.
+
+    References
+    ----------
+    Austin (2011), Pharmaceutical Statistics 10(2), for the scale of the caliper. MatchIt takes
+    the standard deviation over everybody instead.
+    """
+    if not covariates:
+        nobody = np.zeros(1)
+        return Distance(cell=np.zeros(rows.n, np.int64), points=nobody[:, None], score=nobody)
+    columns = [rows.factors[one] for one in covariates]
+    codes, cell = group_codes(columns)
+    first = np.zeros(len(codes), dtype=np.int64)
+    first[cell[::-1]] = np.arange(rows.n - 1, -1, -1)
+    score = np.zeros(rows.n)
+    width = np.inf
+    if name == "propensity" or caliper is not None:
+        score = linear_propensity(rows, covariates)
+    if caliper is not None:
+        width = caliper * pooled_sd(score, rows.member, rows.weight)
+    match name:
+        case "propensity":
+            points = score[:, None]
+        case "mahalanobis":
+            points = mahalanobis_points(full_indicators(columns), rows.member, rows.weight)
+        case "robust_mahalanobis":
+            points = robust_points(full_indicators(columns), rows.weight)
+    return Distance(cell=cell, points=points[first], score=score[first], caliper=width)
+
+
+def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
+    """Log odds of membership given factors, shape (n,), by logistic regression.
+
+    Parameters
+    ----------
+    rows
+        Complete rows; sampling weights enter the likelihood.
+    factors
+        Main terms, indicators of all levels but the first present. Columns that depend on
+        earlier ones are left out, which changes no fitted value.
+
+    Raises
+    ------
+    NotEstimable
+        Separation: the terms without a finite estimate are named.
+    """
+    codes, cell = group_codes([rows.factors[name] for name in factors])
+    named = dict(zip(factors, codes.T, strict=True))
+    design = design_matrix(named, rows.factor_levels)
+    counts = np.column_stack(
+        [
+            np.bincount(cell, weights=rows.weight * group, minlength=len(codes))
+            for group in (~rows.member, rows.member)
+        ]
+    )
+    keep = _independent(design.x)
+    x, terms = design.x[:, keep], [design.terms[at] for at in keep]
+    try:
+        check_separation(x, counts, terms)
+    except NotEstimable as error:
+        raise NotEstimable(f"the propensity score: {error.reason}") from error
+    fit = fit_logit(x, counts[:, 1], counts[:, 0], terms=terms)
+    return np.asarray((x @ fit.slopes - fit.thresholds[0])[cell])
+
+
+def _independent(x: FloatArray) -> IntArray:
+    """Positions of columns that do not depend on earlier columns and a constant."""
+    kept: list[int] = []
+    basis = np.full((len(x), 1), 1 / np.sqrt(len(x)))
+    for at, column in enumerate(x.T):
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        size = float(linalg.norm(rest))
+        if size > 1e-9 * np.sqrt(len(x)):
+            kept.append(at)
+            basis = np.column_stack([basis, rest / size])
+    return np.asarray(kept, dtype=np.int64)
+
+
+def pooled_sd(score: FloatArray, member: BoolArray, weight: FloatArray) -> float:
+    """√((v₁ + v₀)/2), v the weighted variance in each group, n − 1 below for equal weights."""
+    found = []
+    for group in (member, ~member):
+        w = weight[group] / weight[group].sum()
+        gap = score[group] - w @ score[group]
+        found.append(float(w @ gap**2) / max(1 - float(w @ w), np.finfo(float).tiny))
+    return float(np.sqrt(np.mean(found)))
+
+
+def full_indicators(columns: Sequence[IntArray]) -> FloatArray:
+    """Indicators of every level present, over √2, shape (n, k): two levels stand 1 apart."""
+    parts = [column[:, None] == np.unique(column) for column in columns]
+    return np.asarray(np.hstack(parts) / np.sqrt(2), dtype=np.float64)
+
+
+def mahalanobis_points(x: FloatArray, member: BoolArray, weight: FloatArray) -> FloatArray:
+    """Points whose Euclidean distance is the Mahalanobis distance.
+
+    Parameters
+    ----------
+    x
+        Shape (n, k): covariates.
+    member, weight
+        Shape (n,): membership, and sampling weights.
+
+    Returns
+    -------
+    FloatArray
+        Shape (n, r).
+
+    Notes
+    -----
+    Columns are scaled to unit standard deviation, the covariance is pooled within the two
+    groups, and its generalised inverse drops directions below 1e-8 of the largest: with
+    indicators of every level the scale decides what is dropped, and it is that of MatchIt 4.5.
+
+    References
+    ----------
+    Rubin (1980), Biometrics 36(2); Ho, Imai, King & Stuart (2011), MatchIt.
+    """
+    x = _varying(x)
+    spread = x.std(axis=0, ddof=1)
+    x = (x - x.mean(axis=0)) / spread
+    centred = x.copy()
+    for group in (member, ~member):
+        centred[group] -= np.average(x[group], axis=0, weights=weight[group])
+    cov = (centred.T * weight) @ centred / weight.sum() * (len(x) / max(len(x) - 2, 1))
+    return x @ _half_inverse(cov)
+
+
+def robust_points(x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Points whose Euclidean distance is the rank-based Mahalanobis distance.
+
+    Parameters
+    ----------
+    x
+        Shape (n, k): covariates.
+    weight
+        Shape (n,): sampling weights.
+
+    Returns
+    -------
+    FloatArray
+        Shape (n, r).
+
+    Notes
+    -----
+    Mean ranks replace the values; their covariance, over everybody, is rescaled so that each
+    rank has the variance of ranks without ties: rare levels do not count for more.
+
+    References
+    ----------
+    Rosenbaum (2010), Design of Observational Studies, section 8.3.
+    """
+    ranks = stats.rankdata(_varying(x), axis=0)
+    centred = ranks - np.average(ranks, axis=0, weights=weight)
+    n = len(ranks)
+    cov = (centred.T * weight) @ centred / weight.sum() * (n / max(n - 1, 1))
+    untied = np.sqrt(n * (n + 1) / 12) / np.sqrt(np.diag(cov))
+    return ranks @ _half_inverse(cov * np.outer(untied, untied))
+
+
+def _varying(x: FloatArray) -> FloatArray:
+    return x[:, np.ptp(x, axis=0) > 0]
+
+
+def _half_inverse(cov: FloatArray) -> FloatArray:
+    """Root R with RR' the generalised inverse of `cov`."""
+    values, vectors = linalg.eigh(cov)
+    kept = values > _RANK * max(float(values.max(initial=0.0)), 0.0)
+    return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))

@@ -1,0 +1,111 @@
+"""The `[matching]` table of a model file: a method and the choices it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from coopgap.study.section import Section
+from coopgap.study.spec import (
+    ChoosingOrder,
+    DistanceName,
+    Matching,
+    MatchingMethod,
+    Variable,
+)
+
+__all__ = ["KEYS", "matching_covariates", "read_matching"]
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "exact": ("on",),
+    "entropy": ("on",),
+    "nearest": ("on", "distance", "covariates", "caliper", "ratio", "replace", "order"),
+    "optimal": ("on", "distance", "covariates", "caliper", "ratio"),
+    "full": ("on", "distance", "covariates", "caliper", "max_comparison", "max_members"),
+    "cardinality": ("on", "covariates", "limit", "time_limit"),
+    "overlap": ("on", "covariates"),
+}
+"""Keys beside `method` that each method takes."""
+
+
+def matching_covariates(covariates: tuple[str, ...], on: tuple[str, ...]) -> tuple[str, ...]:
+    """What a matching is about unless it says: covariates that are no strata, or else all."""
+    return tuple(name for name in covariates if name not in on) or covariates
+
+
+def read_matching(
+    section: Section, covariates: tuple[str, ...], variables: Mapping[str, Variable]
+) -> Matching:
+    """The matching of a model or of a variant.
+
+    Parameters
+    ----------
+    section
+        The model file's body.
+    covariates
+        The model's covariates.
+    variables
+        The study's variables by name.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says; a key that the method does
+        not use is refused.
+    """
+    every = dict.fromkeys(key for keys in KEYS.values() for key in keys)
+    table = Section(section.table("matching"), section.at("matching"), ("method", *every))
+    method = table.choice("method", get_args(MatchingMethod), "exact")
+    for key in table.values:
+        if key not in ("method", *KEYS[method]):
+            raise table.refuse(
+                key, f"is not used by {method} matching", f"allowed: {', '.join(KEYS[method])}"
+            )
+    choices: dict[str, Any] = {"on": _names(table, "on", variables)}
+    if "covariates" in KEYS[method]:
+        declared = _names(table, "covariates", variables)
+        choices["covariates"] = declared or matching_covariates(covariates, choices["on"])
+    if not choices["on"] and not choices.get("covariates"):
+        raise table.refuse("on", "is absent or empty", "give the variables to match on")
+    if "distance" in KEYS[method]:
+        choices |= _distance(table, method)
+    choices |= _numbers(table)
+    return Matching(method=method, **choices)  # type: ignore[arg-type]
+
+
+def _names(table: Section, key: str, variables: Mapping[str, Variable]) -> tuple[str, ...]:
+    names = table.texts(key)
+    for name in names:
+        if name not in variables:
+            raise table.refuse(
+                key, f"no variable {name} is declared", f"declared: {', '.join(variables)}"
+            )
+    return names
+
+
+def _distance(table: Section, method: str) -> dict[str, Any]:
+    """Distance, and for nearest who chooses first."""
+    distance = table.choice("distance", get_args(DistanceName), "propensity")
+    if method != "nearest":
+        return {"distance": distance}
+    usual = "largest" if distance == "propensity" else "data"
+    order = table.choice("order", get_args(ChoosingOrder), usual)
+    if order != "data" and distance != "propensity":
+        raise table.refuse("order", f"is {order}, but {distance} orders nobody", "allowed: data")
+    return {"distance": distance, "order": order, "replace": table.flag("replace", default=False)}
+
+
+def _numbers(table: Section) -> dict[str, Any]:
+    """Whole numbers from 1 and numbers above 0, where they are declared."""
+    found: dict[str, Any] = {}
+    for key in ("ratio", "max_comparison", "max_members"):
+        if table.has(key):
+            found[key] = table.whole(key)
+            if found[key] < 1:
+                raise table.refuse(key, f"is {found[key]}", "allowed: 1 or more")
+    for key in ("caliper", "limit", "time_limit"):
+        if table.has(key):
+            found[key] = table.number(key)
+            if found[key] <= 0:
+                raise table.refuse(key, f"is {found[key]:g}", "allowed: above 0")
+    return found
