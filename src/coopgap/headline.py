@@ -8,7 +8,7 @@ from dataclasses import replace
 from coopgap.estimate import GapRow
 from coopgap.families.dispatch import MATCHED
 from coopgap.study.spec import Study
-from coopgap.vocabulary import Population, Quantity, Status
+from coopgap.vocabulary import Quantity, Status
 
 __all__ = ["headline_positions", "is_negative_control", "with_adjusted"]
 
@@ -21,9 +21,10 @@ def is_negative_control(study: Study, outcome: str) -> bool:
 def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
     """Positions of the headline rows: one a declared outcome, negative controls excluded.
 
-    The headline of an outcome is the matched family of its declared model over the members who
-    have a comparison: the risk difference of a two-level outcome, superiority where there are
-    more levels, so that one row stands for the whole distribution.
+    The headline of an outcome is the matched family of its declared model, over the members who
+    have a comparison or, with overlap weights, over the overlap: the risk difference of a
+    two-level outcome, superiority where there are more levels, so that one row stands for the
+    whole distribution.
     """
     declared = {
         (outcome, model)
@@ -36,7 +37,6 @@ def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
         return (
             row.group == "all"
             and row.family in MATCHED
-            and row.population is Population.MEMBERS
             and row.quantity is (Quantity.RISK_DIFFERENCE if binary else Quantity.SUPERIORITY)
             and row.status is Status.OK
         )

@@ -41,6 +41,7 @@ from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
     Labels,
     coefficient_rows,
+    constant_row,
     decimals_row,
     gap_rows,
     infinite_row,
@@ -324,5 +325,7 @@ def _collect(tables: _Tables, estimate: FamilyEstimate, labels: Labels) -> None:
             tables.diagnostics.append(decimals_row(estimate, labels))
     if estimate.reason:
         tables.diagnostics.append(reason_row(estimate, labels))
+    if estimate.constant:
+        tables.diagnostics.append(constant_row(estimate, labels))
     if estimate.infinite:
         tables.diagnostics.append(infinite_row(estimate, labels))

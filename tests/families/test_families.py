@@ -18,6 +18,7 @@ from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, gap_rows, smallest_count
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
+from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Benchmark, Matching
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population, Quantity, Status
@@ -282,3 +283,59 @@ def test_the_odds_ratio_within_sets_is_not_suppressed_for_two_levels():
     labels = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
     conditional = by_family(sample)[Family.CONDITIONAL_LOGIT, Population.MEMBERS]
     assert [row.status for row in gap_rows(conditional, labels)] == [Status.OK]
+
+
+def paired(sets, zone, method="optimal"):
+    """Alternating members and comparison people with given sets."""
+    n = len(sets)
+    rows = make_rows(n=n)
+    rows = dataclasses.replace(rows, member=np.arange(n) % 2 == 0, zone=zone)
+    matched = MatchedSample(
+        method=method, weight=np.ones(n), set_id=np.asarray(sets), n_sets=len(set(sets))
+    )
+    return Sample(rows=rows, matched=matched, covariates=("sex", "region"), link="logit", strata=())
+
+
+def test_pairs_that_cross_zones_are_a_second_way_of_clustering():
+    sets, zone = np.arange(8) // 2, np.array([0, 1, 0, 0, 1, 1, 2, 2])
+    first, second = paired(sets, zone).clusters
+    assert first.tolist() == zone.tolist()
+    assert second.tolist() == sets.tolist()
+
+
+def test_pairs_within_zones_add_nothing_to_the_zones():
+    sets, zone = np.arange(8) // 2, np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    first, second = paired(sets, zone).clusters
+    assert first.tolist() == zone.tolist()
+    assert second is None
+
+
+def test_pairs_stand_for_zones_where_none_is_declared():
+    sets = np.arange(8) // 2
+    first, second = paired(sets, None).clusters
+    assert first.tolist() == sets.tolist()
+    assert second is None
+
+
+def test_strata_of_exact_matching_are_no_clusters():
+    sets, zone = np.arange(8) // 2, np.array([0, 1, 0, 0, 1, 1, 2, 2])
+    assert paired(sets, zone, "exact").clusters[1] is None
+    assert paired(sets, zone, "cardinality").clusters[1] is None
+
+
+@pytest.mark.parametrize("family", [Family.MATCHED_LOGIT, Family.LINEAR])
+def test_two_ways_of_clustering_add_up(family):
+    """Variance by zone and by pair less that by both at once, each from a fit of its own."""
+    n, rng = 600, np.random.default_rng(5)
+    sets, zone = np.arange(n) // 2, rng.integers(0, 25, n)
+
+    def variance(zone, method):
+        found = by_family(paired(sets, zone, method))[(family, Population.MEMBERS)]
+        return interval(found, Quantity.RISK_DIFFERENCE).std_error ** 2
+
+    both = np.unique(np.column_stack([sets, zone]), axis=0, return_inverse=True)[1].ravel()
+    # A method that chooses no pairs clusters on the one way it is given.
+    by_zone, by_set, by_both = (variance(way, "cardinality") for way in (zone, sets, both))
+    two_way = variance(zone, "optimal")
+    assert two_way == pytest.approx(by_zone + by_set - by_both)
+    assert two_way != pytest.approx(by_zone, rel=1e-6)

@@ -10,6 +10,7 @@ from coopgap.errors import NotEstimable
 from coopgap.regression.conditional import (
     conditional_covariance,
     conditional_scores,
+    constant_within_sets,
     fit_conditional,
 )
 from coopgap.regression.ordinal import fit_ordinal
@@ -192,6 +193,17 @@ def test_refuses_columns_constant_within_sets_by_name():
     region = (sets % 2)[:, None].astype(float)
     with pytest.raises(NotEstimable, match="region=South constant within sets"):
         fit_conditional(np.hstack([x, region]), counts, sets, terms=("member", "region=South"))
+
+
+def test_constant_columns_are_told_and_change_nothing_when_left_out():
+    x, counts, sets, _ = people(12, n_sets=15, size=6)
+    region = (sets % 2)[:, None].astype(float)
+    both = np.hstack([x, region])
+    constant = constant_within_sets(both, counts, sets)
+    assert constant.tolist() == [False] * x.shape[1] + [True]
+    left = fit_conditional(both[:, ~constant], counts, sets)
+    assert left.slopes == pytest.approx(fit_conditional(x, counts, sets).slopes)
+    assert constant_within_sets(x[:, :0], counts, sets).shape == (0,)
 
 
 def test_refuses_columns_dependent_within_sets_by_name():

@@ -37,8 +37,8 @@ class SampleCells:
         By term or variable, its positions in `x`, membership first.
     member, kept
         Shape (c,): membership, and whether the matching kept the cell's people.
-    cluster
-        Shape (c,): zone, or None where the study declares none.
+    cluster, second
+        Shape (c,): first and second way of clustering, or None.
     """
 
     cells: Cells
@@ -48,9 +48,10 @@ class SampleCells:
     member: BoolArray
     kept: BoolArray
     cluster: IntArray | None
+    second: IntArray | None
 
 
-def sample_cells(sample: Sample, weight: FloatArray) -> SampleCells:
+def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -> SampleCells:
     """Collapse a sample's people.
 
     Parameters
@@ -59,13 +60,17 @@ def sample_cells(sample: Sample, weight: FloatArray) -> SampleCells:
         Rows with their matched sample.
     weight
         Shape (n,): analysis weights; people of weight zero enter no cell.
+    matched
+        Whether the weights are those of the matched sample, whose pairs may cluster people too.
     """
     rows = sample.rows
-    zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
-    factors = [rows.member.astype(np.int64), sample.kept.astype(np.int64), zone]
+    first, second = sample.clusters if matched else (rows.zone, None)
+    nobody = np.zeros(rows.n, dtype=np.int64)
+    factors = [rows.member.astype(np.int64), sample.kept.astype(np.int64)]
+    factors += [nobody if way is None else way for way in (first, second)]
     factors += [rows.factors[name] for name in sample.covariates]
     cells = collapse(factors, rows.outcome, len(rows.levels), weight)
-    codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(sample.covariates)}
+    codes = {name: cells.codes[:, 4 + k] for k, name in enumerate(sample.covariates)}
     levels = {name: rows.factor_levels[name] for name in codes}
     design = design_matrix(codes, levels, cells.codes.shape[0])
     columns: dict[str, tuple[int, ...]] = {"member": (0,)}
@@ -79,7 +84,8 @@ def sample_cells(sample: Sample, weight: FloatArray) -> SampleCells:
         columns=columns,
         member=cells.codes[:, 0] == 1,
         kept=cells.codes[:, 1] == 1,
-        cluster=None if rows.zone is None else cells.codes[:, 2],
+        cluster=None if first is None else cells.codes[:, 2],
+        second=None if second is None else cells.codes[:, 3],
     )
 
 
@@ -93,12 +99,14 @@ class CellFit:
     infinite: tuple[str, ...]
 
 
-def fit_cells(sample: Sample, weight: FloatArray, free: tuple[int, ...] = ()) -> CellFit:
+def fit_cells(
+    sample: Sample, weight: FloatArray, free: tuple[int, ...] = (), *, matched: bool = False
+) -> CellFit:
     """Collapse people of positive weight and fit membership and covariates.
 
     Parameters
     ----------
-    sample, weight
+    sample, weight, matched
         As in `sample_cells`.
     free
         Positions of columns freed from proportional odds.
@@ -113,14 +121,14 @@ def fit_cells(sample: Sample, weight: FloatArray, free: tuple[int, ...] = ()) ->
     NotEstimable
         On a rank-deficient design, one answer, or freed thresholds that cross for somebody.
     """
-    on = sample_cells(sample, weight)
+    on = sample_cells(sample, weight, matched=matched)
     x, cells = on.x, on.cells
     infinite = separated_terms(x, cells.counts, on.terms, free)
     fitted = fit_reduced if infinite else fit_ordinal
     fit = fitted(x, cells.counts, people=cells.people, link=sample.link, terms=on.terms, free=free)
     _require_order(fit, x)
     covariance = cluster_covariance(
-        fit.cov, unit_scores(fit, x), cells.counts, cells.squares, on.cluster
+        fit.cov, unit_scores(fit, x), cells.counts, cells.squares, on.cluster, second=on.second
     )
     return CellFit(fit=fit, covariance=covariance, on=on, infinite=infinite)
 

@@ -15,10 +15,14 @@ from coopgap.families.records import (
 )
 from coopgap.gap import Contrast, Interval, wald
 from coopgap.matching.weights import effective_size
-from coopgap.regression.conditional import conditional_covariance, fit_conditional
+from coopgap.regression.conditional import (
+    conditional_covariance,
+    constant_within_sets,
+    fit_conditional,
+)
 from coopgap.regression.design import design_matrix
 from coopgap.survey.cells import collapse
-from coopgap.vocabulary import Family, Population, Quantity, Scale
+from coopgap.vocabulary import Family, Quantity, Scale
 
 __all__ = ["conditional_contrast", "estimate_conditional"]
 
@@ -32,8 +36,8 @@ def conditional_contrast(n_levels: int) -> Contrast:
 def estimate_conditional(sample: Sample) -> FamilyEstimate:
     """Conditional odds ratio within matched sets, people unweighted, clustered on zone.
 
-    Covariates that the matching made exact are constant within sets and leave the likelihood;
-    the others stay in it.
+    Covariates that the matching made exact, and terms that no set which holds both answers tells
+    apart, are constant within sets and leave the likelihood; the others stay in it.
 
     Raises
     ------
@@ -56,9 +60,10 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     design = design_matrix(
         codes, {name: rows.factor_levels[name] for name in codes}, cells.codes.shape[0]
     )
-    x = np.column_stack([cells.codes[:, 1].astype(np.float64), design.x])
-    terms = ("member", *design.terms)
     sets = cells.codes[:, 0]
+    constant = constant_within_sets(design.x, cells.people, sets)
+    x = np.column_stack([cells.codes[:, 1].astype(np.float64), design.x[:, ~constant]])
+    terms = ("member", *(design.terms[at] for at in np.flatnonzero(~constant)))
     fit = fit_conditional(x, cells.people, sets, terms=terms)
     cluster = None if rows.zone is None else cells.codes[:, 2]
     covariance = conditional_covariance(fit, x, cells.people, sets, cluster)
@@ -78,7 +83,7 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     n_levels = len(rows.levels)
     return FamilyEstimate(
         family=Family.CONDITIONAL_LOGIT if n_levels == 2 else Family.CONDITIONAL_ORDINAL,
-        population=Population.MEMBERS,
+        population=sample.population,
         people=people,
         intervals={conditional_contrast(n_levels): interval(0, log=True)},
         coefficients=tuple(
@@ -91,6 +96,7 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
             for k, term in enumerate(terms)
         ),
         ess_comparison=effective_size((~rows.member).astype(np.float64)),
+        constant=tuple(design.terms[at] for at in np.flatnonzero(constant)),
         n_sets=fit.n_sets_discordant,
         n_clusters=n_clusters,
     )

@@ -40,6 +40,7 @@ def _standardise(result: CellFit, target: BoolArray) -> Margins:
         on.cells.counts,
         on.cells.squares,
         on.cluster,
+        second=on.second,
     )
 
 
@@ -144,11 +145,11 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
     require_both_groups(people)
     n_clusters = count_clusters(sample, kept)
     weight = sample.weight
-    result = fit_cells(sample, weight, (0,) if member_free else ())
+    result = fit_cells(sample, weight, (0,) if member_free else (), matched=True)
     margins = _standardise(result, result.on.member)
     return FamilyEstimate(
         family=Family.MATCHED_LOGIT if len(rows.levels) == 2 else Family.MATCHED_ORDINAL,
-        population=Population.MEMBERS,
+        population=sample.population,
         people=people,
         intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
         coefficients=_coefficients(sample, result),

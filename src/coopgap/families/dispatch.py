@@ -101,25 +101,25 @@ def family_estimates(
     """
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
     unadjusted, adjusted, matched, conditional, linear = names
-    members = (Population.MEMBERS,)
-    over = tuple(dict.fromkeys((*members, Population.ALL_MEMBERS, extra)))
+    over = tuple(dict.fromkeys((Population.MEMBERS, Population.ALL_MEMBERS, extra)))
+    inside = (sample.population,)
     yield from _attempt(sample, unadjusted, _EVERYONE, _one(estimate_unadjusted))
     yield from _attempt(sample, adjusted, over, partial(estimate_adjusted, populations=over))
-    yield from _attempt(sample, matched, members, _one(estimate_matched))
-    yield from _attempt(sample, conditional, members, _one(estimate_conditional))
-    yield from _attempt(sample, linear, members, _one(estimate_linear))
+    yield from _attempt(sample, matched, inside, _one(estimate_matched))
+    yield from _attempt(sample, conditional, inside, _one(estimate_conditional))
+    yield from _attempt(sample, linear, inside, _one(estimate_linear))
 
 
 def matched_estimate(sample: Sample) -> FamilyEstimate:
     """The matched family alone: what a variant is compared by."""
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
-    return next(_attempt(sample, names[2], (Population.MEMBERS,), _one(estimate_matched)))
+    return next(_attempt(sample, names[2], (sample.population,), _one(estimate_matched)))
 
 
 def freed_estimate(sample: Sample) -> FamilyEstimate:
     """The matched ordinal family with membership freed from proportional odds."""
     free = partial(estimate_matched, member_free=True)
-    return next(_attempt(sample, Family.MATCHED_ORDINAL, (Population.MEMBERS,), _one(free)))
+    return next(_attempt(sample, Family.MATCHED_ORDINAL, (sample.population,), _one(free)))
 
 
 def benchmark_estimate(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.families.records import (
     INTERVAL_PROB,
@@ -15,8 +18,8 @@ from coopgap.families.records import (
 )
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.matching.weights import effective_size
-from coopgap.regression.linear import fit_linear
-from coopgap.vocabulary import Family, Population, Quantity, Scale
+from coopgap.regression.linear import LinearFit, fit_linear
+from coopgap.vocabulary import Family, Quantity, Scale
 
 __all__ = ["estimate_linear", "linear_contrasts"]
 
@@ -49,7 +52,7 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
     coefficients = []
     for contrast in linear_contrasts(rows.levels):
         above = (rows.outcome >= contrast.level).astype(np.float64)
-        fit = fit_linear(above, rows.member, inside.weight, inside.matched.set_id, rows.zone)
+        fit = _fit(inside, above)
         interval = wald(fit.estimate, fit.std_error, df=fit.df, prob=INTERVAL_PROB, null=0.0)
         intervals[contrast] = interval
         coefficients.append(
@@ -62,7 +65,7 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
         )
     return FamilyEstimate(
         family=Family.LINEAR,
-        population=Population.MEMBERS,
+        population=sample.population,
         people=people,
         intervals=intervals,
         coefficients=tuple(coefficients),
@@ -70,3 +73,18 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
         n_sets=inside.matched.n_sets,
         n_clusters=n_clusters,
     )
+
+
+def _fit(inside: Sample, above: FloatArray) -> LinearFit:
+    """One threshold; with pairs that cross zones both ways of clustering count."""
+    sets, (first, second) = inside.matched.set_id, inside.clusters
+    member, weight = inside.rows.member, inside.weight
+    fit = fit_linear(above, member, weight, sets, first)
+    if first is None or second is None:
+        return fit
+    both = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()
+    by_set, by_both = (fit_linear(above, member, weight, sets, way) for way in (second, both))
+    variance = fit.std_error**2 + by_set.std_error**2 - by_both.std_error**2
+    if not variance > 0:
+        raise NotEstimable("the two ways of clustering leave no variance")
+    return replace(fit, std_error=float(np.sqrt(variance)), kind="two-way CR1")

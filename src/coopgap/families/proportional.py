@@ -162,8 +162,8 @@ def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
     NotEstimable
         As `fit_cells` for either fit.
     """
-    free = fit_cells(sample, sample.weight, (0,))
-    tied = fit_cells(sample, sample.weight)
+    free = fit_cells(sample, sample.weight, (0,), matched=True)
+    tied = fit_cells(sample, sample.weight, matched=True)
     on = free.on
     target = on.member.astype(np.float64)
     (m_free, i_free), (m_tied, i_tied) = (
@@ -178,7 +178,11 @@ def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
     picks = np.array([np.arange(n_levels) >= one.level for one in chosen], dtype=np.float64)
     linear = np.hstack([picks, -picks])
     found = unit_covariance(
-        (i_free - i_tied) @ linear.T, on.cells.counts, on.cells.squares, on.cluster
+        (i_free - i_tied) @ linear.T,
+        on.cells.counts,
+        on.cells.squares,
+        on.cluster,
+        second=on.second,
     )
     std_errors = np.sqrt(np.diag(found.cov))
     return {

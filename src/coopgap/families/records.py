@@ -16,10 +16,13 @@ from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
 
-__all__ = ["FEW_CLUSTERS", "INTERVAL_PROB", "Coefficient", "FamilyEstimate", "Sample"]
+__all__ = ["FEW_CLUSTERS", "INTERVAL_PROB", "PAIRED", "Coefficient", "FamilyEstimate", "Sample"]
 
 INTERVAL_PROB = 0.95
 """Coverage probability of every interval in gaps.csv and coefficients.csv."""
+
+PAIRED = frozenset({"nearest", "optimal", "full"})
+"""Matching methods that choose who stands beside whom: their sets are a way of clustering."""
 
 FEW_CLUSTERS = 6
 """Fewer clusters than this: refused for a whole fit, flagged for a domain."""
@@ -61,6 +64,28 @@ class Sample:
     def kept(self) -> BoolArray:
         """People the matching kept, shape (n,)."""
         return np.asarray(self.matched.weight > 0)
+
+    @property
+    def population(self) -> Population:
+        """The people behind the matched gap: with overlap weights they are not the members."""
+        return Population.OVERLAP if self.matched.method == "overlap" else Population.MEMBERS
+
+    @property
+    def clusters(self) -> tuple[IntArray | None, IntArray | None]:
+        """First and second way of clustering the matched people, shape (n,) each or None.
+
+        Zones; with chosen pairs also their sets, unless every set lies in one zone (Abadie &
+        Spiess 2022, JASA 117), and the sets alone where the study declares no zone.
+        """
+        zone, sets = self.rows.zone, self.matched.set_id
+        if self.matched.method not in PAIRED or not self.matched.n_sets:
+            return zone, None
+        if zone is None:
+            return sets, None
+        inside = sets >= 0
+        pairs = np.unique(np.column_stack([sets[inside], zone[inside]]), axis=0)
+        nested = pairs.shape[0] == np.unique(sets[inside]).size
+        return zone, None if nested else sets
 
     def take(self, keep: BoolArray) -> Sample:
         """The people where `keep` is true."""
@@ -106,6 +131,8 @@ class FamilyEstimate:
         Clusters behind the standard errors; None without clusters.
     correct_decimals
         Of the coefficients; None where nothing was iterated.
+    constant
+        Terms left out because they are constant within every set that holds both answers.
     infinite
         Terms without a finite maximum-likelihood estimate, for which bias was reduced instead.
     """
@@ -120,6 +147,7 @@ class FamilyEstimate:
     n_sets: int | None = None
     n_clusters: int | None = None
     correct_decimals: int | None = None
+    constant: tuple[str, ...] = ()
     infinite: tuple[str, ...] = ()
     status: Status = Status.OK
     reason: str = ""

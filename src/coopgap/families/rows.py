@@ -18,6 +18,7 @@ __all__ = [
     "SMALLEST_COUNT",
     "Labels",
     "coefficient_rows",
+    "constant_row",
     "decimals_row",
     "gap_rows",
     "infinite_row",
@@ -165,6 +166,17 @@ def decimals_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         diagnostic=f"correct_decimals: {estimate.family}",
         value=estimate.correct_decimals,
         note="decimals of the coefficients that one more Newton step leaves as they are",
+        source=labels.source,
+    )
+
+
+def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """Which covariates the matched sets leave nothing to say about."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"constant_within_sets: {estimate.family}, {labels.group}",
+        value=len(estimate.constant),
+        note=f"left out of the conditional fit: {', '.join(estimate.constant)}",
         source=labels.source,
     )
 

@@ -19,6 +19,7 @@ __all__ = [
     "ConditionalFit",
     "conditional_covariance",
     "conditional_scores",
+    "constant_within_sets",
     "fit_conditional",
 ]
 
@@ -136,9 +137,22 @@ def _discordant(groups: SetGroups) -> BoolArray:
     return np.asarray(_mixed(groups) & varies[:, None])
 
 
+def constant_within_sets(x: FloatArray, counts: IntArray, sets: IntArray) -> BoolArray:
+    """Columns that tell nothing apart within sets holding both answers, shape (k,).
+
+    Arguments as in `fit_conditional`, which refuses such columns: the sets' own levels carry them.
+    """
+    return _constant(group_sets(np.asarray(x, dtype=np.float64), counts, sets))
+
+
+def _constant(groups: SetGroups) -> BoolArray:
+    rows = groups.x[_mixed(groups).any(axis=1)[groups.set]]
+    return np.asarray(~(np.abs(rows) > 1e-12 * groups.span).any(axis=0))
+
+
 def _require_variation(groups: SetGroups, terms: Sequence[str] | None) -> None:
     rows = groups.x[_mixed(groups).any(axis=1)[groups.set]]
-    constant = np.flatnonzero(~(np.abs(rows) > 1e-12 * groups.span).any(axis=0))
+    constant = np.flatnonzero(_constant(groups))
     if constant.size:
         names = [f"column {i + 1}" if terms is None else terms[int(i)] for i in constant]
         raise NotEstimable(f"{', '.join(names)} constant within sets")

@@ -18,7 +18,7 @@ from coopgap.estimate import (
 )
 from coopgap.report.words import clean, group_words, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, Family, Population, Quantity
+from coopgap.vocabulary import EXAMPLE, PRINTED, Family, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,11 +132,11 @@ class View:
 
 
 def headline_rows(view: View, model: str, outcome: str) -> list[GapRow]:
-    """Rows of the matched family over the members who have a comparison."""
+    """Rows of the matched family over everybody it is about."""
     return [
         row
         for row in view.by_model.get((model, outcome), [])
-        if row.family in MATCHED and row.group == "all" and row.population == Population.MEMBERS
+        if row.family in MATCHED and row.group == "all"
     ]
 
 

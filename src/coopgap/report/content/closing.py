@@ -77,11 +77,11 @@ _METHODS: dict[str, str] = {
     Family.ADJUSTED_ORDINAL: "Cumulative regression on all complete in-person rows, standardised.",
     Family.MATCHED_LOGIT: (
         "Logistic regression with matching weights, standardised to "
-        "the members who have a comparison. The headline."
+        "the members as matched. The headline."
     ),
     Family.MATCHED_ORDINAL: (
         "Cumulative regression with matching weights, standardised "
-        "to the members who have a comparison. The headline."
+        "to the members as matched. The headline."
     ),
     Family.CONDITIONAL_LOGIT: "Conditional likelihood within matched sets: a ratio only.",
     Family.CONDITIONAL_ORDINAL: (

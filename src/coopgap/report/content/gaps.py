@@ -11,7 +11,7 @@ from coopgap.report.figures.names import forest_name, shares_name
 from coopgap.report.values import DASH, count, estimate_words, interval_name, quantity_words
 from coopgap.report.view import MATCHED, View
 from coopgap.report.words import FAMILIES, POPULATIONS, category_words
-from coopgap.vocabulary import Family, Population, Quantity
+from coopgap.vocabulary import Family, Quantity
 
 __all__ = ["family_table", "gaps_section"]
 
@@ -77,11 +77,7 @@ def family_table(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -
         )
         for family, population in kinds
     ]
-    strong = [
-        number
-        for number, (family, population) in enumerate(kinds)
-        if family in MATCHED and population == Population.MEMBERS
-    ]
+    strong = [number for number, (family, _) in enumerate(kinds) if family in MATCHED]
     return Table(
         caption=f"{view.label(outcome)}: gap in points, member minus comparison",
         header=("Family", "Standardised to", *heads),

@@ -18,7 +18,14 @@ from coopgap.report.values import (
     spread,
 )
 from coopgap.report.view import View, headline_rows, pick
-from coopgap.report.words import STATUSES, category_words, joined, once, status_word
+from coopgap.report.words import (
+    POPULATIONS,
+    STATUSES,
+    category_words,
+    joined,
+    once,
+    status_word,
+)
 from coopgap.study.spec import ModelSpec
 from coopgap.vocabulary import Quantity, Status
 
@@ -48,6 +55,15 @@ def says_section(view: View) -> Section:
     else:
         blocks.append(Paragraph(text="No headline outcome was estimated in this run."))
     return Section(title="What this run says", anchor="says", blocks=tuple(blocks))
+
+
+_CHOSEN = {
+    "nearest": "each the nearest in",
+    "optimal": "paired at the least total distance in",
+    "full": "in sets at the least total distance in",
+    "cardinality": "chosen for balance in",
+    "overlap": "both groups weighted to where they overlap in",
+}
 
 
 def headline_sentences(view: View) -> list[tuple[str, str]]:
@@ -80,12 +96,14 @@ def _who(view: View, spec: ModelSpec | None) -> str:
     on = spec.matching.on
     others = [name for name in spec.covariates if name not in on]
     text = "comparison people"
-    if spec.matching.method == "exact":
-        text += f" of the same {joined(view.labels(on))}" if on else ""
-        text += f", adjusted for {joined(view.labels(others))}" if others else ""
-        return text
-    names = view.labels(tuple(dict.fromkeys((*on, *spec.covariates))))
-    return f"{text} weighted to the same mix of {joined(names)}" if names else text
+    if spec.matching.method == "entropy":
+        names = view.labels(tuple(dict.fromkeys((*on, *spec.covariates))))
+        return f"{text} weighted to the same mix of {joined(names)}"
+    text += f" of the same {joined(view.labels(on))}" if on else ""
+    if spec.matching.covariates:
+        about = joined(view.labels(spec.matching.covariates))
+        text += "," * bool(on) + f" {_CHOSEN[spec.matching.method]} {about}"
+    return text + (f", adjusted for {joined(view.labels(others))}" if others else "")
 
 
 def _limits(row: GapRow) -> str:
@@ -160,6 +178,7 @@ def headline_table(view: View) -> Table:
     """One line a headline outcome and threshold."""
     lines: list[tuple[str, ...]] = []
     kinds: dict[str, None] = {}
+    people: dict[str, None] = {}
     for outcome, model in view.study.headline.items():
         rows = headline_rows(view, model, outcome)
         wanted = [(Quantity.RISK_DIFFERENCE, category) for category in view.thresholds(outcome)]
@@ -169,10 +188,11 @@ def headline_table(view: View) -> Table:
             row = pick(rows, quantity, category)
             if row is not None:
                 lines.append(_line(view, row))
+                people[POPULATIONS[row.population]] = None
                 if row.interval_kind:
                     kinds[interval_name(row.interval_prob, row.interval_kind)] = None
     return Table(
-        caption="Headline gaps: matched, over the members who have a comparison",
+        caption="Headline gaps: matched" + (f" ({joined(list(people))})" if people else ""),
         header=(
             "Outcome",
             "At",

@@ -19,7 +19,7 @@ from coopgap.report.figures.names import forest_name, region_name
 from coopgap.report.values import estimate_words
 from coopgap.report.view import MATCHED, View
 from coopgap.report.words import FAMILIES, POPULATIONS, category_words, group_words, shorten
-from coopgap.vocabulary import Family, Population, Quantity
+from coopgap.vocabulary import Family, Quantity
 
 __all__ = ["forest", "regions"]
 
@@ -87,7 +87,7 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
 
 def _draw(drawn: Canvas, number: int, row: GapRow) -> None:
     """One family: the headline in colour, credible intervals with a square."""
-    headline = row.family in MATCHED and row.population == Population.MEMBERS
+    headline = row.family in MATCHED
     color = FIRST if headline else (SECOND if row.family == Family.HIERARCHICAL else SOFT)
     drawn.label(number, _family(row), bold=headline, color=color if headline else INK)
     drawn.value(number, _words(row), bold=headline, color=color if headline else INK)
