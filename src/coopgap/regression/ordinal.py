@@ -233,6 +233,11 @@ def _expansion(present: BoolArray, k: int, n_free: int) -> tuple[FloatArray, Flo
     return expand, outer
 
 
+def _by_cut(found: FloatArray, q: int) -> FloatArray:
+    """(q·q, cuts) as (cuts, q, q)."""
+    return found.T.reshape(-1, q, q)
+
+
 class Problem(NamedTuple):
     """The weighted log-likelihood of standardised rows; every level is present.
 
@@ -277,13 +282,13 @@ class Problem(NamedTuple):
         row[:, :-1] += off
         row[:, 1:] += off
         q, cuts = self.sides.shape[1], diagonal.shape[1]
-        pairs = np.einsum("ca,cb->cab", self.sides, self.sides)
+        pairs = (self.sides[:, :, None] * self.sides[:, None, :]).reshape(-1, q * q).T
         within = np.zeros((q, cuts, q, cuts))
         step = np.arange(cuts - 1)
-        within[:, np.arange(cuts), :, np.arange(cuts)] = np.einsum("cab,cj->jab", pairs, diagonal)
-        within[:, step, :, step + 1] = np.einsum("cab,cj->jab", pairs, off)
+        within[:, np.arange(cuts), :, np.arange(cuts)] = _by_cut(pairs @ diagonal, q)
+        within[:, step, :, step + 1] = _by_cut(pairs @ off, q)
         within[:, step + 1, :, step] = within[:, step, :, step + 1].swapaxes(1, 2)
-        cross = -np.einsum("ck,cq,cj->kqj", self.x, self.sides, row, optimize=True)
-        cross = cross.reshape(self.x.shape[1], q * cuts)
+        moved = self.sides[:, :, None] * row[:, None, :]
+        cross = -self.x.T @ moved.reshape(-1, q * cuts)
         slopes = (self.x * row.sum(axis=1)[:, None]).T @ self.x
         return np.block([[slopes, cross], [cross.T, within.reshape(q * cuts, q * cuts)]])
