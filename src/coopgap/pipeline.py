@@ -31,13 +31,14 @@ from coopgap.families.dispatch import (
     MATCHED,
     benchmark_estimate,
     domain_estimates,
+    doubly_estimate,
     family_estimates,
     freed_estimate,
     matched_estimate,
     not_hierarchical,
 )
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
-from coopgap.families.records import FamilyEstimate
+from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import (
     Labels,
     coefficient_rows,
@@ -47,6 +48,7 @@ from coopgap.families.rows import (
     infinite_row,
     reason_row,
 )
+from coopgap.families.wild import wild_score_row
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.matching.balance import balance_rows
 from coopgap.meta import run_meta
@@ -54,7 +56,7 @@ from coopgap.plan import ModelPlan, Plan, sample_for
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
-from coopgap.sensitivity.again import variant_rows
+from coopgap.sensitivity.again import DOUBLY_ROBUST, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
@@ -128,7 +130,7 @@ def execute(
         with tables.stage("checks"):
             _thresholds(tables, plan, model, estimates)
             _variants(tables, plan, model, estimates)
-            _checks(tables, plan, model, estimates)
+            _checks(tables, plan, model, estimates, seed)
             if checks == "full":
                 _full_checks(tables, plan, model, estimates, seed)
     with tables.stage("hierarchical"):
@@ -158,24 +160,36 @@ def _families(tables: _Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fam
     for benchmark in plan.study.benchmarks:
         if benchmark.outcome == labels.outcome:
             _collect(tables, benchmark_estimate(sample, benchmark), labels)
+    balances = [("all", sample)]
     for name, domain in domains(plan.study, model):
         for estimate in domain_estimates(domain):
             _collect(tables, estimate, replace(labels, group=name))
-    tables.balance += balance_rows(
-        sample.rows,
+        if name.startswith("region="):
+            balances.append((name, domain))
+    for name, part in balances:
+        tables.balance += _balance(plan, labels, name, part)
+    return {estimate.family: estimate for estimate in reversed(estimates)}
+
+
+def _balance(plan: Plan, labels: Labels, group: str, sample: Sample) -> list[BalanceRow]:
+    """Balance of one group; a covariate that is constant there by its definition says nothing."""
+    rows = sample.rows
+    constant = plan.study.design.region if group != "all" else None
+    factors = {name: codes for name, codes in rows.factors.items() if name != constant}
+    return balance_rows(
+        replace(rows, factors=factors),
         sample.matched,
         model=labels.model,
-        group="all",
+        group=group,
         source=labels.source,
         nominal=[name for name, one in plan.study.variables.items() if one.type == "nominal"],
     )
-    return {estimate.family: estimate for estimate in reversed(estimates)}
 
 
 def _variants(
     tables: _Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
 ) -> None:
-    """The matched gap again under each declared variant."""
+    """The gap again under each declared variant, and weighted and modelled at once."""
     labels = _labels(plan, model)
     base = _matched(estimates)
     for variant in model.spec.variants:
@@ -183,6 +197,8 @@ def _variants(
         sample, _ = sample_for(rows, variant.spec)
         again = matched_estimate(sample)
         tables.sensitivity += variant_rows(variant.name, again, base.intervals, labels)
+    doubly = doubly_estimate(model.sample)
+    tables.sensitivity += variant_rows(DOUBLY_ROBUST, doubly, base.intervals, labels)
 
 
 def _thresholds(
@@ -199,15 +215,21 @@ def _thresholds(
 
 
 def _checks(
-    tables: _Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+    tables: _Tables,
+    plan: Plan,
+    model: ModelPlan,
+    estimates: Mapping[Family, FamilyEstimate],
+    seed: int,
 ) -> None:
-    """Phone interviews, tipping points, unmeasured confounding."""
+    """Few clusters, phone interviews, tipping points, unmeasured confounding."""
     labels, rows = _labels(plan, model), model.rows
     phone = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
     about_phone = phone_rows(
         PhoneData(in_person=rows, phone=phone), model.spec, plan.study, labels.source
     )
     tables.sensitivity += about_phone
+    if rows.zone is not None:
+        tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
     tables.sensitivity += e_value_rows(_matched(estimates), labels)

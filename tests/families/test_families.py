@@ -11,11 +11,13 @@ from coopgap.errors import NotEstimable
 from coopgap.families.dispatch import (
     benchmark_estimate,
     domain_estimates,
+    doubly_estimate,
     expected_contrasts,
     family_estimates,
 )
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, gap_rows, smallest_count
+from coopgap.families.wild import wild_score_row
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
@@ -23,6 +25,7 @@ from coopgap.study.spec import Benchmark, Matching
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population, Quantity, Status
 
+LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 SEXES, REGIONS = ("male", "female"), ("North", "South")
 
 
@@ -339,3 +342,57 @@ def test_two_ways_of_clustering_add_up(family):
     two_way = variance(zone, "optimal")
     assert two_way == pytest.approx(by_zone + by_set - by_both)
     assert two_way != pytest.approx(by_zone, rel=1e-6)
+
+
+@pytest.mark.parametrize("levels", [("no", "yes"), ("low", "middle", "high")])
+def test_doubly_robust_is_near_g_computation_where_both_models_hold(levels):
+    sample = make_sample(make_rows(n=4000, levels=levels))
+    found = doubly_estimate(sample)
+    adjusted = by_family(sample)[(found.family, Population.ALL_MEMBERS)]
+    assert found.population is Population.ALL_MEMBERS
+    for contrast in contrasts(levels):
+        one, other = found.intervals[contrast], adjusted.intervals[contrast]
+        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
+            assert abs(one.estimate - other.estimate) < 0.5 * other.std_error
+            # Proportional odds borrow between thresholds, which weighting gives up.
+            assert 0.9 < one.std_error / other.std_error < 1.5
+
+
+def test_doubly_robust_says_why_not():
+    rows = make_rows()
+    alone = dataclasses.replace(
+        rows, factors={**rows.factors, "sex": np.where(rows.member, rows.factors["sex"], 0)}
+    )
+    found = doubly_estimate(make_sample(alone))
+    assert found.status is Status.NOT_ESTIMABLE
+    assert "propensity score" in found.reason
+    assert "sex=female" in found.reason
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
+    rows = make_rows(n=1500)
+    if not gap:
+        shuffled = np.random.default_rng(8).permutation(rows.n)
+        rows = dataclasses.replace(rows, outcome=rows.outcome[shuffled])
+    sample = make_sample(rows)
+    (matched,) = (e for e in family_estimates(sample) if e.family is Family.MATCHED_LOGIT)
+    row = wild_score_row(sample, matched, LABELS, seed=1)
+    assert row.diagnostic == "wild_score_p: matched_logit"
+    assert "30 zones with 9,999 random" in row.note
+    (wald,) = (
+        i
+        for c, i in matched.intervals.items()
+        if c.quantity is Quantity.RISK_DIFFERENCE and not c.of_member
+    )
+    assert (row.value < 0.01) == gap
+    # Two tests of the same null: near each other where neither is at its end.
+    assert gap or row.value == pytest.approx(wald.p_value, abs=0.1)
+
+
+def test_the_wild_score_row_needs_zones():
+    sample = make_sample(make_rows(zones=False))
+    (matched,) = (e for e in family_estimates(sample) if e.family is Family.MATCHED_LOGIT)
+    row = wild_score_row(sample, matched, LABELS, seed=1)
+    assert row.value is None
+    assert row.note == "the study declares no zone"

@@ -91,3 +91,36 @@ def test_strata_count_people_not_weights(make_rows):
     strata = stratum_counts(rows, ("s",))
     assert strata.member.tolist() == [1, 0]
     assert strata.comparison.tolist() == [1, 1]
+
+
+def test_positivity_and_losses_by_level_by_hand(make_rows):
+    # s=0: 12 members, 3 comparison; s=1: 11 members alone; s=2: 4 members, 5 comparison.
+    people = [(0, True)] * 12 + [(0, False)] * 3 + [(1, True)] * 11 + [(2, True)] * 4
+    people += [(2, False)] * 5
+    rows = make_rows(
+        {"s": [s for s, _ in people], "t": [s % 2 for s, _ in people]}, [m for _, m in people]
+    )
+    matching = Matching(method="exact", on=("s",))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    assert found["strata_few_comparison"].value == 1
+    assert found["members_lost: s=s1"].value == 11
+    assert found["members_lost: s=s1"].note == "of 11 members"
+    assert found["members_lost: t=t1"].value == 11
+    # Nobody of s=0 is lost, and s=2 has too few members to be named.
+    assert {name for name in found if name.startswith("members_lost")} == {
+        "members_lost: s=s1",
+        "members_lost: t=t1",
+    }
+    assert [found[f"pairs_possible: s=s{level}"].value for level in (0, 1, 2)] == [3, 0, 4]
+    # Comparison weights go from 3/8 and 5/8 to the members' 12/16 and 4/16.
+    assert found["comparison_weight_moved"].value == pytest.approx(3 / 8)
+    before = found["largest_smd_before"]
+    assert before.value > found["largest_smd_after"].value == 0
+
+
+def test_a_design_that_changes_nothing_says_so(make_rows):
+    rows = make_rows({"s": [0, 0, 1, 1] * 10}, [True, False] * 20)
+    matching = Matching(method="optimal", on=(), covariates=("s",))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    assert found["comparison_weight_moved"].value == 0
+    assert found["comparison_weight_moved"].note.startswith("this design changes nothing")

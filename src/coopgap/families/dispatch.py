@@ -9,6 +9,7 @@ from coopgap.errors import NotEstimable
 from coopgap.families.benchmark import estimate_benchmark
 from coopgap.families.conditional import conditional_contrast, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.unadjusted import estimate_unadjusted
@@ -21,6 +22,7 @@ __all__ = [
     "MATCHED",
     "benchmark_estimate",
     "domain_estimates",
+    "doubly_estimate",
     "expected_contrasts",
     "families_for",
     "family_estimates",
@@ -120,6 +122,12 @@ def freed_estimate(sample: Sample) -> FamilyEstimate:
     """The matched ordinal family with membership freed from proportional odds."""
     free = partial(estimate_matched, member_free=True)
     return next(_attempt(sample, Family.MATCHED_ORDINAL, (sample.population,), _one(free)))
+
+
+def doubly_estimate(sample: Sample) -> FamilyEstimate:
+    """The gap of all members, weighted and modelled at once."""
+    names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
+    return next(_attempt(sample, names[1], _EVERYONE, _one(estimate_doubly_robust)))
 
 
 def benchmark_estimate(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:

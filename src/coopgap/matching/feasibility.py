@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.arrays import BoolArray, FloatArray
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.dispatch import stratum_codes
@@ -21,7 +21,12 @@ __all__ = ["SMD_BAR", "Strata", "feasibility_rows", "pairs_possible", "stratum_c
 SMD_BAR = 0.1
 """Standardised difference above which a covariate counts as unbalanced."""
 
+FEW = 5
+"""Fewer comparison people than this in a stratum: each stands for many."""
+
 _SAME_SIZE = 0.98
+_NOTHING = 0.02
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,7 @@ def _positivity(rows: ModelRows, matching: Matching) -> list[_Item]:
     strata = stratum_counts(rows, matching.on)
     named = " x ".join(matching.on) or "no variable"
     total = strata.member.size
+    few = (strata.member > 0) & (strata.comparison > 0) & (strata.comparison < FEW)
     return [
         _Item(
             "strata_members_only",
@@ -138,6 +144,12 @@ def _positivity(rows: ModelRows, matching: Matching) -> list[_Item]:
             strata.comparison_only,
             f"of {total} strata of {named} that occur; these hold comparison people and no member",
         ),
+        _Item(
+            "strata_few_comparison",
+            int(few.sum()),
+            f"of {total} strata of {named} that occur; these hold members and 1 to {FEW - 1} "
+            "comparison people",
+        ),
     ]
 
 
@@ -148,6 +160,10 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
     unused = int((~rows.member & ~kept).sum())
     weight = combined_weight(rows.weight, matched.weight)[~rows.member]
     smd, where = largest_smd_after(rows, matched)
+    before = MatchedSample(
+        method=matched.method, weight=np.ones(rows.n), set_id=matched.set_id, n_sets=0
+    )
+    unmatched, at = largest_smd_after(rows, before)
     items = [
         _Item(
             "members_without_comparison",
@@ -163,6 +179,10 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
         ),
         _Item("matched_sets", matched.n_sets, "sets that hold both groups"),
     ]
+    items += [_moved(rows, weight), *_lost_by_level(rows, kept)]
+    if np.isfinite(unmatched):
+        note = f"largest standardised difference of the unmatched groups, at {at}"
+        items.append(_Item("largest_smd_before", unmatched, note))
     if np.isfinite(smd):
         items.append(
             _Item(
@@ -178,6 +198,30 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
     return items
 
 
+def _moved(rows: ModelRows, weight: FloatArray) -> _Item:
+    """Share of the comparison group's weight that stands elsewhere after the matching."""
+    sampling = rows.weight[~rows.member]
+    moved = float(np.abs(weight / weight.sum() - sampling / sampling.sum()).sum() / 2)
+    note = "share of the comparison group's weight that the matching moves"
+    if moved <= _NOTHING:
+        note = f"this design changes nothing: {moved:.1%} of the comparison group's weight moves"
+    return _Item("comparison_weight_moved", moved, note)
+
+
+def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[_Item]:
+    """Members without comparison by level of each covariate, where enough members have it."""
+    lost = []
+    asked = (name for name, codes in rows.factors.items() if (codes[~rows.member] >= 0).any())
+    for name in asked:
+        codes = rows.factors[name]
+        for code, level in enumerate(rows.factor_levels[name]):
+            here = rows.member & (codes == code)
+            size, left = int(here.sum()), int((here & ~kept).sum())
+            if left and size >= _SHOWN:
+                lost.append(_Item(f"members_lost: {name}={level}", left, f"of {size} members"))
+    return lost
+
+
 def _pairs(rows: ModelRows, matching: Matching) -> list[_Item]:
     members, comparison = int(rows.member.sum()), int((~rows.member).sum())
     within = pairs_possible(rows, matching.on)
@@ -191,7 +235,23 @@ def _pairs(rows: ModelRows, matching: Matching) -> list[_Item]:
             f"of {members} members and {comparison} comparison people",
         ),
         _Item("pairs_ignoring_strata", anyone, _pair_note(members, comparison)),
+        *_pairs_by_level(rows, matching),
     ]
+
+
+def _pairs_by_level(rows: ModelRows, matching: Matching) -> list[_Item]:
+    """The same within each level of the first variable of the strata."""
+    if not matching.on:
+        return []
+    name, found = matching.on[0], []
+    for code, level in enumerate(rows.factor_levels[name]):
+        here = rows.factors[name] == code
+        part = rows.take(here)
+        members = int(part.member.sum())
+        note = f"of {members} members and {part.n - members} comparison people"
+        pairs = pairs_possible(part, matching.on) if part.n else 0
+        found.append(_Item(f"pairs_possible: {name}={level}", pairs, note))
+    return found
 
 
 def _pair_note(members: int, comparison: int) -> str:

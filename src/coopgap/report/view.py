@@ -172,7 +172,7 @@ def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[st
         gaps=tuple(row for row in rows["gaps"] if row.source != PRINTED),
         printed=tuple(row for row in rows["gaps"] if row.source == PRINTED),
         coefficients=tuple(rows["coefficients"]),
-        balance=tuple(rows["balance"]),
+        balance=tuple(row for row in rows["balance"] if row.group == "all"),
         sensitivity=tuple(_declared_first(rows["sensitivity"], study)),
         diagnostics=tuple(row for row in rows["diagnostics"] if row.source != PRINTED),
         printed_diagnostics=tuple(row for row in rows["diagnostics"] if row.source == PRINTED),

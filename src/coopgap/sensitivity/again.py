@@ -14,7 +14,10 @@ from coopgap.gap import Contrast, Interval
 from coopgap.sensitivity.keys import is_small, suppressed
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
 
-__all__ = ["again_row", "same_conclusion", "variant_rows"]
+__all__ = ["DOUBLY_ROBUST", "again_row", "same_conclusion", "variant_rows"]
+
+DOUBLY_ROBUST = "doubly robust, all members"
+"""Name of the variant that every model has."""
 
 _NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
 

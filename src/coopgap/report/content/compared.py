@@ -30,11 +30,14 @@ _COLUMNS = (
     ("ess_comparison", "Effective size of comparison"),
     ("matched_sets", "Matched sets"),
     ("pairs_possible", "Pairs possible"),
+    ("largest_smd_before", "Largest difference before"),
     ("largest_smd_after", "Largest difference left"),
 )
 _NOTED = {
     "strata_members_only": "Strata with members only",
     "strata_comparison_only": "Strata with comparison people only",
+    "strata_few_comparison": "Strata with few comparison people",
+    "comparison_weight_moved": "What the matching changes",
     "largest_smd_after": "Largest difference left",
     "pairs_possible": "One-to-one pairs within strata",
     "pairs_ignoring_strata": "One-to-one pairs without strata",
@@ -56,7 +59,7 @@ _BARS = {
     "e_bfmi": "energy fraction (E-BFMI), smallest",
     "largest_smd_after": "largest standardised difference left",
 }
-_DECIMALS = {"largest_smd_after": 2}
+_DECIMALS = {"largest_smd_before": 2, "largest_smd_after": 2}
 
 
 def compared_section(view: View, drawn: Sequence[str]) -> Section:
@@ -257,13 +260,20 @@ def _bar_name(diagnostic: str) -> str:
     return _BARS.get(name, readable(name))
 
 
+def _covariate(view: View, model: str, name: str) -> str:
+    """Its label, marked where it is part of what the outcome is made of."""
+    spec, variable = view.spec(model), view.study.variables.get(name)
+    part = spec and variable and variable.role.get(spec.outcome) == "component"
+    return view.label(name) + (" (component of the outcome)" if part else "")
+
+
 def _balance_table(view: View) -> Table:
     """Balance of the first model with each design; models with the same numbers are named once."""
     by_model: dict[str, tuple[tuple[str, ...], ...]] = {}
     for model in view.in_order(row.model for row in view.balance):
         by_model[model] = tuple(
             (
-                view.label(row.covariate),
+                _covariate(view, model, row.covariate),
                 clean(row.level),
                 percent(row.member_mean),
                 percent(row.comparison_mean_before),
