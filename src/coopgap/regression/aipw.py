@@ -90,8 +90,7 @@ def doubly_robust(
     References
     ----------
     Robins, Rotnitzky & Zhao (1994), J. American Statistical Association 89, 846-866.
-    Moodie, Saarela & Stephens (2018), A doubly robust weighting estimator of the average
-    treatment effect on the treated. Stat 7, e205.
+    Moodie, Saarela & Stephens (2018), Stat 7, e205.
     """
     chosen = require_kind(kind, cluster, strata, None)
     if chosen in ("CR2", "HC3", "CR1S", "HC1"):
