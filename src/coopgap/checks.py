@@ -1,0 +1,132 @@
+"""What stands beside the estimates of one model: thresholds, variants and sensitivity checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from coopgap.families.dispatch import MATCHED, doubly_estimate, freed_estimate, matched_estimate
+from coopgap.families.proportional import bootstrap_row, proportionality_rows
+from coopgap.families.records import FamilyEstimate
+from coopgap.families.wild import wild_score_row
+from coopgap.plan import ModelPlan, Plan, sample_for
+from coopgap.sensitivity.again import DOUBLY_ROBUST, variant_rows
+from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
+from coopgap.sensitivity.freed import freed_coefficients, freed_rows
+from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
+from coopgap.survey.complete import complete_rows
+from coopgap.tables import Tables, model_labels
+from coopgap.vocabulary import Family
+
+__all__ = ["check_model"]
+
+
+def check_model(
+    tables: Tables,
+    plan: Plan,
+    model: ModelPlan,
+    estimates: Mapping[Family, FamilyEstimate],
+    *,
+    checks: Literal["quick", "full"],
+    seed: int,
+) -> None:
+    """Add the rows of every check of one model.
+
+    Parameters
+    ----------
+    tables
+        Gets the rows.
+    plan, model
+        What is run.
+    estimates
+        The model's families.
+    checks
+        `full` adds checks that repeat the fit many times.
+    seed
+        Seed of everything random.
+    """
+    _thresholds(tables, plan, model, estimates)
+    _variants(tables, plan, model, estimates)
+    _checks(tables, plan, model, estimates, seed)
+    if checks == "full":
+        _full_checks(tables, plan, model, estimates, seed)
+
+
+def _variants(
+    tables: Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+) -> None:
+    """The gap again under each declared variant, and weighted and modelled at once."""
+    labels = model_labels(plan, model)
+    base = _matched(estimates)
+    for variant in model.spec.variants:
+        rows = complete_rows(plan.survey, plan.study, variant.spec)
+        sample, _ = sample_for(rows, variant.spec)
+        again = matched_estimate(sample)
+        tables.sensitivity += variant_rows(variant.name, again, base.intervals, labels)
+    doubly = doubly_estimate(model.sample)
+    tables.sensitivity += variant_rows(DOUBLY_ROBUST, doubly, base.intervals, labels)
+
+
+def _thresholds(
+    tables: Tables, plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+) -> None:
+    """Whether one odds ratio holds at every threshold, and the gap where it need not."""
+    labels, sample = model_labels(plan, model), model.sample
+    if len(labels.levels) == 2:
+        return
+    tables.diagnostics += proportionality_rows(sample, labels)
+    freed = freed_estimate(sample)
+    tables.sensitivity += freed_rows(sample, freed, _matched(estimates), labels)
+    tables.coefficients += freed_coefficients(freed, labels)
+
+
+def _checks(
+    tables: Tables,
+    plan: Plan,
+    model: ModelPlan,
+    estimates: Mapping[Family, FamilyEstimate],
+    seed: int,
+) -> None:
+    """Few clusters, phone interviews, tipping points, unmeasured confounding."""
+    labels, rows = model_labels(plan, model), model.rows
+    phone = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
+    about_phone = phone_rows(
+        PhoneData(in_person=rows, phone=phone), model.spec, plan.study, labels.source
+    )
+    tables.sensitivity += about_phone
+    if rows.zone is not None:
+        tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
+    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+    tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
+    tables.sensitivity += e_value_rows(_matched(estimates), labels)
+    tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
+
+
+def _full_checks(
+    tables: Tables,
+    plan: Plan,
+    model: ModelPlan,
+    estimates: Mapping[Family, FamilyEstimate],
+    seed: int,
+) -> None:
+    """Checks that repeat the fit many times."""
+    if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:
+        row = bootstrap_row(model.sample, model_labels(plan, model), seed)
+        tables.diagnostics.append(row)
+    tables.sensitivity += leave_one_rows(
+        model.sample,
+        _matched(estimates),
+        model_labels(plan, model),
+        region=plan.study.design.region,
+        zone_labels=plan.survey.zone_labels,
+    )
+
+
+def _matched(estimates: Mapping[Family, FamilyEstimate]) -> FamilyEstimate:
+    return next(one for family, one in estimates.items() if family in MATCHED)

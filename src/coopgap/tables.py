@@ -1,0 +1,68 @@
+"""Rows of every table as a run makes them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.families.records import FamilyEstimate
+from coopgap.families.rows import (
+    Labels,
+    coefficient_rows,
+    constant_row,
+    decimals_row,
+    gap_rows,
+    infinite_row,
+    reason_row,
+)
+from coopgap.plan import ModelPlan, Plan
+
+__all__ = ["Tables", "model_labels"]
+
+
+@dataclass(slots=True)
+class Tables:
+    """Rows of every table as they come in, and where the time went."""
+
+    gaps: list[GapRow] = field(default_factory=list)
+    coefficients: list[CoefficientRow] = field(default_factory=list)
+    balance: list[BalanceRow] = field(default_factory=list)
+    sensitivity: list[SensitivityRow] = field(default_factory=list)
+    diagnostics: list[DiagnosticRow] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds of what stands within to a name."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - started
+
+    def collect(self, estimate: FamilyEstimate, labels: Labels) -> None:
+        """The rows of one family, and what has to be said of it."""
+        self.gaps += gap_rows(estimate, labels)
+        if labels.group == "all":
+            # coefficients.csv has no column for a domain.
+            self.coefficients += coefficient_rows(estimate, labels)
+            if estimate.correct_decimals is not None:
+                self.diagnostics.append(decimals_row(estimate, labels))
+        if estimate.reason:
+            self.diagnostics.append(reason_row(estimate, labels))
+        if estimate.constant:
+            self.diagnostics.append(constant_row(estimate, labels))
+        if estimate.infinite:
+            self.diagnostics.append(infinite_row(estimate, labels))
+
+
+def model_labels(plan: Plan, model: ModelPlan) -> Labels:
+    """What every row of a model says of itself."""
+    return Labels(
+        model=model.spec.name,
+        outcome=model.spec.outcome,
+        levels=model.rows.levels,
+        source=plan.survey.source,
+    )
