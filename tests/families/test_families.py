@@ -6,8 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from coopgap.errors import NotEstimable
+from coopgap.families.cells import fit_cells
 from coopgap.families.dispatch import (
     benchmark_estimate,
     domain_estimates,
@@ -15,16 +17,18 @@ from coopgap.families.dispatch import (
     expected_contrasts,
     family_estimates,
 )
-from coopgap.families.records import Sample
+from coopgap.families.records import CR2_CLUSTERS, Sample
 from coopgap.families.rows import Labels, gap_rows, smallest_count
 from coopgap.families.wild import wild_score_row
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
+from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Benchmark, Matching
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population, Quantity, Status
 
+GAP = np.array([0.0, 1.0, 0.0, -1.0])
 LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 SEXES, REGIONS = ("male", "female"), ("North", "South")
 
@@ -330,7 +334,7 @@ def test_strata_of_exact_matching_are_no_clusters():
 def test_two_ways_of_clustering_add_up(family):
     """Variance by zone and by pair less that by both at once, each from a fit of its own."""
     n, rng = 600, np.random.default_rng(5)
-    sets, zone = np.arange(n) // 2, rng.integers(0, 25, n)
+    sets, zone = np.arange(n) // 2, rng.integers(0, CR2_CLUSTERS + 10, n)
 
     def variance(zone, method):
         found = by_family(paired(sets, zone, method))[(family, Population.MEMBERS)]
@@ -396,3 +400,32 @@ def test_the_wild_score_row_needs_zones():
     row = wild_score_row(sample, matched, LABELS, seed=1)
     assert row.value is None
     assert row.note == "the study declares no zone"
+
+
+@pytest.mark.parametrize("n_zones", [20, CR2_CLUSTERS + 50])
+def test_gaps_of_few_zones_have_cr2_and_their_own_degrees_of_freedom(n_zones):
+    sample = make_sample(make_rows(n=2000, n_zones=n_zones))
+    (matched,) = (e for e in family_estimates(sample) if e.family is Family.MATCHED_LOGIT)
+    found = interval(matched, Quantity.RISK_DIFFERENCE)
+    result = fit_cells(sample, sample.weight, matched=True)
+    on = result.on
+    expected = [
+        standardise(
+            result.fit,
+            on.x,
+            0,
+            on.member.astype(float),
+            on.cells.counts,
+            on.cells.squares,
+            on.cluster,
+            kind=kind,
+        )
+        for kind in ("CR1", "CR2")
+    ]
+    errors = [np.sqrt(GAP @ margins.cov @ GAP) for margins in expected]
+    few = n_zones < CR2_CLUSTERS
+    assert found.std_error == pytest.approx(errors[few])
+    df = expected[1].df_of(GAP) if few else n_zones - 1
+    assert df < n_zones - 1 or not few
+    half = stats.t.ppf(0.975, df) * found.std_error
+    assert found.upper - found.estimate == pytest.approx(half)

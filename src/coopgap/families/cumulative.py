@@ -13,6 +13,7 @@ import numpy as np
 from coopgap.arrays import BoolArray
 from coopgap.families.cells import CellFit, fit_cells
 from coopgap.families.records import (
+    CR2_CLUSTERS,
     INTERVAL_PROB,
     Coefficient,
     FamilyEstimate,
@@ -40,8 +41,20 @@ def _standardise(result: CellFit, target: BoolArray) -> Margins:
         on.cells.counts,
         on.cells.squares,
         on.cluster,
+        kind="CR2" if _few(result) else None,
         second=on.second,
     )
+
+
+def _few(result: CellFit) -> bool:
+    """Whether zones are so few that CR1 intervals of a gap cover too seldom.
+
+    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
+    """
+    on = result.on
+    if on.cluster is None or on.second is not None or result.infinite:
+        return False
+    return bool(np.unique(on.cluster).size < CR2_CLUSTERS)
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:

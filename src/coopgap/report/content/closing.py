@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coopgap.families.records import CR2_CLUSTERS
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import count, number
 from coopgap.report.view import View
@@ -111,8 +112,10 @@ def methods_section(view: View) -> Section:
                 "A gap is the mean difference, over the covariates of a stated group of people, "
                 "between the probability of an answer for members and for comparison people. "
                 "Ratios come from the same standardised probabilities, except within matched sets. "
-                "Intervals are labelled: confidence, credible or bounds. Standard errors: "
-                f"{clean(joined(kinds)) or UNKNOWN}. Rows with fewer than 10 "
+                "Intervals are labelled: confidence, credible or bounds. Standard errors of "
+                f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Standardised gaps of fewer than "
+                f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
+                "freedom, others CR1. Rows with fewer than 10 "
                 "people behind them are "
                 "suppressed."
             )
