@@ -97,6 +97,26 @@ def table(blocks: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
+def markdown(made: pd.DataFrame) -> str:
+    """The table as the README shows it: a row an interval, an asterisk where it fails."""
+    settings = [*dict.fromkeys((s.zone_sd, s.zone_gap_sd) for s in GRID)]
+    columns = [(*setting, threshold) for threshold in NAMES.values() for setting in settings]
+    heads = [f"{threshold}, {sd:g} and {gap:g}" for sd, gap, threshold in columns]
+    lines = [
+        f"| clusters | interval | replicates | {' | '.join(heads)} |",
+        "|" + "---|" * (3 + len(heads)),
+    ]
+    for (clusters, interval), rows in made.groupby(["clusters", "interval"]):
+        found = {
+            (row.zone_sd, row.zone_gap_sd, row.threshold): f"{row.coverage:.1f}{'*' * row.fails}"
+            for row in rows.itertuples()
+        }
+        cells = " | ".join(found[column] for column in columns)
+        least = f"{rows['replicates'].min():,}"
+        lines.append(f"| {clusters} | {interval} | {least} | {cells} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run blocks in turn over the grid until each has its replicates or time is up."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,6 +150,7 @@ def main() -> None:
     made = table(pd.read_csv(options.blocks))
     made.to_csv(options.table, index=False)
     print(made.to_string(index=False))
+    print(markdown(made))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from coopgap.errors import NotEstimable
 __all__ = ["dependent_columns", "require_full_rank"]
 
 _TOLERANCE = 1e-9
+_CLEAR = 1e-6
 
 
 def dependent_columns(x: FloatArray) -> tuple[int, ...]:
@@ -30,8 +31,11 @@ def dependent_columns(x: FloatArray) -> tuple[int, ...]:
     Notes
     -----
     Gram-Schmidt, twice, on centred columns of unit length; a column whose remainder is shorter
-    than 1e-9 depends on the others.
+    than 1e-9 depends on the others. A squared remainder is no smaller than the least eigenvalue of
+    the correlations: where that is clearly positive, nothing depends on anything.
     """
+    if _clearly_full(x):
+        return ()
     basis = np.zeros((x.shape[0], 0))
     dependent = []
     for position in range(x.shape[1]):
@@ -49,6 +53,16 @@ def dependent_columns(x: FloatArray) -> tuple[int, ...]:
         else:
             basis = np.column_stack([basis, column / length])
     return tuple(dependent)
+
+
+def _clearly_full(x: FloatArray) -> bool:
+    centred = x - x.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    largest = np.abs(x).max(axis=0, initial=1e-300)
+    if not x.shape[1] or not (lengths > _TOLERANCE * largest).all():
+        return False
+    unit = centred / lengths
+    return bool(np.linalg.eigvalsh(unit.T @ unit)[0] > _CLEAR)
 
 
 def require_full_rank(x: FloatArray, terms: Sequence[str] | None = None) -> None:
