@@ -57,7 +57,7 @@ STATUSES: Final[dict[str, str]] = {
     Status.SUPPRESSED: "suppressed: fewer than 10 people",
     Status.WITHHELD: "withheld: the sampler did not pass its checks",
     Status.NOT_ESTIMABLE: "not estimable",
-    Status.FEW_CLUSTERS: "few clusters: the interval is too narrow to rely on",
+    Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",
 }
 
 VERDICTS: Final[dict[str, str]] = {

@@ -33,7 +33,8 @@ def checks_section(view: View) -> Section | None:
     first = Paragraph(
         text=(
             "Each check asks whether the conclusion would stand under another choice. Holds: it "
-            "would. Changes: it would not. No check shows that nothing was left unmeasured."
+            "would. Changes: it would not. No check shows that nothing was left unmeasured. "
+            "Every number is in sensitivity.csv."
         )
     )
     return Section(title="Other sensitivity checks", anchor="checks", blocks=(first, *blocks))
