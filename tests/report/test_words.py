@@ -8,7 +8,7 @@ from coopgap.vocabulary import Check, Family, Population, Status, Verdict
 
 def test_a_table_says_what_the_statuses_in_its_cells_mean():
     assert words.status_notes(["+1.0", "few clusters"]) == (
-        "Few clusters: the interval is too narrow to rely on.",
+        "Few clusters: too few zones to rely on the interval.",
     )
     assert words.status_notes(["not estimable", "–"]) == ()
 
