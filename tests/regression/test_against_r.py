@@ -193,6 +193,18 @@ def test_lm_infert_with_absorbed_sets():
     assert alone.std_error == pytest.approx(expected["hc0_std_error"], **STD_ERROR)
 
 
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_svyolr_wine(link):
+    x, counts, squares, judge = wine(weighted=True)
+    expected = fixture("survey")[link]
+    fit = fit_ordinal(x, counts, link=link)
+    assert fit.params == pytest.approx(expected["estimates"], **COEFFICIENT)
+    robust = cluster_covariance(fit.bread, unit_scores(fit, x), counts, squares, judge)
+    # svyolr's Hessian is by finite differences: six digits at most.
+    found = np.sqrt(np.diag(robust.cov))
+    assert found == pytest.approx(expected["std_errors"], rel=5e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="needs R")
 def test_r_writes_the_same_bytes_again(tmp_path):
