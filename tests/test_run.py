@@ -39,7 +39,7 @@ VOCABULARY = {
     "phone_power_prior phone_robust_mixture phone_subsample_reference phone_linked tipping_point "
     "e_value rosenbaum robustness_value negative_control missing_bounds missing_imputation "
     "multiplicity multiverse variant leave_one_region leave_one_zone prior_refit power_scaling "
-    "design_analysis design_effect",
+    "design_analysis design_effect prior_predictive posterior_predictive loo",
     Verdict: "equivalent different different_within_margin inconclusive not_assessed holds "
     "changes not_applicable",
 }

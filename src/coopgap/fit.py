@@ -101,6 +101,7 @@ def _dry_run(args: argparse.Namespace) -> int:
 
 def _fit(args: argparse.Namespace) -> int:
     from coopgap.atomic import check_target
+    from coopgap.bayes.store import DRAWS_FOLDER
     from coopgap.pipeline import execute
     from coopgap.plan import make_plan
     from coopgap.progress import progress
@@ -117,6 +118,7 @@ def _fit(args: argparse.Namespace) -> int:
             seed=args.seed,
             draws=args.draws,
             jobs=args.jobs,
+            reuse=target / DRAWS_FOLDER,
             notify=notify,
         )
         notify("writing tables, figures and report")

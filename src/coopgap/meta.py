@@ -17,7 +17,7 @@ __all__ = ["PROGRAM", "run_meta"]
 PROGRAM = "coopgap"
 """`program` in run.json, by which an earlier output folder is known."""
 
-_PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "pymc", "arviz")
+_PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie", "numba", "arviz")
 
 
 def run_meta(

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from coopgap.bayes.launch import Job, fit_all
-from coopgap.bayes.records import Priors, RegionCells, region_cells
-from coopgap.bayes.rows import coefficient_rows as hierarchical_coefficients
-from coopgap.bayes.rows import gap_rows as hierarchical_gaps
-from coopgap.bayes.rows import gate_rows
 from coopgap.checks import check_model
 from coopgap.domains import domains
-from coopgap.errors import NotEstimable
 from coopgap.estimate import (
     BalanceRow,
     to_frame,
@@ -25,13 +19,13 @@ from coopgap.families.dispatch import (
     benchmark_estimate,
     domain_estimates,
     family_estimates,
-    not_hierarchical,
 )
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import (
     Labels,
 )
 from coopgap.headline import headline_positions, with_adjusted
+from coopgap.hierarchical import fit_regions
 from coopgap.matching.balance import balance_rows
 from coopgap.meta import run_meta
 from coopgap.plan import ModelPlan, Plan
@@ -39,7 +33,7 @@ from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
-from coopgap.study.spec import Hierarchical, Study
+from coopgap.study.spec import Study
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import Family, Population
 
@@ -53,6 +47,7 @@ def execute(
     seed: int = 0,
     draws: int | None = None,
     jobs: int | None = None,
+    reuse: Path | None = None,
     notify: Notify = silent,
 ) -> Run:
     """Fit everything a plan holds.
@@ -69,6 +64,8 @@ def execute(
         Posterior draws a chain instead of the model files' own.
     jobs
         Processes.
+    reuse
+        A folder of draws that an earlier run kept.
     notify
         Called with what is being done.
 
@@ -86,7 +83,16 @@ def execute(
         with tables.stage("checks"):
             check_model(tables, plan, model, estimates, checks=checks, seed=seed)
     with tables.stage("hierarchical"):
-        _hierarchical(tables, plan, seed=seed, draws=draws, jobs=jobs, notify=notify)
+        kept = fit_regions(
+            tables,
+            plan,
+            checks=checks,
+            seed=seed,
+            draws=draws,
+            jobs=jobs,
+            reuse=reuse,
+            notify=notify,
+        )
     with tables.stage("printed"):
         _printed(tables, plan.study)
     _headlines(tables, plan)
@@ -99,6 +105,7 @@ def execute(
         sensitivity=to_frame("sensitivity", tables.sensitivity),
         diagnostics=to_frame("diagnostics", tables.diagnostics),
         meta=run_meta(plan, checks=checks, seed=seed, draws=draws, seconds=tables.seconds),
+        draws=kept,
     )
 
 
@@ -136,57 +143,6 @@ def _balance(plan: Plan, labels: Labels, group: str, sample: Sample) -> list[Bal
         source=labels.source,
         nominal=[name for name, one in plan.study.variables.items() if one.type == "nominal"],
     )
-
-
-def _hierarchical(
-    tables: Tables,
-    plan: Plan,
-    *,
-    seed: int,
-    draws: int | None,
-    jobs: int | None,
-    notify: Notify,
-) -> None:
-    """Every model that asks for regions, side by side."""
-    chosen = [model for model in plan.models if model.spec.hierarchical]
-    prepared: list[tuple[ModelPlan, RegionCells]] = []
-    for model in chosen:
-        try:
-            prepared.append((model, _region_cells(plan, model)))
-        except NotEstimable as error:
-            tables.collect(not_hierarchical(model.rows, error), model_labels(plan, model))
-    if not prepared:
-        return
-    notify(f"{', '.join(model.spec.name for model, _ in prepared)}: hierarchical by region")
-    work = [_job(plan, model, cells, seed=seed, draws=draws) for model, cells in prepared]
-    for (model, cells), fit in zip(prepared, fit_all(work, jobs), strict=True):
-        labels = model_labels(plan, model)
-        tables.gaps += hierarchical_gaps(fit, cells, labels, plan.study.smallest_gap)
-        tables.coefficients += hierarchical_coefficients(fit, cells, labels)
-        tables.diagnostics += gate_rows(fit, labels)
-        for name, value in fit.seconds.items():
-            tables.seconds[f"hierarchical {labels.model} {name}"] += value
-
-
-def _region_cells(plan: Plan, model: ModelPlan) -> RegionCells:
-    region = plan.study.design.region
-    if region is None:
-        raise NotEstimable("the study declares no region")
-    return region_cells(model.rows, model.spec.covariates, region)
-
-
-def _job(plan: Plan, model: ModelPlan, cells: RegionCells, *, seed: int, draws: int | None) -> Job:
-    spec = model.spec.hierarchical or Hierarchical()
-    # A model keeps its draws whichever other models are fitted beside it.
-    own = int.from_bytes(hashlib.sha256(f"{seed} {model.spec.name}".encode()).digest()[:4], "big")
-    request = {
-        "draws": draws or spec.draws,
-        "target_accept": spec.target_accept,
-        "seed": own,
-        "smallest_gap": plan.study.smallest_gap,
-        "priors": asdict(Priors.with_changes(spec.priors)),
-    }
-    return Job(name=model.spec.name, cells=cells, request=request)
 
 
 def _printed(tables: Tables, study: Study) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.bayes.store import DRAWS_FOLDER, StoredDraws, save_draws
 from coopgap.study.spec import Study
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Run:
         The output tables, columns as in `coopgap.estimate`.
     meta
         What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped.
+    draws
+        By model, the posterior draws that passed the gate.
     """
 
     study: Study
@@ -39,6 +42,7 @@ class Run:
     sensitivity: pd.DataFrame
     diagnostics: pd.DataFrame
     meta: Mapping[str, Any]
+    draws: Mapping[str, StoredDraws] = field(default_factory=dict)
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -61,7 +65,7 @@ class Run:
     def save(
         self, folder: str | Path, formats: Collection[str] = ("csv", "html", "md")
     ) -> list[Path]:
-        """Write tables, figures and report; the folder appears whole or not at all.
+        """Write tables, figures, report and draws; the folder appears whole or not at all.
 
         Parameters
         ----------
@@ -87,6 +91,11 @@ class Run:
         target = Path(folder)
         with replace_folder(target) as temporary:
             written = write_report(self.frames, self.study, self.meta, temporary, formats)
+            kept = temporary / DRAWS_FOLDER
+            for name, stored in self.draws.items():
+                kept.mkdir(exist_ok=True)
+                save_draws(kept / f"{name}.nc", stored)
+                written.append(kept / f"{name}.nc")
             names = [path.relative_to(temporary) for path in written]
         return [target / name for name in names]
 

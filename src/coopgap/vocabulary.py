@@ -142,6 +142,9 @@ class Check(StrEnum):
     POWER_SCALING = "power_scaling"
     DESIGN_ANALYSIS = "design_analysis"
     DESIGN_EFFECT = "design_effect"
+    PRIOR_PREDICTIVE = "prior_predictive"
+    POSTERIOR_PREDICTIVE = "posterior_predictive"
+    LOO = "loo"
 
 
 class Verdict(StrEnum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coopgap.bayes.gate import SamplerStats, check
+from coopgap.bayes.gate import check
+from coopgap.bayes.records import SamplerStats
 
 CHAINS, DRAWS = 4, 1500
 

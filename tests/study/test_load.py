@@ -48,10 +48,11 @@ def test_everything_declared_is_there(make_study):
 
 
 def test_the_hierarchical_model_as_declared(make_study):
-    table = "[hierarchical]\npriors = { gap_sd = 0.25 }\ndraws = 300\ntarget_accept = 0.95\n"
+    table = "[hierarchical]\nzones = false\npriors = { gap_sd = 0.25 }\ndraws = 300\n"
+    table += "target_accept = 0.95\n"
     (model,) = load_study(make_study(model={"[hierarchical]\n": table})).models
     assert model.hierarchical == Hierarchical(
-        priors={"gap_sd": 0.25}, draws=300, target_accept=0.95
+        zones=False, priors={"gap_sd": 0.25}, draws=300, target_accept=0.95
     )
 
 
@@ -549,8 +550,8 @@ MODEL_ERRORS = {
         'trust.toml: link: is "cauchit"; allowed: logit, probit, cloglog',
     ),
     "link that the hierarchical model has not": (
-        {COVARIATES: f'{COVARIATES}\nlink = "probit"'},
-        "trust.toml: link: is probit, but [hierarchical] is a logit; leave one of them out",
+        {COVARIATES: f'{COVARIATES}\nlink = "cloglog"'},
+        "trust.toml: link: is cloglog, but [hierarchical] has none; allowed: logit, probit",
     ),
     "population nobody knows": (
         {COVARIATES: f'{COVARIATES}\npopulation = "everyone"'},
@@ -632,14 +633,14 @@ MODEL_ERRORS = {
         "trust.toml: multiverse: is not available in this version; "
         "declare single choices as [[variant]]",
     ),
-    "zones in the hierarchical model": (
-        {"[hierarchical]\n": "[hierarchical]\nzones = true\n"},
-        "trust.toml: hierarchical.zones: true is not available in this version; allowed: false",
+    "zones that are no flag": (
+        {"[hierarchical]\n": '[hierarchical]\nzones = "yes"\n'},
+        "trust.toml: hierarchical.zones: is a text; allowed: true or false",
     ),
     "a prior nobody knows": (
         {"[hierarchical]\n": "[hierarchical]\npriors = { beta_scale = 1 }\n"},
         "trust.toml: hierarchical.priors: unknown key beta_scale; allowed: beta_sd, region_sd, "
-        "gap_sd, covariate_sd, threshold_shift_sd; did you mean beta_sd?",
+        "gap_sd, covariate_sd, zone_sd, zone_gap_sd, threshold_shift_sd; did you mean beta_sd?",
     ),
     "a prior of no width": (
         {"[hierarchical]\n": "[hierarchical]\npriors = { gap_sd = 0 }\n"},

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
-from coopgap.bayes.records import RegionCells
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.bayes.cells import HierarchicalCells
+from coopgap.bayes.layout import COVARIATE, Draws
+from coopgap.regression.links import LINKS
+from coopgap.study.spec import LinkName
 
-__all__ = ["draw_margins", "reported_parameters", "thresholds_at"]
+__all__ = [
+    "draw_margins",
+    "headline_gap",
+    "region_gaps",
+    "reported_parameters",
+    "standardised",
+    "thresholds_at",
+]
 
-type Draws = Mapping[str, FloatArray]
-"""By variable of the model, shape (chains, draws, ...)."""
+_NODES: Final = 9
+_CHUNK: Final = 2_000_000
 
 
 def thresholds_at(draws: Draws, n_levels: int, m: float) -> FloatArray:
@@ -21,22 +31,48 @@ def thresholds_at(draws: Draws, n_levels: int, m: float) -> FloatArray:
     location = draws["location"][..., None]
     if n_levels == 2:
         return location
-    shift = draws["shift_sd"][..., None] * draws["shift_raw"]
-    sizes = np.exp(draws["increments"] + shift * m)
+    sizes = np.exp(draws["increments"] + (draws["shift"] * m if "shift" in draws else 0.0))
     ladder = np.concatenate([np.zeros_like(location), np.cumsum(sizes, axis=-1)], axis=-1)
     return np.asarray(ladder - ladder.mean(axis=-1, keepdims=True) + location)
 
 
-def _levels(draws: Draws, name: str) -> FloatArray:
-    return np.asarray(draws[f"{name}_sd"][..., None] * draws[f"{name}_raw"])
+def region_gaps(draws: Draws, n_regions: int) -> FloatArray:
+    """Gap of each region on the latent scale, shape (chains, draws, R)."""
+    own = draws.get("gap", np.zeros((*draws["beta"].shape, n_regions)))
+    return np.asarray(draws["beta"][..., None] + own)
 
 
-def region_gaps(draws: Draws) -> FloatArray:
-    """Log-odds gap of each region, shape (chains, draws, R)."""
-    return np.asarray(draws["beta"][..., None] + _levels(draws, "gap"))
+def headline_gap(draws: Draws, cells: HierarchicalCells) -> FloatArray:
+    """Members-weighted mean of the regions' gaps on the latent scale, shape (chains, draws)."""
+    return np.asarray(region_gaps(draws, len(cells.regions)) @ _member_shares(cells))
 
 
-def draw_margins(draws: Draws, cells: RegionCells) -> tuple[FloatArray, FloatArray]:
+def _member_shares(cells: HierarchicalCells) -> FloatArray:
+    members = np.bincount(cells.region, weights=cells.members_by_row, minlength=len(cells.regions))
+    return np.asarray(members / members.sum())
+
+
+def row_levels(draws: Draws, cells: HierarchicalCells) -> FloatArray:
+    """Levels of region and covariates of each row added up, shape (chains, draws, r)."""
+    eta = draws["region"][..., cells.region]
+    for k, name in enumerate(cells.terms):
+        eta = eta + draws[f"{COVARIATE}{name}"][..., cells.covariates[:, k]]
+    return np.asarray(eta)
+
+
+def zone_spread(draws: Draws) -> FloatArray:
+    """SD over zones of a person's latent mean as a member, or as a comparison person."""
+    if "zone_sd" not in draws:
+        return np.zeros_like(draws["beta"])
+    return np.asarray(np.sqrt(draws["zone_sd"] ** 2 + draws["zone_gap_sd"] ** 2 / 4))
+
+
+def draw_margins(
+    draws: Draws,
+    cells: HierarchicalCells,
+    link: LinkName,
+    weight: FloatArray | None = None,
+) -> tuple[FloatArray, FloatArray]:
     """Outcome distributions standardised over members' covariates, for all and by region.
 
     Parameters
@@ -45,77 +81,153 @@ def draw_margins(draws: Draws, cells: RegionCells) -> tuple[FloatArray, FloatArr
         Posterior draws.
     cells
         The cells the model was fitted on.
+    link
+        Of the model.
+    weight
+        Shape (r,): how much each row of region and covariates counts; its members if absent.
 
     Returns
     -------
     member, comparison : FloatArray
-        Shape (1 + R, chains, draws, J): the same people, members and comparison members of
-        their region, each as a member and as a comparison person. First all, weighted by
-        members; then each region. A region without members has NaN.
+        Shape (1 + R, chains, draws, J): the same people as members and as comparison people of
+        their region, in zones drawn anew from the model's distribution of zones. First all, then
+        each region; a region of no weight has NaN.
     """
-    n_levels = len(cells.levels)
-    region = _levels(draws, "region")
-    gaps = region_gaps(draws)
-    eta = region[..., cells.region]
-    for k, name in enumerate(cells.terms):
-        eta = eta + _levels(draws, f"covariate_{name}")[..., cells.covariates[:, k]]
-    people = np.where(cells.member, cells.counts.sum(axis=1), 0).astype(np.float64)
+    people = cells.members_by_row.astype(np.float64) if weight is None else weight
     used = people > 0
-    sides = []
-    for m in (0.5, -0.5):
-        log_odds = (eta + gaps[..., cells.region] * m)[..., used]
-        sides.append(_standardise(log_odds, thresholds_at(draws, n_levels, m), cells, people, used))
+    region, share = cells.region[used], people[used] / people.sum()
+    eta, spread = row_levels(draws, cells)[..., used], zone_spread(draws)
+    gaps = region_gaps(draws, len(cells.regions))[..., region]
+    sides = [
+        standardised(
+            eta + gaps * m,
+            thresholds_at(draws, len(cells.levels), m),
+            spread,
+            region,
+            share,
+            len(cells.regions),
+            link,
+        )
+        for m in (0.5, -0.5)
+    ]
     return sides[0], sides[1]
 
 
-def _standardise(
+def standardised(
     eta: FloatArray,
     thresholds: FloatArray,
-    cells: RegionCells,
-    people: FloatArray,
-    used: BoolArray,
+    spread: FloatArray,
+    region: IntArray,
+    share: FloatArray,
+    n_regions: int,
+    link: LinkName,
 ) -> FloatArray:
-    """Weighted mean over cells of each level's probability, shape (1 + R, chains, draws, J)."""
-    groups = np.vstack(
-        [np.ones(int(used.sum())), *(cells.region[used] == r for r in range(len(cells.regions)))]
-    )
-    weight = groups * people[used]
+    """Weighted mean over rows of each level's probability.
+
+    Parameters
+    ----------
+    eta
+        Shape (chains, draws, r): latent mean of each row.
+    thresholds
+        Shape (chains, draws, J - 1).
+    spread
+        Shape (chains, draws): SD of a normal that is added to `eta` and averaged over.
+    region
+        Shape (r,).
+    share
+        Shape (r,): weights that sum to one.
+    n_regions
+        R.
+    link
+        F in P(Y <= j) = F(threshold_j - eta).
+
+    Returns
+    -------
+    FloatArray
+        Shape (1 + R, chains, draws, J): for all rows, then for each region.
+
+    Notes
+    -----
+    The normal is averaged over by Gauss-Hermite quadrature with nine nodes, right to 2e-6 of a
+    probability for SDs up to one.
+    """
+    nodes, node_weights = _nodes(bool(spread.any()))
+    distribution = LINKS[link].distribution
+    shape, cuts = eta.shape[:-1], thresholds.shape[-1]
+    flat, edges = eta.reshape(-1, eta.shape[-1]), thresholds.reshape(-1, cuts)
+    width = spread.reshape(-1, 1)
+    by_region = np.zeros((share.size, n_regions))
+    by_region[np.arange(share.size), region] = share
+    below = np.zeros((flat.shape[0], cuts, n_regions))
+    step = max(1, _CHUNK // max(flat.shape[1], 1))
+    for start in range(0, flat.shape[0], step):
+        here = slice(start, start + step)
+        for j in range(cuts):
+            centre = edges[here, j, None] - flat[here]
+            mean = sum(
+                w * distribution(centre - width[here] * node)
+                for node, w in zip(nodes, node_weights, strict=True)
+            )
+            below[here, j] = mean @ by_region
+    total = by_region.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        weight = weight / weight.sum(axis=1, keepdims=True)
-    edges = [np.zeros((weight.shape[0], *eta.shape[:-1]))]
-    for j in range(thresholds.shape[-1]):
-        share = 1 / (1 + np.exp(eta - thresholds[..., j, None]))
-        edges.append(np.einsum("cdk,gk->gcd", share, weight))
-    edges.append(np.ones_like(edges[0]))
-    return np.asarray(np.diff(np.stack(edges, axis=-1), axis=-1))
+        groups = np.concatenate([below.sum(axis=-1, keepdims=True), below / total], axis=-1)
+    ends = np.zeros((flat.shape[0], 1, 1 + n_regions)), np.ones((flat.shape[0], 1, 1 + n_regions))
+    levels = np.diff(np.concatenate([ends[0], groups, ends[1]], axis=1), axis=1)
+    return np.moveaxis(levels, -1, 0).reshape(1 + n_regions, *shape, cuts + 1)
 
 
-def reported_parameters(draws: Draws, cells: RegionCells) -> dict[str, FloatArray]:
+def _nodes(wanted: bool) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights of a standard normal; one node at zero if there is no spread."""
+    if not wanted:
+        return np.zeros(1), np.ones(1)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    return nodes, weights / weights.sum()
+
+
+def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, FloatArray]:
     """Coefficients as the tables name them, each of shape (chains, draws).
 
-    `member`, `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds between the groups, m = 0),
-    `sd_superpopulation` (SD of the regional gaps' distribution), `sd_finite` (SD of these
-    regions' gaps, weighted by members) and `sd_threshold_shift` (how far the posterior is from
-    proportional odds). SDs of nuisance levels are not reported.
+    `member` is the members-weighted mean of the regions' gaps, `member:region=NAME` the gap of a
+    region, `member:superpopulation` the mean of the distribution regions come from, and
+    `member:>=B` the mean gap at a threshold. Then `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds
+    between the groups, m = 0), `sd_superpopulation` (SD of the regional gaps' distribution),
+    `sd_finite` (SD of these regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and
+    `sd_threshold_shift` (how far the posterior is from proportional odds). SDs of the levels of
+    regions and covariates are not reported.
     """
-    found: dict[str, FloatArray] = {"member": draws["beta"]}
+    gaps, shares = region_gaps(draws, len(cells.regions)), _member_shares(cells)
+    mean = gaps @ shares
+    found: dict[str, FloatArray] = {"member": mean}
+    n_levels = len(cells.levels)
+    if "shift" in draws:
+        moved = thresholds_at(draws, n_levels, -0.5) - thresholds_at(draws, n_levels, 0.5)
+        found |= {
+            f"member:>={cells.levels[j]}": mean + moved[..., j - 1] for j in range(1, n_levels)
+        }
+    if "gap" in draws:
+        found |= {f"member:region={name}": gaps[..., r] for r, name in enumerate(cells.regions)}
+    found["member:superpopulation"] = draws["beta"]
     for name, levels in cells.terms.items():
-        values = _levels(draws, f"covariate_{name}")
+        values = draws[f"{COVARIATE}{name}"]
         found |= {f"{name}={level}": values[..., k] for k, level in enumerate(levels)}
-    region = _levels(draws, "region")
-    found |= {f"region={name}": region[..., r] for r, name in enumerate(cells.regions)}
-    cuts = thresholds_at(draws, len(cells.levels), 0.0)
+    found |= {f"region={name}": draws["region"][..., r] for r, name in enumerate(cells.regions)}
+    cuts = thresholds_at(draws, n_levels, 0.0)
     pairs = pairwise(cells.levels)
     found |= {f"{low}|{high}": cuts[..., j] for j, (low, high) in enumerate(pairs)}
-    found["sd_superpopulation"] = draws["gap_sd"]
-    found["sd_finite"] = _finite_sd(region_gaps(draws), cells)
-    if len(cells.levels) > 2:
+    return found | _spreads(draws, gaps, mean, shares)
+
+
+def _spreads(
+    draws: Draws, gaps: FloatArray, mean: FloatArray, shares: FloatArray
+) -> dict[str, FloatArray]:
+    """The SDs that are reported."""
+    found: dict[str, FloatArray] = {}
+    if "gap" in draws:
+        found["sd_superpopulation"] = draws["gap_sd"]
+        found["sd_finite"] = np.sqrt(np.square(gaps - mean[..., None]) @ shares)
+    if "zone_sd" in draws:
+        found |= {"sd_zone": draws["zone_sd"], "sd_zone_gap": draws["zone_gap_sd"]}
+    if "shift_sd" in draws:
         found["sd_threshold_shift"] = draws["shift_sd"]
     return found
-
-
-def _finite_sd(gaps: FloatArray, cells: RegionCells) -> FloatArray:
-    members = np.array([cells.people(r)[1] for r in range(len(cells.regions))], dtype=np.float64)
-    weight = members / members.sum()
-    mean = gaps @ weight
-    return np.asarray(np.sqrt(np.square(gaps - mean[..., None]) @ weight))

@@ -2,108 +2,44 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from coopgap.arrays import FloatArray
+from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
-from coopgap.bayes.gate import SamplerStats, check
-from coopgap.bayes.model import build_model
-from coopgap.bayes.records import GateItem, HierarchicalFit, Priors, RegionCells
+from coopgap.bayes.gate import check
+from coopgap.bayes.layout import Draws
+from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
 from coopgap.gap import contrast_values, contrasts
 from coopgap.vocabulary import Quantity
 
-__all__ = ["CHAINS", "fit_hierarchical", "sample"]
+__all__ = ["DRAWS", "Request", "fit_hierarchical", "summarise"]
 
-CHAINS = 4
-TUNE = 1000
+DRAWS: Final = 1500
+"""Draws a chain, unless a model file or the command says otherwise."""
 
-
-def sample(
-    model: Any,
-    *,
-    draws: int,
-    seed: int,
-    target_accept: float,
-    tune: int = TUNE,
-    chains: int = CHAINS,
-) -> tuple[dict[str, FloatArray], SamplerStats, dict[str, float]]:
-    """Draw with PyMC's own NUTS, named, chains one after another.
-
-    Parameters
-    ----------
-    model
-        From `build_model`.
-    draws
-        A chain.
-    seed
-        The same seed gives the same draws.
-    target_accept
-        Target acceptance.
-    tune
-        Tuning steps a chain, before the draws.
-    chains
-        Number of chains.
-
-    Returns
-    -------
-    draws : dict
-        By variable, shape (chains, draws, ...).
-    stats : SamplerStats
-    seconds : dict
-        `compile` and `sample`.
-    """
-    import pymc as pm
-
-    started = time.perf_counter()
-    with model:
-        step = pm.NUTS(target_accept=target_accept)
-        compiled = time.perf_counter()
-        tree = pm.sample(
-            draws,
-            tune=tune,
-            chains=chains,
-            cores=1,
-            step=step,
-            random_seed=seed,
-            nuts_sampler="pymc",
-            progressbar=False,
-            quiet=True,
-            compute_convergence_checks=False,
-        )
-    done = time.perf_counter()
-    stats = tree.sample_stats
-    posterior = {str(name): values.to_numpy() for name, values in tree.posterior.items()}
-    return (
-        posterior,
-        SamplerStats(
-            energy=stats["energy"].to_numpy(),
-            divergences=int(stats["diverging"].sum()),
-            deepest=int(stats["reached_max_treedepth"].sum()),
-        ),
-        {"compile": compiled - started, "sample": done - compiled},
-    )
+_PACKAGES: Final = ("coopgap", "nutpie", "numba", "numpy")
+_MODULES: Final = ("compiled", "density", "kernel", "likelihood", "layout", "sample")
+"""Packages and modules of this folder that decide the draws."""
 
 
-def fit_hierarchical(
-    cells: RegionCells,
-    priors: Priors,
-    *,
-    draws: int,
-    target_accept: float,
-    seed: int,
-    smallest_gap: float,
-) -> HierarchicalFit:
-    """Fit, gate, and retry once with twice the draws and a higher target acceptance.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One hierarchical model to fit.
 
-    Parameters
+    Attributes
     ----------
     cells
         Distinct rows with counts.
-    priors
-        Prior scales.
+    priors, form
+        Priors and parts of the model.
     draws
         A chain.
     target_accept
@@ -113,57 +49,94 @@ def fit_hierarchical(
     smallest_gap
         The smallest gap of interest, on the probability scale.
     """
-    model = build_model(cells, priors)
-    seconds = {"compile": 0.0, "sample": 0.0}
+
+    cells: HierarchicalCells
+    priors: Priors = field(default_factory=Priors)
+    form: Form = field(default_factory=Form)
+    draws: int = DRAWS
+    target_accept: float = 0.99
+    seed: int = 0
+    smallest_gap: float = 0.05
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the draws, the versions of the packages included."""
+        cells = self.cells
+        names = [cells.levels, cells.regions, dict(cells.terms)]
+        choices = [asdict(self.priors), asdict(self.form), self.draws, self.target_accept]
+        versions = {name: version(name) for name in _PACKAGES}
+        found = hashlib.sha256(json.dumps([names, choices, self.seed, versions]).encode())
+        for module in _MODULES:
+            found.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+        for part in (cells.counts, cells.member, cells.row, cells.zone, cells.covariates):
+            found.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+        found.update(np.ascontiguousarray(cells.region).tobytes())
+        return found.hexdigest()
+
+
+def fit_hierarchical(request: Request, cores: int = 1) -> HierarchicalFit:
+    """Fit, gate, and retry once with twice the draws and a higher target acceptance.
+
+    Parameters
+    ----------
+    request
+        The model and its choices.
+    cores
+        Threads.
+    """
+    # The kernel is compiled or loaded here and not where a model is only described.
+    from coopgap.bayes.density import make_density
+    from coopgap.bayes.sample import TUNE, sample
+
+    density = make_density(request.cells, request.priors, request.form)
+    seconds = 0.0
     for number in (0, 1):
-        posterior, stats, spent = sample(
-            model,
-            draws=draws << number,
+        found = sample(
+            density,
+            draws=request.draws << number,
             tune=TUNE << number,
-            seed=seed + number,
-            target_accept=1 - (1 - target_accept) / (1 + number),
+            seed=request.seed + number,
+            target_accept=1 - (1 - request.target_accept) / (1 + number),
+            cores=cores,
         )
-        seconds = {key: seconds[key] + spent[key] for key in seconds}
-        fit = summarise(posterior, stats, cells, smallest_gap, seconds, retried=number > 0)
+        seconds += found.seconds
+        fit = summarise(found.draws, found.stats, request, seconds=seconds, retried=number > 0)
         if fit.passed:
             break
     return fit
 
 
 def summarise(
-    posterior: dict[str, FloatArray],
-    stats: SamplerStats,
-    cells: RegionCells,
-    smallest_gap: float,
-    seconds: dict[str, float],
-    *,
-    retried: bool,
+    draws: Draws, stats: SamplerStats, request: Request, *, seconds: float, retried: bool
 ) -> HierarchicalFit:
     """Everything that is reported, with the gate's verdict on it."""
-    member, comparison = draw_margins(posterior, cells)
-    parameters = reported_parameters(posterior, cells)
-    gaps = np.moveaxis(region_gaps(posterior), -1, 0)
-    quantities, probabilities = _reported(member, comparison, cells, smallest_gap)
-    quantities |= {f"parameter {name}": draws for name, draws in parameters.items()}
-    gate: tuple[GateItem, ...] = check(quantities, probabilities, stats)
+    cells = request.cells
+    member, comparison = draw_margins(draws, cells, request.form.link)
+    parameters = reported_parameters(draws, cells)
+    quantities, probabilities = reported(member, comparison, cells, request.smallest_gap)
+    quantities |= {f"parameter {name}": values for name, values in parameters.items()}
     return HierarchicalFit(
         member=member,
         comparison=comparison,
         parameters=parameters,
-        region_gap=gaps,
-        gate=gate,
+        region_gap=np.moveaxis(region_gaps(draws, len(cells.regions)), -1, 0),
+        gate=check(quantities, probabilities, stats),
+        draws=draws,
+        stats=stats,
         seconds=seconds,
         retried=retried,
     )
 
 
-def _reported(
-    member: FloatArray, comparison: FloatArray, cells: RegionCells, smallest_gap: float
+def reported(
+    member: FloatArray, comparison: FloatArray, cells: HierarchicalCells, smallest_gap: float
 ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """Continuous quantities and zero-one events behind the rows of gaps.csv."""
+    """Continuous quantities and zero-one events behind the rows of gaps.csv, by name."""
     quantities: dict[str, FloatArray] = {}
     probabilities: dict[str, FloatArray] = {}
     for g, group in enumerate(("all", *cells.regions)):
+        if g and not cells.people(g - 1)[1]:
+            continue
         for contrast in contrasts(cells.levels):
             if g and contrast.quantity is Quantity.SHARE:
                 continue

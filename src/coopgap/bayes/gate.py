@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.bayes.records import GateItem
+from coopgap.bayes.records import GateItem, SamplerStats
 
-__all__ = ["BARS", "Bars", "SamplerStats", "check"]
+__all__ = ["BARS", "Bars", "check", "diagnose"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +37,6 @@ ESS_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "tail": {"method": "tail", "prob": (0.05, 0.95)},
 }
 """How bulk and tail effective sizes are asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplerStats:
-    """What the sampler says of itself.
-
-    Attributes
-    ----------
-    energy
-        Shape (chains, draws).
-    divergences
-        After tuning.
-    deepest
-        Trajectories that reached the maximum tree depth.
-    """
-
-    energy: FloatArray
-    divergences: int
-    deepest: int
 
 
 def check(

@@ -1,4 +1,8 @@
-"""The hierarchical model as a PyMC model on cells."""
+"""The hierarchical model as a PyMC model: what `coopgap.bayes.kernel` computes, to be read.
+
+Fits use the compiled kernel; a test holds both to the same density. This is for those who want
+to read the model, to change it, or to sample it with PyMC.
+"""
 
 from __future__ import annotations
 
@@ -6,90 +10,112 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.bayes.records import Priors, RegionCells
+from coopgap.bayes.cells import HierarchicalCells
+from coopgap.bayes.layout import COVARIATE
+from coopgap.bayes.records import Form, Priors, SdPrior
 
 __all__ = ["build_model"]
 
 
-def build_model(cells: RegionCells, priors: Priors) -> Any:
-    """Cumulative logit with regional gaps.
+def build_model(
+    cells: HierarchicalCells, priors: Priors | None = None, form: Form | None = None
+) -> Any:
+    """Cumulative model with regional gaps, zones and membership-shifted thresholds.
 
     Parameters
     ----------
     cells
         Distinct rows with counts.
     priors
-        Prior scales.
+        Prior scales; the defaults if absent.
+    form
+        Which parts the model has; all if absent.
 
     Returns
     -------
     pymc.Model
-        Free variables: beta; region_sd, region_raw; gap_sd, gap_raw; for each covariate k
-        sd_k, raw_k; location; and for more than two levels increments, shift_sd, shift_raw.
+        Free variables: beta; for each block of levels (region, gap, zone, zone_gap, one a
+        covariate) NAME_sd and NAME_raw; location; and for more than two levels increments,
+        shift_sd, shift_raw.
 
     Notes
     -----
-    With m = +1/2 for members and -1/2 for the comparison group,
-    P(Y <= j) = logistic(threshold_j(m) - eta) and
-    eta = sum of covariate levels + region level + (beta + regional gap) m.
-    Increments between thresholds are exp(increments + shift m), cumulated and centred to mean
-    zero, plus one location, so that beta is the mean log odds ratio over the cuts and the prior
-    reads the same from both ends of the scale. Region levels, regional gaps and the levels of
-    each covariate sum to zero; all are non-centred.
+    With m = +1/2 for members and -1/2 for the comparison group, P(Y <= j) = F(threshold_j(m) -
+    eta) and eta = covariate levels + region level + zone level + (beta + regional gap + zone
+    gap) m. Increments between thresholds are exp(increments + shift m), cumulated and centred to
+    mean zero, plus one location, so that beta is the mean log odds ratio over the cuts and the
+    prior reads the same from both ends of the scale. Region levels, regional gaps and the levels
+    of each covariate sum to zero; zones do not. All are non-centred.
 
     The thresholds at m = 0 have the prior that a uniform Dirichlet on the level probabilities at
-    eta = 0 induces: the density of the logistic at each threshold, times the Jacobian of the
+    eta = 0 induces: the density of the link at each threshold, times the Jacobian of the
     increments.
-
-    The likelihood uses F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)): one log-logistic a threshold
-    and cell.
     """
     import pymc as pm
     import pytensor.tensor as pt
 
-    n_levels, n_regions = len(cells.levels), len(cells.regions)
-    counts = cells.counts.astype(np.float64)
+    priors, form = priors or Priors(), form or Form()
     side = cells.member.astype(np.int64)
+    m = side - 0.5
     with pm.Model() as model:
         beta = pm.Normal("beta", 0.0, priors.beta_sd)
-        region = _levels(pm, "region", n_regions, priors.region_sd)
-        gap = _levels(pm, "gap", n_regions, priors.gap_sd)
-        eta = region[cells.region] + (beta + gap[cells.region]) * (side - 0.5)
+        region = cells.cell_region
+        eta = _levels(pm, "region", len(cells.regions), priors.region_sd)[region] + beta * m
+        if form.region_gaps:
+            eta += _levels(pm, "gap", len(cells.regions), priors.gap_sd)[region] * m
         for k, (name, levels) in enumerate(cells.terms.items()):
-            level = _levels(pm, f"covariate_{name}", len(levels), priors.covariate_sd)
-            eta = eta + level[cells.covariates[:, k]]
-        location = pm.Flat("location", initval=0.0)
-        base = location + pt.zeros(1)
-        thresholds = pt.stack([base, base])
-        log_prior: Any = 0.0
-        inner: Any = 0.0
-        if n_levels > 2:
-            steps = pm.Flat("increments", shape=n_levels - 2, initval=np.zeros(n_levels - 2))
-            spread = pm.HalfNormal("shift_sd", priors.threshold_shift_sd)
-            raw = pm.Normal("shift_raw", 0.0, 1.0, shape=n_levels - 2)
-            sizes = [pt.exp(steps + spread * raw * m) for m in (-0.5, 0.5)]
-            thresholds = pt.stack([_cuts(pt, size, location) for size in sizes])
-            base = _cuts(pt, pt.exp(steps), location)
-            log_prior = steps.sum()
-            for m, size in enumerate(sizes):
-                inside = counts[side == m, 1:-1].sum(axis=0)
-                inner = inner + (inside * pt.log1mexp(-size)).sum()
-        pm.Potential(
-            "induced_dirichlet",
-            log_prior - (pt.softplus(base) + pt.softplus(-base)).sum(),
-        )
-        z = thresholds[side] - eta[:, None]
-        at_or_below, above = counts[:, :-1], counts[:, 1:]
-        outer = -((at_or_below + above) * pt.softplus(-z) + above * z).sum()
-        pm.Potential("cells", outer + inner)
+            level = _levels(pm, f"{COVARIATE}{name}", len(levels), priors.covariate_sd)
+            eta += level[cells.covariates[cells.row, k]]
+        if form.zones and cells.zone is not None:
+            n = cells.n_zones
+            eta += _levels(pm, "zone", n, priors.zone_sd, zero_sum=False)[cells.zone]
+            gap = _levels(pm, "zone_gap", n, priors.zone_gap_sd, zero_sum=False)[cells.zone]
+            eta += gap * m
+        thresholds = _thresholds(pm, pt, len(cells.levels), priors, form)
+        share = _level_shares(pt, thresholds[side] - eta[:, None], form.link)
+        counts = cells.counts.astype(np.float64)
+        pm.Potential("cells", pt.where(counts > 0, counts * pt.log(share), 0.0).sum())
     return model
 
 
-def _levels(pm: Any, name: str, n: int, scale: float) -> Any:
-    """Zero-sum levels with their own SD, non-centred; zero where there is one level."""
-    spread = pm.HalfNormal(f"{name}_sd", scale)
-    raw = pm.ZeroSumNormal(f"{name}_raw", 1.0, shape=n)
-    return spread * raw
+def _half(pm: Any, name: str, prior: SdPrior) -> Any:
+    if np.isinf(prior.df):
+        return pm.HalfNormal(name, prior.scale)
+    return pm.HalfStudentT(name, nu=prior.df, sigma=prior.scale)
+
+
+def _levels(pm: Any, name: str, n: int, prior: SdPrior, *, zero_sum: bool = True) -> Any:
+    """Levels with their own SD, non-centred."""
+    spread = _half(pm, f"{name}_sd", prior)
+    normal = pm.ZeroSumNormal if zero_sum else pm.Normal
+    return spread * (normal(f"{name}_raw", sigma=1.0, shape=n))
+
+
+def _thresholds(pm: Any, pt: Any, n_levels: int, priors: Priors, form: Form) -> Any:
+    """Thresholds of the comparison group and of members, shape (2, J - 1)."""
+    location = pm.Flat("location", initval=0.0)
+    if n_levels == 2:
+        pm.Potential("induced_dirichlet", _log_density(pt, location, form.link))
+        return pt.stack([location, location])[:, None]
+    steps = pm.Flat("increments", shape=n_levels - 2, initval=np.zeros(n_levels - 2))
+    base = _cuts(pt, pt.exp(steps), location)
+    pm.Potential("induced_dirichlet", _log_density(pt, base, form.link).sum() + steps.sum())
+    if not form.shifts:
+        return pt.stack([base, base])
+    shift = _half(pm, "shift_sd", priors.threshold_shift_sd)
+    shift = shift * pm.Normal("shift_raw", 0.0, 1.0, shape=n_levels - 2)
+    return pt.stack([_cuts(pt, pt.exp(steps + shift * m), location) for m in (-0.5, 0.5)])
+
+
+def _log_density(pt: Any, x: Any, link: str) -> Any:
+    return -0.5 * x**2 if link == "probit" else -pt.softplus(x) - pt.softplus(-x)
+
+
+def _level_shares(pt: Any, z: Any, link: str) -> Any:
+    """P(Y = j) from the cut points, shape (c, J)."""
+    below = pt.sigmoid(z) if link == "logit" else 0.5 * pt.erfc(-z / np.sqrt(2))
+    edge = pt.zeros_like(below[:, :1])
+    return pt.diff(pt.concatenate([edge, below, edge + 1], axis=1), axis=1)
 
 
 def _cuts(pt: Any, sizes: Any, location: Any) -> Any:

@@ -1,117 +1,81 @@
-"""What the hierarchical model is given and what it gives back; nothing here imports PyMC."""
+"""What the hierarchical model is given and what it gives back; nothing here samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.survey.cells import collapse
-from coopgap.survey.records import ModelRows
+from coopgap.arrays import FloatArray
 
-__all__ = ["GateItem", "HierarchicalFit", "Priors", "RegionCells", "region_cells"]
+__all__ = [
+    "Form",
+    "GateItem",
+    "HierarchicalFit",
+    "Priors",
+    "SamplerStats",
+    "SdPrior",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdPrior:
+    """Half-t prior on a standard deviation; half-normal with infinite degrees of freedom."""
+
+    scale: float
+    df: float = np.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priors:
-    """Scales of the priors, on the log-odds scale.
+    """Priors on the latent scale: log odds, or probits.
 
-    `beta_sd` is the SD of a normal; the others are scales of half-normals on SDs: of the regions'
-    levels, of the regions' gaps, of each covariate's levels, and of the shifts by which
-    membership changes the log increments between thresholds.
+    `beta_sd` is the SD of a normal. The others are priors on SDs: of the regions' levels, of the
+    regions' gaps, of each covariate's levels, of the zones' levels, of the zones' gaps, and of
+    the shifts by which membership changes the log increments between thresholds.
     """
 
     beta_sd: float = 1.0
-    region_sd: float = 0.5
-    gap_sd: float = 0.5
-    covariate_sd: float = 0.5
-    threshold_shift_sd: float = 0.25
+    region_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
+    gap_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
+    covariate_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
+    zone_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
+    zone_gap_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
+    threshold_shift_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.25))
 
     @classmethod
-    def with_changes(cls, changes: Mapping[str, float]) -> Priors:
-        """The defaults, changed where a model file says so."""
+    def with_scales(cls, scales: Mapping[str, float]) -> Priors:
+        """The defaults, with the scales that a model file sets."""
+        changes: dict[str, Any] = {
+            name: scale if name == "beta_sd" else SdPrior(scale=scale)
+            for name, scale in scales.items()
+        }
         return replace(cls(), **changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionCells:
-    """Distinct rows of membership, region and covariates with outcome counts.
+class Form:
+    """Which parts the model has.
 
     Attributes
     ----------
-    counts
-        Shape (c, J): people at each outcome level.
-    member
-        Shape (c,).
-    region
-        Shape (c,): from 0.
-    covariates
-        Shape (c, k): level of each covariate, from 0, among the levels somebody has.
-    levels, regions
-        Names of the J outcome levels and of the R regions.
-    terms
-        By covariate, the names of its levels.
+    link
+        Latent distribution.
+    shifts
+        Whether membership may change the distances between thresholds; without it the model has
+        proportional odds.
+    region_gaps
+        Whether regions have gaps of their own.
+    zones
+        Whether zones have levels and gaps of their own.
     """
 
-    counts: IntArray
-    member: BoolArray
-    region: IntArray
-    covariates: IntArray
-    levels: tuple[str, ...]
-    regions: tuple[str, ...]
-    terms: Mapping[str, tuple[str, ...]]
-
-    def people(self, region: int | None = None) -> tuple[int, int]:
-        """Comparison people and members, of one region or of all."""
-        here = np.ones_like(self.member) if region is None else self.region == region
-        totals = self.counts.sum(axis=1)
-        return int(totals[here & ~self.member].sum()), int(totals[here & self.member].sum())
-
-
-def region_cells(rows: ModelRows, covariates: tuple[str, ...], region: str) -> RegionCells:
-    """Collapse the complete rows of a model for the hierarchical model.
-
-    Parameters
-    ----------
-    rows
-        Complete in-person rows.
-    covariates
-        The model's covariates; the region among them is left out, it has its own part.
-    region
-        The region variable; people without a region are left out.
-
-    Raises
-    ------
-    NotEstimable
-        If sampling weights differ: this model has no rule for them.
-    """
-    if np.ptp(rows.weight) > 1e-12 * rows.weight.max():
-        raise NotEstimable("sampling weights differ and the hierarchical model takes none")
-    names = [name for name in covariates if name != region]
-    keep = rows.factors[region] >= 0
-    columns = [rows.member.astype(np.int64), rows.factors[region]]
-    columns += [rows.factors[name] for name in names]
-    cells = collapse([column[keep] for column in columns], rows.outcome[keep], len(rows.levels))
-    codes = cells.codes.copy()
-    terms: dict[str, tuple[str, ...]] = {}
-    for k, name in enumerate(names):
-        present, codes[:, 2 + k] = np.unique(codes[:, 2 + k], return_inverse=True)
-        if present.size > 1:
-            terms[name] = tuple(rows.factor_levels[name][level] for level in present)
-    used = [2 + k for k, name in enumerate(names) if name in terms]
-    present, region_codes = np.unique(codes[:, 1], return_inverse=True)
-    return RegionCells(
-        counts=cells.people,
-        member=cells.codes[:, 0] == 1,
-        region=region_codes.astype(np.int64),
-        covariates=codes[:, used],
-        levels=rows.levels,
-        regions=tuple(rows.factor_levels[region][place] for place in present),
-        terms=terms,
-    )
+    link: Literal["logit", "probit"] = "logit"
+    shifts: bool = True
+    region_gaps: bool = True
+    zones: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +87,25 @@ class GateItem:
     bar: float
     passed: bool
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerStats:
+    """What the sampler says of itself.
+
+    Attributes
+    ----------
+    energy
+        Shape (chains, draws).
+    divergences
+        After tuning.
+    deepest
+        Trajectories that reached the maximum tree depth.
+    """
+
+    energy: FloatArray
+    divergences: int
+    deepest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +123,12 @@ class HierarchicalFit:
         Shape (R, chains, draws): the log-odds gap of each region.
     gate
         Every item; the fit passes if all of them do.
+    draws
+        Draws of the model's parameters, as in `coopgap.bayes.layout`.
+    stats
+        What the sampler says of itself.
     seconds
-        Wall time of compiling and of sampling.
+        Wall time of sampling.
     retried
         Whether the first attempt failed the gate and a longer one was made.
     """
@@ -151,7 +138,9 @@ class HierarchicalFit:
     parameters: Mapping[str, FloatArray]
     region_gap: FloatArray
     gate: tuple[GateItem, ...]
-    seconds: Mapping[str, float]
+    draws: Mapping[str, FloatArray]
+    stats: SamplerStats
+    seconds: float
     retried: bool
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from coopgap.arrays import FloatArray
+from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
-from coopgap.bayes.records import HierarchicalFit, RegionCells
+from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT, Labels
@@ -26,9 +27,18 @@ from coopgap.vocabulary import (
 
 __all__ = ["coefficient_rows", "gap_rows", "gate_rows"]
 
+_WITH_ZONES: Final = (
+    "Zones have levels and gaps of their own in the hierarchical model; its gaps are averages over "
+    "zones drawn anew from the distribution they come from."
+)
+_WITHOUT_ZONES: Final = (
+    "Zones are not in the hierarchical model: its intervals take the people of a region as "
+    "independent and are conditional on these zones."
+)
+
 
 def gap_rows(
-    fit: HierarchicalFit, cells: RegionCells, labels: Labels, smallest_gap: float
+    fit: HierarchicalFit, cells: HierarchicalCells, labels: Labels, smallest_gap: float
 ) -> Iterator[GapRow]:
     """Rows for all and for each region.
 
@@ -116,7 +126,7 @@ def _summary(draws: FloatArray, quantity: Quantity, *, interval: bool) -> dict[s
 
 
 def coefficient_rows(
-    fit: HierarchicalFit, cells: RegionCells, labels: Labels
+    fit: HierarchicalFit, cells: HierarchicalCells, form: Form, labels: Labels
 ) -> Iterator[CoefficientRow]:
     """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
     if not fit.passed:
@@ -130,11 +140,12 @@ def coefficient_rows(
             family=Family.HIERARCHICAL,
             outcome=labels.outcome,
             term=term,
-            scale=_scale(term),
+            scale=_scale(term, form),
             interval_prob=INTERVAL_PROB,
             interval_kind=IntervalKind.CREDIBLE,
             std_error_kind="posterior",
             n_obs=int(cells.counts.sum()),
+            n_clusters=cells.n_zones or None,
             r_hat=r_hat[term],
             ess_bulk=bulk[term],
             ess_tail=tail[term],
@@ -143,13 +154,17 @@ def coefficient_rows(
         )
 
 
-def _scale(term: str) -> Scale:
+def _scale(term: str, form: Form) -> Scale:
     if term.startswith("sd_"):
         return Scale.SD
-    return Scale.THRESHOLD if "|" in term else Scale.LOG_ODDS
+    if "|" in term:
+        return Scale.THRESHOLD
+    return Scale.PROBIT if form.link == "probit" else Scale.LOG_ODDS
 
 
-def gate_rows(fit: HierarchicalFit, labels: Labels) -> Iterator[DiagnosticRow]:
+def gate_rows(
+    fit: HierarchicalFit, cells: HierarchicalCells, labels: Labels
+) -> Iterator[DiagnosticRow]:
     """Rows of everything the gate looked at, and what the model leaves out."""
     for item in fit.gate:
         yield DiagnosticRow(
@@ -180,8 +195,7 @@ def gate_rows(fit: HierarchicalFit, labels: Labels) -> Iterator[DiagnosticRow]:
     yield DiagnosticRow(
         model=labels.model,
         diagnostic="zones_in_model",
-        value=0.0,
-        note="Zones are not in the hierarchical model: its intervals take the people of a region "
-        "as independent and are conditional on these zones.",
+        value=float(cells.n_zones),
+        note=_WITH_ZONES if cells.n_zones else _WITHOUT_ZONES,
         source=labels.source,
     )

@@ -32,12 +32,15 @@ class Link:
         η → d log F'(η) / dη.
     quantile
         F⁻¹ on (0, 1).
+    distribution
+        F.
     """
 
     log_interval: Callable[[FloatArray, FloatArray], FloatArray]
     log_density: Callable[[FloatArray], FloatArray]
     log_density_slope: Callable[[FloatArray], FloatArray]
     quantile: Callable[[FloatArray], FloatArray]
+    distribution: Callable[[FloatArray], FloatArray]
 
 
 def _logit_interval(upper: FloatArray, lower: FloatArray) -> FloatArray:
@@ -78,18 +81,21 @@ LINKS: Final[dict[LinkName, Link]] = {
         log_density=_logit_density,
         log_density_slope=lambda eta: -np.tanh(eta / 2),
         quantile=lambda p: np.asarray(special.logit(p)),
+        distribution=lambda eta: np.asarray(special.expit(eta)),
     ),
     "probit": Link(
         log_interval=_probit_interval,
         log_density=lambda eta: -(eta**2) / 2 - _LOG_ROOT_2PI,
         log_density_slope=lambda eta: -eta,
         quantile=lambda p: np.asarray(special.ndtri(p)),
+        distribution=lambda eta: np.asarray(special.ndtr(eta)),
     ),
     "cloglog": Link(
         log_interval=_cloglog_interval,
         log_density=_cloglog_density,
         log_density_slope=lambda eta: 1.0 - np.exp(np.minimum(eta, _EXP_RANGE)),
         quantile=lambda p: np.log(-np.log1p(-p)),
+        distribution=lambda eta: -np.expm1(-np.exp(np.minimum(eta, _EXP_RANGE))),
     ),
 }
 """By name; cloglog is F(η) = 1 − exp(−exp(η)), as in R's `ordinal::clm`."""

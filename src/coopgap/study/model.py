@@ -20,7 +20,15 @@ from coopgap.study.spec import (
 
 __all__ = ["PRIORS", "read_model"]
 
-PRIORS = ("beta_sd", "region_sd", "gap_sd", "covariate_sd", "threshold_shift_sd")
+PRIORS = (
+    "beta_sd",
+    "region_sd",
+    "gap_sd",
+    "covariate_sd",
+    "zone_sd",
+    "zone_gap_sd",
+    "threshold_shift_sd",
+)
 """Prior scales that a `[hierarchical]` table may set."""
 
 _BODY = ("outcome", "covariates", "link", "population", "matching", "hierarchical")
@@ -57,9 +65,9 @@ def read_model(
     section = Section(values, where, (*_BODY, "variant"), later)
     base = {key: value for key, value in values.items() if key != "variant"}
     spec = _body(name, base, where, variables)
-    if spec.hierarchical and spec.link != "logit":
+    if spec.hierarchical and spec.link == "cloglog":
         raise section.refuse(
-            "link", f"is {spec.link}, but [hierarchical] is a logit", "leave one of them out"
+            "link", "is cloglog, but [hierarchical] has none", "allowed: logit, probit"
         )
     variants: list[Variant] = []
     for place, table in section.tables("variant"):
@@ -152,8 +160,6 @@ def _hierarchical(section: Section) -> Hierarchical | None:
         ("zones", "priors", "draws", "target_accept"),
     )
     usual = Hierarchical()
-    if table.flag("zones", default=False):
-        raise table.refuse("zones", "true is not available in this version", "allowed: false")
     priors = Section(table.table("priors"), table.at("priors"), PRIORS)
     scales = {key: priors.number(key) for key in priors.values}
     for key, scale in scales.items():
@@ -165,4 +171,5 @@ def _hierarchical(section: Section) -> Hierarchical | None:
     accept = table.number("target_accept", usual.target_accept)
     if not 0.5 <= accept < 1:
         raise table.refuse("target_accept", f"is {accept:g}", "allowed: 0.5 to below 1")
-    return Hierarchical(zones=False, priors=scales, draws=draws, target_accept=accept)
+    zones = table.flag("zones", default=usual.zones)
+    return Hierarchical(zones=zones, priors=scales, draws=draws, target_accept=accept)

@@ -169,11 +169,14 @@ class Matching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchical:
-    """The hierarchical model by region: its presence asks for the family."""
+    """The hierarchical model by region: its presence asks for the family.
 
-    zones: bool = False
+    `zones` gives zones levels and gaps of their own where the study declares zones.
+    """
+
+    zones: bool = True
     priors: Mapping[str, float] = field(default_factory=dict)
-    draws: int = 1250
+    draws: int = 1500
     target_accept: float = 0.99
 
 

@@ -1,0 +1,41 @@
+"""Level probabilities of every cell in every draw: what the likelihood sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.bayes.cells import HierarchicalCells
+from coopgap.bayes.draws import region_gaps, row_levels, thresholds_at
+from coopgap.bayes.layout import Draws
+
+__all__ = ["cell_cuts"]
+
+
+def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:
+    """Cut points threshold - eta of some cells, their zones' own levels included.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    cells
+        All cells.
+    which
+        The cells wanted.
+
+    Returns
+    -------
+    FloatArray
+        Shape (chains, draws, k, J - 1).
+    """
+    member, row = cells.member[which], cells.row[which]
+    region = cells.region[row]
+    gap = region_gaps(draws, len(cells.regions))[..., region]
+    eta = row_levels(draws, cells)[..., row]
+    if "zone" in draws and cells.zone is not None:
+        eta = eta + draws["zone"][..., cells.zone[which]]
+        gap = gap + draws["zone_gap"][..., cells.zone[which]]
+    eta = eta + gap * (member - 0.5)
+    sides = np.stack([thresholds_at(draws, len(cells.levels), m) for m in (-0.5, 0.5)], axis=-2)
+    return np.asarray(sides[..., member.astype(np.int64), :] - eta[..., None])

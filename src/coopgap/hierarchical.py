@@ -1,0 +1,241 @@
+"""The hierarchical models of a run: what each is asked, where it is fitted, what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.fit import Request, fit_hierarchical, summarise
+from coopgap.bayes.gate import diagnose
+from coopgap.bayes.loo import Loo, loo
+from coopgap.bayes.records import Form, HierarchicalFit, Priors
+from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows
+from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
+from coopgap.errors import NotEstimable
+from coopgap.estimate import DiagnosticRow
+from coopgap.executor import cores, executor
+from coopgap.families.dispatch import not_hierarchical
+from coopgap.plan import ModelPlan, Plan
+from coopgap.progress import Notify
+from coopgap.sensitivity.hierarchical import (
+    loo_rows,
+    loo_variants,
+    posterior_rows,
+    prior_refit_rows,
+    prior_refits,
+    prior_rows,
+    scaling_rows,
+)
+from coopgap.study.spec import Hierarchical
+from coopgap.survey.records import ModelRows
+from coopgap.tables import Tables, model_labels
+
+__all__ = ["fit_regions", "hierarchical_request"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A model, what is asked for it, and the draws kept from an earlier run."""
+
+    model: ModelPlan
+    request: Request
+    kept: StoredDraws | None
+    why_not: str
+
+
+def fit_regions(
+    tables: Tables,
+    plan: Plan,
+    *,
+    checks: Literal["quick", "full"],
+    seed: int,
+    draws: int | None,
+    jobs: int | None,
+    reuse: Path | None,
+    notify: Notify,
+) -> dict[str, StoredDraws]:
+    """Every model that asks for regions: fitted side by side, gated, checked.
+
+    Parameters
+    ----------
+    tables
+        Gets the rows.
+    plan
+        What is run.
+    checks
+        `full` adds refits under other priors and without each part of the model.
+    seed, draws
+        As asked for.
+    jobs
+        Processes.
+    reuse
+        A folder of an earlier run whose draws may stand in for sampling.
+    notify
+        Called with what is being done.
+
+    Returns
+    -------
+    dict
+        By model, the draws that passed the gate, to be kept.
+    """
+    asked = []
+    for model in plan.models:
+        if model.spec.hierarchical:
+            try:
+                request = hierarchical_request(plan, model, seed=seed, draws=draws)
+            except NotEstimable as error:
+                tables.collect(not_hierarchical(model.rows, error), model_labels(plan, model))
+                continue
+            asked.append(_asked(model, request, reuse))
+    if not asked:
+        return {}
+    notify(f"{', '.join(one.model.spec.name for one in asked)}: hierarchical by region")
+    fits = _fits(asked, jobs)
+    for one, fit in zip(asked, fits, strict=True):
+        _collect(tables, plan, one, fit)
+    if checks == "full":
+        with executor(jobs) as pool:
+            for one, fit in zip(asked, fits, strict=True):
+                notify(f"{one.model.spec.name}: other priors, and without each part")
+                _refit(tables, plan, one, fit, pool)
+    return {
+        one.model.spec.name: StoredDraws(
+            digest=one.request.digest,
+            draws=fit.draws,
+            stats=fit.stats,
+            seconds=fit.seconds,
+            retried=fit.retried,
+        )
+        for one, fit in zip(asked, fits, strict=True)
+        if fit.passed
+    }
+
+
+def hierarchical_request(
+    plan: Plan,
+    model: ModelPlan,
+    rows: ModelRows | None = None,
+    *,
+    seed: int = 0,
+    draws: int | None = None,
+) -> Request:
+    """What a model's `[hierarchical]` table asks for.
+
+    Parameters
+    ----------
+    plan, model
+        What is run.
+    rows
+        Complete rows; the model's in-person rows if absent.
+    seed
+        Of the run; the model's own seed follows from it and its name, so that a model keeps its
+        draws whichever other models are fitted beside it.
+    draws
+        Draws a chain instead of the model file's.
+
+    Raises
+    ------
+    NotEstimable
+        If the study declares no region, or the rows do not make cells.
+    """
+    region = plan.study.design.region
+    if region is None:
+        raise NotEstimable("the study declares no region")
+    spec = model.spec.hierarchical or Hierarchical()
+    rows = model.rows if rows is None else rows
+    zones = spec.zones and rows.zone is not None
+    own = hashlib.sha256(f"{seed} {model.spec.name}".encode()).digest()[:4]
+    return Request(
+        cells=hierarchical_cells(rows, model.spec.covariates, region, zones=zones),
+        priors=Priors.with_scales(spec.priors),
+        form=Form(link="probit" if model.spec.link == "probit" else "logit", zones=zones),
+        draws=draws or spec.draws,
+        target_accept=spec.target_accept,
+        seed=int.from_bytes(own, "big"),
+        smallest_gap=plan.study.smallest_gap,
+    )
+
+
+def _asked(model: ModelPlan, request: Request, reuse: Path | None) -> _Asked:
+    kept, why_not = None, ""
+    if reuse is not None:
+        try:
+            kept = load_draws(reuse / f"{model.spec.name}.nc", request.digest)
+        except DrawsError as error:
+            why_not = str(error)
+    return _Asked(model=model, request=request, kept=kept, why_not=why_not)
+
+
+def _fits(asked: Sequence[_Asked], jobs: int | None) -> list[HierarchicalFit]:
+    """Fits in the order asked for; kept draws pass through the same gate as new ones."""
+    wanted = [one for one in asked if one.kept is None]
+    found: dict[str, HierarchicalFit] = {}
+    for one in asked:
+        if one.kept is not None:
+            found[one.model.spec.name] = summarise(
+                one.kept.draws,
+                one.kept.stats,
+                one.request,
+                seconds=one.kept.seconds,
+                retried=one.kept.retried,
+            )
+    if wanted:
+        at_once = min(len(wanted), cores(jobs))
+        with executor(at_once) as pool:
+            share = max(1, cores(jobs) // at_once)
+            futures = [pool.submit(fit_hierarchical, one.request, share) for one in wanted]
+            for one, future in zip(wanted, futures, strict=True):
+                found[one.model.spec.name] = future.result()
+    return [found[one.model.spec.name] for one in asked]
+
+
+def _collect(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit) -> None:
+    """The rows of one fit and of the checks that need no refit."""
+    labels, request = model_labels(plan, one.model), one.request
+    tables.gaps += gap_rows(fit, request.cells, labels, request.smallest_gap)
+    tables.coefficients += coefficient_rows(fit, request.cells, request.form, labels)
+    tables.diagnostics += gate_rows(fit, request.cells, labels)
+    tables.diagnostics.append(
+        DiagnosticRow(
+            model=labels.model,
+            diagnostic="draws_reused",
+            value=float(one.kept is not None),
+            note=one.why_not,
+            source=labels.source,
+        )
+    )
+    tables.sensitivity += prior_rows(request, labels)
+    if fit.passed:
+        tables.sensitivity += posterior_rows(fit, request, labels)
+        tables.sensitivity += scaling_rows(fit, request, labels)
+    tables.seconds[f"hierarchical {labels.model} sample"] += fit.seconds
+
+
+def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: Executor) -> None:
+    """The rows of the checks that refit the model; nothing if it did not pass itself."""
+    if not fit.passed:
+        return
+    labels = model_labels(plan, one.model)
+    refits, without = prior_refits(one.request), loo_variants(one.request)
+    futures = [pool.submit(fit_hierarchical, variant.request) for variant in (*refits, *without)]
+    fits = [future.result() for future in futures]
+    for variant, again in zip(refits, fits, strict=False):
+        tables.sensitivity += prior_refit_rows(variant.name, again, fit, one.request, labels)
+    others = {
+        variant.name: _loo(again, variant.request) if again.passed else None
+        for variant, again in zip(without, fits[len(refits) :], strict=True)
+    }
+    tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
+
+
+def _loo(fit: HierarchicalFit, request: Request) -> Loo:
+    beta = fit.draws["beta"]
+    relative = diagnose("ess", {"beta": beta}, method="mean")["beta"] / beta.size
+    return loo(fit.draws, request.cells, request.form.link, float(np.clip(relative, 0.01, 1.0)))

@@ -1,0 +1,305 @@
+"""Beside a hierarchical fit: what its priors allow, whether it fits, what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.bayes.fit import Request
+from coopgap.bayes.layout import make_layout
+from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference
+from coopgap.bayes.predictive import predictive_shares, prior_gaps
+from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
+from coopgap.bayes.scaling import log_likelihood, log_priors, power_scaling
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.gap import Contrast, contrast_values, contrasts
+from coopgap.vocabulary import (
+    Check,
+    Comparator,
+    Family,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+)
+
+__all__ = [
+    "loo_rows",
+    "loo_variants",
+    "posterior_rows",
+    "prior_refit_rows",
+    "prior_refits",
+    "prior_rows",
+    "scaling_rows",
+]
+
+SCALING_BAR: Final = 0.05
+_TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
+_REFITS: Final = {
+    "half-normal 0.25": SdPrior(scale=0.25),
+    "half-normal 0.5": SdPrior(scale=0.5),
+    "half-normal 1": SdPrior(scale=1.0),
+    "half-t3 2.5": SdPrior(scale=2.5, df=3.0),
+    "half-Cauchy 1": SdPrior(scale=1.0, df=1.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A refit under another choice."""
+
+    name: str
+    request: Request
+
+
+def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
+    """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
+    layout = make_layout(request.cells, request.form)
+    gaps = prior_gaps(request.cells, layout, request.priors, request.form.link, request.seed)
+    levels = request.cells.levels
+    for j in range(len(levels) - 1, 0, -1):
+        name = f">={levels[j]}" if len(levels) > 2 else ""
+        yield _row(Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=gaps[:, j - 1])
+    for j in range(1, len(levels) if len(levels) > 2 else 1):
+        name = f"<={levels[j - 1]}"
+        yield _row(Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=-gaps[:, j - 1])
+
+
+def posterior_rows(
+    fit: HierarchicalFit, request: Request, labels: Labels
+) -> Iterator[SensitivityRow]:
+    """Observed shares by group, region and level beside those the posterior predicts.
+
+    `threshold` is the observed share, `estimate` the predicted mean with its predictive interval.
+    Levels that fewer than ten people gave, or all but fewer than ten, are left out.
+    """
+    cells = request.cells
+    found = predictive_shares(fit.draws, cells, request.form.link, request.seed)
+    for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
+        for r, region in enumerate(cells.regions):
+            total = int(found.observed[side, r].sum())
+            for j, level in enumerate(cells.levels):
+                people = int(found.observed[side, r, j])
+                if min(people, total - people) < SMALLEST_COUNT:
+                    continue
+                drawn = found.drawn[:, side, r, j] / total
+                row = _row(
+                    Check.POSTERIOR_PREDICTIVE,
+                    "answers drawn anew",
+                    labels,
+                    category=level,
+                    draws=drawn,
+                    quantity=Quantity.SHARE,
+                    comparator=comparator,
+                    group=f"region={region}",
+                )
+                observed = people / total
+                inside = np.quantile(drawn, _TAILS[0]) <= observed <= np.quantile(drawn, _TAILS[1])
+                yield replace(
+                    row,
+                    threshold=observed,
+                    verdict=Verdict.HOLDS if inside else Verdict.CHANGES,
+                    note="threshold is the observed share",
+                )
+
+
+def scaling_rows(
+    fit: HierarchicalFit, request: Request, labels: Labels
+) -> Iterator[SensitivityRow]:
+    """Power-scaling of the headline gap: top-level priors only, and the answers."""
+    link, cells = request.form.link, request.cells
+    layout = make_layout(cells, request.form)
+    named = {
+        str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])
+        for k, contrast in enumerate(_headlines(cells.levels))
+    }
+    scaled = power_scaling(
+        named,
+        log_priors(fit.draws, layout, request.priors, link),
+        log_likelihood(fit.draws, cells, link),
+    )
+    for k, contrast in enumerate(_headlines(cells.levels)):
+        for variant, value in zip(("top-level priors", "answers"), scaled[str(k)], strict=True):
+            row = _row(
+                Check.POWER_SCALING, variant, labels, contrast.category, None, contrast.quantity
+            )
+            above = value > SCALING_BAR
+            about_prior = variant == "top-level priors"
+            yield replace(
+                row,
+                estimate=value,
+                threshold=SCALING_BAR,
+                verdict=(Verdict.CHANGES if above else Verdict.HOLDS) if about_prior else None,
+                note="how fast the gap's posterior moves as these count more; above the bar it "
+                "moves" + (" with the priors" if about_prior else ", as it should"),
+            )
+
+
+def prior_refits(request: Request) -> list[Variant]:
+    """The refits: SDs of regions' gaps and of zones, then SD of the threshold shifts."""
+    priors, found = request.priors, []
+    for name, prior in _REFITS.items():
+        spread = replace(priors, gap_sd=prior, zone_sd=prior, zone_gap_sd=prior)
+        found.append(Variant(name=f"region and zone SDs {name}", request=_with(request, spread)))
+    if len(request.cells.levels) > 2:
+        for name, prior in _REFITS.items():
+            shift = replace(priors, threshold_shift_sd=prior)
+            found.append(Variant(name=f"threshold shifts {name}", request=_with(request, shift)))
+    return found
+
+
+def _with(request: Request, priors: Any) -> Request:
+    return replace(request, priors=priors)
+
+
+def prior_refit_rows(
+    variant: str, fit: HierarchicalFit, base: HierarchicalFit, request: Request, labels: Labels
+) -> Iterator[SensitivityRow]:
+    """The headline gap, its region SDs and each region's gap under other priors.
+
+    A row `changes` where its interval no longer says of zero what the declared priors' does;
+    rows of a fit that does not pass the gate have no numbers.
+    """
+    cells = request.cells
+    for key, draws in _refitted(fit, request).items():
+        quantity, category, group = key
+        row = _row(Check.PRIOR_REFIT, variant, labels, category, None, quantity, group=group)
+        if not fit.passed:
+            failed = ", ".join(item.name for item in fit.gate if not item.passed)
+            yield replace(row, verdict=Verdict.NOT_ASSESSED, note=f"withheld: {failed}")
+            continue
+        if group != "all" and min(cells.people(cells.regions.index(group[7:]))) < SMALLEST_COUNT:
+            continue
+        row = _row(Check.PRIOR_REFIT, variant, labels, category, draws, quantity, group=group)
+        if quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY):
+            null = 0.0 if quantity is Quantity.RISK_DIFFERENCE else 0.5
+            same = _side(draws, null) == _side(_refitted(base, request)[key], null)
+            row = replace(row, verdict=Verdict.HOLDS if same else Verdict.CHANGES)
+        yield row
+
+
+def _refitted(
+    fit: HierarchicalFit, request: Request
+) -> dict[tuple[Quantity, str, str], FloatArray]:
+    """What a refit shows, by quantity, category and group."""
+    cells = request.cells
+    found = {
+        (c.quantity, c.category, "all"): contrast_values(c, fit.member[0], fit.comparison[0])
+        for c in _headlines(cells.levels)
+    }
+    for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
+        found[quantity, "", "all"] = fit.parameters[quantity]
+    first = _headlines(cells.levels)[-1]
+    for r, region in enumerate(cells.regions):
+        if cells.people(r)[1]:
+            found[first.quantity, first.category, f"region={region}"] = contrast_values(
+                first, fit.member[1 + r], fit.comparison[1 + r]
+            )
+    return found
+
+
+def loo_variants(request: Request) -> list[Variant]:
+    """The model without each of its parts, as far as it has them."""
+    form, found = request.form, []
+    parts: list[tuple[str, bool, Form]] = [
+        ("proportional odds", len(request.cells.levels) > 2, replace(form, shifts=False)),
+        ("no regional gaps", True, replace(form, region_gaps=False)),
+        ("no zones", form.zones, replace(form, zones=False)),
+    ]
+    for name, has, other in parts:
+        if has:
+            found.append(Variant(name=name, request=replace(request, form=other)))
+    return found
+
+
+def loo_rows(
+    base: Loo, others: Mapping[str, Loo | None], labels: Labels
+) -> Iterator[SensitivityRow]:
+    """Expected log predictive density of a new answer, and what each part adds to it.
+
+    Rows of a model that did not pass the gate have no numbers. A part counts as told by the
+    answers (`changes`) where the difference is more than twice its standard error.
+    """
+    row = _row(Check.LOO, "as declared", labels, quantity="elpd")
+    yield replace(row, estimate=base.total, note=_reliable(base))
+    for name, other in others.items():
+        row = _row(Check.LOO, f"{name}, minus declared", labels, quantity="elpd_difference")
+        if other is None:
+            yield replace(row, verdict=Verdict.NOT_ASSESSED, note="withheld: its fit did not pass")
+            continue
+        value, error = elpd_difference(other, base)
+        told = abs(value) > 2 * error
+        yield replace(
+            row,
+            estimate=value,
+            std_error=error,
+            verdict=Verdict.CHANGES if told else Verdict.HOLDS,
+            note=_reliable(other),
+        )
+
+
+def _reliable(found: Loo) -> str:
+    n = found.n_high_k
+    if not n:
+        return f"all Pareto k at most {HIGH_K}"
+    return f"{n} people have Pareto k above {HIGH_K}: read with care"
+
+
+def _headlines(levels: tuple[str, ...]) -> list[Contrast]:
+    """The gap at each threshold, highest first; superiority last for more than two levels."""
+    return [
+        contrast
+        for contrast in contrasts(levels)
+        if (contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold)
+        or (contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2)
+    ]
+
+
+def _side(draws: FloatArray, null: float) -> int:
+    lower, upper = np.quantile(draws, _TAILS)
+    return int(lower > null) - int(upper < null)
+
+
+def _row(
+    check: Check,
+    variant: str,
+    labels: Labels,
+    category: str = "",
+    draws: FloatArray | None = None,
+    quantity: str = Quantity.RISK_DIFFERENCE,
+    *,
+    comparator: str = Comparator.COMPARISON,
+    group: str = "all",
+) -> SensitivityRow:
+    """A row of a check, with mean, SD and equal-tailed interval of draws where there are some."""
+    numbers: dict[str, Any] = {}
+    if draws is not None:
+        lower, upper = np.quantile(draws, _TAILS)
+        numbers = {
+            "estimate": float(draws.mean()),
+            "std_error": float(draws.std(ddof=1)),
+            "lower": float(lower),
+            "upper": float(upper),
+            "interval_prob": INTERVAL_PROB,
+            "interval_kind": IntervalKind.CREDIBLE,
+        }
+    return SensitivityRow(
+        check=check,
+        variant=variant,
+        model=labels.model,
+        family=Family.HIERARCHICAL,
+        outcome=labels.outcome,
+        comparator=comparator,
+        group=group,
+        population=Population.ALL_MEMBERS,
+        quantity=quantity,
+        category=category,
+        source=labels.source,
+        **numbers,
+    )

@@ -1,0 +1,51 @@
+"""Small surveys and draws for the hierarchical model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.layout import constrain, make_layout
+from coopgap.bayes.prior import prior_draws
+from coopgap.bayes.records import Form, Priors
+from coopgap.survey.records import ModelRows
+
+LEVELS = ("low", "mid", "high", "top")
+
+
+def make_rows(seed=0, n=300, n_levels=4, n_regions=3, n_zones=0):
+    rng = np.random.default_rng(seed)
+    region, sex, member = rng.integers(0, n_regions, n), rng.integers(0, 2, n), rng.random(n) < 0.5
+    latent = rng.logistic(size=n) + 0.7 * member + 0.3 * sex
+    cuts = np.linspace(-1, 2.2, n_levels - 1)
+    zone = region + n_regions * rng.integers(0, max(n_zones // n_regions, 1), n)
+    return ModelRows(
+        index=np.arange(n),
+        outcome=np.searchsorted(cuts, latent).astype(np.int64),
+        levels=LEVELS[:n_levels],
+        member=member,
+        factors={"region": region, "sex": sex},
+        factor_levels={"region": ("A", "B", "C")[:n_regions], "sex": ("male", "female")},
+        zone=zone if n_zones else None,
+        weight=np.ones(n),
+        dropped=(),
+    )
+
+
+def make_cells(seed=0, n=300, n_levels=4, n_zones=0):
+    rows = make_rows(seed, n, n_levels, n_zones=n_zones)
+    return hierarchical_cells(rows, ("region", "sex"), "region", zones=n_zones > 0)
+
+
+def make_draws(cells, form=None, seed=1, shape=(4, 50)):
+    """Draws from the prior in the shape of posterior ones."""
+    layout = make_layout(cells, form or Form())
+    rng = np.random.default_rng(seed)
+    x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
+    return constrain(x.reshape(*shape, layout.size), layout)
+
+
+@pytest.fixture(scope="session")
+def survey():
+    return make_rows

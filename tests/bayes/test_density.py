@@ -1,0 +1,205 @@
+"""The compiled density: by hand, against PyMC, its gradient, its mirror image."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import expit, ndtr
+
+from coopgap.bayes.compiled import _unpacked, pack
+from coopgap.bayes.density import make_density
+from coopgap.bayes.layout import constrain, make_layout, zero_sum
+from coopgap.bayes.records import Form, Priors, SdPrior
+
+from .conftest import make_cells, make_rows
+
+HALF_T = Priors(
+    beta_sd=0.7,
+    gap_sd=SdPrior(scale=2.5, df=3.0),
+    zone_sd=SdPrior(scale=1.0, df=1.0),
+    threshold_shift_sd=SdPrior(scale=0.5, df=1.0),
+)
+FORMS = [
+    Form(zones=False),
+    Form(),
+    Form(link="probit"),
+    Form(shifts=False),
+    Form(region_gaps=False),
+]
+
+
+def points(density, n=4, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.5, (n, density.layout.size))
+
+
+def log_half(spread, prior):
+    if np.isinf(prior.df):
+        return stats.halfnorm.logpdf(spread, scale=prior.scale)
+    return np.log(2) + stats.t.logpdf(spread, prior.df, scale=prior.scale)
+
+
+def by_hand(rows, density, form, priors, x):
+    """Person by person, from the formulas of the documentation, up to constants."""
+    layout = density.layout
+    draws = {name: value[0, 0] for name, value in constrain(x[None, None], layout).items()}
+    cdf, pdf = (ndtr, stats.norm) if form.link == "probit" else (expit, stats.logistic)
+    increments = draws.get("increments", np.zeros(0))
+
+    def cuts(m):
+        sizes = np.exp(increments + draws.get("shift", np.zeros(increments.size)) * m)
+        ladder = np.concatenate([[0.0], np.cumsum(sizes)])
+        return ladder - ladder.mean() + draws["location"]
+
+    total = 0.0
+    for i in range(rows.n):
+        m = 0.5 if rows.member[i] else -0.5
+        r = rows.factors["region"][i]
+        eta = draws["covariate_sex"][rows.factors["sex"][i]] + draws["region"][r]
+        gap = draws["beta"] + (draws["gap"][r] if form.region_gaps else 0.0)
+        if "zone" in draws:
+            eta += draws["zone"][rows.zone[i]]
+            gap += draws["zone_gap"][rows.zone[i]]
+        edges = np.concatenate([[0.0], cdf(cuts(m) - eta - gap * m), [1.0]])
+        total += np.log(edges[rows.outcome[i] + 1] - edges[rows.outcome[i]])
+    # The uniform Dirichlet's density on thresholds is the product of the link's densities; the
+    # increments' Jacobian is the sum of their logarithms.
+    total += pdf.logpdf(cuts(0.0)).sum() + increments.sum()
+    total += stats.norm.logpdf(draws["beta"], 0, priors.beta_sd)
+    for block in layout.blocks:
+        spread = draws[f"{block.name}_sd"]
+        # The density is over the logarithm of the SD.
+        total += log_half(spread, layout.prior(block, priors)) + np.log(spread)
+        total -= 0.5 * np.square(x[block.start : block.start + block.n_free]).sum()
+    if layout.shift_at >= 0:
+        spread = draws["shift_sd"]
+        total += log_half(spread, priors.threshold_shift_sd) + np.log(spread)
+        total -= 0.5 * np.square(draws["shift"] / spread).sum()
+    return total
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("priors", [Priors(), HALF_T], ids=["half-normal", "half-t"])
+@pytest.mark.parametrize("n_levels", [2, 4])
+def test_density_on_cells_equals_people_by_hand(form, priors, n_levels):
+    rows = make_rows(n_levels=n_levels, n_zones=9)
+    cells = make_cells(n_levels=n_levels, n_zones=9)
+    density = make_density(cells, priors, form)
+    at = points(density)
+    found = np.array([density(x)[0] for x in at])
+    expected = np.array([by_hand(rows, density, form, priors, x) for x in at])
+    # Constants of the densities differ: every difference between two points must agree.
+    assert found - found[0] == pytest.approx(expected - expected[0], abs=1e-8)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_gradient_is_the_slope_of_the_density(form):
+    density = make_density(make_cells(n_zones=9), HALF_T, form)
+    for x in points(density, 2):
+        _, gradient = density(x)
+        step = 1e-5
+        numeric = [
+            (density(x + e)[0] - density(x - e)[0]) / (2 * step) for e in np.eye(x.size) * step
+        ]
+        # Central differences of step 1e-5 on values near 500 keep about six digits.
+        assert gradient == pytest.approx(np.array(numeric), rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_density_equals_the_pymc_model(form):
+    pytest.importorskip("pymc")
+    from coopgap.bayes.model import build_model
+
+    cells = make_cells(n_zones=9)
+    density = make_density(cells, HALF_T, form)
+    model = build_model(cells, HALF_T, form)
+    log_density = model.compile_logp(jacobian=True, mode="FAST_COMPILE")
+    names = {variable.name for variable in model.value_vars}
+
+    def at(x):
+        layout = density.layout
+        values = {"beta": x[0], "location": x[1], "increments": x[2 : 1 + layout.n_cuts]}
+        if layout.shift_at >= 0:
+            values["shift_sd_log__"] = x[layout.shift_at]
+            values["shift_raw"] = x[layout.shift_at + 1 : layout.shift_at + layout.n_cuts]
+        for block in layout.blocks:
+            values[f"{block.name}_sd_log__"] = x[block.start - 1]
+            ending = "_raw_zerosum__" if block.sums_to_zero else "_raw"
+            values[block.name + ending] = x[block.start : block.start + block.n_free]
+        assert set(values) == names
+        return float(log_density({name: np.asarray(value) for name, value in values.items()}))
+
+    difference = [at(x) - density(x)[0] for x in points(density, 3)]
+    assert difference == pytest.approx([difference[0]] * 3, abs=1e-8)
+
+
+def test_zero_sum_is_the_transform_that_pymc_has():
+    raw = np.random.default_rng(3).normal(size=(5, 4))
+    levels = zero_sum(raw)
+    assert levels.sum(axis=1) == pytest.approx(np.zeros(5), abs=1e-12)
+    # An isometry: inner products of the free values are those of the levels.
+    assert levels @ levels.T == pytest.approx(raw @ raw.T)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_a_reversed_outcome_with_swapped_groups_is_the_mirror_image(link):
+    cells = make_cells(n_zones=9)
+    mirrored = dataclasses.replace(cells, counts=cells.counts[:, ::-1], member=~cells.member)
+    form = Form(link=link)
+    density, mirror = (make_density(c, Priors(), form) for c in (cells, mirrored))
+    layout = density.layout
+    for x in points(density):
+        y = x.copy()
+        y[1] = -x[1]
+        y[2:4] = x[2:4][::-1]
+        # Shifts change sign by the groups and order by the scale.
+        y[layout.shift_at + 1 : layout.shift_at + 3] = -x[
+            layout.shift_at + 1 : layout.shift_at + 3
+        ][::-1]
+        for block in layout.blocks:
+            # Gaps change sign twice, by the scale and by the groups; levels once.
+            raw = slice(block.start, block.start + block.n_free)
+            y[raw] = x[raw] if block.of_gap else -x[raw]
+        assert mirror(y)[0] == pytest.approx(density(x)[0], abs=1e-9)
+
+
+def test_order_of_people_and_names_of_regions_do_not_matter():
+    cells = make_cells(n_zones=9)
+    density = make_density(cells, Priors(), Form())
+    order = np.random.default_rng(1).permutation(cells.row.size)
+    shuffled = dataclasses.replace(
+        cells,
+        counts=cells.counts[order],
+        member=cells.member[order],
+        row=cells.row[order],
+        zone=cells.zone[order],
+    )
+    for x in points(density):
+        assert make_density(shuffled, Priors(), Form())(x)[0] == pytest.approx(density(x)[0])
+
+
+def test_a_packed_density_is_the_same_to_the_last_digit():
+    density = make_density(make_cells(n_zones=9), HALF_T, Form())
+    words = pack(density.given)
+    for x in points(density):
+        value, gradient = density(x)
+        again = np.empty_like(x)
+        assert _unpacked(x, words, again) == value
+        assert np.array_equal(again, gradient)
+
+
+def test_a_point_beyond_the_numbers_is_no_error():
+    density = make_density(make_cells(), Priors(), Form())
+    x = np.zeros(density.layout.size)
+    x[2] = -2000.0
+    value, _ = density(x)
+    assert not np.isfinite(value)
+
+
+def test_layout_counts_free_values():
+    layout = make_layout(make_cells(n_zones=9), Form())
+    # beta, location, 2 increments, SD and 2 shifts; region 1 + 2, gap 1 + 2, sex 1 + 1, zones.
+    assert layout.size == 7 + 3 + 3 + 2 + 10 + 10
+    assert make_layout(make_cells(n_levels=2), Form()).shift_at == -1

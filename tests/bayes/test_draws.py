@@ -1,0 +1,225 @@
+"""From draws to margins, coefficients and rows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import expit
+from scipy.stats import norm
+
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.draws import (
+    draw_margins,
+    headline_gap,
+    region_gaps,
+    reported_parameters,
+    standardised,
+    thresholds_at,
+)
+from coopgap.bayes.fit import Request, summarise
+from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows
+from coopgap.errors import NotEstimable
+from coopgap.families.rows import Labels
+from coopgap.regression.cumulative import CumulativeFit
+from coopgap.regression.standardise import standardise
+from coopgap.vocabulary import Quantity, Scale, Status
+
+from .conftest import LEVELS, make_cells, make_draws, make_rows
+
+LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+
+
+def one(draws, k):
+    return {name: values[k // 50, k % 50] for name, values in draws.items()}
+
+
+def test_margins_of_draws_are_weighted_means_over_members():
+    rows, cells = make_rows(), make_cells()
+    draws = make_draws(cells)
+    member, comparison = draw_margins(draws, cells, "logit")
+    here = one(draws, 7)
+    for m, found in ((0.5, member), (-0.5, comparison)):
+        ladder = np.concatenate([[0.0], np.cumsum(np.exp(here["increments"] + here["shift"] * m))])
+        cuts = ladder - ladder.mean() + here["location"]
+        who = rows.member
+        r, s = rows.factors["region"][who], rows.factors["sex"][who]
+        eta = here["covariate_sex"][s] + here["region"][r] + (here["beta"] + here["gap"][r]) * m
+        edges = np.column_stack(
+            [np.zeros(eta.size), expit(cuts[None] - eta[:, None]), np.ones(eta.size)]
+        )
+        shares = np.diff(edges, axis=1)
+        assert found[0, 0, 7] == pytest.approx(shares.mean(axis=0))
+        assert found[2, 0, 7] == pytest.approx(shares[r == 1].mean(axis=0))
+    assert member.shape == (4, 4, 50, 4)
+    assert member.sum(axis=-1) == pytest.approx(np.ones((4, 4, 50)))
+
+
+@pytest.mark.parametrize(("link", "cdf"), [("logit", expit), ("probit", norm.cdf)])
+@pytest.mark.parametrize("spread", [0.0, 0.2, 0.6, 1.0])
+def test_zones_are_averaged_over(link, cdf, spread):
+    found = standardised(
+        np.array([[[0.4]]]),
+        np.array([[[-0.5, 1.2]]]),
+        np.array([[spread]]),
+        np.array([0]),
+        np.array([1.0]),
+        1,
+        link,
+    )[0, 0, 0]
+    below = [
+        quad(lambda u, cut=cut: cdf(cut - 0.4 - spread * u) * norm.pdf(u), -9, 9)[0]
+        for cut in (-0.5, 1.2)
+    ]
+    # Nine nodes; the docstring promises 2e-6 up to an SD of one.
+    assert np.cumsum(found)[:2] == pytest.approx(below, abs=2e-6)
+
+
+def test_one_draw_without_zones_is_g_computation():
+    """The same numbers through the regressions' standardisation."""
+    cells = make_cells()
+    form = Form(shifts=False, region_gaps=False, zones=False)
+    draws = make_draws(cells, form)
+    here = one(draws, 3)
+    x = np.column_stack(
+        [
+            cells.member - 0.5,
+            *(cells.cell_region == r for r in range(3)),
+            *(cells.covariates[cells.row, 0] == s for s in range(2)),
+        ]
+    ).astype(float)
+    slopes = np.concatenate([[here["beta"]], here["region"], here["covariate_sex"]])
+    cuts = thresholds_at(draws, 4, 0.0)[0, 3]
+    # standardise() sets the member column to 1 and 0; the code here is +1/2 and -1/2.
+    x[:, 0] += 0.5
+    fit = CumulativeFit(
+        link="logit",
+        slopes=slopes,
+        thresholds=cuts + here["beta"] / 2,
+        cov=np.eye(slopes.size + 3),
+        present=np.ones(4, dtype=bool),
+        log_likelihood=0.0,
+        n_obs=300,
+        iterations=0,
+        max_gradient=0.0,
+        correct_decimals=0,
+    )
+    counts = cells.counts.astype(float)
+    target = cells.member.astype(float)
+    margins = standardise(fit, x, 0, target, counts, counts, None, fixed=True)
+    member, comparison = draw_margins(draws, cells, "logit")
+    assert member[0, 0, 3] == pytest.approx(margins.member, abs=1e-12)
+    assert comparison[0, 0, 3] == pytest.approx(margins.comparison, abs=1e-12)
+
+
+def test_beta_is_the_mean_log_odds_ratio_over_the_cuts():
+    cells = make_cells()
+    draws = make_draws(cells)
+    members, others = (thresholds_at(draws, 4, m) for m in (0.5, -0.5))
+    assert (members - others).mean(axis=-1) == pytest.approx(np.zeros((4, 50)), abs=1e-12)
+    found = reported_parameters(draws, cells)
+    by_cut = np.mean([found[f"member:>={level}"] for level in LEVELS[1:]], axis=0)
+    assert by_cut == pytest.approx(found["member"])
+
+
+def test_the_headline_is_the_members_weighted_mean_of_the_regions():
+    cells = make_cells()
+    draws = make_draws(cells)
+    gaps = region_gaps(draws, 3)
+    members = np.array([cells.people(r)[1] for r in range(3)])
+    assert headline_gap(draws, cells)[2, 3] == pytest.approx(
+        np.average(gaps[2, 3], weights=members)
+    )
+    expected = np.sqrt(np.cov(gaps[2, 3], aweights=members, ddof=0))
+    assert reported_parameters(draws, cells)["sd_finite"][2, 3] == pytest.approx(float(expected))
+
+
+def test_what_the_model_has_no_rule_for_is_refused():
+    rows = dataclasses.replace(make_rows(), weight=np.linspace(1, 2, 300))
+    with pytest.raises(NotEstimable, match="weights"):
+        hierarchical_cells(rows, ("sex",), "region", zones=False)
+    even = dataclasses.replace(make_rows(), weight=np.full(300, 2.0))
+    assert hierarchical_cells(even, ("sex",), "region", zones=False).counts.sum() == 300
+    with pytest.raises(NotEstimable, match="no zone"):
+        hierarchical_cells(make_rows(), ("sex",), "region", zones=True)
+    with pytest.raises(NotEstimable, match="one region"):
+        hierarchical_cells(make_rows(n_regions=1), ("sex",), "region", zones=False)
+
+
+def make_fit(cells, *, passed=True, seed=1):
+    draws = make_draws(cells, seed=seed, shape=(4, 200))
+    stats = SamplerStats(energy=np.zeros((4, 200)), divergences=0, deepest=0)
+    fit = summarise(draws, stats, Request(cells=cells), seconds=2.0, retried=False)
+    gate = (GateItem(name="chains", value=4.0, bar=4.0, passed=passed),)
+    return dataclasses.replace(fit, gate=gate)
+
+
+def test_rows_are_posterior_means_with_equal_tailed_intervals():
+    cells = make_cells(n_zones=9)
+    fit = make_fit(cells)
+    rows = list(gap_rows(fit, cells, LABELS, 0.05))
+    gap = (fit.member[2, ..., 2:].sum(-1) - fit.comparison[2, ..., 2:].sum(-1)).ravel()
+    by_key = {(r.group, r.quantity, r.category): r for r in rows}
+    found = by_key["region=B", Quantity.RISK_DIFFERENCE, ">=high"]
+    assert found.estimate == pytest.approx(gap.mean())
+    assert (found.lower, found.upper) == pytest.approx(tuple(np.quantile(gap, [0.025, 0.975])))
+    above = by_key["region=B", Quantity.PROB_ABOVE_SMALLEST, ">=high"]
+    assert above.estimate == pytest.approx((gap > 0.05).mean())
+    assert above.lower is None
+    ranks = [r for r in rows if r.quantity is Quantity.EXPECTED_RANK]
+    assert sum(r.estimate for r in ranks) == pytest.approx(1 + 2 + 3)
+    assert all(r.std_error > 0 and 1 <= r.lower <= r.upper <= 3 for r in ranks)
+
+
+def test_coefficients_say_their_scale_and_zones():
+    cells = make_cells(n_zones=9)
+    rows = {r.term: r for r in coefficient_rows(make_fit(cells), cells, Form(), LABELS)}
+    assert rows["member"].scale is Scale.LOG_ODDS
+    assert rows["low|mid"].scale is Scale.THRESHOLD
+    assert rows["sd_zone_gap"].scale is Scale.SD
+    assert rows["member"].n_clusters == cells.n_zones
+    probit = coefficient_rows(make_fit(cells), cells, Form(link="probit"), LABELS)
+    assert next(iter(probit)).scale is Scale.PROBIT
+
+
+def test_what_the_gate_withholds_stays_blank():
+    cells = make_cells()
+    fit = make_fit(cells, passed=False)
+    rows = list(gap_rows(fit, cells, LABELS, 0.05))
+    assert len(rows) == len(list(gap_rows(make_fit(cells), cells, LABELS, 0.05)))
+    assert {r.status for r in rows} == {Status.WITHHELD}
+    assert all(r.estimate is None and r.lower is None and r.std_error is None for r in rows)
+    assert list(coefficient_rows(fit, cells, Form(), LABELS)) == []
+    assert any(r.diagnostic == "withheld: hierarchical" for r in gate_rows(fit, cells, LABELS))
+    assert not dataclasses.replace(fit, gate=()).passed
+
+
+def test_a_region_of_few_people_is_suppressed_and_one_without_members_does_no_harm():
+    rows = make_rows()
+    rare = rows.factors["region"].copy()
+    rare[rare == 2] = 0
+    rare[:8] = 2
+    member = rows.member.copy()
+    member[:8] = False
+    cells = hierarchical_cells(
+        dataclasses.replace(rows, member=member, factors={**rows.factors, "region": rare}),
+        ("sex",),
+        "region",
+        zones=False,
+    )
+    fit = summarise(
+        make_draws(cells, shape=(4, 200)),
+        SamplerStats(
+            energy=np.random.default_rng(0).normal(size=(4, 200)), divergences=0, deepest=0
+        ),
+        Request(cells=cells),
+        seconds=1.0,
+        retried=False,
+    )
+    assert next(item for item in fit.gate if item.name == "finite_draws").passed
+    found = list(gap_rows(make_fit(cells), cells, LABELS, 0.05))
+    assert {r.status for r in found if r.group == "region=C"} == {Status.SUPPRESSED}
+    assert {r.status for r in found if r.group == "all"} == {Status.OK}
