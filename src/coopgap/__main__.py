@@ -14,6 +14,7 @@ COMMANDS = {
     "fit": "estimate the gaps of a study and write its report",
     "describe": "draft a study.toml from a survey file's own labels",
     "example": "write the example survey",
+    "calibrate": "simulation-based calibration of a model by region",
 }
 
 

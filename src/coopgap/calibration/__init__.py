@@ -1,0 +1,1 @@
+"""Simulation-based calibration: does the hierarchical model recover what it was drawn from."""

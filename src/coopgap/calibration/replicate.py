@@ -1,0 +1,135 @@
+"""One replicate: a truth from the prior, answers from the truth, a posterior, ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.bayes.cells import HierarchicalCells
+from coopgap.bayes.draws import (
+    draw_margins,
+    headline_gap,
+    region_gaps,
+    row_levels,
+    thresholds_at,
+)
+from coopgap.bayes.layout import Draws, constrain, make_layout
+from coopgap.bayes.prior import prior_draws
+from coopgap.bayes.records import Form, Priors
+from coopgap.gap import contrast_values, contrasts
+from coopgap.regression.links import LINKS
+from coopgap.vocabulary import Quantity
+
+__all__ = ["RANKED_DRAWS", "Setup", "calibrated", "replicate", "simulate"]
+
+RANKED_DRAWS: Final = 200
+"""Draws that a truth is ranked among: ranks run from 0 to this."""
+
+LATENT: Final = "latent"
+"""Quantity name of a gap on the latent scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What all replicates share.
+
+    `fitted` are the priors the model is fitted with and `priors` those the truths come from: they
+    differ only where calibration must fail.
+    """
+
+    cells: HierarchicalCells
+    priors: Priors
+    fitted: Priors
+    form: Form
+    draws: int
+    tune: int
+    target_accept: float
+    seed: int
+
+
+def calibrated(draws: Draws, cells: HierarchicalCells, form: Form) -> dict[str, FloatArray]:
+    """The gaps that are ranked, each of shape (chains, draws), by `quantity category group`.
+
+    For all members and for each region that has some: the gap on the latent scale and the
+    standardised difference at every threshold.
+    """
+    member, comparison = draw_margins(draws, cells, form.link)
+    gaps = region_gaps(draws, len(cells.regions))
+    found = {f"{LATENT}||all": headline_gap(draws, cells)}
+    at = [c for c in contrasts(cells.levels) if c.quantity is Quantity.RISK_DIFFERENCE]
+    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
+        if g and not cells.people(g - 1)[1]:
+            continue
+        if g:
+            found[f"{LATENT}||{group}"] = gaps[..., g - 1]
+        for contrast in at:
+            if contrast.by_threshold:
+                key = f"{contrast.quantity}|{contrast.category}|{group}"
+                found[key] = contrast_values(contrast, member[g], comparison[g])
+    return found
+
+
+def simulate(
+    truth: Draws, cells: HierarchicalCells, form: Form, rng: np.random.Generator
+) -> IntArray:
+    """Outcome counts of the same people under one draw of the parameters, shape (c, J)."""
+    m = cells.member - 0.5
+    gap = region_gaps(truth, len(cells.regions))[0, 0, cells.cell_region]
+    eta = row_levels(truth, cells)[0, 0, cells.row]
+    if "zone" in truth and cells.zone is not None:
+        eta = eta + truth["zone"][0, 0, cells.zone]
+        gap = gap + truth["zone_gap"][0, 0, cells.zone]
+    sides = [thresholds_at(truth, len(cells.levels), side)[0, 0] for side in (-0.5, 0.5)]
+    cuts = np.array(sides)[cells.member.astype(np.int64)] - (eta + gap * m)[:, None]
+    below = LINKS[form.link].distribution(cuts)
+    edges = np.hstack([np.zeros((m.size, 1)), below, np.ones((m.size, 1))])
+    return rng.multinomial(cells.counts.sum(axis=1), np.diff(edges, axis=1)).astype(np.int64)
+
+
+def replicate(setup: Setup, number: int) -> dict[str, Any]:
+    """One replicate.
+
+    Parameters
+    ----------
+    setup
+        What all replicates share.
+    number
+        Of this replicate; with the seed it decides everything random.
+
+    Returns
+    -------
+    dict
+        `number`, `ranks` by quantity, `passed` (the gate's verdict), `failed` (what failed),
+        `retried`, `seconds`.
+    """
+    from coopgap.calibration.posterior import posterior
+
+    rng = np.random.default_rng([setup.seed, number])
+    layout = make_layout(setup.cells, setup.form)
+    truth = constrain(prior_draws(layout, setup.priors, setup.form.link, 1, rng), layout)
+    counts = simulate(truth, setup.cells, setup.form, rng)
+    found = posterior(
+        replace(setup, cells=replace(setup.cells, counts=counts)), int(rng.integers(2**31))
+    )
+    true = calibrated(truth, setup.cells, setup.form)
+    return {
+        "number": number,
+        "ranks": {
+            key: int((_thinned(values) < true[key][0, 0]).sum())
+            for key, values in found.quantities.items()
+        },
+        "passed": found.passed,
+        "failed": list(found.failed),
+        "retried": found.retried,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _thinned(draws: FloatArray) -> FloatArray:
+    """As many draws of each chain, evenly spaced, `RANKED_DRAWS` in all."""
+    chains, n = draws.shape
+    places = np.linspace(0, n - 1, RANKED_DRAWS // chains).round().astype(np.int64)
+    return np.asarray(draws[:, places].ravel())
