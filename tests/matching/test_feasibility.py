@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from coopgap.matching.dispatch import match
@@ -123,4 +124,18 @@ def test_a_design_that_changes_nothing_says_so(make_rows):
     matching = Matching(method="optimal", on=(), covariates=("s",))
     found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
     assert found["comparison_weight_moved"].value == 0
+    assert found["member_weight_moved"].value == 0
     assert found["comparison_weight_moved"].note.startswith("this design changes nothing")
+
+
+def test_a_design_that_trims_members_does_not_change_nothing(make_rows):
+    # Every comparison person is used once, so none of their weight moves; half the members go.
+    member = np.arange(3000) < 2000
+    rows = make_rows({"s": np.random.default_rng(4).integers(0, 4, 3000)}, member)
+    matching = Matching(method="optimal", on=(), covariates=("s",))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    assert found["members_without_comparison"].value == 1000
+    assert found["comparison_weight_moved"].value == pytest.approx(0)
+    assert found["member_weight_moved"].value == pytest.approx(0.5)
+    notes = [row.note for name, row in found.items() if name.endswith("_moved")]
+    assert not any("changes nothing" in note for note in notes)

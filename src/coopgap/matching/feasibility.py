@@ -158,7 +158,7 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
     members, comparison = int(rows.member.sum()), int((~rows.member).sum())
     lost = int((rows.member & ~kept).sum())
     unused = int((~rows.member & ~kept).sum())
-    weight = combined_weight(rows.weight, matched.weight)[~rows.member]
+    weight = combined_weight(rows.weight, matched.weight)
     smd, where = largest_smd_after(rows, matched)
     before = MatchedSample(
         method=matched.method, weight=np.ones(rows.n), set_id=matched.set_id, n_sets=0
@@ -174,12 +174,12 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
         _Item("comparison_unused", unused, f"of {comparison} comparison people"),
         _Item(
             "ess_comparison",
-            effective_size(weight),
+            effective_size(weight[~rows.member]),
             f"the weighted comparison group is worth this many of its {comparison} people",
         ),
         _Item("matched_sets", matched.n_sets, "sets that hold both groups"),
     ]
-    items += [_moved(rows, weight), *_lost_by_level(rows, kept)]
+    items += [*_moved(rows, weight), *_lost_by_level(rows, kept)]
     if np.isfinite(unmatched):
         note = f"largest standardised difference of the unmatched groups, at {at}"
         items.append(_Item("largest_smd_before", unmatched, note))
@@ -198,14 +198,30 @@ def _reached(rows: ModelRows, matched: MatchedSample) -> list[_Item]:
     return items
 
 
-def _moved(rows: ModelRows, weight: FloatArray) -> _Item:
-    """Share of the comparison group's weight that stands elsewhere after the matching."""
-    sampling = rows.weight[~rows.member]
-    moved = float(np.abs(weight / weight.sum() - sampling / sampling.sum()).sum() / 2)
+def _moved(rows: ModelRows, weight: FloatArray) -> list[_Item]:
+    """Share of each group's weight that stands elsewhere after the matching.
+
+    A design changes nothing only where both groups stay as they are: pairs from a larger group
+    of members leave the comparison group alone and trim the members.
+    """
+    found = []
+    for group in (~rows.member, rows.member):
+        after, before = weight[group], rows.weight[group]
+        found.append(float(np.abs(after / after.sum() - before / before.sum()).sum() / 2))
+    other, own = found
     note = "share of the comparison group's weight that the matching moves"
-    if moved <= _NOTHING:
-        note = f"this design changes nothing: {moved:.1%} of the comparison group's weight moves"
-    return _Item("comparison_weight_moved", moved, note)
+    if max(found) <= _NOTHING:
+        note = (
+            f"this design changes nothing: {other:.1%} of the comparison group's weight and "
+            f"{own:.1%} of the members' moves"
+        )
+    about_members = (
+        "share of the members' weight that the matching moves: those lost, or reweighted"
+    )
+    return [
+        _Item("comparison_weight_moved", other, note),
+        _Item("member_weight_moved", own, about_members),
+    ]
 
 
 def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[_Item]:

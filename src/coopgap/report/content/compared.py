@@ -38,6 +38,7 @@ _NOTED = {
     "strata_comparison_only": "Strata with comparison people only",
     "strata_few_comparison": "Strata with few comparison people",
     "comparison_weight_moved": "What the matching changes",
+    "member_weight_moved": "Members the matching moves",
     "largest_smd_after": "Largest difference left",
     "pairs_possible": "One-to-one pairs within strata",
     "pairs_ignoring_strata": "One-to-one pairs without strata",
