@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 from coopgap.fit import main
@@ -186,6 +187,70 @@ def test_an_unknown_study_and_an_unknown_model(study, survey, capsys):
     refused(capsys, "atlantis", "peru")
     assert run(study, "--data", survey, "--only", "ses") == 2
     refused(capsys, "ses", "trust")
+
+
+EMPTY = {
+    "no stratum": ('method = "exact"\non = ["region", "sex"]', "no stratum holds both groups"),
+    "caliper": (
+        'method = "nearest"\ncovariates = ["sex", "region"]\ncaliper = 0.001',
+        "the caliper leaves no pair",
+    ),
+}
+
+
+def crossed(example):
+    """Members are men of two regions and women of the others, comparison people the reverse.
+
+    Both groups have every region and either sex, and no two people agree on both.
+    """
+    here = example[example["mode"] == "in person"]
+    inside = here["region"].isin(["Lima", "Center"]) == (here["sex"] == "male")
+    return here[(here["member"] == 1) == inside]
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_matching_that_leaves_nobody_says_why_with_its_counts(
+    name, study, tmp_path, example, capsys
+):
+    apart = crossed(example)
+    counts = [int((apart["member"] == value).sum()) for value in (1, 0)]
+    apart.to_csv(tmp_path / "apart.csv", index=False)
+    declared, words = EMPTY[name]
+    model = f'outcome = "trust_agree"\ncovariates = ["sex", "region"]\n[matching]\n{declared}\n'
+    (study / "trust.toml").write_text(model, encoding="utf-8")
+    assert run(study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out") == 3
+    why = f"{words} ({counts[0]} members and {counts[1]} comparison people"
+    lines = capsys.readouterr().err.splitlines()
+    for family in ("matched_logit", "conditional_logit", "linear"):
+        start = f"coopgap: trust, {family}, all, members: not_estimable: "
+        (line,) = [line for line in lines if line.startswith(start)]
+        assert why in line
+    table = pd.read_csv(tmp_path / "out" / "diagnostics.csv").set_index("diagnostic")["note"]
+    for family in ("matched_logit", "adjusted_logit", "conditional_logit", "linear"):
+        assert why in table[f"not_estimable: {family}, all, members"]
+    # A region says why with its own counts.
+    lima = apart["member"][apart["region"] == "Lima"]
+    own = f"({int((lima == 1).sum())} members and {int((lima == 0).sum())} comparison people"
+    if name == "no stratum":
+        assert own in table["not_estimable: matched_logit, region=Lima, members"]
+
+
+def test_a_variant_that_leaves_nobody_says_why_with_its_counts(study, tmp_path, example):
+    apart = crossed(example)
+    apart.to_csv(tmp_path / "apart.csv", index=False)
+    model = 'outcome = "trust_agree"\ncovariates = ["region"]\nmatching = { on = ["region"] }\n'
+    variant = '[[variant]]\nname = "sex too"\nmatching = { on = ["region", "sex"] }\n'
+    (study / "trust.toml").write_text(model + variant, encoding="utf-8")
+    assert run(study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out") == 0
+    table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
+    rows = table[table["variant"] == "sex too"]
+    assert set(rows["verdict"]) == {"not_assessed"}
+    members = int((apart["member"] == 1).sum())
+    assert (
+        rows["note"]
+        .str.contains(f"no stratum holds both groups ({members} members", regex=False)
+        .all()
+    )
 
 
 def test_dry_run_fits_nothing_writes_nothing_and_imports_no_sampler(study, survey, tmp_path):

@@ -66,8 +66,7 @@ def _variants(
     base = _matched(estimates)
     for variant in model.spec.variants:
         rows = complete_rows(plan.survey, plan.study, variant.spec)
-        sample, _ = sample_for(rows, variant.spec)
-        again = matched_estimate(sample)
+        again = matched_estimate(sample_for(rows, variant.spec))
         tables.sensitivity += variant_rows(variant.name, again, base.intervals, labels)
     doubly = doubly_estimate(model.sample)
     tables.sensitivity += variant_rows(DOUBLY_ROBUST, doubly, base.intervals, labels)

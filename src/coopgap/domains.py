@@ -67,10 +67,10 @@ def _only_members(rows: ModelRows, name: str) -> bool:
 def _sets_inside(model: ModelPlan, name: str) -> bool:
     """Whether sets lie within levels of a variable, and the rest is in the outcome model."""
     adjusted = {*model.sample.covariates, *model.sample.strata}
-    return name in model.sample.strata and adjusted.issuperset(model.spec.matching.covariates)
+    inside = name in model.sample.strata and not model.reason
+    return inside and adjusted.issuperset(model.spec.matching.covariates)
 
 
 def _anew(model: ModelPlan, keep: BoolArray) -> Sample:
     rows = model.rows.take(keep)
-    sample, _ = sample_for(rows, model.spec)
-    return sample.within(np.ones(rows.n, dtype=bool))
+    return sample_for(rows, model.spec).within(np.ones(rows.n, dtype=bool))

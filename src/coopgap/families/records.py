@@ -188,6 +188,18 @@ def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
     return n_clusters
 
 
+def require_matched(sample: Sample) -> None:
+    """Refuse a sample of which the matching keeps nobody.
+
+    Raises
+    ------
+    NotEstimable
+        With the matching's own reason and counts.
+    """
+    if sample.matched.reason:
+        raise NotEstimable(sample.matched.reason)
+
+
 def require_both_groups(people: IntArray) -> None:
     """Refuse a sample in which one of the groups has nobody.
 
