@@ -246,6 +246,9 @@ def test_a_variant_that_leaves_nobody_says_why_with_its_counts(study, tmp_path, 
     rows = table[table["variant"] == "sex too"]
     assert set(rows["verdict"]) == {"not_assessed"}
     members = int((apart["member"] == 1).sum())
+    sizes = pd.read_csv(tmp_path / "out" / "diagnostics.csv").set_index("diagnostic")
+    assert pd.isna(sizes.loc["variant: sex too", "value"])
+    assert f"({members} members" in sizes.loc["variant: sex too", "note"]
     assert (
         rows["note"]
         .str.contains(f"no stratum holds both groups ({members} members", regex=False)
@@ -271,6 +274,50 @@ def test_dry_run_fits_nothing_writes_nothing_and_imports_no_sampler(study, surve
     assert "heavy: []" in done.stdout
     assert "1,004 members" in done.stdout
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_dry_run_names_the_design_its_variants_and_their_sizes(study, survey, example, capsys):
+    nearest = 'method = "nearest"\non = ["region"]\ncaliper = 0.2\nratio = 2\nreplace = true\n'
+    model = f'outcome = "trust_agree"\ncovariates = ["sex", "region"]\n[matching]\n{nearest}'
+    variants = """
+[[variant]]
+name = "pairs"
+matching = { method = "optimal", on = ["region"], distance = "mahalanobis" }
+[[variant]]
+name = "cells"
+covariates = ["sex"]
+matching = { on = ["region", "sex"] }
+[[variant]]
+name = "sets"
+link = "probit"
+matching = { method = "full", on = ["region"], max_comparison = 4 }
+[[variant]]
+name = "limits"
+matching = { method = "cardinality", on = ["region"], limit = 0.05 }
+"""
+    (study / "trust.toml").write_text(model + variants, encoding="utf-8")
+    assert run(study, "--data", survey, "--dry-run") == 0
+    text = capsys.readouterr().out
+    for line in (
+        "matching    nearest on region; propensity distance in sex; caliper 0.2; ratio 2; "
+        "with replacement; order largest",
+        "variant     pairs: optimal on region; mahalanobis distance in sex; no caliper; ratio 1",
+        "variant     cells: exact on region, sex\n              covariates sex\n",
+        "variant     sets: full on region; propensity distance in sex; no caliper; "
+        "max comparison 4\n              link probit\n",
+        "variant     limits: cardinality on region; in sex; limit 0.05",
+    ):
+        assert f"  {line}" in text
+    # Every region has either sex in both groups: exact cells keep everybody, and the effective
+    # size follows from weights of members over comparison people in each cell.
+    here = example[example["mode"] == "in person"]
+    counts = here.groupby(["region", "sex", "member"]).size().unstack("member")
+    assert (counts > 0).all(axis=None)
+    ess = 1004**2 / (counts[1] ** 2 / counts[0]).sum()
+    assert (
+        "exact keeps 1004 of 1004 members and 1003 of 1003 comparison people, whose effective "
+        f"size this is: {ess:,.4g}"
+    ) in text
 
 
 def _start(study, survey, out):

@@ -14,7 +14,7 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.load import load_study
-from coopgap.study.spec import ModelSpec, Study
+from coopgap.study.spec import ModelSpec, Study, Variant
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.read import RawTable, from_dataframe, read_table
@@ -23,7 +23,7 @@ from coopgap.survey.records import ModelRows, Survey
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ModelPlan", "Plan", "make_plan", "sample_for"]
+__all__ = ["ModelPlan", "Plan", "make_plan", "sample_for", "variant_sample"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +137,11 @@ def sample_for(rows: ModelRows, spec: ModelSpec) -> Sample:
         link=spec.link,
         strata=spec.matching.on if spec.matching.method not in ("entropy", "overlap") else (),
     )
+
+
+def variant_sample(plan: Plan, variant: Variant) -> Sample:
+    """The complete rows of a variant, matched by its own design."""
+    return sample_for(complete_rows(plan.survey, plan.study, variant.spec), variant.spec)
 
 
 def _model_plan(survey: Survey, study: Study, spec: ModelSpec) -> ModelPlan:

@@ -45,6 +45,15 @@ _NOTED = {
     "zones_in_model": "Zones in the hierarchical model",
     "gate: retried": "Sampling",
 }
+_STRATA = {
+    "stratum_members_only": "Members without a comparison person",
+    "stratum_few_comparison": "Members with few comparison people",
+}
+"""Diagnostics that name one stratum each."""
+
+_NAMED = 12
+"""Strata that are named; more stand in diagnostics.csv."""
+
 _SENTENCES = ("zones_in_model", "gate: retried")
 """Diagnostics whose note says all."""
 
@@ -134,7 +143,7 @@ def _feasibility(view: View) -> list[Block]:
                 mark=view.mark,
             )
         )
-    notes = _notes(view, rows)
+    notes = _notes(view, rows) + _strata(view, rows)
     blocks += [Items(items=notes, brief=False)] if notes else []
     others = [
         row
@@ -170,6 +179,29 @@ def _notes(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], 
         (f"{name}.", text if len(where) == models else f"{text} ({_models(view, where)})")
         for (name, text), where in found.items()
     )
+
+
+def _strata(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], ...]:
+    """Strata that hold members and hardly anybody beside them, by name."""
+    lists: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for kind, name in _STRATA.items():
+        for model in view.in_order(row.model for row in rows):
+            found = [row.diagnostic for row in rows if row.model == model]
+            cells = tuple(one.partition(": ")[2] for one in found if one.startswith(f"{kind}: "))
+            if cells:
+                lists.setdefault((name, cells), []).append(model)
+    models = len({row.model for row in rows})
+    return tuple(
+        (f"{name}.", f"{_first(cells)}." + ("" if len(at) == models else f" ({_models(view, at)})"))
+        for (name, cells), at in lists.items()
+    )
+
+
+def _first(cells: Sequence[str]) -> str:
+    """Names of strata; of many the first, and how many more there are."""
+    named = "; ".join(clean(cell) for cell in cells[:_NAMED])
+    more = len(cells) - _NAMED
+    return f"{named}; and {count(more)} more in diagnostics.csv" if more > 0 else named
 
 
 def _sentence(text: str) -> str:
