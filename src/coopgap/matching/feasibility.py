@@ -7,6 +7,7 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
+from coopgap.matching.interactions import with_interactions
 from coopgap.matching.positivity import SHOWN, Item, pairs, positivity
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
@@ -49,7 +50,7 @@ def feasibility_rows(
     """
     found = [*_complete(rows), *positivity(rows, matching)]
     if matched is not None:
-        found += _reached(rows, matched)
+        found += _reached(rows, matching, matched)
     found += pairs(rows, matching)
     return [
         DiagnosticRow(
@@ -110,17 +111,18 @@ def _complete(rows: ModelRows) -> list[Item]:
     ]
 
 
-def _reached(rows: ModelRows, matched: MatchedSample) -> list[Item]:
+def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> list[Item]:
     kept = matched.weight > 0
     members, comparison = int(rows.member.sum()), int((~rows.member).sum())
     lost = int((rows.member & ~kept).sum())
     unused = int((~rows.member & ~kept).sum())
     weight = combined_weight(rows.weight, matched.weight)
-    smd, where = largest_smd_after(rows, matched)
+    crossed = with_interactions(rows, matching.interactions)
+    smd, where = largest_smd_after(crossed, matched)
     before = MatchedSample(
         method=matched.method, weight=np.ones(rows.n), set_id=matched.set_id, n_sets=0
     )
-    unmatched, at = largest_smd_after(rows, before)
+    unmatched, at = largest_smd_after(crossed, before)
     items = [
         Item(
             "members_without_comparison",

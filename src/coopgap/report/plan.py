@@ -125,3 +125,5 @@ def _choices(matching: Matching) -> Iterator[str]:
             yield f"{key.replace('_', ' ')} {getattr(matching, key)}"
     if "limit" in taken:
         yield f"limit {matching.limit:g}"
+    if matching.interactions:
+        yield f"balance of {', '.join(':'.join(names) for names in matching.interactions)}"
