@@ -635,7 +635,8 @@ MODEL_ERRORS = {
     ),
     "an interaction of one": (
         {METHOD: 'interactions = [["age_band"]]\n'},
-        "trust.toml: matching.interactions[1]: holds 1 variables; allowed: two or more",
+        "trust.toml: matching.interactions[1]: names fewer than two variables; "
+        "allowed: two or more",
     ),
     "an interaction of one with itself": (
         {METHOD: 'interactions = [["age_band", "age_band"]]\n'},

@@ -114,7 +114,7 @@ def _interactions(table: Section, known: tuple[str, ...]) -> Iterator[tuple[str,
                     f"allowed: {', '.join(known)}",
                 )
         if len(names) < 2:
-            raise table.refuse(place, f"holds {len(names)} variables", "allowed: two or more")
+            raise table.refuse(place, "names fewer than two variables", "allowed: two or more")
         if frozenset(names) in found:
             raise table.refuse(place, "stands twice", "allowed: each once")
         found.append(frozenset(names))
