@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from coopgap.domains import domains
@@ -79,3 +80,112 @@ def test_a_group_of_both_keeps_its_own_people(plan):
         if contrast.quantity is Quantity.RISK_DIFFERENCE
     ]
     assert gap.estimate == pytest.approx(expected)
+
+
+STUDY = """
+title = "Members are found in other regions among men than among women"
+[group]
+column = "member"
+member = 1
+comparison = 0
+[design]
+region = "region"
+[headline]
+y = "y"
+[variables.y]
+type = "binary"
+yes = [1]
+no = [0]
+[variables.region]
+type = "nominal"
+levels = ["a", "b"]
+[variables.sex]
+type = "nominal"
+levels = ["male", "female"]
+groups = true
+"""
+DESIGNS = {
+    "exact on region": ("sex", 'method = "exact"\non = ["region"]'),
+    "exact on sex": ("region", 'method = "exact"\non = ["sex"]'),
+    "entropy": ("sex", 'method = "entropy"\non = ["region"]'),
+    "full": ("sex", 'method = "full"\non = ["region"]'),
+    "overlap": ("sex", 'method = "overlap"\ncovariates = ["region"]'),
+    "optimal": ("sex", 'method = "optimal"\non = ["sex"]\ncovariates = ["region"]'),
+}
+TRUE_SHARE = {"a": 0.2, "b": 0.7}
+
+
+def no_gap(n=4000, seed=3):
+    """People whose answer hangs on region and sex alone: the gap is 0 at every level."""
+    rng = np.random.default_rng(seed)
+    region, sex = rng.choice(["a", "b"], n), rng.choice(["male", "female"], n)
+    crossed = (region == "b") == (sex == "male")
+    member = rng.random(n) < np.where(crossed, 0.8, 0.2)
+    share = np.vectorize(TRUE_SHARE.get)(region) + np.where(sex == "male", 0.2, 0.0)
+    columns = {"member": member.astype(int), "region": region, "sex": sex}
+    return pd.DataFrame(columns | {"y": (rng.random(n) < share).astype(int)})
+
+
+def planned(folder, matching, covariates=("region", "sex")):
+    named = ", ".join(f'"{name}"' for name in covariates)
+    model = f'outcome = "y"\ncovariates = [{named}]\n[matching]\n{matching}\n'
+    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    (folder / "y.toml").write_text(model, encoding="utf-8")
+    return make_plan(folder, no_gap())
+
+
+def difference(sample):
+    (found,) = [
+        interval
+        for contrast, interval in matched_estimate(sample).intervals.items()
+        if contrast.quantity is Quantity.RISK_DIFFERENCE
+    ]
+    return found
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_gap_of_zero_is_found_at_every_level(name, tmp_path):
+    group, matching = DESIGNS[name]
+    plan = planned(tmp_path, matching, [one for one in ("region", "sex") if one != group])
+    (model,) = plan.models
+    found = {
+        key: sample
+        for key, sample in domains(plan.study, model)
+        if key.startswith("region=" if group == "region" else "sex=")
+    }
+    assert len(found) == 2
+    for sample in found.values():
+        gap = difference(sample)
+        # Four standard errors: one false alarm in some thousand seeds, and this seed is fixed.
+        assert abs(gap.estimate) < 4 * gap.std_error
+        assert gap.std_error < 0.04
+
+
+def test_weights_of_everybody_would_not_have_found_it(tmp_path):
+    plan = planned(tmp_path, 'method = "exact"\non = ["region"]', ["region"])
+    (model,) = plan.models
+    men = model.rows.factors["sex"] == 0
+    # Over everybody members and others have the same regions, among men they have opposite ones:
+    # 80 against 20 percent live in b, where 50 points more say yes.
+    assert difference(model.sample.within(men)).estimate == pytest.approx(0.3, abs=0.06)
+    anew = dict(domains(plan.study, model))["sex=male"]
+    region, y = (plan.survey.codes[name][model.rows.index] for name in ("region", "y"))
+    by_hand = [
+        (
+            y[men & model.rows.member & (region == code)].mean()
+            - y[men & ~model.rows.member & (region == code)].mean(),
+            (men & model.rows.member & (region == code)).sum(),
+        )
+        for code in (0, 1)
+    ]
+    gaps, members = zip(*by_hand, strict=True)
+    assert difference(anew).estimate == pytest.approx(np.average(gaps, weights=members))
+
+
+def test_a_stratum_keeps_the_weights_of_everybody(tmp_path):
+    plan = planned(tmp_path, 'method = "exact"\non = ["sex", "region"]')
+    (model,) = plan.models
+    for code, name in enumerate(("sex=male", "sex=female")):
+        here = model.rows.factors["sex"] == code
+        sample = dict(domains(plan.study, model))[name]
+        assert (sample.matched.weight == model.sample.matched.weight[here]).all()

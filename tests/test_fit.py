@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 from coopgap.fit import main
@@ -188,6 +189,73 @@ def test_an_unknown_study_and_an_unknown_model(study, survey, capsys):
     refused(capsys, "ses", "trust")
 
 
+EMPTY = {
+    "no stratum": ('method = "exact"\non = ["region", "sex"]', "no stratum holds both groups"),
+    "caliper": (
+        'method = "nearest"\ncovariates = ["sex", "region"]\ncaliper = 0.001',
+        "the caliper leaves no pair",
+    ),
+}
+
+
+def crossed(example):
+    """Members are men of two regions and women of the others, comparison people the reverse.
+
+    Both groups have every region and either sex, and no two people agree on both.
+    """
+    here = example[example["mode"] == "in person"]
+    inside = here["region"].isin(["Lima", "Center"]) == (here["sex"] == "male")
+    return here[(here["member"] == 1) == inside]
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_matching_that_leaves_nobody_says_why_with_its_counts(
+    name, study, tmp_path, example, capsys
+):
+    apart = crossed(example)
+    counts = [int((apart["member"] == value).sum()) for value in (1, 0)]
+    apart.to_csv(tmp_path / "apart.csv", index=False)
+    declared, words = EMPTY[name]
+    model = f'outcome = "trust_agree"\ncovariates = ["sex", "region"]\n[matching]\n{declared}\n'
+    (study / "trust.toml").write_text(model, encoding="utf-8")
+    assert run(study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out") == 3
+    why = f"{words} ({counts[0]} members and {counts[1]} comparison people"
+    lines = capsys.readouterr().err.splitlines()
+    for family in ("matched_logit", "conditional_logit", "linear"):
+        start = f"coopgap: trust, {family}, all, members: not_estimable: "
+        (line,) = [line for line in lines if line.startswith(start)]
+        assert why in line
+    table = pd.read_csv(tmp_path / "out" / "diagnostics.csv").set_index("diagnostic")["note"]
+    for family in ("matched_logit", "adjusted_logit", "conditional_logit", "linear"):
+        assert why in table[f"not_estimable: {family}, all, members"]
+    # A region says why with its own counts.
+    lima = apart["member"][apart["region"] == "Lima"]
+    own = f"({int((lima == 1).sum())} members and {int((lima == 0).sum())} comparison people"
+    if name == "no stratum":
+        assert own in table["not_estimable: matched_logit, region=Lima, members"]
+
+
+def test_a_variant_that_leaves_nobody_says_why_with_its_counts(study, tmp_path, example):
+    apart = crossed(example)
+    apart.to_csv(tmp_path / "apart.csv", index=False)
+    model = 'outcome = "trust_agree"\ncovariates = ["region"]\nmatching = { on = ["region"] }\n'
+    variant = '[[variant]]\nname = "sex too"\nmatching = { on = ["region", "sex"] }\n'
+    (study / "trust.toml").write_text(model + variant, encoding="utf-8")
+    assert run(study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out") == 0
+    table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
+    rows = table[table["variant"] == "sex too"]
+    assert set(rows["verdict"]) == {"not_assessed"}
+    members = int((apart["member"] == 1).sum())
+    sizes = pd.read_csv(tmp_path / "out" / "diagnostics.csv").set_index("diagnostic")
+    assert pd.isna(sizes.loc["variant: sex too", "value"])
+    assert f"({members} members" in sizes.loc["variant: sex too", "note"]
+    assert (
+        rows["note"]
+        .str.contains(f"no stratum holds both groups ({members} members", regex=False)
+        .all()
+    )
+
+
 def test_dry_run_fits_nothing_writes_nothing_and_imports_no_sampler(study, survey, tmp_path):
     code = (
         "import sys; from coopgap.fit import main; code = main(sys.argv[1:]); "
@@ -206,6 +274,50 @@ def test_dry_run_fits_nothing_writes_nothing_and_imports_no_sampler(study, surve
     assert "heavy: []" in done.stdout
     assert "1,004 members" in done.stdout
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_dry_run_names_the_design_its_variants_and_their_sizes(study, survey, example, capsys):
+    nearest = 'method = "nearest"\non = ["region"]\ncaliper = 0.2\nratio = 2\nreplace = true\n'
+    model = f'outcome = "trust_agree"\ncovariates = ["sex", "region"]\n[matching]\n{nearest}'
+    variants = """
+[[variant]]
+name = "pairs"
+matching = { method = "optimal", on = ["region"], distance = "mahalanobis" }
+[[variant]]
+name = "cells"
+covariates = ["sex"]
+matching = { on = ["region", "sex"] }
+[[variant]]
+name = "sets"
+link = "probit"
+matching = { method = "full", on = ["region"], max_comparison = 4 }
+[[variant]]
+name = "limits"
+matching = { method = "cardinality", on = ["region"], limit = 0.05 }
+"""
+    (study / "trust.toml").write_text(model + variants, encoding="utf-8")
+    assert run(study, "--data", survey, "--dry-run") == 0
+    text = capsys.readouterr().out
+    for line in (
+        "matching    nearest on region; propensity distance in sex; caliper 0.2; ratio 2; "
+        "with replacement; order largest",
+        "variant     pairs: optimal on region; mahalanobis distance in sex; no caliper; ratio 1",
+        "variant     cells: exact on region, sex\n              covariates sex\n",
+        "variant     sets: full on region; propensity distance in sex; no caliper; "
+        "max comparison 4\n              link probit\n",
+        "variant     limits: cardinality on region; in sex; limit 0.05",
+    ):
+        assert f"  {line}" in text
+    # Every region has either sex in both groups: exact cells keep everybody, and the effective
+    # size follows from weights of members over comparison people in each cell.
+    here = example[example["mode"] == "in person"]
+    counts = here.groupby(["region", "sex", "member"]).size().unstack("member")
+    assert (counts > 0).all(axis=None)
+    ess = 1004**2 / (counts[1] ** 2 / counts[0]).sum()
+    assert (
+        "exact keeps 1004 of 1004 members and 1003 of 1003 comparison people, whose effective "
+        f"size this is: {ess:,.4g}"
+    ) in text
 
 
 def _start(study, survey, out):

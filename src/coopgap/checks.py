@@ -11,7 +11,8 @@ from coopgap.families.dispatch import MATCHED, doubly_estimate, freed_estimate, 
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.wild import wild_score_row
-from coopgap.plan import ModelPlan, Plan, sample_for
+from coopgap.matching.feasibility import variant_row
+from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import DOUBLY_ROBUST, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
@@ -65,10 +66,18 @@ def _variants(
     labels = model_labels(plan, model)
     base = _matched(estimates)
     for variant in model.spec.variants:
-        rows = complete_rows(plan.survey, plan.study, variant.spec)
-        sample, _ = sample_for(rows, variant.spec)
+        sample = variant_sample(plan, variant)
         again = matched_estimate(sample)
         tables.sensitivity += variant_rows(variant.name, again, base.intervals, labels)
+        tables.diagnostics.append(
+            variant_row(
+                variant.name,
+                sample.rows,
+                sample.matched,
+                model=labels.model,
+                source=labels.source,
+            )
+        )
     doubly = doubly_estimate(model.sample)
     tables.sensitivity += variant_rows(DOUBLY_ROBUST, doubly, base.intervals, labels)
 

@@ -30,8 +30,16 @@ def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
     name : str
         `region=NAME` or `VARIABLE=LEVEL`.
     sample : Sample
-        People of both groups at that level, with their weights. Of a question that only members
-        were asked, the members at that level and every comparison person, matched anew.
+        People of both groups at that level. Of a question that only members were asked, the
+        members at that level and every comparison person.
+
+    Notes
+    -----
+    Weights that balance a covariate over everybody need not balance it at one level. So the
+    whole model's weights and sets stay only where the variable of the domain is an exact stratum
+    and whatever else was matched on is in the outcome model: then every set lies within one
+    level. In every other case, and always with entropy balancing and overlap weights, which have
+    no sets, the people of the domain are matched anew by the model's own design.
     """
     rows = model.rows
     region = study.design.region
@@ -41,9 +49,12 @@ def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
             continue
         prefix = "region" if name == region else name
         only_members = name != region and _only_members(rows, name)
+        sets_inside = _sets_inside(model, name)
         for code, level in enumerate(rows.factor_levels[name]):
             here = rows.factors[name] == code
-            sample = _of_members(model, here) if only_members else model.sample.within(here)
+            if only_members:
+                here = np.asarray(here | ~rows.member)
+            sample = model.sample.within(here) if sets_inside else _anew(model, here)
             yield f"{prefix}={level}", sample
 
 
@@ -53,7 +64,13 @@ def _only_members(rows: ModelRows, name: str) -> bool:
     return bool(answered.any() and not (answered & ~rows.member).any())
 
 
-def _of_members(model: ModelPlan, here: BoolArray) -> Sample:
-    rows = model.rows.take(np.asarray(here | ~model.rows.member))
-    sample, _ = sample_for(rows, model.spec)
-    return sample.within(np.ones(rows.n, dtype=bool))
+def _sets_inside(model: ModelPlan, name: str) -> bool:
+    """Whether sets lie within levels of a variable, and the rest is in the outcome model."""
+    adjusted = {*model.sample.covariates, *model.sample.strata}
+    inside = name in model.sample.strata and not model.reason
+    return inside and adjusted.issuperset(model.spec.matching.covariates)
+
+
+def _anew(model: ModelPlan, keep: BoolArray) -> Sample:
+    rows = model.rows.take(keep)
+    return sample_for(rows, model.spec).within(np.ones(rows.n, dtype=bool))

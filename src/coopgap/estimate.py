@@ -120,8 +120,8 @@ class BalanceRow:
 
     model: str = _required("model file stem")
     group: str = _required("all, region=NAME or VARIABLE=LEVEL")
-    covariate: str = _required("variable")
-    level: str = _required("level")
+    covariate: str = _required("variable, or A:B for a declared interaction")
+    level: str = _required("level, or a:b for an interaction")
     member_mean: float | None = _column("share of members at the level, those kept after matching")
     comparison_mean_before: float | None = _column("share of the comparison group, unmatched")
     comparison_mean_after: float | None = _column("share of the comparison group, matched")

@@ -126,10 +126,9 @@ def _fit(args: argparse.Namespace) -> int:
     for path in written:
         print(path)
     for row in run.exceptions.itertuples(index=False):
-        print(
-            f"coopgap: {row.model}, {row.family}, {row.group}, {row.population}: {row.status}",
-            file=sys.stderr,
-        )
+        where = f"{row.model}, {row.family}, {row.group}, {row.population}"
+        reason = f": {row.reason!s}" if row.reason else ""
+        print(f"coopgap: {where}: {row.status}{reason}", file=sys.stderr)
     return EXCEPTIONS if len(run.exceptions) else 0
 
 

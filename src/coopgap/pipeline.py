@@ -27,6 +27,7 @@ from coopgap.families.rows import (
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions
 from coopgap.matching.balance import balance_rows
+from coopgap.matching.interactions import with_interactions
 from coopgap.meta import run_meta
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
@@ -126,22 +127,36 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
         if name.startswith("region="):
             balances.append((name, domain))
     for name, part in balances:
-        tables.balance += _balance(plan, labels, name, part)
+        tables.balance += _balance(plan, model, labels, name, part)
     return {estimate.family: estimate for estimate in reversed(estimates)}
 
 
-def _balance(plan: Plan, labels: Labels, group: str, sample: Sample) -> list[BalanceRow]:
-    """Balance of one group; a covariate that is constant there by its definition says nothing."""
-    rows = sample.rows
+def _balance(
+    plan: Plan, model: ModelPlan, labels: Labels, group: str, sample: Sample
+) -> list[BalanceRow]:
+    """Balance of one group; a covariate that is constant there by its definition says nothing.
+
+    Interactions and components of the outcome, which may be no covariates, have rows too.
+    """
     constant = plan.study.design.region if group != "all" else None
-    factors = {name: codes for name, codes in rows.factors.items() if name != constant}
+    interactions = [names for names in model.spec.matching.interactions if constant not in names]
+    rows = with_interactions(sample.rows, interactions)
+    variables, codes = plan.survey.variables, plan.survey.codes
+    parts = [name for name in codes if variables[name].role_for(model.spec.outcome) == "component"]
+    factors = {**rows.factors, **{name: codes[name][rows.index] for name in parts}}
+    levels = {**rows.factor_levels, **{name: variables[name].levels for name in parts}}
+    nominal = [name for name, one in plan.study.variables.items() if one.type == "nominal"]
     return balance_rows(
-        replace(rows, factors=factors),
+        replace(
+            rows,
+            factors={name: one for name, one in factors.items() if name != constant},
+            factor_levels=levels,
+        ),
         sample.matched,
         model=labels.model,
         group=group,
         source=labels.source,
-        nominal=[name for name, one in plan.study.variables.items() if one.type == "nominal"],
+        nominal=[*nominal, *(":".join(names) for names in interactions)],
     )
 
 

@@ -14,7 +14,7 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.load import load_study
-from coopgap.study.spec import ModelSpec, Study
+from coopgap.study.spec import ModelSpec, Study, Variant
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.read import RawTable, from_dataframe, read_table
@@ -23,7 +23,7 @@ from coopgap.survey.records import ModelRows, Survey
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ModelPlan", "Plan", "make_plan", "sample_for"]
+__all__ = ["ModelPlan", "Plan", "make_plan", "sample_for", "variant_sample"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +34,23 @@ class ModelPlan:
     ----------
     sample
         Complete in-person rows with the matched sample.
-    reason
-        Why the matching leaves nobody; empty where it leaves somebody.
     feasibility
         Counts, positivity and what the design can reach.
     """
 
     spec: ModelSpec
     sample: Sample
-    reason: str
     feasibility: tuple[DiagnosticRow, ...]
 
     @property
     def rows(self) -> ModelRows:
         """Complete in-person rows."""
         return self.sample.rows
+
+    @property
+    def reason(self) -> str:
+        """Why the matching leaves nobody; empty where it leaves somebody."""
+        return self.sample.matched.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,40 +117,41 @@ def _raw_table(study: Study, data: str | Path | pd.DataFrame | None) -> RawTable
     return from_dataframe(source, columns)
 
 
-def sample_for(rows: ModelRows, spec: ModelSpec) -> tuple[Sample, str]:
+def sample_for(rows: ModelRows, spec: ModelSpec) -> Sample:
     """Match the rows of a model.
 
     Returns
     -------
-    sample : Sample
-        With nobody kept where the matching leaves nobody: families that need no matching can
-        still be estimated.
-    reason : str
-        Why nobody is kept; empty otherwise.
+    Sample
+        With nobody kept where the matching leaves nobody, and the reason in `matched`: families
+        that need no matching can still be estimated, the others refuse with it.
     """
-    reason = ""
     try:
         matched = match(rows, spec.matching)
     except NotEstimable as error:
-        matched, reason = MatchedSample.nobody(spec.matching.method, rows.n), error.reason
-    sample = Sample(
+        matched = MatchedSample.nobody(spec.matching.method, rows.n, error.reason)
+    return Sample(
         rows=rows,
         matched=matched,
         covariates=spec.covariates,
         link=spec.link,
         strata=spec.matching.on if spec.matching.method not in ("entropy", "overlap") else (),
     )
-    return sample, reason
+
+
+def variant_sample(plan: Plan, variant: Variant) -> Sample:
+    """The complete rows of a variant, matched by its own design."""
+    return sample_for(complete_rows(plan.survey, plan.study, variant.spec), variant.spec)
 
 
 def _model_plan(survey: Survey, study: Study, spec: ModelSpec) -> ModelPlan:
     rows = complete_rows(survey, study, spec)
-    sample, reason = sample_for(rows, spec)
+    sample = sample_for(rows, spec)
     feasibility = feasibility_rows(
         rows,
         spec.matching,
-        None if reason else sample.matched,
+        None if sample.matched.reason else sample.matched,
         model=spec.name,
         source=survey.source,
     )
-    return ModelPlan(spec=spec, sample=sample, reason=reason, feasibility=tuple(feasibility))
+    return ModelPlan(spec=spec, sample=sample, feasibility=tuple(feasibility))

@@ -57,10 +57,20 @@ class Run:
 
     @property
     def exceptions(self) -> pd.DataFrame:
-        """Gap rows withheld or not estimable, one a model, family, group and reason."""
+        """Gap rows withheld or not estimable, one a model, family, group and population.
+
+        `reason` is that of diagnostics.csv; empty where that table has several or none.
+        """
         columns = ["model", "family", "group", "population", "status"]
         rows = self.gaps.loc[self.gaps["status"].isin(["withheld", "not_estimable"]), columns]
-        return rows.drop_duplicates().reset_index(drop=True)
+        rows = rows.drop_duplicates().reset_index(drop=True)
+        said = self.diagnostics[["model", "diagnostic", "note"]].itertuples(index=False, name=None)
+        notes = {(model, diagnostic): note for model, diagnostic, note in said}
+        reasons = [
+            notes.get((row.model, f"{row.status}: {row.family}, {row.group}, {row.population}"), "")
+            for row in rows.itertuples(index=False)
+        ]
+        return rows.assign(reason=reasons)
 
     def save(
         self, folder: str | Path, formats: Collection[str] = ("csv", "html", "md")

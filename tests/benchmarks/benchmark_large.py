@@ -32,7 +32,7 @@ def rows(n: int = 2_400_000, seed: int = 1) -> list[tuple[str, float, float]]:
         steps = [("read", reading)]
         survey, seconds = _timed(lambda: apply_codebook(raw, study))
         steps.append(("check every value", seconds))
-        (sample, _), seconds = _timed(lambda: sample_for(complete_rows(survey, study, spec), spec))
+        sample, seconds = _timed(lambda: sample_for(complete_rows(survey, study, spec), spec))
         steps.append(("complete rows and matching", seconds))
         fit, seconds = _timed(lambda: fit_cells(sample, sample.weight))
         steps.append(("cells and ordinal fit", seconds))

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from coopgap.matching.dispatch import match
-from coopgap.matching.feasibility import feasibility_rows, pairs_possible, stratum_counts
+from coopgap.matching.feasibility import feasibility_rows
+from coopgap.matching.positivity import pairs_possible, stratum_counts
 from coopgap.study.spec import Matching
 from coopgap.survey.records import Drop
 
@@ -111,7 +113,12 @@ def test_positivity_and_losses_by_level_by_hand(make_rows):
         "members_lost: s=s1",
         "members_lost: t=t1",
     }
-    assert [found[f"pairs_possible: s=s{level}"].value for level in (0, 1, 2)] == [3, 0, 4]
+    assert [found[f"pairs_possible: s=s{level}"].value for level in (0, 1, 2)] == [
+        None,
+        0,
+        None,
+    ]
+    assert found["pairs_possible: s=s0"].note == "fewer than 10 members or comparison people"
     # Comparison weights go from 3/8 and 5/8 to the members' 12/16 and 4/16.
     assert found["comparison_weight_moved"].value == pytest.approx(3 / 8)
     before = found["largest_smd_before"]
@@ -123,4 +130,82 @@ def test_a_design_that_changes_nothing_says_so(make_rows):
     matching = Matching(method="optimal", on=(), covariates=("s",))
     found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
     assert found["comparison_weight_moved"].value == 0
+    assert found["member_weight_moved"].value == 0
     assert found["comparison_weight_moved"].note.startswith("this design changes nothing")
+
+
+def test_a_design_that_trims_members_does_not_change_nothing(make_rows):
+    # Every comparison person is used once, so none of their weight moves; half the members go.
+    member = np.arange(3000) < 2000
+    rows = make_rows({"s": np.random.default_rng(4).integers(0, 4, 3000)}, member)
+    matching = Matching(method="optimal", on=(), covariates=("s",))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    assert found["members_without_comparison"].value == 1000
+    assert found["comparison_weight_moved"].value == pytest.approx(0)
+    assert found["member_weight_moved"].value == pytest.approx(0.5)
+    notes = [row.note for name, row in found.items() if name.endswith("_moved")]
+    assert not any("changes nothing" in note for note in notes)
+
+
+def small_and_large(make_rows):
+    """By (s, t): members and comparison people; the first two cells have nobody beside members."""
+    cells = {
+        (0, 0): (12, 0),
+        (0, 1): (3, 0),
+        (1, 0): (20, 4),
+        (1, 1): (9, 1),
+        (2, 0): (30, 25),
+        (2, 1): (0, 40),
+    }
+    people = [
+        (s, t, member)
+        for (s, t), counts in cells.items()
+        for member, count in zip((True, False), counts, strict=True)
+        for _ in range(count)
+    ]
+    s, t, member = zip(*people, strict=True)
+    return make_rows({"s": s, "t": t}, member)
+
+
+def test_strata_are_named_and_small_counts_are_not_shown(make_rows):
+    rows = small_and_large(make_rows)
+    matching = Matching(method="exact", on=("s", "t"))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    named = {name: row for name, row in found.items() if name.startswith("stratum_")}
+    assert {name: row.value for name, row in named.items()} == {
+        "stratum_members_only: s0 x t0": 12,
+        "stratum_members_only: s0 x t1": None,
+        "stratum_few_comparison: s1 x t0": 20,
+        "stratum_few_comparison: s1 x t1": None,
+    }
+    assert named["stratum_members_only: s0 x t1"].note == (
+        "fewer than 10 members and no comparison person"
+    )
+    assert named["stratum_few_comparison: s1 x t0"].note == "members and 1 to 4 comparison people"
+    # 15 members of s0 are lost, and of those of t1 three, which stays unsaid.
+    assert found["members_lost: s=s0"].value == 15
+    assert found["members_lost: t=t0"].value == 12
+    assert found["members_lost: t=t1"].value is None
+    assert found["members_lost: t=t1"].note == "fewer than 10 of 12 members"
+
+
+def test_pairs_by_level_of_every_stratum_variable(make_rows):
+    rows = small_and_large(make_rows)
+    matching = Matching(method="exact", on=("s", "t"))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    pairs = {
+        name.partition(": ")[2]: row.value
+        for name, row in found.items()
+        if name.startswith("pairs_possible: ")
+    }
+    # s0 has nobody to pair with; s1 five comparison people; the levels of t: 4 + 25 and 1.
+    assert pairs == {"s=s0": 0, "s=s1": None, "s=s2": 25, "t=t0": 29, "t=t1": 1}
+    assert found["pairs_possible"].value == 30
+
+
+def test_without_strata_there_is_no_stratum_to_name(make_rows):
+    rows = make_rows({"s": [0] * 6}, [True] * 4 + [False] * 2)
+    matching = Matching(method="nearest", on=(), covariates=("s",))
+    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    assert found["strata_few_comparison"].value == 1
+    assert not any(name.startswith("stratum_") for name in found)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from coopgap.errors import NotEstimable
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.matching.optimal import optimal_match, optimal_pairs
+from coopgap.matching.optimal import chosen_solver, optimal_match, optimal_pairs
 
 people = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=8)
 
@@ -39,18 +39,18 @@ def every_pairing(member, place, ratio, caliper):
 
 
 @settings(max_examples=40, deadline=None)
-@pytest.mark.parametrize("dense", [10**6, 0], ids=["by person", "by point"])
+@pytest.mark.parametrize("solver", ["person", "point"])
 @pytest.mark.parametrize("caliper", [np.inf, 1.5])
 @given(people=people, ratio=st.integers(1, 2))
-def test_pairs_are_the_best_of_all_pairings(people, ratio, caliper, dense):
+def test_pairs_are_the_best_of_all_pairings(people, ratio, caliper, solver):
     member, place = (np.array(column) for column in zip(*people, strict=True))
     expected = every_pairing(member, place, ratio, caliper)
     stratum = np.zeros(member.size, dtype=int)
     if not expected[0]:
         with pytest.raises(NotEstimable):
-            optimal_pairs(stratum, member, on_a_line(place, caliper), ratio=ratio, dense=dense)
+            optimal_pairs(stratum, member, on_a_line(place, caliper), ratio=ratio, solver=solver)
         return
-    pairs = optimal_pairs(stratum, member, on_a_line(place, caliper), ratio=ratio, dense=dense)
+    pairs = optimal_pairs(stratum, member, on_a_line(place, caliper), ratio=ratio, solver=solver)
     assert len({a for a, _ in pairs}) == expected[0]
     assert len(pairs) == expected[1]
     assert total(pairs, place) == pytest.approx(-expected[2])
@@ -62,17 +62,39 @@ def test_pairs_are_the_best_of_all_pairings(people, ratio, caliper, dense):
 
 @pytest.mark.parametrize("ratio", [1, 2])
 @pytest.mark.parametrize("caliper", [np.inf, 0.4])
-def test_people_and_points_reach_the_same_total(random_rows, ratio, caliper):
+@pytest.mark.parametrize("decimals", [1, 12], ids=["ties", "no ties"])
+def test_people_and_points_reach_the_same_total(random_rows, ratio, caliper, decimals):
     rows = random_rows
     rng = np.random.default_rng(9)
-    place = np.round(rng.normal(size=rows.n) + 0.5 * rows.member, 1)
+    place = np.round(rng.normal(size=rows.n) + 0.5 * rows.member, decimals)
+    assert (np.unique(place).size == rows.n) == (decimals == 12)
     distance = on_a_line(place - place.min(), caliper)
     one, other = (
-        optimal_pairs(rows.factors["region"], rows.member, distance, ratio=ratio, dense=dense)
-        for dense in (10**7, 0)
+        optimal_pairs(rows.factors["region"], rows.member, distance, ratio=ratio, solver=solver)
+        for solver in ("person", "point")
     )
     assert len(one) == len(other)
     assert total(one, place - place.min()) == pytest.approx(total(other, place - place.min()))
+
+
+def test_the_solver_follows_the_points_once_people_are_many():
+    assert chosen_solver(600 * 600, 600 * 600) == "person"
+    assert chosen_solver(2100 * 2100, 2100 * 2100) == "person"
+    assert chosen_solver(2100 * 2100, 60 * 60) == "point"
+    # The distances of 50,000 by 50,000 people would fill 20 gigabytes.
+    assert chosen_solver(50_000 * 50_000, 3000 * 3000) == "point"
+
+
+def test_many_people_who_all_differ_are_paired_in_order():
+    # On a line with as many members as others the pairs of least total distance are those of the
+    # sorted people; as a transportation problem these four million arcs take minutes.
+    n = 2050
+    place = np.random.default_rng(5).normal(size=2 * n) + 4
+    member = np.arange(2 * n) < n
+    line = np.sort(place[member] ** 1.5), np.sort(place[~member] ** 1.5)
+    pairs = optimal_pairs(np.zeros(2 * n, dtype=int), member, on_a_line(place))
+    assert len(pairs) == n
+    assert total(pairs, place) == pytest.approx(np.abs(line[0] - line[1]).sum())
 
 
 def test_never_farther_than_greedy_with_as_many_pairs(random_rows):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from coopgap.estimate import TABLES, SensitivityRow, columns, to_frame
+from coopgap.estimate import TABLES, DiagnosticRow, SensitivityRow, columns, to_frame
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.compared import compared_section
 from coopgap.report.content.gaps import family_table, gaps_section
@@ -129,8 +130,6 @@ def test_joint_verdicts_come_first(build):
             )
         ],
     )
-    import pandas as pd
-
     frames["sensitivity"] = pd.concat([frames["sensitivity"], joint], ignore_index=True)
     view = make_view(frames, build.study(), build.meta())
     items = next(block for block in phone_section(view, ()).blocks if isinstance(block, Items))
@@ -222,4 +221,29 @@ def test_shipped_printed_rows_fill_the_first_section(build):
         "26.0\N{NO-BREAK SPACE}%",
         "9.0\N{NO-BREAK SPACE}%",
         "+17.0",
+    )
+
+
+def test_strata_without_comparison_people_are_named_as_far_as_they_can_be_read(build):
+    frames = build.frames()
+    base = {"source": "EXAMPLE DATA"}
+    named = [
+        DiagnosticRow(model=model, diagnostic=f"stratum_members_only: {cell}", **base)
+        for model in ("agree", "ses")
+        for cell in ("North x m", "South x f")
+    ]
+    few = [
+        DiagnosticRow(model="ses", diagnostic=f"stratum_few_comparison: c{number}", **base)
+        for number in range(15)
+    ]
+    other = to_frame("diagnostics", [*named, *few])
+    frames["diagnostics"] = pd.concat([frames["diagnostics"], other], ignore_index=True)
+    section = compared_section(make_view(frames, build.study(), build.meta()), ())
+    items = dict(
+        item for block in section.blocks if isinstance(block, Items) for item in block.items
+    )
+    assert items["Members without a comparison person."] == "North x m; South x f."
+    shown = "; ".join(f"c{number}" for number in range(12))
+    assert items["Members with few comparison people."] == (
+        f"{shown}; and 3 more in diagnostics.csv. (Class)"
     )

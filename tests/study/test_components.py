@@ -54,6 +54,18 @@ def test_a_declared_variant_is_not_repeated():
     assert component_variants(SPEC, (Variant(name="mine", spec=same),), VARIABLES) == ()
 
 
+def test_interactions_of_a_component_go_with_it_and_tell_no_designs_apart():
+    crossed = (("age", "school"), ("age", "sex"))
+    matching = Matching(on=("age", "school"), interactions=crossed)
+    spec = replace(SPEC, covariates=("age", "school", "sex"), matching=matching)
+    (found,) = component_variants(spec, (), VARIABLES)
+    assert found.name == "without school (component)"
+    assert found.spec.matching.interactions == (("age", "sex"),)
+    # The same design without the interactions is no other design.
+    bare = replace(spec, matching=Matching(on=("age",)), covariates=("age", "sex"))
+    assert component_variants(spec, (Variant(name="mine", spec=bare),), VARIABLES) == ()
+
+
 def test_nothing_without_a_component():
     assert component_variants(replace(SPEC, outcome="age"), (), VARIABLES) == ()
 

@@ -123,6 +123,10 @@ def test_collapse_folds_a_level_into_its_neighbour(make_study):
         ('method = "full"\nmax_members = 3', {"max_members": 3, "max_comparison": None}),
         ('method = "cardinality"\nlimit = 0.05', {"limit": 0.05, "time_limit": 60.0}),
         ('method = "overlap"', {"covariates": ("region",)}),
+        (
+            'interactions = [["age_band", "region"]]',
+            {"method": "exact", "interactions": (("age_band", "region"),)},
+        ),
     ],
 )
 def test_a_matching_as_declared(make_study, lines, expected):
@@ -574,28 +578,34 @@ MODEL_ERRORS = {
             f"trust.toml: matching.{key}: is not used by {method} matching; allowed: {allowed}",
         )
         for method, key, line, allowed in (
-            ("exact", "caliper", "caliper = 0.2\n", "on"),
-            ("entropy", "distance", 'distance = "propensity"\n', "on"),
+            ("exact", "caliper", "caliper = 0.2\n", "on, interactions"),
+            ("entropy", "distance", 'distance = "propensity"\n', "on, interactions"),
             (
                 "optimal",
                 "replace",
                 "replace = true\n",
-                "on, distance, covariates, caliper, ratio",
+                "on, distance, covariates, caliper, ratio, interactions",
             ),
             (
                 "nearest",
                 "limit",
                 "limit = 0.1\n",
-                "on, distance, covariates, caliper, ratio, replace, order",
+                "on, distance, covariates, caliper, ratio, replace, order, interactions",
             ),
-            ("cardinality", "caliper", "caliper = 0.2\n", "on, covariates, limit, time_limit"),
-            ("overlap", "ratio", "ratio = 2\n", "on, covariates"),
+            (
+                "cardinality",
+                "caliper",
+                "caliper = 0.2\n",
+                "on, covariates, limit, time_limit, interactions",
+            ),
+            ("overlap", "ratio", "ratio = 2\n", "on, covariates, interactions"),
         )
     },
     "a matching key nobody knows": (
         {METHOD: 'method = "nearest"\ncalliper = 0.2\n'},
-        "trust.toml: matching: unknown key calliper; allowed: method, on, distance, covariates, "
-        "caliper, ratio, replace, order, max_comparison, max_members, limit, time_limit; "
+        "trust.toml: matching: unknown key calliper; allowed: method, on, interactions, distance, "
+        "covariates, caliper, ratio, replace, order, max_comparison, max_members, limit, "
+        "time_limit; "
         "did you mean caliper?",
     ),
     "a distance nobody knows": (
@@ -623,6 +633,32 @@ MODEL_ERRORS = {
         {METHOD: 'method = "nearest"\ncovariates = ["sex"]\n'},
         "trust.toml: matching.covariates: no variable sex is declared; "
         "declared: trust, age_band, region, hungry, helped",
+    ),
+    "an interaction of one": (
+        {METHOD: 'interactions = [["age_band"]]\n'},
+        "trust.toml: matching.interactions[1]: names fewer than two variables; "
+        "allowed: two or more",
+    ),
+    "an interaction of one with itself": (
+        {METHOD: 'interactions = [["age_band", "age_band"]]\n'},
+        'trust.toml: matching.interactions[1]: holds "age_band" twice; allowed: each once',
+    ),
+    "an interaction given twice": (
+        {METHOD: 'interactions = [["age_band", "region"], ["region", "age_band"]]\n'},
+        "trust.toml: matching.interactions[2]: stands twice; allowed: each once",
+    ),
+    "an interaction that is no list": (
+        {METHOD: 'interactions = ["age_band", "region"]\n'},
+        "trust.toml: matching.interactions: holds a text; allowed: lists of texts",
+    ),
+    "an interaction of numbers": (
+        {METHOD: "interactions = [[1, 2]]\n"},
+        "trust.toml: matching.interactions[1]: holds a whole number; allowed: texts",
+    ),
+    "an interaction of what the model does not need": (
+        {METHOD: 'interactions = [["age_band", "helped"]]\n'},
+        "trust.toml: matching.interactions[1]: helped is no covariate of the model or the "
+        "matching, and no stratum; allowed: age_band, region",
     ),
     "a matching about nothing": (
         {METHOD: 'method = "nearest"\n', COVARIATES: "covariates = []", ON: "on = []"},

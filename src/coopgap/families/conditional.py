@@ -12,6 +12,7 @@ from coopgap.families.records import (
     Sample,
     count_clusters,
     require_both_groups,
+    require_matched,
 )
 from coopgap.gap import Contrast, Interval, wald
 from coopgap.matching.weights import effective_size
@@ -42,8 +43,9 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     Raises
     ------
     NotEstimable
-        Without sets, without a discordant set, or with too few clusters.
+        With nobody left, without sets, without a discordant set, or with too few clusters.
     """
+    require_matched(sample)
     inside = sample.take(sample.matched.set_id >= 0)
     people = inside.rows.people_by_level()
     if not people.size or not sample.matched.n_sets:

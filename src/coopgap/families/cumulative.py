@@ -20,6 +20,7 @@ from coopgap.families.records import (
     Sample,
     count_clusters,
     require_both_groups,
+    require_matched,
 )
 from coopgap.gap import Margins, estimate_contrasts, wald
 from coopgap.matching.weights import effective_size
@@ -121,7 +122,7 @@ def estimate_adjusted(
                 population=population,
                 people=people,
                 status=Status.NOT_ESTIMABLE,
-                reason="the matching keeps no member to standardise over",
+                reason=sample.matched.reason or "the matching keeps no member to standardise over",
             )
             continue
         margins = _standardise(result, targets[population])
@@ -153,6 +154,7 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
     NotEstimable
         On a rank-deficient design, freed thresholds that cross, nobody left, or too few clusters.
     """
+    require_matched(sample)
     rows, kept = sample.rows, sample.kept
     people = rows.people_by_level(kept)
     require_both_groups(people)

@@ -15,6 +15,7 @@ from coopgap.families.records import (
     Sample,
     count_clusters,
     require_both_groups,
+    require_matched,
 )
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.matching.weights import effective_size
@@ -39,8 +40,9 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
     Raises
     ------
     NotEstimable
-        Without sets, or with too few clusters.
+        With nobody left, without sets, or with too few clusters.
     """
+    require_matched(sample)
     if not sample.matched.n_sets:
         raise NotEstimable("this matching makes no sets to absorb")
     inside = sample.take(sample.kept)

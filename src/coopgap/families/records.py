@@ -108,10 +108,11 @@ class Sample:
         )
 
     def within(self, keep: BoolArray) -> Sample:
-        """The people of a domain.
+        """The people of a domain whose sets lie wholly inside or wholly outside it.
 
-        Covariates that the matching made exact balance there by the weights alone and leave the
-        regression, which few people could not carry.
+        Covariates that the matching made exact then balance there by the weights alone and leave
+        the regression, which few people could not carry. Sets that cross the border of the domain
+        balance nothing inside it: `coopgap.domains` has such people matched anew.
         """
         varying = tuple(name for name in self.covariates if name not in self.strata)
         return replace(self.take(keep), covariates=varying, domain=True)
@@ -185,6 +186,18 @@ def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
     if n_clusters < 2:
         raise NotEstimable("one zone has no standard error", Status.FEW_CLUSTERS)
     return n_clusters
+
+
+def require_matched(sample: Sample) -> None:
+    """Refuse a sample of which the matching keeps nobody.
+
+    Raises
+    ------
+    NotEstimable
+        With the matching's own reason and counts.
+    """
+    if sample.matched.reason:
+        raise NotEstimable(sample.matched.reason)
 
 
 def require_both_groups(people: IntArray) -> None:

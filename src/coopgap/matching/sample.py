@@ -29,18 +29,25 @@ class MatchedSample:
         Shape (n,): matched set from 0, -1 for people in none. All -1 for methods without sets.
     n_sets
         Number of matched sets that hold both groups.
+    reason
+        Why nobody is kept, with the counts; empty where somebody is.
     """
 
     method: str
     weight: FloatArray
     set_id: IntArray
     n_sets: int
+    reason: str = ""
 
     @classmethod
-    def nobody(cls, method: str, n: int) -> MatchedSample:
-        """A matching of n people that keeps none of them."""
+    def nobody(cls, method: str, n: int, reason: str) -> MatchedSample:
+        """A matching of n people that keeps none of them, and why."""
         return cls(
-            method=method, weight=np.zeros(n), set_id=np.full(n, -1, dtype=np.int64), n_sets=0
+            method=method,
+            weight=np.zeros(n),
+            set_id=np.full(n, -1, dtype=np.int64),
+            n_sets=0,
+            reason=reason,
         )
 
     def take(self, keep: BoolArray, member: BoolArray) -> MatchedSample:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
+from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
-from coopgap.plan import ModelPlan, Plan
+from coopgap.matching.feasibility import variant_row
+from coopgap.plan import ModelPlan, Plan, variant_sample
+from coopgap.study.matching import KEYS
+from coopgap.study.spec import Matching, Variant
 
-__all__ = ["plan_text"]
+__all__ = ["design_words", "plan_text"]
 
 
 def plan_text(plan: Plan) -> str:
@@ -31,23 +36,94 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"headline  {outcome}: model {name}"
     for model in plan.models:
         yield ""
-        yield from _model_lines(model)
+        yield from _model_lines(plan, model)
     yield ""
     yield "dry run: nothing was fitted, nothing was written"
 
 
-def _model_lines(model: ModelPlan) -> Iterator[str]:
+def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
     spec = model.spec
     yield f"model {spec.name}: {spec.outcome}, {' < '.join(model.rows.levels)}"
     yield f"  families    {', '.join(families_for(spec, len(model.rows.levels)))}"
     yield f"  covariates  {', '.join(spec.covariates) or 'none'}"
-    yield f"  matching    {spec.matching.method} on {', '.join(spec.matching.on) or 'nothing'}"
-    if spec.variants:
-        yield f"  variants    {', '.join(variant.name for variant in spec.variants)}"
+    yield f"  matching    {design_words(spec.matching)}"
+    for variant in spec.variants:
+        yield from _variant_lines(plan, model, variant)
     if model.reason:
         yield f"  no matched sample: {model.reason}"
-    for row in model.feasibility:
-        number = "" if row.value is None else f"{row.value:,.4g}"
-        yield f"  {row.diagnostic.replace('_', ' ')}: {number}" + (
-            f"  {row.note}" if row.note else ""
-        )
+    for kind, rows in groupby(model.feasibility, key=_cell_kind):
+        for line in [_cells(kind, rows)] if kind else map(_found, rows):
+            yield f"  {line}"
+
+
+def _variant_lines(plan: Plan, model: ModelPlan, variant: Variant) -> Iterator[str]:
+    yield f"  variant     {variant.name}: {design_words(variant.spec.matching)}"
+    if variant.spec.covariates != model.spec.covariates:
+        yield f"              covariates {', '.join(variant.spec.covariates) or 'none'}"
+    if variant.spec.link != model.spec.link:
+        yield f"              link {variant.spec.link}"
+    sample = variant_sample(plan, variant)
+    row = variant_row(
+        variant.name,
+        sample.rows,
+        sample.matched,
+        model=model.spec.name,
+        source=plan.survey.source,
+    )
+    yield f"              {row.note}" + ("" if row.value is None else f": {_value(row)}")
+
+
+def _cell_kind(row: DiagnosticRow) -> str:
+    """Which list of strata a row belongs to; empty for other rows."""
+    kind = row.diagnostic.partition(": ")[0]
+    return kind if kind.startswith("stratum_") else ""
+
+
+def _cells(kind: str, rows: Iterable[DiagnosticRow]) -> str:
+    """Strata of one kind in a line, with their members where they are many."""
+    names = [
+        row.diagnostic.partition(": ")[2]
+        + ("" if row.value is None else f" ({_value(row)} members)")
+        for row in rows
+    ]
+    return f"{kind.replace('_', ' ')}: {'; '.join(names)}"
+
+
+def _found(row: DiagnosticRow) -> str:
+    """What was looked at with underscores as spaces, names of strata and levels as they are."""
+    name, mark, of = row.diagnostic.partition(": ")
+    text = f"{name.replace('_', ' ')}{mark}{of}: {_value(row)}"
+    return f"{text}  {row.note}" if row.note else text
+
+
+def _value(row: DiagnosticRow) -> str:
+    return "-" if row.value is None else f"{row.value:,.4g}"
+
+
+def design_words(matching: Matching) -> str:
+    """A matching by its method and the choices that the method has."""
+    return "; ".join(_choices(matching))
+
+
+def _choices(matching: Matching) -> Iterator[str]:
+    taken = KEYS[matching.method]
+    yield f"{matching.method} on {', '.join(matching.on) or 'nothing'}"
+    if "distance" in taken:
+        yield f"{matching.distance} distance in {', '.join(matching.covariates)}"
+    elif "covariates" in taken:
+        yield f"in {', '.join(matching.covariates)}"
+    if "caliper" in taken:
+        yield "no caliper" if matching.caliper is None else f"caliper {matching.caliper:g}"
+    if "ratio" in taken:
+        yield f"ratio {matching.ratio}"
+    if "replace" in taken:
+        yield f"{'with' if matching.replace else 'without'} replacement"
+    if "order" in taken:
+        yield f"order {matching.order}"
+    for key in ("max_comparison", "max_members"):
+        if key in taken and getattr(matching, key) is not None:
+            yield f"{key.replace('_', ' ')} {getattr(matching, key)}"
+    if "limit" in taken:
+        yield f"limit {matching.limit:g}"
+    if matching.interactions:
+        yield f"balance of {', '.join(':'.join(names) for names in matching.interactions)}"

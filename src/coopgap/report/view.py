@@ -94,8 +94,10 @@ class View:
         return () if variable is None else variable.levels
 
     def label(self, name: str) -> str:
-        """A variable in words."""
+        """A variable in words; an interaction `A:B` by those of its variables."""
         variable = self.study.variables.get(name)
+        if variable is None and ":" in name:
+            return " × ".join(self.label(part) for part in name.split(":"))
         return clean(variable.label) if variable is not None and variable.label else readable(name)
 
     def labels(self, names: Sequence[str]) -> list[str]:

@@ -164,19 +164,23 @@ def tipping_rows(
     )
     kept = weight > 0
     people, n_levels = rows.take(kept), len(rows.levels)
-    margins = share_margins(people.outcome, people.member, weight[kept], n_levels, people.zone)
     counts = people.people_by_level()
+    wanted = [
+        one
+        for one in contrasts(rows.levels)
+        if one.quantity is Quantity.RISK_DIFFERENCE
+        and one.by_threshold
+        and not is_small(counts, one)
+    ]
+    if not wanted:
+        note = f"No threshold has {SMALLEST_COUNT} people on both sides in both groups."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    margins = share_margins(people.outcome, people.member, weight[kept], n_levels, people.zone)
     result: list[SensitivityRow] = []
-    for contrast in contrasts(rows.levels):
-        wanted = contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
-        if not wanted or is_small(counts, contrast):
-            continue
+    for contrast in wanted:
         found = threshold_shares(margins, contrast.level)
         at = replace(base, category=contrast.category)
         result += _threshold_rows(found, (shifts or {}).get(contrast.category), at)
-    if not result:
-        note = f"No threshold has {SMALLEST_COUNT} people on both sides in both groups."
-        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     return result
 
 

@@ -45,7 +45,7 @@ def component_variants(
 
 def _design(spec: ModelSpec) -> tuple[object, ...]:
     """What makes two designs of a model the same, whatever the order of its variables."""
-    matching = replace(spec.matching, on=tuple(sorted(spec.matching.on)))
+    matching = replace(spec.matching, on=tuple(sorted(spec.matching.on)), interactions=())
     return (frozenset(spec.covariates), matching, spec.link)
 
 
@@ -68,7 +68,9 @@ def _without(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
 def _matching(
     matching: Matching, on: tuple[str, ...], covariates: tuple[str, ...], parts: Sequence[str]
 ) -> Matching:
-    """The matching with other strata, its own covariates rid of the parts."""
+    """The matching with other strata, its own covariates and interactions rid of the parts."""
+    crossed = tuple(names for names in matching.interactions if not {*names} & {*parts})
+    matching = replace(matching, interactions=crossed)
     if not matching.covariates:
         return replace(matching, on=on)
     rest = tuple(name for name in matching.covariates if name not in parts)

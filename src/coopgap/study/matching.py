@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from coopgap.study.section import Section
@@ -17,13 +17,30 @@ from coopgap.study.spec import (
 __all__ = ["KEYS", "matching_covariates", "read_matching"]
 
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "exact": ("on",),
-    "entropy": ("on",),
-    "nearest": ("on", "distance", "covariates", "caliper", "ratio", "replace", "order"),
-    "optimal": ("on", "distance", "covariates", "caliper", "ratio"),
-    "full": ("on", "distance", "covariates", "caliper", "max_comparison", "max_members"),
-    "cardinality": ("on", "covariates", "limit", "time_limit"),
-    "overlap": ("on", "covariates"),
+    "exact": ("on", "interactions"),
+    "entropy": ("on", "interactions"),
+    "nearest": (
+        "on",
+        "distance",
+        "covariates",
+        "caliper",
+        "ratio",
+        "replace",
+        "order",
+        "interactions",
+    ),
+    "optimal": ("on", "distance", "covariates", "caliper", "ratio", "interactions"),
+    "full": (
+        "on",
+        "distance",
+        "covariates",
+        "caliper",
+        "max_comparison",
+        "max_members",
+        "interactions",
+    ),
+    "cardinality": ("on", "covariates", "limit", "time_limit", "interactions"),
+    "overlap": ("on", "covariates", "interactions"),
 }
 """Keys beside `method` that each method takes."""
 
@@ -67,6 +84,8 @@ def read_matching(
         choices["covariates"] = declared or matching_covariates(covariates, choices["on"])
     if not choices["on"] and not choices.get("covariates"):
         raise table.refuse("on", "is absent or empty", "give the variables to match on")
+    known = dict.fromkeys((*covariates, *choices["on"], *choices.get("covariates", ())))
+    choices["interactions"] = tuple(_interactions(table, tuple(known)))
     if "distance" in KEYS[method]:
         choices |= _distance(table, method)
     choices |= _numbers(table)
@@ -81,6 +100,25 @@ def _names(table: Section, key: str, variables: Mapping[str, Variable]) -> tuple
                 key, f"no variable {name} is declared", f"declared: {', '.join(variables)}"
             )
     return names
+
+
+def _interactions(table: Section, known: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Variables that are crossed, each of them one that the model needs anyway."""
+    found: list[frozenset[str]] = []
+    for place, names in table.groups("interactions"):
+        for name in names:
+            if name not in known:
+                raise table.refuse(
+                    place,
+                    f"{name} is no covariate of the model or the matching, and no stratum",
+                    f"allowed: {', '.join(known)}",
+                )
+        if len(names) < 2:
+            raise table.refuse(place, "names fewer than two variables", "allowed: two or more")
+        if frozenset(names) in found:
+            raise table.refuse(place, "stands twice", "allowed: each once")
+        found.append(frozenset(names))
+        yield names
 
 
 def _distance(table: Section, method: str) -> dict[str, Any]:

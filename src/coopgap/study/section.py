@@ -137,6 +137,13 @@ class Section:
                 raise self.refuse(key, f'holds "{value}" twice', "allowed: each once")
         return values
 
+    def groups(self, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Several lists of different texts, each with its place; none where the key is absent."""
+        values = self._list(key, (list,), "lists of texts")
+        for number, value in enumerate(values, start=1):
+            place = f"{key}[{number}]"
+            yield place, Section({place: value}, self.where, (place,)).texts(place)
+
     def numbers(self, key: str) -> tuple[float, ...]:
         """Several numbers; none where the key is absent."""
         values = self._list(key, (int, float), "numbers")

@@ -138,6 +138,8 @@ class Matching:
         Between people, for nearest, optimal and full.
     covariates
         What the distance, the propensity score or the limits of balance are about.
+    interactions
+        Two or more variables each, whose cross-levels have rows of balance too.
     caliper
         Largest allowed difference of linear propensity scores, in their pooled standard
         deviations within groups.
@@ -157,6 +159,7 @@ class Matching:
     on: tuple[str, ...] = ()
     distance: DistanceName = "propensity"
     covariates: tuple[str, ...] = ()
+    interactions: tuple[tuple[str, ...], ...] = ()
     caliper: float | None = None
     ratio: int = 1
     replace: bool = False

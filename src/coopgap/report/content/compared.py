@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coopgap.estimate import DiagnosticRow
+from coopgap.report.content.balance import balance_table, model_label
 from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import balance_name
-from coopgap.report.values import DASH, count, number, percent
+from coopgap.report.values import DASH, count, number
 from coopgap.report.view import View
 from coopgap.report.words import (
     FAMILIES,
@@ -38,12 +39,22 @@ _NOTED = {
     "strata_comparison_only": "Strata with comparison people only",
     "strata_few_comparison": "Strata with few comparison people",
     "comparison_weight_moved": "What the matching changes",
+    "member_weight_moved": "Members the matching moves",
     "largest_smd_after": "Largest difference left",
     "pairs_possible": "One-to-one pairs within strata",
     "pairs_ignoring_strata": "One-to-one pairs without strata",
     "zones_in_model": "Zones in the hierarchical model",
     "gate: retried": "Sampling",
 }
+_STRATA = {
+    "stratum_members_only": "Members without a comparison person",
+    "stratum_few_comparison": "Members with few comparison people",
+}
+"""Diagnostics that name one stratum each."""
+
+_NAMED = 12
+"""Strata that are named; more stand in diagnostics.csv."""
+
 _SENTENCES = ("zones_in_model", "gate: retried")
 """Diagnostics whose note says all."""
 
@@ -70,7 +81,7 @@ def compared_section(view: View, drawn: Sequence[str]) -> Section:
     blocks += _feasibility(view)
     blocks += _not_estimated(view)
     if view.balance:
-        blocks.append(_balance_table(view))
+        blocks.append(balance_table(view))
     names = [balance_name(model) for model in view.in_order(row.model for row in view.balance)]
     blocks += [
         Figure(
@@ -124,7 +135,7 @@ def _feasibility(view: View) -> list[Block]:
                 header=("Model", *(head for _, head in columns)),
                 rows=tuple(
                     (
-                        _model(view, model),
+                        model_label(view, model),
                         *(_value(found.get((model, key)), key) for key, _ in columns),
                     )
                     for model in models
@@ -133,7 +144,7 @@ def _feasibility(view: View) -> list[Block]:
                 mark=view.mark,
             )
         )
-    notes = _notes(view, rows)
+    notes = _notes(view, rows) + _strata(view, rows)
     blocks += [Items(items=notes, brief=False)] if notes else []
     others = [
         row
@@ -144,11 +155,6 @@ def _feasibility(view: View) -> list[Block]:
     ]
     blocks += [_bar_table(view, others)] if others else []
     return blocks
-
-
-def _model(view: View, model: str) -> str:
-    spec = view.spec(model)
-    return readable(model) if spec is None else view.label(spec.outcome)
 
 
 def _value(row: DiagnosticRow | None, key: str) -> str:
@@ -171,6 +177,29 @@ def _notes(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], 
     )
 
 
+def _strata(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], ...]:
+    """Strata that hold members and hardly anybody beside them, by name."""
+    lists: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for kind, name in _STRATA.items():
+        for model in view.in_order(row.model for row in rows):
+            found = [row.diagnostic for row in rows if row.model == model]
+            cells = tuple(one.partition(": ")[2] for one in found if one.startswith(f"{kind}: "))
+            if cells:
+                lists.setdefault((name, cells), []).append(model)
+    models = len({row.model for row in rows})
+    return tuple(
+        (f"{name}.", f"{_first(cells)}." + ("" if len(at) == models else f" ({_models(view, at)})"))
+        for (name, cells), at in lists.items()
+    )
+
+
+def _first(cells: Sequence[str]) -> str:
+    """Names of strata; of many the first, and how many more there are."""
+    named = "; ".join(clean(cell) for cell in cells[:_NAMED])
+    more = len(cells) - _NAMED
+    return f"{named}; and {count(more)} more in diagnostics.csv" if more > 0 else named
+
+
 def _sentence(text: str) -> str:
     return f"{clean(text).rstrip('. ')}."
 
@@ -183,7 +212,7 @@ def _plain(value: float | None) -> str:
 
 
 def _models(view: View, models: Sequence[str]) -> str:
-    return ", ".join(_model(view, model) for model in dict.fromkeys(models))
+    return ", ".join(model_label(view, model) for model in dict.fromkeys(models))
 
 
 def _is_reason(row: DiagnosticRow) -> bool:
@@ -239,7 +268,7 @@ def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
         rows=once(
             [
                 (
-                    _model(view, row.model),
+                    model_label(view, row.model),
                     _bar_name(row.diagnostic),
                     _plain(row.value),
                     _plain(row.bar),
@@ -258,55 +287,3 @@ def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
 def _bar_name(diagnostic: str) -> str:
     name = diagnostic.removeprefix("gate: ")
     return _BARS.get(name, readable(name))
-
-
-def _covariate(view: View, model: str, name: str) -> str:
-    """Its label, marked where it is part of what the outcome is made of."""
-    spec, variable = view.spec(model), view.study.variables.get(name)
-    part = spec and variable and variable.role.get(spec.outcome) == "component"
-    return view.label(name) + (" (component of the outcome)" if part else "")
-
-
-def _balance_table(view: View) -> Table:
-    """Balance of the first model with each design; models with the same numbers are named once."""
-    by_model: dict[str, tuple[tuple[str, ...], ...]] = {}
-    for model in view.in_order(row.model for row in view.balance):
-        by_model[model] = tuple(
-            (
-                _covariate(view, model, row.covariate),
-                clean(row.level),
-                percent(row.member_mean),
-                percent(row.comparison_mean_before),
-                percent(row.comparison_mean_after),
-                number(row.smd_before, 2),
-                number(row.smd_after, 2),
-            )
-            for row in view.balance
-            if row.model == model and row.group == "all"
-        )
-    same: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    for model, lines in by_model.items():
-        same.setdefault(lines, []).append(_model(view, model))
-    several = len(same) > 1
-    rows = [
-        ((f"{line[0]} [{', '.join(models)}]" if several else line[0]), *line[1:])
-        for lines, models in same.items()
-        for line in lines
-    ]
-    return Table(
-        caption="Balance: members kept after matching, and the comparison group before and after",
-        header=(
-            "Variable",
-            "Level",
-            "Members",
-            "Comparison before",
-            "Comparison after",
-            "Difference before",
-            "Difference after",
-        ),
-        rows=once(rows),
-        leading=2,
-        notes=("Differences are standardised mean differences.",),
-        mark=view.mark,
-        brief=False,
-    )

@@ -1,0 +1,123 @@
+"""Balance of a run: declared interactions and components of the outcome, by hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import coopgap
+from coopgap.report.content.balance import balance_table
+from coopgap.report.view import make_view
+from coopgap.survey.example import make_example
+
+PERU = Path(__file__).parents[1] / "models" / "peru"
+MODEL = """
+outcome = "ses_top"
+covariates = ["age_band", "sex", "region"]
+[matching]
+method = "exact"
+on = ["region", "age_band", "sex"]
+interactions = [["age_band", "sex"], ["region", "sex"]]
+"""
+CUTS = [0, 25, 35, 45, 55, 65, 200]
+BANDS = ["<25", "25-34", "35-44", "45-54", "55-64", "65+"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "peru"
+    shutil.copytree(PERU, folder)
+    (folder / "ses_top.toml").write_text(MODEL, encoding="utf-8")
+    return coopgap.run(folder, only=["ses_top", "neighbours"], jobs=1)
+
+
+@pytest.fixture(scope="module")
+def people():
+    """In-person people with their cell and, by hand, the weight that exact cells give them."""
+    data = make_example().data
+    here = data[data["mode"] == "in person"].copy()
+    here["age_band"] = pd.cut(here["age"], CUTS, right=False, labels=BANDS).astype(str)
+    cells = here.groupby(["region", "age_band", "sex"])["member"]
+    members, size = cells.transform("sum"), cells.transform("size")
+    kept = (members > 0) & (members < size)
+    ratio = members / (size - members).clip(lower=1)
+    here["after"] = np.where(kept, np.where(here["member"] == 1, 1.0, ratio), 0.0)
+    return here
+
+
+def expected(people, chosen):
+    """Member mean, comparison means before and after, SMD before and after of an indicator."""
+    member = people["member"] == 1
+    x = chosen.astype(float)
+    p, q = x[member].mean(), x[~member].mean()
+    after = [np.average(x[group], weights=people["after"][group]) for group in (member, ~member)]
+    scale = np.sqrt((p * (1 - p) + q * (1 - q)) / 2)
+    return [after[0], q, after[1], (p - q) / scale, (after[0] - after[1]) / scale]
+
+
+def row(run, covariate, level, group="all", model="ses_top"):
+    table = run.balance
+    (found,) = table[
+        (table["model"] == model)
+        & (table["group"] == group)
+        & (table["covariate"] == covariate)
+        & (table["level"] == level)
+    ].to_dict("records")
+    names = ["member_mean", "comparison_mean_before", "comparison_mean_after"]
+    return [found[name] for name in (*names, "smd_before", "smd_after")]
+
+
+def test_cross_levels_of_declared_interactions_have_rows(run, people):
+    for band, sex in (("25-34", "male"), ("65+", "female")):
+        chosen = (people["age_band"] == band) & (people["sex"] == sex)
+        found = row(run, "age_band:sex", f"{band}:{sex}")
+        assert found == pytest.approx(expected(people, chosen), abs=1e-12)
+    assert abs(row(run, "age_band:sex", "65+:female")[3]) > 0.1
+    assert row(run, "age_band:sex", "65+:female")[4] == pytest.approx(0, abs=1e-12)
+
+
+def test_an_interaction_with_the_region_is_left_out_within_it(run):
+    table = run.balance[run.balance["model"] == "ses_top"]
+    lima = set(table.loc[table["group"] == "region=Lima", "covariate"])
+    assert {"age_band:sex", "sex", "education"} <= lima
+    assert not {"region:sex", "region"} & lima
+    assert "region:sex" in set(table.loc[table["group"] == "all", "covariate"])
+
+
+def test_a_component_that_is_no_covariate_has_rows(run, people):
+    for level in ("none or primary", "university"):
+        chosen = people["education"] == level
+        found = row(run, "education", level)
+        assert found == pytest.approx(expected(people, chosen), abs=1e-12)
+    # It is no covariate: what is left of it is shown and fails no bar.
+    assert max(abs(row(run, "education", level)[4]) for level in ("secondary", "university")) > 0.01
+    bars = run.diagnostics[run.diagnostics["diagnostic"] == "largest_smd_after"]
+    assert bars["passed"].all()
+    others = run.balance[run.balance["model"] == "neighbours"]
+    assert not {"education", "age_band:sex"} & set(others["covariate"])
+
+
+def test_the_report_marks_the_component_and_names_the_interaction(run):
+    rows = balance_table(make_view(run.frames, run.study, run.meta)).rows
+    # A variable is named on its first line. Of two models one is about the class; lines say which.
+    names = [line[0] for line in rows if line[0]]
+    assert names == [
+        "Age",
+        "Sex",
+        "Region",
+        "Type of co-operative",
+        "Age × Sex [Class A or B]",
+        "Region × Sex [Class A or B]",
+        "Education (component of the outcome) [Class A or B]",
+    ]
+    assert sum(line[1] == "25-34:male" for line in rows) == 1
+
+
+def test_the_saved_report_shows_it(run, tmp_path):
+    run.save(tmp_path / "out", ["html"])
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Education (component of the outcome) [Class A or B]" in text
