@@ -139,7 +139,9 @@ def judge_strata(people: int) -> list[Judged]:
 def main() -> None:
     """Time, print and judge."""
     parser = arguments(__doc__)
-    parser.add_argument("--people", type=int, default=STRATA_PEOPLE, help="of each group, in strata")
+    parser.add_argument(
+        "--people", type=int, default=STRATA_PEOPLE, help="of each group, in strata"
+    )
     options = parser.parse_args()
     finish(judge_pairs(), options.results)
     finish(judge_strata(options.people), options.results)
