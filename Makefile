@@ -41,7 +41,8 @@ coverage: .venv/dev.stamp
 	$(BIN)/python tests/coverage/run.py $(ARGS)
 
 # Two runs write the same bytes. Uganda needs the path of the published file in COOPGAP_UGANDA.
-r-fixtures:
+r-fixtures: .venv/fit.stamp
+	$(BIN)/python tests/r/example.py
 	Rscript tests/r/all.R
 	@if [ -n "$$COOPGAP_UGANDA" ]; then \
 	  echo "Rscript tests/r/uganda.R"; Rscript tests/r/uganda.R; \

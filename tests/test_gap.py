@@ -31,6 +31,19 @@ def test_printed_classes_give_the_printed_cumulative_odds_ratios():
         assert found == pytest.approx(expected, abs=5e-4)  # printed to three decimals
 
 
+def test_whole_people_give_their_own_cumulative_odds_ratios():
+    # The same figure as whole people, lowest class first; by hand: a (n - b) / (b (m - a)).
+    member, national = np.array([100, 221, 402, 261, 20]), np.array([341, 271, 271, 90, 30])
+    values = _values(CLASSES, member / member.sum(), national / national.sum())
+    expected = {">=A": 0.659, ">=B": 2.860, ">=C": 3.330, ">=D": 4.657}
+    for start, category in enumerate((">=D", ">=C", ">=B", ">=A"), start=1):
+        a, b = member[start:].sum(), national[start:].sum()
+        by_hand = a * (1003 - b) / (b * (1004 - a))
+        found = values[Quantity.CUMULATIVE_ODDS_RATIO, category, False]
+        assert found == pytest.approx(by_hand, rel=1e-12)
+        assert found == pytest.approx(expected[category], abs=5e-4)
+
+
 def test_superiority_of_agrestis_table():
     # Agresti, ICDA 2e, Table 6.7: Republican against Democrat; recomputed two ways as .645735.
     democrat = np.array([80, 81, 171, 41, 55])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -114,6 +116,67 @@ def test_a_dry_run_does_not_load_the_sampler(tmp_path):
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "0 False False"
+
+
+def test_hooks_are_local_and_those_of_make_check():
+    """Hooks of a repository elsewhere would be fetched at the first commit."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    assert re.findall(r"^\s*-?\s*repo:\s*(\S+)", text, re.MULTILINE) == ["local"]
+    entries = re.findall(r"^\s*entry:\s*(\S+)", text, re.MULTILINE)
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\ncheck:")[2].partition("\n\n")[0]
+    assert entries
+    for entry in entries:
+        assert f"$(BIN)/{entry.removeprefix('.venv/bin/')}" in recipe
+    assert len(re.findall(r"language: system", text)) == len(entries)
+
+
+def make_environment(folder: Path, working: str | None, *options: str):
+    """Make .venv in a folder, with a PATH of shims: all exit 127 but the one that works."""
+    make, shell = shutil.which("make"), shutil.which("sh")
+    if make is None or shell is None:
+        pytest.skip("needs make")
+    shims = folder / "shims"
+    shims.mkdir()
+    names = ("python3", "python3.14", "python3.13", "python3.12", "python", "py")
+    for name in {*names, working or "python"}:
+        body = "exit 127"
+        if name == working:  # asked with -c it answers; asked for an environment it makes a file
+            body = f'test "$1" = -c && exec {sys.executable} "$@"; mkdir -p .venv/bin; '
+            body += "echo made > .venv/bin/python"
+        (shims / name).write_text(f"#!{shell}\n{body}\n", encoding="utf-8")
+        (shims / name).chmod(0o755)
+    for tool in ("mkdir", "sh"):
+        (shims / tool).symlink_to(shutil.which(tool))
+    shutil.copy(ROOT / "Makefile", folder)
+    return subprocess.run(
+        [make, f"SHELL={shell}", ".venv/bin/python", *options],
+        cwd=folder,
+        env={"PATH": str(shims)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shims are shell scripts")
+@pytest.mark.parametrize(
+    ("working", "options"),
+    [("python3", ()), ("python3.12", ()), ("python", ()), ("mine", ("PYTHON=mine",))],
+)
+def test_make_takes_the_interpreter_that_runs(tmp_path, working, options):
+    """A name on the PATH may be a shim with nothing behind it, which exits 127 when run."""
+    done = make_environment(tmp_path, working, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{working} -m venv .venv"]
+    assert (tmp_path / ".venv" / "bin" / "python").read_text() == "made\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shims are shell scripts")
+def test_make_says_so_where_no_interpreter_runs(tmp_path):
+    done = make_environment(tmp_path, None)
+    assert done.returncode == 2
+    assert "found no Python 3.12 or later" in done.stderr
+    assert not (tmp_path / ".venv").exists()
 
 
 @pytest.mark.slow

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import numpy as np
 from benchmark_ordinal import LEVELS, N_LEVELS, simulate
+from judged import Judged, arguments, at_most, beside, finish
 
 from coopgap.regression.bootstrap import bootstrap_margins
 from coopgap.regression.design import design_matrix
@@ -35,17 +35,29 @@ def seconds(people: int, replicates: int, matched: bool) -> tuple[float, int]:
     return time.perf_counter() - start, found.n_failed
 
 
-def main() -> None:
-    """Time and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=2007)
-    parser.add_argument("--replicates", type=int, default=10_000)
-    options = parser.parse_args()
-    print(f"{options.people:,} people, {options.replicates:,} replicates")
+SECONDS, REPLICATES = 60.0, 10_000
+
+
+def judge(people: int, replicates: int) -> list[Judged]:
+    """Seconds beside what is asked of 10,000 replicates."""
+    found = []
     for matched in (False, True):
-        took, failed = seconds(options.people, options.replicates, matched)
-        kind = "matched anew" if matched else "no matching"
-        print(f"{kind:<14}{took:8.1f} s   {failed} failed")
+        took, failed = seconds(people, replicates, matched)
+        kind = ", matched anew in each" if matched else ""
+        what = f"{replicates:,} resamples of zones, {people:,} people{kind}"
+        asked = replicates == REPLICATES
+        found.append(at_most(what, took, SECONDS, "s") if asked else beside(what, took, "s"))
+        found.append(beside("  of which without an estimate", failed, ""))
+    return found
+
+
+def main() -> None:
+    """Time, print and judge."""
+    parser = arguments(__doc__)
+    parser.add_argument("--people", type=int, default=2007)
+    parser.add_argument("--replicates", type=int, default=REPLICATES)
+    options = parser.parse_args()
+    finish(judge(options.people, options.replicates), options.results)
 
 
 if __name__ == "__main__":

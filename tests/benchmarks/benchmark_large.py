@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from judged import Judged, arguments, at_most, beside, finish
 
 from coopgap.families.cells import fit_cells
 from coopgap.plan import sample_for
@@ -19,7 +20,7 @@ from coopgap.survey.example.write import write_example
 from coopgap.survey.read import read_table
 
 
-def rows(n: int = 2_400_000, seed: int = 1) -> list[tuple[str, float, float]]:
+def rows(n: int, seed: int = 1) -> list[tuple[str, float, float]]:
     """(stage, seconds, ratio to reading the file) for the model of class in the Peru study."""
     study = load_study("peru")
     spec = next(model for model in study.models if model.name == "ses")
@@ -58,11 +59,26 @@ def _timed(call):
     return result, time.perf_counter() - started
 
 
+PEOPLE, TIMES = 2_400_000, 3.0
+
+
+def judge(people: int) -> list[Judged]:
+    """Seconds of each stage, and of all after reading together, in times of reading."""
+    stages = rows(people)
+    found = [beside(f"{people:,} people, {name}", seconds, "s") for name, seconds, _ in stages]
+    after = sum(ratio for _, _, ratio in stages[1:])
+    what = "everything after reading, over reading"
+    asked = people == PEOPLE
+    found.append(at_most(what, after, TIMES, "times") if asked else beside(what, after, "times"))
+    return found
+
+
 def main() -> None:
-    """Time and print."""
-    print("2,400,000 people of the free example, from a Parquet file")
-    for stage, seconds, ratio in rows():
-        print(f"  {stage:<28}{seconds:8.2f} s   {ratio:5.2f} of reading")
+    """Time, print and judge: people of the free example, from a Parquet file."""
+    parser = arguments(__doc__)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    options = parser.parse_args()
+    finish(judge(options.people), options.results)
 
 
 if __name__ == "__main__":

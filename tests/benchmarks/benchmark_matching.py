@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from judged import Judged, arguments, at_most, beside, finish
 
 from coopgap.matching.distances import Distance, mahalanobis_points
 from coopgap.matching.nearest import nearest_pairs
@@ -95,30 +96,55 @@ def _in_strata(people: int, strata: int) -> tuple[float, float, int]:
     return seconds, peak, len(pairs)
 
 
-def main() -> None:
-    """Time and print."""
+PAIRS_SECONDS = 1.0
+STRATA_PEOPLE, STRATA_SECONDS, STRATA_GIGABYTES = 50_000, 60.0, 2.0
+
+
+def judge_pairs() -> list[Judged]:
+    """1,004 members and 1,003 comparison people, MatchIt beside them."""
     x, member = simulate(1004, 1003)
     one = np.zeros(member.size, dtype=np.int64)
-    theirs = matchit(x, member)
-    print("1,004 members and 1,003 comparison people, no two alike")
-    for number, (name, distance) in enumerate(
-        (("propensity", by_propensity), ("Mahalanobis", by_mahalanobis))
+    theirs = matchit(x, member) or (None, None)
+    found = []
+    for (name, distance), other in zip(
+        (("propensity", by_propensity), ("Mahalanobis", by_mahalanobis)), theirs, strict=True
     ):
+        best = fastest(lambda distance=distance: optimal_pairs(one, member, distance(x, member)))
+        found.append(at_most(f"optimal pairs, 1,004 x 1,003, {name}", best, PAIRS_SECONDS, "s"))
         ours = fastest(
             lambda distance=distance: nearest_pairs(one, member, distance(x, member), order="data")
         )
-        beside = "MatchIt: not installed"
-        if theirs is not None:
-            beside = f"MatchIt {theirs[number]:.3f} s, ratio {theirs[number] / ours:.1f}"
-        print(f"  nearest, {name:<12}{ours:8.3f} s   {beside}")
-        best = fastest(lambda distance=distance: optimal_pairs(one, member, distance(x, member)))
-        print(f"  optimal, {name:<12}{best:8.3f} s")
+        found.append(beside(f"nearest, 1,004 x 1,003, {name}", ours, "s"))
+        ratio = None if other is None else other / ours
+        found.append(beside(f"nearest, {name}, MatchIt over coopgap", ratio, "times"))
+    return found
+
+
+def judge_strata(people: int) -> list[Judged]:
+    """As many members as comparison people in exact strata, optimal."""
+    found = []
     for strata in (60, 1000):
-        seconds, peak, pairs = in_strata(50_000, strata)
-        print(
-            f"50,000 and 50,000 in {strata:,} strata, optimal: {seconds:.1f} s, "
-            f"peak {peak:.2f} GB, {pairs:,} pairs"
-        )
+        seconds, peak, pairs = in_strata(people, strata)
+        what = f"optimal pairs, {people:,} x {people:,} in {strata:,} strata"
+        memory = "  peak memory of the process"
+        if people == STRATA_PEOPLE:
+            found.append(at_most(what, seconds, STRATA_SECONDS, "s"))
+            found.append(at_most(memory, peak, STRATA_GIGABYTES, "GB"))
+        else:
+            found += [beside(what, seconds, "s"), beside(memory, peak, "GB")]
+        found.append(beside("  pairs", pairs, ""))
+    return found
+
+
+def main() -> None:
+    """Time, print and judge."""
+    parser = arguments(__doc__)
+    parser.add_argument(
+        "--people", type=int, default=STRATA_PEOPLE, help="of each group, in strata"
+    )
+    options = parser.parse_args()
+    finish(judge_pairs(), options.results)
+    finish(judge_strata(options.people), options.results)
 
 
 if __name__ == "__main__":

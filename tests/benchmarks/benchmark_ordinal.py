@@ -8,7 +8,6 @@ the cells. Ratios are to `coopgap`. Fourteen columns: membership and four factor
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from judged import Judged, arguments, at_least, beside, finish
 
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.design import design_matrix
@@ -139,14 +139,35 @@ def rows(sizes: tuple[int, ...], repeats: int = 15) -> list[tuple[int, str, floa
     return table
 
 
+TARGETS = {"clm (people)": 10.0, "OrderedModel": 100.0}
+
+
+def judge(sizes: tuple[int, ...]) -> list[Judged]:
+    """Times, and how many times faster than the others, beside what is asked."""
+    table, found = rows(sizes), []
+    for n in sizes:
+        took = {program: seconds for people, program, seconds, _ in table if people == n}
+        own = took.pop("coopgap")
+        found.append(beside(f"{n:,} people, coopgap", 1000 * own, "ms"))
+        clustered = took.pop("coopgap, zones")
+        found.append(beside(f"{n:,} people, coopgap with zones", 1000 * clustered, "ms"))
+        for program in ("clm (people)", "OrderedModel", "clm (cells)"):
+            seconds = took.get(program)
+            ratio = None if seconds is None else seconds / own
+            what = f"{n:,} people, {program} over coopgap"
+            bar = TARGETS.get(program)
+            found.append(
+                beside(what, ratio, "times") if bar is None else at_least(what, ratio, bar, "times")
+            )
+    return found
+
+
 def main() -> None:
-    """Time and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Time, print and judge."""
+    parser = arguments(__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=[2007, 20070])
-    sizes = tuple(parser.parse_args().sizes)
-    print(f"{'people':>10}  {'program':<16}{'seconds':>10}{'ratio':>9}")
-    for n, program, seconds, ratio in rows(sizes):
-        print(f"{n:>10,}  {program:<16}{seconds:>10.4f}{ratio:>9.1f}")
+    options = parser.parse_args()
+    finish(judge(tuple(options.sizes)), options.results)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import stats
-from simulate import Simulated
+from simulate import AGREE, Setting, Simulated, stratum_of, true_gaps, true_matched_gaps
 
+from coopgap.families.cells import fit_cells
+from coopgap.families.records import CR2_CLUSTERS, Sample
+from coopgap.gap import Margins
+from coopgap.matching.dispatch import match
 from coopgap.regression.bootstrap import bootstrap_margins
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
+from coopgap.study.spec import Matching
 
-__all__ = ["bootstrap_ends", "wald_ends"]
+__all__ = [
+    "PARTS",
+    "Ends",
+    "bootstrap_ends",
+    "default_interval",
+    "logit_ends",
+    "matched_ends",
+    "matched_sample",
+    "wald_ends",
+]
 
 RESAMPLES = 399
+NAMES = ("agree", "strongly agree")
+SHOWN = (2, 3)  # thresholds of the five answers: the printed "agree", and the rarest
+STRATA = ("region", "age", "sex")
 _KINDS = {
     "CR1 t(G-1)": ("CR1", True, False),
     "CR1S t(G-1)": ("CR1S", True, False),
@@ -21,6 +38,15 @@ _KINDS = {
     "CR2 strata Satterthwaite": ("CR2", True, True),
     "HC1 normal": ("HC1", False, False),
 }
+_OFFERED = ("CR1 t(G-1)", "CR2 Satterthwaite")
+
+type Ends = dict[tuple[str, str, str], tuple[float, np.ndarray]]
+"""By gap, interval and threshold: the truth, and (estimate, std_error, lower, upper)."""
+
+
+def default_interval(clusters: int) -> str:
+    """The interval of a run with so many zones."""
+    return _OFFERED[clusters < CR2_CLUSTERS]
 
 
 def _contrasts(n_levels: int) -> np.ndarray:
@@ -29,38 +55,106 @@ def _contrasts(n_levels: int) -> np.ndarray:
     return np.hstack([above, -above])
 
 
-def wald_ends(survey: Simulated, strata: bool) -> dict[str, np.ndarray]:
-    """(estimate, std_error, lower, upper), shape (4, J - 1), by name of the interval."""
-    cells = survey.cells
-    fit = fit_ordinal(survey.x, cells.counts)
-    rows = _contrasts(cells.counts.shape[1])
+def _wald(margins: Margins, row: np.ndarray) -> np.ndarray:
+    estimate = row @ np.concatenate([margins.member, margins.comparison])
+    std_error = np.sqrt(row @ margins.cov @ row)
+    df = margins.df if margins.df_of is None else margins.df_of(row)
+    half = stats.t.ppf(0.975, df) * std_error
+    return np.array([estimate, std_error, estimate - half, estimate + half])
+
+
+def _adjusted(
+    survey: Simulated, counts: np.ndarray, people: np.ndarray, names: tuple[str, ...], strata: bool
+) -> dict[str, Margins]:
+    """Margins by name of the interval."""
+    fit = fit_ordinal(survey.x, counts)
     found = {}
-    for name, (kind, clustered, stratified) in _KINDS.items():
+    for name in names:
+        kind, clustered, stratified = _KINDS[name]
         if stratified and not strata:
             continue
-        margins = standardise(
+        found[name] = standardise(
             fit,
             survey.x,
             0,
             survey.x[:, 0],
-            cells.counts,
-            cells.squares,
+            counts,
+            counts,
             survey.cluster if clustered else None,
             kind=kind,
             strata=survey.region if stratified else None,
-            people=cells.people,
+            people=people,
         )
-        estimate = rows @ np.concatenate([margins.member, margins.comparison])
-        std_error = np.sqrt(np.einsum("qj,jk,qk->q", rows, margins.cov, rows))
-        df = [margins.df if margins.df_of is None else margins.df_of(row) for row in rows]
-        half = stats.t.ppf(0.975, df) * std_error
-        found[name] = np.array([estimate, std_error, estimate - half, estimate + half])
     return found
 
 
-def bootstrap_ends(survey: Simulated, strata: bool, seed: int) -> dict[str, np.ndarray]:
-    """The same for percentile and basic intervals of resampled clusters."""
-    cells = survey.cells
+def wald_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the adjusted ordinal gap, every kind of standard error."""
+    cells, truth = survey.cells, true_gaps(setting)
+    rows = _contrasts(cells.counts.shape[1])
+    found = _adjusted(survey, cells.counts, cells.people, tuple(_KINDS), strata)
+    return {
+        ("adjusted ordinal", name, threshold): (truth[j], _wald(margins, rows[j]))
+        for name, margins in found.items()
+        for j, threshold in zip(SHOWN, NAMES, strict=True)
+    }
+
+
+def logit_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the adjusted gap in two levels: agrees or not."""
+    both = [
+        np.column_stack([part[:, :AGREE].sum(axis=1), part[:, AGREE:].sum(axis=1)])
+        for part in (survey.cells.counts, survey.cells.people)
+    ]
+    truth, (row,) = true_gaps(setting)[AGREE - 1], _contrasts(2)
+    return {
+        ("adjusted logit", name, "agree"): (truth, _wald(margins, row))
+        for name, margins in _adjusted(survey, both[0], both[1], _OFFERED, strata).items()
+    }
+
+
+def matched_sample(survey: Simulated, levels: tuple[str, ...], outcome: np.ndarray) -> Sample:
+    """Exact matching on region, age and sex with these as covariates, as shipped models have."""
+    rows = survey.rows(levels, outcome)
+    matched = match(rows, Matching(method="exact", on=STRATA))
+    return Sample(rows=rows, matched=matched, covariates=STRATA, link="logit", strata=STRATA)
+
+
+def matched_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the matched gap, ordinal and in two levels; the survey is matched here, anew each time.
+
+    The matching weights are then taken as fixed, as a run takes them.
+    """
+    found: Ends = {}
+    two = (survey.outcome >= AGREE).astype(np.int64)
+    for gap, levels, outcome, shown in (
+        ("matched ordinal", tuple("12345"), survey.outcome, SHOWN),
+        ("matched logit", ("no", "yes"), two, (0,)),
+    ):
+        sample = matched_sample(survey, levels, outcome)
+        fitted = fit_cells(sample, sample.weight, matched=True)
+        kept = stratum_of(survey.people)[sample.kept]
+        truth, rows = true_matched_gaps(setting, kept), _contrasts(len(levels))
+        on = fitted.on
+        for name in _OFFERED:
+            margins = standardise(
+                fitted.fit,
+                on.x,
+                0,
+                on.member.astype(float),
+                on.cells.counts,
+                on.cells.squares,
+                on.cluster,
+                kind=_KINDS[name][0],
+            )
+            for j, at, threshold in zip(shown, SHOWN, NAMES, strict=False):
+                found[gap, name, threshold] = truth[at], _wald(margins, rows[j])
+    return found
+
+
+def bootstrap_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the adjusted ordinal gap, percentile and basic intervals of resampled clusters."""
+    cells, truth = survey.cells, true_gaps(setting)
     rows = _contrasts(cells.counts.shape[1])
     found = bootstrap_margins(
         survey.x,
@@ -76,9 +170,23 @@ def bootstrap_ends(survey: Simulated, strata: bool, seed: int) -> dict[str, np.n
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     spread = draws.std(axis=0, ddof=1)
     kind = "strata" if strata else "overall"
-    return {
+    ends = {
         f"bootstrap percentile, {kind}": np.array([estimate, spread, low, high]),
         f"bootstrap basic, {kind}": np.array(
             [estimate, spread, 2 * estimate - high, 2 * estimate - low]
         ),
     }
+    return {
+        ("adjusted ordinal", name, threshold): (truth[j], values[:, j])
+        for name, values in ends.items()
+        for j, threshold in zip(SHOWN, NAMES, strict=True)
+    }
+
+
+PARTS = {
+    "wald": wald_ends,
+    "bootstrap": bootstrap_ends,
+    "logit": logit_ends,
+    "matched": matched_ends,
+}
+"""By name. A block's seed has the place in this order: append only."""

@@ -1,8 +1,8 @@
 """Count how often intervals of the gap cover the true one: `python tests/coverage/run.py`.
 
 Finished blocks are appended to a CSV, so that a run can stop and go on; the table is made from
-all of them. A block's seed follows from its setting and number alone. An interval fails where
-the 99.9 percent Monte Carlo interval of its coverage lies outside [94, 96] percent.
+all of them. A block's seed follows from its setting, part and number alone. An interval fails
+where the 99.9 percent Monte Carlo interval of its coverage lies outside [94, 96] percent.
 """
 
 from __future__ import annotations
@@ -14,69 +14,60 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from intervals import bootstrap_ends, wald_ends
+from intervals import NAMES, PARTS, default_interval
 from scipy import stats
-from simulate import N_ZONES, Setting, simulate, true_gaps
+from simulate import N_ZONES, Setting, simulate
 
 from coopgap.errors import NotEstimable
 
 HERE = Path(__file__).parent
+# A block's seed has the place in this order: append only.
 GRID = [
     Setting(clusters=clusters, zone_sd=zone_sd, zone_gap_sd=zone_gap_sd)
     for clusters, (zone_sd, zone_gap_sd) in product(
-        (N_ZONES, 10), ((0.0, 0.0), (0.25, 0.1), (0.5, 0.3))
+        (N_ZONES, 10, 30), ((0.0, 0.0), (0.25, 0.1), (0.5, 0.3))
     )
 ]
-KEY = ["clusters", "zone_sd", "zone_gap_sd", "interval", "threshold"]
-SHOWN = (2, 3)  # thresholds of the five answers: the printed "agree", and the rarest
-NAMES = {2: "agree", 3: "strongly agree"}
-BLOCK = {"wald": 50, "bootstrap": 5}
+KEY = ["gap", "clusters", "zone_sd", "zone_gap_sd", "interval", "threshold"]
+BLOCK = {"wald": 50, "bootstrap": 5, "logit": 50, "matched": 50}
+SUMS = ["replicates", "covered", "error", "error_squared", "variance", "width"]
 
 
-def run_block(setting: Setting, family: str, number: int) -> pd.DataFrame:
+def run_block(setting: Setting, part: str, number: int) -> pd.DataFrame:
     """Sums over one block of simulated surveys, a row an interval and threshold."""
-    at, kind = GRID.index(setting), list(BLOCK).index(family)
+    at, kind = GRID.index(setting), list(PARTS).index(part)
     rng = np.random.default_rng([20200131, at, kind, number])
-    truth, rows, strata = true_gaps(setting), [], setting.clusters == N_ZONES
-    for _ in range(BLOCK[family]):
+    rows, strata = [], setting.clusters == N_ZONES
+    for _ in range(BLOCK[part]):
         survey = simulate(rng, setting)
         seed = int(rng.integers(2**31))
         try:
-            found = (
-                wald_ends(survey, strata)
-                if family == "wald"
-                else bootstrap_ends(survey, strata, seed)
-            )
+            found = PARTS[part](survey, setting, strata, seed)
         except NotEstimable:
-            found = {"no fit": np.full((4, truth.size), np.nan)}
-        for name, (estimate, std_error, lower, upper) in found.items():
-            for j in SHOWN:
-                error = estimate[j] - truth[j]
-                rows.append(
-                    {
-                        "interval": name,
-                        "threshold": NAMES[j],
-                        "replicates": 1,
-                        "covered": int(lower[j] <= truth[j] <= upper[j]),
-                        "error": error,
-                        "error_squared": error**2,
-                        "variance": std_error[j] ** 2,
-                        "width": upper[j] - lower[j],
-                    }
-                )
-    sums = pd.DataFrame(rows).groupby(["interval", "threshold"], as_index=False).sum()
-    sums.insert(0, "zone_gap_sd", setting.zone_gap_sd)
-    sums.insert(0, "zone_sd", setting.zone_sd)
-    sums.insert(0, "clusters", setting.clusters)
-    sums["family"], sums["block"] = family, number
-    return sums
+            found = {(part, "no fit", ""): (0.0, np.full(4, np.nan))}
+        for (gap, name, threshold), (truth, ends) in found.items():
+            estimate, std_error, lower, upper = ends
+            rows.append(
+                {
+                    "gap": gap,
+                    "interval": name,
+                    "threshold": threshold,
+                    "replicates": 1,
+                    "covered": int(lower <= truth <= upper),
+                    "error": estimate - truth,
+                    "error_squared": (estimate - truth) ** 2,
+                    "variance": std_error**2,
+                    "width": upper - lower,
+                }
+            )
+    sums = pd.DataFrame(rows).groupby(["gap", "interval", "threshold"], as_index=False).sum()
+    place = {name: getattr(setting, name) for name in ("clusters", "zone_sd", "zone_gap_sd")}
+    return sums.assign(**place, part=part, block=number)[[*KEY, *SUMS, "part", "block"]]
 
 
 def table(blocks: pd.DataFrame) -> pd.DataFrame:
     """Coverage in percent with its Monte Carlo error, bias and standard deviation in points."""
-    sums = blocks.groupby(KEY, as_index=False)[
-        ["replicates", "covered", "error", "error_squared", "variance", "width"]
-    ].sum()
+    sums = blocks.groupby(KEY, as_index=False)[SUMS].sum()
     n = sums["replicates"]
     share = sums["covered"] / n
     exact = [
@@ -97,57 +88,86 @@ def table(blocks: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
+def larger_counts(made: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """Of two tables, for each key the row with more replicates; of equals the one just made."""
+    both = pd.concat([made, kept]).sort_values("replicates", ascending=False, kind="stable")
+    return both.drop_duplicates(KEY).sort_values(KEY, ignore_index=True)
+
+
+def defaults(made: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the interval that a run has with so many zones."""
+    return made[made["interval"] == made["clusters"].map(default_interval)]
+
+
 def markdown(made: pd.DataFrame) -> str:
     """The table as the README shows it: a row an interval, an asterisk where it fails."""
     settings = [*dict.fromkeys((s.zone_sd, s.zone_gap_sd) for s in GRID)]
-    columns = [(*setting, threshold) for threshold in NAMES.values() for setting in settings]
+    columns = [(*setting, threshold) for threshold in NAMES for setting in settings]
     heads = [f"{threshold}, {sd:g} and {gap:g}" for sd, gap, threshold in columns]
     lines = [
-        f"| clusters | interval | replicates | {' | '.join(heads)} |",
-        "|" + "---|" * (3 + len(heads)),
+        f"| gap | clusters | interval | replicates | {' | '.join(heads)} |",
+        "|" + "---|" * (4 + len(heads)),
     ]
-    for (clusters, interval), rows in made.groupby(["clusters", "interval"]):
+    for (gap, clusters, interval), rows in made.groupby(["gap", "clusters", "interval"]):
         found = {
             (row.zone_sd, row.zone_gap_sd, row.threshold): f"{row.coverage:.1f}{'*' * row.fails}"
             for row in rows.itertuples()
         }
-        cells = " | ".join(found[column] for column in columns)
+        cells = " | ".join(found.get(column, "") for column in columns)
         least = f"{rows['replicates'].min():,}"
-        lines.append(f"| {clusters} | {interval} | {least} | {cells} |")
-    return "\n".join(lines)
+        name = f"**{interval}**" if interval == default_interval(clusters) else interval
+        lines.append(f"| {gap} | {clusters} | {name} | {least} | {cells} |")
+    return "\n".join([*lines, "", failing_defaults(made)])
+
+
+def failing_defaults(made: pd.DataFrame) -> str:
+    """One sentence that names each setting in which a default fails."""
+    failing = defaults(made)
+    failing = failing[failing["fails"]]
+    places = [
+        f"{row.gap}, {row.clusters} clusters, {row.threshold}, "
+        f"{row.zone_sd:g} and {row.zone_gap_sd:g} ({row.coverage:.1f})"
+        for row in failing.itertuples()
+    ]
+    return f"Defaults that fail: {'; '.join(places) if places else 'none'}."
 
 
 def main() -> None:
     """Run blocks in turn over the grid until each has its replicates or time is up."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--wald", type=int, default=10_000, help="replicates a setting")
-    parser.add_argument("--bootstrap", type=int, default=500, help="replicates a setting")
+    parser.add_argument("--replicates", type=int, default=10_000, help="a setting")
+    parser.add_argument("--bootstrap", type=int, default=500, help="its replicates a setting")
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
+    parser.add_argument("--clusters", nargs="+", type=int, choices=[100, 10, 30])
     parser.add_argument("--minutes", type=float, default=np.inf)
     parser.add_argument("--blocks", type=Path, default=Path("reports/coverage/blocks.csv"))
     parser.add_argument("--table", type=Path, default=HERE / "table.csv")
+    parser.add_argument("--anew", action="store_true", help="keep no row of the present table")
     options = parser.parse_args()
     stop = time.monotonic() + 60 * options.minutes
     options.blocks.parent.mkdir(parents=True, exist_ok=True)
     done: set[tuple[int, float, float, str, int]] = set()
     if options.blocks.exists():
         old = pd.read_csv(options.blocks)
-        done = set(old[[*KEY[:3], "family", "block"]].itertuples(index=False, name=None))
-    wanted = {"wald": options.wald, "bootstrap": options.bootstrap}
+        done = set(old[[*KEY[1:4], "part", "block"]].itertuples(index=False, name=None))
+    wanted = dict.fromkeys(PARTS, options.replicates) | {"bootstrap": options.bootstrap}
     tasks = sorted(
-        (number * BLOCK[family] / wanted[family], at, family, number)
-        for at, family in product(range(len(GRID)), BLOCK)
-        for number in range(-(-wanted[family] // BLOCK[family]))
+        (number * BLOCK[part] / wanted[part], at, part, number)
+        for at, part in product(range(len(GRID)), options.parts)
+        for number in range(-(-wanted[part] // BLOCK[part]))
+        if options.clusters is None or GRID[at].clusters in options.clusters
     )
-    for _, at, family, number in tasks:
+    for _, at, part, number in tasks:
         setting = GRID[at]
-        key = (setting.clusters, setting.zone_sd, setting.zone_gap_sd, family, number)
-        if key in done:
+        if (setting.clusters, setting.zone_sd, setting.zone_gap_sd, part, number) in done:
             continue
         if time.monotonic() > stop:
             break
-        block = run_block(setting, family, number)
+        block = run_block(setting, part, number)
         block.to_csv(options.blocks, mode="a", header=not options.blocks.exists(), index=False)
     made = table(pd.read_csv(options.blocks))
+    if options.table.exists() and not options.anew:
+        made = larger_counts(made, pd.read_csv(options.table))
     made.to_csv(options.table, index=False)
     print(made.to_string(index=False))
     print(markdown(made))

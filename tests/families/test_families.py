@@ -328,6 +328,9 @@ def test_strata_of_exact_matching_are_no_clusters():
     sets, zone = np.arange(8) // 2, np.array([0, 1, 0, 0, 1, 1, 2, 2])
     assert paired(sets, zone, "exact").clusters[1] is None
     assert paired(sets, zone, "cardinality").clusters[1] is None
+    # Nor where no zone is declared: people then, as a cell with one comparison person has no
+    # residual of its own and a sandwich by cells would cover too seldom.
+    assert paired(sets, None, "exact").clusters == (None, None)
 
 
 @pytest.mark.parametrize("family", [Family.MATCHED_LOGIT, Family.LINEAR])

@@ -1,4 +1,5 @@
-# Binary regression: esoph (grouped) and infert (248 women in 83 strata).
+# Binary regression: esoph (grouped), infert (248 women in 83 strata) and lalonde (614 people; whether
+# they earned anything in 1978, clusters by age).
 source("tests/r/common.R")
 library(sandwich)
 
@@ -26,7 +27,7 @@ record <- function(fit, cluster = NULL) {
 }
 
 result <- list()
-for (link in c("logit", "probit")) {
+for (link in c("logit", "probit", "cloglog")) {
   result[[link]] <- list(
     esoph = record(glm(cbind(ncases, ncontrols) ~ alcgp + tobgp + agegp, data = esoph,
                        family = binomial(link), control = tight_glm)),
@@ -38,4 +39,21 @@ for (link in c("logit", "probit")) {
                  family = binomial(link), control = tight_glm), infert$stratum))
   )
 }
+
+lalonde <- read.csv(file.path(data_dir, "lalonde.csv"))
+lalonde$earned <- as.numeric(lalonde$re78 > 0)
+lalonde$thousands <- lalonde$re75 / 1000
+lalonde$race <- factor(lalonde$race, c("white", "black", "hispan"))
+earned <- glm(earned ~ treat + educ + race + married + nodegree + thousands, data = lalonde,
+              family = binomial, control = tight_glm)
+result$lalonde <- record(earned)
+errors <- function(cov) unname(sqrt(diag(cov)))
+result$lalonde$robust <- list(
+  HC0 = errors(vcovHC(earned, "HC0")), HC1 = errors(vcovHC(earned, "HC1")),
+  HC3 = errors(vcovHC(earned, "HC3")),
+  CR0 = errors(vcovCL(earned, lalonde$age, type = "HC0", cadjust = FALSE)),
+  CR1 = errors(vcovCL(earned, lalonde$age, type = "HC0", cadjust = TRUE)),
+  CR1S = errors(vcovCL(earned, lalonde$age, type = "HC1", cadjust = TRUE))
+)
+result$lalonde$n_clusters <- length(unique(lalonde$age))
 write_fixture(result, "binary")

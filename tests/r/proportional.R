@@ -1,8 +1,8 @@
-# Partial proportional odds, likelihood ratios against it, profile intervals, and bias-reduced
-# logits: wine (72 ratings), housing (grouped, 1,681 tenants), soup (1,847 answers, six levels).
+# Partial proportional odds and likelihood ratios against it: wine (72 ratings, 9 judges), housing
+# (grouped, 1,681 tenants), soup (1,847 answers, six levels). Housing's rows and soup's have made
+# clusters: row or answer numbers modulo a number.
 source("tests/r/common.R")
 library(ordinal)
-library(brglm2)
 
 wine <- read.csv(file.path(data_dir, "wine.csv"), stringsAsFactors = TRUE)
 wine$rating <- ordered(wine$rating)
@@ -18,8 +18,27 @@ soup$PRODID <- factor(soup$PRODID)
 soup$DAY <- factor(soup$DAY)
 soup$SOUPFREQ <- factor(soup$SOUPFREQ, c(">1/week", "1-4/month", "<1/month"))
 
+cdf <- list(logit = plogis, probit = pnorm, cloglog = function(eta) -expm1(-exp(eta)))
+
+# Cluster sandwich G/(G-1): sandwich has no scores of nominal effects, so each row's log-likelihood
+# is differentiated numerically (Richardson, ten digits). `tied` and `freed` are one-sided formulas.
+clustered <- function(fit, link, data, tied, freed, answer, weight, cluster) {
+  z <- model.matrix(freed, data)
+  x <- model.matrix(tied, data)[, -1, drop = FALSE]
+  level <- as.integer(answer)
+  rows_at <- function(params) {
+    alpha <- matrix(params[seq_along(fit$alpha.mat)], ncol(z), byrow = TRUE)
+    eta <- z %*% alpha - as.vector(x %*% params[length(fit$alpha.mat) + seq_len(ncol(x))])
+    at <- cbind(0, cdf[[link]](eta), 1)
+    row <- seq_along(level)
+    weight * log(at[cbind(row, level + 1)] - at[cbind(row, level)])
+  }
+  sums <- rowsum(numDeriv::jacobian(rows_at, coef(fit)), cluster)
+  nrow(sums) / (nrow(sums) - 1) * vcov(fit) %*% crossprod(sums) %*% vcov(fit)
+}
+
 # Slopes, freed slopes (clm adds them to the thresholds: minus ours) column by column, thresholds.
-freed_record <- function(fit, freed, cluster = NULL) {
+freed_record <- function(fit, freed, robust) {
   k <- length(fit$beta)
   cuts <- ncol(fit$alpha.mat)
   rows <- match(freed, rownames(fit$alpha.mat))
@@ -28,15 +47,14 @@ freed_record <- function(fit, freed, cluster = NULL) {
   sign <- c(rep(1, k), rep(-1, length(rows) * cuts), rep(1, cuts))
   params <- coef(fit)[order] * sign
   cov <- unname(vcov(fit)[order, order]) * outer(sign, sign)
-  record <- list(params = unname(params), std_errors = sqrt(diag(cov)),
-                 log_likelihood = as.numeric(logLik(fit)))
-  if (!is.null(cluster)) {
-    robust <- sandwich::vcovCL(fit, cluster = cluster, type = "HC0", cadjust = TRUE)
-    record$cluster_std_errors <- unname(sqrt(diag(robust))[order])
-  }
-  record
+  list(params = unname(params), std_errors = sqrt(diag(cov)),
+       log_likelihood = as.numeric(logLik(fit)),
+       cluster_std_errors = unname(sqrt(diag(robust))[order]))
 }
 
+housing$cluster <- (seq_len(nrow(housing)) - 1) %% 13
+soup$cluster <- (seq_len(nrow(soup)) - 1) %% 37
+one <- rep(1, nrow(wine))
 result <- list()
 for (link in c("logit", "probit", "cloglog")) {
   plain <- clm(rating ~ temp, nominal = ~ contact, data = wine, link = link, control = tight)
@@ -46,14 +64,25 @@ for (link in c("logit", "probit", "cloglog")) {
                  control = tight)
   sure <- clm(SURENESS ~ DAY + SOUPFREQ, nominal = ~ PRODID, data = soup, link = link,
               control = tight)
+  by_judge <- function(fit, w) {
+    clustered(fit, link, wine, ~ temp, ~ contact, wine$rating, w, wine$judge)
+  }
+  by_row <- clustered(grouped, link, housing, ~ Type + Cont, ~ Infl, housing$Sat, housing$Freq,
+                      housing$cluster)
+  by_answer <- clustered(sure, link, soup, ~ DAY + SOUPFREQ, ~ PRODID, soup$SURENESS, 1,
+                         soup$cluster)
   result$freed[[link]] <- list(
-    wine = freed_record(plain, "contactyes"),
-    wine_weighted = freed_record(weighted, "contactyes"),
-    housing = freed_record(grouped, c("InflMedium", "InflHigh")),
-    soup = freed_record(sure, paste0("PRODID", 2:6))
+    wine = freed_record(plain, "contactyes", by_judge(plain, one)),
+    wine_weighted = freed_record(weighted, "contactyes", by_judge(weighted, wine$weight)),
+    housing = freed_record(grouped, c("InflMedium", "InflHigh"), by_row),
+    soup = freed_record(sure, paste0("PRODID", 2:6), by_answer)
   )
   all <- clm(SURENESS ~ DAY + SOUPFREQ + PRODID, data = soup, link = link, control = tight)
-  result$soup[[link]] <- clm_record(all)
+  whole <- clm(Sat ~ Infl + Type + Cont, data = housing, weights = Freq, link = link,
+               control = tight)
+  short <- function(record) record[setdiff(names(record), c("cov", "cluster_cov"))]
+  result$soup[[link]] <- short(clm_record(all, soup$cluster))
+  result$housing[[link]] <- short(clm_record(whole, housing$cluster))
 }
 tied <- clm(Sat ~ Infl + Type + Cont, data = housing, weights = Freq, control = tight)
 free <- list(Infl = clm(Sat ~ Type + Cont, nominal = ~ Infl, data = housing, weights = Freq,
@@ -66,19 +95,4 @@ statistic <- sapply(free, function(one) 2 * as.numeric(logLik(one) - logLik(tied
 df <- sapply(free, function(one) length(coef(one)) - length(coef(tied)))
 result$ratio <- list(terms = names(free), statistic = unname(statistic), df = unname(df),
                      p_value = unname(pchisq(statistic, df, lower.tail = FALSE)))
-
-wine$above <- as.integer(wine$rating) >= 2
-housing$high <- housing$Sat == "High"
-reduced <- function(formula, data, weight = rep(1, nrow(data)), link = "logit") {
-  data$w <- weight
-  fit <- glm(formula, family = binomial(link), data = data, weights = w, method = "brglmFit",
-             type = "AS_mean", control = brglmControl(epsilon = 1e-13, maxit = 1000))
-  list(coefficients = unname(coef(fit)), std_errors = unname(sqrt(diag(vcov(fit)))))
-}
-for (link in c("logit", "probit")) {
-  result$reduced[[link]] <- list(
-    wine = reduced(above ~ temp + contact, wine, link = link),
-    housing = reduced(high ~ Infl + Type + Cont, housing, housing$Freq, link = link)
-  )
-}
 write_fixture(result, "proportional")

@@ -14,7 +14,8 @@ record <- function(link, method) {
   found <- survey::svyolr(formula, design, start = start, method = method)
   list(estimates = unname(coef(found)), std_errors = unname(sqrt(diag(vcov(found)))))
 }
-write_fixture(list(
+result <- list(
   version = as.character(packageVersion("survey")),
   logit = record("logit", "logistic"), probit = record("probit", "probit")
-), "survey")
+)
+write_fixture(result, "survey")

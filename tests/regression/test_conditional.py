@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
+from statsmodels.stats.contingency_tables import mcnemar
 
 from coopgap.errors import NotEstimable
 from coopgap.regression.conditional import (
@@ -54,6 +56,35 @@ def test_pairs_give_the_log_ratio_of_discordant_pairs(b, c):
     assert fit.slopes[0] == pytest.approx(np.log(b / c), abs=1e-12)
     assert fit.cov[0, 0] == pytest.approx(1 / b + 1 / c, rel=1e-10)
     assert fit.n_sets_discordant == b + c
+
+
+def test_mcnemar_of_fagerland():
+    """The conditional likelihood's score test of no gap, on pairs, is McNemar's test.
+
+    Fagerland, Lydersen & Laake (2017), package tests: paired 59, 6 / 16, 80 have z -2.132,
+    p .033006, exact .052479, mid-P .034690. Pairs that agree add nothing to the likelihood.
+    """
+    table = np.array([[59, 6], [16, 80]])
+    x = np.tile([[1.0], [0.0]], (161, 1))
+    member, other = np.repeat([(0, 0), (0, 1), (1, 0), (1, 1)], table.ravel(), axis=0).T
+    yes = np.column_stack([1 - member, 1 - other]).ravel()  # rows: members, first column: yes
+    counts, sets = np.column_stack([1 - yes, yes]), np.repeat(np.arange(161), 2)
+    fit = fit_conditional(x, counts, sets)
+    assert fit.n_sets_discordant == 22
+    assert fit.slopes[0] == pytest.approx(np.log(6 / 16), abs=1e-12)
+    nothing = dataclasses.replace(fit, slopes=np.zeros(1))
+    people = np.einsum("cj,cjk->c", counts, conditional_scores(nothing, x, counts, sets, sets))
+    by_set = np.bincount(sets, people)
+    z = by_set.sum() / np.sqrt((by_set**2).sum())
+    assert z == pytest.approx(-2.132, abs=5e-4)
+    assert 2 * stats.norm.sf(abs(z)) == pytest.approx(0.033006, abs=5e-7)
+    favour = int((by_set > 0).sum())
+    exact = stats.binomtest(favour, fit.n_sets_discordant).pvalue
+    assert exact == pytest.approx(0.052479, abs=5e-7)
+    middle = exact - stats.binom.pmf(favour, fit.n_sets_discordant, 0.5)
+    assert middle == pytest.approx(0.034690, abs=5e-7)
+    assert exact == pytest.approx(mcnemar(table, exact=True).pvalue, rel=1e-12)
+    assert z**2 == pytest.approx(mcnemar(table, exact=False, correction=False).statistic)
 
 
 @pytest.mark.parametrize("n_levels", [2, 4])

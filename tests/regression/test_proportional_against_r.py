@@ -1,4 +1,4 @@
-"""R's numbers (tests/r/proportional.R: ordinal 2022.11, brglm2 0.9) on the files R read."""
+"""R's numbers (tests/r: ordinal 2022.11, sandwich 3.0, brglm2 0.9) on the files R read."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from coopgap.regression.reduced import fit_reduced
 
 R = Path(__file__).parents[1] / "r"
 EXPECTED = json.loads((R / "fixtures" / "proportional.json").read_text("utf-8"))
+REDUCED = json.loads((R / "fixtures" / "reduced.json").read_text("utf-8"))
 LINKS = ("logit", "probit", "cloglog")
 # Two programs at convergence: coefficients to 8 digits, standard errors to 6, as both carry more.
 COEFFICIENT = {"rel": 1e-8, "abs": 1e-9}
@@ -61,10 +62,19 @@ def soup():
     return x, np.eye(6)[frame["SURENESS"].astype(int) - 1]
 
 
-def same(fit, expected):
+def modulo(n, number):
+    """Made clusters: row numbers modulo a number, as in tests/r/proportional.R."""
+    return np.arange(n) % number
+
+
+def same(fit, expected, x, counts, cluster):
     assert fit.params == pytest.approx(expected["params"], **COEFFICIENT)
     assert fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
     assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    robust = cluster_covariance(fit.bread, unit_scores(fit, x), counts, counts**2, cluster)
+    # R differentiates each row's log-likelihood numerically.
+    found = np.sqrt(np.diag(robust.cov))
+    assert found == pytest.approx(expected["cluster_std_errors"], **STD_ERROR)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -72,29 +82,37 @@ def same(fit, expected):
 def test_freed_wine(link, weighted):
     x, counts, judge = wine(weighted)
     expected = EXPECTED["freed"][link]["wine_weighted" if weighted else "wine"]
-    same(fit_ordinal(x, counts, link=link, free=(1,)), expected)
+    same(fit_ordinal(x, counts, link=link, free=(1,)), expected, x, counts, judge)
     assert len(np.unique(judge)) == 9
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_freed_housing(link):
     x, counts = housing()
-    same(fit_ordinal(x, counts, link=link, free=(0, 1)), EXPECTED["freed"][link]["housing"])
+    fit = fit_ordinal(x, counts, link=link, free=(0, 1))
+    same(fit, EXPECTED["freed"][link]["housing"], x, counts, modulo(len(x), 13))
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_freed_soup(link):
     x, counts = soup()
-    same(fit_ordinal(x, counts, link=link, free=(3, 4, 5, 6, 7)), EXPECTED["freed"][link]["soup"])
+    fit = fit_ordinal(x, counts, link=link, free=(3, 4, 5, 6, 7))
+    same(fit, EXPECTED["freed"][link]["soup"], x, counts, modulo(len(x), 37))
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_soup(link):
-    x, counts = soup()
-    fit, expected = fit_ordinal(x, counts, link=link), EXPECTED["soup"][link]
+@pytest.mark.parametrize(("name", "n_clusters"), [("soup", 37), ("housing", 13)])
+def test_tied_fits_with_clusters(name, n_clusters, link):
+    x, counts = soup() if name == "soup" else housing()
+    fit, expected = fit_ordinal(x, counts, link=link), EXPECTED[name][link]
     assert fit.slopes == pytest.approx(expected["slopes"], **COEFFICIENT)
     assert fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
     assert fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
+    cluster = modulo(len(x), n_clusters)
+    robust = cluster_covariance(fit.bread, unit_scores(fit, x), counts, counts**2, cluster)
+    found = np.sqrt(np.diag(robust.cov))
+    assert found == pytest.approx(expected["cluster_std_errors"], **STD_ERROR)
+    assert robust.n_clusters == expected["n_clusters"] == n_clusters
 
 
 def test_likelihood_ratios_of_housing():
@@ -119,7 +137,7 @@ def test_bias_reduced_fits_equal_brglm2(name, link):
         x, seen = housing()
         counts = np.column_stack([seen[:, :2].sum(axis=1), seen[:, 2]])
     fit = fit_reduced(x, counts, link=link)
-    expected = EXPECTED["reduced"][link][name]
+    expected = REDUCED[link][name]
     found = [-fit.thresholds[0], *fit.slopes]
     assert found == pytest.approx(expected["coefficients"], **COEFFICIENT)
     errors = [fit.std_errors[-1], *fit.std_errors[:-1]]

@@ -1,0 +1,151 @@
+"""The coverage count: its truths against brute force, its intervals against a run's."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.gap import Contrast
+from coopgap.survey.example.outcomes import linear_predictor
+from coopgap.survey.example.people import draw_people
+from coopgap.vocabulary import Population, Quantity
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def count():
+    """The modules of this folder."""
+    sys.path.insert(0, str(HERE))
+    try:
+        import intervals
+        import run
+        import simulate
+
+        yield {"run": run, "intervals": intervals, "simulate": simulate}
+    finally:
+        sys.path.remove(str(HERE))
+        for name in ("run", "intervals", "simulate"):
+            sys.modules.pop(name, None)
+
+
+def survey(count, at, seed=1):
+    setting = count["run"].GRID[at]
+    return setting, count["simulate"].simulate(np.random.default_rng(seed), setting)
+
+
+def test_true_gaps_by_drawing_people(count):
+    """Members and comparison people of one stratum set, drawn, against the integrals."""
+    module, setting = count["simulate"], count["run"].GRID[2]
+    model, outcome = module.declared(setting)
+    rng = np.random.default_rng(0)
+    people = draw_people(rng, model, (400_000, 400_000, 0), exact=False)
+    thresholds = np.asarray(outcome.thresholds)
+    # Every person in a zone of their own: zones are integrated over.
+    spread = np.where(people.member, np.hypot(setting.zone_sd, setting.zone_gap_sd), 0.5)
+    eta = linear_predictor(people, outcome, None, people.member)
+    latent = eta + spread * rng.normal(size=people.n) + rng.logistic(size=people.n)
+    above = latent[:, None] > thresholds
+    stratum = module.stratum_of(people)
+    share = np.bincount(stratum[people.member], minlength=60)
+    sides = [
+        np.stack([np.bincount(stratum[who], column[who], 60) for column in above.T], axis=1)
+        / np.bincount(stratum[who], minlength=60)[:, None]
+        for who in (people.member, ~people.member)
+    ]
+    for kept in (np.arange(60), np.arange(0, 60, 3)):
+        found = share[kept] @ (sides[0] - sides[1])[kept] / share[kept].sum()
+        # Monte Carlo error of a difference of two shares of 400,000, 130,000 where a third is kept.
+        assert found == pytest.approx(module.true_matched_gaps(setting, kept), abs=0.007)
+    # Schooling differs between the groups: the gap that holds it is another, by a known little.
+    held, free = module.true_gaps(setting), module.true_matched_gaps(setting, np.arange(60))
+    assert (np.abs(held - free) < 0.01).all()
+    assert (held != free).all()
+
+
+@pytest.mark.parametrize(("at", "clusters"), [(1, 100), (4, 10), (7, 30)])
+def test_the_bold_interval_is_the_one_a_run_has(count, at, clusters):
+    """Estimate, standard error and ends are those of the package's own families."""
+    module = count["intervals"]
+    setting, drawn = survey(count, at)
+    assert setting.clusters == clusters == np.unique(drawn.cluster_of).size
+    name = module.default_interval(clusters)
+    levels = tuple("12345")
+    sample = module.matched_sample(drawn, levels, drawn.outcome)
+    one = estimate_matched(sample)
+    found = module.matched_ends(drawn, setting, strata=False, seed=0)
+    for j, threshold in ((2, "agree"), (3, "strongly agree")):
+        interval = one.intervals[
+            Contrast(Quantity.RISK_DIFFERENCE, f">={levels[j + 1]}", j + 1, True)
+        ]
+        _, ends = found["matched ordinal", name, threshold]
+        expected = [interval.estimate, interval.std_error, interval.lower, interval.upper]
+        assert ends == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_the_logit_interval_is_the_one_a_run_has(count, at):
+    module = count["intervals"]
+    setting, drawn = survey(count, at)
+    two = (drawn.outcome >= count["simulate"].AGREE).astype(np.int64)
+    rows = drawn.rows(("no", "yes"), two)
+    sample = module.matched_sample(drawn, ("no", "yes"), two)
+    whole = type(sample)(
+        rows=rows,
+        matched=sample.matched,
+        covariates=tuple(count["simulate"].LEVELS),
+        link="logit",
+        strata=(),
+    )
+    (one,) = estimate_adjusted(whole, (Population.ALL_MEMBERS,))
+    interval = one.intervals[Contrast(Quantity.RISK_DIFFERENCE, "", 1, True)]
+    name = module.default_interval(setting.clusters)
+    _, ends = module.logit_ends(drawn, setting, strata=False, seed=0)[
+        "adjusted logit", name, "agree"
+    ]
+    expected = [interval.estimate, interval.std_error, interval.lower, interval.upper]
+    assert ends == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_block_is_the_same_again_and_counts_what_it_says(count, monkeypatch):
+    run = count["run"]
+    monkeypatch.setitem(run.BLOCK, "matched", 3)
+    setting = run.GRID[7]
+    block = run.run_block(setting, "matched", 2)
+    pd.testing.assert_frame_equal(block, run.run_block(setting, "matched", 2))
+    assert not block.equals(run.run_block(setting, "matched", 3))
+    assert set(block["gap"]) == {"matched ordinal", "matched logit"}
+    assert (block["replicates"] == 3).all()
+    assert (block["covered"] <= 3).all()
+
+
+def test_the_larger_count_stays(count):
+    run = count["run"]
+    table = pd.read_csv(HERE / "table.csv")
+    fewer = table.assign(replicates=table["replicates"] - 1, coverage=0.0)
+    more = table.assign(replicates=table["replicates"] + 1, coverage=0.0)
+    assert (run.larger_counts(fewer, table)["coverage"] > 50).all()
+    assert (run.larger_counts(more, table)["coverage"] == 0).all()
+    assert len(run.larger_counts(table.iloc[:5], table)) == len(table)
+
+
+def test_failing_defaults_are_named(count):
+    run = count["run"]
+    row = {"gap": "adjusted ordinal", "zone_sd": 0.5, "zone_gap_sd": 0.3, "threshold": "agree"}
+    made = pd.DataFrame(
+        [
+            row | {"clusters": 49, "interval": "CR1 t(G-1)", "coverage": 80.0, "fails": True},
+            row
+            | {"clusters": 49, "interval": "CR2 Satterthwaite", "coverage": 95.0, "fails": False},
+            row | {"clusters": 50, "interval": "CR1 t(G-1)", "coverage": 91.0, "fails": True},
+        ]
+    )
+    assert run.failing_defaults(made) == (
+        "Defaults that fail: adjusted ordinal, 50 clusters, agree, 0.5 and 0.3 (91.0)."
+    )
+    assert run.failing_defaults(made.iloc[:2]) == "Defaults that fail: none."
