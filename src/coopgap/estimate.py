@@ -105,7 +105,10 @@ class CoefficientRow:
     upper: float | None = _column("upper limit")
     interval_prob: float | None = _column("coverage probability of the interval")
     interval_kind: IntervalKind | None = _column("confidence or credible")
-    std_error_kind: str = _column("model, HC0, cluster CR1 (zone) or posterior", "")
+    std_error_kind: str = _column(
+        'cluster CR1, cluster CR2, two-way CR1, HC0, with ", bias-reduced" where so, or posterior',
+        "",
+    )
     n_obs: int | None = _column("people in the fit")
     n_clusters: int | None = _column("clusters in the fit")
     r_hat: float | None = _column("rank-normalised split R-hat")

@@ -18,6 +18,7 @@ from coopgap.families.rows import (
     gap_rows,
     infinite_row,
     reason_row,
+    std_errors_row,
 )
 from coopgap.plan import ModelPlan, Plan
 
@@ -50,6 +51,8 @@ class Tables:
             self.coefficients += coefficient_rows(estimate, labels)
             if estimate.correct_decimals is not None:
                 self.diagnostics.append(decimals_row(estimate, labels))
+            if estimate.std_errors:
+                self.diagnostics.append(std_errors_row(estimate, labels))
         if estimate.reason:
             self.diagnostics.append(reason_row(estimate, labels))
         if estimate.constant:

@@ -9,10 +9,12 @@ import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
-from coopgap.families.records import Sample
+from coopgap.families.records import Sample, are_few
+from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, crossing_rows, unit_scores
 from coopgap.regression.design import design_matrix
+from coopgap.regression.information import cluster_information
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.separation import separated_terms
@@ -91,9 +93,10 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFit:
-    """A fit with the cells it was made on."""
+    """A fit with the cells it was made on, and the kind of covariance that its gaps share."""
 
     fit: CumulativeFit
+    kind: CovarianceKind
     covariance: CoefficientCovariance
     on: SampleCells
     infinite: tuple[str, ...]
@@ -127,10 +130,31 @@ def fit_cells(
     fitted = fit_reduced if infinite else fit_ordinal
     fit = fitted(x, cells.counts, people=cells.people, link=sample.link, terms=on.terms, free=free)
     _require_order(fit, x)
+    kind = _kind(on, infinite)
     covariance = cluster_covariance(
-        fit.cov, unit_scores(fit, x), cells.counts, cells.squares, on.cluster, second=on.second
+        fit.cov,
+        unit_scores(fit, x),
+        cells.counts,
+        cells.squares,
+        on.cluster,
+        kind=kind,
+        second=on.second,
+        information=None
+        if kind != "CR2" or on.cluster is None
+        else cluster_information(fit, x, cells.counts, on.cluster),
     )
-    return CellFit(fit=fit, covariance=covariance, on=on, infinite=infinite)
+    return CellFit(fit=fit, kind=kind, covariance=covariance, on=on, infinite=infinite)
+
+
+def _kind(on: SampleCells, infinite: tuple[str, ...]) -> CovarianceKind:
+    """CR2 where zones are few, else CR1; HC0 without zones.
+
+    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
+    """
+    if on.cluster is None:
+        return "HC0"
+    few = are_few(int(np.unique(on.cluster).size))
+    return "CR2" if few and on.second is None and not infinite else "CR1"
 
 
 def _require_order(fit: CumulativeFit, x: FloatArray) -> None:

@@ -99,4 +99,5 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
         constant=tuple(design.terms[at] for at in np.flatnonzero(constant)),
         n_sets=fit.n_sets_discordant,
         n_clusters=n_clusters,
+        std_errors=covariance.kind,
     )

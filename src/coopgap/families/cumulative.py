@@ -13,7 +13,6 @@ import numpy as np
 from coopgap.arrays import BoolArray
 from coopgap.families.cells import CellFit, fit_cells
 from coopgap.families.records import (
-    CR2_CLUSTERS,
     INTERVAL_PROB,
     Coefficient,
     FamilyEstimate,
@@ -41,20 +40,14 @@ def _standardise(result: CellFit, target: BoolArray) -> Margins:
         on.cells.counts,
         on.cells.squares,
         on.cluster,
-        kind="CR2" if _few(result) else None,
+        kind=result.kind,
         second=on.second,
     )
 
 
-def _few(result: CellFit) -> bool:
-    """Whether zones are so few that CR1 intervals of a gap cover too seldom.
-
-    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
-    """
-    on = result.on
-    if on.cluster is None or on.second is not None or result.infinite:
-        return False
-    return bool(np.unique(on.cluster).size < CR2_CLUSTERS)
+def _said(result: CellFit) -> str:
+    """How the standard errors of a fit's gaps are made."""
+    return f"{result.covariance.kind}; covariates of the people standardised over vary too"
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
@@ -77,13 +70,15 @@ def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
             interval=wald(
                 float(value),
                 float(std_error),
-                df=result.covariance.df,
+                df=float(df),
                 prob=INTERVAL_PROB,
                 null=0.0,
             ),
             std_error_kind=kind,
         )
-        for (term, scale), value, std_error in zip(names, fit.params, std_errors, strict=True)
+        for (term, scale), value, std_error, df in zip(
+            names, fit.params, std_errors, result.covariance.coefficient_df, strict=True
+        )
         if np.isfinite(value)
     )
 
@@ -135,6 +130,7 @@ def estimate_adjusted(
             n_clusters=n_clusters,
             correct_decimals=None if number else result.fit.correct_decimals,
             infinite=() if number else result.infinite,
+            std_errors="" if number else _said(result),
         )
 
 
@@ -171,4 +167,5 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
         n_clusters=n_clusters,
         correct_decimals=result.fit.correct_decimals,
         infinite=result.infinite,
+        std_errors=_said(result),
     )

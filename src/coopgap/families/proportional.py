@@ -8,13 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow
-from coopgap.families.cells import SampleCells, fit_cells, sample_cells
+from coopgap.families.cells import CellFit, SampleCells, fit_cells, sample_cells
 from coopgap.families.records import INTERVAL_PROB, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
-from coopgap.regression.covariance import unit_covariance
+from coopgap.regression.covariance import CoefficientCovariance, unit_covariance
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -22,6 +23,7 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
+from coopgap.regression.shift import cr2_shift
 from coopgap.regression.standardise import margin_influence
 from coopgap.vocabulary import Quantity
 
@@ -164,28 +166,35 @@ def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
     """
     free = fit_cells(sample, sample.weight, (0,), matched=True)
     tied = fit_cells(sample, sample.weight, matched=True)
-    on = free.on
-    target = on.member.astype(np.float64)
-    (m_free, i_free), (m_tied, i_tied) = (
-        margin_influence(one.fit, on.x, 0, target, on.cells.counts) for one in (free, tied)
-    )
+    shift, found = _joint(free, tied)
+    n_levels = len(sample.rows.levels)
     chosen = [
         one
         for one in contrasts(sample.rows.levels)
         if one.quantity is Quantity.RISK_DIFFERENCE and one.by_threshold
     ]
-    n_levels = len(sample.rows.levels)
-    picks = np.array([np.arange(n_levels) >= one.level for one in chosen], dtype=np.float64)
-    linear = np.hstack([picks, -picks])
-    found = unit_covariance(
-        (i_free - i_tied) @ linear.T,
-        on.cells.counts,
-        on.cells.squares,
-        on.cluster,
-        second=on.second,
+    result = {}
+    for one in chosen:
+        above = (np.arange(n_levels) >= one.level).astype(np.float64)
+        gradient = np.concatenate([above, -above])
+        result[one] = wald(
+            float(gradient @ shift),
+            float(np.sqrt(max(gradient @ found.cov @ gradient, 0.0))),
+            df=found.df_of(gradient),
+            prob=INTERVAL_PROB,
+            null=0.0,
+        )
+    return result
+
+
+def _joint(free: CellFit, tied: CellFit) -> tuple[FloatArray, CoefficientCovariance]:
+    """Margins of the freed fit minus the tied one's, shape (2J,), with their covariance."""
+    on = free.on
+    target, counts = on.member.astype(np.float64), on.cells.counts
+    if free.kind == tied.kind == "CR2" and on.cluster is not None:
+        return cr2_shift(free.fit, tied.fit, on.x, 0, target, counts, on.cluster)
+    (m_free, i_free), (m_tied, i_tied) = (
+        margin_influence(one.fit, on.x, 0, target, counts) for one in (free, tied)
     )
-    std_errors = np.sqrt(np.diag(found.cov))
-    return {
-        one: wald(float(shift), float(error), df=found.df, prob=INTERVAL_PROB, null=0.0)
-        for one, shift, error in zip(chosen, linear @ (m_free - m_tied), std_errors, strict=True)
-    }
+    found = unit_covariance(i_free - i_tied, counts, on.cells.squares, on.cluster, second=on.second)
+    return m_free - m_tied, found

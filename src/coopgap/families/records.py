@@ -24,6 +24,7 @@ __all__ = [
     "Coefficient",
     "FamilyEstimate",
     "Sample",
+    "are_few",
 ]
 
 INTERVAL_PROB = 0.95
@@ -33,7 +34,7 @@ PAIRED = frozenset({"nearest", "optimal", "full"})
 """Matching methods that choose who stands beside whom: their sets are a way of clustering."""
 
 CR2_CLUSTERS = 50
-"""With fewer clusters standardised gaps have CR2 and Satterthwaite's degrees of freedom: in the
+"""With fewer clusters gaps and coefficients have CR2 and Satterthwaite's degrees of freedom: in the
 coverage table CR1 with 10 clusters covers 86 to 94 percent, with 100 the two are the same."""
 
 FEW_CLUSTERS = 6
@@ -147,6 +148,8 @@ class FamilyEstimate:
         Terms left out because they are constant within every set that holds both answers.
     infinite
         Terms without a finite maximum-likelihood estimate, for which bias was reduced instead.
+    std_errors
+        How the standard errors of its gaps are made; empty where nothing was estimated.
     """
 
     family: Family
@@ -161,8 +164,14 @@ class FamilyEstimate:
     correct_decimals: int | None = None
     constant: tuple[str, ...] = ()
     infinite: tuple[str, ...] = ()
+    std_errors: str = ""
     status: Status = Status.OK
     reason: str = ""
+
+
+def are_few(n_clusters: int | None) -> bool:
+    """Whether clusters are so few that CR1 intervals cover too seldom."""
+    return n_clusters is not None and n_clusters < CR2_CLUSTERS
 
 
 def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:

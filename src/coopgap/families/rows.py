@@ -24,6 +24,7 @@ __all__ = [
     "infinite_row",
     "reason_row",
     "smallest_count",
+    "std_errors_row",
 ]
 
 SMALLEST_COUNT = 10
@@ -177,6 +178,19 @@ def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         diagnostic=f"constant_within_sets: {estimate.family}, {labels.group}",
         value=len(estimate.constant),
         note=f"left out of the conditional fit: {', '.join(estimate.constant)}",
+        source=labels.source,
+    )
+
+
+def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """How the standard errors of a family's gaps are made; `value` is the number of clusters."""
+    few = ", degrees of freedom after Satterthwaite" if "CR2" in estimate.std_errors else ""
+    kind, semicolon, rest = estimate.std_errors.partition(";")
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"std_errors: {estimate.family}",
+        value=estimate.n_clusters,
+        note=f"{kind}{few}{semicolon}{rest}",
         source=labels.source,
     )
 
