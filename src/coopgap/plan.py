@@ -136,6 +136,7 @@ def sample_for(rows: ModelRows, spec: ModelSpec) -> tuple[Sample, str]:
         matched=matched,
         covariates=spec.covariates,
         link=spec.link,
+        fitting=spec.fitting,
         strata=spec.matching.on if spec.matching.method not in ("entropy", "overlap") else (),
     )
     return sample, reason

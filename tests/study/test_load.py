@@ -506,7 +506,8 @@ MODEL_ERRORS = {
     "unknown key, with the nearest": (
         {COVARIATES: f"{COVARIATES}\npopulations = 1"},
         "trust.toml: unknown key populations; allowed: outcome, covariates, link, population, "
-        "matching, hierarchical, variant; did you mean population?",
+        "free, std_errors, fixed, intervals, matching, hierarchical, variant; "
+        "did you mean population?",
     ),
     "no outcome": ({'outcome = "trust"\n': ""}, "trust.toml: outcome: is absent; give a text"),
     "outcome no variable declares": (
@@ -659,7 +660,8 @@ MODEL_ERRORS = {
     ),
     "variant that changes nothing": (
         {'matching = { on = ["age_band", "region"] }\n': ""},
-        "trust.toml: variant[1]: changes nothing; give one of covariates, link, matching",
+        "trust.toml: variant[1]: changes nothing; "
+        "give one of covariates, link, free, std_errors, fixed, matching",
     ),
     "two variants of one name": (
         {"[hierarchical]\n": '[[variant]]\nname = "regions too"\ncovariates = []\n'},

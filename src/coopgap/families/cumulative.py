@@ -12,6 +12,7 @@ import numpy as np
 
 from coopgap.arrays import BoolArray
 from coopgap.families.cells import CellFit, fit_cells
+from coopgap.families.profiles import profile_coefficients
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
@@ -22,6 +23,7 @@ from coopgap.families.records import (
 )
 from coopgap.gap import Margins, estimate_contrasts, wald
 from coopgap.matching.weights import effective_size
+from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.standardise import standardise
 from coopgap.vocabulary import Family, Population, Scale, Status
 
@@ -40,14 +42,21 @@ def _standardise(result: CellFit, target: BoolArray) -> Margins:
         on.cells.counts,
         on.cells.squares,
         on.cluster,
+        fixed=result.fixed,
         kind=result.kind,
         second=on.second,
+        people=on.cells.people,
     )
+
+
+def _by_person(sample: Sample) -> bool:
+    return sample.fitting.std_errors in PERSON_KINDS
 
 
 def _said(result: CellFit) -> str:
     """How the standard errors of a fit's gaps are made."""
-    return f"{result.covariance.kind}; covariates of the people standardised over vary too"
+    over = "are taken as fixed" if result.fixed else "vary too"
+    return f"{result.covariance.kind}; covariates of the people standardised over {over}"
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
@@ -101,13 +110,16 @@ def estimate_adjusted(
     rows = sample.rows
     people = sample.rows.people_by_level()
     require_both_groups(people)
-    n_clusters = count_clusters(sample)
+    n_clusters = count_clusters(sample, by_person=_by_person(sample))
     result = fit_cells(sample, rows.weight)
     targets = {
         Population.MEMBERS: result.on.member & result.on.kept,
         Population.ALL_MEMBERS: result.on.member,
         Population.POOLED: np.ones_like(result.on.member),
     }
+    profiles: tuple[Coefficient, ...] = ()
+    if sample.fitting.intervals == "profile" and not sample.domain:
+        profiles = tuple(profile_coefficients(result, _SCALES[sample.link]))
     family = Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL
     for number, population in enumerate(populations):
         if not targets[population].any():
@@ -125,7 +137,7 @@ def estimate_adjusted(
             population=population,
             people=people,
             intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
-            coefficients=() if number else _coefficients(sample, result),
+            coefficients=() if number else (*_coefficients(sample, result), *profiles),
             ess_comparison=effective_size(rows.weight[~rows.member]),
             n_clusters=n_clusters,
             correct_decimals=None if number else result.fit.correct_decimals,
@@ -152,9 +164,9 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
     rows, kept = sample.rows, sample.kept
     people = rows.people_by_level(kept)
     require_both_groups(people)
-    n_clusters = count_clusters(sample, kept)
+    n_clusters = count_clusters(sample, kept, by_person=_by_person(sample))
     weight = sample.weight
-    result = fit_cells(sample, weight, (0,) if member_free else (), matched=True)
+    result = fit_cells(sample, weight, member_free=member_free, matched=True)
     margins = _standardise(result, result.on.member)
     return FamilyEstimate(
         family=Family.MATCHED_LOGIT if len(rows.levels) == 2 else Family.MATCHED_ORDINAL,

@@ -16,6 +16,7 @@ from coopgap.families.records import INTERVAL_PROB, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.regression.covariance import CoefficientCovariance, unit_covariance
+from coopgap.regression.leverage import root
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -164,7 +165,7 @@ def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
     NotEstimable
         As `fit_cells` for either fit.
     """
-    free = fit_cells(sample, sample.weight, (0,), matched=True)
+    free = fit_cells(sample, sample.weight, member_free=True, matched=True)
     tied = fit_cells(sample, sample.weight, matched=True)
     shift, found = _joint(free, tied)
     n_levels = len(sample.rows.levels)
@@ -192,9 +193,22 @@ def _joint(free: CellFit, tied: CellFit) -> tuple[FloatArray, CoefficientCovaria
     on = free.on
     target, counts = on.member.astype(np.float64), on.cells.counts
     if free.kind == tied.kind == "CR2" and on.cluster is not None:
-        return cr2_shift(free.fit, tied.fit, on.x, 0, target, counts, on.cluster)
+        return cr2_shift(free.fit, tied.fit, on.x, 0, target, counts, on.cluster, fixed=free.fixed)
+    # A covariance of both fits at once has one kind; bias-reduced fits take the plainer.
+    kind = free.kind if free.kind == tied.kind else ("HC1" if on.cluster is None else "CR1")
+    squares = on.cells.squares if kind == "HC3" else None
     (m_free, i_free), (m_tied, i_tied) = (
-        margin_influence(one.fit, on.x, 0, target, counts) for one in (free, tied)
+        margin_influence(one.fit, on.x, 0, target, counts, fixed=one.fixed, squares=squares)
+        for one in (free, tied)
     )
-    found = unit_covariance(i_free - i_tied, counts, on.cells.squares, on.cluster, second=on.second)
+    found = unit_covariance(
+        i_free - i_tied,
+        counts,
+        on.cells.squares,
+        on.cluster,
+        kind=kind,
+        second=on.second,
+        people=on.cells.people,
+        n_params=root(free.fit.bread).shape[1],
+    )
     return m_free - m_tied, found

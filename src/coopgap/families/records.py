@@ -12,7 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.gap import Contrast, Interval
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
-from coopgap.study.spec import LinkName
+from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
 
@@ -55,6 +55,8 @@ class Sample:
         Factors that enter regressions.
     link
         Link of cumulative fits.
+    fitting
+        How the adjusted and matched regressions are fitted.
     strata
         Factors the matching made exact, constant within sets.
     domain
@@ -66,6 +68,7 @@ class Sample:
     covariates: tuple[str, ...]
     link: LinkName
     strata: tuple[str, ...]
+    fitting: Fitting = field(default_factory=Fitting)
     domain: bool = False
 
     @property
@@ -174,8 +177,10 @@ def are_few(n_clusters: int | None) -> bool:
     return n_clusters is not None and n_clusters < CR2_CLUSTERS
 
 
-def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
-    """Clusters among the people kept; None where the study declares no zone.
+def count_clusters(
+    sample: Sample, keep: BoolArray | None = None, *, by_person: bool = False
+) -> int | None:
+    """Clusters among the people kept; None without zones, or where people count as independent.
 
     Raises
     ------
@@ -184,7 +189,7 @@ def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
         has no standard error, with status `few_clusters`.
     """
     zone = sample.rows.zone
-    if zone is None:
+    if zone is None or by_person:
         return None
     n_clusters = int(np.unique(zone if keep is None else zone[keep]).size)
     if n_clusters < FEW_CLUSTERS and not sample.domain:

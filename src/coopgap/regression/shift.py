@@ -51,6 +51,8 @@ def cr2_shift(
     target: FloatArray,
     counts: FloatArray,
     cluster: IntArray,
+    *,
+    fixed: bool = False,
 ) -> tuple[FloatArray, CoefficientCovariance]:
     """Standardised margins of `free` minus those of `tied`, both fitted to the same cells.
 
@@ -58,7 +60,7 @@ def cr2_shift(
     ----------
     free, tied
         From `fit_ordinal` on `x` and `counts`; the freed columns of `tied` are freed in `free`.
-    x, member_column, target, counts, cluster
+    x, member_column, target, counts, cluster, fixed
         As in `standardise`.
 
     Returns
@@ -76,25 +78,25 @@ def cr2_shift(
     """
     both = [predict(one, x, member_column, target, counts) for one in (free, tied)]
     parts = [
-        stacked_scores(one, x, at, counts, cluster)
+        stacked_scores(one, x, at, counts, cluster, fixed=fixed)
         for one, at in zip((free, tied), both, strict=True)
     ]
     information = cluster_information(free, x, counts, cluster)
     left, right = root(free.bread), embedding(free, tied) @ root(tied.bread)
     first, rank = left.shape[1], right.shape[1]
-    m, n = both[0].margins.size, len(information)
-    middle = first + m
-    working, fitted = np.zeros((2, n, middle + rank + m, middle + rank + m))
+    middle, n = parts[0].sums.shape[1], len(information)
+    size = middle + parts[1].sums.shape[1]
+    working, fitted = np.zeros((2, n, size, size))
     working[:, :middle, :middle], fitted[:, :middle, :middle] = parts[0].working, parts[0].fitted
     working[:, middle:, middle:], fitted[:, middle:, middle:] = parts[1].working, parts[1].fitted
     working[:, middle : middle + rank, middle : middle + rank] = right.T @ information @ right
-    away = [at.share[:, None] * (at.each - at.margins) for at in both]
-    # The clusters' shares of the target stand on the diagonal of what fitting takes.
-    held = parts[0].fitted[:, first, first]
-    spread = away[0].T @ (both[1].each - both[1].margins) / both[0].total
-    cross = np.zeros((n, middle, rank + m))
+    cross = np.zeros((n, middle, size - middle))
     cross[:, :first, :rank] = left.T @ information @ right
-    cross[:, first:, rank:] = held[:, None, None] * spread
+    if not fixed:
+        away = both[0].share[:, None] * (both[0].each - both[0].margins)
+        spread = away.T @ (both[1].each - both[1].margins) / both[0].total
+        # A cluster's share of the target stands on the diagonal of what fitting takes.
+        cross[:, first:, rank:] = parts[0].fitted[:, first, first][:, None, None] * spread
     working[:, :middle, middle:] = cross
     working[:, middle:, :middle] = cross.swapaxes(1, 2)
     weights = np.concatenate([parts[0].weights, -parts[1].weights], axis=1)

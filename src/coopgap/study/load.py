@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coopgap.errors import StudyError
+from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
 from coopgap.study.parts import read_benchmarks, read_design, read_group, read_phone
 from coopgap.study.section import Section
@@ -77,6 +78,8 @@ def load_study(study: str | Path) -> Study:
     _check_roles(section, variables, outcomes)
     design = read_design(section, variables)
     _check_regions(models, design)
+    for model in models:
+        check_fitting(model, design)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),

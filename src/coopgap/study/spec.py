@@ -15,14 +15,17 @@ __all__ = [
     "Code",
     "Design",
     "DistanceName",
+    "Fitting",
     "Group",
     "Hierarchical",
+    "IntervalsName",
     "Matching",
     "MatchingMethod",
     "Mode",
     "ModelSpec",
     "Phone",
     "Role",
+    "StdErrorsName",
     "Study",
     "Variable",
     "VariableType",
@@ -38,6 +41,8 @@ MatchingMethod = Literal["exact", "entropy", "nearest", "optimal", "full", "card
 DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
 ChoosingOrder = Literal["largest", "smallest", "data"]
 LinkName = Literal["logit", "probit", "cloglog"]
+StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
+IntervalsName = Literal["wald", "profile"]
 PopulationName = Literal["members", "all_members", "pooled"]
 
 
@@ -168,6 +173,28 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """How the adjusted and matched regressions are fitted.
+
+    Attributes
+    ----------
+    free
+        Covariates freed from proportional odds: their slopes may differ by threshold.
+    std_errors
+        Kind of covariance; `default` is CR2 with few zones, else CR1, and HC0 without zones.
+    fixed
+        Whether the covariates of the people standardised over are taken as fixed.
+    intervals
+        `profile` adds profile likelihood limits of every slope to the coefficients.
+    """
+
+    free: tuple[str, ...] = ()
+    std_errors: StdErrorsName = "default"
+    fixed: bool = False
+    intervals: IntervalsName = "wald"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchical:
     """The hierarchical model by region: its presence asks for the family."""
 
@@ -188,6 +215,7 @@ class ModelSpec:
     population: PopulationName = "members"
     matching: Matching = field(default_factory=Matching)
     hierarchical: Hierarchical | None = None
+    fitting: Fitting = field(default_factory=Fitting)
     variants: tuple[Variant, ...] = ()
 
     @property
