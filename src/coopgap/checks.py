@@ -12,7 +12,7 @@ from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.wild import wild_score_row
 from coopgap.plan import ModelPlan, Plan, sample_for
-from coopgap.sensitivity.again import DOUBLY_ROBUST, variant_rows
+from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
@@ -69,8 +69,9 @@ def _variants(
         sample, _ = sample_for(rows, variant.spec)
         again = matched_estimate(sample)
         tables.sensitivity += variant_rows(variant.name, again, base.intervals, labels)
-    doubly = doubly_estimate(model.sample)
-    tables.sensitivity += variant_rows(DOUBLY_ROBUST, doubly, base.intervals, labels)
+    for name, population in doubly_variants(model.spec):
+        doubly = doubly_estimate(model.sample, population)
+        tables.sensitivity += variant_rows(name, doubly, base.intervals, labels)
 
 
 def _thresholds(

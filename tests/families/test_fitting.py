@@ -188,7 +188,7 @@ def test_chosen_standard_errors_are_those_of_the_engine(kind, fixed):
         assert errors == pytest.approx(np.sqrt(np.diag(covariance.cov)), rel=1e-9)
     assert found.n_clusters == (None if by_person else 60)
     row = std_errors_row(found, LABELS)
-    assert row.diagnostic == "std_errors: matched_ordinal"
+    assert row.diagnostic == "std_errors: matched_ordinal, members"
     assert row.value == found.n_clusters
     assert row.note.startswith(name)
     assert ("taken as fixed" in row.note) == fixed

@@ -257,11 +257,6 @@ STUDY_ERRORS = {
         "study.toml: design.region: no variable regoin is declared; "
         "declared: trust, age_band, region, hungry, helped",
     ),
-    "population file": (
-        {'zone = "zone"': 'zone = "zone"\npopulation = "people.csv"'},
-        "study.toml: design.population: is not available in this version; "
-        "leave it out; gaps are standardised over members",
-    ),
     "a second cluster": (
         {'zone = "zone"': 'zone = "zone"\ncluster = "cooperative"'},
         "study.toml: design.cluster: is not available in this version; name the clusters as zone",
@@ -558,10 +553,10 @@ MODEL_ERRORS = {
         'trust.toml: population: is "everyone"; '
         "allowed: members, all_members, pooled, overlap, poststratified",
     ),
-    "overlap population": (
-        {COVARIATES: f'{COVARIATES}\npopulation = "overlap"'},
-        "trust.toml: population: overlap is not available in this version; "
-        "allowed: members, all_members, pooled",
+    "a declared population that is not declared": (
+        {COVARIATES: f'{COVARIATES}\npopulation = "poststratified"'},
+        "trust.toml: population: is poststratified, but the study declares no population; "
+        'name its file under [design] in study.toml: population = "FILE.csv"',
     ),
     "matching nobody knows": (
         {METHOD: 'method = "greedy"\n'},

@@ -98,15 +98,7 @@ def _body(
                 raise section.refuse(
                     key, f"{one} is the outcome or reads its column", "leave it out"
                 )
-    population = section.choice(
-        "population", (*get_args(PopulationName), "overlap", "poststratified"), "members"
-    )
-    if population not in get_args(PopulationName):
-        raise section.refuse(
-            "population",
-            f"{population} is not available in this version",
-            f"allowed: {', '.join(get_args(PopulationName))}",
-        )
+    population = section.choice("population", get_args(PopulationName), "members")
     link = section.choice("link", get_args(LinkName), "logit")
     return ModelSpec(
         name=name,

@@ -13,12 +13,14 @@ from typing import Literal
 __all__ = [
     "Benchmark",
     "Code",
+    "DeclaredPopulation",
     "Design",
     "DistanceName",
     "Fitting",
     "Group",
     "Hierarchical",
     "IntervalsName",
+    "Margin",
     "Matching",
     "MatchingMethod",
     "Mode",
@@ -43,7 +45,7 @@ ChoosingOrder = Literal["largest", "smallest", "data"]
 LinkName = Literal["logit", "probit", "cloglog"]
 StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
 IntervalsName = Literal["wald", "profile"]
-PopulationName = Literal["members", "all_members", "pooled"]
+PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,26 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """Shares of a population by the levels of some variables.
+
+    `shares` has every combination of their levels, the last variable's moving fastest; they sum
+    to one.
+    """
+
+    variables: tuple[str, ...]
+    shares: Mapping[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredPopulation:
+    """A population by its margins; `file` is the name of its file and says whose it is."""
+
+    file: str
+    margins: tuple[Margin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """How people were sampled.
 
@@ -79,7 +101,7 @@ class Design:
     id: str | None = None
     cluster: str | None = None
     mode: Mode | None = None
-    population: Path | None = None
+    population: DeclaredPopulation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
