@@ -41,9 +41,9 @@ def run(folder):
 def test_the_gap_over_the_declared_population_has_rows_of_its_own(run):
     rows = run.gaps[(run.gaps["family"] == "adjusted_ordinal") & (run.gaps["group"] == "all")]
     assert set(rows["population"]) == {"members", "all_members", "poststratified"}
-    (found,) = run.diagnostics[
-        run.diagnostics["diagnostic"] == f"poststratified: {FILE}"
-    ].to_dict("records")
+    (found,) = run.diagnostics[run.diagnostics["diagnostic"] == f"poststratified: {FILE}"].to_dict(
+        "records"
+    )
     assert found["value"] == 1
     assert FILE in found["note"]
 

@@ -14,6 +14,7 @@ from coopgap.families.rows import (
     Labels,
     coefficient_rows,
     constant_row,
+    cut_rows,
     decimals_row,
     gap_rows,
     infinite_row,
@@ -57,6 +58,7 @@ class Tables:
             self.diagnostics.append(reason_row(estimate, labels))
         if estimate.constant:
             self.diagnostics.append(constant_row(estimate, labels))
+        self.diagnostics += cut_rows(estimate, labels)
         if estimate.infinite:
             self.diagnostics.append(infinite_row(estimate, labels))
 

@@ -22,6 +22,7 @@ __all__ = [
     "INTERVAL_PROB",
     "PAIRED",
     "Coefficient",
+    "CutSets",
     "FamilyEstimate",
     "Sample",
     "are_few",
@@ -132,6 +133,20 @@ class Coefficient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutSets:
+    """One cut of a conditional ordinal fit, by itself.
+
+    `category` is `>=B`; `n_sets` counts the sets that hold both groups and both sides of the cut;
+    `log_odds` is membership's, or None with the `reason`.
+    """
+
+    category: str
+    n_sets: int
+    log_odds: Interval | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyEstimate:
     """What one family says about one sample.
 
@@ -153,6 +168,8 @@ class FamilyEstimate:
         Terms without a finite maximum-likelihood estimate, for which bias was reduced instead.
     std_errors
         How the standard errors of its gaps are made; empty where nothing was estimated.
+    cuts
+        Each cut of a conditional ordinal fit.
     """
 
     family: Family
@@ -168,6 +185,7 @@ class FamilyEstimate:
     constant: tuple[str, ...] = ()
     infinite: tuple[str, ...] = ()
     std_errors: str = ""
+    cuts: tuple[CutSets, ...] = ()
     status: Status = Status.OK
     reason: str = ""
 

@@ -20,6 +20,7 @@ __all__ = [
     "Labels",
     "coefficient_rows",
     "constant_row",
+    "cut_rows",
     "decimals_row",
     "gap_rows",
     "infinite_row",
@@ -207,6 +208,18 @@ def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         note=f"{kind}{few}{semicolon}{rest}",
         source=labels.source,
     )
+
+
+def cut_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[DiagnosticRow]:
+    """Sets that tell something at each cut of a conditional ordinal fit."""
+    for cut in estimate.cuts:
+        yield DiagnosticRow(
+            model=labels.model,
+            diagnostic=f"discordant_sets: {estimate.family}, {cut.category}",
+            value=cut.n_sets,
+            note=cut.reason or "sets that hold both groups and both sides of the cut",
+            source=labels.source,
+        )
 
 
 def infinite_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
