@@ -51,7 +51,8 @@ def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticR
     DiagnosticRow
         `value` is the p-value and `bar` the level it is held against. Likelihood ratios and
         Brant's test take people as independent and are left out where sampling weights differ;
-        the Wald test with zone-clustered covariance stands in either case.
+        the Wald test with zone-clustered covariance stands in either case, for each term and for
+        all of them where there are zones enough.
     """
     made = sample_cells(sample, sample.rows.weight)
     for term, name, test in _tests(sample, made):
@@ -96,13 +97,20 @@ def _tests(sample: Sample, made: SampleCells) -> Iterator[tuple[str, str, _Test]
         if sample.link == "logit":
             yield "member", "Brant", lambda: brant(x, people, made.columns["member"])
             yield "all terms", "Brant", lambda: brant(x, people, every)
-    yield (
-        "member",
-        "Wald",
-        lambda: robust_wald(
-            x, cells.counts, cells.squares, made.cluster, made.columns["member"], sample.link
-        ),
-    )
+    for term, columns in terms.items():
+        yield (
+            term,
+            "Wald",
+            partial(
+                robust_wald,
+                x,
+                cells.counts,
+                cells.squares,
+                made.cluster,
+                columns,
+                sample.link,
+            ),
+        )
 
 
 def _note(test: ProportionalityTest) -> str:
