@@ -19,6 +19,7 @@ from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.resampled import bootstrap_rows
 from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables, model_labels
@@ -120,6 +121,9 @@ def _full_checks(
     if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:
         row = bootstrap_row(model.sample, model_labels(plan, model), seed)
         tables.diagnostics.append(row)
+    tables.sensitivity += bootstrap_rows(
+        model.sample, _matched(estimates), model_labels(plan, model), seed
+    )
     tables.sensitivity += leave_one_rows(
         model.sample,
         _matched(estimates),
