@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import coopgap
@@ -65,3 +66,20 @@ def test_the_report_and_the_record_name_the_population(folder, tmp_path):
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "declared population" in text
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["study_sha256"]
+
+
+def test_covariates_have_coefficients_and_no_row_among_the_gaps(run):
+    """Covariates' coefficients are no findings: gaps.csv compares members and nobody else."""
+    terms = set(run.coefficients["term"])
+    covariates = {term for term in terms if term.startswith(("sex=", "region="))}
+    assert covariates
+    assert "term" not in run.gaps.columns
+    levels = {f"{sign}{level}" for level in "ABCDE" for sign in ("", ">=")} | {""}
+    assert set(run.gaps["category"]) <= levels
+    assert set(run.gaps["comparator"]) <= {"", "comparison", "national"}
+    assert not set(run.gaps["quantity"]) & {"coefficient", "log_odds"}
+    slopes = run.coefficients[run.coefficients["term"].isin(covariates)]["estimate"].dropna()
+    gaps = run.gaps["estimate"].dropna().to_numpy()
+    for slope in slopes:
+        for shown in (slope, -slope, np.exp(slope), np.exp(-slope)):
+            assert not np.isclose(gaps, shown, rtol=1e-9, atol=0).any()
