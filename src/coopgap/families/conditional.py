@@ -28,7 +28,6 @@ from coopgap.regression.conditional import (
 )
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
-from coopgap.regression.setseparation import separated_within_sets
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Family, Quantity, Scale
 
@@ -111,16 +110,8 @@ def _fitted(
     cluster: IntArray | None,
     terms: tuple[str, ...],
 ) -> tuple[ConditionalFit, CoefficientCovariance]:
-    """A conditional fit with its covariance; a separated one is refused by its terms."""
-    try:
-        fit = fit_conditional(x, people, sets, terms=terms)
-    except NotEstimable as error:
-        infinite = separated_within_sets(x, people, sets, terms)
-        if not infinite or "discordant" in error.reason:
-            raise
-        raise NotEstimable(
-            f"separation within sets: no finite estimate for {', '.join(infinite)}"
-        ) from error
+    """A conditional fit with its covariance."""
+    fit = fit_conditional(x, people, sets, terms=terms)
     return fit, conditional_covariance(fit, x, people, sets, cluster)
 
 

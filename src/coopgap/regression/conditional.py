@@ -13,6 +13,7 @@ from coopgap.regression.covariance import CoefficientCovariance, cluster_covaria
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.rank import require_full_rank
 from coopgap.regression.setbatch import SetBatch, SetGroups, batches, group_sets
+from coopgap.regression.setseparation import separated_within_sets
 from coopgap.regression.subsets import subset_moments
 
 __all__ = [
@@ -84,7 +85,8 @@ def fit_conditional(
     ------
     NotEstimable
         If no set is discordant, a column is constant within every set that holds both answers
-        or depends on the others there, or the likelihood has no finite maximum.
+        or depends on the others there, or the likelihood has no finite maximum: the terms that
+        would be infinite are named.
 
     Notes
     -----
@@ -108,7 +110,14 @@ def fit_conditional(
     prepared = batches(groups, groups.x / scale)
     k = groups.x.shape[1]
     total = float(groups.size.sum() * groups.above.shape[1])
-    found = maximise(lambda slopes: _point(prepared, slopes), np.zeros(k), total)
+    try:
+        found = maximise(lambda slopes: _point(prepared, slopes), np.zeros(k), total)
+    except NotEstimable as error:
+        infinite = separated_within_sets(groups, _names(k, terms))
+        if not infinite:
+            raise
+        named = ", ".join(infinite)
+        raise NotEstimable(f"separation within sets: no finite estimate for {named}") from error
     cov = np.linalg.inv(found.point.information) / np.outer(scale, scale)
     n_by_cut = np.zeros(counts.shape[1] - 1, dtype=np.int64)
     n_by_cut[groups.cuts - 1] = by_cut.sum(axis=0)
@@ -157,11 +166,15 @@ def _constant(groups: SetGroups) -> BoolArray:
     return np.asarray(~(np.abs(rows) > 1e-12 * groups.span).any(axis=0))
 
 
+def _names(k: int, terms: Sequence[str] | None) -> list[str]:
+    return [f"column {i + 1}" for i in range(k)] if terms is None else list(terms)
+
+
 def _require_variation(groups: SetGroups, terms: Sequence[str] | None) -> None:
     rows = groups.x[_mixed(groups).any(axis=1)[groups.set]]
     constant = np.flatnonzero(_constant(groups))
     if constant.size:
-        names = [f"column {i + 1}" if terms is None else terms[int(i)] for i in constant]
+        names = [_names(groups.x.shape[1], terms)[int(i)] for i in constant]
         raise NotEstimable(f"{', '.join(names)} constant within sets")
     require_full_rank(np.vstack([rows, -rows]), terms)
 

@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.arrays import FloatArray
 from coopgap.regression.separation import SLACK, recession
-from coopgap.regression.setbatch import SetGroups, group_sets
+from coopgap.regression.setbatch import SetGroups
 
 __all__ = ["separated_within_sets"]
 
 
-def separated_within_sets(
-    x: FloatArray, counts: IntArray, sets: IntArray, terms: Sequence[str]
-) -> tuple[str, ...]:
+def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str, ...]:
     """Terms without a finite estimate in a conditional model.
 
     Parameters
     ----------
-    x, counts, sets, terms
-        As in `fit_conditional`.
+    groups
+        From `group_sets`, columns told apart from one another.
+    terms
+        k names.
 
     Returns
     -------
@@ -38,7 +38,6 @@ def separated_within_sets(
     ----------
     Albert & Anderson (1984), Biometrika 71, 1-10; Konis (2007), for the largest total slack.
     """
-    groups = group_sets(np.asarray(x, dtype=np.float64), counts, sets)
     apart = [*_differences(groups)]
     if not apart:
         return ()
