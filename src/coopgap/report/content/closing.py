@@ -115,10 +115,9 @@ def methods_section(view: View) -> Section:
                 "Intervals are labelled: confidence, credible or bounds. Standard errors of "
                 f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Fits of fewer than "
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
-                "freedom, others CR1; conditional, doubly robust and bias-reduced estimates and "
-                "pairs that cross zones keep CR1. Rows with fewer than 10 "
-                "people behind them are "
-                "suppressed."
+                "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
+                "phone checks, tipping points and pairs that cross zones keep CR1. "
+                "Rows with fewer than 10 people behind them are suppressed."
             )
         )
     ]
