@@ -13,13 +13,14 @@ from coopgap.families.records import FamilyEstimate
 from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
-from coopgap.sensitivity.again import DOUBLY_ROBUST, variant_rows
+from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.resampled import bootstrap_rows
 from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables, model_labels
@@ -78,8 +79,9 @@ def _variants(
                 source=labels.source,
             )
         )
-    doubly = doubly_estimate(model.sample)
-    tables.sensitivity += variant_rows(DOUBLY_ROBUST, doubly, base.intervals, labels)
+    for name, population in doubly_variants(model.spec):
+        doubly = doubly_estimate(model.sample, population)
+        tables.sensitivity += variant_rows(name, doubly, base.intervals, labels)
 
 
 def _thresholds(
@@ -128,6 +130,9 @@ def _full_checks(
     if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:
         row = bootstrap_row(model.sample, model_labels(plan, model), seed)
         tables.diagnostics.append(row)
+    tables.sensitivity += bootstrap_rows(
+        model.sample, _matched(estimates), model_labels(plan, model), seed
+    )
     tables.sensitivity += leave_one_rows(
         model.sample,
         _matched(estimates),

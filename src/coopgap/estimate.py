@@ -95,7 +95,10 @@ class CoefficientRow:
     model: str = _required("model file stem")
     family: Family = _required("how it was estimated")
     outcome: str = _required("variable")
-    term: str = _required("member, member:>=B, VARIABLE=LEVEL, or LEVEL|LEVEL for a threshold")
+    term: str = _required(
+        "member, VARIABLE=LEVEL, either with :>=B where it differs by threshold, "
+        "or LEVEL|LEVEL for a threshold"
+    )
     scale: Scale = _required("scale of the estimate")
     estimate: float | None = _column("coefficient")
     std_error: float | None = _column("standard error, or posterior standard deviation")
@@ -105,7 +108,11 @@ class CoefficientRow:
     upper: float | None = _column("upper limit")
     interval_prob: float | None = _column("coverage probability of the interval")
     interval_kind: IntervalKind | None = _column("confidence or credible")
-    std_error_kind: str = _column("model, HC0, cluster CR1 (zone) or posterior", "")
+    std_error_kind: str = _column(
+        "cluster CR1, cluster CR2, cluster CR1S, two-way CR1, HC0, HC1, HC3, "
+        'with ", bias-reduced" where so; model, profile; posterior',
+        "",
+    )
     n_obs: int | None = _column("people in the fit")
     n_clusters: int | None = _column("clusters in the fit")
     r_hat: float | None = _column("rank-normalised split R-hat")

@@ -23,6 +23,7 @@ from coopgap.families.dispatch import (
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import (
     Labels,
+    population_row,
 )
 from coopgap.headline import headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions
@@ -114,9 +115,12 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
     """Every family of one model, its domains and its balance."""
     tables.diagnostics += model.feasibility
     labels, sample = model_labels(plan, model), model.sample
-    estimates = list(family_estimates(sample, Population(model.spec.population)))
+    declared = plan.study.design.population
+    estimates = list(family_estimates(sample, Population(model.spec.population), declared))
     for estimate in estimates:
         tables.collect(estimate, labels)
+    if declared is not None and model.spec.population == "poststratified":
+        tables.diagnostics.append(population_row(declared, labels))
     for benchmark in plan.study.benchmarks:
         if benchmark.outcome == labels.outcome:
             tables.collect(benchmark_estimate(sample, benchmark), labels)

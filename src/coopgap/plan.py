@@ -135,6 +135,7 @@ def sample_for(rows: ModelRows, spec: ModelSpec) -> Sample:
         matched=matched,
         covariates=spec.covariates,
         link=spec.link,
+        fitting=spec.fitting,
         strata=spec.matching.on if spec.matching.method not in ("entropy", "overlap") else (),
     )
 

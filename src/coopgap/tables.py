@@ -14,10 +14,12 @@ from coopgap.families.rows import (
     Labels,
     coefficient_rows,
     constant_row,
+    cut_rows,
     decimals_row,
     gap_rows,
     infinite_row,
     reason_row,
+    std_errors_row,
 )
 from coopgap.plan import ModelPlan, Plan
 
@@ -50,10 +52,13 @@ class Tables:
             self.coefficients += coefficient_rows(estimate, labels)
             if estimate.correct_decimals is not None:
                 self.diagnostics.append(decimals_row(estimate, labels))
+            if estimate.std_errors:
+                self.diagnostics.append(std_errors_row(estimate, labels))
         if estimate.reason:
             self.diagnostics.append(reason_row(estimate, labels))
         if estimate.constant:
             self.diagnostics.append(constant_row(estimate, labels))
+        self.diagnostics += cut_rows(estimate, labels)
         if estimate.infinite:
             self.diagnostics.append(infinite_row(estimate, labels))
 

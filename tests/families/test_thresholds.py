@@ -117,6 +117,8 @@ def test_tests_find_what_is_unequal_and_only_that():
         "member, Brant",
         "all terms, Brant",
         "member, Wald",
+        "sex, Wald",
+        "all terms, Wald",
     ]
     for name in ("member, likelihood ratio", "member, Brant", "member, Wald"):
         row = found[f"proportional_odds: {name}"]
@@ -132,8 +134,16 @@ def test_differing_weights_leave_only_the_clustered_test():
     weight = np.random.default_rng(1).uniform(0.5, 2, base.rows.n)
     rows = dataclasses.replace(base.rows, weight=weight)
     sample = dataclasses.replace(base, rows=rows, matched=match(rows, Matching(on=("sex",))))
-    (row,) = proportionality_rows(sample, LABELS)
-    assert row.diagnostic == "proportional_odds: member, Wald"
+    rows = list(proportionality_rows(sample, LABELS))
+    assert [row.diagnostic.removeprefix("proportional_odds: ") for row in rows] == [
+        "member, Wald",
+        "sex, Wald",
+        "all terms, Wald",
+    ]
+    assert rows[0].value < 1e-6
+    assert rows[1].value > 0.01
+    assert rows[2].value < 1e-6
+    assert "on 2 and 38 df" in rows[2].note
 
 
 def test_rows_name_the_threshold_and_judge_the_shift():

@@ -10,13 +10,16 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
+from coopgap.gap import contrasts, estimate_contrasts
 from coopgap.regression.binary import fit_logit
 from coopgap.regression.conditional import conditional_covariance, fit_conditional
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.information import unit_information
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.shares import cr2_share_margins
 from coopgap.regression.standardise import standardise
+from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parents[1] / "r"
 LINKS = ("logit", "probit", "cloglog")
@@ -272,6 +275,37 @@ def test_lm_infert_with_absorbed_sets():
     assert fit.n_clusters == expected["n_clusters"]
     alone = fit_linear(*data, sets, None)
     assert alone.std_error == pytest.approx(expected["hc0_std_error"], **STD_ERROR)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cr2_of_absorbed_sets_is_clubsandwichs(weighted):
+    frame, x, case = infert()
+    cluster = (frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64)
+    weight = weights(len(frame)) if weighted else np.ones(len(frame))
+    sets = frame["pooled.stratum"].to_numpy(np.int64)
+    y, member = case[:, 1].astype(float), x[:, 0] > 0
+    expected = fixture("linear")["cr2_weighted" if weighted else "cr2_plain"]
+    fit = fit_linear(y, member, weight, sets, cluster, kind="CR2")
+    assert fit.kind == "cluster CR2"
+    assert fit.estimate == pytest.approx(expected["estimate"], **COEFFICIENT)
+    # With unequal weights clubSandwich takes another root of the same shrinkage.
+    close = 0.02 if weighted else 1e-6
+    assert fit.std_error == pytest.approx(expected["std_error"], rel=close)
+    assert fit.df == pytest.approx(expected["df"], rel=close)
+
+
+def test_cr2_of_shares_is_clubsandwichs_logit_on_membership_alone():
+    frame, x, case = infert()
+    cluster = (frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64)
+    member = x[:, 0] > 0
+    expected = fixture("linear")["cr2_shares"]
+    found = cr2_share_margins(case[:, 1].astype(int), member, np.ones(len(x)), 2, cluster)
+    (ratio,) = (one for one in contrasts(("no", "yes")) if one.quantity is Quantity.ODDS_RATIO)
+    interval = estimate_contrasts(found, ("no", "yes"))[ratio]
+    assert np.log(interval.estimate) == pytest.approx(expected["estimate"], **COEFFICIENT)
+    assert interval.std_error == pytest.approx(expected["std_error"], **STD_ERROR)
+    half = stats.t.ppf(0.975, expected["df"]) * expected["std_error"]
+    assert np.log(interval.upper / interval.estimate) == pytest.approx(half, **STD_ERROR)
 
 
 @pytest.mark.parametrize("link", ["logit", "probit"])

@@ -47,6 +47,29 @@ def test_member_weighted_difference_within_sets_by_hand():
     assert (alone.kind, alone.n_clusters, alone.df) == ("HC0", None, np.inf)
 
 
+def test_cr2_person_by_person():
+    """All dummies built and every cluster's residual projection inverted."""
+    y, member, weight, sets, zone = people(n=300, n_sets=8, n_zones=9)
+    x = np.column_stack([member, sets[:, None] == np.arange(8)]).astype(float)
+    root = np.sqrt(weight)[:, None] * x
+    bread = np.linalg.inv(root.T @ root)
+    hat = root @ bread @ root.T
+    residual = np.sqrt(weight) * y - hat @ (np.sqrt(weight) * y)
+    ends = np.zeros((9, y.size))
+    for g in range(9):
+        here = np.flatnonzero(zone == g)
+        values, vectors = np.linalg.eigh(np.eye(here.size) - hat[np.ix_(here, here)])
+        ends[g, here] = bread[0] @ root[here].T @ (vectors / np.sqrt(values)) @ vectors.T
+    p = ends @ (np.eye(y.size) - hat) @ ends.T
+    fit = fit_linear(y, member, weight, sets, zone, kind="CR2")
+    assert fit.std_error == pytest.approx(np.sqrt(np.square(ends @ residual).sum()), rel=1e-9)
+    assert fit.df == pytest.approx(np.trace(p) ** 2 / np.trace(p @ p), rel=1e-9)
+    assert fit.kind == "cluster CR2"
+    other = fit_linear(y, member, 40 * weight, sets, zone, kind="CR2")
+    assert (other.std_error, other.df) == pytest.approx((fit.std_error, fit.df))
+    assert fit.std_error > fit_linear(y, member, weight, sets, zone).std_error * np.sqrt(8 / 9)
+
+
 def test_without_matching_weights_the_question_is_another():
     # The trap: unweighted absorbed sets weigh each set by its own variance of membership.
     y, member, weight, sets, zone = people()

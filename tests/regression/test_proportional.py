@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from coopgap.errors import NotEstimable
+from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import crossing_rows, probabilities, unit_scores
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.proportional import (
@@ -180,7 +181,7 @@ def test_robust_wald_is_free_of_the_scale_of_weights():
     cluster = np.arange(len(x)) % 12
     one = robust_wald(x, counts, counts, cluster, [0])
     hundred = robust_wald(x, 100 * counts, 100**2 * counts, cluster, [0])
-    assert one.df_error == 11
+    assert (one.df, one.df_error) == (2, 10)  # 12 clusters: 11 less the restrictions but one
     assert one.statistic == pytest.approx(hundred.statistic)
 
 
@@ -203,3 +204,50 @@ def test_two_levels_have_nothing_to_test():
 def test_a_split_without_estimate_is_named():
     with pytest.raises(NotEstimable, match="split above level 1"):
         brant(WINE_X, WINE, [0, 1])
+
+
+def clustered(seed, zones=18, n=900, levels=5):
+    """People of one factor with proportional odds and zones of their own."""
+    rng = np.random.default_rng(seed)
+    zone, level = rng.integers(0, zones, n), rng.integers(0, levels, n)
+    latent = rng.normal(0, 0.4, zones)[zone] + 0.3 * level + rng.logistic(size=n)
+    x = (level[:, None] == np.arange(1, levels)).astype(float)
+    return x, np.eye(3)[np.digitize(latent, [-0.5, 1.2])], zone
+
+
+def test_the_adjusted_f_is_hotellings_scaling_of_the_wald_statistic():
+    x, counts, zone = clustered(0)
+    found = robust_wald(x, counts, counts, zone, [0, 1, 2, 3])
+    fit = fit_ordinal(x, counts, free=(0, 1, 2, 3))
+    cov = cluster_covariance(fit.cov, unit_scores(fit, x), counts, counts, zone).cov
+    apart = np.zeros((4, fit.params.size))
+    for row in range(4):
+        apart[row, 2 * row : 2 * row + 2] = (-1, 1)
+    shift = apart @ fit.params
+    wald = shift @ np.linalg.solve(apart @ cov @ apart.T, shift)
+    assert (found.df, found.df_error) == (4, 14)
+    assert found.statistic == pytest.approx(wald * 14 / (17 * 4))
+    assert found.p_value == pytest.approx(stats.f.sf(wald * 14 / (17 * 4), 4, 14))
+
+
+def test_the_adjusted_f_keeps_its_size_where_the_plain_one_does_not():
+    plain, adjusted = 0, 0
+    for seed in range(150):
+        x, counts, zone = clustered(seed, levels=8)
+        found = robust_wald(x, counts, counts, zone, [*range(7)])
+        adjusted += found.p_value < 0.05
+        plain += stats.f.sf(found.statistic * 17 / 11, 7, 17) < 0.05
+    # 150 draws of a test of size 5 percent reject 15 times or more with probability .01.
+    assert adjusted < 15 <= plain
+
+
+def test_clusters_that_are_all_alike_have_no_covariance():
+    rows, counts = np.tile(WINE_X, (12, 1)), np.tile(WINE + 1, (12, 1))
+    with pytest.raises(NotEstimable, match="singular"):
+        robust_wald(rows, counts, counts, np.repeat(np.arange(12), 4), [0])
+
+
+def test_more_restrictions_than_clusters_carry_are_refused():
+    x, counts, zone = clustered(0, zones=7)
+    with pytest.raises(NotEstimable, match="4 restrictions are too many for 7 clusters"):
+        robust_wald(x, counts, counts, zone, [0, 1, 2, 3])

@@ -262,11 +262,6 @@ STUDY_ERRORS = {
         "study.toml: design.region: no variable regoin is declared; "
         "declared: trust, age_band, region, hungry, helped",
     ),
-    "population file": (
-        {'zone = "zone"': 'zone = "zone"\npopulation = "people.csv"'},
-        "study.toml: design.population: is not available in this version; "
-        "leave it out; gaps are standardised over members",
-    ),
     "a second cluster": (
         {'zone = "zone"': 'zone = "zone"\ncluster = "cooperative"'},
         "study.toml: design.cluster: is not available in this version; name the clusters as zone",
@@ -511,7 +506,8 @@ MODEL_ERRORS = {
     "unknown key, with the nearest": (
         {COVARIATES: f"{COVARIATES}\npopulations = 1"},
         "trust.toml: unknown key populations; allowed: outcome, covariates, link, population, "
-        "matching, hierarchical, variant; did you mean population?",
+        "free, std_errors, fixed, intervals, matching, hierarchical, variant; "
+        "did you mean population?",
     ),
     "no outcome": ({'outcome = "trust"\n': ""}, "trust.toml: outcome: is absent; give a text"),
     "outcome no variable declares": (
@@ -562,10 +558,10 @@ MODEL_ERRORS = {
         'trust.toml: population: is "everyone"; '
         "allowed: members, all_members, pooled, overlap, poststratified",
     ),
-    "overlap population": (
-        {COVARIATES: f'{COVARIATES}\npopulation = "overlap"'},
-        "trust.toml: population: overlap is not available in this version; "
-        "allowed: members, all_members, pooled",
+    "a declared population that is not declared": (
+        {COVARIATES: f'{COVARIATES}\npopulation = "poststratified"'},
+        "trust.toml: population: is poststratified, but the study declares no population; "
+        'name its file under [design] in study.toml: population = "FILE.csv"',
     ),
     "matching nobody knows": (
         {METHOD: 'method = "greedy"\n'},
@@ -696,7 +692,8 @@ MODEL_ERRORS = {
     ),
     "variant that changes nothing": (
         {'matching = { on = ["age_band", "region"] }\n': ""},
-        "trust.toml: variant[1]: changes nothing; give one of covariates, link, matching",
+        "trust.toml: variant[1]: changes nothing; "
+        "give one of covariates, link, free, std_errors, fixed, matching",
     ),
     "two variants of one name": (
         {"[hierarchical]\n": '[[variant]]\nname = "regions too"\ncovariates = []\n'},

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
-from coopgap.families.records import Sample
+from coopgap.families.records import Sample, are_few
+from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, crossing_rows, unit_scores
 from coopgap.regression.design import design_matrix
+from coopgap.regression.information import cluster_information, unit_information
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.separation import separated_terms
+from coopgap.study.spec import StdErrorsName
 from coopgap.survey.cells import Cells, collapse
 
 __all__ = ["CellFit", "SampleCells", "fit_cells", "sample_cells"]
+
+_SHOWN = 5
+"""Combinations that a refusal names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +97,18 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFit:
-    """A fit with the cells it was made on."""
+    """A fit with the cells it was made on, and the kind of covariance that its gaps share."""
 
     fit: CumulativeFit
+    kind: CovarianceKind
     covariance: CoefficientCovariance
     on: SampleCells
     infinite: tuple[str, ...]
+    fixed: bool
 
 
 def fit_cells(
-    sample: Sample, weight: FloatArray, free: tuple[int, ...] = (), *, matched: bool = False
+    sample: Sample, weight: FloatArray, *, member_free: bool = False, matched: bool = False
 ) -> CellFit:
     """Collapse people of positive weight and fit membership and covariates.
 
@@ -108,8 +116,8 @@ def fit_cells(
     ----------
     sample, weight, matched
         As in `sample_cells`.
-    free
-        Positions of columns freed from proportional odds.
+    member_free
+        Free membership from proportional odds, beside the covariates that the model frees.
 
     Returns
     -------
@@ -122,21 +130,104 @@ def fit_cells(
         On a rank-deficient design, one answer, or freed thresholds that cross for somebody.
     """
     on = sample_cells(sample, weight, matched=matched)
-    x, cells = on.x, on.cells
+    if sample.fitting.std_errors in PERSON_KINDS:
+        on = replace(on, cluster=None, second=None)
+    x, cells, free = on.x, on.cells, _free(sample, on, member_free=member_free)
     infinite = separated_terms(x, cells.counts, on.terms, free)
     fitted = fit_reduced if infinite else fit_ordinal
     fit = fitted(x, cells.counts, people=cells.people, link=sample.link, terms=on.terms, free=free)
-    _require_order(fit, x)
+    _require_order(fit, on, sample)
+    kind = _kind(sample.fitting.std_errors, on, infinite)
     covariance = cluster_covariance(
-        fit.cov, unit_scores(fit, x), cells.counts, cells.squares, on.cluster, second=on.second
+        fit.cov,
+        unit_scores(fit, x),
+        cells.counts,
+        cells.squares,
+        on.cluster,
+        kind=kind,
+        second=on.second,
+        information=_information(kind, fit, on),
+        people=cells.people,
     )
-    return CellFit(fit=fit, covariance=covariance, on=on, infinite=infinite)
+    return CellFit(
+        fit=fit,
+        kind=kind,
+        covariance=covariance,
+        on=on,
+        infinite=infinite,
+        fixed=sample.fitting.fixed,
+    )
 
 
-def _require_order(fit: CumulativeFit, x: FloatArray) -> None:
-    """Refuse freed thresholds that cross for somebody, as a member or not."""
-    if fit.free:
-        both = np.vstack([np.column_stack([np.full(len(x), side), x[:, 1:]]) for side in (0, 1)])
-        crossing = crossing_rows(fit, np.unique(both, axis=0))
-        if crossing:
-            raise NotEstimable(f"thresholds cross for {crossing} combinations of covariates")
+def _free(sample: Sample, on: SampleCells, *, member_free: bool) -> tuple[int, ...]:
+    """Positions of freed columns; a domain has no column for what is constant in its strata."""
+    columns = [on.columns.get(name, ()) for name in sample.fitting.free]
+    return tuple(sorted(sum(columns, (0,) if member_free else ())))
+
+
+def _information(kind: CovarianceKind, fit: CumulativeFit, on: SampleCells) -> FloatArray | None:
+    if kind == "CR2" and on.cluster is not None:
+        return cluster_information(fit, on.x, on.cells.counts, on.cluster)
+    return unit_information(fit, on.x) if kind == "HC3" else None
+
+
+def _kind(asked: StdErrorsName, on: SampleCells, infinite: tuple[str, ...]) -> CovarianceKind:
+    """What the model asks for, by default CR2 where zones are few, else CR1; HC0 without zones.
+
+    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
+    """
+    if asked in PERSON_KINDS:
+        return "HC1" if infinite else asked
+    if on.cluster is None:
+        return "HC0"
+    if asked in ("CR1", "CR1S"):
+        return asked
+    few = asked == "CR2" or are_few(int(np.unique(on.cluster).size))
+    return "CR2" if few and on.second is None and not infinite else "CR1"
+
+
+def _require_order(fit: CumulativeFit, on: SampleCells, sample: Sample) -> None:
+    """Refuse freed thresholds that cross for somebody, as a member or not.
+
+    Only freed columns move thresholds apart, so that a combination of theirs crosses or not
+    whatever the other covariates are.
+    """
+    if not fit.free:
+        return
+    freed = on.x[:, list(fit.free)]
+    if 0 in fit.free:
+        at = fit.free.index(0)
+        sides = (np.insert(np.delete(freed, at, axis=1), at, side, axis=1) for side in (0.0, 1.0))
+        freed = np.vstack(list(sides))
+    rows = np.unique(freed, axis=0)
+    every = np.zeros((len(rows), on.x.shape[1]))
+    every[:, list(fit.free)] = rows
+    crossing = [row for row in every if crossing_rows(fit, row[None])]
+    if not crossing:
+        return
+    named = [_combination(row, fit, on, sample) for row in crossing]
+    shown = "; ".join(named[:_SHOWN]) + (" and others" if len(named) > _SHOWN else "")
+    raise NotEstimable(
+        f"thresholds cross for {len(named)} of {len(rows)} combinations of freed terms: {shown}"
+    )
+
+
+def _combination(row: FloatArray, fit: CumulativeFit, on: SampleCells, sample: Sample) -> str:
+    """Levels of the freed variables of one design row."""
+    parts = []
+    for name, columns in on.columns.items():
+        if not set(columns) <= set(fit.free):
+            continue
+        set_to = [column for column in columns if row[column] == 1]
+        if name == "member" and columns == (0,):
+            parts.append("member" if set_to else "comparison")
+        elif set_to:
+            parts.append(on.terms[set_to[0]])
+        else:
+            parts.append(f"{name}={_reference(name, sample)}")
+    return ", ".join(parts)
+
+
+def _reference(name: str, sample: Sample) -> str:
+    """The level that has no column of its own: the first that somebody has."""
+    return sample.rows.factor_levels[name][int(sample.rows.factors[name].min())]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
+    CutSets,
     FamilyEstimate,
     Sample,
     count_clusters,
@@ -17,10 +21,13 @@ from coopgap.families.records import (
 from coopgap.gap import Contrast, Interval, wald
 from coopgap.matching.weights import effective_size
 from coopgap.regression.conditional import (
+    ConditionalFit,
     conditional_covariance,
     constant_within_sets,
+    discordant_sets,
     fit_conditional,
 )
+from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Family, Quantity, Scale
@@ -66,39 +73,90 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     constant = constant_within_sets(design.x, cells.people, sets)
     x = np.column_stack([cells.codes[:, 1].astype(np.float64), design.x[:, ~constant]])
     terms = ("member", *(design.terms[at] for at in np.flatnonzero(~constant)))
-    fit = fit_conditional(x, cells.people, sets, terms=terms)
-    cluster = None if rows.zone is None else cells.codes[:, 2]
-    covariance = conditional_covariance(fit, x, cells.people, sets, cluster)
-    std_errors = np.sqrt(np.diag(covariance.cov))
-
-    def interval(k: int, *, log: bool) -> Interval:
-        value, std_error = float(fit.slopes[k]), float(std_errors[k])
-        return wald(
-            float(np.exp(value)) if log else value,
-            std_error,
-            df=covariance.df,
-            prob=INTERVAL_PROB,
-            null=1.0 if log else 0.0,
-            log=log,
-        )
-
+    data = (x, cells.people, sets, None if rows.zone is None else cells.codes[:, 2])
+    fit, covariance = _fitted(*data, terms)
+    intervals = _intervals(fit, covariance)
+    cuts = tuple(_cuts(*data, terms, rows.levels)) if len(rows.levels) > 2 else ()
     n_levels = len(rows.levels)
     return FamilyEstimate(
         family=Family.CONDITIONAL_LOGIT if n_levels == 2 else Family.CONDITIONAL_ORDINAL,
         population=sample.population,
         people=people,
-        intervals={conditional_contrast(n_levels): interval(0, log=True)},
+        intervals={conditional_contrast(n_levels): _ratio(fit, covariance)},
         coefficients=tuple(
             Coefficient(
                 term=term,
                 scale=Scale.LOG_ODDS,
-                interval=interval(k, log=False),
+                interval=interval,
                 std_error_kind=covariance.kind,
             )
-            for k, term in enumerate(terms)
+            for term, interval in [
+                *zip(terms, intervals, strict=True),
+                *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
+            ]
+            if interval is not None
         ),
+        cuts=cuts,
         ess_comparison=effective_size((~rows.member).astype(np.float64)),
         constant=tuple(design.terms[at] for at in np.flatnonzero(constant)),
         n_sets=fit.n_sets_discordant,
         n_clusters=n_clusters,
+        std_errors=covariance.kind,
     )
+
+
+def _fitted(
+    x: FloatArray,
+    people: IntArray,
+    sets: IntArray,
+    cluster: IntArray | None,
+    terms: tuple[str, ...],
+) -> tuple[ConditionalFit, CoefficientCovariance]:
+    """A conditional fit with its covariance."""
+    fit = fit_conditional(x, people, sets, terms=terms)
+    return fit, conditional_covariance(fit, x, people, sets, cluster)
+
+
+def _intervals(fit: ConditionalFit, covariance: CoefficientCovariance) -> list[Interval]:
+    """Each slope with its interval."""
+    return [
+        wald(float(value), float(error), df=covariance.df, prob=INTERVAL_PROB, null=0.0)
+        for value, error in zip(fit.slopes, np.sqrt(np.diag(covariance.cov)), strict=True)
+    ]
+
+
+def _ratio(fit: ConditionalFit, covariance: CoefficientCovariance) -> Interval:
+    """Membership's odds ratio."""
+    value, error = float(fit.slopes[0]), float(np.sqrt(covariance.cov[0, 0]))
+    ratio = float(np.exp(value))
+    return wald(ratio, error, df=covariance.df, prob=INTERVAL_PROB, null=1.0, log=True)
+
+
+def _cuts(
+    x: FloatArray,
+    people: IntArray,
+    sets: IntArray,
+    cluster: IntArray | None,
+    terms: tuple[str, ...],
+    levels: tuple[str, ...],
+) -> Iterator[CutSets]:
+    """Each cut by itself: a conditional logit on its own discordant sets."""
+    for level in range(1, len(levels)):
+        category = f">={levels[level]}"
+        by_side = np.column_stack([people[:, :level].sum(axis=1), people[:, level:].sum(axis=1)])
+        constant = constant_within_sets(x, by_side, sets)
+        kept = tuple(term for term, out in zip(terms, constant, strict=True) if not out)
+        if constant[0]:
+            yield CutSets(category=category, n_sets=0, reason="no discordant set")
+            continue
+        try:
+            fit, covariance = _fitted(x[:, ~constant], by_side, sets, cluster, kept)
+        except NotEstimable as error:
+            n_sets = discordant_sets(x, by_side, sets)
+            yield CutSets(category=category, n_sets=n_sets, reason=error.reason)
+            continue
+        yield CutSets(
+            category=category,
+            n_sets=fit.n_sets_discordant,
+            log_odds=_intervals(fit, covariance)[0],
+        )

@@ -10,10 +10,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.arrays import FloatArray
+from coopgap.errors import NotEstimable
 from coopgap.families.cells import CellFit, fit_cells
+from coopgap.families.profiles import profile_coefficients
 from coopgap.families.records import (
-    CR2_CLUSTERS,
     INTERVAL_PROB,
     Coefficient,
     FamilyEstimate,
@@ -22,40 +23,44 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
+from coopgap.families.targets import target_weights
 from coopgap.gap import Margins, estimate_contrasts, wald
 from coopgap.matching.weights import effective_size
+from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.standardise import standardise
-from coopgap.vocabulary import Family, Population, Scale, Status
+from coopgap.study.spec import DeclaredPopulation
+from coopgap.vocabulary import Family, Population, Scale
 
 __all__ = ["estimate_adjusted", "estimate_matched"]
 
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 
 
-def _standardise(result: CellFit, target: BoolArray) -> Margins:
+def _standardise(result: CellFit, target: FloatArray, *, fixed: bool) -> Margins:
     on = result.on
     return standardise(
         result.fit,
         on.x,
         0,
-        target.astype(np.float64),
+        target,
         on.cells.counts,
         on.cells.squares,
         on.cluster,
-        kind="CR2" if _few(result) else None,
+        fixed=fixed,
+        kind=result.kind,
         second=on.second,
+        people=on.cells.people,
     )
 
 
-def _few(result: CellFit) -> bool:
-    """Whether zones are so few that CR1 intervals of a gap cover too seldom.
+def _by_person(sample: Sample) -> bool:
+    return sample.fitting.std_errors in PERSON_KINDS
 
-    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
-    """
-    on = result.on
-    if on.cluster is None or on.second is not None or result.infinite:
-        return False
-    return bool(np.unique(on.cluster).size < CR2_CLUSTERS)
+
+def _said(result: CellFit, *, fixed: bool) -> str:
+    """How the standard errors of a fit's gaps are made."""
+    over = "are taken as fixed" if fixed else "vary too"
+    return f"{result.covariance.kind}; covariates of the people standardised over {over}"
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
@@ -78,26 +83,40 @@ def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
             interval=wald(
                 float(value),
                 float(std_error),
-                df=result.covariance.df,
+                df=float(df),
                 prob=INTERVAL_PROB,
                 null=0.0,
             ),
             std_error_kind=kind,
         )
-        for (term, scale), value, std_error in zip(names, fit.params, std_errors, strict=True)
+        for (term, scale), value, std_error, df in zip(
+            names, fit.params, std_errors, result.covariance.coefficient_df, strict=True
+        )
         if np.isfinite(value)
     )
 
 
 def estimate_adjusted(
-    sample: Sample, populations: tuple[Population, ...]
+    sample: Sample,
+    populations: tuple[Population, ...],
+    declared: DeclaredPopulation | None = None,
 ) -> Iterator[FamilyEstimate]:
     """Regression on every complete in-person row, standardised over each population.
+
+    Parameters
+    ----------
+    sample
+        The whole model, or a domain.
+    populations
+        Whose covariates. The weights that make overlap or a declared population of the sample
+        are taken as fixed, and over a declared population the covariates too.
+    declared
+        Margins of the declared population.
 
     Yields
     ------
     FamilyEstimate
-        One a population; the coefficients come with the first.
+        One a population; the coefficients come with the first that can be had.
 
     Raises
     ------
@@ -107,36 +126,40 @@ def estimate_adjusted(
     rows = sample.rows
     people = sample.rows.people_by_level()
     require_both_groups(people)
-    n_clusters = count_clusters(sample)
+    n_clusters = count_clusters(sample, by_person=_by_person(sample))
     result = fit_cells(sample, rows.weight)
-    targets = {
-        Population.MEMBERS: result.on.member & result.on.kept,
-        Population.ALL_MEMBERS: result.on.member,
-        Population.POOLED: np.ones_like(result.on.member),
-    }
+    profiles: tuple[Coefficient, ...] = ()
+    if sample.fitting.intervals == "profile" and not sample.domain:
+        profiles = tuple(profile_coefficients(result, _SCALES[sample.link]))
     family = Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL
-    for number, population in enumerate(populations):
-        if not targets[population].any():
+    first = True
+    for population in populations:
+        try:
+            target = target_weights(sample, result.on, population, declared)
+        except NotEstimable as error:
             yield FamilyEstimate(
                 family=family,
                 population=population,
                 people=people,
-                status=Status.NOT_ESTIMABLE,
-                reason=sample.matched.reason or "the matching keeps no member to standardise over",
+                status=error.status,
+                reason=error.reason,
             )
             continue
-        margins = _standardise(result, targets[population])
+        fixed = result.fixed or population is Population.POSTSTRATIFIED
+        margins = _standardise(result, target, fixed=fixed)
         yield FamilyEstimate(
             family=family,
             population=population,
             people=people,
             intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
-            coefficients=() if number else _coefficients(sample, result),
+            coefficients=(*_coefficients(sample, result), *profiles) if first else (),
             ess_comparison=effective_size(rows.weight[~rows.member]),
             n_clusters=n_clusters,
-            correct_decimals=None if number else result.fit.correct_decimals,
-            infinite=() if number else result.infinite,
+            correct_decimals=result.fit.correct_decimals if first else None,
+            infinite=result.infinite if first else (),
+            std_errors=_said(result, fixed=fixed),
         )
+        first = False
 
 
 def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEstimate:
@@ -158,10 +181,10 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
     rows, kept = sample.rows, sample.kept
     people = rows.people_by_level(kept)
     require_both_groups(people)
-    n_clusters = count_clusters(sample, kept)
+    n_clusters = count_clusters(sample, kept, by_person=_by_person(sample))
     weight = sample.weight
-    result = fit_cells(sample, weight, (0,) if member_free else (), matched=True)
-    margins = _standardise(result, result.on.member)
+    result = fit_cells(sample, weight, member_free=member_free, matched=True)
+    margins = _standardise(result, result.on.member.astype(np.float64), fixed=result.fixed)
     return FamilyEstimate(
         family=Family.MATCHED_LOGIT if len(rows.levels) == 2 else Family.MATCHED_ORDINAL,
         population=sample.population,
@@ -173,4 +196,5 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
         n_clusters=n_clusters,
         correct_decimals=result.fit.correct_decimals,
         infinite=result.infinite,
+        std_errors=_said(result, fixed=result.fixed),
     )

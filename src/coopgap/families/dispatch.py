@@ -14,7 +14,7 @@ from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.unadjusted import estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
-from coopgap.study.spec import Benchmark, ModelSpec
+from coopgap.study.spec import Benchmark, DeclaredPopulation, ModelSpec
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
 
@@ -90,7 +90,9 @@ def _attempt(
 
 
 def family_estimates(
-    sample: Sample, extra: Population = Population.MEMBERS
+    sample: Sample,
+    extra: Population = Population.MEMBERS,
+    declared: DeclaredPopulation | None = None,
 ) -> Iterator[FamilyEstimate]:
     """Every family that the outcome's levels call for.
 
@@ -100,13 +102,17 @@ def family_estimates(
         The whole model.
     extra
         A further population the adjusted regression is standardised over.
+    declared
+        Margins of the declared population, for `poststratified`.
     """
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
     unadjusted, adjusted, matched, conditional, linear = names
     over = tuple(dict.fromkeys((Population.MEMBERS, Population.ALL_MEMBERS, extra)))
     inside = (sample.population,)
     yield from _attempt(sample, unadjusted, _EVERYONE, _one(estimate_unadjusted))
-    yield from _attempt(sample, adjusted, over, partial(estimate_adjusted, populations=over))
+    yield from _attempt(
+        sample, adjusted, over, partial(estimate_adjusted, populations=over, declared=declared)
+    )
     yield from _attempt(sample, matched, inside, _one(estimate_matched))
     yield from _attempt(sample, conditional, inside, _one(estimate_conditional))
     yield from _attempt(sample, linear, inside, _one(estimate_linear))
@@ -124,10 +130,13 @@ def freed_estimate(sample: Sample) -> FamilyEstimate:
     return next(_attempt(sample, Family.MATCHED_ORDINAL, (sample.population,), _one(free)))
 
 
-def doubly_estimate(sample: Sample) -> FamilyEstimate:
-    """The gap of all members, weighted and modelled at once."""
+def doubly_estimate(
+    sample: Sample, population: Population = Population.ALL_MEMBERS
+) -> FamilyEstimate:
+    """The gap of all members, or of those with a comparison, weighted and modelled at once."""
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
-    return next(_attempt(sample, names[1], _EVERYONE, _one(estimate_doubly_robust)))
+    estimate = partial(estimate_doubly_robust, population=population)
+    return next(_attempt(sample, names[1], (population,), _one(estimate)))
 
 
 def benchmark_estimate(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:

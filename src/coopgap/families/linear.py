@@ -13,6 +13,7 @@ from coopgap.families.records import (
     Coefficient,
     FamilyEstimate,
     Sample,
+    are_few,
     count_clusters,
     require_both_groups,
     require_matched,
@@ -74,6 +75,7 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
         ess_comparison=effective_size(inside.weight[~rows.member]),
         n_sets=inside.matched.n_sets,
         n_clusters=n_clusters,
+        std_errors=coefficients[0].std_error_kind,
     )
 
 
@@ -81,9 +83,10 @@ def _fit(inside: Sample, above: FloatArray) -> LinearFit:
     """One threshold; with pairs that cross zones both ways of clustering count."""
     sets, (first, second) = inside.matched.set_id, inside.clusters
     member, weight = inside.rows.member, inside.weight
-    fit = fit_linear(above, member, weight, sets, first)
     if first is None or second is None:
-        return fit
+        few = first is not None and are_few(int(np.unique(first).size))
+        return fit_linear(above, member, weight, sets, first, kind="CR2" if few else "CR1")
+    fit = fit_linear(above, member, weight, sets, first)
     both = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()
     by_set, by_both = (fit_linear(above, member, weight, sets, way) for way in (second, both))
     variance = fit.std_error**2 + by_set.std_error**2 - by_both.std_error**2

@@ -8,13 +8,15 @@ from functools import partial
 
 import numpy as np
 
+from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow
-from coopgap.families.cells import SampleCells, fit_cells, sample_cells
+from coopgap.families.cells import CellFit, SampleCells, fit_cells, sample_cells
 from coopgap.families.records import INTERVAL_PROB, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
-from coopgap.regression.covariance import unit_covariance
+from coopgap.regression.covariance import CoefficientCovariance, unit_covariance
+from coopgap.regression.leverage import root
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -22,6 +24,7 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
+from coopgap.regression.shift import cr2_shift
 from coopgap.regression.standardise import margin_influence
 from coopgap.vocabulary import Quantity
 
@@ -48,7 +51,8 @@ def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticR
     DiagnosticRow
         `value` is the p-value and `bar` the level it is held against. Likelihood ratios and
         Brant's test take people as independent and are left out where sampling weights differ;
-        the Wald test with zone-clustered covariance stands in either case.
+        the Wald test with zone-clustered covariance stands in either case, for each term and for
+        all of them where there are zones enough.
     """
     made = sample_cells(sample, sample.rows.weight)
     for term, name, test in _tests(sample, made):
@@ -93,13 +97,20 @@ def _tests(sample: Sample, made: SampleCells) -> Iterator[tuple[str, str, _Test]
         if sample.link == "logit":
             yield "member", "Brant", lambda: brant(x, people, made.columns["member"])
             yield "all terms", "Brant", lambda: brant(x, people, every)
-    yield (
-        "member",
-        "Wald",
-        lambda: robust_wald(
-            x, cells.counts, cells.squares, made.cluster, made.columns["member"], sample.link
-        ),
-    )
+    for term, columns in terms.items():
+        yield (
+            term,
+            "Wald",
+            partial(
+                robust_wald,
+                x,
+                cells.counts,
+                cells.squares,
+                made.cluster,
+                columns,
+                sample.link,
+            ),
+        )
 
 
 def _note(test: ProportionalityTest) -> str:
@@ -162,30 +173,50 @@ def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
     NotEstimable
         As `fit_cells` for either fit.
     """
-    free = fit_cells(sample, sample.weight, (0,), matched=True)
+    free = fit_cells(sample, sample.weight, member_free=True, matched=True)
     tied = fit_cells(sample, sample.weight, matched=True)
-    on = free.on
-    target = on.member.astype(np.float64)
-    (m_free, i_free), (m_tied, i_tied) = (
-        margin_influence(one.fit, on.x, 0, target, on.cells.counts) for one in (free, tied)
-    )
+    shift, found = _joint(free, tied)
+    n_levels = len(sample.rows.levels)
     chosen = [
         one
         for one in contrasts(sample.rows.levels)
         if one.quantity is Quantity.RISK_DIFFERENCE and one.by_threshold
     ]
-    n_levels = len(sample.rows.levels)
-    picks = np.array([np.arange(n_levels) >= one.level for one in chosen], dtype=np.float64)
-    linear = np.hstack([picks, -picks])
+    result = {}
+    for one in chosen:
+        above = (np.arange(n_levels) >= one.level).astype(np.float64)
+        gradient = np.concatenate([above, -above])
+        result[one] = wald(
+            float(gradient @ shift),
+            float(np.sqrt(max(gradient @ found.cov @ gradient, 0.0))),
+            df=found.df_of(gradient),
+            prob=INTERVAL_PROB,
+            null=0.0,
+        )
+    return result
+
+
+def _joint(free: CellFit, tied: CellFit) -> tuple[FloatArray, CoefficientCovariance]:
+    """Margins of the freed fit minus the tied one's, shape (2J,), with their covariance."""
+    on = free.on
+    target, counts = on.member.astype(np.float64), on.cells.counts
+    if free.kind == tied.kind == "CR2" and on.cluster is not None:
+        return cr2_shift(free.fit, tied.fit, on.x, 0, target, counts, on.cluster, fixed=free.fixed)
+    # A covariance of both fits at once has one kind; bias-reduced fits take the plainer.
+    kind = free.kind if free.kind == tied.kind else ("HC1" if on.cluster is None else "CR1")
+    squares = on.cells.squares if kind == "HC3" else None
+    (m_free, i_free), (m_tied, i_tied) = (
+        margin_influence(one.fit, on.x, 0, target, counts, fixed=one.fixed, squares=squares)
+        for one in (free, tied)
+    )
     found = unit_covariance(
-        (i_free - i_tied) @ linear.T,
-        on.cells.counts,
+        i_free - i_tied,
+        counts,
         on.cells.squares,
         on.cluster,
+        kind=kind,
         second=on.second,
+        people=on.cells.people,
+        n_params=root(free.fit.bread).shape[1],
     )
-    std_errors = np.sqrt(np.diag(found.cov))
-    return {
-        one: wald(float(shift), float(error), df=found.df, prob=INTERVAL_PROB, null=0.0)
-        for one, shift, error in zip(chosen, linear @ (m_free - m_tied), std_errors, strict=True)
-    }
+    return m_free - m_tied, found

@@ -12,7 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.gap import Contrast, Interval
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
-from coopgap.study.spec import LinkName
+from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
 
@@ -22,8 +22,10 @@ __all__ = [
     "INTERVAL_PROB",
     "PAIRED",
     "Coefficient",
+    "CutSets",
     "FamilyEstimate",
     "Sample",
+    "are_few",
 ]
 
 INTERVAL_PROB = 0.95
@@ -33,7 +35,7 @@ PAIRED = frozenset({"nearest", "optimal", "full"})
 """Matching methods that choose who stands beside whom: their sets are a way of clustering."""
 
 CR2_CLUSTERS = 50
-"""With fewer clusters standardised gaps have CR2 and Satterthwaite's degrees of freedom: in the
+"""With fewer clusters gaps and coefficients have CR2 and Satterthwaite's degrees of freedom: in the
 coverage table CR1 with 10 clusters covers 86 to 94 percent, with 100 the two are the same."""
 
 FEW_CLUSTERS = 6
@@ -54,6 +56,8 @@ class Sample:
         Factors that enter regressions.
     link
         Link of cumulative fits.
+    fitting
+        How the adjusted and matched regressions are fitted.
     strata
         Factors the matching made exact, constant within sets.
     domain
@@ -65,6 +69,7 @@ class Sample:
     covariates: tuple[str, ...]
     link: LinkName
     strata: tuple[str, ...]
+    fitting: Fitting = field(default_factory=Fitting)
     domain: bool = False
 
     @property
@@ -129,6 +134,20 @@ class Coefficient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutSets:
+    """One cut of a conditional ordinal fit, by itself.
+
+    `category` is `>=B`; `n_sets` counts the sets that hold both groups and both sides of the cut;
+    `log_odds` is membership's, or None with the `reason`.
+    """
+
+    category: str
+    n_sets: int
+    log_odds: Interval | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyEstimate:
     """What one family says about one sample.
 
@@ -148,6 +167,10 @@ class FamilyEstimate:
         Terms left out because they are constant within every set that holds both answers.
     infinite
         Terms without a finite maximum-likelihood estimate, for which bias was reduced instead.
+    std_errors
+        How the standard errors of its gaps are made; empty where nothing was estimated.
+    cuts
+        Each cut of a conditional ordinal fit.
     """
 
     family: Family
@@ -162,12 +185,21 @@ class FamilyEstimate:
     correct_decimals: int | None = None
     constant: tuple[str, ...] = ()
     infinite: tuple[str, ...] = ()
+    std_errors: str = ""
+    cuts: tuple[CutSets, ...] = ()
     status: Status = Status.OK
     reason: str = ""
 
 
-def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
-    """Clusters among the people kept; None where the study declares no zone.
+def are_few(n_clusters: int | None) -> bool:
+    """Whether clusters are so few that CR1 intervals cover too seldom."""
+    return n_clusters is not None and n_clusters < CR2_CLUSTERS
+
+
+def count_clusters(
+    sample: Sample, keep: BoolArray | None = None, *, by_person: bool = False
+) -> int | None:
+    """Clusters among the people kept; None without zones, or where people count as independent.
 
     Raises
     ------
@@ -176,7 +208,7 @@ def count_clusters(sample: Sample, keep: BoolArray | None = None) -> int | None:
         has no standard error, with status `few_clusters`.
     """
     zone = sample.rows.zone
-    if zone is None:
+    if zone is None or by_person:
         return None
     n_clusters = int(np.unique(zone if keep is None else zone[keep]).size)
     if n_clusters < FEW_CLUSTERS and not sample.domain:

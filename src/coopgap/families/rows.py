@@ -12,6 +12,7 @@ from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
 from coopgap.gap import Contrast, Interval
+from coopgap.study.spec import DeclaredPopulation
 from coopgap.vocabulary import Comparator, IntervalKind, Quantity, Status
 
 __all__ = [
@@ -19,11 +20,14 @@ __all__ = [
     "Labels",
     "coefficient_rows",
     "constant_row",
+    "cut_rows",
     "decimals_row",
     "gap_rows",
     "infinite_row",
+    "population_row",
     "reason_row",
     "smallest_count",
+    "std_errors_row",
 ]
 
 SMALLEST_COUNT = 10
@@ -179,6 +183,43 @@ def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         note=f"left out of the conditional fit: {', '.join(estimate.constant)}",
         source=labels.source,
     )
+
+
+def population_row(declared: DeclaredPopulation, labels: Labels) -> DiagnosticRow:
+    """Whose population the poststratified gaps are over; `value` is the number of margins."""
+    by = "; ".join(" by ".join(margin.variables) for margin in declared.margins)
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"poststratified: {declared.file}",
+        value=len(declared.margins),
+        note=f"both groups' people are raked to the shares of {declared.file}: {by}",
+        source=labels.source,
+    )
+
+
+def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """How the standard errors of a family's gaps are made; `value` is the number of clusters."""
+    few = ", degrees of freedom after Satterthwaite" if "CR2" in estimate.std_errors else ""
+    kind, semicolon, rest = estimate.std_errors.partition(";")
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"std_errors: {estimate.family}, {estimate.population}",
+        value=estimate.n_clusters,
+        note=f"{kind}{few}{semicolon}{rest}",
+        source=labels.source,
+    )
+
+
+def cut_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[DiagnosticRow]:
+    """Sets that tell something at each cut of a conditional ordinal fit."""
+    for cut in estimate.cuts:
+        yield DiagnosticRow(
+            model=labels.model,
+            diagnostic=f"discordant_sets: {estimate.family}, {cut.category}",
+            value=cut.n_sets,
+            note=cut.reason or "sets that hold both groups and both sides of the cut",
+            source=labels.source,
+        )
 
 
 def infinite_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
+from coopgap.regression.absorbed import absorbed_cr2
 
 __all__ = ["LinearFit", "fit_linear"]
 
@@ -24,9 +25,9 @@ class LinearFit:
     estimate
         Difference, member minus comparison, in units of the outcome.
     std_error
-        Cluster CR1, or HC0 without clusters.
+        Cluster CR1 or CR2, or HC0 without clusters.
     kind
-        `cluster CR1` or `HC0`.
+        `cluster CR1`, `cluster CR2` or `HC0`.
     n_obs
         People in the fit.
     n_sets
@@ -34,7 +35,7 @@ class LinearFit:
     n_clusters
         Clusters G; None without clusters.
     df
-        G − 1, or infinity without clusters.
+        G − 1, with CR2 Satterthwaite's, or infinity without clusters.
     """
 
     estimate: float
@@ -52,6 +53,8 @@ def fit_linear(
     weight: FloatArray,
     set_id: IntArray,
     cluster: IntArray | None,
+    *,
+    kind: Literal["CR1", "CR2"] = "CR1",
 ) -> LinearFit:
     """Weighted least squares of an outcome on membership, matched sets absorbed.
 
@@ -67,6 +70,8 @@ def fit_linear(
         Shape (n,): matched set, −1 for people in none, who are left out.
     cluster
         Shape (n,), or None for independent people.
+    kind
+        With clusters: CR1 with t(G − 1), or CR2 with Satterthwaite's degrees of freedom.
 
     Raises
     ------
@@ -114,10 +119,15 @@ def fit_linear(
     else:
         fitted = model.fit(cov_type="clustered", clusters=cluster[inside], **settings)
         factor, df = n_clusters / (n_clusters - 1), float(n_clusters - 1)
+    std_error = float(np.sqrt(factor)) * float(fitted.std_errors["member"])
+    if cluster is not None and kind == "CR2":
+        std_error, df = absorbed_cr2(
+            y[inside], treated, weight[inside], sets, cluster[inside].astype(np.int64)
+        )
     return LinearFit(
         estimate=float(fitted.params["member"]),
-        std_error=float(np.sqrt(factor)) * float(fitted.std_errors["member"]),
-        kind="HC0" if cluster is None else "cluster CR1",
+        std_error=std_error,
+        kind="HC0" if cluster is None else f"cluster {kind}",
         n_obs=int(inside.sum()),
         n_sets=int(np.unique(sets).size),
         n_clusters=n_clusters,

@@ -12,9 +12,10 @@ from coopgap.errors import NotEstimable
 from coopgap.regression.cumulative import split_columns
 from coopgap.survey.cells import group_codes
 
-__all__ = ["check_separation", "separated_terms"]
+__all__ = ["SLACK", "check_separation", "recession", "separated_terms"]
 
-_SLACK = 1e-6
+SLACK = 1e-6
+"""Slack, and movement of a term, that counts as more than rounding."""
 
 
 def separated_terms(
@@ -57,13 +58,13 @@ def separated_terms(
         return ()
     if not free:
         answered = _extremes(answered)
-    direction = _direction(_constraints(rows, answered, tuple(free)), k - len(free), k)
+    direction = recession(_constraints(rows, answered, tuple(free)), k - len(free), k)
     fixed = np.setdiff1d(np.arange(k), list(free))
     moves = np.zeros(k)
     moves[fixed] = np.abs(direction[: fixed.size])
     by_cut = direction[fixed.size : fixed.size + len(free) * cuts].reshape(len(free), cuts)
     moves[list(free)] = np.abs(by_cut).max(axis=1, initial=0.0)
-    return tuple(term for term, move in zip(terms, moves, strict=True) if move > _SLACK)
+    return tuple(term for term, move in zip(terms, moves, strict=True) if move > SLACK)
 
 
 def check_separation(
@@ -122,8 +123,23 @@ def _constraints(x: FloatArray, answered: BoolArray, free: tuple[int, ...]) -> F
     return np.vstack([people, rising])
 
 
-def _direction(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
-    """Direction of recession with the largest total slack, zero if there is none."""
+def recession(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
+    """Direction of recession with the largest total slack, zero if there is none.
+
+    Parameters
+    ----------
+    constraints
+        Shape (r, p): rows a with a'd ≤ 0 for directions d in which nobody's likelihood falls.
+    n_fixed
+        How many leading parts of d lie within [−1, 1]; the rest lie within [−k, k].
+    k
+        Number of columns.
+
+    Raises
+    ------
+    NotEstimable
+        If the linear programme could not be solved.
+    """
     objective = constraints.sum(axis=0)
     rest = constraints.shape[1] - n_fixed
     bounds = [(-1.0, 1.0)] * n_fixed + [(-float(k), float(k))] * rest
@@ -132,6 +148,6 @@ def _direction(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
     )
     if solved.status != 0 or solved.x is None:
         raise NotEstimable("the check for separation could not be solved")
-    if -float(objective @ solved.x) <= _SLACK:
+    if -float(objective @ solved.x) <= SLACK:
         return np.zeros(constraints.shape[1])
     return np.asarray(solved.x)

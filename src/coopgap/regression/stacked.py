@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
@@ -12,7 +14,39 @@ from coopgap.regression.information import cluster_information
 from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
 from coopgap.regression.predictions import Predictions, predicted_margins
 
-__all__ = ["cr2_margins"]
+__all__ = ["StackedScores", "cr2_margins", "stacked_scores"]
+
+
+class StackedScores(NamedTuple):
+    """Scores of a fit and of its margins by cluster, in coordinates of unit information.
+
+    `sums` (G, d), their `working` variance (G, d, d), what fitting takes from them, `fitted`
+    (G, d, d), and the adjusted `weights` (G, d, 2J) of each cluster's scores in the margins.
+    """
+
+    sums: FloatArray
+    working: FloatArray
+    fitted: FloatArray
+    weights: FloatArray
+
+
+def stacked_scores(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    counts: FloatArray,
+    cluster: IntArray,
+    *,
+    fixed: bool = False,
+) -> StackedScores:
+    """Scores of `fit` and margins `at`; arguments of `cr2_margins`, clusters in their order."""
+    groups = grouping(cluster, counts.sum(axis=1))
+    shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
+    scores = groups.sums(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x))) @ shares.root
+    slope = at.gradient @ shares.root
+    if fixed:
+        return StackedScores(scores, shares.share, shares.share, _fixed_weights(shares, slope))
+    return _stacked(at, shares, slope, scores, groups.index[at.inside])
 
 
 def cr2_margins(
@@ -35,19 +69,12 @@ def cr2_margins(
         From `predict`.
     """
     groups = grouping(cluster, counts.sum(axis=1), strata)
-    shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
-    scores = groups.sums(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x))) @ shares.root
-    slope = at.gradient @ shares.root
-    if fixed:
-        parts = scores, shares.share, shares.share, _fixed_weights(shares, slope)
-    else:
-        parts = _stacked(at, shares, slope, scores, groups.index[at.inside])
-    sums, working, fitted, weights = parts
-    influence = np.einsum("gd,gdm->gm", sums, weights)
+    parts = stacked_scores(fit, x, at, counts, cluster, fixed=fixed)
+    influence = np.einsum("gd,gdm->gm", parts.sums, parts.weights)
     form = QuadraticForm(
-        weights=weights,
-        working=working,
-        fitted=fitted,
+        weights=parts.weights,
+        working=parts.working,
+        fitted=parts.fitted,
         centre=centring(groups, corrected=groups.declared),
     )
     cov = stratified_covariance(influence, groups, corrected=groups.declared)
@@ -62,7 +89,7 @@ def _fixed_weights(shares: Leverage, slope: FloatArray) -> FloatArray:
 
 def _stacked(
     at: Predictions, shares: Leverage, slope: FloatArray, scores: FloatArray, index: IntArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+) -> StackedScores:
     """Scores, working variance, fitted part and adjusted weights of the stacked system.
 
     A function f(z) = (1 − z)^(−1/2) of the block triangular ((S, 0), (C, t)) has f(S) and f(t)
@@ -90,4 +117,4 @@ def _stacked(
     weights = np.zeros((n, rank + m, m))
     weights[:, :rank] = _fixed_weights(shares, slope) - below.transpose(1, 2, 0)
     weights[:, rank:] = b[:, :, None] * np.eye(m)
-    return np.hstack([scores, own]), working, fitted, weights
+    return StackedScores(np.hstack([scores, own]), working, fitted, weights)

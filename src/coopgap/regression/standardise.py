@@ -105,14 +105,24 @@ def standardise(
 
 
 def margin_influence(
-    fit: CumulativeFit, x: FloatArray, member_column: int, target: FloatArray, counts: FloatArray
+    fit: CumulativeFit,
+    x: FloatArray,
+    member_column: int,
+    target: FloatArray,
+    counts: FloatArray,
+    *,
+    fixed: bool = False,
+    squares: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Margins of both groups and what one person moves them by.
 
     Parameters
     ----------
-    fit, x, member_column, target, counts
+    fit, x, member_column, target, counts, fixed
         As in `standardise`.
+    squares
+        Shape (c, J): sums of squared weights; given, scores are HC3's, without the person's pull
+        on the fit.
 
     Returns
     -------
@@ -128,7 +138,8 @@ def margin_influence(
         If no weight lies in the target.
     """
     at = predict(fit, x, member_column, target, counts)
-    return at.margins, _influence(fit, at, target, unit_scores(fit, x), fixed=False)
+    scores = unit_scores(fit, x) if squares is None else _without_oneself(fit, x, counts, squares)
+    return at.margins, _influence(fit, at, target, scores, fixed=fixed)
 
 
 def _influence(

@@ -12,12 +12,33 @@ from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval
 from coopgap.sensitivity.keys import is_small, suppressed
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+from coopgap.study.spec import ModelSpec
+from coopgap.vocabulary import Check, Comparator, IntervalKind, Population, Quantity, Verdict
 
-__all__ = ["DOUBLY_ROBUST", "again_row", "same_conclusion", "variant_rows"]
+__all__ = [
+    "DOUBLY_ROBUST",
+    "DOUBLY_ROBUST_MEMBERS",
+    "again_row",
+    "doubly_variants",
+    "same_conclusion",
+    "variant_rows",
+]
 
 DOUBLY_ROBUST = "doubly robust, all members"
 """Name of the variant that every model has."""
+
+DOUBLY_ROBUST_MEMBERS = "doubly robust, members with a comparison"
+"""Name of the variant of models about them, where strata of covariates say who they are."""
+
+
+def doubly_variants(spec: ModelSpec) -> list[tuple[str, Population]]:
+    """Variants of a model that are weighted and modelled at once, with their populations."""
+    found = [(DOUBLY_ROBUST, Population.ALL_MEMBERS)]
+    of_strata = spec.matching.method == "exact" and set(spec.matching.on) <= set(spec.covariates)
+    if spec.population == "members" and of_strata:
+        found.append((DOUBLY_ROBUST_MEMBERS, Population.MEMBERS))
+    return found
+
 
 _NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
 

@@ -46,7 +46,7 @@ def component_variants(
 def _design(spec: ModelSpec) -> tuple[object, ...]:
     """What makes two designs of a model the same, whatever the order of its variables."""
     matching = replace(spec.matching, on=tuple(sorted(spec.matching.on)), interactions=())
-    return (frozenset(spec.covariates), matching, spec.link)
+    return (frozenset(spec.covariates), matching, spec.link, spec.fitting)
 
 
 def _with(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
@@ -60,8 +60,12 @@ def _with(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
 def _without(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
     on = tuple(name for name in spec.matching.on if name not in parts)
     covariates = tuple(name for name in spec.covariates if name not in parts)
+    free = tuple(name for name in spec.fitting.free if name not in parts)
     return replace(
-        spec, covariates=covariates, matching=_matching(spec.matching, on, covariates, parts)
+        spec,
+        covariates=covariates,
+        matching=_matching(spec.matching, on, covariates, parts),
+        fitting=replace(spec.fitting, free=free),
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from coopgap.errors import StudyError
+from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
 from coopgap.study.parts import read_benchmarks, read_design, read_group, read_phone
+from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
 from coopgap.study.variables import read_variable
@@ -76,7 +79,16 @@ def load_study(study: str | Path) -> Study:
     outcomes = tuple(dict.fromkeys(model.outcome for model in models))
     _check_roles(section, variables, outcomes)
     design = read_design(section, variables)
+    named = section.table("design").get("population")
+    if named is not None:
+        path = _population_file(section, folder, named)
+        contents[path.name] = _read(path)
+        declared = read_population(path, contents[path.name], variables)
+        design = replace(design, population=declared)
+    check_population(models, design.population)
     _check_regions(models, design)
+    for model in models:
+        check_fitting(model, design)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),
@@ -139,6 +151,15 @@ def _digest(contents: Mapping[str, bytes]) -> str:
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def _population_file(section: Section, folder: Path, named: object) -> Path:
+    """The declared population's file, which stands in the study folder and is hashed with it."""
+    if not isinstance(named, str) or Path(named).name != named or not named.endswith(".csv"):
+        raise section.refuse(
+            "design.population", "is no name of a CSV file", "allowed: FILE.csv in the study folder"
+        )
+    return folder / named
 
 
 def _survey(section: Section, folder: Path) -> str | Path | None:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from coopgap.errors import StudyError
 from coopgap.study.components import component_variants
+from coopgap.study.fitting import FITTING_KEYS, read_fitting
 from coopgap.study.matching import read_matching
 from coopgap.study.section import Section
 from coopgap.study.spec import (
@@ -31,11 +32,12 @@ PRIORS = (
 )
 """Prior scales that a `[hierarchical]` table may set."""
 
-_BODY = ("outcome", "covariates", "link", "population", "matching", "hierarchical")
-_OVERRIDES = ("covariates", "link", "matching")
+_BODY = ("outcome", "covariates", "link", "population", *FITTING_KEYS, "matching", "hierarchical")
+_OVERRIDES = ("covariates", "link", "free", "std_errors", "fixed", "matching")
 _VARIANT_LATER = {
     "outcome": "give the outcome a model file of its own",
     "population": "a variant redoes the gap over the matched members",
+    "intervals": "only a model has coefficients; ask for it there",
     "hierarchical": "give it a model file of its own",
 }
 
@@ -104,15 +106,7 @@ def _body(
                 raise section.refuse(
                     key, f"{one} is the outcome or reads its column", "leave it out"
                 )
-    population = section.choice(
-        "population", (*get_args(PopulationName), "overlap", "poststratified"), "members"
-    )
-    if population not in get_args(PopulationName):
-        raise section.refuse(
-            "population",
-            f"{population} is not available in this version",
-            f"allowed: {', '.join(get_args(PopulationName))}",
-        )
+    population = section.choice("population", get_args(PopulationName), "members")
     link = section.choice("link", get_args(LinkName), "logit")
     return ModelSpec(
         name=name,
@@ -122,6 +116,7 @@ def _body(
         population=population,  # type: ignore[arg-type]
         matching=matching,
         hierarchical=_hierarchical(section),
+        fitting=read_fitting(section, variables[outcome], covariates),
     )
 
 

@@ -54,9 +54,8 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
     table = Section(
         section.table("design"),
         section.at("design"),
-        ("region", "zone", "weight", "id", "mode"),
+        ("region", "zone", "weight", "id", "mode", "population"),
         {
-            "population": "leave it out; gaps are standardised over members",
             "cluster": "name the clusters as zone",
         },
     )

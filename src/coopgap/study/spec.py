@@ -13,16 +13,21 @@ from typing import Literal
 __all__ = [
     "Benchmark",
     "Code",
+    "DeclaredPopulation",
     "Design",
     "DistanceName",
+    "Fitting",
     "Group",
     "Hierarchical",
+    "IntervalsName",
+    "Margin",
     "Matching",
     "MatchingMethod",
     "Mode",
     "ModelSpec",
     "Phone",
     "Role",
+    "StdErrorsName",
     "Study",
     "Variable",
     "VariableType",
@@ -38,7 +43,9 @@ MatchingMethod = Literal["exact", "entropy", "nearest", "optimal", "full", "card
 DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
 ChoosingOrder = Literal["largest", "smallest", "data"]
 LinkName = Literal["logit", "probit", "cloglog"]
-PopulationName = Literal["members", "all_members", "pooled"]
+StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
+IntervalsName = Literal["wald", "profile"]
+PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,26 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """Shares of a population by the levels of some variables.
+
+    `shares` has every combination of their levels, the last variable's moving fastest; they sum
+    to one.
+    """
+
+    variables: tuple[str, ...]
+    shares: Mapping[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredPopulation:
+    """A population by its margins; `file` is the name of its file and says whose it is."""
+
+    file: str
+    margins: tuple[Margin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """How people were sampled.
 
@@ -74,7 +101,7 @@ class Design:
     id: str | None = None
     cluster: str | None = None
     mode: Mode | None = None
-    population: Path | None = None
+    population: DeclaredPopulation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +198,28 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """How the adjusted and matched regressions are fitted.
+
+    Attributes
+    ----------
+    free
+        Covariates freed from proportional odds: their slopes may differ by threshold.
+    std_errors
+        Kind of covariance; `default` is CR2 with few zones, else CR1, and HC0 without zones.
+    fixed
+        Whether the covariates of the people standardised over are taken as fixed.
+    intervals
+        `profile` adds profile likelihood limits of every slope to the coefficients.
+    """
+
+    free: tuple[str, ...] = ()
+    std_errors: StdErrorsName = "default"
+    fixed: bool = False
+    intervals: IntervalsName = "wald"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchical:
     """The hierarchical model by region: its presence asks for the family.
 
@@ -194,6 +243,7 @@ class ModelSpec:
     population: PopulationName = "members"
     matching: Matching = field(default_factory=Matching)
     hierarchical: Hierarchical | None = None
+    fitting: Fitting = field(default_factory=Fitting)
     variants: tuple[Variant, ...] = ()
 
     @property

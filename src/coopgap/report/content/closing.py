@@ -113,11 +113,11 @@ def methods_section(view: View) -> Section:
                 "between the probability of an answer for members and for comparison people. "
                 "Ratios come from the same standardised probabilities, except within matched sets. "
                 "Intervals are labelled: confidence, credible or bounds. Standard errors of "
-                f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Standardised gaps of fewer than "
+                f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Fits of fewer than "
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
-                "freedom, others CR1. Rows with fewer than 10 "
-                "people behind them are "
-                "suppressed."
+                "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
+                "phone checks, tipping points and pairs that cross zones keep CR1. "
+                "Rows with fewer than 10 people behind them are suppressed."
             )
         )
     ]

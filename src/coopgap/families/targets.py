@@ -1,0 +1,126 @@
+"""Whose covariates the adjusted regression is standardised over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.families.cells import SampleCells
+from coopgap.families.records import Sample
+from coopgap.regression.cumulative import probabilities
+from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.raking import rake
+from coopgap.regression.separation import check_separation
+from coopgap.study.spec import DeclaredPopulation, Margin
+from coopgap.vocabulary import Population
+
+__all__ = ["require_overlap", "target_weights"]
+
+
+def target_weights(
+    sample: Sample,
+    on: SampleCells,
+    population: Population,
+    declared: DeclaredPopulation | None = None,
+) -> FloatArray:
+    """What each cell's people count for in a population.
+
+    Parameters
+    ----------
+    sample
+        The whole model.
+    on
+        Its cells.
+    population
+        Whose covariates.
+    declared
+        Margins of the declared population.
+
+    Returns
+    -------
+    FloatArray
+        Shape (c,): 0 or 1 for parts of the sample; e(1 − e) for the overlap, e the membership
+        score of the model's covariates; factors that rake both groups' people to the declared
+        margins.
+
+    Raises
+    ------
+    NotEstimable
+        If nobody is left, the score is separated, or the margins cannot be had.
+    """
+    match population:
+        case Population.MEMBERS:
+            found = (on.member & on.kept).astype(np.float64)
+            if not found.any():
+                raise NotEstimable(
+                    sample.matched.reason or "the matching keeps no member to standardise over"
+                )
+            return found
+        case Population.ALL_MEMBERS:
+            return on.member.astype(np.float64)
+        case Population.OVERLAP:
+            return _overlap(on)
+        case Population.POSTSTRATIFIED:
+            if declared is None:
+                raise NotEstimable("the study declares no population")
+            return _raked(sample, on, declared)
+        case _:
+            return np.ones(on.member.size)
+
+
+def _overlap(on: SampleCells) -> FloatArray:
+    require_overlap(on)
+    by_group = on.cells.counts.sum(axis=1)[:, None] * np.column_stack([~on.member, on.member])
+    share = probabilities(fit_ordinal(on.x[:, 1:], by_group), on.x[:, 1:])
+    return np.asarray(share[:, 0] * share[:, 1])
+
+
+def require_overlap(on: SampleCells) -> None:
+    """Refuse a membership model without a finite estimate, by the names of its terms.
+
+    Raises
+    ------
+    NotEstimable
+        Naming them.
+    """
+    people = on.cells.counts.sum(axis=1)
+    by_group = people[:, None] * np.column_stack([~on.member, on.member])
+    try:
+        check_separation(on.x[:, 1:], by_group, on.terms[1:])
+    except NotEstimable as error:
+        raise NotEstimable(f"the propensity score: {error.reason}") from error
+
+
+def _raked(sample: Sample, on: SampleCells, declared: DeclaredPopulation) -> FloatArray:
+    weight = on.cells.counts.sum(axis=1)
+    for margin in declared.margins:
+        _require_people(sample, on, margin, declared.file)
+    try:
+        return rake(
+            weight,
+            [_classes(sample, on, margin) for margin in declared.margins],
+            [np.array([*margin.shares.values()]) for margin in declared.margins],
+        )
+    except NotEstimable as error:
+        raise NotEstimable(f"{declared.file}: {error.reason}") from error
+
+
+def _classes(sample: Sample, on: SampleCells, margin: Margin) -> IntArray:
+    """Class of each cell: the shares stand in the order of the levels, the last moving fastest."""
+    found = np.zeros(len(on.x), dtype=np.int64)
+    for name in margin.variables:
+        # Membership, kept and two ways of clustering come first.
+        code = on.cells.codes[:, 4 + sample.covariates.index(name)]
+        found = found * len(sample.rows.factor_levels[name]) + code
+    return found
+
+
+def _require_people(sample: Sample, on: SampleCells, margin: Margin, file: str) -> None:
+    there = np.bincount(
+        _classes(sample, on, margin), on.cells.counts.sum(axis=1), minlength=len(margin.shares)
+    )
+    for (levels, share), weight in zip(margin.shares.items(), there, strict=True):
+        if share > 0 and not weight > 0:
+            named = (f"{one}={level}" for one, level in zip(margin.variables, levels, strict=True))
+            raise NotEstimable(f"nobody in the survey for {', '.join(named)} of {file}")

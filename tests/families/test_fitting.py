@@ -1,0 +1,261 @@
+"""Freed covariates, chosen standard errors, fixed covariates and profile limits of a model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from coopgap.families.cells import fit_cells
+from coopgap.families.cumulative import estimate_adjusted
+from coopgap.families.dispatch import freed_estimate, matched_estimate
+from coopgap.families.profiles import PROFILE
+from coopgap.families.proportional import gap_shift
+from coopgap.families.records import Sample
+from coopgap.families.rows import Labels, std_errors_row
+from coopgap.matching.dispatch import match
+from coopgap.regression.covariance import cluster_covariance
+from coopgap.regression.information import unit_information
+from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.profile import profile_interval
+from coopgap.regression.standardise import standardise
+from coopgap.study.spec import Fitting, Matching
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Population, Quantity, Status
+
+LEVELS = ("low", "middle", "high")
+LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+MEMBERS = (Population.ALL_MEMBERS,)
+
+
+def make_sample(outcome, member, sex, region, zone=None, on=("region",), **fitting):
+    n = outcome.size
+    rows = ModelRows(
+        index=np.arange(n),
+        outcome=np.asarray(outcome, dtype=np.int64),
+        levels=LEVELS,
+        member=np.asarray(member, dtype=bool),
+        factors={"sex": np.asarray(sex, np.int64), "region": np.asarray(region, np.int64)},
+        factor_levels={"sex": ("male", "female"), "region": ("North", "South")},
+        zone=zone,
+        weight=np.ones(n),
+        dropped=(),
+    )
+    return Sample(
+        rows=rows,
+        matched=match(rows, Matching(on=on)),
+        covariates=("sex", "region"),
+        link="logit",
+        fitting=Fitting(**fitting),
+        strata=on,
+    )
+
+
+def unequal(seed=4, n=3000, zones=60, **fitting):
+    """Sex shifts the lower cut by 1.2 and the upper one not at all; membership both by 0.4."""
+    rng = np.random.default_rng(seed)
+    member, sex, region = rng.integers(0, 2, (3, n))
+    below = np.column_stack([-0.5 - 1.2 * sex, np.full(n, 1.0)]) - 0.4 * member[:, None]
+    outcome = (rng.random(n)[:, None] > 1 / (1 + np.exp(-below))).sum(axis=1)
+    zone = rng.integers(0, zones, n)
+    return make_sample(outcome, member, sex, region, zone, **fitting)
+
+
+def terms(estimate):
+    return {item.term: item.interval for item in estimate.coefficients}
+
+
+@pytest.mark.parametrize("family", ["adjusted", "matched"])
+def test_a_freed_covariate_has_a_slope_at_each_threshold(family):
+    sample = unequal(free=("sex",))
+    if family == "adjusted":
+        (found,), weight = estimate_adjusted(sample, MEMBERS), sample.rows.weight
+    else:
+        found, weight = matched_estimate(sample), sample.weight
+    named = terms(found)
+    assert list(named) == [
+        "member",
+        "region=South",
+        "sex=female:>=middle",
+        "sex=female:>=high",
+        "low|middle",
+        "middle|high",
+    ]
+    # The truth is 1.2 and 0; three standard errors of either.
+    for name, truth in (("sex=female:>=middle", 1.2), ("sex=female:>=high", 0.0)):
+        assert abs(named[name].estimate - truth) < 3 * named[name].std_error
+    x = np.column_stack(
+        [sample.rows.member, sample.rows.factors["sex"], sample.rows.factors["region"]]
+    ).astype(float)
+    people = np.eye(3)[sample.rows.outcome] * weight[:, None]
+    one_by_one = fit_ordinal(x, people, free=(1,))
+    values = [interval.estimate for interval in named.values()]
+    assert values == pytest.approx(one_by_one.params, abs=1e-7)
+
+
+def test_freed_covariates_stay_freed_where_membership_is_too():
+    freed = freed_estimate(unequal(free=("sex",)))
+    names = [name for name in terms(freed) if ":>=" in name]
+    assert names == [
+        "member:>=middle",
+        "member:>=high",
+        "sex=female:>=middle",
+        "sex=female:>=high",
+    ]
+    shift = gap_shift(unequal(free=("sex",)))
+    tied = matched_estimate(unequal(free=("sex",)))
+    for contrast, interval in shift.items():
+        apart = freed.intervals[contrast].estimate - tied.intervals[contrast].estimate
+        assert interval.estimate == pytest.approx(apart)
+
+
+def test_a_domain_without_the_freed_covariate_is_fitted_without_it():
+    sample = unequal(free=("region",))
+    domain = sample.within(sample.rows.factors["region"] == 0)
+    found = matched_estimate(domain)
+    assert found.status is Status.OK
+    assert not any(":>=" in name for name in terms(found))
+
+
+def crossing():
+    """Membership and sex each draw the thresholds together; nobody is a member and a woman."""
+    cells = [(0, 0, (30, 40, 30)), (1, 0, (45, 10, 45)), (0, 1, (45, 10, 45))]
+    rows = [
+        (member, sex, level)
+        for member, sex, counts in cells
+        for level, count in enumerate(counts)
+        for _ in range(count)
+    ]
+    member, sex, outcome = np.array(rows).T
+    return make_sample(outcome, member, sex, np.arange(len(rows)) % 2, free=("sex",))
+
+
+def test_crossing_thresholds_are_counted_and_named():
+    found = freed_estimate(crossing())
+    assert found.status is Status.NOT_ESTIMABLE
+    assert found.reason == (
+        "thresholds cross for 1 of 4 combinations of freed terms: member, sex=female"
+    )
+    assert all(interval is None for interval in found.intervals.values())
+
+
+def test_the_same_people_do_not_cross_where_one_of_the_two_is_tied():
+    assert matched_estimate(crossing()).status is Status.OK
+
+
+KINDS = ["CR1", "CR1S", "CR2", "HC1", "HC3"]
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_chosen_standard_errors_are_those_of_the_engine(kind, fixed):
+    sample = unequal(n=900, std_errors=kind, fixed=fixed)
+    found = matched_estimate(sample)
+    plain = fit_cells(unequal(n=900), sample.weight, matched=True)
+    on, by_person = plain.on, kind.startswith("HC")
+    cluster = None if by_person else on.cluster
+    data = (on.cells.counts, on.cells.squares, cluster)
+    margins = standardise(
+        plain.fit,
+        on.x,
+        0,
+        on.member.astype(float),
+        *data,
+        kind=kind,
+        fixed=fixed,
+        people=on.cells.people,
+    )
+    above = np.array([0, 1.0, 1.0])
+    gap = np.concatenate([above, -above])
+    (interval,) = (
+        value
+        for contrast, value in found.intervals.items()
+        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.category == ">=middle"
+    )
+    assert interval.std_error == pytest.approx(np.sqrt(gap @ margins.cov @ gap), rel=1e-9)
+    name = kind if by_person else f"cluster {kind}"
+    assert {item.std_error_kind for item in found.coefficients} == {name}
+    if kind == "HC3":
+        covariance = cluster_covariance(
+            plain.fit.bread,
+            unit_scores(plain.fit, on.x),
+            *data,
+            kind=kind,
+            information=unit_information(plain.fit, on.x),
+        )
+        errors = [item.interval.std_error for item in found.coefficients]
+        assert errors == pytest.approx(np.sqrt(np.diag(covariance.cov)), rel=1e-9)
+    assert found.n_clusters == (None if by_person else 60)
+    row = std_errors_row(found, LABELS)
+    assert row.diagnostic == "std_errors: matched_ordinal, members"
+    assert row.value == found.n_clusters
+    assert row.note.startswith(name)
+    assert ("taken as fixed" in row.note) == fixed
+    assert ("Satterthwaite" in row.note) == (kind == "CR2")
+
+
+def test_kinds_differ_as_their_factors_say():
+    def error(kind):
+        return terms(matched_estimate(unequal(n=900, std_errors=kind)))["member"].std_error
+
+    n, k = int(unequal(n=900).kept.sum()), 5
+    assert (error("CR1S") / error("CR1")) ** 2 == pytest.approx((n - 1) / (n - k))
+    assert error("HC3") > error("HC1")
+    assert error("CR2") != pytest.approx(error("CR1"), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_the_shift_takes_the_chosen_kind_too(kind, fixed):
+    """The variance of a difference of two fits is between (a − b)² and (a + b)²."""
+    sample = unequal(n=900, std_errors=kind, fixed=fixed)
+    freed, tied = freed_estimate(sample), matched_estimate(sample)
+    for contrast, shift in gap_shift(sample).items():
+        a, b = freed.intervals[contrast].std_error, tied.intervals[contrast].std_error
+        assert abs(a - b) * (1 - 1e-9) <= shift.std_error <= (a + b)
+
+
+def test_fixed_covariates_leave_their_own_spread_out():
+    vary, fixed = (matched_estimate(unequal(n=900, fixed=fixed)) for fixed in (False, True))
+    share = next(c for c in vary.intervals if c.quantity is Quantity.SHARE and c.of_member)
+    assert fixed.intervals[share].estimate == vary.intervals[share].estimate
+    assert fixed.intervals[share].std_error != vary.intervals[share].std_error
+
+
+def test_hc_needs_no_zones_and_counts_none():
+    few = dataclasses.replace(unequal(n=900, zones=3, std_errors="HC1"))
+    assert matched_estimate(few).status is Status.OK
+    usual = unequal(n=900, zones=3)
+    assert "3 zones" in matched_estimate(usual).reason
+
+
+def test_profile_limits_stand_beside_the_robust_rows():
+    sample = unequal(n=900, intervals="profile")
+    (found,) = estimate_adjusted(sample, MEMBERS)
+    extra = [item for item in found.coefficients if item.std_error_kind == PROFILE]
+    assert [item.term for item in extra] == ["member", "sex=female", "region=South"]
+    rows = sample.rows
+    x = np.column_stack([rows.member, rows.factors["sex"], rows.factors["region"]]).astype(float)
+    people = np.eye(3)[rows.outcome]
+    for column, item in enumerate(extra):
+        limits = profile_interval(x, people, column)
+        assert (item.interval.lower, item.interval.upper) == pytest.approx(limits, abs=1e-6)
+        # A limit leaves zero out exactly where the likelihood ratio rejects it.
+        outside = item.interval.lower > 0 or item.interval.upper < 0
+        assert outside == (item.interval.p_value < 0.05)
+        plain = next(c for c in found.coefficients if c.term == item.term)
+        assert plain.interval.estimate == item.interval.estimate
+        assert plain.std_error_kind == "cluster CR1"
+
+
+def test_no_profile_without_being_asked_or_where_there_is_no_maximum():
+    (found,) = estimate_adjusted(unequal(n=900), MEMBERS)
+    assert PROFILE not in {item.std_error_kind for item in found.coefficients}
+    sample = unequal(n=900, intervals="profile")
+    rows = dataclasses.replace(
+        sample.rows, outcome=np.where(sample.rows.factors["sex"] == 1, 2, sample.rows.outcome)
+    )
+    (found,) = estimate_adjusted(dataclasses.replace(sample, rows=rows), MEMBERS)
+    assert found.infinite
+    assert PROFILE not in {item.std_error_kind for item in found.coefficients}

@@ -1,0 +1,220 @@
+"""Populations the adjusted regression is standardised over, against R and sums by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coopgap.families.cells import sample_cells
+from coopgap.families.dispatch import doubly_estimate, family_estimates
+from coopgap.families.records import Sample
+from coopgap.families.targets import target_weights
+from coopgap.matching.dispatch import match
+from coopgap.regression.ordinal import fit_ordinal, probabilities
+from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Family, Population, Quantity, Status
+
+R = Path(__file__).parents[1] / "r"
+EDUCATION = ("0-5yrs", "6-11yrs", "12+ yrs")
+INDUCED = ("0", "1", "2")
+
+
+def fixture():
+    return json.loads((R / "fixtures" / "population.json").read_text(encoding="utf-8"))
+
+
+def infert(**fitting):
+    frame = pd.read_csv(R / "data" / "infert.csv")
+    n = len(frame)
+    rows = ModelRows(
+        index=np.arange(n),
+        outcome=frame["case"].to_numpy(np.int64),
+        levels=("no", "yes"),
+        member=(frame["spontaneous"] > 0).to_numpy(),
+        factors={
+            "education": np.array([EDUCATION.index(one) for one in frame["education"]]),
+            "induced": frame["induced"].to_numpy(np.int64),
+        },
+        factor_levels={"education": EDUCATION, "induced": INDUCED},
+        zone=(frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64),
+        weight=0.5 + (np.arange(n) % 7) / 4,
+        dropped=(),
+    )
+    return Sample(
+        rows=rows,
+        matched=match(rows, Matching(on=("education",))),
+        covariates=("education", "induced"),
+        link="logit",
+        fitting=Fitting(**fitting),
+        strata=("education",),
+    )
+
+
+def declared(**shares):
+    levels = {"education": EDUCATION, "induced": INDUCED}
+    margins = tuple(
+        Margin(
+            variables=(name,),
+            shares={(level,): part for level, part in zip(levels[name], parts, strict=True)},
+        )
+        for name, parts in shares.items()
+    )
+    return DeclaredPopulation(file="somewhere_2020.csv", margins=margins)
+
+
+def gap(sample, population, table=None):
+    (found,) = (
+        one
+        for one in family_estimates(sample, population, table)
+        if one.family in (Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL)
+        and one.population is population
+    )
+    return found
+
+
+def difference(estimate, category=""):
+    return next(
+        interval
+        for contrast, interval in estimate.intervals.items()
+        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.category == category
+    )
+
+
+def test_a_raked_population_is_surveys():
+    expected = fixture()
+    table = declared(**expected["shares"])
+    sample = infert(std_errors="CR1")
+    on = sample_cells(sample, sample.rows.weight)
+    weight = target_weights(sample, on, Population.POSTSTRATIFIED, table)
+    codes = np.column_stack([*sample.rows.factors.values()])
+    for education in range(3):
+        for induced in range(3):
+            cell = (on.cells.codes[:, 4] == education) & (on.cells.codes[:, 5] == induced)
+            people = (codes == [education, induced]).all(axis=1)
+            r = np.array(expected["raked_weights"])[people].sum()
+            # R stops when the margins hold to 12 digits of a thousand people.
+            found = (weight * on.cells.counts.sum(axis=1))[cell].sum()
+            assert found == pytest.approx(r, rel=1e-8)
+    found = gap(sample, Population.POSTSTRATIFIED, table)
+    assert difference(found).estimate == pytest.approx(expected["raked"]["estimate"], abs=1e-9)
+    error = expected["raked"]["std_error_fixed"]
+    assert difference(found).std_error == pytest.approx(error, rel=1e-6)
+    assert "taken as fixed" in found.std_errors
+
+
+def test_the_overlap_is_that_of_rs_scores():
+    expected = fixture()["overlap"]
+    for fixed in (False, True):
+        found = gap(infert(std_errors="CR1", fixed=fixed), Population.OVERLAP)
+        assert difference(found).estimate == pytest.approx(expected["estimate"], abs=1e-9)
+        same = difference(found).std_error == pytest.approx(expected["std_error_fixed"], rel=1e-6)
+        assert same == fixed
+
+
+def test_pooled_is_both_groups_mean_of_the_predictions():
+    sample = infert()
+    found = gap(sample, Population.POOLED)
+    rows = sample.rows
+    dummies = [rows.factors[name] == level for name in rows.factors for level in (1, 2)]
+    x = np.column_stack([rows.member, *dummies]).astype(float)
+    fit = fit_ordinal(x, np.eye(2)[rows.outcome] * rows.weight[:, None])
+    sides = [probabilities(fit, np.column_stack([np.full(rows.n, s), x[:, 1:]])) for s in (1, 0)]
+    by_hand = np.average(sides[0][:, 1] - sides[1][:, 1], weights=rows.weight)
+    assert difference(found).estimate == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_a_population_with_the_samples_own_margins_is_the_pooled_one():
+    sample = infert()
+    rows = sample.rows
+    joint = np.array(
+        [
+            rows.weight[(rows.factors["education"] == i) & (rows.factors["induced"] == j)].sum()
+            for i in range(3)
+            for j in range(3)
+        ]
+    )
+    every = [(a, b) for a in EDUCATION for b in INDUCED]
+    shares = dict(zip(every, joint / joint.sum(), strict=True))
+    table = DeclaredPopulation(
+        file="itself.csv", margins=(Margin(variables=("education", "induced"), shares=shares),)
+    )
+    found = difference(gap(sample, Population.POSTSTRATIFIED, table)).estimate
+    assert found == pytest.approx(difference(gap(sample, Population.POOLED)).estimate, abs=1e-12)
+
+
+def test_one_level_declared_is_the_mean_of_its_predictions():
+    sample = infert()
+    rows = sample.rows
+    found = gap(sample, Population.POSTSTRATIFIED, declared(education=(0.0, 1.0, 0.0)))
+    dummies = [rows.factors[name] == level for name in rows.factors for level in (1, 2)]
+    x = np.column_stack([rows.member, *dummies]).astype(float)
+    fit = fit_ordinal(x, np.eye(2)[rows.outcome] * rows.weight[:, None])
+    sides = [probabilities(fit, np.column_stack([np.full(rows.n, s), x[:, 1:]])) for s in (1, 0)]
+    inside = rows.factors["education"] == 1
+    each = (sides[0][:, 1] - sides[1][:, 1])[inside]
+    by_hand = np.average(each, weights=rows.weight[inside])
+    assert difference(found).estimate == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_what_cannot_be_had_is_named():
+    sample = infert()
+    without = sample.take(sample.rows.factors["induced"] != 2)
+    found = gap(without, Population.POSTSTRATIFIED, declared(induced=(0.5, 0.25, 0.25)))
+    assert found.status is Status.NOT_ESTIMABLE
+    assert found.reason == "nobody in the survey for induced=2 of somewhere_2020.csv"
+    assert found.intervals == {}
+    rows = dataclasses.replace(
+        sample.rows,
+        factors={**sample.rows.factors, "induced": np.where(sample.rows.member, 1, 0)},
+    )
+    apart = dataclasses.replace(sample, rows=rows, covariates=("education",))
+    assert gap(apart, Population.OVERLAP).status is Status.OK
+    # The others stand where one population has no number.
+    table = declared(induced=(0.5, 0.25, 0.25))
+    every = family_estimates(without, Population.POSTSTRATIFIED, table)
+    others = [one for one in every if one.family is Family.ADJUSTED_LOGIT]
+    assert [one.status for one in others] == [Status.OK, Status.OK, Status.NOT_ESTIMABLE]
+
+
+def test_swapped_groups_flip_the_gap_over_a_population_of_both():
+    sample = infert()
+    rows = dataclasses.replace(sample.rows, member=~sample.rows.member)
+    other = dataclasses.replace(sample, rows=rows, matched=match(rows, Matching(on=("education",))))
+    table = declared(education=(0.2, 0.3, 0.5))
+    for population in (Population.POOLED, Population.OVERLAP, Population.POSTSTRATIFIED):
+        first, second = (difference(gap(one, population, table)) for one in (sample, other))
+        assert first.estimate == pytest.approx(-second.estimate, abs=1e-9)
+        assert first.std_error == pytest.approx(second.std_error, rel=1e-6)
+
+
+def test_doubly_robust_of_members_with_a_comparison_leaves_out_those_without():
+    sample = infert()
+    rows = sample.rows
+    alone = rows.member | (rows.factors["education"] != 0)
+    part = rows.take(alone)
+    thin = dataclasses.replace(sample, rows=part, matched=match(part, Matching(on=("education",))))
+    inside = part.factors["education"] != 0
+    found = doubly_estimate(thin, Population.MEMBERS)
+    assert found.population is Population.MEMBERS
+    share = next(c for c in found.intervals if c.quantity is Quantity.SHARE and c.of_member)
+    kept = inside & part.member
+    by_hand = np.average(part.outcome[kept], weights=part.weight[kept])
+    assert found.intervals[share].estimate == pytest.approx(by_hand)
+    # Everybody has a comparison: the two populations are one.
+    one, other = (doubly_estimate(sample, p) for p in (Population.MEMBERS, Population.ALL_MEMBERS))
+    assert difference(one).estimate == pytest.approx(difference(other).estimate, abs=1e-12)
+
+
+def test_doubly_robust_of_pairs_has_no_such_population():
+    sample = infert()
+    pairs = Matching(method="nearest", on=("education",), covariates=("induced",))
+    paired = dataclasses.replace(sample, matched=match(sample.rows, pairs))
+    found = doubly_estimate(paired, Population.MEMBERS)
+    assert found.status is Status.NOT_ESTIMABLE
+    assert "covariates alone" in found.reason

@@ -1,0 +1,85 @@
+"""A run over a declared population, with a freed covariate and chosen standard errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import coopgap
+from coopgap.fit import main
+
+PERU = Path(__file__).parents[1] / "models" / "peru"
+FILE = "peru_adults_2017.csv"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "peru"
+    shutil.copytree(PERU, folder)
+    text = (folder / "study.toml").read_text(encoding="utf-8")
+    declared = text.replace("[design]\n", f'[design]\npopulation = "{FILE}"\n')
+    assert declared != text
+    (folder / "study.toml").write_text(declared, encoding="utf-8")
+    (folder / FILE).write_text("sex,population\nfemale,60\nmale,40\n", encoding="utf-8")
+    (folder / "ses.toml").write_text(
+        'outcome = "ses_class"\ncovariates = ["sex", "region"]\npopulation = "poststratified"\n'
+        'free = ["sex"]\nstd_errors = "CR2"\nfixed = true\n'
+        '[matching]\nmethod = "exact"\non = ["region", "sex"]\n',
+        encoding="utf-8",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return coopgap.run(folder, only=["ses"], jobs=1)
+
+
+def test_the_gap_over_the_declared_population_has_rows_of_its_own(run):
+    rows = run.gaps[(run.gaps["family"] == "adjusted_ordinal") & (run.gaps["group"] == "all")]
+    assert set(rows["population"]) == {"members", "all_members", "poststratified"}
+    (found,) = run.diagnostics[run.diagnostics["diagnostic"] == f"poststratified: {FILE}"].to_dict(
+        "records"
+    )
+    assert found["value"] == 1
+    assert FILE in found["note"]
+
+
+def test_the_model_file_s_choices_are_in_the_tables(run):
+    rows = run.coefficients[run.coefficients["family"] == "adjusted_ordinal"]
+    assert set(rows["std_error_kind"]) == {"cluster CR2"}
+    freed = rows[rows["term"].str.startswith("sex=") & rows["term"].str.contains(":>=")]
+    assert len(freed) == 4
+    said = run.diagnostics.set_index("diagnostic")["note"]
+    for population in ("members", "all_members", "poststratified"):
+        assert "taken as fixed" in said[f"std_errors: adjusted_ordinal, {population}"]
+    assert said["std_errors: linear, members"] == "cluster CR1"
+
+
+def test_the_report_and_the_record_name_the_population(folder, tmp_path):
+    out = tmp_path / "out"
+    assert main([str(folder), "--only", "ses", "--out", str(out), "--quiet"]) in (0, 3)
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "declared population" in text
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["study_sha256"]
+
+
+def test_covariates_have_coefficients_and_no_row_among_the_gaps(run):
+    """Covariates' coefficients are no findings: gaps.csv compares members and nobody else."""
+    terms = set(run.coefficients["term"])
+    covariates = {term for term in terms if term.startswith(("sex=", "region="))}
+    assert covariates
+    assert "term" not in run.gaps.columns
+    levels = {f"{sign}{level}" for level in "ABCDE" for sign in ("", ">=")} | {""}
+    assert set(run.gaps["category"]) <= levels
+    assert set(run.gaps["comparator"]) <= {"", "comparison", "national"}
+    assert not set(run.gaps["quantity"]) & {"coefficient", "log_odds"}
+    slopes = run.coefficients[run.coefficients["term"].isin(covariates)]["estimate"].dropna()
+    gaps = run.gaps["estimate"].dropna().to_numpy()
+    for slope in slopes:
+        for shown in (slope, -slope, np.exp(slope), np.exp(-slope)):
+            assert not np.isclose(gaps, shown, rtol=1e-9, atol=0).any()
