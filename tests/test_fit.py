@@ -320,9 +320,9 @@ matching = { method = "cardinality", on = ["region"], limit = 0.05 }
     ) in text
 
 
-def _start(study, survey, out):
+def _start(study, survey, out, *more):
     return subprocess.Popen(
-        [sys.executable, "-m", "coopgap.fit", study, "--data", survey, "--out", out],
+        [sys.executable, "-m", "coopgap.fit", study, "--data", survey, "--out", out, *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -333,8 +333,10 @@ def test_control_c_exits_130_and_leaves_the_former_output(study, survey, tmp_pat
     out = tmp_path / "out"
     assert run(study, "--data", survey, "--out", out) in (0, 3)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    process = _start(study, survey, out)
-    time.sleep(1.2)
+    # Another seed, so that it samples; the line comes when the families are done.
+    process = _start(study, survey, out, "--seed", "2", "--verbose")
+    while "families" not in process.stderr.readline():
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from threading import Thread
 from typing import Final
 
 from coopgap.errors import CoopgapError, InputError
@@ -14,6 +16,10 @@ __all__ = ["WorkerError", "cores", "executor"]
 
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Processes share the cores, and sums keep one order."""
+
+
+_LOOK_EVERY: Final = 0.25
+"""Seconds."""
 
 
 class WorkerError(CoopgapError):
@@ -56,7 +62,7 @@ def executor(jobs: int | None = None, scheduler: str | None = None) -> Iterator[
     from loky import ProcessPoolExecutor
     from loky.process_executor import TerminatedWorkerError
 
-    pool = ProcessPoolExecutor(cores(jobs), initializer=own_cache, env=_ONE_THREAD)
+    pool = ProcessPoolExecutor(cores(jobs), initializer=_start_worker, env=_ONE_THREAD)
     try:
         yield pool
     except TerminatedWorkerError as error:
@@ -80,6 +86,18 @@ def _cluster(scheduler: str) -> Iterator[Executor]:
     with client:
         client.run(own_cache)
         yield client.get_executor()
+
+
+def _start_worker() -> None:
+    own_cache()
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, however it did: nobody waits for results."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    os._exit(1)
 
 
 def own_cache() -> None:

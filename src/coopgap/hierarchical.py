@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.gate import diagnose
 from coopgap.bayes.loo import Loo, loo
+from coopgap.bayes.poststratify import population_weights
 from coopgap.bayes.records import Form, HierarchicalFit, Priors
 from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
@@ -22,6 +23,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow
 from coopgap.executor import cores, executor
 from coopgap.families.dispatch import not_hierarchical
+from coopgap.families.rows import population_row
 from coopgap.plan import ModelPlan, Plan
 from coopgap.progress import Notify
 from coopgap.sensitivity.hierarchical import (
@@ -93,7 +95,7 @@ def fit_regions(
             except NotEstimable as error:
                 tables.collect(not_hierarchical(model.rows, error), model_labels(plan, model))
                 continue
-            asked.append(_asked(model, request, reuse))
+            asked.append(_asked(model, _over_population(tables, plan, model, request), reuse))
     if not asked:
         return {}
     notify(f"{', '.join(one.model.spec.name for one in asked)}: hierarchical by region")
@@ -161,6 +163,29 @@ def hierarchical_request(
         seed=int.from_bytes(own, "big"),
         smallest_gap=plan.study.smallest_gap,
     )
+
+
+def _over_population(tables: Tables, plan: Plan, model: ModelPlan, request: Request) -> Request:
+    """The request with the weights of the declared population, or the reason why it has none."""
+    declared, region = plan.study.design.population, plan.study.design.region
+    if declared is None or region is None:
+        return request
+    labels = model_labels(plan, model)
+    try:
+        weights = population_weights(request.cells, declared, region)
+    except NotEstimable as error:
+        tables.diagnostics.append(
+            DiagnosticRow(
+                model=labels.model,
+                diagnostic="not poststratified: hierarchical",
+                note=f"{error.reason}.",
+                source=labels.source,
+            )
+        )
+        return request
+    if model.spec.population != "poststratified":
+        tables.diagnostics.append(population_row(declared, labels))
+    return replace(request, population=weights)
 
 
 def _asked(model: ModelPlan, request: Request, reuse: Path | None) -> _Asked:

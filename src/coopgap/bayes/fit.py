@@ -17,7 +17,7 @@ from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
 from coopgap.bayes.gate import check
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
-from coopgap.gap import contrast_values, contrasts
+from coopgap.gap import Contrast, contrast_values, contrasts
 from coopgap.vocabulary import Quantity
 
 __all__ = ["DRAWS", "Request", "fit_hierarchical", "summarise"]
@@ -48,6 +48,9 @@ class Request:
         Of this fit.
     smallest_gap
         The smallest gap of interest, on the probability scale.
+    population
+        Shape (r,): how much each row counts in a declared population; None without one. The
+        draws do not depend on it.
     """
 
     cells: HierarchicalCells
@@ -57,6 +60,7 @@ class Request:
     target_accept: float = 0.99
     seed: int = 0
     smallest_gap: float = 0.05
+    population: FloatArray | None = None
 
     @property
     def digest(self) -> str:
@@ -115,9 +119,15 @@ def summarise(
     parameters = reported_parameters(draws, cells)
     quantities, probabilities = reported(member, comparison, cells, request.smallest_gap)
     quantities |= {f"parameter {name}": values for name, values in parameters.items()}
+    elsewhere = None
+    if request.population is not None:
+        both = draw_margins(draws, cells, request.form.link, request.population)
+        elsewhere = (both[0][0], both[1][0])
+        quantities |= _contrasts(cells.levels, *elsewhere, "population")
     return HierarchicalFit(
         member=member,
         comparison=comparison,
+        poststratified=elsewhere,
         parameters=parameters,
         region_gap=np.moveaxis(region_gaps(draws, len(cells.regions)), -1, 0),
         gate=check(quantities, probabilities, stats),
@@ -137,14 +147,32 @@ def reported(
     for g, group in enumerate(("all", *cells.regions)):
         if g and not cells.people(g - 1)[1]:
             continue
+        found = _contrasts(cells.levels, member[g], comparison[g], group, shares=not g)
+        quantities |= found
         for contrast in contrasts(cells.levels):
-            if g and contrast.quantity is Quantity.SHARE:
-                continue
-            key = f"{contrast.quantity} {contrast.category} {group}".replace("  ", " ")
-            key += " (members)" if contrast.of_member else ""
-            draws = contrast_values(contrast, member[g], comparison[g])
-            quantities[key] = draws
             if g and contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
-                probabilities[f"{key} above zero"] = (draws > 0).astype(np.float64)
-                probabilities[f"{key} above smallest"] = (draws > smallest_gap).astype(np.float64)
+                key = _key(contrast, group)
+                probabilities[f"{key} above zero"] = (found[key] > 0).astype(np.float64)
+                above = found[key] > smallest_gap
+                probabilities[f"{key} above smallest"] = above.astype(np.float64)
     return quantities, probabilities
+
+
+def _contrasts(
+    levels: tuple[str, ...],
+    member: FloatArray,
+    comparison: FloatArray,
+    group: str,
+    *,
+    shares: bool = True,
+) -> dict[str, FloatArray]:
+    return {
+        _key(contrast, group): contrast_values(contrast, member, comparison)
+        for contrast in contrasts(levels)
+        if shares or contrast.quantity is not Quantity.SHARE
+    }
+
+
+def _key(contrast: Contrast, group: str) -> str:
+    name = " ".join((contrast.quantity, contrast.category, group)).replace("  ", " ")
+    return f"{name} (members)" if contrast.of_member else name

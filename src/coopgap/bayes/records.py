@@ -117,6 +117,9 @@ class HierarchicalFit:
     member, comparison
         Shape (G, chains, draws, J): outcome distribution of members and of the same people as
         comparison, for all (first) and for each region, standardised over members.
+    poststratified
+        The same two for all, each of shape (chains, draws, J), standardised over a declared
+        population; None without one.
     parameters
         By term, shape (chains, draws): coefficients on their reported scale.
     region_gap
@@ -135,6 +138,7 @@ class HierarchicalFit:
 
     member: FloatArray
     comparison: FloatArray
+    poststratified: tuple[FloatArray, FloatArray] | None
     parameters: Mapping[str, FloatArray]
     region_gap: FloatArray
     gate: tuple[GateItem, ...]

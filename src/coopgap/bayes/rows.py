@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -48,43 +49,18 @@ def gap_rows(
     """
     for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
         comparison, member = cells.people(None if g == 0 else g - 1)
-        status = _status(fit, min(comparison, member))
-
-        def row(
-            quantity: Quantity,
-            draws: FloatArray,
-            category: str = "",
-            comparator: str = Comparator.COMPARISON,
-            group: str = group,
-            status: Status = status,
-            counts: tuple[int, int] = (member, comparison),
-            interval: bool = True,
-        ) -> GapRow:
-            shown = status is Status.OK
-            return GapRow(
-                model=labels.model,
-                family=Family.HIERARCHICAL,
-                outcome=labels.outcome,
-                comparator=comparator,
-                group=group,
-                population=Population.ALL_MEMBERS,
-                quantity=quantity,
-                category=category,
-                interval_prob=INTERVAL_PROB if shown and interval else None,
-                interval_kind=IntervalKind.CREDIBLE if shown and interval else None,
-                n_member=counts[0],
-                n_comparison=counts[1],
-                status=status,
-                source=labels.source,
-                **(_summary(draws, quantity, interval=interval) if shown else {}),
-            )
-
+        row = partial(
+            _row,
+            labels=labels,
+            group=group,
+            counts=(member, comparison),
+            status=_status(fit, min(comparison, member)),
+        )
         for contrast in contrasts(cells.levels):
             if g and contrast.quantity is Quantity.SHARE:
                 continue
             draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
-            side = "" if contrast.of_member else Comparator.COMPARISON
-            yield row(contrast.quantity, draws, contrast.category, side)
+            yield row(contrast.quantity, draws, contrast.category, of_member=contrast.of_member)
             if g and _is_threshold_gap(contrast):
                 for quantity, bar in (
                     (Quantity.PROB_ABOVE_ZERO, 0.0),
@@ -94,9 +70,51 @@ def gap_rows(
                     yield row(quantity, above, contrast.category, interval=False)
         if g:
             yield row(Quantity.EXPECTED_RANK, _ranks(fit.region_gap)[g - 1])
-        else:
-            for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
-                yield row(quantity, fit.parameters[quantity])
+            continue
+        for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
+            yield row(quantity, fit.parameters[quantity])
+        if fit.poststratified is not None:
+            for contrast in contrasts(cells.levels):
+                yield row(
+                    contrast.quantity,
+                    contrast_values(contrast, *fit.poststratified),
+                    contrast.category,
+                    of_member=contrast.of_member,
+                    population=Population.POSTSTRATIFIED,
+                )
+
+
+def _row(
+    quantity: Quantity,
+    draws: FloatArray,
+    category: str = "",
+    *,
+    labels: Labels,
+    group: str,
+    counts: tuple[int, int],
+    status: Status,
+    of_member: bool = False,
+    population: Population = Population.ALL_MEMBERS,
+    interval: bool = True,
+) -> GapRow:
+    shown = status is Status.OK
+    return GapRow(
+        model=labels.model,
+        family=Family.HIERARCHICAL,
+        outcome=labels.outcome,
+        comparator="" if of_member else Comparator.COMPARISON,
+        group=group,
+        population=population,
+        quantity=quantity,
+        category=category,
+        interval_prob=INTERVAL_PROB if shown and interval else None,
+        interval_kind=IntervalKind.CREDIBLE if shown and interval else None,
+        n_member=counts[0],
+        n_comparison=counts[1],
+        status=status,
+        source=labels.source,
+        **(_summary(draws, quantity, interval=interval) if shown else {}),
+    )
 
 
 def _is_threshold_gap(contrast: Contrast) -> bool:
