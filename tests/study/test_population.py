@@ -127,7 +127,7 @@ def test_a_variable_of_the_file_must_be_a_covariate(populated):
     )
 
 
-@pytest.mark.parametrize("name", ["../people.csv", "people.txt", "/tmp/people.csv"])
+@pytest.mark.parametrize("name", ["../people.csv", "people.txt", "/elsewhere/people.csv"])
 def test_the_file_stands_in_the_study_folder(populated, name):
     with pytest.raises(StudyError) as caught:
         load_study(populated(name=name))
