@@ -29,6 +29,7 @@ def run(
     seed: int = 20200131,
     draws: int | None = None,
     jobs: int | None = None,
+    reuse: str | Path | None = None,
 ) -> Run:
     """Estimate every gap a study asks for.
 
@@ -48,12 +49,14 @@ def run(
         Posterior draws a chain, for every hierarchical model; the model files' own if absent.
     jobs
         Processes; the machine's cores if absent.
+    reuse
+        A saved run whose draws stand in for sampling where nothing that decides them changed.
 
     Returns
     -------
     Run
         `gaps`, `coefficients`, `balance`, `sensitivity` and `diagnostics` are DataFrames;
-        `save(folder)` writes what the command writes.
+        `draws` are the posterior draws by model; `save(folder)` writes what the command writes.
 
     Raises
     ------
@@ -65,8 +68,10 @@ def run(
     >>> import coopgap
     >>> coopgap.run("peru", only=["trust_agree"]).gaps  # doctest: +SKIP
     """
+    from coopgap.bayes.store import DRAWS_FOLDER
     from coopgap.pipeline import execute
     from coopgap.plan import make_plan
 
     plan = make_plan(study, data, only)
-    return execute(plan, checks=checks, seed=seed, draws=draws, jobs=jobs)
+    kept = None if reuse is None else Path(reuse) / DRAWS_FOLDER
+    return execute(plan, checks=checks, seed=seed, draws=draws, jobs=jobs, reuse=kept)
