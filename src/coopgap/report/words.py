@@ -159,6 +159,9 @@ def category_words(category: str, levels: Sequence[str]) -> str:
     if category.startswith(">="):
         level = category[2:]
         return level if levels and level == clean(levels[-1]) else f"{level} or higher"
+    if category.startswith("<="):
+        level = category[2:]
+        return level if levels and level == clean(levels[0]) else f"{level} or lower"
     if category.startswith("<") and category[1:] in levels:
         return f"below {category[1:]}"
     return category
