@@ -136,8 +136,8 @@ def test_spreads_of_zones_stand_beside_those_of_regions(view):
 
 def test_probabilities_are_by_threshold_and_never_one(view):
     rows = cells(regions_section(view, ()), "What the hierarchical model adds")
-    assert rows[0] == ("North", "gap above zero", "> 99.9 %", "> 99.9 %", "1.4 (1 to 2)")
-    assert rows[1] == ("", "gap above 5.0 points", "81.2 %", "81.2 %", "")
+    assert rows[0] == ("North", "above zero", "> 99.9 %", "> 99.9 %", "1.4 (1 to 2)")
+    assert rows[1] == ("", "above 5.0 points", "81.2 %", "81.2 %", "")
     assert len(rows) == 4
 
 
@@ -304,6 +304,16 @@ def test_levels_at_or_below_are_named():
     levels = ("C", "B", "A")
     assert category_words("<=C", levels) == "C"
     assert category_words("<=B", levels) == "B or lower"
+
+
+def test_a_level_called_higher_is_not_said_twice():
+    levels = ("much lower", "lower", "the same", "higher", "much higher")
+    words = [
+        category_words(name, levels) for name in (">=higher", ">=lower", "<=lower", "<=higher")
+    ]
+    assert words == ["higher or above", "lower or above", "lower or below", "higher or below"]
+    assert category_words(">=the same", levels) == "the same or higher"
+    assert category_words(">=much higher", levels) == "much higher"
 
 
 def test_hostile_labels_pass_through_the_whole_report(build, tmp_path, hostile):

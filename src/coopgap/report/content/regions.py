@@ -105,8 +105,8 @@ def _chances(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
     """Posterior probabilities by threshold and the expected rank, two lines a region."""
     smallest = points(view.study.smallest_gap)
     bars = {
-        Quantity.PROB_ABOVE_ZERO: "gap above zero",
-        Quantity.PROB_ABOVE_SMALLEST: f"gap above {smallest} points",
+        Quantity.PROB_ABOVE_ZERO: "above zero",
+        Quantity.PROB_ABOVE_SMALLEST: f"above {smallest} points",
     }
     inside = [row for row in rows if row.group != "all" and row.quantity in _CHANCES]
     found = {(row.group, row.quantity, row.category): row for row in inside}
@@ -127,7 +127,7 @@ def _chances(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
         caption="What the hierarchical model adds: probabilities and ranks",
         header=(
             "Region",
-            "Probability that",
+            "Probability of a gap",
             *(category_words(at, view.levels(outcome)) for at in thresholds),
             "Expected rank",
         ),
