@@ -214,11 +214,19 @@ def test_refits_stand_below_the_declared_priors(view):
 def test_each_part_is_told_by_the_rule_of_two_standard_errors(view):
     section = regions_section(view, ())
     rows = cells(section, "Expected log predictive density")
-    assert [row[3] for row in rows] == ["–", "not told", "yes", "not assessed"]
+    assert [row[3] for row in rows] == ["–", "open", "needed", "not assessed"]
     assert rows[0][1:3] == ("−2,345.6", "–")
     assert rows[0][4] == "3 people have Pareto k above 0.7: read with care"
     text = paragraph(section, "What each part of the hierarchical model adds.")
     assert "more than twice its standard error" in text
+
+
+def test_a_part_whose_lack_predicts_better_is_not_called_needed(build):
+    view = changed(build, "sensitivity", "variant == 'no zones, minus declared'", estimate=31.5)
+    rows = cells(regions_section(view, ()), "Expected log predictive density")
+    assert rows[2][3] == "better without"
+    items = next(b.items for b in checks_section(view).blocks if isinstance(b, Items))
+    assert items[-1][1].startswith("The answers need none of 2 parts")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +263,7 @@ def test_the_list_of_checks_has_a_line_each_and_no_row(view):
             "declared priors. Withheld, as their draws did not pass: threshold shifts x."
         ),
         "What each part of the hierarchical model adds.": (
-            "The answers tell of 1 of 2 parts that were left out in turn."
+            "The answers need 1 of 2 parts that were left out in turn."
         ),
     }
     captions = {block.caption for block in section.blocks if isinstance(block, Table)}

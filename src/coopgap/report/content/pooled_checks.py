@@ -266,15 +266,15 @@ def _parts(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
             lead=f"{CHECKS[Check.LOO]}.",
             text=(
                 "Each person's answer is predicted from everybody else's. Below zero the model "
-                "without the part predicts worse. A part is told by the answers where the "
-                "difference is more than twice its standard error; otherwise they do not say "
-                "whether it is there, and it stays in the model."
+                "without a part predicts worse than the declared one, above zero better. Only a "
+                "difference of more than twice its standard error is told by the answers; "
+                "otherwise they leave open whether the part is needed."
             ),
             brief=False,
         ),
         Table(
             caption="Expected log predictive density, left one out",
-            header=("Model", "Density", "Standard error", "Told by the answers", "Reliability"),
+            header=("Model", "Density", "Standard error", "The answers say", "Reliability"),
             rows=tuple(
                 (
                     clean(row.variant),
@@ -286,6 +286,10 @@ def _parts(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
                 for row in rows
             ),
             trailing=2,
+            notes=(
+                "A difference below 4 is small, and its standard error is then a rough one: read "
+                "it as open.",
+            ),
             mark=view.mark,
             brief=False,
         ),
@@ -293,10 +297,12 @@ def _parts(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
 
 
 def _told(row: SensitivityRow) -> str:
-    words = {Verdict.CHANGES: "yes", Verdict.HOLDS: "not told"}
-    if not row.verdict:
-        return DASH
-    return words.get(Verdict(row.verdict), verdict_words(row.verdict))
+    """What two standard errors say of a part, by the side of zero."""
+    if row.verdict == Verdict.HOLDS:
+        return "open"
+    if row.verdict == Verdict.CHANGES and row.estimate is not None:
+        return "needed" if row.estimate < 0 else "better without"
+    return verdict_words(row.verdict) if row.verdict else DASH
 
 
 def pooled_summary(view: View) -> tuple[tuple[str, str], ...]:
@@ -325,8 +331,8 @@ def _weights(rows: Sequence[SensitivityRow]) -> str:
 
 def _told_parts(rows: Sequence[SensitivityRow]) -> str:
     judged = [row for row in rows if row.verdict in (Verdict.HOLDS, Verdict.CHANGES)]
-    told = sum(row.verdict == Verdict.CHANGES for row in judged)
-    return f"The answers tell of {_of(told, len(judged))} parts that were left out in turn."
+    needed = sum(_told(row) == "needed" for row in judged)
+    return f"The answers need {_of(needed, len(judged))} parts that were left out in turn."
 
 
 def _of(some: int, every: int) -> str:
