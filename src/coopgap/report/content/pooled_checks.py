@@ -7,6 +7,13 @@ from typing import Final
 
 from coopgap.estimate import GapRow, SensitivityRow
 from coopgap.report.content.pooled import pooled_rows
+from coopgap.report.content.pooled_refits import (
+    CREDIBLE,
+    part_blocks,
+    refit_blocks,
+    same_words,
+    told_words,
+)
 from coopgap.report.document import Block, Figure, Paragraph, Table
 from coopgap.report.figures.names import predictive_name
 from coopgap.report.values import (
@@ -22,11 +29,9 @@ from coopgap.report.view import View, pick, predicted_shares
 from coopgap.report.words import (
     CHECKS,
     category_words,
-    clean,
     comparator_words,
     group_words,
     joined,
-    verdict_words,
 )
 from coopgap.vocabulary import Check, Quantity, Verdict
 
@@ -44,9 +49,6 @@ POOLED_CHECKS: Final = (
 _NAMED: Final = 6
 """Shares outside their interval that are named; sensitivity.csv has all."""
 
-_DECLARED: Final = "as declared"
-_CREDIBLE: Final = "In brackets: 95 % credible interval."
-
 
 def pooled_check_blocks(
     view: View, model: str, outcome: str, rows: Sequence[GapRow], drawn: Sequence[str]
@@ -59,8 +61,8 @@ def pooled_check_blocks(
         *_prior(view, pooled, found[Check.PRIOR_PREDICTIVE]),
         *_fit(view, model, predicted_shares(view, model, outcome), drawn),
         *_weight(view, found[Check.POWER_SCALING]),
-        *_refits(view, pooled, found[Check.PRIOR_REFIT]),
-        *_parts(view, found[Check.LOO]),
+        *refit_blocks(view, pooled, found[Check.PRIOR_REFIT]),
+        *part_blocks(view, found[Check.LOO]),
     ]
 
 
@@ -98,7 +100,7 @@ def _prior(view: View, pooled: Sequence[GapRow], rows: Sequence[SensitivityRow])
                 )
                 for row in rows
             ),
-            notes=(_CREDIBLE,),
+            notes=(CREDIBLE,),
             mark=view.mark,
             brief=False,
         ),
@@ -200,118 +202,13 @@ def _place(view: View, row: SensitivityRow) -> str:
     return f"“{at}”" if at else quantity_words(row.quantity)
 
 
-def _refits(view: View, pooled: Sequence[GapRow], rows: Sequence[SensitivityRow]) -> list[Block]:
-    """The headline gaps and the spread of these regions under each refit."""
-    everyone = [row for row in rows if row.group == "all"]
-    if not everyone:
-        return []
-    outcome = rows[0].outcome
-    levels = view.levels(outcome)
-    wanted = [(Quantity.RISK_DIFFERENCE, at) for at in view.thresholds(outcome)]
-    wanted += [(Quantity.SUPERIORITY, "")] if len(levels) > 2 else []
-    wanted.append((Quantity.SD_FINITE, ""))
-    heads = [category_words(at, levels) for at in view.thresholds(outcome)]
-    heads += ["member stands higher"] if len(levels) > 2 else []
-    found = {(row.variant, row.quantity, row.category): row for row in everyone}
-    declared = (_DECLARED, *(_cell(pick(pooled, quantity, at)) for quantity, at in wanted))
-    lines = [
-        (
-            clean(variant),
-            *(_refit_cell(found.get((variant, quantity, at))) for quantity, at in wanted),
-        )
-        for variant in dict.fromkeys(row.variant for row in everyone)
-    ]
-    return [
-        Paragraph(
-            lead=f"{CHECKS[Check.PRIOR_REFIT]}.",
-            text=f"The model was fitted anew under each prior. {_same(rows)}",
-            brief=False,
-        ),
-        Table(
-            caption="Headline gap in points, and spread between these regions, by prior",
-            header=("Prior", *heads, "spread between these regions"),
-            rows=(declared, *lines),
-            notes=(_CREDIBLE,),
-            mark=view.mark,
-            brief=False,
-        ),
-    ]
-
-
-def _refit_cell(row: SensitivityRow | None) -> str:
-    if row is not None and row.estimate is None:
-        return "withheld"
-    return _cell(row)
-
-
-def _same(rows: Sequence[SensitivityRow]) -> str:
-    judged = [row for row in rows if row.verdict in (Verdict.HOLDS, Verdict.CHANGES)]
-    same = sum(row.verdict == Verdict.HOLDS for row in judged)
-    text = (
-        f"Of {count(len(judged))} gaps over all members and in regions, {count(same)} say of zero "
-        "what they say under the declared priors."
-    )
-    withheld = {row.variant for row in rows if row.verdict == Verdict.NOT_ASSESSED}
-    if withheld:
-        text += f" Withheld, as their draws did not pass: {clean(joined(sorted(withheld)))}."
-    return text
-
-
-def _parts(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
-    """Leave-one-out predictive density of the model and without each part."""
-    if not rows:
-        return []
-    return [
-        Paragraph(
-            lead=f"{CHECKS[Check.LOO]}.",
-            text=(
-                "Each person's answer is predicted from everybody else's. Below zero the model "
-                "without a part predicts worse than the declared one, above zero better. Only a "
-                "difference of more than twice its standard error is told by the answers; "
-                "otherwise they leave open whether the part is needed."
-            ),
-            brief=False,
-        ),
-        Table(
-            caption="Expected log predictive density, left one out",
-            header=("Model", "Density", "Standard error", "The answers say", "Reliability"),
-            rows=tuple(
-                (
-                    clean(row.variant),
-                    number(row.estimate, 1),
-                    number(row.std_error, 1),
-                    _told(row),
-                    clean(row.note),
-                )
-                for row in rows
-            ),
-            trailing=2,
-            notes=(
-                "A difference below 4 is small, and its standard error is then a rough one: read "
-                "it as open.",
-            ),
-            mark=view.mark,
-            brief=False,
-        ),
-    ]
-
-
-def _told(row: SensitivityRow) -> str:
-    """What two standard errors say of a part, by the side of zero."""
-    if row.verdict == Verdict.HOLDS:
-        return "open"
-    if row.verdict == Verdict.CHANGES and row.estimate is not None:
-        return "needed" if row.estimate < 0 else "better without"
-    return verdict_words(row.verdict) if row.verdict else DASH
-
-
 def pooled_summary(view: View) -> tuple[tuple[str, str], ...]:
     """A line a check for where every check is listed."""
     told: Mapping[str, Callable[[Sequence[SensitivityRow]], str]] = {
         Check.PRIOR_PREDICTIVE: lambda _: "Gaps that the prior allows, beside the posterior.",
         Check.POSTERIOR_PREDICTIVE: _inside,
         Check.POWER_SCALING: _weights,
-        Check.PRIOR_REFIT: _same,
+        Check.PRIOR_REFIT: same_words,
         Check.LOO: _told_parts,
     }
     found = {c: [row for row in view.sensitivity if row.check == c] for c in POOLED_CHECKS}
@@ -331,7 +228,7 @@ def _weights(rows: Sequence[SensitivityRow]) -> str:
 
 def _told_parts(rows: Sequence[SensitivityRow]) -> str:
     judged = [row for row in rows if row.verdict in (Verdict.HOLDS, Verdict.CHANGES)]
-    needed = sum(_told(row) == "needed" for row in judged)
+    needed = sum(told_words(row) == "needed" for row in judged)
     return f"The answers need {_of(needed, len(judged))} parts that were left out in turn."
 
 
