@@ -164,7 +164,9 @@ class SensitivityRow:
     interval_prob: float | None = _column("coverage probability of the interval")
     interval_kind: IntervalKind | None = _column("confidence, credible or bounds")
     p_value: float | None = _column("of the check's own test")
-    threshold: float | None = _column("margin or bar the check uses")
+    threshold: float | None = _column(
+        "margin or bar the check uses; of posterior_predictive the share observed"
+    )
     power: float | None = _column("probability that the check confirms when nothing differs")
     verdict: Verdict | None = _column("what the check concludes")
     note: str = _column("one sentence", "")

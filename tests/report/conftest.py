@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from coopgap.estimate import (
@@ -350,6 +351,179 @@ def sensitivity_rows(source: str) -> list[SensitivityRow]:
     return rows
 
 
+def pooled_coefficients(source: str) -> list[CoefficientRow]:
+    """What the hierarchical model of the ordered outcome says of its parameters."""
+    terms = {
+        "member": (0.5, 0.2),
+        "member:>=A": (0.3, 0.3),
+        "member:>=B": (0.7, 0.25),
+        "member:superpopulation": (0.6, 0.5),
+        "sd_finite": (0.11, 0.1),
+        "sd_superpopulation": (0.21, 0.2),
+        "sd_zone": (0.31, 0.3),
+        "sd_zone_gap": (0.41, 0.4),
+        "sd_threshold_shift": (0.071, 0.05),
+    }
+    return [
+        CoefficientRow(
+            model="ses",
+            family="hierarchical",
+            outcome="ses",
+            term=term,
+            scale="sd" if term.startswith("sd_") else "log_odds",
+            std_error_kind="posterior",
+            n_obs=790,
+            source=source,
+            **interval(estimate, half, "credible"),
+        )
+        for term, (estimate, half) in terms.items()
+    ]
+
+
+def pooled_gaps(source: str) -> list[GapRow]:
+    """Gaps of the hierarchical model of the ordered outcome, over all and by region."""
+    base = {
+        "model": "ses",
+        "family": "hierarchical",
+        "outcome": "ses",
+        "comparator": "comparison",
+        "population": "all_members",
+        "source": source,
+    }
+    rows = []
+    for number, group in enumerate(("all", "region=North", "region=South")):
+        rows += [
+            GapRow(
+                **base,
+                group=group,
+                quantity="risk_difference",
+                category=category,
+                **interval(estimate + number / 100, 0.02, "credible"),
+            )
+            for category, estimate in ((">=A", 0.03), (">=B", 0.12))
+        ]
+        rows.append(
+            GapRow(**base, group=group, quantity="superiority", **interval(0.57, 0.03, "credible"))
+        )
+        if number:
+            rows += [
+                GapRow(**base, group=group, quantity=quantity, category=category, estimate=value)
+                for quantity, value in (("prob_above_zero", 1.0), ("prob_above_smallest", 0.8125))
+                for category in (">=A", ">=B")
+            ]
+            rows.append(
+                GapRow(
+                    **base, group=group, quantity="expected_rank", estimate=1.4, lower=1, upper=2
+                )
+            )
+    rows += [
+        GapRow(**base, group="all", quantity=name, **interval(value, 0.1, "credible"))
+        for name, value in (("sd_finite", 0.11), ("sd_superpopulation", 0.21))
+    ]
+    return rows
+
+
+def pooled_checks(source: str) -> list[SensitivityRow]:
+    """Every check of the hierarchical model of the ordered outcome."""
+    base = {"model": "ses", "family": "hierarchical", "outcome": "ses", "source": source}
+    gap = {**base, "comparator": "comparison", "group": "all", "quantity": "risk_difference"}
+    rows = [
+        SensitivityRow(
+            **gap,
+            check="prior_predictive",
+            variant="prior",
+            category=category,
+            **interval(0.001, 0.3, "credible"),
+        )
+        for category in (">=A", ">=B", "<=C", "<=B")
+    ]
+    rows += [
+        SensitivityRow(
+            **{**base, "comparator": comparator},
+            check="posterior_predictive",
+            variant="answers drawn anew",
+            group=f"region={region}",
+            quantity="share",
+            category=category,
+            threshold=observed,
+            verdict="holds" if abs(observed - 0.3) < 0.05 else "changes",
+            note="threshold is the observed share",
+            **interval(0.3, 0.05, "credible"),
+        )
+        for comparator in ("", "comparison")
+        for region in ("North", "South")
+        for category, observed in (
+            ("B", 0.42 if (comparator, region) == ("", "South") else 0.32),
+            ("C", 0.28),
+        )
+    ]
+    rows += [
+        SensitivityRow(
+            **{**gap, "quantity": quantity},
+            check="power_scaling",
+            variant=variant,
+            category=category,
+            estimate=value,
+            threshold=0.05,
+            verdict=verdict,
+        )
+        for quantity, category, prior in (
+            ("risk_difference", ">=A", 0.013),
+            ("risk_difference", ">=B", 0.081),
+            ("superiority", "", 0.02),
+        )
+        for variant, value, verdict in (
+            ("top-level priors", prior, "changes" if prior > 0.05 else "holds"),
+            ("answers", 10 * prior, None),
+        )
+    ]
+    return rows + refit_checks(base, gap)
+
+
+def refit_checks(base: dict[str, object], gap: dict[str, object]) -> list[SensitivityRow]:
+    rows = []
+    for variant, shift in (("region and zone SDs half-Cauchy 1", 0.004), ("threshold shifts x", 0)):
+        for quantity, category, group, verdict in (
+            ("risk_difference", ">=A", "all", "holds"),
+            ("risk_difference", ">=B", "all", "holds"),
+            ("superiority", "", "all", "holds"),
+            ("sd_finite", "", "all", None),
+            ("superiority", "", "region=North", "changes"),
+        ):
+            kept = bool(shift)
+            numbers = interval(0.1 + shift, 0.05, "credible") if kept else {}
+            rows.append(
+                SensitivityRow(
+                    **{**gap, "quantity": quantity, "group": group},
+                    check="prior_refit",
+                    variant=variant,
+                    category=category,
+                    verdict=verdict if kept else "not_assessed",
+                    note="" if kept else "withheld: r_hat",
+                    **numbers,
+                )
+            )
+    for variant, value, error, verdict, note in (
+        ("as declared", -2345.6, None, None, "3 people have Pareto k above 0.7: read with care"),
+        ("proportional odds, minus declared", 0.6, 0.9, "holds", "all Pareto k at most 0.7"),
+        ("no zones, minus declared", -31.5, 8.2, "changes", "all Pareto k at most 0.7"),
+        ("no regional gaps, minus declared", None, None, "not_assessed", "withheld: its fit"),
+    ):
+        rows.append(
+            SensitivityRow(
+                **base,
+                check="loo",
+                variant=variant,
+                quantity="elpd" if variant == "as declared" else "elpd_difference",
+                estimate=value,
+                std_error=error,
+                verdict=verdict,
+                note=note,
+            )
+        )
+    return rows
+
+
 def make_frames(source: str = EXAMPLE, *, printed: bool = True):
     balance = [
         BalanceRow(
@@ -431,6 +605,23 @@ def make_frames(source: str = EXAMPLE, *, printed: bool = True):
     }
 
 
+def make_pooled(source: str = EXAMPLE):
+    """The frames with a hierarchical model of the ordered outcome and all of its checks."""
+    frames = make_frames(source)
+    reused = DiagnosticRow(model="ses", diagnostic="draws_reused", value=1.0, source=source)
+    more = {
+        "gaps": pooled_gaps(source),
+        "coefficients": pooled_coefficients(source),
+        "sensitivity": pooled_checks(source),
+        "diagnostics": [reused],
+    }
+    added = {
+        name: pd.concat([frames[name], to_frame(name, rows)], ignore_index=True)
+        for name, rows in more.items()
+    }
+    return {**frames, **added}
+
+
 def make_meta(*, is_example: bool = True) -> dict[str, object]:
     return {
         "program": "coopgap",
@@ -483,6 +674,7 @@ def build():
         study = staticmethod(make_study)
         frames = staticmethod(make_frames)
         meta = staticmethod(make_meta)
+        pooled = staticmethod(make_pooled)
         hostile = staticmethod(make_hostile)
         interval = staticmethod(interval)
 

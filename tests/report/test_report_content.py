@@ -92,10 +92,10 @@ def test_conditional_ratios_stand_beside_marginal_ones_and_say_so(view):
 def test_regions_alone_stand_beside_pooled_ones(view):
     table = tables(regions_section(view, ()))[0]
     assert [row[:2] for row in table.rows] == [
-        ("North", "alone, matched"),
-        ("", "partially pooled"),
-        ("South", "alone, matched"),
-        ("", "partially pooled"),
+        ("North", "alone"),
+        ("", "pooled"),
+        ("South", "alone"),
+        ("", "pooled"),
     ]
 
 

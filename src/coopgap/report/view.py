@@ -18,7 +18,7 @@ from coopgap.estimate import (
 )
 from coopgap.report.words import clean, group_words, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, Family, Quantity
+from coopgap.vocabulary import EXAMPLE, PRINTED, Check, Family, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,6 +139,19 @@ def headline_rows(view: View, model: str, outcome: str) -> list[GapRow]:
         row
         for row in view.by_model.get((model, outcome), [])
         if row.family in MATCHED and row.group == "all"
+    ]
+
+
+def predicted_shares(view: View, model: str, outcome: str) -> list[SensitivityRow]:
+    """Shares the hierarchical model predicts; of two levels the upper, the other mirrors it."""
+    levels = view.levels(outcome)
+    return [
+        row
+        for row in view.sensitivity
+        if row.check == Check.POSTERIOR_PREDICTIVE
+        and (row.model, row.outcome) == (model, outcome)
+        and (len(levels) != 2 or row.category == levels[1])
+        and None not in (row.estimate, row.threshold)
     ]
 
 

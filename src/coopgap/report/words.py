@@ -158,10 +158,20 @@ def category_words(category: str, levels: Sequence[str]) -> str:
         return clean(levels[-1]) if len(levels) == 2 else ""
     if category.startswith(">="):
         level = category[2:]
-        return level if levels and level == clean(levels[-1]) else f"{level} or higher"
+        end = "above" if _is_comparative(level) else "higher"
+        return level if levels and level == clean(levels[-1]) else f"{level} or {end}"
+    if category.startswith("<="):
+        level = category[2:]
+        end = "below" if _is_comparative(level) else "lower"
+        return level if levels and level == clean(levels[0]) else f"{level} or {end}"
     if category.startswith("<") and category[1:] in levels:
         return f"below {category[1:]}"
     return category
+
+
+def _is_comparative(level: str) -> bool:
+    """Whether `or higher` after a level would read as the level once more."""
+    return level.endswith(("higher", "lower"))
 
 
 def group_words(group: str) -> str:

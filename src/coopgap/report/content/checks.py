@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.document import Block, Heading, Paragraph, Section, Table
+from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
+from coopgap.report.document import Block, Heading, Items, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
 from coopgap.report.words import CHECKS, category_words, clean, once, readable, verdict_words
@@ -27,7 +28,14 @@ def checks_section(view: View) -> Section | None:
         for row in view.sensitivity
         if not row.check.startswith("phone") and row.variant not in (FREED, SHIFT)
     ]
-    blocks = check_blocks(view, rows)
+    pooled = pooled_summary(view)
+    blocks = check_blocks(view, [row for row in rows if row.check not in POOLED_CHECKS])
+    if pooled:
+        blocks += [
+            Heading(text="The model by region", brief=False),
+            Paragraph(text="Tables and pictures stand under “By region”.", brief=False),
+            Items(items=pooled, brief=False),
+        ]
     if not blocks:
         return None
     first = Paragraph(

@@ -90,8 +90,10 @@ _METHODS: dict[str, str] = {
     ),
     Family.LINEAR: "Linear model that absorbs the matched sets, with matching weights: a check.",
     Family.HIERARCHICAL: (
-        "Bayesian cumulative model, regions partially pooled, on all "
-        "complete in-person rows; no matching weight enters it."
+        "Bayesian cumulative model, regions partially pooled, zones with levels and gaps of "
+        "their own where there are zones, and thresholds that membership may move, on all "
+        "complete in-person rows; no matching weight enters it. Its headline is the gap over "
+        "the members' own regions."
     ),
     Family.BENCHMARK: "Members against declared outside shares.",
 }
@@ -136,12 +138,14 @@ def details_section(view: View) -> Section:
         ("Checks", _text(meta, "checks")),
         ("Seed", _text(meta, "seed")),
         ("Draws a chain", _draws(meta)),
+        ("Draws", _kept(view)),
         ("SHA-256 of study and models", _text(meta, "study_sha256")),
         ("SHA-256 of survey", _text(meta, "survey_sha256")),
         ("Headline models", _pairs(meta.get("headline"))),
         ("Versions", _pairs(meta.get("versions"))),
         ("Seconds", _pairs(meta.get("seconds"))),
     ]
+    lines = [line for line in lines if line[1]]
     table = Table(
         caption="This run",
         header=("What", "Value"),
@@ -175,3 +179,12 @@ def _draws(meta: Mapping[str, Any]) -> str:
     found = {entry["model"]: entry.get("draws") for entry in meta.get("models", ())}
     sampled = {name: draws for name, draws in found.items() if draws}
     return _pairs(sampled) if sampled else "none: nothing was sampled"
+
+
+def _kept(view: View) -> str:
+    """Which models were sampled and which took draws of an earlier run; empty without either."""
+    rows = [row for row in view.diagnostics if row.diagnostic == "draws_reused"]
+    return ", ".join(
+        f"{clean(row.model)} {'kept from an earlier run' if row.value else 'made in this run'}"
+        for row in rows
+    )

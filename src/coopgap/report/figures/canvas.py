@@ -30,6 +30,7 @@ __all__ = [
     "drawing_style",
     "save_png",
     "svg_text",
+    "titled",
 ]
 
 INK, SOFT, LINE, BAND = "#1b1f24", "#57606a", "#d4d8dd", "#dde9f2"
@@ -204,6 +205,12 @@ def canvas(
     axes.grid(axis="x", color=LINE, lw=0.6, zorder=0)
     axes.set_axisbelow(True)
     axes.set_xlabel(shorten(axis, 80), color=SOFT, labelpad=5)
+    titled(figure, title, mark, height)
+    return Canvas(figure=figure, axes=axes)
+
+
+def titled(figure: Figure, title: str, mark: str, height: float) -> None:
+    """Put a title and the mark, if there is one, at the top of a figure of `height` inches."""
     figure.text(
         0.012,
         1 - 0.17 / height,
@@ -215,7 +222,6 @@ def canvas(
     )
     if mark:
         _stamp(figure, mark, height)
-    return Canvas(figure=figure, axes=axes)
 
 
 def _stamp(figure: Figure, mark: str, height: float) -> None:

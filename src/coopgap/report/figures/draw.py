@@ -8,6 +8,7 @@ from coopgap.estimate import BalanceRow
 from coopgap.report.figures.canvas import Drawing
 from coopgap.report.figures.gaps import forest, regions
 from coopgap.report.figures.people import balance, phone, shares
+from coopgap.report.figures.predictive import predictive
 from coopgap.report.view import View
 from coopgap.vocabulary import Family
 
@@ -26,6 +27,7 @@ def _attempts(view: View) -> Iterator[Drawing | None]:
         yield shares(view, model, outcome, rows)
         if (model in pooled) or not pooled:
             yield regions(view, model, outcome, rows)
+        yield predictive(view, model, outcome)
     for model, also in _distinct(view):
         yield balance(view, model, [row for row in view.balance if row.model == model], also)
     yield phone(view, view.sensitivity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-__all__ = ["PHONE", "balance_name", "forest_name", "region_name", "shares_name"]
+__all__ = ["PHONE", "balance_name", "forest_name", "predictive_name", "region_name", "shares_name"]
 
 PHONE = "phone_check"
 
@@ -31,6 +31,11 @@ def shares_name(model: str) -> str:
 def region_name(model: str) -> str:
     """Gap by region."""
     return f"regions_{_slug(model)}"
+
+
+def predictive_name(model: str) -> str:
+    """Shares observed against shares that the hierarchical model predicts."""
+    return f"predictive_{_slug(model)}"
 
 
 def balance_name(model: str) -> str:
