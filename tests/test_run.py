@@ -225,3 +225,29 @@ def test_shuffled_rows_change_no_number():
     assert first["std_error"].to_numpy() == pytest.approx(
         second["std_error"].to_numpy(), nan_ok=True, rel=1e-7
     )
+
+
+@pytest.mark.slow
+def test_full_checks_refit_the_hierarchical_model():
+    run = coopgap.run("peru", only=["trust_agree"], checks="full", jobs=2)
+    rows = run.sensitivity
+    refits = rows[(rows["check"] == "prior_refit") & (rows["group"] == "all")]
+    assert refits["variant"].nunique() == 5
+    gaps = refits[refits["quantity"] == "risk_difference"].set_index("variant")
+    declared = run.gaps.query(
+        "family == 'hierarchical' and group == 'all' and population == 'all_members' "
+        "and quantity == 'risk_difference'"
+    ).iloc[0]
+    same = gaps.loc["region and zone SDs half-normal 0.5"]
+    assert same["estimate"] == declared["estimate"]
+    spread = refits[refits["quantity"] == "sd_superpopulation"].set_index("variant")["estimate"]
+    assert (
+        spread["region and zone SDs half-normal 0.25"] < spread["region and zone SDs half-Cauchy 1"]
+    )
+    parts = rows[rows["check"] == "loo"].set_index("variant")
+    assert list(parts.index) == [
+        "as declared",
+        "no regional gaps, minus declared",
+        "no zones, minus declared",
+    ]
+    assert parts.loc["as declared", "estimate"] < 0

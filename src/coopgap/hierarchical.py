@@ -249,13 +249,21 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
         return
     labels = model_labels(plan, one.model)
     refits, without = prior_refits(one.request), loo_variants(one.request)
-    futures = [pool.submit(fit_hierarchical, variant.request) for variant in (*refits, *without)]
-    fits = [future.result() for future in futures]
-    for variant, again in zip(refits, fits, strict=False):
+    futures = {
+        variant.name: pool.submit(fit_hierarchical, variant.request)
+        for variant in (*refits, *without)
+        # One of the priors is the declared one: that fit is there.
+        if variant.request.digest != one.request.digest
+    }
+    fits = {name: future.result() for name, future in futures.items()}
+    for variant in refits:
+        again = fits.get(variant.name, fit)
         tables.sensitivity += prior_refit_rows(variant.name, again, fit, one.request, labels)
     others = {
-        variant.name: _loo(again, variant.request) if again.passed else None
-        for variant, again in zip(without, fits[len(refits) :], strict=True)
+        variant.name: _loo(fits[variant.name], variant.request)
+        if fits[variant.name].passed
+        else None
+        for variant in without
     }
     tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
 

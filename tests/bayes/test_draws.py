@@ -17,6 +17,7 @@ from coopgap.bayes.draws import (
     region_gaps,
     reported_parameters,
     standardised,
+    superpopulation_gap,
     thresholds_at,
 )
 from coopgap.bayes.fit import Request, summarise
@@ -223,3 +224,29 @@ def test_a_region_of_few_people_is_suppressed_and_one_without_members_does_no_ha
     found = list(gap_rows(make_fit(cells), cells, LABELS, 0.05))
     assert {r.status for r in found if r.group == "region=C"} == {Status.SUPPRESSED}
     assert {r.status for r in found if r.group == "all"} == {Status.OK}
+
+
+def test_the_superpopulation_gap_is_what_independent_regions_imply():
+    """Simulated regions: the mean of the normal, given the regions' mean and the SD."""
+    draws = {"beta": np.full((4, 50_000), 0.4), "gap_sd": np.full((4, 50_000), 0.3)}
+    found = superpopulation_gap(draws, 5)
+    rng = np.random.default_rng(1)
+    means = rng.uniform(-5, 5, 2_000_000)
+    own = means + rng.normal(0, 0.3 / np.sqrt(5), means.size)
+    near = means[np.abs(own - 0.4) < 0.02]
+    # About 8,000 simulated truths: standard error of the mean .0015, of the SD .001.
+    assert found.mean() == pytest.approx(near.mean(), abs=0.006)
+    assert found.std() == pytest.approx(near.std(), abs=0.005)
+    assert superpopulation_gap({"beta": draws["beta"]}, 5) is draws["beta"]
+
+
+def test_coefficients_leave_out_regions_that_are_suppressed():
+    rows = make_rows()
+    region = np.where(np.arange(300) < 8, 2, np.minimum(rows.factors["region"], 1))
+    factors = {**rows.factors, "region": region}
+    cells = hierarchical_cells(
+        dataclasses.replace(rows, factors=factors), ("sex",), "region", zones=False
+    )
+    terms = {r.term for r in coefficient_rows(make_fit(cells), cells, Form(), LABELS)}
+    assert "member:region=A" in terms
+    assert "member:region=C" not in terms

@@ -218,15 +218,7 @@ def test_each_part_is_told_by_the_rule_of_two_standard_errors(view):
     assert rows[0][1:3] == ("−2,345.6", "–")
     assert rows[0][4] == "3 people have Pareto k above 0.7: read with care"
     text = paragraph(section, "What each part of the hierarchical model adds.")
-    assert "more than twice its standard error" in text
-
-
-def test_a_part_whose_lack_predicts_better_is_not_called_needed(build):
-    view = changed(build, "sensitivity", "variant == 'no zones, minus declared'", estimate=31.5)
-    rows = cells(regions_section(view, ()), "Expected log predictive density")
-    assert rows[2][3] == "better without"
-    items = next(b.items for b in checks_section(view).blocks if isinstance(b, Items))
-    assert items[-1][1].startswith("The answers need none of 2 parts")
+    assert "more than twice the standard error" in text
 
 
 @pytest.mark.parametrize(

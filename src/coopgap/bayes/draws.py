@@ -19,11 +19,13 @@ __all__ = [
     "region_gaps",
     "reported_parameters",
     "standardised",
+    "superpopulation_gap",
     "thresholds_at",
 ]
 
 _NODES: Final = 9
 _CHUNK: Final = 2_000_000
+_SEED: Final = 20200131
 
 
 def thresholds_at(draws: Draws, n_levels: int, m: float) -> FloatArray:
@@ -45,6 +47,22 @@ def region_gaps(draws: Draws, n_regions: int) -> FloatArray:
 def headline_gap(draws: Draws, cells: HierarchicalCells) -> FloatArray:
     """Members-weighted mean of the regions' gaps on the latent scale, shape (chains, draws)."""
     return np.asarray(region_gaps(draws, len(cells.regions)) @ _member_shares(cells))
+
+
+def superpopulation_gap(draws: Draws, n_regions: int) -> FloatArray:
+    """Mean gap of the distribution that regions come from, shape (chains, draws); seeded.
+
+    Notes
+    -----
+    Gaps of R regions that are independent draws of a normal with mean mu and SD s are their own
+    mean plus levels that sum to zero, and the two are independent. The model has beta for that
+    mean; given it, mu is normal around it with variance s²/R, with a flat prior on mu.
+    """
+    beta = draws["beta"]
+    if "gap_sd" not in draws:
+        return beta
+    noise = np.random.default_rng(_SEED).normal(size=beta.shape)
+    return np.asarray(beta + draws["gap_sd"] / np.sqrt(n_regions) * noise)
 
 
 def _member_shares(cells: HierarchicalCells) -> FloatArray:
@@ -189,7 +207,8 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     """Coefficients as the tables name them, each of shape (chains, draws).
 
     `member` is the members-weighted mean of the regions' gaps, `member:region=NAME` the gap of a
-    region, `member:superpopulation` the mean of the distribution regions come from, and
+    region, `member:superpopulation` the mean of the distribution regions come from (see
+    `superpopulation_gap`), and
     `member:>=B` the mean gap at a threshold. Then `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds
     between the groups, m = 0), `sd_superpopulation` (SD of the regional gaps' distribution),
     `sd_finite` (SD of these regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and
@@ -207,7 +226,7 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
         }
     if "gap" in draws:
         found |= {f"member:region={name}": gaps[..., r] for r, name in enumerate(cells.regions)}
-    found["member:superpopulation"] = draws["beta"]
+    found["member:superpopulation"] = superpopulation_gap(draws, len(cells.regions))
     for name, levels in cells.terms.items():
         values = draws[f"{COVARIATE}{name}"]
         found |= {f"{name}={level}": values[..., k] for k, level in enumerate(levels)}

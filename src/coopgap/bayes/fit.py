@@ -22,7 +22,7 @@ from coopgap.vocabulary import Quantity
 
 __all__ = ["DRAWS", "Request", "fit_hierarchical", "summarise"]
 
-DRAWS: Final = 1500
+DRAWS: Final = 2000
 """Draws a chain, unless a model file or the command says otherwise."""
 
 _PACKAGES: Final = ("coopgap", "nutpie", "numba", "numpy")

@@ -146,12 +146,22 @@ def _summary(draws: FloatArray, quantity: Quantity, *, interval: bool) -> dict[s
 def coefficient_rows(
     fit: HierarchicalFit, cells: HierarchicalCells, form: Form, labels: Labels
 ) -> Iterator[CoefficientRow]:
-    """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
+    """Rows of the parameters, with R-hat and effective sizes; none if the gate failed.
+
+    Regions whose rows in gaps.csv are suppressed have no gap of their own here either.
+    """
     if not fit.passed:
         return
     r_hat = diagnose("rhat", fit.parameters)
     bulk, tail = (diagnose("ess", fit.parameters, **ESS_OPTIONS[kind]) for kind in ("bulk", "tail"))
+    few = {
+        f"member:region={name}"
+        for r, name in enumerate(cells.regions)
+        if min(cells.people(r)) < SMALLEST_COUNT
+    }
     for term, draws in fit.parameters.items():
+        if term in few:
+            continue
         found = _summary(draws, Quantity.RISK_DIFFERENCE, interval=True)
         yield CoefficientRow(
             model=labels.model,

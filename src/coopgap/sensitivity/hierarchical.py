@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 SCALING_BAR: Final = 0.05
+SMALL_DIFFERENCE: Final = 4.0
 _TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 _REFITS: Final = {
     "half-normal 0.25": SdPrior(scale=0.25),
@@ -126,9 +127,8 @@ def scaling_rows(
     )
     for k, contrast in enumerate(_headlines(cells.levels)):
         for variant, value in zip(("top-level priors", "answers"), scaled[str(k)], strict=True):
-            row = _row(
-                Check.POWER_SCALING, variant, labels, contrast.category, None, contrast.quantity
-            )
+            rate = f"rate_of_{contrast.quantity}"
+            row = _row(Check.POWER_SCALING, variant, labels, contrast.category, None, rate)
             above = value > SCALING_BAR
             about_prior = variant == "top-level priors"
             yield replace(
@@ -221,10 +221,12 @@ def loo_variants(request: Request) -> list[Variant]:
 def loo_rows(
     base: Loo, others: Mapping[str, Loo | None], labels: Labels
 ) -> Iterator[SensitivityRow]:
-    """Expected log predictive density of a new answer, and what each part adds to it.
+    """Expected log predictive density of a new answer, and what is lost without each part.
 
-    Rows of a model that did not pass the gate have no numbers. A part counts as told by the
-    answers (`changes`) where the difference is more than twice its standard error.
+    Rows of a model that did not pass the gate have no numbers. Leaving a part out `changes` the
+    predictions where they are worse by more than twice the standard error and by at least 4,
+    below which that standard error cannot be relied on (Sivula, Magnusson, Matamoros & Vehtari
+    2025, Bayesian Analysis).
     """
     row = _row(Check.LOO, "as declared", labels, quantity="elpd")
     yield replace(row, estimate=base.total, note=_reliable(base))
@@ -234,12 +236,12 @@ def loo_rows(
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note="withheld: its fit did not pass")
             continue
         value, error = elpd_difference(other, base)
-        told = abs(value) > 2 * error
+        worse = value < -max(2 * error, SMALL_DIFFERENCE)
         yield replace(
             row,
             estimate=value,
             std_error=error,
-            verdict=Verdict.CHANGES if told else Verdict.HOLDS,
+            verdict=Verdict.CHANGES if worse else Verdict.HOLDS,
             note=_reliable(other),
         )
 

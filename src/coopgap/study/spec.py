@@ -228,7 +228,7 @@ class Hierarchical:
 
     zones: bool = True
     priors: Mapping[str, float] = field(default_factory=dict)
-    draws: int = 1500
+    draws: int = 2000
     target_accept: float = 0.99
 
 

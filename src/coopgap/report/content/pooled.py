@@ -103,10 +103,9 @@ def _headline(
 
 def _footnote(outside: CoefficientRow, inside: CoefficientRow, n: int) -> str:
     return (
-        "Counting every region once, however few members live there, the gaps have the centre "
-        f"{_latent(outside)} {_scale(outside)}{_wider(outside, inside)}. It is what the model "
-        f"expects of another region like these and no headline: {n} regions, the small as much as "
-        "the large, say little about others, and its width hangs on the prior for the spread "
+        "Were the regions a sample from many, the mean gap of regions like these would be "
+        f"{_latent(outside)} {_scale(outside)}{_wider(outside, inside)}. It is no headline: {n} "
+        "regions say little about others, and its width hangs on the prior for the spread "
         "between regions."
     )
 

@@ -95,9 +95,9 @@ def part_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
             lead=f"{CHECKS[Check.LOO]}.",
             text=(
                 "Each person's answer is predicted from everybody else's. Below zero the model "
-                "without a part predicts worse than the declared one, above zero better. Only a "
-                "difference of more than twice its standard error is told by the answers; "
-                "otherwise they leave open whether the part is needed."
+                "without a part predicts worse than the declared one. The answers need a part if "
+                "predictions without it are worse by more than twice the standard error and by at "
+                "least 4; otherwise they leave it open."
             ),
             brief=False,
         ),
@@ -115,10 +115,6 @@ def part_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
                 for row in rows
             ),
             trailing=2,
-            notes=(
-                "A difference below 4 is small, and its standard error is then a rough one: read "
-                "it as open.",
-            ),
             mark=view.mark,
             brief=False,
         ),
@@ -126,9 +122,9 @@ def part_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
 
 
 def told_words(row: SensitivityRow) -> str:
-    """What two standard errors say of a part, by the side of zero."""
+    """Whether the answers need a part, in words."""
     if row.verdict == Verdict.HOLDS:
         return "open"
-    if row.verdict == Verdict.CHANGES and row.estimate is not None:
-        return "needed" if row.estimate < 0 else "better without"
+    if row.verdict == Verdict.CHANGES:
+        return "needed"
     return verdict_words(row.verdict) if row.verdict else DASH

@@ -1,0 +1,137 @@
+"""Rows of the checks on a hierarchical fit: what is refitted, what a difference counts as."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from coopgap.bayes.fit import Request, summarise
+from coopgap.bayes.loo import Loo
+from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.families.rows import Labels
+from coopgap.sensitivity.hierarchical import (
+    loo_rows,
+    loo_variants,
+    posterior_rows,
+    prior_refit_rows,
+    prior_refits,
+    prior_rows,
+    scaling_rows,
+)
+from coopgap.vocabulary import Quantity, Verdict
+
+from ..bayes.conftest import LEVELS, make_cells, make_draws
+
+LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+
+
+@pytest.fixture(scope="module")
+def request_():
+    return Request(cells=make_cells(n=900, n_zones=9), seed=1)
+
+
+def make_fit(request, *, passed=True, up=0.0):
+    draws = make_draws(request.cells, shape=(4, 100))
+    draws = draws | {"beta": draws["beta"] + up}
+    stats = SamplerStats(energy=np.zeros((4, 100)), divergences=0, deepest=0)
+    fit = summarise(draws, stats, request, seconds=1.0, retried=False)
+    gate = (GateItem(name="divergences", value=0, bar=0, passed=passed),)
+    return dataclasses.replace(fit, gate=gate)
+
+
+def test_the_refits_are_the_declared_ones(request_):
+    names = [variant.name for variant in prior_refits(request_)]
+    assert len(names) == len(set(names)) == 10
+    by_name = {variant.name: variant.request.priors for variant in prior_refits(request_)}
+    wide = by_name["region and zone SDs half-Cauchy 1"]
+    assert (wide.gap_sd.scale, wide.gap_sd.df) == (1.0, 1.0)
+    assert wide.zone_sd == wide.zone_gap_sd == wide.gap_sd
+    assert wide.threshold_shift_sd == request_.priors.threshold_shift_sd
+    shift = by_name["threshold shifts half-t3 2.5"]
+    assert (shift.threshold_shift_sd.scale, shift.threshold_shift_sd.df) == (2.5, 3.0)
+    assert shift.gap_sd == request_.priors.gap_sd
+    same = [v for v in prior_refits(request_) if v.request.digest == request_.digest]
+    assert [v.name for v in same] == [
+        "region and zone SDs half-normal 0.5",
+        "threshold shifts half-normal 0.25",
+    ]
+    two = dataclasses.replace(request_, cells=make_cells(n_levels=2, n_zones=9))
+    assert len(prior_refits(two)) == 5
+
+
+def test_a_refit_changes_where_its_interval_crosses_zero(request_):
+    base, up = make_fit(request_), make_fit(request_, up=20.0)
+    rows = list(prior_refit_rows("wide", up, base, request_, LABELS))
+    gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE]
+    assert {row.verdict for row in gaps} == {Verdict.CHANGES}
+    again = list(prior_refit_rows("same", base, base, request_, LABELS))
+    assert {row.verdict for row in again if row.quantity == Quantity.RISK_DIFFERENCE} == {
+        Verdict.HOLDS
+    }
+    assert {row.group for row in rows} == {"all", "region=A", "region=B", "region=C"}
+    failed = make_fit(request_, passed=False)
+    withheld = list(prior_refit_rows("x", failed, base, request_, LABELS))
+    assert all(row.estimate is None and row.verdict is Verdict.NOT_ASSESSED for row in withheld)
+    assert all("divergences" in row.note for row in withheld)
+
+
+def test_parts_are_left_out_one_by_one(request_):
+    forms = {variant.name: variant.request.form for variant in loo_variants(request_)}
+    assert forms == {
+        "proportional odds": Form(shifts=False),
+        "no regional gaps": Form(region_gaps=False),
+        "no zones": Form(zones=False),
+    }
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"),
+    [(-0.05, Verdict.CHANGES), (0.05, Verdict.HOLDS), (-0.03, Verdict.HOLDS), (0.0, Verdict.HOLDS)],
+)
+def test_a_part_is_needed_if_predictions_without_it_are_clearly_worse(shift, verdict):
+    rng = np.random.default_rng(0)
+    base = Loo(
+        elpd=rng.normal(-1, 0.3, 100), pareto_k=np.full(100, 0.1), people=np.ones(100, dtype=int)
+    )
+    noise = rng.normal(0, 0.01, 100)
+    # Summed over 100 people: -5, 5, -3 and 0, each with a standard error of .1.
+    other = dataclasses.replace(base, elpd=base.elpd + shift + noise - noise.mean())
+    rows = list(loo_rows(base, {"part": other, "lost": None}, LABELS))
+    assert rows[1].verdict is verdict
+    assert rows[1].estimate == pytest.approx(100 * shift)
+    assert rows[2].verdict is Verdict.NOT_ASSESSED
+    bad = dataclasses.replace(base, pareto_k=np.append(np.full(99, 0.1), np.nan))
+    assert "1 people" in next(iter(loo_rows(bad, {}, LABELS))).note
+
+
+def test_prior_and_predictive_rows(request_):
+    prior = list(prior_rows(request_, LABELS))
+    assert [row.category for row in prior] == [
+        ">=top",
+        ">=high",
+        ">=mid",
+        "<=low",
+        "<=mid",
+        "<=high",
+    ]
+    assert prior[0].lower == pytest.approx(-prior[5].upper)
+    shares = list(posterior_rows(make_fit(request_), request_, LABELS))
+    counts = request_.cells.counts
+    for row in shares:
+        cells = request_.cells
+        side = cells.member == (row.comparator == "")
+        here = side & (cells.cell_region == cells.regions.index(row.group[7:]))
+        level = cells.levels.index(row.category)
+        observed = counts[here, level].sum() / counts[here].sum()
+        assert row.threshold == pytest.approx(observed)
+        assert (row.verdict is Verdict.HOLDS) == (row.lower <= observed <= row.upper)
+
+
+def test_power_scaling_rows_say_which_weight(request_):
+    rows = list(scaling_rows(make_fit(request_), request_, LABELS))
+    assert {row.variant for row in rows} == {"top-level priors", "answers"}
+    assert {row.quantity for row in rows} == {"rate_of_risk_difference", "rate_of_superiority"}
+    assert all(row.estimate >= 0 and row.threshold == 0.05 for row in rows)
+    assert all((row.verdict is None) == (row.variant == "answers") for row in rows)
