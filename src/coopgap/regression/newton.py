@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
@@ -82,12 +83,12 @@ def maximise(
 def _newton_step(point: Point) -> FloatArray:
     if not (np.isfinite(point.value) and np.isfinite(point.information).all()):
         raise NotEstimable("the fit left the range of floating point numbers")
-    try:
-        factor = np.linalg.cholesky(point.information)
-    except np.linalg.LinAlgError:
-        raise NotEstimable("the information matrix is singular") from None
-    half = np.linalg.solve(factor, point.gradient)
-    return np.asarray(np.linalg.solve(factor.T, half))
+    if not point.gradient.size:
+        return point.gradient
+    _, step, failed = dposv(point.information, point.gradient)
+    if failed:
+        raise NotEstimable("the information matrix is singular")
+    return np.asarray(step)
 
 
 def _require_information(information: FloatArray, at_start: FloatArray) -> None:
