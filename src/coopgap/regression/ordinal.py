@@ -235,11 +235,6 @@ def _expansion(present: BoolArray, k: int, n_free: int) -> tuple[FloatArray, Flo
     return expand, outer
 
 
-def _by_cut(found: FloatArray, q: int) -> FloatArray:
-    """(q·q, cuts) as (cuts, q, q)."""
-    return found.T.reshape(-1, q, q)
-
-
 class Problem(NamedTuple):
     """The weighted log-likelihood of standardised rows; every level is present.
 
@@ -273,16 +268,19 @@ class Problem(NamedTuple):
     def _information(self, at: Curvature) -> FloatArray:
         row, k = at.row_sums(), self.x.shape[1]
         q, cuts = self.sides.shape[1], row.shape[1]
-        pairs = (self.sides[:, :, None] * self.sides[:, None, :]).reshape(-1, q * q).T
-        within = np.zeros((q, cuts, q, cuts))
-        step = np.arange(cuts - 1)
-        within[:, np.arange(cuts), :, np.arange(cuts)] = _by_cut(pairs @ at.diagonal, q)
-        within[:, step, :, step + 1] = _by_cut(pairs @ at.off, q)
-        within[:, step + 1, :, step] = within[:, step, :, step + 1].swapaxes(1, 2)
-        moved = (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
-        information = np.empty((k + q * cuts, k + q * cuts))
+        information = np.zeros((k + q * cuts, k + q * cuts))
         information[:k, :k] = (self.x * row.sum(axis=1)[:, None]).T @ self.x
+        moved = (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
         information[:k, k:] = -self.x.T @ moved
         information[k:, :k] = information[:k, k:].T
-        information[k:, k:] = within.reshape(q * cuts, q * cuts)
+        within = information[k:, k:].reshape(q, cuts, q, cuts)
+        pairs = (self.sides[:, :, None] * self.sides[:, None, :]).reshape(-1, q * q).T
+        # A cell's negative Hessian is tridiagonal, so only three bands are not zero.
+        bands = (
+            (within, at.diagonal),
+            (within[:, :-1, :, 1:], at.off),
+            (within[:, 1:, :, :-1], at.off),
+        )
+        for band, found in bands:
+            np.einsum("aibi->abi", band)[...] = (pairs @ found).reshape(q, q, -1)
         return information
