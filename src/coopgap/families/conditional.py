@@ -22,13 +22,13 @@ from coopgap.gap import Contrast, Interval, wald
 from coopgap.matching.weights import effective_size
 from coopgap.regression.conditional import (
     ConditionalFit,
-    conditional_covariance,
     constant_within_sets,
     discordant_sets,
     fit_conditional,
 )
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
+from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Family, Quantity, Scale
 
