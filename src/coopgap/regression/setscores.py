@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
+from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import ConditionalFit
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.setbatch import SetGroups, batches, group_sets
@@ -60,8 +61,7 @@ def conditional_scores(
     if cluster is None:
         part, inside = v, centred
     else:
-        _, block = np.unique(np.column_stack([of, cluster]), axis=0, return_inverse=True)
-        block = block.ravel()
+        block = intersection(of, cluster)
         held, mean = _weighted_mean(rows, v * people, block, int(block.max(initial=-1)) + 1)
         part, inside = held[block], mean[block] - centre[of]
     with np.errstate(invalid="ignore", divide="ignore"):
