@@ -92,11 +92,14 @@ def _newton_step(point: Point) -> FloatArray:
 
 
 def _require_information(information: FloatArray, at_start: FloatArray) -> None:
-    """Refuse a maximum where the likelihood is flat in some direction."""
-    if information.size:
-        factor = np.linalg.inv(np.linalg.cholesky(at_start))
-        if np.linalg.eigvalsh(factor @ information @ factor.T)[0] < _INFORMATION_LEFT:
-            raise NotEstimable("the likelihood rises without end: no finite estimate")
+    """Refuse a maximum where the likelihood is flat in some direction beside the start.
+
+    The difference is positive definite where every generalised eigenvalue is above the bound.
+    """
+    try:
+        np.linalg.cholesky(information - _INFORMATION_LEFT * at_start)
+    except np.linalg.LinAlgError:
+        raise NotEstimable("the likelihood rises without end: no finite estimate") from None
 
 
 def _halve(
