@@ -52,6 +52,12 @@ def test_superiority_of_agrestis_table():
     assert values[Quantity.SUPERIORITY, "", False] == pytest.approx(0.645735, abs=5e-7)
 
 
+def test_gaps_at_thresholds_are_told_from_gaps_of_levels():
+    chosen = [one.category for one in contrasts("abc") if one.is_threshold_gap]
+    assert chosen == [">=c", ">=b"]
+    assert [one.category for one in contrasts("ab") if one.is_threshold_gap] == [""]
+
+
 def test_two_levels_have_no_category_and_superiority_follows_the_difference():
     values = _values(("no", "yes"), np.array([0.6, 0.4]), np.array([0.73, 0.27]))
     assert values[Quantity.RISK_DIFFERENCE, "", False] == pytest.approx(0.13)

@@ -64,6 +64,11 @@ class Contrast(NamedTuple):
     by_threshold: bool
     of_member: bool = False
 
+    @property
+    def is_threshold_gap(self) -> bool:
+        """Whether it is the difference of the shares that reach a threshold."""
+        return self.quantity is Quantity.RISK_DIFFERENCE and self.by_threshold
+
 
 class Interval(NamedTuple):
     """An estimate with its uncertainty; `std_error` is of the logarithm for ratios."""

@@ -11,8 +11,9 @@ from coopgap.families.dispatch import family_estimates
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, coefficient_rows, cut_rows
 from coopgap.matching.sample import MatchedSample
-from coopgap.regression.conditional import conditional_covariance, fit_conditional
+from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.setbatch import group_sets
+from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.setseparation import separated_within_sets
 from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows

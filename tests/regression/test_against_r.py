@@ -12,11 +12,12 @@ from scipy import special, stats
 
 from coopgap.gap import contrasts, estimate_contrasts
 from coopgap.regression.binary import fit_logit
-from coopgap.regression.conditional import conditional_covariance, fit_conditional
+from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.information import unit_information
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.shares import cr2_share_margins
 from coopgap.regression.standardise import standardise
 from coopgap.vocabulary import Quantity

@@ -9,13 +9,9 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from coopgap.errors import NotEstimable
-from coopgap.regression.conditional import (
-    conditional_covariance,
-    conditional_scores,
-    constant_within_sets,
-    fit_conditional,
-)
+from coopgap.regression.conditional import constant_within_sets, fit_conditional
 from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.setscores import conditional_covariance, conditional_scores
 
 
 def pairs(b: int, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,13 +10,14 @@ from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.regression.aipw import doubly_robust
 from coopgap.regression.binary import fit_logit
 from coopgap.regression.bootstrap import bootstrap_margins
-from coopgap.regression.conditional import conditional_covariance, fit_conditional
+from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.covariance import cluster_covariance, unit_covariance
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.profile import profile_interval
 from coopgap.regression.proportional import brant, likelihood_ratio, robust_wald
 from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.standardise import standardise
 from coopgap.regression.wildscore import wild_score_test
 

@@ -22,13 +22,13 @@ from coopgap.gap import Contrast, Interval, wald
 from coopgap.matching.weights import effective_size
 from coopgap.regression.conditional import (
     ConditionalFit,
-    conditional_covariance,
     constant_within_sets,
     discordant_sets,
     fit_conditional,
 )
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
+from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Family, Quantity, Scale
 
@@ -59,6 +59,30 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
         raise NotEstimable("this matching makes no sets")
     require_both_groups(people)
     n_clusters = count_clusters(inside)
+    rows, n_levels = inside.rows, len(inside.rows.levels)
+    data, terms, constant = _within_sets(inside)
+    fit, covariance = _fitted(*data, terms)
+    cuts = tuple(_cuts(*data, terms, rows.levels)) if n_levels > 2 else ()
+    return FamilyEstimate(
+        family=Family.CONDITIONAL_LOGIT if n_levels == 2 else Family.CONDITIONAL_ORDINAL,
+        population=sample.population,
+        people=people,
+        intervals={conditional_contrast(n_levels): _ratio(fit, covariance)},
+        coefficients=_coefficients(fit, covariance, terms, cuts),
+        cuts=cuts,
+        ess_comparison=effective_size((~rows.member).astype(np.float64)),
+        constant=constant,
+        n_sets=fit.n_sets_discordant,
+        n_clusters=n_clusters,
+        std_errors=covariance.kind,
+    )
+
+
+type _Data = tuple[FloatArray, IntArray, IntArray, IntArray | None]
+
+
+def _within_sets(inside: Sample) -> tuple[_Data, tuple[str, ...], tuple[str, ...]]:
+    """Design rows, people, sets and zones of cells; terms, and terms left out as constant."""
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
     zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
@@ -73,35 +97,28 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     constant = constant_within_sets(design.x, cells.people, sets)
     x = np.column_stack([cells.codes[:, 1].astype(np.float64), design.x[:, ~constant]])
     terms = ("member", *(design.terms[at] for at in np.flatnonzero(~constant)))
-    data = (x, cells.people, sets, None if rows.zone is None else cells.codes[:, 2])
-    fit, covariance = _fitted(*data, terms)
-    intervals = _intervals(fit, covariance)
-    cuts = tuple(_cuts(*data, terms, rows.levels)) if len(rows.levels) > 2 else ()
-    n_levels = len(rows.levels)
-    return FamilyEstimate(
-        family=Family.CONDITIONAL_LOGIT if n_levels == 2 else Family.CONDITIONAL_ORDINAL,
-        population=sample.population,
-        people=people,
-        intervals={conditional_contrast(n_levels): _ratio(fit, covariance)},
-        coefficients=tuple(
-            Coefficient(
-                term=term,
-                scale=Scale.LOG_ODDS,
-                interval=interval,
-                std_error_kind=covariance.kind,
-            )
-            for term, interval in [
-                *zip(terms, intervals, strict=True),
-                *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
-            ]
-            if interval is not None
-        ),
-        cuts=cuts,
-        ess_comparison=effective_size((~rows.member).astype(np.float64)),
-        constant=tuple(design.terms[at] for at in np.flatnonzero(constant)),
-        n_sets=fit.n_sets_discordant,
-        n_clusters=n_clusters,
-        std_errors=covariance.kind,
+    left_out = tuple(design.terms[at] for at in np.flatnonzero(constant))
+    zones = None if rows.zone is None else cells.codes[:, 2]
+    return (x, cells.people, sets, zones), terms, left_out
+
+
+def _coefficients(
+    fit: ConditionalFit,
+    covariance: CoefficientCovariance,
+    terms: tuple[str, ...],
+    cuts: tuple[CutSets, ...],
+) -> tuple[Coefficient, ...]:
+    """Every slope, then membership's at each cut by itself."""
+    found = [
+        *zip(terms, _intervals(fit, covariance), strict=True),
+        *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
+    ]
+    return tuple(
+        Coefficient(
+            term=term, scale=Scale.LOG_ODDS, interval=interval, std_error_kind=covariance.kind
+        )
+        for term, interval in found
+        if interval is not None
     )
 
 

@@ -20,19 +20,16 @@ from coopgap.families.records import (
 )
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.matching.weights import effective_size
+from coopgap.regression.clusters import intersection
 from coopgap.regression.linear import LinearFit, fit_linear
-from coopgap.vocabulary import Family, Quantity, Scale
+from coopgap.vocabulary import Family, Scale
 
 __all__ = ["estimate_linear", "linear_contrasts"]
 
 
 def linear_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
     """Risk differences at each threshold."""
-    return tuple(
-        contrast
-        for contrast in contrasts(levels)
-        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
-    )
+    return tuple(contrast for contrast in contrasts(levels) if contrast.is_threshold_gap)
 
 
 def estimate_linear(sample: Sample) -> FamilyEstimate:
@@ -87,8 +84,8 @@ def _fit(inside: Sample, above: FloatArray) -> LinearFit:
         few = first is not None and are_few(int(np.unique(first).size))
         return fit_linear(above, member, weight, sets, first, kind="CR2" if few else "CR1")
     fit = fit_linear(above, member, weight, sets, first)
-    both = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()
-    by_set, by_both = (fit_linear(above, member, weight, sets, way) for way in (second, both))
+    ways = (second, intersection(first, second))
+    by_set, by_both = (fit_linear(above, member, weight, sets, way) for way in ways)
     variance = fit.std_error**2 + by_set.std_error**2 - by_both.std_error**2
     if not variance > 0:
         raise NotEstimable("the two ways of clustering leave no variance")

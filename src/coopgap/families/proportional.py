@@ -26,7 +26,6 @@ from coopgap.regression.proportional import (
 )
 from coopgap.regression.shift import cr2_shift
 from coopgap.regression.standardise import margin_influence
-from coopgap.vocabulary import Quantity
 
 __all__ = ["LEVEL", "bootstrap_row", "gap_shift", "proportionality_rows"]
 
@@ -177,13 +176,10 @@ def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
     tied = fit_cells(sample, sample.weight, matched=True)
     shift, found = _joint(free, tied)
     n_levels = len(sample.rows.levels)
-    chosen = [
-        one
-        for one in contrasts(sample.rows.levels)
-        if one.quantity is Quantity.RISK_DIFFERENCE and one.by_threshold
-    ]
     result = {}
-    for one in chosen:
+    for one in contrasts(sample.rows.levels):
+        if not one.is_threshold_gap:
+            continue
         above = (np.arange(n_levels) >= one.level).astype(np.float64)
         gradient = np.concatenate([above, -above])
         result[one] = wald(

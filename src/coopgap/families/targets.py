@@ -71,9 +71,13 @@ def target_weights(
 
 def _overlap(on: SampleCells) -> FloatArray:
     require_overlap(on)
-    by_group = on.cells.counts.sum(axis=1)[:, None] * np.column_stack([~on.member, on.member])
-    share = probabilities(fit_ordinal(on.x[:, 1:], by_group), on.x[:, 1:])
+    share = probabilities(fit_ordinal(on.x[:, 1:], _by_group(on)), on.x[:, 1:])
     return np.asarray(share[:, 0] * share[:, 1])
+
+
+def _by_group(on: SampleCells) -> FloatArray:
+    """Weight of each cell as comparison people and as members, shape (c, 2)."""
+    return on.cells.counts.sum(axis=1)[:, None] * np.column_stack([~on.member, on.member])
 
 
 def require_overlap(on: SampleCells) -> None:
@@ -84,10 +88,8 @@ def require_overlap(on: SampleCells) -> None:
     NotEstimable
         Naming them.
     """
-    people = on.cells.counts.sum(axis=1)
-    by_group = people[:, None] * np.column_stack([~on.member, on.member])
     try:
-        check_separation(on.x[:, 1:], by_group, on.terms[1:])
+        check_separation(on.x[:, 1:], _by_group(on), on.terms[1:])
     except NotEstimable as error:
         raise NotEstimable(f"the propensity score: {error.reason}") from error
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
@@ -117,13 +120,7 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
     lost = int((rows.member & ~kept).sum())
     unused = int((~rows.member & ~kept).sum())
     weight = combined_weight(rows.weight, matched.weight)
-    crossed = with_interactions(rows, matching.interactions)
-    smd, where = largest_smd_after(crossed, matched)
-    before = MatchedSample(
-        method=matched.method, weight=np.ones(rows.n), set_id=matched.set_id, n_sets=0
-    )
-    unmatched, at = largest_smd_after(crossed, before)
-    items = [
+    return [
         Item(
             "members_without_comparison",
             lost,
@@ -137,24 +134,25 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
             f"the weighted comparison group is worth this many of its {comparison} people",
         ),
         Item("matched_sets", matched.n_sets, "sets that hold both groups"),
+        *_moved(rows, weight),
+        *_lost_by_level(rows, kept),
+        *_largest(with_interactions(rows, matching.interactions), matched),
     ]
-    items += [*_moved(rows, weight), *_lost_by_level(rows, kept)]
-    if np.isfinite(unmatched):
-        note = f"largest standardised difference of the unmatched groups, at {at}"
-        items.append(Item("largest_smd_before", unmatched, note))
+
+
+def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
+    """Largest standardised difference of the unmatched groups, and what is left of it."""
+    unmatched = replace(matched, weight=np.ones(rows.n), n_sets=0)
+    smd, at = largest_smd_after(rows, unmatched)
     if np.isfinite(smd):
-        items.append(
-            Item(
-                "largest_smd_after",
-                smd,
-                f"largest standardised difference left, at {where}"
-                if smd > 0
-                else "no difference is left in any covariate",
-                SMD_BAR,
-                smd <= SMD_BAR,
-            )
-        )
-    return items
+        note = f"largest standardised difference of the unmatched groups, at {at}"
+        yield Item("largest_smd_before", smd, note)
+    smd, at = largest_smd_after(rows, matched)
+    if np.isfinite(smd):
+        note = f"largest standardised difference left, at {at}"
+        if smd == 0:
+            note = "no difference is left in any covariate"
+        yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR)
 
 
 def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.regression.cumulative import intervals
+from coopgap.regression.cumulative import curvature, intervals
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName
 
@@ -103,28 +103,18 @@ def _evaluate(
 ) -> _State:
     size, n, n_levels = counts.shape
     k, cuts = x.shape[1], n_levels - 1
-    eta = _cut_points(x, params)
-    at = intervals(eta, link)
-    flat = counts.reshape(-1, n_levels)
-    with np.errstate(all="ignore"):
-        value = np.where(flat != 0, flat * at.log_prob, 0.0).reshape(size, -1).sum(axis=1)
-        up, low = (flat * at.upper)[:, :-1], (flat * at.lower)[:, 1:]
-        bend = link.log_density_slope(eta)
-        diagonal = up * (at.upper[:, :-1] - bend) + low * (at.lower[:, 1:] + bend)
-        off = -(flat * at.upper * at.lower)[:, 1:-1]
-    row = diagonal.copy()
-    row[:, :-1] += off
-    row[:, 1:] += off
-    slope = (up - low).reshape(size, n, cuts)
-    row = row.reshape(size, n, cuts)
+    at = curvature(_cut_points(x, params), counts.reshape(-1, n_levels), link)
+    value = at.value.reshape(size, -1).sum(axis=1)
+    slope = at.slope.reshape(size, n, cuts)
+    row = at.row_sums().reshape(size, n, cuts)
     gradient = np.hstack([-slope.sum(axis=2) @ x, slope.sum(axis=1)])
     information = np.zeros((size, k + cuts, k + cuts))
     information[:, :k, :k] = (row.sum(axis=2) @ pairs).reshape(size, k, k)
     information[:, :k, k:] = -(x.T @ row)
     information[:, k:, :k] = information[:, :k, k:].swapaxes(1, 2)
     level = k + np.arange(cuts)
-    information[:, level, level] = diagonal.reshape(size, n, cuts).sum(axis=1)
-    between = off.reshape(size, n, cuts - 1).sum(axis=1)
+    information[:, level, level] = at.diagonal.reshape(size, n, cuts).sum(axis=1)
+    between = at.off.reshape(size, n, cuts - 1).sum(axis=1)
     information[:, level[:-1], level[1:]] = between
     information[:, level[1:], level[:-1]] = between
     return _State(params, value, gradient, information)

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
+from coopgap.survey.cells import group_codes
 
 __all__ = [
     "CLUSTER_KINDS",
@@ -18,6 +19,7 @@ __all__ = [
     "Grouping",
     "centring",
     "grouping",
+    "intersection",
     "stratified_covariance",
     "sum_by",
     "two_way",
@@ -114,6 +116,11 @@ def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = No
 def _numbered(codes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     values, first, index = np.unique(codes, return_index=True, return_inverse=True)
     return values, index.astype(np.int64), first.astype(np.int64)
+
+
+def intersection(first: IntArray, second: IntArray) -> IntArray:
+    """One number from 0 for each combination of two ways of clustering, shape (c,)."""
+    return group_codes([first, second])[1]
 
 
 def centring(groups: Grouping, *, corrected: bool) -> FloatArray:

@@ -14,6 +14,7 @@ from coopgap.regression.clusters import (
     Grouping,
     centring,
     grouping,
+    intersection,
     stratified_covariance,
     two_way,
 )
@@ -274,8 +275,7 @@ def unit_covariance(
     if second is None:
         return CoefficientCovariance(cov=cov, kind=name, n_clusters=groups.n, df=groups.df)
     other, others = one_way(second)
-    pairs = np.unique(np.column_stack([cluster, second]), axis=0, return_inverse=True)[1]
-    cov, zeroed = two_way(cov, other, one_way(pairs.astype(np.int64))[0])
+    cov, zeroed = two_way(cov, other, one_way(intersection(cluster, second))[0])
     fewer = min(groups.n, others.n)
     return CoefficientCovariance(
         cov=cov,

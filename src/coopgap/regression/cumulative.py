@@ -13,8 +13,10 @@ from coopgap.study.spec import LinkName
 
 __all__ = [
     "CumulativeFit",
+    "Curvature",
     "Intervals",
     "crossing_rows",
+    "curvature",
     "cut_points",
     "intervals",
     "probabilities",
@@ -99,14 +101,15 @@ class CumulativeFit:
 
 
 class Intervals(NamedTuple):
-    """Derivatives of log P(Y = j) in its two ends, each of shape (c, J).
+    """log P(Y = j), shape (c, J), and its derivatives in the cut points, shape (c, J − 1).
 
-    `upper` is f(upper)/P and `lower` is f(lower)/P: the score is `upper`, −`lower`.
+    `below` is f(η)/P of the level below each cut point, `above` that of the level above it: the
+    derivatives are `below` and −`above`.
     """
 
     log_prob: FloatArray
-    upper: FloatArray
-    lower: FloatArray
+    below: FloatArray
+    above: FloatArray
 
 
 def intervals(eta: FloatArray, link: Link) -> Intervals:
@@ -114,20 +117,54 @@ def intervals(eta: FloatArray, link: Link) -> Intervals:
 
     An interval that is empty, or runs backwards, has probability zero and no derivative.
     """
-    edge = np.full((eta.shape[0], 1), np.inf)
-    upper, lower = np.hstack([eta, edge]), np.hstack([-edge, eta])
-    empty = upper <= lower
     with np.errstate(all="ignore"):
-        log_prob = link.log_interval(
-            np.where(empty, np.inf, upper), np.where(empty, -np.inf, lower)
-        )
-        log_prob = np.where(empty, -np.inf, log_prob)
-        log_density = np.where(np.isfinite(eta), link.log_density(eta), -np.inf)
-        at_upper, at_lower = np.hstack([log_density, -edge]), np.hstack([-edge, log_density])
-        return Intervals(
-            log_prob=log_prob,
-            upper=np.where(empty, 0.0, np.exp(at_upper - log_prob)),
-            lower=np.where(empty, 0.0, np.exp(at_lower - log_prob)),
+        at = link.at(eta)
+        inner = link.log_between(at.columns(slice(1, None)), at.columns(slice(None, -1)))
+        log_prob = np.hstack([at.log_below[:, :1], inner, at.log_above[:, -1:]])
+        below = np.exp(at.log_density - log_prob[:, :-1])
+        above = np.exp(at.log_density - log_prob[:, 1:])
+    possible = log_prob > -np.inf
+    if possible.all():
+        return Intervals(log_prob, below, above)
+    return Intervals(
+        log_prob=np.where(possible, log_prob, -np.inf),
+        below=np.where(possible[:, :-1], below, 0.0),
+        above=np.where(possible[:, 1:], above, 0.0),
+    )
+
+
+class Curvature(NamedTuple):
+    """Weighted log-likelihood of cells with its derivatives in their cut points.
+
+    `value` has shape (c, J), one term a level; `slope` shape (c, J − 1). The negative Hessian of
+    a cell is tridiagonal: `diagonal`, shape (c, J − 1), and `off`, shape (c, J − 2), beside it.
+    """
+
+    value: FloatArray
+    slope: FloatArray
+    diagonal: FloatArray
+    off: FloatArray
+
+    def row_sums(self) -> FloatArray:
+        """Sums over the rows of each cell's negative Hessian, shape (c, J − 1)."""
+        total = self.diagonal.copy(order="K")
+        total[:, :-1] += self.off
+        total[:, 1:] += self.off
+        return total
+
+
+def curvature(eta: FloatArray, counts: FloatArray, link: Link) -> Curvature:
+    """The log-likelihood Σ w log P of counts (c, J) in the cut points η, shape (c, J − 1)."""
+    # There are few columns: arithmetic on them is fast where each is contiguous.
+    eta, counts = np.asfortranarray(eta), np.asfortranarray(counts)
+    at, bend = intervals(eta, link), link.log_density_slope(eta)
+    below, above = counts[:, :-1] * at.below, counts[:, 1:] * at.above
+    with np.errstate(all="ignore"):
+        return Curvature(
+            value=np.where(counts != 0, counts * at.log_prob, 0.0),
+            slope=below - above,
+            diagonal=below * (at.below - bend) + above * (at.above + bend),
+            off=-below[:, 1:] * at.above[:, :-1],
         )
 
 
@@ -163,16 +200,17 @@ def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
     """
     at = intervals(cut_points(fit, x), LINKS[fit.link])
     fixed, free = split_columns(x, fit.free)
-    c, n_levels = at.upper.shape
-    cuts = n_levels - 1
-    score = np.zeros((c, n_levels, fit.params.size))
-    score[:, :, : fit.slopes.size] = -(at.upper - at.lower)[:, :, None] * fixed[:, None, :]
+    c, cuts = at.below.shape
+    score = np.zeros((c, cuts + 1, fit.params.size))
+    by_slope = score[:, :, : fit.slopes.size]
+    by_slope[:, :-1] -= at.below[:, :, None] * fixed[:, None, :]
+    by_slope[:, 1:] += at.above[:, :, None] * fixed[:, None, :]
     level = np.arange(cuts)
     for number, side in enumerate((*-free.T, np.ones(c))):
         start = fit.slopes.size + number * cuts
         block = score[:, :, start : start + cuts]
-        block[:, level, level] = at.upper[:, :-1] * side[:, None]
-        block[:, level + 1, level] = -at.lower[:, 1:] * side[:, None]
+        block[:, level, level] = at.below * side[:, None]
+        block[:, level + 1, level] = -at.above * side[:, None]
     return score
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Design", "design_matrix"]
 
@@ -55,13 +55,12 @@ def design_matrix(
     """
     if n is None:
         n = next((column.size for column in codes.values()), 0)
-    columns: list[FloatArray] = []
+    columns: list[BoolArray] = [np.zeros((n, 0), dtype=np.bool_)]
     terms: list[str] = []
     for name, code in codes.items():
         if code.size and (code.min() < 0 or code.max() >= len(levels[name])):
             raise ValueError(f"codes of {name} must be indices into its {len(levels[name])} levels")
-        for level in np.unique(code)[1:]:
-            columns.append((code == level).astype(np.float64))
-            terms.append(f"{name}={levels[name][level]}")
-    x = np.column_stack(columns) if columns else np.zeros((n, 0))
-    return Design(x=x, terms=tuple(terms))
+        present = np.flatnonzero(np.bincount(code))[1:]
+        columns.append(code[:, None] == present)
+        terms += [f"{name}={levels[name][level]}" for level in present]
+    return Design(x=np.hstack(columns, dtype=np.float64), terms=tuple(terms))

@@ -6,7 +6,7 @@ import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import sum_by
-from coopgap.regression.cumulative import CumulativeFit, cut_points, intervals, split_columns
+from coopgap.regression.cumulative import CumulativeFit, curvature, cut_points, split_columns
 from coopgap.regression.links import LINKS
 
 __all__ = ["cell_information", "cluster_information", "unit_information"]
@@ -32,18 +32,11 @@ def cell_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> F
     linearly, so the information is DᵀHD with D the derivative of η. Levels that nobody has, and
     thresholds at infinity, add nothing.
     """
-    eta = cut_points(fit, x)
-    link = LINKS[fit.link]
-    at = intervals(eta, link)
-    with np.errstate(all="ignore"):
-        bend = np.where(np.isfinite(eta), link.log_density_slope(eta), 0.0)
-    up, low = (counts * at.upper)[:, :-1], (counts * at.lower)[:, 1:]
-    diagonal = up * (at.upper[:, :-1] - bend) + low * (at.lower[:, 1:] + bend)
-    off = -(counts * at.upper * at.lower)[:, 1:-1]
+    at = curvature(cut_points(fit, x), counts, LINKS[fit.link])
     jacobian = _cut_point_jacobian(fit, x)
-    right = diagonal[:, :, None] * jacobian
-    right[:, :-1] += off[:, :, None] * jacobian[:, 1:]
-    right[:, 1:] += off[:, :, None] * jacobian[:, :-1]
+    right = at.diagonal[:, :, None] * jacobian
+    right[:, :-1] += at.off[:, :, None] * jacobian[:, 1:]
+    right[:, 1:] += at.off[:, :, None] * jacobian[:, :-1]
     return np.asarray(jacobian.swapaxes(1, 2) @ right)
 
 

@@ -13,7 +13,7 @@ from coopgap.regression.absorbed import absorbed_cr2
 
 __all__ = ["LinearFit", "fit_linear"]
 
-_TIGHT = {"atol": 1e-14, "btol": 1e-14, "conlim": 1e14}
+_TIGHT: dict[str, Any] = {"atol": 1e-14, "btol": 1e-14, "conlim": 1e14}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +90,6 @@ def fit_linear(
     ----------
     Sheppard, linearmodels, AbsorbingLS.
     """
-    from linearmodels.iv.absorbing import AbsorbingLS
-    from pandas import Categorical, DataFrame
-
     inside = (weight > 0) & (set_id >= 0)
     sets = set_id[inside]
     treated = member[inside]
@@ -101,31 +98,17 @@ def fit_linear(
     n_clusters = None if cluster is None else int(np.unique(cluster[inside]).size)
     if n_clusters is not None and n_clusters < 2:
         raise NotEstimable(f"{n_clusters} cluster gives no standard error")
-    model = AbsorbingLS(
-        y[inside],
-        DataFrame({"member": treated.astype(np.float64)}),
-        absorb=DataFrame({"set": Categorical(sets)}),
-        weights=weight[inside] / weight[inside].mean(),
-    )
-    settings: dict[str, Any] = {
-        "debiased": False,
-        "method": "lsmr",
-        "absorb_options": _TIGHT,
-        "use_cache": False,
-    }
-    if cluster is None or n_clusters is None:
-        fitted = model.fit(cov_type="robust", **settings)
-        factor, df = 1.0, np.inf
-    else:
-        fitted = model.fit(cov_type="clustered", clusters=cluster[inside], **settings)
-        factor, df = n_clusters / (n_clusters - 1), float(n_clusters - 1)
-    std_error = float(np.sqrt(factor)) * float(fitted.std_errors["member"])
-    if cluster is not None and kind == "CR2":
-        std_error, df = absorbed_cr2(
-            y[inside], treated, weight[inside], sets, cluster[inside].astype(np.int64)
-        )
+    data = y[inside], treated, weight[inside], sets
+    by = None if cluster is None else cluster[inside].astype(np.int64)
+    estimate, std_error = _absorbed(*data, by)
+    df = np.inf
+    if by is not None and n_clusters is not None:
+        std_error *= float(np.sqrt(n_clusters / (n_clusters - 1)))
+        df = float(n_clusters - 1)
+        if kind == "CR2":
+            std_error, df = absorbed_cr2(*data, by)
     return LinearFit(
-        estimate=float(fitted.params["member"]),
+        estimate=estimate,
         std_error=std_error,
         kind="HC0" if cluster is None else f"cluster {kind}",
         n_obs=int(inside.sum()),
@@ -133,3 +116,29 @@ def fit_linear(
         n_clusters=n_clusters,
         df=df,
     )
+
+
+def _absorbed(
+    y: FloatArray,
+    member: BoolArray,
+    weight: FloatArray,
+    sets: IntArray,
+    cluster: IntArray | None,
+) -> tuple[float, float]:
+    """Membership's coefficient and its standard error without any small-sample factor."""
+    from linearmodels.iv.absorbing import AbsorbingLS
+    from pandas import Categorical, DataFrame
+
+    model = AbsorbingLS(
+        y,
+        DataFrame({"member": member.astype(np.float64)}),
+        absorb=DataFrame({"set": Categorical(sets)}),
+        weights=weight / weight.mean(),
+    )
+    kind: dict[str, Any] = {"cov_type": "robust"}
+    if cluster is not None:
+        kind = {"cov_type": "clustered", "clusters": cluster}
+    fitted = model.fit(
+        debiased=False, method="lsmr", absorb_options=_TIGHT, use_cache=False, **kind
+    )
+    return float(fitted.params["member"]), float(fitted.std_errors["member"])

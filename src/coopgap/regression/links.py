@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -12,10 +12,27 @@ from scipy import special
 from coopgap.arrays import FloatArray
 from coopgap.study.spec import LinkName
 
-__all__ = ["LINKS", "Link"]
+__all__ = ["LINKS", "CutPoints", "Link"]
 
 _EXP_RANGE: Final = 700.0
+_FINITE: Final = 1e300
 _LOG_ROOT_2PI: Final = 0.5 * float(np.log(2 * np.pi))
+
+
+class CutPoints(NamedTuple):
+    """Cut points η with log F(η), log(1 − F(η)) and log F'(η), arrays of one shape.
+
+    η may be infinite.
+    """
+
+    eta: FloatArray
+    log_below: FloatArray
+    log_above: FloatArray
+    log_density: FloatArray
+
+    def columns(self, which: slice) -> CutPoints:
+        """Some of the columns of arrays (c, J − 1)."""
+        return CutPoints(*(part[:, which] for part in self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,75 +41,99 @@ class Link:
 
     Attributes
     ----------
-    log_interval
-        (upper, lower) → log(F(upper) − F(lower)), for upper > lower; either may be infinite.
-    log_density
-        η → log F'(η), η finite.
+    at
+        η → its tails and density.
+    log_between
+        (upper, lower) → log(F(upper) − F(lower)), for upper > lower.
     log_density_slope
-        η → d log F'(η) / dη.
+        η → d log F'(η) / dη, never infinite.
     quantile
         F⁻¹ on (0, 1).
     distribution
         F.
     """
 
-    log_interval: Callable[[FloatArray, FloatArray], FloatArray]
-    log_density: Callable[[FloatArray], FloatArray]
+    at: Callable[[FloatArray], CutPoints]
+    log_between: Callable[[CutPoints, CutPoints], FloatArray]
     log_density_slope: Callable[[FloatArray], FloatArray]
     quantile: Callable[[FloatArray], FloatArray]
     distribution: Callable[[FloatArray], FloatArray]
 
+    def log_interval(self, upper: FloatArray, lower: FloatArray) -> FloatArray:
+        """Log-probability log(F(upper) − F(lower)), upper > lower; either may be infinite."""
+        return self.log_between(self.at(upper), self.at(lower))
 
-def _logit_interval(upper: FloatArray, lower: FloatArray) -> FloatArray:
+    def log_density(self, eta: FloatArray) -> FloatArray:
+        """Log-density log F'(η)."""
+        return self.at(eta).log_density
+
+
+def _log_complement(log_p: FloatArray) -> FloatArray:
+    """log(1 − p)."""
+    return np.asarray(np.log(-np.expm1(log_p)))
+
+
+def _logit_at(eta: FloatArray) -> CutPoints:
+    # Both tails in terms of exp(-|η|), which is at most one: no cancellation in either.
+    softened = np.log1p(np.exp(-np.abs(eta)))
+    below, above = np.minimum(eta, 0.0) - softened, np.minimum(-eta, 0.0) - softened
+    return CutPoints(eta, below, above, below + above)
+
+
+def _logit_between(upper: CutPoints, lower: CutPoints) -> FloatArray:
     # F(a) - F(b) = F(a) (1 - F(b)) (1 - exp(b - a)): no cancellation anywhere.
-    width = np.log(-np.expm1(lower - upper))
-    return np.asarray(special.log_expit(upper) + special.log_expit(-lower) + width)
+    return upper.log_below + lower.log_above + _log_complement(lower.eta - upper.eta)
 
 
-def _logit_density(eta: FloatArray) -> FloatArray:
-    return np.asarray(special.log_expit(eta) + special.log_expit(-eta))
+def _probit_at(eta: FloatArray) -> CutPoints:
+    density = -(eta**2) / 2 - _LOG_ROOT_2PI
+    return CutPoints(eta, special.log_ndtr(eta), special.log_ndtr(-eta), density)
 
 
-def _probit_interval(upper: FloatArray, lower: FloatArray) -> FloatArray:
+def _probit_between(upper: CutPoints, lower: CutPoints) -> FloatArray:
     # Both ends are moved to the lower tail, where the normal distribution keeps its digits.
-    flip = upper > -lower
-    high, low = np.where(flip, -lower, upper), np.where(flip, -upper, lower)
-    log_high, log_low = special.log_ndtr(high), special.log_ndtr(low)
-    return np.asarray(log_high + np.log(-np.expm1(log_low - log_high)))
+    flip = upper.eta > -lower.eta
+    high = np.where(flip, lower.log_above, upper.log_below)
+    low = np.where(flip, upper.log_above, lower.log_below)
+    return np.asarray(high + _log_complement(low - high))
 
 
-def _cloglog_interval(upper: FloatArray, lower: FloatArray) -> FloatArray:
-    # F = 1 - exp(-exp(η)); the difference of the two exponentials is taken before it is needed.
-    high, low = np.minimum(upper, _EXP_RANGE), np.maximum(lower, -_EXP_RANGE)
-    low = np.minimum(low, _EXP_RANGE)
+def _cloglog_at(eta: FloatArray) -> CutPoints:
+    # F = 1 - exp(-exp(η)).
+    with np.errstate(over="ignore", divide="ignore"):
+        hazard = np.exp(eta)
+        density = np.minimum(eta, _EXP_RANGE) - hazard
+        return CutPoints(eta, _log_complement(-hazard), -hazard, density)
+
+
+def _cloglog_between(upper: CutPoints, lower: CutPoints) -> FloatArray:
+    # The difference of the two exponentials is taken before it is needed.
+    high = np.minimum(upper.eta, _EXP_RANGE)
+    low = np.clip(lower.eta, -_EXP_RANGE, _EXP_RANGE)
     with np.errstate(over="ignore"):
-        hazard = np.where(np.isneginf(lower), np.exp(high), np.exp(low) * np.expm1(high - low))
-    before = np.where(np.isneginf(lower), 0.0, np.exp(low))
-    return np.asarray(np.log(-np.expm1(-hazard)) - before)
-
-
-def _cloglog_density(eta: FloatArray) -> FloatArray:
-    return np.asarray(eta - np.exp(np.minimum(eta, _EXP_RANGE)))
+        apart = np.exp(low) * np.expm1(high - low)
+    hazard = np.where(np.isneginf(lower.eta), -upper.log_above, apart)
+    return lower.log_above + _log_complement(-hazard)
 
 
 LINKS: Final[dict[LinkName, Link]] = {
     "logit": Link(
-        log_interval=_logit_interval,
-        log_density=_logit_density,
+        at=_logit_at,
+        log_between=_logit_between,
         log_density_slope=lambda eta: -np.tanh(eta / 2),
         quantile=lambda p: np.asarray(special.logit(p)),
         distribution=lambda eta: np.asarray(special.expit(eta)),
     ),
     "probit": Link(
-        log_interval=_probit_interval,
-        log_density=lambda eta: -(eta**2) / 2 - _LOG_ROOT_2PI,
-        log_density_slope=lambda eta: -eta,
+        at=_probit_at,
+        log_between=_probit_between,
+        log_density_slope=lambda eta: -np.clip(eta, -_FINITE, _FINITE),
         quantile=lambda p: np.asarray(special.ndtri(p)),
         distribution=lambda eta: np.asarray(special.ndtr(eta)),
     ),
     "cloglog": Link(
-        log_interval=_cloglog_interval,
-        log_density=_cloglog_density,
+        at=_cloglog_at,
+        log_between=_cloglog_between,
         log_density_slope=lambda eta: 1.0 - np.exp(np.minimum(eta, _EXP_RANGE)),
         quantile=lambda p: np.log(-np.log1p(-p)),
         distribution=lambda eta: -np.expm1(-np.exp(np.minimum(eta, _EXP_RANGE))),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
@@ -82,20 +83,23 @@ def maximise(
 def _newton_step(point: Point) -> FloatArray:
     if not (np.isfinite(point.value) and np.isfinite(point.information).all()):
         raise NotEstimable("the fit left the range of floating point numbers")
-    try:
-        factor = np.linalg.cholesky(point.information)
-    except np.linalg.LinAlgError:
-        raise NotEstimable("the information matrix is singular") from None
-    half = np.linalg.solve(factor, point.gradient)
-    return np.asarray(np.linalg.solve(factor.T, half))
+    if not point.gradient.size:
+        return point.gradient
+    _, step, failed = dposv(point.information, point.gradient)
+    if failed:
+        raise NotEstimable("the information matrix is singular")
+    return np.asarray(step)
 
 
 def _require_information(information: FloatArray, at_start: FloatArray) -> None:
-    """Refuse a maximum where the likelihood is flat in some direction."""
-    if information.size:
-        factor = np.linalg.inv(np.linalg.cholesky(at_start))
-        if np.linalg.eigvalsh(factor @ information @ factor.T)[0] < _INFORMATION_LEFT:
-            raise NotEstimable("the likelihood rises without end: no finite estimate")
+    """Refuse a maximum where the likelihood is flat in some direction beside the start.
+
+    The difference is positive definite where every generalised eigenvalue is above the bound.
+    """
+    try:
+        np.linalg.cholesky(information - _INFORMATION_LEFT * at_start)
+    except np.linalg.LinAlgError:
+        raise NotEstimable("the likelihood rises without end: no finite estimate") from None
 
 
 def _halve(

@@ -11,7 +11,8 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.regression.cumulative import (
     CumulativeFit,
-    intervals,
+    Curvature,
+    curvature,
     probabilities,
     probability_jacobian,
     split_columns,
@@ -179,7 +180,8 @@ def standardised_problem(
     centre = share @ x
     scale = np.sqrt(share @ (x - centre) ** 2)
     fixed, freed = split_columns((x - centre) / scale, free)
-    problem = Problem(fixed, np.column_stack([-freed, np.ones(len(x))]), counts, LINKS[link])
+    sides = np.column_stack([-freed, np.ones(len(x))])
+    problem = Problem(fixed, sides, np.asfortranarray(counts), LINKS[link])
     cuts = counts.shape[1] - 1
     slopes = fixed.shape[1] + len(free) * cuts
     start = np.concatenate(
@@ -192,18 +194,18 @@ def merged_rows[Counts: (FloatArray, IntArray)](
     x: FloatArray, counts: Counts
 ) -> tuple[FloatArray, Counts]:
     """Distinct rows of positive weight with summed counts: clusters do not enter a likelihood."""
-    used = counts.sum(axis=1) > 0
-    x, counts = x[used], counts[used]
     order = np.lexsort(x.T) if x.shape[1] else np.arange(len(x))
+    order = order[(counts.sum(axis=1) > 0)[order]]
     x, counts = x[order], counts[order]
     new = np.ones(len(x), dtype=bool)
     new[1:] = (x[1:] != x[:-1]).any(axis=1)
-    return x[new], np.add.reduceat(counts, np.flatnonzero(new), axis=0)
+    # Columns are contiguous from here on: sums and products over rows run along them.
+    return np.asfortranarray(x[new]), np.add.reduceat(counts, np.flatnonzero(new), axis=0)
 
 
 def _unscale(centre: FloatArray, scale: FloatArray, free: tuple[int, ...], cuts: int) -> FloatArray:
     """Linear map from parameters of standardised columns to natural ones, shape (p, p)."""
-    fixed = np.setdiff1d(np.arange(centre.size), free)
+    fixed = np.delete(np.arange(centre.size), free)
     factors = np.concatenate([1 / scale[fixed], np.repeat(1 / scale[list(free)], cuts)])
     back = np.diag(np.concatenate([factors, np.ones(cuts)]))
     thresholds = back[factors.size :]
@@ -224,18 +226,13 @@ def _expansion(present: BoolArray, k: int, n_free: int) -> tuple[FloatArray, Flo
     n_present = int(present.sum())
     outer = np.where(below == 0, -np.inf, np.where(below == n_present, np.inf, np.nan))
     inner = np.flatnonzero(np.isnan(outer))
-    block = np.zeros((present.size - 1, n_present - 1))
-    block[inner, below[inner] - 1] = 1.0
-    blocks = np.kron(np.eye(n_free + 1), block)
-    expand = np.zeros((k + len(blocks), k + blocks.shape[1]))
-    expand[:k, :k] = np.eye(k)
-    expand[k:, k:] = blocks
+    side = np.arange(n_free + 1)[:, None]
+    rows = k + side * outer.size + inner
+    columns = k + side * (n_present - 1) + below[inner] - 1
+    expand = np.eye(k + side.size * outer.size, k + side.size * (n_present - 1))
+    expand[k:] = 0.0
+    expand[rows, columns] = 1.0
     return expand, outer
-
-
-def _by_cut(found: FloatArray, q: int) -> FloatArray:
-    """(q·q, cuts) as (cuts, q, q)."""
-    return found.T.reshape(-1, q, q)
 
 
 class Problem(NamedTuple):
@@ -254,41 +251,36 @@ class Problem(NamedTuple):
 
     def ordered(self, params: FloatArray) -> bool:
         """Whether thresholds rise; freed columns are held in order by the likelihood alone."""
-        cuts = self.counts.shape[1] - 1
-        return self.sides.shape[1] > 1 or bool((np.diff(params[-cuts:]) > 0).all())
+        thresholds = params[1 - self.counts.shape[1] :]
+        return self.sides.shape[1] > 1 or bool((thresholds[1:] > thresholds[:-1]).all())
 
     def point(self, params: FloatArray) -> Point:
         """Log-likelihood, score and observed information."""
         k = self.x.shape[1]
         by_threshold = params[k:].reshape(self.sides.shape[1], -1)
-        eta = self.sides @ by_threshold - (self.x @ params[:k])[:, None] - self.offset
-        at = intervals(eta, self.link)
-        n, seen = self.counts, self.counts != 0
-        with np.errstate(all="ignore"):
-            value = float(np.where(seen, n * at.log_prob, 0.0).sum())
-            up = np.where(seen, n * at.upper, 0.0)[:, :-1]
-            low = np.where(seen, n * at.lower, 0.0)[:, 1:]
-            bend = self.link.log_density_slope(eta)
-            diagonal = up * (at.upper[:, :-1] - bend) + low * (at.lower[:, 1:] + bend)
-            off = -np.where(seen, n * at.upper * at.lower, 0.0)[:, 1:-1]
-        return Point(value, self._score(up - low), self._information(diagonal, off))
+        eta = (by_threshold.T @ self.sides.T - self.x @ params[:k]).T - self.offset
+        at = curvature(eta, self.counts, self.link)
+        return Point(float(at.value.sum()), self._score(at.slope), self._information(at))
 
     def _score(self, slope: FloatArray) -> FloatArray:
         return np.concatenate([-self.x.T @ slope.sum(axis=1), (self.sides.T @ slope).ravel()])
 
-    def _information(self, diagonal: FloatArray, off: FloatArray) -> FloatArray:
-        """From the tridiagonal negative Hessian in η of each cell."""
-        row = diagonal.copy()
-        row[:, :-1] += off
-        row[:, 1:] += off
-        q, cuts = self.sides.shape[1], diagonal.shape[1]
+    def _information(self, at: Curvature) -> FloatArray:
+        row, k = at.row_sums(), self.x.shape[1]
+        q, cuts = self.sides.shape[1], row.shape[1]
+        information = np.zeros((k + q * cuts, k + q * cuts))
+        information[:k, :k] = (self.x * row.sum(axis=1)[:, None]).T @ self.x
+        moved = (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
+        information[:k, k:] = -self.x.T @ moved
+        information[k:, :k] = information[:k, k:].T
+        within = information[k:, k:].reshape(q, cuts, q, cuts)
         pairs = (self.sides[:, :, None] * self.sides[:, None, :]).reshape(-1, q * q).T
-        within = np.zeros((q, cuts, q, cuts))
-        step = np.arange(cuts - 1)
-        within[:, np.arange(cuts), :, np.arange(cuts)] = _by_cut(pairs @ diagonal, q)
-        within[:, step, :, step + 1] = _by_cut(pairs @ off, q)
-        within[:, step + 1, :, step] = within[:, step, :, step + 1].swapaxes(1, 2)
-        moved = self.sides[:, :, None] * row[:, None, :]
-        cross = -self.x.T @ moved.reshape(-1, q * cuts)
-        slopes = (self.x * row.sum(axis=1)[:, None]).T @ self.x
-        return np.block([[slopes, cross], [cross.T, within.reshape(q * cuts, q * cuts)]])
+        # A cell's negative Hessian is tridiagonal, so only three bands are not zero.
+        bands = (
+            (within, at.diagonal),
+            (within[:, :-1, :, 1:], at.off),
+            (within[:, 1:, :, :-1], at.off),
+        )
+        for band, found in bands:
+            np.einsum("aibi->abi", band)[...] = (pairs @ found).reshape(q, q, -1)
+        return information

@@ -123,6 +123,5 @@ def variant_rows(
 ) -> Iterator[SensitivityRow]:
     """Rows of one declared variant: risk differences at each threshold, and superiority."""
     for contrast in declared:
-        at_threshold = contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
-        if at_threshold or contrast.quantity is Quantity.SUPERIORITY:
+        if contrast.is_threshold_gap or contrast.quantity is Quantity.SUPERIORITY:
             yield again_row(Check.VARIANT, name, contrast, again, declared, labels)

@@ -258,7 +258,7 @@ def _headlines(levels: tuple[str, ...]) -> list[Contrast]:
     return [
         contrast
         for contrast in contrasts(levels)
-        if (contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold)
+        if contrast.is_threshold_gap
         or (contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2)
     ]
 

@@ -166,11 +166,7 @@ def tipping_rows(
     people, n_levels = rows.take(kept), len(rows.levels)
     counts = people.people_by_level()
     wanted = [
-        one
-        for one in contrasts(rows.levels)
-        if one.quantity is Quantity.RISK_DIFFERENCE
-        and one.by_threshold
-        and not is_small(counts, one)
+        one for one in contrasts(rows.levels) if one.is_threshold_gap and not is_small(counts, one)
     ]
     if not wanted:
         note = f"No threshold has {SMALLEST_COUNT} people on both sides in both groups."

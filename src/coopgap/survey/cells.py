@@ -117,8 +117,9 @@ def collapse(
     """
     weight = np.ones(outcome.size) if weight is None else weight
     keep = weight > 0
-    columns = [column[keep] for column in columns]
-    outcome, weight = outcome[keep], weight[keep]
+    if not keep.all():
+        columns = [column[keep] for column in columns]
+        outcome, weight = outcome[keep], weight[keep]
     codes, index = group_codes(columns)
     slot = index * n_levels + outcome
     size = codes.shape[0] * n_levels

@@ -117,7 +117,7 @@ def _difference_rows(
             interval_prob=_PROB,
             interval_kind=IntervalKind.CONFIDENCE,
         )
-        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
+        if contrast.is_threshold_gap:
             if is_small(people, contrast):
                 yield suppressed(row)
                 continue
@@ -170,7 +170,7 @@ def _scenario_rows(
 ) -> Iterator[SensitivityRow]:
     """Smallest margin and power as functions of the design effect, at the in-person share."""
     for contrast in contrasts(levels):
-        if contrast.quantity is not Quantity.RISK_DIFFERENCE or not contrast.by_threshold:
+        if not contrast.is_threshold_gap:
             continue
         share = float(margins.comparison[contrast.level :].sum())
         simple = (share * (1 - share) * sum(1 / size for size in sizes)) ** 0.5

@@ -9,7 +9,7 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.gap import Contrast, Interval, contrasts, estimate_contrasts
+from coopgap.gap import Interval, contrasts, estimate_contrasts
 from coopgap.sensitivity.keys import Keys, is_small, suppressed
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
@@ -108,12 +108,8 @@ def _few(rows: ModelRows) -> frozenset[str]:
     return frozenset(
         contrast.category
         for contrast in contrasts(rows.levels)
-        if _is_gap(contrast) and is_small(counts, contrast)
+        if contrast.is_threshold_gap and is_small(counts, contrast)
     )
-
-
-def _is_gap(contrast: Contrast) -> bool:
-    return contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
 
 
 def _version(
@@ -129,7 +125,7 @@ def _version(
     intervals = {
         contrast.category: interval
         for contrast, interval in estimate_contrasts(found.margins, rows.levels, _PROB).items()
-        if _is_gap(contrast) and interval is not None
+        if contrast.is_threshold_gap and interval is not None
     }
     return _Version(
         name=name,
