@@ -150,7 +150,7 @@ def reported(
         found = _contrasts(cells.levels, member[g], comparison[g], group, shares=not g)
         quantities |= found
         for contrast in contrasts(cells.levels):
-            if g and contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
+            if g and contrast.is_threshold_gap:
                 key = _key(contrast, group)
                 probabilities[f"{key} above zero"] = (found[key] > 0).astype(np.float64)
                 above = found[key] > smallest_gap

@@ -15,7 +15,7 @@ from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT, Labels
-from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts
+from coopgap.gap import LOG_SCALE, contrast_values, contrasts
 from coopgap.vocabulary import (
     Comparator,
     Family,
@@ -61,7 +61,7 @@ def gap_rows(
                 continue
             draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
             yield row(contrast.quantity, draws, contrast.category, of_member=contrast.of_member)
-            if g and _is_threshold_gap(contrast):
+            if g and contrast.is_threshold_gap:
                 for quantity, bar in (
                     (Quantity.PROB_ABOVE_ZERO, 0.0),
                     (Quantity.PROB_ABOVE_SMALLEST, smallest_gap),
@@ -115,10 +115,6 @@ def _row(
         source=labels.source,
         **(_summary(draws, quantity, interval=interval) if shown else {}),
     )
-
-
-def _is_threshold_gap(contrast: Contrast) -> bool:
-    return contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold
 
 
 def _status(fit: HierarchicalFit, smallest: int) -> Status:

@@ -21,7 +21,6 @@ from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
 from coopgap.gap import contrast_values, contrasts
 from coopgap.regression.links import LINKS
-from coopgap.vocabulary import Quantity
 
 __all__ = ["RANKED_DRAWS", "Setup", "calibrated", "replicate", "simulate"]
 
@@ -59,16 +58,15 @@ def calibrated(draws: Draws, cells: HierarchicalCells, form: Form) -> dict[str, 
     member, comparison = draw_margins(draws, cells, form.link)
     gaps = region_gaps(draws, len(cells.regions))
     found = {f"{LATENT}||all": headline_gap(draws, cells)}
-    at = [c for c in contrasts(cells.levels) if c.quantity is Quantity.RISK_DIFFERENCE]
+    at = [contrast for contrast in contrasts(cells.levels) if contrast.is_threshold_gap]
     for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
         if g and not cells.people(g - 1)[1]:
             continue
         if g:
             found[f"{LATENT}||{group}"] = gaps[..., g - 1]
         for contrast in at:
-            if contrast.by_threshold:
-                key = f"{contrast.quantity}|{contrast.category}|{group}"
-                found[key] = contrast_values(contrast, member[g], comparison[g])
+            key = f"{contrast.quantity}|{contrast.category}|{group}"
+            found[key] = contrast_values(contrast, member[g], comparison[g])
     return found
 
 
