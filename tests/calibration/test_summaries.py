@@ -1,0 +1,58 @@
+"""The committed calibrations: each whole, none rejected, and told in the README."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+WANTED = {
+    ("ses", "default"): 500,
+    ("trust_agree", "default"): 500,
+    ("ses", "small"): 200,
+    ("trust_agree", "small"): 200,
+    ("ses", "empty_cell"): 200,
+    ("trust_agree", "empty_cell"): 200,
+}
+
+
+def read(model, design):
+    with (HERE / f"{model}-{design}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def line(model, design):
+    """A line of the README's table."""
+    rows = read(model, design)
+    within = [100 * float(row["within_95"]) for row in rows]
+    cells = (
+        f"`{model}`",
+        rows[0]["n_levels"],
+        f"`{design}`",
+        rows[0]["n_sims"],
+        rows[0]["n_withheld"],
+        str(len(rows)),
+        str(sum(row["inside_95"] == "True" for row in rows)),
+        str(sum(row["inside_999"] == "True" for row in rows)),
+        f"{min(within):.1f} to {max(within):.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+@pytest.mark.parametrize(("model", "design"), WANTED)
+def test_the_committed_summaries_are_whole(model, design):
+    rows = read(model, design)
+    assert {int(row["n_sims"]) for row in rows} == {WANTED[model, design]}
+    groups = {"all", *(f"region={name}" for name in ("Lima", "Center", "East", "North", "South"))}
+    assert {row["group"] for row in rows} == groups
+    # Replicates have a quarter of a fit's draws, and R-hat's bar is the same.
+    assert int(rows[0]["n_withheld"]) < 0.1 * WANTED[model, design]
+    assert all(row["inside_999"] == "True" for row in rows)
+
+
+@pytest.mark.parametrize(("model", "design"), WANTED)
+def test_the_readme_tells_them(model, design):
+    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert line(model, design) in readme
