@@ -1,49 +1,53 @@
-"""What a run asks of the sampler, caught before anything is sampled."""
+"""What a run asks of the sampler."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-import pytest
-
-import coopgap
-from coopgap import pipeline
+from coopgap.hierarchical import hierarchical_request
+from coopgap.plan import make_plan
 from coopgap.study.load import load_study
 from coopgap.study.spec import Hierarchical
 
 ROOT = Path(__file__).parents[1]
 
 
-class Caught(Exception):
-    pass
+def asked(study, model):
+    """What a run would ask of the sampler for one model."""
+    plan = make_plan(study, only=[model])
+    return hierarchical_request(plan, plan.models[0])
 
 
-def asked(monkeypatch, study, model):
-    """Requests of a run of one model."""
-    found = []
-
-    def catch(jobs, *_):
-        found.extend(job.request for job in jobs)
-        raise Caught
-
-    monkeypatch.setattr(pipeline, "fit_all", catch)
-    with pytest.raises(Caught):
-        coopgap.run(study, only=[model])
-    return found
-
-
-def test_target_acceptance_is_099_unless_a_study_says_otherwise(monkeypatch, tmp_path):
+def test_target_acceptance_is_099_unless_a_study_says_otherwise(tmp_path):
     # On the Peru structure 0.95 gave divergences in two of six seeds, 0.99 in none.
     assert Hierarchical().target_accept == 0.99
     for name in ("peru", "uganda_dairy"):
         models = [model.hierarchical for model in load_study(name).models if model.hierarchical]
         assert models
         assert {one.target_accept for one in models} == {0.99}
-    assert [one["target_accept"] for one in asked(monkeypatch, "peru", "trust_agree")] == [0.99]
+    assert asked("peru", "trust_agree").target_accept == 0.99
     folder = tmp_path / "peru"
     shutil.copytree(ROOT / "models" / "peru", folder)
     path = folder / "trust_agree.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(f"{text}target_accept = 0.9\n", encoding="utf-8")
-    assert [one["target_accept"] for one in asked(monkeypatch, folder, "trust_agree")] == [0.9]
+    assert asked(folder, "trust_agree").target_accept == 0.9
+
+
+def test_zones_and_priors_follow_the_study_and_the_model_file(tmp_path):
+    request = asked("peru", "trust_agree")
+    assert request.form.zones
+    assert request.cells.n_zones == 100
+    folder = tmp_path / "peru"
+    shutil.copytree(ROOT / "models" / "peru", folder)
+    path = folder / "trust_agree.toml"
+    text = path.read_text(encoding="utf-8").replace(
+        '"trust_agree"', '"trust_agree"\nlink = "probit"'
+    )
+    path.write_text(f"{text}zones = false\npriors = {{ gap_sd = 0.25 }}\n", encoding="utf-8")
+    request = asked(folder, "trust_agree")
+    assert (request.form.zones, request.form.link) == (False, "probit")
+    assert request.cells.zone is None
+    assert request.priors.gap_sd.scale == 0.25
+    assert request.priors.region_sd.scale == 0.5

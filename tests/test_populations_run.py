@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "peru"
     shutil.copytree(PERU, folder)
     text = (folder / "study.toml").read_text(encoding="utf-8")
-    declared = text.replace("[design]\n", f'[design]\npopulation = "{FILE}"\n')
+    declared = text.replace('"peru_2019_population_16plus.csv"', f'"{FILE}"')
     assert declared != text
     (folder / "study.toml").write_text(declared, encoding="utf-8")
     (folder / FILE).write_text("sex,population\nfemale,60\nmale,40\n", encoding="utf-8")
