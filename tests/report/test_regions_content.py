@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -15,6 +17,7 @@ from coopgap.report.figures.predictive import predictive
 from coopgap.report.view import make_view
 from coopgap.report.words import category_words
 from coopgap.report.write import write_report
+from coopgap.study.spec import DeclaredPopulation
 
 
 @pytest.fixture
@@ -326,3 +329,27 @@ def test_hostile_labels_pass_through_the_whole_report(build, tmp_path, hostile):
         page = (folder / "report.html").read_text("utf-8")
         assert "<script" not in page
         assert (folder / "figures" / "predictive_ses.png").is_file()
+
+
+def test_a_declared_population_is_named_and_stands_beside_the_members(build):
+    frames = build.pooled()
+    gaps = frames["gaps"]
+    over = gaps[
+        (gaps["family"] == "hierarchical")
+        & (gaps["group"] == "all")
+        & (gaps["quantity"] == "risk_difference")
+    ].assign(population="poststratified")
+    over = over.assign(estimate=over["estimate"] + 0.05, lower=0.01, upper=0.4)
+    frames = {**frames, "gaps": pd.concat([gaps, over], ignore_index=True)}
+    declared = DeclaredPopulation(file="people_of_2019.csv", margins=())
+    study = build.study()
+    study = replace(study, design=replace(study.design, population=declared))
+    section = regions_section(make_view(frames, study, build.meta()), ())
+    text = paragraph(section, "Over a declared population.")
+    assert "mix of people_of_2019.csv in place of the members'" in text
+    assert "A +8.0 (1.0 to 40.0); B or higher +17.0" in text
+    assert "not co-operative members" in text
+    headline = paragraph(section, "Over the members' own regions.")
+    assert "A +3.0 (1.0 to 5.0); B or higher +12.0" in headline
+    alone = regions_section(make_view(frames, build.study(), build.meta()), ())
+    assert not [b for b in alone.blocks if getattr(b, "lead", "") == "Over a declared population."]

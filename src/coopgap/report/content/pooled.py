@@ -14,8 +14,8 @@ from coopgap.report.values import (
     spread,
 )
 from coopgap.report.view import View, pick
-from coopgap.report.words import category_words, status_word
-from coopgap.vocabulary import Family, Quantity, Scale, Status
+from coopgap.report.words import category_words, clean, status_word
+from coopgap.vocabulary import Family, Population, Quantity, Scale, Status
 
 __all__ = ["headline_blocks", "pooled_rows", "spread_blocks"]
 
@@ -29,9 +29,17 @@ _SPREADS = {
 }
 
 
-def pooled_rows(rows: Sequence[GapRow]) -> list[GapRow]:
-    """Rows of the hierarchical model over all members."""
-    return [row for row in rows if row.family == Family.HIERARCHICAL and row.group == "all"]
+def pooled_rows(
+    rows: Sequence[GapRow], population: Population = Population.ALL_MEMBERS
+) -> list[GapRow]:
+    """Rows of the hierarchical model over all members, or over another population."""
+    return [
+        row
+        for row in rows
+        if row.family == Family.HIERARCHICAL
+        and row.group == "all"
+        and (row.population == population or row.quantity in _SPREADS)
+    ]
 
 
 def headline_blocks(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> list[Block]:
@@ -48,6 +56,7 @@ def headline_blocks(view: View, model: str, outcome: str, rows: Sequence[GapRow]
     blocks: list[Block] = [
         Paragraph(lead="Over the members' own regions.", text=_headline(view, pooled, gaps, terms))
     ]
+    blocks += _elsewhere(view, outcome, rows)
     outside = terms.get(_SUPERPOPULATION)
     if outside is not None and "member" in terms:
         n = len({row.group for row in rows if row.group.startswith("region=")})
@@ -58,6 +67,39 @@ def headline_blocks(view: View, model: str, outcome: str, rows: Sequence[GapRow]
             )
         )
     return blocks
+
+
+def _elsewhere(view: View, outcome: str, rows: Sequence[GapRow]) -> list[Block]:
+    """The gap over the population that the study declares, by the name of its file."""
+    declared = view.study.design.population
+    over = pooled_rows(rows, Population.POSTSTRATIFIED)
+    gaps = [pick(over, Quantity.RISK_DIFFERENCE, at) for at in view.thresholds(outcome)]
+    shown = [row for row in gaps if row is not None and row.estimate is not None]
+    if declared is None or not shown:
+        return []
+    return [
+        Paragraph(
+            lead="Over a declared population.",
+            text=(
+                f"With the mix of {clean(declared.file)} in place of the members': "
+                f"{_gaps(view, shown)}. It is what the model expects of people of that mix; they "
+                "are not co-operative members."
+            ),
+        )
+    ]
+
+
+def _gaps(view: View, gaps: Sequence[GapRow]) -> str:
+    levels = view.levels(gaps[0].outcome)
+    return "; ".join(
+        " ".join(
+            (
+                *((category_words(row.category, levels),) if row.category else ()),
+                estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status),
+            )
+        )
+        for row in gaps
+    )
 
 
 def _terms(view: View, model: str) -> Mapping[str, CoefficientRow]:
@@ -78,16 +120,7 @@ def _headline(
     if first.estimate is None:
         return f"No number: {status_word(first.status) or 'unknown'}."
     levels = view.levels(first.outcome)
-    parts = "; ".join(
-        " ".join(
-            (
-                *((category_words(row.category, levels),) if row.category else ()),
-                estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status),
-            )
-        )
-        for row in gaps
-    )
-    text = f"In points, members less comparison people: {parts}."
+    text = f"In points, members less comparison people: {_gaps(view, gaps)}."
     higher = pick(pooled, Quantity.SUPERIORITY)
     if len(levels) > 2 and higher is not None and higher.status == Status.OK:
         limits = spread(higher.quantity, higher.lower, higher.upper)

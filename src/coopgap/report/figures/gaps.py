@@ -19,7 +19,7 @@ from coopgap.report.figures.names import forest_name, region_name
 from coopgap.report.values import estimate_words
 from coopgap.report.view import MATCHED, View
 from coopgap.report.words import FAMILIES, POPULATIONS, category_words, group_words, shorten
-from coopgap.vocabulary import Family, Quantity
+from coopgap.vocabulary import Family, Population, Quantity
 
 __all__ = ["forest", "regions"]
 
@@ -43,6 +43,8 @@ def _family(row: GapRow) -> str:
     name = FAMILIES.get(row.family, row.family)
     if row.family in (Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL):
         return f"adjusted, {POPULATIONS.get(row.population, row.population)}"
+    if row.population == Population.POSTSTRATIFIED:
+        return f"by region, {POPULATIONS[Population.POSTSTRATIFIED]}"
     return name
 
 
