@@ -152,6 +152,36 @@ def test_the_readmes_sentences_on_income(run):
     assert [part for part in said if part not in text] == []
 
 
+@pytest.mark.slow
+def test_the_readmes_sentences_on_a_district():
+    """What the README says of one district beside all: alone and pooled."""
+    run = coopgap.run("uganda_dairy", data=SURVEY, only=["income"])
+
+    def said(row):
+        limits = f"{points(row['lower'])} to {points(row['upper'])}"
+        return f"{points(row['estimate'])} ({limits})"
+
+    at = {"model": "income", "quantity": "risk_difference", "category": ">=the same"}
+    here = at | {"group": "region=MASINDI"}
+    pooled = {"family": "hierarchical", "population": "all_members"}
+    alone = pick(run.gaps, **here, family="matched_ordinal")
+    drawn, whole = (pick(run.gaps, **one, **pooled) for one in (here, at | {"group": "all"}))
+    rank = pick(run.gaps, **here | {"quantity": "expected_rank", "category": ""}, **pooled)
+    above = pick(run.gaps, **here | {"quantity": "prob_above_zero"}, **pooled)
+    spread = pick(run.coefficients, model="income", family="hierarchical", term="sd_finite")
+    words = [
+        f"Masindi alone is {said(alone).replace(' (', ' points (')}",
+        f"pooled {said(drawn)}, all districts {said(whole)}",
+        f"{100 * above['estimate']:.1f} % above zero",
+        f"{rank['estimate']:.1f} of 6 ({rank['lower']:.0f} to {rank['upper']:.0f})",
+        f"{spread['estimate']:.2f} ({spread['lower']:.2f} to {spread['upper']:.2f})".replace(
+            "0.", "."
+        ),
+    ]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert [part for part in words if part not in text] == []
+
+
 def test_members_kept_are_those_r_keeps(run, expected):
     for model, count in (
         ("income", expected["n_members_kept"]["income"]),
