@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coopgap import __version__
 from coopgap.calibration.designs import DESIGNS
-from coopgap.command import run_command
+from coopgap.command import at_least, run_command
 
 if TYPE_CHECKING:
     from coopgap.calibration.replicate import Setup
@@ -34,28 +34,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--study", default="peru", help="a study folder or a shipped study")
     parser.add_argument("--data", metavar="FILE", help="survey file; overrides the study's own")
     parser.add_argument("--design", choices=tuple(DESIGNS), default="default")
-    parser.add_argument("--sims", type=_at_least(1), default=500, metavar="N", help="replicates")
-    parser.add_argument("--jobs", type=_at_least(1), metavar="K", help="processes (default: cores)")
+    parser.add_argument("--sims", type=at_least(1), default=500, metavar="N", help="replicates")
+    parser.add_argument("--jobs", type=at_least(1), metavar="K", help="processes (default: cores)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler in their place")
-    parser.add_argument("--draws", type=_at_least(50), default=500, help="a chain (default: 500)")
-    parser.add_argument("--tune", type=_at_least(50), default=400, help="a chain (default: 400)")
+    parser.add_argument("--draws", type=at_least(50), default=500, help="a chain (default: 500)")
+    parser.add_argument("--tune", type=at_least(50), default=400, help="a chain (default: 400)")
     parser.add_argument("--target-accept", type=float, default=0.95, help="default: 0.95")
-    parser.add_argument("--seed", type=_at_least(0), default=20200131, metavar="N")
+    parser.add_argument("--seed", type=at_least(0), default=20200131, metavar="N")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: reports/calibration")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is below {least}")
-        return value
-
-    integer.__name__ = "whole number"
-    return integer
 
 
 def main(argv: Sequence[str] | None = None) -> int:

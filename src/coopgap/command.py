@@ -1,18 +1,32 @@
-"""What every command does around its work: one line and exit 2, exit 130, exit 1."""
+"""What every command does around its work: whole numbers; one line and exit 2, 130, 1."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import traceback
 from collections.abc import Callable
 
 from coopgap.errors import InputError
 
-__all__ = ["run_command"]
+__all__ = ["at_least", "run_command"]
 
 FAULT = 1
 INPUT_ERROR = 2
 INTERRUPTED = 130
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Type of an argument: a whole number not below `least`."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    integer.__name__ = "whole number"
+    return integer
 
 
 def run_command(work: Callable[[], int]) -> int:

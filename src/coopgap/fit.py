@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from coopgap import __version__
-from coopgap.command import run_command
+from coopgap.command import at_least, run_command
 from coopgap.result import FORMATS
 
 __all__ = ["main"]
@@ -39,11 +39,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help=f"any of {','.join(FORMATS)} (default: csv,html,md)",
     )
-    parser.add_argument("--seed", type=_at_least(0), default=20200131, metavar="N")
+    parser.add_argument("--seed", type=at_least(0), default=20200131, metavar="N")
     parser.add_argument(
-        "--draws", type=_at_least(100), metavar="N", help="posterior draws a chain, for every model"
+        "--draws", type=at_least(100), metavar="N", help="posterior draws a chain, for every model"
     )
-    parser.add_argument("--jobs", type=_at_least(1), metavar="N", help="processes (default: cores)")
+    parser.add_argument("--jobs", type=at_least(1), metavar="N", help="processes (default: cores)")
     parser.add_argument(
         "--dry-run", action="store_true", help="read, validate, show the plan; fit nothing"
     )
@@ -51,17 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="say where the time goes")
     parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is below {least}")
-        return value
-
-    integer.__name__ = "whole number"
-    return integer
 
 
 def _formats(text: str) -> tuple[str, ...]:
