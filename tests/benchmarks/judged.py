@@ -15,8 +15,8 @@ from pathlib import Path
 
 __all__ = ["Judged", "arguments", "at_least", "at_most", "beside", "finish", "load", "markdown"]
 
-PACKAGES = ("coopgap", "numpy", "scipy", "statsmodels")
-R_PACKAGES = ("ordinal", "MatchIt")
+PACKAGES = ("coopgap", "numpy", "scipy", "statsmodels", "numba", "nutpie", "pymc")
+R_PACKAGES = ("ordinal", "MatchIt", "brms", "rstan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

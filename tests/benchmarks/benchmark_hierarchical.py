@@ -1,0 +1,279 @@
+"""The hierarchical model: a cold process, a rerun, a first compile, brms, other samplers, size.
+
+Seconds of a process are wall time, with the seconds of processor time it took beside them: on a
+busy machine the two come apart. What is compared with another program is processor time of all
+chains, tuning included and compiling not, and the effective size is that of the headline gap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from judged import Judged, arguments, at_least, at_most, beside, finish
+
+from coopgap.arrays import FloatArray
+from coopgap.bayes.cells import HierarchicalCells
+from coopgap.bayes.density import make_density
+from coopgap.bayes.draws import headline_gap
+from coopgap.bayes.fit import DRAWS, Request, fit_hierarchical
+from coopgap.bayes.gate import diagnose
+from coopgap.bayes.records import Form, Priors
+from coopgap.bayes.sample import CHAINS, TUNE, sample
+from coopgap.executor import cores, executor
+from coopgap.hierarchical import hierarchical_request
+from coopgap.plan import make_plan
+
+ROOT = Path(__file__).parents[2]
+FIXTURE = ROOT / "tests" / "r" / "fixtures" / "hierarchical.json"
+ACCEPT = 0.99
+PLAIN = Form(zones=False, shifts=False)
+"""What brms can write: proportional odds, no zones."""
+
+
+def peru(*, zones: bool) -> Request:
+    """What a run asks of the model of class in the Peru study, with or without zones."""
+    plan = make_plan("peru", only=["ses"])
+    model = plan.models[0]
+    hierarchical = replace(model.spec.hierarchical, zones=zones)
+    spec = replace(model.spec, hierarchical=hierarchical)
+    return hierarchical_request(plan, replace(model, spec=spec), seed=1)
+
+
+def gated(*, zones: bool) -> None:
+    """Alone in a process: read the survey, sample, pass the gate, or exit with 1."""
+    with executor(1) as pool:
+        fit = pool.submit(fit_hierarchical, peru(zones=zones), cores(None)).result()
+    raise SystemExit(0 if fit.passed else 1)
+
+
+def process(command: list[str], cache: Path | None = None) -> tuple[float | None, float]:
+    """Wall seconds of a Python process, None if it fails, and its processor seconds."""
+    env = os.environ if cache is None else os.environ | {"XDG_CACHE_HOME": str(cache)}
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *command], env=env, check=False, capture_output=True, text=True
+    )
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if done.returncode not in (0, 3):  # 3 is a run with rows withheld, each named
+        print(done.stderr, file=sys.stderr)
+    return (wall if done.returncode in (0, 3) else None), used
+
+
+def timed(what: str, bar: float, command: list[str], cache: Path | None = None) -> list[Judged]:
+    """One process against its bar."""
+    wall, used = process(command, cache)
+    return [at_most(what, wall, bar, "s"), beside("  of processor time", used, "s")]
+
+
+def judge_processes() -> list[Judged]:
+    """From nothing to a gap that passed its gate; each in a new process."""
+    own = [str(Path(__file__)), "--gated"]
+    with tempfile.TemporaryDirectory() as folder:
+        found = timed("first compile ever, no zones", 45.0, [*own, "plain"], Path(folder))
+    # The survey and the cache of the functions are read once before anything is timed.
+    process([*own, "plain"])
+    found += timed("cold process to gated gap, no zones", 15.0, [*own, "plain"])
+    found += timed("cold process to gated gap, zones", 30.0, [*own, "zones"])
+    with tempfile.TemporaryDirectory() as folder:
+        run = ["-m", "coopgap.fit", "peru", "--only", "ses", "--out", folder, "--quiet"]
+        process(run)
+        found += timed("coopgap fit peru --only ses, draws reused", 5.0, run)
+    return found
+
+
+def size_of(gap: FloatArray) -> float:
+    """Bulk effective size of draws, shape (chains, draws)."""
+    return diagnose("ess", {"gap": gap}, method="bulk")["gap"]
+
+
+def kernel(cells: HierarchicalCells, form: Form) -> tuple[float, float, int]:
+    """Processor seconds of the package, effective size, trajectories at the greatest depth."""
+    density = make_density(cells, Priors(), form)
+    sample(density, draws=10, tune=10, seed=0, target_accept=ACCEPT)
+    start = time.process_time()
+    found = sample(density, draws=DRAWS, seed=1, target_accept=ACCEPT)
+    seconds = time.process_time() - start
+    return seconds, size_of(headline_gap(found.draws, cells)), found.stats.deepest
+
+
+def by_brms(rows: str) -> tuple[float, float] | None:
+    """The same of brms, timed now; None where R or brms is absent."""
+    if shutil.which("Rscript") is None:
+        return None
+    script = Path(__file__).with_name("brms.R")
+    done = subprocess.run(
+        ["Rscript", str(script), rows, str(TUNE), str(DRAWS), str(ACCEPT)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    if done.returncode:
+        return None
+    seconds, size = map(float, done.stdout.split())
+    return seconds, size
+
+
+def kept_of_brms() -> tuple[float, float, str]:
+    """Seconds and effective size in the fixture, and where they come from."""
+    kept = json.loads(FIXTURE.read_text(encoding="utf-8"))
+    run = kept["proportional"]
+    origin = f"of {kept['date']}, brms {kept['brms']}, rstan {kept['rstan']}"
+    return run["core_seconds"], run["quantities"]["member"]["ess_bulk"], origin
+
+
+def judge_brms(cells: HierarchicalCells, rows: tuple[str, ...]) -> list[Judged]:
+    """Effective draws a second beside those of brms; on distinct rows it is at its fastest."""
+    seconds, size, _ = kernel(cells, PLAIN)
+    own = size / seconds
+    found = [beside("effective draws a second, proportional odds, no zones", own, "")]
+    for kind in rows:
+        live = by_brms(kind)
+        origin = ""
+        if live is None and kind == "cells":
+            *live, origin = kept_of_brms()
+        theirs = None if live is None else live[1] / live[0]
+        found.append(beside(f"  brms on {kind} {origin}".rstrip(), theirs, ""))
+        ratio = None if theirs is None else own / theirs
+        found.append(at_least(f"coopgap over brms on {kind}", ratio, 50.0, "times"))
+    return found
+
+
+def judge_size(cells: HierarchicalCells) -> list[Judged]:
+    """The same cells with more people in each: a density costs the same, a posterior may not."""
+    times = int(np.ceil(2_400_000 / cells.counts.sum()))
+    many = replace(cells, counts=cells.counts * times)
+    form = Form(zones=False)
+    call, sampling, deepest = {}, {}, {}
+    for one in (cells, many):
+        people = int(one.counts.sum())
+        density = make_density(one, Priors(), form)
+        points = np.random.default_rng(1).normal(0, 0.3, (2000, density.layout.size))
+        start = time.process_time()
+        for x in points:
+            density(x)
+        call[people] = 1e6 * (time.process_time() - start) / len(points)
+        sampling[people], _, deepest[people] = kernel(one, form)
+    few, lots = call
+    return [
+        beside(f"density and gradient, {few:,} people", call[few], "us"),
+        # A tenth for the clock: the work is the same.
+        at_most(f"  {lots:,} in the same cells, over that", call[lots] / call[few], 1.1, "times"),
+        beside(f"sampling, {few:,} people", sampling[few], "s"),
+        at_most(
+            f"  {lots:,} in the same cells, over that", sampling[lots] / sampling[few], 1.1, "times"
+        ),
+        beside("  of which trajectories at the greatest depth", deepest[lots], ""),
+    ]
+
+
+def gap_of(posterior: Mapping[str, object], cells: HierarchicalCells) -> FloatArray:
+    """Headline gap from draws of the PyMC model."""
+    own = np.asarray(posterior["gap_sd"])[..., None] * np.asarray(posterior["gap_raw"])
+    return headline_gap({"beta": np.asarray(posterior["beta"]), "gap": own}, cells)
+
+
+def by_pymc(cells: HierarchicalCells, draws: int) -> tuple[float, float, float]:
+    """PyMC's own NUTS on the readable model: compile, sampling seconds, effective size."""
+    import pymc as pm
+
+    from coopgap.bayes.model import build_model
+
+    with build_model(cells, form=PLAIN):
+        start = time.process_time()
+        step = pm.NUTS(target_accept=ACCEPT)
+        compiling = time.process_time() - start
+        start = time.process_time()
+        tree = pm.sample(
+            draws=draws,
+            tune=TUNE,
+            chains=CHAINS,
+            cores=1,
+            step=step,
+            random_seed=1,
+            progressbar=False,
+            compute_convergence_checks=False,
+        )
+        seconds = time.process_time() - start
+    return compiling, seconds, size_of(gap_of(tree["posterior"], cells))
+
+
+def by_nutpie(cells: HierarchicalCells, draws: int) -> tuple[float, float, float]:
+    """The readable model compiled for nutpie, the same three."""
+    import nutpie
+
+    from coopgap.bayes.model import build_model
+
+    start = time.process_time()
+    compiled = nutpie.compile_pymc_model(build_model(cells, form=PLAIN))
+    compiling = time.process_time() - start
+    start = time.process_time()
+    tree = nutpie.sample(
+        compiled,
+        draws=draws,
+        tune=TUNE,
+        chains=CHAINS,
+        cores=1,
+        seed=1,
+        progress_bar=False,
+        target_accept=ACCEPT,
+    )
+    seconds = time.process_time() - start
+    return compiling, seconds, size_of(gap_of(tree.posterior, cells))
+
+
+def compare_samplers(cells: HierarchicalCells) -> list[Judged]:
+    """What was tried for the same model: nothing is asked of it."""
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tried = {
+            "PyMC's NUTS on the PyMC model": by_pymc(cells, DRAWS),
+            "nutpie on the PyMC model": by_nutpie(cells, DRAWS),
+        }
+    start = time.process_time()
+    make_density(cells, Priors(), PLAIN).compiled()
+    tried["nutpie on the kernel"] = (time.process_time() - start, *kernel(cells, PLAIN)[:2])
+    for name, (compiling, seconds, size) in tried.items():
+        found.append(beside(f"{name}, compile or load", compiling, "s"))
+        found.append(beside("  sampling", seconds, "s"))
+        found.append(beside("  effective draws a second", size / seconds, ""))
+    return found
+
+
+def main() -> None:
+    """Time, print and judge."""
+    parser = arguments(__doc__)
+    parser.add_argument("--gated", choices=("plain", "zones"), help="one fit, in this process")
+    parser.add_argument(
+        "--brms",
+        nargs="*",
+        choices=("cells", "people"),
+        default=["cells"],
+        help="rows brms is timed on; people take it ten minutes (default: cells)",
+    )
+    options = parser.parse_args()
+    if options.gated:
+        gated(zones=options.gated == "zones")
+    cells = peru(zones=False).cells
+    finish(judge_processes(), options.results)
+    finish(judge_brms(cells, tuple(options.brms)), options.results)
+    finish(judge_size(cells), options.results)
+    finish(compare_samplers(cells), options.results)
+
+
+if __name__ == "__main__":
+    main()
