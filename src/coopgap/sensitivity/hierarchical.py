@@ -41,6 +41,9 @@ __all__ = [
 
 SCALING_BAR: Final = 0.05
 SMALL_DIFFERENCE: Final = 4.0
+_SCALING_DRAWS: Final = 500
+"""A chain: a rate needs fewer draws than an interval's ends."""
+
 _TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 _REFITS: Final = {
     "half-normal 0.25": SdPrior(scale=0.25),
@@ -120,10 +123,12 @@ def scaling_rows(
         str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])
         for k, contrast in enumerate(_headlines(cells.levels))
     }
+    every = max(1, fit.draws["beta"].shape[1] // _SCALING_DRAWS)
+    draws = {name: values[:, ::every] for name, values in fit.draws.items()}
     scaled = power_scaling(
-        named,
-        log_priors(fit.draws, layout, request.priors, link),
-        log_likelihood(fit.draws, cells, link),
+        {name: values[:, ::every] for name, values in named.items()},
+        log_priors(draws, layout, request.priors, link),
+        log_likelihood(draws, cells, link),
     )
     for k, contrast in enumerate(_headlines(cells.levels)):
         for variant, value in zip(("top-level priors", "answers"), scaled[str(k)], strict=True):
