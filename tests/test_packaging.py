@@ -24,8 +24,8 @@ DISTRIBUTION = {
 }
 NOT_OURS = {"markupsafe"}
 """Imported from a dependency that re-exports nothing of it: jinja2 returns its strings."""
-NAMED = {"h5netcdf"}
-"""Needed and never imported: xarray is told its name to write netCDF."""
+NAMED = {"h5netcdf", "h5py"}
+"""Needed and never imported: xarray is told the first to write netCDF, and it needs the second."""
 RESULT_WORDS = re.compile(
     r"\b(effects?|impacts?|benefits?|causes?|caused|due to|leads? to|improves?)\b", re.IGNORECASE
 )
