@@ -74,6 +74,8 @@ def posterior(which, draws, priors=None):
     found = sample(density, draws=draws, seed=21, target_accept=0.99, cores=2)
     assert found.stats.divergences == 0
     result = reported_parameters(found.draws, cells)
+    # R's program has the plain mean of the regions' gaps under this name.
+    result["member:superpopulation"] = found.draws["beta"]
     result |= {f"sd_{name}": found.draws[f"{COVARIATE}{name}_sd"] for name in cells.terms}
     result["sd_region"] = found.draws["region_sd"]
     member, comparison = draw_margins(found.draws, cells, form.link)
