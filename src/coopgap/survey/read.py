@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from coopgap.errors import SurveyError
 from coopgap.survey.columns import REFUSED
@@ -29,6 +29,10 @@ FORMATS: Mapping[str, str] = {
 """File formats by extension."""
 
 _GIB = 1 << 30
+
+
+_ATTEMPTS: Final = 2
+"""A damaged file breaks the reader again; a machine short of memory for a moment does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +192,17 @@ def _read_in_child(
         "seconds": limits.seconds,
     }
     try:
-        done = subprocess.run(
-            _command(),
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            timeout=limits.seconds,
-            env=_environment(),
-            check=False,
-        )
+        for _ in range(_ATTEMPTS):
+            done = subprocess.run(
+                _command(),
+                input=json.dumps(request).encode(),
+                capture_output=True,
+                timeout=limits.seconds,
+                env=_environment(),
+                check=False,
+            )
+            if done.returncode in (0, REFUSED):
+                break
     except subprocess.TimeoutExpired as error:
         raise SurveyError(
             where, f"reading took more than {limits.seconds} seconds", f"give a sound {kind} file"
