@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.layout import constrain, make_layout
@@ -44,8 +43,3 @@ def make_draws(cells, form=None, seed=1, shape=(4, 50)):
     rng = np.random.default_rng(seed)
     x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
     return constrain(x.reshape(*shape, layout.size), layout)
-
-
-@pytest.fixture(scope="session")
-def survey():
-    return make_rows

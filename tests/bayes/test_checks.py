@@ -32,7 +32,7 @@ def person_log_lik(rows, draws, c, d, i):
     return np.log(edges[rows.outcome[i] + 1] - edges[rows.outcome[i]])
 
 
-def test_pointwise_is_each_persons_own(survey):
+def test_pointwise_is_each_persons_own():
     rows, cells = make_rows(n_zones=9), make_cells(n_zones=9)
     draws = make_draws(cells)
     total = log_likelihood(draws, cells, "logit")

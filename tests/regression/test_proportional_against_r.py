@@ -67,7 +67,7 @@ def modulo(n, number):
     return np.arange(n) % number
 
 
-def same(fit, expected, x, counts, cluster):
+def check_same(fit, expected, x, counts, cluster):
     assert fit.params == pytest.approx(expected["params"], **COEFFICIENT)
     assert fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
     assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
@@ -82,7 +82,7 @@ def same(fit, expected, x, counts, cluster):
 def test_freed_wine(link, weighted):
     x, counts, judge = wine(weighted)
     expected = EXPECTED["freed"][link]["wine_weighted" if weighted else "wine"]
-    same(fit_ordinal(x, counts, link=link, free=(1,)), expected, x, counts, judge)
+    check_same(fit_ordinal(x, counts, link=link, free=(1,)), expected, x, counts, judge)
     assert len(np.unique(judge)) == 9
 
 
@@ -90,14 +90,14 @@ def test_freed_wine(link, weighted):
 def test_freed_housing(link):
     x, counts = housing()
     fit = fit_ordinal(x, counts, link=link, free=(0, 1))
-    same(fit, EXPECTED["freed"][link]["housing"], x, counts, modulo(len(x), 13))
+    check_same(fit, EXPECTED["freed"][link]["housing"], x, counts, modulo(len(x), 13))
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_freed_soup(link):
     x, counts = soup()
     fit = fit_ordinal(x, counts, link=link, free=(3, 4, 5, 6, 7))
-    same(fit, EXPECTED["freed"][link]["soup"], x, counts, modulo(len(x), 37))
+    check_same(fit, EXPECTED["freed"][link]["soup"], x, counts, modulo(len(x), 37))
 
 
 @pytest.mark.parametrize("link", LINKS)
