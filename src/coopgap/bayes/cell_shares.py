@@ -1,4 +1,4 @@
-"""Level probabilities of every cell in every draw: what the likelihood sees."""
+"""Cut points and level probabilities of cells in draws: what the likelihood sees."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import region_gaps, row_levels, thresholds_at
 from coopgap.bayes.layout import Draws
+from coopgap.regression.links import LINKS
+from coopgap.study.spec import LinkName
 
-__all__ = ["cell_cuts"]
+__all__ = ["cell_cuts", "cell_levels"]
 
 
 def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:
@@ -39,3 +41,10 @@ def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArra
     eta = eta + gap * (member - 0.5)
     sides = np.stack([thresholds_at(draws, len(cells.levels), m) for m in (-0.5, 0.5)], axis=-2)
     return np.asarray(sides[..., member.astype(np.int64), :] - eta[..., None])
+
+
+def cell_levels(draws: Draws, cells: HierarchicalCells, link: LinkName, which: slice) -> FloatArray:
+    """Probability of each level in some cells, shape (chains, draws, k, J)."""
+    below = LINKS[link].distribution(cell_cuts(draws, cells, which))
+    edge = np.zeros((*below.shape[:-1], 1))
+    return np.diff(np.concatenate([edge, below, edge + 1], axis=-1), axis=-1)

@@ -8,13 +8,12 @@ from typing import Final
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
-from coopgap.bayes.cell_shares import cell_cuts
+from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins
 from coopgap.bayes.layout import Draws, Layout, constrain
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Priors
-from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
 __all__ = ["Predictive", "predictive_shares", "prior_gaps"]
@@ -66,9 +65,7 @@ def predictive_shares(
     step = max(1, _CHUNK // places.size)
     for start in range(0, slot.size, step):
         which = slice(start, start + step)
-        below = LINKS[link].distribution(cell_cuts(chosen, cells, which)[0])
-        edge = np.zeros((*below.shape[:-1], 1))
-        shares = np.diff(np.concatenate([edge, below, edge + 1], axis=-1), axis=-1)
+        shares = cell_levels(chosen, cells, link, which)[0]
         people = rng.multinomial(cells.counts[which].sum(axis=1), shares)
         inside = np.zeros((2 * n_regions, people.shape[1]))
         inside[slot[which], np.arange(people.shape[1])] = 1.0

@@ -8,19 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
+from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.draws import (
-    draw_margins,
-    headline_gap,
-    region_gaps,
-    row_levels,
-    thresholds_at,
-)
+from coopgap.bayes.draws import draw_margins, headline_gap, region_gaps
 from coopgap.bayes.layout import Draws, constrain, make_layout
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
 from coopgap.gap import contrast_values, contrasts
-from coopgap.regression.links import LINKS
 
 __all__ = ["RANKED_DRAWS", "Setup", "calibrated", "replicate", "simulate"]
 
@@ -74,17 +68,8 @@ def simulate(
     truth: Draws, cells: HierarchicalCells, form: Form, rng: np.random.Generator
 ) -> IntArray:
     """Outcome counts of the same people under one draw of the parameters, shape (c, J)."""
-    m = cells.member - 0.5
-    gap = region_gaps(truth, len(cells.regions))[0, 0, cells.cell_region]
-    eta = row_levels(truth, cells)[0, 0, cells.row]
-    if "zone" in truth and cells.zone is not None:
-        eta = eta + truth["zone"][0, 0, cells.zone]
-        gap = gap + truth["zone_gap"][0, 0, cells.zone]
-    sides = [thresholds_at(truth, len(cells.levels), side)[0, 0] for side in (-0.5, 0.5)]
-    cuts = np.array(sides)[cells.member.astype(np.int64)] - (eta + gap * m)[:, None]
-    below = LINKS[form.link].distribution(cuts)
-    edges = np.hstack([np.zeros((m.size, 1)), below, np.ones((m.size, 1))])
-    return rng.multinomial(cells.counts.sum(axis=1), np.diff(edges, axis=1)).astype(np.int64)
+    shares = cell_levels(truth, cells, form.link, slice(None))[0, 0]
+    return rng.multinomial(cells.counts.sum(axis=1), shares).astype(np.int64)
 
 
 def replicate(setup: Setup, number: int) -> dict[str, Any]:
