@@ -27,7 +27,7 @@ from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import headline_gap
-from coopgap.bayes.fit import DRAWS, Request, fit_hierarchical, summarise
+from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.gate import diagnose
 from coopgap.bayes.records import Form, Priors
 from coopgap.bayes.sample import CHAINS, TUNE, sample
@@ -35,11 +35,13 @@ from coopgap.bayes.store import DRAWS_FOLDER, load_draws
 from coopgap.executor import cores, executor
 from coopgap.hierarchical import hierarchical_request
 from coopgap.plan import make_plan
+from coopgap.study.spec import Hierarchical
 
 ROOT = Path(__file__).parents[2]
 FIXTURE = ROOT / "tests" / "r" / "fixtures" / "hierarchical.json"
 ACCEPT = 0.99
 SEED = 1
+DRAWS = Hierarchical().draws
 PLAIN = Form(zones=False, shifts=False)
 """What brms can write: proportional odds, no zones."""
 

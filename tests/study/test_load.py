@@ -3,11 +3,14 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
+from coopgap.bayes.records import Priors
 from coopgap.errors import StudyError
 from coopgap.study.load import load_study
+from coopgap.study.model import PRIORS
 from coopgap.study.spec import Hierarchical
 
 HEAD = 'title = "A small study"\n'
@@ -858,3 +861,7 @@ def test_loading_brings_in_nothing_heavy():
     )
     heavy = {"arviz", "matplotlib", "numpy", "pandas", "pymc", "pytensor", "scipy"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_the_priors_of_a_model_file_are_those_of_the_model():
+    assert set(PRIORS) == {item.name for item in fields(Priors)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,6 +53,16 @@ class HierarchicalCells:
     regions: tuple[str, ...]
     terms: Mapping[str, tuple[str, ...]]
     n_zones: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything in the cells."""
+        names = json.dumps([self.levels, self.regions, dict(self.terms)])
+        found = hashlib.sha256(names.encode())
+        parts = (self.counts, self.member, self.row, self.zone, self.region, self.covariates)
+        for part in parts:
+            found.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+        return found.hexdigest()
 
     @property
     def cell_region(self) -> IntArray:

@@ -11,7 +11,7 @@ from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.compiled import expand, logp, pack
 from coopgap.bayes.kernel import log_density
-from coopgap.bayes.layout import Layout, make_layout
+from coopgap.bayes.layout import COVARIATE, Layout, make_layout
 from coopgap.bayes.records import Form, Priors
 
 __all__ = ["Density", "KernelInput", "make_density"]
@@ -97,7 +97,7 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
     layout = make_layout(cells, form)
     by_row = [block for block in layout.blocks if not block.of_zone]
     level_of = {"region": cells.region, "gap": cells.region}
-    level_of |= {f"covariate_{name}": cells.covariates[:, k] for k, name in enumerate(cells.terms)}
+    level_of |= {f"{COVARIATE}{name}": cells.covariates[:, k] for k, name in enumerate(cells.terms)}
     half = [layout.prior(block, priors) for block in layout.blocks] + [priors.threshold_shift_sd]
     side = cells.member.astype(np.int64)
     cell, level = np.nonzero(cells.counts)

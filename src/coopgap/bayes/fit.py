@@ -18,12 +18,13 @@ from coopgap.bayes.gate import check
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
 from coopgap.gap import Contrast, contrast_values, contrasts
+from coopgap.study.spec import Hierarchical
 from coopgap.vocabulary import Quantity
 
-__all__ = ["DRAWS", "Request", "fit_hierarchical", "summarise"]
+__all__ = ["Request", "fit_hierarchical", "summarise"]
 
-DRAWS: Final = 2000
-"""Draws a chain, unless a model file or the command says otherwise."""
+_USUAL: Final = Hierarchical()
+"""What a model file that says nothing more asks for."""
 
 _PACKAGES: Final = ("coopgap", "nutpie", "numba", "numpy")
 _MODULES: Final = ("compiled", "density", "kernel", "likelihood", "layout", "sample")
@@ -56,8 +57,8 @@ class Request:
     cells: HierarchicalCells
     priors: Priors = field(default_factory=Priors)
     form: Form = field(default_factory=Form)
-    draws: int = DRAWS
-    target_accept: float = 0.99
+    draws: int = _USUAL.draws
+    target_accept: float = _USUAL.target_accept
     seed: int = 0
     smallest_gap: float = 0.05
     population: FloatArray | None = None
@@ -65,16 +66,12 @@ class Request:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws, the versions of the packages included."""
-        cells = self.cells
-        names = [cells.levels, cells.regions, dict(cells.terms)]
         choices = [asdict(self.priors), asdict(self.form), self.draws, self.target_accept]
         versions = {name: version(name) for name in _PACKAGES}
-        found = hashlib.sha256(json.dumps([names, choices, self.seed, versions]).encode())
+        text = json.dumps([self.cells.digest, choices, self.seed, versions])
+        found = hashlib.sha256(text.encode())
         for module in _MODULES:
             found.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-        for part in (cells.counts, cells.member, cells.row, cells.zone, cells.covariates):
-            found.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
-        found.update(np.ascontiguousarray(cells.region).tobytes())
         return found.hexdigest()
 
 
@@ -90,21 +87,19 @@ def fit_hierarchical(request: Request, cores: int = 1) -> HierarchicalFit:
     """
     # The kernel is compiled or loaded here and not where a model is only described.
     from coopgap.bayes.density import make_density
-    from coopgap.bayes.sample import TUNE, sample
+    from coopgap.bayes.sample import attempts
 
-    density = make_density(request.cells, request.priors, request.form)
-    seconds = 0.0
-    for number in (0, 1):
-        found = sample(
-            density,
-            draws=request.draws << number,
-            tune=TUNE << number,
-            seed=request.seed + number,
-            target_accept=1 - (1 - request.target_accept) / (1 + number),
-            cores=cores,
+    tries = attempts(
+        make_density(request.cells, request.priors, request.form),
+        draws=request.draws,
+        seed=request.seed,
+        target_accept=request.target_accept,
+        cores=cores,
+    )
+    for found in tries:
+        fit = summarise(
+            found.draws, found.stats, request, seconds=found.seconds, retried=found.retried
         )
-        seconds += found.seconds
-        fit = summarise(found.draws, found.stats, request, seconds=seconds, retried=number > 0)
         if fit.passed:
             break
     return fit

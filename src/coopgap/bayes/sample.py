@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from coopgap.bayes.density import Density
 from coopgap.bayes.layout import constrain
 from coopgap.bayes.records import SamplerStats
 
-__all__ = ["CHAINS", "MAX_DEPTH", "TUNE", "Sampled", "sample"]
+__all__ = ["CHAINS", "MAX_DEPTH", "TUNE", "Sampled", "attempts", "sample"]
 
 CHAINS: Final = 4
 TUNE: Final = 600
@@ -22,11 +23,15 @@ MAX_DEPTH: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
-    """Draws by name as in `coopgap.bayes.layout`, what the sampler says of itself, wall time."""
+    """Draws by name as in `coopgap.bayes.layout`, what the sampler says of itself, wall time.
+
+    `retried` says that a first attempt was not taken.
+    """
 
     draws: dict[str, FloatArray]
     stats: SamplerStats
     seconds: float
+    retried: bool = False
 
 
 def sample(
@@ -88,3 +93,38 @@ def sample(
         ),
         seconds=seconds,
     )
+
+
+def attempts(
+    density: Density,
+    *,
+    draws: int,
+    seed: int,
+    target_accept: float,
+    tune: int = TUNE,
+    cores: int = 1,
+) -> Iterator[Sampled]:
+    """Draw, and for who asks again once more: twice the draws, smaller steps, another seed.
+
+    Parameters
+    ----------
+    density, draws, seed, target_accept, tune, cores
+        Of the first attempt, as in `sample`.
+
+    Yields
+    ------
+    Sampled
+        `seconds` are those of all attempts so far.
+    """
+    seconds = 0.0
+    for number in (0, 1):
+        found = sample(
+            density,
+            draws=draws << number,
+            tune=tune << number,
+            seed=seed + number,
+            target_accept=1 - (1 - target_accept) / (1 + number),
+            cores=cores,
+        )
+        seconds += found.seconds
+        yield replace(found, seconds=seconds, retried=number > 0)

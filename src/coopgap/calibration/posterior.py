@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import replace as changed
-from typing import Final
+from dataclasses import dataclass, replace
 
 from coopgap.arrays import FloatArray
 from coopgap.bayes.density import make_density
-from coopgap.bayes.fit import DRAWS
 from coopgap.bayes.gate import BARS, check
-from coopgap.bayes.sample import sample
+from coopgap.bayes.sample import attempts
 from coopgap.calibration.replicate import Setup, calibrated
+from coopgap.study.spec import Hierarchical
 
 __all__ = ["Posterior", "posterior"]
-
-_ATTEMPTS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +33,16 @@ def posterior(setup: Setup, seed: int) -> Posterior:
     The gate's bar for effective sizes is that of a fit times the share of a fit's draws that a
     replicate has, so that replicates may be shorter and fail as often.
     """
-    density = make_density(setup.cells, setup.fitted, setup.form)
-    bars = changed(BARS, ess=BARS.ess * min(1.0, setup.draws / DRAWS))
-    seconds = 0.0
-    for number in range(_ATTEMPTS):
-        found = sample(
-            density,
-            draws=setup.draws << number,
-            tune=setup.tune << number,
-            seed=seed + number,
-            target_accept=1 - (1 - setup.target_accept) / (1 + number),
-        )
-        seconds += found.seconds
+    usual = Hierarchical().draws
+    bars = replace(BARS, ess=BARS.ess * min(1.0, setup.draws / usual))
+    tries = attempts(
+        make_density(setup.cells, setup.fitted, setup.form),
+        draws=setup.draws,
+        tune=setup.tune,
+        seed=seed,
+        target_accept=setup.target_accept,
+    )
+    for found in tries:
         quantities = calibrated(found.draws, setup.cells, setup.form)
         items = check(quantities, {}, found.stats, bars)
         failed = tuple(item.name for item in items if not item.passed)
@@ -58,6 +52,6 @@ def posterior(setup: Setup, seed: int) -> Posterior:
         quantities=quantities,
         passed=not failed,
         failed=failed,
-        retried=number > 0,
-        seconds=seconds,
+        retried=found.retried,
+        seconds=found.seconds,
     )

@@ -8,12 +8,10 @@ import os
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from coopgap.calibration.replicate import Setup, replicate
 from coopgap.errors import OutputError
@@ -28,15 +26,10 @@ _AHEAD: Final = 4
 
 def setup_digest(setup: Setup) -> str:
     """SHA-256 of everything that decides the replicates but their number."""
-    cells = setup.cells
-    plain = asdict(setup)
-    del plain["cells"]
-    text = json.dumps([plain, cells.levels, cells.regions, dict(cells.terms)])
-    found = hashlib.sha256(text.encode())
-    for part in (cells.counts.sum(axis=1), cells.member, cells.row, cells.region, cells.covariates):
-        found.update(np.ascontiguousarray(part).tobytes())
-    found.update(b"" if cells.zone is None else np.ascontiguousarray(cells.zone).tobytes())
-    return found.hexdigest()
+    # Only how many people a cell has is used of their answers.
+    people = setup.cells.counts.sum(axis=1, keepdims=True)
+    plain = asdict(setup) | {"cells": replace(setup.cells, counts=people).digest}
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
 def run_replicates(
