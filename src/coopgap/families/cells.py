@@ -41,6 +41,8 @@ class SampleCells:
         k names: `member`, then `VARIABLE=LEVEL`.
     columns
         By term or variable, its positions in `x`, membership first.
+    codes
+        By covariate, shape (c,): its level.
     member, kept
         Shape (c,): membership, and whether the matching kept the cell's people.
     cluster, second
@@ -51,6 +53,7 @@ class SampleCells:
     x: FloatArray
     terms: tuple[str, ...]
     columns: Mapping[str, tuple[int, ...]]
+    codes: Mapping[str, IntArray]
     member: BoolArray
     kept: BoolArray
     cluster: IntArray | None
@@ -88,6 +91,7 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
         x=np.column_stack([cells.codes[:, 0].astype(np.float64), design.x]),
         terms=("member", *design.terms),
         columns=columns,
+        codes=codes,
         member=cells.codes[:, 0] == 1,
         kept=cells.codes[:, 1] == 1,
         cluster=None if first is None else cells.codes[:, 2],

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.families.cells import SampleCells
 from coopgap.families.records import Sample
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.raking import rake
+from coopgap.regression.raking import rake_to_population
 from coopgap.regression.separation import check_separation
-from coopgap.study.spec import DeclaredPopulation, Margin
+from coopgap.study.spec import DeclaredPopulation
 from coopgap.vocabulary import Population
 
 __all__ = ["require_overlap", "target_weights"]
@@ -64,7 +64,8 @@ def target_weights(
         case Population.POSTSTRATIFIED:
             if declared is None:
                 raise NotEstimable("the study declares no population")
-            return _raked(sample, on, declared)
+            levels = sample.rows.factor_levels
+            return rake_to_population(on.cells.counts.sum(axis=1), on.codes, levels, declared)
         case _:
             return np.ones(on.member.size)
 
@@ -92,37 +93,3 @@ def require_overlap(on: SampleCells) -> None:
         check_separation(on.x[:, 1:], _by_group(on), on.terms[1:])
     except NotEstimable as error:
         raise NotEstimable(f"the propensity score: {error.reason}") from error
-
-
-def _raked(sample: Sample, on: SampleCells, declared: DeclaredPopulation) -> FloatArray:
-    weight = on.cells.counts.sum(axis=1)
-    for margin in declared.margins:
-        _require_people(sample, on, margin, declared.file)
-    try:
-        return rake(
-            weight,
-            [_classes(sample, on, margin) for margin in declared.margins],
-            [np.array([*margin.shares.values()]) for margin in declared.margins],
-        )
-    except NotEstimable as error:
-        raise NotEstimable(f"{declared.file}: {error.reason}") from error
-
-
-def _classes(sample: Sample, on: SampleCells, margin: Margin) -> IntArray:
-    """Class of each cell: the shares stand in the order of the levels, the last moving fastest."""
-    found = np.zeros(len(on.x), dtype=np.int64)
-    for name in margin.variables:
-        # Membership, kept and two ways of clustering come first.
-        code = on.cells.codes[:, 4 + sample.covariates.index(name)]
-        found = found * len(sample.rows.factor_levels[name]) + code
-    return found
-
-
-def _require_people(sample: Sample, on: SampleCells, margin: Margin, file: str) -> None:
-    there = np.bincount(
-        _classes(sample, on, margin), on.cells.counts.sum(axis=1), minlength=len(margin.shares)
-    )
-    for (levels, share), weight in zip(margin.shares.items(), there, strict=True):
-        if share > 0 and not weight > 0:
-            named = (f"{one}={level}" for one, level in zip(margin.variables, levels, strict=True))
-            raise NotEstimable(f"nobody in the survey for {', '.join(named)} of {file}")

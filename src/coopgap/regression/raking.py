@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
+from coopgap.study.spec import DeclaredPopulation, Margin
 
-__all__ = ["rake"]
+__all__ = ["rake", "rake_to_population"]
 
 _TOLERANCE = 1e-12
 _MOST_ROUNDS = 2000
@@ -57,3 +58,57 @@ def rake(
         if away < _TOLERANCE or len(classes) == 1:
             return factor
     raise NotEstimable("the declared margins cannot hold together in this survey")
+
+
+def rake_to_population(
+    weight: FloatArray,
+    codes: Mapping[str, IntArray],
+    levels: Mapping[str, tuple[str, ...]],
+    declared: DeclaredPopulation,
+) -> FloatArray:
+    """Factors that give the weights the margins of a declared population.
+
+    Parameters
+    ----------
+    weight
+        Shape (c,): not negative.
+    codes, levels
+        By variable, shape (c,): level of each cell, and the levels' names.
+    declared
+        The population.
+
+    Raises
+    ------
+    NotEstimable
+        If a margin is by a variable that is not there, nobody stands for a part of it, or the
+        margins cannot hold together; with the population's file.
+    """
+    margins, file = declared.margins, declared.file
+    classes = [_classes(weight, codes, levels, margin, file) for margin in margins]
+    shares = [np.array([*margin.shares.values()]) for margin in margins]
+    try:
+        return rake(weight, classes, shares)
+    except NotEstimable as error:
+        raise NotEstimable(f"{file}: {error.reason}") from error
+
+
+def _classes(
+    weight: FloatArray,
+    codes: Mapping[str, IntArray],
+    levels: Mapping[str, tuple[str, ...]],
+    margin: Margin,
+    file: str,
+) -> IntArray:
+    """Class of each cell among the margin's shares."""
+    absent = [name for name in margin.variables if name not in codes]
+    if absent:
+        raise NotEstimable(f"{file} is by {absent[0]}, which this model has not")
+    named = ([levels[name][code] for code in codes[name]] for name in margin.variables)
+    place = {part: k for k, part in enumerate(margin.shares)}
+    found = np.array([place[part] for part in zip(*named, strict=True)], dtype=np.int64)
+    there = np.bincount(found, weight, minlength=len(place))
+    for (part, share), people in zip(margin.shares.items(), there, strict=True):
+        if share > 0 and not people > 0:
+            words = (f"{name}={level}" for name, level in zip(margin.variables, part, strict=True))
+            raise NotEstimable(f"nobody in the survey for {', '.join(words)} of {file}")
+    return found
