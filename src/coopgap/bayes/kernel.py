@@ -151,6 +151,57 @@ def _thresholds(x, cuts, shift_at, shift_prior, probit, inside, d_theta, sizes, 
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
+def _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone):
+    """SD and levels of every block, and their sums for rows and zones.
+
+    Of the sums the first does not depend on membership and the second is multiplied by m.
+    """
+    for b in range(blocks.shape[0]):
+        start, n, gap = blocks[b, 0], blocks[b, 1], blocks[b, 3]
+        spread[b] = math.exp(x[start - 1])
+        _levels(x, start, n, blocks[b, 2] == 1, spread[b], level[b])
+        if b < n_row_blocks:
+            for r in range(index.shape[1]):
+                of_row[gap, r] += level[b, index[b, r]]
+        else:
+            for z in range(n):
+                of_zone[gap, z] += level[b, z]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _blocks_gradient(
+    x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
+):
+    """Priors of every block, and the gradient in the sums of rows and zones handed on to it."""
+    value, slope = 0.0, np.zeros(level.shape)
+    for b in range(blocks.shape[0]):
+        start, n, gap = blocks[b, 0], blocks[b, 1], blocks[b, 3]
+        if b < n_row_blocks:
+            for r in range(index.shape[1]):
+                slope[b, index[b, r]] += d_row[gap, r]
+        else:
+            slope[b] = d_zone[gap]
+        value += _levels_gradient(
+            x, start, n, blocks[b, 2] == 1, spread[b], level[b], slope[b], gradient
+        )
+        prior, in_log_sd = _log_sd(x[start - 1], priors[b, 0], priors[b, 1])
+        value += prior
+        gradient[start - 1] += in_log_sd
+    return value
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _cell_sums(d_eta, side, row, zone, d_row, d_zone):
+    """Gradient in the sums of rows and zones, from that in the cells."""
+    for i in range(side.size):
+        here, m, r, z = d_eta[i], side[i] - 0.5, row[i], zone[i]
+        d_row[0, r] += here
+        d_row[1, r] += m * here
+        d_zone[0, z] += here
+        d_zone[1, z] += m * here
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def log_density(
     x, settings, blocks, priors, index, row, zone, side, starts, levels, counts, inside, gradient
 ):
@@ -180,30 +231,16 @@ def log_density(
     """
     cuts, shift_at, probit, n_row_blocks = settings[0], settings[1], settings[2] == 1, settings[3]
     n_blocks, n_rows, n_cells = blocks.shape[0], index.shape[1], side.size
-    scale = priors[n_blocks + 1, 0]
-    value = -0.5 * (x[0] / scale) ** 2
+    beta_sd = priors[n_blocks + 1, 0]
+    value = -0.5 * (x[0] / beta_sd) ** 2
     gradient[:] = 0.0
-    gradient[0] = -x[0] / scale**2
+    gradient[0] = -x[0] / beta_sd**2
 
-    widest = 1
-    for b in range(n_blocks):
-        widest = max(widest, blocks[b, 1])
-    level, slope = np.zeros((n_blocks, widest)), np.zeros((n_blocks, widest))
-    spread = np.zeros(n_blocks)
-    # Of rows (first) and of zones, what does not depend on membership and what is multiplied by m.
+    widest = max(1, blocks[:, 1].max())
+    spread, level = np.zeros(n_blocks), np.zeros((n_blocks, widest))
     of_row, of_zone = np.zeros((2, n_rows)), np.zeros((2, widest))
     of_row[1] = x[0]
-    for b in range(n_blocks):
-        start, n, gap = blocks[b, 0], blocks[b, 1], blocks[b, 3]
-        spread[b] = math.exp(x[start - 1])
-        _levels(x, start, n, blocks[b, 2] == 1, spread[b], level[b])
-        if b < n_row_blocks:
-            for r in range(n_rows):
-                of_row[gap, r] += level[b, index[b, r]]
-        else:
-            for z in range(n):
-                of_zone[gap, z] += level[b, z]
-
+    _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone)
     eta, d_eta = np.empty(n_cells), np.empty(n_cells)
     for i in range(n_cells):
         m, r, z = side[i] - 0.5, row[i], zone[i]
@@ -218,26 +255,11 @@ def log_density(
         value += logit_cells(eta, side, starts, levels, counts, theta, d_eta, d_theta)
 
     d_row, d_zone = np.zeros((2, n_rows)), np.zeros((2, widest))
-    for i in range(n_cells):
-        here, m, r, z = d_eta[i], side[i] - 0.5, row[i], zone[i]
-        d_row[0, r] += here
-        d_row[1, r] += m * here
-        d_zone[0, z] += here
-        d_zone[1, z] += m * here
+    _cell_sums(d_eta, side, row, zone, d_row, d_zone)
     gradient[0] += d_row[1].sum()
-    for b in range(n_blocks):
-        start, n, gap = blocks[b, 0], blocks[b, 1], blocks[b, 3]
-        if b < n_row_blocks:
-            for r in range(n_rows):
-                slope[b, index[b, r]] += d_row[gap, r]
-        else:
-            slope[b] = d_zone[gap]
-        value += _levels_gradient(
-            x, start, n, blocks[b, 2] == 1, spread[b], level[b], slope[b], gradient
-        )
-        prior, in_log_sd = _log_sd(x[start - 1], priors[b, 0], priors[b, 1])
-        value += prior
-        gradient[start - 1] += in_log_sd
+    value += _blocks_gradient(
+        x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
+    )
     return value + _thresholds(
         x, cuts, shift_at, priors[n_blocks], probit, inside, d_theta, sizes, gradient
     )
