@@ -11,11 +11,11 @@ from scipy.special import expit, logsumexp
 from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.fit import Request, fit_hierarchical
 from coopgap.bayes.layout import constrain, make_layout
-from coopgap.bayes.loo import elpd_difference, loo, pointwise
+from coopgap.bayes.loo import elpd_difference, log_likelihood, loo, pointwise
 from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors, SdPrior
-from coopgap.bayes.scaling import log_likelihood, log_priors, power_scaling
+from coopgap.bayes.scaling import log_priors, power_scaling
 
 from .conftest import make_cells, make_draws, make_rows
 

@@ -207,13 +207,12 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     """Coefficients as the tables name them, each of shape (chains, draws).
 
     `member` is the members-weighted mean of the regions' gaps, `member:region=NAME` the gap of a
-    region, `member:superpopulation` the mean of the distribution regions come from (see
-    `superpopulation_gap`), and
-    `member:>=B` the mean gap at a threshold. Then `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds
-    between the groups, m = 0), `sd_superpopulation` (SD of the regional gaps' distribution),
-    `sd_finite` (SD of these regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and
-    `sd_threshold_shift` (how far the posterior is from proportional odds). SDs of the levels of
-    regions and covariates are not reported.
+    region, `member:superpopulation` as in `superpopulation_gap`, and `member:>=B` the mean gap at
+    a threshold. Then `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds between the groups, m = 0),
+    `sd_superpopulation` (SD of the regional gaps' distribution), `sd_finite` (SD of these
+    regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and `sd_threshold_shift` (how
+    far the posterior is from proportional odds). SDs of the levels of regions and covariates are
+    not reported.
     """
     gaps, shares = region_gaps(draws, len(cells.regions)), _member_shares(cells)
     mean = gaps @ shares

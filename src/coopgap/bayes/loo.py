@@ -1,4 +1,4 @@
-"""Leave-one-out predictive density by Pareto-smoothed importance sampling, from cells.
+"""Log-likelihood of draws and leave-one-out predictive density, from cells.
 
 People of one cell who gave one answer have one contribution, which is computed once and counted
 as often as there are people.
@@ -6,6 +6,7 @@ as often as there are people.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,7 @@ from coopgap.bayes.layout import Draws
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["HIGH_K", "Loo", "elpd_difference", "loo", "pointwise"]
+__all__ = ["HIGH_K", "Loo", "elpd_difference", "log_likelihood", "loo", "pointwise"]
 
 HIGH_K: Final = 0.7
 _CHUNK: Final = 4_000_000
@@ -63,6 +64,21 @@ def pointwise(draws: Draws, cells: HierarchicalCells, link: LinkName, which: sli
     return LINKS[link].log_interval(upper, lower)
 
 
+def _parts(draws: Draws, cells: HierarchicalCells) -> Iterator[slice]:
+    """All cells, some at a time, so that their draws fit in memory."""
+    step = max(1, _CHUNK // (draws["beta"].size * len(cells.levels)))
+    yield from (slice(start, start + step) for start in range(0, cells.row.size, step))
+
+
+def log_likelihood(draws: Draws, cells: HierarchicalCells, link: LinkName) -> FloatArray:
+    """Log-likelihood of the survey, shape (chains, draws)."""
+    total = np.zeros_like(draws["beta"])
+    for which in _parts(draws, cells):
+        counts = cells.counts[which]
+        total += pointwise(draws, cells, link, which) @ counts[np.nonzero(counts)]
+    return total
+
+
 def loo(draws: Draws, cells: HierarchicalCells, link: LinkName, relative_ess: float = 1.0) -> Loo:
     """Leave-one-out predictive density of a fit.
 
@@ -85,9 +101,7 @@ def loo(draws: Draws, cells: HierarchicalCells, link: LinkName, relative_ess: fl
     from arviz_stats.base import array_stats
 
     elpd, pareto_k = [], []
-    step = max(1, _CHUNK // (draws["beta"].size * len(cells.levels)))
-    for start in range(0, cells.row.size, step):
-        which = slice(start, start + step)
+    for which in _parts(draws, cells):
         values = np.moveaxis(pointwise(draws, cells, link, which), -1, 0)
         found, k, _ = array_stats.loo(values, chain_axis=1, draw_axis=2, r_eff=relative_ess)
         elpd.append(np.asarray(found))

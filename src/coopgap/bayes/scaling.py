@@ -7,15 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.layout import Draws, Layout
-from coopgap.bayes.loo import pointwise
 from coopgap.bayes.records import Priors, SdPrior
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["log_likelihood", "log_priors", "power_scaling"]
+__all__ = ["log_priors", "power_scaling"]
 
 
 def log_priors(draws: Draws, layout: Layout, priors: Priors, link: LinkName) -> FloatArray:
@@ -38,17 +36,6 @@ def _log_half(spread: FloatArray, prior: SdPrior) -> FloatArray:
     if np.isinf(prior.df):
         return np.asarray(-0.5 * ratio)
     return np.asarray(-0.5 * (prior.df + 1) * np.log1p(ratio / prior.df))
-
-
-def log_likelihood(draws: Draws, cells: HierarchicalCells, link: LinkName) -> FloatArray:
-    """Log-likelihood of the survey, shape (chains, draws)."""
-    total = np.zeros_like(draws["beta"])
-    step = max(1, 4_000_000 // (draws["beta"].size * len(cells.levels)))
-    for start in range(0, cells.row.size, step):
-        which = slice(start, start + step)
-        counts = cells.counts[which]
-        total += pointwise(draws, cells, link, which) @ counts[np.nonzero(counts)]
-    return total
 
 
 def power_scaling(

@@ -11,10 +11,10 @@ import numpy as np
 from coopgap.arrays import FloatArray
 from coopgap.bayes.fit import Request
 from coopgap.bayes.layout import make_layout
-from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference
+from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference, log_likelihood
 from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
-from coopgap.bayes.scaling import log_likelihood, log_priors, power_scaling
+from coopgap.bayes.scaling import log_priors, power_scaling
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT, Labels
@@ -55,7 +55,7 @@ _REFITS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class Refit:
     """A refit under another choice."""
 
     name: str
@@ -146,16 +146,16 @@ def scaling_rows(
             )
 
 
-def prior_refits(request: Request) -> list[Variant]:
+def prior_refits(request: Request) -> list[Refit]:
     """The refits: SDs of regions' gaps and of zones, then SD of the threshold shifts."""
     priors, found = request.priors, []
     for name, prior in _REFITS.items():
         spread = replace(priors, gap_sd=prior, zone_sd=prior, zone_gap_sd=prior)
-        found.append(Variant(name=f"region and zone SDs {name}", request=_with(request, spread)))
+        found.append(Refit(name=f"region and zone SDs {name}", request=_with(request, spread)))
     if len(request.cells.levels) > 2:
         for name, prior in _REFITS.items():
             shift = replace(priors, threshold_shift_sd=prior)
-            found.append(Variant(name=f"threshold shifts {name}", request=_with(request, shift)))
+            found.append(Refit(name=f"threshold shifts {name}", request=_with(request, shift)))
     return found
 
 
@@ -209,7 +209,7 @@ def _refitted(
     return found
 
 
-def loo_variants(request: Request) -> list[Variant]:
+def loo_variants(request: Request) -> list[Refit]:
     """The model without each of its parts, as far as it has them."""
     form, found = request.form, []
     parts: list[tuple[str, bool, Form]] = [
@@ -219,7 +219,7 @@ def loo_variants(request: Request) -> list[Variant]:
     ]
     for name, has, other in parts:
         if has:
-            found.append(Variant(name=name, request=replace(request, form=other)))
+            found.append(Refit(name=name, request=replace(request, form=other)))
     return found
 
 
