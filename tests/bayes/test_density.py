@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import expit, ndtr
 
-from coopgap.bayes.compiled import _unpacked, pack
 from coopgap.bayes.density import make_density
 from coopgap.bayes.layout import constrain, make_layout, zero_sum
 from coopgap.bayes.records import Form, Priors, SdPrior
 
 from .conftest import make_cells, make_rows
 
+ROOT = Path(__file__).parents[2]
 HALF_T = Priors(
     beta_sd=0.7,
     gap_sd=SdPrior(scale=2.5, df=3.0),
@@ -180,14 +185,43 @@ def test_order_of_people_and_names_of_regions_do_not_matter():
         assert make_density(shuffled, Priors(), Form())(x)[0] == pytest.approx(density(x)[0])
 
 
-def test_a_packed_density_is_the_same_to_the_last_digit():
-    density = make_density(make_cells(n_zones=9), HALF_T, Form())
-    words = pack(density.given)
-    for x in points(density):
-        value, gradient = density(x)
-        again = np.empty_like(x)
-        assert _unpacked(x, words, again) == value
-        assert np.array_equal(again, gradient)
+SAYS = """
+import sys
+import numpy as np
+from coopgap.bayes.density import make_density
+from coopgap.bayes.records import Form, Priors
+sys.path.insert(0, sys.argv[1])
+from conftest import make_cells
+density = make_density(make_cells(n_zones=9), Priors(), Form())
+rng = np.random.default_rng(0)
+for _ in range(200):
+    value, gradient = density(rng.normal(0, 1, density.layout.size))
+    print(value.hex(), *(slope.hex() for slope in gradient))
+"""
+
+
+def test_a_kept_compilation_is_the_same_and_gives_way_to_a_changed_kernel(tmp_path):
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    places = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(source)}
+
+    def said():
+        return subprocess.run(
+            [sys.executable, "-c", SAYS, str(Path(__file__).parent)],
+            env=os.environ | places,
+            check=True,
+            capture_output=True,
+        ).stdout
+
+    cold = said()
+    assert cold.count(b"\n") == 200
+    assert said() == cold
+    kernel = source / "coopgap" / "bayes" / "kernel.py"
+    text = kernel.read_text(encoding="utf-8")
+    changed = text.replace("-0.5 * (x[0] / beta_sd) ** 2", "-0.25 * (x[0] / beta_sd) ** 2")
+    assert changed != text
+    kernel.write_text(changed, encoding="utf-8")
+    assert said() != cold
 
 
 def test_a_point_beyond_the_numbers_is_no_error():

@@ -9,8 +9,7 @@ import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.compiled import expand, logp, pack
-from coopgap.bayes.kernel import log_density
+from coopgap.bayes.compiled import evaluate, expand, logp, pack
 from coopgap.bayes.layout import COVARIATE, Layout, make_layout
 from coopgap.bayes.records import Form, Priors
 
@@ -41,17 +40,16 @@ class Density:
     ----------
     layout
         Of the free values.
-    given
-        What the kernel reads.
+    words
+        What the kernel reads, packed.
     """
 
     layout: Layout
-    given: KernelInput
+    words: IntArray
 
     def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Log-density at free values of shape (p,), up to a constant, and its gradient."""
-        gradient = np.empty_like(x)
-        return float(log_density(x, *self.given, gradient)), gradient
+        return evaluate(x, self.words)
 
     def compiled(self) -> Any:
         """The density as nutpie takes one; its draws are the free values, named `x`.
@@ -71,7 +69,7 @@ class Density:
             initial_point_func=self.initial_point,
             shared_data={},
             shared_var_keys={},
-            user_data=pack(self.given),
+            user_data=self.words,
             n_expanded=size,
             shape_info=(["x"], [slice(0, size)], [(size,)]),
             logp_func=None,
@@ -121,4 +119,4 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
             [cells.counts[side == s, 1:-1].sum(axis=0) for s in (0, 1)], dtype=np.float64
         ),
     )
-    return Density(layout=layout, given=given)
+    return Density(layout=layout, words=pack(given))

@@ -16,7 +16,7 @@ from coopgap.bayes.likelihood import logit_cells, probit_cells
 __all__ = ["log_density"]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _levels(x, start, n, sums_to_zero, spread, out):
     """Levels of one block from its free values."""
     if not sums_to_zero:
@@ -33,7 +33,7 @@ def _levels(x, start, n, sums_to_zero, spread, out):
     out[n - 1] = -spread * total / root
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _levels_gradient(x, start, n, sums_to_zero, spread, level, slope, gradient):
     """Prior of the raw values; gradient in them and in the log SD, from that in the levels."""
     in_log_sd = 0.0
@@ -55,7 +55,7 @@ def _levels_gradient(x, start, n, sums_to_zero, spread, level, slope, gradient):
     return value
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _log_sd(log_sd, scale, df):
     """Half-t log-density of an SD, on its logarithm, and the slope; half-normal if df is inf."""
     ratio = math.exp(log_sd) / scale
@@ -68,7 +68,7 @@ def _log_sd(log_sd, scale, df):
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _cuts(x, cuts, shift_at, spread, m, out, sizes):
     """Thresholds of one side: increments cumulated, centred, plus the location."""
     out[0] = 0.0
@@ -83,7 +83,7 @@ def _cuts(x, cuts, shift_at, spread, m, out, sizes):
         out[j] += x[1] - mean
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _increments_slope(slope, cuts, sizes, out):
     """Gradient in the log increments, from that in the thresholds; returns that in the location."""
     total = 0.0
@@ -96,7 +96,7 @@ def _increments_slope(slope, cuts, sizes, out):
     return total
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _thresholds_prior(base, slope, probit):
     """Log-density that a uniform Dirichlet induces on thresholds: the link's density at each."""
     value = 0.0
@@ -111,7 +111,7 @@ def _thresholds_prior(base, slope, probit):
     return value
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _thresholds(x, cuts, shift_at, shift_prior, probit, inside, d_theta, sizes, gradient):
     """Priors of thresholds and shifts, and the likelihood's gradient handed on to them.
 
@@ -150,7 +150,7 @@ def _thresholds(x, cuts, shift_at, shift_prior, probit, inside, d_theta, sizes, 
     return value
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone):
     """SD and levels of every block, and their sums for rows and zones.
 
@@ -168,7 +168,7 @@ def _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone)
                 of_zone[gap, z] += level[b, z]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _blocks_gradient(
     x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
 ):
@@ -190,7 +190,7 @@ def _blocks_gradient(
     return value
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _cell_sums(d_eta, side, row, zone, d_row, d_zone):
     """Gradient in the sums of rows and zones, from that in the cells."""
     for i in range(side.size):
@@ -201,7 +201,7 @@ def _cell_sums(d_eta, side, row, zone, d_row, d_zone):
         d_zone[1, z] += m * here
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def log_density(
     x, settings, blocks, priors, index, row, zone, side, starts, levels, counts, inside, gradient
 ):

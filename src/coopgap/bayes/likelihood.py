@@ -15,7 +15,7 @@ _LOG_ROOT_2PI: Final = 0.5 * math.log(2 * math.pi)
 _TOGETHER: Final = 8
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def logit_cells(eta, side, starts, levels, counts, theta, d_eta, d_theta):
     """Σ n log P over the entries of cells, without the part that only the increments enter.
 
@@ -56,7 +56,7 @@ def logit_cells(eta, side, starts, levels, counts, theta, d_eta, d_theta):
     return value - math.log(product)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def probit_cells(eta, side, starts, levels, counts, theta, d_eta, d_theta):
     """Σ n log P; both ends are moved to the tail in which the normal keeps its digits."""
     cuts = theta.shape[1]
