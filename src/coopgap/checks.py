@@ -37,6 +37,7 @@ def check_model(
     *,
     checks: Literal["quick", "full"],
     seed: int,
+    jobs: int | None = None,
 ) -> None:
     """Add the rows of every check of one model.
 
@@ -52,12 +53,18 @@ def check_model(
         `full` adds checks that repeat the fit many times.
     seed
         Seed of everything random.
+    jobs
+        Processes of the checks that repeat the fit many times.
     """
+    phone = PhoneData(
+        in_person=model.rows,
+        phone=complete_rows(plan.survey, plan.study, model.spec, mode="phone"),
+    )
     _thresholds(tables, plan, model, estimates)
     _variants(tables, plan, model, estimates)
-    _checks(tables, plan, model, estimates, seed)
+    _checks(tables, plan, model, estimates, phone, seed)
     if checks == "full":
-        _full_checks(tables, plan, model, estimates, seed)
+        _full_checks(tables, plan, model, estimates, phone, seed, jobs)
 
 
 def _variants(
@@ -102,14 +109,12 @@ def _checks(
     plan: Plan,
     model: ModelPlan,
     estimates: Mapping[Family, FamilyEstimate],
+    phone: PhoneData,
     seed: int,
 ) -> None:
     """Few clusters, phone interviews, tipping points, unmeasured confounding."""
     labels, rows = model_labels(plan, model), model.rows
-    phone = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
-    about_phone = phone_rows(
-        PhoneData(in_person=rows, phone=phone), model.spec, plan.study, labels.source
-    )
+    about_phone = phone_rows(phone, model.spec, plan.study, labels.source)
     tables.sensitivity += about_phone
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
@@ -124,7 +129,9 @@ def _full_checks(
     plan: Plan,
     model: ModelPlan,
     estimates: Mapping[Family, FamilyEstimate],
+    phone: PhoneData,
     seed: int,
+    jobs: int | None,
 ) -> None:
     """Checks that repeat the fit many times."""
     if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:

@@ -83,7 +83,7 @@ def execute(
             estimates = _families(tables, plan, model)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
-            check_model(tables, plan, model, estimates, checks=checks, seed=seed)
+            check_model(tables, plan, model, estimates, checks=checks, seed=seed, jobs=jobs)
     with tables.stage("hierarchical"):
         kept = fit_regions(
             tables,

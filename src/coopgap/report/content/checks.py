@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
+from coopgap.report.content.said.dispatch import said
 from coopgap.report.document import Block, Heading, Items, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
@@ -56,6 +57,8 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         mine = [row for row in rows if row.check == check]
         answered = [row for row in mine if row.quantity]
         blocks.append(Heading(text=CHECKS.get(check, readable(check)), brief=False))
+        sentences = said(view, mine)
+        blocks += [Items(items=sentences, brief=False)] if sentences else []
         blocks += _verdicts(mine)
         blocks += [_table(view, answered)] if answered else []
         blocks += [

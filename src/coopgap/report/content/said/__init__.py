@@ -1,0 +1,1 @@
+"""What each sensitivity check found, in plain sentences."""
