@@ -15,6 +15,7 @@ from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
+from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
@@ -139,6 +140,9 @@ def _full_checks(
         tables.diagnostics.append(row)
     tables.sensitivity += bootstrap_rows(
         model.sample, _matched(estimates), model_labels(plan, model), seed
+    )
+    tables.sensitivity += design_effect_rows(
+        model.sample, _matched(estimates), model_labels(plan, model)
     )
     tables.sensitivity += leave_one_rows(
         model.sample,

@@ -52,9 +52,11 @@ _QUANTITIES: Final[dict[str, str]] = {
     "smallest_margin": "smallest margin that could be confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
+    "influence": "what the place moves the gap by, points",
+    "design_effect": "design effect",
 }
 
-_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
+_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap", "influence"}
 _PERCENT = {
     "superiority",
     "share",
@@ -66,7 +68,15 @@ _PERCENT = {
     "false_alarm_rate",
     "power",
 }
-_RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
+_RATIOS = {
+    "risk_ratio",
+    "odds_ratio",
+    "cumulative_odds_ratio",
+    "e_value",
+    "odds_multiple",
+    "smd",
+    "design_effect",
+}
 _COUNTS = {"ess", "n", "count"}
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "DOUBLY_ROBUST_MEMBERS",
     "again_row",
     "doubly_variants",
+    "headline_contrast",
     "same_conclusion",
     "variant_rows",
 ]
@@ -50,6 +51,16 @@ def same_conclusion(first: Interval, second: Interval, null: float) -> bool:
         return int(interval.lower > null) - int(interval.upper < null)
 
     return side(first) == side(second)
+
+
+def headline_contrast(matched: FamilyEstimate) -> Contrast | None:
+    """The contrast that stands for the whole distribution, None where nothing was estimated.
+
+    The risk difference of two levels, superiority of more.
+    """
+    n_levels = matched.people.shape[1]
+    quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
+    return next((c for c in matched.intervals if c.quantity is quantity), None)
 
 
 def again_row(

@@ -11,9 +11,8 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast
-from coopgap.sensitivity.again import again_row
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.sensitivity.again import again_row, headline_contrast
+from coopgap.vocabulary import Check, Verdict
 
 __all__ = ["leave_one_rows"]
 
@@ -45,7 +44,8 @@ def leave_one_rows(
     ------
     SensitivityRow
         For each place left out the row that stands for the whole distribution: the risk
-        difference of two levels, superiority of more. `variant` names the place. A check whose
+        difference of two levels, superiority of more, and the declared gap less it, `influence`.
+        `variant` names the place. A check whose
         places the study does not declare writes one row, `not_applicable`.
     """
     rows = sample.rows
@@ -75,15 +75,32 @@ def _check(
             source=labels.source,
         )
         return
-    contrast = _headline(matched)
+    contrast = headline_contrast(matched)
     if contrast is None:
         return
+    declared = matched.intervals[contrast]
     for name, keep in places:
         again = matched_estimate(sample.take(keep))
-        yield again_row(check, f"without {name}", contrast, again, matched.intervals, labels)
+        row = again_row(check, f"without {name}", contrast, again, matched.intervals, labels)
+        yield row
+        if row.estimate is not None and declared is not None:
+            yield _influence(row, declared.estimate - row.estimate)
 
 
-def _headline(matched: FamilyEstimate) -> Contrast | None:
-    n_levels = matched.people.shape[1]
-    quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
-    return next((c for c in matched.intervals if c.quantity is quantity), None)
+def _influence(row: SensitivityRow, value: float) -> SensitivityRow:
+    """What the place moves the declared gap by; no inference is made of it."""
+    return SensitivityRow(
+        check=row.check,
+        variant=row.variant,
+        model=row.model,
+        family=row.family,
+        outcome=row.outcome,
+        comparator=row.comparator,
+        group=row.group,
+        population=row.population,
+        quantity="influence",
+        category=row.category,
+        estimate=value,
+        note="The declared gap less the gap without the place.",
+        source=row.source,
+    )

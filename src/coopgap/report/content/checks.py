@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
 from coopgap.report.content.said.dispatch import said
+from coopgap.report.content.said.places import INFLUENCE, most_moving
 from coopgap.report.document import Block, Heading, Items, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
@@ -55,7 +56,7 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     blocks: list[Block] = []
     for check in sorted(dict.fromkeys(row.check for row in rows), key=lambda c: order.get(c, 99)):
         mine = [row for row in rows if row.check == check]
-        answered = [row for row in mine if row.quantity]
+        answered = _tabulated(check, mine)
         blocks.append(Heading(text=CHECKS.get(check, readable(check)), brief=False))
         sentences = said(view, mine)
         blocks += [Items(items=sentences, brief=False)] if sentences else []
@@ -71,6 +72,15 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
             if not row.quantity
         ]
     return blocks
+
+
+def _tabulated(check: str, rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
+    """The rows a page shows: of the zones left out, those that move the gap most."""
+    answered = [row for row in rows if row.quantity and row.quantity != INFLUENCE]
+    if check != Check.LEAVE_ONE_ZONE:
+        return answered
+    models = dict.fromkeys(row.model for row in answered)
+    return [row for name in models for row in most_moving([r for r in rows if r.model == name])]
 
 
 def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:

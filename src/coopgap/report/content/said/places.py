@@ -5,30 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.values import estimate_words
+from coopgap.report.values import estimate_words, points
 from coopgap.report.view import View
-from coopgap.report.words import clean
+from coopgap.report.words import clean, joined
 from coopgap.vocabulary import Check, Verdict
 
-__all__ = ["left_out"]
+__all__ = ["INFLUENCE", "left_out", "most_moving"]
+
+INFLUENCE = "influence"
+"""Quantity of the rows that say what a place moves the gap by."""
+
+_SHOWN = 10
+
+
+def most_moving(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
+    """Of one model's rows, the gaps without those places that move the gap most."""
+    moved = {row.variant: abs(row.estimate or 0.0) for row in rows if row.quantity == INFLUENCE}
+    first = sorted(moved, key=lambda name: -moved[name])[:_SHOWN]
+    return [row for row in rows if row.variant in first and row.quantity != INFLUENCE]
 
 
 def left_out(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """The lowest and the highest gap without a place, and whose absence changes the conclusion."""
-    shown = [row for row in rows if row.estimate is not None]
-    if not shown:
+    """How far single places move the gap, and whose absence changes the conclusion."""
+    moves = [row for row in rows if row.quantity == INFLUENCE and row.estimate is not None]
+    gaps = {row.variant: row for row in rows if row.quantity != INFLUENCE}
+    if not moves:
         return ()
-    what = "region" if shown[0].check == Check.LEAVE_ONE_REGION else "zone"
-    low, high = (pick(shown, key=lambda row: row.estimate or 0.0) for pick in (min, max))
-    changed = [clean(row.variant) for row in shown if row.verdict == Verdict.CHANGES]
-    extremes = (
-        f"With one {what} left out at a time the gap lies between {_gap(low)} "
-        f"({clean(low.variant)}) and {_gap(high)} ({clean(high.variant)})."
+    what = "region" if rows[0].check == Check.LEAVE_ONE_REGION else "zone"
+    most = max(moves, key=lambda row: abs(row.estimate or 0.0))
+    at = gaps[most.variant]
+    extreme = (
+        f"Of all {what}s one moves the gap most: {clean(most.variant)} it is "
+        f"{estimate_words(at.quantity, at.estimate, at.lower, at.upper)}, "
+        f"{points(abs(most.estimate or 0.0))} points from the declared one."
     )
+    changed = [clean(row.variant) for row in gaps.values() if row.verdict == Verdict.CHANGES]
     if not changed:
-        return (extremes, f"The conclusion rests on no single {what}.")
-    return (extremes, f"The conclusion changes {', '.join(changed)}.")
-
-
-def _gap(row: SensitivityRow) -> str:
-    return estimate_words(row.quantity, row.estimate, None, None)
+        return (extreme, f"The conclusion rests on no single {what}.")
+    return (extreme, f"The conclusion changes {joined(changed)}.")

@@ -1,0 +1,105 @@
+"""The headline gap under design effects: the one found, and stated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from coopgap.estimate import SensitivityRow
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.rows import Labels
+from coopgap.gap import null_value, wald
+from coopgap.sensitivity.again import headline_contrast, same_conclusion
+from coopgap.sensitivity.keys import is_small
+from coopgap.vocabulary import Check, Comparator, IntervalKind, Verdict
+
+__all__ = ["SCENARIOS", "design_effect_rows"]
+
+SCENARIOS = (1.0, 1.5, 2.0, 3.0)
+"""Design effects for which the interval is shown."""
+
+
+def design_effect_rows(
+    sample: Sample, matched: FamilyEstimate, labels: Labels
+) -> Iterator[SensitivityRow]:
+    """How much zones widen the headline gap, and its interval under stated design effects.
+
+    Parameters
+    ----------
+    sample
+        The whole model, matched.
+    matched
+        The matched family as declared.
+    labels
+        Model, outcome and source.
+
+    Yields
+    ------
+    SensitivityRow
+        `design_effect`: variance with people clustered in zones over the variance with the same
+        weights and independent people. Then the gap with the second variance times each of
+        `SCENARIOS`, normal limits; the verdict compares conclusions. One row, `not_applicable`,
+        without zones or without an estimate.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling, section 8.2: here for a gap, with the variance of the weights in
+    both numerator and denominator, so that it is the part of clustering alone.
+    """
+    base = SensitivityRow(
+        check=Check.DESIGN_EFFECT,
+        model=labels.model,
+        family=matched.family,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        population=matched.population,
+        source=labels.source,
+    )
+    contrast = headline_contrast(matched)
+    declared = None if contrast is None else matched.intervals.get(contrast)
+    independent = replace(sample, rows=replace(sample.rows, zone=None))
+    alone = None
+    if declared is not None and contrast is not None and sample.rows.zone is not None:
+        alone = matched_estimate(independent).intervals.get(contrast)
+    if contrast is None or declared is None or alone is None or not alone.std_error > 0:
+        reason = "The study declares no zone, or there is no estimate."
+        yield replace(base, verdict=Verdict.NOT_APPLICABLE, note=reason)
+        return
+    if is_small(matched.people, contrast):
+        reason = "Fewer than ten people stand behind the headline gap."
+        yield replace(base, verdict=Verdict.NOT_ASSESSED, note=reason)
+        return
+    at = replace(base, category=contrast.category)
+    yield replace(
+        at,
+        variant="as estimated",
+        quantity="design_effect",
+        estimate=(declared.std_error / alone.std_error) ** 2,
+        note="Variance with zones over the variance with the same weights and independent people.",
+    )
+    null = null_value(contrast.quantity)
+    for factor in SCENARIOS:
+        again = wald(
+            declared.estimate,
+            alone.std_error * factor**0.5,
+            df=np.inf,
+            prob=INTERVAL_PROB,
+            null=null,
+        )
+        yield replace(
+            at,
+            variant=f"design effect {factor:g}",
+            quantity=contrast.quantity,
+            estimate=again.estimate,
+            std_error=again.std_error,
+            lower=again.lower,
+            upper=again.upper,
+            interval_prob=INTERVAL_PROB,
+            interval_kind=IntervalKind.CONFIDENCE,
+            p_value=again.p_value,
+            verdict=Verdict.HOLDS if same_conclusion(declared, again, null) else Verdict.CHANGES,
+        )

@@ -1,0 +1,74 @@
+"""The headline gap under design effects, against variances worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.records import Sample
+from coopgap.families.rows import Labels
+from coopgap.matching.dispatch import match
+from coopgap.sensitivity.design_effect import SCENARIOS, design_effect_rows
+from coopgap.study.spec import Matching
+from coopgap.vocabulary import Quantity, Verdict
+
+LABELS = Labels(model="m", outcome="y", levels=("E", "D"), source="test.csv")
+
+
+def make_sample(make_rows, *, zone_sd=0.0, size=20, zones=60, seed=3, gap=0.15):
+    """People of one stratum, so that the matched gap is the plain difference of two shares."""
+    rng = np.random.default_rng(seed)
+    zone = np.repeat(np.arange(zones), size)
+    member = np.tile([True, False], zones * size // 2)
+    level = 0.45 + zone_sd * rng.standard_normal(zones)[zone]
+    outcome = rng.random(zone.size) < np.clip(level + gap * member * (zone % 2), 0.02, 0.98)
+    rows = make_rows({"one": np.zeros(zone.size)}, member, outcome, zone=zone, sizes={"one": 1})
+    return Sample(
+        rows=rows,
+        matched=match(rows, Matching(on=("one",))),
+        covariates=(),
+        link="logit",
+        strata=("one",),
+    )
+
+
+def rows_of(sample):
+    return list(design_effect_rows(sample, matched_estimate(sample), LABELS))
+
+
+def test_the_independent_variance_is_that_of_two_binomial_shares(make_rows):
+    sample = make_sample(make_rows, zone_sd=0.1)
+    people = sample.rows.people_by_level()
+    shares = people[:, 1] / people.sum(axis=1)
+    simple = float(np.sum(shares * (1 - shares) / people.sum(axis=1)) ** 0.5)
+    scenarios = rows_of(sample)[1:]
+    assert [row.variant for row in scenarios] == [f"design effect {f:g}" for f in SCENARIOS]
+    for row, factor in zip(scenarios, SCENARIOS, strict=True):
+        assert row.std_error == pytest.approx(simple * factor**0.5, rel=1e-9)
+        assert row.upper - row.lower == pytest.approx(2 * 1.959964 * row.std_error, rel=1e-6)
+
+
+def test_gaps_that_differ_between_zones_raise_it_and_shared_levels_lower_it(make_rows):
+    """Levels that both groups of a zone share cancel in the gap; gaps of zones do not."""
+    shared = rows_of(make_sample(make_rows, zone_sd=0.25, gap=0.0))[0].estimate
+    differing = rows_of(make_sample(make_rows, gap=0.5))[0].estimate
+    assert shared < 0.9
+    assert differing > 1.3
+
+
+def test_a_wide_design_effect_changes_a_near_conclusion(make_rows):
+    found = rows_of(make_sample(make_rows, gap=0.16))
+    verdicts = [row.verdict for row in found[1:]]
+    assert verdicts[0] is Verdict.HOLDS
+    assert verdicts[-1] is Verdict.CHANGES
+    assert found[1].quantity is Quantity.RISK_DIFFERENCE
+
+
+def test_without_zones_it_does_not_apply(make_rows):
+    sample = make_sample(make_rows)
+    sample = replace(sample, rows=replace(sample.rows, zone=None))
+    (row,) = rows_of(sample)
+    assert row.verdict is Verdict.NOT_APPLICABLE
