@@ -57,9 +57,9 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     for check in sorted(dict.fromkeys(row.check for row in rows), key=lambda c: order.get(c, 99)):
         mine = [row for row in rows if row.check == check]
         answered = _tabulated(check, mine)
-        blocks.append(Heading(text=CHECKS.get(check, readable(check)), brief=False))
         sentences = said(view, mine)
-        blocks += [Items(items=sentences, brief=False)] if sentences else []
+        blocks.append(Heading(text=CHECKS.get(check, readable(check)), brief=bool(sentences)))
+        blocks += [Items(items=sentences)] if sentences else []
         blocks += _verdicts(mine)
         blocks += [_table(view, answered)] if answered else []
         blocks += [

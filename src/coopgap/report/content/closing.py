@@ -65,10 +65,16 @@ def association_section(view: View) -> Section:
         if view.study.design.mode is not None
         else f"Whether both groups were asked in the same mode: {UNKNOWN}.",
     )
+    scale = (
+        "On one scale.",
+        "Members and comparison people, and people on the phone and in person, would have to "
+        "mean the same by the same answer. Where one group or mode uses the steps of a question "
+        f"otherwise, the gap holds that too: {UNKNOWN}. No check here can see it.",
+    )
     return Section(
         title="What an association would need to be more",
         anchor="association",
-        blocks=(Paragraph(text=_CAN_CARRY), Items(items=(alike, *_CONDITIONS, mode))),
+        blocks=(Paragraph(text=_CAN_CARRY), Items(items=(alike, *_CONDITIONS, mode, scale))),
     )
 
 

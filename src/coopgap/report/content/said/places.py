@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.values import estimate_words, points
+from coopgap.report.content.said.common import interval, name
+from coopgap.report.values import points
 from coopgap.report.view import View
 from coopgap.report.words import clean, joined
 from coopgap.vocabulary import Check, Verdict
@@ -35,11 +36,16 @@ def left_out(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     most = max(moves, key=lambda row: abs(row.estimate or 0.0))
     at = gaps[most.variant]
     extreme = (
-        f"Of all {what}s one moves the gap most: {clean(most.variant)} it is "
-        f"{estimate_words(at.quantity, at.estimate, at.lower, at.upper)}, "
+        f"One {what} moves {name(at)} most: {_without(what, at)} it is {interval(at)}, "
         f"{points(abs(most.estimate or 0.0))} points from the declared one."
     )
-    changed = [clean(row.variant) for row in gaps.values() if row.verdict == Verdict.CHANGES]
+    changed = [_without(what, row) for row in gaps.values() if row.verdict == Verdict.CHANGES]
     if not changed:
         return (extreme, f"The conclusion rests on no single {what}.")
     return (extreme, f"The conclusion changes {joined(changed)}.")
+
+
+def _without(what: str, row: SensitivityRow) -> str:
+    """The variant's own words; zones are often numbers, which need a noun."""
+    text = clean(row.variant)
+    return text.replace("without ", "without zone ", 1) if what == "zone" else text
