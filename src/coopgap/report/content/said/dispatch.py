@@ -7,6 +7,7 @@ from typing import Final
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.again import headlines, under_design_effects, variants
+from coopgap.report.content.said.phone import reached, with_phone
 from coopgap.report.content.said.places import left_out
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
@@ -17,6 +18,9 @@ type Said = Callable[[View, Sequence[SensitivityRow]], Sequence[str]]
 """Sentences about the answered rows of one check and one outcome."""
 
 _SAID: Final[Mapping[str, Said]] = {
+    Check.PHONE_COMPOSITION: reached,
+    Check.PHONE_REPLACES: with_phone,
+    Check.PHONE_JOINS: with_phone,
     Check.MULTIPLICITY: headlines,
     Check.VARIANT: variants,
     Check.DESIGN_EFFECT: under_design_effects,
@@ -28,6 +32,8 @@ _SAID: Final[Mapping[str, Said]] = {
 def said(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
     """What one check found, an item an outcome with its label as lead.
 
+    Outcomes of which the same is said share an item.
+
     Parameters
     ----------
     view
@@ -36,11 +42,11 @@ def said(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], .
         Every row of one check; those without a quantity say why there is no answer and are left
         to the table's foot.
     """
-    found = []
+    found: dict[str, list[str]] = {}
     for model in dict.fromkeys(row.model for row in rows):
         mine = [row for row in rows if row.model == model and row.quantity]
         tell = _SAID.get(mine[0].check) if mine else None
-        sentences = tell(view, mine) if tell else ()
+        sentences = " ".join(tell(view, mine)) if tell else ""
         if sentences:
-            found.append((f"{view.label(mine[0].outcome)}.", " ".join(sentences)))
-    return tuple(found)
+            found.setdefault(sentences, []).append(view.label(mine[0].outcome))
+    return tuple((f"{'; '.join(outcomes)}.", text) for text, outcomes in found.items())
