@@ -68,8 +68,8 @@ def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         if row.model == model
     )
     told = said(view, [row for row in rows if row.check == Check.PHONE_COMPOSITION])
-    lists = [Items(items=part) for part in (told, items) if part]
-    return [Heading(text="Who was reached?"), *lists[:1], table, *lists[1:]]
+    before, after = ([Items(items=part)] if part else [] for part in (told, items))
+    return [Heading(text="Who was reached?"), *before, table, *after]
 
 
 def _within(row: SensitivityRow | None) -> str:
