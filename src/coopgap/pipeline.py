@@ -15,8 +15,8 @@ from coopgap.estimate import (
     BalanceRow,
     to_frame,
 )
+from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.dispatch import (
-    benchmark_estimate,
     domain_estimates,
     family_estimates,
 )
@@ -121,9 +121,10 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
         tables.collect(estimate, labels)
     if declared is not None and model.spec.population == "poststratified":
         tables.diagnostics.append(population_row(declared, labels))
-    for benchmark in plan.study.benchmarks:
-        if benchmark.outcome == labels.outcome:
-            tables.collect(benchmark_estimate(sample, benchmark), labels)
+    outside = [one for one in plan.study.benchmarks if one.outcome == labels.outcome]
+    region = plan.study.design.region
+    for group, estimate in benchmark_estimates(sample, outside, region, declared):
+        tables.collect(estimate, replace(labels, group=group))
     balances = [("all", sample)]
     for name, domain in domains(plan.study, model):
         for estimate in domain_estimates(domain):

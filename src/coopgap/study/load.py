@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from coopgap.errors import StudyError
+from coopgap.study.benchmarks import read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
-from coopgap.study.parts import read_benchmarks, read_design, read_group, read_phone
+from coopgap.study.parts import read_design, read_group, read_phone
 from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
@@ -103,7 +104,7 @@ def load_study(study: str | Path) -> Study:
         printed=section.choice("printed", _PRINTED) if section.has("printed") else None,
         smallest_gap=section.share("smallest_gap", 0.05),
         phone=read_phone(section, outcomes),
-        benchmarks=read_benchmarks(section, variables, outcomes),
+        benchmarks=read_benchmarks(section, variables, outcomes, design.region),
     )
 
 

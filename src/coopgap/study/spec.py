@@ -25,6 +25,7 @@ __all__ = [
     "MatchingMethod",
     "Mode",
     "ModelSpec",
+    "OutsideShares",
     "Phone",
     "Role",
     "StdErrorsName",
@@ -143,14 +144,32 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideShares:
+    """Shares of an outcome's levels in percent; `n` people asked, None where taken as fixed."""
+
+    shares: Mapping[str, float]
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """Declared outside shares of an outcome's levels, in percent."""
+    """Declared outside shares of an outcome.
+
+    Attributes
+    ----------
+    name
+        Who the outside people are: the rows' comparator.
+    whole
+        Shares of everybody, or None where only regions are declared.
+    regions
+        By level of the region variable; empty, or every level.
+    """
 
     outcome: str
     source: str
-    shares: Mapping[str, float]
-    by: Mapping[str, str] = field(default_factory=dict)
-    n: int | None = None
+    name: str = "national"
+    whole: OutsideShares | None = None
+    regions: Mapping[str, OutsideShares] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ _METHODS: dict[str, str] = {
         "complete in-person rows; no matching weight enters it. Its headline is the gap over "
         "the members' own regions."
     ),
-    Family.BENCHMARK: "Members against declared outside shares.",
+    Family.BENCHMARK: "Members, and the comparison group, against declared outside shares.",
 }
 
 
