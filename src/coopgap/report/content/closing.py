@@ -133,8 +133,8 @@ def methods_section(view: View) -> Section:
     return Section(title="Methods in short", anchor="methods", blocks=tuple(blocks))
 
 
-def details_section(view: View) -> Section:
-    """Seed, versions, timings and hashes."""
+def details_section(view: View, wording: str) -> Section:
+    """Seed, versions, timings and hashes, and what the rule on words of cause found."""
     meta = view.meta
     lines = [
         ("Program", f"{_text(meta, 'program')} {_text(meta, 'version')}"),
@@ -150,6 +150,7 @@ def details_section(view: View) -> Section:
         ("Headline models", _pairs(meta.get("headline"))),
         ("Versions", _pairs(meta.get("versions"))),
         ("Seconds", _pairs(meta.get("seconds"))),
+        ("Wording", clean(wording)),
     ]
     lines = [line for line in lines if line[1]]
     table = Table(
