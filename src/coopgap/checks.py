@@ -14,7 +14,8 @@ from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
-from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
+from coopgap.sensitivity.confounding.e_values import e_value_rows
+from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows

@@ -4,14 +4,13 @@ import pytest
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Margins, contrasts, estimate_contrasts, share_margins, wald
-from coopgap.sensitivity.confounding import (
+from coopgap.sensitivity.confounding.e_values import (
     complement_ratio,
     e_value,
     e_value_limit,
     e_value_rows,
-    robustness_rows,
-    robustness_value,
 )
+from coopgap.sensitivity.confounding.robustness import robustness_rows, robustness_value
 from coopgap.vocabulary import Family, Population, Quantity, Status, Verdict
 
 
