@@ -16,6 +16,7 @@ from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
+from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
@@ -122,6 +123,7 @@ def _checks(
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
+    tables.sensitivity += rosenbaum_rows(model.sample, _matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
 
 

@@ -42,6 +42,9 @@ _QUANTITIES: Final[dict[str, str]] = {
     Quantity.PROB_ABOVE_SMALLEST: "probability that the gap is above the smallest that matters",
     Quantity.EXPECTED_RANK: "expected rank",
     "e_value": "E-value",
+    "p_bound": "largest one-sided p-value",
+    "gamma": "Γ",
+    "n_sets": "matched sets",
     "smd": "standardised difference",
     "largest_smd": "largest standardised difference",
     "ess": "effective sample size",
@@ -66,8 +69,16 @@ _PERCENT = {
     "false_alarm_rate",
     "power",
 }
-_RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
-_COUNTS = {"ess", "n", "count"}
+_RATIOS = {
+    "risk_ratio",
+    "odds_ratio",
+    "cumulative_odds_ratio",
+    "e_value",
+    "odds_multiple",
+    "smd",
+    "gamma",
+}
+_COUNTS = {"ess", "n", "count", "n_sets"}
 
 
 def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:

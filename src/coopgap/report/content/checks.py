@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
@@ -17,6 +17,9 @@ __all__ = ["check_blocks", "checks_section"]
 
 _WIDE = 6
 """Versions of one check that fit side by side."""
+
+_WIDER: Mapping[str, int] = {Check.ROSENBAUM: 9}
+"""Checks whose cells are so short that more versions do."""
 
 _LONG = 60
 """Rows of one check that a page still carries; the csv has them all."""
@@ -88,7 +91,7 @@ def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:
 def _table(view: View, rows: Sequence[SensitivityRow]) -> Table:
     """Versions side by side where they fit on a page, below one another where they do not."""
     versions = list(dict.fromkeys((row.variant, row.quantity) for row in rows))
-    if len(versions) > _WIDE:
+    if len(versions) > _WIDER.get(rows[0].check, _WIDE):
         header, lines, leading = _long(view, rows)
     else:
         header, lines, leading = _pivot(view, rows, versions)
@@ -120,6 +123,8 @@ type _Lines = tuple[tuple[str, ...], list[tuple[str, ...]], int]
 def _cell(row: SensitivityRow | None) -> str:
     if row is None:
         return DASH
+    if row.quantity == "p_bound":
+        return p_value(row.p_value)
     if row.check == Check.MULTIPLICITY:
         return f"p\N{NO-BREAK SPACE}{p_value(row.p_value)}"
     return estimate_words(row.quantity, row.estimate, row.lower, row.upper)
@@ -135,7 +140,8 @@ def _pivot(
     grouped = any(group != "all" for _, group, _ in places)
     judged = any(row.verdict for row in rows)
     quantities = {quantity for _, quantity in versions}
-    heads = [_head(name, quantity, len(quantities) > 1) for name, quantity in versions]
+    told = len(quantities) > 1 and rows[0].check not in _WIDER
+    heads = [_head(name, quantity, told) for name, quantity in versions]
     lines = []
     for (outcome, group, category), here in places.items():
         found = {(row.variant, row.quantity): row for row in here}

@@ -37,7 +37,8 @@ _NOTE = (
 )
 _OVERALL = (
     "The whole distribution counts in each set who stands higher (scores over the people of the "
-    "set); its p-values are normal approximations, those of a threshold exact."
+    "set); its p-values are normal approximations, those of a threshold exact for up to 20,000 "
+    "members at the answer."
 )
 
 type _Bound = Callable[[float], float]
@@ -117,7 +118,7 @@ def _rows(row: SensitivityRow, n_sets: int, bound: _Bound) -> Iterator[Sensitivi
     for gamma in GAMMAS:
         yield replace(
             row,
-            variant=f"p at Γ {gamma:g}",
+            variant=f"largest p, Γ {gamma:g}",
             quantity=P_BOUND,
             p_value=bound(gamma),
             threshold=gamma,
