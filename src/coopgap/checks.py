@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
+from coopgap.sensitivity.confounding.benchmarks import benchmark_rows, measured_covariates
 from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
@@ -125,6 +127,9 @@ def _checks(
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
     tables.sensitivity += rosenbaum_rows(model.sample, _matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
+    names = measured_covariates(model.spec, plan.survey.variables)
+    measured = complete_rows(plan.survey, plan.study, replace(model.spec, covariates=names))
+    tables.sensitivity += benchmark_rows(measured, names, labels)
 
 
 def _full_checks(

@@ -45,6 +45,8 @@ _QUANTITIES: Final[dict[str, str]] = {
     "p_bound": "largest one-sided p-value",
     "gamma": "Γ",
     "n_sets": "matched sets",
+    "r2_membership": "share of the variance of membership",
+    "r2_outcome": "share of the variance of the outcome",
     "smd": "standardised difference",
     "largest_smd": "largest standardised difference",
     "ess": "effective sample size",
@@ -67,6 +69,9 @@ _PERCENT = {
     "members_lost_share",
     "unmatched_share",
     "false_alarm_rate",
+    "r2_membership",
+    "r2_outcome",
+    "robustness_value",
     "power",
 }
 _RATIOS = {

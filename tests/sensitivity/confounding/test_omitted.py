@@ -15,6 +15,7 @@ from coopgap.sensitivity.confounding.omitted import (
     Strength,
     benchmark_strength,
     left_of,
+    left_surface,
     linear_gap,
 )
 from coopgap.sensitivity.confounding.robustness import robustness_value
@@ -163,6 +164,18 @@ def test_the_robustness_value_leaves_nothing():
     assert left_of(gap, Strength(value, value)).estimate == pytest.approx(0, abs=1e-12)
     value = robustness_value(gap.estimate / gap.std_error, gap.df, alpha=0.05)
     assert left_of(gap, Strength(value, value)).lower == pytest.approx(0, abs=1e-6)
+
+
+def test_the_surface_is_what_is_left_point_by_point():
+    gap = of_example()
+    alone = left_of(gap, Strength(0.0, 0.0))
+    # The factor of a confounder that explains nothing still counts it.
+    half = (alone.upper - alone.estimate) / np.sqrt(gap.df / (gap.df - 1))
+    member, outcome = np.array([0.0, 0.1, 0.3]), np.array([0.2, 0.1, 0.9])
+    left, limit = left_surface(gap.estimate, half, gap.bias_scale, gap.df, member, outcome)
+    points = [left_of(gap, Strength(d, y)) for d, y in zip(member, outcome, strict=True)]
+    assert left == pytest.approx([point.estimate for point in points], abs=1e-12)
+    assert limit == pytest.approx([point.lower for point in points], abs=1e-12)
 
 
 def test_a_confounder_that_explains_too_much_does_not_exist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -13,7 +13,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.regression.design import design_matrix
 
-__all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "linear_gap"]
+__all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
 
 
 class Strength(NamedTuple):
@@ -213,12 +213,41 @@ def left_of(gap: LinearGap, strength: Strength, *, prob: float = 0.95) -> Left:
     ----------
     Cinelli & Hazlett (2020), JRSS B 82, 39-67, equations 7 and 8.
     """
-    d, y = strength
-    bias = gap.bias_scale * float(np.sqrt(y * d / (1 - d)))
-    estimate = gap.estimate - float(np.sign(gap.estimate)) * bias
-    factor = float(np.sqrt((1 - y) / (1 - d) * gap.df / (gap.df - 1)))
-    std_error = gap.std_error * factor
+    change, factor = _moved(gap.bias_scale, gap.df, *strength)
+    estimate = gap.estimate - float(np.sign(gap.estimate)) * float(change)
+    std_error = gap.std_error * float(factor)
     # Only the classical degrees of freedom count the confounder.
     df = gap.df_interval - (1 if gap.df_interval == gap.df else 0)
     half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error
     return Left(estimate, std_error, estimate - half, estimate + half)
+
+
+def _moved(bias_scale: float, df: float, d: Any, y: Any) -> tuple[Any, Any]:
+    """What a confounder takes from the estimate, and the factor of the standard error."""
+    bias = bias_scale * np.sqrt(y * d / (1 - d))
+    return bias, np.sqrt((1 - y) / (1 - d) * df / (df - 1))
+
+
+def left_surface(
+    estimate: float,
+    half: float,
+    bias_scale: float,
+    df: float,
+    member: FloatArray,
+    outcome: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """The gap left, and its limit nearer to zero, over many strengths at once.
+
+    Parameters
+    ----------
+    estimate, half
+        The gap alone, and half the width of its interval.
+    bias_scale, df
+        Of the `LinearGap`.
+    member, outcome
+        Any common shape: partial R² below one, and at most one.
+    """
+    bias, factor = _moved(bias_scale, df, member, outcome)
+    sign = float(np.sign(estimate))
+    left = estimate - sign * bias
+    return left, left - sign * half * factor

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.values import p_value, ratio
+from coopgap.report.benchmarks import Benchmarks, benchmarks_of
+from coopgap.report.values import estimate_words, p_value, percent, ratio
 from coopgap.report.view import View
-from coopgap.report.words import category_words
+from coopgap.report.words import category_words, joined
+from coopgap.vocabulary import Verdict
 
-__all__ = ["e_values", "hidden_bias"]
+__all__ = ["e_values", "explained", "hidden_bias"]
 
 _LEVEL = 0.025
 
@@ -77,4 +79,54 @@ def _bias(view: View, main: SensitivityRow, rows: Sequence[SensitivityRow]) -> s
     return (
         f"The one-sided p-value for {_at(view, main)}{p}, is above {_LEVEL:g} without any hidden "
         "bias, so no bias is needed to account for it."
+    )
+
+
+def explained(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The robustness value at the threshold of the benchmarks, and what those leave."""
+    model = rows[0].model
+    found = benchmarks_of(rows, model)
+    values = [row for row in rows if row.quantity == "robustness_value"]
+    if found is not None:
+        values = [row for row in values if row.category == found.alone.category]
+    by_variant = {row.variant: row for row in values[:2]}
+    sentences = []
+    if {"estimate", "interval"} <= set(by_variant):
+        whole, limit = by_variant["estimate"], by_variant["interval"]
+        sentences.append(
+            f"To account for the whole linear difference at {_at(view, whole)}, a confounder "
+            f"would have to explain {percent(whole.estimate)} of what is left of both membership "
+            f"and the answer; to bring zero into its interval, {percent(limit.estimate)}."
+        )
+    return sentences if found is None else [*sentences, _like(view, found)]
+
+
+def _like(view: View, found: Benchmarks) -> str:
+    """Whether a confounder like a covariate would change the conclusion, and the worst of them."""
+    changed = {
+        name: min(
+            (
+                one.multiple
+                for one in found.found
+                if one.covariate == name and one.left.verdict == Verdict.CHANGES
+            ),
+            default=0,
+        )
+        for name in found.covariates
+    }
+    named = [f"{times} times {view.labels((name,))[0]}" for name, times in changed.items() if times]
+    if named:
+        return f"One as strong as {joined(named, 'or')} would change the conclusion."
+    if not found.found:
+        return "No covariate gives it a measure."
+    alone = found.alone
+    if alone.lower is None or alone.upper is None or alone.lower <= 0 <= alone.upper:
+        return "The interval holds zero without any, and with one up to three times a covariate."
+    worst = min(found.found, key=lambda one: abs(one.left.estimate or 0.0))
+    left = estimate_words(worst.left.quantity, worst.left.estimate)
+    return (
+        "No confounder up to three times as strong as a covariate would change the conclusion; "
+        f"the one that comes nearest, {worst.multiple} times "
+        f"{view.labels((worst.covariate,))[0]}, leaves {left} points of "
+        f"{estimate_words(alone.quantity, alone.estimate)}."
     )
