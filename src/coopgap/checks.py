@@ -16,6 +16,7 @@ from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding.benchmarks import benchmark_rows, measured_covariates
+from coopgap.sensitivity.confounding.control import MatchedModel
 from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
@@ -30,7 +31,7 @@ from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import Family
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "matched_model"]
 
 
 def check_model(
@@ -154,6 +155,15 @@ def _full_checks(
         model_labels(plan, model),
         region=plan.study.design.region,
         zone_labels=plan.survey.zone_labels,
+    )
+
+
+def matched_model(
+    plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+) -> MatchedModel:
+    """A model with its matched family, for checks that look at several models."""
+    return MatchedModel(
+        labels=model_labels(plan, model), sample=model.sample, estimate=_matched(estimates)
     )
 
 

@@ -175,3 +175,37 @@ def test_a_gap_that_no_benchmark_brings_to_zero_has_no_line_there(view):
     with drawing_style():
         text = svg_text(confounder(replace(view, sensitivity=tuple(rows)), "agree", "agree"))
     assert "gap is zero" not in text
+
+
+def control(lower, upper, *netted):
+    limits = {"estimate": (lower + upper) / 2, "lower": lower, "upper": upper}
+    rows = [
+        row("negative_control", "risk_difference", variant="gap", estimate=0.1),
+        row("negative_control", "risk_difference", variant="control agree", **limits),
+    ]
+    return rows + [
+        row(
+            "negative_control",
+            "risk_difference",
+            variant=f"less {share} x control",
+            estimate=0.05,
+            verdict=verdict,
+        )
+        for share, verdict in netted
+    ]
+
+
+def test_a_control_without_a_gap_shows_nothing_and_one_with_a_gap_speaks_against(view):
+    text = sentence(view, control(-0.03, 0.05))
+    assert text.startswith("The gap in the control, “Agrees”, is +1.0 (−3.0\xa0to\xa05.0) points:")
+    assert text.endswith("does not show that nothing confounds this gap.")
+    text = sentence(view, control(0.02, 0.06))
+    assert "clear of zero, which speaks against the comparison." in text
+    assert "ρ" not in text
+
+
+def test_the_first_share_that_changes_the_conclusion_is_said(view):
+    netted = (("0.25", "holds"), ("0.5", "changes"), ("1", "changes"))
+    assert "changes from ρ = 0.5 on." in sentence(view, control(0.02, 0.06, *netted))
+    text = sentence(view, control(0.02, 0.06, ("1", "holds")))
+    assert "Less any share of it the conclusion stays." in text

@@ -9,9 +9,10 @@ from coopgap.report.benchmarks import Benchmarks, benchmarks_of
 from coopgap.report.values import estimate_words, p_value, percent, ratio
 from coopgap.report.view import View
 from coopgap.report.words import category_words, joined
+from coopgap.sensitivity.confounding.control import CONTROL
 from coopgap.vocabulary import Verdict
 
-__all__ = ["e_values", "explained", "hidden_bias"]
+__all__ = ["beside_control", "e_values", "explained", "hidden_bias"]
 
 _LEVEL = 0.025
 
@@ -130,3 +131,32 @@ def _like(view: View, found: Benchmarks) -> str:
         f"{view.labels((worst.covariate,))[0]}, leaves {left} points of "
         f"{estimate_words(alone.quantity, alone.estimate)}."
     )
+
+
+def beside_control(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The control's gap, whether it is clear of zero, and what netting does where declared."""
+    control = next((row for row in rows if row.variant.startswith(CONTROL)), None)
+    if control is None or control.lower is None or control.upper is None:
+        return ()
+    name = control.variant.removeprefix(CONTROL).partition(" ")[0]
+    gap = estimate_words(control.quantity, control.estimate, control.lower, control.upper)
+    clear = not control.lower <= 0 <= control.upper
+    sentences = [
+        f"The gap in the control, “{view.label(name)}”, is {gap} points: "
+        + (
+            "clear of zero, which speaks against the comparison."
+            if clear
+            else "not clear of zero, which does not show that nothing confounds this gap."
+        )
+    ]
+    netted = [row for row in rows if row.variant.startswith("less ") and row.estimate is not None]
+    if netted:
+        changed = sorted(
+            {row.variant.split()[1] for row in netted if row.verdict == Verdict.CHANGES}
+        )
+        sentences.append(
+            f"Less a share of it the conclusion changes from ρ = {changed[0]} on."
+            if changed
+            else "Less any share of it the conclusion stays."
+        )
+    return sentences

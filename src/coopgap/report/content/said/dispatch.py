@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.content.said.confounding import e_values, explained, hidden_bias
+from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
 from coopgap.report.content.said.places import left_out
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
@@ -20,6 +20,7 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.E_VALUE: e_values,
     Check.ROSENBAUM: hidden_bias,
     Check.ROBUSTNESS_VALUE: explained,
+    Check.NEGATIVE_CONTROL: beside_control,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
 }
