@@ -24,7 +24,7 @@ from coopgap.vocabulary import Check, IntervalKind, Quantity, Status, Verdict
 __all__ = ["CONTROL", "GAP", "SHARES", "MatchedModel", "control_rows", "netted_gaps"]
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares ρ of the control's gap that are taken off."""
+"""Shares ρ of the control's gap that are taken off; none at all is the gap itself."""
 
 GAP: Final = "gap"
 CONTROL: Final = "control "
@@ -35,8 +35,8 @@ _NOTE = (
     "tell of what would move both. The control's gap stands beside each threshold."
 )
 _NETTED = (
-    "Gap less ρ times the control's gap, both in points; rests on a declared exclusion: {reason}. "
-    "ρ is not known, so every share is shown."
+    "Less ρ times the control's gap, both in points; it rests on a declared exclusion: {reason}. "
+    "ρ is not known, so the whole curve from none of it to all of it is shown."
 )
 
 
@@ -233,7 +233,7 @@ class _Netting:
     def rows(
         self, contrast: Contrast, interval: Interval, row: SensitivityRow
     ) -> Iterator[SensitivityRow]:
-        """A row a share, or one with the reason."""
+        """A row a share above zero, or one with the reason."""
         row = replace(row, note=self.note)
         if self.parts is None:
             yield replace(row, variant=_name(SHARES[-1]), verdict=Verdict.NOT_ASSESSED)
@@ -245,6 +245,8 @@ class _Netting:
         for share, less in zip(
             SHARES, netted_gaps(*self.parts, (contrast.level, self.at.level)), strict=True
         ):
+            if share == 0:
+                continue
             holds = same_conclusion(interval, less, 0.0)
             yield replace(
                 _row(row, less, self.estimates[0], contrast),
