@@ -36,5 +36,10 @@ strengths <- lapply(setNames(nm = covariates), function(one) {
   })
   list(member = d, outcome = y, bounds = t(bounds))
 })
+# Twenty clusters, without weights: there the symmetric root and clubSandwich's are one.
+plain <- lm(reformulate(c("member", covariates), "y"), data = example)
+few <- clubSandwich::vcovCR(plain, example$zone %% 20, "CR2")
+test <- clubSandwich::coef_test(plain, vcov = few, test = "Satterthwaite")
 write_fixture(list(estimate = term[["Estimate"]], std_error = term[["Std. Error"]], df = df,
-                   clustered = clustered, strengths = strengths), "robustness")
+                   clustered = clustered, strengths = strengths,
+                   cr2 = list(std_error = test["member", "SE"], df = test["member", "df_Satt"])), "robustness")

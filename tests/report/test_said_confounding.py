@@ -128,6 +128,7 @@ def test_the_robustness_value_and_the_first_multiple_that_changes_are_said(view)
     text = sentence(view, benchmarks(0.08, 0.03, 0.01))
     assert "explain 11.0\N{NO-BREAK SPACE}% of what is left of both" in text
     assert "One as strong as 2 times region would change the conclusion." in text
+    assert "One as strong as region would change" in sentence(view, benchmarks(0.03, 0.02, 0.01))
     text = sentence(view, benchmarks(0.09, 0.08, 0.07))
     assert "the one that comes nearest, 3 times region, leaves +7.0 points of +10.0." in text
     assert "holds zero without any" in sentence(view, benchmarks(0.01, 0.0, -0.01, alone=0.02))

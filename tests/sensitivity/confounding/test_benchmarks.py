@@ -58,6 +58,7 @@ def test_every_covariate_has_its_multiples_and_what_they_leave(make_sample):
         rows.factors,
         rows.factor_levels,
         rows.zone,
+        kind="CR2",
     )
     assert found[ALONE, "risk_difference"].estimate == pytest.approx(gap.estimate)
     assert found[ALONE, "risk_difference"].std_error == pytest.approx(gap.std_error)

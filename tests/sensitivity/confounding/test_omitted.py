@@ -23,7 +23,7 @@ from coopgap.sensitivity.confounding.robustness import robustness_value
 R = Path(__file__).parents[2] / "r"
 
 
-def of_example(cluster=True):
+def of_example(cluster=True, few=False):
     with (R / "data" / "example.csv").open(encoding="utf-8") as file:
         people = list(csv.DictReader(file))
     columns = {
@@ -36,12 +36,20 @@ def of_example(cluster=True):
     return linear_gap(
         np.array([float(p["trusted_person"] == "1") for p in people]),
         np.array([p["member"] == "1" for p in people]),
-        0.5 + (np.arange(n) % 7) / 4,
+        np.ones(n) if few else 0.5 + (np.arange(n) % 7) / 4,
         np.ones(n, dtype=np.int64),
         {name: codes.astype(np.int64) for name, (_, codes) in coded.items()},
         {name: tuple(levels) for name, (levels, _) in coded.items()},
-        np.array([int(p["zone"]) for p in people]) if cluster else None,
+        np.array([int(p["zone"]) % (20 if few else 1000) for p in people]) if cluster else None,
+        kind="CR2" if few else "CR1",
     )
+
+
+def test_few_clusters_have_the_cr2_of_r():
+    expected = json.loads((R / "fixtures" / "robustness.json").read_text(encoding="utf-8"))["cr2"]
+    found = of_example(few=True)
+    assert found.std_error == pytest.approx(expected["std_error"], rel=1e-9)
+    assert found.df_interval == pytest.approx(expected["df"], rel=1e-6)
 
 
 def test_gap_strengths_and_what_is_left_are_those_of_r():

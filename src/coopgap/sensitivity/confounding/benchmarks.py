@@ -10,7 +10,7 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, are_few
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.sensitivity.again import same_conclusion
@@ -39,7 +39,7 @@ _NOTE = (
     "with membership. A confounder k times as strong explains k times the covariate's share of "
     "variance of membership and of the outcome, the covariate itself left aside. Shares of "
     "variance and the gap that is left are those of classical least squares; the interval takes "
-    "the standard error clustered on zones (CR1) times the factor of the classical one."
+    "the standard error clustered on zones times the factor of the classical one."
 )
 
 
@@ -133,6 +133,7 @@ def _fit(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
         codes,
         rows.factor_levels,
         None if rows.zone is None else cells.codes[:, -2],
+        kind="CR2" if rows.zone is not None and are_few(np.unique(rows.zone).size) else "CR1",
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
+from coopgap.regression.covariance import CovarianceKind, cluster_covariance
 from coopgap.regression.design import design_matrix
 
 __all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
@@ -37,9 +38,9 @@ class LinearGap:
     df
         Residual degrees of freedom, people less coefficients.
     std_error
-        Clustered (CR1), or classical without clusters.
+        Clustered, or classical without clusters.
     df_interval
-        G − 1, or `df` without clusters.
+        G − 1, with CR2 Satterthwaite's, or `df` without clusters.
     strengths
         By covariate, all its levels together: partial R² with membership given the other
         covariates, and with the outcome given membership and the other covariates.
@@ -61,6 +62,8 @@ def linear_gap(
     factors: Mapping[str, IntArray],
     factor_levels: Mapping[str, tuple[str, ...]],
     cluster: IntArray | None,
+    *,
+    kind: Literal["CR1", "CR2"] = "CR1",
 ) -> LinearGap:
     """Weighted least squares of an outcome on membership and factors.
 
@@ -71,6 +74,8 @@ def linear_gap(
         cells of people who are alike in all of them and in `factors`.
     factors, factor_levels
         By covariate, shape (c,) codes, and its levels.
+    kind
+        With clusters: CR1 with t(G − 1), or CR2 with Satterthwaite's degrees of freedom.
 
     Raises
     ------
@@ -100,7 +105,10 @@ def linear_gap(
     if df < 2 or unexplained <= 1e-10 * float(v @ v):
         raise NotEstimable("nothing of the outcome is left to be explained")
     bias_scale = float(np.sqrt(unexplained / spread))
-    std_error, df_interval = _error(d_left * left / spread, cluster, bias_scale, df)
+    std_error, df_interval = bias_scale / float(np.sqrt(df)), df
+    if cluster is not None:
+        design = np.column_stack([d, covariates])
+        std_error, df_interval = _clustered(design, left, cluster, kind)
     return LinearGap(
         estimate=estimate,
         bias_scale=bias_scale,
@@ -135,18 +143,30 @@ def _partial(values: FloatArray, given: FloatArray, own: FloatArray) -> float:
     return 1.0 - float(both @ both) / float(without @ without)
 
 
-def _error(
-    influence: FloatArray, cluster: IntArray | None, bias_scale: float, df: float
+def _clustered(
+    design: FloatArray, left: FloatArray, cluster: IntArray, kind: CovarianceKind
 ) -> tuple[float, float]:
-    """Standard error of the interval and its degrees of freedom."""
-    if cluster is None:
-        return bias_scale / float(np.sqrt(df)), df
+    """Standard error of the first column's coefficient and its degrees of freedom.
+
+    `design` and the residuals `left` are multiplied by the root of the weights.
+    """
     names, index = np.unique(cluster, return_inverse=True)
-    if names.size < 2:
-        raise NotEstimable(f"{names.size} cluster gives no standard error")
-    sums = np.bincount(index, influence)
-    factor = names.size / (names.size - 1)
-    return float(np.sqrt(factor * (sums @ sums))), float(names.size - 1)
+    information = np.zeros((names.size, design.shape[1], design.shape[1]))
+    if kind == "CR2":
+        for group in range(names.size):
+            mine = design[index == group]
+            information[group] = mine.T @ mine
+    ones = np.ones((left.size, 1))
+    found = cluster_covariance(
+        np.linalg.pinv(design.T @ design, hermitian=True),
+        (design * left[:, None])[:, None, :],
+        ones,
+        ones,
+        cluster,
+        kind=kind,
+        information=information,
+    )
+    return float(np.sqrt(found.cov[0, 0])), float(found.coefficient_df[0])
 
 
 def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:

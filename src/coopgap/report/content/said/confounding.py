@@ -115,7 +115,11 @@ def _like(view: View, found: Benchmarks) -> str:
         )
         for name in found.covariates
     }
-    named = [f"{times} times {view.labels((name,))[0]}" for name, times in changed.items() if times]
+    named = [
+        f"{times} times {view.labels((name,))[0]}" if times > 1 else view.labels((name,))[0]
+        for name, times in changed.items()
+        if times
+    ]
     if named:
         return f"One as strong as {joined(named, 'or')} would change the conclusion."
     if not found.found:
