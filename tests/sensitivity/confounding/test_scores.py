@@ -12,8 +12,8 @@ import pytest
 from scipy import stats
 
 from coopgap.sensitivity.confounding.scores import (
-    _CUTS,
     SetScores,
+    _cuts,
     _moments,
     mirrored,
     score_bound,
@@ -121,16 +121,30 @@ def test_turned_round_it_bounds_the_other_side(example):
     )
 
 
-def test_a_large_set_loses_nothing_by_its_fewer_cuts(monkeypatch):
+@pytest.mark.parametrize("n", [300, 6000])
+def test_a_large_set_loses_nothing_by_its_fewer_cuts(monkeypatch, n):
     rng = np.random.default_rng(3)
-    outcome, member = rng.integers(0, 5, 900), rng.random(900) < 0.4
-    kinds, observed = set_scores(outcome, member, np.zeros(900, dtype=np.int64))
-    observed += 40
+    outcome, member = rng.integers(0, 5, n), rng.random(n) < 0.4
+    kinds, observed = set_scores(outcome, member, rng.integers(0, n // 300, n))
+    mean = sum(kind.sets * _moments(kind, 1.5)[0].max() for kind in kinds)
+    observed = mean + 0.6 * np.sqrt(n)
     few = score_bound(kinds, observed, 1.5)
-    monkeypatch.setattr("coopgap.sensitivity.confounding.scores._CUTS", 900)
-    assert _CUTS < 900
-    # 200 of 899 cuts: the nearest lies within two people of the worst.
-    assert few == pytest.approx(score_bound(kinds, observed, 1.5), rel=1e-3)
+    assert 1e-4 < few < 0.1
+    monkeypatch.setattr("coopgap.sensitivity.confounding.scores._EVERY", n)
+    assert few == pytest.approx(score_bound(kinds, observed, 1.5), rel=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.5, 6.0])
+def test_moments_of_a_large_set_are_those_of_fishers_distribution(gamma):
+    """Only values near the mean are added up."""
+    n, m = 4000, 1500
+    scores = np.where(np.arange(n) < 2500, 0.375, -0.625)
+    means, variances = _moments(SetScores(scores=scores, members=m, sets=1), gamma)
+    law = stats.nchypergeom_fisher(n, 2500, m, gamma)
+    at = np.flatnonzero(_cuts(scores) == 2500)[0]
+    # The sum is the count above the cut less 0.625 a member.
+    assert means[at] == pytest.approx(law.mean() - 0.625 * m, rel=1e-9, abs=1e-8)
+    assert variances[at] == pytest.approx(law.var(), rel=1e-7)
 
 
 def test_sets_of_one_group_or_one_answer_carry_nothing():

@@ -12,8 +12,16 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["SetScores", "mirrored", "score_bound", "set_scores"]
 
-_CUTS = 200
-"""Cuts of a large set's people, at even distances, tried as the worst unmeasured covariate."""
+_EVERY = 200
+"""Every cut of a set of at most one person more is tried as the worst unmeasured covariate."""
+
+_EVEN, _LARGE = 40, 5_000
+"""Of larger sets cuts between two answers are, and up to so many people so many at even distances:
+with 200 even cuts p-values of .006 were the same to five digits, in sets beyond 1,000 without any.
+"""
+
+_SPREAD = 12.0
+"""Standard deviations within which the members above a cut are counted."""
 
 _STEPS = 20
 
@@ -106,7 +114,7 @@ def score_bound(kinds: Sequence[SetScores], observed: float, gamma: float) -> fl
     k of each set is first chosen by the largest mean, the larger variance among equals
     (asymptotically separable), then by mean + variance · (t − μ)/(2σ²), the linear approximation
     to the whole deviate, as long as that makes the p-value larger. Of a set of more than 201
-    people 200 cuts and those between two answers are tried.
+    people only some cuts are tried.
 
     References
     ----------
@@ -165,10 +173,11 @@ def _moments(kind: SetScores, gamma: float) -> tuple[FloatArray, FloatArray]:
 def _cuts(scores: FloatArray) -> FloatArray:
     """How many people stand above the cut: any number; in a large set some, and where it jumps."""
     n = scores.size
-    if n - 1 <= _CUTS:
+    if n - 1 <= _EVERY:
         return np.arange(1, n, dtype=np.float64)
     jumps = np.flatnonzero(np.diff(scores)) + 1.0
-    return np.unique(np.append(np.round(np.linspace(1, n - 1, _CUTS)), jumps))
+    even = np.round(np.linspace(1, n - 1, _EVEN if n <= _LARGE else 0))
+    return np.unique(np.append(even, jumps))
 
 
 def _parts(
@@ -184,15 +193,32 @@ def _parts(
 
 def _count_moments(n: int, m: int, k: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray]:
     """First and second moment of the members above each cut, extended hypergeometric."""
-    at = np.arange(m + 1)[None, :]
-    parts = (k[:, None] - at, m - at + 0 * k[:, None], n - m - k[:, None] + at)
-    possible = (parts[0] >= 0) & (parts[2] >= 0)
-    logs = at * np.log(gamma) - special.gammaln(at + 1)
-    logs = logs - sum(special.gammaln(np.maximum(part, 0) + 1) for part in parts)
-    logs = np.where(possible, logs, -np.inf)
+    low, high = _support(n, m, k, gamma)
+    at = low[:, None] + np.arange(int((high - low).max()) + 1)
+    parts = (at, k[:, None] - at, m - at, n - m - k[:, None] + at)
+    logs = at * np.log(gamma) - sum(special.gammaln(np.maximum(part, 0) + 1) for part in parts)
+    logs = np.where(at <= high[:, None], logs, -np.inf)
     weight = np.exp(logs - logs.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
-    return weight @ at[0], weight @ at[0] ** 2
+    return (weight * at).sum(axis=1), (weight * at**2).sum(axis=1)
+
+
+def _support(n: int, m: int, k: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray]:
+    """Least and largest number of members above each cut that counts, around Cornfield's mean.
+
+    References
+    ----------
+    McCullagh & Nelder (1989), Generalized Linear Models, section 7.3.2.
+    """
+    low, high = np.maximum(0.0, m + k - n), np.minimum(k, float(m))
+    a, b, c = gamma - 1, (n - m - k) + gamma * (m + k), gamma * m * k
+    # The smaller root of a μ² − b μ + c = 0, in a form that holds at a = 0.
+    mean = np.clip(2 * c / (b + np.sqrt(np.maximum(b**2 - 4 * a * c, 0.0))), low, high)
+    parts = (mean, k - mean, m - mean, n - m - k + mean)
+    variance = 1 / sum(1 / np.maximum(part, 0.5) for part in parts)
+    half = np.ceil(_SPREAD * np.sqrt(variance) + _SPREAD)
+    middle = np.round(mean)
+    return np.maximum(low, middle - half), np.minimum(high, middle + half)
 
 
 def mirrored(kinds: Sequence[SetScores], observed: float) -> tuple[tuple[SetScores, ...], float]:

@@ -173,7 +173,9 @@ def gamma_at(bound: Callable[[float], float], alpha: float) -> float:
     """
 
     def away(log_gamma: float) -> float:
-        return float(np.log(max(bound(float(np.exp(log_gamma))), 1e-300) / alpha))
+        # On the normal scale the bound is nearly straight in log Γ.
+        p_value = min(max(bound(float(np.exp(log_gamma))), 1e-300), 1 - 1e-15)
+        return float(special.ndtri(p_value) - special.ndtri(alpha))
 
     if away(0.0) >= 0:
         return 1.0
@@ -182,4 +184,4 @@ def gamma_at(bound: Callable[[float], float], alpha: float) -> float:
         upper *= 2
         if upper > np.log(_MOST):
             return float("inf")
-    return float(np.exp(optimize.brentq(away, 0.0, upper, xtol=1e-8)))
+    return float(np.exp(optimize.brentq(away, 0.0, upper, xtol=1e-7)))
