@@ -110,6 +110,8 @@ def test_few_zones_and_small_counts_have_one_row_with_the_reason(make_sample):
     rare = replace(rows, outcome=(np.arange(rows.n) < 9).astype(np.int64))
     (row,) = rows_of(rare)
     assert (row.verdict, row.estimate) == (Verdict.NOT_ASSESSED, None)
+    (row,) = rows_of(rows.take(np.zeros(rows.n, bool)))
+    assert "nobody has an answer" in row.note
 
 
 def test_without_zones_everything_is_classical(make_sample):
@@ -138,3 +140,12 @@ def test_covariates_of_variants_count_and_components_do_not():
     variables = {name: variable(name) for name in ("age", "place", "school")}
     variables["wealth"] = variable("wealth", y="component")
     assert measured_covariates(spec, variables) == ("age", "place", "school")
+
+
+def test_without_covariates_the_gap_stands_alone(make_sample):
+    rows = make_sample()
+    found = by_key(rows_of(rows, ()))
+    assert {variant for variant, _ in found} == {ALONE}
+    member = rows.member
+    raw = rows.outcome[member].mean() - rows.outcome[~member].mean()
+    assert found[ALONE, "risk_difference"].estimate == pytest.approx(raw)

@@ -88,9 +88,12 @@ def benchmark_rows(
         group=labels.group,
         source=labels.source,
     )
+    if not rows.n:
+        note = "Benchmarks: nobody has an answer to the outcome and every covariate."
+        return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
     contrast = _middle(rows)
     if is_small(rows.people_by_level(), contrast):
-        note = "Benchmarks: fewer than ten people on one side of every threshold."
+        note = "Benchmarks: fewer than ten people on one side of the threshold nearest to half."
         return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
     try:
         gap = _fit(rows, covariates, contrast.level)
