@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,11 @@ from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
-from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
+from coopgap.sensitivity.confounding.benchmarks import benchmark_rows, measured_covariates
+from coopgap.sensitivity.confounding.control import MatchedModel
+from coopgap.sensitivity.confounding.e_values import e_value_rows
+from coopgap.sensitivity.confounding.robustness import robustness_rows
+from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
@@ -27,7 +32,7 @@ from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import Family
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "matched_model"]
 
 
 def check_model(
@@ -122,7 +127,11 @@ def _checks(
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
+    tables.sensitivity += rosenbaum_rows(model.sample, _matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
+    names = measured_covariates(model.spec, plan.survey.variables)
+    measured = complete_rows(plan.survey, plan.study, replace(model.spec, covariates=names))
+    tables.sensitivity += benchmark_rows(measured, names, labels)
 
 
 def _full_checks(
@@ -150,6 +159,15 @@ def _full_checks(
         model_labels(plan, model),
         region=plan.study.design.region,
         zone_labels=plan.survey.zone_labels,
+    )
+
+
+def matched_model(
+    plan: Plan, model: ModelPlan, estimates: Mapping[Family, FamilyEstimate]
+) -> MatchedModel:
+    """A model with its matched family, for checks that look at several models."""
+    return MatchedModel(
+        labels=model_labels(plan, model), sample=model.sample, estimate=_matched(estimates)
     )
 
 

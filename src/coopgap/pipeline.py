@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.checks import check_model
+from coopgap.checks import check_model, matched_model
 from coopgap.domains import domains
 from coopgap.estimate import (
     BalanceRow,
@@ -25,7 +25,7 @@ from coopgap.families.rows import (
     Labels,
     population_row,
 )
-from coopgap.headline import headline_positions, with_adjusted
+from coopgap.headline import control_models, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
@@ -34,6 +34,7 @@ from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
+from coopgap.sensitivity.confounding.control import MatchedModel, control_rows
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
 from coopgap.tables import Tables, model_labels
@@ -77,6 +78,7 @@ def execute(
     """
     tables = Tables()
     started = time.perf_counter()
+    matched: list[MatchedModel] = []
     for model in plan.models:
         notify(f"{model.spec.name}: families")
         with tables.stage("families"):
@@ -84,6 +86,10 @@ def execute(
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
             check_model(tables, plan, model, estimates, checks=checks, seed=seed, jobs=jobs)
+        matched.append(matched_model(plan, model, estimates))
+    tables.sensitivity += control_rows(
+        matched, control_models(plan.study), plan.study.negative_control
+    )
     with tables.stage("hierarchical"):
         kept = fit_regions(
             tables,

@@ -244,7 +244,7 @@ def test_a_check_that_was_not_made_is_not_spoken_of(build, view, check, lead):
 
 def test_the_list_of_checks_has_a_line_each_and_no_row(view):
     section = checks_section(view)
-    items = dict(next(b.items for b in section.blocks if isinstance(b, Items)))
+    items = dict([b.items for b in section.blocks if isinstance(b, Items)][-1])
     assert items == {
         "What the prior allows before an answer is seen.": (
             "Gaps that the prior allows, beside the posterior."

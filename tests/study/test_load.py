@@ -209,7 +209,8 @@ STUDY_ERRORS = {
     "unknown key, with the nearest": (
         {HEAD: HEAD + "smalest_gap = 0.1\n"},
         "study.toml: unknown key smalest_gap; allowed: title, survey, printed, smallest_gap, "
-        "group, design, headline, phone, variables, benchmark; did you mean smallest_gap?",
+        "group, design, headline, phone, negative_control, variables, benchmark; "
+        "did you mean smallest_gap?",
     ),
     "unknown key of a table": (
         {"member = 1": "member = 1\nzzz = 1"},

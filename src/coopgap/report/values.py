@@ -42,6 +42,11 @@ _QUANTITIES: Final[dict[str, str]] = {
     Quantity.PROB_ABOVE_SMALLEST: "probability that the gap is above the smallest that matters",
     Quantity.EXPECTED_RANK: "expected rank",
     "e_value": "E-value",
+    "p_bound": "largest one-sided p-value",
+    "gamma": "Γ",
+    "n_sets": "matched sets",
+    "r2_membership": "share of the variance of membership",
+    "r2_outcome": "share of the variance of the outcome",
     "smd": "standardised difference",
     "largest_smd": "largest standardised difference",
     "ess": "effective sample size",
@@ -66,6 +71,9 @@ _PERCENT = {
     "members_lost_share",
     "unmatched_share",
     "false_alarm_rate",
+    "r2_membership",
+    "r2_outcome",
+    "robustness_value",
     "power",
 }
 _RATIOS = {
@@ -76,8 +84,9 @@ _RATIOS = {
     "odds_multiple",
     "smd",
     "design_effect",
+    "gamma",
 }
-_COUNTS = {"ess", "n", "count"}
+_COUNTS = {"ess", "n", "count", "n_sets"}
 
 
 def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:

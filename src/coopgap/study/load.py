@@ -13,7 +13,12 @@ from coopgap.errors import StudyError
 from coopgap.study.benchmarks import read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
-from coopgap.study.parts import read_design, read_group, read_phone
+from coopgap.study.parts import (
+    read_design,
+    read_group,
+    read_negative_control,
+    read_phone,
+)
 from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
@@ -31,6 +36,7 @@ _KEYS = (
     "design",
     "headline",
     "phone",
+    "negative_control",
     "variables",
     "benchmark",
 )
@@ -105,6 +111,7 @@ def load_study(study: str | Path) -> Study:
         smallest_gap=section.share("smallest_gap", 0.05),
         phone=read_phone(section, outcomes),
         benchmarks=read_benchmarks(section, variables, outcomes, design.region),
+        negative_control=read_negative_control(section, variables, outcomes),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coopgap.study.section import Section
-from coopgap.study.spec import Code, Design, Group, Mode, Phone, Variable
+from coopgap.study.spec import Code, Design, Group, Mode, NegativeControl, Phone, Variable
 from coopgap.study.values import normalise
 
-__all__ = ["read_design", "read_group", "read_phone"]
+__all__ = ["read_design", "read_group", "read_negative_control", "read_phone"]
 
 
 def read_group(section: Section) -> Group:
@@ -91,3 +91,43 @@ def read_phone(section: Section, outcomes: tuple[str, ...]) -> Phone:
     table = Section(section.table("phone"), section.at("phone"), ("margin",))
     margins = Section(table.table("margin"), table.at("margin"), outcomes)
     return Phone(margin={name: margins.share(name) for name in margins.values})
+
+
+def read_negative_control(
+    section: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
+) -> NegativeControl | None:
+    """The exclusion that lets a control's gap be taken off, from `[negative_control]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    if not section.has("negative_control"):
+        return None
+    table = Section(
+        section.table("negative_control"),
+        section.at("negative_control"),
+        ("variable", "outcomes", "exclusion"),
+    )
+    variable = table.choice("variable", outcomes)
+    if variables[variable].role_for(variable) != "negative_control":
+        raise table.refuse(
+            "variable",
+            f"{variable} has not that role",
+            f'give it role = {{ {variable} = "negative_control" }}',
+        )
+    others = tuple(
+        name for name in outcomes if variables[name].role_for(name) != "negative_control"
+    )
+    named = table.texts("outcomes")
+    if not named:
+        raise table.refuse("outcomes", "is absent or empty", f"allowed: {', '.join(others)}")
+    for name in named:
+        if name not in others:
+            raise table.refuse(
+                "outcomes",
+                f'holds "{name}"',
+                f"allowed: outcomes other than controls: {', '.join(others)}",
+            )
+    return NegativeControl(variable=variable, outcomes=named, exclusion=table.text("exclusion"))

@@ -113,6 +113,26 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeControl:
+    """An exclusion that a study states: `variable` shares its confounders with the outcomes.
+
+    Attributes
+    ----------
+    variable
+        The negative control.
+    outcomes
+        Outcomes whose gap may be shown less a share of the control's.
+    exclusion
+        Why membership has nothing to do with the control but through what confounds these
+        outcomes too.
+    """
+
+    variable: str
+    outcomes: tuple[str, ...]
+    exclusion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """One question: where it stands, what its values mean, in which order.
 
@@ -303,3 +323,4 @@ class Study:
     smallest_gap: float = 0.05
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
+    negative_control: NegativeControl | None = None

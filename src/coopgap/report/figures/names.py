@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 import zlib
 
-__all__ = ["PHONE", "balance_name", "forest_name", "predictive_name", "region_name", "shares_name"]
+__all__ = [
+    "PHONE",
+    "balance_name",
+    "confounder_name",
+    "forest_name",
+    "predictive_name",
+    "region_name",
+    "shares_name",
+]
 
 PHONE = "phone_check"
 
@@ -41,3 +49,8 @@ def predictive_name(model: str) -> str:
 def balance_name(model: str) -> str:
     """Balance before and after matching."""
     return f"balance_{_slug(model)}"
+
+
+def confounder_name(model: str) -> str:
+    """Gap left by confounders of every strength."""
+    return f"confounder_{_slug(model)}"

@@ -7,6 +7,7 @@ from typing import Final
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.again import headlines, under_design_effects, variants
+from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
 from coopgap.report.content.said.phone import reached, with_phone
 from coopgap.report.content.said.places import left_out
 from coopgap.report.view import View
@@ -24,6 +25,10 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.MULTIPLICITY: headlines,
     Check.VARIANT: variants,
     Check.DESIGN_EFFECT: under_design_effects,
+    Check.E_VALUE: e_values,
+    Check.ROSENBAUM: hidden_bias,
+    Check.ROBUSTNESS_VALUE: explained,
+    Check.NEGATIVE_CONTROL: beside_control,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
 }
