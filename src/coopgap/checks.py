@@ -16,12 +16,12 @@ from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.resampled import bootstrap_rows
-from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
+from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import Family
@@ -114,12 +114,11 @@ def _checks(
 ) -> None:
     """Few clusters, phone interviews, tipping points, unmeasured confounding."""
     labels, rows = model_labels(plan, model), model.rows
-    about_phone = phone_rows(phone, model.spec, plan.study, labels.source)
-    tables.sensitivity += about_phone
+    tables.sensitivity += phone_rows(phone, model.spec, plan.study, labels.source)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-    tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
+    shifts = phone_shifts(phone, model.spec.covariates, model.spec.link)
+    tables.sensitivity += tipping_rows(model.sample, _matched(estimates), labels, shifts)
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
 
