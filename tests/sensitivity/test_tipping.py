@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +24,10 @@ from coopgap.survey.example import make_example
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Quantity, Verdict
 
+FIXTURES = Path(__file__).parents[1] / "r" / "fixtures"
 LABELS = {
     2: Labels(model="m", outcome="y", levels=("no", "yes"), source="s"),
+    3: Labels(model="m", outcome="y", levels=tuple("CBA"), source="s"),
     4: Labels(model="m", outcome="y", levels=tuple("DCBA"), source="s"),
 }
 
@@ -71,11 +75,14 @@ def pick(rows, **wanted):
     return row
 
 
+def headline_contrast(n_levels):
+    quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
+    return next(one for one in contrasts(LABELS[n_levels].levels) if one.quantity is quantity)
+
+
 def headline_of(sample):
     """The headline's interval, fitted."""
-    quantity = Quantity.RISK_DIFFERENCE if len(sample.rows.levels) == 2 else Quantity.SUPERIORITY
-    found = matched_estimate(sample).intervals
-    return next(value for one, value in found.items() if one.quantity is quantity)
+    return matched_estimate(sample).intervals[headline_contrast(len(sample.rows.levels))]
 
 
 def limit_of(sample, sign):
@@ -223,6 +230,35 @@ def test_odds_multiple_and_halving_from_a_table():
     lower = 0.13 - 1.959964 * np.sqrt(0.4 * 0.6 / 600 + 0.27 * 0.73 / 600)
     assert zero.threshold == pytest.approx(lower, abs=1e-6)
     assert zero.estimate == pytest.approx(lower, abs=0.004)
+
+
+@pytest.mark.parametrize(("name", "n_levels"), [("binary", 2), ("ordinal", 3)])
+def test_answers_moved_in_r(name, n_levels):
+    # glm and clm refitted on the moved table, influences by numerical derivatives, uniroot.
+    known = json.loads((FIXTURES / "tipping.json").read_text(encoding="utf-8"))[name]
+    table = {key: np.repeat(values, known["table"]["n"]) for key, values in known["table"].items()}
+    sample = sample_of(
+        table["level"] - 1,
+        table["member"] == 1,
+        n_levels=n_levels,
+        zone=table["cluster"],
+        age=table["stratum"],
+    )
+    at, interval = movable(sample), headline_of(sample)
+    null = 0.0 if n_levels == 2 else 0.5
+    assert interval.estimate - null == pytest.approx(known["start"]["gap"], rel=1e-8)
+    assert interval.std_error == pytest.approx(known["start"]["std_error"], rel=1e-6)
+    found = rows_of(sample)
+    for variant, there in ((ZERO, known["zero"]), (HALVES, known["half"])):
+        moved = moved_margins(at, shift_moves(at, there["shift"]))
+        one = headline_contrast(n_levels)
+        assert moved.value(one) - null == pytest.approx(there["gap"], rel=1e-7)
+        assert moved.variance(one) ** 0.5 == pytest.approx(there["std_error"], rel=1e-6)
+        odds = pick(found, variant=variant, quantity="odds_multiple", category="")
+        # The root is found to 1e-6 here and 1e-9 there.
+        assert np.log(odds.estimate) == pytest.approx(there["shift"], abs=2e-6)
+        share = pick(found, variant=variant, quantity="share_off", category="")
+        assert share.estimate == pytest.approx(there["share_off"], abs=2e-6)
 
 
 def test_odds_multiple_in_every_cell_restandardised_by_hand():
