@@ -15,6 +15,7 @@ from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.again import doubly_variants, variant_rows
 from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
+from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
@@ -112,13 +113,16 @@ def _checks(
     phone: PhoneData,
     seed: int,
 ) -> None:
-    """Few clusters, phone interviews, tipping points, unmeasured confounding."""
+    """Few clusters, phone interviews, tipping points, power, unmeasured confounding."""
     labels, rows = model_labels(plan, model), model.rows
     tables.sensitivity += phone_rows(phone, model.spec, plan.study, labels.source)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
     shifts = phone_shifts(phone, model.spec.covariates, model.spec.link)
     tables.sensitivity += tipping_rows(model.sample, _matched(estimates), labels, shifts)
+    tables.sensitivity += design_rows(
+        model.sample, _matched(estimates), phone, plan.study.smallest_gap, labels
+    )
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
 

@@ -52,11 +52,15 @@ _QUANTITIES: Final[dict[str, str]] = {
     "latent_shift": "shift on the latent scale",
     "largest_difference": "largest difference over the thresholds, points",
     "smallest_margin": "smallest margin that could be confirmed, points",
+    "smallest_detectable": "smallest gap that could be detected, points",
+    "smallest_superiority": "smallest chance to stand higher that could be detected",
+    "type_s": "chance of the wrong sign",
+    "type_m": "exaggeration",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
 }
 
-_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
+_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "smallest_detectable", "gap"}
 _PERCENT = {
     "superiority",
     "share",
@@ -64,12 +68,22 @@ _PERCENT = {
     "prob_above_smallest",
     "share_off",
     "least_share_off",
+    "smallest_superiority",
+    "type_s",
     "members_lost_share",
     "unmatched_share",
     "false_alarm_rate",
     "power",
 }
-_RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
+_RATIOS = {
+    "risk_ratio",
+    "odds_ratio",
+    "cumulative_odds_ratio",
+    "e_value",
+    "odds_multiple",
+    "type_m",
+    "smd",
+}
 _COUNTS = {"ess", "n", "count"}
 
 
