@@ -15,9 +15,10 @@ from coopgap.families.rows import Labels
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.plan import make_plan
+from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
-from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO, Course, tipping_rows
+from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO, tipping_rows
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.example import make_example

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from scipy import optimize
 
-from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import SMALLEST_COUNT, Labels
-from coopgap.gap import Contrast, Interval, contrasts, null_value
+from coopgap.gap import Contrast, Interval, contrasts
+from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
 from coopgap.sensitivity.keys import is_small
-from coopgap.sensitivity.moved import (
-    Movable,
-    Moved,
-    largest_first,
-    movable,
-    moved_margins,
-    shift_moves,
-)
+from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
 from coopgap.vocabulary import (
     Check,
@@ -34,134 +26,10 @@ from coopgap.vocabulary import (
     Verdict,
 )
 
-__all__ = ["HALVES", "PHONE", "ZERO", "Course", "share_off", "tipping_rows", "tipping_shift"]
+__all__ = ["HALVES", "PHONE", "ZERO", "phone_verdict", "tipping_rows"]
 
 ZERO, HALVES, PHONE = "interval reaches zero", "gap halves", "phone minus in person"
 """Variants of the rows."""
-
-_FARTHEST = 16.0
-"""Latent shift beyond which every answer lies at one end."""
-
-_EXACT = 1e-6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """One contrast of the matched sample, and what is left of it as answers move.
-
-    Attributes
-    ----------
-    at
-        The cells.
-    contrast
-        Risk difference or superiority.
-    interval
-        The gap as reported: its standard error anchors those after a move.
-    start
-        Before any move.
-    shifted
-        After a latent shift of the comparison group's answers.
-    """
-
-    at: Movable
-    contrast: Contrast
-    interval: Interval
-    start: Moved
-    shifted: Callable[[float], Moved]
-
-    @property
-    def null(self) -> float:
-        """Value of no gap."""
-        return null_value(self.contrast.quantity)
-
-    @property
-    def sign(self) -> float:
-        """Sign of the gap; zero where there is none."""
-        return float(np.sign(self.interval.estimate - self.null))
-
-    def gap(self, moved: Moved) -> float:
-        """Distance from no gap, positive on the side where the gap was."""
-        return self.sign * (moved.value(self.contrast) - self.null)
-
-    def std_error(self, moved: Moved) -> float:
-        """The reported standard error, times what the move makes of the sandwich."""
-        ratio = moved.variance(self.contrast) / self.start.variance(self.contrast)
-        return self.interval.std_error * float(np.sqrt(ratio))
-
-    def limit(self, moved: Moved) -> float:
-        """Distance from no gap of the interval's nearer limit, positive where it excludes it."""
-        half = (self.interval.upper - self.interval.lower) / 2 / self.interval.std_error
-        return self.gap(moved) - half * self.std_error(moved)
-
-
-def tipping_shift(course: Course, left: Callable[[Moved], float]) -> float:
-    """Latent shift of the comparison group's answers at which nothing is `left`.
-
-    Parameters
-    ----------
-    course
-        The contrast.
-    left
-        Positive before the move, negative once the conclusion has moved.
-
-    Returns
-    -------
-    float
-        Signed like the gap: positive where the comparison group's answers would have to be higher.
-
-    Raises
-    ------
-    NotEstimable
-        The fit breaks down on the way.
-    """
-
-    def at(shift: float) -> float:
-        return left(course.shifted(course.sign * shift))
-
-    far = 0.5
-    while far < _FARTHEST and at(far) > 0:
-        far *= 2
-    if far >= _FARTHEST:
-        raise NotEstimable("no shift of the comparison group's answers is large enough")
-    near = 0.0 if far == 0.5 else far / 2
-    return course.sign * float(optimize.brentq(at, near, far, xtol=_EXACT))
-
-
-def share_off(at: Movable, contrast: Contrast, moves: FloatArray) -> float:
-    """Share of the comparison group's answers that move.
-
-    Of a threshold gap, those that cross the threshold; else those that change their level. Each
-    answer kept by the matching counts once, whatever its weight.
-    """
-    level = np.arange(at.n_levels)
-    side = level >= contrast.level if contrast.is_threshold_gap else level
-    crosses = side[:, None] != side[None, :]
-    people = at.answers
-    return float(np.einsum("ca,cab,ab->", people, moves, crosses) / people.sum())
-
-
-def least_share(course: Course, most: float) -> float:
-    """Smallest share of answers that takes the interval to no gap, the weightiest moved first.
-
-    Parameters
-    ----------
-    course
-        The contrast.
-    most
-        A share that is enough when it is spread evenly.
-    """
-    total = float(course.at.answers.sum())
-
-    def left(people: float) -> float:
-        moves = largest_first(course.at, course.start, course.contrast, people, course.sign)
-        return course.limit(moved_margins(course.at, moves))
-
-    far = most * total
-    while left(far) > 0:
-        if far >= total:  # only where moving an answer as far as it goes loses to spreading
-            raise NotEstimable("not all answers together are enough")
-        far = min(1.25 * far, total)
-    return float(optimize.brentq(left, 0.0, far, xtol=1e-6 * total)) / total
 
 
 def tipping_rows(
@@ -257,7 +125,9 @@ def _course_rows(
             note = f"Not estimable: {error.reason}."
             yield replace(open_row, verdict=Verdict.NOT_ASSESSED, note=note)
     if zero is not None:
-        verdict = _verdict(zero, phone) if isinstance(phone, PhoneShift) else None
+        verdict = None
+        if isinstance(phone, PhoneShift):
+            verdict = phone_verdict(zero, phone.lower, phone.upper)
         yield from _pair(course, zero, replace(base, variant=ZERO), verdict)
     if course.sign != 0:
         yield from _half(course, replace(base, variant=HALVES))
@@ -357,9 +227,15 @@ def _phone_row(
     )
 
 
-def _verdict(shift: float, phone: PhoneShift) -> Verdict:
-    """Whether the phone interval, in the direction of the move, falls short of the shift."""
-    low, high = (phone.lower, phone.upper) if shift > 0 else (-phone.upper, -phone.lower)
+def phone_verdict(shift: float, lower: float, upper: float) -> Verdict:
+    """Whether the phone interval, in the direction of the move, falls short of the shift.
+
+    Parameters
+    ----------
+    shift, lower, upper
+        The move and the ends of the phone interval, on the latent scale.
+    """
+    low, high = (lower, upper) if shift > 0 else (-upper, -lower)
     if high < abs(shift):
         return Verdict.HOLDS
     return Verdict.CHANGES if low > abs(shift) else Verdict.INCONCLUSIVE

@@ -7,6 +7,7 @@ from typing import Final
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.places import left_out
+from coopgap.report.content.said.tipping import detectable, tipping
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
 
@@ -16,6 +17,8 @@ type Said = Callable[[View, Sequence[SensitivityRow]], Sequence[str]]
 """Sentences about the answered rows of one check and one outcome."""
 
 _SAID: Final[Mapping[str, Said]] = {
+    Check.TIPPING_POINT: tipping,
+    Check.DESIGN_ANALYSIS: detectable,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
 }
