@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.said.tipping import detectable, tipping
+from coopgap.report.document import Table
 from coopgap.sensitivity.design_analysis import IN_PERSON, IN_PLACE, MODES
 from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO
 from coopgap.vocabulary import Check, Verdict
@@ -143,6 +145,16 @@ def test_superiority_is_told_beside_the_thresholds():
         "A chance of a member to stand higher of 53.4 % or more would have been found with at "
         "least 80 % probability; at the thresholds, a gap of 2.0 to 4.0 points."
     )
+
+
+def test_columns_of_one_version_stand_together():
+    # The first outcome has no tipping share: its rows name the versions in another order.
+    blank = row(ZERO, "share_off", verdict=Verdict.NOT_APPLICABLE)
+    rows = [replace(one, outcome="x", model="x") for one in (blank, *ROWS[3:])]
+    view = SimpleNamespace(label=str, levels=TWO.levels, group=str, mark="")
+    (table,) = (block for block in check_blocks(view, [*rows, *ROWS]) if isinstance(block, Table))
+    heads = [head.partition(",")[0] for head in table.header[2:-1]]
+    assert heads == [*["Interval reaches zero"] * 3, *["Gap halves"] * 2, "Phone minus in person"]
 
 
 def test_nothing_to_tell():
