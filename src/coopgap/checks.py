@@ -20,14 +20,15 @@ from coopgap.sensitivity.confounding.control import MatchedModel
 from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
+from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.resampled import bootstrap_rows
-from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
+from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import Family
@@ -118,14 +119,16 @@ def _checks(
     phone: PhoneData,
     seed: int,
 ) -> None:
-    """Few clusters, phone interviews, tipping points, unmeasured confounding."""
+    """Few clusters, phone interviews, tipping points, power, unmeasured confounding."""
     labels, rows = model_labels(plan, model), model.rows
-    about_phone = phone_rows(phone, model.spec, plan.study, labels.source)
-    tables.sensitivity += about_phone
+    tables.sensitivity += phone_rows(phone, model.spec, plan.study, labels.source)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-    tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
+    shifts = phone_shifts(phone, model.spec.covariates, model.spec.link)
+    tables.sensitivity += tipping_rows(model.sample, _matched(estimates), labels, shifts)
+    tables.sensitivity += design_rows(
+        model.sample, _matched(estimates), phone, plan.study.smallest_gap, labels
+    )
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
     tables.sensitivity += rosenbaum_rows(model.sample, _matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)

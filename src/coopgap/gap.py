@@ -22,6 +22,7 @@ __all__ = [
     "Interval",
     "Margins",
     "cluster_sums",
+    "contrast_gradient",
     "contrast_values",
     "contrasts",
     "estimate_contrasts",
@@ -162,7 +163,7 @@ def _probability(contrast: Contrast, side: FloatArray) -> FloatArray:
     return np.asarray(side[..., j:].sum(axis=-1) if contrast.by_threshold else side[..., j])
 
 
-def _gradient(contrast: Contrast, margins: Margins) -> FloatArray:
+def contrast_gradient(contrast: Contrast, margins: Margins) -> FloatArray:
     """Gradient over (member, comparison), shape (2J,), on the scale the interval is made on."""
     member, comparison = margins.member, margins.comparison
     n = member.size
@@ -224,7 +225,7 @@ def estimate_contrasts(
         if log and not (0 < value < np.inf):
             result[contrast] = None
             continue
-        gradient = _gradient(contrast, margins)
+        gradient = contrast_gradient(contrast, margins)
         variance = float(gradient @ margins.cov @ gradient)
         std_error = max(variance, 0.0) ** 0.5
         null = null_value(contrast.quantity)

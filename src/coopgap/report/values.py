@@ -52,22 +52,38 @@ _QUANTITIES: Final[dict[str, str]] = {
     "ess": "effective sample size",
     "rao_scott_f": "Rao–Scott F",
     "share_off": "share of answers off",
+    "least_share_off": "share of answers off, at least",
     "odds_multiple": "multiple of the odds",
+    "latent_shift": "shift on the latent scale",
     "largest_difference": "largest difference over the thresholds, points",
     "smallest_margin": "smallest margin that could be confirmed, points",
+    "smallest_detectable": "smallest gap that could be detected, points",
+    "smallest_superiority": "smallest chance to stand higher that could be detected",
+    "type_s": "chance of the wrong sign",
+    "type_m": "exaggeration",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
     "influence": "what the place moves the gap by, points",
     "design_effect": "design effect",
 }
 
-_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap", "influence"}
+_POINTS = {
+    "risk_difference",
+    "largest_difference",
+    "smallest_margin",
+    "smallest_detectable",
+    "gap",
+    "influence",
+}
 _PERCENT = {
     "superiority",
     "share",
     "prob_above_zero",
     "prob_above_smallest",
     "share_off",
+    "least_share_off",
+    "smallest_superiority",
+    "type_s",
     "members_lost_share",
     "unmatched_share",
     "false_alarm_rate",
@@ -83,6 +99,7 @@ _RATIOS = {
     "e_value",
     "odds_multiple",
     "smd",
+    "type_m",
     "design_effect",
     "gamma",
 }

@@ -107,7 +107,9 @@ def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:
 
 def _table(view: View, rows: Sequence[SensitivityRow]) -> Table:
     """Versions side by side where they fit on a page, below one another where they do not."""
+    names = list(dict.fromkeys(row.variant for row in rows))
     versions = list(dict.fromkeys((row.variant, row.quantity) for row in rows))
+    versions.sort(key=lambda version: names.index(version[0]))
     if len(versions) > _WIDER.get(rows[0].check, _WIDE):
         header, lines, leading = _long(view, rows)
     else:

@@ -10,6 +10,7 @@ from coopgap.report.content.said.again import headlines, under_design_effects, v
 from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
 from coopgap.report.content.said.phone import reached, with_phone
 from coopgap.report.content.said.places import left_out
+from coopgap.report.content.said.tipping import detectable, tipping
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
 
@@ -29,6 +30,8 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.ROSENBAUM: hidden_bias,
     Check.ROBUSTNESS_VALUE: explained,
     Check.NEGATIVE_CONTROL: beside_control,
+    Check.TIPPING_POINT: tipping,
+    Check.DESIGN_ANALYSIS: detectable,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
 }
