@@ -19,6 +19,7 @@ from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.mode_term import mode_rows
 from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
 from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
@@ -116,6 +117,7 @@ def _checks(
     labels, rows = model_labels(plan, model), model.rows
     about_phone = phone_rows(phone, model.spec, plan.study, labels.source)
     tables.sensitivity += about_phone
+    tables.sensitivity += mode_rows(phone, model.sample, _matched(estimates), labels)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
