@@ -28,7 +28,7 @@ from coopgap.sensitivity.phone.data import (
 )
 from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
-__all__ = ["MODE_TERM", "MODE_THRESHOLDS", "Joined", "joined_sample", "mode_rows"]
+__all__ = ["MODE_TERM", "MODE_THRESHOLDS", "TWO_LEVELS", "Joined", "joined_sample", "mode_rows"]
 
 MODE_TERM = "joins with a mode term"
 MODE_THRESHOLDS = "joins with mode-specific thresholds"
@@ -45,7 +45,7 @@ _BALANCED = (
     "The matching weights balance the covariates already: the estimate is the in-person one and "
     "only its interval can move."
 )
-_TWO_LEVELS = (
+TWO_LEVELS = (
     "An outcome of two levels has one threshold: a threshold of its own for each mode is the mode "
     "term."
 )
@@ -180,7 +180,7 @@ def mode_rows(
         note = " ".join(filter(None, (_BORROWS.format(what=what), same, LIMITS)))
         result += _version(name, again, matched, labels, few, note)
     if len(labels.levels) == 2:
-        row = unanswered(checks, keys, Verdict.NOT_APPLICABLE, _TWO_LEVELS)[0]
+        row = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)[0]
         result.append(replace(row, variant=MODE_THRESHOLDS))
     return [*result, *_size_rows(joined, data, result[0])]
 
