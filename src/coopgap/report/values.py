@@ -50,11 +50,18 @@ _QUANTITIES: Final[dict[str, str]] = {
     "odds_multiple": "multiple of the odds",
     "largest_difference": "largest difference over the thresholds, points",
     "smallest_margin": "smallest margin that could be confirmed, points",
+    "smallest_margin_possible": "margin up to which nothing is ever confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
 }
 
-_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
+_POINTS = {
+    "risk_difference",
+    "largest_difference",
+    "smallest_margin",
+    "smallest_margin_possible",
+    "gap",
+}
 _PERCENT = {
     "superiority",
     "share",
