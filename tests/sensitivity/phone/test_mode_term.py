@@ -377,3 +377,45 @@ def test_few_zones_are_not_assessed(make_phone):
     (row,) = rows_of(data, sample_of(data.in_person, ("age",)))
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "4 zones" in row.note
+
+
+def weighted(data, factor=1.0):
+    """The people with sampling weights that differ."""
+    parts = []
+    for rows, seed in ((data.in_person, 0), (data.phone, 1)):
+        weight = np.random.default_rng(seed).uniform(0.5, 2.0, rows.n)
+        parts.append(replace(rows, weight=factor * weight))
+    return PhoneData(in_person=parts[0], phone=parts[1])
+
+
+def test_rescaled_sampling_weights_change_nothing(make_phone):
+    data = crossed(make_phone(np.random.default_rng(13), n_levels=3, zones=30, shift=0.1))
+    once, again = (weighted(data, factor) for factor in (1.0, 7.0))
+    first, second = (
+        rows_of(one, sample_of(one.in_person, ("age",), on=("other",))) for one in (once, again)
+    )
+    for left, right in zip(first, second, strict=True):
+        assert right.estimate == pytest.approx(left.estimate, rel=1e-7)
+        if left.std_error is not None:
+            assert right.std_error == pytest.approx(left.std_error, rel=1e-6)
+    plain = rows_of(data, sample_of(data.in_person, ("age",), on=("other",)))
+    assert (
+        abs(pick(plain, MODE_TERM)[">=D"].estimate - pick(first, MODE_TERM)[">=D"].estimate) > 1e-4
+    )
+
+
+def test_phone_people_are_weighted_to_the_members_as_the_design_weights_them(make_phone):
+    data = weighted(make_phone(np.random.default_rng(14)))
+    sample = sample_of(data.in_person, ("age",), method="overlap")
+    joined = joined_sample(sample, data).sample
+    members = data.in_person.member
+    called = slice(data.in_person.n, None)
+    age = joined.rows.factors["age"]
+    for level in range(3):
+        share = np.average(data.members.factors["age"] == level, weights=sample.weight[members])
+        found = np.average(age[called] == level, weights=joined.weight[called])
+        assert found == pytest.approx(share, abs=1e-8)
+    # Members count less the likelier they are members: the older ones here.
+    assert np.average(age[: members.size][members], weights=sample.weight[members]) < np.average(
+        data.members.factors["age"], weights=data.members.weight
+    )

@@ -97,7 +97,8 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
     NotEstimable
         The phone people cannot reproduce the members' margins.
     """
-    kept = data.in_person.take(sample.kept & data.in_person.member)
+    target = sample.kept & data.in_person.member
+    kept = replace(data.in_person.take(target), weight=sample.weight[target])
     both = stack(kept, data.called)
     factors = {name: both.factors[name] for name in sample.covariates}
     labels = {name: both.factor_levels[name] for name in sample.covariates}
