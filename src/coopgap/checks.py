@@ -25,6 +25,7 @@ from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.mode_term import mode_rows
 from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.resampled import bootstrap_rows
@@ -122,6 +123,7 @@ def _checks(
     """Few clusters, phone interviews, tipping points, power, unmeasured confounding."""
     labels, rows = model_labels(plan, model), model.rows
     tables.sensitivity += phone_rows(phone, model.spec, plan.study, labels.source)
+    tables.sensitivity += mode_rows(phone, model.sample, _matched(estimates), labels)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
     shifts = phone_shifts(phone, model.spec.covariates, model.spec.link)

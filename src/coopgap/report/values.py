@@ -61,6 +61,7 @@ _QUANTITIES: Final[dict[str, str]] = {
     "smallest_superiority": "smallest chance to stand higher that could be detected",
     "type_s": "chance of the wrong sign",
     "type_m": "exaggeration",
+    "smallest_margin_possible": "margin up to which nothing is ever confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
     "influence": "what the place moves the gap by, points",
@@ -74,6 +75,7 @@ _POINTS = {
     "smallest_detectable",
     "gap",
     "influence",
+    "smallest_margin_possible",
 }
 _PERCENT = {
     "superiority",

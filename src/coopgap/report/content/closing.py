@@ -124,7 +124,7 @@ def methods_section(view: View) -> Section:
                 f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Fits of fewer than "
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
                 "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
-                "phone checks and pairs that cross zones keep CR1. "
+                "balanced phone shares and pairs that cross zones keep CR1. "
                 "Rows with fewer than 10 people behind them are suppressed."
             )
         )

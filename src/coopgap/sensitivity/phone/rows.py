@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.composition import composition_rows
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.data import PhoneData, why_not
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.study.spec import ModelSpec, Study
@@ -43,16 +42,9 @@ def phone_rows(data: PhoneData, spec: ModelSpec, study: Study, source: str) -> l
         Where there is nothing to analyse, one row a check that says why.
     """
     keys = Keys(model=spec.name, outcome=spec.outcome, source=source)
-    n_phone = data.called.n
-    if not n_phone:
-        reason = "The survey holds no complete phone interview with the comparison group."
-        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
-    if n_phone < SMALLEST_COUNT:
-        reason = f"There are {n_phone} phone interviews; {SMALLEST_COUNT} are needed."
-        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
-    if not data.members.n or not data.comparison.n:
-        reason = "One of the groups has no complete in-person interview."
-        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
+    silent = why_not(data)
+    if silent is not None:
+        return unanswered(PHONE_CHECKS, keys, *silent)
     compared = tuple(dict.fromkeys((*spec.covariates, *spec.matching.on)))
     result = composition_rows(data, compared, spec.covariates, keys) if compared else []
     if not compared:

@@ -8,9 +8,10 @@ from typing import Final
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.again import headlines, under_design_effects, variants
 from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
-from coopgap.report.content.said.phone import reached, with_phone
+from coopgap.report.content.said.phone import with_mode_term
 from coopgap.report.content.said.places import left_out
 from coopgap.report.content.said.tipping import detectable, tipping
+from coopgap.report.content.said.with_phone import reached, with_phone
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
 
@@ -34,6 +35,7 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.DESIGN_ANALYSIS: detectable,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
+    Check.PHONE_JOINS_MODE: with_mode_term,
 }
 
 

@@ -1,70 +1,104 @@
-"""Sentences about who was reached by phone, and the gap with them."""
+"""Sentences about the phone interviews."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.content.said.common import interval
-from coopgap.report.values import count, p_value, value_words
+from coopgap.report.values import estimate_words, interval_name, points, ratio, spread
 from coopgap.report.view import View
 from coopgap.report.words import category_words, clean, joined
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.vocabulary import Family, Quantity, Verdict
 
-__all__ = ["reached", "with_phone"]
+__all__ = ["beyond_reach", "one_odds_ratio", "with_mode_term"]
+
+_IN_PERSON = "in person"
+_ROUNDING = 1e-9
 
 
-def reached(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """Whether other people were reached, on what, and what balancing leaves."""
-    found = {(row.variant, row.quantity, row.category): row for row in rows}
-    tests = [row for row in rows if row.quantity == "rao_scott_f"]
-    if not tests:
-        return ()
-    differing = [
-        view.label(row.category) for row in tests if row.category and row.verdict == Verdict.CHANGES
-    ]
-    whole = found.get(("", "rao_scott_f", ""), tests[0])
-    if differing:
-        told = f"Other people were reached: they differ in {joined(differing)}"
+def with_mode_term(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The gap with a term for the mode beside the one in person, in each model that has it."""
+    found = []
+    for hierarchical in (False, True):
+        mine = [
+            row
+            for row in rows
+            if (row.family == Family.HIERARCHICAL) == hierarchical and _is_whole(view, row)
+        ]
+        here = next((row for row in mine if row.variant == _IN_PERSON), None)
+        others = [row for row in mine if row.variant != _IN_PERSON and row.estimate is not None]
+        if here is not None and here.estimate is not None and others:
+            found.append(_beside(here, others, "the model by region" if hierarchical else ""))
+    return found
+
+
+def _is_whole(view: View, row: SensitivityRow) -> bool:
+    """Whether a row stands for the whole distribution."""
+    two = len(view.levels(row.outcome)) == 2
+    return row.quantity == (Quantity.RISK_DIFFERENCE if two else Quantity.SUPERIORITY)
+
+
+def _beside(here: SensitivityRow, others: Sequence[SensitivityRow], model: str) -> str:
+    first = others[0]
+    kind = interval_name(first.interval_prob, first.interval_kind)
+    given = [f"{_value(row)} when it {clean(row.variant)}" for row in others]
+    what = "chance that a member stands higher" if first.quantity == "superiority" else "gap"
+    changed = [clean(row.variant) for row in others if row.verdict == Verdict.CHANGES]
+    if changed:
+        end = f"The conclusion changes when it {joined(changed)}"
+    elif all(_is_the_same(here, row) for row in others):
+        end = "The weights balance the covariates, so that only the interval could move"
     else:
-        told = "No difference in who was reached is shown"
-    sentences = [f"{told} (test of all together, p {p_value(whole.p_value)})."]
-    size = found.get(("balanced", "ess", ""))
-    left = next((row for row in rows if row.quantity == "largest_smd"), None)
-    if size is not None and size.estimate is not None and left is not None:
-        sentences.append(
-            f"Balanced to the in-person margins they are worth {count(size.estimate)} people; the "
-            f"largest standardised difference left is {value_words('smd', left.estimate)}."
-        )
-    return sentences
+        end = "The conclusion holds"
+    where = f"In {model} the" if model else "The"
+    return (
+        f"{where} {what} is {_value(here)} in person; with the phone group {joined(given)} "
+        f"({kind}). {end}."
+    )
 
 
-def with_phone(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """The gap with the phone people beside the gap in person, where conclusions part."""
-    gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE and not row.family]
-    in_person = {row.category: row for row in gaps if row.variant.startswith("in person")}
-    others = [row for row in gaps if row.category in in_person and row.verdict is not None]
-    answered = [row for row in others if row.estimate is not None]
-    if not answered:
-        return ()
-    replaces = answered[0].check == Check.PHONE_REPLACES
-    who = "With the phone people in place" if replaces else "With the phone people added"
-    changed = [row for row in answered if row.verdict == Verdict.CHANGES]
-    shown = changed or [max(answered, key=lambda row: _move(row, in_person[row.category]))]
-    parts = [_beside(view, row, in_person[row.category]) for row in shown]
-    end = "the conclusion changes" if changed else "the conclusion holds"
-    if not changed and len(answered) > 1:
-        end = "the conclusion holds at every threshold"
-    return (f"{who} the gap {'; '.join(parts)}: {end}.",)
+def _is_the_same(here: SensitivityRow, row: SensitivityRow) -> bool:
+    return abs((here.estimate or 0.0) - (row.estimate or 0.0)) < _ROUNDING
 
 
-def _move(row: SensitivityRow, in_person: SensitivityRow) -> float:
-    if row.estimate is None or in_person.estimate is None:
-        return 0.0
-    return abs(row.estimate - in_person.estimate)
+def _value(row: SensitivityRow) -> str:
+    unit = " points" if row.quantity == Quantity.RISK_DIFFERENCE else ""
+    value = estimate_words(row.quantity, row.estimate, None, None)
+    return f"{value}{unit} ({spread(row.quantity, row.lower, row.upper)})"
 
 
-def _beside(view: View, row: SensitivityRow, in_person: SensitivityRow) -> str:
-    at = category_words(clean(row.category), view.levels(row.outcome)) if row.category else ""
-    place = f"at “{at}” " if at else ""
-    return f"{place}is {interval(row)}, in person {interval(in_person)}"
+def one_odds_ratio(rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The phone answers as one odds ratio over all thresholds."""
+    return [
+        f"Over all thresholds the odds of a higher answer by phone are {ratio(row.estimate)} times "
+        f"those in person ({interval_name(row.interval_prob, row.interval_kind)} "
+        f"{spread(row.quantity, row.lower, row.upper)})."
+        for row in rows
+        if row.quantity == Quantity.CUMULATIVE_ODDS_RATIO and row.estimate is not None
+    ]
+
+
+def beyond_reach(view: View, rows: Sequence[SensitivityRow]) -> str:
+    """At which thresholds the declared margin can never be confirmed, by design effect."""
+    declared = {row.category: row.threshold for row in rows if row.quantity == "smallest_margin"}
+    found: dict[str, list[str]] = {}
+    told: set[str] = set()
+    for row in rows:
+        margin = declared.get(row.category)
+        least = row.estimate if row.quantity == "smallest_margin_possible" else None
+        if margin is None or least is None or margin > least or row.category in told:
+            continue
+        told.add(row.category)
+        name = category_words(row.category, view.levels(row.outcome))
+        found.setdefault(clean(row.variant), []).append(f"“{name}”")
+    if not found:
+        return ""
+    margin = next(value for value in declared.values() if value is not None)
+    parts = [
+        f"{joined(places)} from a {variant.replace('effect ', 'effect of ')} on"
+        for variant, places in sorted(found.items())
+    ]
+    return (
+        f"Whatever these interviews find, the declared ± {points(margin)} points cannot be "
+        f"confirmed at {'; '.join(parts)}."
+    )
