@@ -23,7 +23,7 @@ from coopgap.vocabulary import (
     Verdict,
 )
 
-__all__ = ["gap_rows_with_phone"]
+__all__ = ["few_people", "gap_rows_with_phone"]
 
 _PROB = 0.95
 _IN_PERSON = "in person"
@@ -73,7 +73,7 @@ def gap_rows_with_phone(
     It is `changes` where the conclusion differs from that of the same estimator in person (on the
     same members), and a wider interval is enough for that.
     """
-    hidden = _few(stack(data.members, data.called))
+    hidden = few_people(stack(data.members, data.called))
     groups = (
         (Check.PHONE_REPLACES, "phone", data.called),
         (Check.PHONE_JOINS, "phone and in person", _joined(data.comparison, data.called)),
@@ -102,7 +102,7 @@ def _joined(first: ModelRows, second: ModelRows) -> ModelRows:
     return replace(rows, member=np.zeros(rows.n, dtype=np.bool_))
 
 
-def _few(rows: ModelRows) -> frozenset[str]:
+def few_people(rows: ModelRows) -> frozenset[str]:
     """Categories whose row would show, or let be worked out, a small count."""
     counts = rows.people_by_level()
     return frozenset(
@@ -132,7 +132,7 @@ def _version(
         comparator=comparator,
         balanced=found,
         intervals=intervals,
-        small=_few(kept),
+        small=few_people(kept),
         kept=kept.take(kept.member),
         n_member=members.n,
     )
