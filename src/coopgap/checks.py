@@ -19,7 +19,7 @@ from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.phone.rows import borrowed_rows, phone_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
 from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
 from coopgap.survey.complete import complete_rows
@@ -140,6 +140,7 @@ def _full_checks(
     tables.sensitivity += bootstrap_rows(
         model.sample, _matched(estimates), model_labels(plan, model), seed
     )
+    tables.sensitivity += borrowed_rows(phone, model.spec, model_labels(plan, model).source)
     tables.sensitivity += leave_one_rows(
         model.sample,
         _matched(estimates),
