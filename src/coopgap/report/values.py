@@ -52,6 +52,9 @@ _QUANTITIES: Final[dict[str, str]] = {
     "smallest_margin": "smallest margin that could be confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
+    "discount": "part of one in-person interview that a phone interview counts as",
+    "discount_probability": "posterior probability",
+    "phone_weight": "posterior weight of what the phone interviews say",
 }
 
 _POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
@@ -65,8 +68,18 @@ _PERCENT = {
     "unmatched_share",
     "false_alarm_rate",
     "power",
+    "phone_weight",
+    "discount_probability",
 }
-_RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
+_RATIOS = {
+    "risk_ratio",
+    "odds_ratio",
+    "cumulative_odds_ratio",
+    "e_value",
+    "odds_multiple",
+    "smd",
+    "discount",
+}
 _COUNTS = {"ess", "n", "count"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.phone_borrowed import BORROWED, borrowed_blocks
 from coopgap.report.content.phone_reached import reached_blocks
 from coopgap.report.document import Block, Figure, Heading, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import PHONE
@@ -72,6 +73,7 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
     if gaps:
         blocks.append(Heading(text="What would the gap be with them?"))
         blocks.append(_gap_table(view, gaps))
+    blocks += borrowed_blocks(view, rows, drawn)
     blocks += reached_blocks(view, rows)
     blocks += _others(view, rows)
     return Section(title="The phone subsample", anchor="phone", blocks=tuple(blocks))
@@ -268,5 +270,5 @@ def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     """Checks beyond composition, equivalence and the two gaps, as they stand."""
     from coopgap.report.content.checks import check_blocks
 
-    known = {Check.PHONE_COMPOSITION, Check.PHONE_EQUIVALENCE, *_GAPS}
+    known = {Check.PHONE_COMPOSITION, Check.PHONE_EQUIVALENCE, *_GAPS, *BORROWED}
     return check_blocks(view, [row for row in rows if row.check not in known])

@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 import zlib
 
-__all__ = ["PHONE", "balance_name", "forest_name", "predictive_name", "region_name", "shares_name"]
+__all__ = [
+    "PHONE",
+    "PHONE_BORROWED",
+    "balance_name",
+    "forest_name",
+    "predictive_name",
+    "region_name",
+    "shares_name",
+]
 
 PHONE = "phone_check"
+PHONE_BORROWED = "phone_borrowed"
 
 
 def _slug(text: str) -> str:
