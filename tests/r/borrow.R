@@ -1,5 +1,5 @@
 # Normalised power prior and robust mixture by numerical integration over the shares themselves:
-# nothing here is conjugate, and the three shares keep their covariance.
+# nothing here is conjugate, and the three shares keep their covariance, which is survey's.
 source("tests/r/common.R")
 
 tight <- function(f, lower, upper) {
@@ -114,6 +114,30 @@ mixture_case <- function(people) {
        weight = tight(function(x) 0.8 * dbeta(x, 11, 32) * likelihood(x), 0, 1) / total)
 }
 
+# Three shares standardised to the members' levels of one factor, their covariance from the totals
+# of one clustered design: infert, every third person of the comparison group taken as called.
+joint_case <- function() {
+  infert <- read.csv(file.path(data_dir, "infert.csv"))
+  infert$w <- 0.5 + ((seq_len(nrow(infert)) - 1) %% 7) / 4
+  infert$cluster <- infert$parity * 5 + infert$age %% 5
+  infert$group <- ifelse(infert$spontaneous > 0, 1, ifelse(seq_len(nrow(infert)) %% 3 == 0, 3, 2))
+  cells <- expand.grid(group = 1:3, level = sort(unique(infert$induced)))
+  inside <- mapply(function(group, level) infert$group == group & infert$induced == level,
+                   cells$group, cells$level)
+  totals <- cbind(inside * 1, inside * infert$case)
+  colnames(totals) <- paste0("t", seq_len(ncol(totals)))
+  design <- survey::svydesign(ids = ~cluster, weights = ~w, data = cbind(infert, totals))
+  found <- survey::svytotal(reformulate(colnames(totals)), design)
+  shares <- function(t) {
+    size <- matrix(t[seq_len(nrow(cells))], 3)
+    yes <- matrix(t[nrow(cells) + seq_len(nrow(cells))], 3)
+    drop((yes / size) %*% (size[1, ] / sum(size[1, ])))
+  }
+  at <- numDeriv::jacobian(shares, coef(found))
+  list(shares = shares(coef(found)), cov = unname(at %*% vcov(found) %*% t(at)),
+       n_clusters = length(unique(infert$cluster)))
+}
+
 shared <- matrix(c(4, 1, 0.5, 1, 4, 0.8, 0.5, 0.8, 9), 3) * 1e-4
 apart <- diag(c(2.4, 2, 8)) * 1e-4
 write_fixture(list(
@@ -122,5 +146,6 @@ write_fixture(list(
                 normal_case(c(0.05, 0.025, 0.03), diag(c(0.5, 0.4, 1.2)) * 1e-4)),
   beta = list(beta_case(c(70, 250), c(271, 1003)), beta_case(c(95, 250), c(271, 1003)),
               beta_case(c(4, 20), c(5, 20))),
-  mixture = list(mixture_case(c(5, 20)), mixture_case(c(15, 20)))
+  mixture = list(mixture_case(c(5, 20)), mixture_case(c(15, 20))),
+  joint = joint_case()
 ), "borrow")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.phone.joint import joint_shares
+from coopgap.survey.records import ModelRows
+
+R = Path(__file__).parents[2] / "r"
 
 
 def test_each_pair_is_the_pair_alone(make_phone):
@@ -88,3 +94,32 @@ def test_members_that_one_group_lacks_are_left_out_of_both(make_phone):
     assert joint.shares[0, 1] == pytest.approx(data.members.outcome[kept].mean())
     assert joint.people[1].sum() == (data.comparison.factors["age"] < 2).sum()
     assert joint.people[2].sum() == young.phone.n
+
+
+def infert() -> PhoneData:
+    """Every third person of the comparison group taken as called, as in borrow.R."""
+    frame = pd.read_csv(R / "data" / "infert.csv")
+    place = np.arange(len(frame))
+    rows = ModelRows(
+        index=place,
+        outcome=frame["case"].to_numpy(np.int64),
+        levels=("no", "yes"),
+        member=(frame["spontaneous"] > 0).to_numpy(),
+        factors={"induced": frame["induced"].to_numpy(np.int64)},
+        factor_levels={"induced": ("0", "1", "2")},
+        zone=(frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64),
+        weight=0.5 + (place % 7) / 4,
+        dropped=(),
+    )
+    called = ~rows.member & (place % 3 == 2)
+    return PhoneData(in_person=rows.take(~called), phone=rows.take(called))
+
+
+def test_one_factor_against_totals_of_a_clustered_design_in_r():
+    expected = json.loads((R / "fixtures" / "borrow.json").read_text(encoding="utf-8"))["joint"]
+    joint = joint_shares(infert(), ("induced",))
+    shares, cov = joint.at_least(1)
+    assert joint.df + 1 == expected["n_clusters"]
+    # Entropy balancing stops at 1e-10 on the margins; R's jacobian is numerical.
+    assert shares == pytest.approx(expected["shares"], rel=1e-7)
+    assert cov == pytest.approx(np.array(expected["cov"]), rel=1e-6, abs=1e-9)

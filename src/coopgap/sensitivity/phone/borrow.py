@@ -30,6 +30,7 @@ __all__ = [
 
 _PROB = 0.95
 _REACH, _FINE = 9.0, 10.0
+_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,11 @@ def power_gap(of: Measures, discount: float) -> Interval:
 def averaged_gap(of: Measures, discount: Discount) -> Interval:
     """The gap averaged over the posterior of the discount, with its credible interval."""
     nodes, width = _nodes(of)
-    return _gap(of, nodes, discount.mass @ _normal(of, nodes, width, discount.grid))
+    mass = np.zeros(nodes.size)
+    blocks = 1 + discount.grid.size * nodes.size // _BLOCK
+    for block in np.array_split(np.arange(discount.grid.size), blocks):
+        mass += discount.mass[block] @ _normal(of, nodes, width, discount.grid[block])
+    return _gap(of, nodes, mass)
 
 
 def robust_mixture(
