@@ -26,7 +26,7 @@ from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.mode_term import mode_rows
-from coopgap.sensitivity.phone.rows import phone_rows
+from coopgap.sensitivity.phone.rows import borrowed_rows, phone_rows
 from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.resampled import bootstrap_rows
 from coopgap.sensitivity.tipping import tipping_rows
@@ -158,6 +158,7 @@ def _full_checks(
     tables.sensitivity += design_effect_rows(
         model.sample, _matched(estimates), model_labels(plan, model)
     )
+    tables.sensitivity += borrowed_rows(phone, model.spec, model_labels(plan, model).source)
     tables.sensitivity += leave_one_rows(
         model.sample,
         _matched(estimates),

@@ -66,6 +66,9 @@ _QUANTITIES: Final[dict[str, str]] = {
     "unmatched_share": "people without a counterpart",
     "influence": "what the place moves the gap by, points",
     "design_effect": "design effect",
+    "discount": "part of one in-person interview that a phone interview counts as",
+    "discount_probability": "posterior probability",
+    "phone_weight": "posterior weight of what the phone interviews say",
 }
 
 _POINTS = {
@@ -93,6 +96,8 @@ _PERCENT = {
     "r2_outcome",
     "robustness_value",
     "power",
+    "phone_weight",
+    "discount_probability",
 }
 _RATIOS = {
     "risk_ratio",
@@ -101,6 +106,7 @@ _RATIOS = {
     "e_value",
     "odds_multiple",
     "smd",
+    "discount",
     "type_m",
     "design_effect",
     "gamma",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.phone_alike import ALIKE, alike_blocks, margin_blocks
+from coopgap.report.content.phone_borrowed import BORROWED, borrowed_blocks
 from coopgap.report.content.phone_gaps import VERSIONS, gap_blocks, is_version
 from coopgap.report.content.phone_note import PHONE_LIMITS, own_note
 from coopgap.report.content.phone_reached import reached_blocks
@@ -43,6 +44,7 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
             )
     blocks += margin_blocks(view, rows)
     blocks += gap_blocks(view, rows)
+    blocks += borrowed_blocks(view, rows, drawn)
     blocks += reached_blocks(view, rows)
     blocks += _others(view, rows)
     return Section(title="The phone subsample", anchor="phone", blocks=tuple(blocks))
@@ -62,5 +64,5 @@ def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     """Checks beyond composition, equivalence and the gaps, as they stand."""
     from coopgap.report.content.checks import check_blocks
 
-    known = {Check.PHONE_COMPOSITION, Check.PHONE_EQUIVALENCE, *VERSIONS}
+    known = {Check.PHONE_COMPOSITION, Check.PHONE_EQUIVALENCE, *VERSIONS, *BORROWED}
     return check_blocks(view, [row for row in rows if row.check not in known])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coopgap.estimate import BalanceRow
+from coopgap.report.figures.borrowed import borrowed
 from coopgap.report.figures.canvas import Drawing
 from coopgap.report.figures.confounder import confounder
 from coopgap.report.figures.gaps import forest, regions
@@ -33,6 +34,7 @@ def _attempts(view: View) -> Iterator[Drawing | None]:
     for model, also in _distinct(view):
         yield balance(view, model, [row for row in view.balance if row.model == model], also)
     yield phone(view, view.sensitivity)
+    yield borrowed(view, view.sensitivity)
 
 
 def _distinct(view: View) -> Iterator[tuple[str, list[str]]]:

@@ -7,6 +7,7 @@ import zlib
 
 __all__ = [
     "PHONE",
+    "PHONE_BORROWED",
     "balance_name",
     "confounder_name",
     "forest_name",
@@ -16,6 +17,7 @@ __all__ = [
 ]
 
 PHONE = "phone_check"
+PHONE_BORROWED = "phone_borrowed"
 
 
 def _slug(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,14 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Balanced", "balanced_margins", "require_clusters", "swapped"]
+__all__ = [
+    "Balanced",
+    "Contributions",
+    "balanced_margins",
+    "contributions",
+    "require_clusters",
+    "swapped",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,30 @@ class Balanced:
     margins: Margins
     matched: MatchedSample
     lost: Mapping[str, int]
+    ess: float
+
+
+class Contributions(NamedTuple):
+    """Shares of a group and of one balanced to it, person by person.
+
+    Attributes
+    ----------
+    rows
+        The n people kept.
+    matched
+        Weights of everybody, kept or not.
+    shares
+        Shape (2, J): of the first group, of the balanced one.
+    unit
+        Shape (n, 2J): what each person adds to the errors of both, `shares` laid end to end.
+    ess
+        Effective size of the balanced group.
+    """
+
+    rows: ModelRows
+    matched: MatchedSample
+    shares: FloatArray
+    unit: FloatArray
     ess: float
 
 
@@ -73,6 +105,27 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     ----------
     Zhao & Percival (2017), Journal of Causal Inference 5(1); Deville & Särndal (1992), JASA 87.
     """
+    factors = {name: rows.factors[name] for name in covariates}
+    labels = {name: rows.factor_levels[name] for name in covariates}
+    found = contributions(rows, covariates)
+    sums, factor, df = cluster_sums(found.unit, found.rows.zone)
+    member, comparison = found.shares
+    return Balanced(
+        margins=Margins(member=member, comparison=comparison, cov=factor * sums.T @ sums, df=df),
+        matched=found.matched,
+        lost=common_support(factors, labels, rows.member).lost,
+        ess=found.ess,
+    )
+
+
+def contributions(rows: ModelRows, covariates: Sequence[str]) -> Contributions:
+    """Balance as `balanced_margins` does, and give what each person adds to the errors.
+
+    Raises
+    ------
+    NotEstimable
+        As `balanced_margins`.
+    """
     require_clusters(rows)
     factors = {name: rows.factors[name] for name in covariates}
     labels = {name: rows.factor_levels[name] for name in covariates}
@@ -85,15 +138,14 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
             *(dummies(kept.factors[name], len(labels[name])) for name in covariates),
         ]
     )
-    return Balanced(
-        margins=_margins(kept, weight, x),
-        matched=matched,
-        lost=common_support(factors, labels, rows.member).lost,
-        ess=effective_size(weight[~kept.member]),
-    )
+    shares, unit = _linearised(kept, weight, x)
+    return Contributions(kept, matched, shares, unit, effective_size(weight[~kept.member]))
 
 
-def _margins(rows: ModelRows, weight: FloatArray, x: FloatArray) -> Margins:
+def _linearised(
+    rows: ModelRows, weight: FloatArray, x: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Shares of both groups, shape (2, J), and contributions to their errors, shape (n, 2J)."""
     n_levels = len(rows.levels)
     answers = np.asarray(rows.outcome[:, None] == np.arange(n_levels), dtype=np.float64)
     first, other = rows.member, ~rows.member
@@ -105,8 +157,7 @@ def _margins(rows: ModelRows, weight: FloatArray, x: FloatArray) -> Margins:
     unit = np.zeros((rows.n, 2 * n_levels))
     unit[first, :n_levels] = answers[first] - target
     unit[:, n_levels:] = np.where(first[:, None], fitted, answers - balanced - fitted)
-    sums, factor, df = cluster_sums(unit * q[:, None], rows.zone)
-    return Margins(member=target, comparison=balanced, cov=factor * sums.T @ sums, df=df)
+    return np.stack([target, balanced]), unit * q[:, None]
 
 
 def _slopes(x: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
