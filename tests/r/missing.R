@@ -53,8 +53,28 @@ nominal <- list(
   deviance = nominal_fit$deviance
 )
 
+# Chained equations of mice on the same holes: shares over all imputations, people and levels.
+holes <- data.frame(case = factor(infert$case), induced = factor(infert$induced, ordered = TRUE),
+                    education = factor(infert$education), spontaneous = factor(infert$spontaneous))
+row <- seq_len(nrow(holes))
+holes$case[row %% 4 == 0 & infert$spontaneous > 0] <- NA
+holes$induced[row %% 5 == 1] <- NA
+holes$education[row %% 6 == 2] <- NA
+library(mice)
+imputed <- mice(holes, m = 200, maxit = 10, method = c("logreg", "polr", "polyreg", ""), seed = 4,
+                printFlag = FALSE)
+long <- complete(imputed, "long")
+chained <- list(
+  codes = sapply(holes, function(v) ifelse(is.na(v), -1L, as.integer(v) - 1L)),
+  case = as.vector(prop.table(table(long$case))),
+  induced = as.vector(prop.table(table(long$induced))),
+  education = as.vector(prop.table(table(long$education))),
+  case_by_induced = unclass(unname(prop.table(table(long$case, long$induced))))
+)
+
 write_fixture(list(
   bounds = c(ends, list(n_missing = sum(lacks))), factors = factors, pools = pools,
   x = unname(x), level = as.integer(y) - 1L,
-  ordered = clm_record(ordered_fit)[c("slopes", "thresholds", "cov")], nominal = nominal
+  ordered = clm_record(ordered_fit)[c("slopes", "thresholds", "cov")], nominal = nominal,
+  chained = lapply(chained, unname)
 ), "missing")

@@ -102,6 +102,6 @@ def build(
     return survey, study, spec
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_survey():
     return build
