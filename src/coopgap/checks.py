@@ -18,6 +18,8 @@ from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.sensitivity.missing.bounds_rows import bounds_rows
+from coopgap.sensitivity.missing.imputation_rows import imputation_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
@@ -112,7 +114,7 @@ def _checks(
     phone: PhoneData,
     seed: int,
 ) -> None:
-    """Few clusters, phone interviews, tipping points, unmeasured confounding."""
+    """Few clusters, phone interviews, tipping points, confounding, bounds over what is missing."""
     labels, rows = model_labels(plan, model), model.rows
     about_phone = phone_rows(phone, model.spec, plan.study, labels.source)
     tables.sensitivity += about_phone
@@ -122,6 +124,9 @@ def _checks(
     tables.sensitivity += tipping_rows(rows, model.sample.weight, keys, phone_shifts(about_phone))
     tables.sensitivity += e_value_rows(_matched(estimates), labels)
     tables.sensitivity += robustness_rows(estimates[Family.LINEAR], labels)
+    tables.sensitivity += bounds_rows(
+        plan.survey, plan.study, model.spec, _matched(estimates), labels
+    )
 
 
 def _full_checks(
@@ -147,6 +152,16 @@ def _full_checks(
         region=plan.study.design.region,
         zone_labels=plan.survey.zone_labels,
     )
+    imputed, settled = imputation_rows(
+        plan.survey,
+        plan.study,
+        model.spec,
+        _matched(estimates),
+        model_labels(plan, model),
+        seed,
+    )
+    tables.sensitivity += imputed
+    tables.diagnostics += settled
 
 
 def _matched(estimates: Mapping[Family, FamilyEstimate]) -> FamilyEstimate:

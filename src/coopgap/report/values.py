@@ -52,6 +52,8 @@ _QUANTITIES: Final[dict[str, str]] = {
     "smallest_margin": "smallest margin that could be confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
+    "fmi": "missing information",
+    "delta": "shift of the log odds",
 }
 
 _POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
@@ -63,10 +65,19 @@ _PERCENT = {
     "share_off",
     "members_lost_share",
     "unmatched_share",
+    "fmi",
     "false_alarm_rate",
     "power",
 }
-_RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
+_RATIOS = {
+    "risk_ratio",
+    "odds_ratio",
+    "cumulative_odds_ratio",
+    "e_value",
+    "odds_multiple",
+    "smd",
+    "delta",
+}
 _COUNTS = {"ess", "n", "count"}
 
 

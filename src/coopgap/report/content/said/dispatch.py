@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.missing import bounded, imputed
 from coopgap.report.content.said.places import left_out
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
@@ -16,6 +17,8 @@ type Said = Callable[[View, Sequence[SensitivityRow]], Sequence[str]]
 """Sentences about the answered rows of one check and one outcome."""
 
 _SAID: Final[Mapping[str, Said]] = {
+    Check.MISSING_BOUNDS: bounded,
+    Check.MISSING_IMPUTATION: imputed,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
 }
