@@ -24,6 +24,8 @@ from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.sensitivity.missing.bounds_rows import bounds_rows
+from coopgap.sensitivity.missing.imputation_rows import imputation_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.mode_term import mode_rows
 from coopgap.sensitivity.phone.rows import borrowed_rows, phone_rows
@@ -120,7 +122,7 @@ def _checks(
     phone: PhoneData,
     seed: int,
 ) -> None:
-    """Few clusters, phone interviews, tipping points, power, unmeasured confounding."""
+    """Few clusters, phone interviews, tipping points, power, confounding, missing answers."""
     labels, rows = model_labels(plan, model), model.rows
     tables.sensitivity += phone_rows(phone, model.spec, plan.study, labels.source)
     tables.sensitivity += mode_rows(phone, model.sample, _matched(estimates), labels)
@@ -137,6 +139,9 @@ def _checks(
     names = measured_covariates(model.spec, plan.survey.variables)
     measured = complete_rows(plan.survey, plan.study, replace(model.spec, covariates=names))
     tables.sensitivity += benchmark_rows(measured, names, labels)
+    tables.sensitivity += bounds_rows(
+        plan.survey, plan.study, model.spec, _matched(estimates), labels
+    )
 
 
 def _full_checks(
@@ -166,6 +171,16 @@ def _full_checks(
         region=plan.study.design.region,
         zone_labels=plan.survey.zone_labels,
     )
+    imputed, settled = imputation_rows(
+        plan.survey,
+        plan.study,
+        model.spec,
+        _matched(estimates),
+        model_labels(plan, model),
+        seed,
+    )
+    tables.sensitivity += imputed
+    tables.diagnostics += settled
 
 
 def matched_model(

@@ -266,7 +266,8 @@ def test_the_list_of_checks_has_a_line_each_and_no_row(view):
 
 
 def test_run_details_say_where_the_draws_come_from(view):
-    rows = dict(details_section(view).blocks[0].rows)
+    rows = dict(details_section(view, "no words of cause").blocks[0].rows)
+    assert rows["Wording"] == "no words of cause"
     assert rows["Draws"] == "ses kept from an earlier run"
 
 

@@ -69,6 +69,8 @@ _QUANTITIES: Final[dict[str, str]] = {
     "discount": "part of one in-person interview that a phone interview counts as",
     "discount_probability": "posterior probability",
     "phone_weight": "posterior weight of what the phone interviews say",
+    "fmi": "missing information",
+    "delta": "shift of the log odds",
 }
 
 _POINTS = {
@@ -91,6 +93,7 @@ _PERCENT = {
     "type_s",
     "members_lost_share",
     "unmatched_share",
+    "fmi",
     "false_alarm_rate",
     "r2_membership",
     "r2_outcome",
@@ -110,6 +113,7 @@ _RATIOS = {
     "type_m",
     "design_effect",
     "gamma",
+    "delta",
 }
 _COUNTS = {"ess", "n", "count", "n_sets"}
 

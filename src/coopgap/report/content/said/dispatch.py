@@ -9,6 +9,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.again import headlines, under_design_effects, variants
 from coopgap.report.content.said.borrowed import mixture, power_prior
 from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
+from coopgap.report.content.said.missing import bounded, imputed
 from coopgap.report.content.said.phone import with_mode_term
 from coopgap.report.content.said.places import left_out
 from coopgap.report.content.said.tipping import detectable, tipping
@@ -36,6 +37,8 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.DESIGN_ANALYSIS: detectable,
     Check.PHONE_POWER_PRIOR: power_prior,
     Check.PHONE_ROBUST_MIXTURE: mixture,
+    Check.MISSING_BOUNDS: bounded,
+    Check.MISSING_IMPUTATION: imputed,
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
     Check.PHONE_JOINS_MODE: with_mode_term,
