@@ -52,11 +52,21 @@ _QUANTITIES: Final[dict[str, str]] = {
     "smallest_margin": "smallest margin that could be confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
+    "phone_superiority": "chance that a phone person stands higher",
+    "people_linked": "people with two answers",
+    "agreement_share": "share that gave the same answer",
+    "kappa": "kappa",
+    "mcnemar_z": "McNemar's z",
+    "stuart_maxwell": "Stuart–Maxwell χ²",
+    "bhapkar": "Bhapkar χ²",
+    "homogeneity": "test of equal shares",
+    "homogeneity_f": "F of equal shares",
 }
 
 _POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
 _PERCENT = {
     "superiority",
+    "phone_superiority",
     "share",
     "prob_above_zero",
     "prob_above_smallest",
@@ -67,7 +77,7 @@ _PERCENT = {
     "power",
 }
 _RATIOS = {"risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"}
-_COUNTS = {"ess", "n", "count"}
+_COUNTS = {"ess", "n", "count", "people_linked"}
 
 
 def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:

@@ -33,10 +33,12 @@ def test_phone_and_in_person_shares_are_those_of_the_equivalence_check(make_phon
     plain = find(rows, variant="unadjusted", category=">=D")
     assert plain.estimate == pytest.approx(np.mean(data.called.outcome >= 1))
     assert plain.threshold == pytest.approx(np.mean(data.comparison.outcome >= 1))
-    assert find(rows, variant="unadjusted", quantity="superiority").threshold == pytest.approx(0.5)
+    assert find(
+        rows, variant="unadjusted", quantity="phone_superiority"
+    ).threshold == pytest.approx(0.5)
     alike = equivalence_rows(data, ("age",), None, KEYS)
     for variant in ("adjusted", "unadjusted"):
-        mine = find(rows, variant=variant, quantity="superiority")
+        mine = find(rows, variant=variant, quantity="phone_superiority")
         other = find(alike, variant=variant, quantity="superiority")
         assert mine.estimate == pytest.approx(other.estimate)
 

@@ -265,8 +265,8 @@ def _gap_verdict(row: SensitivityRow | None) -> str:
 
 
 def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
-    """Checks beyond composition, equivalence and the two gaps, as they stand."""
+    """Checks beyond composition, equivalence and the two gaps; what has no answer stands above."""
     from coopgap.report.content.checks import check_blocks
 
     known = {Check.PHONE_COMPOSITION, Check.PHONE_EQUIVALENCE, *_GAPS}
-    return check_blocks(view, [row for row in rows if row.check not in known])
+    return check_blocks(view, [row for row in rows if row.check not in known and row.quantity])

@@ -238,7 +238,7 @@ def _shift_rows(
             threshold=test.smallest_margin if margin is None else margin,
             power=test.power if margin is not None else None,
             verdict=test.verdict,
-            note="Two one-sided tests of the same people's answers; threshold: the margin.",
+            note="Phone minus in person, same people; 90 % interval and p of two one-sided tests.",
         )
 
 

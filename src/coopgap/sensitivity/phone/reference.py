@@ -32,9 +32,9 @@ DRAWS = 1000
 _LEVEL = 0.05
 
 _NOTE = (
-    f"By phone; the interval holds the central 95 % of {DRAWS:,} subsamples of the in-person "
-    "comparison people, with their own error; the threshold is the share in person. Inside it is "
-    f"not shown to be alike. {LIMITS}"
+    f"By phone; in brackets where the central 95 % of {DRAWS:,} subsamples of the in-person "
+    "comparison people lie, their own error included (in sensitivity.csv `threshold` is the value "
+    f"in person). What lies inside is not shown to be alike. {LIMITS}"
 )
 _ALL = (
     "Where phone and in-person shares are furthest apart for what subsamples vary by; p is of all "
@@ -277,7 +277,7 @@ def _rows(found: Reference, keys: Keys, variant: str) -> Iterator[SensitivityRow
     for k, one in enumerate(found.contrasts):
         row = replace(
             base,
-            quantity=Quantity.SHARE if one.is_threshold_gap else Quantity.SUPERIORITY,
+            quantity=Quantity.SHARE if one.is_threshold_gap else "phone_superiority",
             category=one.category,
             estimate=float(found.phone[k]),
             lower=float(found.lower[k]),
