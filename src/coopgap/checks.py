@@ -19,6 +19,8 @@ from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.linked import linked_rows
+from coopgap.sensitivity.phone.reference import reference_rows
 from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
 from coopgap.sensitivity.tipping import phone_shifts, tipping_rows
@@ -116,6 +118,7 @@ def _checks(
     labels, rows = model_labels(plan, model), model.rows
     about_phone = phone_rows(phone, model.spec, plan.study, labels.source)
     tables.sensitivity += about_phone
+    tables.sensitivity += linked_rows(plan.survey, plan.study, model.spec, rows, labels.source)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
@@ -134,6 +137,10 @@ def _full_checks(
     jobs: int | None,
 ) -> None:
     """Checks that repeat the fit many times."""
+    keys = Keys(model=model.spec.name, outcome=model.spec.outcome, source=plan.survey.source)
+    tables.sensitivity += reference_rows(
+        phone, model.spec.covariates, plan.study.design.region, keys, seed
+    )
     if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:
         row = bootstrap_row(model.sample, model_labels(plan, model), seed)
         tables.diagnostics.append(row)
