@@ -23,11 +23,14 @@ from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
+from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.sensitivity.missing.imputation_rows import imputation_rows
 from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.linked import linked_rows
 from coopgap.sensitivity.phone.mode_term import mode_rows
+from coopgap.sensitivity.phone.reference import reference_rows
 from coopgap.sensitivity.phone.rows import borrowed_rows, phone_rows
 from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.resampled import bootstrap_rows
@@ -126,6 +129,7 @@ def _checks(
     labels, rows = model_labels(plan, model), model.rows
     tables.sensitivity += phone_rows(phone, model.spec, plan.study, labels.source)
     tables.sensitivity += mode_rows(phone, model.sample, _matched(estimates), labels)
+    tables.sensitivity += linked_rows(plan.survey, plan.study, model.spec, rows, labels.source)
     if rows.zone is not None:
         tables.diagnostics.append(wild_score_row(model.sample, _matched(estimates), labels, seed))
     shifts = phone_shifts(phone, model.spec.covariates, model.spec.link)
@@ -154,6 +158,10 @@ def _full_checks(
     jobs: int | None,
 ) -> None:
     """Checks that repeat the fit many times."""
+    keys = Keys(model=model.spec.name, outcome=model.spec.outcome, source=plan.survey.source)
+    tables.sensitivity += reference_rows(
+        phone, model.spec.covariates, plan.study.design.region, keys, seed
+    )
     if len(model.rows.levels) > 2 and np.ptp(model.rows.weight) == 0:
         row = bootstrap_row(model.sample, model_labels(plan, model), seed)
         tables.diagnostics.append(row)

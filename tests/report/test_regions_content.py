@@ -273,7 +273,7 @@ def test_run_details_say_where_the_draws_come_from(view):
 
 def test_a_run_without_draws_has_no_line_for_them(build):
     view = make_view(build.frames(), build.study(), build.meta())
-    assert "Draws" not in dict(details_section(view).blocks[0].rows)
+    assert "Draws" not in dict(details_section(view, "").blocks[0].rows)
 
 
 def test_the_picture_stands_where_it_is_drawn(build, view, tmp_path):

@@ -71,6 +71,15 @@ _QUANTITIES: Final[dict[str, str]] = {
     "phone_weight": "posterior weight of what the phone interviews say",
     "fmi": "missing information",
     "delta": "shift of the log odds",
+    "phone_superiority": "chance that a phone person stands higher",
+    "people_linked": "people with two answers",
+    "agreement_share": "share that gave the same answer",
+    "kappa": "kappa",
+    "mcnemar_z": "McNemar's z",
+    "stuart_maxwell": "Stuart–Maxwell χ²",
+    "bhapkar": "Bhapkar χ²",
+    "homogeneity": "test of equal shares",
+    "homogeneity_f": "F of equal shares",
 }
 
 _POINTS = {
@@ -84,6 +93,7 @@ _POINTS = {
 }
 _PERCENT = {
     "superiority",
+    "phone_superiority",
     "share",
     "prob_above_zero",
     "prob_above_smallest",
@@ -115,7 +125,7 @@ _RATIOS = {
     "gamma",
     "delta",
 }
-_COUNTS = {"ess", "n", "count", "n_sets"}
+_COUNTS = {"ess", "n", "count", "n_sets", "people_linked"}
 
 
 def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:

@@ -61,8 +61,8 @@ def _unanswered(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, 
 
 
 def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
-    """Checks beyond composition, equivalence and the gaps, as they stand."""
+    """Checks beyond composition, equivalence and the gaps; what has no answer stands above."""
     from coopgap.report.content.checks import check_blocks
 
     known = {Check.PHONE_COMPOSITION, Check.PHONE_EQUIVALENCE, *VERSIONS, *BORROWED}
-    return check_blocks(view, [row for row in rows if row.check not in known])
+    return check_blocks(view, [row for row in rows if row.check not in known and row.quantity])

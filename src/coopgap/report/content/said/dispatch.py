@@ -12,6 +12,7 @@ from coopgap.report.content.said.confounding import beside_control, e_values, ex
 from coopgap.report.content.said.missing import bounded, imputed
 from coopgap.report.content.said.phone import with_mode_term
 from coopgap.report.content.said.places import left_out
+from coopgap.report.content.said.reference import among_subsamples, asked_twice
 from coopgap.report.content.said.tipping import detectable, tipping
 from coopgap.report.content.said.with_phone import reached, with_phone
 from coopgap.report.view import View
@@ -42,6 +43,8 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
     Check.PHONE_JOINS_MODE: with_mode_term,
+    Check.PHONE_SUBSAMPLE_REFERENCE: among_subsamples,
+    Check.PHONE_LINKED: asked_twice,
 }
 
 

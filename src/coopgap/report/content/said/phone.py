@@ -1,4 +1,4 @@
-"""Sentences about the phone interviews."""
+"""Sentences about a term for the mode, and about what the phone interviews could confirm."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def beyond_reach(view: View, rows: Sequence[SensitivityRow]) -> str:
         return ""
     margin = next(value for value in declared.values() if value is not None)
     parts = [
-        f"{joined(places)} from a {variant.replace('effect ', 'effect of ')} on"
+        f"{joined(places)} from a {variant.replace('design effect ', 'design effect of ')} on"
         for variant, places in sorted(found.items())
     ]
     return (
