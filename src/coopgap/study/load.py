@@ -12,6 +12,7 @@ from typing import Any
 from coopgap.errors import StudyError
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
+from coopgap.study.multiverse import check_multiverse
 from coopgap.study.parts import read_benchmarks, read_design, read_group, read_phone
 from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
@@ -89,6 +90,7 @@ def load_study(study: str | Path) -> Study:
     _check_regions(models, design)
     for model in models:
         check_fitting(model, design)
+    check_multiverse(models, design, group, variables)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),
