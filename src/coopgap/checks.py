@@ -18,6 +18,7 @@ from coopgap.sensitivity.confounding import e_value_rows, robustness_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.sensitivity.multiverse.rows import multiverse_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
@@ -146,6 +147,15 @@ def _full_checks(
         model_labels(plan, model),
         region=plan.study.design.region,
         zone_labels=plan.survey.zone_labels,
+    )
+    tables.sensitivity += multiverse_rows(
+        plan.survey,
+        plan.study,
+        model.spec,
+        _matched(estimates),
+        model_labels(plan, model),
+        seed=seed,
+        jobs=jobs,
     )
 
 
