@@ -274,6 +274,10 @@ def _gaps(
     score of a person at each row and level.
     """
     x, half = design.x, design.n_cells
+    share = targets * weighted.sum(axis=2)
+    empty = ~(share.sum(axis=1) > 0)
+    # Ones in place of nobody: the fit goes through, and its numbers are left out.
+    weighted = np.where(empty[:, None, None], 1.0, weighted)
     fit = fit_batch(x, weighted, start, design.link)
     params = np.where(fit.converged[:, None], fit.params, start)
     k = x.shape[1]
@@ -282,7 +286,6 @@ def _gaps(
     shape = (*weighted.shape[:2], -1)
     probability = np.exp(at.log_prob).reshape(shape)
     below, above = at.below.reshape(shape), at.above.reshape(shape)
-    share = targets * weighted.sum(axis=2)
     total = share.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         cells = (share[:, :half] + share[:, half:]) / total[:, None]
@@ -311,7 +314,7 @@ def _gaps(
         each = pull.sum(axis=2)
         each = each[:, :half] + each[:, half:]
         own = targets * np.tile(each - (cells * each).sum(axis=1)[:, None], 2) / total[:, None]
-    lost = ~fit.converged | ~(total > 0)
+    lost = ~fit.converged | empty
     return _Gaps(np.where(lost, np.nan, estimate), influence + own[:, :, None])
 
 
