@@ -40,7 +40,7 @@ def sections(view: View, drawn: Sequence[str]) -> list[Section]:
         regions_section(view, drawn),
         compared_section(view, drawn),
         phone_section(view, drawn),
-        checks_section(view),
+        checks_section(view, drawn),
         association_section(view),
         methods_section(view),
         details_section(view),

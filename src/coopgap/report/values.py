@@ -52,11 +52,24 @@ _QUANTITIES: Final[dict[str, str]] = {
     "smallest_margin": "smallest margin that could be confirmed, points",
     "members_lost_share": "members left out",
     "unmatched_share": "people without a counterpart",
+    "median_risk_difference": "median difference, points",
+    "median_superiority": "median chance that a member stands higher",
+    "share_same_sign": "combinations on the same side",
+    "share_significant": "combinations whose interval leaves out no gap",
 }
 
-_POINTS = {"risk_difference", "largest_difference", "smallest_margin", "gap"}
+_POINTS = {
+    "risk_difference",
+    "median_risk_difference",
+    "largest_difference",
+    "smallest_margin",
+    "gap",
+}
 _PERCENT = {
     "superiority",
+    "median_superiority",
+    "share_same_sign",
+    "share_significant",
     "share",
     "prob_above_zero",
     "prob_above_smallest",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.multiverse import multiverse_blocks
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
 from coopgap.report.content.said.dispatch import said
 from coopgap.report.document import Block, Heading, Items, Paragraph, Section, Table
@@ -22,7 +23,7 @@ _LONG = 60
 """Rows of one check that a page still carries; the csv has them all."""
 
 
-def checks_section(view: View) -> Section | None:
+def checks_section(view: View, drawn: Sequence[str] = ()) -> Section | None:
     """Sensitivity besides the phone interviews; None where nothing was checked."""
     rows = [
         row
@@ -30,7 +31,7 @@ def checks_section(view: View) -> Section | None:
         if not row.check.startswith("phone") and row.variant not in (FREED, SHIFT)
     ]
     pooled = pooled_summary(view)
-    blocks = check_blocks(view, [row for row in rows if row.check not in POOLED_CHECKS])
+    blocks = check_blocks(view, [row for row in rows if row.check not in POOLED_CHECKS], drawn)
     if pooled:
         blocks += [
             Heading(text="The model by region", brief=False),
@@ -49,7 +50,9 @@ def checks_section(view: View) -> Section | None:
     return Section(title="Other sensitivity checks", anchor="checks", blocks=(first, *blocks))
 
 
-def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
+def check_blocks(
+    view: View, rows: Sequence[SensitivityRow], drawn: Sequence[str] = ()
+) -> list[Block]:
     """A heading and a table a check, in the order of the vocabulary."""
     order = {check: number for number, check in enumerate(Check)}
     blocks: list[Block] = []
@@ -60,7 +63,10 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         sentences = said(view, mine)
         blocks += [Items(items=sentences, brief=False)] if sentences else []
         blocks += _verdicts(mine)
-        blocks += [_table(view, answered)] if answered else []
+        if check == Check.MULTIVERSE:
+            blocks += multiverse_blocks(view, answered, drawn)
+        elif answered:
+            blocks.append(_table(view, answered))
         blocks += [
             Paragraph(
                 lead=f"{view.label(row.outcome)}{f', {row.variant}' if row.variant else ''}.",

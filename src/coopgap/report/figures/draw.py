@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from coopgap.estimate import BalanceRow
 from coopgap.report.figures.canvas import Drawing
 from coopgap.report.figures.gaps import forest, regions
+from coopgap.report.figures.multiverse import curve
 from coopgap.report.figures.people import balance, phone, shares
 from coopgap.report.figures.predictive import predictive
 from coopgap.report.view import View
@@ -28,6 +29,7 @@ def _attempts(view: View) -> Iterator[Drawing | None]:
         if (model in pooled) or not pooled:
             yield regions(view, model, outcome, rows)
         yield predictive(view, model, outcome)
+        yield curve(view, model, outcome)
     for model, also in _distinct(view):
         yield balance(view, model, [row for row in view.balance if row.model == model], also)
     yield phone(view, view.sensitivity)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 import zlib
 
-__all__ = ["PHONE", "balance_name", "forest_name", "predictive_name", "region_name", "shares_name"]
+__all__ = [
+    "PHONE",
+    "balance_name",
+    "forest_name",
+    "multiverse_name",
+    "predictive_name",
+    "region_name",
+    "shares_name",
+]
 
 PHONE = "phone_check"
 
@@ -36,6 +44,11 @@ def region_name(model: str) -> str:
 def predictive_name(model: str) -> str:
     """Shares observed against shares that the hierarchical model predicts."""
     return f"predictive_{_slug(model)}"
+
+
+def multiverse_name(model: str) -> str:
+    """Estimates of every combination of choices."""
+    return f"multiverse_{_slug(model)}"
 
 
 def balance_name(model: str) -> str:

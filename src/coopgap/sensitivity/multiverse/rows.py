@@ -154,20 +154,26 @@ def _together(
     own, shuffled = joint_statistics(studentised[0], df), joint_statistics(studentised[1:], df)
     p_values = joint_p_values(own, shuffled)
     median = float(np.median([estimate for _, estimate in inside]))
-    scheme_note = _scheme_note(scheme, len(inside), fitted)
+    note = _listed_note(listed, rows)
+    if len(inside) < len(fitted):
+        note += f" Rows together are over {len(inside)} of them: {_why(fitted)}"
     yield _row(
         labels,
         TOGETHER,
         f"median_{contrast.quantity}",
         {"estimate": median, "p_value": float(p_values.median)},
-        " ".join([_listed_note(listed, rows), *scheme_note]),
+        note,
     )
     for quantity, share, p_value in (
         ("share_same_sign", own.same_sign, p_values.same_sign),
         ("share_significant", own.significant, p_values.significant),
     ):
         yield _row(
-            labels, TOGETHER, quantity, {"estimate": float(share), "p_value": float(p_value)}, ""
+            labels,
+            TOGETHER,
+            quantity,
+            {"estimate": float(share), "p_value": float(p_value)},
+            _scheme_note(scheme),
         )
 
 
@@ -182,16 +188,16 @@ def _listed_note(listed: Specifications, rows: Sequence[SensitivityRow]) -> str:
     )
 
 
-def _scheme_note(scheme: Scheme, n_inside: int, fitted: Sequence[Fitted]) -> Iterator[str]:
+def _scheme_note(scheme: Scheme) -> str:
     within = ", ".join(scheme.within) or "the survey"
-    yield (
+    zones = "Zones are not held; each" if scheme.has_zones else "Each"
+    clustered = " clustered on zone" if scheme.has_zones else ""
+    return (
         f"p-values over {scheme.n_shuffles} shuffles of membership within {within}, the same for "
         f"every specification: given these, who is a member is taken as exchangeable. "
-        f"{100 * scheme.free_share:.0f} % of the people can change places. Zones are not held; "
-        "each gap is compared over its standard error clustered on zone."
+        f"{100 * scheme.free_share:.0f} % of the people can change places. {zones} "
+        f"gap is compared over its standard error{clustered}."
     )
-    if n_inside < len(fitted):
-        yield f"Rows together are over {n_inside} specifications: {_why(fitted)}"
 
 
 def _why(fitted: Sequence[Fitted]) -> str:

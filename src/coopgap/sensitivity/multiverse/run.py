@@ -55,6 +55,9 @@ class Scheme:
         Shape (n,): people of one cell may change places.
     within
         Variables that the cells are of.
+    has_zones
+        Whether people are clustered. Zones are not cells: gaps are compared over their standard
+        errors, which hold the zones, as a studentised permutation test does.
     seed, n_shuffles
         The same for every specification.
     """
@@ -62,6 +65,7 @@ class Scheme:
     member: BoolArray
     cell: IntArray
     within: tuple[str, ...]
+    has_zones: bool
     seed: int
     n_shuffles: int
 
@@ -110,7 +114,10 @@ def make_scheme(
 ) -> Scheme:
     """Shuffle within region and within the cells of what the model itself adjusts for.
 
-    The groups then differ in those covariates in every shuffle as they do in the survey.
+    The groups then differ in those covariates in every shuffle as they do in the survey, and what
+    is tested is that membership says nothing of the answers given these. Phone interviews stay
+    apart. Membership that clusters by zone beyond these cells is not exchangeable; the standard
+    errors that gaps are compared over allow for it (Chung & Romano 2013, Annals of Statistics 41).
     """
     region = () if study.design.region is None else (study.design.region,)
     names = tuple(dict.fromkeys((*region, *spec.matching.on, *spec.covariates)))
@@ -120,6 +127,7 @@ def make_scheme(
         member=survey.member,
         cell=group_codes(codes)[1],
         within=names,
+        has_zones=survey.zone is not None,
         seed=int.from_bytes(own),
         n_shuffles=n_shuffles,
     )

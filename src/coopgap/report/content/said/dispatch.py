@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.multiverse import many_choices
 from coopgap.report.content.said.places import left_out
 from coopgap.report.view import View
 from coopgap.vocabulary import Check
@@ -18,6 +19,7 @@ type Said = Callable[[View, Sequence[SensitivityRow]], Sequence[str]]
 _SAID: Final[Mapping[str, Said]] = {
     Check.LEAVE_ONE_REGION: left_out,
     Check.LEAVE_ONE_ZONE: left_out,
+    Check.MULTIVERSE: many_choices,
 }
 
 
