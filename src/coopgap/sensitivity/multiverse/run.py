@@ -214,7 +214,10 @@ def _fit_part(
     def shuffles(index: IntArray) -> Iterator[BoolArray]:
         return (np.unpackbits(bits, count=size).astype(np.bool_)[index] for bits in packed)
 
-    return [_fit(one, rows, shuffles, contrast, known) for one, rows in part]
+    return [
+        _fit(one, rows, shuffles, contrast, known, n_shuffles=scheme.n_shuffles)
+        for one, rows in part
+    ]
 
 
 def _fit(
@@ -223,9 +226,13 @@ def _fit(
     shuffles: Callable[[IntArray], Iterator[BoolArray]],
     contrast: Contrast,
     known: dict[bytes, FloatArray | None],
+    *,
+    n_shuffles: int,
 ) -> Fitted:
     estimate = _estimate(one, rows)
     reason = _not_shuffled(one, estimate)
+    if not reason and not n_shuffles:
+        reason = "no shuffles were asked for"
     if reason:
         return Fitted(specification=one, estimate=estimate, reason=reason)
     try:
