@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from coopgap.errors import StudyError
+from coopgap.study.choices import Coding, ModeHandlingName, Multiverse, RegionName
 from coopgap.study.section import Section
 from coopgap.study.spec import (
-    Coding,
     Design,
     Group,
     LinkName,
     MatchingMethod,
-    ModeHandlingName,
     ModelSpec,
-    Multiverse,
     PopulationName,
-    RegionName,
     Variable,
 )
 

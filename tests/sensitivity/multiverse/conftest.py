@@ -6,17 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.study.spec import (
-    Coding,
-    Design,
-    Group,
-    Matching,
-    Mode,
-    ModelSpec,
-    Multiverse,
-    Study,
-    Variable,
-)
+from coopgap.study.choices import Coding, Multiverse
+from coopgap.study.spec import Design, Group, Matching, Mode, ModelSpec, Study, Variable
 from coopgap.survey.records import Survey
 
 LEVELS = {"y": ("low", "middle", "high"), "age": ("a", "b", "c"), "sex": ("f", "m")}

@@ -16,8 +16,8 @@ from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.multiverse.rows import TOGETHER, multiverse_rows
 from coopgap.sensitivity.multiverse.run import fit_specifications, make_scheme, rows_for
 from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.study.choices import Coding, Multiverse
 from coopgap.study.load import load_study
-from coopgap.study.spec import Coding, Multiverse
 from coopgap.tables import model_labels
 from coopgap.vocabulary import Check, Population, Quantity, Verdict
 

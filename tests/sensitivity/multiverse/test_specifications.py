@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 
 from coopgap.sensitivity.multiverse.specifications import choices_of, specifications
+from coopgap.study.choices import Multiverse
 from coopgap.study.load import load_study
-from coopgap.study.spec import Matching, Multiverse
+from coopgap.study.spec import Matching
 
 
 def listed(make_study, **axes):
