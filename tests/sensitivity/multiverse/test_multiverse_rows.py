@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from statistics import median
@@ -254,3 +255,21 @@ def test_of_two_levels_superiority_is_half_plus_half_the_difference(make_study, 
     difference, chance = found[Quantity.RISK_DIFFERENCE], found[Quantity.SUPERIORITY]
     assert chance.estimate == pytest.approx(0.5 + difference.estimate / 2, rel=1e-12)
     assert chance.std_error == pytest.approx(difference.std_error / 2, rel=1e-9)
+
+
+@pytest.mark.skipif("COOPGAP_UGANDA" not in os.environ, reason="needs COOPGAP_UGANDA")
+def test_a_real_survey_has_its_declared_gap_among_the_specifications():
+    plan = make_plan("uganda_dairy", os.environ["COOPGAP_UGANDA"], ["food_insecurity"])
+    (model,) = plan.models
+    declared, labels = matched_estimate(model.sample), model_labels(plan, model)
+    rows = multiverse_rows(
+        plan.survey, plan.study, model.spec, declared, labels, seed=1, jobs=1, n_shuffles=9
+    )
+    own = next(one for one in specifications(plan.study, model.spec).listed if one.is_declared)
+    row = next(row for row in rows if row.variant == own.name)
+    gap = next(i for c, i in declared.intervals.items() if c.quantity == Quantity.RISK_DIFFERENCE)
+    assert (row.estimate, row.lower, row.upper) == (gap.estimate, gap.lower, gap.upper)
+    assert row.verdict == Verdict.HOLDS
+    single = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE]
+    assert len(single) == 24
+    assert all(row.estimate is not None for row in single)

@@ -191,7 +191,7 @@ def _listed_note(listed: Specifications, rows: Sequence[SensitivityRow]) -> str:
 def _scheme_note(scheme: Scheme) -> str:
     within = ", ".join(scheme.within) or "the survey"
     zones = "Zones are not held; each" if scheme.has_zones else "Each"
-    clustered = " clustered on zone" if scheme.has_zones else ""
+    clustered = ", CR1 clustered on zone" if scheme.has_zones else ""
     return (
         f"p-values over {scheme.n_shuffles} shuffles of membership within {within}, the same for "
         f"every specification: given these, who is a member is taken as exchangeable. "
