@@ -27,6 +27,7 @@ from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.sensitivity.missing.imputation_rows import imputation_rows
+from coopgap.sensitivity.multiverse.rows import multiverse_rows
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.linked import linked_rows
 from coopgap.sensitivity.phone.mode_term import mode_rows
@@ -178,6 +179,15 @@ def _full_checks(
         model_labels(plan, model),
         region=plan.study.design.region,
         zone_labels=plan.survey.zone_labels,
+    )
+    tables.sensitivity += multiverse_rows(
+        plan.survey,
+        plan.study,
+        model.spec,
+        _matched(estimates),
+        model_labels(plan, model),
+        seed=seed,
+        jobs=jobs,
     )
     imputed, settled = imputation_rows(
         plan.survey,

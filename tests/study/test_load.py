@@ -536,7 +536,7 @@ MODEL_ERRORS = {
     "unknown key, with the nearest": (
         {COVARIATES: f"{COVARIATES}\npopulations = 1"},
         "trust.toml: unknown key populations; allowed: outcome, covariates, link, population, "
-        "free, std_errors, fixed, intervals, matching, hierarchical, variant; "
+        "free, std_errors, fixed, intervals, matching, hierarchical, variant, multiverse; "
         "did you mean population?",
     ),
     "no outcome": ({'outcome = "trust"\n': ""}, "trust.toml: outcome: is absent; give a text"),
@@ -689,11 +689,6 @@ MODEL_ERRORS = {
     "a matching about nothing": (
         {METHOD: 'method = "nearest"\n', COVARIATES: "covariates = []", ON: "on = []"},
         "trust.toml: matching.on: is absent or empty; give the variables to match on",
-    ),
-    "multiverse": (
-        {"[hierarchical]\n": '[multiverse]\nlink = ["logit", "probit"]\n'},
-        "trust.toml: multiverse: is not available in this version; "
-        "declare single choices as [[variant]]",
     ),
     "zones that are no flag": (
         {"[hierarchical]\n": '[hierarchical]\nzones = "yes"\n'},

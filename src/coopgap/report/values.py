@@ -80,10 +80,15 @@ _QUANTITIES: Final[dict[str, str]] = {
     "bhapkar": "Bhapkar χ²",
     "homogeneity": "test of equal shares",
     "homogeneity_f": "F of equal shares",
+    "median_risk_difference": "median difference, points",
+    "median_superiority": "median chance that a member stands higher",
+    "share_same_sign": "combinations on the same side",
+    "share_significant": "combinations whose interval leaves out no gap",
 }
 
 _POINTS = {
     "risk_difference",
+    "median_risk_difference",
     "largest_difference",
     "smallest_margin",
     "smallest_detectable",
@@ -93,6 +98,9 @@ _POINTS = {
 }
 _PERCENT = {
     "superiority",
+    "median_superiority",
+    "share_same_sign",
+    "share_significant",
     "phone_superiority",
     "share",
     "prob_above_zero",

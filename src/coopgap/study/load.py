@@ -13,6 +13,7 @@ from coopgap.errors import StudyError
 from coopgap.study.benchmarks import read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
+from coopgap.study.multiverse import check_multiverse
 from coopgap.study.parts import (
     read_design,
     read_group,
@@ -96,6 +97,7 @@ def load_study(study: str | Path) -> Study:
     _check_regions(models, design)
     for model in models:
         check_fitting(model, design)
+    check_multiverse(models, design, group, variables)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),

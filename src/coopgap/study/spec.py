@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from coopgap.study.choices import Multiverse
 
 __all__ = [
     "Benchmark",
@@ -284,6 +287,7 @@ class ModelSpec:
     hierarchical: Hierarchical | None = None
     fitting: Fitting = field(default_factory=Fitting)
     variants: tuple[Variant, ...] = ()
+    multiverse: Multiverse | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from coopgap.estimate import SensitivityRow
 from coopgap.report.benchmarks import is_benchmark
 from coopgap.report.content.benchmarks import benchmark_blocks
+from coopgap.report.content.multiverse import multiverse_blocks
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
 from coopgap.report.content.said.dispatch import said
 from coopgap.report.content.said.places import INFLUENCE, most_moving
@@ -68,7 +69,10 @@ def check_blocks(
         blocks.append(Heading(text=CHECKS.get(check, readable(check)), brief=bool(sentences)))
         blocks += [Items(items=sentences)] if sentences else []
         blocks += _verdicts(mine)
-        blocks += [_table(view, answered)] if answered else []
+        if check == Check.MULTIVERSE:
+            blocks += multiverse_blocks(view, answered, drawn)
+        elif answered:
+            blocks.append(_table(view, answered))
         blocks += benchmark_blocks(view, mine, drawn)
         blocks += [
             Paragraph(

@@ -11,6 +11,7 @@ __all__ = [
     "balance_name",
     "confounder_name",
     "forest_name",
+    "multiverse_name",
     "predictive_name",
     "region_name",
     "shares_name",
@@ -46,6 +47,11 @@ def region_name(model: str) -> str:
 def predictive_name(model: str) -> str:
     """Shares observed against shares that the hierarchical model predicts."""
     return f"predictive_{_slug(model)}"
+
+
+def multiverse_name(model: str) -> str:
+    """Estimates of every combination of choices."""
+    return f"multiverse_{_slug(model)}"
 
 
 def balance_name(model: str) -> str:

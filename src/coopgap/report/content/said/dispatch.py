@@ -10,6 +10,7 @@ from coopgap.report.content.said.again import headlines, under_design_effects, v
 from coopgap.report.content.said.borrowed import mixture, power_prior
 from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
 from coopgap.report.content.said.missing import bounded, imputed
+from coopgap.report.content.said.multiverse import many_choices
 from coopgap.report.content.said.phone import with_mode_term
 from coopgap.report.content.said.places import left_out
 from coopgap.report.content.said.reference import among_subsamples, asked_twice
@@ -45,6 +46,7 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.PHONE_JOINS_MODE: with_mode_term,
     Check.PHONE_SUBSAMPLE_REFERENCE: among_subsamples,
     Check.PHONE_LINKED: asked_twice,
+    Check.MULTIVERSE: many_choices,
 }
 
 
