@@ -9,7 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.checks import check_model, matched_model
+from coopgap.checks.asked import asked
+from coopgap.checks.full import full_checks
+from coopgap.checks.quick import quick_checks
 from coopgap.domains import domains
 from coopgap.estimate import (
     BalanceRow,
@@ -85,8 +87,11 @@ def execute(
             estimates = _families(tables, plan, model)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
-            check_model(tables, plan, model, estimates, checks=checks, seed=seed, jobs=jobs)
-        matched.append(matched_model(plan, model, estimates))
+            one = asked(plan, model, estimates, seed=seed, jobs=jobs)
+            quick_checks(tables, one)
+            if checks == "full":
+                full_checks(tables, one)
+        matched.append(MatchedModel(labels=one.labels, sample=model.sample, estimate=one.matched))
     tables.sensitivity += control_rows(
         matched, control_models(plan.study), plan.study.negative_control
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.benchmarks import is_benchmark
-from coopgap.report.content.benchmarks import benchmark_blocks
+from coopgap.report.confounders import is_benchmark
+from coopgap.report.content.confounders import benchmark_blocks
 from coopgap.report.content.multiverse import multiverse_blocks
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
 from coopgap.report.content.said.dispatch import said

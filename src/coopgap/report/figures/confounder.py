@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coopgap.report.benchmarks import Benchmarks, benchmarks_of
+from coopgap.report.confounders import Benchmarks, benchmarks_of
 from coopgap.report.figures.canvas import FIRST, INK, LINE, SECOND, SOFT, Drawing, titled
 from coopgap.report.figures.names import confounder_name
 from coopgap.report.values import points

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.benchmarks import Benchmarks, benchmarks_of
+from coopgap.report.confounders import Benchmarks, benchmarks_of
 from coopgap.report.values import estimate_words, p_value, percent, ratio
 from coopgap.report.view import View
 from coopgap.report.words import category_words, joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.benchmarks import Benchmark, Benchmarks, benchmarks_of, is_benchmark
+from coopgap.report.confounders import Benchmark, Benchmarks, benchmarks_of, is_benchmark
 from coopgap.report.document import Block, Figure, Table
 from coopgap.report.figures.names import confounder_name
 from coopgap.report.values import DASH, estimate_words, percent
