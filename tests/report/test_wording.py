@@ -28,7 +28,9 @@ NAMED = {
     "Journal of Causal Inference",
     "Improved estimation in cumulative link models",
     "an improved R-hat",
+    "Nonparametric bounds on treatment effects",
     "Social Benefits to Cooperative Members",
+    "the section on social benefits",
 }
 
 
@@ -131,6 +133,18 @@ def test_texts_and_names_of_the_package():
         for tree in [ast.parse(path.read_text(encoding="utf-8"))]
         for text in (*literals(tree), *names(tree))
         if words(text, NAMED)
+    ]
+    assert found == []
+
+
+def test_comments_docstrings_and_the_pages_beside_the_code():
+    rule = SOURCE / "report" / "wording.py"
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    found = [
+        (path.name, word)
+        for path in (*sorted(SOURCE.rglob("*.py")), *pages)
+        if path != rule
+        for word in causal_language(path.read_text(encoding="utf-8"), NAMED)
     ]
     assert found == []
 

@@ -51,13 +51,23 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
 
 
 def _unanswered(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
-    found: dict[str, list[str]] = {}
+    """A check a line with the reason, and the outcomes where it is not all of them."""
+    found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.estimate is None and not row.quantity and row.note and not is_version(row):
-            found.setdefault(
-                f"{verdict_words(row.verdict).capitalize()}. {own_note(row)}", []
-            ).append(f"{CHECKS.get(row.check, row.check)} ({view.label(row.outcome)})")
-    return tuple((text, "; ".join(where) + ".") for text, where in found.items())
+            reason = f"{verdict_words(row.verdict).capitalize()}. {own_note(row)}"
+            found.setdefault((row.check, reason), []).append(row.outcome)
+    every = len({row.outcome for row in rows})
+    return tuple(
+        (f"{CHECKS.get(check, check)}.", f"{reason}{_where(view, outcomes, every)}")
+        for (check, reason), outcomes in found.items()
+    )
+
+
+def _where(view: View, outcomes: Sequence[str], every: int) -> str:
+    if len(outcomes) == every:
+        return ""
+    return f" ({'; '.join(view.label(outcome) for outcome in outcomes)})"
 
 
 def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:

@@ -69,7 +69,7 @@ def is_version(row: SensitivityRow) -> bool:
 
 
 def gap_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
-    """A table an estimator, what the mode term did in words, and why a version has no number."""
+    """Each check in words, a table an estimator, and why a version has no number."""
     mine = [row for row in rows if row.check in VERSIONS]
     pooled = [row for row in mine if row.family == Family.HIERARCHICAL]
     mode = [row for row in mine if row.check == Check.PHONE_JOINS_MODE and row not in pooled]
@@ -80,11 +80,11 @@ def gap_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
             blocks.append(_table(view, found, kind))
     if not blocks:
         return []
-    told = said(view, [row for row in mine if row.check == Check.PHONE_JOINS_MODE])
+    told = [said(view, [row for row in mine if row.check == check]) for check in VERSIONS]
     silent = tuple(_without_number(view, mine))
     return [
         Heading(text="What would the gap be with them?"),
-        *([Items(items=told)] if told else []),
+        *(Items(items=items) for items in told if items),
         *blocks,
         *([Items(items=silent, brief=False)] if silent else []),
     ]

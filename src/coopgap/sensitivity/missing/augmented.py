@@ -34,7 +34,7 @@ class Augmented(NamedTuple):
 class Fitted(NamedTuple):
     """Estimates (p,) with their information (p, p), in parameters of order one.
 
-    `back`, shape (p, p), leads to natural parameters: for the cumulative model slopes, then
+    `back`, shape (p, p), gives natural parameters: for the cumulative model slopes, then
     thresholds; for the multinomial one a row (intercept, slopes) for each level but the first.
     """
 
