@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,10 @@ import pytest
 
 import coopgap
 from coopgap.estimate import GAP_KEY, TABLES, columns
+from coopgap.report.content.pooled_checks import POOLED_CHECKS
+from coopgap.report.content.said.dispatch import said
+from coopgap.report.page import html_page
+from coopgap.report.view import make_view
 from coopgap.survey.example import make_example
 from coopgap.vocabulary import (
     Check,
@@ -251,6 +256,23 @@ def test_full_checks_refit_the_hierarchical_model():
         "no zones, minus declared",
     ]
     assert parts.loc["as declared", "estimate"] < 0
+    assert_every_check_is_there_and_told(run)
+
+
+def assert_every_check_is_there_and_told(run):
+    """Each check of the vocabulary has rows, and the report a sentence or the reason for none."""
+    assert set(run.sensitivity["check"]) == {str(check) for check in Check}
+    view = make_view(run.frames, run.study, run.meta)
+    page = unescape(html_page(view, {}))
+    for check in Check:
+        mine = [row for row in view.sensitivity if row.check == check]
+        sentences = [text for _, text in said(view, mine)]
+        reasons = [row.note for row in mine if not row.quantity]
+        if check in (*POOLED_CHECKS, Check.PHONE_EQUIVALENCE):
+            continue  # told by sections of their own, which tests of the report hold
+        assert sentences or reasons, check
+        assert all(text in page for text in sentences), check
+        assert sentences or any(reason in page for reason in reasons), check
 
 
 def test_full_checks_place_the_phone_answers_among_subsamples():

@@ -29,6 +29,7 @@ def run(
     seed: int = 20200131,
     draws: int | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
     reuse: str | Path | None = None,
 ) -> Run:
     """Estimate every gap a study asks for.
@@ -49,6 +50,8 @@ def run(
         Posterior draws a chain, for every hierarchical model; the model files' own if absent.
     jobs
         Processes; the machine's cores if absent.
+    scheduler
+        Address of a Dask scheduler on which multiverses are fitted, in place of processes here.
     reuse
         A saved run whose draws stand in for sampling where nothing that decides them changed.
 
@@ -74,4 +77,12 @@ def run(
 
     plan = make_plan(study, data, only)
     kept = None if reuse is None else Path(reuse) / DRAWS_FOLDER
-    return execute(plan, checks=checks, seed=seed, draws=draws, jobs=jobs, reuse=kept)
+    return execute(
+        plan,
+        checks=checks,
+        seed=seed,
+        draws=draws,
+        jobs=jobs,
+        scheduler=scheduler,
+        reuse=kept,
+    )

@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=at_least(1), metavar="N", help="processes (default: cores)")
     parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask scheduler for multiverses, in their place"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="read, validate, show the plan; fit nothing"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -91,6 +94,7 @@ def _dry_run(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace) -> int:
     from coopgap.atomic import check_target
     from coopgap.bayes.store import DRAWS_FOLDER
+    from coopgap.executor import executor
     from coopgap.pipeline import execute
     from coopgap.plan import make_plan
     from coopgap.progress import progress
@@ -101,12 +105,16 @@ def _fit(args: argparse.Namespace) -> int:
         plan = make_plan(*plan_args)
         target = Path(args.out) if args.out else Path("reports") / plan.study.name
         check_target(target)
+        if args.scheduler is not None:
+            with executor(scheduler=args.scheduler):
+                pass
         run = execute(
             plan,
             checks=args.checks,
             seed=args.seed,
             draws=args.draws,
             jobs=args.jobs,
+            scheduler=args.scheduler,
             reuse=target / DRAWS_FOLDER,
             notify=notify,
         )

@@ -35,7 +35,7 @@ from coopgap.sensitivity.hierarchical import (
     prior_rows,
     scaling_rows,
 )
-from coopgap.sensitivity.phone.data import PhoneData, why_not
+from coopgap.sensitivity.phone.data import PhoneData, truthful, why_not
 from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
 from coopgap.study.spec import Hierarchical
 from coopgap.survey.complete import complete_rows
@@ -273,7 +273,8 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
     }
     tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
     if called:
-        tables.sensitivity += phone_refit_rows(called, fits, fit, data, labels)
+        rows = phone_refit_rows(called, fits, fit, data, labels)
+        tables.sensitivity += truthful(rows, data)
 
 
 def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneData, list[PhoneRefit]]:

@@ -57,9 +57,10 @@ def run_meta(
         "checks": checks,
         "seed": seed,
         "n_read": survey.n_read,
-        "n_member": int(survey.member.sum()),
+        "n_member": int((survey.member & ~survey.phone).sum()),
         "n_comparison": int((~survey.member & ~survey.phone).sum()),
         "n_phone": int(survey.phone.sum()),
+        "n_phone_member": int((survey.member & survey.phone).sum()),
         "dropped": [{"reason": drop.reason, "count": drop.count} for drop in survey.dropped],
         "models": [_model_meta(model, draws) for model in plan.models],
         "versions": {

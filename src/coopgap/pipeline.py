@@ -52,6 +52,7 @@ def execute(
     seed: int = 0,
     draws: int | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
     reuse: Path | None = None,
     notify: Notify = silent,
 ) -> Run:
@@ -69,6 +70,8 @@ def execute(
         Posterior draws a chain instead of the model files' own.
     jobs
         Processes.
+    scheduler
+        Address of a Dask scheduler for multiverses, in their place.
     reuse
         A folder of draws that an earlier run kept.
     notify
@@ -87,7 +90,7 @@ def execute(
             estimates = _families(tables, plan, model)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
-            one = asked(plan, model, estimates, seed=seed, jobs=jobs)
+            one = asked(plan, model, estimates, seed=seed, jobs=jobs, scheduler=scheduler)
             quick_checks(tables, one)
             if checks == "full":
                 full_checks(tables, one)

@@ -36,6 +36,8 @@ class Asked:
         Seed of everything random.
     jobs
         Processes of checks that repeat the fit many times; the cores if None.
+    scheduler
+        Address of a Dask scheduler in their place.
     """
 
     plan: Plan
@@ -46,6 +48,7 @@ class Asked:
     labels: Labels
     seed: int
     jobs: int | None = None
+    scheduler: str | None = None
 
     @property
     def keys(self) -> Keys:
@@ -76,6 +79,7 @@ def asked(
     *,
     seed: int,
     jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> Asked:
     """Everything the checks of a model need.
 
@@ -85,7 +89,7 @@ def asked(
         What is run.
     estimates
         The model's families.
-    seed, jobs
+    seed, jobs, scheduler
         As asked for.
     """
     phone = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
@@ -98,4 +102,5 @@ def asked(
         labels=model_labels(plan, model),
         seed=seed,
         jobs=jobs,
+        scheduler=scheduler,
     )

@@ -10,6 +10,7 @@ from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.missing.imputation_rows import imputation_rows
 from coopgap.sensitivity.multiverse.rows import multiverse_rows
+from coopgap.sensitivity.phone.data import truthful
 from coopgap.sensitivity.phone.reference import reference_rows
 from coopgap.sensitivity.phone.rows import borrowed_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
@@ -40,8 +41,9 @@ def full_checks(tables: Tables, one: Asked) -> None:
 def _phone(tables: Tables, one: Asked) -> None:
     """The phone answers among in-person subsamples, and borrowed in part."""
     region = one.plan.study.design.region
-    tables.sensitivity += reference_rows(one.phone, one.spec.covariates, region, one.keys, one.seed)
-    tables.sensitivity += borrowed_rows(one.phone, one.spec, one.labels.source)
+    rows = reference_rows(one.phone, one.spec.covariates, region, one.keys, one.seed)
+    rows += borrowed_rows(one.phone, one.spec, one.labels.source)
+    tables.sensitivity += truthful(rows, one.phone)
 
 
 def _again(tables: Tables, one: Asked) -> None:
@@ -65,4 +67,5 @@ def _again(tables: Tables, one: Asked) -> None:
         one.labels,
         seed=one.seed,
         jobs=one.jobs,
+        scheduler=one.scheduler,
     )

@@ -18,6 +18,7 @@ from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
+from coopgap.sensitivity.phone.data import truthful
 from coopgap.sensitivity.phone.linked import linked_rows
 from coopgap.sensitivity.phone.mode_term import mode_rows
 from coopgap.sensitivity.phone.rows import phone_rows
@@ -83,8 +84,9 @@ def _variants(tables: Tables, one: Asked) -> None:
 def _phone(tables: Tables, one: Asked) -> None:
     """Who was reached by phone, whether they answer alike, and the gap with them."""
     survey, study, source = one.plan.survey, one.plan.study, one.labels.source
-    tables.sensitivity += phone_rows(one.phone, one.spec, study, source)
-    tables.sensitivity += mode_rows(one.phone, one.sample, one.matched, one.labels)
+    rows = phone_rows(one.phone, one.spec, study, source)
+    rows += mode_rows(one.phone, one.sample, one.matched, one.labels)
+    tables.sensitivity += truthful(rows, one.phone)
     tables.sensitivity += linked_rows(survey, study, one.spec, one.rows, source)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from dataclasses import replace
 from statistics import median
 
@@ -138,6 +139,28 @@ def test_rows_are_the_same_with_any_number_of_processes(make_study, make_survey,
             theirs.verdict,
             theirs.note,
         )
+
+
+def test_a_dask_cluster_gives_the_same_gaps(make_study, make_survey, wide):
+    distributed = pytest.importorskip("distributed")
+    study, spec = make_study(replace(wide, link=("logit",), region=("strata",)))
+    survey = make_survey(np.random.default_rng(2), zones=60)
+    listed = specifications(study, spec)
+    scheme = make_scheme(survey, study, spec, 7, 5)
+    with (
+        warnings.catch_warnings(action="ignore"),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+    ):
+        there = fit_specifications(
+            survey, study, listed, scheme, scheduler=cluster.scheduler_address
+        )
+    here = fit_specifications(survey, study, listed, scheme, jobs=1)
+    for mine, theirs in zip(here, there, strict=True):
+        assert mine.specification == theirs.specification
+        # Another process may round sums another way.
+        assert mine.studentised == pytest.approx(theirs.studentised, rel=1e-9)
 
 
 def test_the_order_of_the_list_changes_nothing(make_study, make_survey, wide):

@@ -8,7 +8,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.content.phone_alike import ALIKE, alike_blocks, margin_blocks
 from coopgap.report.content.phone_borrowed import BORROWED, borrowed_blocks
 from coopgap.report.content.phone_gaps import VERSIONS, gap_blocks, is_version
-from coopgap.report.content.phone_note import PHONE_LIMITS, own_note
+from coopgap.report.content.phone_note import own_note, phone_limits
 from coopgap.report.content.phone_reached import reached_blocks
 from coopgap.report.document import Block, Figure, Heading, Items, Paragraph, Section
 from coopgap.report.figures.names import PHONE
@@ -24,7 +24,7 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
     rows = [row for row in view.sensitivity if row.check.startswith("phone")]
     if not rows:
         return None
-    blocks: list[Block] = [Paragraph(lead="Limits.", text=PHONE_LIMITS)]
+    blocks: list[Block] = [Paragraph(lead="Limits.", text=phone_limits(view))]
     unanswered = _unanswered(view, rows)
     blocks += [Items(items=unanswered)] if unanswered else []
     alike = [row for row in rows if row.check == Check.PHONE_EQUIVALENCE and row.quantity in ALIKE]

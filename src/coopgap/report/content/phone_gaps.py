@@ -48,10 +48,10 @@ _BALANCED = _Kind(
 _MATCHED = _Kind(
     caption="The same with both modes in the matched regression and a term for the mode, in points",
     note=(
-        f"{_SAME}Standardised over the same members, as asked in person. No members were called: "
-        "the term takes up the level of the phone answers, so that they inform the gap only "
-        "through the covariates and, with one term for all thresholds, through the distances "
-        "between them. In brackets: 95 % confidence interval."
+        f"{_SAME}Standardised over the same members, as asked in person. No member's answer by "
+        "phone enters: the term takes up the level of the phone answers, so that they inform the "
+        "gap only through the covariates and, with one term for all thresholds, through the "
+        "distances between them. In brackets: 95 % confidence interval."
     ),
 )
 _POOLED = _Kind(

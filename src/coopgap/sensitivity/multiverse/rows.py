@@ -49,6 +49,7 @@ def multiverse_rows(
     *,
     seed: int,
     jobs: int | None = None,
+    scheduler: str | None = None,
     n_shuffles: int = SHUFFLES,
 ) -> list[SensitivityRow]:
     """Every specification of one model's multiverse, and what they say together.
@@ -63,8 +64,8 @@ def multiverse_rows(
         Model, outcome and source.
     seed
         The same seed gives the same rows, whatever `jobs`.
-    jobs
-        Processes.
+    jobs, scheduler
+        Processes, or the Dask scheduler in their place.
     n_shuffles
         Shuffles of membership.
 
@@ -84,7 +85,7 @@ def multiverse_rows(
         reason = f"The multiverse has {len(listed.listed)} specification; two are needed."
         return unanswered([Check.MULTIVERSE], keys, Verdict.NOT_APPLICABLE, reason)
     scheme = make_scheme(survey, study, spec, seed, n_shuffles)
-    fitted = fit_specifications(survey, study, listed, scheme, jobs=jobs)
+    fitted = fit_specifications(survey, study, listed, scheme, jobs=jobs, scheduler=scheduler)
     contrast = common_contrast([_levels(study, one.specification) for one in fitted])
     rows = [
         replace(

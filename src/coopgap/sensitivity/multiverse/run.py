@@ -153,6 +153,7 @@ def fit_specifications(
     scheme: Scheme,
     *,
     jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> tuple[Fitted, ...]:
     """Fit a list of specifications.
 
@@ -166,6 +167,8 @@ def fit_specifications(
         From `make_scheme`.
     jobs
         Processes; the results are the same with any number.
+    scheduler
+        Address of a Dask scheduler in their place.
 
     Returns
     -------
@@ -182,8 +185,8 @@ def fit_specifications(
         (tuple((listed.listed[at], rows[at]) for at in places), scheme, contrast)
         for places in tasks.values()
     ]
-    if cores(jobs) > 1 and len(rows) > _FEW:
-        with executor(min(cores(jobs), len(parts))) as pool:
+    if scheduler is not None or (cores(jobs) > 1 and len(rows) > _FEW):
+        with executor(min(cores(jobs), len(parts)), scheduler) as pool:
             done = [one.result() for one in [pool.submit(_fit_part, *part) for part in parts]]
     else:
         done = [_fit_part(*part) for part in parts]

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, IntArray
+from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import contrasts
 from coopgap.sensitivity.keys import is_small
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Verdict
 
-__all__ = ["LIMITS", "PhoneData", "small_categories", "stack", "why_not", "with_mode"]
+__all__ = [
+    "LIMITS",
+    "MEMBERS_ASIDE",
+    "PhoneData",
+    "small_categories",
+    "stack",
+    "truthful",
+    "why_not",
+    "with_mode",
+]
 
 LIMITS = (
     "Mode, date, quarantine and phone coverage cannot be told apart, and no members were called."
 )
 """What no analysis of the phone interviews can settle; part of every conclusion's note."""
+
+MEMBERS_ASIDE = (
+    "Mode, date, quarantine and phone coverage cannot be told apart, and the members who were "
+    "called are left aside."
+)
+"""The same where a survey called members too."""
+
+_NOBODY, _ASIDE = "No members were called", "Members who were called are left aside"
 
 _MODES = ("in person", "phone")
 
@@ -98,6 +117,16 @@ def why_not(data: PhoneData) -> tuple[Verdict, str] | None:
             "One of the groups has no complete in-person interview.",
         )
     return None
+
+
+def truthful(rows: Iterable[SensitivityRow], data: PhoneData) -> list[SensitivityRow]:
+    """Rows of the phone checks, whose notes say that no members were called only if none were."""
+    if not data.phone.member.any():
+        return list(rows)
+    return [
+        replace(row, note=row.note.replace(LIMITS, MEMBERS_ASIDE).replace(_NOBODY, _ASIDE))
+        for row in rows
+    ]
 
 
 def with_mode(data: PhoneData) -> tuple[ModelRows, str]:

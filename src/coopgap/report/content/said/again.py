@@ -41,10 +41,10 @@ def _stands_for_all(view: View, row: SensitivityRow) -> bool:
 
 
 def headlines(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """The p-values adjusted for several headlines."""
+    """The p-values adjusted for several headlines, or that there is one only."""
     found = {row.variant: row for row in rows if row.p_value is not None}
     if not found:
-        return ()
+        return [clean(row.note) for row in rows]
     told = joined([f"{p_value(row.p_value)} ({method})" for method, row in found.items()])
     changed = any(row.verdict == Verdict.CHANGES for row in found.values())
     end = "the conclusion changes" if changed else "the conclusion holds"
