@@ -1,0 +1,162 @@
+"""Sentences about the gap estimated again, places left out, and who was reached by phone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.again import headlines, under_design_effects, variants
+from coopgap.report.content.said.dispatch import said
+from coopgap.report.content.said.places import INFLUENCE, left_out, most_moving
+from coopgap.report.content.said.with_phone import reached, with_phone
+from coopgap.vocabulary import Check, Quantity, Verdict
+
+TWO = SimpleNamespace(levels=lambda outcome: ("no", "yes"), label=str.capitalize)
+FIVE = SimpleNamespace(levels=lambda outcome: tuple("EDCBA"), label=str.capitalize)
+GAP = Quantity.RISK_DIFFERENCE
+
+
+def row(check, variant="", quantity=GAP, estimate=None, **more):
+    return SensitivityRow(
+        check=check,
+        variant=variant,
+        model=more.pop("model", "m"),
+        outcome=more.pop("outcome", "y"),
+        quantity=quantity,
+        estimate=estimate,
+        source="s",
+        **more,
+    )
+
+
+def text(found):
+    return " ".join(found).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_variants_by_their_extremes_and_where_the_conclusion_changes():
+    rows = [
+        row(Check.VARIANT, "a", estimate=0.05, verdict=Verdict.HOLDS),
+        row(Check.VARIANT, "b", estimate=-0.01, verdict=Verdict.CHANGES),
+        row(Check.VARIANT, "c"),
+    ]
+    assert text(variants(TWO, rows)) == (
+        "Over 2 variants the gap lies between −1.0 points (“b”) and +5.0 points (“a”). "
+        "The conclusion changes under “b”."
+    )
+    alone = [replace(rows[0], lower=0.01, upper=0.09)]
+    assert text(variants(TWO, alone)) == (
+        "Under “a” the gap is +5.0 points (1.0 to 9.0). The conclusion holds under each."
+    )
+
+
+def test_of_ordered_answers_the_whole_distribution_speaks():
+    rows = [
+        row(Check.VARIANT, "a", Quantity.SUPERIORITY, 0.62, verdict=Verdict.HOLDS),
+        row(Check.VARIANT, "b", Quantity.SUPERIORITY, 0.6, verdict=Verdict.HOLDS),
+        row(Check.VARIANT, "b", GAP, 0.9, category=">=A", verdict=Verdict.CHANGES),
+    ]
+    found = text(variants(FIVE, rows))
+    assert found.startswith("Over 2 variants the chance that a member stands higher lies between")
+    assert found.endswith("The conclusion holds under each.")
+    assert variants(FIVE, rows[2:]) == ()
+
+
+def test_headlines_with_one_nothing_is_adjusted():
+    two = [
+        row(Check.MULTIPLICITY, name, p_value=p, verdict=verdict)
+        for name, p, verdict in (("Holm", 0.06, Verdict.CHANGES), ("BH", 0.03, Verdict.HOLDS))
+    ]
+    assert text(headlines(TWO, two)) == (
+        "Adjusted over the declared headlines p is 0.060 (Holm) and 0.030 (BH): "
+        "the conclusion changes."
+    )
+    assert headlines(TWO, [row(Check.MULTIPLICITY, note="Nothing to adjust.")]) == [
+        "Nothing to adjust."
+    ]
+
+
+@pytest.mark.parametrize(("verdict", "end"), [(Verdict.HOLDS, "holds up"), (Verdict.CHANGES, "3")])
+def test_a_design_effect_and_where_it_matters(verdict, end):
+    rows = [
+        row(Check.DESIGN_EFFECT, "as estimated", "design_effect", 1.234),
+        row(Check.DESIGN_EFFECT, "design effect 3", estimate=0.1, verdict=verdict),
+    ]
+    found = text(under_design_effects(TWO, rows))
+    assert "multiplies the variance by 1.23" in found
+    assert end in found
+
+
+def places(check, moves):
+    for name, (gap, move, verdict) in moves.items():
+        yield row(check, f"without {name}", estimate=gap, lower=0.0, upper=0.2, verdict=verdict)
+        yield row(check, f"without {name}", INFLUENCE, move)
+
+
+def test_the_place_that_moves_the_gap_most_and_those_it_rests_on():
+    moves = {
+        "12": (0.09, 0.01, Verdict.HOLDS),
+        "7": (0.12, -0.02, Verdict.CHANGES),
+        "9": (0.1, 0.0, Verdict.CHANGES),
+    }
+    found = text(left_out(TWO, list(places(Check.LEAVE_ONE_ZONE, moves))))
+    assert found == (
+        "One zone moves the gap most: without zone 7 it is +12.0 points (0.0 to 20.0), 2.0 points "
+        "from the declared one. The conclusion changes without zone 7 and without zone 9."
+    )
+    steady = {"North": (0.09, 0.01, Verdict.HOLDS)}
+    found = text(left_out(TWO, list(places(Check.LEAVE_ONE_REGION, steady))))
+    assert found.endswith("The conclusion rests on no single region.")
+
+
+def test_a_page_shows_the_ten_zones_that_move_the_gap_most():
+    moves = {str(k): (0.1, (-1) ** k * k / 1000, Verdict.HOLDS) for k in range(30)}
+    shown = most_moving(list(places(Check.LEAVE_ONE_ZONE, moves)))
+    assert {one.variant for one in shown} == {f"without {k}" for k in range(20, 30)}
+    assert {one.quantity for one in shown} == {GAP}
+
+
+def test_who_was_reached_by_phone():
+    f_test = "rao_scott_f"
+    rows = [
+        row(Check.PHONE_COMPOSITION, quantity=f_test, category="age", verdict=Verdict.CHANGES),
+        row(Check.PHONE_COMPOSITION, quantity=f_test, category="sex", verdict=Verdict.HOLDS),
+        row(Check.PHONE_COMPOSITION, quantity=f_test, p_value=0.012, verdict=Verdict.CHANGES),
+        row(Check.PHONE_COMPOSITION, "balanced", "ess", 218.7),
+        row(Check.PHONE_COMPOSITION, "balanced", "largest_smd", 0.04, category="age=old"),
+    ]
+    assert text(reached(TWO, rows)) == (
+        "Other people were reached: they differ in Age (test of all together, p 0.012). Balanced "
+        "to the in-person margins they are worth 219 people; the largest standardised difference "
+        "left is 0.04."
+    )
+    alike = [replace(one, verdict=Verdict.HOLDS) for one in rows[:3]]
+    assert text(reached(TWO, alike)).startswith("No difference in who was reached is shown")
+
+
+def test_the_gap_with_them_where_conclusions_part():
+    check = Check.PHONE_REPLACES
+    rows = [
+        row(check, "phone", estimate=0.01, lower=-0.05, upper=0.07, verdict=Verdict.CHANGES),
+        row(check, "in person", estimate=0.1, lower=0.06, upper=0.14),
+    ]
+    assert text(with_phone(TWO, rows)) == (
+        "With the phone people in place the gap is +1.0 points (−5.0 to 7.0), in person +10.0 "
+        "points (6.0 to 14.0): the conclusion changes."
+    )
+    hidden = [replace(rows[0], estimate=None, verdict=Verdict.NOT_ASSESSED), rows[1]]
+    assert with_phone(TWO, hidden) == ()
+
+
+def test_outcomes_of_which_the_same_is_said_share_an_item():
+    rows = [
+        row(
+            Check.MULTIPLICITY, "Holm", p_value=0.5, verdict=Verdict.HOLDS, model=name, outcome=name
+        )
+        for name in ("a", "b")
+    ]
+    assert [lead for lead, _ in said(TWO, rows)] == ["A; B."]
+    other = [rows[0], replace(rows[1], p_value=0.6)]
+    assert [lead for lead, _ in said(TWO, other)] == ["A.", "B."]
