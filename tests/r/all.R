@@ -1,5 +1,6 @@
 # Every fixture that needs no file from outside, in order.
 for (script in c("data", "ordinal", "binary", "conditional", "linear", "proportional", "reduced",
-                 "covariance", "matching", "survey", "population", "example")) {
+                 "covariance", "matching", "survey", "population", "printed",
+                 "example")) {
   source(file.path("tests/r", paste0(script, ".R")), local = new.env())
 }
