@@ -42,17 +42,17 @@ def phone_rows(registry: Registry, found: Iterable[Line]) -> Iterator[Sensitivit
         if line.other is None or line.other.n is None:
             continue
         share = line.other.value
-        for effect in DESIGN_EFFECTS:
-            variance = effect * share * (1 - share) * (1 / called + 1 / line.other.n)
+        for factor in DESIGN_EFFECTS:
+            variance = factor * share * (1 - share) * (1 / called + 1 / line.other.n)
             std_error = variance**0.5
             if std_error > 0:
-                yield from _rows(line, effect, std_error, called)
+                yield from _rows(line, factor, std_error, called)
 
 
-def _rows(line: Line, effect: float, std_error: float, called: int) -> Iterator[SensitivityRow]:
+def _rows(line: Line, factor: float, std_error: float, called: int) -> Iterator[SensitivityRow]:
     base = {
         "check": Check.PHONE_EQUIVALENCE,
-        "variant": f"power at design effect {effect:g}",
+        "variant": f"power at design effect {factor:g}",
         "model": f"printed_{line.slug}",
         "family": Family.PRINTED,
         "outcome": line.outcome,
