@@ -62,7 +62,7 @@ def environment() -> Environment:
     )
 
 
-def html_page(view: View, figures: Mapping[str, str]) -> str:
+def html_page(view: View, figures: Mapping[str, str], found: Sequence[Section]) -> str:
     """A self-contained page: no script, nothing fetched.
 
     Parameters
@@ -71,6 +71,8 @@ def html_page(view: View, figures: Mapping[str, str]) -> str:
         The tables.
     figures
         Inline SVG by figure name.
+    found
+        The report's sections.
     """
     from markupsafe import Markup
 
@@ -81,7 +83,7 @@ def html_page(view: View, figures: Mapping[str, str]) -> str:
         .render(
             title=clean(view.study.title),
             mark=view.mark,
-            sections=sections(view, tuple(figures)),
+            sections=found,
             drawings=drawings,
             meta=view.meta,
         )

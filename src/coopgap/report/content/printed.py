@@ -30,6 +30,7 @@ from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = [
     "INTRODUCTION",
+    "asked",
     "bounds_table",
     "contradiction_blocks",
     "design_blocks",
@@ -60,7 +61,7 @@ def printed_section(view: View) -> Section | None:
     blocks: list[Block] = [Paragraph(text=INTRODUCTION)]
     if flat:
         blocks.append(gap_table(view, flat, _caption(flat)))
-    for mine in by_level(view, _asked(view, found)).values():
+    for mine in by_level(view, asked(view, found)).values():
         blocks += level_blocks(view, mine)
     blocks += ratio_table(view, flat, "The same gaps as ratios") if flat else []
     blocks += bounds_table(view, first_only=True)
@@ -75,7 +76,7 @@ def printed_section(view: View) -> Section | None:
     )
 
 
-def _asked(view: View, found: Sequence[Entry]) -> list[Entry]:
+def asked(view: View, found: Sequence[Entry]) -> list[Entry]:
     """Entries about what was asked, not about the sample."""
     return [entry for entry in found if entry.name not in view.printed_covariates]
 
@@ -85,7 +86,7 @@ def two_group(view: View, found: Sequence[Entry]) -> list[Entry]:
     levels = set(by_level(view, found))
     return [
         entry
-        for entry in _asked(view, found)
+        for entry in asked(view, found)
         if entry.gap is not None
         and entry.group == "all"
         and entry.comparator == Comparator.COMPARISON

@@ -24,6 +24,7 @@ __all__ = [
     "limits_text",
     "partial",
     "share_text",
+    "short_label",
     "who",
 ]
 
@@ -186,7 +187,7 @@ def item_label(view: View, name: str, outcome: str) -> str:
     plain = {readable(outcome), label}
     text = label if item in plain or item.startswith(readable(outcome)) else f"{label} ({item})"
     if item.startswith(readable(outcome)) and item not in plain:
-        text = f"{label}, {item.removeprefix(readable(outcome)).strip()}"
+        text = f"{label} ({item.removeprefix(readable(outcome)).strip()})"
     return text[:1].upper() + text[1:]
 
 
@@ -195,3 +196,10 @@ def entry_label(view: View, entry: Entry) -> str:
     label = item_label(view, entry.name, entry.outcome)
     category = category_words(entry.category, view.levels(entry.outcome) if entry.category else ())
     return f"{label}: {category}" if category else label
+
+
+def short_label(entry: Entry) -> str:
+    """The item's short name and the category, for figures."""
+    label = readable(entry.name)
+    label = label[:1].upper() + label[1:]
+    return f"{label}: {category_words(entry.category, ())}" if entry.category else label

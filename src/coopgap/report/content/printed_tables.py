@@ -47,17 +47,16 @@ def gap_table(
 ) -> Table:
     """A line a comparison: both shares, the gap, its interval, what rounding leaves."""
     several = len({entry.comparator for entry in found}) > 1
-    some = any(entry.group != "all" for entry in found)
+    based = not several or any(entry.gap and entry.gap.n_comparison for entry in found)
     lines = [
         (
-            entry_label(view, entry),
-            *((who(entry.group),) if some else ()),
+            _named(view, entry),
             *((compared_with(entry.comparator),) if several else ()),
             share_text(entry.own),
             share_text(entry.other),
             *gap_cells(entry),
-            *(count(entry.gap.n_member if entry.gap else None),),
-            *(count(entry.gap.n_comparison if entry.gap else None),),
+            count(entry.gap.n_member if entry.gap else None),
+            *((count(entry.gap.n_comparison if entry.gap else None),) if based else ()),
         )
         for entry in found
     ]
@@ -65,7 +64,6 @@ def gap_table(
         caption=caption,
         header=(
             "Item",
-            *(("Who",) if some else ()),
             *(("Compared with",) if several else ()),
             "Members",
             "Others",
@@ -73,14 +71,20 @@ def gap_table(
             interval_text(found),
             "Rounding bounds",
             "Members asked",
-            "Others asked",
+            *(("Others asked",) if based else ()),
         ),
         rows=tuple(lines),
-        leading=1 + several + some,
+        leading=1 + several,
         notes=tuple(notes),
         mark=MARK,
         brief=brief,
     )
+
+
+def _named(view: View, entry: Entry) -> str:
+    """The item, and which members where it is not all."""
+    label = entry_label(view, entry)
+    return label if entry.group == "all" else f"{label}, {who(entry.group)}"
 
 
 def ratio_table(view: View, found: Sequence[Entry], caption: str) -> list[Block]:
@@ -91,7 +95,7 @@ def ratio_table(view: View, found: Sequence[Entry], caption: str) -> list[Block]
     heads = [head for name in shown for head in (capital(quantity_words(name)), "Rounding bounds")]
     lines = [
         (
-            entry_label(view, entry),
+            _named(view, entry),
             *(
                 cell
                 for name in shown

@@ -5,9 +5,20 @@ from __future__ import annotations
 import re
 import zlib
 
-__all__ = ["PHONE", "balance_name", "forest_name", "predictive_name", "region_name", "shares_name"]
+__all__ = [
+    "PHONE",
+    "PRINTED_GAPS",
+    "balance_name",
+    "forest_name",
+    "place_name",
+    "predictive_name",
+    "region_name",
+    "shares_name",
+    "surface_name",
+]
 
 PHONE = "phone_check"
+PRINTED_GAPS = "printed_gaps"
 
 
 def _slug(text: str) -> str:
@@ -41,3 +52,13 @@ def predictive_name(model: str) -> str:
 def balance_name(model: str) -> str:
     """Balance before and after matching."""
     return f"balance_{_slug(model)}"
+
+
+def place_name(place: str) -> str:
+    """A figure of a printed report, drawn again."""
+    return f"printed_{_slug(place.lower().replace(' ', '_'))}"
+
+
+def surface_name(item: str, covariate: str) -> str:
+    """A printed gap over what the ends of a covariate may answer."""
+    return f"surface_{_slug(item)}_{_slug(covariate)}"
