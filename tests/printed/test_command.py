@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -95,7 +97,7 @@ def test_the_page_says_what_the_numbers_say(peru):
     for piece in (
         "40.0 % of members, 27.0 % of non-members: +13.0 points (95 % confidence interval 8.9 to",
         "13.9 to 46.8 %",
-        "Chi-square 41.2 on 3 degrees of freedom",
+        "chi-square 41.2 on 3 degrees of freedom",
         "60 in Key Finding 2, 73 in Figure 4",
         "The chart&#39;s numbers are not in the text",
         "prints the same as P049",
@@ -216,3 +218,14 @@ def hostile_labels():
         "very long " * 30,
         "control \x07 \x1b[31m and 字",
     )
+
+
+def test_the_module_can_be_run_by_itself():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "coopgap.printed", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("coopgap ")
+    assert done.stderr == ""

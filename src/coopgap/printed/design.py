@@ -11,7 +11,15 @@ from scipy import stats
 from coopgap.arrays import FloatArray
 from coopgap.estimate import BalanceRow, DiagnosticRow
 from coopgap.matching.balance import multinomial_smd, smd
-from coopgap.printed.items import Table, comparator_of, is_distribution, tables
+from coopgap.printed.items import (
+    ALL,
+    Table,
+    comparator_of,
+    group_of,
+    is_distribution,
+    is_member,
+    tables,
+)
 from coopgap.printed.registry import Registry
 from coopgap.printed.rounding import whole_people
 from coopgap.vocabulary import PRINTED, Comparator
@@ -57,8 +65,9 @@ def covariates(registry: Registry) -> tuple[Covariate, ...]:
 
 
 def _covariate(table: Table) -> Covariate | None:
+    members = [one for one in table.groups if is_member(one) and group_of(one) == ALL]
     others = [one for one in table.groups if comparator_of(one) == Comparator.COMPARISON]
-    sides = [table.of("member"), table.of(others[0]) if others else ()]
+    sides = [table.of(side[0]) if side else () for side in (members, others)]
     if any(len(rows) != len(table.categories) or not is_distribution(rows) for rows in sides):
         return None
     bases = [rows[0].base for rows in sides]

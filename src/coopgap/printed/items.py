@@ -27,7 +27,13 @@ __all__ = [
 ]
 
 ALL = "all"
-_KNOWN = {"non-member": Comparator.COMPARISON, "national average": Comparator.NATIONAL}
+_KNOWN = {
+    "non-member": Comparator.COMPARISON,
+    "non-members": Comparator.COMPARISON,
+    "comparison": Comparator.COMPARISON,
+    "national average": Comparator.NATIONAL,
+    "national": Comparator.NATIONAL,
+}
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")
 _HALF = 0.5
 

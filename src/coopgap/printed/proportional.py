@@ -142,10 +142,13 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
             value=found.p_value,
             bar=_LEVEL,
             passed=found.p_value >= _LEVEL,
-            note=_note(found, people.note),
+            note=_note(pair, name, found, people.note),
             source=PRINTED,
         )
 
 
-def _note(test: ProportionalityTest, people: str) -> str:
-    return f"Chi-square {test.statistic:.1f} on {test.df} degrees of freedom. {people}"
+def _note(pair: Ordered, name: str, test: ProportionalityTest, people: str) -> str:
+    return (
+        f"One odds ratio at every cut of {pair.label.lower()} against the {pair.comparator} "
+        f"column, {name}: chi-square {test.statistic:.1f} on {test.df} degrees of freedom. {people}"
+    )

@@ -108,9 +108,9 @@ class Registry:
             and place in (None, row.place)
         )
 
-    def base_of(self, group: str) -> int | None:
-        """People asked of a group, as the registry's `sample size` says; None where it does not."""
-        found = self.find(item="sample size", group=group)
+    def base_of(self, *groups: str) -> int | None:
+        """People asked of a group under any of its names; None where no `sample size` says it."""
+        found = [row for row in self.find(item="sample size") if row.group in groups]
         return int(found[0].value) if found and found[0].stat == "count" else None
 
 

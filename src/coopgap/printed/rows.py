@@ -21,7 +21,7 @@ from coopgap.printed.trace import Traced, is_used, trace
 
 __all__ = ["PrintedResult", "analyse", "printed_rows"]
 
-_COMPARED = "non-member"
+_COMPARED = ("non-member", "non-members", "comparison")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def analyse(registry: Registry) -> PrintedResult:
     """Every comparison that the numbers of a registry allow."""
     used = tuple(line for line in lines(registry) if is_used(line))
     pairs, by = ordered(registry), covariates(registry)
-    asked = registry.base_of(_COMPARED)
+    asked = registry.base_of(*_COMPARED)
     people = [(pair, people_of(pair, asked)) for pair in pairs]
     points = [row for row in registry.rows if row.stat == "points"]
     return PrintedResult(

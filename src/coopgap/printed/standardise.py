@@ -191,7 +191,8 @@ def bound_rows(found: Iterable[Line], by: Iterable[Covariate]) -> Iterator[GapRo
     Yields
     ------
     GapRow
-        Without an estimate: the printed margins leave a range, no point in it is likelier.
+        The estimate is the printed value, which stands if the share is the same at every level;
+        the printed margins leave the whole range, and no point in it is likelier.
     """
     for line in standardisable(found):
         for one in by:
@@ -199,11 +200,12 @@ def bound_rows(found: Iterable[Line], by: Iterable[Covariate]) -> Iterator[GapRo
                 continue
             low, high = standardised_bounds(line.other.value, one.comparison, one.member)
             made = replace(line, slug=f"{line.slug}_by_{one.name}")
-            for quantity, limits in (
-                (Quantity.SHARE, (low, high)),
-                (Quantity.RISK_DIFFERENCE, (line.member.value - high, line.member.value - low)),
+            member, share = line.member.value, line.other.value
+            for quantity, value, limits in (
+                (Quantity.SHARE, share, (low, high)),
+                (Quantity.RISK_DIFFERENCE, member - share, (member - high, member - low)),
             ):
-                interval = Interval(np.nan, np.nan, *limits, np.nan)
+                interval = Interval(value, np.nan, *limits, np.nan)
                 yield row(made, quantity, interval, bounds=True)
 
 

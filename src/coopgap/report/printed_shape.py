@@ -10,7 +10,7 @@ from coopgap.printed.registry import Registry
 from coopgap.printed.rows import PrintedResult
 from coopgap.printed.standardise import Surface, standardisable, surface
 from coopgap.report.content.printed import two_group
-from coopgap.report.content.printed_items import entries
+from coopgap.report.content.printed_items import entries, partial
 from coopgap.report.content.printed_report import printed_sections
 from coopgap.report.document import Section, Table
 from coopgap.report.figures.canvas import Drawing
@@ -18,6 +18,7 @@ from coopgap.report.figures.printed import gaps, is_chart, place, surface_drawin
 from coopgap.report.shape import Shape
 from coopgap.report.view import View
 from coopgap.study.spec import Design, Group, Study, Variable
+from coopgap.vocabulary import Quantity
 
 __all__ = ["printed_shape", "printed_study"]
 
@@ -94,8 +95,8 @@ def _surfaces(result: PrintedResult) -> list[Surface]:
     undone = {
         (row.model, row.category)
         for row in result.gaps
-        if row.estimate is None
-        and row.quantity == "risk_difference"
+        if partial(row)
+        and row.quantity == Quantity.RISK_DIFFERENCE
         and row.lower is not None
         and row.upper is not None
         and row.lower < 0 < row.upper
@@ -103,7 +104,7 @@ def _surfaces(result: PrintedResult) -> list[Surface]:
     clear = {
         row.model
         for row in result.gaps
-        if row.quantity == "risk_difference" and row.lower is not None and row.lower > 0
+        if row.quantity == Quantity.RISK_DIFFERENCE and row.lower is not None and row.lower > 0
     }
     first = {line.outcome: line.slug for line in reversed(result.lines)}
     return [

@@ -20,7 +20,6 @@ from coopgap.report.content.printed_tables import (
     capital,
     gap_table,
     level_blocks,
-    ratio_table,
 )
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import number, spread
@@ -46,9 +45,9 @@ INTRODUCTION = (
     "has no formal margin of error: the intervals rest on a model. Every gap is an association."
 )
 _MORE = (
-    "The command coopgap printed writes the rest: every other printed figure with its intervals, "
-    "each gap under design effects, what the telephone interviews could confirm, and where each "
-    "printed number went."
+    "The command coopgap printed writes the rest: ratios, every other printed figure with its "
+    "intervals, each gap under design effects, what the telephone interviews could confirm, and "
+    "where each printed number went."
 )
 
 
@@ -63,9 +62,8 @@ def printed_section(view: View) -> Section | None:
         blocks.append(gap_table(view, flat, _caption(flat)))
     for mine in by_level(view, asked(view, found)).values():
         blocks += level_blocks(view, mine)
-    blocks += ratio_table(view, flat, "The same gaps as ratios") if flat else []
     blocks += bounds_table(view, first_only=True)
-    blocks += design_blocks(view.printed_diagnostics)
+    blocks += design_blocks([row for row in view.printed_diagnostics if _opens(row)])
     blocks += contradiction_blocks(view.printed_diagnostics)
     blocks.append(Paragraph(text=_MORE, brief=False))
     return Section(
@@ -74,6 +72,11 @@ def printed_section(view: View) -> Section | None:
         blocks=tuple(blocks),
         tone="printed",
     )
+
+
+def _opens(row: DiagnosticRow) -> bool:
+    """Whether the opening section holds it; the printed report has all."""
+    return row.diagnostic.endswith(("_smd", ", Brant"))
 
 
 def asked(view: View, found: Sequence[Entry]) -> list[Entry]:

@@ -153,7 +153,7 @@ def proportional_blocks(view: View) -> list[Block]:
             "them would hide that."
         )
         tests = tuple(
-            (f"{one.diagnostic.rpartition(', ')[2].capitalize()}.", clean(one.note))
+            ("", clean(one.note))
             for one in view.printed_diagnostics
             if one.diagnostic.startswith(f"proportional_odds: {row.outcome} ")
         )
