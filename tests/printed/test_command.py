@@ -229,3 +229,13 @@ def test_the_module_can_be_run_by_itself():
     )
     assert done.stdout.startswith("coopgap ")
     assert done.stderr == ""
+
+
+def test_ratios_that_do_not_exist_are_named_and_end_with_3(tmp_path, capsys):
+    path = tmp_path / "own.csv"
+    path.write_text(OWN.replace("percent,30", "percent,0"), "utf-8")
+    arguments = [str(path), "--out", str(tmp_path / "out"), "--quiet", "--formats", "csv"]
+    assert main(arguments) == 3
+    error = capsys.readouterr().err
+    assert "coopgap: printed_thing, risk_ratio: not_estimable: a share is 0 or 1" in error
+    assert (tmp_path / "out" / "gaps.csv").exists()

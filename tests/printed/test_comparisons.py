@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import linprog
 
 from coopgap.estimate import GAP_KEY
 from coopgap.printed.intervals import (
@@ -274,6 +275,21 @@ def test_levels_that_sum_to_a_whole_are_bounded_jointly():
     assert joint_range([0, 1], ranges) == pytest.approx((0.665, 0.67))
     assert joint_range([0], [(0.1, 0.2)] * 3) is None
     assert superiority_range([(0.1, 0.2)] * 3, [(0.3, 0.4)] * 3) is None
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 3))
+def test_joint_ranges_equal_linear_programming(seed, size):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(4))
+    ranges = [(max(p - 0.03 * rng.random(), 0), p + 0.03 * rng.random()) for p in shares]
+    chosen = rng.choice(4, size, replace=False)
+    costs = np.isin(np.arange(4), chosen).astype(float)
+    ends = [
+        sign * linprog(sign * costs, A_eq=np.ones((1, 4)), b_eq=[1], bounds=ranges).fun
+        for sign in (1, -1)
+    ]
+    assert joint_range(chosen, ranges) == pytest.approx(ends, abs=1e-9)
 
 
 @settings(max_examples=30)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from coopgap import __version__
 from coopgap.command import run_command
-from coopgap.fit import formats_of
+from coopgap.fit import EXCEPTIONS, formats_of
 from coopgap.result import FORMATS
 
 __all__ = ["main"]
@@ -21,8 +21,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="coopgap printed",
         description="Re-analyse the numbers that a report prints: every comparison with intervals, "
         "rounding bounds and design effects. Nothing is read but the printed numbers.",
-        epilog="Exit: 0 done; 2 the input cannot be used, nothing written; 130 interrupted; "
-        "1 a fault of coopgap.",
+        epilog="Exit: 0 done; 2 the input cannot be used, nothing written; 3 done, with ratios "
+        "that do not exist; 130 interrupted; 1 a fault of coopgap.",
     )
     parser.add_argument(
         "registry",
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, 1, 2 or 130.
+        Exit code: 0, 1, 2, 3 or 130.
     """
     args = _parser().parse_args(argv)
     return run_command(lambda: _printed(args))
@@ -69,6 +69,7 @@ def _printed(args: argparse.Namespace) -> int:
     from coopgap.printed.rows import analyse
     from coopgap.printed.run import find_registry, save_printed
     from coopgap.progress import progress
+    from coopgap.vocabulary import Status
 
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the printed numbers")
@@ -83,7 +84,11 @@ def _printed(args: argparse.Namespace) -> int:
         written = save_printed(result, title, target, args.formats, seconds)
     for path in written:
         print(path)
-    return 0
+    blank = [row for row in result.gaps if row.status is Status.NOT_ESTIMABLE]
+    for row in blank:
+        where = ", ".join(part for part in (row.model, row.quantity, row.category) if part)
+        print(f"coopgap: {where}: {row.status}: a share is 0 or 1", file=sys.stderr)
+    return EXCEPTIONS if blank else 0
 
 
 if __name__ == "__main__":

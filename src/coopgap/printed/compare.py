@@ -13,7 +13,7 @@ from coopgap.arrays import FloatArray
 from coopgap.estimate import GAP_KEY, GapRow
 from coopgap.gap import Interval, Margins, contrasts, estimate_contrasts
 from coopgap.printed.intervals import difference, ratio, share_interval
-from coopgap.printed.lines import Line, Ordered, Share
+from coopgap.printed.records import Line, Ordered, Share
 from coopgap.printed.registry import Printed
 from coopgap.printed.rounding import superiority_range
 from coopgap.vocabulary import (

@@ -36,6 +36,7 @@ _KNOWN = {
 }
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")
 _HALF = 0.5
+_PLAIN = {"", "yes", "agree", "cited"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ class Table:
     ordered
         Whether the categories have a declared order.
     single
-        Whether the item has one category in the whole registry, which then needs no name.
+        Whether the item has one category in the whole registry, which only affirms it and so
+        needs no name.
     cells
         By group and category.
     same
@@ -160,8 +162,9 @@ def tables(registry: Registry) -> tuple[Table, ...]:
     found = []
     for (item, _), mine in by_table.items():
         twice = any((item, row.category) in differ for row in mine)
-        single = len({row.category for row in rows if row.item == item}) == 1
-        found.append(_table(slugs[item], mine, same, named=twice, single=single))
+        categories = {row.category for row in rows if row.item == item}
+        plain = len(categories) == 1 and categories < _PLAIN
+        found.append(_table(slugs[item], mine, same, named=twice, single=plain))
     return tuple(found)
 
 

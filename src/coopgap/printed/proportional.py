@@ -13,7 +13,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import CoefficientRow, DiagnosticRow
 from coopgap.gap import wald
 from coopgap.printed.compare import PROB
-from coopgap.printed.lines import Ordered
+from coopgap.printed.records import Ordered
 from coopgap.printed.rounding import whole_people
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal

@@ -11,9 +11,10 @@ from coopgap.printed.compare import line_rows, once, points_row, superiority_row
 from coopgap.printed.contradictions import contradictions
 from coopgap.printed.design import Covariate, balance_rows, covariates, design_rows
 from coopgap.printed.items import slug_of
-from coopgap.printed.lines import Line, Ordered, lines, ordered
+from coopgap.printed.lines import lines, ordered
 from coopgap.printed.phone import phone_rows
 from coopgap.printed.proportional import coefficient_rows, people_of, proportionality_rows
+from coopgap.printed.records import Line, Ordered
 from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.scenarios import scenario_rows
 from coopgap.printed.standardise import bound_rows, gradient_rows

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Interval
 from coopgap.printed.compare import PROB, difference_of
-from coopgap.printed.lines import Line, Share
+from coopgap.printed.records import Line, Share
 from coopgap.vocabulary import (
     PRINTED,
     Check,

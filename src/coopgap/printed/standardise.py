@@ -14,7 +14,7 @@ from coopgap.estimate import GapRow, SensitivityRow
 from coopgap.gap import Interval
 from coopgap.printed.compare import row
 from coopgap.printed.design import Covariate
-from coopgap.printed.lines import Line
+from coopgap.printed.records import Line
 from coopgap.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity
 
 __all__ = [

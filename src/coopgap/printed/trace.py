@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from coopgap.printed.items import ALL, tables
-from coopgap.printed.lines import Line
 from coopgap.printed.phone import ITEM
+from coopgap.printed.records import Line
 from coopgap.printed.registry import Printed, Registry
 
 __all__ = ["Traced", "is_used", "trace"]

@@ -6,19 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from coopgap.estimate import GapRow
-from coopgap.printed.design import Covariate
 from coopgap.printed.rows import PrintedResult
 from coopgap.report.content.printed import (
     INTRODUCTION,
     asked,
-    bounds_table,
     contradiction_blocks,
-    design_blocks,
     two_group,
 )
 from coopgap.report.content.printed_checks import (
     design_effect_table,
-    gradient_items,
     phone_table,
     proportional_blocks,
 )
@@ -32,6 +28,7 @@ from coopgap.report.content.printed_items import (
     share_text,
     who,
 )
+from coopgap.report.content.printed_samples import sample_blocks
 from coopgap.report.content.printed_tables import (
     MARK,
     capital,
@@ -62,17 +59,18 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         What the tables were made from: places and the registry's own words.
     """
     found = entries(view.printed)
+    samples = sample_blocks(view, found, drawn, result.covariates)
     made = (
         ("In short", "short", _short(view, found)),
         ("Members and non-members", "gaps", _compared(view, found, drawn)),
         ("Members and everybody else they are set beside", "others", _beside(view, found)),
-        ("How alike the two samples are", "samples", _samples(view, found, drawn, result)),
+        ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
         ("Printed of one group alone", "alone", _alone(view, found)),
         ("Where every printed number went", "numbers", [_traced(result)]),
     )
     return [
-        Section(title=title, anchor=anchor, blocks=tuple(blocks))
+        Section(title=title, anchor=anchor, blocks=tuple(blocks), tone="real")
         for title, anchor, blocks in made
         if blocks
     ]
@@ -151,74 +149,6 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
 
 def _points(entry: Entry) -> str:
     return points(entry.gap.estimate if entry.gap else None, signed=True)
-
-
-def _samples(
-    view: View, found: Sequence[Entry], drawn: Sequence[str], result: PrintedResult
-) -> list[Block]:
-    blocks: list[Block] = []
-    for covariate in result.covariates:
-        blocks.append(_balance(view, covariate, found))
-    design = [
-        row for row in view.printed_diagnostics if not row.diagnostic.startswith("proportional_")
-    ]
-    blocks += design_blocks(design)
-    blocks += bounds_table(view)
-    blocks += gradient_items(view)
-    blocks += [
-        Figure(name=name, caption=_SURFACE, mark=MARK)
-        for name in drawn
-        if name.startswith("surface_")
-    ]
-    return blocks
-
-
-_SURFACE = (
-    "What the non-members' share would be if they had the members' ages, by what the youngest and "
-    "the oldest of them may have answered. Between the ends the log odds bend so that the printed "
-    "share over all is kept."
-)
-
-
-def _balance(view: View, one: Covariate, found: Sequence[Entry]) -> Table:
-    gaps = {entry.category: entry for entry in found if _is_of(entry, one)}
-    lines = []
-    for place, level in enumerate(one.levels):
-        entry = gaps.get(level)
-        row = entry.gap if entry else None
-        lines.append(
-            (
-                clean(level),
-                count(one.member_people[place]) if one.counted else "",
-                count(one.comparison_people[place]) if one.counted else "",
-                points(one.member[place]),
-                points(one.comparison[place]),
-                points(row.estimate if row else None, signed=True),
-                limits_text(row),
-                limits_text(entry.bounds.get(Quantity.RISK_DIFFERENCE) if entry else None),
-            )
-        )
-    keep = [0, *((1, 2) if one.counted else ()), 3, 4, 5, 6, *(() if one.counted else (7,))]
-    header = (
-        capital(view.label(one.name)),
-        "Members",
-        "Non-members",
-        "Members, percent",
-        "Non-members, percent",
-        "Gap, points",
-        "95 % confidence interval",
-        "Rounding bounds",
-    )
-    return Table(
-        caption=f"{one.place}: {view.label(one.name).lower()} of the two samples",
-        header=tuple(header[place] for place in keep),
-        rows=tuple(tuple(line[place] for place in keep) for line in lines),
-        mark=MARK,
-    )
-
-
-def _is_of(entry: Entry, one: Covariate) -> bool:
-    return entry.name == one.name and entry.comparator == Comparator.COMPARISON
 
 
 def _figures(drawn: Sequence[str], result: PrintedResult) -> list[Block]:

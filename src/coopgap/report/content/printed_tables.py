@@ -111,11 +111,17 @@ def ratio_table(view: View, found: Sequence[Entry], caption: str) -> list[Block]
         caption=caption,
         header=("Item", *heads),
         rows=tuple(lines),
-        notes=(f"In brackets: {interval_text(found)}.",),
+        notes=_brackets(found),
         mark=MARK,
         brief=False,
     )
     return [table]
+
+
+def _brackets(found: Sequence[Entry]) -> tuple[str, ...]:
+    """What stands in brackets, if anything does."""
+    some = any(row.interval_kind for entry in found for row in entry.rows.values())
+    return (f"In brackets: {interval_text(found)}.",) if some else ()
 
 
 def level_blocks(view: View, found: Sequence[Entry]) -> list[Block]:
@@ -166,7 +172,7 @@ def _thresholds(view: View, found: Sequence[Entry], label: str) -> list[Block]:
             )
             for entry in cuts
         ),
-        notes=(f"In brackets: {interval_text(found)}.",),
+        notes=_brackets(found),
         mark=MARK,
     )
     return [table]

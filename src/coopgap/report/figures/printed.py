@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.estimate import GapRow
-from coopgap.printed.lines import Line
+from coopgap.printed.records import Line
 from coopgap.printed.standardise import Surface
 from coopgap.report.content.printed_items import (
     Entry,
