@@ -77,7 +77,8 @@ def coefficient_rows(pair: Ordered, people: PeopleOf) -> Iterator[CoefficientRow
     Yields
     ------
     CoefficientRow
-        Nothing where the fit does not exist; `proportionality_rows` says why.
+        Nothing where the fit does not exist, and no threshold beside a level that nobody has;
+        `proportionality_rows` says why.
     """
     try:
         fit = fit_ordinal(_MEMBER, people.counts)
@@ -88,6 +89,8 @@ def coefficient_rows(pair: Ordered, people: PeopleOf) -> Iterator[CoefficientRow
     estimates = [float(fit.slopes[0]), *fit.thresholds.tolist()]
     for place, ((term, scale), estimate) in enumerate(zip(terms, estimates, strict=True)):
         std_error = float(np.sqrt(fit.cov[place, place]))
+        if not (np.isfinite(estimate) and std_error > 0):
+            continue
         yield _coefficient(pair, term, scale, estimate, std_error, fit)
 
 

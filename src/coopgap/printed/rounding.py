@@ -129,7 +129,8 @@ def joint_range(chosen: Sequence[int], ranges: Sequence[Range], total: float = 1
     outside = [ranges[place] for place in range(len(ranges)) if place not in set(chosen)]
     lowest = max(sum(one[0] for one in inside), total - sum(one[1] for one in outside))
     highest = min(sum(one[1] for one in inside), total - sum(one[0] for one in outside))
-    return lowest, highest
+    # One possible value may come out as two that differ in their last digit.
+    return min(lowest, highest), highest
 
 
 def superiority_range(member: Sequence[Range], other: Sequence[Range]) -> Range | None:

@@ -77,5 +77,5 @@ def _reason(row: Printed, repeats: Mapping[str, str], *, used: bool) -> str:
     if row.stat == "count" and row.base is None:
         return "a count, not a share of people: it has no sampling error to show"
     if row.group == ALL:
-        return "both groups together: nothing is compared"
+        return "both groups together: only checked to be their sum"
     return "no base is printed and nothing is printed beside it: no interval can be made"

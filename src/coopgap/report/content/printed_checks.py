@@ -142,16 +142,21 @@ def proportional_blocks(view: View) -> list[Block]:
         cuts = [
             one
             for one in view.printed
-            if one.model == row.model and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
+            if one.model == row.model
+            and one.group == "all"
+            and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
         ]
         values = [one.estimate for one in cuts if one.estimate is not None]
         label = item_label(view, item_name(row.model), row.outcome)
         text = (
             f"One log odds ratio for every cut is {number(row.estimate, 3)} (standard error "
-            f"{number(row.std_error, 3)}), from whole people. At the cuts themselves the odds "
-            f"ratio runs from {ratio(min(values))} to {ratio(max(values))}: one number for all of "
-            "them would hide that."
+            f"{number(row.std_error, 3)}), from whole people."
         )
+        if len(values) > 1:
+            text += (
+                f" At the cuts themselves the odds ratio runs from {ratio(min(values))} to "
+                f"{ratio(max(values))}: one number for all of them would hide that."
+            )
         tests = tuple(
             ("", clean(one.note))
             for one in view.printed_diagnostics
