@@ -366,6 +366,19 @@ def test_exact_intervals_never_cover_less_than_they_say():
         assert stats.binom.pmf(counts[inside], n, share).sum() >= 0.95
 
 
+@pytest.mark.parametrize(("n1", "n0", "expected"), [(15, 20, (96.6, 89.7)), (30, 30, (94.1, 90.2))])
+def test_coverage_of_a_difference_of_small_samples_is_as_documented(n1, n0, expected):
+    yes1, yes0 = np.arange(n1 + 1), np.arange(n0 + 1)
+    for interval, worst in zip((difference, newcombe), expected, strict=True):
+        ends = np.array([[interval(a / n1, n1, b / n0, n0)[2:4] for b in yes0] for a in yes1])
+        covered = []
+        for p, q in product(np.linspace(0.02, 0.98, 33), repeat=2):
+            chance = np.outer(stats.binom.pmf(yes1, n1, p), stats.binom.pmf(yes0, n0, q))
+            inside = (ends[..., 0] <= p - q) & (p - q <= ends[..., 1])
+            covered.append(chance[inside].sum())
+        assert round(100 * min(covered), 1) == worst
+
+
 def test_ratios_that_do_not_exist_have_no_numbers():
     result = made(
         "Text,member,thing,yes,percent,4,100,,,,,",
