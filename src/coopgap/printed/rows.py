@@ -73,6 +73,8 @@ def analyse(registry: Registry) -> PrintedResult:
     asked = registry.base_of(*_COMPARED)
     people = [(pair, people_of(pair, asked)) for pair in pairs]
     points = [row for row in registry.rows if row.stat == "points"]
+    phone = tuple(phone_rows(registry, used))
+    others = {row.id: f"printed_{_slug(row)}" for row in points}
     return PrintedResult(
         registry=registry,
         gaps=once(_gaps(used, pairs, by, points)),
@@ -86,7 +88,7 @@ def analyse(registry: Registry) -> PrintedResult:
         sensitivity=(
             *scenario_rows(used),
             *gradient_rows(used, by),
-            *phone_rows(registry, used),
+            *phone,
         ),
         diagnostics=(
             *design_rows(registry),
@@ -100,7 +102,7 @@ def analyse(registry: Registry) -> PrintedResult:
         ),
         lines=used,
         covariates=by,
-        traced=tuple(trace(registry, used, {row.id: f"printed_{_slug(row)}" for row in points})),
+        traced=tuple(trace(registry, used, others, powered=bool(phone))),
     )
 
 

@@ -230,8 +230,8 @@ def _gradient(line: Line, one: Covariate, aim: float, share: float) -> Sensitivi
     else:
         ends = gradient_shares(share, one.comparison, needed)[[0, -1]]
         note = (
-            f"Odds of each level of {one.name} over the one below, among non-members, at which "
-            f"their share standardised to the members' {one.name} is the members': "
+            f"Odds ratio from each level of {one.name} to the next, among non-members, at which "
+            f"their share with the members' {one.name} is the members' own: "
             f"{100 * ends[0]:.0f} percent at {one.levels[0]}, {100 * ends[1]:.0f} at "
             f"{one.levels[-1]}."
         )

@@ -32,7 +32,11 @@ def is_used(line: Line) -> bool:
 
 
 def trace(
-    registry: Registry, found: Iterable[Line], others: Mapping[str, str] | None = None
+    registry: Registry,
+    found: Iterable[Line],
+    others: Mapping[str, str] | None = None,
+    *,
+    powered: bool = True,
 ) -> Iterator[Traced]:
     """Every number of the registry, in its order.
 
@@ -44,6 +48,8 @@ def trace(
         Lines that have rows.
     others
         Models by the id of a number that has rows without being in a line.
+    powered
+        Whether what the phone interviews could confirm stands in sensitivity.csv.
     """
     models: dict[str, dict[str, None]] = defaultdict(dict)
     for one, model in (others or {}).items():
@@ -60,17 +66,17 @@ def trace(
     }
     for row in registry.rows:
         named = tuple(models.get(row.id, ()))
-        yield Traced(printed=row, models=named, reason=_reason(row, repeats, used=bool(named)))
+        yield Traced(printed=row, models=named, reason=_reason(row, repeats, bool(named), powered))
 
 
-def _reason(row: Printed, repeats: Mapping[str, str], *, used: bool) -> str:
+def _reason(row: Printed, repeats: Mapping[str, str], used: bool, powered: bool) -> str:
     if used:
         return f"prints the same as {repeats[row.id]}" if row.id in repeats else ""
     if row.stat == "not printed":
         return row.note or "no number is printed"
     if row.item == "sample size":
-        return "the size of a sample: the base of its shares"
-    if row.item == ITEM:
+        return "the size of a sample"
+    if row.item == ITEM and powered:
         return "the phone interviews: their power stands in sensitivity.csv"
     if row.stat == "mean":
         return "a mean without a spread: no interval can be made"
