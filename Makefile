@@ -11,7 +11,7 @@ CHECK_VENV = $(BIN)/python -c "$(USABLE)" 2>/dev/null || { \
 # Exit 3 is a finished run with rows withheld or not estimable, each named on stderr.
 FINISHED := || test $$? -eq 3
 
-.PHONY: fit fit-full example test test-all check bench coverage r-fixtures
+.PHONY: fit fit-full example test test-all check bench coverage alarms r-fixtures
 
 fit: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit $(ARGS) $(FINISHED)
@@ -39,6 +39,10 @@ bench: .venv/dev.stamp
 # Stops and goes on; ARGS="--minutes 30" for a part. Blocks are kept in reports/coverage.
 coverage: .venv/dev.stamp
 	$(BIN)/python tests/coverage/run.py $(ARGS)
+
+# Likewise, of the check of phone answers among in-person subsamples.
+alarms: .venv/dev.stamp
+	$(BIN)/python tests/alarms/count.py $(ARGS)
 
 # Two runs write the same bytes. Uganda needs the path of the published file in COOPGAP_UGANDA.
 r-fixtures: .venv/fit.stamp

@@ -320,6 +320,30 @@ matching = { method = "cardinality", on = ["region"], limit = 0.05 }
     ) in text
 
 
+def test_a_dry_run_counts_the_specifications_of_a_multiverse(study, survey, capsys):
+    model = """outcome = "trust_agree"
+covariates = ["sex", "region"]
+[matching]
+on = ["region", "sex"]
+[multiverse]
+method = ["exact", "entropy", "nearest"]
+caliper = ["none", 0.2]
+region = ["strata", "left_out"]
+"""
+    (study / "trust.toml").write_text(model, encoding="utf-8")
+    assert run(study, "--data", survey, "--dry-run") == 0
+    assert (
+        """
+  multiverse  8 specifications of 12 combinations (with --checks full)
+              method: exact, entropy, nearest
+              caliper: none, 0.2
+              region: strata, left_out
+              left out 4: the same as another: the method takes no caliper
+"""
+        in capsys.readouterr().out
+    )
+
+
 def _start(study, survey, out, *more):
     return subprocess.Popen(
         [sys.executable, "-m", "coopgap.fit", study, "--data", survey, "--out", out, *more],

@@ -43,7 +43,7 @@ def test_zones_and_priors_follow_the_study_and_the_model_file(tmp_path):
     shutil.copytree(ROOT / "models" / "peru", folder)
     path = folder / "trust_agree.toml"
     text = path.read_text(encoding="utf-8").replace(
-        '"trust_agree"', '"trust_agree"\nlink = "probit"'
+        '"trust_agree"', '"trust_agree"\nlink = "probit"', 1
     )
     path.write_text(f"{text}zones = false\npriors = {{ gap_sd = 0.25 }}\n", encoding="utf-8")
     request = asked(folder, "trust_agree")

@@ -76,7 +76,8 @@ def test_covariates_have_coefficients_and_no_row_among_the_gaps(run):
     assert "term" not in run.gaps.columns
     levels = {f"{sign}{level}" for level in "ABCDE" for sign in ("", ">=")} | {""}
     assert set(run.gaps["category"]) <= levels
-    assert set(run.gaps["comparator"]) <= {"", "comparison", "national"}
+    outside = {name for name in set(run.gaps["comparator"]) if name.startswith("ENADES 2024")}
+    assert set(run.gaps["comparator"]) - outside <= {"", "comparison", "national"}
     assert not set(run.gaps["quantity"]) & {"coefficient", "log_odds"}
     slopes = run.coefficients[run.coefficients["term"].isin(covariates)]["estimate"].dropna()
     gaps = run.gaps["estimate"].dropna().to_numpy()

@@ -251,3 +251,23 @@ def test_full_checks_refit_the_hierarchical_model():
         "no zones, minus declared",
     ]
     assert parts.loc["as declared", "estimate"] < 0
+
+
+def test_full_checks_place_the_phone_answers_among_subsamples():
+    runs = [
+        coopgap.run("peru", only=["neighbours"], checks=checks, draws=500)
+        for checks in ("quick", "full")
+    ]
+    quick, full = (run.sensitivity.set_index("check") for run in runs)
+    assert "phone_subsample_reference" not in quick.index
+    found = full.loc[["phone_subsample_reference"]].set_index("variant")
+    alike = full.loc[["phone_equivalence"]].set_index("variant")
+    for variant in ("adjusted", "unadjusted"):
+        row = found.loc[variant]
+        assert row["lower"] < row["threshold"] < row["upper"]
+        # The unadjusted share in person is in the regional mix of the phone people.
+        assert row["estimate"] - row["threshold"] == pytest.approx(
+            alike.loc[variant, "estimate"], abs=1e-9 if variant == "adjusted" else 0.01
+        )
+    for checked in (quick, full):
+        assert checked.loc["phone_linked", "verdict"] == "not_applicable"

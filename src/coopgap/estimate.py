@@ -68,7 +68,10 @@ class GapRow:
     comparator: str = _required(
         "who the members are compared with; empty where the row is the members' own share"
     )
-    group: str = _required("all, region=NAME or VARIABLE=LEVEL")
+    group: str = _required(
+        "all, region=NAME or VARIABLE=LEVEL; membership=comparison where the comparison group "
+        "stands in the members' place against outside shares"
+    )
     population: Population = _required("over whose covariates the gap is standardised")
     quantity: Quantity = _required("what is estimated; differences are member minus comparator")
     category: str = _column("a level (A), a threshold (>=B) or empty", "")

@@ -22,8 +22,10 @@ __all__ = [
     "Interval",
     "Margins",
     "cluster_sums",
+    "contrast_gradient",
     "contrast_values",
     "contrasts",
+    "estimate_contrast",
     "estimate_contrasts",
     "null_value",
     "share_margins",
@@ -71,13 +73,17 @@ class Contrast(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """An estimate with its uncertainty; `std_error` is of the logarithm for ratios."""
+    """An estimate with its uncertainty; `std_error` is of the logarithm for ratios.
+
+    `df` are the degrees of freedom of the t distribution behind a Wald interval.
+    """
 
     estimate: float
     std_error: float
     lower: float
     upper: float
     p_value: float
+    df: float = np.inf
 
 
 LOG_SCALE = {Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO}
@@ -162,7 +168,7 @@ def _probability(contrast: Contrast, side: FloatArray) -> FloatArray:
     return np.asarray(side[..., j:].sum(axis=-1) if contrast.by_threshold else side[..., j])
 
 
-def _gradient(contrast: Contrast, margins: Margins) -> FloatArray:
+def contrast_gradient(contrast: Contrast, margins: Margins) -> FloatArray:
     """Gradient over (member, comparison), shape (2J,), on the scale the interval is made on."""
     member, comparison = margins.member, margins.comparison
     n = member.size
@@ -194,7 +200,7 @@ def wald(
     lower, upper = (float(np.exp(end)) if log else end for end in ends)
     shift = centre - (float(np.log(null)) if log else null)
     p_value = float(2 * stats.t.sf(abs(shift) / std_error, df)) if std_error > 0 else np.nan
-    return Interval(estimate, std_error, lower, upper, p_value)
+    return Interval(estimate, std_error, lower, upper, p_value, df)
 
 
 def estimate_contrasts(
@@ -217,20 +223,21 @@ def estimate_contrasts(
         By contrast; None where the ratio does not exist because a share is 0 or 1. Shares have
         no p-value (NaN). Intervals of differences and shares are not clipped.
     """
-    result: dict[Contrast, Interval | None] = {}
-    for contrast in contrasts(levels):
-        log = contrast.quantity in LOG_SCALE
-        value = float(contrast_values(contrast, margins.member, margins.comparison))
-        if log and not (0 < value < np.inf):
-            result[contrast] = None
-            continue
-        gradient = _gradient(contrast, margins)
-        variance = float(gradient @ margins.cov @ gradient)
-        std_error = max(variance, 0.0) ** 0.5
-        null = null_value(contrast.quantity)
-        df = margins.df if margins.df_of is None or std_error == 0 else margins.df_of(gradient)
-        result[contrast] = wald(value, std_error, df=df, prob=prob, null=null, log=log)
-    return result
+    return {contrast: estimate_contrast(contrast, margins, prob) for contrast in contrasts(levels)}
+
+
+def estimate_contrast(contrast: Contrast, margins: Margins, prob: float = 0.95) -> Interval | None:
+    """One contrast of two margins, as in `estimate_contrasts`."""
+    log = contrast.quantity in LOG_SCALE
+    value = float(contrast_values(contrast, margins.member, margins.comparison))
+    if log and not (0 < value < np.inf):
+        return None
+    gradient = contrast_gradient(contrast, margins)
+    variance = float(gradient @ margins.cov @ gradient)
+    std_error = max(variance, 0.0) ** 0.5
+    null = null_value(contrast.quantity)
+    df = margins.df if margins.df_of is None or std_error == 0 else margins.df_of(gradient)
+    return wald(value, std_error, df=df, prob=prob, null=null, log=log)
 
 
 def share_margins(

@@ -10,12 +10,22 @@ from coopgap.families.dispatch import MATCHED
 from coopgap.study.spec import Study
 from coopgap.vocabulary import Quantity, Status
 
-__all__ = ["headline_positions", "is_negative_control", "with_adjusted"]
+__all__ = ["control_models", "headline_positions", "is_negative_control", "with_adjusted"]
 
 
 def is_negative_control(study: Study, outcome: str) -> bool:
     """Whether a study declares an outcome as its own negative control."""
     return study.variables[outcome].role_for(outcome) == "negative_control"
+
+
+def control_models(study: Study) -> dict[str, str]:
+    """By negative control, the model that stands for it: its headline, or its first."""
+    first = {model.outcome: model.name for model in reversed(study.models)}
+    return {
+        outcome: study.headline.get(outcome, first[outcome])
+        for outcome in dict.fromkeys(model.outcome for model in study.models)
+        if is_negative_control(study, outcome)
+    }
 
 
 def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:

@@ -35,7 +35,10 @@ from coopgap.sensitivity.hierarchical import (
     prior_rows,
     scaling_rows,
 )
+from coopgap.sensitivity.phone.data import PhoneData, why_not
+from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
 from coopgap.study.spec import Hierarchical
+from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
 
@@ -249,11 +252,14 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
         return
     labels = model_labels(plan, one.model)
     refits, without = prior_refits(one.request), loo_variants(one.request)
+    data, called = _with_phone(plan, one)
+    requests = {variant.name: variant.request for variant in (*refits, *without)}
+    requests |= {again.name: again.request for again in called if again.request is not None}
     futures = {
-        variant.name: pool.submit(fit_hierarchical, variant.request)
-        for variant in (*refits, *without)
+        name: pool.submit(fit_hierarchical, request)
+        for name, request in requests.items()
         # One of the priors is the declared one: that fit is there.
-        if variant.request.digest != one.request.digest
+        if request.digest != one.request.digest
     }
     fits = {name: future.result() for name, future in futures.items()}
     for variant in refits:
@@ -266,6 +272,18 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
         for variant in without
     }
     tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
+    if called:
+        tables.sensitivity += phone_refit_rows(called, fits, fit, data, labels)
+
+
+def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneData, list[PhoneRefit]]:
+    """People by mode, and the refits with those called; none where nobody was."""
+    model, region = one.model, plan.study.design.region
+    called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
+    data = PhoneData(in_person=model.rows, phone=called)
+    if region is None or why_not(data) is not None:
+        return data, []
+    return data, phone_refits(one.request, data, model.spec.covariates, region)
 
 
 def _loo(fit: HierarchicalFit, request: Request) -> Loo:

@@ -9,14 +9,16 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.checks import check_model
+from coopgap.checks.asked import asked
+from coopgap.checks.full import full_checks
+from coopgap.checks.quick import quick_checks
 from coopgap.domains import domains
 from coopgap.estimate import (
     BalanceRow,
     to_frame,
 )
+from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.dispatch import (
-    benchmark_estimate,
     domain_estimates,
     family_estimates,
 )
@@ -25,7 +27,7 @@ from coopgap.families.rows import (
     Labels,
     population_row,
 )
-from coopgap.headline import headline_positions, with_adjusted
+from coopgap.headline import control_models, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
@@ -34,6 +36,7 @@ from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
+from coopgap.sensitivity.confounding.control import MatchedModel, control_rows
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
 from coopgap.tables import Tables, model_labels
@@ -77,13 +80,21 @@ def execute(
     """
     tables = Tables()
     started = time.perf_counter()
+    matched: list[MatchedModel] = []
     for model in plan.models:
         notify(f"{model.spec.name}: families")
         with tables.stage("families"):
             estimates = _families(tables, plan, model)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
-            check_model(tables, plan, model, estimates, checks=checks, seed=seed, jobs=jobs)
+            one = asked(plan, model, estimates, seed=seed, jobs=jobs)
+            quick_checks(tables, one)
+            if checks == "full":
+                full_checks(tables, one)
+        matched.append(MatchedModel(labels=one.labels, sample=model.sample, estimate=one.matched))
+    tables.sensitivity += control_rows(
+        matched, control_models(plan.study), plan.study.negative_control
+    )
     with tables.stage("hierarchical"):
         kept = fit_regions(
             tables,
@@ -121,9 +132,10 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
         tables.collect(estimate, labels)
     if declared is not None and model.spec.population == "poststratified":
         tables.diagnostics.append(population_row(declared, labels))
-    for benchmark in plan.study.benchmarks:
-        if benchmark.outcome == labels.outcome:
-            tables.collect(benchmark_estimate(sample, benchmark), labels)
+    outside = [one for one in plan.study.benchmarks if one.outcome == labels.outcome]
+    region = plan.study.design.region
+    for group, estimate in benchmark_estimates(sample, outside, region, declared):
+        tables.collect(estimate, replace(labels, group=group))
     balances = [("all", sample)]
     for name, domain in domains(plan.study, model):
         for estimate in domain_estimates(domain):

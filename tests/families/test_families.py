@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from coopgap.errors import NotEstimable
+from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cells import fit_cells
 from coopgap.families.dispatch import (
-    benchmark_estimate,
     domain_estimates,
     doubly_estimate,
     expected_contrasts,
@@ -24,7 +24,7 @@ from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.standardise import standardise
-from coopgap.study.spec import Benchmark, Matching
+from coopgap.study.spec import Benchmark, Matching, OutsideShares
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population, Quantity, Status
 
@@ -269,8 +269,9 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     rows = sample.rows
     found = {}
     for n in (None, 500):
-        benchmark = Benchmark(outcome="y", source="a census", shares=shares, n=n)
-        estimate = benchmark_estimate(sample, benchmark)
+        whole = OutsideShares(shares=shares, n=n)
+        benchmark = Benchmark(outcome="y", source="a census", whole=whole)
+        estimate = dict(benchmark_estimates(sample, [benchmark], None, None))["all"]
         found[n] = interval(estimate, Quantity.RISK_DIFFERENCE, ">=high")
     own = np.mean(rows.outcome[rows.member] == 2)
     assert found[None].estimate == pytest.approx(own - 0.2)

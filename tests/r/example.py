@@ -1,6 +1,6 @@
-"""Write the example survey's in-person rows for R: `python tests/r/example.py`.
+"""Write the example survey's rows for R, a file a mode: `python tests/r/example.py`.
 
-Only the columns that tests/r/example.R uses, so that the file stays small.
+Only the columns that tests/r/example.R and tests/r/phone.R use, so that the files stay small.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ COLUMNS = [
     "trusted_person",
     "provenance",
 ]
-PLACE = Path(__file__).parent / "data" / "example.csv"
+PLACES = {
+    "in person": Path(__file__).parent / "data" / "example.csv",
+    "phone": Path(__file__).parent / "data" / "example_phone.csv",
+}
 
 
-def extract() -> str:
-    """The file's text: 2,007 people, the shipped seed, totals as printed."""
+def extract(mode: str = "in person") -> str:
+    """The file's text: 2,007 people in person or 250 by phone, the shipped seed, printed totals."""
     data = make_example().data
-    in_person = data.loc[data["mode"] == "in person", COLUMNS]
-    return in_person.to_csv(index=False, lineterminator="\n")
+    return data.loc[data["mode"] == mode, COLUMNS].to_csv(index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":
-    PLACE.write_text(extract(), encoding="utf-8", newline="\n")
+    for mode, place in PLACES.items():
+        place.write_text(extract(mode), encoding="utf-8", newline="\n")

@@ -65,7 +65,8 @@ def test_every_file_that_is_kept_has_a_script():
     kept = {path.relative_to(R) for path in (*R.glob("data/*"), *R.glob("fixtures/*"))}
     made = [written(script) for script in sorted(scripts)]
     assert sum(map(len, made)) == len(set().union(*made))
-    assert set().union(*made) | {Path("data/example.csv")} == kept
+    from_package = {Path("data/example.csv"), Path("data/example_phone.csv")}
+    assert set().union(*made) | from_package == kept
 
 
 def test_the_example_that_r_reads_is_the_one_the_package_makes():
@@ -78,6 +79,10 @@ def test_the_example_that_r_reads_is_the_one_the_package_makes():
     assert header.endswith(",provenance")
     assert len(rows) == 2007
     assert all(row.endswith(",EXAMPLE DATA") for row in rows)
+    called = (R / "data" / "example_phone.csv").read_text(encoding="utf-8")
+    assert module.extract("phone") == called
+    assert len(called.splitlines()) == 251
+    assert all(row.endswith(",EXAMPLE DATA") for row in called.splitlines()[1:])
 
 
 @pytest.mark.slow

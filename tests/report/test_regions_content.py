@@ -244,7 +244,7 @@ def test_a_check_that_was_not_made_is_not_spoken_of(build, view, check, lead):
 
 def test_the_list_of_checks_has_a_line_each_and_no_row(view):
     section = checks_section(view)
-    items = dict(next(b.items for b in section.blocks if isinstance(b, Items)))
+    items = dict([b.items for b in section.blocks if isinstance(b, Items)][-1])
     assert items == {
         "What the prior allows before an answer is seen.": (
             "Gaps that the prior allows, beside the posterior."
@@ -266,13 +266,14 @@ def test_the_list_of_checks_has_a_line_each_and_no_row(view):
 
 
 def test_run_details_say_where_the_draws_come_from(view):
-    rows = dict(details_section(view).blocks[0].rows)
+    rows = dict(details_section(view, "no words of cause").blocks[0].rows)
+    assert rows["Wording"] == "no words of cause"
     assert rows["Draws"] == "ses kept from an earlier run"
 
 
 def test_a_run_without_draws_has_no_line_for_them(build):
     view = make_view(build.frames(), build.study(), build.meta())
-    assert "Draws" not in dict(details_section(view).blocks[0].rows)
+    assert "Draws" not in dict(details_section(view, "").blocks[0].rows)
 
 
 def test_the_picture_stands_where_it_is_drawn(build, view, tmp_path):

@@ -157,7 +157,7 @@ def test_versions_of_a_check_stand_side_by_side(view, build):
     assert table.rows[0][-1] == "one: holds; two: changes"
     many = [
         SensitivityRow(
-            check="multiverse",
+            check="variant",
             variant=str(number),
             model="ses",
             outcome="ses",

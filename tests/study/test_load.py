@@ -19,6 +19,10 @@ TRUST_TYPE = f'type = "ordinal"\n{TRUST_LEVELS}'
 REGION_LEVELS = 'levels = ["north", "south"]'
 HELPED = '[variables.helped]\ntype = "binary"\n'
 SHARES = "shares = { low = 20, middle = 30, high = 50 }"
+NORTH = (
+    f'[[benchmark]]\noutcome = "trust"\nsource = "A yearbook"\n{SHARES}\n'
+    'by = { region = "north" }\n'
+)
 OUTCOME = 'outcome = "trust"\ncovariates'
 METHOD = 'method = "exact"\n'
 COVARIATES = 'covariates = ["age_band", "region"]'
@@ -38,7 +42,7 @@ def test_everything_declared_is_there(make_study):
     assert study.headline == {"trust": "trust"}
     assert study.phone.margin == {"trust": 0.06}
     assert study.smallest_gap == 0.05
-    assert study.benchmarks[0].shares == {"low": 20, "middle": 30, "high": 50}
+    assert study.benchmarks[0].whole.shares == {"low": 20, "middle": 30, "high": 50}
     (model,) = study.models
     assert (model.name, model.outcome, model.link, model.population) == (
         "trust",
@@ -205,7 +209,8 @@ STUDY_ERRORS = {
     "unknown key, with the nearest": (
         {HEAD: HEAD + "smalest_gap = 0.1\n"},
         "study.toml: unknown key smalest_gap; allowed: title, survey, printed, smallest_gap, "
-        "group, design, headline, phone, variables, benchmark; did you mean smallest_gap?",
+        "group, design, headline, phone, negative_control, variables, benchmark; "
+        "did you mean smallest_gap?",
     ),
     "unknown key of a table": (
         {"member = 1": "member = 1\nzzz = 1"},
@@ -222,8 +227,8 @@ STUDY_ERRORS = {
     ),
     "unknown key of a benchmark": (
         {SHARES: f"{SHARES}\nshare = 1"},
-        "study.toml: benchmark[1]: unknown key share; allowed: outcome, source, shares, n; "
-        "did you mean shares?",
+        "study.toml: benchmark[1]: unknown key share; allowed: outcome, name, source, shares, by, "
+        "n; did you mean shares?",
     ),
     "no title": ({HEAD: ""}, "study.toml: title: is absent; give a text"),
     "title of another type": (
@@ -469,7 +474,34 @@ STUDY_ERRORS = {
             "[[benchmark]]": "[[benchmark]]\n"
             f'outcome = "trust"\nsource = "B"\n{SHARES}\n[[benchmark]]'
         },
-        "study.toml: benchmark[2].outcome: trust has two benchmarks; give it one",
+        'study.toml: benchmark[2].outcome: trust has two benchmarks named "national"; '
+        "give each a name of its own",
+    ),
+    "two benchmarks for one region": (
+        {"[[benchmark]]": f"{NORTH}{NORTH}[[benchmark]]"},
+        "study.toml: benchmark[2].outcome: trust has two benchmarks for north named "
+        '"national"; give each a name of its own',
+    ),
+    "benchmark without a region": (
+        {"[[benchmark]]": f"{NORTH}[[benchmark]]"},
+        'study.toml: benchmark[1].by: "national" lacks south; give every region, or none',
+    ),
+    "benchmark of one name from two sources": (
+        {"[[benchmark]]": f"{NORTH.replace('A yearbook', 'B')}[[benchmark]]"},
+        'study.toml: benchmark[2].source: differs from that of "national" before; '
+        "give it another name",
+    ),
+    "benchmark by something else": (
+        {"[[benchmark]]": f"{NORTH.replace('region =', 'age_band =')}[[benchmark]]"},
+        "study.toml: benchmark[1].by: unknown key age_band; allowed: region",
+    ),
+    "benchmark of an unknown region": (
+        {"[[benchmark]]": f"{NORTH.replace('north', 'west')}[[benchmark]]"},
+        'study.toml: benchmark[1].by.region: is "west"; allowed: north, south',
+    ),
+    "benchmark named as a group of the survey": (
+        {SHARES: f'{SHARES}\nname = "comparison"'},
+        "study.toml: benchmark[1].name: is comparison, a group of the survey; give another name",
     ),
     "benchmark without source": (
         {'source = "A yearbook"\n': ""},
@@ -499,18 +531,13 @@ STUDY_ERRORS = {
         {SHARES: f"{SHARES}\nn = 0"},
         "study.toml: benchmark[1].n: is 0; allowed: 1 or more",
     ),
-    "benchmark by region": (
-        {SHARES: f'{SHARES}\nby = {{ region = "shares.csv" }}'},
-        "study.toml: benchmark[1].by: is not available in this version; "
-        "give the national shares alone",
-    ),
 }
 
 MODEL_ERRORS = {
     "unknown key, with the nearest": (
         {COVARIATES: f"{COVARIATES}\npopulations = 1"},
         "trust.toml: unknown key populations; allowed: outcome, covariates, link, population, "
-        "free, std_errors, fixed, intervals, matching, hierarchical, variant; "
+        "free, std_errors, fixed, intervals, matching, hierarchical, variant, multiverse; "
         "did you mean population?",
     ),
     "no outcome": ({'outcome = "trust"\n': ""}, "trust.toml: outcome: is absent; give a text"),
@@ -663,11 +690,6 @@ MODEL_ERRORS = {
     "a matching about nothing": (
         {METHOD: 'method = "nearest"\n', COVARIATES: "covariates = []", ON: "on = []"},
         "trust.toml: matching.on: is absent or empty; give the variables to match on",
-    ),
-    "multiverse": (
-        {"[hierarchical]\n": '[multiverse]\nlink = ["logit", "probit"]\n'},
-        "trust.toml: multiverse: is not available in this version; "
-        "declare single choices as [[variant]]",
     ),
     "zones that are no flag": (
         {"[hierarchical]\n": '[hierarchical]\nzones = "yes"\n'},

@@ -65,9 +65,18 @@ def test_peru_variables():
 
 def test_peru_benchmark_is_figure_1():
     # WDDCM Peru, Figure 1: national average A 3, B 9, C 27, D 27, E 34 percent.
-    (benchmark,) = load_study("peru").benchmarks
+    benchmark = load_study("peru").benchmarks[0]
     assert benchmark.outcome == "ses_class"
-    assert benchmark.shares == {"A": 3, "B": 9, "C": 27, "D": 27, "E": 34}
+    assert benchmark.whole.shares == {"A": 3, "B": 9, "C": 27, "D": 27, "E": 34}
+    assert benchmark.whole.n is None
+
+
+def test_perus_regional_benchmark_is_the_survey_of_2024():
+    """ENADES 2024: classes A to C of Lima are 74 percent; the regions' samples make the whole."""
+    benchmark = load_study("peru").benchmarks[1]
+    lima = benchmark.regions["Lima"]
+    assert sum(lima.shares[level] for level in "ABC") == pytest.approx(73.54)
+    assert sum(one.n for one in benchmark.regions.values()) == benchmark.whole.n == 1508
 
 
 def test_uganda():

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from coopgap.errors import NotEstimable
-from coopgap.families.benchmark import estimate_benchmark
 from coopgap.families.conditional import conditional_contrast, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.doubly import estimate_doubly_robust
@@ -14,13 +13,12 @@ from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.unadjusted import estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
-from coopgap.study.spec import Benchmark, DeclaredPopulation, ModelSpec
+from coopgap.study.spec import DeclaredPopulation, ModelSpec
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
 
 __all__ = [
     "MATCHED",
-    "benchmark_estimate",
     "domain_estimates",
     "doubly_estimate",
     "expected_contrasts",
@@ -137,12 +135,6 @@ def doubly_estimate(
     names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
     estimate = partial(estimate_doubly_robust, population=population)
     return next(_attempt(sample, names[1], (population,), _one(estimate)))
-
-
-def benchmark_estimate(sample: Sample, benchmark: Benchmark) -> FamilyEstimate:
-    """Members against declared outside shares."""
-    estimate = partial(estimate_benchmark, benchmark=benchmark)
-    return next(_attempt(sample, Family.BENCHMARK, _EVERYONE, _one(estimate)))
 
 
 def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:

@@ -171,12 +171,14 @@ class FamilyEstimate:
         How the standard errors of its gaps are made; empty where nothing was estimated.
     cuts
         Each cut of a conditional ordinal fit.
+    own_shares
+        Whether its rows hold the members' own shares; False where another's do.
     """
 
     family: Family
     population: Population
     people: IntArray
-    comparator: Comparator = Comparator.COMPARISON
+    comparator: str = Comparator.COMPARISON
     intervals: Mapping[Contrast, Interval | None] = field(default_factory=dict)
     coefficients: tuple[Coefficient, ...] = ()
     ess_comparison: float | None = None
@@ -187,6 +189,7 @@ class FamilyEstimate:
     infinite: tuple[str, ...] = ()
     std_errors: str = ""
     cuts: tuple[CutSets, ...] = ()
+    own_shares: bool = True
     status: Status = Status.OK
     reason: str = ""
 

@@ -103,8 +103,10 @@ def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
 def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
     """Rows of one estimate: every contrast of its family, with the reason where one is blank."""
     comparison, member = estimate.people.sum(axis=1)
-    inside = estimate.comparator is Comparator.COMPARISON
+    inside = estimate.comparator == Comparator.COMPARISON
     for contrast in expected_contrasts(estimate.family, labels.levels):
+        if contrast.of_member and not estimate.own_shares:
+            continue
         status = _status(estimate, contrast)
         interval = estimate.intervals.get(contrast)
         shown = interval is not None and status in (Status.OK, Status.FEW_CLUSTERS)

@@ -237,4 +237,5 @@ def _numbers(interval: Interval) -> dict[str, Any]:
     return {
         name: float(value) if np.isfinite(value) else None
         for name, value in interval._asdict().items()
+        if name != "df"
     }

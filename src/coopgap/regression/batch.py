@@ -11,7 +11,7 @@ from coopgap.regression.cumulative import curvature, intervals
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName
 
-__all__ = ["BatchFit", "batch_probabilities", "fit_batch"]
+__all__ = ["BatchFit", "batch_information", "batch_probabilities", "fit_batch"]
 
 _MAX_ITERATIONS = 40
 _MAX_HALVINGS = 40
@@ -162,3 +162,16 @@ def _climb(
     risen = np.ones(len(step), dtype=np.bool_)
     risen[waiting] = False
     return new, risen
+
+
+def batch_information(
+    x: FloatArray, counts: FloatArray, params: FloatArray, link: LinkName
+) -> FloatArray:
+    """Observed information of B samples at parameters (B, p), shape (B, p, p).
+
+    A column that is zero for everybody with weight has a one on the diagonal.
+    """
+    pairs = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    found = _evaluate(x, pairs, counts, params, LINKS[link]).information
+    diagonal = np.einsum("bpp->bp", found)
+    return np.asarray(found + np.eye(found.shape[1]) * (diagonal == 0)[:, None, :])

@@ -10,7 +10,7 @@ from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.study.spec import DeclaredPopulation, Margin
 
-__all__ = ["rake", "rake_to_population"]
+__all__ = ["margin_classes", "rake", "rake_to_population"]
 
 _TOLERANCE = 1e-12
 _MOST_ROUNDS = 2000
@@ -83,13 +83,37 @@ def rake_to_population(
         If a margin is by a variable that is not there, nobody stands for a part of it, or the
         margins cannot hold together; with the population's file.
     """
-    margins, file = declared.margins, declared.file
-    classes = [_classes(weight, codes, levels, margin, file) for margin in margins]
-    shares = [np.array([*margin.shares.values()]) for margin in margins]
+    classes = [found for found, _ in margin_classes(weight, codes, levels, declared)]
+    shares = [np.array([*margin.shares.values()]) for margin in declared.margins]
+    file = declared.file
     try:
         return rake(weight, classes, shares)
     except NotEstimable as error:
         raise NotEstimable(f"{file}: {error.reason}") from error
+
+
+def margin_classes(
+    weight: FloatArray,
+    codes: Mapping[str, IntArray],
+    levels: Mapping[str, tuple[str, ...]],
+    declared: DeclaredPopulation,
+) -> list[tuple[IntArray, int]]:
+    """For each margin of a declared population the class of each cell, and how many there are.
+
+    Parameters
+    ----------
+    weight, codes, levels, declared
+        As in `rake_to_population`.
+
+    Raises
+    ------
+    NotEstimable
+        If a margin is by a variable that is not there, or nobody stands for a part of it.
+    """
+    return [
+        (_classes(weight, codes, levels, margin, declared.file), len(margin.shares))
+        for margin in declared.margins
+    ]
 
 
 def _classes(

@@ -15,6 +15,7 @@ from coopgap.report.content.regions import regions_section
 from coopgap.report.content.says import says_section
 from coopgap.report.document import Section
 from coopgap.report.view import View
+from coopgap.report.wording import wording_words
 from coopgap.report.words import clean
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def sections(view: View, drawn: Sequence[str]) -> list[Section]:
         regions_section(view, drawn),
         compared_section(view, drawn),
         phone_section(view, drawn),
-        checks_section(view),
+        checks_section(view, drawn),
         association_section(view),
         methods_section(view),
-        details_section(view),
     )
-    return [section for section in found if section is not None]
+    told = [section for section in found if section is not None]
+    return [*told, details_section(view, wording_words(view.study, told))]
 
 
 def environment() -> Environment:

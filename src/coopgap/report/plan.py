@@ -9,8 +9,9 @@ from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
 from coopgap.matching.feasibility import variant_row
 from coopgap.plan import ModelPlan, Plan, variant_sample
+from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
-from coopgap.study.spec import Matching, Variant
+from coopgap.study.spec import Matching, ModelSpec, Variant
 
 __all__ = ["design_words", "plan_text"]
 
@@ -49,6 +50,8 @@ def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
     yield f"  matching    {design_words(spec.matching)}"
     for variant in spec.variants:
         yield from _variant_lines(plan, model, variant)
+    if spec.multiverse:
+        yield from _multiverse_lines(plan, spec)
     if model.reason:
         yield f"  no matched sample: {model.reason}"
     for kind, rows in groupby(model.feasibility, key=_cell_kind):
@@ -71,6 +74,19 @@ def _variant_lines(plan: Plan, model: ModelPlan, variant: Variant) -> Iterator[s
         source=plan.survey.source,
     )
     yield f"              {row.note}" + ("" if row.value is None else f": {_value(row)}")
+
+
+def _multiverse_lines(plan: Plan, spec: ModelSpec) -> Iterator[str]:
+    """How many specifications there are, over which choices, and what was left out of them."""
+    found = specifications(plan.study, spec)
+    yield (
+        f"  multiverse  {len(found.listed)} specifications of {found.n_combinations} combinations"
+        f" (with --checks full)"
+    )
+    for axis, values in found.axes.items():
+        yield f"              {axis}: {', '.join(values)}"
+    for reason, number in found.removed.items():
+        yield f"              left out {number}: {reason}"
 
 
 def _cell_kind(row: DiagnosticRow) -> str:

@@ -16,18 +16,10 @@ from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
 from coopgap.bayes.scaling import log_priors, power_scaling
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT, Labels
-from coopgap.gap import Contrast, contrast_values, contrasts
-from coopgap.vocabulary import (
-    Check,
-    Comparator,
-    Family,
-    IntervalKind,
-    Population,
-    Quantity,
-    Verdict,
-)
+from coopgap.gap import contrast_values
+from coopgap.sensitivity.posterior import TAILS, headline_contrasts, posterior_row, side_of
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = [
     "loo_rows",
@@ -44,7 +36,6 @@ SMALL_DIFFERENCE: Final = 4.0
 _SCALING_DRAWS: Final = 500
 """A chain: a rate needs fewer draws than an interval's ends."""
 
-_TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 _REFITS: Final = {
     "half-normal 0.25": SdPrior(scale=0.25),
     "half-normal 0.5": SdPrior(scale=0.5),
@@ -69,10 +60,14 @@ def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
     levels = request.cells.levels
     for j in range(len(levels) - 1, 0, -1):
         name = f">={levels[j]}" if len(levels) > 2 else ""
-        yield _row(Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=gaps[:, j - 1])
+        yield posterior_row(
+            Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=gaps[:, j - 1]
+        )
     for j in range(1, len(levels) if len(levels) > 2 else 1):
         name = f"<={levels[j - 1]}"
-        yield _row(Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=-gaps[:, j - 1])
+        yield posterior_row(
+            Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=-gaps[:, j - 1]
+        )
 
 
 def posterior_rows(
@@ -93,7 +88,7 @@ def posterior_rows(
                 if min(people, total - people) < SMALLEST_COUNT:
                     continue
                 drawn = found.drawn[:, side, r, j] / total
-                row = _row(
+                row = posterior_row(
                     Check.POSTERIOR_PREDICTIVE,
                     "answers drawn anew",
                     labels,
@@ -104,7 +99,7 @@ def posterior_rows(
                     group=f"region={region}",
                 )
                 observed = people / total
-                inside = np.quantile(drawn, _TAILS[0]) <= observed <= np.quantile(drawn, _TAILS[1])
+                inside = np.quantile(drawn, TAILS[0]) <= observed <= np.quantile(drawn, TAILS[1])
                 yield replace(
                     row,
                     threshold=observed,
@@ -121,7 +116,7 @@ def scaling_rows(
     layout = make_layout(cells, request.form)
     named = {
         str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])
-        for k, contrast in enumerate(_headlines(cells.levels))
+        for k, contrast in enumerate(headline_contrasts(cells.levels))
     }
     every = max(1, fit.draws["beta"].shape[1] // _SCALING_DRAWS)
     draws = {name: values[:, ::every] for name, values in fit.draws.items()}
@@ -130,10 +125,10 @@ def scaling_rows(
         log_priors(draws, layout, request.priors, link),
         log_likelihood(draws, cells, link),
     )
-    for k, contrast in enumerate(_headlines(cells.levels)):
+    for k, contrast in enumerate(headline_contrasts(cells.levels)):
         for variant, value in zip(("top-level priors", "answers"), scaled[str(k)], strict=True):
             rate = f"rate_of_{contrast.quantity}"
-            row = _row(Check.POWER_SCALING, variant, labels, contrast.category, None, rate)
+            row = posterior_row(Check.POWER_SCALING, variant, labels, contrast.category, None, rate)
             above = value > SCALING_BAR
             about_prior = variant == "top-level priors"
             yield replace(
@@ -174,17 +169,21 @@ def prior_refit_rows(
     cells = request.cells
     for key, draws in _refitted(fit, request).items():
         quantity, category, group = key
-        row = _row(Check.PRIOR_REFIT, variant, labels, category, None, quantity, group=group)
+        row = posterior_row(
+            Check.PRIOR_REFIT, variant, labels, category, None, quantity, group=group
+        )
         if not fit.passed:
             failed = ", ".join(item.name for item in fit.gate if not item.passed)
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note=f"withheld: {failed}")
             continue
         if group != "all" and min(cells.people(cells.regions.index(group[7:]))) < SMALLEST_COUNT:
             continue
-        row = _row(Check.PRIOR_REFIT, variant, labels, category, draws, quantity, group=group)
+        row = posterior_row(
+            Check.PRIOR_REFIT, variant, labels, category, draws, quantity, group=group
+        )
         if quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY):
             null = 0.0 if quantity is Quantity.RISK_DIFFERENCE else 0.5
-            same = _side(draws, null) == _side(_refitted(base, request)[key], null)
+            same = side_of(draws, null) == side_of(_refitted(base, request)[key], null)
             row = replace(row, verdict=Verdict.HOLDS if same else Verdict.CHANGES)
         yield row
 
@@ -196,11 +195,11 @@ def _refitted(
     cells = request.cells
     found = {
         (c.quantity, c.category, "all"): contrast_values(c, fit.member[0], fit.comparison[0])
-        for c in _headlines(cells.levels)
+        for c in headline_contrasts(cells.levels)
     }
     for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
         found[quantity, "", "all"] = fit.parameters[quantity]
-    first = _headlines(cells.levels)[-1]
+    first = headline_contrasts(cells.levels)[-1]
     for r, region in enumerate(cells.regions):
         if cells.people(r)[1]:
             found[first.quantity, first.category, f"region={region}"] = contrast_values(
@@ -233,10 +232,12 @@ def loo_rows(
     below which that standard error cannot be relied on (Sivula, Magnusson, Matamoros & Vehtari
     2025, Bayesian Analysis).
     """
-    row = _row(Check.LOO, "as declared", labels, quantity="elpd")
+    row = posterior_row(Check.LOO, "as declared", labels, quantity="elpd")
     yield replace(row, estimate=base.total, note=_reliable(base))
     for name, other in others.items():
-        row = _row(Check.LOO, f"{name}, minus declared", labels, quantity="elpd_difference")
+        row = posterior_row(
+            Check.LOO, f"{name}, minus declared", labels, quantity="elpd_difference"
+        )
         if other is None:
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note="withheld: its fit did not pass")
             continue
@@ -256,57 +257,3 @@ def _reliable(found: Loo) -> str:
     if not n:
         return f"all Pareto k at most {HIGH_K}"
     return f"{n} people have Pareto k above {HIGH_K}: read with care"
-
-
-def _headlines(levels: tuple[str, ...]) -> list[Contrast]:
-    """The gap at each threshold, highest first; superiority last for more than two levels."""
-    return [
-        contrast
-        for contrast in contrasts(levels)
-        if contrast.is_threshold_gap
-        or (contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2)
-    ]
-
-
-def _side(draws: FloatArray, null: float) -> int:
-    lower, upper = np.quantile(draws, _TAILS)
-    return int(lower > null) - int(upper < null)
-
-
-def _row(
-    check: Check,
-    variant: str,
-    labels: Labels,
-    category: str = "",
-    draws: FloatArray | None = None,
-    quantity: str = Quantity.RISK_DIFFERENCE,
-    *,
-    comparator: str = Comparator.COMPARISON,
-    group: str = "all",
-) -> SensitivityRow:
-    """A row of a check, with mean, SD and equal-tailed interval of draws where there are some."""
-    numbers: dict[str, Any] = {}
-    if draws is not None:
-        lower, upper = np.quantile(draws, _TAILS)
-        numbers = {
-            "estimate": float(draws.mean()),
-            "std_error": float(draws.std(ddof=1)),
-            "lower": float(lower),
-            "upper": float(upper),
-            "interval_prob": INTERVAL_PROB,
-            "interval_kind": IntervalKind.CREDIBLE,
-        }
-    return SensitivityRow(
-        check=check,
-        variant=variant,
-        model=labels.model,
-        family=Family.HIERARCHICAL,
-        outcome=labels.outcome,
-        comparator=comparator,
-        group=group,
-        population=Population.ALL_MEMBERS,
-        quantity=quantity,
-        category=category,
-        source=labels.source,
-        **numbers,
-    )

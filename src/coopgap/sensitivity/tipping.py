@@ -2,263 +2,240 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
-from scipy import optimize, stats
 
-from coopgap.arrays import FloatArray
+from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import SMALLEST_COUNT
-from coopgap.gap import Margins, contrasts, share_margins
-from coopgap.sensitivity.keys import Keys, is_small
-from coopgap.survey.records import ModelRows
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.gap import Contrast, Interval, contrasts
+from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
+from coopgap.sensitivity.keys import is_small
+from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
+from coopgap.sensitivity.phone.shift import PhoneShift
 from coopgap.vocabulary import (
     Check,
     Comparator,
     IntervalKind,
-    Population,
     Quantity,
+    Status,
     Verdict,
 )
 
-__all__ = [
-    "PhoneShift",
-    "Shares",
-    "phone_shifts",
-    "threshold_shares",
-    "tipping_rows",
-    "tipping_share",
-]
+__all__ = ["HALVES", "PHONE", "ZERO", "phone_verdict", "tipping_rows"]
 
-
-class PhoneShift(NamedTuple):
-    """Phone minus in-person comparison group, with its interval of probability `prob`."""
-
-    estimate: float
-    lower: float
-    upper: float
-    prob: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
-    """Share of each group that reaches a threshold, and their covariance.
-
-    Attributes
-    ----------
-    member, comparison
-        Shares strictly inside (0, 1) for the comparison group.
-    var_member, var_comparison, covariance
-        Variances and covariance of the two.
-    quantile
-        Multiplier of the standard error in the interval.
-    """
-
-    member: float
-    comparison: float
-    var_member: float
-    var_comparison: float
-    covariance: float
-    quantile: float
-
-    def limit(self, off: float) -> float:
-        """The gap's limit nearer to zero after `off` of the comparison answers moved up.
-
-        The comparison group's variance is that of its new share under the same design effect.
-        """
-        moved = self.comparison + off
-        scale = moved * (1 - moved) / (self.comparison * (1 - self.comparison))
-        variance = (
-            self.var_member
-            + self.var_comparison * scale
-            - 2 * self.covariance * float(np.sqrt(max(scale, 0.0)))
-        )
-        half = self.quantile * float(np.sqrt(max(variance, 0.0)))
-        gap = self.member - moved
-        return gap - half if self.member > self.comparison else gap + half
-
-    @property
-    def gap(self) -> float:
-        """Member minus comparison."""
-        return self.member - self.comparison
-
-
-def tipping_share(shares: Shares) -> float | None:
-    """Share of comparison answers that must move before the gap's interval reaches zero.
-
-    Parameters
-    ----------
-    shares
-        Of the weighted-share estimator.
-
-    Returns
-    -------
-    float or None
-        Signed like the gap: positive where answers below the threshold would have to be above
-        it. None where the interval holds zero already.
-
-    Notes
-    -----
-    Solves limit(s) = 0 by bracketing between no move and a gap of zero.
-    """
-    if shares.gap == 0 or shares.limit(0.0) * shares.gap <= 0:
-        return None
-    return float(optimize.brentq(shares.limit, 0.0, shares.gap, xtol=1e-12))
-
-
-def phone_shifts(rows: Sequence[SensitivityRow]) -> dict[str, PhoneShift]:
-    """Adjusted phone-minus-in-person differences by category, out of the phone check's rows."""
-    return {
-        row.category: PhoneShift(row.estimate, row.lower, row.upper, row.interval_prob)
-        for row in rows
-        if row.check is Check.PHONE_EQUIVALENCE
-        and row.variant == "adjusted"
-        and row.quantity == Quantity.RISK_DIFFERENCE
-        and row.estimate is not None
-        and row.lower is not None
-        and row.upper is not None
-        and row.interval_prob is not None
-    }
+ZERO, HALVES, PHONE = "interval reaches zero", "gap halves", "phone minus in person"
+"""Variants of the rows."""
 
 
 def tipping_rows(
-    rows: ModelRows,
-    weight: FloatArray,
-    keys: Keys,
-    shifts: Mapping[str, PhoneShift] | None = None,
+    sample: Sample,
+    estimate: FamilyEstimate,
+    labels: Labels,
+    shifts: Mapping[str, PhoneShift | str] | None = None,
 ) -> list[SensitivityRow]:
-    """Tipping points of the weighted-share gap at each threshold.
+    """Tipping points of the matched gap: the headline quantity, and each threshold.
 
     Parameters
     ----------
-    rows
-        Complete in-person rows.
-    weight
-        Shape (n,): sampling times matching weights.
-    keys
-        Model, outcome and source.
+    sample
+        The matched sample.
+    estimate
+        Its family.
+    labels
+        Keys of the rows.
     shifts
-        What the phone interviews say about such a move, by category, from `phone_shifts`.
+        The phone interviews' own latent shift by category, or why there is none.
 
     Returns
     -------
     list of SensitivityRow
-        At each threshold: the share of all in-person comparison answers that would have to be off
-        before the interval reaches zero and before the gap halves, each beside the multiple of
-        the odds that it amounts to, and the phone shift. The verdict compares the phone interval
-        with the first: `holds` where the whole interval falls short of it, `changes` where the
-        whole interval exceeds it, `inconclusive` in between, and none without phone interviews.
+        For each quantity: the share of in-person comparison answers that would have to be off
+        before the interval reaches no gap and before the gap halves, beside each the multiple of
+        the odds that makes it (with other links than the logit, the latent shift); for the
+        headline also the least share; and what the phone interviews say about that multiple. The
+        verdict compares the phone interval with the first multiple: `holds` where the whole
+        interval falls short of it, `changes` where the whole interval exceeds it, `inconclusive`
+        in between, and none without phone interviews.
     """
     base = SensitivityRow(
         check=Check.TIPPING_POINT,
-        model=keys.model,
-        outcome=keys.outcome,
+        model=labels.model,
+        family=estimate.family,
+        outcome=labels.outcome,
         comparator=Comparator.COMPARISON,
-        group="all",
-        population=Population.MEMBERS,
-        source=keys.source,
+        group=labels.group,
+        population=estimate.population,
+        source=labels.source,
     )
-    kept = weight > 0
-    people, n_levels = rows.take(kept), len(rows.levels)
-    counts = people.people_by_level()
-    wanted = [
-        one for one in contrasts(rows.levels) if one.is_threshold_gap and not is_small(counts, one)
-    ]
-    if not wanted:
-        note = f"No threshold has {SMALLEST_COUNT} people on both sides in both groups."
+    if estimate.status is not Status.OK:
+        note = f"There is no estimate: {estimate.reason or estimate.status}."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
-    margins = share_margins(people.outcome, people.member, weight[kept], n_levels, people.zone)
+    wanted = _wanted(estimate, labels)
+    if not wanted:
+        note = f"No quantity has {SMALLEST_COUNT} people on both sides in both groups."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    at = movable(sample)
+    start = moved_margins(at, at.nothing())
+
+    @cache
+    def shifted(shift: float) -> Moved:
+        return moved_margins(at, shift_moves(at, shift))
+
     result: list[SensitivityRow] = []
-    for contrast in wanted:
-        found = threshold_shares(margins, contrast.level)
-        at = replace(base, category=contrast.category)
-        result += _threshold_rows(found, (shifts or {}).get(contrast.category), at)
+    for contrast, interval in wanted.items():
+        course = Course(at=at, contrast=contrast, interval=interval, start=start, shifted=shifted)
+        phone = (shifts or {}).get(contrast.category)
+        result += _course_rows(course, phone, replace(base, category=contrast.category))
     return result
 
 
-def threshold_shares(margins: Margins, level: int, prob: float = INTERVAL_PROB) -> Shares:
-    """Shares at or above a level, with their covariance."""
-    n = margins.member.size
-    pick = np.zeros((2, 2 * n))
-    pick[0, level:n] = pick[1, n + level :] = 1.0
-    cov = pick @ margins.cov @ pick.T
-    return Shares(
-        member=float(margins.member[level:].sum()),
-        comparison=float(margins.comparison[level:].sum()),
-        var_member=float(cov[0, 0]),
-        var_comparison=float(cov[1, 1]),
-        covariance=float(cov[0, 1]),
-        quantile=float(stats.t.ppf((1 + prob) / 2, margins.df)),
-    )
+def _wanted(estimate: FamilyEstimate, labels: Labels) -> dict[Contrast, Interval]:
+    """The headline quantity first, then the thresholds that can be shown."""
+    two = len(labels.levels) == 2
+    order = [one for one in contrasts(labels.levels) if one.is_threshold_gap]
+    if not two:
+        order = [
+            one for one in contrasts(labels.levels) if one.quantity is Quantity.SUPERIORITY
+        ] + order
+    found = {one: estimate.intervals.get(one) for one in order}
+    return {
+        one: interval
+        for one, interval in found.items()
+        if interval is not None and interval.std_error > 0 and not is_small(estimate.people, one)
+    }
 
 
-def _threshold_rows(
-    shares: Shares, shift: PhoneShift | None, base: SensitivityRow
+def _course_rows(
+    course: Course, phone: PhoneShift | str | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
-    zero = tipping_share(shares)
-    if zero is None:
-        yield replace(
-            base,
-            variant="interval reaches zero",
-            quantity="share_off",
-            verdict=Verdict.NOT_APPLICABLE,
-            note="The interval holds zero already.",
-        )
+    zero = None
+    open_row = replace(base, variant=ZERO, quantity="share_off")
+    if course.sign == 0 or course.limit(course.start) <= 0:
+        note = "The interval holds no gap already."
+        yield replace(open_row, verdict=Verdict.NOT_APPLICABLE, note=note)
     else:
-        verdict = None if shift is None else _verdict(zero, shift)
-        yield from _pair(zero, shares, replace(base, variant="interval reaches zero"), verdict)
-    if shares.gap != 0:
-        yield from _pair(shares.gap / 2, shares, replace(base, variant="gap halves"), None)
-    if shift is not None:
-        yield replace(
-            base,
-            variant="phone minus in person",
-            quantity=Quantity.RISK_DIFFERENCE,
-            estimate=shift.estimate,
-            lower=shift.lower,
-            upper=shift.upper,
-            interval_prob=shift.prob,
-            interval_kind=IntervalKind.CONFIDENCE,
-            threshold=zero,
-            note="What the phone interviews say about such a move; mode is one reason of several.",
-        )
+        try:
+            zero = tipping_shift(course, course.limit)
+        except NotEstimable as error:
+            note = f"Not estimable: {error.reason}."
+            yield replace(open_row, verdict=Verdict.NOT_ASSESSED, note=note)
+    if zero is not None:
+        verdict = None
+        if isinstance(phone, PhoneShift):
+            verdict = phone_verdict(zero, phone.lower, phone.upper)
+        yield from _pair(course, zero, replace(base, variant=ZERO), verdict)
+    if course.sign != 0:
+        yield from _half(course, replace(base, variant=HALVES))
+    if phone is not None:
+        yield _phone_row(course, phone, zero, base)
+
+
+def _half(course: Course, base: SensitivityRow) -> Iterator[SensitivityRow]:
+    half = course.gap(course.start) / 2
+    try:
+        shift = tipping_shift(course, lambda moved: course.gap(moved) - half)
+    except NotEstimable as error:
+        note = f"Not estimable: {error.reason}."
+        yield replace(base, quantity="share_off", verdict=Verdict.NOT_ASSESSED, note=note)
+        return
+    yield from _pair(course, shift, base, None)
 
 
 def _pair(
-    off: float, shares: Shares, base: SensitivityRow, verdict: Verdict | None
+    course: Course, shift: float, base: SensitivityRow, verdict: Verdict | None
 ) -> Iterator[SensitivityRow]:
-    moved, before = shares.comparison + off, shares.comparison
-    odds = moved * (1 - before) / (before * (1 - moved)) if moved < 1 else np.inf
-    where = "below it should be above" if off > 0 else "above it should be below"
-    until = "the gap's interval reaches zero"
-    close = " For one threshold this is close to the gap's limit nearer to zero."
-    if base.variant == "gap halves":
-        until, close = "the gap halves", ""
+    share = share_off(course.at, course.contrast, shift_moves(course.at, shift))
+    headline = not base.category
     yield replace(
         base,
         quantity="share_off",
-        estimate=abs(off),
-        verdict=verdict,
-        note=(
-            f"Share of all in-person comparison answers that would have to be off ({where}) "
-            f"before {until}.{close}"
-        ),
+        estimate=share,
+        threshold=abs(course.limit(course.start)) if base.variant == ZERO else None,
+        note=_SHARE_NOTE,
     )
     yield replace(
         base,
-        quantity="odds_multiple",
-        estimate=float(odds) if np.isfinite(odds) else None,
-        note="The same as a multiple of the comparison group's odds.",
+        quantity=_scale(course),
+        estimate=_on_scale(course, shift),
+        verdict=verdict,
+        note=_MULTIPLE_NOTE if _scale(course) == "odds_multiple" else _SHIFT_NOTE,
+    )
+    if headline and base.variant == ZERO:
+        try:
+            least = least_share(course, share)
+        except NotEstimable as error:
+            yield replace(
+                base,
+                quantity="least_share_off",
+                verdict=Verdict.NOT_ASSESSED,
+                note=f"Not estimable: {error.reason}.",
+            )
+        else:
+            yield replace(base, quantity="least_share_off", estimate=least, note=_LEAST_NOTE)
+
+
+_SHARE_NOTE = (
+    "Share of answers off: in-person comparison answers that would have to be different, the odds "
+    "multiplied alike in every cell, so that no cell gives more answers than it has; fit, "
+    "standardisation and interval are made anew."
+)
+_MULTIPLE_NOTE = (
+    "Multiple of the odds: the same move; of more than two answers at every threshold alike, its "
+    "logarithm the shift on the latent scale."
+)
+_SHIFT_NOTE = "Latent shift: the same move on the scale of the model's link."
+_LEAST_NOTE = "At least: the answers that weigh most moved first, as far as they can go."
+_PHONE_NOTE = (
+    "Phone minus in person: what the comparison people called say about such a move, adjusted for "
+    "the covariates; mode is one reason of several."
+)
+
+
+def _scale(course: Course) -> str:
+    return "odds_multiple" if course.at.link == "logit" else "latent_shift"
+
+
+def _on_scale(course: Course, shift: float) -> float:
+    return float(np.exp(shift)) if course.at.link == "logit" else shift
+
+
+def _phone_row(
+    course: Course, phone: PhoneShift | str, zero: float | None, base: SensitivityRow
+) -> SensitivityRow:
+    row = replace(base, variant=PHONE, quantity=_scale(course))
+    if isinstance(phone, str):
+        note = f"The phone interviews say nothing about it: {phone}."
+        return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
+    estimate, lower, upper = (
+        _on_scale(course, value) for value in (phone.estimate, phone.lower, phone.upper)
+    )
+    return replace(
+        row,
+        estimate=estimate,
+        std_error=phone.std_error,
+        lower=lower,
+        upper=upper,
+        interval_prob=phone.prob,
+        interval_kind=IntervalKind.CONFIDENCE,
+        threshold=None if zero is None else _on_scale(course, zero),
+        note=_PHONE_NOTE,
     )
 
 
-def _verdict(off: float, shift: PhoneShift) -> Verdict:
-    """Whether the phone interval, in the direction of the move, falls short of the share."""
-    low, high = (shift.lower, shift.upper) if off > 0 else (-shift.upper, -shift.lower)
-    if high < abs(off):
+def phone_verdict(shift: float, lower: float, upper: float) -> Verdict:
+    """Whether the phone interval, in the direction of the move, falls short of the shift.
+
+    Parameters
+    ----------
+    shift, lower, upper
+        The move and the ends of the phone interval, on the latent scale.
+    """
+    low, high = (lower, upper) if shift > 0 else (-upper, -lower)
+    if high < abs(shift):
         return Verdict.HOLDS
-    return Verdict.CHANGES if low > abs(off) else Verdict.INCONCLUSIVE
+    return Verdict.CHANGES if low > abs(shift) else Verdict.INCONCLUSIVE

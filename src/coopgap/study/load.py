@@ -12,9 +12,16 @@ from typing import Any
 from coopgap.errors import StudyError
 from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import SHIPPED
+from coopgap.study.benchmarks import read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
-from coopgap.study.parts import read_benchmarks, read_design, read_group, read_phone
+from coopgap.study.multiverse import check_multiverse
+from coopgap.study.parts import (
+    read_design,
+    read_group,
+    read_negative_control,
+    read_phone,
+)
 from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
@@ -32,6 +39,7 @@ _KEYS = (
     "design",
     "headline",
     "phone",
+    "negative_control",
     "variables",
     "benchmark",
 )
@@ -94,6 +102,7 @@ def load_study(study: str | Path) -> Study:
     _check_regions(models, design)
     for model in models:
         check_fitting(model, design)
+    check_multiverse(models, design, group, variables)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),
@@ -108,7 +117,8 @@ def load_study(study: str | Path) -> Study:
         printed=printed,
         smallest_gap=section.share("smallest_gap", 0.05),
         phone=read_phone(section, outcomes),
-        benchmarks=read_benchmarks(section, variables, outcomes),
+        benchmarks=read_benchmarks(section, variables, outcomes, design.region),
+        negative_control=read_negative_control(section, variables, outcomes),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from coopgap.errors import StudyError
 from coopgap.study.components import component_variants
 from coopgap.study.fitting import FITTING_KEYS, read_fitting
 from coopgap.study.matching import read_matching
+from coopgap.study.multiverse import read_multiverse, same_question
 from coopgap.study.section import Section
 from coopgap.study.spec import (
     Hierarchical,
@@ -39,6 +41,7 @@ _VARIANT_LATER = {
     "population": "a variant redoes the gap over the matched members",
     "intervals": "only a model has coefficients; ask for it there",
     "hierarchical": "give it a model file of its own",
+    "multiverse": "declare it once, for the model",
 }
 
 
@@ -63,9 +66,8 @@ def read_model(
     StudyError
         For anything that is not as the study folder's format says.
     """
-    later = {"multiverse": "declare single choices as [[variant]]"}
-    section = Section(values, where, (*_BODY, "variant"), later)
-    base = {key: value for key, value in values.items() if key != "variant"}
+    section = Section(values, where, (*_BODY, "variant", "multiverse"))
+    base = {key: value for key, value in values.items() if key in _BODY}
     spec = _body(name, base, where, variables)
     if spec.hierarchical and spec.link == "cloglog":
         raise section.refuse(
@@ -73,7 +75,7 @@ def read_model(
         )
     variants: list[Variant] = []
     for place, table in section.tables("variant"):
-        one = Section(table, place, ("name", *_OVERRIDES), later | _VARIANT_LATER)
+        one = Section(table, place, ("name", *_OVERRIDES), _VARIANT_LATER)
         title = one.text("name")
         if title in [variant.name for variant in variants]:
             raise one.refuse("name", f'"{title}" stands twice', "give each variant its own name")
@@ -81,9 +83,10 @@ def read_model(
         if not overrides:
             raise StudyError(place, "changes nothing", f"give one of {', '.join(_OVERRIDES)}")
         variants.append(Variant(name=title, spec=_body(name, base | overrides, place, variables)))
-    return ModelSpec(
-        **{field: getattr(spec, field) for field in spec.__slots__ if field != "variants"},
+    return replace(
+        spec,
         variants=(*variants, *component_variants(spec, variants, variables)),
+        multiverse=read_multiverse(section, spec, variables),
     )
 
 
@@ -102,7 +105,7 @@ def _body(
         ("matching.covariates", matching.covariates),
     ):
         for one in names:
-            if _same_question(variables[one], variables[outcome]):
+            if same_question(variables[one], variables[outcome]):
                 raise section.refuse(
                     key, f"{one} is the outcome or reads its column", "leave it out"
                 )
@@ -138,12 +141,6 @@ def _outcome(section: Section, variables: Mapping[str, Variable]) -> str:
             "declare it ordinal, lowest first, or join levels until two are left",
         )
     return outcome
-
-
-def _same_question(one: Variable, other: Variable) -> bool:
-    """Whether two variables read a column in common."""
-    columns = ({*variable.items} or {variable.column} for variable in (one, other))
-    return not set.isdisjoint(*columns)
 
 
 def _hierarchical(section: Section) -> Hierarchical | None:

@@ -1,14 +1,14 @@
-"""The tables of `study.toml` beside its variables: group, design, phone, benchmarks."""
+"""The tables of `study.toml` beside its variables: group, design, phone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from coopgap.study.section import Section
-from coopgap.study.spec import Benchmark, Code, Design, Group, Mode, Phone, Variable
+from coopgap.study.spec import Code, Design, Group, Mode, NegativeControl, Phone, Variable
 from coopgap.study.values import normalise
 
-__all__ = ["read_benchmarks", "read_design", "read_group", "read_phone"]
+__all__ = ["read_design", "read_group", "read_negative_control", "read_phone"]
 
 
 def read_group(section: Section) -> Group:
@@ -93,46 +93,41 @@ def read_phone(section: Section, outcomes: tuple[str, ...]) -> Phone:
     return Phone(margin={name: margins.share(name) for name in margins.values})
 
 
-def read_benchmarks(
+def read_negative_control(
     section: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
-) -> tuple[Benchmark, ...]:
-    """Outside shares, from the study's `[[benchmark]]` tables.
+) -> NegativeControl | None:
+    """The exclusion that lets a control's gap be taken off, from `[negative_control]`.
 
     Raises
     ------
     StudyError
         For anything that is not as the study folder's format says.
     """
-    keys = ("outcome", "source", "shares", "n")
-    later = {"by": "give the national shares alone"}
-    found: list[Benchmark] = []
-    for where, values in section.tables("benchmark"):
-        table = Section(values, where, keys, later)
-        one = _benchmark(table, variables, outcomes)
-        if one.outcome in [other.outcome for other in found]:
-            raise table.refuse("outcome", f"{one.outcome} has two benchmarks", "give it one")
-        found.append(one)
-    return tuple(found)
-
-
-def _benchmark(
-    table: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
-) -> Benchmark:
-    outcome = table.choice("outcome", outcomes)
-    levels = variables[outcome].levels
-    shares = Section(table.table("shares"), table.at("shares"), levels)
-    values = {level: shares.number(level) for level in shares.values}
-    absent = [level for level in levels if level not in values]
-    if absent:
-        raise table.refuse("shares", f"lacks {', '.join(absent)}", "give every level")
-    for level, share in values.items():
-        if share < 0:
-            raise shares.refuse(level, f"is {share:g}", "allowed: percent, 0 or more")
-    if not 99 <= sum(values.values()) <= 101:
+    if not section.has("negative_control"):
+        return None
+    table = Section(
+        section.table("negative_control"),
+        section.at("negative_control"),
+        ("variable", "outcomes", "exclusion"),
+    )
+    variable = table.choice("variable", outcomes)
+    if variables[variable].role_for(variable) != "negative_control":
         raise table.refuse(
-            "shares", f"sum to {sum(values.values()):g}", "allowed: percent that sum to 100 ± 1"
+            "variable",
+            f"{variable} has not that role",
+            f'give it role = {{ {variable} = "negative_control" }}',
         )
-    n = table.whole("n") if table.has("n") else None
-    if n is not None and n < 1:
-        raise table.refuse("n", f"is {n}", "allowed: 1 or more")
-    return Benchmark(outcome=outcome, source=table.text("source"), shares=values, n=n)
+    others = tuple(
+        name for name in outcomes if variables[name].role_for(name) != "negative_control"
+    )
+    named = table.texts("outcomes")
+    if not named:
+        raise table.refuse("outcomes", "is absent or empty", f"allowed: {', '.join(others)}")
+    for name in named:
+        if name not in others:
+            raise table.refuse(
+                "outcomes",
+                f'holds "{name}"',
+                f"allowed: outcomes other than controls: {', '.join(others)}",
+            )
+    return NegativeControl(variable=variable, outcomes=named, exclusion=table.text("exclusion"))

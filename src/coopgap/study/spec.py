@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from coopgap.study.choices import Multiverse
 
 __all__ = [
     "Benchmark",
@@ -25,6 +28,7 @@ __all__ = [
     "MatchingMethod",
     "Mode",
     "ModelSpec",
+    "OutsideShares",
     "Phone",
     "Role",
     "StdErrorsName",
@@ -112,6 +116,26 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeControl:
+    """An exclusion that a study states: `variable` shares its confounders with the outcomes.
+
+    Attributes
+    ----------
+    variable
+        The negative control.
+    outcomes
+        Outcomes whose gap may be shown less a share of the control's.
+    exclusion
+        Why membership has nothing to do with the control but through what confounds these
+        outcomes too.
+    """
+
+    variable: str
+    outcomes: tuple[str, ...]
+    exclusion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """One question: where it stands, what its values mean, in which order.
 
@@ -143,14 +167,32 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideShares:
+    """Shares of an outcome's levels in percent; `n` people asked, None where taken as fixed."""
+
+    shares: Mapping[str, float]
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """Declared outside shares of an outcome's levels, in percent."""
+    """Declared outside shares of an outcome.
+
+    Attributes
+    ----------
+    name
+        Who the outside people are: the rows' comparator.
+    whole
+        Shares of everybody, or None where only regions are declared.
+    regions
+        By level of the region variable; empty, or every level.
+    """
 
     outcome: str
     source: str
-    shares: Mapping[str, float]
-    by: Mapping[str, str] = field(default_factory=dict)
-    n: int | None = None
+    name: str = "national"
+    whole: OutsideShares | None = None
+    regions: Mapping[str, OutsideShares] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +287,7 @@ class ModelSpec:
     hierarchical: Hierarchical | None = None
     fitting: Fitting = field(default_factory=Fitting)
     variants: tuple[Variant, ...] = ()
+    multiverse: Multiverse | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -285,3 +328,4 @@ class Study:
     smallest_gap: float = 0.05
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
+    negative_control: NegativeControl | None = None

@@ -24,10 +24,11 @@ __all__ = ["apply_codebook", "needed_columns", "needed_variables"]
 def needed_variables(study: Study) -> tuple[str, ...]:
     """Variables that a run reads, in the order declared.
 
-    Those of any model or variant, the region, and those with `groups = true`.
+    Those of any model, variant or multiverse, the region, and those with `groups = true`.
     """
     used = {name for spec in study.models for name in spec.variables}
     for spec in study.models:
+        used.update(spec.multiverse.variables if spec.multiverse else ())
         for variant in spec.variants:
             used.update(variant.spec.variables)
     if study.design.region is not None:

@@ -84,12 +84,13 @@ def test_ordinal_outcome_has_a_row_a_threshold_and_one_over_all(make_phone):
         ("risk_difference", ">=D"),
         ("superiority", ""),
         ("largest_difference", ""),
+        ("cumulative_odds_ratio", ""),
     ]
     # Whichever each threshold says, all are far within 30 points.
-    assert plain[-1].p_value == max(row.p_value for row in plain[:2])
-    assert plain[-1].verdict in (Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN)
+    assert plain[3].p_value == max(row.p_value for row in plain[:2])
+    assert plain[3].verdict in (Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN)
     assert all(row.power > 0.999 for row in plain[:2])
-    assert plain[-1].power is None
+    assert plain[3].power is None
 
 
 def test_design_effect_rows_of_the_printed_design(make_rows):
@@ -109,6 +110,50 @@ def test_design_effect_rows_of_the_printed_design(make_rows):
         2.9264 * error * np.sqrt(2),
         rel=1e-3,  # 271 of 1,003 is not quite .27
     )
+
+
+def printed_trust(make_rows, margin):
+    """The printed trust question, 27 % of 1,003 in person and of 250 by phone."""
+    in_person = make_rows(
+        {"age": [0] * 2007},
+        np.repeat([True, False], [1004, 1003]),
+        np.concatenate([np.ones(402), np.zeros(602), np.ones(271), np.zeros(732)]),
+    )
+    phone = make_rows({"age": [0] * 250}, [False] * 250, np.repeat([1, 0], [68, 182]))
+    return equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), margin, KEYS)
+
+
+@pytest.mark.parametrize(
+    ("margin", "power", "power_clustered"), [(0.05, 0, 0), (0.07, 0.44, 0.14), (0.10, 0.88, 0.66)]
+)
+def test_power_and_the_margin_below_which_there_is_none(make_rows, margin, power, power_clustered):
+    rows = printed_trust(make_rows, margin)
+    for variant, expected in (
+        ("design effect 1", power),
+        ("design effect 1.5", power_clustered),
+    ):
+        asked = only(rows, variant=variant, quantity="smallest_margin")
+        # Two printed digits; 271 of 1,003 is not quite 27 %.
+        assert asked.power == pytest.approx(expected, abs=6e-3)
+        possible = only(rows, variant=variant, quantity="smallest_margin_possible")
+        assert possible.power == 0.0
+        assert (asked.power == 0) == (margin <= possible.estimate)
+    # Five points could never have been confirmed: 5.2 is the least that could.
+    possible = only(rows, variant="design effect 1", quantity="smallest_margin_possible")
+    assert possible.estimate == pytest.approx(
+        1.6448536 * np.sqrt(271 / 1003 * (732 / 1003) * (1 / 250 + 1 / 1003)), rel=1e-7
+    )
+    assert 0.0515 < possible.estimate < 0.0525
+
+
+@pytest.mark.parametrize("n_levels", [2, 4])
+def test_the_margin_below_which_there_is_no_power_needs_no_declared_margin(make_phone, n_levels):
+    data = make_phone(np.random.default_rng(8), n_levels=n_levels)
+    rows = equivalence_rows(data, ("age",), None, KEYS)
+    for quantity in ("smallest_margin", "smallest_margin_possible"):
+        found = [row for row in rows if row.quantity == quantity]
+        assert len(found) == 3 * (n_levels - 1)
+        assert len({(row.variant, row.category) for row in found}) == len(found)
 
 
 def test_few_people_behind_a_row_are_suppressed(make_rows):

@@ -5,6 +5,7 @@ from scipy import stats
 from coopgap.sensitivity.phone.tost import (
     power_at_zero,
     smallest_margin,
+    smallest_possible,
     two_one_sided,
     verdict_over_all,
 )
@@ -45,6 +46,17 @@ def test_power_is_the_share_of_simulated_confirmations():
 def test_smallest_margin_has_the_power_it_promises(df):
     margin = smallest_margin(0.03, df=df)
     assert power_at_zero(0.03, margin, df=df) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("df", [9.0, 99.0, np.inf])
+def test_up_to_the_smallest_possible_margin_nothing_is_ever_confirmed(df):
+    margin = smallest_possible(0.03, df=df)
+    assert power_at_zero(0.03, margin, df=df) == 0.0
+    assert power_at_zero(0.03, 0.5 * margin, df=df) == 0.0
+    assert power_at_zero(0.03, margin * 1.001, df=df) > 0
+    # The luckiest finding, no difference at all, is confirmed just above it and not below.
+    for factor, confirmed in ((0.999, False), (1.001, True)):
+        assert (two_one_sided(0.0, 0.03, factor * margin, df=df).p_equivalence < 0.05) is confirmed
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.confounders import is_benchmark
+from coopgap.report.content.confounders import benchmark_blocks
+from coopgap.report.content.multiverse import multiverse_blocks
 from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
 from coopgap.report.content.said.dispatch import said
 from coopgap.report.content.said.places import INFLUENCE, most_moving
@@ -19,11 +22,14 @@ __all__ = ["check_blocks", "checks_section"]
 _WIDE = 6
 """Versions of one check that fit side by side."""
 
+_WIDER: Mapping[str, int] = {Check.ROSENBAUM: 9}
+"""Checks whose cells are so short that more versions do."""
+
 _LONG = 60
 """Rows of one check that a page still carries; the csv has them all."""
 
 
-def checks_section(view: View) -> Section | None:
+def checks_section(view: View, drawn: Sequence[str] = ()) -> Section | None:
     """Sensitivity besides the phone interviews; None where nothing was checked."""
     rows = [
         row
@@ -31,7 +37,7 @@ def checks_section(view: View) -> Section | None:
         if not row.check.startswith("phone") and row.variant not in (FREED, SHIFT)
     ]
     pooled = pooled_summary(view)
-    blocks = check_blocks(view, [row for row in rows if row.check not in POOLED_CHECKS])
+    blocks = check_blocks(view, [row for row in rows if row.check not in POOLED_CHECKS], drawn)
     if pooled:
         blocks += [
             Heading(text="The model by region", brief=False),
@@ -50,7 +56,9 @@ def checks_section(view: View) -> Section | None:
     return Section(title="Other sensitivity checks", anchor="checks", blocks=(first, *blocks))
 
 
-def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
+def check_blocks(
+    view: View, rows: Sequence[SensitivityRow], drawn: Sequence[str] = ()
+) -> list[Block]:
     """A heading and a table a check, in the order of the vocabulary."""
     order = {check: number for number, check in enumerate(Check)}
     blocks: list[Block] = []
@@ -61,7 +69,11 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         blocks.append(Heading(text=CHECKS.get(check, readable(check)), brief=bool(sentences)))
         blocks += [Items(items=sentences)] if sentences else []
         blocks += _verdicts(mine)
-        blocks += [_table(view, answered)] if answered else []
+        if check == Check.MULTIVERSE:
+            blocks += multiverse_blocks(view, answered, drawn)
+        elif answered:
+            blocks.append(_table(view, answered))
+        blocks += benchmark_blocks(view, mine, drawn)
         blocks += [
             Paragraph(
                 lead=f"{view.label(row.outcome)}{f', {row.variant}' if row.variant else ''}.",
@@ -76,7 +88,9 @@ def check_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
 
 def _tabulated(check: str, rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
     """The rows a page shows: of the zones left out, those that move the gap most."""
-    answered = [row for row in rows if row.quantity and row.quantity != INFLUENCE]
+    answered = [
+        row for row in rows if row.quantity and row.quantity != INFLUENCE and not is_benchmark(row)
+    ]
     if check != Check.LEAVE_ONE_ZONE:
         return answered
     models = dict.fromkeys(row.model for row in answered)
@@ -97,8 +111,10 @@ def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:
 
 def _table(view: View, rows: Sequence[SensitivityRow]) -> Table:
     """Versions side by side where they fit on a page, below one another where they do not."""
+    names = list(dict.fromkeys(row.variant for row in rows))
     versions = list(dict.fromkeys((row.variant, row.quantity) for row in rows))
-    if len(versions) > _WIDE:
+    versions.sort(key=lambda version: names.index(version[0]))
+    if len(versions) > _WIDER.get(rows[0].check, _WIDE):
         header, lines, leading = _long(view, rows)
     else:
         header, lines, leading = _pivot(view, rows, versions)
@@ -130,6 +146,8 @@ type _Lines = tuple[tuple[str, ...], list[tuple[str, ...]], int]
 def _cell(row: SensitivityRow | None) -> str:
     if row is None:
         return DASH
+    if row.quantity == "p_bound":
+        return p_value(row.p_value)
     if row.check == Check.MULTIPLICITY:
         return f"p\N{NO-BREAK SPACE}{p_value(row.p_value)}"
     return estimate_words(row.quantity, row.estimate, row.lower, row.upper)
@@ -145,7 +163,8 @@ def _pivot(
     grouped = any(group != "all" for _, group, _ in places)
     judged = any(row.verdict for row in rows)
     quantities = {quantity for _, quantity in versions}
-    heads = [_head(name, quantity, len(quantities) > 1) for name, quantity in versions]
+    told = len(quantities) > 1 and rows[0].check not in _WIDER
+    heads = [_head(name, quantity, told) for name, quantity in versions]
     lines = []
     for (outcome, group, category), here in places.items():
         found = {(row.variant, row.quantity): row for row in here}

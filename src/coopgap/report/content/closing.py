@@ -101,7 +101,7 @@ _METHODS: dict[str, str] = {
         "complete in-person rows; no matching weight enters it. Its headline is the gap over "
         "the members' own regions."
     ),
-    Family.BENCHMARK: "Members against declared outside shares.",
+    Family.BENCHMARK: "Members, and the comparison group, against declared outside shares.",
 }
 
 
@@ -124,7 +124,7 @@ def methods_section(view: View) -> Section:
                 f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Fits of fewer than "
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
                 "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
-                "phone checks, tipping points and pairs that cross zones keep CR1. "
+                "balanced phone shares and pairs that cross zones keep CR1. "
                 "Rows with fewer than 10 people behind them are suppressed."
             )
         )
@@ -133,8 +133,8 @@ def methods_section(view: View) -> Section:
     return Section(title="Methods in short", anchor="methods", blocks=tuple(blocks))
 
 
-def details_section(view: View) -> Section:
-    """Seed, versions, timings and hashes."""
+def details_section(view: View, wording: str) -> Section:
+    """Seed, versions, timings and hashes, and what the rule on words of cause found."""
     meta = view.meta
     lines = [
         ("Program", f"{_text(meta, 'program')} {_text(meta, 'version')}"),
@@ -150,6 +150,7 @@ def details_section(view: View) -> Section:
         ("Headline models", _pairs(meta.get("headline"))),
         ("Versions", _pairs(meta.get("versions"))),
         ("Seconds", _pairs(meta.get("seconds"))),
+        ("Wording", clean(wording)),
     ]
     lines = [line for line in lines if line[1]]
     table = Table(

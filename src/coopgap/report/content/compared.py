@@ -69,6 +69,7 @@ _BARS = {
     "tree_depth_reached": "draws at the largest tree depth",
     "e_bfmi": "energy fraction (E-BFMI), smallest",
     "largest_smd_after": "largest standardised difference left",
+    "imputation_convergence": "R-hat of imputed shares, largest",
 }
 _DECIMALS = {"largest_smd_before": 2, "largest_smd_after": 2}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
+from coopgap.report.content.outside import outside_blocks
 from coopgap.report.content.proportional import proportional_blocks
 from coopgap.report.document import Block, Figure, Heading, Paragraph, Section, Table
 from coopgap.report.figures.names import forest_name, shares_name
@@ -17,6 +18,8 @@ __all__ = ["family_table", "gaps_section"]
 
 _RATIOS = (Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO)
 _CONDITIONAL = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL)
+_APART = (*_CONDITIONAL, Family.BENCHMARK)
+"""Families with a table of their own."""
 
 
 def gaps_section(view: View, drawn: Sequence[str]) -> Section:
@@ -33,6 +36,7 @@ def gaps_section(view: View, drawn: Sequence[str]) -> Section:
             if name in drawn:
                 blocks.append(Figure(name=name, caption=caption, mark=view.mark))
         blocks += proportional_blocks(view, model, outcome)
+        blocks += outside_blocks(view, outcome, rows)
         ratios = _ratio_table(view, rows)
         blocks += [ratios] if ratios.rows else []
         groups = _group_table(view, outcome, rows)
@@ -63,7 +67,7 @@ def family_table(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -
     if len(levels) != 2:
         wanted.append((Quantity.SUPERIORITY, ""))
         heads.append("member stands higher")
-    everyone = [row for row in rows if row.group == "all" and row.family not in _CONDITIONAL]
+    everyone = [row for row in rows if row.group == "all" and row.family not in _APART]
     found = {(row.family, row.population, row.quantity, row.category): row for row in everyone}
     kinds = list(dict.fromkeys((row.family, row.population) for row in everyone))
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.dispatch import said
 from coopgap.report.document import Block, Heading, Items, Table
 from coopgap.report.values import DASH, p_value, percent, quantity_words, spread, value_words
 from coopgap.report.view import View
@@ -66,7 +67,9 @@ def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
         for row in tests
         if row.model == model
     )
-    return [Heading(text="Who was reached?"), table, *([Items(items=items)] if items else [])]
+    told = said(view, [row for row in rows if row.check == Check.PHONE_COMPOSITION])
+    before, after = ([Items(items=part)] if part else [] for part in (told, items))
+    return [Heading(text="Who was reached?"), *before, table, *after]
 
 
 def _within(row: SensitivityRow | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from coopgap.estimate import GapRow
 from coopgap.printed.rows import PrintedResult
@@ -40,6 +41,7 @@ from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Ta
 from coopgap.report.figures.names import PRINTED_GAPS, place_name
 from coopgap.report.values import count, interval_name, number, points, spread
 from coopgap.report.view import View
+from coopgap.report.wording import quoted_words, registry_words
 from coopgap.report.words import clean
 from coopgap.vocabulary import Comparator, Quantity
 
@@ -69,11 +71,14 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         ("Printed of one group alone", "alone", _alone(view, found)),
         ("Where every printed number went", "numbers", [_traced(result)]),
     )
-    return [
+    told = [
         Section(title=title, anchor=anchor, blocks=tuple(blocks), tone="real")
         for title, anchor, blocks in made
         if blocks
     ]
+    said = quoted_words(registry_words(result.registry), told, "the printed report")
+    last = Paragraph(lead="Wording.", text=f"{capital(said)}.")
+    return [*told[:-1], replace(told[-1], blocks=(*told[-1].blocks, last))]
 
 
 def _short(view: View, found: Sequence[Entry]) -> list[Block]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coopgap.estimate import BalanceRow
+from coopgap.report.figures.borrowed import borrowed
 from coopgap.report.figures.canvas import Drawing
+from coopgap.report.figures.confounder import confounder
 from coopgap.report.figures.gaps import forest, regions
+from coopgap.report.figures.multiverse import curve
 from coopgap.report.figures.people import balance, phone, shares
 from coopgap.report.figures.predictive import predictive
 from coopgap.report.view import View
@@ -28,9 +31,12 @@ def _attempts(view: View) -> Iterator[Drawing | None]:
         if (model in pooled) or not pooled:
             yield regions(view, model, outcome, rows)
         yield predictive(view, model, outcome)
+        yield confounder(view, model, outcome)
+        yield curve(view, model, outcome)
     for model, also in _distinct(view):
         yield balance(view, model, [row for row in view.balance if row.model == model], also)
     yield phone(view, view.sensitivity)
+    yield borrowed(view, view.sensitivity)
 
 
 def _distinct(view: View) -> Iterator[tuple[str, list[str]]]:

@@ -24,7 +24,7 @@ from coopgap.vocabulary import Family, Population, Quantity
 __all__ = ["forest", "regions"]
 
 _AXIS = "gap in percentage points, member minus comparison"
-_CONDITIONAL = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL)
+_APART = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL, Family.BENCHMARK)
 
 
 def _words(row: GapRow) -> str:
@@ -57,7 +57,7 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
         if row.group == "all"
         and row.quantity == Quantity.RISK_DIFFERENCE
         and row.category in thresholds
-        and row.family not in _CONDITIONAL
+        and row.family not in _APART
     ]
     if not any(row.estimate is not None for row in shown):
         return None

@@ -7,9 +7,12 @@ import zlib
 
 __all__ = [
     "PHONE",
+    "PHONE_BORROWED",
     "PRINTED_GAPS",
     "balance_name",
+    "confounder_name",
     "forest_name",
+    "multiverse_name",
     "place_name",
     "predictive_name",
     "region_name",
@@ -18,6 +21,7 @@ __all__ = [
 ]
 
 PHONE = "phone_check"
+PHONE_BORROWED = "phone_borrowed"
 PRINTED_GAPS = "printed_gaps"
 
 
@@ -49,9 +53,19 @@ def predictive_name(model: str) -> str:
     return f"predictive_{_slug(model)}"
 
 
+def multiverse_name(model: str) -> str:
+    """Estimates of every combination of choices."""
+    return f"multiverse_{_slug(model)}"
+
+
 def balance_name(model: str) -> str:
     """Balance before and after matching."""
     return f"balance_{_slug(model)}"
+
+
+def confounder_name(model: str) -> str:
+    """Gap left by confounders of every strength."""
+    return f"confounder_{_slug(model)}"
 
 
 def place_name(place: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.families.records import FEW_CLUSTERS
 from coopgap.gap import Margins, cluster_sums
@@ -16,7 +17,17 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Balanced", "balanced_margins", "require_clusters", "swapped"]
+__all__ = [
+    "Balanced",
+    "Contributions",
+    "balanced_margins",
+    "balanced_units",
+    "columns",
+    "contributions",
+    "require_clusters",
+    "slopes",
+    "swapped",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +49,30 @@ class Balanced:
     margins: Margins
     matched: MatchedSample
     lost: Mapping[str, int]
+    ess: float
+
+
+class Contributions(NamedTuple):
+    """Shares of a group and of one balanced to it, person by person.
+
+    Attributes
+    ----------
+    rows
+        The n people kept.
+    matched
+        Weights of everybody, kept or not.
+    shares
+        Shape (2, J): of the first group, of the balanced one.
+    unit
+        Shape (n, 2J): what each person adds to the errors of both, `shares` laid end to end.
+    ess
+        Effective size of the balanced group.
+    """
+
+    rows: ModelRows
+    matched: MatchedSample
+    shares: FloatArray
+    unit: FloatArray
     ess: float
 
 
@@ -73,44 +108,99 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     ----------
     Zhao & Percival (2017), Journal of Causal Inference 5(1); Deville & Särndal (1992), JASA 87.
     """
+    factors = {name: rows.factors[name] for name in covariates}
+    labels = {name: rows.factor_levels[name] for name in covariates}
+    found = contributions(rows, covariates)
+    sums, factor, df = cluster_sums(found.unit, found.rows.zone)
+    member, comparison = found.shares
+    return Balanced(
+        margins=Margins(member=member, comparison=comparison, cov=factor * sums.T @ sums, df=df),
+        matched=found.matched,
+        lost=common_support(factors, labels, rows.member).lost,
+        ess=found.ess,
+    )
+
+
+def contributions(rows: ModelRows, covariates: Sequence[str]) -> Contributions:
+    """Balance as `balanced_margins` does, and give what each person adds to the errors.
+
+    Raises
+    ------
+    NotEstimable
+        As `balanced_margins`.
+    """
     require_clusters(rows)
     factors = {name: rows.factors[name] for name in covariates}
     labels = {name: rows.factor_levels[name] for name in covariates}
     matched = entropy_match(factors, labels, rows.member, rows.weight)
     kept = rows.take(np.asarray(matched.weight > 0))
     weight = combined_weight(kept.weight, matched.weight[matched.weight > 0])
-    x = np.hstack(
-        [
-            np.zeros((kept.n, 0)),
-            *(dummies(kept.factors[name], len(labels[name])) for name in covariates),
-        ]
-    )
-    return Balanced(
-        margins=_margins(kept, weight, x),
-        matched=matched,
-        lost=common_support(factors, labels, rows.member).lost,
-        ess=effective_size(weight[~kept.member]),
-    )
+    n_levels = len(kept.levels)
+    answers = np.asarray(kept.outcome[:, None] == np.arange(n_levels), dtype=np.float64)
+    x = columns(kept, covariates)
+    target, balanced, unit = balanced_units(answers, kept.member, weight, x)
+    size = effective_size(weight[~kept.member])
+    return Contributions(kept, matched, np.stack([target, balanced]), unit, size)
 
 
-def _margins(rows: ModelRows, weight: FloatArray, x: FloatArray) -> Margins:
-    n_levels = len(rows.levels)
-    answers = np.asarray(rows.outcome[:, None] == np.arange(n_levels), dtype=np.float64)
-    first, other = rows.member, ~rows.member
-    q = weight / np.where(first, weight[first].sum(), weight[other].sum())
-    target, balanced = q[first] @ answers[first], q[other] @ answers[other]
+def columns(rows: ModelRows, covariates: Sequence[str]) -> FloatArray:
+    """Indicators whose means are balanced, shape (n, k): levels after the first, in order."""
+    parts = (dummies(rows.factors[name], len(rows.factor_levels[name])) for name in covariates)
+    return np.hstack([np.zeros((rows.n, 0)), *parts])
+
+
+def balanced_units(
+    answers: FloatArray, first: BoolArray, weight: FloatArray, x: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weighted means of both groups and what each person moves them by.
+
+    Parameters
+    ----------
+    answers
+        Shape (n, J).
+    first
+        Shape (n,): the group whose margins are reproduced.
+    weight
+        Shape (n,): sampling weight times balancing weight.
+    x
+        Shape (n, k): what was balanced.
+
+    Returns
+    -------
+    target, balanced : FloatArray
+        Shape (J,): means of the first and of the balanced group.
+    unit : FloatArray
+        Shape (n, 2J): linearised contributions to `target` and `balanced`, as in
+        `balanced_margins`.
+    """
+    size = answers.shape[1]
+    q = weight / np.where(first, weight[first].sum(), weight[~first].sum())
+    target, balanced = q[first] @ answers[first], q[~first] @ answers[~first]
     centred = x - q[first] @ x[first]
-    slopes = _slopes(centred[other], answers[other] - balanced, q[other])
-    fitted = centred @ slopes
-    unit = np.zeros((rows.n, 2 * n_levels))
-    unit[first, :n_levels] = answers[first] - target
-    unit[:, n_levels:] = np.where(first[:, None], fitted, answers - balanced - fitted)
-    sums, factor, df = cluster_sums(unit * q[:, None], rows.zone)
-    return Margins(member=target, comparison=balanced, cov=factor * sums.T @ sums, df=df)
+    fitted = centred @ slopes(centred[~first], answers[~first] - balanced, q[~first])
+    unit = np.zeros((first.size, 2 * size))
+    unit[first, :size] = answers[first] - target
+    unit[:, size:] = np.where(first[:, None], fitted, answers - balanced - fitted)
+    return target, balanced, unit * q[:, None]
 
 
-def _slopes(x: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
-    """Weighted least squares; the minimum-norm solution where margins are collinear."""
+def slopes(x: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
+    """Weighted least squares; the minimum-norm solution where margins are collinear.
+
+    Parameters
+    ----------
+    x
+        Shape (n, k): centred, as is `y`.
+    y
+        Shape (n, J).
+    q
+        Shape (n,): weights.
+
+    Returns
+    -------
+    FloatArray
+        Shape (k, J).
+    """
     root = np.sqrt(q)[:, None]
     return np.asarray(np.linalg.lstsq(x * root, y * root, rcond=1e-10)[0])
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, IntArray
+from coopgap.families.rows import SMALLEST_COUNT
+from coopgap.gap import contrasts
+from coopgap.sensitivity.keys import is_small
 from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Verdict
 
-__all__ = ["LIMITS", "PhoneData", "stack"]
+__all__ = ["LIMITS", "PhoneData", "small_categories", "stack", "why_not", "with_mode"]
 
 LIMITS = (
     "Mode, date, quarantine and phone coverage cannot be told apart, and no members were called."
 )
 """What no analysis of the phone interviews can settle; part of every conclusion's note."""
+
+_MODES = ("in person", "phone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,4 +76,59 @@ def stack(target: ModelRows, other: ModelRows) -> ModelRows:
         zone=joined("zone") if zones else None,
         weight=np.concatenate([target.weight, other.weight]),
         dropped=(),
+    )
+
+
+def why_not(data: PhoneData) -> tuple[Verdict, str] | None:
+    """Why the phone interviews answer no check, as verdict and sentence; None where they may."""
+    n_phone = data.called.n
+    if not n_phone:
+        return (
+            Verdict.NOT_APPLICABLE,
+            "The survey holds no complete phone interview with the comparison group.",
+        )
+    if n_phone < SMALLEST_COUNT:
+        return (
+            Verdict.NOT_ASSESSED,
+            f"There are {n_phone} phone interviews; {SMALLEST_COUNT} are needed.",
+        )
+    if not data.members.n or not data.comparison.n:
+        return (
+            Verdict.NOT_APPLICABLE,
+            "One of the groups has no complete in-person interview.",
+        )
+    return None
+
+
+def with_mode(data: PhoneData) -> tuple[ModelRows, str]:
+    """Everybody in person and the comparison people called, with the mode as a factor.
+
+    Returns
+    -------
+    rows : ModelRows
+        The people in person first, in their order; phone people are comparison people.
+    name : str
+        Of the factor: `mode`, or a name near it that no other factor has.
+    """
+    name = "mode"
+    while name in data.in_person.factors:
+        name = f"{name} of interview"
+    rows = stack(data.in_person, data.called)
+    called = np.repeat([0, 1], [data.in_person.n, data.called.n]).astype(np.int64)
+    joined = replace(
+        rows,
+        member=np.concatenate([data.in_person.member, data.called.member]),
+        factors={**rows.factors, name: called},
+        factor_levels={**rows.factor_levels, name: _MODES},
+    )
+    return joined, name
+
+
+def small_categories(rows: ModelRows) -> frozenset[str]:
+    """Thresholds whose row would show, or let be worked out, a small count."""
+    counts = rows.people_by_level()
+    return frozenset(
+        contrast.category
+        for contrast in contrasts(rows.levels)
+        if contrast.is_threshold_gap and is_small(counts, contrast)
     )

@@ -15,10 +15,12 @@ from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.keys import Keys, is_small, suppressed
 from coopgap.sensitivity.phone.balanced import balanced_margins, require_clusters, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
+from coopgap.sensitivity.phone.odds import odds_ratio_rows
 from coopgap.sensitivity.phone.tost import (
     Equivalence,
     power_at_zero,
     smallest_margin,
+    smallest_possible,
     two_one_sided,
     verdict_over_all,
 )
@@ -30,6 +32,15 @@ DESIGN_EFFECTS = (1.0, 1.5, 2.0)
 """Design effects for which the smallest margin is printed."""
 
 _PROB = 0.90
+
+_MARGIN = (
+    "Smallest margin confirmed with 80 % probability if nothing differed, and power at the "
+    "declared margin, under this design effect."
+)
+_POSSIBLE = (
+    "Up to this margin a sample of this size can never confirm that nothing differs, whatever it "
+    "finds: the power is exactly zero."
+)
 
 _WORDS = {
     Verdict.EQUIVALENT: "The difference is shown to lie within the declared margin.",
@@ -67,7 +78,8 @@ def equivalence_rows(
     -----
     An outcome with more than two levels gets a row a threshold and, for its verdict, one row
     over all of them (`largest difference`; rule in `verdict_over_all`). Intervals have
-    probability 90 %, which is what two one-sided tests at 5 % mean.
+    probability 90 %, which is what two one-sided tests at 5 % mean. The difference then stands
+    once more as one cumulative odds ratio over all thresholds.
     """
     base = SensitivityRow(
         check=Check.PHONE_EQUIVALENCE,
@@ -91,6 +103,8 @@ def equivalence_rows(
     except NotEstimable as error:
         note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
         result.append(replace(adjusted, verdict=Verdict.NOT_ASSESSED, note=note))
+    if n_levels > 2:
+        result += odds_ratio_rows(rows, covariates, _PROB, base)
     sizes = [effective_size(rows.weight[side]) for side in (rows.member, ~rows.member)]
     return result + list(_scenario_rows(margins, counts, sizes, rows.levels, margin, base))
 
@@ -168,7 +182,7 @@ def _scenario_rows(
     margin: float | None,
     base: SensitivityRow,
 ) -> Iterator[SensitivityRow]:
-    """Smallest margin and power as functions of the design effect, at the in-person share."""
+    """Smallest margins and power as functions of the design effect, at the in-person share."""
     for contrast in contrasts(levels):
         if not contrast.is_threshold_gap:
             continue
@@ -178,19 +192,26 @@ def _scenario_rows(
             continue
         for factor in DESIGN_EFFECTS:
             std_error = simple * factor**0.5
-            yield replace(
+            scenario = replace(
                 base,
                 variant=f"design effect {factor:g}",
-                quantity="smallest_margin",
                 category=contrast.category,
-                estimate=smallest_margin(std_error),
                 std_error=std_error,
+            )
+            yield replace(
+                scenario,
+                quantity="smallest_margin",
+                estimate=smallest_margin(std_error),
                 threshold=margin,
                 power=None if margin is None else power_at_zero(std_error, margin),
-                note=(
-                    "Smallest margin confirmed with 80 % probability if nothing differed, and "
-                    "power at the declared margin, under this design effect."
-                ),
+                note=_MARGIN,
+            )
+            yield replace(
+                scenario,
+                quantity="smallest_margin_possible",
+                estimate=smallest_possible(std_error),
+                power=0.0,
+                note=_POSSIBLE,
             )
 
 

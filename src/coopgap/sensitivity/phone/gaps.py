@@ -9,10 +9,10 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.gap import Interval, contrasts, estimate_contrasts
-from coopgap.sensitivity.keys import Keys, is_small, suppressed
+from coopgap.gap import Interval, estimate_contrasts
+from coopgap.sensitivity.keys import Keys, suppressed
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
+from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import (
     Check,
@@ -73,7 +73,7 @@ def gap_rows_with_phone(
     It is `changes` where the conclusion differs from that of the same estimator in person (on the
     same members), and a wider interval is enough for that.
     """
-    hidden = _few(stack(data.members, data.called))
+    hidden = small_categories(stack(data.members, data.called))
     groups = (
         (Check.PHONE_REPLACES, "phone", data.called),
         (Check.PHONE_JOINS, "phone and in person", _joined(data.comparison, data.called)),
@@ -102,16 +102,6 @@ def _joined(first: ModelRows, second: ModelRows) -> ModelRows:
     return replace(rows, member=np.zeros(rows.n, dtype=np.bool_))
 
 
-def _few(rows: ModelRows) -> frozenset[str]:
-    """Categories whose row would show, or let be worked out, a small count."""
-    counts = rows.people_by_level()
-    return frozenset(
-        contrast.category
-        for contrast in contrasts(rows.levels)
-        if contrast.is_threshold_gap and is_small(counts, contrast)
-    )
-
-
 def _version(
     members: ModelRows,
     others: ModelRows,
@@ -132,7 +122,7 @@ def _version(
         comparator=comparator,
         balanced=found,
         intervals=intervals,
-        small=_few(kept),
+        small=small_categories(kept),
         kept=kept.take(kept.member),
         n_member=members.n,
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.phone.borrow_rows import borrow_rows
 from coopgap.sensitivity.phone.composition import composition_rows
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.data import PhoneData, small_categories, stack, why_not
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
+from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.vocabulary import Check, Verdict
 
-__all__ = ["PHONE_CHECKS", "phone_rows"]
+__all__ = ["BORROW_CHECKS", "PHONE_CHECKS", "borrowed_rows", "phone_rows"]
 
 PHONE_CHECKS = (
     Check.PHONE_COMPOSITION,
@@ -21,6 +22,8 @@ PHONE_CHECKS = (
     Check.PHONE_REPLACES,
     Check.PHONE_JOINS,
 )
+BORROW_CHECKS = (Check.PHONE_POWER_PRIOR, Check.PHONE_ROBUST_MIXTURE)
+"""Asked of `--checks full` only."""
 
 
 def phone_rows(data: PhoneData, spec: ModelSpec, study: Study, source: str) -> list[SensitivityRow]:
@@ -43,16 +46,9 @@ def phone_rows(data: PhoneData, spec: ModelSpec, study: Study, source: str) -> l
         Where there is nothing to analyse, one row a check that says why.
     """
     keys = Keys(model=spec.name, outcome=spec.outcome, source=source)
-    n_phone = data.called.n
-    if not n_phone:
-        reason = "The survey holds no complete phone interview with the comparison group."
-        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
-    if n_phone < SMALLEST_COUNT:
-        reason = f"There are {n_phone} phone interviews; {SMALLEST_COUNT} are needed."
-        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
-    if not data.members.n or not data.comparison.n:
-        reason = "One of the groups has no complete in-person interview."
-        return unanswered(PHONE_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
+    silent = why_not(data)
+    if silent is not None:
+        return unanswered(PHONE_CHECKS, keys, *silent)
     compared = tuple(dict.fromkeys((*spec.covariates, *spec.matching.on)))
     result = composition_rows(data, compared, spec.covariates, keys) if compared else []
     if not compared:
@@ -65,3 +61,33 @@ def phone_rows(data: PhoneData, spec: ModelSpec, study: Study, source: str) -> l
         reason = f"Not estimable: {error.reason}."
         result += unanswered(PHONE_CHECKS[1:2], keys, Verdict.NOT_ASSESSED, reason)
     return result + gap_rows_with_phone(data, spec.covariates, keys)
+
+
+def borrowed_rows(data: PhoneData, spec: ModelSpec, source: str) -> list[SensitivityRow]:
+    """The gap with the comparison share borrowed in part from the phone interviews.
+
+    Parameters
+    ----------
+    data
+        Complete rows of the model by mode; `phone` may be empty.
+    spec
+        The model: its covariates are balanced.
+    source
+        Key of the rows.
+
+    Returns
+    -------
+    list of SensitivityRow
+        Where there is nothing to borrow, one row a check that says why.
+    """
+    keys = Keys(model=spec.name, outcome=spec.outcome, source=source)
+    silent = why_not(data)
+    if silent is not None:
+        return unanswered(BORROW_CHECKS, keys, *silent)
+    try:
+        joint = joint_shares(data, spec.covariates)
+    except NotEstimable as error:
+        reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
+        return unanswered(BORROW_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
+    hidden = small_categories(stack(data.members, data.called))
+    return borrow_rows(joint, data.in_person.levels, hidden, data.members.n, keys)

@@ -9,7 +9,14 @@ from scipy import stats
 
 from coopgap.vocabulary import Verdict
 
-__all__ = ["Equivalence", "power_at_zero", "smallest_margin", "two_one_sided", "verdict_over_all"]
+__all__ = [
+    "Equivalence",
+    "power_at_zero",
+    "smallest_margin",
+    "smallest_possible",
+    "two_one_sided",
+    "verdict_over_all",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,18 @@ def smallest_margin(
     """
     quantiles = (float(stats.t.ppf(prob, df)) for prob in (1 - alpha, (1 + power) / 2))
     return std_error * sum(quantiles)
+
+
+def smallest_possible(std_error: float, *, df: float = np.inf, alpha: float = 0.05) -> float:
+    """Margin up to which nothing can ever be confirmed, whatever the difference found.
+
+    Notes
+    -----
+    se·t₁₋α, half the width of the interval of probability 1 − 2·alpha: an interval at least as
+    wide as the margins' distance never lies between them, so that `power_at_zero` is exactly zero
+    up to it and positive above.
+    """
+    return std_error * float(stats.t.ppf(1 - alpha, df))
 
 
 def two_one_sided(

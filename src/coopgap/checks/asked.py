@@ -1,0 +1,101 @@
+"""What every check of one model is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coopgap.families.dispatch import MATCHED
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import Labels
+from coopgap.plan import ModelPlan, Plan
+from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.study.spec import ModelSpec
+from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import ModelRows
+from coopgap.tables import model_labels
+from coopgap.vocabulary import Family
+
+__all__ = ["Asked", "asked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One model of a run with its estimates.
+
+    Attributes
+    ----------
+    estimates
+        By family, the whole model's.
+    matched
+        The matched family, the headline's.
+    phone
+        The model's complete rows by mode.
+    seed
+        Seed of everything random.
+    jobs
+        Processes of checks that repeat the fit many times; the cores if None.
+    """
+
+    plan: Plan
+    model: ModelPlan
+    estimates: Mapping[Family, FamilyEstimate]
+    matched: FamilyEstimate
+    phone: PhoneData
+    labels: Labels
+    seed: int
+    jobs: int | None = None
+
+    @property
+    def keys(self) -> Keys:
+        """What rows without levels say of themselves."""
+        labels = self.labels
+        return Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model file."""
+        return self.model.spec
+
+    @property
+    def sample(self) -> Sample:
+        """Complete in-person rows, matched."""
+        return self.model.sample
+
+    @property
+    def rows(self) -> ModelRows:
+        """Complete in-person rows."""
+        return self.model.rows
+
+
+def asked(
+    plan: Plan,
+    model: ModelPlan,
+    estimates: Mapping[Family, FamilyEstimate],
+    *,
+    seed: int,
+    jobs: int | None = None,
+) -> Asked:
+    """Everything the checks of a model need.
+
+    Parameters
+    ----------
+    plan, model
+        What is run.
+    estimates
+        The model's families.
+    seed, jobs
+        As asked for.
+    """
+    phone = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
+    return Asked(
+        plan=plan,
+        model=model,
+        estimates=estimates,
+        matched=next(one for family, one in estimates.items() if family in MATCHED),
+        phone=PhoneData(in_person=model.rows, phone=phone),
+        labels=model_labels(plan, model),
+        seed=seed,
+        jobs=jobs,
+    )

@@ -1,0 +1,68 @@
+"""Checks that repeat a fit many times: `--checks full`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coopgap.checks.asked import Asked
+from coopgap.families.proportional import bootstrap_row
+from coopgap.sensitivity.design_effect import design_effect_rows
+from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.sensitivity.missing.imputation_rows import imputation_rows
+from coopgap.sensitivity.multiverse.rows import multiverse_rows
+from coopgap.sensitivity.phone.reference import reference_rows
+from coopgap.sensitivity.phone.rows import borrowed_rows
+from coopgap.sensitivity.resampled import bootstrap_rows
+from coopgap.tables import Tables
+
+__all__ = ["full_checks"]
+
+
+def full_checks(tables: Tables, one: Asked) -> None:
+    """Add the rows of the checks that only `--checks full` has.
+
+    Parameters
+    ----------
+    tables
+        Gets the rows.
+    one
+        The model.
+    """
+    _phone(tables, one)
+    _again(tables, one)
+    imputed, settled = imputation_rows(
+        one.plan.survey, one.plan.study, one.spec, one.matched, one.labels, one.seed
+    )
+    tables.sensitivity += imputed
+    tables.diagnostics += settled
+
+
+def _phone(tables: Tables, one: Asked) -> None:
+    """The phone answers among in-person subsamples, and borrowed in part."""
+    region = one.plan.study.design.region
+    tables.sensitivity += reference_rows(one.phone, one.spec.covariates, region, one.keys, one.seed)
+    tables.sensitivity += borrowed_rows(one.phone, one.spec, one.labels.source)
+
+
+def _again(tables: Tables, one: Asked) -> None:
+    """Zones drawn again, places left out, and every combination of the declared choices."""
+    if len(one.rows.levels) > 2 and np.ptp(one.rows.weight) == 0:
+        tables.diagnostics.append(bootstrap_row(one.sample, one.labels, one.seed))
+    tables.sensitivity += bootstrap_rows(one.sample, one.matched, one.labels, one.seed)
+    tables.sensitivity += design_effect_rows(one.sample, one.matched, one.labels)
+    tables.sensitivity += leave_one_rows(
+        one.sample,
+        one.matched,
+        one.labels,
+        region=one.plan.study.design.region,
+        zone_labels=one.plan.survey.zone_labels,
+    )
+    tables.sensitivity += multiverse_rows(
+        one.plan.survey,
+        one.plan.study,
+        one.spec,
+        one.matched,
+        one.labels,
+        seed=one.seed,
+        jobs=one.jobs,
+    )

@@ -1,0 +1,104 @@
+"""Sentences about a term for the mode, and about what the phone interviews could confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coopgap.estimate import SensitivityRow
+from coopgap.report.values import estimate_words, interval_name, points, ratio, spread
+from coopgap.report.view import View
+from coopgap.report.words import category_words, clean, joined
+from coopgap.vocabulary import Family, Quantity, Verdict
+
+__all__ = ["beyond_reach", "one_odds_ratio", "with_mode_term"]
+
+_IN_PERSON = "in person"
+_ROUNDING = 1e-9
+
+
+def with_mode_term(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The gap with a term for the mode beside the one in person, in each model that has it."""
+    found = []
+    for hierarchical in (False, True):
+        mine = [
+            row
+            for row in rows
+            if (row.family == Family.HIERARCHICAL) == hierarchical and _is_whole(view, row)
+        ]
+        here = next((row for row in mine if row.variant == _IN_PERSON), None)
+        others = [row for row in mine if row.variant != _IN_PERSON and row.estimate is not None]
+        if here is not None and here.estimate is not None and others:
+            found.append(_beside(here, others, "the model by region" if hierarchical else ""))
+    return found
+
+
+def _is_whole(view: View, row: SensitivityRow) -> bool:
+    """Whether a row stands for the whole distribution."""
+    two = len(view.levels(row.outcome)) == 2
+    return row.quantity == (Quantity.RISK_DIFFERENCE if two else Quantity.SUPERIORITY)
+
+
+def _beside(here: SensitivityRow, others: Sequence[SensitivityRow], model: str) -> str:
+    first = others[0]
+    kind = interval_name(first.interval_prob, first.interval_kind)
+    given = [f"{_value(row)} when it {clean(row.variant)}" for row in others]
+    what = "chance that a member stands higher" if first.quantity == "superiority" else "gap"
+    changed = [clean(row.variant) for row in others if row.verdict == Verdict.CHANGES]
+    if changed:
+        end = f"The conclusion changes when it {joined(changed)}"
+    elif all(_is_the_same(here, row) for row in others):
+        end = "The weights balance the covariates, so that only the interval could move"
+    else:
+        end = "The conclusion holds"
+    where = f"In {model} the" if model else "The"
+    return (
+        f"{where} {what} is {_value(here)} in person; with the phone group {joined(given)} "
+        f"({kind}). {end}."
+    )
+
+
+def _is_the_same(here: SensitivityRow, row: SensitivityRow) -> bool:
+    return abs((here.estimate or 0.0) - (row.estimate or 0.0)) < _ROUNDING
+
+
+def _value(row: SensitivityRow) -> str:
+    unit = " points" if row.quantity == Quantity.RISK_DIFFERENCE else ""
+    value = estimate_words(row.quantity, row.estimate, None, None)
+    return f"{value}{unit} ({spread(row.quantity, row.lower, row.upper)})"
+
+
+def one_odds_ratio(rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The phone answers as one odds ratio over all thresholds."""
+    return [
+        f"Over all thresholds the odds of a higher answer by phone are {ratio(row.estimate)} times "
+        f"those in person ({interval_name(row.interval_prob, row.interval_kind)} "
+        f"{spread(row.quantity, row.lower, row.upper)})."
+        for row in rows
+        if row.quantity == Quantity.CUMULATIVE_ODDS_RATIO and row.estimate is not None
+    ]
+
+
+def beyond_reach(view: View, rows: Sequence[SensitivityRow]) -> str:
+    """At which thresholds the declared margin can never be confirmed, by design effect."""
+    declared = {row.category: row.threshold for row in rows if row.quantity == "smallest_margin"}
+    found: dict[str, list[str]] = {}
+    told: set[str] = set()
+    for row in rows:
+        margin = declared.get(row.category)
+        least = row.estimate if row.quantity == "smallest_margin_possible" else None
+        if margin is None or least is None or margin > least or row.category in told:
+            continue
+        told.add(row.category)
+        name = category_words(row.category, view.levels(row.outcome))
+        found.setdefault(clean(row.variant), []).append(f"“{name}”")
+    if not found:
+        return ""
+    margin = next(value for value in declared.values() if value is not None)
+    parts = [
+        f"{joined(places)} from a {variant.replace('design effect ', 'design effect of ')} on"
+        for variant, places in sorted(found.items())
+    ]
+    return (
+        f"Whatever these interviews find, the declared ± {points(margin)} points cannot be "
+        f"confirmed at {'; '.join(parts)}."
+    )

@@ -1,0 +1,70 @@
+"""Sentences about who was reached by phone, and the gap with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.common import interval
+from coopgap.report.values import count, p_value, value_words
+from coopgap.report.view import View
+from coopgap.report.words import category_words, clean, joined
+from coopgap.vocabulary import Check, Quantity, Verdict
+
+__all__ = ["reached", "with_phone"]
+
+
+def reached(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """Whether other people were reached, on what, and what balancing leaves."""
+    found = {(row.variant, row.quantity, row.category): row for row in rows}
+    tests = [row for row in rows if row.quantity == "rao_scott_f"]
+    if not tests:
+        return ()
+    differing = [
+        view.label(row.category) for row in tests if row.category and row.verdict == Verdict.CHANGES
+    ]
+    whole = found.get(("", "rao_scott_f", ""), tests[0])
+    if differing:
+        told = f"Other people were reached: they differ in {joined(differing)}"
+    else:
+        told = "No difference in who was reached is shown"
+    sentences = [f"{told} (test of all together, p {p_value(whole.p_value)})."]
+    size = found.get(("balanced", "ess", ""))
+    left = next((row for row in rows if row.quantity == "largest_smd"), None)
+    if size is not None and size.estimate is not None and left is not None:
+        sentences.append(
+            f"Balanced to the in-person margins they are worth {count(size.estimate)} people; the "
+            f"largest standardised difference left is {value_words('smd', left.estimate)}."
+        )
+    return sentences
+
+
+def with_phone(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """The gap with the phone people beside the gap in person, where conclusions part."""
+    gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE and not row.family]
+    in_person = {row.category: row for row in gaps if row.variant.startswith("in person")}
+    others = [row for row in gaps if row.category in in_person and row.verdict is not None]
+    answered = [row for row in others if row.estimate is not None]
+    if not answered:
+        return ()
+    replaces = answered[0].check == Check.PHONE_REPLACES
+    who = "With the phone people in place" if replaces else "With the phone people added"
+    changed = [row for row in answered if row.verdict == Verdict.CHANGES]
+    shown = changed or [max(answered, key=lambda row: _move(row, in_person[row.category]))]
+    parts = [_beside(view, row, in_person[row.category]) for row in shown]
+    end = "the conclusion changes" if changed else "the conclusion holds"
+    if not changed and len(answered) > 1:
+        end = "the conclusion holds at every threshold"
+    return (f"{who} the gap {'; '.join(parts)}: {end}.",)
+
+
+def _move(row: SensitivityRow, in_person: SensitivityRow) -> float:
+    if row.estimate is None or in_person.estimate is None:
+        return 0.0
+    return abs(row.estimate - in_person.estimate)
+
+
+def _beside(view: View, row: SensitivityRow, in_person: SensitivityRow) -> str:
+    at = category_words(clean(row.category), view.levels(row.outcome)) if row.category else ""
+    place = f"at “{at}” " if at else ""
+    return f"{place}is {interval(row)}, in person {interval(in_person)}"

@@ -1,0 +1,1 @@
+"""How strong an unmeasured confounder would have to be, each answer in its module."""

@@ -1,0 +1,175 @@
+"""What a confounder as strong as a covariate that was asked would leave of the gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from coopgap.errors import NotEstimable
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, are_few
+from coopgap.families.rows import Labels
+from coopgap.gap import Contrast, Interval, contrasts, wald
+from coopgap.sensitivity.again import same_conclusion
+from coopgap.sensitivity.confounding.omitted import (
+    LinearGap,
+    benchmark_strength,
+    left_of,
+    linear_gap,
+)
+from coopgap.sensitivity.keys import is_small
+from coopgap.study.spec import ModelSpec, Variable
+from coopgap.survey.cells import collapse
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Check, Comparator, Family, IntervalKind, Quantity, Verdict
+
+__all__ = ["ALONE", "MULTIPLES", "benchmark_rows", "measured_covariates"]
+
+MULTIPLES: Final = (1, 2, 3)
+
+ALONE: Final = "no confounder"
+"""`variant` of the linear gap itself."""
+
+_NOTE = (
+    "Weighted linear model of all complete in-person rows beside these covariates, those of the "
+    "declared variants among them, before matching: after it what was matched on no longer goes "
+    "with membership. A confounder k times as strong explains k times the covariate's share of "
+    "variance of membership and of the outcome, the covariate itself left aside. Shares of "
+    "variance and the gap that is left are those of classical least squares; the interval takes "
+    "the standard error clustered on zones times the factor of the classical one."
+)
+
+
+def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> tuple[str, ...]:
+    """Covariates of a model, of its matching and of its declared variants, that are confounders.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    variables
+        By name, for their roles beside its outcome.
+    """
+    specs = (spec, *(variant.spec for variant in spec.variants))
+    names = dict.fromkeys(name for one in specs for name in (*one.covariates, *one.matching.on))
+    return tuple(name for name in names if variables[name].role_for(spec.outcome) == "confounder")
+
+
+def benchmark_rows(
+    rows: ModelRows, covariates: tuple[str, ...], labels: Labels
+) -> list[SensitivityRow]:
+    """The linear gap at one threshold, and what confounders like each covariate would leave.
+
+    Parameters
+    ----------
+    rows
+        Complete rows of the outcome and the covariates.
+    covariates
+        From `measured_covariates`.
+    labels
+        Keys of the rows.
+
+    Returns
+    -------
+    list of SensitivityRow
+        At the threshold nearest to one half of everybody: the gap alone (`risk_difference`) with
+        `bias_scale` and `df`; then by covariate and multiple, `variant` "NAME x K", the gap left,
+        `r2_membership` and `r2_outcome`. A confounder too strong to exist has no rows.
+    """
+    base = SensitivityRow(
+        check=Check.ROBUSTNESS_VALUE,
+        model=labels.model,
+        family=Family.LINEAR,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        source=labels.source,
+    )
+    if not rows.n:
+        note = "Benchmarks: nobody has an answer to the outcome and every covariate."
+        return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
+    contrast = _middle(rows)
+    if is_small(rows.people_by_level(), contrast):
+        note = "Benchmarks: fewer than ten people on one side of the threshold nearest to half."
+        return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
+    try:
+        gap = _fit(rows, covariates, contrast.level)
+    except NotEstimable as error:
+        note = f"Benchmarks: not estimable, {error.reason}."
+        return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
+    base = replace(base, category=contrast.category, note=_NOTE)
+    alone = wald(gap.estimate, gap.std_error, df=gap.df_interval, prob=INTERVAL_PROB, null=0.0)
+    result = [
+        _gap_row(base, ALONE, alone),
+        replace(base, variant=ALONE, quantity="bias_scale", estimate=gap.bias_scale),
+        replace(base, variant=ALONE, quantity="df", estimate=gap.df),
+    ]
+    for name in covariates:
+        result += _benchmark(base, name, gap, alone)
+    return result
+
+
+def _middle(rows: ModelRows) -> Contrast:
+    """The threshold that nearest to half of all people reach, by weight."""
+    share = np.bincount(rows.outcome, rows.weight, minlength=len(rows.levels)) / rows.weight.sum()
+    reach = np.cumsum(share[::-1])[::-1]
+    offered = [one for one in contrasts(rows.levels) if one.is_threshold_gap]
+    return min(offered, key=lambda one: abs(float(reach[one.level]) - 0.5))
+
+
+def _fit(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
+    if rows.zone is not None and np.unique(rows.zone).size < FEW_CLUSTERS:
+        raise NotEstimable("too few zones for a standard error")
+    columns = [rows.member.astype(np.int64), *(rows.factors[name] for name in covariates)]
+    columns += [] if rows.zone is None else [rows.zone]
+    above = (rows.outcome >= level).astype(np.int64)
+    cells = collapse([*columns, above], np.zeros_like(above), 1, rows.weight)
+    codes = dict(zip(covariates, cells.codes[:, 1:].T, strict=False))
+    return linear_gap(
+        cells.codes[:, -1].astype(np.float64),
+        cells.codes[:, 0] == 1,
+        cells.counts[:, 0],
+        cells.people[:, 0],
+        codes,
+        rows.factor_levels,
+        None if rows.zone is None else cells.codes[:, -2],
+        kind="CR2" if rows.zone is not None and are_few(np.unique(rows.zone).size) else "CR1",
+    )
+
+
+def _gap_row(base: SensitivityRow, variant: str, interval: Interval) -> SensitivityRow:
+    return replace(
+        base,
+        variant=variant,
+        quantity=Quantity.RISK_DIFFERENCE,
+        estimate=interval.estimate,
+        std_error=interval.std_error,
+        lower=interval.lower,
+        upper=interval.upper,
+        interval_prob=INTERVAL_PROB,
+        interval_kind=IntervalKind.CONFIDENCE,
+    )
+
+
+def _benchmark(
+    base: SensitivityRow, name: str, gap: LinearGap, alone: Interval
+) -> Iterator[SensitivityRow]:
+    """Rows of one covariate; none where it has one level only."""
+    covariate = gap.strengths.get(name)
+    if covariate is None:
+        return
+    for multiple in MULTIPLES:
+        strength = benchmark_strength(covariate, multiple)
+        if strength is None:
+            continue
+        left = Interval(*left_of(gap, strength, prob=INTERVAL_PROB), np.nan)
+        holds = same_conclusion(alone, left, 0.0)
+        variant = f"{name} x {multiple}"
+        yield replace(
+            _gap_row(base, variant, left), verdict=Verdict.HOLDS if holds else Verdict.CHANGES
+        )
+        for quantity, value in zip(("r2_membership", "r2_outcome"), strength, strict=True):
+            yield replace(base, variant=variant, quantity=quantity, estimate=value)

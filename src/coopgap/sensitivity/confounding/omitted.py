@@ -1,0 +1,273 @@
+"""What a confounder of a stated strength would leave of a weighted linear gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.regression.covariance import CovarianceKind, cluster_covariance
+from coopgap.regression.design import design_matrix
+
+__all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
+
+
+class Strength(NamedTuple):
+    """Partial R² of a confounder with membership, and with the outcome given membership."""
+
+    member: float
+    outcome: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearGap:
+    """Membership's coefficient in a weighted linear model beside covariates.
+
+    Attributes
+    ----------
+    estimate
+        Difference, member minus comparison.
+    bias_scale
+        Residual standard deviation of the outcome over that of membership, given the covariates:
+        classical standard error times √`df`, whatever the clusters.
+    df
+        Residual degrees of freedom, people less coefficients.
+    std_error
+        Clustered, or classical without clusters.
+    df_interval
+        G − 1, with CR2 Satterthwaite's, or `df` without clusters.
+    strengths
+        By covariate, all its levels together: partial R² with membership given the other
+        covariates, and with the outcome given membership and the other covariates.
+    """
+
+    estimate: float
+    bias_scale: float
+    df: float
+    std_error: float
+    df_interval: float
+    strengths: Mapping[str, Strength]
+
+
+def linear_gap(
+    y: FloatArray,
+    member: BoolArray,
+    weight: FloatArray,
+    people: IntArray,
+    factors: Mapping[str, IntArray],
+    factor_levels: Mapping[str, tuple[str, ...]],
+    cluster: IntArray | None,
+    *,
+    kind: Literal["CR1", "CR2"] = "CR1",
+) -> LinearGap:
+    """Weighted least squares of an outcome on membership and factors.
+
+    Parameters
+    ----------
+    y, member, weight, people, cluster
+        Shape (c,): outcome, membership, sum of sampling weights, number of people and cluster of
+        cells of people who are alike in all of them and in `factors`.
+    factors, factor_levels
+        By covariate, shape (c,) codes, and its levels.
+    kind
+        With clusters: CR1 with t(G − 1), or CR2 with Satterthwaite's degrees of freedom.
+
+    Raises
+    ------
+    NotEstimable
+        Where covariates settle membership or membership and covariates the outcome, or there is
+        one cluster.
+
+    Notes
+    -----
+    Sampling weights enter as in R's `lm`: variances and partial R² are weighted, degrees of
+    freedom count people.
+    """
+    root = np.sqrt(weight)
+    parts = {name: _columns(codes, factor_levels[name]) for name, codes in factors.items()}
+    scaled = {name: root[:, None] * x for name, x in parts.items() if x.shape[1]}
+    one = root[:, None]
+    covariates = np.hstack([one, *scaled.values()])
+    d, v = root * member, root * y
+    d_left, v_left = _residual(d, covariates), _residual(v, covariates)
+    spread = float(d_left @ d_left)
+    if spread <= 1e-10 * float(d @ d):
+        raise NotEstimable("the covariates settle who is a member")
+    estimate = float(d_left @ v_left) / spread
+    left = v_left - estimate * d_left
+    unexplained = float(left @ left)
+    df = float(people.sum() - np.linalg.matrix_rank(covariates) - 1)
+    if df < 2 or unexplained <= 1e-10 * float(v @ v):
+        raise NotEstimable("nothing of the outcome is left to be explained")
+    bias_scale = float(np.sqrt(unexplained / spread))
+    std_error, df_interval = bias_scale / float(np.sqrt(df)), df
+    if cluster is not None:
+        design = np.column_stack([d, covariates])
+        std_error, df_interval = _clustered(design, left, cluster, kind)
+    return LinearGap(
+        estimate=estimate,
+        bias_scale=bias_scale,
+        df=df,
+        std_error=std_error,
+        df_interval=df_interval,
+        strengths={
+            name: _strength(
+                d, v, np.hstack([one, *(x for other, x in scaled.items() if other != name)]), own
+            )
+            for name, own in scaled.items()
+        },
+    )
+
+
+def _columns(codes: IntArray, levels: tuple[str, ...]) -> FloatArray:
+    return design_matrix({"x": codes}, {"x": levels}, codes.size).x
+
+
+def _residual(values: FloatArray, x: FloatArray) -> FloatArray:
+    return np.asarray(values - x @ np.linalg.lstsq(x, values, rcond=None)[0])
+
+
+def _strength(d: FloatArray, v: FloatArray, others: FloatArray, own: FloatArray) -> Strength:
+    """Partial R² of one covariate's columns with membership and with the outcome."""
+    given = np.column_stack([others, d])
+    return Strength(_partial(d, others, own), _partial(v, given, own))
+
+
+def _partial(values: FloatArray, given: FloatArray, own: FloatArray) -> float:
+    without, both = _residual(values, given), _residual(values, np.hstack([given, own]))
+    return 1.0 - float(both @ both) / float(without @ without)
+
+
+def _clustered(
+    design: FloatArray, left: FloatArray, cluster: IntArray, kind: CovarianceKind
+) -> tuple[float, float]:
+    """Standard error of the first column's coefficient and its degrees of freedom.
+
+    `design` and the residuals `left` are multiplied by the root of the weights.
+    """
+    names, index = np.unique(cluster, return_inverse=True)
+    information = np.zeros((names.size, design.shape[1], design.shape[1]))
+    if kind == "CR2":
+        for group in range(names.size):
+            mine = design[index == group]
+            information[group] = mine.T @ mine
+    ones = np.ones((left.size, 1))
+    found = cluster_covariance(
+        np.linalg.pinv(design.T @ design, hermitian=True),
+        (design * left[:, None])[:, None, :],
+        ones,
+        ones,
+        cluster,
+        kind=kind,
+        information=information,
+    )
+    return float(np.sqrt(found.cov[0, 0])), float(found.coefficient_df[0])
+
+
+def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:
+    """Largest strength of a confounder `multiple` times as strong as a covariate.
+
+    Parameters
+    ----------
+    covariate
+        From `LinearGap.strengths`.
+    multiple
+        k: how many times the covariate's partial R² with membership, and with the outcome, the
+        confounder's are, each given the other covariates and not the covariate itself.
+
+    Returns
+    -------
+    Strength or None
+        The outcome's is an upper bound, at most one; None where no confounder can be so strong.
+
+    References
+    ----------
+    Cinelli & Hazlett (2020), JRSS B 82, 39-67, section 4.4, of one covariate or a group.
+    """
+    d, y = covariate
+    if d >= 1 or y >= 1:
+        return None
+    member = multiple * d / (1 - d)
+    if member >= 1 or multiple * d >= 1:
+        return None
+    between = multiple * d**2 / ((1 - multiple * d) * (1 - d))
+    if between >= 1:
+        return None
+    ratio = (np.sqrt(multiple) + np.sqrt(between)) ** 2 / (1 - between)
+    return Strength(member, min(float(ratio) * y / (1 - y), 1.0))
+
+
+class Left(NamedTuple):
+    """A gap with what a confounder leaves of it."""
+
+    estimate: float
+    std_error: float
+    lower: float
+    upper: float
+
+
+def left_of(gap: LinearGap, strength: Strength, *, prob: float = 0.95) -> Left:
+    """The gap beside a confounder of a given strength that works against it.
+
+    Parameters
+    ----------
+    gap
+        From `linear_gap`.
+    strength
+        Of the confounder, given all covariates.
+    prob
+        Coverage probability of the interval.
+
+    Notes
+    -----
+    The estimate is exact: what least squares with the confounder would give. So is the standard
+    error if it is classical; a clustered one is multiplied by the same factor, which takes the
+    confounder to be as unrelated to the clusters as the rest of the model makes it.
+
+    References
+    ----------
+    Cinelli & Hazlett (2020), JRSS B 82, 39-67, equations 7 and 8.
+    """
+    change, factor = _moved(gap.bias_scale, gap.df, *strength)
+    estimate = gap.estimate - float(np.sign(gap.estimate)) * float(change)
+    std_error = gap.std_error * float(factor)
+    # Only the classical degrees of freedom count the confounder.
+    df = gap.df_interval - (1 if gap.df_interval == gap.df else 0)
+    half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error
+    return Left(estimate, std_error, estimate - half, estimate + half)
+
+
+def _moved(bias_scale: float, df: float, d: Any, y: Any) -> tuple[Any, Any]:
+    """What a confounder takes from the estimate, and the factor of the standard error."""
+    bias = bias_scale * np.sqrt(y * d / (1 - d))
+    return bias, np.sqrt((1 - y) / (1 - d) * df / (df - 1))
+
+
+def left_surface(
+    estimate: float,
+    half: float,
+    bias_scale: float,
+    df: float,
+    member: FloatArray,
+    outcome: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """The gap left, and its limit nearer to zero, over many strengths at once.
+
+    Parameters
+    ----------
+    estimate, half
+        The gap alone, and half the width of its interval.
+    bias_scale, df
+        Of the `LinearGap`.
+    member, outcome
+        Any common shape: partial R² below one, and at most one.
+    """
+    bias, factor = _moved(bias_scale, df, member, outcome)
+    sign = float(np.sign(estimate))
+    left = estimate - sign * bias
+    return left, left - sign * half * factor

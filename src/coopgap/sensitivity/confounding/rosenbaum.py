@@ -1,0 +1,133 @@
+"""Rosenbaum bounds: how large a hidden bias within matched sets the association survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import Labels
+from coopgap.gap import contrasts
+from coopgap.sensitivity.confounding.rows import base_row
+from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
+from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
+from coopgap.sensitivity.keys import is_small, suppressed
+from coopgap.vocabulary import Check, Verdict
+
+__all__ = ["ALPHAS", "GAMMAS", "P_BOUND", "rosenbaum_rows"]
+
+GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
+"""Hidden biases at which the largest p-value is shown."""
+
+ALPHAS: Final = (0.025, 0.05)
+"""One-sided levels whose Γ is looked for."""
+
+P_BOUND: Final = "p_bound"
+
+_NOTE = (
+    "Largest p-value, one-sided in the direction observed, that nobody's answer differs by "
+    "membership, if two people of one matched set may differ in the odds of being a member by at "
+    "most Γ. Only sets with both groups and different answers carry it. Sets are taken as "
+    "independent, so zones are ignored, and so are sampling weights; Γ is not on the scale of "
+    "the gap."
+)
+_OVERALL = (
+    "The whole distribution counts in each set who stands higher (scores over the people of the "
+    "set); its p-values are normal approximations, those of a threshold exact for up to 20,000 "
+    "members at the answer."
+)
+
+type _Bound = Callable[[float], float]
+
+
+def rosenbaum_rows(
+    sample: Sample, estimate: FamilyEstimate, labels: Labels
+) -> list[SensitivityRow]:
+    """Largest p-values over a grid of Γ, and the Γ at which they reach a level.
+
+    Parameters
+    ----------
+    sample
+        Rows with their matched sets.
+    estimate
+        The matched family, for the keys and the counts behind the rows.
+    labels
+        Keys of the rows.
+
+    Returns
+    -------
+    list of SensitivityRow
+        At each threshold, and with more than two levels for the whole distribution: the number
+        of sets that carry it (`n_sets`), the largest p-value (`p_bound`, in `p_value`, with Γ in
+        `threshold`) and Γ (`gamma`, with the level in `threshold`). A Γ of one: the level is not
+        reached even without hidden bias.
+    """
+    base = base_row(Check.ROSENBAUM, estimate, labels)
+    if not sample.matched.n_sets:
+        note = sample.matched.reason or "This matching makes no sets."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    result: list[SensitivityRow] = []
+    if len(labels.levels) > 2:
+        n_sets, bound = _overall(sample)
+        result += _rows(replace(base, note=_OVERALL), n_sets, bound)
+    for contrast in contrasts(labels.levels):
+        if not contrast.is_threshold_gap:
+            continue
+        row = replace(base, category=contrast.category, note=_NOTE)
+        if is_small(estimate.people, contrast):
+            result.append(suppressed(replace(row, quantity="gamma", variant=_level(ALPHAS[0]))))
+        else:
+            result += _rows(row, *_threshold(sample, contrast.level))
+    if not any(row.quantity == P_BOUND for row in result):
+        note = "No matched set holds both groups and different answers."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    return result
+
+
+def _threshold(sample: Sample, level: int) -> tuple[int, _Bound]:
+    """Sets that carry one threshold, and the bound in the direction observed."""
+    rows = sample.rows
+    above = np.asarray(rows.outcome >= level)
+    counts = set_counts(above, rows.member, sample.matched.set_id)
+    if counts.observed < counts.expected:
+        counts = counts.mirrored
+    return counts.n_sets, lambda gamma: binary_bound(counts, gamma)
+
+
+def _overall(sample: Sample) -> tuple[int, _Bound]:
+    """The same of the whole distribution."""
+    rows = sample.rows
+    kinds, observed = set_scores(rows.outcome, rows.member, sample.matched.set_id)
+    if observed < 0:
+        kinds, observed = mirrored(kinds, observed)
+    return sum(kind.sets for kind in kinds), lambda gamma: score_bound(kinds, observed, gamma)
+
+
+def _level(alpha: float) -> str:
+    return f"Γ at p {alpha:g}"
+
+
+def _rows(row: SensitivityRow, n_sets: int, bound: _Bound) -> Iterator[SensitivityRow]:
+    if not n_sets:
+        return
+    yield replace(row, variant="sets", quantity="n_sets", estimate=float(n_sets))
+    for gamma in GAMMAS:
+        yield replace(
+            row,
+            variant=f"largest p, Γ {gamma:g}",
+            quantity=P_BOUND,
+            p_value=bound(gamma),
+            threshold=gamma,
+        )
+    for alpha in ALPHAS:
+        yield replace(
+            row,
+            variant=_level(alpha),
+            quantity="gamma",
+            estimate=gamma_at(bound, alpha),
+            threshold=alpha,
+        )

@@ -1,0 +1,29 @@
+"""What rows about an unmeasured confounder share."""
+
+from __future__ import annotations
+
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import FamilyEstimate
+from coopgap.families.rows import Labels
+from coopgap.vocabulary import Check, Comparator
+
+__all__ = ["base_row", "no_estimate"]
+
+
+def base_row(check: Check, estimate: FamilyEstimate, labels: Labels) -> SensitivityRow:
+    """A row of a check of one family, without its numbers."""
+    return SensitivityRow(
+        check=check,
+        model=labels.model,
+        family=estimate.family,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        population=estimate.population,
+        source=labels.source,
+    )
+
+
+def no_estimate(estimate: FamilyEstimate) -> str:
+    """Why there is nothing to check."""
+    return f"There is no estimate: {estimate.reason or estimate.status}."

@@ -1,0 +1,269 @@
+"""The smallest gap that this design could have found, and what it would make of a smaller one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coopgap.arrays import IntArray
+from coopgap.errors import NotEstimable
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.gap import Contrast, Margins, contrasts
+from coopgap.matching.weights import effective_size
+from coopgap.sensitivity.keys import is_small
+from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
+from coopgap.sensitivity.phone.balanced import balanced_margins
+from coopgap.sensitivity.phone.data import PhoneData, stack
+from coopgap.sensitivity.retrodesign import (
+    detectable_gap,
+    implied_df,
+    retrodesign,
+    superiority_error,
+)
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Check, Comparator, Quantity, Status, Verdict
+
+__all__ = ["DESIGN_EFFECTS", "IN_PERSON", "IN_PLACE", "MODES", "design_rows", "null_error"]
+
+IN_PERSON, IN_PLACE, MODES = "in person", "phone in place of in person", "phone against in person"
+"""Variants of the rows besides the design effects."""
+
+DESIGN_EFFECTS = (1.0, 1.5, 2.0)
+"""Design effects of a simple random sample of the same effective sizes."""
+
+_POWER = 0.8
+
+_NOTES = {
+    "smallest_detectable": (
+        "Smallest true gap found with 80 % probability by a two-sided test at 5 %; power is that "
+        "at the declared gap."
+    ),
+    "type_s": "Chance that a significant estimate has the wrong sign if the declared gap is true.",
+    "type_m": "How many times too large a significant estimate is on average if it is true.",
+    "smallest_superiority": (
+        "Smallest chance of a member to stand higher that is found with 80 % probability; the "
+        "declared gap is one of shares and is read at each threshold only."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Design:
+    """A variant's standard error of a contrast at no gap, with its degrees of freedom."""
+
+    variant: str
+    std_error: float
+    df: float = np.inf
+
+
+def design_rows(
+    sample: Sample,
+    estimate: FamilyEstimate,
+    phone: PhoneData,
+    gap: float,
+    labels: Labels,
+) -> list[SensitivityRow]:
+    """Smallest detectable gap, and type S and type M errors at the declared one.
+
+    Parameters
+    ----------
+    sample, estimate
+        The matched sample and its family.
+    phone
+        People by mode.
+    gap
+        The study's smallest gap that matters, read as the true one; a difference of shares.
+    labels
+        Keys of the rows.
+
+    Returns
+    -------
+    list of SensitivityRow
+        At each threshold, for the matched design, for the phone interviews in its comparison
+        group's place and for phone against in person. The headline quantity also for a simple
+        random sample of the same effective sizes under each design effect. Of more than two
+        levels the headline is superiority, on which no gap is declared: it has the smallest
+        detectable value only, and the phone designs have thresholds only.
+
+    Notes
+    -----
+    Standard errors are those at no gap. In person, the comparison group's answers are moved by
+    the coefficient of membership and everything is fitted anew (see `moved_margins`). By phone,
+    the group's variance becomes that of the other group's share under its own design effect.
+    """
+    base = SensitivityRow(
+        check=Check.DESIGN_ANALYSIS,
+        model=labels.model,
+        family=estimate.family,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        population=estimate.population,
+        source=labels.source,
+    )
+    if estimate.status is not Status.OK:
+        note = f"There is no estimate: {estimate.reason or estimate.status}."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    try:
+        at = movable(sample)
+        start, level = moved_margins(at, at.nothing()), _without_gap(at)
+    except NotEstimable as error:
+        note = f"Not estimable: {error.reason}."
+        return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
+    sizes = (
+        effective_size(sample.weight[sample.rows.member & sample.kept]),
+        effective_size(sample.weight[~sample.rows.member & sample.kept]),
+    )
+    rows: list[SensitivityRow] = []
+    for contrast in _wanted(labels.levels):
+        if is_small(estimate.people, contrast):
+            continue
+        one = replace(base, category=contrast.category)
+        designs = list(_in_person(estimate, contrast, start, level))
+        if not contrast.category:
+            designs += _simple(contrast, level.margins, sizes)
+        for design in designs:
+            rows += _rows(design, contrast, gap, one)
+    rows += _phone_rows(phone, sample.covariates, gap, labels, base)
+    if not rows:
+        note = f"No quantity has {SMALLEST_COUNT} people on both sides in both groups."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    return rows
+
+
+def _wanted(levels: Sequence[str]) -> list[Contrast]:
+    """The headline quantity first, then thresholds."""
+    found = contrasts(levels)
+    gaps = [one for one in found if one.is_threshold_gap]
+    if len(levels) == 2:
+        return gaps
+    return [one for one in found if one.quantity is Quantity.SUPERIORITY] + gaps
+
+
+def _without_gap(at: Movable) -> Moved:
+    """The comparison group's answers moved by what membership adds, so that no gap is left."""
+    free = at.fit.free
+    slope = at.fit.freed[free.index(0)].mean() if 0 in free else at.fit.slopes[0]
+    return moved_margins(at, shift_moves(at, float(slope)))
+
+
+def _in_person(
+    estimate: FamilyEstimate, contrast: Contrast, start: Moved, level: Moved
+) -> Iterator[_Design]:
+    interval = estimate.intervals.get(contrast)
+    before = start.variance(contrast)
+    if interval is None or not interval.std_error > 0 or not before > 0:
+        return
+    half = (interval.upper - interval.lower) / 2
+    yield _Design(
+        variant=IN_PERSON,
+        std_error=interval.std_error * (level.variance(contrast) / before) ** 0.5,
+        df=implied_df(half / interval.std_error, INTERVAL_PROB),
+    )
+
+
+def _simple(contrast: Contrast, margins: Margins, sizes: tuple[float, float]) -> Iterator[_Design]:
+    """A simple random sample of the same effective sizes, both groups with the members' shares."""
+    if contrast.quantity is Quantity.SUPERIORITY:
+        error = superiority_error(margins.member, *sizes)
+    else:
+        share = float(margins.member[contrast.level :].sum())
+        error = (share * (1 - share) * sum(1 / size for size in sizes)) ** 0.5
+    for factor in DESIGN_EFFECTS:
+        yield _Design(variant=f"design effect {factor:g}", std_error=error * factor**0.5)
+
+
+def null_error(margins: Margins, level: int) -> float:
+    """Standard error of the difference at a threshold, had both groups the first one's share.
+
+    Parameters
+    ----------
+    margins
+        Of the two groups.
+    level
+        Index of the level the threshold starts at.
+
+    Returns
+    -------
+    float
+        The second group's variance becomes that of the first group's share under its own design
+        effect, the covariance moves with its root; NaN where everybody of it answers alike.
+    """
+    n = margins.member.size
+    pick = np.zeros((2, 2 * n))
+    pick[0, level:n] = pick[1, n + level :] = 1.0
+    cov = pick @ margins.cov @ pick.T
+    first, second = (float(side[level:].sum()) for side in (margins.member, margins.comparison))
+    if not 0 < second < 1:
+        return np.nan
+    scale = first * (1 - first) / (second * (1 - second))
+    variance = cov[0, 0] + cov[1, 1] * scale - 2 * cov[0, 1] * scale**0.5
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def _phone_rows(
+    phone: PhoneData,
+    covariates: tuple[str, ...],
+    gap: float,
+    labels: Labels,
+    base: SensitivityRow,
+) -> Iterator[SensitivityRow]:
+    """The same with the people called as comparison group, and against those asked in person."""
+    if not phone.called.n or not phone.comparison.n:
+        return
+    pairs: Mapping[str, Callable[[], ModelRows]] = {
+        IN_PLACE: lambda: stack(phone.members, phone.called),
+        MODES: lambda: stack(phone.comparison, phone.called),
+    }
+    for variant, pair in pairs.items():
+        rows = pair()
+        one = replace(base, variant=variant, comparator=Comparator.PHONE, family=None)
+        try:
+            margins = balanced_margins(rows, covariates).margins
+        except NotEstimable as error:
+            note = f"The phone people cannot be balanced to the other group: {error.reason}."
+            yield replace(one, verdict=Verdict.NOT_ASSESSED, note=note)
+            continue
+        yield from _threshold_rows(margins, rows.people_by_level(), gap, labels, one)
+
+
+def _threshold_rows(
+    margins: Margins, people: IntArray, gap: float, labels: Labels, base: SensitivityRow
+) -> Iterator[SensitivityRow]:
+    for contrast in _wanted(labels.levels):
+        if not contrast.is_threshold_gap or is_small(people, contrast):
+            continue
+        error = null_error(margins, contrast.level)
+        design = _Design(variant=base.variant, std_error=error, df=margins.df)
+        yield from _rows(design, contrast, gap, replace(base, category=contrast.category))
+
+
+def _rows(
+    design: _Design, contrast: Contrast, gap: float, base: SensitivityRow
+) -> Iterator[SensitivityRow]:
+    if not design.std_error > 0:
+        return
+    smallest = detectable_gap(design.std_error, df=design.df, power=_POWER)
+    row = replace(base, variant=design.variant, std_error=design.std_error)
+    if contrast.quantity is Quantity.SUPERIORITY:
+        name = "smallest_superiority"
+        yield replace(row, quantity=name, estimate=0.5 + smallest, note=_NOTES[name])
+        return
+    found = retrodesign(gap, design.std_error, df=design.df)
+    yield replace(
+        row,
+        quantity="smallest_detectable",
+        estimate=smallest,
+        threshold=gap,
+        power=found.power,
+        note=_NOTES["smallest_detectable"],
+    )
+    if design.variant.startswith("design effect"):
+        return
+    for name, value in (("type_s", found.type_s), ("type_m", found.type_m)):
+        known = value if np.isfinite(value) else None
+        yield replace(row, quantity=name, estimate=known, threshold=gap, note=_NOTES[name])

@@ -1,0 +1,1 @@
+"""Missing answers: worst-case bounds, multiple imputation, shifted imputations."""

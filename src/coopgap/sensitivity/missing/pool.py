@@ -1,0 +1,122 @@
+"""Rubin's rules: estimates on several completed surveys become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.gap import Interval, wald
+
+__all__ = ["Pooled", "largest_r_hat", "pool", "pool_intervals"]
+
+_SMALLEST_SHARE = 1e-4
+"""Least share of the variance that counts as between imputations, as in mice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """Several estimates as one.
+
+    Attributes
+    ----------
+    estimate, variance
+        Mean of the estimates, and its total variance.
+    df
+        Degrees of freedom after Barnard and Rubin.
+    fmi
+        Fraction of missing information.
+    """
+
+    estimate: float
+    variance: float
+    df: float
+    fmi: float
+
+    def interval(self, null: float, prob: float) -> Interval:
+        """Interval on Student's t."""
+        return wald(self.estimate, float(np.sqrt(self.variance)), df=self.df, prob=prob, null=null)
+
+
+def pool(estimates: FloatArray, variances: FloatArray, df_complete: float) -> Pooled:
+    """Pool by Rubin's rules.
+
+    Parameters
+    ----------
+    estimates, variances
+        Shape (m,): of the completed surveys, m at least two, variances positive.
+    df_complete
+        Degrees of freedom if nothing were missing: those of the clusters.
+
+    Notes
+    -----
+    T = U + (1 + 1/m) B. With λ = (1 + 1/m) B / T the degrees of freedom are
+    1 / (λ²/(m − 1) + 1/ν), ν = (d + 1)/(d + 3) · d (1 − λ), d the complete-data ones. The
+    fraction of missing information is (r + 2/(f + 3)) / (r + 1), r = (1 + 1/m) B / U, with
+    Rubin's f = (m − 1)/λ²: with Barnard and Rubin's degrees of freedom in its place few clusters
+    would count as missing information.
+
+    References
+    ----------
+    Rubin (1987), Multiple Imputation for Nonresponse in Surveys, chapter 3.
+    Barnard & Rubin (1999), Biometrika 86, 948-955.
+    """
+    m = estimates.size
+    within = float(variances.mean())
+    between = (1 + 1 / m) * float(estimates.var(ddof=1))
+    total = within + between
+    share = max(between / total, _SMALLEST_SHARE)
+    precision = share**2 / (m - 1)
+    if np.isfinite(df_complete):
+        d = df_complete
+        precision += 1 / ((d + 1) / (d + 3) * d * (1 - share))
+    r = between / within
+    return Pooled(
+        estimate=float(estimates.mean()),
+        variance=total,
+        df=1 / precision,
+        fmi=(r + 2 / ((m - 1) / share**2 + 3)) / (r + 1),
+    )
+
+
+def pool_intervals(intervals: Sequence[Interval]) -> Pooled:
+    """Pool Wald intervals; their mean degrees of freedom are the complete-data ones."""
+    return pool(
+        np.array([one.estimate for one in intervals]),
+        np.array([one.std_error**2 for one in intervals]),
+        float(np.mean([one.df for one in intervals])),
+    )
+
+
+def largest_r_hat(trace: FloatArray) -> float:
+    """Largest split R-hat of several quantities over several chains.
+
+    Parameters
+    ----------
+    trace
+        Shape (chains, rounds, q), an even number of rounds.
+
+    Returns
+    -------
+    float
+        1 where nothing moves; 1 too without quantities.
+
+    Notes
+    -----
+    Halves of chains count as chains, so that a drift common to all is seen. Few people imputed
+    make it move in steps: it is a rough guide.
+
+    References
+    ----------
+    Gelman & Rubin (1992), Statistical Science 7, 457-472.
+    """
+    chains, rounds, q = trace.shape
+    n = rounds // 2
+    halves = trace.reshape(chains * 2, n, q)
+    within = halves.var(axis=1, ddof=1).mean(axis=0)
+    between = halves.mean(axis=1).var(axis=0, ddof=1)
+    moves = within > 0
+    ratio = (n - 1) / n + between[moves] / within[moves]
+    return float(np.sqrt(ratio).max(initial=1.0))

@@ -1,0 +1,291 @@
+"""Every specification of a multiverse fitted, and the same shuffles of membership for all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.errors import NotEstimable
+from coopgap.executor import cores, executor
+from coopgap.families.cumulative import estimate_adjusted
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.gap import Contrast, contrasts, null_value
+from coopgap.matching.sample import MatchedSample
+from coopgap.plan import sample_for
+from coopgap.sensitivity.multiverse.joint import shuffle_members
+from coopgap.sensitivity.multiverse.shuffled import BY_CELL, cell_design, shuffled_gaps
+from coopgap.sensitivity.multiverse.specifications import Specification, Specifications
+from coopgap.study.spec import ModelSpec, Study
+from coopgap.survey.cells import group_codes
+from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import ModelRows, Survey
+from coopgap.vocabulary import Family, Quantity
+
+__all__ = [
+    "SHUFFLES",
+    "Fitted",
+    "Scheme",
+    "common_contrast",
+    "fit_specifications",
+    "make_scheme",
+    "rows_for",
+]
+
+SHUFFLES = 199
+"""Shuffles of membership, the same for every specification."""
+
+_FEW = 12
+"""Specifications for which starting processes costs more than they save."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """How membership is shuffled.
+
+    Attributes
+    ----------
+    member
+        Membership of the survey's people, shape (n,).
+    cell
+        Shape (n,): people of one cell may change places.
+    within
+        Variables that the cells are of.
+    has_zones
+        Whether people are clustered. Zones are not cells: gaps are compared over their standard
+        errors, which hold the zones, as a studentised permutation test does.
+    seed, n_shuffles
+        The same for every specification.
+    """
+
+    member: BoolArray
+    cell: IntArray
+    within: tuple[str, ...]
+    has_zones: bool
+    seed: int
+    n_shuffles: int
+
+    @property
+    def free_share(self) -> float:
+        """Share of the people whose cell holds both groups."""
+        sizes = np.bincount(self.cell)
+        members = np.bincount(self.cell, weights=self.member)
+        both = (members > 0) & (members < sizes)
+        return float(both[self.cell].mean())
+
+    def shuffles(self) -> Iterator[BoolArray]:
+        """Membership of the survey's people: as it is, then in each shuffle."""
+        yield self.member
+        for number in range(self.n_shuffles):
+            rng = np.random.default_rng([self.seed, number])
+            yield shuffle_members(self.member, self.cell, rng)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """One specification after it was fitted.
+
+    Attributes
+    ----------
+    estimate
+        The family, or why there is none.
+    studentised
+        Shape (1 + B,): gap less no difference over its standard error, the survey's own first;
+        None where it was not shuffled.
+    df
+        Degrees of freedom of its t distribution.
+    reason
+        Why it was not shuffled.
+    """
+
+    specification: Specification
+    estimate: FamilyEstimate
+    studentised: FloatArray | None = None
+    df: float = np.inf
+    reason: str = ""
+
+
+def make_scheme(
+    survey: Survey, study: Study, spec: ModelSpec, seed: int, n_shuffles: int = SHUFFLES
+) -> Scheme:
+    """Shuffle within region and within the cells of what the model itself adjusts for.
+
+    The groups then differ in those covariates in every shuffle as they do in the survey, and what
+    is tested is that membership says nothing of the answers given these. Phone interviews stay
+    apart. Membership that clusters by zone beyond these cells is not exchangeable; the standard
+    errors that gaps are compared over allow for it (Chung & Romano 2013, Annals of Statistics 41).
+    """
+    region = () if study.design.region is None else (study.design.region,)
+    names = tuple(dict.fromkeys((*region, *spec.matching.on, *spec.covariates)))
+    codes = [survey.phone.astype(np.int64), *(survey.codes[name] for name in names)]
+    own = hashlib.sha256(f"{seed} multiverse {spec.name}".encode()).digest()[:4]
+    return Scheme(
+        member=survey.member,
+        cell=group_codes(codes)[1],
+        within=names,
+        has_zones=survey.zone is not None,
+        seed=int.from_bytes(own),
+        n_shuffles=n_shuffles,
+    )
+
+
+def rows_for(survey: Survey, study: Study, one: Specification) -> ModelRows:
+    """Complete rows of a specification, the outcome cut in two where it is."""
+    rows = complete_rows(survey, study, one.spec, one.mode)
+    if not one.at:
+        return rows
+    at = rows.levels.index(one.at)
+    return replace(
+        rows,
+        outcome=(rows.outcome >= at).astype(np.int64),
+        levels=(f"below {one.at}", f">={one.at}"),
+    )
+
+
+def fit_specifications(
+    survey: Survey,
+    study: Study,
+    listed: Specifications,
+    scheme: Scheme,
+    *,
+    jobs: int | None = None,
+) -> tuple[Fitted, ...]:
+    """Fit a list of specifications.
+
+    Parameters
+    ----------
+    survey, study
+        What the list was made for.
+    listed
+        From `specifications`.
+    scheme
+        From `make_scheme`.
+    jobs
+        Processes; the results are the same with any number.
+
+    Returns
+    -------
+    tuple of Fitted
+        In the order of the list.
+    """
+    rows = [rows_for(survey, study, one) for one in listed.listed]
+    contrast = common_contrast([one.levels for one in rows])
+    tasks: dict[object, list[int]] = {}
+    for number, (one, own) in enumerate(zip(listed.listed, rows, strict=True)):
+        key = (one.mode, one.population, one.spec.matching, one.spec.covariates, own.dropped)
+        tasks.setdefault(key, []).append(number)
+    parts = [
+        (tuple((listed.listed[at], rows[at]) for at in places), scheme, contrast)
+        for places in tasks.values()
+    ]
+    if cores(jobs) > 1 and len(rows) > _FEW:
+        with executor(min(cores(jobs), len(parts))) as pool:
+            done = [one.result() for one in [pool.submit(_fit_part, *part) for part in parts]]
+    else:
+        done = [_fit_part(*part) for part in parts]
+    order = [at for places in tasks.values() for at in places]
+    found = dict(zip(order, (one for part in done for one in part), strict=True))
+    return tuple(found[number] for number in range(len(rows)))
+
+
+def common_contrast(levels: Sequence[tuple[str, ...]]) -> Contrast:
+    """What every coding has: the difference where all have two levels, else superiority.
+
+    Of two levels superiority is one half plus half the difference, so that codings of two and of
+    more levels are comparable by it.
+    """
+    two = all(len(one) == 2 for one in levels)
+    quantity = Quantity.RISK_DIFFERENCE if two else Quantity.SUPERIORITY
+    return next(one for one in contrasts(levels[0]) if one.quantity is quantity)
+
+
+def _fit_part(
+    part: tuple[tuple[Specification, ModelRows], ...], scheme: Scheme, contrast: Contrast
+) -> list[Fitted]:
+    """Specifications that share a design, and so their matching weights in every shuffle."""
+    known: dict[bytes, FloatArray | None] = {}
+    packed = [np.packbits(member) for member in scheme.shuffles()]
+    size = scheme.member.size
+
+    def shuffles(index: IntArray) -> Iterator[BoolArray]:
+        return (np.unpackbits(bits, count=size).astype(np.bool_)[index] for bits in packed)
+
+    return [
+        _fit(one, rows, shuffles, contrast, known, n_shuffles=scheme.n_shuffles)
+        for one, rows in part
+    ]
+
+
+def _fit(
+    one: Specification,
+    rows: ModelRows,
+    shuffles: Callable[[IntArray], Iterator[BoolArray]],
+    contrast: Contrast,
+    known: dict[bytes, FloatArray | None],
+    *,
+    n_shuffles: int,
+) -> Fitted:
+    estimate = _estimate(one, rows)
+    reason = _not_shuffled(one, estimate)
+    if not reason and not n_shuffles:
+        reason = "no shuffles were asked for"
+    if reason:
+        return Fitted(specification=one, estimate=estimate, reason=reason)
+    try:
+        found = shuffled_gaps(
+            cell_design(rows, one.spec, one.population),
+            shuffles(rows.index),
+            contrast,
+            known,
+        )
+    except NotEstimable as error:
+        return Fitted(specification=one, estimate=estimate, reason=error.reason)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        studentised = (found.estimate - null_value(contrast.quantity)) / found.std_error
+    n_clusters = estimate.n_clusters
+    return Fitted(
+        specification=one,
+        estimate=estimate,
+        studentised=np.where(np.isfinite(studentised), studentised, np.nan),
+        df=np.inf if n_clusters is None else float(n_clusters - 1),
+    )
+
+
+def _estimate(one: Specification, rows: ModelRows) -> FamilyEstimate:
+    """The family of one specification, or why there is none."""
+    if one.population is None:
+        return matched_estimate(sample_for(rows, one.spec))
+    sample = Sample(
+        rows=rows,
+        matched=MatchedSample.nobody("exact", rows.n, "no matching was asked for"),
+        covariates=one.spec.covariates,
+        link=one.spec.link,
+        fitting=one.spec.fitting,
+        strata=(),
+    )
+    try:
+        return next(estimate_adjusted(sample, (one.population,)))
+    except NotEstimable as error:
+        two = len(rows.levels) == 2
+        return FamilyEstimate(
+            family=Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL,
+            population=one.population,
+            people=rows.people_by_level(),
+            status=error.status,
+            reason=error.reason,
+        )
+
+
+def _not_shuffled(one: Specification, estimate: FamilyEstimate) -> str:
+    """Why a specification takes no part in the shuffles; empty where it does."""
+    if not estimate.intervals:
+        return "it could not be estimated"
+    if one.population is None and one.spec.matching.method not in BY_CELL:
+        return f"{one.spec.matching.method} matching would have to be done anew in every shuffle"
+    if one.spec.fitting.free:
+        return "freed slopes are not fitted in shuffles"
+    return "bias-reduced estimates are not fitted in shuffles" if estimate.infinite else ""

@@ -1,0 +1,299 @@
+"""The list of specifications of a multiverse, built before anything is fitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from types import MappingProxyType
+from typing import Any
+
+from coopgap.study.choices import Coding, Multiverse, RegionName
+from coopgap.study.matching import KEYS, matching_covariates
+from coopgap.study.multiverse import AXES, NO_CALIPER, declared_region
+from coopgap.study.spec import Matching, ModelSpec, Study
+from coopgap.survey.complete import ModeName
+from coopgap.vocabulary import Population
+
+__all__ = ["Specification", "Specifications", "choices_of", "specifications"]
+
+_STRATA = ("exact", "entropy")
+"""Methods whose `on` is all they are about."""
+
+_BETWEEN = re.compile(rf"; (?=(?:{'|'.join(AXES)}): )")
+
+_NO_CALIPER_TAKEN = "the same as another: the method takes no caliper"
+_NO_MATCHING = "the same as another: a population of all complete rows needs no matching"
+_SAME = "the same as another"
+_NOTHING = "nothing is left to match on"
+_OVERLAP = "overlap weights are about the overlap, no other population"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specification:
+    """One combination of choices.
+
+    Attributes
+    ----------
+    choices
+        By axis of the model's `[multiverse]`, what is chosen; without those that make no
+        difference here.
+    spec
+        The model with the choices made: what a `[[variant]]` with them would be.
+    mode
+        Which interviews.
+    at
+        Level of the model's outcome at which it is cut in two; empty where it is not.
+    population
+        None for the matched sample's; otherwise over all complete rows, by regression alone.
+    is_declared
+        Whether it is the model itself.
+    """
+
+    choices: Mapping[str, str]
+    spec: ModelSpec
+    mode: ModeName
+    at: str
+    population: Population | None
+    is_declared: bool
+
+    @property
+    def name(self) -> str:
+        """Its choices in a line: `method: exact; link: logit`."""
+        return "; ".join(f"{axis}: {value}" for axis, value in self.choices.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specifications:
+    """A multiverse before it is fitted.
+
+    Attributes
+    ----------
+    axes
+        By choice, its values by name.
+    listed
+        What is to be fitted, in the order of the axes' values.
+    removed
+        By reason, how many combinations are left out.
+    """
+
+    axes: Mapping[str, tuple[str, ...]]
+    listed: tuple[Specification, ...]
+    removed: Mapping[str, int]
+
+    @property
+    def n_combinations(self) -> int:
+        """Product of the numbers of values."""
+        return len(self.listed) + sum(self.removed.values())
+
+
+def choices_of(name: str) -> dict[str, str]:
+    """The choices that the name of a specification says, by axis."""
+    found = (part.partition(": ") for part in _BETWEEN.split(name))
+    return {axis: value for axis, _, value in found}
+
+
+def specifications(study: Study, spec: ModelSpec) -> Specifications:
+    """Every combination of the choices of a model, without those that cannot be or are another's.
+
+    Parameters
+    ----------
+    study
+        Where the region and the outcome's codings are declared.
+    spec
+        A model; without a multiverse the list is empty.
+
+    Returns
+    -------
+    Specifications
+    """
+    axes = spec.multiverse
+    values = {} if axes is None else _values(axes)
+    found: dict[object, Specification] = {}
+    removed: dict[str, int] = {}
+    own = _key(spec, "in person", "", None)
+    for combination in product(*values.values()) if values else ():
+        chosen = dict(zip(values, combination, strict=True))
+        made = _make(study, spec, chosen, own)
+        if isinstance(made, str):
+            removed[made] = removed.get(made, 0) + 1
+            continue
+        key, reason, specification = made
+        if key in found:
+            removed[reason] = removed.get(reason, 0) + 1
+            continue
+        found[key] = specification
+    return Specifications(
+        axes={axis: tuple(name for name, _ in pairs) for axis, pairs in values.items()},
+        listed=tuple(found.values()),
+        removed=MappingProxyType(removed),
+    )
+
+
+def _values(axes: Multiverse) -> dict[str, list[tuple[str, Any]]]:
+    """By declared axis, its values with their names."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for axis in AXES:
+        declared = getattr(axes, axis)
+        if axis == "covariates":
+            pairs = list(declared.items())
+        elif axis == "caliper":
+            pairs = [(NO_CALIPER if one is None else f"{one:g}", one) for one in declared]
+        elif axis == "coding":
+            pairs = [(one.name, one) for one in declared]
+        else:
+            pairs = [(one, one) for one in declared]
+        if pairs:
+            found[axis] = pairs
+    return found
+
+
+def _make(
+    study: Study, spec: ModelSpec, chosen: Mapping[str, tuple[str, Any]], own: object
+) -> tuple[object, str, Specification] | str:
+    """A specification with what tells it from others, or why there is none."""
+    named = {axis: name for axis, (name, _) in chosen.items()}
+    value = {axis: one for axis, (_, one) in chosen.items()}
+    region = study.design.region
+    method = value.get("method", spec.matching.method)
+    population = Population(value["population"]) if "population" in value else None
+    reason, matched = _SAME, population in (None, Population.MEMBERS)
+    if method == "overlap" and population is not None:
+        if population is not Population.OVERLAP:
+            return _OVERLAP
+        matched = True
+    covariates = value.get("covariates", spec.covariates)
+    own_region = declared_region(spec, region)
+    if region in spec.covariates and region not in covariates:
+        own_region = "left_out"
+    handling: RegionName = value.get("region", own_region)
+    covariates = _regressed(covariates, region, handling, value)
+    if not matched:
+        reason = _NO_MATCHING
+        matching = Matching(on=covariates)
+        named = _unmatched_names(named, region, covariates)
+    else:
+        takes = "caliper" in KEYS[method]
+        if not takes and "caliper" in named:
+            del named["caliper"]
+            reason = _NO_CALIPER_TAKEN
+        matching = _matching(spec, method, covariates, region, handling)
+        if takes and "caliper" in value:
+            matching = replace(matching, caliper=value["caliper"])
+        if not matching.on and not matching.covariates:
+            return _NOTHING
+    coding: Coding = value.get("coding", Coding(outcome=spec.outcome))
+    two = coding.at or len(study.variables[coding.outcome].levels) == 2
+    free = () if two else tuple(one for one in spec.fitting.free if one in covariates)
+    changed = replace(
+        spec,
+        outcome=coding.outcome,
+        covariates=covariates,
+        link=value.get("link", spec.link),
+        population="members",
+        matching=matching,
+        hierarchical=None,
+        fitting=replace(spec.fitting, free=free),
+        variants=(),
+        multiverse=None,
+    )
+    mode: ModeName = "both" if value.get("mode") == "phone_joins" else "in person"
+    over = None if matched else population
+    key = _key(changed, mode, coding.at, over)
+    return (
+        key,
+        reason,
+        Specification(
+            choices=named,
+            spec=changed,
+            mode=mode,
+            at=coding.at,
+            population=over,
+            is_declared=key == own,
+        ),
+    )
+
+
+def _unmatched_names(
+    named: Mapping[str, str], region: str | None, covariates: tuple[str, ...]
+) -> dict[str, str]:
+    """Choices without those about the matching; what was a stratum is a covariate."""
+    kept = {axis: name for axis, name in named.items() if axis not in ("method", "caliper")}
+    if "region" in kept:
+        kept["region"] = "covariate" if region in covariates else "left_out"
+    return kept
+
+
+def _regressed(
+    names: tuple[str, ...], region: str | None, handling: RegionName, value: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Covariates of the regression; they have the region where its handling is chosen so."""
+    if "region" not in value or region is None:
+        return names
+    rest = tuple(name for name in names if name != region)
+    return rest if handling == "left_out" else (names if region in names else (*rest, region))
+
+
+def _matching(
+    spec: ModelSpec,
+    method: Any,
+    covariates: tuple[str, ...],
+    region: str | None,
+    handling: RegionName,
+) -> Matching:
+    """The matching by a method, about other covariates.
+
+    The model's own method keeps its strata, with covariates exchanged. Another has all covariates
+    as strata where strata are all it is about, else the region.
+    """
+    own = spec.matching
+    if method == own.method:
+        on = _exchanged(own.on, spec.covariates, covariates, grow=method in _STRATA)
+    elif method in _STRATA:
+        on = _exchanged((*own.on, *covariates), spec.covariates, covariates, grow=True)
+    else:
+        on = (region,) if region is not None and handling == "strata" else ()
+    if region is not None:
+        on = tuple(name for name in on if name != region or handling == "strata")
+        on = on if handling != "strata" or region in on else (region, *on)
+    if method != own.method:
+        order = "largest" if method == "nearest" else "data"
+        own = Matching(method=method, order=order)  # type: ignore[arg-type]
+    about: tuple[str, ...] = ()
+    if "covariates" in KEYS[method]:
+        kept = _exchanged(own.covariates, spec.covariates, covariates, grow=True)
+        kept = tuple(name for name in kept if name != region and name not in on)
+        if handling == "covariate" and region is not None:
+            kept = (*kept, region)
+        about = kept if own.covariates and kept else matching_covariates(covariates, on)
+    return replace(own, on=on, covariates=about, interactions=())
+
+
+def _exchanged(
+    names: tuple[str, ...], before: tuple[str, ...], after: tuple[str, ...], *, grow: bool
+) -> tuple[str, ...]:
+    """Names without covariates that are gone; with those that are new, if `grow`."""
+    kept = [name for name in names if name in after or name not in before]
+    new = [name for name in after if name not in before] if grow else []
+    return tuple(dict.fromkeys((*kept, *new)))
+
+
+def _key(spec: ModelSpec, mode: ModeName, at: str, population: Population | None) -> object:
+    """What makes two specifications the same, whatever the order of their variables."""
+    matching = replace(
+        spec.matching,
+        on=tuple(sorted(spec.matching.on)),
+        covariates=tuple(sorted(spec.matching.covariates)),
+        interactions=(),
+    )
+    return (
+        frozenset(spec.covariates),
+        None if population else matching,
+        spec.link,
+        spec.fitting,
+        spec.outcome,
+        at,
+        mode,
+        population,
+    )

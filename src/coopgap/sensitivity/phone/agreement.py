@@ -1,0 +1,230 @@
+"""Two answers of the same people: agreement, kappa, and whether the margins are the same."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.gap import cluster_sums
+
+__all__ = [
+    "McNemar",
+    "Test",
+    "agreement_weights",
+    "bhapkar",
+    "clustered_homogeneity",
+    "kappa",
+    "mcnemar",
+    "stuart_maxwell",
+    "variance_of",
+]
+
+
+class Test(NamedTuple):
+    """A test statistic with its degrees of freedom; `df_denominator` is infinite for χ²."""
+
+    statistic: float
+    df: float
+    df_denominator: float
+    p_value: float
+
+
+class McNemar(NamedTuple):
+    """z of the second against the first answer, and three two-sided p-values."""
+
+    statistic: float
+    p_value: float
+    p_exact: float
+    p_mid: float
+
+
+def agreement_weights(
+    n_levels: int, kind: Literal["unweighted", "linear", "quadratic"]
+) -> FloatArray:
+    """Credit for two answers some levels apart, shape (J, J): 1 on the diagonal.
+
+    `linear`: 1 − d/(J − 1); `quadratic`: 1 − d²/(J − 1)²; `unweighted`: nothing off the diagonal.
+    """
+    apart = np.abs(np.subtract.outer(np.arange(n_levels), np.arange(n_levels)))
+    if kind == "unweighted":
+        return np.asarray(apart == 0, dtype=np.float64)
+    share = apart / (n_levels - 1)
+    return np.asarray(1 - (share if kind == "linear" else share**2))
+
+
+def kappa(
+    first: IntArray, second: IntArray, weight: FloatArray, credit: FloatArray
+) -> tuple[float, FloatArray]:
+    """Cohen's weighted kappa of n people who answer twice.
+
+    Parameters
+    ----------
+    first, second
+        Shape (n,): levels from 0.
+    weight
+        Shape (n,): sampling weights.
+    credit
+        Shape (J, J): from `agreement_weights`.
+
+    Returns
+    -------
+    estimate : float
+        NaN where everybody gave one and the same answer both times.
+    unit : FloatArray
+        Shape (n,): what each person moves it by. The sum of squares is the large-sample variance
+        of Fleiss, Cohen & Everitt, not under the null hypothesis, for equal weights.
+
+    References
+    ----------
+    Fleiss, Cohen & Everitt (1969), Psychological Bulletin 72(5), equation 13.
+    """
+    n_levels = credit.shape[0]
+    q = weight / weight.sum()
+    share = np.bincount(first * n_levels + second, q, n_levels**2).reshape(n_levels, n_levels)
+    rows, cols = share.sum(axis=1), share.sum(axis=0)
+    observed, expected = float((credit * share).sum()), float(rows @ credit @ cols)
+    if not expected < 1:
+        return np.nan, np.zeros(q.size)
+    by_chance = (credit @ cols)[first] + (rows @ credit)[second]
+    unit = (credit[first, second] - observed) / (1 - expected)
+    unit += (observed - 1) / (1 - expected) ** 2 * (by_chance - 2 * expected)
+    return (observed - expected) / (1 - expected), unit * q
+
+
+def variance_of(unit: FloatArray, cluster: IntArray | None) -> tuple[FloatArray, float]:
+    """Covariance of means from what each person moves them by, and degrees of freedom.
+
+    Parameters
+    ----------
+    unit
+        Shape (n, K).
+    cluster
+        Shape (n,), or None.
+
+    Returns
+    -------
+    cov : FloatArray
+        Shape (K, K): summed by cluster, times G/(G − 1), where there are clusters.
+    df : float
+        G − 1, or infinity.
+    """
+    sums, factor, df = cluster_sums(unit, cluster)
+    return factor * sums.T @ sums, df
+
+
+def _moved(table: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Differences of the margins, the last left out, and the table made symmetric."""
+    counts = np.asarray(table, dtype=np.float64)
+    return (counts.sum(axis=0) - counts.sum(axis=1))[:-1], counts + counts.T
+
+
+def stuart_maxwell(table: IntArray) -> Test:
+    """Test that both answers have the same margins, from a square table of independent people.
+
+    Parameters
+    ----------
+    table
+        Shape (J, J): people by first and second answer.
+
+    Returns
+    -------
+    Test
+        NaN where nobody gave another answer.
+
+    Notes
+    -----
+    d'V⁻d with V_ii = n_i. + n_.i − 2n_ii and V_ij = −(n_ij + n_ji), one level left out; χ² with as
+    many degrees of freedom as V has rank. Two levels: McNemar's z squared.
+
+    References
+    ----------
+    Stuart (1955), Biometrika 42; Maxwell (1970), British Journal of Psychiatry 116.
+    """
+    difference, both = _moved(table)
+    spread = np.diag(both.sum(axis=1)) - both
+    return _chi_square(difference, spread[:-1, :-1])
+
+
+def bhapkar(table: IntArray) -> Test:
+    """As `stuart_maxwell`, with the covariance estimated without the hypothesis.
+
+    Notes
+    -----
+    V less dd'/n; the statistic is S/(1 − S/n) with S that of Stuart and Maxwell.
+
+    References
+    ----------
+    Bhapkar (1966), Journal of the American Statistical Association 61.
+    """
+    difference, both = _moved(table)
+    spread = (np.diag(both.sum(axis=1)) - both)[:-1, :-1]
+    return _chi_square(difference, spread - np.outer(difference, difference) / table.sum())
+
+
+def _chi_square(difference: FloatArray, cov: FloatArray) -> Test:
+    rank = int(np.linalg.matrix_rank(cov, hermitian=True))
+    if rank == 0:
+        return Test(np.nan, np.nan, np.nan, np.nan)
+    statistic = float(difference @ np.linalg.pinv(cov, rcond=1e-10, hermitian=True) @ difference)
+    return Test(statistic, float(rank), np.inf, float(stats.chi2.sf(statistic, rank)))
+
+
+def clustered_homogeneity(
+    first: IntArray, second: IntArray, weight: FloatArray, n_levels: int, cluster: IntArray
+) -> Test:
+    """Test of equal margins for weighted people in clusters.
+
+    Notes
+    -----
+    W = d'V⁻d with V the linearised covariance of the differences of weighted shares, summed by
+    cluster; (G − q)/((G − 1)q) · W is referred to F(q, G − q), q the number of shares that can
+    move. NaN with no more than q clusters. With one person a cluster W is Bhapkar's statistic
+    times (G − 1)/G.
+
+    References
+    ----------
+    Korn & Graubard (1990), American Statistician 44(4).
+    """
+    q = weight / weight.sum()
+    levels = np.arange(n_levels - 1)
+    moved = np.subtract(second[:, None] == levels, first[:, None] == levels, dtype=np.float64)
+    difference = q @ moved
+    cov, df = variance_of((moved - difference) * q[:, None], cluster)
+    rank = int(np.linalg.matrix_rank(moved - difference))
+    if rank == 0 or df < rank:
+        return Test(np.nan, np.nan, np.nan, np.nan)
+    wald = float(difference @ np.linalg.pinv(cov, rcond=1e-10, hermitian=True) @ difference)
+    left = df + 1 - rank
+    statistic = left / (df * rank) * wald
+    return Test(statistic, float(rank), left, float(stats.f.sf(statistic, rank, left)))
+
+
+def mcnemar(up: int, down: int) -> McNemar:
+    """Whether as many people moved up as down.
+
+    Parameters
+    ----------
+    up, down
+        People who are at the upper level by the second answer only, and by the first only.
+
+    Returns
+    -------
+    McNemar
+        z = (up − down)/√(up + down) without continuity correction; the exact binomial test; and
+        the mid-P test, which counts half of what is as likely as what was found.
+
+    References
+    ----------
+    Fagerland, Lydersen & Laake (2013), BMC Medical Research Methodology 13:91.
+    """
+    n, low = up + down, min(up, down)
+    if not n:
+        return McNemar(np.nan, np.nan, np.nan, np.nan)
+    z = (up - down) / n**0.5
+    tail, here = float(stats.binom.cdf(low, n, 0.5)), float(stats.binom.pmf(low, n, 0.5))
+    exact = min(1.0, 2 * tail)
+    mid = 2 * tail - here if up != down else 1 - here / 2
+    return McNemar(z, float(2 * stats.norm.sf(abs(z))), exact, mid)

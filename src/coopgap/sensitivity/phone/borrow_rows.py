@@ -1,0 +1,251 @@
+"""Rows of the two ways to borrow from the phone interviews, beside the gap in person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from coopgap.errors import NotEstimable
+from coopgap.estimate import SensitivityRow
+from coopgap.gap import Contrast, Interval, contrasts, wald
+from coopgap.sensitivity.again import same_conclusion
+from coopgap.sensitivity.keys import Keys, is_small, suppressed
+from coopgap.sensitivity.phone.borrow import (
+    Measures,
+    averaged_gap,
+    discount_posterior,
+    measures,
+    power_gap,
+    robust_mixture,
+)
+from coopgap.sensitivity.phone.data import LIMITS
+from coopgap.sensitivity.phone.discount import Discount
+from coopgap.sensitivity.phone.joint import Joint
+from coopgap.vocabulary import Check, Comparator, IntervalKind, Population, Quantity, Verdict
+
+__all__ = [
+    "AGREED",
+    "AVERAGED",
+    "CURVE",
+    "IN_PERSON",
+    "POSTERIOR",
+    "PRIOR",
+    "TENTHS",
+    "VAGUE",
+    "WEIGHTS",
+    "borrow_rows",
+    "mixture_name",
+]
+
+IN_PERSON, AVERAGED = "in person", "averaged over the discount"
+PRIOR, POSTERIOR, AGREED = "prior", "posterior", "posterior under full agreement"
+"""Variants of the gap and of the discount."""
+
+CURVE = {f"phone counts {tenth / 10:.1f}": tenth / 10 for tenth in range(11)}
+"""Variants of the gap at a fixed discount."""
+
+TENTHS = {f"discount {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}": tenth for tenth in range(10)}
+"""Variants of the posterior probability of each tenth of the discount."""
+
+WEIGHTS = (0.8, 0.5, 0.2)
+"""Prior weights of the component that the phone interviews inform."""
+
+VAGUE = {"Beta(1, 1)": (1.0, 1.0), "Beta(0.5, 0.5)": (0.5, 0.5)}
+"""Vague components: all shares alike, and Jeffreys's, which leans to 0 and 1."""
+
+_PROB = 0.95
+_PRIOR_NOTE = (
+    "Prior of the discount: uniform on 0 to 1; initial prior of the comparison group's share: "
+    "uniform on 0 to 1. Under full agreement: the posterior if the two shares were the same."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _At:
+    """One threshold: what was measured there, and the gap in person on the same members."""
+
+    measures: Measures
+    in_person: Interval
+
+
+def mixture_name(weight: float, vague: str) -> str:
+    """Variant of a mixture."""
+    return f"weight {weight:g}, vague {vague}"
+
+
+def borrow_rows(
+    joint: Joint, levels: Sequence[str], hidden: frozenset[str], n_member: int, keys: Keys
+) -> list[SensitivityRow]:
+    """Power prior and robust mixture at each threshold.
+
+    Parameters
+    ----------
+    joint
+        Shares of members and of both comparison groups.
+    levels
+        The outcome's levels, lowest first.
+    hidden
+        Categories suppressed because few phone people reach them.
+    n_member
+        Members before any is left out.
+    keys
+        Model, outcome and source.
+
+    Returns
+    -------
+    list of SensitivityRow
+        Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
+        discount with its prior; at the middle threshold that is shown also the gap along a fixed
+        discount and the probability of each tenth. Check `phone_robust_mixture`: posterior weight
+        and gap by prior weight and vague component. Verdicts compare each gap with the in-person
+        one on the same members, as `coopgap.sensitivity.phone.gaps` does.
+
+    Notes
+    -----
+    Variances are widened by (t/z)², t with the clusters' degrees of freedom, so that with the
+    phone interviews left out the credible interval is the in-person confidence interval.
+    """
+    base = SensitivityRow(
+        check=Check.PHONE_POWER_PRIOR,
+        model=keys.model,
+        outcome=keys.outcome,
+        comparator=Comparator.PHONE,
+        group="all",
+        population=Population.MEMBERS,
+        source=keys.source,
+    )
+    at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
+    shown = [one for one in at if not _is_hidden(joint, one, hidden)]
+    middle = len(levels) / 2
+    main = min(shown, key=lambda one: abs(one.level - middle), default=None)
+    lost = _lost(joint, n_member)
+    result: list[SensitivityRow] = []
+    for contrast in at:
+        here = replace(base, category=contrast.category, quantity=Quantity.RISK_DIFFERENCE)
+        if contrast not in shown:
+            result += _without(here)
+            continue
+        try:
+            place = _place(joint, contrast)
+        except NotEstimable as error:
+            result += [_refused(row, error.reason) for row in _both(here)]
+            continue
+        result += _power_rows(place, here, lost, whole=contrast == main)
+        result += _mixture_rows(place, here, lost)
+    return sorted(result, key=lambda row: row.check != Check.PHONE_POWER_PRIOR)
+
+
+def _both(row: SensitivityRow) -> list[SensitivityRow]:
+    first = replace(row, variant=AVERAGED)
+    name = mixture_name(WEIGHTS[0], next(iter(VAGUE)))
+    return [first, replace(row, check=Check.PHONE_ROBUST_MIXTURE, variant=name)]
+
+
+def _without(row: SensitivityRow) -> list[SensitivityRow]:
+    return [suppressed(one) for one in _both(row)]
+
+
+def _refused(row: SensitivityRow, reason: str) -> SensitivityRow:
+    return replace(row, verdict=Verdict.NOT_ASSESSED, note=f"Not estimable: {reason}.")
+
+
+def _is_hidden(joint: Joint, contrast: Contrast, hidden: frozenset[str]) -> bool:
+    return contrast.category in hidden or any(
+        is_small(joint.people[[other, 0]], contrast) for other in (1, 2)
+    )
+
+
+def _lost(joint: Joint, n_member: int) -> str:
+    lost = n_member - joint.n_member
+    return f" Members left out: {lost} of {n_member}." if lost else ""
+
+
+def _place(joint: Joint, contrast: Contrast) -> _At:
+    shares, cov = joint.at_least(contrast.level)
+    gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
+    std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
+    upper = (1 + _PROB) / 2
+    wider = float(stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)) ** 2
+    return _At(
+        measures=measures(shares, wider * cov),
+        in_person=wald(gap, std_error, df=joint.df, prob=_PROB, null=0.0),
+    )
+
+
+def _gap_row(at: _At, interval: Interval, base: SensitivityRow, name: str) -> SensitivityRow:
+    """A gap with borrowing, and whether the conclusion in person holds."""
+    holds = same_conclusion(interval, at.in_person, 0.0)
+    return replace(
+        base,
+        variant=name,
+        estimate=interval.estimate,
+        std_error=interval.std_error,
+        lower=interval.lower,
+        upper=interval.upper,
+        interval_prob=_PROB,
+        interval_kind=IntervalKind.CREDIBLE,
+        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
+    )
+
+
+def _power_rows(
+    at: _At, base: SensitivityRow, lost: str, *, whole: bool
+) -> Iterator[SensitivityRow]:
+    found = discount_posterior(at.measures)
+    alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
+    alone = replace(
+        _gap_row(at, at.in_person, base, IN_PERSON),
+        comparator=Comparator.COMPARISON,
+        interval_kind=IntervalKind.CONFIDENCE,
+        p_value=at.in_person.p_value if np.isfinite(at.in_person.p_value) else None,
+        verdict=None,
+    )
+    yield alone
+    averaged = _gap_row(at, averaged_gap(at.measures, found), base, AVERAGED)
+    yield replace(averaged, note=f"{LIMITS}{lost}")
+    tail = (1 - _PROB) / 2
+    yield replace(
+        _discount_row(base, PRIOR, 0.5, tail, 1 - tail), std_error=12**-0.5, note=_PRIOR_NOTE
+    )
+    for name, one in ((POSTERIOR, found), (AGREED, alike)):
+        row = _discount_row(base, name, one.mean, one.lower, one.upper)
+        yield replace(row, std_error=_spread(one))
+    if whole:
+        for name, discount in CURVE.items():
+            yield _gap_row(at, power_gap(at.measures, discount), base, name)
+        for name, tenth in TENTHS.items():
+            probability = float(found.tenths[tenth])
+            yield replace(base, variant=name, quantity="discount_probability", estimate=probability)
+
+
+def _spread(discount: Discount) -> float:
+    """Posterior standard deviation."""
+    return float(np.sqrt(discount.mass @ (discount.grid - discount.mean) ** 2))
+
+
+def _discount_row(
+    base: SensitivityRow, name: str, mean: float, lower: float, upper: float
+) -> SensitivityRow:
+    return replace(
+        base,
+        variant=name,
+        quantity="discount",
+        estimate=mean,
+        lower=lower,
+        upper=upper,
+        interval_prob=_PROB,
+        interval_kind=IntervalKind.CREDIBLE,
+    )
+
+
+def _mixture_rows(at: _At, base: SensitivityRow, lost: str) -> Iterator[SensitivityRow]:
+    base = replace(base, check=Check.PHONE_ROBUST_MIXTURE)
+    for weight in WEIGHTS:
+        for vague, params in VAGUE.items():
+            posterior, interval = robust_mixture(at.measures, weight, params)
+            name = mixture_name(weight, vague)
+            yield replace(base, variant=name, quantity="phone_weight", estimate=posterior)
+            yield replace(_gap_row(at, interval, base, name), note=f"{LIMITS}{lost}")

@@ -1,0 +1,233 @@
+"""The hierarchical model again with the phone people: instead, together, with a mode term."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from coopgap.arrays import FloatArray
+from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
+from coopgap.bayes.fit import Request
+from coopgap.bayes.records import HierarchicalFit
+from coopgap.errors import NotEstimable
+from coopgap.estimate import SensitivityRow
+from coopgap.families.rows import Labels
+from coopgap.gap import Contrast, contrast_values, null_value
+from coopgap.sensitivity.keys import suppressed
+from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack, with_mode
+from coopgap.sensitivity.phone.mode_term import MODE_TERM, MODE_THRESHOLDS, TWO_LEVELS
+from coopgap.sensitivity.posterior import headline_contrasts, posterior_row, side_of
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Check, Comparator, Verdict
+
+__all__ = ["PhoneRefit", "phone_refit_rows", "phone_refits"]
+
+_ABSORBS = (
+    "No members were called, so the mode's level takes up that of the phone answers, drawn a "
+    "little towards the in-person one by its prior: beyond that they inform the gap through the "
+    "levels of {what} only."
+)
+_NO_SHIFTS = (
+    "In the hierarchical model membership alone moves the distances between thresholds; it has no "
+    "thresholds that differ by mode."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRefit:
+    """The model with other people in it.
+
+    Attributes
+    ----------
+    check, variant
+        What it answers.
+    request
+        What is fitted; None where it cannot be, with the reason in `why`.
+    note
+        What has to be said of its gap.
+    """
+
+    check: Check
+    variant: str
+    request: Request | None = None
+    why: str = ""
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name among the refits of a model."""
+        return f"{self.check}: {self.variant}"
+
+
+def phone_refits(
+    request: Request, data: PhoneData, covariates: Sequence[str], region: str
+) -> list[PhoneRefit]:
+    """The refits: phone people in place of the in-person comparison group, added, with a mode term.
+
+    Parameters
+    ----------
+    request
+        The model in person.
+    data
+        People by mode.
+    covariates
+        The model's covariates.
+    region
+        The region variable.
+
+    Returns
+    -------
+    list of PhoneRefit
+        Each has a seed of its own, made of the model's and its name. The mode is a covariate of
+        two levels that sum to zero; the gap is standardised over the members, all of them asked
+        in person.
+    """
+    everybody, mode = with_mode(data)
+    names = tuple(covariates)
+    wanted: list[tuple[Check, str, ModelRows, tuple[str, ...]]] = [
+        (Check.PHONE_REPLACES, "phone", stack(data.members, data.called), names),
+        (Check.PHONE_JOINS, "phone and in person", everybody, names),
+        (Check.PHONE_JOINS_MODE, MODE_TERM, everybody, (*names, mode)),
+    ]
+    return [_refit(request, region, *one) for one in wanted]
+
+
+def _refit(
+    request: Request,
+    region: str,
+    check: Check,
+    variant: str,
+    rows: ModelRows,
+    covariates: tuple[str, ...],
+) -> PhoneRefit:
+    found = PhoneRefit(check=check, variant=variant)
+    try:
+        cells = hierarchical_cells(rows, covariates, region, zones=request.form.zones)
+    except NotEstimable as error:
+        return replace(found, why=error.reason)
+    own = hashlib.sha256(f"{request.seed} {found.name}".encode()).digest()[:4]
+    again = replace(request, cells=cells, seed=int.from_bytes(own, "big"), population=None)
+    return replace(found, request=again, note=_note(check, again))
+
+
+def _note(check: Check, request: Request) -> str:
+    parts = [_borrows(request)] if check is Check.PHONE_JOINS_MODE else []
+    empty = _without_comparison(request.cells)
+    if empty:
+        parts.append(
+            f"No comparison person lives in {', '.join(empty)}: the members there stay, and their "
+            "gap follows those of the other regions and the prior."
+        )
+    return " ".join((*parts, LIMITS))
+
+
+def _borrows(request: Request) -> str:
+    zones = " and zones" if request.form.zones else ""
+    beside = " and the distances between the thresholds" if len(request.cells.levels) > 2 else ""
+    return _ABSORBS.format(what=f"covariates, regions{zones}{beside}")
+
+
+def _without_comparison(cells: HierarchicalCells) -> list[str]:
+    """Regions with members and nobody to compare them with."""
+    people = [cells.people(r) for r in range(len(cells.regions))]
+    return [
+        name
+        for name, (comparison, members) in zip(cells.regions, people, strict=True)
+        if members and not comparison
+    ]
+
+
+def phone_refit_rows(
+    refits: Sequence[PhoneRefit],
+    fits: Mapping[str, HierarchicalFit],
+    base: HierarchicalFit,
+    data: PhoneData,
+    labels: Labels,
+) -> Iterator[SensitivityRow]:
+    """Gaps of the refits beside those in person.
+
+    Parameters
+    ----------
+    refits
+        From `phone_refits`.
+    fits
+        By the refits' names.
+    base
+        The model in person, which passed its gate.
+    data
+        People by mode.
+    labels
+        Keys of the rows.
+
+    Yields
+    ------
+    SensitivityRow
+        Risk differences by threshold and, for more than two levels, superiority; each check has
+        the gap in person beside it (variant `in person`). `holds` where the interval says of no
+        gap what it says in person. A refit that the gate withholds has one row without numbers.
+    """
+    few = small_categories(stack(data.members, data.called))
+    for refit in refits:
+        contrasts = headline_contrasts(labels.levels)
+        fit = fits.get(refit.name)
+        if fit is None or not fit.passed:
+            yield _unanswered(refit.check, refit.variant, _why(refit, fit), labels)
+        else:
+            for contrast in contrasts:
+                yield _gap_row(refit, contrast, fit, base, few, labels)
+        for contrast in contrasts:
+            category, draws = contrast.category, _draws(contrast, base)
+            yield posterior_row(
+                refit.check, "in person", labels, category, draws, contrast.quantity
+            )
+    yield _thresholds_row(labels)
+
+
+def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
+    if fit is None:
+        return f"Not estimable: {refit.why}."
+    failed = ", ".join(item.name for item in fit.gate if not item.passed)
+    return f"Withheld: {failed}."
+
+
+def _unanswered(
+    check: Check, variant: str, note: str, labels: Labels, verdict: Verdict = Verdict.NOT_ASSESSED
+) -> SensitivityRow:
+    row = posterior_row(check, variant, labels, quantity="", comparator=Comparator.PHONE)
+    return replace(row, verdict=verdict, note=note)
+
+
+def _draws(contrast: Contrast, fit: HierarchicalFit) -> FloatArray:
+    return contrast_values(contrast, fit.member[0], fit.comparison[0])
+
+
+def _gap_row(
+    refit: PhoneRefit,
+    contrast: Contrast,
+    fit: HierarchicalFit,
+    base: HierarchicalFit,
+    few: frozenset[str],
+    labels: Labels,
+) -> SensitivityRow:
+    draws, null = _draws(contrast, fit), null_value(contrast.quantity)
+    row = posterior_row(
+        refit.check,
+        refit.variant,
+        labels,
+        contrast.category,
+        draws,
+        contrast.quantity,
+        comparator=Comparator.PHONE,
+    )
+    if contrast.is_threshold_gap and contrast.category in few:
+        return suppressed(row)
+    same = side_of(draws, null) == side_of(_draws(contrast, base), null)
+    return replace(row, verdict=Verdict.HOLDS if same else Verdict.CHANGES, note=refit.note)
+
+
+def _thresholds_row(labels: Labels) -> SensitivityRow:
+    check = Check.PHONE_JOINS_MODE
+    if len(labels.levels) == 2:
+        return _unanswered(check, MODE_THRESHOLDS, TWO_LEVELS, labels, Verdict.NOT_APPLICABLE)
+    return _unanswered(check, MODE_THRESHOLDS, _NO_SHIFTS, labels)

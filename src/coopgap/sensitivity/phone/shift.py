@@ -1,0 +1,132 @@
+"""How much higher phone interviews answer on the latent scale, covariates held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from coopgap.errors import NotEstimable
+from coopgap.families.cells import fit_cells
+from coopgap.families.records import Sample
+from coopgap.families.rows import SMALLEST_COUNT
+from coopgap.gap import Contrast, contrasts, wald
+from coopgap.matching.sample import MatchedSample
+from coopgap.sensitivity.keys import is_small
+from coopgap.sensitivity.phone.balanced import require_clusters
+from coopgap.sensitivity.phone.data import PhoneData, stack
+from coopgap.study.spec import Fitting, LinkName
+from coopgap.survey.records import ModelRows
+
+__all__ = ["PhoneShift", "phone_shift", "phone_shifts"]
+
+_PROB = 0.90
+"""As of the equivalence check's intervals."""
+
+
+class PhoneShift(NamedTuple):
+    """Phone minus in-person comparison group, with its interval of probability `prob`."""
+
+    estimate: float
+    std_error: float
+    lower: float
+    upper: float
+    prob: float
+
+
+def phone_shift(
+    rows: ModelRows, covariates: tuple[str, ...], link: LinkName = "logit"
+) -> PhoneShift:
+    """Coefficient of the phone in a cumulative model of the comparison group's answers.
+
+    Parameters
+    ----------
+    rows
+        The comparison group: `member` marks the people called.
+    covariates
+        Factors beside it.
+    link
+        Of the model; with two levels the logit is logistic regression.
+
+    Returns
+    -------
+    PhoneShift
+        Positive where phone answers are higher. Standard error clustered on zones as that of
+        every coefficient, t distribution.
+
+    Raises
+    ------
+    NotEstimable
+        Fewer clusters than a standard error needs, or a design that cannot be fitted.
+    """
+    require_clusters(rows)
+    everybody = MatchedSample(
+        method="none", weight=np.ones(rows.n), set_id=np.full(rows.n, -1), n_sets=0
+    )
+    sample = Sample(
+        rows=rows,
+        matched=everybody,
+        covariates=covariates,
+        link=link,
+        strata=(),
+        fitting=Fitting(),
+    )
+    found = fit_cells(sample, rows.weight)
+    covariance = found.covariance
+    std_error = float(np.sqrt(covariance.cov[0, 0]))
+    interval = wald(
+        float(found.fit.params[0]),
+        std_error,
+        df=float(covariance.coefficient_df[0]),
+        prob=_PROB,
+        null=0.0,
+    )
+    return PhoneShift(interval.estimate, std_error, interval.lower, interval.upper, _PROB)
+
+
+def phone_shifts(
+    data: PhoneData, covariates: tuple[str, ...], link: LinkName = "logit"
+) -> dict[str, PhoneShift | str]:
+    """Latent shifts of the phone interviews by category, or why there is none.
+
+    Parameters
+    ----------
+    data
+        People by mode.
+    covariates, link
+        Of the model.
+
+    Returns
+    -------
+    dict
+        Empty category: all levels at once, one shift for all thresholds. `>=B`: the answers cut
+        there, a shift of its own. Empty without phone interviews.
+    """
+    called, comparison = data.called, data.comparison
+    if not called.n or not comparison.n:
+        return {}
+    rows = stack(called, comparison)
+    found: dict[str, PhoneShift | str] = {}
+    if len(rows.levels) > 2:
+        found[""] = _shift_or_reason(rows, None, covariates, link)
+    for contrast in contrasts(rows.levels):
+        if contrast.is_threshold_gap:
+            found[contrast.category] = _shift_or_reason(rows, contrast, covariates, link)
+    return found
+
+
+def _shift_or_reason(
+    rows: ModelRows, at: Contrast | None, covariates: tuple[str, ...], link: LinkName
+) -> PhoneShift | str:
+    people = rows.people_by_level()
+    few = people.sum(axis=1).min() < SMALLEST_COUNT if at is None else is_small(people, at)
+    if few:
+        return f"fewer than {SMALLEST_COUNT} people stand on one side"
+    if at is not None:
+        cut = (rows.outcome >= at.level).astype(np.int64)
+        rows = replace(rows, outcome=cut, levels=("below", "reached"))
+    try:
+        return phone_shift(rows, covariates, link)
+    except NotEstimable as error:
+        return error.reason

@@ -1,0 +1,81 @@
+"""What rows about posterior draws share: their headline contrasts, their summary, their side."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+from coopgap.estimate import SensitivityRow
+from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.rows import Labels
+from coopgap.gap import Contrast, contrasts
+from coopgap.vocabulary import (
+    Check,
+    Comparator,
+    Family,
+    IntervalKind,
+    Population,
+    Quantity,
+)
+
+__all__ = ["TAILS", "headline_contrasts", "posterior_row", "side_of"]
+
+TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
+"""Probabilities at the ends of an equal-tailed interval."""
+
+
+def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
+    """The gap at each threshold, highest first; superiority last for more than two levels."""
+    return [
+        contrast
+        for contrast in contrasts(levels)
+        if contrast.is_threshold_gap
+        or (contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2)
+    ]
+
+
+def side_of(draws: FloatArray, null: float) -> int:
+    """1 where the interval of draws lies above `null`, -1 below, 0 where it holds it."""
+    lower, upper = np.quantile(draws, TAILS)
+    return int(lower > null) - int(upper < null)
+
+
+def posterior_row(
+    check: Check,
+    variant: str,
+    labels: Labels,
+    category: str = "",
+    draws: FloatArray | None = None,
+    quantity: str = Quantity.RISK_DIFFERENCE,
+    *,
+    comparator: str = Comparator.COMPARISON,
+    group: str = "all",
+) -> SensitivityRow:
+    """A row of a check, with mean, SD and equal-tailed interval of draws where there are some."""
+    numbers: dict[str, Any] = {}
+    if draws is not None:
+        lower, upper = np.quantile(draws, TAILS)
+        numbers = {
+            "estimate": float(draws.mean()),
+            "std_error": float(draws.std(ddof=1)),
+            "lower": float(lower),
+            "upper": float(upper),
+            "interval_prob": INTERVAL_PROB,
+            "interval_kind": IntervalKind.CREDIBLE,
+        }
+    return SensitivityRow(
+        check=check,
+        variant=variant,
+        model=labels.model,
+        family=Family.HIERARCHICAL,
+        outcome=labels.outcome,
+        comparator=comparator,
+        group=group,
+        population=Population.ALL_MEMBERS,
+        quantity=quantity,
+        category=category,
+        source=labels.source,
+        **numbers,
+    )

@@ -1,0 +1,147 @@
+"""What a design with a given standard error can find, and how wrong what it finds would be."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, stats
+
+from coopgap.arrays import FloatArray
+
+__all__ = ["Retrodesign", "detectable_gap", "implied_df", "retrodesign", "superiority_error"]
+
+
+class Retrodesign(NamedTuple):
+    """At a true gap: power, and among significant estimates the wrong signs and exaggeration.
+
+    Attributes
+    ----------
+    power
+        Probability of a two-sided test at level alpha to reject.
+    type_s
+        Probability that a significant estimate has the wrong sign.
+    type_m
+        Expected absolute value of a significant estimate over the true gap's.
+    """
+
+    power: float
+    type_s: float
+    type_m: float
+
+
+def retrodesign(
+    gap: float, std_error: float, *, df: float = np.inf, alpha: float = 0.05
+) -> Retrodesign:
+    """Power, type S and type M error of a two-sided test at a true gap.
+
+    Parameters
+    ----------
+    gap
+        True gap, not zero.
+    std_error
+        Of its estimate, taken as known.
+    df
+        Degrees of freedom of the test; more than one for a finite `type_m`.
+    alpha
+        Level of the test.
+
+    Returns
+    -------
+    Retrodesign
+
+    Raises
+    ------
+    ValueError
+        If the gap is zero or the standard error is not positive.
+
+    Notes
+    -----
+    The estimate is gap + se·T, T with the t distribution F and density f. With λ = |gap|/se, z
+    the two-sided critical value, a = z − λ and b = z + λ the power is F(−a) + F(−b), type S
+    F(−b)/power. E[T; T > x] = f(x)(df + x²)/(df − 1), f(x) for the normal, so that type M is
+    (λ F(−a) + E[T; T > a] − λ F(−b) + E[T; T > b])/(λ power).
+
+    References
+    ----------
+    Gelman & Carlin (2014), Perspectives on Psychological Science 9(6), 641-651, whose
+    `retrodesign` simulates type M; Lu, Qiu & Deng (2019), British Journal of Mathematical and
+    Statistical Psychology 72(1), 1-17, for the closed form.
+    """
+    if gap == 0 or not std_error > 0:
+        raise ValueError(f"gap {gap} and standard error {std_error}: neither may be zero")
+    ratio = abs(gap) / std_error
+    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    ends = critical - ratio, critical + ratio
+    right, wrong = (float(stats.t.sf(end, df)) for end in ends)
+    power = right + wrong
+    size = ratio * (right - wrong) + sum(_mean_above(end, df) for end in ends)
+    return Retrodesign(power=power, type_s=wrong / power, type_m=size / (ratio * power))
+
+
+def _mean_above(end: float, df: float) -> float:
+    """E[T; T > end], T standard t; infinite without a mean."""
+    if df <= 1:
+        return np.inf
+    scale = 1.0 if np.isinf(df) else (df + end**2) / (df - 1)
+    return float(stats.t.pdf(end, df)) * scale
+
+
+def detectable_gap(
+    std_error: float, *, df: float = np.inf, power: float = 0.8, alpha: float = 0.05
+) -> float:
+    """Smallest true gap that a two-sided test finds with the given power.
+
+    Parameters
+    ----------
+    std_error
+        At no gap, positive and taken as known.
+    df, alpha
+        As in `retrodesign`, of which this is the inverse in the gap.
+    power
+        Above alpha and below one.
+    """
+    critical = float(stats.t.ppf(1 - alpha / 2, df))
+
+    def missing(ratio: float) -> float:
+        return float(stats.t.sf(critical - ratio, df) + stats.t.sf(critical + ratio, df)) - power
+
+    far = critical + float(stats.t.ppf(power, df))
+    return std_error * float(optimize.brentq(missing, 0.0, far, xtol=1e-12))
+
+
+def superiority_error(shares: FloatArray, n_member: float, n_comparison: float) -> float:
+    """Standard error of the probability of superiority of two simple random samples alike.
+
+    Parameters
+    ----------
+    shares
+        Shape (J,): the distribution of both.
+    n_member, n_comparison
+        Sizes.
+
+    Notes
+    -----
+    Variance (1 − Σp³)(1/n₁ + 1/n₀)/12, that of the Mann-Whitney statistic with ties; with two
+    levels it is a fourth of that of the difference of the shares.
+    """
+    ties = 1.0 - float(np.sum(np.asarray(shares) ** 3))
+    return float(np.sqrt(ties * (1 / n_member + 1 / n_comparison) / 12))
+
+
+def implied_df(quantile: float, prob: float) -> float:
+    """Degrees of freedom of a t distribution from half the width of its interval in errors.
+
+    Parameters
+    ----------
+    quantile
+        Half the width over the standard error.
+    prob
+        Coverage probability of the interval.
+    """
+    if quantile <= float(stats.norm.ppf((1 + prob) / 2)) * (1 + 1e-9):
+        return np.inf
+    found = optimize.brentq(
+        lambda log_df: stats.t.ppf((1 + prob) / 2, np.exp(log_df)) - quantile, -2.0, 30.0
+    )
+    return float(np.exp(found))

@@ -1,0 +1,137 @@
+"""Outside shares, from the `[[benchmark]]` tables of `study.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coopgap.study.section import Section
+from coopgap.study.spec import Benchmark, OutsideShares, Variable
+from coopgap.vocabulary import Comparator
+
+__all__ = ["read_benchmarks"]
+
+_KEYS = ("outcome", "name", "source", "shares", "by", "n")
+_TAKEN = (Comparator.COMPARISON, Comparator.PHONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """One table: shares of everybody, or of one region."""
+
+    section: Section
+    outcome: str
+    name: str
+    source: str
+    region: str | None
+    outside: OutsideShares
+
+
+def read_benchmarks(
+    section: Section,
+    variables: Mapping[str, Variable],
+    outcomes: tuple[str, ...],
+    region: str | None,
+) -> tuple[Benchmark, ...]:
+    """Outside shares; tables of one outcome and name are one benchmark, by region or not.
+
+    Parameters
+    ----------
+    section
+        The study file.
+    variables, outcomes
+        Declared variables, and those that have a model.
+    region
+        The region variable.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says: two tables for one place, a
+        benchmark by region that lacks one.
+    """
+    found: dict[tuple[str, str], list[_Table]] = {}
+    for where, values in section.tables("benchmark"):
+        one = _table(Section(values, where, _KEYS), variables, outcomes, region)
+        group = found.setdefault((one.outcome, one.name), [])
+        for other in group:
+            if other.region == one.region:
+                place = f"for {one.region} " if one.region else ""
+                raise one.section.refuse(
+                    "outcome",
+                    f'{one.outcome} has two benchmarks {place}named "{one.name}"',
+                    "give each a name of its own",
+                )
+            if other.source != one.source:
+                raise one.section.refuse(
+                    "source", f'differs from that of "{one.name}" before', "give it another name"
+                )
+        group.append(one)
+    levels = variables[region].levels if region else ()
+    return tuple(_joined(tables, levels) for tables in found.values())
+
+
+def _joined(tables: list[_Table], levels: tuple[str, ...]) -> Benchmark:
+    first = tables[0]
+    places = {table.region: table.outside for table in tables}
+    whole = places.pop(None, None)
+    absent = [level for level in levels if level not in places]
+    if places and absent:
+        raise first.section.refuse(
+            "by", f'"{first.name}" lacks {", ".join(absent)}', "give every region, or none"
+        )
+    return Benchmark(
+        outcome=first.outcome,
+        source=first.source,
+        name=first.name,
+        whole=whole,
+        regions={level: places[level] for level in levels if places},
+    )
+
+
+def _table(
+    table: Section,
+    variables: Mapping[str, Variable],
+    outcomes: tuple[str, ...],
+    region: str | None,
+) -> _Table:
+    outcome = table.choice("outcome", outcomes)
+    name = table.optional_text("name") or str(Comparator.NATIONAL)
+    if name in _TAKEN:
+        raise table.refuse("name", f"is {name}, a group of the survey", "give another name")
+    n = table.whole("n") if table.has("n") else None
+    if n is not None and n < 1:
+        raise table.refuse("n", f"is {n}", "allowed: 1 or more")
+    return _Table(
+        section=table,
+        outcome=outcome,
+        name=name,
+        source=table.text("source"),
+        region=_region(table, variables, region) if table.has("by") else None,
+        outside=OutsideShares(shares=_shares(table, variables[outcome].levels), n=n),
+    )
+
+
+def _region(table: Section, variables: Mapping[str, Variable], region: str | None) -> str:
+    if region is None:
+        raise table.refuse("by", "needs a region", "declare one in [design]")
+    by = Section(table.table("by"), table.at("by"), (region,))
+    if not by.has(region):
+        raise table.refuse("by", "names no region", f"allowed: {{ {region} = LEVEL }}")
+    return by.choice(region, variables[region].levels)
+
+
+def _shares(table: Section, levels: tuple[str, ...]) -> dict[str, float]:
+    shares = Section(table.table("shares"), table.at("shares"), levels)
+    values = {level: shares.number(level) for level in shares.values}
+    absent = [level for level in levels if level not in values]
+    if absent:
+        raise table.refuse("shares", f"lacks {', '.join(absent)}", "give every level")
+    for level, share in values.items():
+        if share < 0:
+            raise shares.refuse(level, f"is {share:g}", "allowed: percent, 0 or more")
+    if not 99 <= sum(values.values()) <= 101:
+        raise table.refuse(
+            "shares", f"sum to {sum(values.values()):g}", "allowed: percent that sum to 100 ± 1"
+        )
+    return values

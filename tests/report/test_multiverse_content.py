@@ -1,0 +1,130 @@
+"""A multiverse on the page: sentences, one line an outcome and a choice, and the curve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coopgap.estimate import TABLES, SensitivityRow, to_frame
+from coopgap.report.content.checks import check_blocks, checks_section
+from coopgap.report.document import Figure, Items, Table
+from coopgap.report.figures.canvas import drawing_style
+from coopgap.report.figures.draw import drawings
+from coopgap.report.figures.multiverse import curve
+from coopgap.report.view import make_view
+from coopgap.study.load import load_study
+from coopgap.vocabulary import EXAMPLE, Check, Quantity
+
+NAMES = [
+    f"method: {method}; covariates: {covariates}; mode: {mode}; population: members"
+    for method in ("exact", "entropy")
+    for covariates in ("age and sex", "education too")
+    for mode in ("in_person", "phone_joins")
+]
+
+
+def a_row(variant, quantity, estimate, lower=None, upper=None, **more):
+    return SensitivityRow(
+        check=Check.MULTIVERSE,
+        variant=variant,
+        model="neighbours",
+        outcome="neighbours",
+        quantity=quantity,
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        source=EXAMPLE,
+        **more,
+    )
+
+
+ROWS = [
+    a_row("together", "median_risk_difference", 0.035, p_value=0.02, note="8 specifications."),
+    a_row("together", "share_same_sign", 1.0, p_value=0.4, note="199 shuffles."),
+    a_row("together", "share_significant", 0.25, p_value=0.03, note="199 shuffles."),
+    a_row("method: exact, 4 specifications", "median_risk_difference", 0.015, 0.0, 0.03),
+    a_row("method: entropy, 4 specifications", "median_risk_difference", 0.055, 0.04, 0.07),
+    a_row("mode: in_person, 4 specifications", "median_risk_difference", 0.03, 0.0, 0.06),
+    a_row("mode: phone_joins, 4 specifications", "median_risk_difference", 0.04, 0.01, 0.07),
+] + [
+    a_row(
+        name,
+        Quantity.RISK_DIFFERENCE,
+        0.01 * at,
+        0.01 * at - 0.055,
+        0.01 * at + 0.055,
+        verdict="changes" if at > 5 else "holds",
+    )
+    for at, name in enumerate(NAMES)
+]
+
+
+@pytest.fixture(scope="module")
+def view():
+    frames = {name: to_frame(name, ROWS if name == "sensitivity" else []) for name in TABLES}
+    return make_view(frames, load_study("peru"), {"is_example": True})
+
+
+def test_sentences_say_how_far_choices_move_the_gap(view):
+    blocks = check_blocks(view, list(view.sensitivity))
+    ((lead, text),) = next(block for block in blocks if isinstance(block, Items)).items
+    assert lead == "Could rely on neighbours for financial help."
+    assert text == (
+        "Of 8 combinations of choices 6 come to the declared conclusion. The difference in points "
+        "lies between 0.0 and +7.0. Its median moves most with the method: from +1.5 (exact) to "
+        "+5.5 (entropy). Where membership is shuffled, a median as far from no gap has p 0.020, "
+        "as many on one side p 0.40, as many intervals that leave out no gap p 0.030."
+    )
+
+
+def test_specifications_without_an_estimate_are_counted(view):
+    lost = [replace(row, estimate=None) if row.variant == NAMES[0] else row for row in ROWS]
+    items = next(b for b in check_blocks(view, lost) if isinstance(b, Items)).items
+    assert "6 come to the declared conclusion; 1 have no estimate." in items[0][1]
+
+
+def test_tables_have_a_line_an_outcome_and_a_line_a_choice(view):
+    together, choices = [b for b in check_blocks(view, ROWS) if isinstance(b, Table)]
+    assert together.rows == (
+        (
+            "Could rely on neighbours for financial help",
+            "+3.5; p 0.020",
+            "100.0\N{NO-BREAK SPACE}%; p 0.40",
+            "25.0\N{NO-BREAK SPACE}%; p 0.030",
+        ),
+    )
+    assert together.notes == (
+        "199 shuffles.",
+        "Could rely on neighbours for financial help: 8 specifications.",
+    )
+    assert [row[1:] for row in choices.rows] == [
+        ("method", "exact +1.5; entropy +5.5", "0.0 to 3.0; 4.0 to 7.0"),
+        ("mode", "in person +3.0; phone joins +4.0", "0.0 to 6.0; 1.0 to 7.0"),
+    ]
+    assert together.mark == choices.mark == EXAMPLE
+
+
+def test_the_curve_is_drawn_marked_and_put_in_its_place(view):
+    with drawing_style():
+        drawn = curve(view, "neighbours", "neighbours")
+        assert curve(view, "trust", "trust") is None
+        # Every model whose rows stand in gaps.csv is drawn; here none does.
+        assert drawings(view) == []
+    assert drawn.name == "multiverse_neighbours"
+    texts = [text.get_text() for text in drawn.figure.findobj() if hasattr(text, "get_text")]
+    assert EXAMPLE in texts
+    assert "declared" in texts
+    assert {"entropy", "exact", "phone joins", "education too"} <= set(texts)
+    # One axis has one value: nothing is chosen there.
+    assert "Gap of" not in texts
+    axes = drawn.figure.axes[0]
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    heights = [float(line.get_ydata()[0]) for line in points]
+    assert len(points) == 8
+    assert heights == sorted(heights, reverse=True)
+    ticks = [line for line in axes.lines if line.get_marker() == "|"]
+    assert sum(len(line.get_xdata()) for line in ticks) == 3 * 8
+    section = checks_section(view, [drawn.name])
+    (figure,) = [block for block in section.blocks if isinstance(block, Figure)]
+    assert (figure.name, figure.mark) == (drawn.name, EXAMPLE)

@@ -1,0 +1,151 @@
+"""Rows of confounders as strong as a covariate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coopgap.families.rows import Labels
+from coopgap.sensitivity.confounding.benchmarks import (
+    ALONE,
+    benchmark_rows,
+    measured_covariates,
+)
+from coopgap.sensitivity.confounding.omitted import Strength, left_of, linear_gap
+from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
+from coopgap.vocabulary import Verdict
+
+COVARIATES = ("age", "school")
+
+
+@pytest.fixture
+def make_sample(make_rows):
+    def make(n_levels=2, zones=12, gap=0.2, n=800):
+        rng = np.random.default_rng(5)
+        age, school = rng.integers(0, 3, n), rng.integers(0, 2, n)
+        member = rng.random(n) < 0.25 + 0.2 * school + 0.05 * age
+        steps = 0.3 + gap * member + 0.15 * school
+        steps = steps[:, None] - 0.25 * np.arange(n_levels - 1)
+        outcome = (rng.random(n)[:, None] < steps).sum(axis=1)
+        zone = None if zones is None else np.arange(n) % zones
+        return make_rows(
+            {"age": age, "school": school}, member, outcome, n_levels=n_levels, zone=zone
+        )
+
+    return make
+
+
+def rows_of(rows, covariates=COVARIATES):
+    labels = Labels(model="m", outcome="y", levels=rows.levels, source="s")
+    return benchmark_rows(rows, covariates, labels)
+
+
+def by_key(rows):
+    return {(row.variant, row.quantity): row for row in rows}
+
+
+def test_every_covariate_has_its_multiples_and_what_they_leave(make_sample):
+    rows = make_sample()
+    found = by_key(rows_of(rows))
+    ones = np.ones(rows.n)
+    gap = linear_gap(
+        rows.outcome.astype(float),
+        rows.member,
+        ones,
+        ones.astype(np.int64),
+        rows.factors,
+        rows.factor_levels,
+        rows.zone,
+        kind="CR2",
+    )
+    assert found[ALONE, "risk_difference"].estimate == pytest.approx(gap.estimate)
+    assert found[ALONE, "risk_difference"].std_error == pytest.approx(gap.std_error)
+    assert found[ALONE, "bias_scale"].estimate == pytest.approx(gap.bias_scale)
+    assert found[ALONE, "df"].estimate == 800 - 5
+    for name in COVARIATES:
+        gaps = []
+        for multiple in (1, 2, 3):
+            variant = f"{name} x {multiple}"
+            parts = [found[variant, f"r2_{of}"].estimate for of in ("membership", "outcome")]
+            left = left_of(gap, Strength(*parts))
+            row = found[variant, "risk_difference"]
+            assert (row.estimate, row.lower) == pytest.approx((left.estimate, left.lower))
+            gaps.append(row.estimate)
+        assert gap.estimate > gaps[0] > gaps[1] > gaps[2]
+
+
+def test_the_verdict_says_whether_the_interval_still_says_the_same(make_sample):
+    verdicts = {
+        row.variant: (row.verdict, row.lower > 0)
+        for row in rows_of(make_sample(gap=0.08))
+        if row.quantity == "risk_difference" and row.variant != ALONE
+    }
+    assert {keeps for _, keeps in verdicts.values()} == {True, False}
+    for verdict, keeps in verdicts.values():
+        assert verdict is (Verdict.HOLDS if keeps else Verdict.CHANGES)
+
+
+def test_of_several_thresholds_the_one_nearest_to_half_is_shown(make_sample):
+    rows = make_sample(n_levels=4)
+    reach = {f">={level}": np.mean(rows.outcome >= k) for k, level in enumerate(rows.levels)}
+    (category,) = {row.category for row in rows_of(rows)}
+    assert abs(reach[category] - 0.5) == min(
+        abs(value - 0.5) for name, value in reach.items() if name != ">=E"
+    )
+
+
+def test_a_constant_covariate_has_no_benchmark(make_sample):
+    rows = make_sample()
+    rows = replace(rows, factors={**rows.factors, "age": np.zeros(rows.n, dtype=np.int64)})
+    assert {row.variant.split(" x ")[0] for row in rows_of(rows)} == {ALONE, "school"}
+
+
+def test_few_zones_and_small_counts_have_one_row_with_the_reason(make_sample):
+    (row,) = rows_of(make_sample(zones=4))
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert "too few zones" in row.note
+    rows = make_sample()
+    rare = replace(rows, outcome=(np.arange(rows.n) < 9).astype(np.int64))
+    (row,) = rows_of(rare)
+    assert (row.verdict, row.estimate) == (Verdict.NOT_ASSESSED, None)
+    (row,) = rows_of(rows.take(np.zeros(rows.n, bool)))
+    assert "nobody has an answer" in row.note
+
+
+def test_without_zones_everything_is_classical(make_sample):
+    found = by_key(rows_of(make_sample(zones=None)))
+    alone, scale, df = (found[ALONE, what] for what in ("risk_difference", "bias_scale", "df"))
+    assert alone.std_error == pytest.approx(scale.estimate / df.estimate**0.5)
+
+
+def variable(name, **role):
+    return Variable(
+        name=name,
+        column=name,
+        type="nominal",
+        levels=("0", "1"),
+        declared_levels=("0", "1"),
+        role=role,
+    )
+
+
+def test_covariates_of_variants_count_and_components_do_not():
+    base = ModelSpec(
+        name="m", outcome="y", covariates=("age",), matching=Matching(on=("age", "place"))
+    )
+    more = replace(base, covariates=("age", "school", "wealth"))
+    spec = replace(base, variants=(Variant(name="more", spec=more),))
+    variables = {name: variable(name) for name in ("age", "place", "school")}
+    variables["wealth"] = variable("wealth", y="component")
+    assert measured_covariates(spec, variables) == ("age", "place", "school")
+
+
+def test_without_covariates_the_gap_stands_alone(make_sample):
+    rows = make_sample()
+    found = by_key(rows_of(rows, ()))
+    assert {variant for variant, _ in found} == {ALONE}
+    member = rows.member
+    raw = rows.outcome[member].mean() - rows.outcome[~member].mean()
+    assert found[ALONE, "risk_difference"].estimate == pytest.approx(raw)

@@ -1,0 +1,224 @@
+"""A gap beside its negative control, and less a share of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coopgap.errors import NotEstimable
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.influence import matched_influence
+from coopgap.families.records import Sample
+from coopgap.families.rows import Labels
+from coopgap.matching.dispatch import match
+from coopgap.matching.sample import MatchedSample
+from coopgap.sensitivity.confounding.control import (
+    SHARES,
+    MatchedModel,
+    control_rows,
+    netted_gaps,
+)
+from coopgap.study.spec import Fitting, Matching, NegativeControl
+from coopgap.vocabulary import Verdict
+
+R = Path(__file__).parents[2] / "r"
+
+
+def test_two_gaps_less_one_another_are_those_of_r(make_rows):
+    with (R / "data" / "example.csv").open(encoding="utf-8") as file:
+        people = list(csv.DictReader(file))
+    expected = json.loads((R / "fixtures" / "control.json").read_text(encoding="utf-8"))
+    n = len(people)
+    columns = {
+        "trusted": [int(p["trusted_person"] == "1") for p in people],
+        "top": [int(p["ses_class"] in "AB") for p in people],
+    }
+
+    def influence(name, keep):
+        rows = make_rows(
+            {},
+            [p["member"] == "1" for p in people],
+            columns[name],
+            zone=[int(p["zone"]) for p in people],
+        )
+        weight = 0.5 + (np.arange(n) % 7) / 4
+        none = np.full(n, -1, dtype=np.int64)
+        matched = MatchedSample(method="entropy", weight=weight, set_id=none, n_sets=0)
+        sample = Sample(rows=rows, matched=matched, covariates=(), link="logit", strata=())
+        return matched_influence(sample.take(keep))
+
+    every, some = np.ones(n, bool), np.arange(1, n + 1) % 11 != 0
+    found = netted_gaps(influence("trusted", every), influence("top", some), (1, 1))
+    assert [one.estimate for one in found] == pytest.approx(expected["estimate"], rel=1e-9)
+    assert [one.std_error for one in found] == pytest.approx(expected["std_error"], rel=1e-9)
+
+
+def draw(make_rows, *, n=1500, zones=60, seed=0, n_levels=2, method="exact", fitting=None):
+    """Two answers that share zones, age and something unmeasured; the second lacks some people."""
+    rng = np.random.default_rng(seed)
+    zone, age = np.arange(n) % zones, rng.integers(0, 4, n)
+    place = rng.normal(0, 0.6, zones)[zone] * (rng.random(n) < 0.5)
+    hidden = rng.normal(size=n)
+    member = rng.random(n) < 1 / (1 + np.exp(-(0.2 * age - 0.3 + 0.5 * hidden)))
+    slopes = rng.normal(0, 0.8, zones)[zone] * member
+
+    def answer(gap):
+        latent = gap * member + 0.2 * age + place + slopes + 1.5 * hidden + rng.logistic(size=n)
+        return (latent[:, None] > np.linspace(0.2, 2, n_levels - 1)).sum(axis=1)
+
+    samples = []
+    for outcome, levels, keep in (
+        (answer(0.6), n_levels, np.ones(n, bool)),
+        ((answer(0.0) > 0).astype(int), 2, rng.random(n) < 0.9),
+    ):
+        rows = make_rows(
+            {"age": age}, member, outcome, n_levels=levels, zone=None if zones == n else zone
+        ).take(keep)
+        samples.append(
+            Sample(
+                rows=rows,
+                matched=match(rows, Matching(method=method, on=("age",))),
+                covariates=("age",),
+                link="logit",
+                strata=("age",),
+                fitting=fitting or Fitting(),
+            )
+        )
+    return samples
+
+
+def gap_of(estimate, category=""):
+    return next(
+        interval
+        for contrast, interval in estimate.intervals.items()
+        if contrast.is_threshold_gap and contrast.category == category
+    )
+
+
+@pytest.mark.parametrize("zones", [12, 60, 1500], ids=["CR2", "CR1", "no zones"])
+def test_without_a_share_it_is_the_gap_as_it_stands(make_rows, zones):
+    samples = draw(make_rows, zones=zones, n_levels=4)
+    parts = [matched_influence(sample) for sample in samples]
+    for level, category in ((1, ">=D"), (2, ">=C"), (3, ">=B")):
+        stands = gap_of(matched_estimate(samples[0]), category)
+        found = netted_gaps(*parts, (level, 1))[0]
+        assert found == pytest.approx(stands, rel=1e-9)
+
+
+def test_a_gap_less_itself_leaves_nothing(make_rows):
+    part = matched_influence(draw(make_rows)[0])
+    found = netted_gaps(part, part, (1, 1))
+    assert found[-1].estimate == found[-1].std_error == 0
+    assert found[2].std_error == pytest.approx(found[0].std_error / 2)
+
+
+@pytest.mark.slow
+def test_joint_uncertainty_is_that_of_zones_drawn_again(make_rows):
+    samples = draw(make_rows, zones=100, n=2000)
+    parts = [matched_influence(sample) for sample in samples]
+    rng = np.random.default_rng(11)
+    draws = []
+    for _ in range(400):
+        times = np.bincount(rng.integers(0, 100, 100), minlength=100)
+        gaps = []
+        for sample in samples:
+            zone = sample.rows.zone
+            again = np.repeat(np.arange(zone.size), times[zone])
+            drawn = replace(
+                sample,
+                rows=sample.rows.take(again),
+                matched=sample.matched.take(again, sample.rows.member),
+            )
+            gaps.append(gap_of(matched_estimate(drawn)).estimate)
+        draws.append(gaps)
+    first, second = np.array(draws).T
+    apart = [netted_gaps(part, part, (1, 1))[0].std_error for part in parts]
+    for share, found in zip(SHARES, netted_gaps(*parts, (1, 1)), strict=True):
+        # A standard deviation of 400 draws is known to 3.5 %; three of its standard errors.
+        assert found.std_error == pytest.approx(np.std(first - share * second), rel=0.11)
+    # The gaps covary so much that taking them as independent would fail.
+    assert np.hypot(*apart) > 1.2 * netted_gaps(*parts, (1, 1))[-1].std_error
+
+
+def test_covariances_that_are_no_sums_over_zones_are_refused(make_rows):
+    with pytest.raises(NotEstimable, match="no sums over zones"):
+        matched_influence(draw(make_rows, fitting=Fitting(std_errors="HC1"))[0])
+    crossing = draw(make_rows, n=240, method="nearest")[0]
+    with pytest.raises(NotEstimable, match="pairs that cross zones"):
+        matched_influence(crossing)
+    alone = replace(crossing, rows=replace(crossing.rows, zone=None))
+    with pytest.raises(NotEstimable, match="pairs without zones"):
+        matched_influence(alone)
+
+
+def models(make_rows, **options):
+    found = []
+    for name, sample in zip(("trust", "near"), draw(make_rows, **options), strict=True):
+        labels = Labels(model=name, outcome=name, levels=sample.rows.levels, source="s")
+        found.append(MatchedModel(labels=labels, sample=sample, estimate=matched_estimate(sample)))
+    return found
+
+
+DECLARED = NegativeControl(variable="near", outcomes=("trust",), exclusion="No way to it.")
+
+
+def test_the_control_stands_beside_and_nothing_is_netted_by_itself(make_rows):
+    both = models(make_rows)
+    rows = control_rows(both, {"near": "near"}, None)
+    assert [(row.model, row.variant) for row in rows] == [
+        ("trust", "gap"),
+        ("trust", "control near"),
+        ("near", ""),
+    ]
+    assert rows[0].estimate == gap_of(both[0].estimate).estimate
+    assert rows[1].estimate == gap_of(both[1].estimate).estimate
+    assert all("does not show that nothing confounds" in row.note for row in rows[:2])
+    assert rows[2].verdict is Verdict.NOT_APPLICABLE
+
+
+def test_with_a_declared_exclusion_every_share_is_taken_off_at_every_threshold(make_rows):
+    both = models(make_rows, n_levels=3)
+    rows = control_rows(both, {"near": "near"}, DECLARED)
+    parts = [matched_influence(one.sample) for one in both]
+    for level, category in ((1, ">=D"), (2, ">=C")):
+        mine = [row for row in rows if row.category == category and row.variant.startswith("less")]
+        assert [row.variant for row in mine] == [
+            f"less {share:g} x control" for share in SHARES[1:]
+        ]
+        expected = netted_gaps(*parts, (level, 1), SHARES[1:])
+        assert [row.estimate for row in mine] == [one.estimate for one in expected]
+        assert [row.upper for row in mine] == [one.upper for one in expected]
+        assert all("exclusion: No way to it. ρ is not known" in row.note for row in mine)
+    changed = [row for row in rows if row.verdict is Verdict.CHANGES]
+    assert all(
+        (row.lower > 0) != (gap_of(both[0].estimate, row.category).lower > 0) for row in changed
+    )
+
+
+def test_an_outcome_outside_the_exclusion_is_not_netted(make_rows):
+    other = replace(DECLARED, outcomes=("class",))
+    rows = control_rows(models(make_rows), {"near": "near"}, other)
+    assert not any(row.variant.startswith("less") for row in rows)
+
+
+def test_what_is_missing_is_said_in_one_row(make_rows):
+    both = models(make_rows)
+    rows = control_rows(both, {}, None)
+    assert [row.verdict for row in rows] == [Verdict.NOT_APPLICABLE] * 2
+    assert {row.note for row in rows} == {"The study declares no negative control."}
+    (row,) = control_rows(both[:1], {"near": "near"}, DECLARED)
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.note == "The model of the control near is not part of this run."
+    crossing = models(make_rows, n=240, method="nearest")
+    (row,) = [
+        row
+        for row in control_rows(crossing, {"near": "near"}, DECLARED)
+        if row.variant.startswith("less")
+    ]
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.note.startswith("Not netted: pairs that cross zones")

@@ -1,0 +1,87 @@
+"""Rows of the Rosenbaum bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.records import Sample
+from coopgap.families.rows import Labels
+from coopgap.matching.dispatch import match
+from coopgap.sensitivity.confounding.rosenbaum import ALPHAS, GAMMAS, rosenbaum_rows
+from coopgap.sensitivity.confounding.sets import binary_bound, set_counts
+from coopgap.study.spec import Matching
+from coopgap.vocabulary import Verdict
+
+
+@pytest.fixture
+def make_sample(make_rows):
+    def make(n_levels=3, method="exact", gap=0.15, seed=2, rare=False):
+        rng = np.random.default_rng(seed)
+        n = 900
+        age, member = rng.integers(0, 5, n), rng.random(n) < 0.5
+        steps = 0.4 + gap * member[:, None] + 0.03 * age[:, None] - 0.2 * np.arange(n_levels - 1)
+        outcome = (rng.random(n)[:, None] < steps).sum(axis=1)
+        if rare:
+            outcome = np.where(np.arange(n) < 8, n_levels - 1, np.minimum(outcome, n_levels - 2))
+        rows = make_rows({"age": age}, member, outcome, n_levels=n_levels, zone=np.arange(n) // 30)
+        return Sample(
+            rows=rows,
+            matched=match(rows, Matching(method=method, on=("age",))),
+            covariates=("age",),
+            link="logit",
+            strata=("age",),
+        )
+
+    return make
+
+
+def rows_of(sample):
+    levels = sample.rows.levels
+    labels = Labels(model="m", outcome="y", levels=levels, source="s")
+    return rosenbaum_rows(sample, matched_estimate(sample), labels)
+
+
+def test_every_threshold_and_the_whole_distribution_have_the_grid_and_both_levels(make_sample):
+    sample = make_sample()
+    rows = rows_of(sample)
+    for category in ("", ">=C", ">=D"):
+        mine = [row for row in rows if row.category == category]
+        assert [row.threshold for row in mine if row.quantity == "p_bound"] == list(GAMMAS)
+        assert [row.threshold for row in mine if row.quantity == "gamma"] == list(ALPHAS)
+        p = [row.p_value for row in mine if row.quantity == "p_bound"]
+        assert p == sorted(p)
+        low, high = (row.estimate for row in mine if row.quantity == "gamma")
+        assert 1 < low < high
+    counts = set_counts(sample.rows.outcome >= 1, sample.rows.member, sample.matched.set_id)
+    found = [r.p_value for r in rows if r.category == ">=D" and r.threshold == 1.5]
+    assert found == [binary_bound(counts, 1.5)]
+    assert [r.estimate for r in rows if r.quantity == "n_sets"] == [5.0] * 3
+
+
+def test_the_direction_is_the_one_observed(make_sample):
+    sample = make_sample(n_levels=2)
+    turned = replace(sample, rows=replace(sample.rows, outcome=1 - sample.rows.outcome))
+    pairs = zip(rows_of(sample), rows_of(turned), strict=True)
+    assert all(a.p_value == b.p_value and a.estimate == b.estimate for a, b in pairs)
+
+
+def test_two_levels_have_one_line(make_sample):
+    assert {row.category for row in rows_of(make_sample(n_levels=2))} == {""}
+
+
+def test_a_method_without_sets_says_so(make_sample):
+    (row,) = rows_of(make_sample(method="entropy"))
+    assert row.verdict is Verdict.NOT_APPLICABLE
+    assert row.note == "This matching makes no sets."
+
+
+def test_small_counts_are_suppressed(make_sample):
+    rows = rows_of(make_sample(rare=True))
+    (row,) = [row for row in rows if row.category == ">=C"]
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert (row.estimate, row.p_value) == (None, None)
+    assert "Suppressed" in row.note

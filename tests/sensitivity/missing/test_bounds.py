@@ -1,0 +1,190 @@
+"""Bounds over missing answers: every filling tried, Imbens and Manski's interval, R."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.rows import Labels
+from coopgap.gap import contrast_values, share_margins
+from coopgap.plan import sample_for
+from coopgap.sensitivity.missing.bounds import (
+    Bounds,
+    imbens_manski,
+    imbens_manski_factor,
+    worst_case,
+)
+from coopgap.sensitivity.missing.bounds_rows import BOUNDS, WITH_ERROR, bounds_rows
+from coopgap.survey.complete import complete_rows
+from coopgap.vocabulary import Quantity, Verdict
+
+R = Path(__file__).parents[2] / "r"
+
+
+@pytest.fixture(scope="module")
+def fixture():
+    return json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bounds_are_the_least_and_the_most_over_every_filling(seed):
+    rng = np.random.default_rng(seed)
+    n, levels = 14, ("low", "middle", "high")
+    member = np.arange(n) % 2 == 0
+    outcome = rng.integers(0, 3, n)
+    outcome[rng.choice(n, 5, replace=False)] = -1
+    weight = rng.uniform(0.5, 2, n)
+    found = worst_case(outcome, member, weight, levels)
+    assert len(found) == 3  # two thresholds and superiority
+    lacking = np.flatnonzero(outcome < 0)
+    values = {contrast: [] for contrast in found}
+    for filling in itertools.product(range(3), repeat=lacking.size):
+        filled = outcome.copy()
+        filled[lacking] = filling
+        margins = share_margins(filled, member, weight, 3)
+        for contrast, seen in values.items():
+            seen.append(float(contrast_values(contrast, margins.member, margins.comparison)))
+    for contrast, bounds in found.items():
+        assert bounds.lower == pytest.approx(min(values[contrast]), abs=1e-12)
+        assert bounds.upper == pytest.approx(max(values[contrast]), abs=1e-12)
+
+
+def test_ends_and_their_standard_errors_are_those_of_weighted_regressions_in_r(fixture):
+    data = pd.read_csv(R / "data" / "example.csv")
+    member = data["member"].to_numpy() == 1
+    number = np.arange(1, len(data) + 1)
+    lacks = (number % 13 == 0) | (member & (number % 17 == 0))
+    outcome = np.where(lacks, -1, data["trusted_person"].to_numpy() == 1).astype(np.int64)
+    weight = 1 + (number % 5) / 4
+    zone = data["zone"].to_numpy()
+    (gap,) = (
+        bounds
+        for contrast, bounds in worst_case(outcome, member, weight, ("no", "yes"), zone).items()
+        if contrast.quantity is Quantity.RISK_DIFFERENCE
+    )
+    expected = fixture["bounds"]
+    assert lacks.sum() == expected["n_missing"]
+    assert gap.lower == pytest.approx(expected["lower"]["estimate"], abs=1e-12)
+    assert gap.upper == pytest.approx(expected["upper"]["estimate"], abs=1e-12)
+    assert gap.lower_error == pytest.approx(expected["lower"]["std_error"], rel=1e-10)
+    assert gap.upper_error == pytest.approx(expected["upper"]["std_error"], rel=1e-10)
+    assert gap.df == np.unique(zone).size - 1
+
+
+def test_the_factor_solves_its_equation_and_equals_r(fixture):
+    asked = fixture["factors"]
+    for ratio, df, expected in zip(asked["ratio"], asked["df"], asked["factor"], strict=True):
+        df = np.inf if df < 0 else df
+        c = imbens_manski_factor(ratio, 0.95, df)
+        assert stats.t.cdf(c + ratio, df) - stats.t.cdf(-c, df) == pytest.approx(0.95, abs=1e-11)
+        assert c == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_point_has_the_two_sided_factor_and_a_wide_set_the_one_sided():
+    assert imbens_manski_factor(0.0, 0.95) == pytest.approx(1.959964, abs=1e-6)
+    assert imbens_manski_factor(1e3, 0.95) == pytest.approx(1.644854, abs=1e-6)
+    sure = Bounds(lower=-0.1, upper=0.2, lower_error=0.0, upper_error=0.0, df=np.inf)
+    assert imbens_manski(sure) == (-0.1, 0.2)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.02, 0.25])
+def test_the_interval_covers_a_gap_at_the_end_of_the_set(missing):
+    """At an end coverage is nominal: a wider set would not be needed, a narrower one would fail."""
+    rng = np.random.default_rng(11)
+    n, hits, replicates = 400, 0, 1500
+    member = np.arange(2 * n) < n
+    for _ in range(replicates):
+        answers = rng.random(2 * n) < np.where(member, 0.6, 0.45)
+        # Members who keep silent are all "no" and comparison people all "yes".
+        silent = (rng.random(2 * n) < missing) & (answers ^ member)
+        outcome = np.where(silent, -1, answers).astype(np.int64)
+        found = worst_case(outcome, member, np.ones(2 * n), ("no", "yes"))
+        low, high = imbens_manski(next(iter(found.values())))
+        hits += low <= 0.15 <= high
+    # The Monte Carlo error is 0.6 points.
+    assert hits / replicates == pytest.approx(0.95, abs=0.018)
+
+
+def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
+    rng = np.random.default_rng(2)
+    n = 300
+    zone, member = rng.integers(0, 12, n), rng.random(n) < 0.5
+    outcome = rng.integers(-1, 2, n)
+    many, few = (
+        next(iter(worst_case(outcome, member, np.ones(n), ("no", "yes"), zone, few=few).values()))
+        for few in (False, True)
+    )
+    assert (many.lower, many.upper) == pytest.approx((few.lower, few.upper), abs=1e-12)
+    assert few.df < many.df == 11
+    # CR1's factor G/(G − 1) stands for CR2's, cluster by cluster: a few percent apart.
+    assert few.lower_error == pytest.approx(many.lower_error, rel=0.05)
+
+
+def rows_of(survey, study, spec):
+    declared = matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
+    labels = Labels(model="m", outcome="y", levels=survey.variables["y"].levels, source="s.csv")
+    return bounds_rows(survey, study, spec, declared, labels)
+
+
+def test_weights_are_made_on_everybody_whose_covariates_are_known(make_survey):
+    survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=2)
+    found = rows_of(survey, study, spec)
+    codes = {**survey.codes, "y": np.zeros(survey.n, dtype=np.int64)}
+    everybody = sample_for(complete_rows(replace(survey, codes=codes), study, spec), spec)
+    share = {}
+    for side in (True, False):
+        mine = survey.member == side
+        weight = everybody.weight[mine]
+        yes = np.average(survey.codes["y"][mine] == 1, weights=weight)
+        unknown = np.average(survey.codes["y"][mine] < 0, weights=weight)
+        share[side] = (yes, yes + unknown)
+    assert [row.variant for row in found] == [BOUNDS, WITH_ERROR]
+    assert found[0].lower == pytest.approx(share[True][0] - share[False][1], abs=1e-12)
+    assert found[0].upper == pytest.approx(share[True][1] - share[False][0], abs=1e-12)
+    assert (found[0].interval_prob, found[1].interval_prob) == (None, 0.95)
+    assert found[1].lower < found[0].lower < found[0].upper < found[1].upper
+
+
+def test_a_gap_that_missing_answers_could_undo_changes(make_survey):
+    wide = rows_of(*make_survey(1500, missing={"y": 0.4}, levels=2, gap=1.0))
+    narrow = rows_of(*make_survey(1500, missing={"y": 0.02}, levels=2, gap=1.0))
+    assert [row.verdict for row in (*wide, *narrow)] == [
+        None,
+        Verdict.CHANGES,
+        None,
+        Verdict.HOLDS,
+    ]
+
+
+def test_counts_are_said_and_small_ones_are_not(make_survey):
+    survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=3)
+    survey.codes["x"][np.flatnonzero(survey.member)[:4]] = -1
+    found = rows_of(survey, study, spec)
+    lacks = (survey.codes["y"] < 0) & (survey.codes["x"] >= 0)
+    members = int((lacks & survey.member).sum())
+    assert f"missing from {members} of {int(survey.member.sum())} members" in found[0].note
+    assert "A covariate is missing from fewer than 10 of" in found[0].note
+    assert "and none of" in found[0].note
+    # Two thresholds and superiority, two rows each.
+    assert len(found) == 6
+
+
+def test_without_missing_outcomes_one_row_says_so(make_survey):
+    (row,) = rows_of(*make_survey(400, missing={"x": 0.2}, levels=2))
+    assert row.verdict is Verdict.NOT_APPLICABLE
+    assert "No answer to the outcome is missing." in row.note
+    assert row.quantity == ""
+
+
+def test_too_few_zones_are_not_assessed(make_survey):
+    (row,) = rows_of(*make_survey(400, missing={"y": 0.2}, levels=2, zones=4))
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert "zones are too few" in row.note

@@ -1,0 +1,104 @@
+"""Shuffles fitted in one pass are the whole way of matching, fitting and standardising again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coopgap.errors import NotEstimable
+from coopgap.families.cumulative import estimate_adjusted
+from coopgap.families.dispatch import matched_estimate
+from coopgap.plan import sample_for
+from coopgap.sensitivity.multiverse.run import common_contrast, make_scheme, rows_for
+from coopgap.sensitivity.multiverse.shuffled import cell_design, shuffled_gaps
+from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.study.choices import Multiverse
+
+# The same sums in another order: only rounding is between the two.
+SAME = {"rel": 1e-9, "abs": 1e-12}
+
+
+def whole_way(one, rows, contrast):
+    sample = sample_for(rows, one.spec)
+    if one.population is None:
+        return matched_estimate(sample).intervals[contrast]
+    return next(estimate_adjusted(sample, (one.population,))).intervals[contrast]
+
+
+def compare(study, spec, survey, n_shuffles=2):
+    """Every specification, as it is and under shuffles, both ways; returns how many."""
+    listed = specifications(study, spec).listed
+    rows = [rows_for(survey, study, one) for one in listed]
+    contrast = common_contrast([own.levels for own in rows])
+    scheme = make_scheme(survey, study, spec, 5, n_shuffles)
+    for one, own in zip(listed, rows, strict=True):
+        members = [member[own.index] for member in scheme.shuffles()]
+        found = shuffled_gaps(cell_design(own, one.spec, one.population), iter(members), contrast)
+        for at, member in enumerate(members):
+            expected = whole_way(one, replace(own, member=member), contrast)
+            assert found.estimate[at] == pytest.approx(expected.estimate, **SAME), one.name
+            assert found.std_error[at] == pytest.approx(expected.std_error, **SAME), one.name
+    return len(listed)
+
+
+# Standard errors of the regressions are CR1 from 50 zones on.
+@pytest.mark.parametrize(("zones", "weighted"), [(60, False), (60, True), (None, False)])
+def test_shuffles_are_fitted_as_the_survey_is(make_study, make_survey, wide, zones, weighted):
+    study, spec = make_study(replace(wide, link=("logit", "cloglog")))
+    survey = make_survey(np.random.default_rng(3), n=900, zones=zones, weighted=weighted)
+    assert compare(study, spec, survey, n_shuffles=1) == 108
+
+
+def test_populations_and_phone_interviews_too(make_study, make_survey):
+    axes = Multiverse(
+        population=("members", "all_members", "pooled", "overlap"),
+        mode=("in_person", "phone_joins"),
+        link=("logit", "probit"),
+    )
+    study, spec = make_study(axes)
+    survey = make_survey(np.random.default_rng(4), n=900, zones=60, n_phone=100)
+    assert compare(study, spec, survey) == 16
+
+
+def test_with_few_zones_the_estimate_is_the_same(make_study, make_survey, wide):
+    study, spec = make_study(wide)
+    survey = make_survey(np.random.default_rng(8), zones=12)
+    one = specifications(study, spec).listed[0]
+    rows = rows_for(survey, study, one)
+    contrast = common_contrast([rows.levels])
+    found = shuffled_gaps(cell_design(rows, one.spec, None), iter([rows.member]), contrast)
+    expected = whole_way(one, rows, contrast)
+    assert found.estimate[0] == pytest.approx(expected.estimate, **SAME)
+    # CR2 of the regression is wider than the CR1 that shuffles are compared by.
+    assert 0.85 < found.std_error[0] / expected.std_error < 1
+
+
+def test_a_shuffle_without_a_fit_has_no_number(make_study, make_survey):
+    study, spec = make_study(Multiverse(link=("logit", "probit")))
+    survey = make_survey(np.random.default_rng(5), zones=60)
+    one = specifications(study, spec).listed[0]
+    rows = rows_for(survey, study, one)
+    contrast = common_contrast([rows.levels])
+    apart = rows.factors["age"] == 0  # members only where no comparison person is
+    found = shuffled_gaps(cell_design(rows, one.spec, None), iter([rows.member, apart]), contrast)
+    assert np.isfinite(found.estimate[0])
+    assert np.isnan(found.estimate[1])
+    with pytest.raises(NotEstimable, match="nobody is left"):
+        shuffled_gaps(cell_design(rows, one.spec, None), iter([apart]), contrast)
+
+
+def test_many_shuffles_are_those_of_single_batches(make_study, make_survey):
+    study, spec = make_study(Multiverse(method=("exact", "entropy")))
+    survey = make_survey(np.random.default_rng(6), zones=60)
+    for one in specifications(study, spec).listed:
+        rows = rows_for(survey, study, one)
+        contrast = common_contrast([rows.levels])
+        members = [m[rows.index] for m in make_scheme(survey, study, spec, 1, 60).shuffles()]
+        design = cell_design(rows, one.spec, None)
+        together = shuffled_gaps(design, iter(members), contrast)
+        alone = [shuffled_gaps(design, iter([members[0], m]), contrast) for m in members[50:55]]
+        assert together.estimate.shape == (61,)
+        assert together.estimate[50:55] == pytest.approx([a.estimate[1] for a in alone], **SAME)
+        assert together.std_error[50:55] == pytest.approx([a.std_error[1] for a in alone], **SAME)

@@ -1,0 +1,253 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coopgap.estimate import to_frame
+from coopgap.plan import make_plan
+from coopgap.sensitivity.phone.balanced import balanced_margins
+from coopgap.sensitivity.phone.linked import linked_rows
+from coopgap.sensitivity.phone.linked_gap import moved_gap, with_phone_answers
+from coopgap.sensitivity.phone.pairs import asked_twice
+from coopgap.survey.complete import complete_rows
+from coopgap.survey.example import make_example
+from coopgap.vocabulary import Verdict
+
+R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
+ONLY = ("trust", "trust_agree")
+
+
+def called_again(share=0.3, n=400, members=True, seed=0):
+    """The example with some people asked again by phone, a known share a step lower."""
+    data = make_example().data
+    own = data[data["mode"] == "in person"]
+    own = own if members else own[own["member"] == 0]
+    again = own.sample(n, random_state=seed).assign(mode="phone")
+    moves = np.random.default_rng(seed).random(n) < share
+    again["trust"] = np.where(moves, np.maximum(again["trust"] - 1, 1), again["trust"])
+    return data, again
+
+
+def planned(*frames, only=ONLY):
+    joined = pd.concat(frames)
+    joined["trust"] = joined["trust"].astype("Int64")
+    return make_plan("peru", joined, only)
+
+
+def rows_of(plan, name):
+    (model,) = [one for one in plan.models if one.spec.name == name]
+    return linked_rows(plan.survey, plan.study, model.spec, model.rows, "s")
+
+
+def find(rows, **wanted):
+    (row,) = [row for row in rows if all(getattr(row, k) == v for k, v in wanted.items())]
+    return row
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return planned(*called_again())
+
+
+def test_nobody_is_linked_in_the_example():
+    (row,) = rows_of(make_plan("peru", None, ONLY), "trust")
+    assert row.verdict is Verdict.NOT_APPLICABLE
+    assert row.note.startswith("Nobody was asked in both modes")
+
+
+def test_no_identifier_is_not_applicable(plan):
+    model = plan.models[0]
+    survey = replace(plan.survey, person=None)
+    (row,) = linked_rows(survey, plan.study, model.spec, model.rows, "s")
+    assert row.verdict is Verdict.NOT_APPLICABLE
+    assert "no identifier" in row.note
+    with pytest.raises(ValueError, match="identifiers"):
+        asked_twice(survey, "trust")
+
+
+def test_both_answers_of_the_same_people_are_paired(plan):
+    data, again = called_again()
+    pairs = asked_twice(plan.survey, "trust")
+    both = data[data["mode"] == "in person"].merge(again, on="id", suffixes=("", "_phone"))
+    assert (pairs.n, pairs.n_linked, pairs.n_missing) == (400, 400, 0)
+    expected = pd.crosstab(both["trust"], both["trust_phone"])
+    assert np.array_equal(pairs.table, expected.reindex(range(1, 6), columns=range(1, 6)))
+    assert pairs.member.sum() == (both["member"] == 1).sum() > 100
+    assert np.array_equal(np.bincount(pairs.zone), np.bincount(both["zone"] - 1))
+
+
+def test_rows_of_the_file_may_stand_in_any_order(plan):
+    rows = rows_of(plan, "trust")
+    shuffled = planned(pd.concat(called_again()).sample(frac=1, random_state=1))
+    for left, right in zip(rows, rows_of(shuffled, "trust"), strict=True):
+        assert right.verdict == left.verdict
+        if left.estimate is not None:
+            assert right.estimate == pytest.approx(left.estimate, abs=1e-9)
+
+
+def test_linked_people_stay_one_person_in_person_and_one_by_phone(plan):
+    model = plan.models[0]
+    for mode, n in (("in person", 2007), ("phone", 650), ("both", 2657)):
+        assert complete_rows(plan.survey, plan.study, model.spec, mode=mode).n == n
+
+
+def test_missing_answers_and_changed_membership_are_counted_and_said():
+    data, again = called_again()
+    again["trust"] = again["trust"].astype("Int64")
+    again.iloc[:15, again.columns.get_loc("trust")] = pd.NA
+    again.iloc[15:40, again.columns.get_loc("member")] = 1 - again["member"].iloc[15:40]
+    again["coop_type"] = again["coop_type"].where(again["member"] == 1, pd.NA)
+    pairs = asked_twice((plan := planned(data, again)).survey, "trust")
+    assert (pairs.n, pairs.n_linked, pairs.n_missing, pairs.n_changed) == (360, 400, 15, 25)
+    row = find(rows_of(plan, "trust"), quantity="people_linked")
+    assert row.estimate == 360
+    assert row.note == (
+        "People asked in both modes: 400; 15 of them lack an answer in one mode, "
+        "25 are members in one mode only."
+    )
+
+
+def test_fewer_than_ten_are_not_assessed():
+    (row,) = rows_of(planned(*called_again(n=9)), "trust")
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.note.startswith("There are 9 people with two answers; 10 are needed.")
+
+
+def test_few_zones_are_not_assessed():
+    data, again = called_again()
+    near = again[again["zone"] <= 4]
+    assert len(near) >= 10
+    (row,) = rows_of(planned(data, near), "trust")
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.note == "4 zones are too few for a standard error; 6 are needed."
+
+
+def test_rows_of_the_same_answers_as_r(plan):
+    """Weighted, clustered agreement and shares as survey::svyciprop and svymean give them."""
+    model = plan.models[0]
+    n = len(R["first"])
+    pick = np.arange(n)
+    survey = replace(
+        plan.survey,
+        member=np.r_[np.arange(n) % 2 == 0, np.arange(n) % 2 == 0],
+        phone=np.repeat([False, True], n),
+        codes={"trust": np.r_[R["first"], R["second"]].astype(np.int64)},
+        zone=np.r_[R["zone"], R["zone"]].astype(np.int64) - 1,
+        weight=np.r_[R["weight"], np.ones(n)],
+        person=np.r_[pick, pick],
+    )
+    few = model.rows.take(np.arange(model.rows.n) < 0)
+    rows = linked_rows(survey, plan.study, model.spec, few, "s")
+    assert find(rows, variant="gap").verdict is Verdict.NOT_ASSESSED
+    share, found = find(rows, quantity="agreement_share"), R["clustered"]["agreement"]
+    for name in ("estimate", "lower", "upper"):
+        assert getattr(share, name) == pytest.approx(found[name], rel=1e-9)
+    assert find(rows, quantity="homogeneity_f").p_value == pytest.approx(
+        R["clustered"]["homogeneity"]["p_value"], rel=1e-6
+    )
+    names = ("disagree", "neither", "agree", "strongly agree")
+    for name, found in zip(names, R["clustered"]["by_cut"], strict=True):
+        row = find(rows, variant="answers, phone minus in person", category=f">={name}")
+        assert row.estimate == pytest.approx(found["estimate"], rel=1e-9)
+        assert row.std_error == pytest.approx(found["std_error"], rel=1e-9)
+
+
+def test_two_levels_have_mcnemar_and_more_have_stuart_and_maxwell(plan):
+    two, five = rows_of(plan, "trust_agree"), rows_of(plan, "trust")
+    assert {row.variant for row in two if row.quantity == "mcnemar_z"} == {
+        "asymptotic",
+        "exact",
+        "mid-P",
+    }
+    assert {row.quantity for row in five} >= {"stuart_maxwell", "bhapkar", "homogeneity_f"}
+    assert {row.variant for row in five if row.quantity == "kappa"} == {
+        "linear weights",
+        "quadratic weights",
+    }
+    for rows in (two, five):
+        keys = [(row.variant, row.quantity, row.category) for row in rows]
+        assert len(keys) == len(set(keys))
+        assert len(to_frame("sensitivity", rows)) == len(rows)
+
+
+def test_a_known_share_of_answers_that_move_is_found():
+    """A tenth of those who agree, and nobody else, no longer do so by phone."""
+    data, again = called_again(share=0.0, n=1900)
+    agrees = np.flatnonzero(again["trust"] >= 4)
+    moved = agrees[::10]
+    again.iloc[moved, again.columns.get_loc("trust")] = 3
+    rows = rows_of(planned(data, again), "trust_agree")
+    shift = find(rows, variant="answers, phone minus in person")
+    assert shift.estimate == pytest.approx(-len(moved) / 1900)
+    assert find(rows, quantity="agreement_share").estimate == pytest.approx(1 - len(moved) / 1900)
+    assert shift.verdict is Verdict.DIFFERENT_WITHIN_MARGIN
+    exact = find(rows, variant="exact")
+    assert exact.p_value == pytest.approx(2 * 0.5 ** len(moved))
+    assert exact.verdict is Verdict.DIFFERENT
+
+
+def test_answers_that_hardly_move_are_suppressed():
+    data, again = called_again(share=0.0)
+    again.iloc[:9, again.columns.get_loc("trust")] = (again["trust"].iloc[:9] % 5) + 1
+    rows = rows_of(planned(data, again), "trust")
+    assert {row.estimate for row in rows if row.quantity != "people_linked"} == {None}
+    assert all(row.note.startswith("Suppressed") for row in rows[1:])
+
+
+def test_gap_with_phone_answers_by_hand(plan):
+    """The balanced gap with each answer, and the difference of the two."""
+    model = next(one for one in plan.models if one.spec.name == "trust_agree")
+    rows, covariates = model.rows, model.spec.covariates
+    pairs = asked_twice(plan.survey, "trust_agree")
+    after = with_phone_answers(rows, pairs)
+    changed = np.flatnonzero(after.outcome != rows.outcome)
+    assert changed.size == int((pairs.first != pairs.second).sum())
+    assert set(rows.index[changed]) <= set(pairs.index)
+    before, behind = (balanced_margins(one, covariates).margins for one in (rows, after))
+    gaps = [m.member[1] - m.comparison[1] for m in (before, behind)]
+    made = rows_of(plan, "trust_agree")
+    first, second, moved = (
+        find(made, variant=name)
+        for name in (
+            "gap, in-person answers",
+            "gap, phone answers of those asked twice",
+            "gap, by phone minus in person",
+        )
+    )
+    assert (first.estimate, second.estimate) == pytest.approx(gaps)
+    assert moved.estimate == pytest.approx(gaps[1] - gaps[0])
+    assert second.verdict is Verdict.HOLDS
+    assert f"phone answers of {pairs.n:,} of 2,007 people" in second.note
+
+
+def test_error_of_the_moved_gap_by_leaving_zones_out(plan):
+    """Delete-one-zone jackknife, weights balanced anew each time."""
+    model = next(one for one in plan.models if one.spec.name == "trust_agree")
+    rows, covariates = model.rows, model.spec.covariates
+    after = with_phone_answers(rows, asked_twice(plan.survey, "trust_agree"))
+    found = moved_gap(rows, after, covariates)[""]
+    again = []
+    for zone in np.unique(rows.zone):
+        keep = rows.zone != zone
+        again.append(moved_gap(rows.take(keep), after.take(keep), covariates)[""].estimate)
+    jackknife = np.sqrt(99 / 100 * ((again - np.mean(again)) ** 2).sum())
+    # Both are first-order; they differ at the second with 100 zones.
+    assert found.std_error == pytest.approx(jackknife, rel=0.03)
+    assert found.estimate == pytest.approx(np.mean(again), abs=1e-4)
+
+
+def test_only_comparison_people_who_move_change_the_gap():
+    """All comparison people who agree take it back by phone: the gap becomes the members' share."""
+    data, _ = called_again()
+    others = data[(data["mode"] == "in person") & (data["member"] == 0)].assign(mode="phone")
+    agree = np.flatnonzero(others["trust"] >= 4)
+    others.iloc[agree[15:], others.columns.get_loc("trust")] = 1
+    rows = rows_of(planned(data, others), "trust_agree")
+    moved = find(rows, variant="gap, by phone minus in person")
+    second = find(rows, variant="gap, phone answers of those asked twice")
+    assert moved.lower > 0.15
+    assert second.estimate > 0.35
+    assert find(rows, quantity="kappa").estimate < 0.2

@@ -1,0 +1,75 @@
+"""Phone answers as one cumulative odds ratio: R (tests/r/phone.R), by hand, and by simulation."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coopgap.estimate import SensitivityRow
+from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.phone.equivalence import equivalence_rows
+from coopgap.sensitivity.phone.odds import odds_ratio_rows, phone_fit
+from coopgap.vocabulary import Check, Verdict
+
+FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
+EXPECTED = json.loads(FIXTURE.read_text("utf-8"))["odds_ratio"]
+BASE = SensitivityRow(check=Check.PHONE_EQUIVALENCE, model="m", outcome="y", source="s")
+
+
+@pytest.mark.parametrize("variant", ["unadjusted", "adjusted"])
+def test_clm_with_clusters(example_phone, variant):
+    data, sample = example_phone("ses")
+    keys = Keys(model="ses", outcome="ses_class", source="EXAMPLE DATA")
+    rows = equivalence_rows(data, sample.covariates, 0.06, keys)
+    (row,) = [
+        row for row in rows if row.quantity == "cumulative_odds_ratio" and row.variant == variant
+    ]
+    expected = EXPECTED[variant]
+    assert data.comparison.n + data.called.n == expected["n"]
+    assert np.log(row.estimate) == pytest.approx(expected["log_odds"], rel=1e-8)
+    # Both CR1: 100 zones are not few.
+    assert row.std_error == pytest.approx(expected["std_error"], rel=1e-6)
+    half = 1.660391156 * expected["std_error"]  # t, 99 degrees of freedom, 90 %
+    assert np.log([row.lower, row.upper]) == pytest.approx(
+        expected["log_odds"] + half * np.array([-1, 1]), rel=1e-7
+    )
+    assert (row.interval_prob, row.category) == (0.9, "")
+
+
+def test_two_levels_without_covariates_by_hand(make_rows):
+    rows = make_rows(
+        {}, np.repeat([True, False], [60, 100]), [1] * 25 + [0] * 35 + [1] * 30 + [0] * 70
+    )
+    found = phone_fit(rows, ())
+    assert found.fit.slopes == pytest.approx([np.log(25 * 70 / (35 * 30))], rel=1e-9)
+    woolf = np.sqrt(1 / 25 + 1 / 35 + 1 / 30 + 1 / 70)
+    assert found.covariance.cov[0, 0] ** 0.5 == pytest.approx(woolf, rel=1e-9)
+
+
+def test_adjusting_takes_the_younger_phone_people_out(make_rows):
+    # Log odds 0.9 a level of age and 0.5 by phone; phone people are younger.
+    rng = np.random.default_rng(0)
+    found = {"unadjusted": [], "adjusted": []}
+    for _ in range(60):
+        age = np.concatenate(
+            [rng.choice(3, 250, p=[0.6, 0.3, 0.1]), rng.choice(3, 1000, p=[0.4, 0.35, 0.25])]
+        )
+        phone = np.arange(1250) < 250
+        latent = 0.9 * age + 0.5 * phone + rng.logistic(size=1250)
+        rows = make_rows({"age": age}, phone, np.searchsorted([0.0, 1.0, 2.2], latent), n_levels=4)
+        for row in odds_ratio_rows(rows, ("age",), 0.9, BASE):
+            found[row.variant].append((np.log(row.estimate), row.lower < np.exp(0.5) < row.upper))
+    means = {name: np.mean([one[0] for one in values]) for name, values in found.items()}
+    # Monte Carlo error of a mean is about .017: standard error .13 over the root of 60.
+    assert means["adjusted"] == pytest.approx(0.5, abs=0.05)
+    assert means["unadjusted"] < 0.35
+    # 90 % of 60 intervals; three Monte Carlo errors are .12.
+    assert np.mean([one[1] for one in found["adjusted"]]) > 0.78
+
+
+def test_no_odds_ratio_is_said(make_rows):
+    rows = make_rows({}, np.arange(40) < 20, [1] * 40, n_levels=3)
+    found = list(odds_ratio_rows(rows, (), 0.9, BASE))
+    assert {row.verdict for row in found} == {Verdict.NOT_ASSESSED}
+    assert all("same answer" in row.note and row.estimate is None for row in found)

@@ -1,0 +1,249 @@
+"""The hierarchical model again with the phone people: what is fitted, what the rows say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.fit import Request, fit_hierarchical, summarise
+from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.families.rows import Labels
+from coopgap.gap import contrast_values
+from coopgap.hierarchical import hierarchical_request
+from coopgap.plan import make_plan
+from coopgap.sensitivity.phone.data import LIMITS, PhoneData
+from coopgap.sensitivity.phone.hierarchical import phone_refit_rows, phone_refits
+from coopgap.sensitivity.phone.mode_term import MODE_TERM, MODE_THRESHOLDS
+from coopgap.sensitivity.posterior import headline_contrasts
+from coopgap.vocabulary import Check, Comparator, Family, Population, Quantity, Verdict
+
+from ...bayes.conftest import make_draws, make_rows
+
+COVARIATES = ("region", "sex")
+
+
+def people(n_levels=4, n_phone=150):
+    """People by mode of the small survey."""
+    called = make_rows(7, n_phone, n_levels, n_zones=9)
+    return PhoneData(
+        in_person=make_rows(0, 600, n_levels, n_zones=9),
+        phone=dataclasses.replace(called, member=np.zeros(n_phone, bool)),
+    )
+
+
+def asked(data):
+    cells = hierarchical_cells(data.in_person, COVARIATES, "region", zones=True)
+    return Request(cells=cells, seed=1, population=np.ones(cells.region.size))
+
+
+def labels(data):
+    return Labels(model="m", outcome="y", levels=data.in_person.levels, source="EXAMPLE DATA")
+
+
+def make_fit(request, *, up=0.0, passed=True):
+    """A fit with draws from the prior, its gap moved up by so much on the latent scale."""
+    draws = make_draws(request.cells, shape=(4, 100))
+    draws = draws | {"beta": 0.05 * draws["beta"] + up, "gap": 0.05 * draws["gap"]}
+    stats = SamplerStats(energy=np.zeros((4, 100)), divergences=0, deepest=0)
+    request = dataclasses.replace(request, population=None)
+    fit = summarise(draws, stats, request, seconds=1.0, retried=False)
+    gate = (GateItem(name="divergences", value=0, bar=0, passed=passed),)
+    return dataclasses.replace(fit, gate=gate)
+
+
+def test_who_is_in_each_refit():
+    data = people()
+    request = asked(data)
+    found = {one.check: one.request for one in phone_refits(request, data, COVARIATES, "region")}
+    members, others, called = data.members.n, data.comparison.n, data.called.n
+    assert found[Check.PHONE_REPLACES].cells.people() == (called, members)
+    assert found[Check.PHONE_JOINS].cells.people() == (others + called, members)
+    mode = found[Check.PHONE_JOINS_MODE].cells
+    assert mode.people() == (others + called, members)
+    assert mode.terms["mode"] == ("in person", "phone")
+    # Members were asked in person: the gap is standardised over rows of that mode alone.
+    at = list(mode.terms).index("mode")
+    assert set(mode.covariates[mode.members_by_row > 0, at]) == {0}
+    by_phone = mode.covariates[mode.row, at] == 1
+    assert mode.counts[by_phone].sum() == called
+    seeds = [request.seed, *(one.seed for one in found.values())]
+    assert len(set(seeds)) == 4
+    assert all(one.population is None for one in found.values())
+    assert {one.form for one in found.values()} == {request.form}
+    again = phone_refits(request, data, COVARIATES, "region")
+    assert [one.request.digest for one in again] == [one.digest for one in found.values()]
+
+
+def test_without_zones_phone_people_need_none():
+    data = people()
+    request = dataclasses.replace(asked(data), form=Form(zones=False))
+    for one in phone_refits(request, data, COVARIATES, "region"):
+        assert one.request.cells.zone is None
+        assert "zones" not in one.note
+
+
+@pytest.mark.parametrize("n_levels", [2, 4])
+def test_rows_are_the_draws_beside_those_in_person(n_levels):
+    data = people(n_levels)
+    refits = phone_refits(asked(data), data, COVARIATES, "region")
+    base = make_fit(asked(data), up=2.0)
+    fits = {one.name: make_fit(one.request, up=2.0) for one in refits}
+    rows = list(phone_refit_rows(refits, fits, base, data, labels(data)))
+    keys = [(row.check, row.variant, row.quantity, row.category) for row in rows]
+    assert len(keys) == len(set(keys))
+    assert {row.family for row in rows} == {Family.HIERARCHICAL}
+    assert {row.population for row in rows} == {Population.ALL_MEMBERS}
+    contrasts = headline_contrasts(data.in_person.levels)
+    assert len(contrasts) == (1 if n_levels == 2 else n_levels)
+    for refit in refits:
+        for contrast in contrasts:
+            (row,) = [
+                row
+                for row in rows
+                if (row.check, row.variant, row.quantity, row.category)
+                == (refit.check, refit.variant, contrast.quantity, contrast.category)
+            ]
+            fit = fits[refit.name]
+            draws = contrast_values(contrast, fit.member[0], fit.comparison[0])
+            assert row.estimate == pytest.approx(draws.mean())
+            assert (row.lower, row.upper) == pytest.approx(np.quantile(draws, [0.025, 0.975]))
+            assert row.interval_kind == "credible"
+            assert row.comparator == Comparator.PHONE
+            assert row.verdict is Verdict.HOLDS
+            assert row.note.endswith(LIMITS)
+    here = [row for row in rows if row.variant == "in person"]
+    assert len(here) == 3 * len(contrasts)
+    assert {row.verdict for row in here} == {None}
+
+
+def test_a_gap_that_is_gone_changes_the_conclusion():
+    data = people(2)
+    refits = phone_refits(asked(data), data, COVARIATES, "region")
+    base = make_fit(asked(data), up=2.0)
+    fits = {one.name: make_fit(one.request) for one in refits}
+    rows = [
+        row
+        for row in phone_refit_rows(refits, fits, base, data, labels(data))
+        if row.verdict and row.quantity
+    ]
+    assert [row.verdict for row in rows] == [Verdict.CHANGES] * 3
+    assert base.member.shape[0] == 4
+    assert all(row.lower < 0 < row.upper for row in rows)
+
+
+def test_what_the_mode_term_borrows_is_said():
+    for n_levels in (2, 4):
+        data = people(n_levels)
+        refits = phone_refits(asked(data), data, COVARIATES, "region")
+        note = refits[2].note
+        assert "levels of covariates, regions and zones" in note
+        assert ("distances between the thresholds" in note) == (n_levels > 2)
+        assert "No members were called, so the mode's level" in note
+        assert "No members were called, so" not in refits[1].note
+
+
+def test_what_the_gate_withholds_has_one_row_without_numbers():
+    data = people(2)
+    refits = phone_refits(asked(data), data, COVARIATES, "region")
+    fits = {one.name: make_fit(one.request, passed=False) for one in refits}
+    rows = list(phone_refit_rows(refits, fits, make_fit(asked(data)), data, labels(data)))
+    withheld = [row for row in rows if row.verdict is Verdict.NOT_ASSESSED]
+    assert [row.check for row in withheld] == [one.check for one in refits]
+    assert all(row.estimate is None and row.note == "Withheld: divergences." for row in withheld)
+
+
+def test_thresholds_by_mode():
+    for n_levels, verdict in ((2, Verdict.NOT_APPLICABLE), (4, Verdict.NOT_ASSESSED)):
+        data = people(n_levels)
+        rows = phone_refit_rows([], {}, make_fit(asked(data)), data, labels(data))
+        (row,) = rows
+        assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, MODE_THRESHOLDS)
+        assert row.verdict is verdict
+        assert row.note
+
+
+def test_members_of_a_region_without_phone_people_stay_and_are_named():
+    data = people(2)
+    elsewhere = PhoneData(
+        in_person=data.in_person, phone=data.phone.take(data.phone.factors["region"] != 1)
+    )
+    refits = phone_refits(asked(data), elsewhere, COVARIATES, "region")
+    replaced, joined, _ = refits
+    assert replaced.request.cells.people()[1] == data.members.n
+    assert replaced.request.cells.people(1) == (0, (data.members.factors["region"] == 1).sum())
+    assert replaced.note.startswith("No comparison person lives in B: the members there stay")
+    assert "lives in" not in joined.note
+
+
+def test_few_phone_people_at_a_threshold_are_suppressed():
+    data = people(4)
+    top = data.phone.outcome == 3
+    few = PhoneData(in_person=data.in_person, phone=data.phone.take(~top | (np.cumsum(top) <= 9)))
+    refits = phone_refits(asked(data), few, COVARIATES, "region")
+    fits = {one.name: make_fit(one.request) for one in refits}
+    rows = list(phone_refit_rows(refits, fits, make_fit(asked(data)), few, labels(data)))
+    at_top = [row for row in rows if row.category == ">=top" and row.variant != "in person"]
+    assert len(at_top) == 3
+    assert all(row.estimate is None and row.note.startswith("Suppressed") for row in at_top)
+
+
+def test_different_weights_are_said():
+    data = people(2)
+    weights = np.linspace(1.0, 2.0, data.phone.n)
+    uneven = dataclasses.replace(data, phone=dataclasses.replace(data.phone, weight=weights))
+    refits = phone_refits(asked(data), uneven, COVARIATES, "region")
+    assert [one.request for one in refits] == [None] * 3
+    rows = list(phone_refit_rows(refits, {}, make_fit(asked(data)), uneven, labels(data)))
+    assert "sampling weights differ" in rows[0].note
+    assert rows[0].verdict is Verdict.NOT_ASSESSED
+
+
+def test_the_example_has_three_refits():
+    plan = make_plan("peru", only=["trust_agree"])
+    request = hierarchical_request(plan, plan.models[0])
+    rows = plan.models[0].rows
+    called = rows.take(~rows.member & (np.cumsum(~rows.member) <= 250))
+    refits = phone_refits(
+        request, PhoneData(in_person=rows, phone=called), ("age_band", "sex", "region"), "region"
+    )
+    assert [one.request.cells.people()[0] for one in refits] == [250, 1253, 1253]
+    assert all(one.request.cells.n_zones == 100 for one in refits)
+
+
+@pytest.mark.slow
+def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap():
+    """Phone answers stand 1.5 higher in log odds; members 0.7 higher in person."""
+    rng = np.random.default_rng(4)
+    in_person = make_rows(11, 3000, 2, n_zones=30)
+    called = make_rows(12, 1500, 2, n_zones=30)
+    # The small survey's cut is at -1; members' log odds are 0.7 above, women's 0.3.
+    latent = rng.logistic(size=1500) + 0.3 * called.factors["sex"] + 1.5
+    called = dataclasses.replace(
+        called,
+        member=np.zeros(1500, bool),
+        outcome=(latent > -1.0).astype(np.int64),
+    )
+    data = PhoneData(in_person=in_person, phone=called)
+    cells = hierarchical_cells(in_person, COVARIATES, "region", zones=False)
+    request = Request(cells=cells, form=Form(zones=False), draws=500, seed=3, target_accept=0.95)
+    refits = {one.variant: one for one in phone_refits(request, data, COVARIATES, "region")}
+    fits = {name: fit_hierarchical(one.request, 2) for name, one in refits.items()}
+    mode = fits[MODE_TERM].parameters
+    shift = mode["mode=phone"] - mode["mode=in person"]
+    assert abs(shift.mean() - 1.5) < 3 * shift.std()
+    assert shift.mean() > 1.2
+    (contrast,) = headline_contrasts(in_person.levels)
+    gaps = {
+        name: contrast_values(contrast, fit.member[0], fit.comparison[0])
+        for name, fit in fits.items()
+    }
+    women = np.mean(in_person.factors["sex"][in_person.member])
+    above = 1 / (1 + np.exp(-1.0 - np.array([[0.7, 0.0], [1.0, 0.3]])))
+    true = (above[:, 0] - above[:, 1]) @ [1 - women, women]
+    assert abs(gaps[MODE_TERM].mean() - true) < 3 * gaps[MODE_TERM].std()
+    joined = gaps["phone and in person"]
+    assert joined.mean() < true - 5 * joined.std()
+    assert contrast.quantity is Quantity.RISK_DIFFERENCE

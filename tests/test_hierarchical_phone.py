@@ -1,0 +1,90 @@
+"""Full checks ask for the refits with the phone people; the sampler itself is left out here."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import coopgap.hierarchical
+from coopgap.bayes.fit import summarise
+from coopgap.bayes.records import GateItem, SamplerStats
+from coopgap.hierarchical import fit_regions
+from coopgap.plan import make_plan
+from coopgap.survey.example import make_example
+from coopgap.tables import Tables
+from coopgap.vocabulary import Check, Family
+
+from .bayes.conftest import make_draws
+
+
+def prior_fit(request, cores=1):
+    """Draws from the prior as if they were posterior ones, through the gate."""
+    del cores
+    draws = make_draws(request.cells, request.form, shape=(2, 60))
+    stats = SamplerStats(
+        energy=np.random.default_rng(0).normal(size=(2, 60)), divergences=0, deepest=0
+    )
+    without = dataclasses.replace(request, population=None)
+    fit = summarise(draws, stats, without, seconds=0.0, retried=False)
+    gate = (GateItem(name="divergences", value=0, bar=0, passed=True),)
+    return dataclasses.replace(fit, gate=gate)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Rows of the regions' part of a run, and every request that was fitted."""
+    requests = []
+
+    def fit(request, cores=1):
+        requests.append(request)
+        return prior_fit(request, cores)
+
+    monkeypatch.setattr(coopgap.hierarchical, "fit_hierarchical", fit)
+    monkeypatch.setattr(coopgap.hierarchical, "executor", lambda jobs: ThreadPoolExecutor(1))
+
+    def run(data=None, *, checks="full"):
+        tables = Tables()
+        fit_regions(
+            tables,
+            make_plan("peru", data, only=["trust_agree"]),
+            checks=checks,
+            seed=1,
+            draws=None,
+            jobs=1,
+            reuse=None,
+            notify=lambda text: None,
+        )
+        return [row for row in tables.sensitivity if row.check.startswith("phone")], requests
+
+    return run
+
+
+def test_full_checks_refit_with_the_phone_people(asked):
+    rows, requests = asked()
+    assert {row.check for row in rows} == {
+        Check.PHONE_REPLACES,
+        Check.PHONE_JOINS,
+        Check.PHONE_JOINS_MODE,
+    }
+    assert {row.family for row in rows} == {Family.HIERARCHICAL}
+    # The model, four other priors, two parts left out, and three with the phone people.
+    assert len(requests) == 1 + 4 + 2 + 3
+    sizes = sorted(request.cells.people()[0] for request in requests)
+    assert sizes == [250, *[1003] * 7, 1253, 1253]
+    assert sum("mode" in request.cells.terms for request in requests) == 1
+
+
+def test_quick_checks_do_not(asked):
+    rows, requests = asked(checks="quick")
+    assert rows == []
+    assert len(requests) == 1
+
+
+def test_a_survey_without_phone_interviews_is_fitted_no_more(asked):
+    data = make_example().data
+    rows, requests = asked(data.loc[data["mode"] == "in person"])
+    assert rows == []
+    assert len(requests) == 1 + 4 + 2

@@ -1,0 +1,138 @@
+"""A run on the example survey with answers taken away: what is reported of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import coopgap
+from coopgap.families.dispatch import matched_estimate
+from coopgap.plan import make_plan
+from coopgap.report.content.checks import check_blocks
+from coopgap.report.document import Items
+from coopgap.report.view import make_view
+from coopgap.survey.example import make_example
+
+ROOT = Path(__file__).parents[1]
+SURVEY = os.environ.get("COOPGAP_UGANDA", "")
+
+
+def without_hierarchical(name, folder):
+    for path in (ROOT / "models" / name).iterdir():
+        text = path.read_text(encoding="utf-8")
+        kept = text.partition("[hierarchical]")[0] if path.suffix == ".toml" else text
+        (folder / path.name).write_text(kept, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return without_hierarchical("peru", tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def whole(study):
+    """The matched family before anything was taken away."""
+    found = matched_estimate(
+        make_plan(study, make_example().data, ["trust_agree"]).models[0].sample
+    )
+    return next(i for c, i in found.intervals.items() if c.is_threshold_gap)
+
+
+@pytest.fixture(scope="module")
+def run(study):
+    """Trust goes missing by membership, region and sex, age completely at random."""
+    data = make_example().data.copy()
+    rng = np.random.default_rng(12)
+    chance = 0.05 + 0.25 * ((data["member"] == 1) & (data["region"] == "Lima"))
+    chance += 0.15 * (data["sex"] == "female")
+    for column, silent in (("trust", chance), ("age", 0.05)):
+        data[column] = data[column].astype(object)
+        data.loc[rng.random(len(data)) < silent, column] = None
+    return coopgap.run(study, data=data, only=["trust_agree"], checks="full", seed=1, jobs=1)
+
+
+def rows(run, check, variant):
+    frame = run.sensitivity
+    return frame[(frame["check"] == check) & (frame["variant"] == variant)]
+
+
+def test_bounds_hold_the_gap_before_and_sampling_error_widens_them(run, whole):
+    (sure,) = rows(run, "missing_bounds", "bounds").itertuples()
+    (wide,) = rows(run, "missing_bounds", "bounds with sampling error").itertuples()
+    assert wide.lower < sure.lower < whole.estimate < sure.upper < wide.upper
+    assert np.isnan(sure.interval_prob)
+    assert wide.interval_prob == 0.95
+    assert sure.interval_kind == wide.interval_kind == "bounds"
+    assert wide.verdict == "changes"
+
+
+def test_imputed_gaps_lie_by_the_gap_before(run, whole):
+    pooled = rows(run, "missing_imputation", "multiple imputation")
+    gap = pooled[pooled["quantity"] == "risk_difference"].iloc[0]
+    # A quarter of the people is incomplete, which adds about half a standard error of chance.
+    assert gap["estimate"] == pytest.approx(whole.estimate, abs=1.2 * whole.std_error)
+    assert gap["std_error"] > whole.std_error
+    assert gap["verdict"] == "holds"
+    missing = pooled[pooled["quantity"] == "fmi"]["estimate"].iloc[0]
+    # Of some thirty imputations it is known to about a quarter of itself.
+    assert 0.1 < missing < 0.45
+
+
+def test_shifted_gaps_rise_with_members_answers_and_fall_with_the_others(run):
+    frame = run.sensitivity
+    for who, sign in (("members", 1), ("comparison people", -1)):
+        gaps = [
+            rows(run, "missing_imputation", f"delta {delta}, {who}")["estimate"].iloc[0]
+            for delta in ("-1", "-0.5", "0.5", "1")
+        ]
+        assert np.all(sign * np.diff(gaps) > 0)
+    assert (frame["quantity"] == "delta").sum() == 2
+
+
+def test_the_chains_settled_and_the_counts_are_told(run):
+    settled = run.diagnostics[run.diagnostics["diagnostic"] == "imputation_convergence"].iloc[0]
+    assert settled["passed"]
+    assert settled["value"] <= settled["bar"] == 1.2
+    note = rows(run, "missing_imputation", "multiple imputation")["note"].iloc[0]
+    assert "of 2,007 people incomplete" in note
+    assert "members and comparison people imputed apart" in note
+
+
+def test_the_report_says_what_was_found_in_sentences(run):
+    view = make_view(run.frames, run.study, run.meta)
+    asked = [row for row in view.sensitivity if row.check.startswith("missing")]
+    said = [
+        text
+        for block in check_blocks(view, asked)
+        if isinstance(block, Items)
+        for _, text in block.items
+    ]
+    assert len(said) == 2
+    assert said[0].startswith("Whatever the missing answers are, the difference in points lies")
+    assert "With missing answers imputed the difference in points is +" in said[1]
+    assert "the conclusion is that of the complete cases" in said[1]
+
+
+def test_with_nothing_missing_each_check_is_one_row(study):
+    found = coopgap.run(study, only=["trust_agree"], checks="full", seed=1, jobs=1).sensitivity
+    missing = found[found["check"].str.startswith("missing")]
+    assert list(missing["check"]) == ["missing_bounds", "missing_imputation"]
+    assert set(missing["verdict"]) == {"not_applicable"}
+    assert missing["estimate"].isna().all()
+
+
+@pytest.mark.skipif(not Path(SURVEY).is_file(), reason="COOPGAP_UGANDA names no file")
+def test_a_real_survey_with_a_few_missing_answers_keeps_its_conclusions(tmp_path):
+    folder = without_hierarchical("uganda_dairy", tmp_path)
+    run = coopgap.run(folder, data=SURVEY, only=["food_insecurity"], checks="full", seed=1, jobs=1)
+    found = run.sensitivity[run.sensitivity["check"].str.startswith("missing")]
+    answered = found[found["quantity"] != ""]
+    assert set(answered["verdict"]) == {"", "holds"}
+    # Ten outcomes of 913 are missing.
+    (sure,) = answered[answered["variant"] == "bounds"].itertuples()
+    assert 0.01 < sure.upper - sure.lower < 0.03
+    assert "fewer than 10 of 311 members" in sure.note
