@@ -14,8 +14,12 @@ COMMANDS = {
     "fit": "estimate the gaps of a study and write its report",
     "describe": "draft a study.toml from a survey file's own labels",
     "example": "write the example survey",
+    "printed": "re-analyse the numbers that a report prints",
     "calibrate": "simulation-based calibration of a model by region",
 }
+
+_MODULES = {"printed": "coopgap.printed.__main__"}
+"""Where a command is a package."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"coopgap {__version__}")
         return 0
     if arguments and arguments[0] in COMMANDS:
-        command = import_module(f"coopgap.{arguments[0]}")
+        command = import_module(_MODULES.get(arguments[0], f"coopgap.{arguments[0]}"))
         return int(command.main(arguments[1:]))
     asked = arguments[:1] in (["-h"], ["--help"])
     print(_usage(), file=sys.stdout if asked else sys.stderr)

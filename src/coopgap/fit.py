@@ -11,7 +11,7 @@ from coopgap import __version__
 from coopgap.command import at_least, run_command
 from coopgap.result import FORMATS
 
-__all__ = ["main"]
+__all__ = ["formats_of", "main"]
 
 EXCEPTIONS = 3
 
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checks", choices=("quick", "full"), default="quick")
     parser.add_argument(
         "--formats",
-        type=_formats,
+        type=formats_of,
         default=("csv", "html", "md"),
         metavar="LIST",
         help=f"any of {','.join(FORMATS)} (default: csv,html,md)",
@@ -56,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _formats(text: str) -> tuple[str, ...]:
+def formats_of(text: str) -> tuple[str, ...]:
+    """Type of an argument: formats of a report, separated by commas."""
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from coopgap import __version__
 from coopgap.plan import ModelPlan, Plan
+from coopgap.printed.registry import Registry
+from coopgap.vocabulary import PRINTED
 
-__all__ = ["PROGRAM", "run_meta"]
+__all__ = ["PROGRAM", "printed_meta", "run_meta"]
 
 PROGRAM = "coopgap"
 """`program` in run.json, by which an earlier output folder is known."""
@@ -63,12 +65,44 @@ def run_meta(
         "n_phone_member": int((survey.member & survey.phone).sum()),
         "dropped": [{"reason": drop.reason, "count": drop.count} for drop in survey.dropped],
         "models": [_model_meta(model, draws) for model in plan.models],
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in _PACKAGES},
-        },
+        "versions": _versions(_PACKAGES),
         "cpu_seconds": round(time.process_time(), 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def printed_meta(registry: Registry, *, title: str, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Everything about a re-analysis of printed numbers that is not an estimate.
+
+    Parameters
+    ----------
+    registry
+        The numbers.
+    title
+        Of the report.
+    seconds
+        Wall time of each stage.
+    """
+    return {
+        "program": PROGRAM,
+        "version": __version__,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "title": title,
+        "printed": registry.name,
+        "printed_sha256": registry.sha256,
+        "source": PRINTED,
+        "is_example": False,
+        "n_numbers": len(registry.rows),
+        "versions": _versions(("numpy", "scipy", "pandas")),
+        "cpu_seconds": round(time.process_time(), 3),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
     }
 
 

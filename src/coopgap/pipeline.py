@@ -185,6 +185,9 @@ def _printed(tables: Tables, study: Study) -> None:
         return
     result = printed_rows(study.printed)
     tables.gaps += result.gaps
+    tables.coefficients += result.coefficients
+    tables.balance += result.balance
+    tables.sensitivity += result.sensitivity
     tables.diagnostics += result.diagnostics
 
 

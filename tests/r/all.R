@@ -2,6 +2,6 @@
 for (script in c("data", "ordinal", "binary", "conditional", "linear", "proportional", "reduced",
                  "covariance", "matching", "survey", "benchmark", "population", "tipping", "borrow",
                  "retrodesign", "rosenbaum", "robustness", "control", "example",
-                 "phone", "missing", "linked", "multiverse")) {
+                 "phone", "missing", "linked", "multiverse", "printed")) {
   source(file.path("tests/r", paste0(script, ".R")), local = new.env())
 }

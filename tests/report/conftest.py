@@ -266,6 +266,20 @@ def printed_rows() -> list[GapRow]:
             interval_kind="bounds",
         ),
     ]
+    rows += [
+        GapRow(
+            **{**trust, "model": "printed_trust_by_age"},
+            comparator="comparison",
+            quantity=quantity,
+            lower=lower,
+            upper=upper,
+            interval_kind="bounds",
+        )
+        for quantity, lower, upper in (
+            ("share", 0.139, 0.468),
+            ("risk_difference", -0.068, 0.261),
+        )
+    ]
     for level, member, other in (("A", 0.02, 0.03), ("B", 0.26, 0.09), ("C", 0.72, 0.88)):
         rows += [
             GapRow(**national, comparator="", quantity="share", category=level, estimate=member),
@@ -562,16 +576,6 @@ def make_frames(source: str = EXAMPLE, *, printed: bool = True):
         ),
     ]
     if printed:
-        diagnostics += [
-            DiagnosticRow(
-                model="printed",
-                diagnostic=f"trust_standardised_{end}",
-                value=value,
-                note="Sharp bound.",
-                source="printed",
-            )
-            for end, value in (("lower", 0.139), ("upper", 0.468))
-        ]
         diagnostics.append(
             DiagnosticRow(
                 model="printed",

@@ -205,9 +205,7 @@ def test_shipped_printed_rows_fill_the_first_section(build):
     from coopgap.printed.rows import printed_rows
 
     found = printed_rows("peru")
-    frames = {name: to_frame(name, []) for name in TABLES}
-    frames["gaps"] = to_frame("gaps", found.gaps)
-    frames["diagnostics"] = to_frame("diagnostics", found.diagnostics)
+    frames = {name: to_frame(name, getattr(found, name)) for name in TABLES}
     section = printed_section(make_view(frames, build.study(), build.meta()))
     gaps, classes = tables(section)[:2]
     # WDDCM Peru, Social Benefits: 40 % of members against 27 % of non-members agree.

@@ -24,6 +24,9 @@ def view_of(study, rows):
         balance=(),
         sensitivity=tuple(rows),
         diagnostics=(),
+        printed_coefficients=(),
+        printed_covariates=frozenset(),
+        printed_sensitivity=(),
         printed_diagnostics=(),
     )
 

@@ -164,7 +164,8 @@ def visible(html):
 def test_a_rendered_report(view):
     quoted = own_words(view.study)
     assert any("due to membership" in text for text in quoted)
-    for text in (visible(html_page(view, {})), markdown_page(view, ())):
+    found = sections(view, ())
+    for text in (visible(html_page(view, {}, found)), markdown_page(view, found)):
         assert words(text, quoted | {"words of cause"}) == []
     assert sections(view, ())[-1].blocks[-1].rows[-1][1].startswith("words of cause stand only in")
 

@@ -280,7 +280,8 @@ STUDY_ERRORS = {
     ),
     "printed numbers of another study": (
         {HEAD: HEAD + 'printed = "chile"\n'},
-        'study.toml: printed: is "chile"; allowed: peru',
+        'study.toml: printed: is "chile"; allowed: kenya, peru, philippines, poland, or FILE.csv '
+        "in the study folder",
     ),
     "smallest gap in points": (
         {HEAD: HEAD + "smallest_gap = 5\n"},

@@ -1,228 +1,235 @@
-"""Rows for every comparison of two printed shares."""
+"""Rows of gaps.csv for every line: shares, differences, ratios, and what rounding hides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.estimate import GapRow
-from coopgap.gap import Contrast, Interval, contrast_values, contrasts, wald
-from coopgap.printed.intervals import newcombe, ratio_interval, wilson
-from coopgap.printed.registry import Printed, Registry
-from coopgap.printed.rounding import share_range, two_stage_ranges
-from coopgap.vocabulary import PRINTED, Comparator, Family, IntervalKind, Population, Quantity
+from coopgap.estimate import GAP_KEY, GapRow
+from coopgap.gap import Interval, Margins, contrasts, estimate_contrasts
+from coopgap.printed.intervals import difference, ratio, share_interval
+from coopgap.printed.records import Line, Ordered, Share
+from coopgap.printed.registry import Printed
+from coopgap.printed.rounding import superiority_range
+from coopgap.vocabulary import (
+    PRINTED,
+    Family,
+    IntervalKind,
+    Population,
+    Quantity,
+    Status,
+)
 
-__all__ = ["Pair", "class_rows", "pair_rows", "pairs"]
+__all__ = ["PROB", "difference_of", "line_rows", "once", "points_row", "row", "superiority_rows"]
 
 PROB = 0.95
-CLASSES = ("E", "D", "C", "B", "A")
-CLASS_ITEM = "socioeconomic class"
+ROUNDING = "_rounding"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Members' share and a comparator's, each with its base and the range that rounding leaves."""
-
-    slug: str
-    member: float
-    n_member: int
-    comparison: float
-    n_comparison: int
-    member_range: tuple[float, float]
-    comparison_range: tuple[float, float]
+def once(rows: Iterable[GapRow]) -> tuple[GapRow, ...]:
+    """Rows without those whose key an earlier one has: a share that stands in several places."""
+    found: dict[tuple[str, ...], GapRow] = {}
+    for one in rows:
+        found.setdefault(tuple(str(getattr(one, name)) for name in GAP_KEY), one)
+    return tuple(found.values())
 
 
-def pairs(registry: Registry) -> tuple[Pair, ...]:
-    """Every comparison of members with non-members that the report prints."""
-    trust = "most people in the community can be trusted"
-    person = "has someone of trust to talk to in a crisis"
-    near = "could rely on neighbours for financial help"
-    results, findings = "Social Benefits to Cooperative Members", "Key Finding 4"
-    found = [
-        _pair(registry, "printed_trust", trust, results),
-        _pair(registry, "printed_trusted_person", person, results),
-        _pair(registry, "printed_trusted_person_key_findings", person, findings),
-        _pair(registry, "printed_neighbours", near, results),
-    ]
-    for programme in ("health campaigns", "education"):
-        found += _programme(registry, programme)
-    return tuple(found)
-
-
-def _pair(registry: Registry, slug: str, item: str, place: str) -> Pair:
-    member = registry.one(item=item, group="member", place=place)
-    comparison = registry.one(item=item, group="non-member", place=place)
-    return _of(slug, member, comparison)
-
-
-def _of(slug: str, member: Printed, comparison: Printed) -> Pair:
-    n_member, n_comparison = _base(member), _base(comparison)
-    return Pair(
-        slug=slug,
-        member=member.share,
-        n_member=n_member,
-        comparison=comparison.share,
-        n_comparison=n_comparison,
-        member_range=share_range(member.value, n_member),
-        comparison_range=share_range(comparison.value, n_comparison),
-    )
-
-
-def _base(row: Printed) -> int:
-    if row.base is None:
-        raise LookupError(f"{row.id} has no base")
-    return row.base
-
-
-def _programme(registry: Registry, programme: str) -> Iterator[Pair]:
-    """Awareness, access among those aware, and access in all, of one programme of Figure 7."""
-    stem = f"printed_{programme.replace(' ', '_')}"
-    aware, access = (
-        [
-            registry.one(item=item, group=group, category=programme, place="Figure 7")
-            for group in ("member", "non-member")
-        ]
-        for item in ("programme awareness", "programme access, of those aware")
-    )
-    yield _of(f"{stem}_awareness", *aware)
-    ranges = [
-        two_stage_ranges(first.value, second.value, _base(first))
-        for first, second in zip(aware, access, strict=True)
-    ]
-    yield replace(
-        _of(f"{stem}_access_of_aware", *access),
-        member_range=ranges[0][0],
-        comparison_range=ranges[1][0],
-    )
-    yield Pair(
-        slug=f"{stem}_access_of_all",
-        member=aware[0].share * access[0].share,
-        n_member=_base(aware[0]),
-        comparison=aware[1].share * access[1].share,
-        n_comparison=_base(aware[1]),
-        member_range=ranges[0][1],
-        comparison_range=ranges[1][1],
-    )
-
-
-def pair_rows(pair: Pair) -> Iterator[GapRow]:
+def line_rows(line: Line) -> Iterator[GapRow]:
     """Shares, difference and ratios with intervals, then the bounds that rounding leaves."""
-    sides = (pair.member, pair.n_member, pair.comparison, pair.n_comparison)
-    bases = (pair.n_member, pair.n_comparison)
-    intervals = {
-        Quantity.RISK_DIFFERENCE: newcombe(*sides, PROB),
-        Quantity.RISK_RATIO: ratio_interval(*sides, odds=False),
-        Quantity.ODDS_RATIO: ratio_interval(*sides, odds=True),
-    }
-    own = _share_interval(pair.member, pair.n_member)
-    yield _row(pair.slug, Quantity.SHARE, own, bases, "")
-    other = _share_interval(pair.comparison, pair.n_comparison)
-    yield _row(pair.slug, Quantity.SHARE, other, bases)
-    for quantity, interval in intervals.items():
-        yield _row(pair.slug, quantity, interval, bases)
-    for quantity, interval in intervals.items():
-        bounds = _bounds(pair, quantity, interval.estimate)
-        yield _row(f"{pair.slug}_rounding", quantity, bounds, bases, bounds=True)
+    if line.member is not None:
+        yield row(line, Quantity.SHARE, _own(line.member), comparator="")
+    if line.other is not None:
+        yield row(line, Quantity.SHARE, _own(line.other))
+    if line.member is None or line.other is None:
+        side = line.member or line.other
+        if side is not None and side.range is not None:
+            yield _bounds_row(
+                line, Quantity.SHARE, Interval(side.value, np.nan, *side.range, np.nan)
+            )
+        return
+    for quantity in _quantities(line):
+        yield row(line, quantity, _compared(quantity, line.member, line.other))
+    if line.member.range is None and line.other.range is None:
+        return
+    for quantity in _quantities(line):
+        yield _bounds_row(line, quantity, _bounds(quantity, line.member, line.other))
 
 
-def _share_interval(share: float, n: int) -> Interval:
-    return Interval(share, float(np.sqrt(share * (1 - share) / n)), *wilson(share, n, PROB), np.nan)
+def _quantities(line: Line) -> tuple[Quantity, ...]:
+    odds = Quantity.CUMULATIVE_ODDS_RATIO if line.threshold else Quantity.ODDS_RATIO
+    return Quantity.RISK_DIFFERENCE, Quantity.RISK_RATIO, odds
 
 
-def _bounds(pair: Pair, quantity: Quantity, estimate: float) -> Interval:
+def _own(share: Share) -> Interval:
+    if share.n is None:
+        return Interval(share.value, np.nan, np.nan, np.nan, np.nan)
+    return share_interval(share.value, share.n, PROB)
+
+
+def difference_of(member: Share, other: Share, design_effect: float = 1.0) -> Interval | None:
+    """The difference with its interval; None where a sample's size is not known.
+
+    Parameters
+    ----------
+    member, other
+        Shares of both sides.
+    design_effect
+        By which the people asked count for fewer.
+    """
+    if member.n is None or (other.n is None and not other.fixed):
+        return None
+    others = None if other.n is None else other.n / design_effect
+    return difference(member.value, member.n / design_effect, other.value, others, PROB)
+
+
+def _compared(quantity: Quantity, member: Share, other: Share) -> Interval | None:
+    """None where the quantity does not exist; without an interval where a base is not printed."""
+    if quantity is Quantity.RISK_DIFFERENCE:
+        found = difference_of(member, other)
+        return found or _value(quantity, member.value, other.value)
+    value = _value(quantity, member.value, other.value)
+    if not 0 < value.estimate < np.inf:
+        return None
+    if (
+        member.n is None
+        or (other.n is None and not other.fixed)
+        or max(member.value, other.value) >= 1
+    ):
+        return value
+    odds = quantity is not Quantity.RISK_RATIO
+    return ratio(member.value, member.n, other.value, other.n, odds=odds, prob=PROB)
+
+
+def _value(quantity: Quantity, member: float, other: float) -> Interval:
     """All three rise with the members' share and fall with the comparator's."""
-
-    def value(member: float, comparison: float) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, two = np.float64(member), np.float64(other)
         if quantity is Quantity.RISK_DIFFERENCE:
-            return member - comparison
-        ratio = member / comparison
-        return ratio * (1 - comparison) / (1 - member) if quantity is Quantity.ODDS_RATIO else ratio
+            value = one - two
+        elif quantity is Quantity.RISK_RATIO:
+            value = one / two
+        else:
+            value = one * (1 - two) / (two * (1 - one))
+    return Interval(float(value), np.nan, np.nan, np.nan, np.nan)
 
-    ends = [value(*corner) for corner in product(pair.member_range, pair.comparison_range)]
+
+def _bounds(quantity: Quantity, member: Share, other: Share) -> Interval | None:
+    estimate = _value(quantity, member.value, other.value).estimate
+    ends = [_value(quantity, *corner).estimate for corner in product(_range(member), _range(other))]
+    if not np.isfinite(estimate) or np.isnan(ends).any():
+        return None
     return Interval(estimate, np.nan, min(ends), max(ends), np.nan)
 
 
-def class_rows(registry: Registry) -> Iterator[GapRow]:
-    """Members' classes against the national column of Figure 1.
+def _range(share: Share) -> tuple[float, float]:
+    return (share.value, share.value) if share.range is None else share.range
 
-    No base is printed for the national column, so its shares are taken as fixed and the
-    intervals hold the members' sampling error alone.
+
+def superiority_rows(pair: Ordered) -> Iterator[GapRow]:
+    """Chance that a member stands higher, with the bounds that rounding leaves.
+
+    A comparator without a base is taken as exact, unless it is a sample.
     """
-    shares = {
-        group: [
-            registry.one(item=CLASS_ITEM, group=group, category=level, place="Figure 1")
-            for level in CLASSES
-        ]
-        for group in ("member", "national average")
-    }
-    member, national = (np.array([row.share for row in rows]) for rows in shares.values())
-    n = _base(shares["member"][0])
-    for contrast in contrasts(CLASSES):
-        yield _row(
-            "printed_ses_class",
-            contrast.quantity,
-            _against_fixed(contrast, member, national, n),
-            (n, None),
-            "" if contrast.of_member else Comparator.NATIONAL,
-            contrast.category,
+    line = _line_of(pair)
+    member, other = pair.shares()
+    n_member, n_other = pair.member[0].n, pair.other[0].n
+    value = float(member @ (np.cumsum(other) - other / 2))
+    found: Interval | None = Interval(value, np.nan, np.nan, np.nan, np.nan)
+    if n_member is not None and (n_other is not None or pair.other[0].fixed):
+        margins = Margins(
+            member=member, comparison=other, cov=_covariance(member, n_member, other, n_other)
         )
+        made = estimate_contrasts(margins, pair.levels, PROB)
+        at = next(one for one in contrasts(pair.levels) if one.quantity is Quantity.SUPERIORITY)
+        found = made[at]
+    yield row(line, Quantity.SUPERIORITY, found)
+    sides = [[_range(one) for one in side] for side in (pair.member, pair.other)]
+    limits = superiority_range(*sides)
+    if limits is not None:
+        yield _bounds_row(line, Quantity.SUPERIORITY, Interval(value, np.nan, *limits, np.nan))
 
 
-def _against_fixed(contrast: Contrast, member: FloatArray, fixed: FloatArray, n: int) -> Interval:
-    """A contrast of n members with shares taken as fixed."""
-    value = float(contrast_values(contrast, member, fixed))
-    j = contrast.level
-    stop = None if contrast.by_threshold else j + 1
-    p1, p0 = (float(side[j:stop].sum()) for side in (member, fixed))
-    match contrast.quantity:
-        case Quantity.SHARE if contrast.of_member:
-            return _share_interval(value, n)
-        case Quantity.SHARE:
-            return Interval(value, np.nan, np.nan, np.nan, np.nan)
-        case Quantity.RISK_DIFFERENCE:
-            return newcombe(p1, n, p0, None, PROB)
-        case Quantity.SUPERIORITY:
-            below = np.cumsum(fixed) - fixed / 2
-            cov = (np.diag(member) - np.outer(member, member)) / n
-            std_error = float(np.sqrt(below @ cov @ below))
-            return wald(value, std_error, df=np.inf, prob=PROB, null=0.5)
-        case quantity:
-            odds = quantity is Quantity.CUMULATIVE_ODDS_RATIO
-            return ratio_interval(p1, n, p0, None, odds=odds)
+def _line_of(pair: Ordered) -> Line:
+    return Line(
+        slug=pair.slug,
+        outcome=pair.outcome,
+        label=pair.label,
+        place=pair.place,
+        category="",
+        group=pair.group,
+        comparator=pair.comparator,
+        member=pair.member[0],
+        other=pair.other[0],
+        role=pair.role,
+    )
 
 
-def _row(
-    slug: str,
+def _covariance(
+    member: FloatArray, n_member: int, other: FloatArray, n_other: int | None
+) -> FloatArray:
+    size = member.size
+    cov = np.zeros((2 * size, 2 * size))
+    cov[:size, :size] = (np.diag(member) - np.outer(member, member)) / n_member
+    if n_other is not None:
+        cov[size:, size:] = (np.diag(other) - np.outer(other, other)) / n_other
+    return cov
+
+
+def points_row(printed: Printed, slug: str) -> GapRow:
+    """A difference that is printed as such: neither share is, so nothing more can be said."""
+    line = Line(
+        slug=slug,
+        outcome=slug,
+        label=printed.item,
+        place=printed.place,
+        category="",
+        group="all",
+        comparator="not stated",
+        member=None,
+        other=None,
+    )
+    value = Interval(printed.value / 100, np.nan, np.nan, np.nan, np.nan)
+    return row(line, Quantity.RISK_DIFFERENCE, value)
+
+
+def _bounds_row(line: Line, quantity: Quantity, interval: Interval | None) -> GapRow:
+    made = replace(line, slug=f"{line.slug}{ROUNDING}")
+    comparator = "" if line.other is None else line.comparator
+    return row(made, quantity, interval, comparator=comparator, bounds=True)
+
+
+def row(
+    line: Line,
     quantity: Quantity,
-    interval: Interval,
-    bases: tuple[int | None, int | None],
-    comparator: str = Comparator.COMPARISON,
-    category: str = "",
+    interval: Interval | None,
     *,
+    comparator: str | None = None,
     bounds: bool = False,
 ) -> GapRow:
-    limits = bool(np.isfinite(interval.lower))
+    """One row of gaps.csv; without numbers where the quantity does not exist."""
+    limits = interval is not None and bool(np.isfinite([interval.lower, interval.upper]).any())
     kind = IntervalKind.BOUNDS if bounds else IntervalKind.CONFIDENCE
     return GapRow(
-        model=slug,
+        model=f"printed_{line.slug}",
         family=Family.PRINTED,
-        outcome=slug.removeprefix("printed_").removesuffix("_rounding"),
-        comparator=comparator,
-        group="all",
+        outcome=line.outcome,
+        comparator=line.comparator if comparator is None else comparator,
+        group=line.group,
         population=Population.PRINTED,
         quantity=quantity,
-        category=category,
+        category=line.category,
         interval_prob=PROB if limits and not bounds else None,
         interval_kind=kind if limits else None,
-        n_member=bases[0],
-        n_comparison=bases[1],
+        n_member=None if line.member is None else line.member.n,
+        n_comparison=None if line.other is None else line.other.n,
+        status=Status.OK if interval is not None else Status.NOT_ESTIMABLE,
         source=PRINTED,
-        **_numbers(interval),
+        **({} if interval is None else _numbers(interval)),
     )
 
 

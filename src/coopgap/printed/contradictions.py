@@ -1,14 +1,16 @@
-"""Where the printed report disagrees with itself, found by rule and not by list."""
+"""Where a printed report disagrees with itself, found by rule and not by list."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from coopgap.estimate import DiagnosticRow
+from coopgap.printed.items import first_stage, is_second, overlap, stem_of
 from coopgap.printed.registry import Printed, Registry
-from coopgap.printed.rounding import count_range
+from coopgap.printed.rounding import count_range, share_range, two_stage_ranges
 from coopgap.vocabulary import PRINTED
 
 __all__ = ["RULES", "contradictions", "impossible", "misnamed", "sums", "two_values"]
@@ -16,67 +18,131 @@ __all__ = ["RULES", "contradictions", "impossible", "misnamed", "sums", "two_val
 type Found = tuple[float, str]
 """Size of a contradiction on the probability scale, and one sentence."""
 
-_HALVES = 0.5
+_SLACK = 1e-12
+_PRINTS = re.compile(r"^.{3,40}? prints? (?P<value>\d+(?:\.\d+)?)\b")
 # A table whose shares sum to less or more than this much off 100 is a list, not a distribution.
 _CLOSE = 15.0
 
 
 def two_values(registry: Registry) -> Iterator[Found]:
-    """One item of one group, printed with two values."""
+    """One item of one group, printed with two values, under one name or under two."""
     places: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
     for row in _percentages(registry):
         places[row.group, row.item, row.category].append(row)
-    for (group, item, category), rows in places.items():
-        values = {row.value for row in rows}
-        if len(values) > 1:
-            low, high = min(rows, key=_value), max(rows, key=_value)
-            what = f"{item}, {category}" if category not in ("yes", "agree") else item
+    for rows in places.values():
+        low, high = min(rows, key=_value), max(rows, key=_value)
+        if low.value != high.value:
             yield (
                 high.share - low.share,
-                f"{group}: {what}: {low.value:g} in {low.place}, {high.value:g} in {high.place}",
+                f"{_named(low)}: {low.value:g} in {low.place}, {high.value:g} in {high.place}",
             )
+        else:
+            yield from _elsewhere(low)
+    yield from _staged(registry)
+
+
+def _named(row: Printed) -> str:
+    what = "" if row.category in ("yes", "agree") else f", {row.category}"
+    return f"{row.group}: {row.item}{what}"
+
+
+def _elsewhere(row: Printed) -> Iterator[Found]:
+    """Another value under another name, by the registry's note: "Figure 6 prints 62 for …"."""
+    found = _PRINTS.match(row.note)
+    if found is not None and float(found["value"]) != row.value:
+        other = float(found["value"])
+        yield (
+            abs(other - row.value) / 100,
+            f"{_named(row)}: {row.value:g} in {row.place}, {row.note}",
+        )
+
+
+def _staged(registry: Registry) -> Iterator[Found]:
+    """A share of all that is printed beside two stages which do not give it."""
+    for row in _percentages(registry):
+        first = first_stage(registry, row)
+        if first is None or first.base is None:
+            continue
+        stages = (first.exact, row.exact, first.base, (first.decimals, row.decimals))
+        made = two_stage_ranges(*stages)
+        stem = stem_of(row.item)
+        for other in registry.find(item=stem, group=row.group, category=row.category):
+            limits = share_range(other.exact, other.base, other.decimals)
+            if made is None or limits is None or other.stat != "percent":
+                continue
+            if limits[1] < made[1][0] - _SLACK or limits[0] > made[1][1] + _SLACK:
+                yield (
+                    abs(other.share - first.share * row.share),
+                    f"{_named(other)}: {other.value:g} in {other.place}, but {row.place} prints "
+                    f"{first.value:g} and then {row.value:g} of those",
+                )
 
 
 def sums(registry: Registry) -> Iterator[Found]:
     """Shares of all levels that do not sum to 100, and printed sums of levels that do not fit.
 
-    Each of k rounded shares may be off by half a point, so a sum may be off by k halves.
+    Each share may be off by half of its last digit, and where a base is printed it is a whole
+    number of people.
     """
     tables: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
     for row in _percentages(registry):
         tables[row.place, row.group, row.item].append(row)
     for (place, group, item), rows in tables.items():
         total = sum(row.value for row in rows)
-        if len(rows) < 3 or abs(total - 100) > _CLOSE or _overlap(rows):
+        if len(rows) < 3 or abs(total - 100) > _CLOSE or overlap(rows) or is_second(item):
             continue
-        if abs(total - 100) > _HALVES * len(rows):
+        if not _fit(rows, (1.0, 1.0)):
             yield (
                 abs(total - 100) / 100,
                 f"{group}: {item}: the shares in {place} sum to {total:g}, not to 100",
             )
+    yield from _totals(registry)
     yield from _combined(registry)
 
 
-def _overlap(rows: list[Printed]) -> bool:
-    """Whether one row's category is part of another's, as E is of "D or E"."""
-    parts = [part for row in rows for part in row.category.split(" or ")]
-    return len(parts) != len(set(parts))
+def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
+    """Whether shares behind the parts can sum to something within `whole`."""
+    ranges = [share_range(row.exact, row.base, row.decimals) for row in parts]
+    known = [one for one in ranges if one is not None]
+    if len(known) < len(ranges):
+        return True  # no whole number gives one of them: another rule says so
+    low, high = (float(sum(side)) for side in zip(*known, strict=True))
+    return low <= whole[1] + _SLACK and high >= whole[0] - _SLACK
+
+
+def _totals(registry: Registry) -> Iterator[Found]:
+    """Counts of groups that do not make up the count of all."""
+    tables: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
+    for row in registry.rows:
+        if row.stat == "count":
+            tables[row.place, row.item, row.category].append(row)
+    for (place, item, category), rows in tables.items():
+        whole = [row.value for row in rows if row.group == "all"]
+        parts = [row.value for row in rows if row.group != "all"]
+        if whole and len(parts) > 1 and sum(parts) != whole[0]:
+            yield (
+                0.0,
+                f"{item}, {category}: the groups in {place} sum to {sum(parts):g}, not to the "
+                f"printed {whole[0]:g}",
+            )
 
 
 def _combined(registry: Registry) -> Iterator[Found]:
     for row in _percentages(registry):
-        parts = row.category.split(" or ")
-        if len(parts) < 2:
+        names = row.category.split(" or ")
+        if len(names) < 2:
             continue
-        values = [registry.find(item=row.item, group=row.group, category=part) for part in parts]
-        if not all(values):
+        found = [registry.find(item=row.item, group=row.group, category=part) for part in names]
+        parts = [one[0] for one in found if one and one[0].stat == "percent"]
+        whole = share_range(row.exact, row.base, row.decimals)
+        if len(parts) < len(names) or whole is None:
             continue
-        total = sum(found[0].value for found in values)
-        if abs(total - row.value) > _HALVES * (len(parts) + 1):
+        total = sum(part.value for part in parts)
+        if not _fit(parts, whole):
             yield (
                 abs(total - row.value) / 100,
                 f"{row.group}: {row.item}, {row.category}: {row.value:g} in {row.place}, "
-                f"but the parts in {values[0][0].place} sum to {total:g}",
+                f"but the parts in {parts[0].place} sum to {total:g}",
             )
 
 
@@ -95,9 +161,18 @@ def misnamed(registry: Registry) -> Iterator[Found]:
 
 
 def impossible(registry: Registry) -> Iterator[Found]:
-    """Percentages that no whole number of the printed base can give."""
+    """Percentages that no whole number of the printed base can give, alone or in two stages."""
     for row in _percentages(registry):
-        if row.base is not None and count_range(row.value, row.base) is None:
+        first = first_stage(registry, row)
+        if first is not None and first.base is not None:
+            stages = (first.exact, row.exact, first.base, (first.decimals, row.decimals))
+            if two_stage_ranges(*stages) is None:
+                yield (
+                    0.0,
+                    f"{row.group}: {row.item}, {row.category}: no whole numbers of {first.base} "
+                    f"round to {first.value:g} and then {row.value:g} in {row.place}",
+                )
+        elif row.base is not None and count_range(row.exact, row.base, row.decimals) is None:
             yield (
                 0.0,
                 f"{row.group}: {row.item}: no whole number of {row.base} rounds to "

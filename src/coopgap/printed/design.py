@@ -1,95 +1,141 @@
-"""How alike the printed members and non-members are, from Tables 1 and 2 alone."""
+"""How alike the printed members and non-members are, from what the report says of its sample."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.estimate import DiagnosticRow
-from coopgap.matching.balance import multinomial_smd
+from coopgap.arrays import FloatArray
+from coopgap.estimate import BalanceRow, DiagnosticRow
+from coopgap.matching.balance import multinomial_smd, smd
+from coopgap.printed.items import (
+    ALL,
+    Table,
+    comparator_of,
+    group_of,
+    is_distribution,
+    is_member,
+    tables,
+)
 from coopgap.printed.registry import Registry
-from coopgap.vocabulary import PRINTED
+from coopgap.printed.rounding import whole_people
+from coopgap.vocabulary import PRINTED, Comparator
 
-__all__ = ["design_rows", "standardised_bounds"]
+__all__ = ["Covariate", "balance_rows", "covariates", "design_rows"]
 
-TRUST = "most people in the community can be trusted"
+_BAR = 0.1
+_LEVEL = 0.05
 
 
-def standardised_bounds(share: float, own: FloatArray, target: FloatArray) -> tuple[float, float]:
-    """Sharp bounds of a share standardised to another distribution of one covariate.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covariate:
+    """What members and non-members are made of, by one variable.
 
-    Parameters
+    Attributes
     ----------
-    share
-        Share in a group, over its own distribution.
-    own, target
-        Shape (k,): the group's distribution of the covariate, and the one to standardise to.
-
-    Returns
-    -------
-    lower, upper : float
-        Extremes of Σ target p over 0 ≤ p ≤ 1 with Σ own p = share.
-
-    Notes
-    -----
-    A fractional knapsack: fill the levels in the order of target over own.
+    member, comparison
+        Shape (k,): shares of the levels, as printed.
+    member_people, comparison_people
+        Shape (k,): people, where percentages are printed the nearest whole ones.
+    counted
+        Whether people are printed, not percentages.
     """
-    order = np.argsort(target / own)
 
-    def fill(levels: IntArray) -> float:
-        left, total = share, 0.0
-        for level in levels:
-            part = min(left, float(own[level]))
-            total += float(target[level]) * part / float(own[level])
-            left -= part
-        return total
+    name: str
+    place: str
+    levels: tuple[str, ...]
+    ordered: bool
+    member: FloatArray
+    comparison: FloatArray
+    member_people: FloatArray
+    comparison_people: FloatArray
+    counted: bool
 
-    return fill(order), fill(order[::-1])
 
-
-def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
-    """Balance of age and sex, one-to-one pairs, and what standardising the trust gap could do."""
-    trust = registry.one(item=TRUST, group="non-member", category="agree")
-    for item, place in (("age", "Table 1"), ("sex", "Table 2")):
-        member, comparison = _table(registry, item, place)
-        test = stats.chi2_contingency([member, comparison], correction=False)
-        own, target = comparison / comparison.sum(), member / member.sum()
-        yield _row(
-            f"{item}_chi2",
-            float(test.statistic),
-            f"{place}: chi-square of {item} by membership, degrees of freedom: {test.dof}.",
-        )
-        yield _row(
-            f"{item}_smd",
-            multinomial_smd(target, own),
-            f"{place}: multinomial standardised difference of {item} between the printed groups.",
-            bar=0.1,
-        )
-        low, high = standardised_bounds(trust.share, own, target)
-        for end, value in (("lower", low), ("upper", high)):
-            yield _row(
-                f"trust_standardised_to_member_{item}_{end}",
-                value,
-                f"Sharp bound, from {item} alone, of the non-members' printed {trust.value:g} "
-                f"percent standardised to the members' {item}.",
-            )
-    member, comparison = _table(registry, "age", "Table 1")
-    yield _row(
-        "age_pairs",
-        float(np.minimum(member, comparison).sum()),
-        "The most one-to-one pairs of the same age band that the printed groups allow.",
+def covariates(registry: Registry) -> tuple[Covariate, ...]:
+    """Covariates that are printed for members and non-members alike."""
+    return tuple(
+        found
+        for table in tables(registry)
+        if table.role == "covariate" and (found := _covariate(table)) is not None
     )
 
 
-def _table(registry: Registry, item: str, place: str) -> tuple[IntArray, IntArray]:
-    counts = [
-        [int(row.value) for row in registry.find(item=item, group=group, place=place)]
-        for group in ("member", "non-member")
+def _covariate(table: Table) -> Covariate | None:
+    members = [one for one in table.groups if is_member(one) and group_of(one) == ALL]
+    others = [one for one in table.groups if comparator_of(one) == Comparator.COMPARISON]
+    sides = [table.of(side[0]) if side else () for side in (members, others)]
+    if any(len(rows) != len(table.categories) or not is_distribution(rows) for rows in sides):
+        return None
+    bases = [rows[0].base for rows in sides]
+    if None in bases:
+        return None
+    shares = [np.array([row.share for row in rows]) for rows in sides]
+    people = [
+        whole_people(share.tolist(), base)
+        for share, base in zip(shares, bases, strict=True)
+        if base is not None
     ]
-    return np.array(counts[0]), np.array(counts[1])
+    return Covariate(
+        name=table.slug,
+        place=table.place,
+        levels=table.categories,
+        ordered=table.ordered,
+        member=shares[0] / shares[0].sum(),
+        comparison=shares[1] / shares[1].sum(),
+        member_people=people[0],
+        comparison_people=people[1],
+        counted=sides[0][0].stat == "count",
+    )
+
+
+def balance_rows(registry: Registry) -> Iterator[BalanceRow]:
+    """Shares and standardised differences of every level; nothing was matched here."""
+    for one in covariates(registry):
+        gaps = smd(one.member, one.comparison, one.member, one.comparison)
+        for place, level in enumerate(one.levels):
+            yield BalanceRow(
+                model=PRINTED,
+                group="all",
+                covariate=one.name,
+                level=level,
+                member_mean=float(one.member[place]),
+                comparison_mean_before=float(one.comparison[place]),
+                smd_before=float(gaps[place]) if np.isfinite(gaps[place]) else None,
+                source=PRINTED,
+            )
+
+
+def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
+    """Balance of each covariate, and the one-to-one pairs that it allows."""
+    for one in covariates(registry):
+        people = np.array([one.member_people, one.comparison_people])
+        test = stats.chi2_contingency(people[:, people.sum(axis=0) > 0], correction=False)
+        nearest = "" if one.counted else " The nearest whole people of the printed percentages."
+        p = float(test.pvalue)
+        size = "below 0.001" if p < 0.001 else f"{p:.3f}"
+        yield _row(
+            f"{one.name}_chi2",
+            float(test.statistic),
+            f"{one.place}: chi-square of {one.name} by membership on {test.dof} degrees of "
+            f"freedom, p {size}.{nearest}",
+        )
+        yield _row(
+            f"{one.name}_smd",
+            multinomial_smd(one.member, one.comparison),
+            f"{one.place}: multinomial standardised difference of {one.name} between the printed "
+            "groups.",
+            bar=_BAR,
+        )
+        yield _row(
+            f"{one.name}_pairs",
+            float(np.minimum(one.member_people, one.comparison_people).sum()),
+            f"The most one-to-one pairs of the same {one.name} that the printed groups "
+            f"allow.{nearest}",
+        )
 
 
 def _row(name: str, value: float, note: str, bar: float | None = None) -> DiagnosticRow:

@@ -1,20 +1,25 @@
 """The registry of printed numbers: place, group, item, base, note.
 
 `data/peru.csv` holds every number printed in What Difference Do Cooperatives Make? Peru (ICRG /
-OCDC), with its place in the report.
+OCDC), with its place in the report. The other shipped registries hold what is quoted elsewhere of
+the sister studies in Kenya, Poland and the Philippines, with its source.
 """
 
 from __future__ import annotations
 
-import csv
+import hashlib
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.resources import files
+from pathlib import Path
+from typing import Final
 
 from coopgap.errors import StudyError
 
-__all__ = ["Printed", "Registry", "load_registry"]
+__all__ = ["SHIPPED", "Printed", "Registry", "load_registry"]
 
-SHIPPED = ("peru",)
+SHIPPED: Final = ("kenya", "peru", "philippines", "poland")
+"""Registries that come with coopgap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +31,22 @@ class Printed:
     place
         Table, figure or section.
     stat
-        `percent`, `count` or `mean`.
+        `percent`, `count`, `mean`, `points` (a difference in percentage points), or
+        `not printed` for what is named without a number.
+    value
+        As printed; NaN where nothing is.
     base
-        People behind a percentage; None where no base is printed.
+        People behind a percentage or a count; None where no base is printed.
+    decimals
+        Digits printed behind the decimal point.
+    name
+        Short name of the item; empty where none is given.
+    rank
+        Place of an ordered category, 1 the lowest; None where categories have no order.
+    role
+        `covariate` for what the sample is made of; empty for what was asked.
+    against
+        The id of the number this one is set beside; empty where a rule finds it.
     """
 
     id: str
@@ -40,19 +58,37 @@ class Printed:
     value: float
     base: int | None
     note: str
+    decimals: int = 0
+    name: str = ""
+    rank: int | None = None
+    role: str = ""
+    against: str = ""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share of people: a percentage, or a count of a base."""
+        return self.stat == "percent" or (self.stat == "count" and self.base is not None)
 
     @property
     def share(self) -> float:
-        """A percentage on the probability scale."""
+        """The share on the probability scale, as printed."""
+        if self.stat == "count" and self.base is not None:
+            return self.value / self.base
         return self.value / 100
+
+    @property
+    def exact(self) -> Fraction:
+        """The printed number itself, without the error of a float."""
+        return Fraction(f"{self.value:.{self.decimals}f}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """The printed numbers of one report, in its order."""
+    """The printed numbers of one report, in its order; `sha256` is of the file's bytes."""
 
     name: str
     rows: tuple[Printed, ...]
+    sha256: str = ""
 
     def find(
         self,
@@ -72,45 +108,39 @@ class Registry:
             and place in (None, row.place)
         )
 
-    def one(self, **keys: str) -> Printed:
-        """The only row of its keys.
-
-        Raises
-        ------
-        LookupError
-            If there is none or more than one.
-        """
-        found = self.find(**keys)
-        if len(found) != 1:
-            raise LookupError(f"{len(found)} printed numbers for {keys}")
-        return found[0]
+    def base_of(self, *groups: str) -> int | None:
+        """People asked of a group under any of its names; None where no `sample size` says it."""
+        found = [row for row in self.find(item="sample size") if row.group in groups]
+        return int(found[0].value) if found and found[0].stat == "count" else None
 
 
-def load_registry(name: str) -> Registry:
-    """Read a shipped registry.
+def load_registry(source: str | Path) -> Registry:
+    """Read a registry.
+
+    Parameters
+    ----------
+    source
+        The name of a shipped registry, or the path of a CSV file.
 
     Raises
     ------
     StudyError
-        For a name that is not shipped.
+        For a name that is not shipped, and for whatever is wrong with the file.
     """
-    if name not in SHIPPED:
-        raise StudyError("printed", f"no registry {name}", f"shipped: {', '.join(SHIPPED)}")
-    text = (files("coopgap.printed") / "data" / f"{name}.csv").read_text(encoding="utf-8")
-    return Registry(
-        name=name,
-        rows=tuple(
-            Printed(
-                id=row["id"],
-                place=row["source"],
-                group=row["group"],
-                item=row["item"],
-                category=row["category"],
-                stat=row["stat"],
-                value=float(row["value"]),
-                base=int(row["base_n"]) if row["base_n"] else None,
-                note=row["note"],
-            )
-            for row in csv.DictReader(text.splitlines())
-        ),
-    )
+    from coopgap.printed.reading import read_registry
+
+    if isinstance(source, Path):
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise StudyError(
+                source.name, "cannot be read", error.strerror or "check the file"
+            ) from error
+        name, where = source.stem, source.name
+    elif source in SHIPPED:
+        name, where = source, f"{source}.csv"
+        content = (files("coopgap.printed") / "data" / where).read_bytes()
+    else:
+        raise StudyError("printed", f"no registry {source}", f"shipped: {', '.join(SHIPPED)}")
+    rows = read_registry(where, content)
+    return Registry(name=name, rows=rows, sha256=hashlib.sha256(content).hexdigest())

@@ -1,53 +1,80 @@
-"""What rounding hides: the whole-number counts that agree with a printed percentage."""
+"""What rounding hides: the whole-number counts that agree with printed percentages."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import product
 
-__all__ = ["count_range", "share_range", "two_stage_ranges"]
+import numpy as np
 
-_HALF = Fraction(1, 2)
+from coopgap.arrays import FloatArray
+
+__all__ = [
+    "count_range",
+    "joint_range",
+    "share_range",
+    "superiority_range",
+    "two_stage_ranges",
+    "whole_people",
+]
+
+type Range = tuple[float, float]
+"""Lowest and highest value."""
+
+_SLACK = 1e-12
 
 
-def count_range(percent: float, n: int) -> tuple[int, int] | None:
+def count_range(percent: float | Fraction, n: int, decimals: int = 0) -> tuple[int, int] | None:
     """Smallest and largest count of n whose percentage rounds to `percent`; None if none does.
 
-    A percentage that falls half way between two whole ones may have been rounded either way.
+    A percentage that falls half way between two printable ones may have been rounded either way.
     """
-    value = Fraction(percent)
-    lowest = math.ceil((value - _HALF) * n / 100)
-    highest = math.floor((value + _HALF) * n / 100)
+    value = _fraction(percent, decimals)
+    half = Fraction(1, 2 * 10**decimals)
+    lowest = math.ceil((value - half) * n / 100)
+    highest = math.floor((value + half) * n / 100)
     lowest, highest = max(lowest, 0), min(highest, n)
     return (lowest, highest) if lowest <= highest else None
 
 
-def share_range(percent: float, n: int | None) -> tuple[float, float]:
+def _fraction(percent: float | Fraction, decimals: int) -> Fraction:
+    return percent if isinstance(percent, Fraction) else Fraction(f"{percent:.{decimals}f}")
+
+
+def share_range(percent: float | Fraction, n: int | None, decimals: int = 0) -> Range | None:
     """Lowest and highest share behind a printed percentage.
 
     Parameters
     ----------
     percent
-        As printed, in whole percent.
+        As printed.
     n
-        The base; None where none is printed: then any share within half a point.
+        The base; None where none is printed: then any share that rounds so.
+    decimals
+        Digits printed behind the decimal point.
 
-    Raises
-    ------
-    ValueError
-        If no count of n gives the percentage.
+    Returns
+    -------
+    tuple of float, or None
+        None if no count of n gives the percentage.
     """
     if n is None:
-        return max(percent - 0.5, 0.0) / 100, min(percent + 0.5, 100.0) / 100
-    counts = count_range(percent, n)
-    if counts is None:
-        raise ValueError(f"no count of {n} rounds to {percent:g} percent")
-    return counts[0] / n, counts[1] / n
+        value, half = _fraction(percent, decimals), Fraction(1, 2 * 10**decimals)
+        return float(max(value - half, Fraction(0)) / 100), float(
+            min(value + half, Fraction(100)) / 100
+        )
+    counts = count_range(percent, n, decimals)
+    return None if counts is None else (counts[0] / n, counts[1] / n)
 
 
 def two_stage_ranges(
-    first: float, second: float, n: int
-) -> tuple[tuple[float, float], tuple[float, float]]:
+    first: float | Fraction,
+    second: float | Fraction,
+    n: int,
+    decimals: tuple[int, int] = (0, 0),
+) -> tuple[Range, Range] | None:
     """Ranges behind two rounded stages, the second of those who pass the first.
 
     Parameters
@@ -58,23 +85,114 @@ def two_stage_ranges(
         Percent of those that pass the second, as printed: its base is not known exactly.
     n
         People.
+    decimals
+        Digits printed behind the decimal points.
 
     Returns
     -------
     of_passed, of_all : tuple of float
-        Lowest and highest share of the second stage, of those who passed and of all n.
-
-    Raises
-    ------
-    ValueError
-        If no counts give the two percentages.
+        Lowest and highest share of the second stage, of those who passed and of all n; None if no
+        counts give the two percentages.
     """
-    passed = count_range(first, n)
-    bases = range(passed[0], passed[1] + 1) if passed else ()
-    ends = [(base, counts) for base in bases if (counts := count_range(second, base))]
+    passed = count_range(first, n, decimals[0])
+    bases = range(max(passed[0], 1), passed[1] + 1) if passed else ()
+    ends = [(base, counts) for base in bases if (counts := count_range(second, base, decimals[1]))]
     if not ends:
-        raise ValueError(f"no counts of {n} round to {first:g} and then {second:g} percent")
+        return None
     return (
         (min(low / base for base, (low, _) in ends), max(high / base for base, (_, high) in ends)),
         (min(low for _, (low, _) in ends) / n, max(high for _, (_, high) in ends) / n),
     )
+
+
+def joint_range(chosen: Sequence[int], ranges: Sequence[Range], total: float = 1.0) -> Range | None:
+    """Range of a sum of some parts of a whole, each known within a range.
+
+    Parameters
+    ----------
+    chosen
+        Positions of the parts that are summed.
+    ranges
+        Lowest and highest value of every part, in shares or in people.
+    total
+        What all parts sum to.
+
+    Returns
+    -------
+    tuple of float, or None
+        Sharp; whole numbers where the ranges and the total are. None if no parts sum to it.
+    """
+    low, high = (sum(side) for side in zip(*ranges, strict=True))
+    if not low - _SLACK <= total <= high + _SLACK:
+        return None
+    inside = [ranges[place] for place in chosen]
+    outside = [ranges[place] for place in range(len(ranges)) if place not in set(chosen)]
+    lowest = max(sum(one[0] for one in inside), total - sum(one[1] for one in outside))
+    highest = min(sum(one[1] for one in inside), total - sum(one[0] for one in outside))
+    # One possible value may come out as two that differ in their last digit.
+    return min(lowest, highest), highest
+
+
+def superiority_range(member: Sequence[Range], other: Sequence[Range]) -> Range | None:
+    """Range of P(member above other) + half P(equal) over rounded shares of ordered levels.
+
+    Parameters
+    ----------
+    member, other
+        Lowest and highest share of each level, lowest level first; every level's ends are
+        themselves possible shares, as whole people over a base are.
+
+    Returns
+    -------
+    tuple of float, or None
+        None if a group's shares cannot sum to one.
+
+    Notes
+    -----
+    The value is linear in each group's shares, so its extremes lie at corners of both: all levels
+    but one at an end, the last made up.
+    """
+    if joint_range((), member) is None or joint_range((), other) is None:
+        return None
+    below = [corner_shares.cumsum() - corner_shares / 2 for corner_shares in _corners(other)]
+    return (
+        min(_least(weights, member) for weights in below),
+        -min(_least(-weights, member) for weights in below),
+    )
+
+
+def _least(weights: FloatArray, ranges: Sequence[Range]) -> float:
+    """Smallest weighted sum of parts within their ranges that make up one."""
+    parts = [one[0] for one in ranges]
+    left = 1.0 - sum(parts)
+    for place in np.argsort(weights, kind="stable"):
+        more = min(left, ranges[place][1] - ranges[place][0])
+        parts[place] += more
+        left -= more
+    return float(weights @ np.array(parts))
+
+
+def _corners(ranges: Sequence[Range]) -> Iterator[FloatArray]:
+    for free in range(len(ranges)):
+        others = [one for place, one in enumerate(ranges) if place != free]
+        for corner in product(*others):
+            left = 1.0 - sum(corner)
+            if ranges[free][0] - _SLACK <= left <= ranges[free][1] + _SLACK:
+                yield np.array([*corner[:free], left, *corner[free:]])
+
+
+def whole_people(shares: Sequence[float], n: int) -> FloatArray:
+    """Whole people of n nearest to shares that sum to one, by largest remainders.
+
+    Returns
+    -------
+    FloatArray
+        Shape (J,), summing to n.
+    """
+    wanted = np.asarray(shares, dtype=np.float64)
+    wanted = wanted / wanted.sum() * n
+    people = np.floor(wanted)
+    left = round(n - people.sum())
+    largest = np.argsort(-(wanted - people), kind="stable")[:left]
+    people[largest] += 1
+    return people

@@ -114,7 +114,7 @@ type Block = Paragraph | Heading | Items | Table | Figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A titled part; `tone` sets printed numbers apart from the rest."""
+    """A titled part; `tone` sets printed numbers apart: `printed` in a run, else `real`."""
 
     title: str
     anchor: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,11 @@ def readable_tables(view: View) -> list[Table]:
     ]
 
 
-def latex_tables(view: View) -> str:
+def latex_tables(view: View, tables: Sequence[Table]) -> str:
     """LaTeX source with one table environment a table; needs no package beyond LaTeX."""
     parts = [_comment(f"{view.study.title}. Read with \\input. No packages are needed.")]
     if view.mark:
         parts.append(_comment(f"{view.mark}: nothing in tables so marked is a finding."))
-    tables = readable_tables(view)
     if not tables:
         note = f"{view.mark}. " if view.mark else ""
         parts.append(f"{note}No gap was estimated in this run.")
@@ -112,13 +112,15 @@ def _latex_row(cells: tuple[str, ...]) -> str:
     return " & ".join(escape_latex(cell) for cell in cells) + r" \\"
 
 
-def write_word(view: View, path: Path) -> None:
+def write_word(view: View, tables: Sequence[Table], path: Path) -> None:
     """Write the same tables, after the headline sentences, as a Word document.
 
     Parameters
     ----------
     view
-        The tables.
+        The report's rows.
+    tables
+        As they are to be read.
     path
         The `.docx` file.
     """
@@ -143,7 +145,7 @@ def write_word(view: View, path: Path) -> None:
         paragraph = document.add_paragraph()
         paragraph.add_run(f"{lead} ").bold = True
         paragraph.add_run(text)
-    for table in readable_tables(view):
+    for table in tables:
         _word_table(document, table)
     document.save(str(path))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from coopgap.report.page import environment, sections
+from coopgap.report.document import Section
+from coopgap.report.page import environment
 from coopgap.report.view import View
 from coopgap.report.words import clean
 
@@ -21,19 +22,19 @@ def escape_markdown(text: str) -> str:
     return _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", line).replace(r"\<", "&lt;"))
 
 
-def markdown_page(view: View, drawn: Sequence[str]) -> str:
+def markdown_page(view: View, found: Sequence[Section]) -> str:
     """The short report.
 
     Parameters
     ----------
     view
         The tables.
-    drawn
-        Names of the figures in `figures/`.
+    found
+        The report's sections.
     """
     templates = environment()
     templates.filters["md"] = escape_markdown
     text = templates.get_template("report.md").render(
-        title=view.study.title, mark=view.mark, sections=sections(view, drawn)
+        title=view.study.title, mark=view.mark, sections=found
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"

@@ -63,7 +63,7 @@ def environment() -> Environment:
     )
 
 
-def html_page(view: View, figures: Mapping[str, str]) -> str:
+def html_page(view: View, figures: Mapping[str, str], found: Sequence[Section]) -> str:
     """A self-contained page: no script, nothing fetched.
 
     Parameters
@@ -72,6 +72,8 @@ def html_page(view: View, figures: Mapping[str, str]) -> str:
         The tables.
     figures
         Inline SVG by figure name.
+    found
+        The report's sections.
     """
     from markupsafe import Markup
 
@@ -82,7 +84,7 @@ def html_page(view: View, figures: Mapping[str, str]) -> str:
         .render(
             title=clean(view.study.title),
             mark=view.mark,
-            sections=sections(view, tuple(figures)),
+            sections=found,
             drawings=drawings,
             meta=view.meta,
         )

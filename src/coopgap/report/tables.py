@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.printed.trace import Traced
 from coopgap.report.words import clean
 from coopgap.vocabulary import EXAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["csv_text", "escape_cell", "write_csv", "write_workbook"]
+__all__ = ["csv_text", "escape_cell", "write_csv", "write_registry", "write_workbook"]
 
 _LONGEST = 32_767
 """Characters that a cell of a workbook holds."""
@@ -55,6 +56,31 @@ def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
         path.write_bytes(csv_text(frame).encode("utf-8"))
         paths.append(path)
     return paths
+
+
+def write_registry(traced: Iterable[Traced], folder: Path) -> Path:
+    """Write every printed number with the models it is used in, or why it is in none."""
+    import pandas as pd
+
+    records = [
+        {
+            "id": one.printed.id,
+            "source": one.printed.place,
+            "group": one.printed.group,
+            "item": one.printed.item,
+            "category": one.printed.category,
+            "stat": one.printed.stat,
+            "value": one.printed.value,
+            "base_n": one.printed.base,
+            "models": "; ".join(one.models),
+            "reason": one.reason,
+        }
+        for one in traced
+    ]
+    frame = pd.DataFrame(records).astype({"base_n": "Int64", "value": "float64"})
+    texts = frame.columns.difference(["base_n", "value"])
+    frame[texts] = frame[texts].astype("string")
+    return write_csv({"registry": frame}, folder)[0]
 
 
 def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path, *, mark: str = "") -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "count",
     "estimate_words",
     "interval_name",
+    "limits_words",
     "number",
     "p_value",
     "percent",
@@ -206,6 +207,12 @@ def spread(quantity: str, lower: float | None, upper: float | None) -> str:
     if high.endswith(_PERCENT_SIGN):
         low = low.removesuffix(_PERCENT_SIGN)
     return f"{low} to {high}"
+
+
+def limits_words(quantity: str, lower: float | None, upper: float | None) -> str:
+    """`37.0 to 43.1`, without a sign of percent and without room to break; empty for none."""
+    limits = spread(quantity, lower, upper).removesuffix(_PERCENT_SIGN)
+    return limits.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def estimate_words(

@@ -49,8 +49,10 @@ class View:
     ----------
     gaps
         Rows of the survey; the printed ones stand apart.
-    printed, printed_diagnostics
+    printed, printed_coefficients, printed_sensitivity, printed_diagnostics
         Rows re-analysed from a printed report.
+    printed_covariates
+        Items of it that say what its sample is made of.
     """
 
     study: Study
@@ -61,6 +63,9 @@ class View:
     balance: tuple[BalanceRow, ...]
     sensitivity: tuple[SensitivityRow, ...]
     diagnostics: tuple[DiagnosticRow, ...]
+    printed_coefficients: tuple[CoefficientRow, ...]
+    printed_covariates: frozenset[str]
+    printed_sensitivity: tuple[SensitivityRow, ...]
     printed_diagnostics: tuple[DiagnosticRow, ...]
 
     @cached_property
@@ -186,9 +191,18 @@ def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[st
         meta=meta,
         gaps=tuple(row for row in rows["gaps"] if row.source != PRINTED),
         printed=tuple(row for row in rows["gaps"] if row.source == PRINTED),
-        coefficients=tuple(rows["coefficients"]),
-        balance=tuple(row for row in rows["balance"] if row.group == "all"),
-        sensitivity=tuple(_declared_first(rows["sensitivity"], study)),
+        coefficients=tuple(row for row in rows["coefficients"] if row.source != PRINTED),
+        balance=tuple(
+            row for row in rows["balance"] if row.group == "all" and row.source != PRINTED
+        ),
+        sensitivity=tuple(
+            row for row in _declared_first(rows["sensitivity"], study) if row.source != PRINTED
+        ),
+        printed_coefficients=tuple(row for row in rows["coefficients"] if row.source == PRINTED),
+        printed_covariates=frozenset(
+            row.covariate for row in rows["balance"] if row.source == PRINTED
+        ),
+        printed_sensitivity=tuple(row for row in rows["sensitivity"] if row.source == PRINTED),
         diagnostics=tuple(row for row in rows["diagnostics"] if row.source != PRINTED),
         printed_diagnostics=tuple(row for row in rows["diagnostics"] if row.source == PRINTED),
     )

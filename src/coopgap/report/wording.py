@@ -7,11 +7,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Final, NamedTuple
 
-from coopgap.printed.registry import load_registry
+from coopgap.printed.registry import Registry, load_registry
 from coopgap.report.document import Section
 from coopgap.study.spec import Study
 
-__all__ = ["Found", "causal_language", "own_words", "said_in", "wording_words"]
+__all__ = [
+    "Found",
+    "causal_language",
+    "own_words",
+    "quoted_words",
+    "registry_words",
+    "said_in",
+    "wording_words",
+]
 
 _WORDS: Final = re.compile(
     r"""\b(?:
@@ -72,6 +80,15 @@ def own_words(study: Study) -> frozenset[str]:
     texts = set(_texts(study))
     if study.printed is not None:
         texts |= set(_texts(load_registry(study.printed).rows))
+    return _causal(texts)
+
+
+def registry_words(registry: Registry) -> frozenset[str]:
+    """Texts of a printed report that hold words of cause."""
+    return _causal(_texts(registry.rows))
+
+
+def _causal(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(text for text in texts if next(causal_language(text), None))
 
 
@@ -83,13 +100,27 @@ def said_in(sections: Iterable[Section]) -> Iterator[str]:
 
 def wording_words(study: Study, sections: Iterable[Section]) -> str:
     """What the rule finds in a report, in one line."""
-    quoted = own_words(study)
+    return quoted_words(own_words(study), sections, "the study")
+
+
+def quoted_words(quoted: Collection[str], sections: Iterable[Section], whose: str) -> str:
+    """What the rule finds beside quotations, in one line.
+
+    Parameters
+    ----------
+    quoted
+        Texts of somebody else that hold words of cause.
+    sections
+        The report.
+    whose
+        Whose texts they are.
+    """
     found = [one for text in said_in(sections) for one in causal_language(text, quoted)]
     if found:
         places = "; ".join(f"“{one.around.strip()}”" for one in found[:5])
         return f"words of cause stand here that no gap carries: {places}"
     if quoted:
-        return f"words of cause stand only in quotations: {len(quoted)} texts of the study"
+        return f"words of cause stand only in quotations: {len(quoted)} texts of {whose}"
     return "no words of cause"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.errors import OutputError
+from coopgap.report.shape import RUN, Shape
 from coopgap.report.tables import write_csv, write_workbook
 from coopgap.report.view import View, make_view
 from coopgap.study.spec import Study
@@ -26,6 +27,7 @@ def write_report(
     meta: Mapping[str, Any],
     folder: Path,
     formats: Collection[str],
+    shape: Shape = RUN,
 ) -> list[Path]:
     """Write tables, figures, report and run.json.
 
@@ -41,6 +43,8 @@ def write_report(
         An existing folder.
     formats
         Any of csv, html, md, xlsx, tex, docx; csv is always written.
+    shape
+        What the report is made of; that of a run unless given.
 
     Returns
     -------
@@ -61,9 +65,9 @@ def write_report(
         write_workbook(frames, folder / "tables.xlsx", mark=view.mark)
         written.append(folder / "tables.xlsx")
     if {"html", "md"} & set(formats):
-        written += _write_pages(view, folder, formats)
+        written += _write_pages(view, folder, formats, shape)
     if {"tex", "docx"} & set(formats):
-        written += _write_documents(view, folder, formats)
+        written += _write_documents(view, folder, formats, shape)
     return written
 
 
@@ -74,10 +78,9 @@ def _write_meta(meta: Mapping[str, Any], folder: Path) -> Path:
     return path
 
 
-def _write_pages(view: View, folder: Path, formats: Collection[str]) -> list[Path]:
+def _write_pages(view: View, folder: Path, formats: Collection[str], shape: Shape) -> list[Path]:
     """Figures, and the pages that show them."""
     from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
-    from coopgap.report.figures.draw import drawings
     from coopgap.report.markdown import markdown_page
     from coopgap.report.page import html_page
 
@@ -86,26 +89,30 @@ def _write_pages(view: View, folder: Path, formats: Collection[str]) -> list[Pat
     figures.mkdir(exist_ok=True)
     inline: dict[str, str] = {}
     with drawing_style():
-        for drawing in drawings(view):
+        for drawing in shape.drawings(view):
             path = figures / f"{drawing.name}.png"
             save_png(drawing, path)
             written.append(path)
             inline[drawing.name] = svg_text(drawing) if "html" in formats else ""
+    found = shape.sections(view, tuple(inline))
     if "html" in formats:
-        written.append(_write(folder / "report.html", html_page(view, inline)))
+        written.append(_write(folder / "report.html", html_page(view, inline, found)))
     if "md" in formats:
-        written.append(_write(folder / "report.md", markdown_page(view, tuple(inline))))
+        written.append(_write(folder / "report.md", markdown_page(view, found)))
     return written
 
 
-def _write_documents(view: View, folder: Path, formats: Collection[str]) -> list[Path]:
+def _write_documents(
+    view: View, folder: Path, formats: Collection[str], shape: Shape
+) -> list[Path]:
     from coopgap.report.documents import latex_tables, write_word
 
     written = []
+    tables = shape.tables(view)
     if "tex" in formats:
-        written.append(_write(folder / "tables.tex", latex_tables(view)))
+        written.append(_write(folder / "tables.tex", latex_tables(view, tables)))
     if "docx" in formats:
-        write_word(view, folder / "tables.docx")
+        write_word(view, tables, folder / "tables.docx")
         written.append(folder / "tables.docx")
     return written
 

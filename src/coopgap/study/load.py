@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from coopgap.errors import StudyError
+from coopgap.printed.reading import read_registry
+from coopgap.printed.registry import SHIPPED
 from coopgap.study.benchmarks import read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
@@ -41,7 +43,6 @@ _KEYS = (
     "variables",
     "benchmark",
 )
-_PRINTED = ("peru",)
 
 
 def _shelves() -> tuple[Path, ...]:
@@ -87,9 +88,13 @@ def load_study(study: str | Path) -> Study:
     outcomes = tuple(dict.fromkeys(model.outcome for model in models))
     _check_roles(section, variables, outcomes)
     design = read_design(section, variables)
+    printed = _printed(section, folder)
+    if isinstance(printed, Path):
+        contents[printed.name] = _read(printed)
+        read_registry(printed.name, contents[printed.name])
     named = section.table("design").get("population")
     if named is not None:
-        path = _population_file(section, folder, named)
+        path = _named_file(section, folder, "design.population", named)
         contents[path.name] = _read(path)
         declared = read_population(path, contents[path.name], variables)
         design = replace(design, population=declared)
@@ -109,7 +114,7 @@ def load_study(study: str | Path) -> Study:
         headline=_headline(section, models),
         folder=folder,
         sha256=_digest(contents),
-        printed=section.choice("printed", _PRINTED) if section.has("printed") else None,
+        printed=printed,
         smallest_gap=section.share("smallest_gap", 0.05),
         phone=read_phone(section, outcomes),
         benchmarks=read_benchmarks(section, variables, outcomes, design.region),
@@ -163,13 +168,24 @@ def _digest(contents: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _population_file(section: Section, folder: Path, named: object) -> Path:
-    """The declared population's file, which stands in the study folder and is hashed with it."""
+def _named_file(section: Section, folder: Path, key: str, named: object) -> Path:
+    """A CSV file that stands in the study folder and is hashed with it."""
     if not isinstance(named, str) or Path(named).name != named or not named.endswith(".csv"):
         raise section.refuse(
-            "design.population", "is no name of a CSV file", "allowed: FILE.csv in the study folder"
+            key, "is no name of a CSV file", "allowed: FILE.csv in the study folder"
         )
     return folder / named
+
+
+def _printed(section: Section, folder: Path) -> str | Path | None:
+    """The name of a shipped registry, or a registry file in the study folder."""
+    named = section.optional_text("printed")
+    if named is None or named in SHIPPED:
+        return named
+    if not named.endswith(".csv"):
+        allowed = f"{', '.join(SHIPPED)}, or FILE.csv in the study folder"
+        raise section.refuse("printed", f'is "{named}"', f"allowed: {allowed}")
+    return _named_file(section, folder, "printed", named)
 
 
 def _survey(section: Section, folder: Path) -> str | Path | None:

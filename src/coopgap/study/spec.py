@@ -310,7 +310,8 @@ class Study:
 
     `headline` names for each outcome the stem of the model file declared before fitting, the
     study's first headline first. `survey` is "example", a
-    path, or None where only `--data` can say. `sha256` covers study.toml and every model file.
+    path, or None where only `--data` can say. `printed` is a shipped registry's name or a file of
+    the folder. `sha256` covers study.toml, every model file and the files they name.
     """
 
     name: str
@@ -323,7 +324,7 @@ class Study:
     headline: Mapping[str, str]
     folder: Path
     sha256: str
-    printed: str | None = None
+    printed: str | Path | None = None
     smallest_gap: float = 0.05
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()

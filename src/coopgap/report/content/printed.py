@@ -2,59 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from coopgap.estimate import DiagnosticRow, GapRow
+from coopgap.estimate import DiagnosticRow
 from coopgap.report.content.printed_items import (
-    Item,
-    comparator_of,
-    estimate_text,
-    found_at,
-    gap_texts,
-    grouped,
-    interval_text,
+    Entry,
+    by_level,
+    compared_with,
+    entries,
     item_label,
     item_name,
-    limits_text,
-    own_levels,
+    partial,
     share_text,
 )
+from coopgap.report.content.printed_tables import (
+    MARK,
+    capital,
+    gap_table,
+    level_blocks,
+)
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
-from coopgap.report.values import (
-    DASH,
-    count,
-    estimate_words,
-    interval_name,
-    number,
-    percent,
-    quantity_words,
-)
+from coopgap.report.values import number, spread
 from coopgap.report.view import View
-from coopgap.report.words import (
-    category_words,
-    clean,
-    comparator_words,
-    group_words,
-    once,
-    readable,
-)
-from coopgap.vocabulary import Quantity
+from coopgap.report.words import clean, readable
+from coopgap.vocabulary import Comparator, Quantity
 
-__all__ = ["printed_section"]
+__all__ = [
+    "INTRODUCTION",
+    "asked",
+    "bounds_table",
+    "contradiction_blocks",
+    "design_blocks",
+    "printed_section",
+    "two_group",
+]
 
-_MARK = "printed numbers"
-_RATIOS = (Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO)
-
-_INTRODUCTION = (
+INTRODUCTION = (
     "These are the numbers the published report prints, with the uncertainty that its sample sizes "
     "imply. Nothing here comes from a survey file. Intervals treat people as drawn independently, "
     "so they are narrower than the truth where answers cluster in zones. Rounding bounds say how "
     "far a gap could move if every printed share were exact before it was rounded. A quota sample "
     "has no formal margin of error: the intervals rest on a model. Every gap is an association."
 )
-_NATIONAL = (
-    "The national average holds members too, and people of all regions in another mix than the "
-    "members': it is not a group of non-members. Intervals take it as exact."
+_MORE = (
+    "The command coopgap printed writes the rest: ratios, every other printed figure with its "
+    "intervals, each gap under design effects, what the telephone interviews could confirm, and "
+    "where each printed number went."
 )
 
 
@@ -62,18 +55,17 @@ def printed_section(view: View) -> Section | None:
     """Printed gaps with intervals and rounding bounds; None where nothing printed was read."""
     if not view.printed and not view.printed_diagnostics:
         return None
-    items, rest = grouped(view.printed)
-    two = {key: item for key, item in items.items() if not own_levels(item)}
-    blocks: list[Block] = [Paragraph(text=_INTRODUCTION)]
-    if two:
-        blocks += [_gap_table(view, two)]
-    for key, item in items.items():
-        blocks += _classes(view, key, item) if own_levels(item) else []
-    if two:
-        blocks += _ratio_table(view, two)
-    blocks += [_rest_table(view, rest)] if rest else []
-    blocks += _implied(view.printed_diagnostics)
-    blocks += _contradictions(view.printed_diagnostics)
+    found = entries(view.printed)
+    flat = two_group(view, found)
+    blocks: list[Block] = [Paragraph(text=INTRODUCTION)]
+    if flat:
+        blocks.append(gap_table(view, flat, _caption(flat)))
+    for mine in by_level(view, asked(view, found)).values():
+        blocks += level_blocks(view, mine)
+    blocks += bounds_table(view, first_only=True)
+    blocks += design_blocks([row for row in view.printed_diagnostics if _opens(row)])
+    blocks += contradiction_blocks(view.printed_diagnostics)
+    blocks.append(Paragraph(text=_MORE, brief=False))
     return Section(
         title="What the printed report holds",
         anchor="printed",
@@ -82,187 +74,113 @@ def printed_section(view: View) -> Section | None:
     )
 
 
-def _gap_table(view: View, items: Mapping[tuple[str, str], Item]) -> Table:
-    comparators = list(dict.fromkeys(comparator_of(item) for item in items.values()))
-    several = len(comparators) > 1
-    first = next(iter(items.values()))
-    lines = []
-    for key, item in items.items():
-        gap = found_at(item, Quantity.RISK_DIFFERENCE)
-        lines.append(
-            (
-                item_label(view, key),
-                *((comparator_words(comparator_of(item)),) if several else ()),
-                share_text(found_at(item, Quantity.SHARE, own=True)),
-                share_text(found_at(item, Quantity.SHARE)),
-                *gap_texts(item),
-                count(gap.n_member if gap else None),
-                count(gap.n_comparison if gap else None),
-            )
-        )
-    against = "" if several else f": members against {comparator_words(comparators[0])}"
-    return Table(
-        caption=f"Printed gaps{against}",
-        header=(
-            "Item",
-            *(("Compared with",) if several else ()),
-            "Members",
-            "Others",
-            "Gap, points",
-            interval_text(first),
-            "Rounding bounds",
-            "Members asked",
-            "Others asked",
-        ),
-        rows=tuple(lines),
-        leading=2 if several else 1,
-        mark=_MARK,
-    )
+def _opens(row: DiagnosticRow) -> bool:
+    """Whether the opening section holds it; the printed report has all."""
+    return row.diagnostic.endswith(("_smd", ", Brant"))
 
 
-def _classes(view: View, key: tuple[str, str], item: Item) -> list[Block]:
-    """Level by level, then threshold by threshold."""
-    levels = view.levels(key[1])
-    other = comparator_words(comparator_of(item))
-    national = comparator_of(item) == "national"
-    by_level = Table(
-        caption=f"{item_label(view, key)}: members against the {other}",
-        header=(
-            "Level",
-            "Members",
-            other.capitalize(),
-            "Gap, points",
-            interval_text(item),
-            "Rounding bounds",
-        ),
-        rows=tuple(
-            (
-                category_words(level, levels),
-                share_text(found_at(item, Quantity.SHARE, level, own=True)),
-                share_text(found_at(item, Quantity.SHARE, level)),
-                *gap_texts(item, level),
-            )
-            for level in own_levels(item)
-        ),
-        notes=(_NATIONAL,) if national else (),
-        mark=_MARK,
-    )
-    blocks: list[Block] = [by_level, *_thresholds(view, key, item)]
-    stands = found_at(item, Quantity.SUPERIORITY)
-    if stands is not None and stands.estimate is not None:
-        text = (
-            "A member drawn at random stands higher than a person drawn from the "
-            f"{other} with probability {percent(stands.estimate)} ({interval_text(item)} "
-            f"{limits_text(stands)}), ties counted as half; {percent(0.5)} would be no gap."
-        )
-        blocks.append(Paragraph(text=text))
-    return blocks
+def asked(view: View, found: Sequence[Entry]) -> list[Entry]:
+    """Entries about what was asked, not about the sample."""
+    return [entry for entry in found if entry.name not in view.printed_covariates]
 
 
-def _thresholds(view: View, key: tuple[str, str], item: Item) -> list[Block]:
-    thresholds = [
-        k[3]
-        for k in item
-        if k[0] == Quantity.RISK_DIFFERENCE and not k[1] and k[3].startswith(">=")
+def two_group(view: View, found: Sequence[Entry]) -> list[Entry]:
+    """Comparisons of all members with non-members in one share, not over ordered levels."""
+    levels = set(by_level(view, found))
+    return [
+        entry
+        for entry in asked(view, found)
+        if entry.gap is not None
+        and entry.group == "all"
+        and entry.comparator == Comparator.COMPARISON
+        and (entry.name, entry.comparator) not in levels
     ]
-    if not thresholds:
-        return []
-    shown = [name for name in _RATIOS if any(k[0] == name and not k[1] for k in item)]
-    table = Table(
-        caption=f"{item_label(view, key)}: gap at each threshold",
-        header=("At", "Gap, points", *(_capital(quantity_words(name)) for name in shown)),
-        rows=tuple(
-            (
-                category_words(at, view.levels(key[1])),
-                estimate_text(found_at(item, Quantity.RISK_DIFFERENCE, at)),
-                *(estimate_text(found_at(item, name, at)) for name in shown),
-            )
-            for at in thresholds
-        ),
-        notes=(f"In brackets: {interval_text(item)}.",),
-        mark=_MARK,
-    )
-    return [table]
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _caption(found: Sequence[Entry]) -> str:
+    return f"Printed gaps: members against {compared_with(found[0].comparator)}"
 
 
-def _ratio_table(view: View, items: Mapping[tuple[str, str], Item]) -> list[Block]:
-    shown = [
-        name for name in _RATIOS if any(found_at(item, name) is not None for item in items.values())
-    ]
-    if not shown:
-        return []
-    first = next(iter(items.values()))
-    heads = [head for name in shown for head in (_capital(quantity_words(name)), "Rounding bounds")]
-    lines = [
-        (
-            item_label(view, key),
-            *(
-                cell
-                for name in shown
-                for cell in (
-                    estimate_text(found_at(item, name)),
-                    limits_text(found_at(item, name, rounding=True)),
-                )
-            ),
-        )
-        for key, item in items.items()
-    ]
-    table = Table(
-        caption="The same gaps as ratios",
-        header=("Item", *heads),
-        rows=tuple(lines),
-        notes=(f"In brackets: {interval_text(first)}.",),
-        mark=_MARK,
-        brief=False,
-    )
-    return [table]
+def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
+    """What standardising to the members' covariates could do to each gap, by one at a time.
 
-
-def _rest_table(view: View, rows: Sequence[GapRow]) -> Table:
-    lines = [
-        (
-            item_label(view, (item_name(row.model), row.outcome)),
-            comparator_words(row.comparator),
-            group_words(row.group),
-            quantity_words(row.quantity),
-            category_words(row.category, view.levels(row.outcome)) or DASH,
-            estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status),
-            interval_name(row.interval_prob, row.interval_kind) if row.interval_kind else DASH,
-        )
-        for row in rows
-    ]
-    return Table(
-        caption="What else was computed from the printed numbers",
-        header=("Item", "Compared with", "Who", "What", "At", "Estimate and limits", "Limits are"),
-        rows=once(lines),
-        leading=5,
-        trailing=1,
-        mark=_MARK,
-        brief=False,
-    )
-
-
-def _implied(rows: Sequence[DiagnosticRow]) -> list[Block]:
-    """What the printed margins alone imply: one line a note, lower and upper ends together."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if not row.diagnostic.startswith("contradiction"):
-            note = clean(row.note) or readable(row.diagnostic)
-            found.setdefault(note, []).append(_printed_value(row))
+    Parameters
+    ----------
+    view
+        The tables.
+    first_only
+        Only items of one share each, without those of programmes.
+    """
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in view.printed:
+        if not partial(row) or (first_only and row.category):
+            continue
+        item, mark, covariate = item_name(row.model).rpartition("_by_")
+        if mark:
+            key = (item, row.outcome, row.category)
+            limits = spread(row.quantity, row.lower, row.upper)
+            found.setdefault(key, {})[f"{covariate} {row.quantity}"] = limits
     if not found:
         return []
-    items = tuple((f"{' to '.join(values)}.", note) for note, values in found.items())
+    names = list(dict.fromkeys(one.partition(" ")[0] for cells in found.values() for one in cells))
+    shares = {
+        (entry.name, entry.category): (share_text(entry.own), share_text(entry.other))
+        for entry in entries(view.printed)
+        if entry.comparator == Comparator.COMPARISON
+    }
+    lines = []
+    for (item, outcome, category), cells in found.items():
+        label = item_label(view, item, outcome)
+        lines.append(
+            (
+                f"{label}: {clean(category)}" if category else label,
+                *shares.get((item, category), ("", "")),
+                *(
+                    cells.get(f"{name} {quantity}", "")
+                    for name in names
+                    for quantity in (Quantity.SHARE, Quantity.RISK_DIFFERENCE)
+                ),
+            )
+        )
+    heads = [
+        head
+        for name in names
+        for head in (
+            f"Others, by the members' {readable(name)}",
+            f"Gap, points, by {readable(name)}",
+        )
+    ]
+    table = Table(
+        caption="What standardising to the members could do to each gap",
+        header=("Item", "Members", "Others", *heads),
+        rows=tuple(lines),
+        notes=(
+            "Sharp bounds from the printed margins alone, one variable at a time: the least and "
+            "the most that the share of the others could be if they had the members' mix. No "
+            "point between is likelier than another.",
+        ),
+        mark=MARK,
+    )
+    return [table]
+
+
+def design_blocks(rows: Sequence[DiagnosticRow]) -> list[Block]:
+    """How alike the two samples are, a line a note."""
+    items = tuple(
+        (f"{_value(row)}.", clean(row.note) or readable(row.diagnostic))
+        for row in rows
+        if not row.diagnostic.startswith(("contradiction", "number "))
+    )
+    if not items:
+        return []
     return [Paragraph(text="What the printed margins alone imply:"), Items(items=items)]
 
 
-def _printed_value(row: DiagnosticRow) -> str:
+def _value(row: DiagnosticRow) -> str:
     name = row.diagnostic
-    if name.endswith(("_lower", "_upper")):
-        return percent(row.value)
+    if name.startswith("proportional_odds"):
+        small = row.value is not None and row.value < 0.001
+        return "p below 0.001" if small else f"p {number(row.value, 3)}"
     if name.endswith("_smd"):
         bar = "" if row.bar is None else f" (bar {number(row.bar, 1)})"
         return number(row.value, 2) + bar
@@ -270,11 +188,12 @@ def _printed_value(row: DiagnosticRow) -> str:
     return number(row.value, 0 if whole else 1)
 
 
-def _contradictions(rows: Sequence[DiagnosticRow]) -> list[Block]:
+def contradiction_blocks(rows: Sequence[DiagnosticRow]) -> list[Block]:
+    """Where the printed numbers do not agree."""
     notes = [clean(row.note) for row in rows if row.diagnostic.startswith("contradiction")]
     if not notes:
         return []
     return [
         Paragraph(text="Where the printed numbers do not agree with one another:"),
-        Items(items=tuple(("", f"{_capital(note).rstrip('.')}.") for note in notes)),
+        Items(items=tuple(("", f"{capital(note).rstrip('.')}.") for note in notes)),
     ]

@@ -1,35 +1,74 @@
-"""One printed item: its rows, found by what they hold, and their parts as text."""
+"""Printed comparisons, put together from their rows, and their parts as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from coopgap.estimate import GapRow
 from coopgap.report.values import DASH, estimate_words, interval_name, percent, points, spread
 from coopgap.report.view import View
-from coopgap.report.words import readable
-from coopgap.vocabulary import Quantity
+from coopgap.report.words import category_words, clean, comparator_words, readable
+from coopgap.vocabulary import IntervalKind, Quantity
 
 __all__ = [
-    "Item",
-    "comparator_of",
+    "Entry",
+    "by_level",
+    "compared_with",
+    "entries",
+    "entry_label",
     "estimate_text",
-    "found_at",
-    "gap_texts",
-    "grouped",
     "interval_text",
     "item_label",
     "item_name",
     "limits_text",
-    "own_levels",
+    "partial",
     "share_text",
+    "short_label",
+    "who",
 ]
 
 _PREFIX, _ROUNDING = "printed_", "_rounding"
+_RATIOS = (Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_RATIO)
 
-type Key = tuple[str, bool, str, str]
-"""Quantity, whether rounding alone, comparator, category."""
-type Item = Mapping[Key, GapRow]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One share of members, one of somebody else, or both with what compares them.
+
+    Attributes
+    ----------
+    own, other
+        Rows of the two shares; None where there is none.
+    rows, bounds
+        By quantity: with sampling error, and what rounding alone leaves.
+    """
+
+    name: str
+    outcome: str
+    comparator: str
+    group: str
+    category: str
+    own: GapRow | None
+    other: GapRow | None
+    rows: Mapping[str, GapRow]
+    bounds: Mapping[str, GapRow]
+
+    @property
+    def gap(self) -> GapRow | None:
+        """The difference."""
+        return self.rows.get(Quantity.RISK_DIFFERENCE)
+
+    @property
+    def odds(self) -> str:
+        """Which odds ratio the entry has."""
+        cumulative = Quantity.CUMULATIVE_ODDS_RATIO
+        return cumulative if cumulative in self.rows else Quantity.ODDS_RATIO
+
+    @property
+    def is_threshold(self) -> bool:
+        """Whether it is a cumulative share of ordered categories."""
+        return self.category.startswith(">=")
 
 
 def item_name(model: str) -> str:
@@ -37,48 +76,64 @@ def item_name(model: str) -> str:
     return model.removeprefix(_PREFIX).removesuffix(_ROUNDING)
 
 
-def grouped(
-    rows: Sequence[GapRow],
-) -> tuple[dict[tuple[str, str], dict[Key, GapRow]], list[GapRow]]:
-    """Rows by item and outcome; items without a difference are given back as they are."""
-    found: dict[tuple[str, str], dict[Key, GapRow]] = {}
-    rest: list[GapRow] = []
+def partial(row: GapRow) -> bool:
+    """Whether a row is a range that margins leave, not an estimate."""
+    return row.interval_kind == IntervalKind.BOUNDS and not row.model.endswith(_ROUNDING)
+
+
+def entries(rows: Iterable[GapRow]) -> list[Entry]:
+    """Comparisons and shares that stand alone, in the order of their rows."""
+    shares: dict[tuple[str, str, str, str], GapRow] = {}
+    found: dict[tuple[str, str, str, str], dict[tuple[str, bool], GapRow]] = {}
     for row in rows:
-        item = found.setdefault((item_name(row.model), row.outcome), {})
+        if partial(row) or row.quantity == Quantity.SUPERIORITY:
+            continue
+        key = (item_name(row.model), row.group, row.category, row.comparator)
         rounding = row.model.endswith(_ROUNDING)
-        key = (row.quantity, rounding, row.comparator, row.category)
-        if row.group != "all" or key in item:
-            rest.append(row)
-        else:
-            item[key] = row
-    for name, item in list(found.items()):
-        if not any(key[0] == Quantity.RISK_DIFFERENCE and not key[1] for key in item):
-            rest += found.pop(name).values()
-    return found, rest
+        if row.quantity == Quantity.SHARE and not rounding:
+            shares[key] = row
+        found.setdefault(key, {})[row.quantity, rounding] = row
+    paired = {key for key, mine in found.items() if (Quantity.RISK_DIFFERENCE, False) in mine}
+    used = paired | {(*key[:3], "") for key in paired}
+    alone = [key for key in shares if key not in used]
+    return [_entry(key, found[key], shares) for key in found if key in paired or key in set(alone)]
 
 
-def own_levels(item: Item) -> list[str]:
-    """Levels with a difference of their own; none for an item of two answers."""
-    return [
-        category
-        for quantity, rounding, _, category in item
-        if quantity == Quantity.RISK_DIFFERENCE
-        and not rounding
-        and category
-        and not category.startswith(">=")
-    ]
+def _entry(
+    key: tuple[str, str, str, str],
+    mine: Mapping[tuple[str, bool], GapRow],
+    shares: Mapping[tuple[str, str, str, str], GapRow],
+) -> Entry:
+    name, group, category, comparator = key
+    return Entry(
+        name=name,
+        outcome=next(iter(mine.values())).outcome,
+        comparator=comparator,
+        group=group,
+        category=category,
+        own=shares.get((name, group, category, "")),
+        other=shares.get(key) if comparator else None,
+        rows={quantity: row for (quantity, rounding), row in mine.items() if not rounding},
+        bounds={quantity: row for (quantity, rounding), row in mine.items() if rounding},
+    )
 
 
-def comparator_of(item: Item) -> str:
-    """Whom the item compares members with."""
-    return next(key[2] for key in item if key[0] == Quantity.RISK_DIFFERENCE)
-
-
-def found_at(
-    item: Item, quantity: str, category: str = "", *, rounding: bool = False, own: bool = False
-) -> GapRow | None:
-    """One row of the item; `own` is the members' own share."""
-    return item.get((quantity, rounding, "" if own else comparator_of(item), category))
+def by_level(view: View, found: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
+    """Comparisons of everybody over several levels, by item and comparator, highest level last."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in found:
+        if entry.gap is not None and entry.group == "all":
+            groups.setdefault((entry.name, entry.comparator), []).append(entry)
+    kept = {}
+    for key, mine in groups.items():
+        declared = [*view.levels(mine[0].outcome)]
+        cut = [one.category.removeprefix(">=") for one in mine if one.is_threshold]
+        levels = [one for one in mine if one.category in declared or one.category in cut]
+        lowest = [one for one in mine if not one.is_threshold and " or " not in one.category]
+        if len(levels) > 1:
+            whole = [one for one in mine if one.is_threshold or one in levels or one in lowest]
+            kept[key] = whole
+    return kept
 
 
 def share_text(row: GapRow | None) -> str:
@@ -98,26 +153,53 @@ def limits_text(row: GapRow | None) -> str:
     return DASH if row is None else spread(row.quantity, row.lower, row.upper) or DASH
 
 
-def gap_texts(item: Item, category: str = "") -> tuple[str, str, str]:
+def gap_cells(entry: Entry) -> tuple[str, str, str]:
     """The gap, its interval and its rounding bounds."""
-    row = found_at(item, Quantity.RISK_DIFFERENCE, category)
-    bounds = found_at(item, Quantity.RISK_DIFFERENCE, category, rounding=True)
+    row = entry.gap
     size = DASH if row is None else points(row.estimate, signed=True)
-    return size, limits_text(row), limits_text(bounds)
+    return size, limits_text(row), limits_text(entry.bounds.get(Quantity.RISK_DIFFERENCE))
 
 
-def interval_text(item: Item) -> str:
-    """What the limits of the item are."""
-    rows = [row for key, row in item.items() if not key[1] and row.interval_kind]
-    return interval_name(rows[0].interval_prob, rows[0].interval_kind) if rows else "interval"
+def interval_text(found: Iterable[Entry]) -> str:
+    """What the limits of some entries are."""
+    rows = [row for entry in found for row in entry.rows.values() if row.interval_kind]
+    return interval_name(rows[0].interval_prob, rows[0].interval_kind) if rows else "Interval"
 
 
-def item_label(view: View, key: tuple[str, str]) -> str:
+def ratios(found: Iterable[Entry]) -> list[str]:
+    """The ratios that some entries have."""
+    return [name for name in _RATIOS if any(name in entry.rows for entry in found)]
+
+
+def compared_with(comparator: str) -> str:
+    """Who members are compared with in a printed report."""
+    return "non-members" if comparator == "comparison" else clean(comparator_words(comparator))
+
+
+def who(group: str) -> str:
+    """Which members."""
+    return "all members" if group == "all" else f"{clean(group.removeprefix('members='))} members"
+
+
+def item_label(view: View, name: str, outcome: str) -> str:
     """The outcome's label, with the item where that says more."""
-    name, outcome = key
     label, item = view.label(outcome), readable(name)
     plain = {readable(outcome), label}
     text = label if item in plain or item.startswith(readable(outcome)) else f"{label} ({item})"
     if item.startswith(readable(outcome)) and item not in plain:
-        text = f"{label}, {item.removeprefix(readable(outcome)).strip()}"
+        text = f"{label} ({item.removeprefix(readable(outcome)).strip()})"
     return text[:1].upper() + text[1:]
+
+
+def entry_label(view: View, entry: Entry) -> str:
+    """The item and the category, if it has one."""
+    label = item_label(view, entry.name, entry.outcome)
+    category = category_words(entry.category, view.levels(entry.outcome) if entry.category else ())
+    return f"{label}: {category}" if category else label
+
+
+def short_label(entry: Entry) -> str:
+    """The item's short name and the category, for figures."""
+    label = readable(entry.name)
+    label = label[:1].upper() + label[1:]
+    return f"{label}: {category_words(entry.category, ())}" if entry.category else label

@@ -8,17 +8,21 @@ import zlib
 __all__ = [
     "PHONE",
     "PHONE_BORROWED",
+    "PRINTED_GAPS",
     "balance_name",
     "confounder_name",
     "forest_name",
     "multiverse_name",
+    "place_name",
     "predictive_name",
     "region_name",
     "shares_name",
+    "surface_name",
 ]
 
 PHONE = "phone_check"
 PHONE_BORROWED = "phone_borrowed"
+PRINTED_GAPS = "printed_gaps"
 
 
 def _slug(text: str) -> str:
@@ -62,3 +66,13 @@ def balance_name(model: str) -> str:
 def confounder_name(model: str) -> str:
     """Gap left by confounders of every strength."""
     return f"confounder_{_slug(model)}"
+
+
+def place_name(place: str) -> str:
+    """A figure of a printed report, drawn again."""
+    return f"printed_{_slug(place.lower().replace(' ', '_'))}"
+
+
+def surface_name(item: str, covariate: str) -> str:
+    """A printed gap over what the ends of a covariate may answer."""
+    return f"surface_{_slug(item)}_{_slug(covariate)}"

@@ -1,0 +1,225 @@
+"""Lines to be estimated: a share of members, one of somebody else, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from coopgap.printed.items import (
+    ALL,
+    Table,
+    comparator_of,
+    first_stage,
+    group_of,
+    is_distribution,
+    is_member,
+    is_second,
+    label_of,
+    slug_of,
+    stem_of,
+    tables,
+)
+from coopgap.printed.records import Line, Ordered, Share
+from coopgap.printed.registry import Printed, Registry
+from coopgap.printed.rounding import joint_range, share_range, two_stage_ranges
+from coopgap.vocabulary import Comparator
+
+__all__ = ["lines", "ordered"]
+
+
+def lines(registry: Registry) -> tuple[Line, ...]:
+    """Every line that the registry's numbers give, in its order."""
+    found: list[Line] = []
+    for table in tables(registry):
+        found += _table_lines(registry, table)
+    found += _set_beside(registry)
+    return tuple(found)
+
+
+def ordered(registry: Registry) -> tuple[Ordered, ...]:
+    """Every pair of distributions over ordered categories."""
+    return tuple(
+        Ordered(
+            slug=table.slug,
+            outcome=table.outcome,
+            label=table.label,
+            place=table.place,
+            role=table.role,
+            group=group_of(group),
+            comparator=comparator_of(other),
+            levels=table.categories,
+            member=tuple(_share(table, row) for row in table.of(group)),
+            other=tuple(_share(table, row) for row in table.of(other)),
+        )
+        for table in tables(registry)
+        if table.ordered
+        for group, other in _pairs(table)
+        if all(_whole(table, one) for one in (group, other))
+    )
+
+
+def _pairs(table: Table) -> Iterator[tuple[str, str]]:
+    for group in table.groups:
+        if is_member(group):
+            yield from ((group, other) for other in table.groups if not is_member(other))
+
+
+def _whole(table: Table, group: str) -> bool:
+    """Whether a group's shares are there for every category and share out a whole."""
+    rows = table.of(group)
+    return len(rows) == len(table.categories) and is_distribution(rows)
+
+
+def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
+    shares = {
+        key: share for group in table.groups for key, share in _group_shares(table, group).items()
+    }
+    whole = {group: _whole(table, group) for group in table.groups}
+    thresholds = [f">={one}" for one in table.categories[:0:-1]] if table.ordered else []
+    levels = table.categories[::-1] if table.ordered else table.categories
+    for category in (*thresholds, *levels):
+        threshold = category in thresholds
+        there = [
+            one
+            for one in table.groups
+            if (one, category) in shares and (whole[one] or not threshold)
+        ]
+        yield from _category_lines(table, category, there, shares, threshold=threshold)
+    if is_second(table.item):
+        yield from _staged(registry, table)
+
+
+def _category_lines(
+    table: Table,
+    category: str,
+    groups: Sequence[str],
+    shares: dict[tuple[str, str], Share],
+    *,
+    threshold: bool,
+) -> Iterator[Line]:
+    members = [one for one in groups if is_member(one)]
+    others = [one for one in groups if not is_member(one)]
+    base = Line(
+        slug=table.slug,
+        outcome=table.outcome,
+        label=table.label,
+        place=table.place,
+        category="" if table.single else category,
+        group=ALL,
+        comparator="",
+        member=None,
+        other=None,
+        threshold=threshold,
+        whole=not is_second(table.item),
+        role=table.role,
+    )
+    for group in members:
+        mine = replace(base, group=group_of(group), member=shares[group, category])
+        for other in others:
+            yield replace(mine, comparator=comparator_of(other), other=shares[other, category])
+        if not others:
+            yield mine
+    for other in () if members else others:
+        yield replace(base, comparator=comparator_of(other), other=shares[other, category])
+
+
+def _group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
+    """A group's shares by category, and by threshold where the categories are ordered.
+
+    Where they share out a whole, rounding is bounded jointly: they sum to one.
+    """
+    alone = {row.category: _share(table, row) for row in table.of(group)}
+    ranges = [one.range for one in alone.values()]
+    if not _whole(table, group) or None in ranges:
+        return {(group, name): share for name, share in alone.items()}
+    known = [one for one in ranges if one is not None]
+    names = list(alone)
+    found = {
+        (group, name): replace(alone[name], range=joint_range([place], known))
+        for place, name in enumerate(names)
+    }
+    for place in range(1, len(names)) if table.ordered else ():
+        parts = [alone[name] for name in names[place:]]
+        found[group, f">={names[place]}"] = _sum(
+            parts, joint_range(range(place, len(names)), known)
+        )
+    return found
+
+
+def _sum(parts: Sequence[Share], limits: tuple[float, float] | None) -> Share:
+    return replace(
+        parts[0],
+        value=sum(one.value for one in parts),
+        range=limits,
+        ids=tuple(one for part in parts for one in part.ids),
+    )
+
+
+def _share(table: Table, row: Printed) -> Share:
+    limits = None
+    if row.stat == "percent":
+        limits = share_range(row.exact, row.base, row.decimals)
+    return Share(
+        value=row.share,
+        n=row.base,
+        range=limits,
+        fixed=row.base is None and comparator_of(row.group) != Comparator.COMPARISON,
+        ids=(row.id, *table.same.get(row.id, ())),
+    )
+
+
+def _staged(registry: Registry, table: Table) -> Iterator[Line]:
+    """Shares of everybody who passed both stages, and joint rounding of the second."""
+    for category in table.categories:
+        both = {}
+        for group in table.groups:
+            row = table.cells.get((group, category))
+            first = None if row is None else first_stage(registry, row)
+            if row is None or first is None or first.base is None:
+                continue
+            found = two_stage_ranges(
+                first.exact, row.exact, first.base, (first.decimals, row.decimals)
+            )
+            both[group, category] = Share(
+                value=first.share * row.share,
+                n=first.base,
+                range=None if found is None else found[1],
+                fixed=False,
+                ids=(first.id, row.id),
+            )
+        everyone = replace(
+            table,
+            slug=f"{slug_of(stem_of(table.item))}_of_all",
+            outcome=f"{slug_of(stem_of(table.item))}_of_all",
+            label=f"{label_of(stem_of(table.item))}, of all asked",
+            item=stem_of(table.item),
+        )
+        there = [one for one in table.groups if (one, category) in both]
+        yield from _category_lines(everyone, category, there, both, threshold=False)
+
+
+def _set_beside(registry: Registry) -> Iterator[Line]:
+    """Numbers that the registry itself sets against another."""
+    by_id = {row.id: row for row in registry.rows}
+    made = [(table, row) for table in tables(registry) for row in table.cells.values()]
+    for row in registry.rows:
+        if not row.against:
+            continue
+        target = by_id[row.against]
+        table = next(
+            table for table, one in made if target.id in (one.id, *table.same.get(one.id, ()))
+        )
+        share = _share(table, row)
+        yield Line(
+            slug=table.slug,
+            outcome=table.outcome,
+            label=table.label,
+            place=row.place,
+            category="" if table.single else target.category,
+            group=group_of(target.group),
+            comparator=row.item,
+            member=_share(table, target),
+            other=replace(share, fixed=row.base is None),
+            whole=not is_second(target.item),
+            role=table.role,
+        )

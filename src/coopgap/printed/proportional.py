@@ -1,0 +1,157 @@
+"""One odds ratio for every cut of printed ordered categories, and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from coopgap.arrays import FloatArray
+from coopgap.errors import NotEstimable
+from coopgap.estimate import CoefficientRow, DiagnosticRow
+from coopgap.gap import wald
+from coopgap.printed.compare import PROB
+from coopgap.printed.records import Ordered
+from coopgap.printed.rounding import whole_people
+from coopgap.regression.cumulative import CumulativeFit
+from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.proportional import ProportionalityTest, brant, likelihood_ratio
+from coopgap.vocabulary import PRINTED, Family, IntervalKind, Scale
+
+__all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
+
+_LEVEL = 0.05
+_MEMBER = np.array([[1.0], [0.0]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleOf:
+    """Whole people behind a pair of printed distributions.
+
+    Attributes
+    ----------
+    counts
+        Shape (2, J): members, then the comparator, lowest level first.
+    note
+        What was taken for the comparator's people where none are printed.
+    """
+
+    counts: FloatArray
+    note: str
+
+
+def people_of(pair: Ordered, asked: int | None) -> PeopleOf | None:
+    """Nearest whole people; a comparator without a base counts as many as `asked`.
+
+    Parameters
+    ----------
+    pair
+        Members and a comparator.
+    asked
+        People of the comparison sample; None if not printed.
+
+    Returns
+    -------
+    PeopleOf, or None
+        None where nothing says how many people to take.
+    """
+    n_member, n_other = pair.member[0].n, pair.other[0].n
+    taken = n_other if n_other is not None else asked
+    if n_member is None or taken is None:
+        return None
+    member, other = pair.shares()
+    note = "Nearest whole people of the printed percentages."
+    if n_other is None:
+        note += f" No base is printed for the {pair.comparator} column: taken as {taken} people."
+    counts = np.array(
+        [whole_people(member.tolist(), n_member), whole_people(other.tolist(), taken)]
+    )
+    return PeopleOf(counts=counts, note=note)
+
+
+def coefficient_rows(pair: Ordered, people: PeopleOf) -> Iterator[CoefficientRow]:
+    """Membership's log odds ratio under proportional odds, and the thresholds.
+
+    Yields
+    ------
+    CoefficientRow
+        Nothing where the fit does not exist, and no threshold beside a level that nobody has;
+        `proportionality_rows` says why.
+    """
+    try:
+        fit = fit_ordinal(_MEMBER, people.counts)
+    except NotEstimable:
+        return
+    cuts = [f"{low}|{high}" for low, high in zip(pair.levels, pair.levels[1:], strict=False)]
+    terms = [("member", Scale.LOG_ODDS), *((cut, Scale.THRESHOLD) for cut in cuts)]
+    estimates = [float(fit.slopes[0]), *fit.thresholds.tolist()]
+    for place, ((term, scale), estimate) in enumerate(zip(terms, estimates, strict=True)):
+        std_error = float(np.sqrt(fit.cov[place, place]))
+        if not (np.isfinite(estimate) and std_error > 0):
+            continue
+        yield _coefficient(pair, term, scale, estimate, std_error, fit)
+
+
+def _coefficient(
+    pair: Ordered, term: str, scale: Scale, estimate: float, std_error: float, fit: CumulativeFit
+) -> CoefficientRow:
+    found = wald(estimate, std_error, df=np.inf, prob=PROB, null=0.0)
+    return CoefficientRow(
+        model=f"printed_{pair.slug}",
+        family=Family.PRINTED,
+        outcome=pair.outcome,
+        term=term,
+        scale=scale,
+        estimate=estimate,
+        std_error=std_error,
+        statistic=estimate / std_error,
+        p_value=float(2 * stats.norm.sf(abs(estimate) / std_error)),
+        lower=found.lower,
+        upper=found.upper,
+        interval_prob=PROB,
+        interval_kind=IntervalKind.CONFIDENCE,
+        std_error_kind="model",
+        n_obs=fit.n_obs,
+        source=PRINTED,
+    )
+
+
+def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[DiagnosticRow]:
+    """Whether one odds ratio holds at every cut: Brant's test and the likelihood ratio.
+
+    Yields
+    ------
+    DiagnosticRow
+        `value` is the p-value, `bar` the level it is held against.
+    """
+    where = f"{pair.outcome} against {pair.comparator}"
+    tests = {"Brant": brant, "likelihood ratio": likelihood_ratio}
+    for name, test in tests.items():
+        diagnostic = f"proportional_odds: {where}, {name}"
+        try:
+            if people is None:
+                raise NotEstimable("no base is printed, and no size of the comparison sample")
+            found = test(_MEMBER, people.counts, (0,))
+        except NotEstimable as error:
+            yield DiagnosticRow(
+                model=PRINTED, diagnostic=diagnostic, bar=_LEVEL, note=error.reason, source=PRINTED
+            )
+            continue
+        yield DiagnosticRow(
+            model=PRINTED,
+            diagnostic=diagnostic,
+            value=found.p_value,
+            bar=_LEVEL,
+            passed=found.p_value >= _LEVEL,
+            note=_note(pair, name, found, people.note),
+            source=PRINTED,
+        )
+
+
+def _note(pair: Ordered, name: str, test: ProportionalityTest, people: str) -> str:
+    return (
+        f"One odds ratio at every cut of {pair.label.lower()} against the {pair.comparator} "
+        f"column, {name}: chi-square {test.statistic:.1f} on {test.df} degrees of freedom. {people}"
+    )

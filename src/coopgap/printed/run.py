@@ -1,0 +1,107 @@
+"""A re-analysis of printed numbers as a command does it: find the registry, write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+from coopgap.errors import StudyError
+from coopgap.estimate import to_frame
+from coopgap.printed.registry import SHIPPED, Registry, load_registry
+from coopgap.printed.rows import PrintedResult
+from coopgap.study.load import load_study
+
+__all__ = ["find_registry", "save_printed"]
+
+_TITLES: Final = {
+    "peru": "What Difference Do Cooperatives Make? Peru: the printed numbers",
+    "kenya": "What Difference Do Cooperatives Make? Kenya: numbers printed elsewhere",
+    "philippines": "What Difference Do Cooperatives Make? Philippines: numbers printed elsewhere",
+    "poland": "What Difference Do Cooperatives Make? Poland: numbers printed elsewhere",
+}
+
+
+def find_registry(named: str) -> tuple[Registry, str]:
+    """The registry that a user names, and the title of its report.
+
+    Parameters
+    ----------
+    named
+        A shipped registry, a CSV file, or a study folder whose study.toml names one. A file or
+        folder of a shipped registry's name wins.
+
+    Raises
+    ------
+    StudyError
+        If there is none such, or what is there cannot be used.
+    """
+    path = Path(named)
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise StudyError(named, "cannot be read", error.strerror or "check it") from error
+    if is_file:
+        registry = load_registry(path)
+        return registry, f"{registry.name}: the printed numbers"
+    if is_folder:
+        study = load_study(path)
+        if study.printed is None:
+            raise StudyError(
+                f"{named}: printed", "is absent in study.toml", 'give printed = "FILE.csv"'
+            )
+        return load_registry(study.printed), f"{study.title}: the printed numbers"
+    if named in SHIPPED:
+        return load_registry(named), _TITLES[named]
+    raise StudyError(
+        named, "no such registry, file or folder", f"shipped registries: {', '.join(SHIPPED)}"
+    )
+
+
+def save_printed(
+    result: PrintedResult,
+    title: str,
+    target: Path,
+    formats: Collection[str],
+    seconds: Mapping[str, float],
+) -> list[Path]:
+    """Write tables, figures and report; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    result
+        What was found.
+    title
+        Of the report.
+    target
+        Made if absent. An existing folder is replaced only if it is empty or holds an earlier run.
+    formats
+        Any of `coopgap.result.FORMATS`; csv is always written.
+    seconds
+        Wall time of the stages before.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds something else, or cannot be written.
+    """
+    from coopgap.atomic import replace_folder
+    from coopgap.meta import printed_meta
+    from coopgap.report.printed_shape import printed_shape, printed_study
+    from coopgap.report.tables import write_registry
+    from coopgap.report.write import write_report
+
+    names = ("gaps", "coefficients", "balance", "sensitivity", "diagnostics")
+    frames = {name: to_frame(name, getattr(result, name)) for name in names}
+    with replace_folder(target) as temporary:
+        written = write_report(
+            frames,
+            printed_study(result.registry, title),
+            printed_meta(result.registry, title=title, seconds=seconds),
+            temporary,
+            formats,
+            printed_shape(result),
+        )
+        written.append(write_registry(result.traced, temporary))
+        kept = [path.relative_to(temporary) for path in written]
+    return [target / name for name in kept]

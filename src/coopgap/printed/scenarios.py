@@ -1,0 +1,122 @@
+"""Every printed difference under stated design effects: what clustering could do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from scipy.optimize import brentq
+
+from coopgap.estimate import SensitivityRow
+from coopgap.gap import Interval
+from coopgap.printed.compare import PROB, difference_of
+from coopgap.printed.records import Line, Share
+from coopgap.vocabulary import (
+    PRINTED,
+    Check,
+    Family,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+)
+
+__all__ = ["SCENARIOS", "largest_design_effect", "scenario_rows"]
+
+SCENARIOS = (1.0, 1.5, 2.0, 3.0)
+"""Design effects for which the interval is shown."""
+
+_MOST = 1000.0
+
+
+def scenario_rows(found: Iterable[Line]) -> Iterator[SensitivityRow]:
+    """The difference of every line with people counted for fewer, and how far that may go.
+
+    Yields
+    ------
+    SensitivityRow
+        The difference as in gaps.csv with n over the design effect in place of n; the verdict
+        says whether the interval still leaves out zero, or still holds it. Then the design effect
+        at which an interval without zero would reach it.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling, section 8.2, for the effective number of people; Kott & Carr
+    (1997), Journal of Official Statistics 13, 81-98, for score limits with it.
+    """
+    for line in found:
+        if line.member is None or line.other is None:
+            continue
+        alone = difference_of(line.member, line.other)
+        if alone is None:
+            continue
+        for factor in SCENARIOS:
+            again = difference_of(line.member, line.other, factor)
+            if again is not None:
+                yield _scenario(line, factor, again, holds=_clear(alone) == _clear(again))
+        if _clear(alone):
+            yield _reach(line, line.member, line.other)
+
+
+def _clear(interval: Interval) -> bool:
+    """Whether the interval leaves out zero."""
+    return interval.lower > 0 or interval.upper < 0
+
+
+def largest_design_effect(member: Share, other: Share) -> float | None:
+    """Design effect at which the interval reaches zero; None if it is beyond a thousand.
+
+    Raises
+    ------
+    ValueError
+        If the interval holds zero already, or a base is not known.
+    """
+
+    def nearest(factor: float) -> float:
+        found = difference_of(member, other, factor)
+        if found is None:
+            raise ValueError("a base is not known")
+        return found.lower if found.estimate > 0 else -found.upper
+
+    if nearest(1.0) <= 0:
+        raise ValueError("the interval holds zero")
+    if nearest(_MOST) > 0:
+        return None
+    return float(brentq(nearest, 1.0, _MOST, xtol=1e-10))
+
+
+def _base(line: Line, variant: str) -> dict[str, object]:
+    return {
+        "check": Check.DESIGN_EFFECT,
+        "variant": variant,
+        "model": f"printed_{line.slug}",
+        "family": Family.PRINTED,
+        "outcome": line.outcome,
+        "comparator": line.comparator,
+        "group": line.group,
+        "population": Population.PRINTED,
+        "category": line.category,
+        "source": PRINTED,
+    }
+
+
+def _scenario(line: Line, factor: float, again: Interval, *, holds: bool) -> SensitivityRow:
+    return SensitivityRow(
+        **_base(line, f"design effect {factor:g}"),  # type: ignore[arg-type]
+        quantity=Quantity.RISK_DIFFERENCE,
+        estimate=again.estimate,
+        std_error=again.std_error,
+        lower=again.lower,
+        upper=again.upper,
+        interval_prob=PROB,
+        interval_kind=IntervalKind.CONFIDENCE,
+        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
+    )
+
+
+def _reach(line: Line, member: Share, other: Share) -> SensitivityRow:
+    return SensitivityRow(
+        **_base(line, "reaches zero"),  # type: ignore[arg-type]
+        quantity="design_effect",
+        estimate=largest_design_effect(member, other),
+        note="Design effect at which the interval would reach zero.",
+    )

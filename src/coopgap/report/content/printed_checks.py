@@ -1,0 +1,166 @@
+"""Checks of printed gaps: design effects, what the phone could confirm, gradients, cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coopgap.estimate import SensitivityRow
+from coopgap.report.content.printed_items import Entry, entry_label, item_label, item_name
+from coopgap.report.content.printed_tables import MARK
+from coopgap.report.document import Block, Items, Paragraph, Table
+from coopgap.report.values import number, points, ratio, spread
+from coopgap.report.view import View
+from coopgap.report.words import clean, once
+from coopgap.vocabulary import Check, Quantity, Scale, Verdict
+
+__all__ = ["design_effect_table", "gradient_items", "phone_table", "proportional_blocks"]
+
+_REACH = "reaches zero"
+
+
+def design_effect_table(view: View, found: Sequence[Entry]) -> list[Block]:
+    """Each gap's interval under stated design effects, and the one at which it reaches zero."""
+    rows = [row for row in view.printed_sensitivity if row.check == Check.DESIGN_EFFECT]
+    variants = [one for one in dict.fromkeys(row.variant for row in rows) if one != _REACH]
+    by_entry: dict[tuple[str, str, str, str], dict[str, SensitivityRow]] = {}
+    for row in rows:
+        key = (item_name(row.model), row.comparator, row.group, row.category)
+        by_entry.setdefault(key, {})[row.variant] = row
+    lines = []
+    for entry in found:
+        mine = by_entry.get((entry.name, entry.comparator, entry.group, entry.category))
+        if mine is None:
+            continue
+        cells = [_scenario(mine.get(variant)) for variant in variants]
+        lines.append((entry_label(view, entry), *cells, _reach(mine.get(_REACH))))
+    if not lines:
+        return []
+    table = Table(
+        caption="Gaps under design effects: 95 % limits in points",
+        header=("Item", *(one.capitalize() for one in variants), "Zero at"),
+        rows=tuple(lines),
+        notes=(
+            "People who answer alike within zones count for fewer. A design effect of 2 halves the "
+            "people asked. In brackets: limits that hold zero where those of the first column do "
+            "not. Zero at: the design effect at which the limits reach zero.",
+        ),
+        mark=MARK,
+        brief=False,
+    )
+    return [table]
+
+
+def _scenario(row: SensitivityRow | None) -> str:
+    if row is None:
+        return ""
+    limits = spread(row.quantity, row.lower, row.upper)
+    return f"({limits})" if row.verdict == Verdict.CHANGES else limits
+
+
+def _reach(row: SensitivityRow | None) -> str:
+    if row is None:
+        return "holds zero"
+    if row.estimate is None:
+        return "above 1,000"
+    return number(row.estimate, 2 if row.estimate < 2 else 1)
+
+
+def phone_table(view: View) -> list[Block]:
+    """What the phone interviews could confirm, by margin and design effect."""
+    rows = [row for row in view.printed_sensitivity if row.check == Check.PHONE_EQUIVALENCE]
+    rows = [row for row in rows if not row.category]
+    powers = [row for row in rows if row.threshold is not None]
+    if not powers:
+        return []
+    margins = sorted({row.threshold for row in powers if row.threshold is not None})
+    cells: dict[tuple[str, str], dict[float | None, SensitivityRow]] = {}
+    for row in rows:
+        cells.setdefault((row.outcome, row.variant), {})[row.threshold] = row
+    lines = []
+    for (outcome, variant), mine in cells.items():
+        label = item_label(view, outcome, outcome)
+        smallest = mine.get(None)
+        power = (mine[margin].power if margin in mine else None for margin in margins)
+        lines.append(
+            (
+                label,
+                variant.rpartition(" ")[2],
+                *(number(one, 2) for one in power),
+                points(smallest.estimate if smallest else None),
+            )
+        )
+    table = Table(
+        caption="What the telephone interviews could confirm",
+        header=(
+            "Item",
+            "Design effect",
+            *(f"Margin ±{points(margin)}" for margin in margins),
+            "Margin confirmed with 80 %",
+        ),
+        rows=once(lines),
+        leading=1,
+        notes=(
+            "Probability that two one-sided tests confirm a difference within the margin, if "
+            f"telephone and in-person people answer alike. {clean(powers[0].note)} Items of one "
+            "answer; programmes stand in sensitivity.csv. Mode, date, "
+            "quarantine and coverage cannot be told apart, and no members were called.",
+        ),
+        mark=MARK,
+        brief=False,
+    )
+    return [table]
+
+
+def gradient_items(view: View) -> list[Block]:
+    """How steep a gradient must be for no gap to be left, a line an item."""
+    rows = [
+        row
+        for row in view.printed_sensitivity
+        if row.check == Check.TIPPING_POINT and not row.category and row.estimate is not None
+    ]
+    if not rows:
+        return []
+    items = tuple(
+        (
+            f"{item_label(view, item_name(row.model), row.outcome)}.",
+            f"{ratio(row.estimate)}: {clean(row.note)[:1].lower()}{clean(row.note)[1:]}",
+        )
+        for row in rows
+    )
+    return [Paragraph(text="How strong a gradient would leave no gap:"), Items(items=items)]
+
+
+def proportional_blocks(view: View) -> list[Block]:
+    """One odds ratio over all cuts beside those at each, and whether it holds."""
+    blocks: list[Block] = []
+    members = [
+        row
+        for row in view.printed_coefficients
+        if row.term == "member" and row.scale == Scale.LOG_ODDS
+    ]
+    for row in members:
+        cuts = [
+            one
+            for one in view.printed
+            if one.model == row.model
+            and one.group == "all"
+            and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
+        ]
+        values = [one.estimate for one in cuts if one.estimate is not None]
+        label = item_label(view, item_name(row.model), row.outcome)
+        text = (
+            f"One log odds ratio for every cut is {number(row.estimate, 3)} (standard error "
+            f"{number(row.std_error, 3)}), from whole people."
+        )
+        if len(values) > 1:
+            text += (
+                f" At the cuts themselves the odds ratio runs from {ratio(min(values))} to "
+                f"{ratio(max(values))}: one number for all of them would hide that."
+            )
+        tests = tuple(
+            ("", clean(one.note))
+            for one in view.printed_diagnostics
+            if one.diagnostic.startswith(f"proportional_odds: {row.outcome} ")
+        )
+        blocks += [Paragraph(lead=f"{label}.", text=text), Items(items=tests)]
+    return blocks

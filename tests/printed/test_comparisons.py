@@ -1,0 +1,390 @@
+"""Every printed number goes somewhere; bounds are those of all whole-number tables."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.optimize import linprog
+
+from coopgap.estimate import GAP_KEY
+from coopgap.printed.intervals import (
+    clopper_pearson,
+    difference,
+    newcombe,
+    ratio,
+    ratio_interval,
+    share_interval,
+    wilson,
+)
+from coopgap.printed.reading import read_registry
+from coopgap.printed.registry import Registry
+from coopgap.printed.rounding import joint_range, superiority_range, whole_people
+from coopgap.printed.rows import analyse, printed_rows
+from coopgap.vocabulary import IntervalKind, Quantity, Status
+
+FIXTURE = json.loads(
+    (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")
+)
+HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
+
+
+@pytest.fixture(scope="module")
+def peru():
+    return printed_rows("peru")
+
+
+def made(*lines):
+    text = HEAD + "".join(f"X{number},{line}\n" for number, line in enumerate(lines))
+    return analyse(Registry(name="own", rows=read_registry("own.csv", text.encode())))
+
+
+def find(result, model, quantity, *, category="", comparator="comparison", group="all"):
+    key = (f"printed_{model}", quantity, category, comparator, group)
+    found = [
+        row
+        for row in result.gaps
+        if (row.model, row.quantity, row.category, row.comparator, row.group) == key
+    ]
+    assert len(found) == 1, key
+    return found[0]
+
+
+# Where every number went
+
+
+def test_every_printed_number_has_a_row_or_a_reason(peru):
+    assert [one.printed.id for one in peru.traced] == [f"P{number:03d}" for number in range(1, 131)]
+    models = {row.model for row in peru.gaps}
+    for one in peru.traced:
+        assert bool(one.models) or bool(one.reason)
+        assert set(one.models) <= models
+    # Sizes of samples, totals of both groups, counts of things, a mean, numbers without a base
+    # and with nothing beside them, and charts whose numbers are not in the text.
+    without = {one.printed.id for one in peru.traced if not one.models}
+    totals = {f"P{number:03d}" for number in (*range(20, 26), 30, 31)}
+    assert without == totals | {
+        *("P001", "P002", "P003", "P004", "P005", "P006", "P007"),
+        *("P117", "P118", "P119", "P120", "P121", "P122", "P123"),
+        *("P124", "P125", "P126", "P127", "P128"),
+    }
+
+
+def test_every_number_stands_in_the_rows_it_is_traced_to(peru):
+    shares = {}
+    for row in peru.gaps:
+        if row.quantity is Quantity.SHARE and row.estimate is not None:
+            shares.setdefault(row.model, []).append(row.estimate)
+    for one in peru.traced:
+        if one.models and one.printed.is_share:
+            assert any(
+                one.printed.share == pytest.approx(share)
+                for model in one.models
+                for share in shares[model]
+            ), one.printed.id
+
+
+@pytest.mark.parametrize("name", ["kenya", "philippines", "poland"])
+def test_sister_studies_have_rows_without_an_interval(name):
+    result = printed_rows(name)
+    assert all(one.models or one.reason for one in result.traced)
+    for row in result.gaps:
+        assert row.n_member is None
+        assert row.interval_kind in (None, IntervalKind.BOUNDS)
+        assert row.status is Status.OK
+    assert not [row for row in result.sensitivity if row.check == "design_effect"]
+
+
+def test_what_is_printed_of_kenya_and_the_philippines():
+    kenya, philippines = printed_rows("kenya"), printed_rows("philippines")
+    gap = find(kenya, "income_above_360000", Quantity.RISK_DIFFERENCE)
+    assert gap.estimate == pytest.approx(0.17)
+    bounds = find(kenya, "income_above_360000_rounding", Quantity.RISK_DIFFERENCE)
+    assert (bounds.lower, bounds.upper) == pytest.approx((0.16, 0.18))
+    poor = find(philippines, "probability_of_being_poor_rounding", Quantity.RISK_DIFFERENCE)
+    # 2.3 and 4.1 are printed with a decimal: each may be off by a twentieth of a point.
+    assert (poor.lower, poor.upper) == pytest.approx((-0.019, -0.017))
+    earnings = find(
+        kenya, "difference_of_earnings", Quantity.RISK_DIFFERENCE, comparator="not stated"
+    )
+    assert (earnings.estimate, earnings.lower) == (pytest.approx(0.11), None)
+
+
+def test_keys_are_unique_everywhere():
+    for name in ("kenya", "peru", "philippines", "poland"):
+        rows = printed_rows(name).gaps
+        keys = {tuple(str(getattr(row, part)) for part in GAP_KEY) for row in rows}
+        assert len(keys) == len(rows)
+
+
+# Comparisons by rule
+
+
+def test_numbers_that_repeat_another_place_are_given_once():
+    result = made(
+        "Text,member,thing,yes,percent,40,100,,,,,",
+        "Text,non-member,thing,yes,percent,30,100,,,,,",
+        "Figure 1,member,thing,yes,percent,40,100,,,,,",
+    )
+    assert {row.model for row in result.gaps} >= {"printed_thing", "printed_thing_rounding"}
+    assert [one.reason for one in result.traced][2] == "prints the same as X0"
+    assert find(result, "thing", Quantity.RISK_DIFFERENCE).estimate == pytest.approx(0.1)
+
+
+def test_places_that_differ_stay_apart_by_name():
+    result = made(
+        "Text,member,thing,yes,percent,40,100,,,,,",
+        "Text,non-member,thing,yes,percent,30,100,,,,,",
+        "Figure 1,member,thing,yes,percent,42,100,,,,,",
+        "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
+    )
+    for place, gap in (("text", 0.10), ("figure_1", 0.12)):
+        found = find(result, f"thing_{place}", Quantity.RISK_DIFFERENCE)
+        assert (found.outcome, found.estimate) == ("thing", pytest.approx(gap))
+
+
+def test_members_of_a_kind_against_the_national_average(peru):
+    gap = find(
+        peru,
+        "ses_class",
+        Quantity.RISK_DIFFERENCE,
+        category="A",
+        comparator="national",
+        group="members=other",
+    )
+    # Figure 3 prints 6 against 3 without the size of any group: no interval can be made.
+    assert (gap.estimate, gap.lower, gap.n_member) == (pytest.approx(0.03), None, None)
+
+
+def test_numbers_that_the_registry_sets_beside_another(peru):
+    census = "training attendance in the 2017 co-operative census"
+    training = find(
+        peru,
+        "programme_access_of_aware",
+        Quantity.RISK_DIFFERENCE,
+        category="training",
+        comparator=census,
+    )
+    assert training.estimate == pytest.approx(0.44 - 0.61)
+    assert (training.n_member, training.n_comparison) == (914, None)
+    women = find(
+        peru,
+        "sex",
+        Quantity.RISK_DIFFERENCE,
+        category="female",
+        comparator="2017 co-operative census, sex",
+    )
+    assert women.estimate == pytest.approx(572 / 1004 - 0.43)
+
+
+def test_two_stages_of_figure_7_by_brute_force(peru):
+    people = {"": (1004, 40, 54), "comparison": (1003, 22, 44)}
+    ends = {}
+    for side, (n, aware, used) in people.items():
+        found = [
+            (first, second)
+            for first in range(1, n + 1)
+            if abs(100 * first / n - aware) <= 0.5
+            for second in range(first + 1)
+            if abs(100 * second / first - used) <= 0.5
+        ]
+        everyone = [second / n for _, second in found]
+        ends[side] = min(everyone), max(everyone)
+    row = find(
+        peru,
+        "programme_access_of_all_rounding",
+        Quantity.RISK_DIFFERENCE,
+        category="health campaigns",
+    )
+    assert row.lower == pytest.approx(ends[""][0] - ends["comparison"][1])
+    assert row.upper == pytest.approx(ends[""][1] - ends["comparison"][0])
+    gap = find(
+        peru, "programme_access_of_all", Quantity.RISK_DIFFERENCE, category="health campaigns"
+    )
+    assert gap.estimate == pytest.approx(0.40 * 0.54 - 0.22 * 0.44)
+
+
+# Rounding
+
+
+def integer_tables(percents, n):
+    """Every table of whole people whose rounded percentages are those printed."""
+    ranges = [
+        [k for k in range(n + 1) if abs(100 * k / n - percent) <= 0.5 + 1e-9]
+        for percent in percents
+    ]
+    for head in product(*ranges[:-1]):
+        last = n - sum(head)
+        if last in ranges[-1]:
+            yield np.array([*head, last]) / n
+
+
+PRINTED = {"low": (22, 34), "middle": (45, 36), "high": (34, 29)}
+BASES = (1031, 1017)
+
+
+@pytest.fixture(scope="module")
+def three_levels():
+    lines = [
+        f"Figure 1,{group},class,{level},percent,{PRINTED[level][side]},{BASES[side]},,,{rank},,"
+        for side, group in enumerate(("member", "non-member"))
+        for rank, level in enumerate(PRINTED, start=1)
+    ]
+    tables = [
+        list(integer_tables([one[side] for one in PRINTED.values()], BASES[side]))
+        for side in (0, 1)
+    ]
+    assert min(map(len, tables)) > 3
+    return made(*lines), tables
+
+
+@pytest.mark.parametrize("category", ["low", "middle", "high", ">=middle", ">=high"])
+def test_bounds_of_ordered_levels_are_those_of_every_integer_table(three_levels, category):
+    result, tables = three_levels
+    start = list(PRINTED).index(category.removeprefix(">="))
+    stop = None if category.startswith(">=") else start + 1
+    odds = Quantity.CUMULATIVE_ODDS_RATIO if stop is None else Quantity.ODDS_RATIO
+    pairs = [(one[start:stop].sum(), other[start:stop].sum()) for one, other in product(*tables)]
+    expected = {
+        Quantity.RISK_DIFFERENCE: [p - q for p, q in pairs],
+        Quantity.RISK_RATIO: [p / q for p, q in pairs],
+        odds: [p * (1 - q) / (q * (1 - p)) for p, q in pairs],
+    }
+    for quantity, values in expected.items():
+        row = find(result, "class_rounding", quantity, category=category)
+        assert (row.lower, row.upper) == pytest.approx((min(values), max(values)))
+
+
+def test_superiority_bounds_are_those_of_every_integer_table(three_levels):
+    result, tables = three_levels
+    values = [float(one @ (np.cumsum(other) - other / 2)) for one, other in product(*tables)]
+    row = find(result, "class_rounding", Quantity.SUPERIORITY)
+    assert (row.lower, row.upper) == pytest.approx((min(values), max(values)))
+
+
+def test_levels_that_sum_to_a_whole_are_bounded_jointly():
+    # 33, 33 and 33 of a hundred-odd: the sum binds, and one level is above its printed share.
+    ranges = [(0.325, 0.335)] * 3
+    assert joint_range([0], ranges) == pytest.approx((0.33, 0.335))
+    assert joint_range([0, 1], ranges) == pytest.approx((0.665, 0.67))
+    assert joint_range([0], [(0.1, 0.2)] * 3) is None
+    assert superiority_range([(0.1, 0.2)] * 3, [(0.3, 0.4)] * 3) is None
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 3))
+def test_joint_ranges_equal_linear_programming(seed, size):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(4))
+    ranges = [(max(p - 0.03 * rng.random(), 0), p + 0.03 * rng.random()) for p in shares]
+    chosen = rng.choice(4, size, replace=False)
+    costs = np.isin(np.arange(4), chosen).astype(float)
+    ends = [
+        sign * linprog(sign * costs, A_eq=np.ones((1, 4)), b_eq=[1], bounds=ranges).fun
+        for sign in (1, -1)
+    ]
+    assert joint_range(chosen, ranges) == pytest.approx(ends, abs=1e-9)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000))
+def test_superiority_of_continuous_shares_stays_within_its_bounds(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.dirichlet(np.ones(4), 2)
+    ranges = [[(max(p - 0.02, 0), p + 0.02) for p in side] for side in (first, second)]
+    low, high = superiority_range(*ranges)
+    inside = []
+    for _ in range(200):
+        moved = [side + 0.005 * (rng.dirichlet(np.ones(4)) - 0.25) for side in (first, second)]
+        if all((side >= 0).all() for side in moved):
+            inside.append(float(moved[0] @ (np.cumsum(moved[1]) - moved[1] / 2)))
+    assert all(low - 1e-12 <= value <= high + 1e-12 for value in inside)
+    assert low < float(first @ (np.cumsum(second) - second / 2)) < high
+
+
+def test_whole_people_of_the_printed_classes():
+    assert whole_people([0.10, 0.22, 0.40, 0.26, 0.02], 1004).tolist() == [100, 221, 402, 261, 20]
+    assert whole_people([0.34, 0.27, 0.27, 0.09, 0.03], 1003).tolist() == [341, 271, 271, 90, 30]
+    assert whole_people([1 / 3, 1 / 3, 1 / 3], 100).sum() == 100
+
+
+# Intervals
+
+
+@pytest.mark.parametrize("case", FIXTURE["one"], ids=lambda case: f"{case['yes']}/{case['n']}")
+def test_intervals_of_one_share_equal_r(case):
+    share = case["yes"] / case["n"]
+    assert wilson(share, case["n"]) == pytest.approx(case["wilson"], abs=1e-12)
+    # R's quantiles of the beta distribution are good to nine digits here.
+    assert clopper_pearson(share, case["n"]) == pytest.approx(case["exact"], abs=1e-9)
+    small = min(case["yes"], case["n"] - case["yes"]) < 10
+    found = share_interval(share, case["n"])
+    assert found[2:4] == pytest.approx(case["exact" if small else "wilson"], abs=1e-9)
+
+
+@pytest.mark.parametrize("case", FIXTURE["two"], ids=lambda case: str(case["counts"]))
+def test_intervals_of_two_shares_equal_r(case):
+    k1, n1, k0, n0 = case["counts"]
+    sides = (k1 / n1, n1, k0 / n0, n0)
+    assert newcombe(*sides)[2:4] == pytest.approx(case["newcombe"], abs=1e-12)
+    found, odds = difference(*sides), ratio(*sides, odds=True)
+    if min(k1, k0, n1 - k1, n0 - k0) >= 10:
+        assert found == newcombe(*sides)
+        assert odds == ratio_interval(*sides, odds=True)
+        return
+    assert found[2:4] == pytest.approx(case["exact"], abs=1e-9)
+    assert found.p_value == pytest.approx(case["fisher_p"], rel=1e-9)
+    # fisher.test finds its limits by uniroot, to four digits.
+    assert odds[2:4] == pytest.approx(case["fisher_odds"], rel=2e-3)
+    assert odds.p_value == pytest.approx(case["fisher_p"], rel=1e-9)
+    assert ratio(*sides, odds=False).p_value == pytest.approx(case["fisher_p"], rel=1e-9)
+
+
+def test_a_small_share_against_a_fixed_one_is_exact():
+    case = FIXTURE["against_fixed"]
+    share, n, fixed = case["yes"] / case["n"], case["n"], case["fixed"]
+    low, high = clopper_pearson(share, n)
+    found = difference(share, n, fixed, None)
+    assert found[2:4] == pytest.approx((low - fixed, high - fixed))
+    assert found.p_value == pytest.approx(case["p"], rel=1e-9)
+    odds = ratio(share, n, fixed, None, odds=True)
+    expected = [end / (1 - end) * (1 - fixed) / fixed for end in (low, high)]
+    assert odds[2:4] == pytest.approx(expected)
+
+
+def test_exact_intervals_never_cover_less_than_they_say():
+    n, counts = 30, np.arange(31)
+    ends = np.array([clopper_pearson(k / n, n) for k in counts])
+    for share in np.linspace(0.01, 0.99, 99):
+        inside = (ends[:, 0] <= share) & (share <= ends[:, 1])
+        assert stats.binom.pmf(counts[inside], n, share).sum() >= 0.95
+
+
+@pytest.mark.parametrize(("n1", "n0", "expected"), [(15, 20, (96.6, 89.7)), (30, 30, (94.1, 90.2))])
+def test_coverage_of_a_difference_of_small_samples_is_as_documented(n1, n0, expected):
+    yes1, yes0 = np.arange(n1 + 1), np.arange(n0 + 1)
+    for interval, worst in zip((difference, newcombe), expected, strict=True):
+        ends = np.array([[interval(a / n1, n1, b / n0, n0)[2:4] for b in yes0] for a in yes1])
+        covered = []
+        for p, q in product(np.linspace(0.02, 0.98, 33), repeat=2):
+            chance = np.outer(stats.binom.pmf(yes1, n1, p), stats.binom.pmf(yes0, n0, q))
+            inside = (ends[..., 0] <= p - q) & (p - q <= ends[..., 1])
+            covered.append(chance[inside].sum())
+        assert round(100 * min(covered), 1) == worst
+
+
+def test_ratios_that_do_not_exist_have_no_numbers():
+    result = made(
+        "Text,member,thing,yes,percent,4,100,,,,,",
+        "Text,non-member,thing,yes,percent,0,100,,,,,",
+    )
+    assert find(result, "thing", Quantity.RISK_RATIO).status is Status.NOT_ESTIMABLE
+    gap = find(result, "thing", Quantity.RISK_DIFFERENCE)
+    assert (gap.estimate, gap.status) == (pytest.approx(0.04), Status.OK)
+    assert gap.lower < 0.04 < gap.upper

@@ -1,0 +1,345 @@
+"""What printed figures imply: design effects, gradients, power, proportional odds, the sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import logit
+
+from coopgap.printed.contradictions import impossible, sums, two_values
+from coopgap.printed.design import covariates
+from coopgap.printed.intervals import newcombe
+from coopgap.printed.lines import lines, ordered
+from coopgap.printed.proportional import people_of, proportionality_rows
+from coopgap.printed.reading import read_registry
+from coopgap.printed.registry import Registry, load_registry
+from coopgap.printed.rows import analyse, printed_rows
+from coopgap.printed.scenarios import largest_design_effect
+from coopgap.printed.standardise import (
+    curved_shares,
+    gradient_shares,
+    standardised_bounds,
+    surface,
+)
+from coopgap.vocabulary import Check, Quantity, Verdict
+
+FIXTURE = json.loads(
+    (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")
+)
+HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
+
+
+@pytest.fixture(scope="module")
+def peru():
+    return printed_rows("peru")
+
+
+def registry(*texts):
+    text = HEAD + "".join(f"X{number},{line}\n" for number, line in enumerate(texts))
+    return Registry(name="own", rows=read_registry("own.csv", text.encode()))
+
+
+def checks(result, check, model, category=""):
+    return [
+        row
+        for row in result.sensitivity
+        if (row.check, row.model, row.category) == (check, f"printed_{model}", category)
+    ]
+
+
+# Design effects
+
+
+def test_a_design_effect_counts_people_for_fewer(peru):
+    rows = {row.variant: row for row in checks(peru, Check.DESIGN_EFFECT, "trust")}
+    for factor in (1, 1.5, 2, 3):
+        row = rows[f"design effect {factor:g}"]
+        expected = newcombe(0.40, 1004 / factor, 0.27, 1003 / factor)
+        assert (row.lower, row.upper) == pytest.approx(expected[2:4])
+        assert row.std_error == pytest.approx(
+            np.sqrt(factor * (0.4 * 0.6 / 1004 + 0.27 * 0.73 / 1003))
+        )
+        assert row.verdict is Verdict.HOLDS
+    reach = rows["reaches zero"].estimate
+    at = newcombe(0.40, 1004 / reach, 0.27, 1003 / reach)
+    assert at.lower == pytest.approx(0, abs=1e-8)
+
+
+def test_the_verdict_changes_where_the_interval_reaches_zero(peru):
+    rows = {
+        row.variant: row
+        for row in checks(
+            peru, Check.DESIGN_EFFECT, "programme_access_of_aware", "health campaigns"
+        )
+    }
+    reach = rows["reaches zero"].estimate
+    assert 1 < reach < 3
+    for factor in (1, 1.5, 2, 3):
+        changes = rows[f"design effect {factor:g}"].verdict is Verdict.CHANGES
+        assert changes == (factor > reach)
+
+
+def test_every_comparison_with_an_interval_has_its_scenarios(peru):
+    gaps = [
+        row
+        for row in peru.gaps
+        if row.quantity is Quantity.RISK_DIFFERENCE and row.interval_kind == "confidence"
+    ]
+    rows = [
+        row
+        for row in peru.sensitivity
+        if row.check is Check.DESIGN_EFFECT and row.quantity == Quantity.RISK_DIFFERENCE
+    ]
+    assert len(rows) == 4 * len(gaps)
+    one = {
+        (row.model, row.comparator, row.group, row.category): (row.lower, row.upper)
+        for row in rows
+        if row.variant == "design effect 1"
+    }
+    for gap in gaps:
+        key = (gap.model, gap.comparator, gap.group, gap.category)
+        assert one[key] == (gap.lower, gap.upper)
+
+
+def test_no_design_effect_is_sought_where_there_is_nothing_to_lose(peru):
+    line = next(one for one in peru.lines if one.slug == "neighbours")
+    with pytest.raises(ValueError, match="holds zero"):
+        largest_design_effect(line.member, line.other)
+
+
+# Age and sex
+
+
+def test_flat_shares_standardise_to_themselves():
+    own, target = np.array([0.3, 0.5, 0.2]), np.array([0.1, 0.4, 0.5])
+    assert gradient_shares(0.27, own, 0.0) == pytest.approx([0.27] * 3)
+    assert curved_shares(0.27, own, 0.27, 0.27) == pytest.approx([0.27] * 3)
+    assert target @ curved_shares(0.27, own, 0.27, 0.27) == pytest.approx(0.27)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(0, 10_000),
+    st.floats(0.05, 0.95),
+    st.floats(0.02, 0.98),
+    st.floats(0.02, 0.98),
+)
+def test_curves_keep_the_printed_share_and_stay_within_the_sharp_bounds(seed, share, first, last):
+    own, target = np.random.default_rng(seed).dirichlet(np.ones(5), 2) + 0.05
+    own, target = own / own.sum(), target / target.sum()
+    low, high = standardised_bounds(share, own, target)
+    shares = curved_shares(share, own, first, last)
+    if shares is None:
+        # The ends alone hold more, or leave more, than the share over all.
+        ends = own[0] * first + own[-1] * last
+        assert ends > share - 1e-3 or ends + own[1:-1].sum() < share + 1e-3
+        return
+    assert own @ shares == pytest.approx(share, abs=1e-9)
+    assert (shares[0], shares[-1]) == pytest.approx((first, last))
+    assert low - 1e-9 <= target @ shares <= high + 1e-9
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.floats(0.05, 0.95), st.floats(-3, 3))
+def test_an_even_gradient_is_even(seed, share, log_odds):
+    own = np.random.default_rng(seed).dirichlet(np.ones(6))
+    shares = gradient_shares(share, own, log_odds)
+    assert own @ shares == pytest.approx(share, abs=1e-9)
+    assert np.diff(logit(shares)) == pytest.approx(log_odds, abs=1e-6)
+
+
+def test_the_gradient_over_age_that_leaves_no_gap_in_trust(peru):
+    (row,) = checks(peru, Check.TIPPING_POINT, "trust")
+    age = next(one for one in peru.covariates if one.name == "age")
+    shares = gradient_shares(0.27, age.comparison, np.log(row.estimate))
+    assert age.member @ shares == pytest.approx(0.40, abs=1e-8)
+    assert f"{100 * shares[0]:.0f} percent at 16-24, {100 * shares[-1]:.0f} at 65+" in row.note
+    # With a gradient a tenth weaker some gap is left.
+    weaker = gradient_shares(0.27, age.comparison, 0.9 * np.log(row.estimate))
+    assert age.member @ weaker < 0.40
+
+
+def test_the_surface_of_trust_holds_the_flat_point_and_the_printed_share(peru):
+    line = next(one for one in peru.lines if one.slug == "trust")
+    age = next(one for one in peru.covariates if one.name == "age")
+    made = surface(line, age, points=50)
+    at = int(np.argmin(abs(made.first - 0.27)))
+    assert made.value[at, at] == pytest.approx(0.27, abs=0.005)
+    assert np.nanmin(made.value) >= 0.139
+    assert 0.40 < np.nanmax(made.value) <= 0.4682
+
+
+def test_a_level_that_the_group_lacks_may_have_any_share():
+    own, target = np.array([0.5, 0.5, 0.0]), np.array([0.2, 0.3, 0.5])
+    assert standardised_bounds(0.5, own, target) == pytest.approx((0.2, 0.8))
+
+
+def test_the_sample_of_tables_1_to_3(peru):
+    found = {one.name: one for one in covariates(peru.registry)}
+    assert found["age"].member_people.tolist() == [80, 142, 183, 219, 185, 195]
+    assert found["region"].member_people.tolist() == [40, 70, 402, 131, 361]
+    values = {row.diagnostic: row.value for row in peru.diagnostics}
+    for name in ("age", "sex"):
+        assert values[f"{name}_chi2"] == pytest.approx(FIXTURE[name]["statistic"], rel=1e-12)
+    balance = {(row.covariate, row.level): row for row in peru.balance}
+    assert len(balance) == 6 + 2 + 5
+    female = balance["sex", "female"]
+    assert (female.member_mean, female.comparison_mean_before) == pytest.approx(
+        (572 / 1004, 499 / 1003)
+    )
+    assert female.smd_before == pytest.approx(0.145, abs=5e-4)
+    assert balance["region", "Lima"].smd_before == 0
+
+
+# The phone
+
+
+def test_power_of_the_phone_subsample(peru):
+    rows = checks(peru, Check.PHONE_EQUIVALENCE, "trust")
+    power = {(row.variant, row.threshold): row.power for row in rows if row.threshold is not None}
+    # Published with the study's numbers: 0, .44 and .88; with design effect 1.5 .14 and .66.
+    for (effect, margin), expected in {
+        (1, 0.05): 0.0,
+        (1, 0.07): 0.44,
+        (1, 0.10): 0.88,
+        (1.5, 0.07): 0.14,
+        (1.5, 0.10): 0.66,
+    }.items():
+        found = power[f"power at design effect {effect:g}", margin]
+        assert found == pytest.approx(expected, abs=5e-3)
+
+
+def test_power_of_the_phone_subsample_by_simulation(peru):
+    rng = np.random.default_rng(11)
+    n = 40_000
+    called, asked = rng.binomial(250, 0.27, n) / 250, rng.binomial(1003, 0.27, n) / 1003
+    std_error = np.sqrt(0.27 * 0.73 * (1 / 250 + 1 / 1003))
+    confirmed = abs(called - asked) + 1.6448536 * std_error < 0.07
+    (row,) = (
+        one
+        for one in checks(peru, Check.PHONE_EQUIVALENCE, "trust")
+        if (one.variant, one.threshold) == ("power at design effect 1", 0.07)
+    )
+    # Shares move in steps of 0.4 points, a seventh of a standard error: so far the normal
+    # approximation may be off.
+    assert row.power == pytest.approx(confirmed.mean(), abs=0.02)
+
+
+def test_without_phone_interviews_there_is_no_power_to_show():
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            "Text,non-member,thing,yes,percent,30,100,,,,,",
+        )
+    )
+    assert not [row for row in result.sensitivity if row.check is Check.PHONE_EQUIVALENCE]
+
+
+# Proportional odds
+
+
+def test_proportional_odds_of_the_printed_classes_equal_r(peru):
+    terms = {row.term: row for row in peru.coefficients}
+    expected = FIXTURE["ordered"]
+    assert terms["member"].estimate == pytest.approx(expected["slopes"], rel=1e-9)
+    assert terms["member"].std_error == pytest.approx(expected["std_errors"][0], rel=1e-7)
+    cuts = [terms[name].estimate for name in ("E|D", "D|C", "C|B", "B|A")]
+    assert cuts == pytest.approx(expected["thresholds"], rel=1e-9)
+    tests = {row.diagnostic.rpartition(", ")[2]: row for row in peru.diagnostics}
+    assert f"{expected['likelihood_ratio']:.1f} on 3" in tests["likelihood ratio"].note
+    assert "41.2 on 3 degrees of freedom" in tests["Brant"].note
+    assert "taken as 1003 people" in tests["Brant"].note
+    assert tests["Brant"].passed is False
+
+
+def test_odds_ratios_of_whole_people_at_each_cut_equal_r(peru):
+    (pair,) = (one for one in ordered(peru.registry) if one.slug == "ses_class")
+    member, other = people_of(pair, 1003).counts
+    found = []
+    for cut in (4, 3, 2, 1):
+        up, low = (np.array([side[cut:].sum(), side[:cut].sum()]) for side in (member, other))
+        found.append(up[0] * low[1] / (up[1] * low[0]))
+    assert found == pytest.approx(FIXTURE["ordered"]["cumulative_odds"], rel=1e-12)
+    assert found == pytest.approx([0.659, 2.860, 3.330, 4.657], abs=5e-4)
+
+
+def test_without_any_size_proportional_odds_are_not_tested():
+    found = registry(
+        *(
+            f"Figure 1,{group},class,{level},percent,{value},,,,{rank},,"
+            for group in ("member", "national average")
+            for rank, (level, value) in enumerate((("C", 50), ("B", 30), ("A", 20)), start=1)
+        )
+    )
+    (pair,) = ordered(found)
+    assert people_of(pair, None) is None
+    rows = list(proportionality_rows(pair, None))
+    assert [row.value for row in rows] == [None, None]
+    assert "no base is printed" in rows[0].note
+    assert not analyse(found).coefficients
+
+
+# Contradictions
+
+
+def test_a_share_of_all_that_two_stages_do_not_give():
+    texts = (
+        "Figure 5,member,awareness,training,percent,91,1004,,,,,",
+        'Figure 5,member,"access, of those aware",training,percent,44,914,,,,,',
+    )
+    said = ("Text,member,access,training,percent,44,1004,,,,,", 0.0396)
+    fits = "Text,member,access,training,percent,40,1004,,,,,"
+    ((size, sentence),) = two_values(registry(*texts, said[0]))
+    assert size == pytest.approx(said[1])
+    assert "Figure 5 prints 91 and then 44 of those" in sentence
+    assert not list(two_values(registry(*texts, fits)))
+
+
+def test_another_value_under_another_name_by_the_note():
+    text = "Text,member,thing,{},percent,61,100,Figure 6 prints {} for the same,,,,"
+    assert len(list(two_values(registry(text.format("yes", 62))))) == 1
+    assert not list(two_values(registry(text.format("yes", 61))))
+
+
+def test_counts_of_groups_that_do_not_make_up_all():
+    rows = (
+        "Table 1,{},age,old,count,{},{},,,,,".format(*one)
+        for one in (("member", 10, 20), ("non-member", 12, 20), ("all", 23, 40))
+    )
+    ((_, sentence),) = sums(registry(*rows))
+    assert "the groups in Table 1 sum to 22, not to the printed 23" in sentence
+
+
+def test_percentages_of_whole_people_that_cannot_sum_to_a_whole():
+    # 34, 34 and 34 of 50 people are 17 each and no other count: 51 people.
+    lines_ = [f"T,member,thing,{one},percent,34,50,,,,," for one in ("A", "B", "C")]
+    assert len(list(sums(registry(*lines_)))) == 1
+    # Of 500 people they may be 167, 167 and 166.
+    lines_ = [line.replace(",34,50,", ",33,500,") for line in lines_]
+    assert not list(sums(registry(*lines_)))
+
+
+def test_two_stages_that_no_whole_numbers_give():
+    rows = (
+        "Figure 5,member,awareness,x,percent,33,3,,,,,",
+        'Figure 5,member,"access, of those aware",x,percent,40,1,,,,,',
+    )
+    ((_, sentence),) = impossible(registry(*rows))
+    assert "no whole numbers of 3 round to 33 and then 40" in sentence
+
+
+def test_impossible_percentages_still_have_their_shares():
+    found = registry("Text,member,thing,yes,percent,40,3,,,,,")
+    (line,) = lines(found)
+    assert line.member.range is None
+    assert analyse(found).gaps[0].estimate == pytest.approx(0.4)
+
+
+def test_lines_of_the_shipped_report_are_found_in_its_order():
+    places = [line.place for line in lines(load_registry("peru"))]
+    assert places.index("Table 1") < places.index("Figure 1") < places.index("Figure 7")

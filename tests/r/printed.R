@@ -1,0 +1,55 @@
+# Intervals of printed shares, the tables of the printed sample, and its ordered classes.
+source("tests/r/common.R")
+
+counts <- list(c(56, 70), c(9, 10), c(0, 30), c(3, 40), c(402, 1004), c(271, 1003))
+one <- lapply(counts, function(k) {
+  list(yes = k[1], n = k[2],
+       wilson = prop.test(k[1], k[2], correct = FALSE)$conf.int[1:2],
+       exact = binom.test(k[1], k[2])$conf.int[1:2])
+})
+
+# Newcombe's hybrid, from the limits of each share.
+hybrid <- function(k1, n1, k0, n0, ends) {
+  a <- ends(k1, n1)
+  b <- ends(k0, n0)
+  p1 <- k1 / n1
+  p0 <- k0 / n0
+  c(p1 - p0 - sqrt((p1 - a[1])^2 + (b[2] - p0)^2), p1 - p0 + sqrt((a[2] - p1)^2 + (p0 - b[1])^2))
+}
+score <- function(k, n) prop.test(k, n, correct = FALSE)$conf.int[1:2]
+exact <- function(k, n) binom.test(k, n)$conf.int[1:2]
+
+tables <- list(c(56, 70, 48, 80), c(402, 1004, 271, 1003), c(9, 40, 2, 35), c(3, 100, 8, 90))
+two <- lapply(tables, function(k) {
+  table <- matrix(c(k[1], k[2] - k[1], k[3], k[4] - k[3]), 2)
+  fisher <- fisher.test(table)
+  list(counts = k, newcombe = hybrid(k[1], k[2], k[3], k[4], score),
+       exact = hybrid(k[1], k[2], k[3], k[4], exact),
+       fisher_p = fisher$p.value, fisher_odds = fisher$conf.int[1:2])
+})
+against_fixed <- list(yes = 4, n = 60, fixed = 0.2, p = binom.test(4, 60, 0.2)$p.value)
+
+age <- rbind(c(80, 142, 183, 219, 185, 195), c(183, 209, 213, 216, 113, 69))
+sex <- rbind(c(432, 572), c(504, 499))
+chi <- function(x) {
+  found <- chisq.test(x, correct = FALSE)
+  list(statistic = unname(found$statistic), df = unname(found$parameter), p = found$p.value)
+}
+
+levels <- c("E", "D", "C", "B", "A")
+people <- rbind(c(100, 221, 402, 261, 20), c(341, 271, 271, 90, 30))
+frame <- expand.grid(member = c(1, 0), class = levels, stringsAsFactors = FALSE)
+frame$n <- as.vector(people)
+frame$class <- factor(frame$class, levels, ordered = TRUE)
+fit <- ordinal::clm(class ~ member, weights = n, data = frame, control = tight)
+freed <- ordinal::clm(class ~ 1, nominal = ~member, weights = n, data = frame, control = tight)
+ordered <- c(clm_record(fit),
+             list(likelihood_ratio = 2 * as.numeric(logLik(freed) - logLik(fit)),
+                  cumulative_odds = sapply(4:1, function(cut) {
+                    up <- rowSums(people[, (cut + 1):5, drop = FALSE])
+                    low <- rowSums(people[, 1:cut, drop = FALSE])
+                    up[1] * low[2] / (low[1] * up[2])
+                  })))
+
+write_fixture(list(one = one, two = two, against_fixed = against_fixed, age = chi(age),
+                   sex = chi(sex), ordered = ordered), "printed")
