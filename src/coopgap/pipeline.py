@@ -183,7 +183,7 @@ def _printed(tables: Tables, study: Study) -> None:
     """The printed numbers that the study names."""
     if study.printed is None:
         return
-    result = printed_rows(study.printed)
+    result = printed_rows(study.printed, study.benchmarks)
     tables.gaps += result.gaps
     tables.coefficients += result.coefficients
     tables.balance += result.balance

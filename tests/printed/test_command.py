@@ -126,7 +126,7 @@ def test_a_file_of_ones_own(tmp_path, capsys):
 def test_a_study_folder_that_names_its_registry(study, tmp_path):
     loaded = load_study(study)
     assert [row.estimate for row in printed_rows(loaded.printed).gaps[:2]] == [0.4, 0.3]
-    registry, title = find_registry(str(study))
+    registry, title, _ = find_registry(str(study))
     assert (registry.name, title) == ("own", "A small study: the printed numbers")
     assert main([str(study), "--out", str(tmp_path / "out"), "--quiet", "--formats", "csv"]) == 0
     before = loaded.sha256

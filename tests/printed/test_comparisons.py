@@ -14,6 +14,7 @@ from scipy import stats
 from scipy.optimize import linprog
 
 from coopgap.estimate import GAP_KEY
+from coopgap.families.benchmark import standardised_name
 from coopgap.printed.intervals import (
     clopper_pearson,
     difference,
@@ -27,6 +28,7 @@ from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import Registry
 from coopgap.printed.rounding import joint_range, superiority_range, whole_people
 from coopgap.printed.rows import analyse, printed_rows
+from coopgap.study.load import load_study
 from coopgap.vocabulary import IntervalKind, Quantity, Status
 
 FIXTURE = json.loads(
@@ -388,3 +390,30 @@ def test_ratios_that_do_not_exist_have_no_numbers():
     gap = find(result, "thing", Quantity.RISK_DIFFERENCE)
     assert (gap.estimate, gap.status) == (pytest.approx(0.04), Status.OK)
     assert gap.lower < 0.04 < gap.upper
+
+
+def test_printed_members_beside_a_survey_of_the_country():
+    """Figure 1 and Table 3 against ENADES 2024: as it is, and at the printed mix of regions."""
+    benchmark = load_study("peru").benchmarks[1]
+    found = {
+        (row.comparator, row.quantity, row.category): row
+        for row in printed_rows("peru", [benchmark]).gaps
+        if row.model == "printed_ses_class"
+    }
+    mix = {"Center": 0.04, "East": 0.07, "Lima": 0.40, "North": 0.13, "South": 0.36}
+    top = {name: one.shares["A"] + one.shares["B"] for name, one in benchmark.regions.items()}
+    sums = {name: sum(one.shares.values()) for name, one in benchmark.regions.items()}
+    share = sum(mix[name] * top[name] / sums[name] for name in mix)
+    placed = found[standardised_name("ENADES 2024"), Quantity.RISK_DIFFERENCE, ">=B"]
+    assert placed.estimate == pytest.approx(0.28 - share, abs=1e-12)
+    variance = sum(
+        mix[name] ** 2 * (top[name] / sums[name]) * (1 - top[name] / sums[name]) / one.n
+        for name, one in benchmark.regions.items()
+    )
+    # The size that the weighted shares are worth is a whole number of people.
+    assert placed.n_comparison == round(share * (1 - share) / variance)
+    plain = found["ENADES 2024", Quantity.RISK_DIFFERENCE, ">=B"]
+    assert plain.n_comparison == 1508
+    assert plain.estimate == pytest.approx(0.28 - (1.81 + 12.47) / 100.01, abs=1e-12)
+    assert abs(placed.estimate) < abs(plain.estimate)  # two fifths of the members live in Lima
+    assert plain.lower < plain.estimate < plain.upper

@@ -73,12 +73,12 @@ def _printed(args: argparse.Namespace) -> int:
 
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the printed numbers")
-        registry, title = find_registry(args.registry)
+        registry, title, benchmarks = find_registry(args.registry)
         target = Path(args.out) if args.out else Path("reports") / f"printed_{registry.name}"
         check_target(target)
         notify("comparing")
         started = time.perf_counter()
-        result = analyse(registry)
+        result = analyse(registry, benchmarks)
         seconds = {"printed": time.perf_counter() - started}
         notify("writing tables, figures and report")
         written = save_printed(result, title, target, args.formats, seconds)

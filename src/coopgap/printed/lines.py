@@ -24,7 +24,7 @@ from coopgap.printed.registry import Printed, Registry
 from coopgap.printed.rounding import joint_range, share_range, two_stage_ranges
 from coopgap.vocabulary import Comparator
 
-__all__ = ["lines", "ordered"]
+__all__ = ["category_lines", "group_shares", "is_whole", "lines", "ordered"]
 
 
 def lines(registry: Registry) -> tuple[Line, ...]:
@@ -54,7 +54,7 @@ def ordered(registry: Registry) -> tuple[Ordered, ...]:
         for table in tables(registry)
         if table.ordered
         for group, other in _pairs(table)
-        if all(_whole(table, one) for one in (group, other))
+        if all(is_whole(table, one) for one in (group, other))
     )
 
 
@@ -64,7 +64,7 @@ def _pairs(table: Table) -> Iterator[tuple[str, str]]:
             yield from ((group, other) for other in table.groups if not is_member(other))
 
 
-def _whole(table: Table, group: str) -> bool:
+def is_whole(table: Table, group: str) -> bool:
     """Whether a group's shares are there for every category and share out a whole."""
     rows = table.of(group)
     return len(rows) == len(table.categories) and is_distribution(rows)
@@ -72,9 +72,9 @@ def _whole(table: Table, group: str) -> bool:
 
 def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
     shares = {
-        key: share for group in table.groups for key, share in _group_shares(table, group).items()
+        key: share for group in table.groups for key, share in group_shares(table, group).items()
     }
-    whole = {group: _whole(table, group) for group in table.groups}
+    whole = {group: is_whole(table, group) for group in table.groups}
     thresholds = [f">={one}" for one in table.categories[:0:-1]] if table.ordered else []
     levels = table.categories[::-1] if table.ordered else table.categories
     for category in (*thresholds, *levels):
@@ -84,12 +84,12 @@ def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
             for one in table.groups
             if (one, category) in shares and (whole[one] or not threshold)
         ]
-        yield from _category_lines(table, category, there, shares, threshold=threshold)
+        yield from category_lines(table, category, there, shares, threshold=threshold)
     if is_second(table.item):
         yield from _staged(registry, table)
 
 
-def _category_lines(
+def category_lines(
     table: Table,
     category: str,
     groups: Sequence[str],
@@ -97,6 +97,21 @@ def _category_lines(
     *,
     threshold: bool,
 ) -> Iterator[Line]:
+    """Lines of one category or threshold: members against each other group, or a group alone.
+
+    Parameters
+    ----------
+    table
+        What the lines say of themselves.
+    category
+        A category of it, or a threshold `>=CATEGORY`.
+    groups
+        Those with a share there.
+    shares
+        By group and category.
+    threshold
+        Whether `category` is one.
+    """
     members = [one for one in groups if is_member(one)]
     others = [one for one in groups if not is_member(one)]
     base = Line(
@@ -123,14 +138,14 @@ def _category_lines(
         yield replace(base, comparator=comparator_of(other), other=shares[other, category])
 
 
-def _group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
+def group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
     """A group's shares by category, and by threshold where the categories are ordered.
 
     Where they share out a whole, rounding is bounded jointly: they sum to one.
     """
     alone = {row.category: _share(table, row) for row in table.of(group)}
     ranges = [one.range for one in alone.values()]
-    if not _whole(table, group) or None in ranges:
+    if not is_whole(table, group) or None in ranges:
         return {(group, name): share for name, share in alone.items()}
     known = [one for one in ranges if one is not None]
     names = list(alone)
@@ -195,7 +210,7 @@ def _staged(registry: Registry, table: Table) -> Iterator[Line]:
             item=stem_of(table.item),
         )
         there = [one for one in table.groups if (one, category) in both]
-        yield from _category_lines(everyone, category, there, both, threshold=False)
+        yield from category_lines(everyone, category, there, both, threshold=False)
 
 
 def _set_beside(registry: Registry) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from coopgap.printed.contradictions import contradictions
 from coopgap.printed.design import Covariate, balance_rows, covariates, design_rows
 from coopgap.printed.items import slug_of
 from coopgap.printed.lines import lines, ordered
+from coopgap.printed.outside import outside_lines
 from coopgap.printed.phone import phone_rows
 from coopgap.printed.proportional import coefficient_rows, people_of, proportionality_rows
 from coopgap.printed.records import Line, Ordered
@@ -19,6 +20,7 @@ from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.scenarios import scenario_rows
 from coopgap.printed.standardise import bound_rows, gradient_rows
 from coopgap.printed.trace import Traced, is_used, trace
+from coopgap.study.spec import Benchmark
 
 __all__ = ["PrintedResult", "analyse", "printed_rows"]
 
@@ -50,25 +52,28 @@ class PrintedResult:
     traced: tuple[Traced, ...]
 
 
-def printed_rows(source: str | Path) -> PrintedResult:
+def printed_rows(source: str | Path, benchmarks: Sequence[Benchmark] = ()) -> PrintedResult:
     """Re-analyse a printed report.
 
     Parameters
     ----------
     source
         A shipped registry, or the path of a registry file.
+    benchmarks
+        Outside shares that a study declares.
 
     Raises
     ------
     StudyError
         For a name that is not shipped, and for whatever is wrong with a file.
     """
-    return analyse(load_registry(source))
+    return analyse(load_registry(source), benchmarks)
 
 
-def analyse(registry: Registry) -> PrintedResult:
-    """Every comparison that the numbers of a registry allow."""
-    used = tuple(line for line in lines(registry) if is_used(line))
+def analyse(registry: Registry, benchmarks: Sequence[Benchmark] = ()) -> PrintedResult:
+    """Every comparison that the numbers of a registry allow, and those with outside shares."""
+    drawn = (*lines(registry), *outside_lines(registry, benchmarks))
+    used = tuple(line for line in drawn if is_used(line))
     pairs, by = ordered(registry), covariates(registry)
     asked = registry.base_of(*_COMPARED)
     people = [(pair, people_of(pair, asked)) for pair in pairs]

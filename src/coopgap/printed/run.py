@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from coopgap.errors import StudyError
 from coopgap.estimate import to_frame
 from coopgap.printed.registry import SHIPPED, Registry, load_registry
 from coopgap.printed.rows import PrintedResult
-from coopgap.study.load import load_study
+from coopgap.study.load import load_study, shipped_studies
+from coopgap.study.spec import Benchmark
 
-__all__ = ["find_registry", "save_printed"]
+__all__ = ["Named", "find_registry", "save_printed"]
 
 _TITLES: Final = {
     "peru": "What Difference Do Cooperatives Make? Peru: the printed numbers",
@@ -22,8 +23,16 @@ _TITLES: Final = {
 }
 
 
-def find_registry(named: str) -> tuple[Registry, str]:
-    """The registry that a user names, and the title of its report.
+class Named(NamedTuple):
+    """A registry, the title of its report, and the outside shares that its study declares."""
+
+    registry: Registry
+    title: str
+    benchmarks: tuple[Benchmark, ...] = ()
+
+
+def find_registry(named: str) -> Named:
+    """The registry that a user names.
 
     Parameters
     ----------
@@ -43,16 +52,18 @@ def find_registry(named: str) -> tuple[Registry, str]:
         raise StudyError(named, "cannot be read", error.strerror or "check it") from error
     if is_file:
         registry = load_registry(path)
-        return registry, f"{registry.name}: the printed numbers"
+        return Named(registry, f"{registry.name}: the printed numbers")
     if is_folder:
         study = load_study(path)
         if study.printed is None:
             raise StudyError(
                 f"{named}: printed", "is absent in study.toml", 'give printed = "FILE.csv"'
             )
-        return load_registry(study.printed), f"{study.title}: the printed numbers"
+        title = f"{study.title}: the printed numbers"
+        return Named(load_registry(study.printed), title, study.benchmarks)
     if named in SHIPPED:
-        return load_registry(named), _TITLES[named]
+        outside = load_study(named).benchmarks if named in shipped_studies() else ()
+        return Named(load_registry(named), _TITLES[named], outside)
     raise StudyError(
         named, "no such registry, file or folder", f"shipped registries: {', '.join(SHIPPED)}"
     )

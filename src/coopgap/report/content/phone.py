@@ -51,16 +51,23 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
 
 
 def _unanswered(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
-    """A check a line with the reason, and the outcomes where it is not all of them."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """A reason a line, after the checks it holds for, with outcomes where it is not all of them."""
+    found: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         if row.estimate is None and not row.quantity and row.note and not is_version(row):
             reason = f"{verdict_words(row.verdict).capitalize()}. {own_note(row)}"
-            found.setdefault((row.check, reason), []).append(row.outcome)
+            found.setdefault(reason, {}).setdefault(row.check, []).append(row.outcome)
     every = len({row.outcome for row in rows})
     return tuple(
-        (f"{CHECKS.get(check, check)}.", f"{reason}{_where(view, outcomes, every)}")
-        for (check, reason), outcomes in found.items()
+        (
+            "; ".join(
+                f"{CHECKS.get(check, check)}{_where(view, outcomes, every)}"
+                for check, outcomes in checks.items()
+            )
+            + ".",
+            reason,
+        )
+        for reason, checks in found.items()
     )
 
 

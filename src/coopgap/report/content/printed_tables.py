@@ -124,6 +124,11 @@ def _brackets(found: Sequence[Entry]) -> tuple[str, ...]:
     return (f"In brackets: {interval_text(found)}.",) if some else ()
 
 
+def _the(other: str) -> str:
+    """With its article, unless it is a name."""
+    return other if other[:1].isupper() else f"the {other}"
+
+
 def level_blocks(view: View, found: Sequence[Entry]) -> list[Block]:
     """Level by level, then threshold by threshold, then where a member stands."""
     first = found[0]
@@ -131,7 +136,7 @@ def level_blocks(view: View, found: Sequence[Entry]) -> list[Block]:
     label = item_label(view, first.name, first.outcome)
     by_level = [entry for entry in found if not entry.is_threshold]
     table = Table(
-        caption=f"{label}: members against the {other}",
+        caption=f"{label}: members against {_the(other)}",
         header=(
             "Level",
             "Members",
