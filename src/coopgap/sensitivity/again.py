@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
+from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval
-from coopgap.sensitivity.keys import is_small, suppressed
+from coopgap.sensitivity.keys import is_small, suppressed, with_interval
 from coopgap.study.spec import ModelSpec
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Population, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Population, Quantity, Verdict
 
 __all__ = [
     "DOUBLY_ROBUST",
@@ -114,14 +112,7 @@ def again_row(
         return suppressed(row)
     holds = same_conclusion(first, second, _NULL[contrast.quantity])
     return replace(
-        row,
-        estimate=second.estimate,
-        std_error=second.std_error,
-        lower=second.lower,
-        upper=second.upper,
-        interval_prob=INTERVAL_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=second.p_value if np.isfinite(second.p_value) else None,
+        with_interval(row, second),
         verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
     )
 

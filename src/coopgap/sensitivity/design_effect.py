@@ -13,8 +13,8 @@ from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import null_value, wald
 from coopgap.sensitivity.again import headline_contrast, same_conclusion
-from coopgap.sensitivity.keys import is_small
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Verdict
+from coopgap.sensitivity.keys import is_small, with_interval
+from coopgap.vocabulary import Check, Comparator, Verdict
 
 __all__ = ["SCENARIOS", "design_effect_rows"]
 
@@ -91,15 +91,8 @@ def design_effect_rows(
             null=null,
         )
         yield replace(
-            at,
+            with_interval(at, again),
             variant=f"design effect {factor:g}",
             quantity=contrast.quantity,
-            estimate=again.estimate,
-            std_error=again.std_error,
-            lower=again.lower,
-            upper=again.upper,
-            interval_prob=INTERVAL_PROB,
-            interval_kind=IntervalKind.CONFIDENCE,
-            p_value=again.p_value,
             verdict=Verdict.HOLDS if same_conclusion(declared, again, null) else Verdict.CHANGES,
         )

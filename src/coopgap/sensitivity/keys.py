@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from coopgap.arrays import IntArray
 from coopgap.estimate import SensitivityRow
+from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT, smallest_count
-from coopgap.gap import Contrast
-from coopgap.vocabulary import Check, Verdict
+from coopgap.gap import Contrast, Interval
+from coopgap.vocabulary import Check, IntervalKind, Verdict
 
-__all__ = ["Keys", "is_small", "suppressed", "unanswered"]
+__all__ = ["Keys", "is_small", "suppressed", "unanswered", "with_interval"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,22 @@ class Keys:
 def is_small(people: IntArray, contrast: Contrast) -> bool:
     """Whether a row would show a count below the one that gaps.csv suppresses."""
     return smallest_count(people, contrast) < SMALLEST_COUNT
+
+
+def with_interval(
+    row: SensitivityRow, interval: Interval, prob: float = INTERVAL_PROB
+) -> SensitivityRow:
+    """The row with the numbers of a confidence interval, and its p-value where there is one."""
+    return replace(
+        row,
+        estimate=interval.estimate,
+        std_error=interval.std_error,
+        lower=interval.lower,
+        upper=interval.upper,
+        interval_prob=prob,
+        interval_kind=IntervalKind.CONFIDENCE,
+        p_value=interval.p_value if np.isfinite(interval.p_value) else None,
+    )
 
 
 def suppressed(row: SensitivityRow) -> SensitivityRow:

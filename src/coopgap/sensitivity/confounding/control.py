@@ -17,9 +17,9 @@ from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, wald
 from coopgap.sensitivity.again import same_conclusion
 from coopgap.sensitivity.confounding.rows import base_row
-from coopgap.sensitivity.keys import is_small, suppressed
+from coopgap.sensitivity.keys import is_small, suppressed, with_interval
 from coopgap.study.spec import NegativeControl
-from coopgap.vocabulary import Check, IntervalKind, Quantity, Status, Verdict
+from coopgap.vocabulary import Check, Quantity, Status, Verdict
 
 __all__ = ["CONTROL", "GAP", "SHARES", "MatchedModel", "control_rows", "netted_gaps"]
 
@@ -199,16 +199,7 @@ def _row(
     """The row with its numbers, or suppressed."""
     if is_small(estimate.people, contrast):
         return suppressed(row)
-    return replace(
-        row,
-        estimate=interval.estimate,
-        std_error=interval.std_error,
-        lower=interval.lower,
-        upper=interval.upper,
-        interval_prob=INTERVAL_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=interval.p_value if np.isfinite(interval.p_value) else None,
-    )
+    return with_interval(row, interval)
 
 
 class _Netting:

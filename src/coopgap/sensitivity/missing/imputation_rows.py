@@ -9,11 +9,11 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow, SensitivityRow
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
+from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered
+from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered, with_interval
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Imputation, imputation
 from coopgap.sensitivity.missing.imputed import (
@@ -28,7 +28,7 @@ from coopgap.sensitivity.missing.people import Lacking, lacking, said_count
 from coopgap.sensitivity.missing.pool import Pooled
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Verdict
+from coopgap.vocabulary import Check, Comparator, Verdict
 
 __all__ = ["CONVERGED", "IMPUTED", "TURNS", "delta_name", "imputation_rows"]
 
@@ -158,16 +158,9 @@ def _row(
         holds = same_conclusion(beside, interval, null_value(contrast.quantity))
         verdict = Verdict.HOLDS if holds else Verdict.CHANGES
     row = replace(
-        base,
+        with_interval(base, interval),
         quantity=contrast.quantity,
         category=contrast.category,
-        estimate=interval.estimate,
-        std_error=interval.std_error,
-        lower=interval.lower,
-        upper=interval.upper,
-        interval_prob=INTERVAL_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=interval.p_value,
         verdict=verdict,
     )
     return suppressed(row) if is_small(declared.people, contrast) else row

@@ -10,14 +10,13 @@ import numpy as np
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Interval, estimate_contrasts
-from coopgap.sensitivity.keys import Keys, suppressed
+from coopgap.sensitivity.keys import Keys, suppressed, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import (
     Check,
     Comparator,
-    IntervalKind,
     Population,
     Quantity,
     Verdict,
@@ -157,18 +156,11 @@ def _gap_row(
 ) -> SensitivityRow:
     interval = version.intervals[category]
     row = replace(
-        base,
+        with_interval(base, interval, _PROB),
         variant=version.name,
         comparator=version.comparator,
         quantity=Quantity.RISK_DIFFERENCE,
         category=category,
-        estimate=interval.estimate,
-        std_error=interval.std_error,
-        lower=interval.lower,
-        upper=interval.upper,
-        interval_prob=_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=interval.p_value if np.isfinite(interval.p_value) else None,
     )
     if category in version.small:
         return suppressed(row)

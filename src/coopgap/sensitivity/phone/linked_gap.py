@@ -14,12 +14,12 @@ from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import is_small, suppressed
+from coopgap.sensitivity.keys import is_small, suppressed, with_interval
 from coopgap.sensitivity.phone.agreement import variance_of
 from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units, columns
 from coopgap.sensitivity.phone.pairs import Pairs
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Comparator, IntervalKind, Population, Quantity, Verdict
+from coopgap.vocabulary import Comparator, Population, Quantity, Verdict
 
 __all__ = ["linked_gap_rows", "moved_gap", "with_phone_answers"]
 
@@ -150,13 +150,6 @@ def _note(n_here: int, n: int) -> str:
 
 def _row(base: SensitivityRow, interval: Interval) -> SensitivityRow:
     return replace(
-        base,
+        with_interval(base, interval),
         quantity=Quantity.RISK_DIFFERENCE,
-        estimate=interval.estimate,
-        std_error=interval.std_error,
-        lower=interval.lower,
-        upper=interval.upper,
-        interval_prob=INTERVAL_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=interval.p_value if np.isfinite(interval.p_value) else None,
     )

@@ -13,8 +13,9 @@ from coopgap.families.cells import CellFit, fit_cells
 from coopgap.families.records import Sample
 from coopgap.gap import wald
 from coopgap.matching.sample import MatchedSample
+from coopgap.sensitivity.keys import with_interval
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import IntervalKind, Quantity, Verdict
+from coopgap.vocabulary import Quantity, Verdict
 
 __all__ = ["odds_ratio_rows", "phone_fit"]
 
@@ -90,13 +91,6 @@ def odds_ratio_rows(
             log=True,
         )
         yield replace(
-            row,
-            estimate=interval.estimate,
-            std_error=interval.std_error,
-            lower=interval.lower,
-            upper=interval.upper,
-            interval_prob=prob,
-            interval_kind=IntervalKind.CONFIDENCE,
-            p_value=interval.p_value,
+            with_interval(row, interval, prob),
             note=f"{_NOTE} {_REDUCED}" if found.infinite else _NOTE,
         )
