@@ -14,7 +14,7 @@ import coopgap
 from coopgap.estimate import GAP_KEY, TABLES, columns
 from coopgap.report.content.pooled_checks import POOLED_CHECKS
 from coopgap.report.content.said.dispatch import said
-from coopgap.report.page import html_page
+from coopgap.report.page import html_page, sections
 from coopgap.report.view import make_view
 from coopgap.survey.example import make_example
 from coopgap.vocabulary import (
@@ -263,7 +263,7 @@ def assert_every_check_is_there_and_told(run):
     """Each check of the vocabulary has rows, and the report a sentence or the reason for none."""
     assert set(run.sensitivity["check"]) == {str(check) for check in Check}
     view = make_view(run.frames, run.study, run.meta)
-    page = unescape(html_page(view, {}))
+    page = unescape(html_page(view, {}, sections(view, ())))
     for check in Check:
         mine = [row for row in view.sensitivity if row.check == check]
         sentences = [text for _, text in said(view, mine)]
