@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import expit
 
 from coopgap.bayes.cell_shares import cell_levels
@@ -13,12 +14,14 @@ from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.density import Density, make_density
 from coopgap.bayes.draws import draw_margins, reported_parameters
 from coopgap.bayes.fit import Request, fit_hierarchical
-from coopgap.bayes.layout import make_layout
+from coopgap.bayes.layout import constrain, make_layout
 from coopgap.bayes.loo import pointwise
 from coopgap.bayes.mode import density_of, in_person, layout_of, mode_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.bayes.sample import sample
 from coopgap.bayes.scaling import log_priors
+from coopgap.calibration.replicate import simulate
 from coopgap.gap import contrast_values
 from coopgap.sensitivity.posterior import headline_contrasts
 
@@ -148,6 +151,38 @@ def test_the_shifts_prior_is_that_of_membership():
     plain = make_layout(cells, MODE)
     added = log_priors(draws, layout, wide, "logit") - log_priors(without, plain, wide, "logit")
     assert added == pytest.approx(-0.5 * np.square(spread / 3.0))
+
+
+def told(draws, cells):
+    """What is ranked, shape (chains, draws) each."""
+    member, comparison = draw_margins(draws, cells, "logit")
+    gap = (comparison - member)[0].cumsum(axis=-1)
+    found = {f"gap {j}": gap[..., j] for j in range(3)}
+    found |= {f"shift {k}": draws["shift_by_mode"][..., k] for k in range(2)}
+    level = draws["covariate_mode"]
+    return found | {"sd": draws["shift_by_mode_sd"], "level": level[..., 1] - level[..., 0]}
+
+
+@pytest.mark.slow
+def test_truths_from_the_prior_have_uniform_ranks():
+    form, sims = Form(zones=False, mode="mode"), 100
+    cells = make_mode_cells(n=500)
+    layout = layout_of(cells, form)
+    wide = Priors(threshold_shift_sd=SdPrior(scale=1.0))
+    ranks = {}
+    for number in range(sims):
+        rng = np.random.default_rng([3, number])
+        truth = constrain(prior_draws(layout, wide, "logit", 1, rng), layout)
+        counts = simulate(truth, cells, form, rng)
+        density = density_of(dataclasses.replace(cells, counts=counts), wide, form)
+        found = sample(density, draws=400, tune=300, seed=number, target_accept=0.9)
+        true = told(truth, cells)
+        for name, values in told(found.draws, cells).items():
+            ranks.setdefault(name, []).append((values < true[name][0, 0]).mean())
+    p_values = {name: stats.kstest(found, "uniform").pvalue for name, found in ranks.items()}
+    # Seven looks: each may be this far from uniform in one run of 1,000.
+    assert len(p_values) == 7
+    assert min(p_values.values()) > 0.001, p_values
 
 
 T = np.array([0.6, -0.6])
