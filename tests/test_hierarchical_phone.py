@@ -15,7 +15,7 @@ from coopgap.hierarchical import fit_regions
 from coopgap.plan import make_plan
 from coopgap.survey.example import make_example
 from coopgap.tables import Tables
-from coopgap.vocabulary import Check, Family
+from coopgap.vocabulary import Check, Family, Verdict
 
 from .bayes.conftest import make_draws
 
@@ -45,11 +45,11 @@ def asked(monkeypatch):
     monkeypatch.setattr(coopgap.hierarchical, "fit_hierarchical", fit)
     monkeypatch.setattr(coopgap.hierarchical, "executor", lambda jobs: ThreadPoolExecutor(1))
 
-    def run(data=None, *, checks="full"):
+    def run(data=None, *, checks="full", model="trust_agree"):
         tables = Tables()
         fit_regions(
             tables,
-            make_plan("peru", data, only=["trust_agree"]),
+            make_plan("peru", data, only=[model]),
             checks=checks,
             seed=1,
             draws=None,
@@ -75,6 +75,20 @@ def test_full_checks_refit_with_the_phone_people(asked):
     sizes = sorted(request.cells.people()[0] for request in requests)
     assert sizes == [250, *[1003] * 7, 1253, 1253]
     assert sum("mode" in request.cells.terms for request in requests) == 1
+
+
+def test_more_than_two_levels_have_thresholds_by_mode(asked):
+    rows, requests = asked(model="ses")
+    # As many again for the thresholds' shifts, proportional odds, and thresholds by mode.
+    assert len(requests) == 1 + 4 + 4 + 3 + 4
+    assert [request.form.mode for request in requests if request.form.mode] == ["mode"]
+    joined = [row for row in rows if row.check == Check.PHONE_JOINS_MODE]
+    variants = {row.variant for row in joined if row.estimate is not None}
+    term, thresholds = "joins with a mode term", "joins with mode-specific thresholds"
+    assert variants == {"in person", term, thresholds}
+    assert sum(row.variant == "in person" for row in joined) == 5
+    # Few stand at the top: suppressed, by threshold. No version of a check lacks all numbers.
+    assert all(row.quantity for row in rows if row.verdict == Verdict.NOT_ASSESSED)
 
 
 def test_quick_checks_do_not(asked):

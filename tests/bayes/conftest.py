@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from coopgap.bayes.cells import hierarchical_cells
-from coopgap.bayes.layout import constrain, make_layout
+from coopgap.bayes.layout import constrain
+from coopgap.bayes.mode import layout_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
 from coopgap.survey.records import ModelRows
@@ -37,9 +40,24 @@ def make_cells(seed=0, n=300, n_levels=4, n_zones=0):
     return hierarchical_cells(rows, ("region", "sex"), "region", zones=n_zones > 0)
 
 
+def with_modes(rows, seed=9):
+    """The same people, some of both groups asked by phone."""
+    mode = (np.random.default_rng(seed).random(rows.n) < 0.4).astype(np.int64)
+    return dataclasses.replace(
+        rows,
+        factors={**rows.factors, "mode": mode},
+        factor_levels={**rows.factor_levels, "mode": ("in person", "phone")},
+    )
+
+
+def make_mode_cells(seed=0, n=300, n_levels=4, n_zones=0):
+    rows = with_modes(make_rows(seed, n, n_levels, n_zones=n_zones))
+    return hierarchical_cells(rows, ("region", "sex", "mode"), "region", zones=n_zones > 0)
+
+
 def make_draws(cells, form=None, seed=1, shape=(4, 50)):
     """Draws from the prior in the shape of posterior ones."""
-    layout = make_layout(cells, form or Form())
+    layout = layout_of(cells, form or Form())
     rng = np.random.default_rng(seed)
     x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
     return constrain(x.reshape(*shape, layout.size), layout)

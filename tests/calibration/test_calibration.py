@@ -77,12 +77,12 @@ def test_a_model_with_another_prior_is_rejected(setup):
 def test_a_density_with_the_wrong_sign_is_rejected(setup, monkeypatch):
     from coopgap.calibration import posterior as module
 
-    right = module.make_density
+    right = module.density_of
 
     def wrong(cells, priors, form):
         return right(dataclasses.replace(cells, member=~cells.member), priors, form)
 
-    monkeypatch.setattr(module, "make_density", wrong)
+    monkeypatch.setattr(module, "density_of", wrong)
     large = dataclasses.replace(setup, cells=small_cells(people=40))
     replicates = [replicate(large, number) for number in range(SIMS)]
     rows = summarise(replicates, large, "m", "d")

@@ -149,6 +149,25 @@ def test_an_ordered_outcome_is_told_by_its_whole_distribution(build):
     assert "30.0" not in text
 
 
+def test_thresholds_by_mode_stand_in_the_table_of_the_model_by_region(make):
+    rows = [
+        pooled(name, 0.1, keys=SES, quantity=Quantity.SUPERIORITY, verdict=verdict)
+        for name, verdict in (("in person", None), (TERM, "changes"), (THRESHOLDS, "holds"))
+    ]
+    view = make(*rows)
+    (table,) = (
+        one
+        for one in section(view, Table)
+        if one.header[-2:] == ("With thresholds by mode", "Conclusion")
+    )
+    assert table.caption == "The same in the model by region, in points"
+    assert table.rows[-1][-1] == "holds"
+    assert "thresholds by mode" in table.notes[0]
+    (text,) = with_mode_term(view, rows)
+    assert "when it joins with mode-specific thresholds (95 % credible interval)" in text
+    assert text.endswith("The conclusion changes when it joins with a mode term.")
+
+
 def test_one_odds_ratio_has_a_sentence_and_no_margin(make):
     row = SensitivityRow(
         **SES,

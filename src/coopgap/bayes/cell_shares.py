@@ -8,6 +8,7 @@ from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import region_gaps, row_levels, thresholds_at
 from coopgap.bayes.layout import Draws
+from coopgap.bayes.mode import asked_by, mode_of
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
@@ -39,8 +40,14 @@ def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArra
         eta = eta + draws["zone"][..., cells.zone[which]]
         gap = gap + draws["zone_gap"][..., cells.zone[which]]
     eta = eta + gap * (member - 0.5)
-    sides = np.stack([thresholds_at(draws, len(cells.levels), m) for m in (-0.5, 0.5)], axis=-2)
-    return np.asarray(sides[..., member.astype(np.int64), :] - eta[..., None])
+    side, asked = member.astype(np.int64), [draws]
+    mode = mode_of(draws, cells)
+    if mode is not None:
+        side = side + 2 * cells.covariates[row, list(cells.terms).index(mode)]
+        asked = [asked_by(draws, mode, c) for c in (-0.5, 0.5)]
+    n_levels = len(cells.levels)
+    sides = [thresholds_at(one, n_levels, m) for one in asked for m in (-0.5, 0.5)]
+    return np.asarray(np.stack(sides, axis=-2)[..., side, :] - eta[..., None])
 
 
 def cell_levels(draws: Draws, cells: HierarchicalCells, link: LinkName, which: slice) -> FloatArray:

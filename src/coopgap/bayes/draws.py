@@ -10,6 +10,7 @@ import numpy as np
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import COVARIATE, Draws
+from coopgap.bayes.mode import in_person, mode_spread
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
@@ -108,9 +109,11 @@ def draw_margins(
     -------
     member, comparison : FloatArray
         Shape (1 + R, chains, draws, J): the same people as members and as comparison people of
-        their region, in zones drawn anew from the model's distribution of zones. First all, then
-        each region; a region of no weight has NaN.
+        their region, in zones drawn anew from the model's distribution of zones; all asked in
+        person where the mode moves thresholds. First all, then each region; a region of no
+        weight has NaN.
     """
+    draws, cells = in_person(draws, cells)
     people = cells.members_by_row.astype(np.float64) if weight is None else weight
     used = people > 0
     region, share = cells.region[used], people[used] / people.sum()
@@ -212,8 +215,11 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     `sd_superpopulation` (SD of the regional gaps' distribution), `sd_finite` (SD of these
     regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and `sd_threshold_shift` (how
     far the posterior is from proportional odds). SDs of the levels of regions and covariates are
-    not reported.
+    not reported. Where the mode moves thresholds they are those of people asked in person, and
+    `sd_mode_shift` says how far it moves them.
     """
+    by_mode = mode_spread(draws, cells)
+    draws, _ = in_person(draws, cells)
     gaps, shares = region_gaps(draws, len(cells.regions)), _member_shares(cells)
     mean = gaps @ shares
     found: dict[str, FloatArray] = {"member": mean}
@@ -233,7 +239,8 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     cuts = thresholds_at(draws, n_levels, 0.0)
     pairs = pairwise(cells.levels)
     found |= {f"{low}|{high}": cuts[..., j] for j, (low, high) in enumerate(pairs)}
-    return found | _spreads(draws, gaps, mean, shares)
+    found |= _spreads(draws, gaps, mean, shares)
+    return found if by_mode is None else found | {"sd_mode_shift": by_mode}
 
 
 def _spreads(

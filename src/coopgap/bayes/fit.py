@@ -16,6 +16,7 @@ from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
 from coopgap.bayes.gate import check
 from coopgap.bayes.layout import Draws
+from coopgap.bayes.mode import density_of
 from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
 from coopgap.gap import Contrast, contrast_values, contrasts
 from coopgap.study.spec import Hierarchical
@@ -29,6 +30,9 @@ _USUAL: Final = Hierarchical()
 _PACKAGES: Final = ("coopgap", "nutpie", "numba", "numpy")
 _MODULES: Final = ("compiled", "density", "kernel", "likelihood", "layout", "sample")
 """Packages and modules of this folder that decide the draws."""
+
+_MODE_MODULES: Final = ("mode", "mode_compiled", "mode_density", "mode_kernel")
+"""Those that do too where the mode moves thresholds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +70,11 @@ class Request:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws, the versions of the packages included."""
-        choices = [asdict(self.priors), asdict(self.form), self.draws, self.target_accept]
+        choices = [asdict(self.priors), self.form.choices, self.draws, self.target_accept]
         versions = {name: version(name) for name in _PACKAGES}
         text = json.dumps([self.cells.digest, choices, self.seed, versions])
         found = hashlib.sha256(text.encode())
-        for module in _MODULES:
+        for module in (*_MODULES, *(_MODE_MODULES if self.form.mode is not None else ())):
             found.update(Path(__file__).with_name(f"{module}.py").read_bytes())
         return found.hexdigest()
 
@@ -86,11 +90,10 @@ def fit_hierarchical(request: Request, cores: int = 1) -> HierarchicalFit:
         Threads.
     """
     # The kernel is compiled or loaded here and not where a model is only described.
-    from coopgap.bayes.density import make_density
     from coopgap.bayes.sample import attempts
 
     tries = attempts(
-        make_density(request.cells, request.priors, request.form),
+        density_of(request.cells, request.priors, request.form),
         draws=request.draws,
         seed=request.seed,
         target_accept=request.target_accept,

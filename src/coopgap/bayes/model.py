@@ -12,6 +12,7 @@ import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import COVARIATE
+from coopgap.bayes.mode import MODE_SHIFT
 from coopgap.bayes.records import Form, Priors, SdPrior
 
 __all__ = ["build_model"]
@@ -36,7 +37,7 @@ def build_model(
     pymc.Model
         Free variables: beta; for each block of levels (region, gap, zone, zone_gap, one a
         covariate) NAME_sd and NAME_raw; location; and for more than two levels increments,
-        shift_sd, shift_raw.
+        shift_sd, shift_raw, and with a mode shift_by_MODE_sd and shift_by_MODE_raw.
 
     Notes
     -----
@@ -47,9 +48,13 @@ def build_model(
     prior reads the same from both ends of the scale. Region levels, regional gaps and the levels
     of each covariate sum to zero; zones do not. All are non-centred.
 
-    The thresholds at m = 0 have the prior that a uniform Dirichlet on the level probabilities at
-    eta = 0 induces: the density of the link at each threshold, times the Jacobian of the
-    increments.
+    With a mode in the form, c = +1/2 for people asked by phone and -1/2 for those in person, the
+    increments are exp(increments + shift m + shift_by_MODE c): the mode moves the distances
+    between thresholds, and its level as a covariate their location.
+
+    The thresholds at m = 0, and c = 0, have the prior that a uniform Dirichlet on the level
+    probabilities at eta = 0 induces: the density of the link at each threshold, times the
+    Jacobian of the increments.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -71,7 +76,10 @@ def build_model(
             eta += _levels(pm, "zone", n, priors.zone_sd, zero_sum=False)[cells.zone]
             gap = _levels(pm, "zone_gap", n, priors.zone_gap_sd, zero_sum=False)[cells.zone]
             eta += gap * m
-        thresholds = _thresholds(pm, pt, len(cells.levels), priors, form)
+        mode = form.mode if form.mode in cells.terms and len(cells.levels) > 2 else None
+        if mode is not None:
+            side = side + 2 * cells.covariates[cells.row, list(cells.terms).index(mode)]
+        thresholds = _thresholds(pm, pt, len(cells.levels), priors, form, mode)
         share = _level_shares(pt, thresholds[side] - eta[:, None], form.link)
         counts = cells.counts.astype(np.float64)
         pm.Potential("cells", pt.where(counts > 0, counts * pt.log(share), 0.0).sum())
@@ -91,20 +99,29 @@ def _levels(pm: Any, name: str, n: int, prior: SdPrior, *, zero_sum: bool = True
     return spread * (normal(f"{name}_raw", sigma=1.0, shape=n))
 
 
-def _thresholds(pm: Any, pt: Any, n_levels: int, priors: Priors, form: Form) -> Any:
-    """Thresholds of the comparison group and of members, shape (2, J - 1)."""
+def _thresholds(
+    pm: Any, pt: Any, n_levels: int, priors: Priors, form: Form, mode: str | None
+) -> Any:
+    """Thresholds of the comparison group and of members; with a mode again of both by phone."""
     location = pm.Flat("location", initval=0.0)
     if n_levels == 2:
         pm.Potential("induced_dirichlet", _log_density(pt, location, form.link))
         return pt.stack([location, location])[:, None]
-    steps = pm.Flat("increments", shape=n_levels - 2, initval=np.zeros(n_levels - 2))
+    n = n_levels - 2
+    steps = pm.Flat("increments", shape=n, initval=np.zeros(n))
     base = _cuts(pt, pt.exp(steps), location)
     pm.Potential("induced_dirichlet", _log_density(pt, base, form.link).sum() + steps.sum())
-    if not form.shifts:
-        return pt.stack([base, base])
-    shift = _half(pm, "shift_sd", priors.threshold_shift_sd)
-    shift = shift * pm.Normal("shift_raw", 0.0, 1.0, shape=n_levels - 2)
-    return pt.stack([_cuts(pt, pt.exp(steps + shift * m), location) for m in (-0.5, 0.5)])
+    prior, zero = priors.threshold_shift_sd, pt.zeros(n)
+    shift = _shifts(pm, "shift", n, prior) if form.shifts else zero
+    by_mode = _shifts(pm, f"{MODE_SHIFT}{mode}", n, prior) if mode is not None else zero
+    ways = (0.0,) if mode is None else (-0.5, 0.5)
+    sides = [steps + shift * m + by_mode * c for c in ways for m in (-0.5, 0.5)]
+    return pt.stack([_cuts(pt, pt.exp(one), location) for one in sides])
+
+
+def _shifts(pm: Any, name: str, n: int, prior: SdPrior) -> Any:
+    """Shifts of the log increments with their own SD, non-centred."""
+    return _half(pm, f"{name}_sd", prior) * pm.Normal(f"{name}_raw", 0.0, 1.0, shape=n)
 
 
 def _log_density(pt: Any, x: Any, link: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -70,12 +70,22 @@ class Form:
         Whether regions have gaps of their own.
     zones
         Whether zones have levels and gaps of their own.
+    mode
+        The covariate of two levels, in person and by phone, that may change the distances between
+        thresholds as membership may; None where none does. Its shifts have an SD of their own
+        with the prior of membership's.
     """
 
     link: Literal["logit", "probit"] = "logit"
     shifts: bool = True
     region_gaps: bool = True
     zones: bool = True
+    mode: str | None = None
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What digests read: without a mode, what they read before there was one."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

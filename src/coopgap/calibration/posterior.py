@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from coopgap.arrays import FloatArray
-from coopgap.bayes.density import make_density
 from coopgap.bayes.gate import BARS, check
+from coopgap.bayes.mode import density_of
 from coopgap.bayes.sample import attempts
 from coopgap.calibration.replicate import Setup, calibrated
 from coopgap.study.spec import Hierarchical
@@ -36,7 +36,7 @@ def posterior(setup: Setup, seed: int) -> Posterior:
     usual = Hierarchical().draws
     bars = replace(BARS, ess=BARS.ess * min(1.0, setup.draws / usual))
     tries = attempts(
-        make_density(setup.cells, setup.fitted, setup.form),
+        density_of(setup.cells, setup.fitted, setup.form),
         draws=setup.draws,
         tune=setup.tune,
         seed=seed,

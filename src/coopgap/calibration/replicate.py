@@ -11,7 +11,8 @@ from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, headline_gap, region_gaps
-from coopgap.bayes.layout import Draws, constrain, make_layout
+from coopgap.bayes.layout import Draws, constrain
+from coopgap.bayes.mode import layout_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
 from coopgap.gap import contrast_values, contrasts
@@ -91,7 +92,7 @@ def replicate(setup: Setup, number: int) -> dict[str, Any]:
     from coopgap.calibration.posterior import posterior
 
     rng = np.random.default_rng([setup.seed, number])
-    layout = make_layout(setup.cells, setup.form)
+    layout = layout_of(setup.cells, setup.form)
     truth = constrain(prior_draws(layout, setup.priors, setup.form.link, 1, rng), layout)
     counts = simulate(truth, setup.cells, setup.form, rng)
     found = posterior(

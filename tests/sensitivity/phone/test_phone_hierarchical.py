@@ -45,7 +45,7 @@ def labels(data):
 
 def make_fit(request, *, up=0.0, passed=True):
     """A fit with draws from the prior, its gap moved up by so much on the latent scale."""
-    draws = make_draws(request.cells, shape=(4, 100))
+    draws = make_draws(request.cells, request.form, shape=(4, 100))
     draws = draws | {"beta": 0.05 * draws["beta"] + up, "gap": 0.05 * draws["gap"]}
     stats = SamplerStats(energy=np.zeros((4, 100)), divergences=0, deepest=0)
     request = dataclasses.replace(request, population=None)
@@ -57,7 +57,8 @@ def make_fit(request, *, up=0.0, passed=True):
 def test_who_is_in_each_refit():
     data = people()
     request = asked(data)
-    found = {one.check: one.request for one in phone_refits(request, data, COVARIATES, "region")}
+    refits = phone_refits(request, data, COVARIATES, "region")
+    found = {one.check: one.request for one in refits if one.variant != MODE_THRESHOLDS}
     members, others, called = data.members.n, data.comparison.n, data.called.n
     assert found[Check.PHONE_REPLACES].cells.people() == (called, members)
     assert found[Check.PHONE_JOINS].cells.people() == (others + called, members)
@@ -69,12 +70,32 @@ def test_who_is_in_each_refit():
     assert set(mode.covariates[mode.members_by_row > 0, at]) == {0}
     by_phone = mode.covariates[mode.row, at] == 1
     assert mode.counts[by_phone].sum() == called
-    seeds = [request.seed, *(one.seed for one in found.values())]
-    assert len(set(seeds)) == 4
+    thresholds = refits[-1]
+    assert (thresholds.check, thresholds.variant) == (Check.PHONE_JOINS_MODE, MODE_THRESHOLDS)
+    assert thresholds.request.form == dataclasses.replace(request.form, mode="mode")
+    assert thresholds.request.cells.digest == mode.digest
+    seeds = [request.seed, *(one.request.seed for one in refits)]
+    assert len(set(seeds)) == 5
     assert all(one.population is None for one in found.values())
     assert {one.form for one in found.values()} == {request.form}
     again = phone_refits(request, data, COVARIATES, "region")
-    assert [one.request.digest for one in again] == [one.digest for one in found.values()]
+    assert [one.request.digest for one in again] == [one.request.digest for one in refits]
+
+
+def test_a_covariate_of_the_name_is_not_taken_for_the_mode():
+    data = people()
+    both = [
+        dataclasses.replace(
+            rows,
+            factors={**rows.factors, "mode": rows.factors["sex"]},
+            factor_levels={**rows.factor_levels, "mode": ("a", "b")},
+        )
+        for rows in (data.in_person, data.phone)
+    ]
+    named = PhoneData(in_person=both[0], phone=both[1])
+    last = phone_refits(asked(data), named, (*COVARIATES, "mode"), "region")[-1]
+    assert last.request.form.mode == "mode of interview"
+    assert set(last.request.cells.terms) == {"sex", "mode", "mode of interview"}
 
 
 def test_without_zones_phone_people_need_none():
@@ -115,6 +136,7 @@ def test_rows_are_the_draws_beside_those_in_person(n_levels):
             assert row.verdict is Verdict.HOLDS
             assert row.note.endswith(LIMITS)
     here = [row for row in rows if row.variant == "in person"]
+    assert len(refits) == (3 if n_levels == 2 else 4)
     assert len(here) == 3 * len(contrasts)
     assert {row.verdict for row in here} == {None}
 
@@ -143,6 +165,8 @@ def test_what_the_mode_term_borrows_is_said():
         assert ("distances between the thresholds" in note) == (n_levels > 2)
         assert "No members were called, so the mode's level" in note
         assert "No members were called, so" not in refits[1].note
+    note = refits[3].note
+    assert "levels of covariates, regions and zones only. The mode also moves" in note
 
 
 def test_what_the_gate_withholds_has_one_row_without_numbers():
@@ -155,14 +179,17 @@ def test_what_the_gate_withholds_has_one_row_without_numbers():
     assert all(row.estimate is None and row.note == "Withheld: divergences." for row in withheld)
 
 
-def test_thresholds_by_mode():
-    for n_levels, verdict in ((2, Verdict.NOT_APPLICABLE), (4, Verdict.NOT_ASSESSED)):
-        data = people(n_levels)
-        rows = phone_refit_rows([], {}, make_fit(asked(data)), data, labels(data))
-        (row,) = rows
-        assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, MODE_THRESHOLDS)
-        assert row.verdict is verdict
-        assert row.note
+def test_two_levels_have_no_thresholds_by_mode():
+    data = people(2)
+    rows = phone_refit_rows([], {}, make_fit(asked(data)), data, labels(data))
+    (row,) = rows
+    assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, MODE_THRESHOLDS)
+    assert row.verdict is Verdict.NOT_APPLICABLE
+    assert row.note
+    assert (
+        list(phone_refit_rows([], {}, make_fit(asked(people(4))), people(4), labels(people(4))))
+        == []
+    )
 
 
 def test_members_of_a_region_without_phone_people_stay_and_are_named():
@@ -186,7 +213,7 @@ def test_few_phone_people_at_a_threshold_are_suppressed():
     fits = {one.name: make_fit(one.request) for one in refits}
     rows = list(phone_refit_rows(refits, fits, make_fit(asked(data)), few, labels(data)))
     at_top = [row for row in rows if row.category == ">=top" and row.variant != "in person"]
-    assert len(at_top) == 3
+    assert len(at_top) == 4
     assert all(row.estimate is None and row.note.startswith("Suppressed") for row in at_top)
 
 
@@ -211,6 +238,34 @@ def test_the_example_has_three_refits():
     )
     assert [one.request.cells.people()[0] for one in refits] == [250, 1253, 1253]
     assert all(one.request.cells.n_zones == 100 for one in refits)
+
+
+def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
+    """Phone answers keep to the ends of the scale: a mode term bends the gap, shifts do not."""
+    data = people(4, 1500)
+    far = np.where(data.called.outcome % 3, 3 * (data.called.outcome > 1), data.called.outcome)
+    ends = PhoneData(in_person=data.in_person, phone=dataclasses.replace(data.called, outcome=far))
+    request = dataclasses.replace(asked(ends), draws=600, target_accept=0.9, population=None)
+    refits = phone_refits(request, ends, COVARIATES, "region")
+    fits = {one.variant: fit_hierarchical(one.request, 2) for one in refits[2:]}
+    base = fit_hierarchical(request, 2)
+    term, thresholds = fits[MODE_TERM], fits[MODE_THRESHOLDS]
+    gate = (GateItem(name="divergences", value=0, bar=0, passed=True),)
+    passed = {one.name: dataclasses.replace(fits[one.variant], gate=gate) for one in refits[2:]}
+    for contrast in headline_contrasts(ends.in_person.levels):
+        here, bent, kept = (
+            contrast_values(contrast, fit.member[0], fit.comparison[0])
+            for fit in (base, term, thresholds)
+        )
+        assert abs(kept.mean() - here.mean()) < 0.5 * here.std()
+        if contrast.category in (">=top", ">=mid"):
+            assert abs(bent.mean() - here.mean()) > 5 * here.std()
+    found = {
+        (row.category, row.variant): row.verdict
+        for row in phone_refit_rows(refits[2:], passed, base, ends, labels(ends))
+    }
+    assert found[">=top", MODE_TERM] is Verdict.CHANGES
+    assert found[">=top", MODE_THRESHOLDS] is Verdict.HOLDS
 
 
 @pytest.mark.slow

@@ -57,8 +57,9 @@ _MATCHED = _Kind(
 _POOLED = _Kind(
     caption="The same in the model by region, in points",
     note=(
-        f"{_SAME}Over all members. The mode is a covariate whose levels are drawn together by "
-        "their prior. In brackets: 95 % credible interval."
+        f"{_SAME}Over all members, as asked in person. The mode is a covariate whose levels are "
+        "drawn together by their prior; thresholds by mode have distances between them that its "
+        "prior draws together too. In brackets: 95 % credible interval."
     ),
 )
 

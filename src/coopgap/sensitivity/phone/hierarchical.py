@@ -1,4 +1,4 @@
-"""The hierarchical model again with the phone people: instead, together, with a mode term."""
+"""The hierarchical model again with the phone people: instead, together, with the mode in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
 from coopgap.bayes.fit import Request
-from coopgap.bayes.records import HierarchicalFit
+from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import Labels
@@ -28,9 +28,10 @@ _ABSORBS = (
     "little towards the in-person one by its prior: beyond that they inform the gap through the "
     "levels of {what} only."
 )
-_NO_SHIFTS = (
-    "In the hierarchical model membership alone moves the distances between thresholds; it has no "
-    "thresholds that differ by mode."
+_SHIFTS = (
+    "The mode also moves the distances between the thresholds, as membership does; a prior like "
+    "membership's draws its shifts towards none, so that the phone answers inform those distances "
+    "a little."
 )
 
 
@@ -63,7 +64,7 @@ class PhoneRefit:
 def phone_refits(
     request: Request, data: PhoneData, covariates: Sequence[str], region: str
 ) -> list[PhoneRefit]:
-    """The refits: phone people in place of the in-person comparison group, added, with a mode term.
+    """The refits: phone people in place of the in-person comparison group, added, with the mode.
 
     Parameters
     ----------
@@ -80,16 +81,20 @@ def phone_refits(
     -------
     list of PhoneRefit
         Each has a seed of its own, made of the model's and its name. The mode is a covariate of
-        two levels that sum to zero; the gap is standardised over the members, all of them asked
-        in person.
+        two levels that sum to zero, and for more than two outcome levels once more with shifts
+        of the thresholds by mode; the gap is standardised over the members, all of them asked in
+        person.
     """
     everybody, mode = with_mode(data)
     names = tuple(covariates)
-    wanted: list[tuple[Check, str, ModelRows, tuple[str, ...]]] = [
-        (Check.PHONE_REPLACES, "phone", stack(data.members, data.called), names),
-        (Check.PHONE_JOINS, "phone and in person", everybody, names),
-        (Check.PHONE_JOINS_MODE, MODE_TERM, everybody, (*names, mode)),
+    form = replace(request.form, mode=mode)
+    wanted: list[tuple[Check, str, ModelRows, tuple[str, ...], Form]] = [
+        (Check.PHONE_REPLACES, "phone", stack(data.members, data.called), names, request.form),
+        (Check.PHONE_JOINS, "phone and in person", everybody, names, request.form),
+        (Check.PHONE_JOINS_MODE, MODE_TERM, everybody, (*names, mode), request.form),
     ]
+    if len(request.cells.levels) > 2:
+        wanted.append((Check.PHONE_JOINS_MODE, MODE_THRESHOLDS, everybody, (*names, mode), form))
     return [_refit(request, region, *one) for one in wanted]
 
 
@@ -100,14 +105,17 @@ def _refit(
     variant: str,
     rows: ModelRows,
     covariates: tuple[str, ...],
+    form: Form,
 ) -> PhoneRefit:
     found = PhoneRefit(check=check, variant=variant)
     try:
-        cells = hierarchical_cells(rows, covariates, region, zones=request.form.zones)
+        cells = hierarchical_cells(rows, covariates, region, zones=form.zones)
     except NotEstimable as error:
         return replace(found, why=error.reason)
     own = hashlib.sha256(f"{request.seed} {found.name}".encode()).digest()[:4]
-    again = replace(request, cells=cells, seed=int.from_bytes(own, "big"), population=None)
+    again = replace(
+        request, cells=cells, form=form, seed=int.from_bytes(own, "big"), population=None
+    )
     return replace(found, request=again, note=_note(check, again))
 
 
@@ -124,6 +132,8 @@ def _note(check: Check, request: Request) -> str:
 
 def _borrows(request: Request) -> str:
     zones = " and zones" if request.form.zones else ""
+    if request.form.mode is not None:
+        return f"{_ABSORBS.format(what=f'covariates, regions{zones}')} {_SHIFTS}"
     beside = " and the distances between the thresholds" if len(request.cells.levels) > 2 else ""
     return _ABSORBS.format(what=f"covariates, regions{zones}{beside}")
 
@@ -168,20 +178,29 @@ def phone_refit_rows(
         gap what it says in person. A refit that the gate withholds has one row without numbers.
     """
     few = small_categories(stack(data.members, data.called))
+    contrasts = headline_contrasts(labels.levels)
+    beside = set[Check]()
     for refit in refits:
-        contrasts = headline_contrasts(labels.levels)
         fit = fits.get(refit.name)
         if fit is None or not fit.passed:
             yield _unanswered(refit.check, refit.variant, _why(refit, fit), labels)
         else:
             for contrast in contrasts:
                 yield _gap_row(refit, contrast, fit, base, few, labels)
-        for contrast in contrasts:
-            category, draws = contrast.category, _draws(contrast, base)
-            yield posterior_row(
-                refit.check, "in person", labels, category, draws, contrast.quantity
-            )
-    yield _thresholds_row(labels)
+        if refit.check not in beside:
+            beside.add(refit.check)
+            yield from _in_person(refit.check, contrasts, base, labels)
+    if len(labels.levels) == 2:
+        check, verdict = Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE
+        yield _unanswered(check, MODE_THRESHOLDS, TWO_LEVELS, labels, verdict)
+
+
+def _in_person(
+    check: Check, contrasts: Sequence[Contrast], base: HierarchicalFit, labels: Labels
+) -> Iterator[SensitivityRow]:
+    for contrast in contrasts:
+        category, draws = contrast.category, _draws(contrast, base)
+        yield posterior_row(check, "in person", labels, category, draws, contrast.quantity)
 
 
 def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
@@ -224,10 +243,3 @@ def _gap_row(
         return suppressed(row)
     same = side_of(draws, null) == side_of(_draws(contrast, base), null)
     return replace(row, verdict=Verdict.HOLDS if same else Verdict.CHANGES, note=refit.note)
-
-
-def _thresholds_row(labels: Labels) -> SensitivityRow:
-    check = Check.PHONE_JOINS_MODE
-    if len(labels.levels) == 2:
-        return _unanswered(check, MODE_THRESHOLDS, TWO_LEVELS, labels, Verdict.NOT_APPLICABLE)
-    return _unanswered(check, MODE_THRESHOLDS, _NO_SHIFTS, labels)

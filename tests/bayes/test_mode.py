@@ -1,0 +1,294 @@
+"""Thresholds that the mode moves: off, at nothing, by hand, as asked in person, recovered."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import expit
+
+from coopgap.bayes.cell_shares import cell_levels
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.density import Density, make_density
+from coopgap.bayes.draws import draw_margins, reported_parameters
+from coopgap.bayes.fit import Request, fit_hierarchical
+from coopgap.bayes.layout import constrain, make_layout
+from coopgap.bayes.loo import pointwise
+from coopgap.bayes.mode import density_of, in_person, layout_of, mode_of
+from coopgap.bayes.prior import prior_draws
+from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.bayes.sample import sample
+from coopgap.bayes.scaling import log_priors
+from coopgap.calibration.replicate import simulate
+from coopgap.gap import contrast_values
+from coopgap.sensitivity.posterior import headline_contrasts
+
+from .conftest import LEVELS, make_cells, make_draws, make_mode_cells, make_rows, with_modes
+
+MODE = Form(mode="mode")
+
+
+def test_without_a_mode_nothing_is_read_or_laid_out_that_was_not():
+    # Digests of earlier fits and calibrations were made of these four, in this order.
+    assert list(Form().choices.items()) == [
+        ("link", "logit"),
+        ("shifts", True),
+        ("region_gaps", True),
+        ("zones", True),
+    ]
+    cells = make_cells(n_zones=9)
+    density = density_of(cells, Priors(), Form())
+    assert type(density) is Density
+    assert density.layout == make_layout(cells, Form())
+    assert np.array_equal(density.words, make_density(cells, Priors(), Form()).words)
+    draws = make_draws(cells)
+    assert in_person(draws, cells)[0] is draws
+    assert "sd_mode_shift" not in reported_parameters(draws, cells)
+
+
+def test_the_mode_is_part_of_the_digest():
+    cells = make_mode_cells()
+    plain, moved = (Request(cells=cells, form=form) for form in (Form(), MODE))
+    assert plain.digest != moved.digest
+    assert dataclasses.replace(moved, form=Form(mode="mode")).digest == moved.digest
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_shifts_of_nothing_are_the_model_without_them(link):
+    cells = make_mode_cells(n_zones=9)
+    plain = density_of(cells, Priors(), Form(link=link))
+    moved = density_of(cells, Priors(), Form(link=link, mode="mode"))
+    n = plain.layout.size
+    assert moved.layout.size == n + 3
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        x = np.concatenate([rng.normal(0, 0.5, n + 1), [0.0, 0.0]])
+        value, gradient = plain(x[:n])
+        # The half-normal prior of the SD, over its logarithm.
+        own = x[n] - 0.5 * (np.exp(x[n]) / Priors().threshold_shift_sd.scale) ** 2
+        found, slope = moved(x)
+        assert found == pytest.approx(value + own, abs=1e-9)
+        assert slope[:n] == pytest.approx(gradient, abs=1e-8)
+
+
+def test_two_levels_or_one_mode_have_no_shifts():
+    assert layout_of(make_mode_cells(n_levels=2), MODE) == make_layout(
+        make_mode_cells(n_levels=2), MODE
+    )
+    cells = make_cells()
+    assert "mode" not in cells.terms
+    assert type(density_of(cells, Priors(), MODE)) is Density
+
+
+def test_a_mode_of_three_levels_is_refused():
+    rows = with_modes(make_rows())
+    three = dataclasses.replace(
+        rows,
+        factors={**rows.factors, "mode": np.arange(rows.n) % 3},
+        factor_levels={**rows.factor_levels, "mode": ("in person", "phone", "web")},
+    )
+    cells = hierarchical_cells(three, ("sex", "mode"), "region", zones=False)
+    with pytest.raises(ValueError, match="mode has 3 levels; a mode has two"):
+        layout_of(cells, MODE)
+
+
+def shares_by_hand(draws, rows, i, *, member=None, mode=None, at=(0, 7)):
+    """Level probabilities of one person in one draw, from the formula."""
+    here = {name: values[at] for name, values in draws.items()}
+    m = (rows.member[i] if member is None else member) - 0.5
+    asked = rows.factors["mode"][i] if mode is None else mode
+    r = rows.factors["region"][i]
+    sizes = np.exp(here["increments"] + here["shift"] * m + here["shift_by_mode"] * (asked - 0.5))
+    ladder = np.concatenate([[0.0], np.cumsum(sizes)])
+    cuts = ladder - ladder.mean() + here["location"]
+    eta = here["covariate_sex"][rows.factors["sex"][i]] + here["covariate_mode"][asked]
+    eta += here["region"][r] + (here["beta"] + here["gap"][r]) * m
+    if "zone" in here and member is None:
+        eta += here["zone"][rows.zone[i]] + here["zone_gap"][rows.zone[i]] * m
+    return np.diff(np.concatenate([[0.0], expit(cuts - eta), [1.0]]))
+
+
+def test_cells_have_the_thresholds_of_their_mode():
+    rows, cells = with_modes(make_rows(n_zones=9)), make_mode_cells(n_zones=9)
+    draws = make_draws(cells, MODE)
+    assert mode_of(draws, cells) == "mode"
+    shares = cell_levels(draws, cells, "logit", slice(None))[0, 7]
+    every = [shares_by_hand(draws, rows, i) for i in range(rows.n)]
+    by_hand = sum(np.log(one[rows.outcome[i]]) for i, one in enumerate(every))
+    assert np.sum(cells.counts * np.log(shares)) == pytest.approx(by_hand, abs=1e-8)
+    entries = pointwise(draws, cells, "logit", slice(None))[0, 7]
+    assert entries @ cells.counts[np.nonzero(cells.counts)] == pytest.approx(by_hand, abs=1e-8)
+
+
+def test_margins_are_those_of_members_asked_in_person():
+    rows, cells = with_modes(make_rows()), make_mode_cells()
+    assert rows.factors["mode"][rows.member].any()
+    draws = make_draws(cells, MODE)
+    sides = draw_margins(draws, cells, "logit")
+    who = np.flatnonzero(rows.member)
+    for member, found in zip((1, 0), sides, strict=True):
+        expected = [shares_by_hand(draws, rows, i, member=member, mode=0) for i in who]
+        assert found[0, 0, 7] == pytest.approx(np.mean(expected, axis=0))
+    found = reported_parameters(draws, cells)
+    assert np.array_equal(found["sd_mode_shift"], draws["shift_by_mode_sd"])
+    sizes = np.exp(draws["increments"] - draws["shift_by_mode"] / 2)
+    assert found["mid|high"] - found["low|mid"] == pytest.approx(sizes[..., 0])
+
+
+def test_the_shifts_prior_is_that_of_membership():
+    cells, wide = make_mode_cells(), Priors(threshold_shift_sd=SdPrior(scale=3.0))
+    layout = layout_of(cells, MODE)
+    x = prior_draws(layout, wide, "logit", 40_000, np.random.default_rng(2))[0]
+    at = layout.blocks[-1].start
+    for place in (layout.shift_at, at - 1):
+        # E|Z| = .798 of a standard normal: error of the mean of 40,000 is .009.
+        assert np.exp(x[:, place]).mean() == pytest.approx(3 * np.sqrt(2 / np.pi), abs=0.04)
+    draws = make_draws(cells, MODE)
+    without = {name: v for name, v in draws.items() if not name.startswith("shift_by")}
+    spread = draws["shift_by_mode_sd"]
+    plain = make_layout(cells, MODE)
+    added = log_priors(draws, layout, wide, "logit") - log_priors(without, plain, wide, "logit")
+    assert added == pytest.approx(-0.5 * np.square(spread / 3.0))
+
+
+def told(draws, cells):
+    """What is ranked, shape (chains, draws) each."""
+    member, comparison = draw_margins(draws, cells, "logit")
+    gap = (comparison - member)[0].cumsum(axis=-1)
+    found = {f"gap {j}": gap[..., j] for j in range(3)}
+    found |= {f"shift {k}": draws["shift_by_mode"][..., k] for k in range(2)}
+    level = draws["covariate_mode"]
+    return found | {"sd": draws["shift_by_mode_sd"], "level": level[..., 1] - level[..., 0]}
+
+
+@pytest.mark.slow
+def test_truths_from_the_prior_have_uniform_ranks():
+    form, sims = Form(zones=False, mode="mode"), 100
+    cells = make_mode_cells(n=500)
+    layout = layout_of(cells, form)
+    wide = Priors(threshold_shift_sd=SdPrior(scale=1.0))
+    ranks = {}
+    for number in range(sims):
+        rng = np.random.default_rng([3, number])
+        truth = constrain(prior_draws(layout, wide, "logit", 1, rng), layout)
+        counts = simulate(truth, cells, form, rng)
+        density = density_of(dataclasses.replace(cells, counts=counts), wide, form)
+        found = sample(density, draws=400, tune=300, seed=number, target_accept=0.9)
+        true = told(truth, cells)
+        for name, values in told(found.draws, cells).items():
+            ranks.setdefault(name, []).append((values < true[name][0, 0]).mean())
+    p_values = {name: stats.kstest(found, "uniform").pvalue for name, found in ranks.items()}
+    # Seven looks: each may be this far from uniform in one run of 1,000.
+    assert len(p_values) == 7
+    assert min(p_values.values()) > 0.001, p_values
+
+
+T = np.array([0.6, -0.6])
+"""How much the phone moves the log increments."""
+
+
+def moved_survey(seed, n=(1500, 1500, 3000)):
+    """Members and others in person, others by phone: thresholds that membership and mode move.
+
+    Log odds are 0.6 for members and 0.4 by phone.
+    """
+    rng = np.random.default_rng(seed)
+    member = np.repeat([True, False, False], n)
+    mode = np.repeat([0, 0, 1], n)
+    size = member.size
+    region, sex = rng.integers(0, 3, size), rng.integers(0, 2, size)
+    cuts = np.array([cuts_of(int(m), c) for m, c in zip(member, mode, strict=True)])
+    eta = 0.6 * (member - 0.5) + 0.4 * (mode - 0.5) + 0.3 * (sex - 0.5)
+    latent = eta + rng.logistic(size=size)
+    return dataclasses.replace(
+        make_rows(0, size),
+        outcome=(latent[:, None] > cuts).sum(axis=1).astype(np.int64),
+        member=member,
+        factors={"region": region, "sex": sex, "mode": mode},
+        factor_levels={
+            "region": ("A", "B", "C"),
+            "sex": ("male", "female"),
+            "mode": ("in person", "phone"),
+        },
+    )
+
+
+def cuts_of(member, mode):
+    sizes = np.exp(np.log([1.4, 1.2]) + np.array([0.2, -0.2]) * (member - 0.5) + T * (mode - 0.5))
+    ladder = np.concatenate([[0.0], np.cumsum(sizes)])
+    return ladder - ladder.mean() + 0.1
+
+
+def true_gaps(rows):
+    """P(Y >= j) of members less the same as comparison people, both in person; highest first."""
+    women = rows.factors["sex"][rows.member].mean()
+    above = [
+        (expit(0.6 * (m - 0.5) - 0.2 + 0.3 * (s - 0.5) - cuts_of(m, 0)), share)
+        for m in (1, 0)
+        for s, share in ((0, 1 - women), (1, women))
+    ]
+    member, comparison = (sum(p * w for p, w in above[k : k + 2]) for k in (0, 2))
+    return (member - comparison)[::-1]
+
+
+def fit_moved(rows, form, seed, draws=500):
+    cells = hierarchical_cells(rows, ("region", "sex", "mode"), "region", zones=False)
+    asked = Request(cells=cells, form=form, draws=draws, target_accept=0.9, seed=seed)
+    return fit_hierarchical(asked, 2)
+
+
+def gap_draws(fit):
+    wanted = [one for one in headline_contrasts(LEVELS) if one.is_threshold_gap]
+    return np.array([contrast_values(one, fit.member[0], fit.comparison[0]) for one in wanted])
+
+
+def test_shifts_by_mode_are_recovered():
+    rows = moved_survey(1)
+    fit = fit_moved(rows, Form(zones=False, mode="mode"), 1, draws=1000)
+    assert fit.passed
+    found = fit.draws["shift_by_mode"].reshape(-1, 2)
+    assert (np.abs(found.mean(axis=0) - T) < 3 * found.std(axis=0)).all()
+    assert found.std(axis=0).max() < 0.12
+    level = (fit.parameters["mode=phone"] - fit.parameters["mode=in person"]).ravel()
+    assert abs(level.mean() - 0.4) < 3 * level.std()
+    # Membership's own shifts are no larger than they are, though the mode's are.
+    assert np.abs(fit.draws["shift"].mean(axis=(0, 1)) - [0.2, -0.2]).max() < 0.2
+
+
+def raw_gaps(rows):
+    """P(Y >= j) of members less comparison people, as they answered in person; highest first."""
+    here = rows.factors["mode"] == 0
+    above = rows.outcome[:, None] >= np.array([3, 2, 1])
+    return above[here & rows.member].mean(axis=0) - above[here & ~rows.member].mean(axis=0)
+
+
+@pytest.mark.slow
+def test_the_gap_is_unbiased_where_a_mode_term_alone_is_not():
+    surveys = 12
+    errors = {form: [] for form in (Form(zones=False), Form(zones=False, mode="mode"))}
+    from_raw, inside = [], []
+    for seed in range(surveys):
+        rows = moved_survey(seed)
+        true = true_gaps(rows)
+        for form, found in errors.items():
+            draws = gap_draws(fit_moved(rows, form, seed)).reshape(3, -1)
+            found.append(draws.mean(axis=1) - true)
+            if form.mode is not None:
+                low, high = np.quantile(draws, [0.025, 0.975], axis=1)
+                inside.append((low <= true) & (true <= high))
+                from_raw.append(draws.mean(axis=1) - raw_gaps(rows))
+    term, moved = (np.array(found) for found in errors.values())
+    mean, error = moved.mean(axis=0), moved.std(axis=0, ddof=1) / np.sqrt(surveys)
+    assert (np.abs(mean) < 3 * error).all()
+    assert error.max() < 0.01
+    # Neither sex nor region is in membership: in each survey the answers in person are a second
+    # estimate of the same gap. The shifts' prior draws them in a little: half a point is left.
+    assert np.abs(np.mean(from_raw, axis=0)).max() < 0.006
+    # Thresholds common to both modes bend the comparison group's answers towards those by phone.
+    at_least = np.array([0.02, 0.04, 0.03])
+    assert (np.abs(term.mean(axis=0)) > at_least).all()
+    assert (np.sign(term.mean(axis=0)) == [-1, 1, -1]).all()
+    # 36 intervals, 12 of them independent.
+    assert np.mean(inside) > 0.8
