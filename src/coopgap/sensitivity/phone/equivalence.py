@@ -10,10 +10,10 @@ import numpy as np
 from coopgap.arrays import IntArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.gap import Margins, contrasts, estimate_contrasts, share_margins
+from coopgap.gap import Margins, contrasts, estimate_contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.keys import Keys, is_small, suppressed
-from coopgap.sensitivity.phone.balanced import balanced_margins, require_clusters, swapped
+from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.odds import odds_ratio_rows
 from coopgap.sensitivity.phone.tost import (
@@ -90,8 +90,7 @@ def equivalence_rows(
     )
     rows = stack(data.called, data.comparison)
     n_levels = len(rows.levels)
-    require_clusters(rows)
-    margins = share_margins(rows.outcome, rows.member, rows.weight, n_levels, rows.zone)
+    margins = balanced_margins(rows, ()).margins
     plain = replace(base, variant="unadjusted")
     counts = rows.people_by_level()
     result = list(_difference_rows(margins, counts, rows.levels, margin, plain))
@@ -135,7 +134,7 @@ def _difference_rows(
             if is_small(people, contrast):
                 yield suppressed(row)
                 continue
-            test = two_one_sided(interval.estimate, interval.std_error, margin, df=margins.df)
+            test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))
             yield _tested(row, test, margin)
         elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:

@@ -15,14 +15,10 @@ from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Contrast, contrasts
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered
-from coopgap.sensitivity.phone.balanced import (
-    balanced_margins,
-    columns,
-    require_clusters,
-    slopes,
-)
+from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.resample import differences, places, two_sided
+from coopgap.sensitivity.phone.sides import require_clusters
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
 
