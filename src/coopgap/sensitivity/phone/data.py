@@ -25,6 +25,7 @@ __all__ = [
     "truthful",
     "why_not",
     "with_mode",
+    "with_region",
 ]
 
 LIMITS = (
@@ -156,6 +157,28 @@ def truthful(rows: Iterable[SensitivityRow], data: PhoneData) -> list[Sensitivit
         replace(row, note=row.note.replace(LIMITS, MEMBERS_ASIDE).replace(_NOBODY, _ASIDE))
         for row in rows
     ]
+
+
+def with_region(data: PhoneData, region: str | None) -> tuple[PhoneData, str]:
+    """The people whose region is known, and a sentence on the others.
+
+    Returns
+    -------
+    data : PhoneData
+        Everybody where the model has no such factor.
+    note : str
+        How many of the comparison group are left out; empty where nobody is.
+    """
+    if region is None or region not in data.in_person.factors:
+        return data, ""
+    known = [rows.factors[region] >= 0 for rows in (data.in_person, data.phone)]
+    groups = (data.in_person, data.phone)
+    lost = sum(int((~here & ~rows.member).sum()) for here, rows in zip(known, groups, strict=True))
+    if not lost:
+        return data, ""
+    kept = replace(data, in_person=data.in_person.take(known[0]), phone=data.phone.take(known[1]))
+    count = f"{lost:,}" if lost >= SMALLEST_COUNT else f"Fewer than {SMALLEST_COUNT}"
+    return kept, f"{count} people whose region is missing are left out."
 
 
 def with_mode(data: PhoneData) -> tuple[ModelRows, str]:
