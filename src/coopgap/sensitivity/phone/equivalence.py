@@ -12,6 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Margins, contrasts, estimate_contrasts
 from coopgap.matching.weights import effective_size
+from coopgap.sensitivity.design_analysis import DESIGN_EFFECTS
 from coopgap.sensitivity.keys import Keys, is_small, suppressed
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
@@ -26,10 +27,7 @@ from coopgap.sensitivity.phone.tost import (
 )
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
 
-__all__ = ["DESIGN_EFFECTS", "equivalence_rows"]
-
-DESIGN_EFFECTS = (1.0, 1.5, 2.0)
-"""Design effects for which the smallest margin is printed."""
+__all__ = ["equivalence_rows"]
 
 _PROB = 0.90
 
