@@ -281,7 +281,9 @@ def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneData, list[PhoneRefit]]:
     """People by mode, and the refits with those called; none where nobody was."""
     model, region = one.model, plan.study.design.region
     called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
-    data = PhoneData(in_person=model.rows, phone=called)
+    # The refit clusters on nothing but declared zones, so that nobody is made one here.
+    members = bool((plan.survey.phone & plan.survey.member).any())
+    data = PhoneData(in_person=model.rows, phone=called, members_called=members)
     if region is None or why_not(data) is not None:
         return data, []
     return data, phone_refits(one.request, data, model.spec.covariates, region)

@@ -31,7 +31,7 @@ def joint(member, comparison, phone, sizes=(1000, 1000, 250)):
         at = slice(place * n_levels, (place + 1) * n_levels)
         cov[at, at] = (np.diag(share) - np.outer(share, share)) / size
     people = np.round(shares * np.array(sizes)[:, None]).astype(np.int64)
-    return Joint(shares=shares, cov=cov, df=np.inf, people=people)
+    return Joint(shares=shares, cov=cov, df=np.full(3, np.inf), people=people)
 
 
 def rows_of(outcome, found, hidden=()):

@@ -194,4 +194,4 @@ def test_phone_that_cannot_be_balanced_says_so(make_phone):
     found = rows_of(data, sample=sample)
     blank = [row for row in found if row.verdict is Verdict.NOT_ASSESSED]
     assert {row.variant for row in blank} == {IN_PLACE, MODES}
-    assert all("1 zones are too few" in row.note for row in blank)
+    assert all("1 zones on one side are too few" in row.note for row in blank)

@@ -72,3 +72,18 @@ def test_without_zones_it_does_not_apply(make_rows):
     sample = replace(sample, rows=replace(sample.rows, zone=None))
     (row,) = rows_of(sample)
     assert row.verdict is Verdict.NOT_APPLICABLE
+
+
+def test_people_of_chosen_pairs_are_independent_too(make_rows):
+    # Nearest pairs across zones with answers alike within pairs: clustered on the sets the
+    # variance would not be that of two binomial shares.
+    sample = make_sample(make_rows, zone_sd=0.3)
+    paired = replace(sample, matched=match(sample.rows, Matching(method="nearest", on=("one",))))
+    kept = paired.rows.take(paired.kept)
+    people = kept.people_by_level()
+    shares = people[:, 1] / people.sum(axis=1)
+    simple = float(np.sum(shares * (1 - shares) / people.sum(axis=1)) ** 0.5)
+    assert paired.matched.n_sets > 100
+    alone = rows_of(paired)[1]
+    assert alone.variant == "design effect 1"
+    assert alone.std_error == pytest.approx(simple, rel=1e-9)

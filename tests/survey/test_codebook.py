@@ -370,6 +370,28 @@ class TestNeeded:
         assert tuple(survey(frame(4), one).variables) == ("y",)
 
 
+def zoned(zones: list[Any], regions: list[Any]) -> tuple[pd.DataFrame, Study]:
+    region = variable("place", ("north", "south"), kind="nominal", missing=("?",))
+    design = Design(zone="zone", region="place")
+    return frame(len(zones), zone=zones, place=regions), study(region, design=design)
+
+
+def test_zone_labels_that_repeat_in_each_region_are_refused() -> None:
+    data, spec = zoned([1, 1, 2, 2] * 2, ["north"] * 4 + ["south"] * 4)
+    said = refusal(data, spec)
+    assert "zone" in said
+    assert "2 of 2 zones stand in more than one place" in said
+    own = data.assign(zone=[1, 1, 2, 2, 3, 3, 4, 4])
+    assert survey(own, spec).zone_labels == ("1", "2", "3", "4")
+
+
+def test_a_zone_across_a_border_and_people_without_a_region_are_taken() -> None:
+    data, spec = zoned([1, 1, 2, 2, 2, 3, 3, 3], ["north"] * 3 + ["south"] * 5)
+    assert survey(data, spec).zone_labels == ("1", "2", "3")
+    data, spec = zoned([1, 1, 2, 2] * 2, ["north"] * 4 + ["?", "?", "south", "south"])
+    assert survey(data, spec).zone_labels == ("1", "2")
+
+
 def test_row_order_changes_nothing_but_the_order() -> None:
     rng = np.random.default_rng(3)
     data = frame(40, x=rng.choice(["a", "b"], 40), zone=rng.integers(0, 7, 40))

@@ -10,7 +10,7 @@ from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.plan import ModelPlan, Plan
 from coopgap.sensitivity.keys import Keys
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.data import PhoneData, by_mode
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
@@ -98,7 +98,7 @@ def asked(
         model=model,
         estimates=estimates,
         matched=next(one for family, one in estimates.items() if family in MATCHED),
-        phone=PhoneData(in_person=model.rows, phone=phone),
+        phone=by_mode(plan.survey, model.rows, phone),
         labels=model_labels(plan, model),
         seed=seed,
         jobs=jobs,

@@ -17,6 +17,7 @@ __all__ = [
     "DOUBLY_ROBUST",
     "DOUBLY_ROBUST_MEMBERS",
     "again_row",
+    "conclusion",
     "doubly_variants",
     "headline_contrast",
     "same_conclusion",
@@ -44,11 +45,12 @@ _NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
 
 def same_conclusion(first: Interval, second: Interval, null: float) -> bool:
     """Whether two intervals say the same of the null: below it, above it, or neither."""
+    return conclusion(first, null) == conclusion(second, null)
 
-    def side(interval: Interval) -> int:
-        return int(interval.lower > null) - int(interval.upper < null)
 
-    return side(first) == side(second)
+def conclusion(interval: Interval, null: float) -> int:
+    """1 where an interval lies above the null, -1 below, 0 where it holds it."""
+    return int(interval.lower > null) - int(interval.upper < null)
 
 
 def headline_contrast(matched: FamilyEstimate) -> Contrast | None:

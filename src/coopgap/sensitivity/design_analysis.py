@@ -12,7 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import SMALLEST_COUNT, Labels
-from coopgap.gap import Contrast, Margins, contrasts
+from coopgap.gap import Contrast, Margins, contrast_gradient, contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.keys import is_small
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
@@ -238,7 +238,10 @@ def _threshold_rows(
         if not contrast.is_threshold_gap or is_small(people, contrast):
             continue
         error = null_error(margins, contrast.level)
-        design = _Design(variant=base.variant, std_error=error, df=margins.df)
+        df = margins.df
+        if margins.df_of is not None:
+            df = margins.df_of(contrast_gradient(contrast, margins))
+        design = _Design(variant=base.variant, std_error=error, df=df)
         yield from _rows(design, contrast, gap, replace(base, category=contrast.category))
 
 

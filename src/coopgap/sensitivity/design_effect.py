@@ -61,7 +61,9 @@ def design_effect_rows(
     )
     contrast = headline_contrast(matched)
     declared = None if contrast is None else matched.intervals.get(contrast)
-    independent = replace(sample, rows=replace(sample.rows, zone=None))
+    # Without zones chosen pairs would cluster people by their sets.
+    nobody = replace(sample.matched, set_id=np.full(sample.rows.n, -1), n_sets=0)
+    independent = replace(sample, rows=replace(sample.rows, zone=None), matched=nobody)
     alone = None
     if declared is not None and contrast is not None and sample.rows.zone is not None:
         alone = matched_estimate(independent).intervals.get(contrast)

@@ -69,7 +69,8 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     SurveyError
         An undeclared value (with column, code and count; free text is not repeated), nobody on
         one side, a level that nobody has, a weight that is not positive, an identifier that
-        stands twice. Nothing is dropped that the study does not declare.
+        stands twice, zone labels that repeat from region to region. Nothing is
+        dropped that the study does not declare.
     """
     keep, member, dropped = _membership(raw, study)
     zones = None if study.design.zone is None else _labels(raw, study.design.zone)
@@ -88,6 +89,8 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     for name, variable in variables.items():
         _every_level(raw, variable, codes[name][~phone])
     zone, zone_labels = (None, ()) if zones is None else zones.take(rows)
+    if zone is not None and study.design.region is not None:
+        _zones_in_regions(raw, study, zone, codes[study.design.region])
     return Survey(
         source=EXAMPLE if raw.is_example else raw.name,
         sha256=raw.sha256,
@@ -174,6 +177,23 @@ def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
             where,
             f"nobody has the level {shown}{more} of variable {variable.name}",
             "join it to another level with collapse, or take it out of the codebook",
+        )
+
+
+def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntArray) -> None:
+    """Refuse labels that name another zone in each region: most of them stand in several.
+
+    A few zones may cross a border; those stay one zone.
+    """
+    known = region >= 0
+    pairs = np.unique(np.column_stack([zone[known], region[known]]), axis=0)
+    n_regions = np.unique(pairs[:, 0], return_counts=True)[1]
+    spread = int((n_regions > 1).sum())
+    if 2 * spread > n_regions.size:
+        raise SurveyError(
+            f"{raw.where}: {study.design.zone}",
+            f"{spread} of {n_regions.size} zones stand in more than one {study.design.region}",
+            "a zone has a label of its own; where labels repeat, join region and zone in a column",
         )
 
 

@@ -186,3 +186,28 @@ def test_intervals_of_kappa_cover_the_one_that_is_true():
         covered += abs(value - truth) <= stats.t.ppf(0.975, zones - 1) * error(unit, zone)
     # 1,000 replicates have a Monte Carlo error of .7 points; 40 clusters cost up to one.
     assert 0.925 <= covered / 1000 <= 0.97
+
+
+def test_a_difference_that_nobody_speaks_against_is_infinitely_far():
+    # 20 people go from E to D, 20 from D to C and nobody stays: S = n = 40.
+    table = np.zeros((3, 3), dtype=np.int64)
+    table[0, 1] = table[1, 2] = 20
+    simple = stuart_maxwell(table)
+    assert simple.statistic == pytest.approx(40)
+    found = bhapkar(table)
+    assert (found.statistic, found.df, found.p_value) == (np.inf, 2, 0)
+    first, second = people(table)
+    zone = np.arange(40) % 10
+    alike = clustered_homogeneity(first, second, np.ones(40), 3, zone)
+    assert (alike.statistic, alike.p_value) == (np.inf, 0)
+    # One person who stays makes it finite again: S / (1 - S / n).
+    table[2, 2] = 1
+    finite = bhapkar(table)
+    assert finite.statistic == pytest.approx(40 / (1 - 40 / 41))
+
+
+def test_nobody_who_moves_has_no_test():
+    table = np.diag([10, 20, 30])
+    assert np.isnan(bhapkar(table).statistic)
+    same = people(table)[0]
+    assert np.isnan(clustered_homogeneity(same, same, np.ones(60), 3, np.arange(60) % 6).statistic)

@@ -65,6 +65,30 @@ def test_few_zones_have_no_p_value(make_rows):
     assert np.isnan(rao_scott(rows, ("a",)).p_value)
 
 
+def test_shares_of_each_mode_have_the_degrees_of_freedom_of_their_own_zones(make_rows):
+    rng = np.random.default_rng(7)
+    sizes = {"a": 2}
+
+    def people(n, zones):
+        zone = np.arange(n) % zones
+        codes = rng.integers(0, 2, n)
+        return make_rows({"a": codes}, np.zeros(n), codes, sizes=sizes, zone=zone)
+
+    called = people(120, 8)
+    data = PhoneData(in_person=people(600, 60), phone=called)
+    row = next(row for row in composition_rows(data, ("a",), (), KEYS) if row.variant == "phone")
+    means = np.array([np.mean(called.factors["a"][called.zone == one] == 0) for one in range(8)])
+    assert row.std_error == pytest.approx(means.std(ddof=1) / np.sqrt(8))
+    assert row.upper - row.estimate == pytest.approx(stats.t.ppf(0.975, 7) * row.std_error)
+    data = PhoneData(in_person=people(600, 60), phone=people(120, 2))
+    found = composition_rows(data, ("a",), (), KEYS)
+    row = next(row for row in found if row.variant == "phone")
+    assert row.std_error is row.lower is None
+    assert "fewer than 6 zones" in row.note
+    tests = [row for row in found if row.quantity == "rao_scott_f"]
+    assert all(row.p_value is None for row in tests)
+
+
 def test_shares_and_smd_by_hand(make_phone):
     data = make_phone(np.random.default_rng(8), young_phone=True)
     rows = composition_rows(data, ("age",), ("age",), KEYS)

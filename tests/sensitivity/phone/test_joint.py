@@ -27,7 +27,7 @@ def test_each_pair_is_the_pair_alone(make_phone):
         assert joint.shares[place] == pytest.approx(pair.comparison)
         pick = np.r_[0:3, 3 * place : 3 * place + 3]
         assert joint.cov[np.ix_(pick, pick)] == pytest.approx(pair.cov)
-        assert joint.df == pair.df == 19
+        assert set(joint.df) == {pair.df} == {19}
 
 
 def test_the_same_people_by_phone_have_the_same_errors(make_phone):
@@ -80,7 +80,13 @@ def test_independent_people_have_no_shared_error_without_covariates(make_phone):
     shares, cov = joint.at_least(1)
     sizes = np.array([600, 600, 250])
     assert cov == pytest.approx(np.diag(shares * (1 - shares) / sizes))
-    assert joint.df == np.inf
+    assert np.isinf(joint.df).all()
+
+
+def test_the_phone_share_has_the_degrees_of_freedom_of_its_own_zones(make_phone):
+    data = make_phone(np.random.default_rng(5), zones=20)
+    few = replace(data, phone=data.phone.take(data.phone.zone < 7))
+    assert joint_shares(few, ()).df.tolist() == [19, 19, 6]
 
 
 def test_members_that_one_group_lacks_are_left_out_of_both(make_phone):
@@ -119,7 +125,7 @@ def test_one_factor_against_totals_of_a_clustered_design_in_r():
     expected = json.loads((R / "fixtures" / "borrow.json").read_text(encoding="utf-8"))["joint"]
     joint = joint_shares(infert(), ("induced",))
     shares, cov = joint.at_least(1)
-    assert joint.df + 1 == expected["n_clusters"]
+    assert joint.df[1] + 1 == expected["n_clusters"]
     # Entropy balancing stops at 1e-10 on the margins; R's jacobian is numerical.
     assert shares == pytest.approx(expected["shares"], rel=1e-7)
     assert cov == pytest.approx(np.array(expected["cov"]), rel=1e-6, abs=1e-9)

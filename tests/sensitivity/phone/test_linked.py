@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.estimate import to_frame
+from coopgap.estimate import SensitivityRow, to_frame
 from coopgap.plan import make_plan
+from coopgap.sensitivity.phone.agreement import Test as Homogeneity
 from coopgap.sensitivity.phone.balanced import balanced_margins
-from coopgap.sensitivity.phone.linked import linked_rows
+from coopgap.sensitivity.phone.linked import _tested, linked_rows
 from coopgap.sensitivity.phone.linked_gap import moved_gap, with_phone_answers
 from coopgap.sensitivity.phone.pairs import asked_twice
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
-from coopgap.vocabulary import Verdict
+from coopgap.vocabulary import Check, Verdict
 
 R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
 ONLY = ("trust", "trust_agree")
@@ -251,3 +252,15 @@ def test_only_comparison_people_who_move_change_the_gap():
     assert moved.lower > 0.15
     assert second.estimate > 0.35
     assert find(rows, quantity="kappa").estimate < 0.2
+
+
+def test_a_test_without_a_finite_statistic_says_which_case_it_is():
+    row = SensitivityRow(
+        check=Check.PHONE_LINKED, model="m", outcome="y", source="s", quantity="bhapkar"
+    )
+    far = _tested(row, Homogeneity(np.inf, 2.0, np.inf, 0.0))
+    assert (far.verdict, far.estimate, far.p_value) == (Verdict.DIFFERENT, None, 0.0)
+    assert "infinite" in far.note
+    none = Homogeneity(np.nan, np.nan, np.nan, np.nan)
+    assert _tested(row, none).note == "Nobody gave another answer."
+    assert "Too few zones" in _tested(replace(row, quantity="homogeneity_f"), none).note

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.phone.data import stack
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.odds import odds_ratio_rows, phone_fit
 from coopgap.vocabulary import Check, Verdict
@@ -73,3 +75,14 @@ def test_no_odds_ratio_is_said(make_rows):
     found = list(odds_ratio_rows(rows, (), 0.9, BASE))
     assert {row.verdict for row in found} == {Verdict.NOT_ASSESSED}
     assert all("same answer" in row.note and row.estimate is None for row in found)
+
+
+def test_phone_people_in_few_zones_have_their_own_degrees_of_freedom(make_phone):
+    # 100 zones in person, phone people in eight of them: CR1 with t(99) would be too narrow.
+    data = make_phone(np.random.default_rng(6), n=(50, 1000, 400), zones=100)
+    few = data.phone.take(data.phone.zone < 8)
+    found = phone_fit(stack(few, data.comparison), ())
+    assert found.kind == "CR2"
+    assert found.covariance.coefficient_df[0] < 20
+    with pytest.raises(NotEstimable, match="5 zones on one side"):
+        phone_fit(stack(few.take(few.zone < 5), data.comparison), ())

@@ -200,3 +200,46 @@ def test_few_people_at_a_threshold_are_suppressed(make_phone):
         largest = find(rows, variant=variant, quantity="largest_difference")
         assert largest.estimate == pytest.approx(left.estimate - left.threshold)
     assert len(to_frame("sensitivity", rows)) == len(rows)
+
+
+def in_regions(data, wanted, called):
+    """Zone z lies in region z // 6; the outcome rises by region."""
+
+    def placed(rows):
+        return replace(
+            rows,
+            factors={**rows.factors, "region": rows.zone // 6},
+            factor_levels={**rows.factor_levels, "region": tuple("abcde")},
+        )
+
+    own, phone = placed(data.in_person), placed(data.phone)
+    phone = phone.take(np.asarray(phone.factors["region"] < wanted))
+    unknown = phone.factors["region"].copy()
+    unknown[:called] = -1
+    return PhoneData(
+        in_person=own, phone=replace(phone, factors={**phone.factors, "region": unknown})
+    )
+
+
+@pytest.mark.parametrize("lost", [1, 15])
+def test_people_without_a_region_are_left_out_and_regions_stay(make_phone, lost):
+    data = make_phone(np.random.default_rng(11), zones=30, n=(50, 900, 400))
+    some = in_regions(data, 2, lost)
+    known = PhoneData(
+        in_person=some.in_person, phone=some.phone.take(some.phone.factors["region"] >= 0)
+    )
+    wanted = reference_rows(known, ("age",), "region", KEYS, 1)
+    found = reference_rows(some, ("age",), "region", KEYS, 1)
+    for left, right in zip(wanted, found, strict=True):
+        assert replace(right, note="") == replace(left, note="")
+    said = "15 people" if lost == 15 else "Fewer than 10 people"
+    assert f"{said} whose region is missing are left out." in found[0].note
+    assert "region is missing" not in wanted[0].note
+
+
+def test_hardly_anybody_with_a_region_is_not_assessed(make_phone):
+    data = make_phone(np.random.default_rng(12), zones=30, n=(50, 900, 400))
+    some = in_regions(data, 2, 10_000)
+    (row,) = reference_rows(some, ("age",), "region", KEYS, 1)
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert "have a region" in row.note

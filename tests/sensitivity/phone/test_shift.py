@@ -51,7 +51,7 @@ def test_nobody_called_gives_nothing_and_few_give_a_reason(make_phone):
     few = phone_shifts(make_phone(np.random.default_rng(4), n=(50, 50, 12)), ())
     assert "fewer than 10 people" in few[""]
     zones = phone_shifts(make_phone(np.random.default_rng(4), zones=3), ())
-    assert "3 zones are too few" in zones[""]
+    assert "3 zones on one side are too few" in zones[""]
 
 
 def test_interval_holds_the_true_shift(make_phone):

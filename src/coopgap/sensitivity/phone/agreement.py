@@ -153,15 +153,18 @@ def bhapkar(table: IntArray) -> Test:
 
     Notes
     -----
-    V less dd'/n; the statistic is S/(1 − S/n) with S that of Stuart and Maxwell.
+    V less dd'/n; the statistic is S/(1 − S/n) with S that of Stuart and Maxwell: infinite, with a
+    p-value of zero, where S is n, since then nobody's answers speak against the difference.
 
     References
     ----------
     Bhapkar (1966), Journal of the American Statistical Association 61.
     """
-    difference, both = _moved(table)
-    spread = (np.diag(both.sum(axis=1)) - both)[:-1, :-1]
-    return _chi_square(difference, spread - np.outer(difference, difference) / table.sum())
+    found, n = stuart_maxwell(table), int(table.sum())
+    if n - found.statistic <= 1e-9 * n:
+        return Test(np.inf, found.df, np.inf, 0.0)
+    statistic = found.statistic / (1 - found.statistic / n)
+    return Test(statistic, found.df, np.inf, float(stats.chi2.sf(statistic, found.df)))
 
 
 def _chi_square(difference: FloatArray, cov: FloatArray) -> Test:
@@ -181,8 +184,8 @@ def clustered_homogeneity(
     -----
     W = d'V⁻d with V the linearised covariance of the differences of weighted shares, summed by
     cluster; (G − q)/((G − 1)q) · W is referred to F(q, G − q), q the number of shares that can
-    move. NaN with no more than q clusters. With one person a cluster W is Bhapkar's statistic
-    times (G − 1)/G.
+    move. NaN with no more than q clusters; infinite where V leaves no room for the difference.
+    With one person a cluster W is Bhapkar's statistic times (G − 1)/G.
 
     References
     ----------
@@ -194,10 +197,16 @@ def clustered_homogeneity(
     difference = q @ moved
     cov, df = variance_of((moved - difference) * q[:, None], cluster)
     rank = int(np.linalg.matrix_rank(moved - difference))
-    if rank == 0 or df < rank:
-        return Test(np.nan, np.nan, np.nan, np.nan)
-    wald = float(difference @ np.linalg.pinv(cov, rcond=1e-10, hermitian=True) @ difference)
     left = df + 1 - rank
+    values, vectors = np.linalg.eigh(cov)
+    # Shares have variances of about 1/n²; rounding leaves 1e-32 in place of zero.
+    seen = values > max(1e-10 * values[-1], 1e-20)
+    along = difference @ vectors
+    if left < 1 or (rank == 0 and not difference.any()):
+        return Test(np.nan, np.nan, np.nan, np.nan)
+    if (np.abs(along[~seen]) > 1e-8).any():
+        return Test(np.inf, float(max(rank, 1)), left, 0.0)
+    wald = float(np.sum(along[seen] ** 2 / values[seen]))
     statistic = left / (df * rank) * wald
     return Test(statistic, float(rank), left, float(stats.f.sf(statistic, rank, left)))
 

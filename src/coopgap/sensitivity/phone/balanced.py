@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.families.records import FEW_CLUSTERS
-from coopgap.gap import Margins, cluster_sums
+from coopgap.gap import Margins
 from coopgap.matching.entropy import common_support, dummies, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.sensitivity.phone.sides import require_clusters, side_errors
 from coopgap.survey.records import ModelRows
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "balanced_units",
     "columns",
     "contributions",
-    "require_clusters",
     "slopes",
     "swapped",
 ]
@@ -102,7 +100,8 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     t the mean of x in the first group, the balanced share has the linearisation
     Σ w_i (y_i − ȳ − B'(x_i − t)) over the balanced group plus Σ q_j B'(x_j − t) over the first
     one, to which entropy balancing and the regression estimator are both equivalent at first
-    order. Contributions are summed by cluster as in `coopgap.gap.share_margins`.
+    order. Contributions are summed by cluster as in `side_errors`: degrees of freedom are those of
+    Satterthwaite over the two groups, at most the clusters of both less one.
 
     References
     ----------
@@ -111,10 +110,16 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     factors = {name: rows.factors[name] for name in covariates}
     labels = {name: rows.factor_levels[name] for name in covariates}
     found = contributions(rows, covariates)
-    sums, factor, df = cluster_sums(found.unit, found.rows.zone)
+    errors = side_errors(found.unit, found.rows.member, found.rows.zone)
     member, comparison = found.shares
     return Balanced(
-        margins=Margins(member=member, comparison=comparison, cov=factor * sums.T @ sums, df=df),
+        margins=Margins(
+            member=member,
+            comparison=comparison,
+            cov=errors.cov,
+            df=errors.df,
+            df_of=errors.df_of,
+        ),
         matched=found.matched,
         lost=common_support(factors, labels, rows.member).lost,
         ess=found.ess,
@@ -205,30 +210,15 @@ def slopes(x: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.lstsq(x * root, y * root, rcond=1e-10)[0])
 
 
-def require_clusters(rows: ModelRows) -> None:
-    """Refuse fewer clusters than a standard error needs.
-
-    Raises
-    ------
-    NotEstimable
-        Naming the number.
-    """
-    if rows.zone is None:
-        return
-    found = int(np.unique(rows.zone).size)
-    if found < FEW_CLUSTERS:
-        raise NotEstimable(
-            f"{found} zones are too few for a standard error; {FEW_CLUSTERS} are needed"
-        )
-
-
 def swapped(margins: Margins) -> Margins:
     """The same margins with the groups exchanged."""
     n = margins.member.size
     order: IntArray = np.concatenate([np.arange(n, 2 * n), np.arange(n)])
+    df_of = margins.df_of
     return Margins(
         member=margins.comparison,
         comparison=margins.member,
         cov=margins.cov[np.ix_(order, order)],
         df=margins.df,
+        df_of=None if df_of is None else lambda direction: df_of(direction[order]),
     )

@@ -168,10 +168,12 @@ def _place(joint: Joint, contrast: Contrast) -> _At:
     gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
     std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
     upper = (1 + _PROB) / 2
-    wider = float(stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)) ** 2
+    # G/(G − 1) = 1 + 1/df: the phone share has the factor and the quantile of its own zones.
+    factor = (1 + 1 / joint.df) / (1 + 1 / joint.df[1])
+    wider = np.sqrt(factor) * stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)
     return _At(
-        measures=measures(shares, wider * cov),
-        in_person=wald(gap, std_error, df=joint.df, prob=_PROB, null=0.0),
+        measures=measures(shares, np.outer(wider, wider) * cov),
+        in_person=wald(gap, std_error, df=float(joint.df[1]), prob=_PROB, null=0.0),
     )
 
 

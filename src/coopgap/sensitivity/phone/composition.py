@@ -21,6 +21,7 @@ from coopgap.matching.feasibility import SMD_BAR
 from coopgap.sensitivity.keys import Keys, suppressed
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
+from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
 
@@ -33,6 +34,8 @@ _TEST = (
     "margins; verdict: changes if a standardised difference exceeds the bar and the test "
     "rejects at 5 %, inconclusive if only the first, holds otherwise."
 )
+
+_FEW = f"No interval: fewer than {FEW_CLUSTERS} zones."
 
 
 class RaoScott(NamedTuple):
@@ -63,7 +66,8 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
     d is the vector of share differences, V₀ their covariance if the two groups were simple random
     samples of one population, V the clustered covariance. d'V₀⁻d is distributed as Σ λ χ²₁ with λ
     the eigenvalues of V₀⁻V; it is divided by Σλ and referred to F with (Σλ)²/Σλ² and
-    (Σλ)²/Σλ² · (G − 1) degrees of freedom. For one variable and independent people d'V₀⁻d is
+    (Σλ)²/Σλ² · f degrees of freedom, f those of Satterthwaite over the two groups' parts of Σλ, at
+    most G − 1. For one variable and independent people d'V₀⁻d is
     Pearson's chi-square.
 
     References
@@ -78,16 +82,18 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
     pooled = x - np.average(x, axis=0, weights=weight)
     spread = (pooled * (weight / weight.sum())[:, None]).T @ pooled
     simple = spread * (1 / first.sum() + 1 / (~first).sum())
-    sums, factor, df_cluster = cluster_sums(
-        np.where(first, 1.0, -1.0)[:, None] * (x - means) * q[:, None], rows.zone
-    )
+    unit = np.where(first, 1.0, -1.0)[:, None] * (x - means) * q[:, None]
+    errors = side_errors(unit, first, rows.zone)
     inverse = linalg.pinvh(simple, rtol=1e-10)
-    scales = inverse @ (factor * sums.T @ sums)
+    scales = inverse @ errors.cov
     total, squares = float(np.trace(scales)), float(np.sum(scales * scales.T))
     if not total > 0:
         return RaoScott(np.nan, np.nan, np.nan, np.nan)
     statistic, df = float(gap @ inverse @ gap) / total, total**2 / squares
-    if df_cluster + 1 < FEW_CLUSTERS:
+    parts = np.array([float(np.trace(inverse @ side)) for side in errors.sides])
+    df_cluster = errors.df if rows.zone is None else satterthwaite(parts, errors.own_df, errors.df)
+    fewest = fewest_zones(rows)
+    if fewest is not None and fewest < FEW_CLUSTERS:
         p_value = np.nan
     elif np.isinf(df_cluster):
         p_value = float(stats.chi2.sf(statistic * df, df))
@@ -100,6 +106,7 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
 class _Compared:
     """One level: shares by phone and in person with standard errors, and their SMD.
 
+    Standard errors are NaN where a side has too few zones for one.
     `small` where one group has few people at the level or few at the others.
     """
 
@@ -108,7 +115,7 @@ class _Compared:
     shares: FloatArray
     std_errors: FloatArray
     smd: float
-    df: float
+    df: FloatArray
     small: bool
 
 
@@ -153,11 +160,13 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
     ones = np.ones(rows.n)
     found = level_balance(codes, len(labels), rows.member, rows.weight, ones)
     answers = np.asarray(codes[:, None] == np.arange(len(labels)), dtype=np.float64)
-    errors = []
+    errors, dfs = [], []
     for side, means in ((rows.member, found.member), (~rows.member, found.comparison_before)):
         unit = (answers - means)[side] * (rows.weight[side] / rows.weight[side].sum())[:, None]
         sums, factor, df = cluster_sums(unit, None if rows.zone is None else rows.zone[side])
-        errors.append(np.sqrt(factor * (sums**2).sum(axis=0)))
+        known = df + 1 >= FEW_CLUSTERS
+        errors.append(np.sqrt(factor * (sums**2).sum(axis=0)) if known else means * np.nan)
+        dfs.append(df)
     for at, level in enumerate(labels):
         yield _Compared(
             variable=name,
@@ -165,7 +174,7 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
             shares=np.array([found.member[at], found.comparison_before[at]]),
             std_errors=np.array([errors[0][at], errors[1][at]]),
             smd=float(found.smd_before[at]),
-            df=df,
+            df=np.array(dfs),
             small=_is_small(codes == at, rows.member),
         )
 
@@ -177,17 +186,22 @@ def _is_small(at: BoolArray, member: BoolArray) -> bool:
 
 def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityRow]:
     category = f"{found.variable}={found.level}"
-    quantile = float(stats.t.ppf(0.975, found.df))
-    for mode, share, std_error in zip(
-        ("phone", "in person"), found.shares, found.std_errors, strict=True
+    for mode, share, std_error, df in zip(
+        ("phone", "in person"), found.shares, found.std_errors, found.df, strict=True
     ):
-        half = quantile * float(std_error)
-        yield replace(
+        row = replace(
             base,
             variant=mode,
             quantity=Quantity.SHARE,
             category=category,
             estimate=float(share),
+        )
+        if not np.isfinite(std_error):
+            yield replace(row, note=_FEW)
+            continue
+        half = float(stats.t.ppf(0.975, df)) * float(std_error)
+        yield replace(
+            row,
             std_error=float(std_error),
             lower=max(float(share) - half, 0.0),
             upper=min(float(share) + half, 1.0),

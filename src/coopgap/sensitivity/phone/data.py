@@ -12,18 +12,20 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import contrasts
 from coopgap.sensitivity.keys import is_small
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, Survey
 from coopgap.vocabulary import Verdict
 
 __all__ = [
     "LIMITS",
     "MEMBERS_ASIDE",
     "PhoneData",
+    "by_mode",
     "small_categories",
     "stack",
     "truthful",
     "why_not",
     "with_mode",
+    "with_region",
 ]
 
 LIMITS = (
@@ -53,10 +55,13 @@ class PhoneData:
     phone
         Other people of the comparison group. Members among them are left aside. Zones are
         numbered as in `in_person`.
+    members_called
+        Whether the survey called members, with an answer to everything the model needs or not.
     """
 
     in_person: ModelRows
     phone: ModelRows
+    members_called: bool = False
 
     @property
     def comparison(self) -> ModelRows:
@@ -72,6 +77,31 @@ class PhoneData:
     def called(self) -> ModelRows:
         """People of the comparison group interviewed by phone."""
         return self.phone.take(~self.phone.member)
+
+
+def by_mode(survey: Survey, in_person: ModelRows, phone: ModelRows) -> PhoneData:
+    """The people of a model by mode; some may have been asked in both.
+
+    Parameters
+    ----------
+    survey
+        Where they come from.
+    in_person, phone
+        Complete rows of the model.
+
+    Returns
+    -------
+    PhoneData
+        Where the study declares no zone and people were asked twice, each person is a zone: two
+        answers of one person are not independent. Declared zones hold both answers already.
+    """
+    person = survey.person
+    if in_person.zone is None and person is not None:
+        first, second = person[in_person.index], person[phone.index]
+        if np.isin(second, first).any():
+            in_person, phone = replace(in_person, zone=first), replace(phone, zone=second)
+    called = bool((survey.phone & survey.member).any())
+    return PhoneData(in_person=in_person, phone=phone, members_called=called)
 
 
 def stack(target: ModelRows, other: ModelRows) -> ModelRows:
@@ -121,12 +151,34 @@ def why_not(data: PhoneData) -> tuple[Verdict, str] | None:
 
 def truthful(rows: Iterable[SensitivityRow], data: PhoneData) -> list[SensitivityRow]:
     """Rows of the phone checks, whose notes say that no members were called only if none were."""
-    if not data.phone.member.any():
+    if not data.members_called:
         return list(rows)
     return [
         replace(row, note=row.note.replace(LIMITS, MEMBERS_ASIDE).replace(_NOBODY, _ASIDE))
         for row in rows
     ]
+
+
+def with_region(data: PhoneData, region: str | None) -> tuple[PhoneData, str]:
+    """The people whose region is known, and a sentence on the others.
+
+    Returns
+    -------
+    data : PhoneData
+        Everybody where the model has no such factor.
+    note : str
+        How many of the comparison group are left out; empty where nobody is.
+    """
+    if region is None or region not in data.in_person.factors:
+        return data, ""
+    known = [rows.factors[region] >= 0 for rows in (data.in_person, data.phone)]
+    groups = (data.in_person, data.phone)
+    lost = sum(int((~here & ~rows.member).sum()) for here, rows in zip(known, groups, strict=True))
+    if not lost:
+        return data, ""
+    kept = replace(data, in_person=data.in_person.take(known[0]), phone=data.phone.take(known[1]))
+    count = f"{lost:,}" if lost >= SMALLEST_COUNT else f"Fewer than {SMALLEST_COUNT}"
+    return kept, f"{count} people whose region is missing are left out."
 
 
 def with_mode(data: PhoneData) -> tuple[ModelRows, str]:

@@ -10,10 +10,11 @@ import numpy as np
 from coopgap.arrays import IntArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.gap import Margins, contrasts, estimate_contrasts, share_margins
+from coopgap.gap import Margins, contrasts, estimate_contrasts
 from coopgap.matching.weights import effective_size
+from coopgap.sensitivity.design_analysis import DESIGN_EFFECTS
 from coopgap.sensitivity.keys import Keys, is_small, suppressed
-from coopgap.sensitivity.phone.balanced import balanced_margins, require_clusters, swapped
+from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.odds import odds_ratio_rows
 from coopgap.sensitivity.phone.tost import (
@@ -26,10 +27,7 @@ from coopgap.sensitivity.phone.tost import (
 )
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
 
-__all__ = ["DESIGN_EFFECTS", "equivalence_rows"]
-
-DESIGN_EFFECTS = (1.0, 1.5, 2.0)
-"""Design effects for which the smallest margin is printed."""
+__all__ = ["equivalence_rows"]
 
 _PROB = 0.90
 
@@ -90,8 +88,7 @@ def equivalence_rows(
     )
     rows = stack(data.called, data.comparison)
     n_levels = len(rows.levels)
-    require_clusters(rows)
-    margins = share_margins(rows.outcome, rows.member, rows.weight, n_levels, rows.zone)
+    margins = balanced_margins(rows, ()).margins
     plain = replace(base, variant="unadjusted")
     counts = rows.people_by_level()
     result = list(_difference_rows(margins, counts, rows.levels, margin, plain))
@@ -135,7 +132,7 @@ def _difference_rows(
             if is_small(people, contrast):
                 yield suppressed(row)
                 continue
-            test = two_one_sided(interval.estimate, interval.std_error, margin, df=margins.df)
+            test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))
             yield _tested(row, test, margin)
         elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:

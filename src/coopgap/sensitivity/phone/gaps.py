@@ -10,6 +10,7 @@ import numpy as np
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Interval, estimate_contrasts
+from coopgap.sensitivity.again import conclusion, same_conclusion
 from coopgap.sensitivity.keys import Keys, suppressed, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack
@@ -167,7 +168,7 @@ def _gap_row(
     if beside is None or category in beside.small:
         return row
     before = beside.intervals[category]
-    holds = _conclusion(interval) == _conclusion(before)
+    holds = same_conclusion(interval, before, 0.0)
     return replace(
         row,
         verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
@@ -175,13 +176,8 @@ def _gap_row(
     )
 
 
-def _conclusion(interval: Interval) -> int:
-    """1 above zero, -1 below, 0 where the interval holds zero."""
-    return int(interval.lower > 0) - int(interval.upper < 0)
-
-
 def _words(interval: Interval, before: Interval, name: str) -> str:
-    now, then = _conclusion(interval), _conclusion(before)
+    now, then = conclusion(interval, 0.0), conclusion(before, 0.0)
     who = {
         "phone": "With the phone people in place of the in-person comparison group",
     }.get(name, "With the phone people added to the in-person comparison group")

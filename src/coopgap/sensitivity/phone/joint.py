@@ -27,16 +27,17 @@ class Joint:
         Shape (3, J): members, in-person comparison people balanced to them, phone people balanced
         to them.
     cov
-        Shape (3J, 3J): covariance of `shares` laid end to end.
+        Shape (3J, 3J): covariance of `shares` laid end to end, with the factor of all clusters.
     df
-        Clusters less one; infinity without clusters.
+        Shape (3,): for the phone people their own clusters less one, for the others the clusters
+        of everybody less one; infinity without clusters.
     people
         Shape (3, J): unweighted people behind each share.
     """
 
     shares: FloatArray
     cov: FloatArray
-    df: float
+    df: FloatArray
     people: IntArray
 
     @property
@@ -83,11 +84,13 @@ def joint_shares(data: PhoneData, covariates: Sequence[str]) -> Joint:
     n_levels = len(members.levels)
     unit, zones = _side_by_side(pairs, n_levels)
     sums, factor, df = cluster_sums(unit, zones)
+    called = pairs[1].rows
+    own_df = df if called.zone is None else np.unique(called.zone[~called.member]).size - 1
     counts = [pair.rows.people_by_level() for pair in pairs]
     return Joint(
         shares=np.stack([pairs[0].shares[0], *(pair.shares[1] for pair in pairs)]),
         cov=factor * sums.T @ sums,
-        df=df,
+        df=np.array([df, df, own_df], dtype=np.float64),
         people=np.stack([counts[0][1], *(count[0] for count in counts)]),
     )
 

@@ -40,6 +40,8 @@ _LEVEL = 0.05
 _PROB = 0.90
 _ALIKE = f"Suppressed: fewer than {SMALLEST_COUNT} people answered otherwise, or alike."
 
+_INFINITE = "The statistic is infinite: no answers speak against the difference."
+
 
 def linked_rows(
     survey: Survey, study: Study, spec: ModelSpec, rows: ModelRows, source: str
@@ -195,8 +197,13 @@ def _margin_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]
 
 
 def _tested(row: SensitivityRow, test: Test) -> SensitivityRow:
-    if not np.isfinite(test.statistic):
-        return replace(row, verdict=Verdict.NOT_ASSESSED, note="Too few zones for this test.")
+    if np.isinf(test.statistic):
+        judged = _judged(row, test.statistic, test.p_value)
+        return replace(judged, estimate=None, note=f"{row.note} {_INFINITE}")
+    if np.isnan(test.statistic):
+        few = row.quantity == "homogeneity_f"
+        note = "Too few zones for this test." if few else "Nobody gave another answer."
+        return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
     return _judged(row, test.statistic, test.p_value)
 
 

@@ -10,10 +10,12 @@ import numpy as np
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.cells import CellFit, fit_cells
-from coopgap.families.records import Sample
+from coopgap.families.records import Sample, are_few
 from coopgap.gap import wald
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.keys import with_interval
+from coopgap.sensitivity.phone.sides import fewest_zones, require_clusters
+from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Quantity, Verdict
 
@@ -23,8 +25,8 @@ _NOTE = "Odds of a higher answer by phone over in person, one ratio for all thre
 _REDUCED = "Some covariate has no finite estimate: bias is reduced instead."
 
 
-def phone_fit(rows: ModelRows, covariates: Sequence[str]) -> CellFit:
-    """Proportional-odds regression of the outcome on the mode and covariates.
+def phone_fit(rows: ModelRows, covariates: Sequence[str], link: LinkName = "logit") -> CellFit:
+    """Cumulative regression of the outcome on the mode and covariates.
 
     Parameters
     ----------
@@ -32,24 +34,34 @@ def phone_fit(rows: ModelRows, covariates: Sequence[str]) -> CellFit:
         Comparison people of both modes; `member` marks those interviewed by phone.
     covariates
         Factors beside the mode.
+    link
+        Of the model; with two levels the logit is logistic regression.
 
     Returns
     -------
     CellFit
-        The first coefficient is the mode's log odds ratio, by phone over in person. Its
-        covariance is clustered on zone: CR2 with Satterthwaite's degrees of freedom where zones
-        are few, else CR1.
+        The first coefficient is the mode's, positive where phone answers are higher; with the
+        logit it is a log odds ratio. Its covariance is clustered on zone: CR2 with
+        Satterthwaite's degrees of freedom where the zones of either mode are few, else CR1.
 
     Raises
     ------
     NotEstimable
-        On a rank-deficient design or one answer only.
+        On a rank-deficient design, one answer only, or fewer clusters of either mode than a
+        standard error needs.
     """
+    require_clusters(rows)
+    fitting = Fitting(std_errors="CR2") if are_few(fewest_zones(rows)) else Fitting()
     everybody = MatchedSample(
         method="none", weight=np.ones(rows.n), set_id=np.full(rows.n, -1), n_sets=0
     )
     sample = Sample(
-        rows=rows, matched=everybody, covariates=tuple(covariates), link="logit", strata=()
+        rows=rows,
+        matched=everybody,
+        covariates=tuple(covariates),
+        link=link,
+        strata=(),
+        fitting=fitting,
     )
     return fit_cells(sample, rows.weight)
 

@@ -8,21 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Contrast, contrasts
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered
-from coopgap.sensitivity.phone.balanced import (
-    balanced_margins,
-    columns,
-    require_clusters,
-    slopes,
-)
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
-from coopgap.sensitivity.phone.resample import differences, places, two_sided
+from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
+from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, with_region
+from coopgap.sensitivity.phone.resample import differences, largest_standardised, places, two_sided
+from coopgap.sensitivity.phone.sides import require_clusters
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
 
@@ -105,14 +101,16 @@ def reference_rows(
         For each threshold, and for superiority of more than two levels, `estimate` by phone,
         `lower` and `upper` the central 95 % of the subsamples, `threshold` in person; then all
         thresholds at once by the largest standardised difference. Verdict `changes` outside,
-        `holds` inside, which does not show that the answers are alike.
+        `holds` inside, which does not show that the answers are alike. People whose region is
+        missing are left out, and the note says how many.
     """
     checks = (Check.PHONE_SUBSAMPLE_REFERENCE,)
-    if not data.called.n:
-        reason = "The survey holds no complete phone interview with the comparison group."
-        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason)
-    if data.called.n < SMALLEST_COUNT:
-        reason = f"There are {data.called.n} phone interviews; {SMALLEST_COUNT} are needed."
+    silent = why_not(data)
+    if silent is not None:
+        return unanswered(checks, keys, *silent)
+    data, left = with_region(data, region)
+    if min(data.called.n, data.comparison.n) < SMALLEST_COUNT and left:
+        reason = f"Fewer than {SMALLEST_COUNT} people of one mode have a region. {left}"
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
     if data.comparison.n < SMALLEST_COUNT:
         reason = f"Fewer than {SMALLEST_COUNT} comparison people were asked in person."
@@ -128,7 +126,7 @@ def reference_rows(
             (row,) = unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
             result.append(replace(row, variant=variant))
             continue
-        result += _rows(found, keys, variant)
+        result += _rows(found, keys, variant, left)
     return result
 
 
@@ -149,7 +147,8 @@ def phone_reference(
         Factors to whose in-person margins the phone people are balanced; none: as they answered,
         beside the in-person people in the regional mix of the phone people.
     region
-        The factor within which zones are drawn, or None; the outcome itself is none.
+        The factor within which zones are drawn, known of everybody, or None; the outcome itself
+        is none.
     rng
         Source of randomness.
     draws
@@ -200,7 +199,7 @@ def phone_reference(
     people = stack(data.called, data.comparison).people_by_level()
     shown = np.array([not is_small(people, one) for one in kinds])
     tested = np.flatnonzero(shown & np.array([one.is_threshold_gap for one in kinds]))
-    p_largest, largest = _largest(value - centre, off, tested)
+    p_largest, largest = largest_standardised(value - centre, off, tested)
     return Reference(
         contrasts=kinds,
         phone=value,
@@ -255,18 +254,7 @@ def _left(scores: FloatArray, weight: FloatArray, x: FloatArray) -> FloatArray:
     return scores - away @ slopes(away, scores - q @ scores, q)
 
 
-def _largest(value: FloatArray, off: FloatArray, at: IntArray) -> tuple[float, int]:
-    """p-value of the largest standardised difference at some positions, and where it is."""
-    spread = off[:, at].std(axis=0, ddof=1)
-    at, spread = at[spread > 0], spread[spread > 0]
-    if not at.size:
-        return 1.0, -1
-    size = np.abs(value[at]) / spread
-    beyond = int(((np.abs(off[:, at]) / spread).max(axis=1) >= size.max()).sum())
-    return (beyond + 1) / (off.shape[0] + 1), int(at[np.argmax(size)])
-
-
-def _rows(found: Reference, keys: Keys, variant: str) -> Iterator[SensitivityRow]:
+def _rows(found: Reference, keys: Keys, variant: str, left: str) -> Iterator[SensitivityRow]:
     base = SensitivityRow(
         check=Check.PHONE_SUBSAMPLE_REFERENCE,
         variant=variant,
@@ -288,7 +276,7 @@ def _rows(found: Reference, keys: Keys, variant: str) -> Iterator[SensitivityRow
             p_value=float(found.p_value[k]),
             threshold=float(found.in_person[k]),
             verdict=_verdict(float(found.p_value[k])),
-            note=_NOTE,
+            note=f"{_NOTE} {left}".rstrip(),
         )
         yield row if found.shown[k] else suppressed(replace(row, threshold=None))
     n_thresholds = sum(one.is_threshold_gap for one in found.contrasts)

@@ -8,7 +8,15 @@ import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
 
-__all__ = ["Components", "Placed", "differences", "places", "two_sided", "zone_components"]
+__all__ = [
+    "Components",
+    "Placed",
+    "differences",
+    "largest_standardised",
+    "places",
+    "two_sided",
+    "zone_components",
+]
 
 _BATCH = 250
 
@@ -259,3 +267,14 @@ def two_sided(value: FloatArray, draws: FloatArray) -> FloatArray:
     below = (draws <= value).sum(axis=0)
     above = (draws >= value).sum(axis=0)
     return np.asarray(np.minimum(2 * (np.minimum(below, above) + 1) / (n + 1), 1.0))
+
+
+def largest_standardised(value: FloatArray, draws: FloatArray, at: IntArray) -> tuple[float, int]:
+    """p-value of the largest standardised difference at some positions, and where it is."""
+    spread = draws[:, at].std(axis=0, ddof=1)
+    at, spread = at[spread > 0], spread[spread > 0]
+    if not at.size:
+        return 1.0, -1
+    size = np.abs(value[at]) / spread
+    beyond = int(((np.abs(draws[:, at]) / spread).max(axis=1) >= size.max()).sum())
+    return (beyond + 1) / (draws.shape[0] + 1), int(at[np.argmax(size)])

@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.errors import NotEstimable
-from coopgap.families.cells import fit_cells
-from coopgap.families.records import Sample
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Contrast, contrasts, wald
-from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.keys import is_small
-from coopgap.sensitivity.phone.balanced import require_clusters
 from coopgap.sensitivity.phone.data import PhoneData, stack
-from coopgap.study.spec import Fitting, LinkName
+from coopgap.sensitivity.phone.odds import phone_fit
+from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
 
 __all__ = ["PhoneShift", "phone_shift", "phone_shifts"]
@@ -60,19 +57,7 @@ def phone_shift(
     NotEstimable
         Fewer clusters than a standard error needs, or a design that cannot be fitted.
     """
-    require_clusters(rows)
-    everybody = MatchedSample(
-        method="none", weight=np.ones(rows.n), set_id=np.full(rows.n, -1), n_sets=0
-    )
-    sample = Sample(
-        rows=rows,
-        matched=everybody,
-        covariates=covariates,
-        link=link,
-        strata=(),
-        fitting=Fitting(),
-    )
-    found = fit_cells(sample, rows.weight)
+    found = phone_fit(rows, covariates, link)
     covariance = found.covariance
     std_error = float(np.sqrt(covariance.cov[0, 0]))
     interval = wald(

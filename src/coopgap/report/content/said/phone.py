@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.values import estimate_words, interval_name, points, ratio, spread
+from coopgap.report.content.said.common import interval
+from coopgap.report.values import interval_name, points, ratio, spread
 from coopgap.report.view import View
 from coopgap.report.words import category_words, clean, joined
 from coopgap.vocabulary import Family, Quantity, Verdict
@@ -41,7 +42,7 @@ def _is_whole(view: View, row: SensitivityRow) -> bool:
 def _beside(here: SensitivityRow, others: Sequence[SensitivityRow], model: str) -> str:
     first = others[0]
     kind = interval_name(first.interval_prob, first.interval_kind)
-    given = [f"{_value(row)} when it {clean(row.variant)}" for row in others]
+    given = [f"{interval(row)} when it {clean(row.variant)}" for row in others]
     what = "chance that a member stands higher" if first.quantity == "superiority" else "gap"
     changed = [clean(row.variant) for row in others if row.verdict == Verdict.CHANGES]
     if changed:
@@ -52,19 +53,13 @@ def _beside(here: SensitivityRow, others: Sequence[SensitivityRow], model: str) 
         end = "The conclusion holds"
     where = f"In {model} the" if model else "The"
     return (
-        f"{where} {what} is {_value(here)} in person; with the phone group {joined(given)} "
+        f"{where} {what} is {interval(here)} in person; with the phone group {joined(given)} "
         f"({kind}). {end}."
     )
 
 
 def _is_the_same(here: SensitivityRow, row: SensitivityRow) -> bool:
     return abs((here.estimate or 0.0) - (row.estimate or 0.0)) < _ROUNDING
-
-
-def _value(row: SensitivityRow) -> str:
-    unit = " points" if row.quantity == Quantity.RISK_DIFFERENCE else ""
-    value = estimate_words(row.quantity, row.estimate, None, None)
-    return f"{value}{unit} ({spread(row.quantity, row.lower, row.upper)})"
 
 
 def one_odds_ratio(rows: Sequence[SensitivityRow]) -> Sequence[str]:
