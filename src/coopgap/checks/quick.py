@@ -106,7 +106,7 @@ def _confounding(tables: Tables, one: Asked) -> None:
     survey, study = one.plan.survey, one.plan.study
     tables.sensitivity += e_value_rows(one.matched, one.labels)
     tables.sensitivity += rosenbaum_rows(one.sample, one.matched, one.labels)
-    tables.sensitivity += robustness_rows(one.estimates[Family.LINEAR], one.labels)
+    tables.sensitivity += robustness_rows(one.sample, one.estimates[Family.LINEAR], one.labels)
     names = measured_covariates(one.spec, survey.variables)
     measured = complete_rows(survey, study, replace(one.spec, covariates=names))
     tables.sensitivity += benchmark_rows(measured, names, one.labels)
