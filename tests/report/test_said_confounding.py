@@ -168,6 +168,16 @@ def test_benchmarks_have_a_table_of_their_own_beside_the_robustness_values(view)
     assert not any(isinstance(block, Figure) for block in undrawn)
 
 
+def test_values_of_the_matched_and_benchmarks_of_everybody_are_told_apart(view):
+    values = [
+        row("robustness_value", "robustness_value", "agree", variant=name, estimate=at)
+        for name, at in (("estimate", 0.1), ("interval", 0.05))
+    ]
+    told = "The covariates are measured on all complete rows, before the matching."
+    assert sentence(view, [*values, *benchmarks(0.08)]).endswith(told)
+    assert told not in sentence(view, values)
+
+
 def test_the_picture_has_both_lines_the_mark_and_every_benchmark(view):
     drawn = replace(view, sensitivity=tuple(benchmarks(0.08, 0.03, 0.01)))
     assert isinstance(drawn, View)

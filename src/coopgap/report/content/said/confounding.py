@@ -117,7 +117,11 @@ def explained(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
             f"would have to explain {percent(whole.estimate)} of what is left of both membership "
             f"and the answer; to bring zero into its interval, {percent(limit.estimate)}."
         )
-    return sentences if found is None else [*sentences, _like(view, found)]
+    if found is None:
+        return sentences
+    # The two are of different people: what was matched on no longer goes with membership.
+    before = "The covariates are measured on all complete rows, before the matching."
+    return [*sentences, _like(view, found), *([before] if sentences and found.found else [])]
 
 
 def _like(view: View, found: Benchmarks) -> str:
