@@ -195,6 +195,24 @@ def test_adjusted_p_values_are_holms_over_all_declared_headlines(tmp_path):
     assert row.note.startswith("1 of 2 declared headline gaps was run")
 
 
+def test_with_too_few_zones_variants_and_adjusted_p_values_say_why(tmp_path):
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"member": rng.integers(0, 2, 600), "zone": rng.integers(0, 4, 600)})
+    data["sex"] = rng.choice(["m", "f"], 600)
+    for name in ("a", "b"):
+        data[name] = rng.integers(0, 2, 600)
+        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
+        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
+    study = TWO_HEADLINES.replace("[headline]", '[design]\nzone = "zone"\n[headline]')
+    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
+    found = coopgap.run(tmp_path, data=data, jobs=1).sensitivity
+    for check in ("variant", "multiplicity"):
+        rows = found[found["check"] == check]
+        assert sorted(rows["outcome"]) == ["a", "b"]
+        assert set(rows["verdict"]) == {"not_assessed"}
+        assert (rows["note"] != "").all()
+
+
 def test_the_truth_of_the_example_lies_in_the_intervals(run):
     truth = make_example().truth.set_index(["outcome", "group", "quantity", "category"])["estimate"]
     families = ["adjusted_ordinal", "adjusted_logit", "matched_ordinal", "matched_logit"]
