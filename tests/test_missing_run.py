@@ -132,7 +132,8 @@ def test_a_real_survey_with_a_few_missing_answers_keeps_its_conclusions(tmp_path
     found = run.sensitivity[run.sensitivity["check"].str.startswith("missing")]
     answered = found[found["quantity"] != ""]
     assert set(answered["verdict"]) == {"", "holds"}
-    # Ten outcomes of 913 are missing.
-    (sure,) = answered[answered["variant"] == "bounds"].itertuples()
-    assert 0.01 < sure.upper - sure.lower < 0.03
-    assert "fewer than 10 of 311 members" in sure.note
+    # Ten outcomes of 913 are missing, fewer than ten of them members': the width would tell.
+    (bounds,) = found[found["check"] == "missing_bounds"].itertuples()
+    assert bounds.verdict == "not_assessed"
+    assert np.isnan(bounds.lower)
+    assert "fewer than 10 members or comparison people" in bounds.note

@@ -141,13 +141,76 @@ def test_conditional_families_give_ratios_only(run):
     assert set(rows["quantity"]) == {"odds_ratio", "cumulative_odds_ratio"}
 
 
-def test_adjusted_p_values_are_holms_over_one_row_an_outcome(run):
-    rows = run.gaps[run.gaps["p_adjusted"].notna()]
+def test_of_a_part_of_the_headlines_no_adjusted_p_value_is_known(run):
+    assert run.gaps["p_adjusted"].isna().all()
+    rows = run.sensitivity[run.sensitivity["check"] == "multiplicity"]
     assert sorted(rows["outcome"]) == ["ses_class", "ses_top", "trust_agree"]
-    assert set(rows["family"]) == {"matched_logit", "matched_ordinal"}
+    assert set(rows["verdict"]) == {"not_assessed"}
+    declared = len(run.study.headline) - 1  # one is the negative control
+    assert all(f"3 of {declared} declared headline gaps were run" in note for note in rows["note"])
+
+
+TWO_HEADLINES = """
+title = "T"
+survey = "d.csv"
+[group]
+column = "member"
+member = 1
+comparison = 0
+[headline]
+a = "a"
+b = "b"
+[variables.a]
+type = "binary"
+yes = [1]
+no = [0]
+[variables.b]
+type = "binary"
+yes = [1]
+no = [0]
+[variables.sex]
+type = "nominal"
+levels = ["m", "f"]
+"""
+
+
+def test_adjusted_p_values_are_holms_over_all_declared_headlines(tmp_path):
+    rng = np.random.default_rng(6)
+    member = rng.integers(0, 2, 600)
+    data = pd.DataFrame({"member": member, "sex": rng.choice(["m", "f"], 600)})
+    for name, gap in (("a", 0.15), ("b", 0.08)):
+        data[name] = (rng.random(600) < 0.4 + gap * member).astype(int)
+        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
+        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
+    (tmp_path / "study.toml").write_text(TWO_HEADLINES, encoding="utf-8")
+    both = coopgap.run(tmp_path, data=data, jobs=1)
+    rows = both.gaps[both.gaps["p_adjusted"].notna()]
+    assert sorted(rows["outcome"]) == ["a", "b"]
     p = np.sort(rows["p_value"].to_numpy(float))
-    expected = np.minimum(np.maximum.accumulate(p * [3, 2, 1]), 1)
+    expected = np.minimum(np.maximum.accumulate(p * [2, 1]), 1)
     assert np.sort(rows["p_adjusted"].to_numpy(float)) == pytest.approx(expected)
+    one = coopgap.run(tmp_path, data=data, only=["b"], jobs=1)
+    assert one.gaps["p_adjusted"].isna().all()
+    (row,) = one.sensitivity[one.sensitivity["check"] == "multiplicity"].itertuples()
+    assert row.note.startswith("1 of 2 declared headline gaps was run")
+
+
+def test_with_too_few_zones_variants_and_adjusted_p_values_say_why(tmp_path):
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"member": rng.integers(0, 2, 600), "zone": rng.integers(0, 4, 600)})
+    data["sex"] = rng.choice(["m", "f"], 600)
+    for name in ("a", "b"):
+        data[name] = rng.integers(0, 2, 600)
+        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
+        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
+    study = TWO_HEADLINES.replace("[headline]", '[design]\nzone = "zone"\n[headline]')
+    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
+    found = coopgap.run(tmp_path, data=data, jobs=1).sensitivity
+    for check in ("variant", "multiplicity"):
+        rows = found[found["check"] == check]
+        assert sorted(rows["outcome"]) == ["a", "b"]
+        assert set(rows["verdict"]) == {"not_assessed"}
+        assert (rows["note"] != "").all()
 
 
 def test_the_truth_of_the_example_lies_in_the_intervals(run):

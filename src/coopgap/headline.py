@@ -10,7 +10,13 @@ from coopgap.families.dispatch import MATCHED
 from coopgap.study.spec import Study
 from coopgap.vocabulary import Quantity, Status
 
-__all__ = ["control_models", "headline_positions", "is_negative_control", "with_adjusted"]
+__all__ = [
+    "control_models",
+    "declared_headlines",
+    "headline_positions",
+    "is_negative_control",
+    "with_adjusted",
+]
 
 
 def is_negative_control(study: Study, outcome: str) -> bool:
@@ -28,6 +34,15 @@ def control_models(study: Study) -> dict[str, str]:
     }
 
 
+def declared_headlines(study: Study) -> set[tuple[str, str]]:
+    """Outcome and model of each declared headline, negative controls excluded."""
+    return {
+        (outcome, model)
+        for outcome, model in study.headline.items()
+        if not is_negative_control(study, outcome)
+    }
+
+
 def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
     """Positions of the headline rows: one a declared outcome, negative controls excluded.
 
@@ -36,11 +51,7 @@ def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
     two-level outcome, superiority where there are more levels, so that one row stands for the
     whole distribution.
     """
-    declared = {
-        (outcome, model)
-        for outcome, model in study.headline.items()
-        if not is_negative_control(study, outcome)
-    }
+    declared = declared_headlines(study)
 
     def is_headline(row: GapRow) -> bool:
         binary = len(study.variables[row.outcome].levels) == 2

@@ -27,7 +27,7 @@ from coopgap.families.rows import (
     Labels,
     population_row,
 )
-from coopgap.headline import control_models, headline_positions, with_adjusted
+from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
@@ -37,10 +37,11 @@ from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
 from coopgap.sensitivity.confounding.control import MatchedModel, control_rows
+from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
 from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import Family, Population
+from coopgap.vocabulary import Check, Family, Population, Verdict
 
 __all__ = ["execute"]
 
@@ -195,6 +196,20 @@ def _headlines(tables: Tables, plan: Plan) -> None:
     """Adjust the declared headlines' p-values for there being several."""
     positions = headline_positions(tables.gaps, plan.study)
     rows = [tables.gaps[position] for position in positions]
-    tables.sensitivity += multiplicity_rows(rows)
-    adjusted = holm([np.nan if row.p_value is None else row.p_value for row in rows])
-    tables.gaps = with_adjusted(tables.gaps, positions, adjusted)
+    declared = declared_headlines(plan.study)
+    asked = [(model.spec.outcome, model.spec.name) for model in plan.models]
+    run = [one for one in asked if one in declared]
+    tables.sensitivity += multiplicity_rows(rows, run=len(run), declared=len(declared))
+    answered = {(row.outcome, row.model) for row in rows if row.p_value is not None}
+    for outcome, name in run:
+        if (outcome, name) not in answered:
+            keys = Keys(model=name, outcome=outcome, source=plan.survey.source)
+            tables.sensitivity += unanswered(
+                [Check.MULTIPLICITY],
+                keys,
+                Verdict.NOT_ASSESSED,
+                "The headline gap has no p-value that could be adjusted.",
+            )
+    if len(run) == len(declared):
+        adjusted = holm([np.nan if row.p_value is None else row.p_value for row in rows])
+        tables.gaps = with_adjusted(tables.gaps, positions, adjusted)

@@ -233,12 +233,31 @@ def test_suppression_counts_both_sides_of_a_threshold_in_both_groups():
         (Quantity.RISK_DIFFERENCE, ">=high", False): 4,
         (Quantity.RISK_DIFFERENCE, ">=mid", False): 34,
         (Quantity.RISK_DIFFERENCE, "mid", False): 30,
-        (Quantity.SUPERIORITY, "", False): 84,
+        (Quantity.SUPERIORITY, "", False): 4,
         (Quantity.SHARE, "high", True): 20,
         (Quantity.SHARE, "high", False): 4,
     }
     for key, expected in cases.items():
         assert smallest_count(people, found[key]) == expected
+
+
+def test_superiority_is_shown_only_where_every_threshold_is():
+    # Of two levels it is 1/2 + gap/2: beside the comparison group's share it gives away the count.
+    two = np.array([[592, 32], [620, 4]])
+    kinds = contrasts(("no", "yes"))
+    gap, superiority = (
+        next(c for c in kinds if c.quantity is quantity)
+        for quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY)
+    )
+    assert smallest_count(two, superiority) == smallest_count(two, gap) == 4
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        people = rng.integers(0, 60, (2, 4))
+        of_thresholds = [
+            smallest_count(people, c) for c in contrasts(tuple("abcd")) if c.is_threshold_gap
+        ]
+        whole = next(c for c in contrasts(tuple("abcd")) if c.quantity is Quantity.SUPERIORITY)
+        assert smallest_count(people, whole) == min(of_thresholds)
 
 
 def test_suppressed_rows_stay_and_are_blank():
@@ -250,7 +269,8 @@ def test_suppressed_rows_stay_and_are_blank():
     unadjusted = next(e for e in family_estimates(sample) if e.family is Family.UNADJUSTED)
     blank = [r for r in gap_rows(unadjusted, labels) if r.status is Status.SUPPRESSED]
     assert blank
-    assert {r.category for r in blank} <= {">=high", "high"}
+    assert {r.category for r in blank} <= {">=high", "high", ""}
+    assert {r.quantity for r in blank if not r.category} == {Quantity.SUPERIORITY}
     assert all(r.estimate is None and r.lower is None and r.p_value is None for r in blank)
 
 

@@ -58,7 +58,7 @@ def pooled(verdict="holds", turns=(), quantity="risk_difference", estimate=0.08)
 @pytest.mark.parametrize(
     ("verdict", "last"),
     [
-        ("holds", "The conclusion holds for every one of them."),
+        ("holds", "The conclusion is the same at either end."),
         ("changes", "The conclusion rests on what is assumed about them."),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from coopgap.estimate import TABLES, SensitivityRow, to_frame
 from coopgap.report.content.checks import check_blocks, checks_section
 from coopgap.report.document import Figure, Items, Table
-from coopgap.report.figures.canvas import drawing_style
+from coopgap.report.figures.canvas import SECOND, SOFT, drawing_style
 from coopgap.report.figures.draw import drawings
 from coopgap.report.figures.multiverse import curve
 from coopgap.report.view import make_view
@@ -74,7 +74,8 @@ def test_sentences_say_how_far_choices_move_the_gap(view):
         "Of 8 combinations of choices 6 come to the declared conclusion. The difference in points "
         "lies between 0.0 and +7.0. Its median moves most with the method: from +1.5 (exact) to "
         "+5.5 (entropy). Where membership is shuffled, a median as far from no gap has p 0.020, "
-        "as many on one side p 0.40, as many intervals that leave out no gap p 0.030."
+        "as many on one side p 0.40, as many intervals that leave out no gap p 0.030. "
+        "Combinations share their people, so most shuffles have them on one side too."
     )
 
 
@@ -125,6 +126,8 @@ def test_the_curve_is_drawn_marked_and_put_in_its_place(view):
     assert heights == sorted(heights, reverse=True)
     ticks = [line for line in axes.lines if line.get_marker() == "|"]
     assert sum(len(line.get_xdata()) for line in ticks) == 3 * 8
+    # Blue says that an interval leaves out no gap; a tick says nothing of it.
+    assert {line.get_markeredgecolor() for line in ticks} == {SOFT, SECOND}
     section = checks_section(view, [drawn.name])
     (figure,) = [block for block in section.blocks if isinstance(block, Figure)]
     assert (figure.name, figure.mark) == (drawn.name, EXAMPLE)

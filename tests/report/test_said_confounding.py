@@ -14,6 +14,7 @@ from coopgap.report.figures.canvas import drawing_style, svg_text
 from coopgap.report.figures.confounder import confounder
 from coopgap.report.figures.names import confounder_name
 from coopgap.report.view import View, make_view
+from coopgap.sensitivity.confounding.rosenbaum import HIGHER, LOWER, OPPOSED
 
 
 @pytest.fixture
@@ -62,6 +63,19 @@ def test_hidden_bias_is_said_of_the_whole_distribution_and_of_the_thresholds(vie
     assert "for the whole distribution stays below 0.025" in text
     assert "no more than 1.50" in text
     assert "between 1.00 (“A”) and 1.20 (“B or higher”)" in text
+
+
+def test_the_direction_is_said_and_that_it_is_not_the_gaps(view):
+    lower = [replace(one, note=LOWER) if one.quantity == "n_sets" else one for one in bias("", 1.5)]
+    text = sentence(view, lower)
+    assert "for the whole distribution that members stand lower stays below 0.025" in text
+    assert "the other way" not in text
+    against = [
+        replace(one, note=HIGHER + OPPOSED) if one.quantity == "n_sets" else one
+        for one in bias(">=B", 1.2)
+    ]
+    text = sentence(view, [*lower, *against])
+    assert "For “B or higher” the sets point the other way than the gap" in text
 
 
 def test_a_p_value_above_the_level_needs_no_bias(view):
@@ -154,6 +168,16 @@ def test_benchmarks_have_a_table_of_their_own_beside_the_robustness_values(view)
     assert not any(isinstance(block, Figure) for block in undrawn)
 
 
+def test_values_of_the_matched_and_benchmarks_of_everybody_are_told_apart(view):
+    values = [
+        row("robustness_value", "robustness_value", "agree", variant=name, estimate=at)
+        for name, at in (("estimate", 0.1), ("interval", 0.05))
+    ]
+    told = "The covariates are measured on all complete rows, before the matching."
+    assert sentence(view, [*values, *benchmarks(0.08)]).endswith(told)
+    assert told not in sentence(view, values)
+
+
 def test_the_picture_has_both_lines_the_mark_and_every_benchmark(view):
     drawn = replace(view, sensitivity=tuple(benchmarks(0.08, 0.03, 0.01)))
     assert isinstance(drawn, View)
@@ -205,8 +229,22 @@ def test_a_control_without_a_gap_shows_nothing_and_one_with_a_gap_speaks_against
     assert "ρ" not in text
 
 
-def test_the_first_share_that_changes_the_conclusion_is_said(view):
+def test_the_shares_that_change_the_conclusion_are_said(view):
     netted = (("0.25", "holds"), ("0.5", "changes"), ("1", "changes"))
-    assert "changes from ρ = 0.5 on." in sentence(view, control(0.02, 0.06, *netted))
+    assert "changes at ρ = 0.5 and 1." in sentence(view, control(0.02, 0.06, *netted))
+    # It need not change at the larger share too.
+    back = (("0.5", "changes"), ("1", "holds"))
+    assert "changes at ρ = 0.5." in sentence(view, control(0.02, 0.06, *back))
     text = sentence(view, control(0.02, 0.06, ("1", "holds")))
     assert "Less any share of it the conclusion stays." in text
+
+
+def test_each_threshold_is_said_by_itself(view):
+    def at(category, *netted):
+        return [replace(one, category=category) for one in control(0.02, 0.06, *netted)[2:]]
+
+    rows = control(0.02, 0.06)
+    rows += at(">=B", ("0.5", "changes"), ("1", "changes"))
+    rows += at(">=A", ("0.5", "holds"), ("1", "holds"))
+    text = sentence(view, rows)
+    assert "changes for “B or higher” at ρ = 0.5 and 1; it stays for “A”." in text

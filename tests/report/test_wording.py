@@ -81,6 +81,16 @@ def test_a_quotation_is_somebody_elses_word():
     assert words(f"{text} It improved.", [label]) == ["improved"]
 
 
+def test_a_label_of_one_word_hides_it_only_where_it_stands_alone_or_in_quotation_marks():
+    quoted = ("Impact", "impact on trust")
+    assert words("Impact", quoted) == []
+    assert words(" impact ", quoted) == []
+    assert words("The gap in “Impact” is 5 points.", quoted) == []
+    assert words("Membership has an impact of 5 points.", quoted) == ["impact"]
+    assert words("“Impact” is the impact of membership.", quoted) == ["impact"]
+    assert words("What people say of impact on trust", quoted) == []
+
+
 def test_the_run_details_name_a_word_that_slipped_in():
     study = replace(load_study("uganda_dairy"), title="Dairy")
     bad = Section(title="T", anchor="t", blocks=(Paragraph(text="It had an impact."),))

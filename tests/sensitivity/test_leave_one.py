@@ -107,3 +107,15 @@ def test_without_places_the_check_does_not_apply():
         (Check.LEAVE_ONE_REGION, Verdict.NOT_APPLICABLE),
         (Check.LEAVE_ONE_ZONE, Verdict.NOT_APPLICABLE),
     ]
+
+
+def test_without_a_declared_gap_each_check_says_why():
+    sample = make_sample()
+    few = sample.take(sample.rows.zone < 4)
+    matched = matched_estimate(few)
+    assert not matched.intervals
+    rows = rows_of(few)
+    assert [(r.check, r.verdict) for r in rows][-1] == (Check.LEAVE_ONE_ZONE, Verdict.NOT_ASSESSED)
+    assert "4 zones are too few" in rows[-1].note
+    assert {r.check for r in rows} == {Check.LEAVE_ONE_REGION, Check.LEAVE_ONE_ZONE}
+    assert all(r.note and r.estimate is None for r in rows)

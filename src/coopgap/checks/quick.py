@@ -17,6 +17,7 @@ from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.freed import freed_coefficients, freed_rows
+from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.sensitivity.phone.data import truthful
 from coopgap.sensitivity.phone.linked import linked_rows
@@ -26,7 +27,7 @@ from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables
-from coopgap.vocabulary import Family
+from coopgap.vocabulary import Check, Family, Verdict
 
 __all__ = ["quick_checks"]
 
@@ -79,6 +80,10 @@ def _variants(tables: Tables, one: Asked) -> None:
     for name, population in doubly_variants(one.spec):
         doubly = doubly_estimate(one.sample, population)
         tables.sensitivity += variant_rows(name, doubly, declared, labels)
+    if not declared:
+        reason = f"There is no declared gap to compare with: {one.matched.reason}."
+        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+        tables.sensitivity += unanswered([Check.VARIANT], keys, Verdict.NOT_ASSESSED, reason)
 
 
 def _phone(tables: Tables, one: Asked) -> None:
@@ -106,7 +111,7 @@ def _confounding(tables: Tables, one: Asked) -> None:
     survey, study = one.plan.survey, one.plan.study
     tables.sensitivity += e_value_rows(one.matched, one.labels)
     tables.sensitivity += rosenbaum_rows(one.sample, one.matched, one.labels)
-    tables.sensitivity += robustness_rows(one.estimates[Family.LINEAR], one.labels)
+    tables.sensitivity += robustness_rows(one.sample, one.estimates[Family.LINEAR], one.labels)
     names = measured_covariates(one.spec, survey.variables)
     measured = complete_rows(survey, study, replace(one.spec, covariates=names))
     tables.sensitivity += benchmark_rows(measured, names, one.labels)

@@ -59,9 +59,17 @@ def smallest_count(people: IntArray, contrast: Contrast) -> int:
     -------
     int
         The smallest of the people at the category and of the rest, in each group the row is
-        about; for quantities over all levels, the smaller group.
+        about; for ratios over all levels, the smaller group.
+
+    Notes
+    -----
+    Superiority is a sum of products of both groups' shares: beside the shares that are shown it
+    gives away one that is not (of two levels it is half the gap more than one half). It counts
+    as the smallest of its thresholds, which is the people at the lowest or the highest level.
     """
-    if contrast.quantity is Quantity.SUPERIORITY or not (contrast.category or people.shape[1] == 2):
+    if contrast.quantity is Quantity.SUPERIORITY:
+        return int(people[:, [0, -1]].min())
+    if not (contrast.category or people.shape[1] == 2):
         return int(people.sum(axis=1).min())
     at = (
         people[:, contrast.level :].sum(axis=1)

@@ -58,7 +58,8 @@ def causal_language(text: str, quoted: Collection[str] = ()) -> Iterator[Found]:
     text
         Plain text.
     quoted
-        Texts of somebody else, which may stand in it.
+        Texts of somebody else, which may stand in it; one of a single word only as the whole text
+        or between quotation marks, so that a label does not hide the word everywhere.
 
     Yields
     ------
@@ -68,7 +69,9 @@ def causal_language(text: str, quoted: Collection[str] = ()) -> Iterator[Found]:
     """
     text = " ".join(text.split())
     for quote in sorted(quoted, key=len, reverse=True):
-        text = re.sub(re.escape(" ".join(quote.split())), "…", text, flags=re.IGNORECASE)
+        words = re.escape(" ".join(quote.split()))
+        pattern = words if " " in quote.strip() else rf"^{words}$|(?<=“){words}(?=”)"
+        text = re.sub(pattern, "…", text, flags=re.IGNORECASE)
     text = _ALLOWED.sub("…", text)
     for match in _WORDS.finditer(text):
         start = max(match.start() - _AROUND, 0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval
+from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.keys import is_small, suppressed, with_interval
 from coopgap.study.spec import ModelSpec
 from coopgap.vocabulary import Check, Comparator, Population, Quantity, Verdict
@@ -38,9 +38,6 @@ def doubly_variants(spec: ModelSpec) -> list[tuple[str, Population]]:
     if spec.population == "members" and of_strata:
         found.append((DOUBLY_ROBUST_MEMBERS, Population.MEMBERS))
     return found
-
-
-_NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
 
 
 def same_conclusion(first: Interval, second: Interval, null: float) -> bool:
@@ -112,7 +109,7 @@ def again_row(
         return row
     if is_small(again.people, contrast):
         return suppressed(row)
-    holds = same_conclusion(first, second, _NULL[contrast.quantity])
+    holds = same_conclusion(first, second, null_value(contrast.quantity))
     return replace(
         with_interval(row, second),
         verdict=Verdict.HOLDS if holds else Verdict.CHANGES,

@@ -12,6 +12,7 @@ from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.again import again_row, headline_contrast
+from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.vocabulary import Check, Verdict
 
 __all__ = ["leave_one_rows"]
@@ -46,7 +47,8 @@ def leave_one_rows(
         For each place left out the row that stands for the whole distribution: the risk
         difference of two levels, superiority of more, and the declared gap less it, `influence`.
         `variant` names the place. A check whose
-        places the study does not declare writes one row, `not_applicable`.
+        places the study does not declare writes one row, `not_applicable`; one without a
+        declared gap, `not_assessed`.
     """
     rows = sample.rows
     levels = rows.factor_levels[region] if region else ()
@@ -77,6 +79,9 @@ def _check(
         return
     contrast = headline_contrast(matched)
     if contrast is None:
+        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+        reason = f"There is no declared gap to compare with: {matched.reason or matched.status}."
+        yield from unanswered([check], keys, Verdict.NOT_ASSESSED, reason)
         return
     declared = matched.intervals[contrast]
     for name, keep in places:

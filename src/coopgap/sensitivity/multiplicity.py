@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,24 +69,42 @@ def _adjusted(p_values: Sequence[float], method: str) -> FloatArray:
     return np.asarray(multipletests(p_values, method=method)[1], dtype=np.float64)
 
 
-def multiplicity_rows(headlines: Sequence[GapRow]) -> list[SensitivityRow]:
+def multiplicity_rows(
+    headlines: Sequence[GapRow], *, run: int, declared: int
+) -> list[SensitivityRow]:
     """Adjusted p-values of the declared headline gaps.
 
     Parameters
     ----------
     headlines
-        One row of gaps.csv an outcome, negative controls excluded, each with a p-value.
+        One row of gaps.csv an outcome, negative controls excluded; those without a p-value were
+        run and not tested, and are not counted.
+    run, declared
+        Headlines that were run, and that the study declares.
 
     Returns
     -------
     list of SensitivityRow
         Two a headline; verdict `holds` where the adjusted p-value is on the same side of 5 % as
         the plain one. `p_value` is the adjusted one. With a single headline, one row that says
-        that there is nothing to adjust.
+        that there is nothing to adjust. One row a headline, `not_assessed`, where only some of
+        the declared ones were run: p-values of the others enter the adjusted ones.
     """
     rows = [row for row in headlines if row.p_value is not None]
+    if run < declared:
+        note = (
+            f"{run} of {declared} declared headline gaps {'was' if run == 1 else 'were'} run: "
+            "adjusted p-values are known once all are."
+        )
+        return [
+            replace(_row(row, "", None), verdict=Verdict.NOT_ASSESSED, note=note) for row in rows
+        ]
     if len(rows) == 1:
-        return [_row(rows[0], "", None)]
+        only = _row(rows[0], "", None)
+        if declared == 1:
+            return [only]
+        note = "One declared headline gap alone has a p-value: there is nothing to adjust."
+        return [replace(only, note=note)]
     p_values = [row.p_value for row in rows if row.p_value is not None]
     methods = {"Holm": holm(p_values), "Benjamini-Hochberg": benjamini_hochberg(p_values)}
     return [

@@ -11,7 +11,14 @@ from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.confounding.rosenbaum import ALPHAS, GAMMAS, rosenbaum_rows
+from coopgap.sensitivity.confounding.rosenbaum import (
+    ALPHAS,
+    GAMMAS,
+    HIGHER,
+    LOWER,
+    OPPOSED,
+    rosenbaum_rows,
+)
 from coopgap.sensitivity.confounding.sets import binary_bound, set_counts
 from coopgap.study.spec import Matching
 from coopgap.vocabulary import Verdict
@@ -67,6 +74,45 @@ def test_the_direction_is_the_one_observed(make_sample):
     turned = replace(sample, rows=replace(sample.rows, outcome=1 - sample.rows.outcome))
     pairs = zip(rows_of(sample), rows_of(turned), strict=True)
     assert all(a.p_value == b.p_value and a.estimate == b.estimate for a, b in pairs)
+
+
+def told(sample):
+    return {row.category: row.note for row in rows_of(sample) if row.quantity == "n_sets"}
+
+
+def test_the_direction_is_named(make_sample):
+    sample = make_sample(n_levels=2)
+    turned = replace(sample, rows=replace(sample.rows, outcome=1 - sample.rows.outcome))
+    assert (told(sample), told(turned)) == ({"": HIGHER}, {"": LOWER})
+    whole = make_sample()
+    turned = replace(whole, rows=replace(whole.rows, outcome=2 - whole.rows.outcome))
+    assert set(told(whole).values()) == {HIGHER}
+    assert set(told(turned).values()) == {LOWER}
+
+
+def test_a_direction_that_is_not_the_gaps_is_said(make_rows):
+    """Most members are of one age and lower there; sets of the other age count for more."""
+    ages, members = [0] * 930 + [1] * 450, [True] * 900 + [False] * 30
+    members += [True] * 150 + [False] * 300
+    shares = {(0, True): 0.4, (0, False): 0.6, (1, True): 0.6, (1, False): 0.35}
+    outcome = []
+    for key, share in shares.items():
+        n = sum((age, member) == key for age, member in zip(ages, members, strict=True))
+        outcome += [1] * round(n * share) + [0] * (n - round(n * share))
+    rows = make_rows({"age": ages}, members, outcome, zone=np.arange(1380) % 80)
+    sample = Sample(
+        rows=rows,
+        matched=match(rows, Matching(on=("age",))),
+        covariates=("age",),
+        link="logit",
+        strata=("age",),
+    )
+    (gap,) = (i for c, i in matched_estimate(sample).intervals.items() if c.is_threshold_gap)
+    # (900 x -.2 + 150 x .25) / 1050
+    assert gap.estimate == pytest.approx(-0.1357, abs=5e-4)
+    # By hand: members' yes 360 + 90 beside 1050 expected by set: 900 x 378/930 + 150 x 195/450.
+    assert 360 + 90 > 900 * 378 / 930 + 150 * 195 / 450
+    assert told(sample) == {"": HIGHER + OPPOSED}
 
 
 def test_two_levels_have_one_line(make_sample):

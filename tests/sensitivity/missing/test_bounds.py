@@ -14,7 +14,7 @@ from scipy import stats
 
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.rows import Labels
-from coopgap.gap import contrast_values, share_margins
+from coopgap.gap import contrast_values, share_margins, wald
 from coopgap.plan import sample_for
 from coopgap.sensitivity.missing.bounds import (
     Bounds,
@@ -22,7 +22,7 @@ from coopgap.sensitivity.missing.bounds import (
     imbens_manski_factor,
     worst_case,
 )
-from coopgap.sensitivity.missing.bounds_rows import BOUNDS, WITH_ERROR, bounds_rows
+from coopgap.sensitivity.missing.bounds_rows import BOUNDS, WITH_ERROR, bounds_rows, ends_hold
 from coopgap.survey.complete import complete_rows
 from coopgap.vocabulary import Quantity, Verdict
 
@@ -164,17 +164,77 @@ def test_a_gap_that_missing_answers_could_undo_changes(make_survey):
     ]
 
 
-def test_counts_are_said_and_small_ones_are_not(make_survey):
-    survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=3)
-    survey.codes["x"][np.flatnonzero(survey.member)[:4]] = -1
+def test_a_gap_not_clear_of_zero_changes_where_a_filling_makes_it_clear(make_survey):
+    survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=2, gap=0.0)
+    declared = matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
+    first = next(i for c, i in declared.intervals.items() if c.is_threshold_gap)
+    assert first.lower < 0 < first.upper
+    wide = rows_of(survey, study, spec)[1]
+    assert wide.lower < 0 < wide.upper
+    # The very filling of the lower end: silent members say no, silent comparison people yes.
+    silent = survey.codes["y"] < 0
+    filled = np.where(silent, np.where(survey.member, 0, 1), survey.codes["y"])
+    worst = replace(survey, codes={**survey.codes, "y": filled})
+    again = matched_estimate(sample_for(complete_rows(worst, study, spec), spec))
+    assert next(i for c, i in again.intervals.items() if c.is_threshold_gap).upper < 0
+    assert wide.verdict is Verdict.CHANGES
+
+
+def test_both_ends_must_say_what_the_declared_interval_says():
+    def between(low, high, error=1.0):
+        return Bounds(lower=low, upper=high, lower_error=error, upper_error=error, df=np.inf)
+
+    unclear, above = (wald(at, 1.0, df=np.inf, prob=0.95, null=0.0) for at in (0.5, 5.0))
+    assert ends_hold(unclear, between(-1.9, 1.9), 0.0)
+    assert not ends_hold(unclear, between(-2.0, 1.9), 0.0)
+    assert not ends_hold(unclear, between(-1.9, 2.0), 0.0)
+    assert ends_hold(above, between(2.0, 9.0), 0.0)
+    assert not ends_hold(above, between(1.9, 9.0), 0.0)
+    assert not ends_hold(above, between(-9.0, 9.0), 0.0)
+
+
+def test_counts_are_of_those_whose_covariates_are_known(make_survey):
+    survey, study, spec = make_survey(1500, missing={"y": 0.2, "x": 0.1}, levels=3)
     found = rows_of(survey, study, spec)
-    lacks = (survey.codes["y"] < 0) & (survey.codes["x"] >= 0)
-    members = int((lacks & survey.member).sum())
-    assert f"missing from {members} of {int(survey.member.sum())} members" in found[0].note
-    assert "A covariate is missing from fewer than 10 of" in found[0].note
-    assert "and none of" in found[0].note
+    known = survey.codes["x"] >= 0
+    for side, name in ((survey.member, "members"), (~survey.member, "comparison people")):
+        silent, everybody = (int((side & known & one).sum()) for one in (survey.codes["y"] < 0, 1))
+        assert f"{silent} of {everybody} {name}" in found[0].note
+        assert f"{int((side & ~known).sum())} of {int(side.sum())} {name}" in found[0].note
     # Two thresholds and superiority, two rows each.
     assert len(found) == 6
+
+
+def test_small_counts_of_a_covariate_are_not_said(make_survey):
+    survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=3)
+    survey.codes["x"][np.flatnonzero(survey.member)[:4]] = -1
+    note = rows_of(survey, study, spec)[0].note
+    lacks = (survey.codes["y"] < 0) & (survey.codes["x"] >= 0)
+    assert f"missing from {int((lacks & survey.member).sum())} members and" in note
+    assert "A covariate is missing from fewer than 10 of" in note
+    assert "and none of" in note
+    # Everybody less those whose covariates are known would be the four.
+    assert f"{int(survey.member.sum()) - 4}" not in note
+
+
+@pytest.mark.parametrize("group", ["members", "comparison people"])
+@pytest.mark.parametrize(("silent", "shown"), [(0, True), (9, False), (10, True)])
+def test_bounds_that_would_give_away_a_few_silent_people_are_suppressed(
+    make_survey, group, silent, shown
+):
+    survey, study, spec = make_survey(1500, levels=2)
+    mine = survey.member if group == "members" else ~survey.member
+    survey.codes["y"][np.flatnonzero(mine)[:silent]] = -1
+    survey.codes["y"][np.flatnonzero(~mine)[:40]] = -1
+    found = rows_of(survey, study, spec)
+    if shown:
+        assert all(row.lower is not None for row in found)
+        assert len(found) == 2
+        return
+    (row,) = found
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert row.lower is row.upper is None
+    assert row.note.startswith("Suppressed")
 
 
 def test_without_missing_outcomes_one_row_says_so(make_survey):

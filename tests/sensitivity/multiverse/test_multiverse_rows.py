@@ -11,11 +11,13 @@ from statistics import median
 import numpy as np
 import pytest
 
+from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import family_estimates, matched_estimate
 from coopgap.families.rows import Labels
 from coopgap.plan import make_plan, sample_for, variant_sample
 from coopgap.sensitivity.again import variant_rows
-from coopgap.sensitivity.multiverse.rows import TOGETHER, multiverse_rows
+from coopgap.sensitivity.multiverse.joint import joint_statistics
+from coopgap.sensitivity.multiverse.rows import TOGETHER, multiverse_rows, share_clear
 from coopgap.sensitivity.multiverse.run import fit_specifications, make_scheme, rows_for
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.choices import Coding, Multiverse
@@ -296,3 +298,57 @@ def test_a_real_survey_has_its_declared_gap_among_the_specifications():
     single = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE]
     assert len(single) == 24
     assert all(row.estimate is not None for row in single)
+
+
+def test_with_few_zones_the_share_counts_the_intervals_shown(make_study, make_survey):
+    """CR1 with t(G − 1), which the p-value compares, leaves out zero where CR2 does not."""
+    axes = Multiverse(method=("exact", "entropy"), link=("logit", "probit"))
+    study, spec = make_study(axes)
+    apart = 0
+    for seed in range(12):
+        survey = make_survey(np.random.default_rng(seed), n=300, zones=8, gap=0.5)
+        rows = rows_of(study, spec, survey, jobs=1, n_shuffles=2)
+        single = [row for row in rows if row.quantity == Quantity.SUPERIORITY]
+        clear = np.mean([row.lower > 0.5 or row.upper < 0.5 for row in single])
+        (share,) = (row for row in rows if row.quantity == "share_significant")
+        assert share.estimate == clear
+        assert "counts those shown" in share.note
+        listed = specifications(study, spec)
+        fitted = fit_specifications(
+            survey, study, listed, make_scheme(survey, study, spec, 3, 2), jobs=1
+        )
+        own = np.array([one.studentised[0] for one in fitted])
+        df = np.array([one.df for one in fitted])
+        apart += joint_statistics(own, df).significant != clear
+    assert apart
+
+
+def test_the_share_is_of_the_more_frequent_side():
+    def row(at, low, high):
+        return SensitivityRow(
+            check=Check.MULTIVERSE,
+            model="m",
+            outcome="y",
+            source="s",
+            estimate=at,
+            lower=low,
+            upper=high,
+        )
+
+    above, below, neither = row(2, 1, 3), row(-2, -3, -1), row(0.5, -1, 2)
+    assert share_clear([above, neither, below], 0.0) == pytest.approx(1 / 3)
+    assert share_clear([above, above, below, below, neither], 0.0) == pytest.approx(2 / 5)
+    assert share_clear([below, below, above], 0.0) == pytest.approx(2 / 3)
+    # Signs that balance: the side with more intervals clear of no gap.
+    assert share_clear([neither, neither, below, below], 0.0) == 0.5
+
+
+def test_one_specification_is_not_several(make_study, make_survey):
+    study, spec = make_study(Multiverse(method=("exact", "entropy")))
+    survey = make_survey(np.random.default_rng(2), zones=60)
+    rows = rows_of(study, spec, survey, jobs=1, n_shuffles=2)
+    assert {row.variant for row in rows if row.quantity == "median_superiority"} == {
+        TOGETHER,
+        "method: exact, 1 specification",
+        "method: entropy, 1 specification",
+    }

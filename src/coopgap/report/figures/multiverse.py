@@ -163,7 +163,7 @@ def _marks(drawn: Canvas, at: int, has: Sequence[bool], own: int | None, n: int)
     size = max(5.0, min(7.0, 400 / n))
     width = max(0.5, min(2.0, 160 / n))
     for color, places in (
-        (FIRST, [x for x, one in enumerate(has) if one and x != own]),
+        (SOFT, [x for x, one in enumerate(has) if one and x != own]),
         (SECOND, [x for x, one in enumerate(has) if one and x == own]),
     ):
         drawn.axes.plot(places, [at] * len(places), "|", ms=size, mec=color, mew=width, zorder=3)

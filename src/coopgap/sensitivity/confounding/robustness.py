@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
+from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
+from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 from coopgap.sensitivity.keys import is_small
 from coopgap.vocabulary import Check, Status, Verdict
 
-__all__ = ["robustness_rows", "robustness_value"]
+__all__ = ["Residual", "interval_value", "robustness_rows", "robustness_value", "within_sets"]
 
 _RV_NOTES = {
     "estimate": (
@@ -23,7 +26,7 @@ _RV_NOTES = {
     ),
     "interval": (
         "A confounder that explains this share of the residual variance of both membership and "
-        "outcome would bring zero into the interval."
+        "outcome would bring zero into the interval; zero where the interval holds it already."
     ),
 }
 
@@ -54,6 +57,11 @@ def robustness_value(t_value: float, df: float, *, q: float = 1.0, alpha: float 
     """
     f_value = float(q * abs(t_value) / np.sqrt(df))
     critical = abs(float(stats.t.ppf(alpha / 2, df - 1))) / float(np.sqrt(df - 1))
+    return _value(f_value, critical)
+
+
+def _value(f_value: float, critical: float) -> float:
+    """Strength at which estimate less half width is zero, both on the scale of the bias."""
     excess = f_value - critical
     if excess <= 0:
         return 0.0
@@ -62,11 +70,83 @@ def robustness_value(t_value: float, df: float, *, q: float = 1.0, alpha: float 
     return (float(np.sqrt(excess**4 + 4 * excess**2)) - excess**2) / 2
 
 
-def robustness_rows(estimate: FamilyEstimate, labels: Labels) -> list[SensitivityRow]:
+class Residual(NamedTuple):
+    """Scale of a confounder's bias within matched sets, and residual degrees of freedom."""
+
+    bias_scale: float
+    df: float
+
+
+def within_sets(
+    y: FloatArray, member: BoolArray, weight: FloatArray, set_id: IntArray
+) -> Residual | None:
+    """Residual spread of outcome over that of membership, matched sets absorbed.
+
+    Parameters
+    ----------
+    y, member, weight, set_id
+        Shape (n,): as in `fit_linear`; people of weight zero or in no set are left out.
+
+    Returns
+    -------
+    Residual or None
+        Classical standard error times √df, whatever the clusters, and people less sets less one;
+        None where nothing is left to be explained.
+    """
+    inside = (weight > 0) & (set_id >= 0)
+    sets, w = np.unique(set_id[inside], return_inverse=True)[1], weight[inside]
+    total = np.bincount(sets, w)
+
+    def centred(values: FloatArray) -> FloatArray:
+        return np.asarray(values - (np.bincount(sets, w * values) / total)[sets])
+
+    d, v = centred(member[inside].astype(np.float64)), centred(y[inside])
+    spread, df = float(w @ d**2), float(d.size - total.size - 1)
+    if df < 2 or not spread > 1e-10 * float(w.sum()):
+        return None
+    left = v - float(w @ (d * v)) / spread * d
+    unexplained = float(w @ left**2)
+    if unexplained <= 1e-10 * float(w.sum()):
+        return None
+    return Residual(float(np.sqrt(unexplained / spread)), df)
+
+
+def interval_value(interval: Interval, residual: Residual) -> float:
+    """Share of variance a confounder must explain in both to bring zero into the interval.
+
+    Parameters
+    ----------
+    interval
+        The linear gap's own, with clustered standard error and its own degrees of freedom.
+    residual
+        From `within_sets`.
+
+    Returns
+    -------
+    float
+        Zero where the interval holds zero as it is.
+
+    Notes
+    -----
+    The confounder's bias is that of classical least squares. Half the interval's width changes by
+    the factor of the classical standard error, as in `omitted.left_of`; of a classical interval
+    the value is `robustness_value`'s, but for the degree of freedom the confounder takes.
+    """
+    half = (interval.upper - interval.lower) / 2 * float(np.sqrt(residual.df / (residual.df - 1)))
+    if interval.lower <= 0 <= interval.upper:
+        return 0.0
+    return _value(abs(interval.estimate) / residual.bias_scale, half / residual.bias_scale)
+
+
+def robustness_rows(
+    sample: Sample, estimate: FamilyEstimate, labels: Labels
+) -> list[SensitivityRow]:
     """Robustness values of the linear family, a pair a threshold.
 
     Parameters
     ----------
+    sample
+        The matched people behind the estimate.
     estimate
         The linear family: absorbed sets, weighted, one slope.
     labels
@@ -74,28 +154,34 @@ def robustness_rows(estimate: FamilyEstimate, labels: Labels) -> list[Sensitivit
 
     Notes
     -----
-    Degrees of freedom are the residual ones of the regression, people less sets less one. The t
-    value has the clustered standard error of the family: where zones matter it is smaller than
-    the classical one, and so is the robustness value.
+    The value for the estimate is algebra of least squares: it takes the classical standard error,
+    whatever the clusters. The value for the interval takes the family's own interval.
     """
     base = base_row(Check.ROBUSTNESS_VALUE, estimate, labels)
-    df = float(estimate.people.sum()) - (estimate.n_sets or 0) - 1
-    if estimate.status is not Status.OK or df < 2:
+    if estimate.status is not Status.OK:
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=no_estimate(estimate))]
     result: list[SensitivityRow] = []
+    rows, set_id = sample.rows, sample.matched.set_id
     for contrast, interval in estimate.intervals.items():
         usable = interval is not None and interval.std_error > 0
         if not usable or interval is None or is_small(estimate.people, contrast):
             continue
-        t_value = interval.estimate / interval.std_error
-        for variant, alpha in (("estimate", 1.0), ("interval", 1 - INTERVAL_PROB)):
+        above = (rows.outcome >= contrast.level).astype(np.float64)
+        residual = within_sets(above, rows.member, sample.weight, set_id)
+        if residual is None:
+            continue
+        values = {
+            "estimate": _value(abs(interval.estimate) / residual.bias_scale, 0.0),
+            "interval": interval_value(interval, residual),
+        }
+        for variant, value in values.items():
             result.append(
                 replace(
                     base,
                     variant=variant,
                     quantity="robustness_value",
                     category=contrast.category,
-                    estimate=robustness_value(t_value, df, alpha=alpha),
+                    estimate=value,
                     note=_RV_NOTES[variant],
                 )
             )

@@ -11,14 +11,14 @@ import numpy as np
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import contrasts
+from coopgap.gap import Contrast, contrasts, null_value
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
 from coopgap.sensitivity.keys import is_small, suppressed
-from coopgap.vocabulary import Check, Verdict
+from coopgap.vocabulary import Check, Quantity, Verdict
 
-__all__ = ["ALPHAS", "GAMMAS", "P_BOUND", "rosenbaum_rows"]
+__all__ = ["ALPHAS", "GAMMAS", "HIGHER", "LOWER", "OPPOSED", "P_BOUND", "rosenbaum_rows"]
 
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Hidden biases at which the largest p-value is shown."""
@@ -40,6 +40,11 @@ _OVERALL = (
     "set); its p-values are normal approximations, those of a threshold exact for up to 20,000 "
     "members at the answer."
 )
+
+HIGHER: Final = "Direction observed in the sets: members higher."
+LOWER: Final = "Direction observed in the sets: members lower."
+OPPOSED: Final = " The gap is the other way."
+"""Notes of a row `n_sets`: which way its p-values look, and whether the gap looks there."""
 
 type _Bound = Callable[[float], float]
 
@@ -64,7 +69,8 @@ def rosenbaum_rows(
         At each threshold, and with more than two levels for the whole distribution: the number
         of sets that carry it (`n_sets`), the largest p-value (`p_bound`, in `p_value`, with Γ in
         `threshold`) and Γ (`gamma`, with the level in `threshold`). A Γ of one: the level is not
-        reached even without hidden bias.
+        reached even without hidden bias. The note of `n_sets` says in which direction the sets
+        point: they count alike whatever their size, so it may not be that of the gap.
     """
     base = base_row(Check.ROSENBAUM, estimate, labels)
     if not sample.matched.n_sets:
@@ -72,8 +78,10 @@ def rosenbaum_rows(
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     result: list[SensitivityRow] = []
     if len(labels.levels) > 2:
-        n_sets, bound = _overall(sample)
-        result += _rows(replace(base, note=_OVERALL), n_sets, bound)
+        n_sets, bound, higher = _overall(sample)
+        whole = next(c for c in contrasts(labels.levels) if c.quantity is Quantity.SUPERIORITY)
+        told = _direction(higher, whole, estimate)
+        result += _rows(replace(base, note=_OVERALL), n_sets, bound, told)
     for contrast in contrasts(labels.levels):
         if not contrast.is_threshold_gap:
             continue
@@ -81,40 +89,52 @@ def rosenbaum_rows(
         if is_small(estimate.people, contrast):
             result.append(suppressed(replace(row, quantity="gamma", variant=_level(ALPHAS[0]))))
         else:
-            result += _rows(row, *_threshold(sample, contrast.level))
+            n_sets, bound, higher = _threshold(sample, contrast.level)
+            result += _rows(row, n_sets, bound, _direction(higher, contrast, estimate))
     if not any(row.quantity == P_BOUND for row in result):
         note = "No matched set holds both groups and different answers."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     return result
 
 
-def _threshold(sample: Sample, level: int) -> tuple[int, _Bound]:
-    """Sets that carry one threshold, and the bound in the direction observed."""
+def _direction(higher: bool, contrast: Contrast, estimate: FamilyEstimate) -> str:
+    """Which way the sets point, and that the gap points the other way where it does."""
+    told = HIGHER if higher else LOWER
+    gap = estimate.intervals.get(contrast)
+    away = 0.0 if gap is None else gap.estimate - null_value(contrast.quantity)
+    return told + (OPPOSED if away and (away > 0) != higher else "")
+
+
+def _threshold(sample: Sample, level: int) -> tuple[int, _Bound, bool]:
+    """Sets that carry one threshold, the bound in the direction observed, whether it is up."""
     rows = sample.rows
     above = np.asarray(rows.outcome >= level)
     counts = set_counts(above, rows.member, sample.matched.set_id)
-    if counts.observed < counts.expected:
+    higher = bool(counts.observed >= counts.expected)
+    if not higher:
         counts = counts.mirrored
-    return counts.n_sets, lambda gamma: binary_bound(counts, gamma)
+    return counts.n_sets, lambda gamma: binary_bound(counts, gamma), higher
 
 
-def _overall(sample: Sample) -> tuple[int, _Bound]:
+def _overall(sample: Sample) -> tuple[int, _Bound, bool]:
     """The same of the whole distribution."""
     rows = sample.rows
     kinds, observed = set_scores(rows.outcome, rows.member, sample.matched.set_id)
-    if observed < 0:
+    higher = bool(observed >= 0)
+    if not higher:
         kinds, observed = mirrored(kinds, observed)
-    return sum(kind.sets for kind in kinds), lambda gamma: score_bound(kinds, observed, gamma)
+    n_sets = sum(kind.sets for kind in kinds)
+    return n_sets, lambda gamma: score_bound(kinds, observed, gamma), higher
 
 
 def _level(alpha: float) -> str:
     return f"Γ at p {alpha:g}"
 
 
-def _rows(row: SensitivityRow, n_sets: int, bound: _Bound) -> Iterator[SensitivityRow]:
+def _rows(row: SensitivityRow, n_sets: int, bound: _Bound, told: str) -> Iterator[SensitivityRow]:
     if not n_sets:
         return
-    yield replace(row, variant="sets", quantity="n_sets", estimate=float(n_sets))
+    yield replace(row, variant="sets", quantity="n_sets", estimate=float(n_sets), note=told)
     for gamma in GAMMAS:
         yield replace(
             row,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import (
@@ -16,8 +14,8 @@ from coopgap.families.records import (
     count_clusters,
     require_matched,
 )
-from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, null_value
+from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.gap import Contrast, Interval, null_value, wald
 from coopgap.plan import sample_for
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.sensitivity.again import same_conclusion
@@ -39,7 +37,7 @@ from coopgap.vocabulary import (
     Verdict,
 )
 
-__all__ = ["BOUNDS", "WITH_ERROR", "bounds_rows"]
+__all__ = ["BOUNDS", "WITH_ERROR", "bounds_rows", "ends_hold"]
 
 BOUNDS = "bounds"
 """Variant of the identified set."""
@@ -69,7 +67,8 @@ def bounds_rows(
         identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
         whose covariates are known are matched anew, whether or not they answered; the gap is
         that of weighted shares. People who lack a covariate are left out and counted. One row,
-        `not_applicable`, where no outcome is missing.
+        `not_applicable`, where no outcome is missing; `not_assessed` where it is missing from
+        fewer than ten people of a group, whose number the width of the bounds gives away.
     """
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     who = lacking(survey, spec)
@@ -83,6 +82,8 @@ def bounds_rows(
         found = sample_bounds(sample)
     except NotEstimable as error:
         return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_ASSESSED, error.reason)
+    if any(0 < count < SMALLEST_COUNT for count in (*_silent(sample), *who.outcome)):
+        return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_ASSESSED, _FEW)
     rows = sample.rows
     people = rows.people_by_level(sample.kept & (rows.outcome >= 0))
     note = _note(who)
@@ -92,6 +93,38 @@ def bounds_rows(
         if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
         for row in _pair(contrast, bounds, sample, declared, labels, note)
     ]
+
+
+_FEW = (
+    f"Suppressed: the outcome is missing from fewer than {SMALLEST_COUNT} members or comparison "
+    "people, whose number the bounds would give away."
+)
+
+
+def _silent(sample: Sample) -> tuple[int, int]:
+    """Matched people without an answer by group, comparison people first."""
+    silent = sample.kept & (sample.rows.outcome < 0)
+    member = sample.rows.member
+    return int((silent & ~member).sum()), int((silent & member).sum())
+
+
+def ends_hold(first: Interval, bounds: Bounds, null: float) -> bool:
+    """Whether both ends of the bounds, each with its own interval, say what `first` says.
+
+    Parameters
+    ----------
+    first
+        The declared interval.
+    bounds
+        The lowest and the highest gap with their standard errors.
+    null
+        Value of no difference.
+    """
+    ends = ((bounds.lower, bounds.lower_error), (bounds.upper, bounds.upper_error))
+    return all(
+        same_conclusion(first, wald(end, error, df=bounds.df, prob=INTERVAL_PROB, null=null), null)
+        for end, error in ends
+    )
 
 
 def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
@@ -131,8 +164,7 @@ def _pair(
     for variant, (lower, upper), prob in ends:
         verdict = None
         if prob is not None and first is not None:
-            wider = Interval(np.nan, np.nan, lower, upper, np.nan)
-            holds = same_conclusion(first, wider, null_value(contrast.quantity))
+            holds = ends_hold(first, bounds, null_value(contrast.quantity))
             verdict = Verdict.HOLDS if holds else Verdict.CHANGES
         yield SensitivityRow(
             check=Check.MISSING_BOUNDS,
@@ -157,9 +189,14 @@ def _pair(
 
 def _note(who: Lacking) -> str:
     comparison, member = (said_count(count) for count in who.outcome)
+    known = [everybody - gone for everybody, gone in zip(who.people, who.covariate, strict=True)]
+    # Beside everybody, those whose covariates are known would give away a few who lack one.
+    of = ["", ""]
+    if not any(0 < gone < SMALLEST_COUNT for gone in who.covariate):
+        of = [f" of {count:,}" for count in known]
     return (
-        f"The outcome is missing from {member} of {who.people[1]:,} members and {comparison} of "
-        f"{who.people[0]:,} comparison people whose covariates are known. {_covariates(who)}"
+        f"The outcome is missing from {member}{of[1]} members and {comparison}{of[0]} "
+        f"comparison people whose covariates are known. {_covariates(who)}"
     )
 
 

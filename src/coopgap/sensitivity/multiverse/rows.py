@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast
+from coopgap.gap import Contrast, null_value
 from coopgap.sensitivity.again import again_row
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiverse.joint import joint_p_values, joint_statistics
@@ -31,7 +31,7 @@ from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
 from coopgap.vocabulary import Check, Comparator, Verdict
 
-__all__ = ["TOGETHER", "multiverse_rows"]
+__all__ = ["TOGETHER", "multiverse_rows", "share_clear"]
 
 TOGETHER = "together"
 """`variant` of the rows about all specifications."""
@@ -140,7 +140,7 @@ def _together(
 ) -> Iterator[SensitivityRow]:
     """Median, sign and significance of the specifications that were shuffled."""
     inside = [
-        (one, row.estimate)
+        (one, row)
         for one, row in zip(fitted, rows, strict=True)
         if one.studentised is not None and row.estimate is not None
     ]
@@ -154,7 +154,8 @@ def _together(
     df = np.array([one.df for one, _ in inside])
     own, shuffled = joint_statistics(studentised[0], df), joint_statistics(studentised[1:], df)
     p_values = joint_p_values(own, shuffled)
-    median = float(np.median([estimate for _, estimate in inside]))
+    median = float(np.median([row.estimate for _, row in inside]))
+    null = null_value(contrast.quantity)
     note = _listed_note(listed, rows)
     if len(inside) < len(fitted):
         note += f" Rows together are over {len(inside)} of them: {_why(fitted)}"
@@ -167,7 +168,7 @@ def _together(
     )
     for quantity, share, p_value in (
         ("share_same_sign", own.same_sign, p_values.same_sign),
-        ("share_significant", own.significant, p_values.significant),
+        ("share_significant", share_clear([row for _, row in inside], null), p_values.significant),
     ):
         yield _row(
             labels,
@@ -176,6 +177,25 @@ def _together(
             {"estimate": float(share), "p_value": float(p_value)},
             _scheme_note(scheme),
         )
+
+
+def share_clear(rows: Sequence[SensitivityRow], null: float) -> float:
+    """Share of rows whose interval, as printed, leaves out no gap on the more frequent side.
+
+    Parameters
+    ----------
+    rows
+        With estimates and limits.
+    null
+        Value of no gap.
+    """
+    above = [row.estimate is not None and row.estimate > null for row in rows]
+    below = [row.estimate is not None and row.estimate < null for row in rows]
+    high = np.mean([row.lower is not None and row.lower > null for row in rows])
+    low = np.mean([row.upper is not None and row.upper < null for row in rows])
+    if sum(above) == sum(below):
+        return float(max(high, low))
+    return float(high if sum(above) > sum(below) else low)
 
 
 def _listed_note(listed: Specifications, rows: Sequence[SensitivityRow]) -> str:
@@ -193,11 +213,13 @@ def _scheme_note(scheme: Scheme) -> str:
     within = ", ".join(scheme.within) or "the survey"
     zones = "Zones are not held; each" if scheme.has_zones else "Each"
     clustered = ", CR1 clustered on zone" if scheme.has_zones else ""
+    t_of_clusters = ", with t(G − 1) of G zones" if scheme.has_zones else ""
     return (
         f"p-values over {scheme.n_shuffles} shuffles of membership within {within}, the same for "
         f"every specification: given these, who is a member is taken as exchangeable. "
         f"{100 * scheme.free_share:.0f} % of the people can change places. {zones} "
-        f"gap is compared over its standard error{clustered}."
+        f"gap is compared over its standard error{clustered}. The share of intervals that leave "
+        f"out no gap counts those shown; its p-value counts these{t_of_clusters}."
     )
 
 
@@ -229,7 +251,7 @@ def _by_choice(
                 continue
             yield _row(
                 labels,
-                f"{axis}: {value}, {len(found)} specifications",
+                f"{axis}: {value}, {len(found)} specification{'' if len(found) == 1 else 's'}",
                 f"median_{contrast.quantity}",
                 {
                     "estimate": float(np.median(found)),

@@ -53,6 +53,8 @@ class Scheme:
         Membership of the survey's people, shape (n,).
     cell
         Shape (n,): people of one cell may change places.
+    order
+        Shape (n,): an order of the people that does not depend on that of the file's rows.
     within
         Variables that the cells are of.
     has_zones
@@ -64,6 +66,7 @@ class Scheme:
 
     member: BoolArray
     cell: IntArray
+    order: IntArray
     within: tuple[str, ...]
     has_zones: bool
     seed: int
@@ -82,7 +85,11 @@ class Scheme:
         yield self.member
         for number in range(self.n_shuffles):
             rng = np.random.default_rng([self.seed, number])
-            yield shuffle_members(self.member, self.cell, rng)
+            shuffled = np.empty_like(self.member)
+            shuffled[self.order] = shuffle_members(
+                self.member[self.order], self.cell[self.order], rng
+            )
+            yield shuffled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +133,20 @@ def make_scheme(
     return Scheme(
         member=survey.member,
         cell=group_codes(codes)[1],
+        order=_in_order(survey),
         within=names,
         has_zones=survey.zone is not None,
         seed=int.from_bytes(own),
         n_shuffles=n_shuffles,
     )
+
+
+def _in_order(survey: Survey) -> IntArray:
+    """People in an order of all that is known of them: that of the file's rows draws no number."""
+    keys = [survey.codes[name] for name in sorted(survey.codes)]
+    keys += [] if survey.zone is None else [survey.zone]
+    ties = [] if survey.weight is None else [survey.weight]
+    return np.lexsort([*ties, survey.member, survey.phone, *keys])
 
 
 def rows_for(survey: Survey, study: Study, one: Specification) -> ModelRows:

@@ -10,6 +10,7 @@ from coopgap.report.values import estimate_words, p_value, percent, ratio
 from coopgap.report.view import View
 from coopgap.report.words import category_words, joined
 from coopgap.sensitivity.confounding.control import CONTROL
+from coopgap.sensitivity.confounding.rosenbaum import HIGHER, LOWER, OPPOSED
 from coopgap.vocabulary import Verdict
 
 __all__ = ["beside_control", "e_values", "explained", "hidden_bias"]
@@ -57,6 +58,14 @@ def hidden_bias(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     main = next((row for row in found if not row.category), found[0])
     others = [row for row in found if row is not main]
     sentences = [_bias(view, main, rows)]
+    against = [
+        _at(view, row) for row in rows if row.quantity == "n_sets" and row.note.endswith(OPPOSED)
+    ]
+    if against:
+        sentences.append(
+            f"For {joined(against)} the sets point the other way than the gap, so this bound says "
+            "nothing of the gap."
+        )
     if others:
         low, high = (pick(others, key=lambda row: row.estimate or 0.0) for pick in (min, max))
         sentences.append(
@@ -66,11 +75,20 @@ def hidden_bias(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     return sentences
 
 
+def _direction(main: SensitivityRow, rows: Sequence[SensitivityRow]) -> str:
+    """Which way the sets of a row point, as an addition to a sentence."""
+    notes = [row.note for row in rows if row.quantity == "n_sets" and row.category == main.category]
+    words = {HIGHER: " that members stand higher", LOWER: " that members stand lower"}
+    return next((words[told] for told in words for note in notes if note.startswith(told)), "")
+
+
 def _bias(view: View, main: SensitivityRow, rows: Sequence[SensitivityRow]) -> str:
+    """How large a hidden bias the p-value of one row withstands."""
+    whose = f"The one-sided p-value for {_at(view, main)}{_direction(main, rows)}"
     if main.estimate is not None and main.estimate > 1:
         return (
-            f"The one-sided p-value for {_at(view, main)} stays below {_LEVEL:g} as long as two "
-            "people of one matched set differ in the odds of being a member by a factor of no "
+            f"{whose} stays below {_LEVEL:g} as long as two people "
+            "of one matched set differ in the odds of being a member by a factor of no "
             f"more than {ratio(main.estimate)}."
         )
     plain = next(
@@ -78,8 +96,8 @@ def _bias(view: View, main: SensitivityRow, rows: Sequence[SensitivityRow]) -> s
     )
     p = "" if plain is None else f", {p_value(plain.p_value)}"
     return (
-        f"The one-sided p-value for {_at(view, main)}{p}, is above {_LEVEL:g} without any hidden "
-        "bias, so no bias is needed to account for it."
+        f"{whose}{p}, is above {_LEVEL:g} without any hidden bias, so "
+        "no bias is needed to account for it."
     )
 
 
@@ -99,7 +117,11 @@ def explained(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
             f"would have to explain {percent(whole.estimate)} of what is left of both membership "
             f"and the answer; to bring zero into its interval, {percent(limit.estimate)}."
         )
-    return sentences if found is None else [*sentences, _like(view, found)]
+    if found is None:
+        return sentences
+    # The two are of different people: what was matched on no longer goes with membership.
+    before = "The covariates are measured on all complete rows, before the matching."
+    return [*sentences, _like(view, found), *([before] if sentences and found.found else [])]
 
 
 def _like(view: View, found: Benchmarks) -> str:
@@ -154,13 +176,25 @@ def beside_control(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         )
     ]
     netted = [row for row in rows if row.variant.startswith("less ") and row.estimate is not None]
-    if netted:
-        changed = sorted(
-            {row.variant.split()[1] for row in netted if row.verdict == Verdict.CHANGES}
-        )
-        sentences.append(
-            f"Less a share of it the conclusion changes from ρ = {changed[0]} on."
-            if changed
-            else "Less any share of it the conclusion stays."
-        )
-    return sentences
+    return [*sentences, *_netted(view, netted)]
+
+
+def _netted(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
+    """By threshold, the shares at which the conclusion is not the declared one."""
+    changed: dict[str, list[str]] = {}
+    for row in rows:
+        shares = changed.setdefault(_at(view, row), [])
+        if row.verdict == Verdict.CHANGES:
+            shares.append(row.variant.split()[1])
+    moved = {place: shares for place, shares in changed.items() if shares}
+    if not rows:
+        return ()
+    if not moved:
+        return ("Less any share of it the conclusion stays.",)
+    if len(changed) == 1:
+        (shares,) = moved.values()
+        return (f"Less a share of it the conclusion changes at ρ = {joined(shares)}.",)
+    told = [f"for {place} at ρ = {joined(shares)}" for place, shares in moved.items()]
+    stays = [place for place in changed if place not in moved]
+    end = f"; it stays for {joined(stays)}" if stays else ""
+    return (f"Less a share of it the conclusion changes {'; '.join(told)}{end}.",)

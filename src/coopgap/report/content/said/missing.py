@@ -26,7 +26,7 @@ def bounded(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         f"sampling error between {_ends(wide)}."
     )
     if wide.verdict == Verdict.HOLDS:
-        return (between, "The conclusion holds for every one of them.")
+        return (between, "The conclusion is the same at either end.")
     if wide.verdict == Verdict.CHANGES:
         return (between, "The conclusion rests on what is assumed about them.")
     return (between,)

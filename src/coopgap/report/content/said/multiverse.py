@@ -71,5 +71,6 @@ def _shuffled(rows: Sequence[SensitivityRow]) -> Sequence[str]:
     return (
         f"Where membership is shuffled, a median as far from no gap has p {p_value(median)}, as "
         f"many on one side p {p_value(found.get('share_same_sign'))}, as many intervals that leave "
-        f"out no gap p {p_value(found.get('share_significant'))}.",
+        f"out no gap p {p_value(found.get('share_significant'))}. Combinations share "
+        "their people, so most shuffles have them on one side too.",
     )
