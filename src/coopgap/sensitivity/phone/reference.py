@@ -14,7 +14,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Contrast, contrasts
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered
+from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered
 from coopgap.sensitivity.phone.balanced import (
     balanced_margins,
     columns,
@@ -112,7 +112,7 @@ def reference_rows(
         reason = "The survey holds no complete phone interview with the comparison group."
         return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason)
     if data.called.n < SMALLEST_COUNT:
-        reason = f"There are {data.called.n} phone interviews; {SMALLEST_COUNT} are needed."
+        reason = f"There are fewer than {SMALLEST_COUNT} complete phone interviews."
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
     if data.comparison.n < SMALLEST_COUNT:
         reason = f"Fewer than {SMALLEST_COUNT} comparison people were asked in person."
@@ -199,6 +199,7 @@ def phone_reference(
     ranked = np.sort(off, axis=0)
     people = stack(data.called, data.comparison).people_by_level()
     shown = np.array([not is_small(people, one) for one in kinds])
+    shown &= np.array([one.is_threshold_gap for one in kinds]) | shown.all()
     tested = np.flatnonzero(shown & np.array([one.is_threshold_gap for one in kinds]))
     p_largest, largest = _largest(value - centre, off, tested)
     return Reference(
@@ -290,7 +291,8 @@ def _rows(found: Reference, keys: Keys, variant: str) -> Iterator[SensitivityRow
             verdict=_verdict(float(found.p_value[k])),
             note=_NOTE,
         )
-        yield row if found.shown[k] else suppressed(replace(row, threshold=None))
+        reason = "" if one.is_threshold_gap else BESIDE
+        yield row if found.shown[k] else suppressed(replace(row, threshold=None), reason)
     n_thresholds = sum(one.is_threshold_gap for one in found.contrasts)
     if n_thresholds > 1 and found.largest >= 0:
         yield replace(
