@@ -221,3 +221,15 @@ def test_few_people_behind_a_row_are_suppressed(make_rows):
     assert row.estimate is None
     assert row.note.startswith("Suppressed: fewer than 10")
     assert not [row for row in rows if row.quantity == "smallest_margin"]
+
+
+def test_without_a_standard_error_the_note_names_the_cause(make_rows):
+    # Half agree in every zone and mode: nothing varies. Powers of two leave no rounding.
+    person = make_rows({}, np.arange(512) < 256, np.arange(512) % 2, zone=np.arange(512) // 2 % 16)
+    phone = make_rows({}, [False] * 128, np.arange(128) % 2, zone=np.arange(128) // 2 % 16)
+    rows = equivalence_rows(PhoneData(in_person=person, phone=phone), (), 0.1, KEYS)
+    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    assert row.std_error == 0
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert "No margin" not in row.note
+    assert "no standard error" in row.note

@@ -47,6 +47,8 @@ _UNSEEN = (
     "equivalence at all of them is not shown."
 )
 
+_NO_ERROR = "Zones or people do not differ, so that there is no standard error to test with."
+
 _WORDS = {
     Verdict.EQUIVALENT: "The difference is shown to lie within the declared margin.",
     Verdict.DIFFERENT_WITHIN_MARGIN: (
@@ -174,8 +176,13 @@ def _tested(row: SensitivityRow, test: Equivalence, margin: float | None) -> Sen
         threshold=_known(test.smallest_margin) if margin is None else margin,
         power=_known(test.power),
         verdict=test.verdict,
-        note=f"{_WORDS[test.verdict]} {LIMITS}",
+        note=f"{_words(test.verdict, margin)} {LIMITS}",
     )
+
+
+def _words(verdict: Verdict, margin: float | None) -> str:
+    unassessed = verdict is Verdict.NOT_ASSESSED and margin is not None
+    return _NO_ERROR if unassessed else _WORDS[verdict]
 
 
 def _any_hidden(people: IntArray, levels: Sequence[str]) -> bool:
@@ -193,7 +200,7 @@ def _overall(
 ) -> SensitivityRow:
     """All thresholds as one statement: each has to be within the margin, and be seen to be."""
     verdict = verdict_over_all([test.verdict for _, test in tests])
-    words = _WORDS[verdict]
+    words = _words(verdict, margin)
     if hidden and verdict in (Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN):
         verdict, words = Verdict.INCONCLUSIVE, _UNSEEN
     assessed = [test for _, test in tests if np.isfinite(test.smallest_margin)]
