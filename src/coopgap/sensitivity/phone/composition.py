@@ -278,19 +278,20 @@ def _balancing_rows(
         estimate=lost / data.comparison.n,
         note=f"In-person comparison people at a level without phone people: {count_words(lost)}.",
     )
-    return [
-        replace(base, quantity="ess", estimate=found.ess, note=note),
-        replace(
-            base,
-            quantity="largest_smd",
-            category=where,
-            estimate=largest,
-            threshold=SMD_BAR,
-            verdict=Verdict.CHANGES if largest > SMD_BAR else Verdict.HOLDS,
-            note="Largest standardised difference to everybody in person that balancing leaves.",
-        ),
-        suppressed(unmatched, unmatched.note) if is_few(lost) else unmatched,
-    ]
+    left = replace(
+        base,
+        quantity="largest_smd",
+        category=where,
+        estimate=largest,
+        threshold=SMD_BAR,
+        verdict=Verdict.CHANGES if largest > SMD_BAR else Verdict.HOLDS,
+        note="Largest standardised difference to everybody in person that balancing leaves.",
+    )
+    told = [left, unmatched]
+    if is_few(lost):
+        # The difference at a level that nobody called is at is a function of its share.
+        told = [suppressed(row, row.note) for row in told]
+    return [replace(base, quantity="ess", estimate=found.ess, note=note), *told]
 
 
 def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tuple[float, str]:

@@ -32,10 +32,14 @@ def reached(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     if size is not None and size.estimate is not None and left is not None:
         sentences.append(
             f"Balanced to the in-person margins they are worth {count(size.estimate)} people; the "
-            f"largest standardised difference left is {value_words('smd', left.estimate)}."
+            f"largest standardised difference left is {_left(left)}."
             f"{_unmatched(found.get(('balanced', 'unmatched_share', '')))}"
         )
     return sentences
+
+
+def _left(row: SensitivityRow) -> str:
+    return "suppressed" if row.estimate is None else value_words("smd", row.estimate)
 
 
 def _unmatched(row: SensitivityRow | None) -> str:
