@@ -175,3 +175,12 @@ def test_labels_that_mean_harm_are_drawn_and_told(build, agree, ses, hostile, tm
             save_png(drawing, tmp_path / "x.png")
             assert "<script" not in svg_text(drawing)
         assert blocks_of(view)
+
+
+def test_sentences_are_in_the_short_report_and_tables_are_not(build, agree):
+    blocks = phone_section(view_of(build, agree), ()).blocks
+    assert any(
+        isinstance(block, Items) and block.brief and "phone interview counts as" in str(block.items)
+        for block in blocks
+    )
+    assert not any(isinstance(block, Table) and block.brief for block in blocks)

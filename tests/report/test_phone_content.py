@@ -8,7 +8,7 @@ import pytest
 from coopgap.estimate import SensitivityRow, to_frame
 from coopgap.report.content.phone import phone_section
 from coopgap.report.content.said.phone import beyond_reach, one_odds_ratio, with_mode_term
-from coopgap.report.document import Items, Table
+from coopgap.report.document import Items, Paragraph, Table
 from coopgap.report.view import make_view
 from coopgap.vocabulary import Check, Family, Quantity, Verdict
 
@@ -125,7 +125,7 @@ def test_the_mode_term_in_words(build):
             pooled(TERM, 0.11, verdict=Verdict.HOLDS),
         ],
     )
-    assert said[0].startswith("The gap is +9.0 points (4.0 to 14.0) in person;")
+    assert said[0].startswith("The gap is +9.0 points (4.0 to 14.0) in person (matched);")
     assert "+4.0 points (−1.0 to 9.0) when it joins with a mode term" in said[0]
     assert said[0].endswith("The conclusion changes when it joins with a mode term.")
     assert said[1].startswith("In the model by region the gap is +10.0 points")
@@ -221,3 +221,38 @@ def test_margins_out_of_reach_are_named_once(make):
         ),
         ("", "A", "up to which nothing is ever confirmed", "–", "5.0", "6.1", "7.1"),
     )
+
+
+def test_both_gaps_in_person_are_explained_where_both_stand(make):
+    balanced = [
+        gap("in person", 0.10, check=Check.PHONE_REPLACES, family=None),
+        gap("phone", 0.08, check=Check.PHONE_REPLACES, family=None, verdict=Verdict.HOLDS),
+    ]
+    both = make(*balanced, gap("in person", 0.09), gap(TERM, 0.08, verdict=Verdict.HOLDS))
+    (told,) = (block for block in section(both, Paragraph) if "their weights do" in block.text)
+    assert told.brief
+
+
+def test_the_gap_of_the_same_members_stands_beside_the_conclusion_drawn_from_it(make):
+    here = {"check": Check.PHONE_REPLACES, "family": None, "keys": SES, "category": ">=A"}
+    view = make(
+        gap("phone", 0.04, verdict=Verdict.HOLDS, **here),
+        gap("in person", 0.123, **here),
+        gap("in person, same members", 0.03, **here),
+    )
+    table = next(one for one in section(view, Table) if one.header[2] == "In person only")
+    (line,) = (row for row in table.rows if "+12.3" in row[2])
+    cell = line[table.header.index("By phone instead")].replace("\xa0", " ")
+    assert cell == "+4.0 (−1.0 to 9.0); same members in person +3.0 (−2.0 to 8.0)"
+
+
+def test_margins_are_in_the_short_report_and_say_how_differences_are_tested(make):
+    view = make(
+        margin("smallest_margin_possible", 0.05, "design effect 1", threshold=0.04),
+        gap("adjusted", 0.061, check=Check.PHONE_EQUIVALENCE, keys=SES, category=">=A"),
+    )
+    tables = section(view, Table)
+    (margins,) = (one for one in tables if one.caption.startswith("Smallest margins"))
+    assert margins.brief
+    (alike,) = (one for one in tables if one.caption.startswith("Phone less in-person"))
+    assert "tested at 5 % on both sides together" in " ".join(alike.notes)

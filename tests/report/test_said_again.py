@@ -133,7 +133,43 @@ def test_who_was_reached_by_phone():
         "left is 0.04."
     )
     alike = [replace(one, verdict=Verdict.HOLDS) for one in rows[:3]]
+    alike[2] = replace(alike[2], p_value=0.3)
     assert text(reached(TWO, alike)).startswith("No difference in who was reached is shown")
+
+
+@pytest.mark.parametrize(
+    ("p_value", "verdict", "words"),
+    [
+        (0.023, Verdict.CHANGES, "Other people were reached: they differ over all variables"),
+        (0.0004, Verdict.HOLDS, "Other people were reached, but no standardised difference"),
+        (0.05, Verdict.INCONCLUSIVE, "No difference in who was reached is shown"),
+        (None, Verdict.INCONCLUSIVE, "Whether other people were reached is not tested"),
+    ],
+)
+def test_who_was_reached_is_told_by_the_test_of_all_together(p_value, verdict, words):
+    check, f_test = Check.PHONE_COMPOSITION, "rao_scott_f"
+    rows = [
+        row(check, quantity=f_test, category=name, p_value=0.088, verdict=Verdict.INCONCLUSIVE)
+        for name in ("age", "sex")
+    ]
+    rows.append(row(check, quantity=f_test, p_value=p_value, verdict=verdict))
+    assert text(reached(TWO, rows)).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.1, "10.0 % of the people in person"), (None, "A few people"), (0.0, "")]
+)
+def test_people_without_a_counterpart_are_told(share, words):
+    check = Check.PHONE_COMPOSITION
+    rows = [
+        row(check, quantity="rao_scott_f", p_value=0.3, verdict=Verdict.HOLDS),
+        row(check, "balanced", "ess", 218.7),
+        row(check, "balanced", "largest_smd", 0.4, category="age=old"),
+        row(check, "balanced", "unmatched_share", share),
+    ]
+    told = text(reached(TWO, rows))
+    assert told.endswith("are left out.") == bool(words)
+    assert words in told
 
 
 def test_the_gap_with_them_where_conclusions_part():
@@ -143,9 +179,12 @@ def test_the_gap_with_them_where_conclusions_part():
         row(check, "in person", estimate=0.1, lower=0.06, upper=0.14),
     ]
     assert text(with_phone(TWO, rows)) == (
-        "With the phone people in place the gap is +1.0 points (−5.0 to 7.0), in person +10.0 "
-        "points (6.0 to 14.0): the conclusion changes."
+        "With the phone people in place the gap is +1.0 points (−5.0 to 7.0), in person (balanced) "
+        "+10.0 points (6.0 to 14.0): the conclusion changes."
     )
+    # Rows read from a file have no verdict as an empty string: one threshold is not several.
+    held = [replace(rows[0], verdict=Verdict.HOLDS), replace(rows[1], verdict="")]
+    assert text(with_phone(TWO, held)).endswith(": the conclusion holds.")
     hidden = [replace(rows[0], estimate=None, verdict=Verdict.NOT_ASSESSED), rows[1]]
     assert with_phone(TWO, hidden) == ()
 

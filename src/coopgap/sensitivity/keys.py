@@ -14,7 +14,16 @@ from coopgap.families.rows import SMALLEST_COUNT, smallest_count
 from coopgap.gap import Contrast, Interval
 from coopgap.vocabulary import Check, IntervalKind, Verdict
 
-__all__ = ["Keys", "is_small", "suppressed", "unanswered", "with_interval"]
+__all__ = [
+    "BESIDE",
+    "Keys",
+    "count_words",
+    "is_few",
+    "is_small",
+    "suppressed",
+    "unanswered",
+    "with_interval",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,16 @@ class Keys:
 def is_small(people: IntArray, contrast: Contrast) -> bool:
     """Whether a row would show a count below the one that gaps.csv suppresses."""
     return smallest_count(people, contrast) < SMALLEST_COUNT
+
+
+def is_few(number: int) -> bool:
+    """Whether a count is above zero and too small to be shown."""
+    return 0 < number < SMALLEST_COUNT
+
+
+def count_words(number: int) -> str:
+    """A count of people, or that it is below the smallest one shown."""
+    return f"fewer than {SMALLEST_COUNT}" if is_few(number) else f"{number:,}"
 
 
 def with_interval(
@@ -47,8 +66,12 @@ def with_interval(
     )
 
 
-def suppressed(row: SensitivityRow) -> SensitivityRow:
-    """The row without its numbers."""
+BESIDE = "Suppressed: it would give away a count that is suppressed beside it."
+"""Note of a row from which, with the rows beside it, a small count could be worked out."""
+
+
+def suppressed(row: SensitivityRow, note: str = "") -> SensitivityRow:
+    """The row without its numbers; `note` where another reason than the usual one holds."""
     return replace(
         row,
         estimate=None,
@@ -60,7 +83,7 @@ def suppressed(row: SensitivityRow) -> SensitivityRow:
         p_value=None,
         power=None,
         verdict=Verdict.NOT_ASSESSED,
-        note=f"Suppressed: fewer than {SMALLEST_COUNT} people on one side.",
+        note=note or f"Suppressed: fewer than {SMALLEST_COUNT} people on one side.",
     )
 
 

@@ -122,6 +122,67 @@ def test_the_same_people_have_no_difference(make_phone):
     assert ess.estimate == pytest.approx(600)
 
 
+def two_modes(make_rows, in_person, phone):
+    """One variable with the numbers given at its levels, in person twice: members alike."""
+    codes, called = (np.repeat(np.arange(len(one)), one) for one in (in_person, phone))
+    sizes = {"a": len(in_person)}
+    member = np.repeat([True, False], codes.size)
+    return PhoneData(
+        in_person=make_rows(
+            {"a": np.tile(codes, 2)}, member, np.zeros(2 * codes.size), sizes=sizes
+        ),
+        phone=make_rows({"a": called}, [False] * called.size, np.zeros(called.size), sizes=sizes),
+    )
+
+
+@pytest.mark.parametrize(
+    ("phone", "shown"),
+    [
+        ((4, 100, 146), {"a=2"}),
+        ((100, 100, 50), {"a=0", "a=1", "a=2"}),
+        ((4, 3, 60, 80, 103), {"a=3", "a=4"}),
+        ((7, 8, 100, 135), {"a=2", "a=3"}),
+        ((4, 246), set()),
+    ],
+)
+def test_a_small_level_is_not_what_the_shown_ones_leave(make_rows, phone, shown):
+    data = two_modes(make_rows, [200] * len(phone), phone)
+    rows = composition_rows(data, ("a",), ("a",), KEYS)
+    for variant, quantity in (("phone", "share"), ("in person", "share"), ("", "smd")):
+        mine = [row for row in rows if (row.variant, row.quantity) == (variant, quantity)]
+        assert {row.category for row in mine if row.estimate is not None} == shown
+    told = sum(count for at, count in enumerate(phone) if f"a={at}" in shown)
+    assert not shown or told == sum(phone) or sum(phone) - told >= 10
+
+
+def test_groups_with_nobody_in_common_differ(make_rows):
+    # In person all are at one level, by phone all at the other: no standard deviation to divide by.
+    rows = composition_rows(two_modes(make_rows, (100, 0), (0, 100)), ("a",), ("a",), KEYS)
+    smds = [row for row in rows if row.quantity == "smd"]
+    assert len(smds) == 2
+    test = next(row for row in rows if row.quantity == "rao_scott_f")
+    assert test.verdict is not Verdict.HOLDS
+
+
+@pytest.mark.parametrize(("lost", "share"), [(100, 0.1), (3, None)])
+def test_what_balancing_leaves_is_measured_against_everybody_in_person(make_rows, lost, share):
+    data = two_modes(make_rows, (450, 550 - lost, lost), (125, 125, 0))
+    rows = composition_rows(data, ("a",), ("a",), KEYS)
+    left = next(row for row in rows if row.quantity == "largest_smd")
+    p = lost / 1000
+    # Nobody by phone is at the lost level, before balancing and after.
+    assert left.category == "a=2"
+    if share is None:
+        assert (left.estimate, left.verdict) == (None, Verdict.NOT_ASSESSED)
+    else:
+        assert left.estimate == pytest.approx(p / np.sqrt(p * (1 - p) / 2))
+        assert left.verdict is Verdict.CHANGES
+    unmatched = next(row for row in rows if row.quantity == "unmatched_share")
+    assert unmatched.estimate == share
+    words = "100" if share else "fewer than 10"
+    assert unmatched.note.endswith(f"without phone people: {words}.")
+
+
 def test_a_difference_that_chance_accounts_for_is_inconclusive(make_rows):
     # 12 of 30 against 50 of 100: SMD 0.2, far from significant.
     in_person = make_rows({"a": np.repeat([0, 1], 100)}, np.arange(200) % 2 == 0, np.zeros(200))

@@ -156,6 +156,61 @@ def test_the_margin_below_which_there_is_no_power_needs_no_declared_margin(make_
         assert len({(row.variant, row.category) for row in found}) == len(found)
 
 
+def four_levels(make_rows, in_person, phone):
+    """No members; both modes with the numbers given at E, D, C and B."""
+    codes = np.repeat(np.arange(4), in_person)
+    person = make_rows(
+        {"age": np.zeros(codes.size + 20)},
+        np.arange(codes.size + 20) < 20,
+        np.r_[np.arange(20) % 4, codes],
+        n_levels=4,
+    )
+    called = np.repeat(np.arange(4), phone)
+    by_phone = make_rows({"age": np.zeros(called.size)}, called < 0, called, n_levels=4)
+    return PhoneData(in_person=person, phone=by_phone)
+
+
+def test_nothing_beside_a_suppressed_threshold_gives_its_count_away(make_rows):
+    # One phone person at E: with the in-person shares, superiority is linear in that share.
+    data = four_levels(make_rows, (100, 300, 300, 300), (1, 83, 83, 83))
+    rows = equivalence_rows(data, (), 0.1, KEYS)
+    for variant in ("unadjusted", "adjusted"):
+        hidden = only(rows, variant=variant, quantity="superiority")
+        assert (hidden.estimate, hidden.lower, hidden.std_error) == (None, None, None)
+        assert "give away" in hidden.note
+        assert only(rows, variant=variant, category=">=D").estimate is None
+        assert only(rows, variant=variant, category=">=C").estimate is not None
+    assert only(rows, variant="unadjusted", quantity="cumulative_odds_ratio").estimate is None
+
+
+@pytest.mark.parametrize("margin", [0.2, 0.3])
+def test_a_suppressed_threshold_is_never_called_equivalent(make_rows, margin):
+    # At D or higher all are alike; C or higher is suppressed and differs by 18 points.
+    data = four_levels(make_rows, (500, 300, 100, 100), (125, 120, 0, 5))
+    rows = equivalence_rows(data, (), margin, KEYS)
+    assert only(rows, variant="unadjusted", category=">=D").verdict is Verdict.EQUIVALENT
+    assert only(rows, variant="unadjusted", category=">=C").estimate is None
+    whole = only(rows, variant="unadjusted", quantity="largest_difference")
+    assert whole.verdict is Verdict.INCONCLUSIVE
+    assert "suppressed" in whole.note
+    # A difference that is seen stays one.
+    apart = four_levels(make_rows, (500, 300, 100, 100), (25, 220, 0, 5))
+    found = equivalence_rows(apart, (), 0.05, KEYS)
+    whole = only(found, variant="unadjusted", quantity="largest_difference")
+    assert whole.verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize(("lost", "words"), [(100, "100 of 1,000"), (3, "fewer than 10 of 1,000")])
+def test_adjusted_rows_say_whom_they_leave_out(make_rows, lost, words):
+    age = np.r_[np.zeros(20), np.zeros(1000 - lost), np.ones(lost)]
+    outcome = np.arange(1020) % 2
+    person = make_rows({"age": age}, np.arange(1020) < 20, outcome, sizes={"age": 2})
+    phone = make_rows({"age": np.zeros(250)}, [False] * 250, np.arange(250) % 2, sizes={"age": 2})
+    rows = equivalence_rows(PhoneData(in_person=person, phone=phone), ("age",), 0.1, KEYS)
+    assert words in only(rows, variant="adjusted", quantity="risk_difference").note
+    assert "Left out" not in only(rows, variant="unadjusted", quantity="risk_difference").note
+
+
 def test_few_people_behind_a_row_are_suppressed(make_rows):
     in_person = make_rows({"age": [0] * 40}, np.arange(40) < 20, [0] * 40)
     phone = make_rows({"age": [0] * 20}, [False] * 20, [0] * 20)
@@ -166,3 +221,15 @@ def test_few_people_behind_a_row_are_suppressed(make_rows):
     assert row.estimate is None
     assert row.note.startswith("Suppressed: fewer than 10")
     assert not [row for row in rows if row.quantity == "smallest_margin"]
+
+
+def test_without_a_standard_error_the_note_names_the_cause(make_rows):
+    # Half agree in every zone and mode: nothing varies. Powers of two leave no rounding.
+    person = make_rows({}, np.arange(512) < 256, np.arange(512) % 2, zone=np.arange(512) // 2 % 16)
+    phone = make_rows({}, [False] * 128, np.arange(128) % 2, zone=np.arange(128) // 2 % 16)
+    rows = equivalence_rows(PhoneData(in_person=person, phone=phone), (), 0.1, KEYS)
+    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    assert row.std_error == 0
+    assert row.verdict is Verdict.NOT_ASSESSED
+    assert "No margin" not in row.note
+    assert "no standard error" in row.note

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from coopgap.estimate import SensitivityRow, to_frame
 from coopgap.plan import make_plan
@@ -21,14 +22,18 @@ R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").re
 ONLY = ("trust", "trust_agree")
 
 
-def called_again(share=0.3, n=400, members=True, seed=0):
-    """The example with some people asked again by phone, a known share a step lower."""
+def called_again(share=0.4, n=400, members=True, seed=0):
+    """The example with some people asked again by phone.
+
+    A known share moves a step, half of it lower and half of it higher.
+    """
     data = make_example().data
     own = data[data["mode"] == "in person"]
     own = own if members else own[own["member"] == 0]
     again = own.sample(n, random_state=seed).assign(mode="phone")
     moves = np.random.default_rng(seed).random(n) < share
-    again["trust"] = np.where(moves, np.maximum(again["trust"] - 1, 1), again["trust"])
+    step = np.where(np.arange(n) % 2 == 0, 1, -1) * moves
+    again["trust"] = np.clip(again["trust"] + step, 1, 5)
     return data, again
 
 
@@ -114,7 +119,10 @@ def test_missing_answers_and_changed_membership_are_counted_and_said():
 def test_fewer_than_ten_are_not_assessed():
     (row,) = rows_of(planned(*called_again(n=9)), "trust")
     assert row.verdict is Verdict.NOT_ASSESSED
-    assert row.note.startswith("There are 9 people with two answers; 10 are needed.")
+    assert row.note == (
+        "There are fewer than 10 people with two answers. People asked in both modes: not shown; "
+        "0 of them lack an answer in one mode."
+    )
 
 
 def test_few_zones_are_not_assessed():
@@ -129,15 +137,19 @@ def test_few_zones_are_not_assessed():
 def test_rows_of_the_same_answers_as_r(plan):
     """Weighted, clustered agreement and shares as survey::svyciprop and svymean give them."""
     model = plan.models[0]
-    n = len(R["first"])
+    # Everybody three times over: the same shares and zone sums, and no small count at a threshold.
+    n = 3 * len(R["first"])
     pick = np.arange(n)
+    first, second, zone, weight = (
+        np.tile(R[name], 3) for name in ("first", "second", "zone", "weight")
+    )
     survey = replace(
         plan.survey,
         member=np.r_[np.arange(n) % 2 == 0, np.arange(n) % 2 == 0],
         phone=np.repeat([False, True], n),
-        codes={"trust": np.r_[R["first"], R["second"]].astype(np.int64)},
-        zone=np.r_[R["zone"], R["zone"]].astype(np.int64) - 1,
-        weight=np.r_[R["weight"], np.ones(n)],
+        codes={"trust": np.r_[first, second].astype(np.int64)},
+        zone=np.r_[zone, zone].astype(np.int64) - 1,
+        weight=np.r_[weight, np.ones(n)],
         person=np.r_[pick, pick],
     )
     few = model.rows.take(np.arange(model.rows.n) < 0)
@@ -175,19 +187,52 @@ def test_two_levels_have_mcnemar_and_more_have_stuart_and_maxwell(plan):
 
 
 def test_a_known_share_of_answers_that_move_is_found():
-    """A tenth of those who agree, and nobody else, no longer do so by phone."""
+    """By phone a tenth of those who agree no longer do, and 20 others do."""
     data, again = called_again(share=0.0, n=1900)
     agrees = np.flatnonzero(again["trust"] >= 4)
     moved = agrees[::10]
+    up = np.flatnonzero(again["trust"] == 3)[:20]
     again.iloc[moved, again.columns.get_loc("trust")] = 3
+    again.iloc[up, again.columns.get_loc("trust")] = 4
     rows = rows_of(planned(data, again), "trust_agree")
     shift = find(rows, variant="answers, phone minus in person")
-    assert shift.estimate == pytest.approx(-len(moved) / 1900)
-    assert find(rows, quantity="agreement_share").estimate == pytest.approx(1 - len(moved) / 1900)
+    assert shift.estimate == pytest.approx((20 - len(moved)) / 1900)
+    assert find(rows, quantity="agreement_share").estimate == pytest.approx(
+        1 - (20 + len(moved)) / 1900
+    )
     assert shift.verdict is Verdict.DIFFERENT_WITHIN_MARGIN
     exact = find(rows, variant="exact")
-    assert exact.p_value == pytest.approx(2 * 0.5 ** len(moved))
+    assert exact.p_value == pytest.approx(2 * stats.binom.cdf(20, 20 + len(moved), 0.5))
     assert exact.verdict is Verdict.DIFFERENT
+
+
+def test_few_who_move_one_way_cannot_be_worked_out():
+    """12 no longer agree by phone and 3 now do: shift, kappa and McNemar's z would tell."""
+    data, again = called_again(share=0.0)
+    down = np.flatnonzero(again["trust"] >= 4)[:12]
+    up = np.flatnonzero(again["trust"] == 3)[:3]
+    again.iloc[down, again.columns.get_loc("trust")] = 3
+    again.iloc[up, again.columns.get_loc("trust")] = 4
+    rows = rows_of(planned(data, again), "trust_agree")
+    assert find(rows, quantity="agreement_share").estimate == pytest.approx(385 / 400)
+    told = {row.quantity for row in rows if row.estimate is not None}
+    assert told == {"people_linked", "agreement_share"}
+
+
+@pytest.mark.parametrize("column", ["trust", "member"])
+def test_small_remainders_of_the_linked_cannot_be_worked_out(column):
+    data, again = called_again()
+    if column == "trust":
+        again["trust"] = again["trust"].astype("Int64")
+        again.iloc[:3, again.columns.get_loc("trust")] = pd.NA
+    else:
+        again.iloc[:3, again.columns.get_loc("member")] = 1 - again["member"].iloc[:3]
+        again["coop_type"] = again["coop_type"].where(again["member"] == 1, pd.NA)
+    row = find(rows_of(planned(data, again), "trust"), quantity="people_linked")
+    assert row.estimate == 397
+    assert "400" not in row.note
+    assert "fewer than 10" in row.note
+    assert " 3 " not in row.note
 
 
 def test_answers_that_hardly_move_are_suppressed():
@@ -241,11 +286,13 @@ def test_error_of_the_moved_gap_by_leaving_zones_out(plan):
 
 
 def test_only_comparison_people_who_move_change_the_gap():
-    """All comparison people who agree take it back by phone: the gap becomes the members' share."""
+    """Nearly all comparison people who agree take it back: the gap is the members' share."""
     data, _ = called_again()
     others = data[(data["mode"] == "in person") & (data["member"] == 0)].assign(mode="phone")
     agree = np.flatnonzero(others["trust"] >= 4)
+    no = np.flatnonzero(others["trust"] == 1)
     others.iloc[agree[15:], others.columns.get_loc("trust")] = 1
+    others.iloc[no[:12], others.columns.get_loc("trust")] = 5
     rows = rows_of(planned(data, others), "trust_agree")
     moved = find(rows, variant="gap, by phone minus in person")
     second = find(rows, variant="gap, phone answers of those asked twice")

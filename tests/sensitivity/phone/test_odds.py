@@ -8,9 +8,7 @@ import pytest
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import stack
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.odds import odds_ratio_rows, phone_fit
 from coopgap.vocabulary import Check, Verdict
 
@@ -22,11 +20,9 @@ BASE = SensitivityRow(check=Check.PHONE_EQUIVALENCE, model="m", outcome="y", sou
 @pytest.mark.parametrize("variant", ["unadjusted", "adjusted"])
 def test_clm_with_clusters(example_phone, variant):
     data, sample = example_phone("ses")
-    keys = Keys(model="ses", outcome="ses_class", source="EXAMPLE DATA")
-    rows = equivalence_rows(data, sample.covariates, 0.06, keys)
-    (row,) = [
-        row for row in rows if row.quantity == "cumulative_odds_ratio" and row.variant == variant
-    ]
+    both = stack(data.called, data.comparison)
+    rows = odds_ratio_rows(both, sample.covariates, 0.9, BASE)
+    (row,) = [row for row in rows if row.variant == variant]
     expected = EXPECTED[variant]
     assert data.comparison.n + data.called.n == expected["n"]
     assert np.log(row.estimate) == pytest.approx(expected["log_odds"], rel=1e-8)

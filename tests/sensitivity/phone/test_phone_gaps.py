@@ -74,6 +74,23 @@ def test_members_lost_are_reported_and_compared_like_with_like(make_phone):
     assert set(gaps(rows, Check.PHONE_JOINS)) == {"phone and in person", "in person"}
 
 
+def test_few_members_lost_are_not_counted(make_phone):
+    data = make_phone(np.random.default_rng(3))
+    person = data.in_person
+    old = np.flatnonzero(person.member & (person.factors["age"] == 2))[3:]
+    keep = np.isin(np.arange(person.n), old, invert=True)
+    few = PhoneData(
+        in_person=person.take(keep), phone=data.phone.take(data.phone.factors["age"] < 2)
+    )
+    lost = next(
+        row
+        for row in gap_rows_with_phone(few, ("age",), KEYS)
+        if row.check is Check.PHONE_REPLACES and row.quantity == "members_lost_share"
+    )
+    assert lost.estimate is None
+    assert lost.note.startswith("Members left out: fewer than 10 of ")
+
+
 def test_nobody_in_common_is_not_assessed(make_phone):
     data = make_phone(np.random.default_rng(4))
     keep = data.in_person.take(~data.in_person.member | (data.in_person.factors["age"] == 2))

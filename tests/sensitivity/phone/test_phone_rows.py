@@ -60,6 +60,7 @@ def test_a_handful_of_interviews_is_not_assessed(make_phone, spec, make_study):
     data = make_phone(np.random.default_rng(4), n=(100, 100, 9))
     rows = phone_rows(data, spec, make_study(y=0.1), "s")
     assert [row.verdict for row in rows] == [Verdict.NOT_ASSESSED] * 4
+    assert {row.note for row in rows} == {"There are fewer than 10 complete phone interviews."}
 
 
 def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone, spec, make_study):

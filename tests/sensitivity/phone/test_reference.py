@@ -178,12 +178,23 @@ def test_what_cannot_be_judged_says_why(make_phone):
     (row,) = rows_of(few)
     assert (row.verdict, row.note) == (
         Verdict.NOT_ASSESSED,
-        "There are 9 phone interviews; 10 are needed.",
+        "There are fewer than 10 complete phone interviews.",
     )
     narrow = make_phone(np.random.default_rng(9), zones=4)
     rows = rows_of(narrow)
     assert [row.variant for row in rows] == ["adjusted", "unadjusted"]
     assert all(row.verdict is Verdict.NOT_ASSESSED and "4 zones" in row.note for row in rows)
+
+
+def test_superiority_is_suppressed_beside_a_threshold_that_is(make_phone):
+    data = make_phone(np.random.default_rng(10), n_levels=3)
+    top = data.phone.outcome == 2
+    few = replace(data, phone=data.phone.take(~top | (np.cumsum(top) <= 4)))
+    rows = [row for row in rows_of(few) if row.variant == "unadjusted"]
+    hidden = find(rows, quantity="phone_superiority")
+    assert (hidden.estimate, hidden.threshold, hidden.lower, hidden.p_value) == (None,) * 4
+    assert find(rows, category=">=C").estimate is None
+    assert find(rows, category=">=D").estimate is not None
 
 
 def test_few_people_at_a_threshold_are_suppressed(make_phone):

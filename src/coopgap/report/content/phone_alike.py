@@ -133,7 +133,9 @@ def _alike_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
             "Not significant is not equivalent: the verdict is equivalent only if the whole 90 % "
             "interval lies inside the margin. Power is the probability "
             "to confirm that when nothing "
-            "differs. All thresholds together: the largest difference, tested for all at once.",
+            "differs. All thresholds together: the largest difference, tested for all at once. "
+            "A difference is tested at 5 % on both sides together, as a 95 % interval does: one "
+            "whose 90 % interval just excludes zero is not yet shown.",
         ),
         mark=view.mark,
     )
@@ -173,7 +175,6 @@ def _margin_table(view: View, rows: Sequence[SensitivityRow]) -> Table:
         leading=3,
         notes=tuple(dict.fromkeys(own_note(row) for row in rows if row.note)),
         mark=view.mark,
-        brief=False,
     )
 
 

@@ -39,23 +39,22 @@ def borrowed_blocks(
     if not mine:
         return []
     blocks: list[Block] = [
-        Heading(text="How much should they count?", brief=False),
+        Heading(text="How much should they count?"),
         Paragraph(
             text=(
                 "Borrowing lets the phone interviews add to what the in-person ones say of the "
                 "comparison group, the less the more the two disagree. It is never the headline: "
                 "that the two agree is no proof that the phone reached the same people."
             ),
-            brief=False,
         ),
     ]
     for check, table in zip(BORROWED, (_power_table, _mixture_table), strict=True):
         these = [row for row in mine if row.check == check]
         if not these:
             continue
-        blocks.append(Heading(text=CHECKS[check], brief=False))
+        blocks.append(Heading(text=CHECKS[check]))
         items = said(view, these)
-        blocks += [Items(items=items, brief=False)] if items else []
+        blocks += [Items(items=items)] if items else []
         if check == Check.PHONE_POWER_PRIOR and PHONE_BORROWED in drawn:
             blocks.append(_figure(view))
         blocks.append(table(view, _places(these)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.phone_note import own_note
 from coopgap.report.content.said.dispatch import said
-from coopgap.report.document import Block, Heading, Items, Table
+from coopgap.report.document import Block, Heading, Items, Paragraph, Table
 from coopgap.report.values import DASH, estimate_words
 from coopgap.report.view import View
 from coopgap.report.words import category_words, clean, once, verdict_words
@@ -21,8 +21,14 @@ VERSIONS = (Check.PHONE_REPLACES, Check.PHONE_JOINS, Check.PHONE_JOINS_MODE)
 
 _IN_PERSON = "in person"
 _HERE = "In person only"
+_SAME_MEMBERS = "in person, same members"
 _SHOWN = ("risk_difference", "superiority")
 _SAME = "Holds: the interval says the same about zero as in person. "
+_TWO = (
+    "The gap in person stands here balanced on the covariates, as the phone people can be, and "
+    "with a term for the mode as the model matches it: the two differ a little because their "
+    "weights do."
+)
 _MODE = {
     "joins with a mode term": "With a mode term",
     "joins with mode-specific thresholds": "With thresholds by mode",
@@ -85,6 +91,7 @@ def gap_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     silent = tuple(_without_number(view, mine))
     return [
         Heading(text="What would the gap be with them?"),
+        *([Paragraph(text=_TWO)] if plain and mode else []),
         *(Items(items=items) for items in told if items),
         *blocks,
         *([Items(items=silent, brief=False)] if silent else []),
@@ -111,8 +118,11 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
     found: dict[tuple[str, str, str], dict[str, SensitivityRow]] = {}
     for row in rows:
         if row.quantity in _SHOWN:
-            slot = _HERE if row.variant == _IN_PERSON else _heading(row)
-            found.setdefault((row.outcome, row.quantity, row.category), {}).setdefault(slot, row)
+            slots = found.setdefault((row.outcome, row.quantity, row.category), {})
+            if row.variant == _SAME_MEMBERS:
+                slots[f"{_SAME_MEMBERS} {row.check}"] = row
+            else:
+                slots.setdefault(_HERE if row.variant == _IN_PERSON else _heading(row), row)
     used = {slot for slots in found.values() for slot in slots}
     heads = [head for head in (*_INSTEAD.values(), *_MODE.values()) if head in used]
     lines = [
@@ -120,7 +130,7 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
             view.label(outcome),
             category_words(category, view.levels(outcome)) or "member stands higher",
             _gap(slots.get(_HERE)),
-            *(cell for head in heads for cell in _cells(slots.get(head))),
+            *(cell for head in heads for cell in _cells(slots.get(head), slots)),
         )
         for (outcome, _, category), slots in found.items()
     ]
@@ -140,8 +150,11 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
     )
 
 
-def _cells(row: SensitivityRow | None) -> tuple[str, str]:
-    return _gap(row), DASH if row is None else verdict_words(row.verdict)
+def _cells(row: SensitivityRow | None, slots: dict[str, SensitivityRow]) -> tuple[str, str]:
+    """A gap and its conclusion, which is drawn beside the gap in person of the same members."""
+    same = None if row is None else slots.get(f"{_SAME_MEMBERS} {row.check}")
+    beside = "" if same is None else f"; same members in person {_gap(same)}"
+    return _gap(row) + beside, DASH if row is None else verdict_words(row.verdict)
 
 
 def _gap(row: SensitivityRow | None) -> str:

@@ -12,7 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, is_small, suppressed
+from coopgap.sensitivity.keys import Keys, count_words, is_small, suppressed
 from coopgap.sensitivity.phone.borrow import (
     Measures,
     averaged_gap,
@@ -160,7 +160,7 @@ def _is_hidden(joint: Joint, contrast: Contrast, hidden: frozenset[str]) -> bool
 
 def _lost(joint: Joint, n_member: int) -> str:
     lost = n_member - joint.n_member
-    return f" Members left out: {lost} of {n_member}." if lost else ""
+    return f" Members left out: {count_words(lost)} of {n_member}." if lost else ""
 
 
 def _place(joint: Joint, contrast: Contrast) -> _At:

@@ -9,16 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, stats
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import cluster_sums
-from coopgap.matching.balance import level_balance
+from coopgap.matching.balance import level_balance, level_shares, smd
 from coopgap.matching.entropy import dummies
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.sensitivity.keys import Keys, suppressed
+from coopgap.matching.weights import combined_weight
+from coopgap.sensitivity.keys import Keys, count_words, is_few, suppressed
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
@@ -107,7 +108,8 @@ class _Compared:
     """One level: shares by phone and in person with standard errors, and their SMD.
 
     Standard errors are NaN where a side has too few zones for one.
-    `small` where one group has few people at the level or few at the others.
+    `small` where one group has few people at the level or few at the others, or where the level
+    would give away another one.
     """
 
     variable: str
@@ -167,6 +169,9 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
         known = df + 1 >= FEW_CLUSTERS
         errors.append(np.sqrt(factor * (sums**2).sum(axis=0)) if known else means * np.nan)
         dfs.append(df)
+    sides = (rows.member, ~rows.member)
+    people = np.stack([np.bincount(codes[side], minlength=len(labels)) for side in sides])
+    hidden = _hidden(people)
     for at, level in enumerate(labels):
         yield _Compared(
             variable=name,
@@ -175,13 +180,25 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
             std_errors=np.array([errors[0][at], errors[1][at]]),
             smd=float(found.smd_before[at]),
             df=np.array(dfs),
-            small=_is_small(codes == at, rows.member),
+            small=bool(hidden[at]),
         )
 
 
-def _is_small(at: BoolArray, member: BoolArray) -> bool:
-    sides = [at[group] for group in (member, ~member)]
-    return min(min(int(side.sum()), int((~side).sum())) for side in sides) < SMALLEST_COUNT
+def _hidden(people: IntArray) -> BoolArray:
+    """Levels that are not shown, from the people by group and level, shape (2, J).
+
+    Those of few people, and the next smallest as long as what the shown shares leave is one
+    level or few people.
+    """
+    rest = people.sum(axis=1, keepdims=True) - people
+    hidden: BoolArray = np.minimum(people, rest).min(axis=0) < SMALLEST_COUNT
+    fewest = people.min(axis=0)
+    while hidden.any() and not hidden.all():
+        left = int(people[:, hidden].sum(axis=1).min())
+        if hidden.sum() > 1 and left >= SMALLEST_COUNT:
+            break
+        hidden[np.argmin(np.where(hidden, np.iinfo(np.int64).max, fewest))] = True
+    return hidden
 
 
 def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityRow]:
@@ -219,8 +236,11 @@ def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityR
 
 
 def _by_smd(levels: Sequence[_Compared]) -> Verdict:
-    """`holds` where no standardised difference exceeds the bar, `changes` otherwise."""
-    return Verdict.CHANGES if any(abs(one.smd) > SMD_BAR for one in levels) else Verdict.HOLDS
+    """`holds` where no standardised difference exceeds the bar, `changes` otherwise.
+
+    One that is NaN has two groups without anybody in common, which is as far apart as can be.
+    """
+    return Verdict.HOLDS if all(abs(one.smd) <= SMD_BAR for one in levels) else Verdict.CHANGES
 
 
 def _by_test(levels: Sequence[_Compared], p_value: float) -> Verdict:
@@ -264,36 +284,46 @@ def _balancing_rows(
         note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
         return [replace(base, quantity="ess", verdict=Verdict.NOT_ASSESSED, note=note)]
     largest, where = _largest_after(rows, found, names)
-    lost = sum(found.lost.values())
+    lost = int((rows.member & ~(found.matched.weight > 0)).sum())
     note = f"People the balanced phone interviews are worth, of {data.called.n}. {LIMITS}"
-    return [
-        replace(base, quantity="ess", estimate=found.ess, note=note),
-        replace(
-            base,
-            quantity="largest_smd",
-            category=where,
-            estimate=largest,
-            threshold=SMD_BAR,
-            verdict=Verdict.CHANGES if largest > SMD_BAR else Verdict.HOLDS,
-            note="Largest standardised difference that balancing leaves.",
-        ),
-        replace(
-            base,
-            quantity="unmatched_share",
-            estimate=lost / data.comparison.n,
-            note=f"In-person comparison people at a level without phone people: {lost}.",
-        ),
-    ]
+    unmatched = replace(
+        base,
+        quantity="unmatched_share",
+        estimate=lost / data.comparison.n,
+        note=f"In-person comparison people at a level without phone people: {count_words(lost)}.",
+    )
+    left = replace(
+        base,
+        quantity="largest_smd",
+        category=where,
+        estimate=largest,
+        threshold=SMD_BAR,
+        verdict=Verdict.CHANGES if largest > SMD_BAR else Verdict.HOLDS,
+        note="Largest standardised difference to everybody in person that balancing leaves.",
+    )
+    told = [left, unmatched]
+    if is_few(lost):
+        # The difference at a level that nobody called is at is a function of its share.
+        told = [suppressed(row, row.note) for row in told]
+    return [replace(base, quantity="ess", estimate=found.ess, note=note), *told]
 
 
 def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tuple[float, str]:
+    """Of all people in person against the balanced phone people, and `VARIABLE=LEVEL`."""
+    weight = combined_weight(rows.weight, found.matched.weight)
     largest, where = 0.0, ""
     for name in names:
-        labels = rows.factor_levels[name]
-        balance = level_balance(
-            rows.factors[name], len(labels), rows.member, rows.weight, found.matched.weight
+        codes, labels = rows.factors[name], rows.factor_levels[name]
+        everybody, called, balanced = (
+            level_shares(codes, one, len(labels))
+            for one in (
+                rows.weight * rows.member,
+                rows.weight * ~rows.member,
+                weight * ~rows.member,
+            )
         )
-        for level, value in zip(labels, np.abs(balance.smd_after), strict=True):
+        left = np.abs(smd(everybody, balanced, everybody, called))
+        for level, value in zip(labels, left, strict=True):
             if value > largest:
                 largest, where = float(value), f"{name}={level}"
     return largest, where

@@ -139,7 +139,7 @@ def why_not(data: PhoneData) -> tuple[Verdict, str] | None:
     if n_phone < SMALLEST_COUNT:
         return (
             Verdict.NOT_ASSESSED,
-            f"There are {n_phone} phone interviews; {SMALLEST_COUNT} are needed.",
+            f"There are fewer than {SMALLEST_COUNT} complete phone interviews.",
         )
     if not data.members.n or not data.comparison.n:
         return (

@@ -13,7 +13,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.gap import Margins, contrasts, estimate_contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.design_analysis import DESIGN_EFFECTS
-from coopgap.sensitivity.keys import Keys, is_small, suppressed
+from coopgap.sensitivity.keys import BESIDE, Keys, count_words, is_small, suppressed
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.odds import odds_ratio_rows
@@ -39,6 +39,13 @@ _POSSIBLE = (
     "Up to this margin a sample of this size can never confirm that nothing differs, whatever it "
     "finds: the power is exactly zero."
 )
+
+_UNSEEN = (
+    "Those shown lie within the margin, but few people are behind a threshold that is suppressed: "
+    "equivalence at all of them is not shown."
+)
+
+_NO_ERROR = "Zones or people do not differ, so that there is no standard error to test with."
 
 _WORDS = {
     Verdict.EQUIVALENT: "The difference is shown to lie within the declared margin.",
@@ -75,7 +82,9 @@ def equivalence_rows(
     Notes
     -----
     An outcome with more than two levels gets a row a threshold and, for its verdict, one row
-    over all of them (`largest difference`; rule in `verdict_over_all`). Intervals have
+    over all of them (`largest difference`; rule in `verdict_over_all`, but never within the
+    margin where a threshold is suppressed; superiority, which would give its count away, is
+    suppressed with it, as is the plain odds ratio). Intervals have
     probability 90 %, which is what two one-sided tests at 5 % mean. The difference then stands
     once more as one cumulative odds ratio over all thresholds.
     """
@@ -96,14 +105,28 @@ def equivalence_rows(
     try:
         balanced = balanced_margins(stack(data.comparison, data.called), covariates)
         moved = swapped(balanced.margins)
-        result += _difference_rows(moved, counts, rows.levels, margin, adjusted)
+        lost = int((~rows.member).sum() - (balanced.matched.weight[: data.comparison.n] > 0).sum())
+        found = _difference_rows(moved, counts, rows.levels, margin, adjusted)
+        result += [_told(row, lost, data.comparison.n) for row in found]
     except NotEstimable as error:
         note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
         result.append(replace(adjusted, verdict=Verdict.NOT_ASSESSED, note=note))
     if n_levels > 2:
-        result += odds_ratio_rows(rows, covariates, _PROB, base)
+        hidden = _any_hidden(counts, rows.levels)
+        result += [
+            suppressed(row, BESIDE) if hidden and row.variant == plain.variant else row
+            for row in odds_ratio_rows(rows, covariates, _PROB, base)
+        ]
     sizes = [effective_size(rows.weight[side]) for side in (rows.member, ~rows.member)]
     return result + list(_scenario_rows(margins, counts, sizes, rows.levels, margin, base))
+
+
+def _told(row: SensitivityRow, lost: int, n: int) -> SensitivityRow:
+    """The row, saying how many people in person it leaves out."""
+    if not lost or row.estimate is None:
+        return row
+    left = f"Left out for want of phone people at their level: {count_words(lost)} of {n:,}."
+    return replace(row, note=f"{row.note} {left}")
 
 
 def _difference_rows(
@@ -114,6 +137,7 @@ def _difference_rows(
     base: SensitivityRow,
 ) -> Iterator[SensitivityRow]:
     tests: list[tuple[float, Equivalence]] = []
+    hidden = _any_hidden(people, levels)
     for contrast, interval in estimate_contrasts(margins, levels, _PROB).items():
         if interval is None:
             continue
@@ -137,9 +161,9 @@ def _difference_rows(
             yield _tested(row, test, margin)
         elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:
             note = "Probability that a phone answer is above an in-person answer, ties halved."
-            yield replace(row, note=note)
+            yield suppressed(row, BESIDE) if hidden else replace(row, note=note)
     if len(levels) > 2 and tests:
-        yield _overall(tests, margin, base)
+        yield _overall(tests, margin, base, hidden=hidden)
 
 
 def _tested(row: SensitivityRow, test: Equivalence, margin: float | None) -> SensitivityRow:
@@ -149,15 +173,33 @@ def _tested(row: SensitivityRow, test: Equivalence, margin: float | None) -> Sen
         threshold=_known(test.smallest_margin) if margin is None else margin,
         power=_known(test.power),
         verdict=test.verdict,
-        note=f"{_WORDS[test.verdict]} {LIMITS}",
+        note=f"{_words(test.verdict, margin)} {LIMITS}",
     )
 
 
+def _words(verdict: Verdict, margin: float | None) -> str:
+    unassessed = verdict is Verdict.NOT_ASSESSED and margin is not None
+    return _NO_ERROR if unassessed else _WORDS[verdict]
+
+
+def _any_hidden(people: IntArray, levels: Sequence[str]) -> bool:
+    """Whether the row of some threshold is suppressed."""
+    at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
+    return any(is_small(people, contrast) for contrast in at)
+
+
 def _overall(
-    tests: Sequence[tuple[float, Equivalence]], margin: float | None, base: SensitivityRow
+    tests: Sequence[tuple[float, Equivalence]],
+    margin: float | None,
+    base: SensitivityRow,
+    *,
+    hidden: bool,
 ) -> SensitivityRow:
-    """All thresholds as one statement: each has to be within the margin."""
+    """All thresholds as one statement: each has to be within the margin, and be seen to be."""
     verdict = verdict_over_all([test.verdict for _, test in tests])
+    words = _words(verdict, margin)
+    if hidden and verdict in (Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN):
+        verdict, words = Verdict.INCONCLUSIVE, _UNSEEN
     assessed = [test for _, test in tests if np.isfinite(test.smallest_margin)]
     smallest = max((test.smallest_margin for test in assessed), default=float("nan"))
     return replace(
@@ -167,7 +209,7 @@ def _overall(
         p_value=_known(max(test.p_equivalence for _, test in tests)),
         threshold=_known(smallest) if margin is None else margin,
         verdict=verdict,
-        note=f"Over all thresholds shown, together. {_WORDS[verdict]} {LIMITS}",
+        note=f"Over all thresholds shown, together. {words} {LIMITS}",
     )
 
 

@@ -11,7 +11,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Interval, estimate_contrasts
 from coopgap.sensitivity.again import conclusion, same_conclusion
-from coopgap.sensitivity.keys import Keys, suppressed, with_interval
+from coopgap.sensitivity.keys import Keys, count_words, is_few, suppressed, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack
 from coopgap.survey.records import ModelRows
@@ -199,14 +199,15 @@ def _lost_row(version: _Version, base: SensitivityRow) -> SensitivityRow:
     levels = ", ".join(version.balanced.lost)
     lost = version.n_member - version.kept.n
     where = f" (no comparison person at {levels})" if levels else ""
-    return replace(
+    row = replace(
         base,
         variant=version.name,
         comparator=version.comparator,
         quantity="members_lost_share",
         estimate=lost / version.n_member,
-        note=f"Members left out: {lost} of {version.n_member}{where}.",
+        note=f"Members left out: {count_words(lost)} of {version.n_member}{where}.",
     )
+    return suppressed(row, row.note) if is_few(lost) else row
 
 
 def _size_row(version: _Version, base: SensitivityRow) -> SensitivityRow:

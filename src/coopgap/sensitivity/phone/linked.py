@@ -15,7 +15,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import contrasts
-from coopgap.sensitivity.keys import Keys, suppressed, unanswered
+from coopgap.sensitivity.keys import Keys, count_words, is_few, suppressed, unanswered
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,
@@ -26,7 +26,7 @@ from coopgap.sensitivity.phone.agreement import (
     stuart_maxwell,
     variance_of,
 )
-from coopgap.sensitivity.phone.linked_gap import linked_gap_rows
+from coopgap.sensitivity.phone.linked_gap import fewest_moved, linked_gap_rows
 from coopgap.sensitivity.phone.pairs import Pairs, asked_twice
 from coopgap.sensitivity.phone.tost import two_one_sided
 from coopgap.study.spec import ModelSpec, Study
@@ -39,6 +39,7 @@ _CHECKS = (Check.PHONE_LINKED,)
 _LEVEL = 0.05
 _PROB = 0.90
 _ALIKE = f"Suppressed: fewer than {SMALLEST_COUNT} people answered otherwise, or alike."
+_ONE_WAY = f"Suppressed: fewer than {SMALLEST_COUNT} people moved one way, or reach one side."
 
 _INFINITE = "The statistic is infinite: no answers speak against the difference."
 
@@ -80,7 +81,7 @@ def linked_rows(
         reason = "Nobody was asked in both modes: no phone interview has the identifier of another."
         return unanswered(_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
     if pairs.n < SMALLEST_COUNT:
-        reason = f"There are {pairs.n} people with two answers; {SMALLEST_COUNT} are needed."
+        reason = f"There are fewer than {SMALLEST_COUNT} people with two answers."
         return unanswered(_CHECKS, keys, Verdict.NOT_ASSESSED, f"{reason} {_who(pairs)}")
     if pairs.zone is not None and np.unique(pairs.zone).size < FEW_CLUSTERS:
         found = np.unique(pairs.zone).size
@@ -102,16 +103,14 @@ def linked_rows(
 
 
 def _who(pairs: Pairs) -> str:
-    """How many are linked, and who is left out."""
-    missing, changed = _count(pairs.n_missing), _count(pairs.n_changed)
+    """How many are linked, and who is left out; the total not where it gives a part away."""
+    missing, changed = count_words(pairs.n_missing), count_words(pairs.n_changed)
     left = f"{missing} of them lack an answer in one mode"
     if pairs.n_changed:
         left += f", {changed} are members in one mode only"
-    return f"People asked in both modes: {_count(pairs.n_linked)}; {left}."
-
-
-def _count(number: int) -> str:
-    return f"fewer than {SMALLEST_COUNT}" if 0 < number < SMALLEST_COUNT else f"{number:,}"
+    hidden = any(is_few(part) for part in (pairs.n, pairs.n_missing, pairs.n_changed))
+    total = "not shown" if hidden else count_words(pairs.n_linked)
+    return f"People asked in both modes: {total}; {left}."
 
 
 def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
@@ -130,7 +129,7 @@ def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityR
             quantity="kappa",
             note="Agreement beyond chance: 1 is full agreement, 0 what chance gives.",
         )
-        if few or not np.isfinite(value):
+        if few or _few_one_way(pairs) or not np.isfinite(value):
             yield _hidden(row)
         else:
             yield _with_interval(row, value, unit, pairs)
@@ -166,13 +165,13 @@ def _with_interval(
 
 
 def _hidden(row: SensitivityRow) -> SensitivityRow:
-    return replace(suppressed(row), note=_ALIKE)
+    return suppressed(row, _ALIKE)
 
 
 def _margin_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
     """Tests that both answers have the same margins; none where few people moved."""
     table = pairs.table
-    if pairs.n - int(np.trace(table)) < SMALLEST_COUNT:
+    if pairs.n - int(np.trace(table)) < SMALLEST_COUNT or _few_one_way(pairs):
         yield _hidden(replace(base, quantity="homogeneity"))
         return
     alone = "Test that both answers have the same shares; people taken as independent."
@@ -227,7 +226,7 @@ def _shift_rows(
         )
         before, after = pairs.first >= contrast.level, pairs.second >= contrast.level
         if _few_either(before, after, pairs.n):
-            yield _hidden(row)
+            yield suppressed(row, _ONE_WAY)
             continue
         value, unit = _mean(np.subtract(after, before, dtype=np.float64), pairs.weight)
         cov, df = variance_of(unit[:, None], pairs.zone)
@@ -249,8 +248,14 @@ def _shift_rows(
         )
 
 
+def _few_one_way(pairs: Pairs) -> bool:
+    """Whether few moved up or few down between two levels: every number about them tells."""
+    table = pairs.table
+    return len(pairs.levels) == 2 and min(int(table[0, 1]), int(table[1, 0])) < SMALLEST_COUNT
+
+
 def _few_either(before: BoolArray, after: BoolArray, n: int) -> bool:
-    """Whether few people reach the threshold, stay below it, or cross it."""
+    """Whether few people reach the threshold, stay below it, or cross it one way."""
     counts = [int(before.sum()), int(after.sum())]
     counts += [n - count for count in counts]
-    return min(*counts, int((before != after).sum())) < SMALLEST_COUNT
+    return min(*counts, fewest_moved(before, after)) < SMALLEST_COUNT

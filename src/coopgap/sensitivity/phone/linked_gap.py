@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from coopgap.arrays import BoolArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
@@ -14,14 +15,14 @@ from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import is_small, suppressed, with_interval
+from coopgap.sensitivity.keys import is_few, is_small, suppressed, with_interval
 from coopgap.sensitivity.phone.agreement import variance_of
 from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units, columns
 from coopgap.sensitivity.phone.pairs import Pairs
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Comparator, Population, Quantity, Verdict
 
-__all__ = ["linked_gap_rows", "moved_gap", "with_phone_answers"]
+__all__ = ["fewest_moved", "linked_gap_rows", "moved_gap", "with_phone_answers"]
 
 _IN_PERSON = "gap, in-person answers"
 _BY_PHONE = "gap, phone answers of those asked twice"
@@ -125,9 +126,9 @@ def linked_gap_rows(
     for contrast in contrasts(rows.levels):
         if not contrast.is_threshold_gap:
             continue
-        crossed = (rows.outcome >= contrast.level) != (after.outcome >= contrast.level)
+        reached = (rows.outcome >= contrast.level, after.outcome >= contrast.level)
         hidden = any(is_small(people, contrast) for people in counts)
-        hidden = hidden or int(crossed.sum()) < SMALLEST_COUNT
+        hidden = hidden or fewest_moved(*reached) < SMALLEST_COUNT
         first, second = (one[contrast] for one in found)
         if first is None or second is None:
             continue
@@ -137,13 +138,20 @@ def linked_gap_rows(
             if name == _BY_PHONE:
                 holds = same_conclusion(first, second, 0.0)
                 verdict = Verdict.HOLDS if holds else Verdict.CHANGES
-                row = replace(row, verdict=verdict, note=_note(n_here, rows.n))
+                row = replace(row, verdict=verdict, note=_note(n_here, pairs.n, rows.n))
             yield suppressed(row) if hidden else row
 
 
-def _note(n_here: int, n: int) -> str:
+def fewest_moved(before: BoolArray, after: BoolArray) -> int:
+    """The smaller of the people who moved up over a threshold and those who moved down."""
+    return min(int((after & ~before).sum()), int((before & ~after).sum()))
+
+
+def _note(n_here: int, n_pairs: int, n: int) -> str:
+    """The number is left out where, beside all linked people, it leaves a small remainder."""
+    who = "the linked people" if is_few(n_pairs - n_here) else f"{n_here:,} of {n:,} people"
     return (
-        f"The gap with the phone answers of {n_here:,} of {n:,} people in place of their answers "
+        f"The gap with the phone answers of {who} in place of their answers "
         "in person; the others keep theirs. Both on the same people, balanced on the covariates."
     )
 

@@ -17,7 +17,7 @@ from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.again import again_row
-from coopgap.sensitivity.keys import Keys, suppressed, unanswered
+from coopgap.sensitivity.keys import BESIDE, Keys, count_words, is_few, suppressed, unanswered
 from coopgap.sensitivity.phone.data import (
     LIMITS,
     PhoneData,
@@ -216,6 +216,8 @@ def _version(
             yield replace(row, comparator=Comparator.PHONE)
         elif contrast.category in few and contrast.is_threshold_gap:
             yield suppressed(replace(row, comparator=Comparator.PHONE))
+        elif few and not contrast.is_threshold_gap:
+            yield suppressed(replace(row, comparator=Comparator.PHONE), BESIDE)
         else:
             yield replace(row, comparator=Comparator.PHONE, note=note)
 
@@ -256,12 +258,14 @@ def _size_rows(joined: Joined, data: PhoneData, base: SensitivityRow) -> Iterato
         population=base.population,
         source=base.source,
     )
-    yield replace(
+    told = f"Members left out: {count_words(left_out)} of {members}, the same as in person."
+    share = replace(
         row,
         quantity="members_lost_share",
         estimate=left_out / members,
-        note=f"Members left out: {left_out} of {members}, the same as in person.{without}",
+        note=f"{told}{without}",
     )
+    yield suppressed(share, share.note) if is_few(left_out) else share
     yield replace(
         row,
         quantity="ess",

@@ -14,7 +14,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Contrast, contrasts
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered
+from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered
 from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, with_region
 from coopgap.sensitivity.phone.resample import differences, largest_standardised, places, two_sided
@@ -198,6 +198,7 @@ def phone_reference(
     ranked = np.sort(off, axis=0)
     people = stack(data.called, data.comparison).people_by_level()
     shown = np.array([not is_small(people, one) for one in kinds])
+    shown &= np.array([one.is_threshold_gap for one in kinds]) | shown.all()
     tested = np.flatnonzero(shown & np.array([one.is_threshold_gap for one in kinds]))
     p_largest, largest = largest_standardised(value - centre, off, tested)
     return Reference(
@@ -278,7 +279,8 @@ def _rows(found: Reference, keys: Keys, variant: str, left: str) -> Iterator[Sen
             verdict=_verdict(float(found.p_value[k])),
             note=f"{_NOTE} {left}".rstrip(),
         )
-        yield row if found.shown[k] else suppressed(replace(row, threshold=None))
+        reason = "" if one.is_threshold_gap else BESIDE
+        yield row if found.shown[k] else suppressed(replace(row, threshold=None), reason)
     n_thresholds = sum(one.is_threshold_gap for one in found.contrasts)
     if n_thresholds > 1 and found.largest >= 0:
         yield replace(

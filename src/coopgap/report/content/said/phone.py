@@ -52,9 +52,10 @@ def _beside(here: SensitivityRow, others: Sequence[SensitivityRow], model: str) 
     else:
         end = "The conclusion holds"
     where = f"In {model} the" if model else "The"
+    which = "" if model else " (matched)"
     return (
-        f"{where} {what} is {interval(here)} in person; with the phone group {joined(given)} "
-        f"({kind}). {end}."
+        f"{where} {what} is {interval(here)} in person{which}; with the phone group "
+        f"{joined(given)} ({kind}). {end}."
     )
 
 

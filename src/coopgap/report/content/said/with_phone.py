@@ -13,6 +13,8 @@ from coopgap.vocabulary import Check, Quantity, Verdict
 
 __all__ = ["reached", "with_phone"]
 
+_LEVEL = 0.05
+
 
 def reached(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """Whether other people were reached, on what, and what balancing leaves."""
@@ -24,26 +26,49 @@ def reached(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         view.label(row.category) for row in tests if row.category and row.verdict == Verdict.CHANGES
     ]
     whole = found.get(("", "rao_scott_f", ""), tests[0])
-    if differing:
-        told = f"Other people were reached: they differ in {joined(differing)}"
-    else:
-        told = "No difference in who was reached is shown"
-    sentences = [f"{told} (test of all together, p {p_value(whole.p_value)})."]
+    sentences = [f"{_differ(differing, whole)} (test of all together, p {p_value(whole.p_value)})."]
     size = found.get(("balanced", "ess", ""))
     left = next((row for row in rows if row.quantity == "largest_smd"), None)
     if size is not None and size.estimate is not None and left is not None:
         sentences.append(
             f"Balanced to the in-person margins they are worth {count(size.estimate)} people; the "
-            f"largest standardised difference left is {value_words('smd', left.estimate)}."
+            f"largest standardised difference left is {_left(left)}."
+            f"{_unmatched(found.get(('balanced', 'unmatched_share', '')))}"
         )
     return sentences
+
+
+def _left(row: SensitivityRow) -> str:
+    return "suppressed" if row.estimate is None else value_words("smd", row.estimate)
+
+
+def _unmatched(row: SensitivityRow | None) -> str:
+    if row is None or row.estimate == 0:
+        return ""
+    if row.estimate is None:
+        return " A few people in person, whom nobody called resembles, are left out."
+    share = value_words(row.quantity, row.estimate)
+    return f" {share} of the people in person, whom nobody called resembles, are left out."
+
+
+def _differ(differing: Sequence[str], whole: SensitivityRow) -> str:
+    """Whether others were reached: on which variables, or over all of them only."""
+    if differing:
+        return f"Other people were reached: they differ in {joined(differing)}"
+    if whole.p_value is None:
+        return "Whether other people were reached is not tested"
+    if whole.p_value >= _LEVEL:
+        return "No difference in who was reached is shown"
+    if whole.verdict == Verdict.CHANGES:
+        return "Other people were reached: they differ over all variables together, in none alone"
+    return "Other people were reached, but no standardised difference exceeds 0.1"
 
 
 def with_phone(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The gap with the phone people beside the gap in person, where conclusions part."""
     gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE and not row.family]
     in_person = {row.category: row for row in gaps if row.variant.startswith("in person")}
-    others = [row for row in gaps if row.category in in_person and row.verdict is not None]
+    others = [row for row in gaps if row.category in in_person and row.verdict]
     answered = [row for row in others if row.estimate is not None]
     if not answered:
         return ()
@@ -67,4 +92,4 @@ def _move(row: SensitivityRow, in_person: SensitivityRow) -> float:
 def _beside(view: View, row: SensitivityRow, in_person: SensitivityRow) -> str:
     at = category_words(clean(row.category), view.levels(row.outcome)) if row.category else ""
     place = f"at “{at}” " if at else ""
-    return f"{place}is {interval(row)}, in person {interval(in_person)}"
+    return f"{place}is {interval(row)}, in person (balanced) {interval(in_person)}"
