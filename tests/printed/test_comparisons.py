@@ -185,9 +185,16 @@ def test_numbers_that_the_registry_sets_beside_another(peru):
     assert women.estimate == pytest.approx(572 / 1004 - 0.43)
 
 
-def test_two_stages_of_figure_7_by_brute_force(peru):
-    people = {"": (1004, 40, 54), "comparison": (1003, 22, 44)}
-    ends = {}
+STAGES = {
+    "health campaigns": {"": (1004, 40, 54), "comparison": (1003, 22, 44)},
+    "education": {"": (1004, 48, 28), "comparison": (1003, 13, 37)},
+}
+
+
+@pytest.mark.parametrize("category", STAGES)
+def test_two_stages_of_figure_7_by_brute_force(peru, category):
+    people = STAGES[category]
+    ends, of_aware = {}, {}
     for side, (n, aware, used) in people.items():
         found = [
             (first, second)
@@ -197,19 +204,21 @@ def test_two_stages_of_figure_7_by_brute_force(peru):
             if abs(100 * second / first - used) <= 0.5
         ]
         everyone = [second / n for _, second in found]
+        passed = [second / first for first, second in found]
         ends[side] = min(everyone), max(everyone)
-    row = find(
-        peru,
-        "programme_access_of_all_rounding",
-        Quantity.RISK_DIFFERENCE,
-        category="health campaigns",
-    )
-    assert row.lower == pytest.approx(ends[""][0] - ends["comparison"][1])
-    assert row.upper == pytest.approx(ends[""][1] - ends["comparison"][0])
-    gap = find(
-        peru, "programme_access_of_all", Quantity.RISK_DIFFERENCE, category="health campaigns"
-    )
-    assert gap.estimate == pytest.approx(0.40 * 0.54 - 0.22 * 0.44)
+        of_aware[side] = min(passed), max(passed)
+    for name, sides in {"all": ends, "aware": of_aware}.items():
+        row = find(
+            peru,
+            f"programme_access_of_{name}_rounding",
+            Quantity.RISK_DIFFERENCE,
+            category=category,
+        )
+        assert row.lower == pytest.approx(sides[""][0] - sides["comparison"][1])
+        assert row.upper == pytest.approx(sides[""][1] - sides["comparison"][0])
+    gap = find(peru, "programme_access_of_all", Quantity.RISK_DIFFERENCE, category=category)
+    (_, aware, used), (_, aware_others, used_others) = people.values()
+    assert gap.estimate == pytest.approx((aware * used - aware_others * used_others) / 1e4)
 
 
 # Rounding

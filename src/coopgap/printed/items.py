@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coopgap.printed.registry import Printed, Registry
 from coopgap.vocabulary import Comparator
@@ -62,6 +62,8 @@ class Table:
         By group and category.
     same
         By id of a row: ids of rows elsewhere that print the same.
+    first
+        By id of a row that is a second stage: the first, where its base is printed.
     """
 
     slug: str
@@ -75,6 +77,7 @@ class Table:
     single: bool
     cells: Mapping[tuple[str, str], Printed]
     same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    first: Mapping[str, Printed] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -159,13 +162,20 @@ def tables(registry: Registry) -> tuple[Table, ...]:
     for row in rows:
         if (row.item, row.category, row.place) in kept:
             by_table[row.item, row.place].append(row)
+    first = _first_stages(registry)
     found = []
     for (item, _), mine in by_table.items():
         twice = any((item, row.category) in differ for row in mine)
         categories = {row.category for row in rows if row.item == item}
         plain = len(categories) == 1 and categories < _PLAIN
-        found.append(_table(slugs[item], mine, same, named=twice, single=plain))
+        made = _table(slugs[item], mine, same, named=twice, single=plain)
+        found.append(replace(made, first=first))
     return tuple(found)
+
+
+def _first_stages(registry: Registry) -> dict[str, Printed]:
+    stages = ((row, first_stage(registry, row)) for row in registry.rows)
+    return {row.id: first for row, first in stages if first is not None and first.base is not None}
 
 
 def _sizes(rows: Iterable[Printed]) -> dict[tuple[str, str], int]:

@@ -9,7 +9,6 @@ from coopgap.printed.items import (
     ALL,
     Table,
     comparator_of,
-    first_stage,
     group_of,
     is_distribution,
     is_member,
@@ -31,7 +30,7 @@ def lines(registry: Registry) -> tuple[Line, ...]:
     """Every line that the registry's numbers give, in its order."""
     found: list[Line] = []
     for table in tables(registry):
-        found += _table_lines(registry, table)
+        found += _table_lines(table)
     found += _set_beside(registry)
     return tuple(found)
 
@@ -70,7 +69,7 @@ def is_whole(table: Table, group: str) -> bool:
     return len(rows) == len(table.categories) and is_distribution(rows)
 
 
-def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
+def _table_lines(table: Table) -> Iterator[Line]:
     shares = {
         key: share for group in table.groups for key, share in group_shares(table, group).items()
     }
@@ -86,7 +85,7 @@ def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
         ]
         yield from category_lines(table, category, there, shares, threshold=threshold)
     if is_second(table.item):
-        yield from _staged(registry, table)
+        yield from _staged(table)
 
 
 def category_lines(
@@ -171,30 +170,41 @@ def _sum(parts: Sequence[Share], limits: tuple[float, float] | None) -> Share:
 
 
 def _share(table: Table, row: Printed) -> Share:
-    limits = None
-    if row.stat == "percent":
-        limits = share_range(row.exact, row.base, row.decimals)
     return Share(
         value=row.share,
         n=row.base,
-        range=limits,
+        range=_limits(table, row),
         fixed=row.base is None and comparator_of(row.group) != Comparator.COMPARISON,
         ids=(row.id, *table.same.get(row.id, ())),
     )
 
 
-def _staged(registry: Registry, table: Table) -> Iterator[Line]:
-    """Shares of everybody who passed both stages, and joint rounding of the second."""
+def _limits(table: Table, row: Printed) -> tuple[float, float] | None:
+    """What rounding leaves; a second stage's base is rounded too."""
+    if row.stat != "percent":
+        return None
+    if row.id in table.first:
+        found = _stages(table.first[row.id], row)
+        return None if found is None else found[0]
+    return share_range(row.exact, row.base, row.decimals)
+
+
+def _stages(first: Printed, row: Printed) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    if first.base is None:
+        return None
+    return two_stage_ranges(first.exact, row.exact, first.base, (first.decimals, row.decimals))
+
+
+def _staged(table: Table) -> Iterator[Line]:
+    """Shares of everybody who passed both stages."""
     for category in table.categories:
         both = {}
         for group in table.groups:
             row = table.cells.get((group, category))
-            first = None if row is None else first_stage(registry, row)
-            if row is None or first is None or first.base is None:
+            first = None if row is None else table.first.get(row.id)
+            if row is None or first is None:
                 continue
-            found = two_stage_ranges(
-                first.exact, row.exact, first.base, (first.decimals, row.decimals)
-            )
+            found = _stages(first, row)
             both[group, category] = Share(
                 value=first.share * row.share,
                 n=first.base,
