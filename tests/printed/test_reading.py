@@ -9,6 +9,10 @@ from coopgap.printed.reading import COLUMNS, read_registry
 from coopgap.printed.registry import SHIPPED, load_registry
 
 HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
+AGAINST = (
+    "allowed: the id of another percentage, or count with a base, of a group other than all and "
+    "not itself set against one"
+)
 GOOD = "A1,Table 1,member,thing,yes,percent,40,50,,,,,\n"
 
 
@@ -105,8 +109,21 @@ REFUSED = {
     ),
     "against nothing": (
         changed(against="A9"),
-        "own.csv: against: A1 is set against A9; "
-        "allowed: the id of another percentage, or count with a base",
+        f"own.csv: against: A1 is set against A9; {AGAINST}",
+    ),
+    "against both groups together": (
+        changed(against="A2") + GOOD.replace("A1", "A2").replace("member", "all"),
+        f"own.csv: against: A1 is set against A2; {AGAINST}",
+    ),
+    "against one another": (
+        changed(against="A2") + changed(id="A2", category="no", against="A1").split("\n", 1)[1],
+        f"own.csv: against: A1 is set against A2; {AGAINST}",
+    ),
+    "in a chain": (
+        changed(against="A2")
+        + changed(id="A2", category="no", against="A3").split("\n", 1)[1]
+        + GOOD.replace("A1", "A3").replace("yes", "maybe"),
+        f"own.csv: against: A1 is set against A2; {AGAINST}",
     ),
     "not UTF-8": (HEAD.encode() + b"A1,T\xe9", "own.csv: is not UTF-8; save it as UTF-8"),
     "a quote that stays open": (

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coopgap.errors import StudyError
+from coopgap.printed.items import ALL
 from coopgap.printed.registry import Printed
 
 __all__ = ["COLUMNS", "OPTIONAL", "STATS", "read_registry"]
@@ -206,11 +207,12 @@ def _check_ranks(where: str, rows: Sequence[Printed]) -> None:
 
 
 def _check_against(where: str, rows: Sequence[Printed]) -> None:
-    shares = {row.id for row in rows if row.is_share}
+    targets = {row.id for row in rows if row.is_share and row.group != ALL and not row.against}
     for row in rows:
-        if row.against and (row.against == row.id or row.against not in shares or not row.is_share):
+        if row.against and (row.against not in targets or not row.is_share):
             raise StudyError(
                 f"{where}: against",
                 f"{row.id} is set against {row.against}",
-                "allowed: the id of another percentage, or count with a base",
+                "allowed: the id of another percentage, or count with a base, of a group other "
+                f"than {ALL} and not itself set against one",
             )
