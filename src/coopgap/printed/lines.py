@@ -226,7 +226,9 @@ def _staged(table: Table) -> Iterator[Line]:
 def _set_beside(registry: Registry) -> Iterator[Line]:
     """Numbers that the registry itself sets against another."""
     by_id = {row.id: row for row in registry.rows}
-    made = [(table, row) for table in tables(registry) for row in table.cells.values()]
+    found = tables(registry)
+    made = [(table, row) for table in found for row in table.cells.values()]
+    staged = [line for table in found if is_second(table.item) for line in _staged(table)]
     for row in registry.rows:
         if not row.against:
             continue
@@ -234,8 +236,8 @@ def _set_beside(registry: Registry) -> Iterator[Line]:
         table = next(
             table for table, one in made if target.id in (one.id, *table.same.get(one.id, ()))
         )
-        share = _share(table, row)
-        yield Line(
+        other = replace(_share(table, row), fixed=row.base is None)
+        alone = Line(
             slug=table.slug,
             outcome=table.outcome,
             label=table.label,
@@ -244,7 +246,19 @@ def _set_beside(registry: Registry) -> Iterator[Line]:
             group=group_of(target.group),
             comparator=row.item,
             member=_share(table, target),
-            other=replace(share, fixed=row.base is None),
+            other=other,
             whole=not is_second(target.item),
             role=table.role,
         )
+        yield alone
+        yield from _beside_stages(alone, target, staged)
+
+
+def _beside_stages(alone: Line, target: Printed, staged: Sequence[Line]) -> Iterator[Line]:
+    """The same number beside what two printed stages give of the target."""
+    outcome = f"{slug_of(target.item)}_of_all"
+    for line in staged:
+        same = (line.outcome, line.group) == (outcome, alone.group)
+        if same and line.member is not None and line.category in (target.category, alone.category):
+            yield replace(line, place=alone.place, comparator=alone.comparator, other=alone.other)
+            return
