@@ -429,3 +429,57 @@ def test_printed_members_beside_a_survey_of_the_country():
     assert plain.estimate == pytest.approx(0.28 - (1.81 + 12.47) / 100.01, abs=1e-12)
     assert abs(placed.estimate) < abs(plain.estimate)  # two fifths of the members live in Lima
     assert plain.lower < plain.estimate < plain.upper
+
+
+def test_the_printed_mix_of_regions_is_rounded_too():
+    """Bounds by linear programming over whole people that print Table 3."""
+    benchmark = load_study("peru").benchmarks[1]
+    result = printed_rows("peru", [benchmark])
+    mix = {"Center": 4, "East": 7, "Lima": 40, "North": 13, "South": 36}
+    bounds = [(np.ceil((one - 0.5) * 10.04), np.floor((one + 0.5) * 10.04)) for one in mix.values()]
+    for level, printed in {"E": 10, "D": 22, "C": 40, "B": 26, "A": 2}.items():
+        regions = [benchmark.regions[name] for name in mix]
+        shares = np.array([one.shares[level] / sum(one.shares.values()) for one in regions])
+        whole = {"A_eq": np.ones((1, 5)), "b_eq": [1004.0], "bounds": bounds}
+        low = linprog(shares, **whole).fun / 1004
+        high = -linprog(-shares, **whole).fun / 1004
+        members = [k / 1004 for k in range(1005) if abs(100 * k / 1004 - printed) <= 0.5]
+        row = find(
+            result,
+            "ses_class_rounding",
+            Quantity.RISK_DIFFERENCE,
+            category=level,
+            comparator=standardised_name("ENADES 2024"),
+        )
+        assert row.lower == pytest.approx(min(members) - high, abs=1e-9)
+        assert row.upper == pytest.approx(max(members) - low, abs=1e-9)
+    traced = {one.printed.id: one.models for one in result.traced}
+    assert all("printed_ses_class" in traced[f"P{number:03d}"] for number in range(32, 37))
+
+
+@pytest.mark.parametrize(
+    "sides", [(0.28, 482, 0.37, 130), (0.4, 1004, 0.27, 1003), (0.3, 50, 0.4, None)]
+)
+def test_the_p_value_of_a_difference_is_that_of_its_own_interval(sides):
+    first, n_first, second, n_second = sides
+    p = newcombe(*sides).p_value
+    # At a coverage of 1 - p the interval ends at zero.
+    edge = newcombe(*sides, prob=1 - p)
+    assert min(abs(edge.lower), abs(edge.upper)) == pytest.approx(0, abs=1e-7)
+    swapped = None if n_second is None else newcombe(second, n_second, first, n_first).p_value
+    assert swapped in (None, pytest.approx(p, rel=1e-9))
+    if n_second is None:
+        # Against a fixed share it is the score test.
+        z = (first - second) / np.sqrt(second * (1 - second) / n_first)
+        assert p == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)
+
+
+def test_no_printed_interval_and_p_value_disagree(peru):
+    rows = [
+        row
+        for row in peru.gaps
+        if row.quantity is Quantity.RISK_DIFFERENCE and row.p_value is not None
+    ]
+    assert len(rows) > 30
+    for row in rows:
+        assert (row.p_value < 0.05) == (row.lower > 0 or row.upper < 0), (row.model, row.category)

@@ -14,6 +14,7 @@ from coopgap.arrays import FloatArray
 __all__ = [
     "count_range",
     "joint_range",
+    "mixed_range",
     "share_range",
     "superiority_range",
     "two_stage_ranges",
@@ -159,6 +160,27 @@ def superiority_range(member: Sequence[Range], other: Sequence[Range]) -> Range 
         min(_least(weights, member) for weights in below),
         -min(_least(-weights, member) for weights in below),
     )
+
+
+def mixed_range(values: Sequence[float], parts: Sequence[Range]) -> Range | None:
+    """Range of a weighted mean whose weights are parts of a whole, each known within a range.
+
+    Parameters
+    ----------
+    values
+        What is averaged, one a part.
+    parts
+        Lowest and highest share of each part.
+
+    Returns
+    -------
+    tuple of float, or None
+        Sharp; None if no parts sum to one.
+    """
+    if joint_range((), parts) is None:
+        return None
+    weights = np.asarray(values, dtype=np.float64)
+    return _least(weights, parts), -_least(-weights, parts)
 
 
 def _least(weights: FloatArray, ranges: Sequence[Range]) -> float:
