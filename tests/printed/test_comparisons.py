@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import product
 from pathlib import Path
 
@@ -26,7 +27,12 @@ from coopgap.printed.intervals import (
 )
 from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import Registry
-from coopgap.printed.rounding import joint_range, superiority_range, whole_people
+from coopgap.printed.rounding import (
+    joint_range,
+    superiority_range,
+    two_stage_ranges,
+    whole_people,
+)
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
 from coopgap.vocabulary import IntervalKind, Quantity, Status
@@ -483,3 +489,47 @@ def test_no_printed_interval_and_p_value_disagree(peru):
     assert len(rows) > 30
     for row in rows:
         assert (row.p_value < 0.05) == (row.lower > 0 or row.upper < 0), (row.model, row.category)
+
+
+# Many levels, many people
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_superiority_bounds_equal_linear_programming_from_every_corner(seed):
+    """Against each corner of the others the least and most are linear programmes."""
+    rng = np.random.default_rng(seed)
+    centre = rng.dirichlet(np.ones(4), size=2)
+    ranges = [
+        [(max(value - 0.04, 0.0), min(value + 0.04, 1.0)) for value in side] for side in centre
+    ]
+    ends = []
+    for free in range(4):
+        for corner in product(*(one for place, one in enumerate(ranges[1]) if place != free)):
+            left = 1 - sum(corner)
+            if not ranges[1][free][0] <= left <= ranges[1][free][1]:
+                continue
+            other = np.insert(np.array(corner), free, left)
+            weights = other.cumsum() - other / 2
+            whole = {"A_eq": np.ones((1, 4)), "b_eq": [1.0], "bounds": ranges[0]}
+            ends += [linprog(weights, **whole).fun, -linprog(-weights, **whole).fun]
+    assert superiority_range(*ranges) == pytest.approx((min(ends), max(ends)), abs=1e-9)
+
+
+def test_twenty_levels_take_no_longer_than_five():
+    lines_ = [
+        f"Figure 1,{group},class,L{rank:02d},percent,5,{base},,,{rank},,"
+        for group, base in (("member", 400), ("non-member", 390))
+        for rank in range(1, 21)
+    ]
+    started = time.process_time()
+    row = find(made(*lines_), "class_rounding", Quantity.SUPERIORITY)
+    assert row.lower < 0.5 < row.upper
+    assert time.process_time() - started < 10
+
+
+def test_two_stages_of_ten_million_people():
+    started = time.process_time()
+    of_passed, of_all = two_stage_ranges(44, 55, 10_000_000)
+    assert of_passed == pytest.approx((0.545, 0.555), abs=1e-6)
+    assert of_all == pytest.approx((0.435 * 0.545, 0.445 * 0.555), abs=1e-6)
+    assert time.process_time() - started < 10
