@@ -170,6 +170,7 @@ def test_registries_without_bases_have_a_page_too(name, tmp_path):
     [
         (["chile"], "chile: no such registry, file or folder; shipped registries: kenya, peru"),
         (["peru", "--out", "{file}"], "is not a folder"),
+        ([""], "registry: is empty; shipped registries: kenya, peru, philippines, poland"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_2(arguments, expected, tmp_path, capsys):
@@ -237,5 +238,11 @@ def test_ratios_that_do_not_exist_are_named_and_end_with_3(tmp_path, capsys):
     arguments = [str(path), "--out", str(tmp_path / "out"), "--quiet", "--formats", "csv"]
     assert main(arguments) == 3
     error = capsys.readouterr().err
-    assert "coopgap: printed_thing, risk_ratio: not_estimable: a share is 0 or 1" in error
+    (line,) = [one for one in error.splitlines() if one.startswith("coopgap:")]
+    gaps = pd.read_csv(tmp_path / "out" / "gaps.csv")
+    blank = int((gaps["status"] == "not_estimable").sum())
+    assert blank > 1
+    assert line == (
+        f"coopgap: {blank} rows not_estimable: a share is 0 or 1; first printed_thing, risk_ratio"
+    )
     assert (tmp_path / "out" / "gaps.csv").exists()

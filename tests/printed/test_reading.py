@@ -79,7 +79,15 @@ REFUSED = {
     ),
     "base": (
         changed(base_n="0"),
-        'own.csv: line 2: base_n: is "0"; allowed: a whole number, or empty',
+        'own.csv: line 2: base_n: is "0"; allowed: a whole number to 10000000, or empty',
+    ),
+    "more people than can be looked at": (
+        changed(base_n="2000000000"),
+        'own.csv: line 2: base_n: is "2000000000"; allowed: a whole number to 10000000, or empty',
+    ),
+    "NUL bytes": (
+        changed(category="y\0es"),
+        "own.csv: holds NUL bytes; save it as UTF-8 text",
     ),
     "role": (
         changed(role="outcome"),
@@ -142,6 +150,23 @@ def test_a_number_keeps_its_decimals_and_its_exact_value():
     (row,) = read_registry("own.csv", changed(value="2.30", base_n="").encode())
     assert (row.value, row.decimals, row.base) == (2.3, 2, None)
     assert row.exact * 100 == 230
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("Member", "member"),
+        ("Non-Member", "non-member"),
+        ("nonmembers", "non-member"),
+        ("Non members", "non-member"),
+        ("National Average", "national average"),
+        ("SACCO Members", "SACCO members"),
+        ("Co-operatives", "Co-operatives"),
+    ],
+)
+def test_groups_that_mean_something_are_known_in_any_case(given, read):
+    (row,) = read_registry("own.csv", changed(group=given).encode())
+    assert row.group == read
 
 
 def test_a_byte_order_mark_and_blank_lines_are_no_harm():

@@ -12,6 +12,7 @@ from coopgap.vocabulary import Comparator
 
 __all__ = [
     "ALL",
+    "NAMED",
     "Table",
     "comparator_of",
     "first_stage",
@@ -34,6 +35,9 @@ _KNOWN = {
     "national average": Comparator.NATIONAL,
     "national": Comparator.NATIONAL,
 }
+NAMED = frozenset({"member", "members", ALL, *_KNOWN})
+"""Groups that a rule knows by name, in small letters."""
+
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")
 _HALF = 0.5
 _PLAIN = {"", "yes", "agree", "cited"}

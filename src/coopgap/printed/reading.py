@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coopgap.errors import StudyError
-from coopgap.printed.items import ALL
+from coopgap.printed.items import ALL, NAMED
 from coopgap.printed.registry import Printed
 
 __all__ = ["COLUMNS", "OPTIONAL", "STATS", "read_registry"]
@@ -36,6 +36,8 @@ STATS: Final = ("percent", "count", "mean", "points", "not printed")
 _ROLES: Final = ("", "covariate")
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.(\d{1,9}))?")
 _WHOLE = re.compile(r"\d{1,12}")
+# Every base that rounds to a printed share is looked at, one by one.
+_MOST = 10_000_000
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -56,7 +58,10 @@ def read_registry(where: str, content: bytes) -> tuple[Printed, ...]:
         printed twice in one place, and an order or a reference that does not fit.
     """
     try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        text = content.decode("utf-8-sig")
+        if "\0" in text:
+            raise StudyError(where, "holds NUL bytes", "save it as UTF-8 text")
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(lines, [])
         _check_header(where, header)
         rows = [_row(where, lines.line_num, header, cells) for cells in lines if any(cells)]
@@ -109,7 +114,7 @@ def _row(where: str, line: int, header: Sequence[str], cells: Sequence[str]) -> 
     return Printed(
         id=row["id"],
         place=row["source"],
-        group=row["group"],
+        group=_group(row["group"]),
         item=row["item"],
         category=row["category"],
         stat=stat,
@@ -124,12 +129,25 @@ def _row(where: str, line: int, header: Sequence[str], cells: Sequence[str]) -> 
     )
 
 
+def _group(text: str) -> str:
+    """A group's name; those that mean something are found in any case."""
+    plain = text.casefold()
+    if plain in NAMED:
+        return plain
+    if re.fullmatch(r"non ?members?", plain):
+        return "non-member"
+    words = re.fullmatch(r"(.+ )members?", text, re.IGNORECASE)
+    return f"{words[1]}{plain[len(words[1]) :]}" if words else text
+
+
 def _whole(at: str, name: str, row: Mapping[str, str]) -> int | None:
     text = row.get(name, "")
     if not text:
         return None
-    if not _WHOLE.fullmatch(text) or int(text) == 0:
-        raise StudyError(f"{at}: {name}", f'is "{text}"', "allowed: a whole number, or empty")
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= _MOST:
+        raise StudyError(
+            f"{at}: {name}", f'is "{text}"', f"allowed: a whole number to {_MOST}, or empty"
+        )
     return int(text)
 
 
