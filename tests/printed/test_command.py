@@ -71,12 +71,18 @@ def test_everything_is_written(peru):
         assert list(frame.columns) == list(columns(name))
         assert set(frame["source"]) == {"printed"}
     meta = json.loads((peru / "run.json").read_text("utf-8"))
-    assert (meta["program"], meta["printed"], meta["n_numbers"]) == ("coopgap", "peru", 130)
+    assert (meta["program"], meta["printed"], meta["n_numbers"]) == ("coopgap", "peru", 133)
 
 
 def test_every_number_stands_in_the_registry_that_is_written(peru):
     frame = pd.read_csv(peru / "registry.csv", keep_default_na=False)
-    assert len(frame) == 130
+    assert len(frame) == 133
+    text = (peru / "registry.csv").read_text("utf-8")
+    assert (",count,2007,," in text, ",mean,3.75,," in text, "2007.0" in text) == (
+        True,
+        True,
+        False,
+    )
     assert ((frame["models"] != "") | (frame["reason"] != "")).all()
     assert set(frame["stat"]) == {"percent", "count", "mean", "points", "not printed"}
 

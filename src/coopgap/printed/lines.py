@@ -130,11 +130,23 @@ def category_lines(
     for group in members:
         mine = replace(base, group=group_of(group), member=shares[group, category])
         for other in others:
-            yield replace(mine, comparator=comparator_of(other), other=shares[other, category])
+            yield replace(
+                mine,
+                comparator=comparator_of(other),
+                other=shares[other, category],
+                within=_within(table, group, other, category),
+            )
         if not others:
             yield mine
     for other in () if members else others:
         yield replace(base, comparator=comparator_of(other), other=shares[other, category])
+
+
+def _within(table: Table, group: str, other: str, category: str) -> int | None:
+    """How far the report says two counts differ at most; None unless it says so of both."""
+    rows = [table.cells.get((one, category)) for one in (group, other)]
+    said = [row.within for row in rows if row is not None and row.within is not None]
+    return max(said) if len(said) == len(rows) else None
 
 
 def group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:

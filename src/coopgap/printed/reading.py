@@ -27,7 +27,10 @@ COLUMNS: Final = (
 )
 """Columns that every registry has."""
 
-OPTIONAL: Final = ("name", "rank", "role", "against")
+OPTIONAL: Final = (
+    *("name", "rank", "role", "against"),
+    *("called", "same_as", "within"),
+)
 """Columns that a registry may have."""
 
 STATS: Final = ("percent", "count", "mean", "points", "not printed")
@@ -73,6 +76,7 @@ def read_registry(where: str, content: bytes) -> tuple[Printed, ...]:
     _check_names(where, rows)
     _check_ranks(where, rows)
     _check_against(where, rows)
+    _check_same(where, rows)
     return tuple(rows)
 
 
@@ -126,6 +130,9 @@ def _row(where: str, line: int, header: Sequence[str], cells: Sequence[str]) -> 
         rank=_whole(at, "rank", row),
         role=role,
         against=row.get("against", ""),
+        called=_group(row.get("called", "")),
+        same_as=row.get("same_as", ""),
+        within=_whole(at, "within", row),
     )
 
 
@@ -233,4 +240,15 @@ def _check_against(where: str, rows: Sequence[Printed]) -> None:
                 f"{row.id} is set against {row.against}",
                 "allowed: the id of another percentage, or count with a base, of a group other "
                 f"than {ALL} and not itself set against one",
+            )
+
+
+def _check_same(where: str, rows: Sequence[Printed]) -> None:
+    groups = {row.id: row.group for row in rows if row.stat == "percent"}
+    for row in rows:
+        if row.same_as and (row.same_as == row.id or groups.get(row.same_as) != row.group):
+            raise StudyError(
+                f"{where}: same_as",
+                f"{row.id} is of the same as {row.same_as}",
+                "allowed: the id of another percentage of its group",
             )
