@@ -107,7 +107,11 @@ def test_the_page_says_what_the_numbers_say(peru):
         "60 in Key Finding 2, 73 in Figure 4",
         "The chart&#39;s numbers are not in the text",
         "prints the same as P049",
-        "association",
+        "all whole-number counts that print the same",
+        "for exactly the printed percentages",
+        "What an association would need to be more",
+        "Age: not alike (standardised difference 0.53)",
+        "How many had left: unknown",
     ):
         assert piece in page, piece
     assert "EXAMPLE DATA" not in page
@@ -168,6 +172,10 @@ def test_registries_without_bases_have_a_page_too(name, tmp_path):
     assert main([name, "--out", str(out), "--quiet"]) == 0
     page = (out / "report.html").read_text("utf-8")
     assert "Printed as a difference alone" in page
+    flat = re.sub(r"\s+", " ", page)
+    assert "What an association would need to be more" in flat
+    assert "that its sample sizes imply" not in flat
+    assert "quoted elsewhere from a report that is not at hand" in flat
     assert (name == "poland") == ("without an interval: no base is printed" not in page)
 
 

@@ -136,7 +136,7 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
         yield _row(
             f"{one.name}_pairs",
             float(np.minimum(one.member_people, one.comparison_people).sum()),
-            f"The most one-to-one pairs of the same {one.name} that the printed groups "
+            f"The most one-to-one pairs of the same printed level of {one.name} that the groups "
             f"allow.{nearest}",
         )
 

@@ -14,6 +14,7 @@ from coopgap.report.content.printed import (
     contradiction_blocks,
     two_group,
 )
+from coopgap.report.content.printed_association import association_blocks
 from coopgap.report.content.printed_checks import (
     design_effect_table,
     phone_table,
@@ -69,6 +70,11 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
         ("Printed of one group alone", "alone", _alone(view, found)),
+        (
+            "What an association would need to be more",
+            "association",
+            association_blocks(view, result.covariates),
+        ),
         ("Where every printed number went", "numbers", [_traced(result)]),
     )
     told = [
@@ -82,7 +88,8 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
 
 
 def _short(view: View, found: Sequence[Entry]) -> list[Block]:
-    blocks: list[Block] = [Paragraph(text=INTRODUCTION)]
+    based = any(row.interval_prob is not None for row in view.printed)
+    blocks: list[Block] = [Paragraph(text=INTRODUCTION if based else _UNBASED)]
     items = tuple(
         (f"{entry_label(view, entry)}.", _sentence(entry))
         for entry in two_group(view, found)
@@ -180,7 +187,15 @@ def in_order(place: str) -> list[tuple[int, str]]:
 
 
 _DIGITS = re.compile(r"(\d+)")
-_DRAWN = "Filled: members. Hollow: others. Without a bar no base is printed, or the share is exact."
+_DRAWN = (
+    "Filled: members. Hollow: others. Without a bar no size of that group is printed, or the share "
+    "is exact."
+)
+_UNBASED = (
+    "These numbers are quoted elsewhere from a report that is not at hand, most without the people "
+    "behind them: no interval can be made where none stands. Rounding bounds run over what prints "
+    "the same. Every gap is an association."
+)
 
 
 def _alone(view: View, found: Sequence[Entry]) -> list[Block]:
