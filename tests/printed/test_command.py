@@ -112,6 +112,7 @@ def test_the_page_says_what_the_numbers_say(peru):
         "What an association would need to be more",
         "Age: not alike (standardised difference 0.53)",
         "How many had left: unknown",
+        "Taken as a simple random sample of 1,508 people. It describes everybody who lives there",
     ):
         assert piece in page, piece
     assert "EXAMPLE DATA" not in page

@@ -533,3 +533,10 @@ def test_two_stages_of_ten_million_people():
     assert of_passed == pytest.approx((0.545, 0.555), abs=1e-6)
     assert of_all == pytest.approx((0.435 * 0.545, 0.445 * 0.555), abs=1e-6)
     assert time.process_time() - started < 10
+
+
+def test_counted_levels_have_no_rounding_bounds_of_standing_higher(peru):
+    found = {row.model for row in peru.gaps if row.quantity is Quantity.SUPERIORITY}
+    assert "printed_age" in found
+    assert "printed_age_rounding" not in found
+    assert "printed_ses_class_rounding" in found

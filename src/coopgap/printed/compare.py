@@ -162,6 +162,8 @@ def superiority_rows(pair: Ordered) -> Iterator[GapRow]:
         at = next(one for one in contrasts(pair.levels) if one.quantity is Quantity.SUPERIORITY)
         found = made[at]
     yield row(line, Quantity.SUPERIORITY, found)
+    if all(one.range is None for side in (pair.member, pair.other) for one in side):
+        return
     sides = [[_range(one) for one in side] for side in (pair.member, pair.other)]
     limits = superiority_range(*sides)
     if limits is not None:

@@ -44,6 +44,7 @@ from coopgap.report.values import count, interval_name, number, points, spread
 from coopgap.report.view import View
 from coopgap.report.wording import quoted_words, registry_words
 from coopgap.report.words import clean
+from coopgap.study.spec import Benchmark
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = ["printed_sections"]
@@ -66,7 +67,11 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
     made = (
         ("In short", "short", _short(view, found)),
         ("Members and non-members", "gaps", _compared(view, found, drawn)),
-        ("Members and everybody else they are set beside", "others", _beside(view, found)),
+        (
+            "Members and everybody else they are set beside",
+            "others",
+            [*_beside(view, found), *_outside(result.benchmarks)],
+        ),
         ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
         ("Printed of one group alone", "alone", _alone(view, found)),
@@ -159,6 +164,28 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
     return blocks
 
 
+def _outside(benchmarks: Sequence[Benchmark]) -> list[Block]:
+    """Where outside shares come from, and what was taken for granted with them."""
+    return [
+        Paragraph(
+            lead=f"{clean(one.name)}.",
+            text=(
+                f"{clean(one.source)}. {_sampled(one)} It describes everybody who lives there, "
+                "members among them, of its own year, and is no comparison group."
+            ),
+        )
+        for one in benchmarks
+    ]
+
+
+def _sampled(one: Benchmark) -> str:
+    parts = [one.whole] if one.whole is not None else list(one.regions.values())
+    sizes = [part.n for part in parts if part.n is not None]
+    if not sizes:
+        return "No size is declared: its shares are taken as exact."
+    return f"Taken as a simple random sample of {count(sum(sizes))} people."
+
+
 def _points(entry: Entry) -> str:
     return points(entry.gap.estimate if entry.gap else None, signed=True)
 
@@ -189,7 +216,8 @@ def in_order(place: str) -> list[tuple[int, str]]:
 _DIGITS = re.compile(r"(\d+)")
 _DRAWN = (
     "Filled: members. Hollow: others. Without a bar no size of that group is printed, or the share "
-    "is exact."
+    "is exact. Shares “of all asked” are computed from two printed ones, and others’ surveys are "
+    "declared: neither stands in the figure itself."
 )
 _UNBASED = (
     "These numbers are quoted elsewhere from a report that is not at hand, most without the people "
