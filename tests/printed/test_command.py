@@ -115,6 +115,8 @@ def test_the_page_says_what_the_numbers_say(peru):
         "Taken as a simple random sample of 1,508 people. It describes everybody who lives there",
     ):
         assert piece in page, piece
+    assert page.count("A design effect of 2 halves the people asked") == 1
+    assert "is in registry.csv. Ratios are in" in (peru / "report.md").read_text("utf-8")
     assert "EXAMPLE DATA" not in page
 
 

@@ -88,6 +88,11 @@ class Table:
         """Groups in the order of the registry."""
         return tuple(dict.fromkeys(group for group, _ in self.cells))
 
+    @property
+    def thresholds(self) -> tuple[str, ...]:
+        """Cumulative categories, the highest first; none without an order."""
+        return tuple(f">={one}" for one in self.categories[:0:-1]) if self.ordered else ()
+
     def of(self, group: str) -> tuple[Printed, ...]:
         """A group's rows in the order of the categories."""
         return tuple(

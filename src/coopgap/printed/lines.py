@@ -74,10 +74,9 @@ def _table_lines(table: Table) -> Iterator[Line]:
         key: share for group in table.groups for key, share in group_shares(table, group).items()
     }
     whole = {group: is_whole(table, group) for group in table.groups}
-    thresholds = [f">={one}" for one in table.categories[:0:-1]] if table.ordered else []
     levels = table.categories[::-1] if table.ordered else table.categories
-    for category in (*thresholds, *levels):
-        threshold = category in thresholds
+    for category in (*table.thresholds, *levels):
+        threshold = category in table.thresholds
         there = [
             one
             for one in table.groups

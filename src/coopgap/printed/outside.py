@@ -69,9 +69,7 @@ def _table_lines(table: Table, benchmark: Benchmark, mix: Sequence[Printed]) -> 
         own = group_shares(table, group)
         for name, parts in sides:
             both = own | {(name, one): _share(parts, one, table) for _, one in own}
-            levels = table.categories[::-1]
-            thresholds = [f">={one}" for one in levels[:-1]] if table.ordered else []
-            for category in (*thresholds, *levels):
+            for category in (*table.thresholds, *table.categories[::-1]):
                 yield from category_lines(
                     table, category, [group, name], both, threshold=category.startswith(">=")
                 )

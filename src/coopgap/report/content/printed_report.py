@@ -64,6 +64,7 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
     """
     found = entries(view.printed)
     samples = sample_blocks(view, found, drawn, result.covariates)
+    numbers: list[Block] = [Paragraph(text=_WRITTEN), _traced(result)]
     made = (
         ("In short", "short", _short(view, found)),
         ("Members and non-members", "gaps", _compared(view, found, drawn)),
@@ -80,7 +81,11 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
             "association",
             association_blocks(view, result.covariates),
         ),
-        ("Where every printed number went", "numbers", [_traced(result)]),
+        (
+            "Where every printed number went",
+            "numbers",
+            numbers,
+        ),
     )
     told = [
         Section(title=title, anchor=anchor, blocks=tuple(blocks), tone="real")
@@ -135,9 +140,12 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
     mine = asked(view, found)
     levels = by_level(view, mine)
     blocks: list[Block] = []
+    explained = bool(design_effect_table(view, two_group(view, found)))
     for entries_ in levels.values():
         blocks += level_blocks(view, entries_)
-        blocks += design_effect_table(view, [one for one in entries_ if one.is_threshold])
+        cuts = [one for one in entries_ if one.is_threshold]
+        made = design_effect_table(view, cuts, explained=explained)
+        blocks, explained = blocks + made, explained or bool(made)
     blocks += proportional_blocks(view)
     shown = {id(one) for entries_ in levels.values() for one in entries_}
     flat = {id(one) for one in two_group(view, found)}
@@ -218,6 +226,10 @@ _DRAWN = (
     "Filled: members. Hollow: others. Without a bar no size of that group is printed, or the share "
     "is exact. Shares “of all asked” are computed from two printed ones, and others’ surveys are "
     "declared: neither stands in the figure itself."
+)
+_WRITTEN = (
+    "Each number of the registry, with the rows it stands behind, is in registry.csv. Ratios are "
+    "in gaps.csv, design effects and the power of the telephone interviews in sensitivity.csv."
 )
 _UNBASED = (
     "These numbers are quoted elsewhere from a report that is not at hand, most without the people "
