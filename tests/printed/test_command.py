@@ -16,7 +16,6 @@ from coopgap.estimate import TABLES, columns
 from coopgap.printed.__main__ import main
 from coopgap.printed.rows import printed_rows
 from coopgap.printed.run import find_registry
-from coopgap.report.content.printed_items import entries, short_label
 from coopgap.study.load import load_study
 
 HEAD = "id,source,group,item,category,stat,value,base_n,note\n"
@@ -264,12 +263,3 @@ def test_ratios_that_do_not_exist_are_named_and_end_with_3(tmp_path, capsys):
         f"coopgap: {blank} rows not_estimable: a share is 0 or 1; first printed_thing, risk_ratio"
     )
     assert (tmp_path / "out" / "gaps.csv").exists()
-
-
-def test_a_place_stands_in_brackets_behind_its_item():
-    entry = next(
-        one
-        for one in entries(printed_rows("peru").gaps)
-        if one.name == "trusted_person_key_finding_4"
-    )
-    assert short_label(entry) == "Trusted person (key finding 4)"

@@ -200,9 +200,6 @@ def entry_label(view: View, entry: Entry) -> str:
 
 def short_label(entry: Entry) -> str:
     """The item's short name and the category, for figures."""
-    place = entry.name.removeprefix(f"{entry.outcome}_")
     label = readable(entry.name)
-    if place != entry.name:
-        label = f"{readable(entry.outcome)} ({readable(place)})"
     label = label[:1].upper() + label[1:]
     return f"{label}: {category_words(entry.category, ())}" if entry.category else label
