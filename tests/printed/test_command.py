@@ -71,12 +71,18 @@ def test_everything_is_written(peru):
         assert list(frame.columns) == list(columns(name))
         assert set(frame["source"]) == {"printed"}
     meta = json.loads((peru / "run.json").read_text("utf-8"))
-    assert (meta["program"], meta["printed"], meta["n_numbers"]) == ("coopgap", "peru", 130)
+    assert (meta["program"], meta["printed"], meta["n_numbers"]) == ("coopgap", "peru", 133)
 
 
 def test_every_number_stands_in_the_registry_that_is_written(peru):
     frame = pd.read_csv(peru / "registry.csv", keep_default_na=False)
-    assert len(frame) == 130
+    assert len(frame) == 133
+    text = (peru / "registry.csv").read_text("utf-8")
+    assert (",count,2007,," in text, ",mean,3.75,," in text, "2007.0" in text) == (
+        True,
+        True,
+        False,
+    )
     assert ((frame["models"] != "") | (frame["reason"] != "")).all()
     assert set(frame["stat"]) == {"percent", "count", "mean", "points", "not printed"}
 
@@ -101,9 +107,16 @@ def test_the_page_says_what_the_numbers_say(peru):
         "60 in Key Finding 2, 73 in Figure 4",
         "The chart&#39;s numbers are not in the text",
         "prints the same as P049",
-        "association",
+        "all whole-number counts that print the same",
+        "for exactly the printed percentages",
+        "What an association would need to be more",
+        "Age: not alike (standardised difference 0.53)",
+        "How many had left: unknown",
+        "Taken as a simple random sample of 1,508 people. It describes everybody who lives there",
     ):
         assert piece in page, piece
+    assert page.count("A design effect of 2 halves the people asked") == 1
+    assert "is in registry.csv. Ratios are in" in (peru / "report.md").read_text("utf-8")
     assert "EXAMPLE DATA" not in page
 
 
@@ -162,6 +175,10 @@ def test_registries_without_bases_have_a_page_too(name, tmp_path):
     assert main([name, "--out", str(out), "--quiet"]) == 0
     page = (out / "report.html").read_text("utf-8")
     assert "Printed as a difference alone" in page
+    flat = re.sub(r"\s+", " ", page)
+    assert "What an association would need to be more" in flat
+    assert "that its sample sizes imply" not in flat
+    assert "quoted elsewhere from a report that is not at hand" in flat
     assert (name == "poland") == ("without an interval: no base is printed" not in page)
 
 
@@ -170,6 +187,7 @@ def test_registries_without_bases_have_a_page_too(name, tmp_path):
     [
         (["chile"], "chile: no such registry, file or folder; shipped registries: kenya, peru"),
         (["peru", "--out", "{file}"], "is not a folder"),
+        ([""], "registry: is empty; shipped registries: kenya, peru, philippines, poland"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_2(arguments, expected, tmp_path, capsys):
@@ -237,5 +255,11 @@ def test_ratios_that_do_not_exist_are_named_and_end_with_3(tmp_path, capsys):
     arguments = [str(path), "--out", str(tmp_path / "out"), "--quiet", "--formats", "csv"]
     assert main(arguments) == 3
     error = capsys.readouterr().err
-    assert "coopgap: printed_thing, risk_ratio: not_estimable: a share is 0 or 1" in error
+    (line,) = [one for one in error.splitlines() if one.startswith("coopgap:")]
+    gaps = pd.read_csv(tmp_path / "out" / "gaps.csv")
+    blank = int((gaps["status"] == "not_estimable").sum())
+    assert blank > 1
+    assert line == (
+        f"coopgap: {blank} rows not_estimable: a share is 0 or 1; first printed_thing, risk_ratio"
+    )
     assert (tmp_path / "out" / "gaps.csv").exists()

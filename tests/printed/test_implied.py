@@ -17,7 +17,7 @@ from coopgap.printed.intervals import newcombe
 from coopgap.printed.lines import lines, ordered
 from coopgap.printed.proportional import people_of, proportionality_rows
 from coopgap.printed.reading import read_registry
-from coopgap.printed.registry import Registry, load_registry
+from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.printed.scenarios import largest_design_effect
 from coopgap.printed.standardise import (
@@ -300,10 +300,16 @@ def test_a_share_of_all_that_two_stages_do_not_give():
     assert not list(two_values(registry(*texts, fits)))
 
 
-def test_another_value_under_another_name_by_the_note():
-    text = "Text,member,thing,{},percent,61,100,Figure 6 prints {} for the same,,,,"
-    assert len(list(two_values(registry(text.format("yes", 62))))) == 1
-    assert not list(two_values(registry(text.format("yes", 61))))
+@pytest.mark.parametrize(("value", "size"), [(62, 0.01), (61, None)])
+def test_another_value_under_another_name(value, size):
+    rows = (printed("X0", "thing", 61, same_as="X1"), printed("X1", "same thing", value))
+    found = list(two_values(Registry(name="own", rows=rows)))
+    assert [one for one, _ in found] == ([] if size is None else [pytest.approx(size)])
+
+
+def printed(name, item, value, **more):
+    base = {"place": "Text", "group": "member", "category": "yes", "stat": "percent", "note": ""}
+    return Printed(id=name, item=item, value=float(value), base=100, **base, **more)
 
 
 def test_counts_of_groups_that_do_not_make_up_all():

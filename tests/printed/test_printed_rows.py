@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,7 +15,13 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from coopgap.errors import StudyError
 from coopgap.estimate import GAP_KEY
-from coopgap.printed.contradictions import impossible, misnamed, sums, two_values
+from coopgap.printed.contradictions import (
+    contradictions,
+    impossible,
+    misnamed,
+    sums,
+    two_values,
+)
 from coopgap.printed.intervals import newcombe, ratio_interval, wilson
 from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.rounding import count_range, share_range, two_stage_ranges
@@ -243,10 +250,48 @@ def test_a_printed_sum_that_its_parts_do_not_give():
 
 
 def test_a_comparator_under_another_name():
-    rows = [printed(group="national", note="the text calls it 'non-members'"), printed()]
+    rows = [printed(group="national", called="national"), printed()]
     assert list(misnamed(registry(*rows))) == []
-    rows.append(printed(group="non-member"))
+    rows[0] = printed(group="national", called="non-member")
     assert len(list(misnamed(registry(*rows)))) == 1
+
+
+def test_contradictions_do_not_rest_on_notes(result):
+    shipped = load_registry("peru")
+    bare = replace(shipped, rows=tuple(replace(one, note="") for one in shipped.rows))
+    found = [one.note for one in contradictions(bare)]
+    assert found == [d.note for d in result.diagnostics if d.diagnostic == "contradiction"]
+    assert any("61 in Key Finding 5, 62 in Figure 6" in note for note in found)
+    assert any("58 in Key Finding 5, 61 in Economic" in note for note in found)
+    assert any("sum to 98, not to 100, unless some answers are not printed" in one for one in found)
+
+
+def test_a_printed_sum_of_counts():
+    rows = [
+        printed(category="A", value=219.0, stat="count", base=1004),
+        printed(category="B", value=380.0, stat="count", base=1004),
+        printed(category="A or B", value=60.0, base=1004, place="Text"),
+    ]
+    assert list(sums(registry(*rows))) == []  # 599 of 1,004 are 59.7 percent
+    rows[2] = printed(category="A or B", value=61.0, base=1004, place="Text")
+    assert [size for size, _ in sums(registry(*rows))] == [pytest.approx(0.61 - 599 / 1004)]
+
+
+def test_counts_that_differ_by_five_at_most_by_brute_force(result):
+    for region, percent in {"Center": 4, "East": 7, "Lima": 40, "North": 13, "South": 36}.items():
+        gaps = [
+            a / 1004 - c / 1003
+            for a in range(1005)
+            if abs(100 * a / 1004 - percent) <= 0.5
+            for c in range(max(a - 5, 0), a + 6)
+            if abs(100 * c / 1003 - percent) <= 0.5
+        ]
+        found = row(result, "printed_region_rounding", Quantity.RISK_DIFFERENCE, region)
+        assert (found.lower, found.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-12)
+        assert found.upper < 0.006
+    notes = {d.diagnostic: d.note for d in result.diagnostics}
+    assert "no p-value" in notes["region_chi2"]
+    assert "on 1 degree of freedom, p 0.001" in notes["sex_chi2"]
 
 
 def test_an_impossible_percentage():

@@ -8,8 +8,15 @@ from coopgap.errors import StudyError
 from coopgap.printed.reading import COLUMNS, read_registry
 from coopgap.printed.registry import SHIPPED, load_registry
 
-HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
-GOOD = "A1,Table 1,member,thing,yes,percent,40,50,,,,,\n"
+HEAD = (
+    "id,source,group,item,category,stat,value,base_n,note,"
+    "name,rank,role,against,called,same_as,within\n"
+)
+AGAINST = (
+    "allowed: the id of another percentage, or count with a base, of a group other than all and "
+    "not itself set against one"
+)
+GOOD = "A1,Table 1,member,thing,yes,percent,40,50,,,,,,,,\n"
 
 
 def refusal(text):
@@ -32,7 +39,7 @@ REFUSED = {
     "unknown column": (
         HEAD.replace("rank", "rnak") + GOOD,
         "own.csv: unknown column rnak; allowed: id, source, group, item, category, stat, value, "
-        "base_n, note, name, rank, role, against",
+        "base_n, note, name, rank, role, against, called, same_as, within",
     ),
     "column twice": (
         HEAD.replace("role", "rank") + GOOD,
@@ -42,7 +49,7 @@ REFUSED = {
     "empty": ("", f"own.csv: has no column id; give {', '.join(COLUMNS)}"),
     "short line": (
         HEAD + "A1,Table 1\n",
-        "own.csv: line 2: has another number of cells than the header; allowed: 13",
+        "own.csv: line 2: has another number of cells than the header; allowed: 16",
     ),
     "no group": (changed(group=" "), "own.csv: line 2: group: is empty; give a text"),
     "unknown stat": (
@@ -75,7 +82,15 @@ REFUSED = {
     ),
     "base": (
         changed(base_n="0"),
-        'own.csv: line 2: base_n: is "0"; allowed: a whole number, or empty',
+        'own.csv: line 2: base_n: is "0"; allowed: a whole number to 10000000, or empty',
+    ),
+    "more people than can be looked at": (
+        changed(base_n="2000000000"),
+        'own.csv: line 2: base_n: is "2000000000"; allowed: a whole number to 10000000, or empty',
+    ),
+    "NUL bytes": (
+        changed(category="y\0es"),
+        "own.csv: holds NUL bytes; save it as UTF-8 text",
     ),
     "role": (
         changed(role="outcome"),
@@ -95,18 +110,40 @@ REFUSED = {
         "own.csv: name: A2 names its item otherwise; allowed: one name an item",
     ),
     "one name for two": (
-        changed(name="x") + "A2,Table 1,member,other,yes,percent,40,50,,x,,,\n",
+        changed(name="x") + "A2,Table 1,member,other,yes,percent,40,50,,x,,,,,,\n",
         "own.csv: name: x stands for two items; allowed: one item a name",
     ),
     "two ranks": (
-        changed(rank="1") + "A2,Table 2,member,thing,yes,percent,40,50,,,2,,\n",
+        changed(rank="1") + "A2,Table 2,member,thing,yes,percent,40,50,,,2,,,,,\n",
         "own.csv: rank: A2 has another rank than its category elsewhere, or a taken one; "
         "allowed: one rank a category of an item",
     ),
     "against nothing": (
         changed(against="A9"),
-        "own.csv: against: A1 is set against A9; "
-        "allowed: the id of another percentage, or count with a base",
+        f"own.csv: against: A1 is set against A9; {AGAINST}",
+    ),
+    "against both groups together": (
+        changed(against="A2") + GOOD.replace("A1", "A2").replace("member", "all"),
+        f"own.csv: against: A1 is set against A2; {AGAINST}",
+    ),
+    "against one another": (
+        changed(against="A2") + changed(id="A2", category="no", against="A1").split("\n", 1)[1],
+        f"own.csv: against: A1 is set against A2; {AGAINST}",
+    ),
+    "in a chain": (
+        changed(against="A2")
+        + changed(id="A2", category="no", against="A3").split("\n", 1)[1]
+        + GOOD.replace("A1", "A3").replace("yes", "maybe"),
+        f"own.csv: against: A1 is set against A2; {AGAINST}",
+    ),
+    "the same as one of another group": (
+        changed(same_as="A2") + changed(id="A2", group="non-member").split("\n", 1)[1],
+        "own.csv: same_as: A1 is of the same as A2; "
+        "allowed: the id of another percentage of its group",
+    ),
+    "within": (
+        changed(within="few"),
+        'own.csv: line 2: within: is "few"; allowed: a whole number to 10000000, or empty',
     ),
     "not UTF-8": (HEAD.encode() + b"A1,T\xe9", "own.csv: is not UTF-8; save it as UTF-8"),
     "a quote that stays open": (
@@ -127,8 +164,25 @@ def test_a_number_keeps_its_decimals_and_its_exact_value():
     assert row.exact * 100 == 230
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("Member", "member"),
+        ("Non-Member", "non-member"),
+        ("nonmembers", "non-member"),
+        ("Non members", "non-member"),
+        ("National Average", "national average"),
+        ("SACCO Members", "SACCO members"),
+        ("Co-operatives", "Co-operatives"),
+    ],
+)
+def test_groups_that_mean_something_are_known_in_any_case(given, read):
+    (row,) = read_registry("own.csv", changed(group=given).encode())
+    assert row.group == read
+
+
 def test_a_byte_order_mark_and_blank_lines_are_no_harm():
-    content = b"\xef\xbb\xbf" + (HEAD + "\n" + GOOD + ",,,,,,,,,,,,\n").encode()
+    content = b"\xef\xbb\xbf" + (HEAD + "\n" + GOOD + ",,,,,,,,,,,,,,,\n").encode()
     assert [row.id for row in read_registry("own.csv", content)] == ["A1"]
 
 

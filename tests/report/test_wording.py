@@ -52,6 +52,9 @@ def words(text, quoted=()):
         "can be attributed to membership",
         "membership results in a higher class",
         "more trust thanks to the co-operative",
+        "Membership raises trust",
+        "joining increases income",
+        "They trust more because they joined",
     ],
 )
 def test_a_word_of_cause_is_found(text):

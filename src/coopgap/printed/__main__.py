@@ -85,9 +85,11 @@ def _printed(args: argparse.Namespace) -> int:
     for path in written:
         print(path)
     blank = [row for row in result.gaps if row.status is Status.NOT_ESTIMABLE]
-    for row in blank:
+    if blank:
+        row = blank[0]
         where = ", ".join(part for part in (row.model, row.quantity, row.category) if part)
-        print(f"coopgap: {where}: {row.status}: a share is 0 or 1", file=sys.stderr)
+        rows = "1 row" if len(blank) == 1 else f"{len(blank)} rows"
+        print(f"coopgap: {rows} {row.status}: a share is 0 or 1; first {where}", file=sys.stderr)
     return EXCEPTIONS if blank else 0
 
 

@@ -57,7 +57,7 @@ def line_rows(line: Line) -> Iterator[GapRow]:
     if line.member.range is None and line.other.range is None:
         return
     for quantity in _quantities(line):
-        yield _bounds_row(line, quantity, _bounds(quantity, line.member, line.other))
+        yield _bounds_row(line, quantity, _bounds(quantity, line.member, line.other, line.within))
 
 
 def _quantities(line: Line) -> tuple[Quantity, ...]:
@@ -118,12 +118,26 @@ def _value(quantity: Quantity, member: float, other: float) -> Interval:
     return Interval(float(value), np.nan, np.nan, np.nan, np.nan)
 
 
-def _bounds(quantity: Quantity, member: Share, other: Share) -> Interval | None:
+def _bounds(quantity: Quantity, member: Share, other: Share, within: int | None) -> Interval | None:
     estimate = _value(quantity, member.value, other.value).estimate
-    ends = [_value(quantity, *corner).estimate for corner in product(_range(member), _range(other))]
+    ends = [_value(quantity, *corner).estimate for corner in _corners(member, other, within)]
     if not np.isfinite(estimate) or np.isnan(ends).any():
         return None
     return Interval(estimate, np.nan, min(ends), max(ends), np.nan)
+
+
+def _corners(member: Share, other: Share, within: int | None) -> Iterator[tuple[float, float]]:
+    """Pairs of shares among which the extremes are: ends, or for each count the nearest others."""
+    if within is None or member.n is None or other.n is None:
+        yield from product(_range(member), _range(other))
+        return
+    (low, high), (least, most) = (
+        [round(end * (share.n or 0)) for end in _range(share)] for share in (member, other)
+    )
+    for count in range(low, high + 1):
+        ends = max(least, count - within), min(most, count + within)
+        if ends[0] <= ends[1]:
+            yield from ((count / member.n, end / other.n) for end in ends)
 
 
 def _range(share: Share) -> tuple[float, float]:
@@ -148,6 +162,8 @@ def superiority_rows(pair: Ordered) -> Iterator[GapRow]:
         at = next(one for one in contrasts(pair.levels) if one.quantity is Quantity.SUPERIORITY)
         found = made[at]
     yield row(line, Quantity.SUPERIORITY, found)
+    if all(one.range is None for side in (pair.member, pair.other) for one in side):
+        return
     sides = [[_range(one) for one in side] for side in (pair.member, pair.other)]
     limits = superiority_range(*sides)
     if limits is not None:

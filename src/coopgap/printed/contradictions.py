@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -19,7 +18,6 @@ type Found = tuple[float, str]
 """Size of a contradiction on the probability scale, and one sentence."""
 
 _SLACK = 1e-12
-_PRINTS = re.compile(r"^.{3,40}? prints? (?P<value>\d+(?:\.\d+)?)\b")
 # A table whose shares sum to less or more than this much off 100 is a list, not a distribution.
 _CLOSE = 15.0
 
@@ -36,8 +34,7 @@ def two_values(registry: Registry) -> Iterator[Found]:
                 high.share - low.share,
                 f"{_named(low)}: {low.value:g} in {low.place}, {high.value:g} in {high.place}",
             )
-        else:
-            yield from _elsewhere(low)
+    yield from _elsewhere(registry)
     yield from _staged(registry)
 
 
@@ -46,15 +43,18 @@ def _named(row: Printed) -> str:
     return f"{row.group}: {row.item}{what}"
 
 
-def _elsewhere(row: Printed) -> Iterator[Found]:
-    """Another value under another name, by the registry's note: "Figure 6 prints 62 for …"."""
-    found = _PRINTS.match(row.note)
-    if found is not None and float(found["value"]) != row.value:
-        other = float(found["value"])
-        yield (
-            abs(other - row.value) / 100,
-            f"{_named(row)}: {row.value:g} in {row.place}, {row.note}",
-        )
+def _elsewhere(registry: Registry) -> Iterator[Found]:
+    """Another value under another name, where the registry says that both are of the same."""
+    by_id = {row.id: row for row in registry.rows}
+    for row in _percentages(registry):
+        other = by_id.get(row.same_as)
+        if other is not None and other.value != row.value:
+            name = _named(other).removeprefix(f"{row.group}: ")
+            yield (
+                abs(other.value - row.value) / 100,
+                f"{_named(row)}: {row.value:g} in {row.place}, {other.value:g} in {other.place}, "
+                f"there named {name}",
+            )
 
 
 def _staged(registry: Registry) -> Iterator[Found]:
@@ -94,7 +94,8 @@ def sums(registry: Registry) -> Iterator[Found]:
         if not _fit(rows, (1.0, 1.0)):
             yield (
                 abs(total - 100) / 100,
-                f"{group}: {item}: the shares in {place} sum to {total:g}, not to 100",
+                f"{group}: {item}: the shares in {place} sum to {total:g}, not to 100"
+                + (", unless some answers are not printed" if total < 100 else ""),
             )
     yield from _totals(registry)
     yield from _combined(registry)
@@ -102,12 +103,18 @@ def sums(registry: Registry) -> Iterator[Found]:
 
 def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
     """Whether shares behind the parts can sum to something within `whole`."""
-    ranges = [share_range(row.exact, row.base, row.decimals) for row in parts]
+    ranges = [_range(row) for row in parts]
     known = [one for one in ranges if one is not None]
     if len(known) < len(ranges):
         return True  # no whole number gives one of them: another rule says so
     low, high = (float(sum(side)) for side in zip(*known, strict=True))
     return low <= whole[1] + _SLACK and high >= whole[0] - _SLACK
+
+
+def _range(row: Printed) -> tuple[float, float] | None:
+    if row.stat == "count":
+        return row.share, row.share
+    return share_range(row.exact, row.base, row.decimals)
 
 
 def _totals(registry: Registry) -> Iterator[Found]:
@@ -133,31 +140,28 @@ def _combined(registry: Registry) -> Iterator[Found]:
         if len(names) < 2:
             continue
         found = [registry.find(item=row.item, group=row.group, category=part) for part in names]
-        parts = [one[0] for one in found if one and one[0].stat == "percent"]
+        parts = [one[0] for one in found if one and one[0].is_share]
         whole = share_range(row.exact, row.base, row.decimals)
         if len(parts) < len(names) or whole is None:
             continue
-        total = sum(part.value for part in parts)
+        total = 100 * sum(part.share for part in parts)
         if not _fit(parts, whole):
             yield (
                 abs(total - row.value) / 100,
                 f"{row.group}: {row.item}, {row.category}: {row.value:g} in {row.place}, "
-                f"but the parts in {parts[0].place} sum to {total:g}",
+                f"but the parts in {parts[0].place} sum to {total:.4g}",
             )
 
 
 def misnamed(registry: Registry) -> Iterator[Found]:
-    """A comparator that the text calls by another group's name, by the registry's note."""
-    groups = {row.group for row in registry.rows}
+    """A number that the text gives to another group, as the registry's column `called` says."""
     for row in registry.rows:
-        called = [name for name in sorted(groups) if f"'{name}s'" in row.note]
-        for name in called:
-            if name != row.group:
-                yield (
-                    0.0,
-                    f"{row.item}, {row.category}: the {row.value:g} of the {row.group} in "
-                    f"{row.place} is called {name}s",
-                )
+        if row.called and row.called != row.group:
+            yield (
+                0.0,
+                f"{row.item}, {row.category}: the {row.value:g} of the {row.group} in "
+                f"{row.place} is called {row.called}s",
+            )
 
 
 def impossible(registry: Registry) -> Iterator[Found]:

@@ -27,7 +27,7 @@ from coopgap.vocabulary import PRINTED, Comparator
 __all__ = ["Covariate", "balance_rows", "covariates", "design_rows"]
 
 _BAR = 0.1
-_LEVEL = 0.05
+_ALIKE = " Both groups print the same percentages: rounding makes it small, so no p-value is given."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +116,15 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
         test = stats.chi2_contingency(people[:, people.sum(axis=0) > 0], correction=False)
         nearest = "" if one.counted else " The nearest whole people of the printed percentages."
         p = float(test.pvalue)
-        size = "below 0.001" if p < 0.001 else f"{p:.3f}"
+        size = ", p below 0.001" if p < 0.001 else f", p {p:.3f}"
+        # Of rounded percentages the statistic is near zero because they are rounded alike.
+        alike = not one.counted and bool(np.all(one.member == one.comparison))
         yield _row(
             f"{one.name}_chi2",
             float(test.statistic),
-            f"{one.place}: chi-square of {one.name} by membership on {test.dof} degrees of "
-            f"freedom, p {size}.{nearest}",
+            f"{one.place}: chi-square of {one.name} by membership on {test.dof} "
+            f"{'degree' if test.dof == 1 else 'degrees'} of freedom{'' if alike else size}."
+            f"{_ALIKE if alike else nearest}",
         )
         yield _row(
             f"{one.name}_smd",
@@ -133,7 +136,7 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
         yield _row(
             f"{one.name}_pairs",
             float(np.minimum(one.member_people, one.comparison_people).sum()),
-            f"The most one-to-one pairs of the same {one.name} that the printed groups "
+            f"The most one-to-one pairs of the same printed level of {one.name} that the groups "
             f"allow.{nearest}",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
 
 from coopgap.gap import Interval, wald
 
@@ -18,6 +19,8 @@ __all__ = [
     "share_interval",
     "wilson",
 ]
+
+_FARTHEST = 37.0  # standard deviations, beyond which a p-value is 0 in a float
 
 SMALL = 10
 """A comparison with a count below it has exact intervals where there are any."""
@@ -40,7 +43,10 @@ def wilson(share: float, n: float, prob: float = 0.95) -> tuple[float, float]:
     Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA 22,
     209-212.
     """
-    z = float(stats.norm.ppf((1 + prob) / 2))
+    return _score(share, n, float(stats.norm.ppf((1 + prob) / 2)))
+
+
+def _score(share: float, n: float, z: float) -> tuple[float, float]:
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     # At 0 and 1 the limit is the share itself, up to rounding.
@@ -90,7 +96,7 @@ def newcombe(
     -------
     Interval
         `std_error` is the unpooled one; the limits are the hybrid score limits, the p-value that
-        of the unpooled z.
+        of the widest such interval without zero: below 1 - `prob` exactly where zero is outside.
 
     References
     ----------
@@ -98,7 +104,27 @@ def newcombe(
     comparison of eleven methods. Statistics in Medicine 17, 873-890.
     """
     low0, high0 = (second, second) if n_second is None else wilson(second, n_second, prob)
-    return _hybrid(first, n_first, second, n_second, wilson(first, n_first, prob), (low0, high0))
+    found = _hybrid(first, n_first, second, n_second, wilson(first, n_first, prob), (low0, high0))
+    return found._replace(p_value=_inverted_p(first, n_first, second, n_second))
+
+
+def _inverted_p(first: float, n_first: float, second: float, n_second: float | None) -> float:
+    """One minus the coverage at which the hybrid score interval reaches zero."""
+    if first < second and n_second is not None:
+        return _inverted_p(second, n_second, first, n_first)
+    gap = abs(first - second)
+    upward = first > second
+
+    def excess(z: float) -> float:
+        mine = _score(first, n_first, z)[0 if upward else 1]
+        other = second if n_second is None else _score(second, n_second, z)[1]
+        return float(np.hypot(first - mine, other - second)) - gap
+
+    if gap == 0:
+        return 1.0
+    if excess(_FARTHEST) < 0:
+        return 0.0
+    return float(2 * stats.norm.sf(brentq(excess, 0.0, _FARTHEST, xtol=1e-12)))
 
 
 def _hybrid(
@@ -119,7 +145,7 @@ def _hybrid(
         std_error,
         gap - float(np.hypot(first - ends1[0], ends0[1] - second)),
         gap + float(np.hypot(ends1[1] - first, second - ends0[0])),
-        float(2 * stats.norm.sf(abs(gap) / std_error)) if std_error > 0 else np.nan,
+        np.nan,
     )
 
 

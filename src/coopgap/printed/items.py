@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coopgap.printed.registry import Printed, Registry
 from coopgap.vocabulary import Comparator
 
 __all__ = [
     "ALL",
+    "NAMED",
     "Table",
     "comparator_of",
     "first_stage",
@@ -34,6 +35,9 @@ _KNOWN = {
     "national average": Comparator.NATIONAL,
     "national": Comparator.NATIONAL,
 }
+NAMED = frozenset({"member", "members", ALL, *_KNOWN})
+"""Groups that a rule knows by name, in small letters."""
+
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")
 _HALF = 0.5
 _PLAIN = {"", "yes", "agree", "cited"}
@@ -62,6 +66,8 @@ class Table:
         By group and category.
     same
         By id of a row: ids of rows elsewhere that print the same.
+    first
+        By id of a row that is a second stage: the first, where its base is printed.
     """
 
     slug: str
@@ -75,11 +81,17 @@ class Table:
     single: bool
     cells: Mapping[tuple[str, str], Printed]
     same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    first: Mapping[str, Printed] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Groups in the order of the registry."""
         return tuple(dict.fromkeys(group for group, _ in self.cells))
+
+    @property
+    def thresholds(self) -> tuple[str, ...]:
+        """Cumulative categories, the highest first; none without an order."""
+        return tuple(f">={one}" for one in self.categories[:0:-1]) if self.ordered else ()
 
     def of(self, group: str) -> tuple[Printed, ...]:
         """A group's rows in the order of the categories."""
@@ -159,13 +171,20 @@ def tables(registry: Registry) -> tuple[Table, ...]:
     for row in rows:
         if (row.item, row.category, row.place) in kept:
             by_table[row.item, row.place].append(row)
+    first = _first_stages(registry)
     found = []
     for (item, _), mine in by_table.items():
         twice = any((item, row.category) in differ for row in mine)
         categories = {row.category for row in rows if row.item == item}
         plain = len(categories) == 1 and categories < _PLAIN
-        found.append(_table(slugs[item], mine, same, named=twice, single=plain))
+        made = _table(slugs[item], mine, same, named=twice, single=plain)
+        found.append(replace(made, first=first))
     return tuple(found)
+
+
+def _first_stages(registry: Registry) -> dict[str, Printed]:
+    stages = ((row, first_stage(registry, row)) for row in registry.rows)
+    return {row.id: first for row, first in stages if first is not None and first.base is not None}
 
 
 def _sizes(rows: Iterable[Printed]) -> dict[tuple[str, str], int]:

@@ -9,7 +9,6 @@ from coopgap.printed.items import (
     ALL,
     Table,
     comparator_of,
-    first_stage,
     group_of,
     is_distribution,
     is_member,
@@ -31,7 +30,7 @@ def lines(registry: Registry) -> tuple[Line, ...]:
     """Every line that the registry's numbers give, in its order."""
     found: list[Line] = []
     for table in tables(registry):
-        found += _table_lines(registry, table)
+        found += _table_lines(table)
     found += _set_beside(registry)
     return tuple(found)
 
@@ -70,15 +69,14 @@ def is_whole(table: Table, group: str) -> bool:
     return len(rows) == len(table.categories) and is_distribution(rows)
 
 
-def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
+def _table_lines(table: Table) -> Iterator[Line]:
     shares = {
         key: share for group in table.groups for key, share in group_shares(table, group).items()
     }
     whole = {group: is_whole(table, group) for group in table.groups}
-    thresholds = [f">={one}" for one in table.categories[:0:-1]] if table.ordered else []
     levels = table.categories[::-1] if table.ordered else table.categories
-    for category in (*thresholds, *levels):
-        threshold = category in thresholds
+    for category in (*table.thresholds, *levels):
+        threshold = category in table.thresholds
         there = [
             one
             for one in table.groups
@@ -86,7 +84,7 @@ def _table_lines(registry: Registry, table: Table) -> Iterator[Line]:
         ]
         yield from category_lines(table, category, there, shares, threshold=threshold)
     if is_second(table.item):
-        yield from _staged(registry, table)
+        yield from _staged(table)
 
 
 def category_lines(
@@ -131,11 +129,23 @@ def category_lines(
     for group in members:
         mine = replace(base, group=group_of(group), member=shares[group, category])
         for other in others:
-            yield replace(mine, comparator=comparator_of(other), other=shares[other, category])
+            yield replace(
+                mine,
+                comparator=comparator_of(other),
+                other=shares[other, category],
+                within=_within(table, group, other, category),
+            )
         if not others:
             yield mine
     for other in () if members else others:
         yield replace(base, comparator=comparator_of(other), other=shares[other, category])
+
+
+def _within(table: Table, group: str, other: str, category: str) -> int | None:
+    """How far the report says two counts differ at most; None unless it says so of both."""
+    rows = [table.cells.get((one, category)) for one in (group, other)]
+    said = [row.within for row in rows if row is not None and row.within is not None]
+    return max(said) if len(said) == len(rows) else None
 
 
 def group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
@@ -171,30 +181,41 @@ def _sum(parts: Sequence[Share], limits: tuple[float, float] | None) -> Share:
 
 
 def _share(table: Table, row: Printed) -> Share:
-    limits = None
-    if row.stat == "percent":
-        limits = share_range(row.exact, row.base, row.decimals)
     return Share(
         value=row.share,
         n=row.base,
-        range=limits,
+        range=_limits(table, row),
         fixed=row.base is None and comparator_of(row.group) != Comparator.COMPARISON,
         ids=(row.id, *table.same.get(row.id, ())),
     )
 
 
-def _staged(registry: Registry, table: Table) -> Iterator[Line]:
-    """Shares of everybody who passed both stages, and joint rounding of the second."""
+def _limits(table: Table, row: Printed) -> tuple[float, float] | None:
+    """What rounding leaves; a second stage's base is rounded too."""
+    if row.stat != "percent":
+        return None
+    if row.id in table.first:
+        found = _stages(table.first[row.id], row)
+        return None if found is None else found[0]
+    return share_range(row.exact, row.base, row.decimals)
+
+
+def _stages(first: Printed, row: Printed) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    if first.base is None:
+        return None
+    return two_stage_ranges(first.exact, row.exact, first.base, (first.decimals, row.decimals))
+
+
+def _staged(table: Table) -> Iterator[Line]:
+    """Shares of everybody who passed both stages."""
     for category in table.categories:
         both = {}
         for group in table.groups:
             row = table.cells.get((group, category))
-            first = None if row is None else first_stage(registry, row)
-            if row is None or first is None or first.base is None:
+            first = None if row is None else table.first.get(row.id)
+            if row is None or first is None:
                 continue
-            found = two_stage_ranges(
-                first.exact, row.exact, first.base, (first.decimals, row.decimals)
-            )
+            found = _stages(first, row)
             both[group, category] = Share(
                 value=first.share * row.share,
                 n=first.base,
@@ -216,7 +237,9 @@ def _staged(registry: Registry, table: Table) -> Iterator[Line]:
 def _set_beside(registry: Registry) -> Iterator[Line]:
     """Numbers that the registry itself sets against another."""
     by_id = {row.id: row for row in registry.rows}
-    made = [(table, row) for table in tables(registry) for row in table.cells.values()]
+    found = tables(registry)
+    made = [(table, row) for table in found for row in table.cells.values()]
+    staged = [line for table in found if is_second(table.item) for line in _staged(table)]
     for row in registry.rows:
         if not row.against:
             continue
@@ -224,8 +247,8 @@ def _set_beside(registry: Registry) -> Iterator[Line]:
         table = next(
             table for table, one in made if target.id in (one.id, *table.same.get(one.id, ()))
         )
-        share = _share(table, row)
-        yield Line(
+        other = replace(_share(table, row), fixed=row.base is None)
+        alone = Line(
             slug=table.slug,
             outcome=table.outcome,
             label=table.label,
@@ -234,7 +257,19 @@ def _set_beside(registry: Registry) -> Iterator[Line]:
             group=group_of(target.group),
             comparator=row.item,
             member=_share(table, target),
-            other=replace(share, fixed=row.base is None),
+            other=other,
             whole=not is_second(target.item),
             role=table.role,
         )
+        yield alone
+        yield from _beside_stages(alone, target, staged)
+
+
+def _beside_stages(alone: Line, target: Printed, staged: Sequence[Line]) -> Iterator[Line]:
+    """The same number beside what two printed stages give of the target."""
+    outcome = f"{slug_of(target.item)}_of_all"
+    for line in staged:
+        same = (line.outcome, line.group) == (outcome, alone.group)
+        if same and line.member is not None and line.category in (target.category, alone.category):
+            yield replace(line, place=alone.place, comparator=alone.comparator, other=alone.other)
+            return

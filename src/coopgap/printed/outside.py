@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.items import Table, comparator_of, is_member, tables
 from coopgap.printed.lines import category_lines, group_shares, is_whole
 from coopgap.printed.records import Line, Share
-from coopgap.printed.registry import Registry
+from coopgap.printed.registry import Printed, Registry
+from coopgap.printed.rounding import mixed_range, share_range
 from coopgap.study.spec import Benchmark, OutsideShares
 
 __all__ = ["outside_lines"]
@@ -21,6 +22,7 @@ class _Part:
 
     outside: OutsideShares
     part: float
+    printed: Printed | None = None
 
 
 def outside_lines(registry: Registry, benchmarks: Sequence[Benchmark]) -> Iterator[Line]:
@@ -38,8 +40,8 @@ def outside_lines(registry: Registry, benchmarks: Sequence[Benchmark]) -> Iterat
     Line
         Against everybody, and against the regions' shares weighted as the registry's members live
         where it prints their regions by the same names. Outside shares with a size have the error
-        of a simple random sample of it, or of one sample a region; the printed mix of regions is
-        taken as exact.
+        of a simple random sample of it, or of one sample a region; bounds run over every mix of
+        regions that prints the same.
     """
     found = tables(registry)
     for benchmark in benchmarks:
@@ -50,12 +52,16 @@ def outside_lines(registry: Registry, benchmarks: Sequence[Benchmark]) -> Iterat
                 yield from _table_lines(table, benchmark, _mix(found, benchmark))
 
 
-def _table_lines(table: Table, benchmark: Benchmark, mix: Mapping[str, float]) -> Iterator[Line]:
+def _table_lines(table: Table, benchmark: Benchmark, mix: Sequence[Printed]) -> Iterator[Line]:
     sides: list[tuple[str, list[_Part]]] = []
     if benchmark.whole is not None:
         sides.append((benchmark.name, [_Part(outside=benchmark.whole, part=1.0)]))
     if mix:
-        parts = [_Part(outside=benchmark.regions[name], part=mix[name]) for name in mix]
+        total = sum(row.share for row in mix)
+        parts = [
+            _Part(outside=benchmark.regions[row.category], part=row.share / total, printed=row)
+            for row in mix
+        ]
         sides.append((standardised_name(benchmark.name), parts))
     for group in table.groups:
         if not (is_member(group) and is_whole(table, group)):
@@ -63,24 +69,20 @@ def _table_lines(table: Table, benchmark: Benchmark, mix: Mapping[str, float]) -
         own = group_shares(table, group)
         for name, parts in sides:
             both = own | {(name, one): _share(parts, one, table) for _, one in own}
-            levels = table.categories[::-1]
-            thresholds = [f">={one}" for one in levels[:-1]] if table.ordered else []
-            for category in (*thresholds, *levels):
+            for category in (*table.thresholds, *table.categories[::-1]):
                 yield from category_lines(
                     table, category, [group, name], both, threshold=category.startswith(">=")
                 )
 
 
-def _mix(found: Sequence[Table], benchmark: Benchmark) -> dict[str, float]:
+def _mix(found: Sequence[Table], benchmark: Benchmark) -> tuple[Printed, ...]:
     """Shares of the members by region, where they are printed by the benchmark's names."""
     for table in found:
         if benchmark.regions and set(table.categories) == set(benchmark.regions):
             for group in filter(is_member, table.groups):
                 if is_whole(table, group):
-                    values = {row.category: row.share for row in table.of(group)}
-                    total = sum(values.values())
-                    return {name: value / total for name, value in values.items()}
-    return {}
+                    return table.of(group)
+    return ()
 
 
 def _share(parts: Sequence[_Part], category: str, table: Table) -> Share:
@@ -89,9 +91,8 @@ def _share(parts: Sequence[_Part], category: str, table: Table) -> Share:
     names = table.categories
     at = names[names.index(category[2:]) :] if threshold else (category,)
     value = variance = 0.0
-    for one in parts:
-        shares = one.outside.shares
-        share = sum(shares[name] for name in at) / sum(shares.values())
+    found = [_at(one.outside, at) for one in parts]
+    for one, share in zip(parts, found, strict=True):
         value += one.part * share
         if one.outside.n is not None:
             variance += one.part**2 * share * (1 - share) / one.outside.n
@@ -100,4 +101,24 @@ def _share(parts: Sequence[_Part], category: str, table: Table) -> Share:
     size = sum(n for n in sizes if n is not None)
     if variance > 0:
         size = round(value * (1 - value) / variance)
-    return Share(value=value, n=None if fixed else size, range=None, fixed=fixed, ids=())
+    rows = [one.printed for one in parts if one.printed is not None]
+    return Share(
+        value=value,
+        n=None if fixed else size,
+        range=_range(found, rows),
+        fixed=fixed,
+        ids=tuple(row.id for row in rows),
+    )
+
+
+def _at(outside: OutsideShares, names: Sequence[str]) -> float:
+    return sum(outside.shares[name] for name in names) / sum(outside.shares.values())
+
+
+def _range(shares: Sequence[float], mix: Sequence[Printed]) -> tuple[float, float] | None:
+    """What rounding of the printed mix leaves; None where it is not printed in percent."""
+    if not mix or mix[0].stat != "percent":
+        return None
+    ranges = [share_range(row.exact, row.base, row.decimals) for row in mix]
+    known = [one for one in ranges if one is not None]
+    return mixed_range(shares, known) if len(known) == len(ranges) else None

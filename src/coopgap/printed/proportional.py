@@ -153,5 +153,6 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
 def _note(pair: Ordered, name: str, test: ProportionalityTest, people: str) -> str:
     return (
         f"One odds ratio at every cut of {pair.label.lower()} against the {pair.comparator} "
-        f"column, {name}: chi-square {test.statistic:.1f} on {test.df} degrees of freedom. {people}"
+        f"column, {name}: chi-square {test.statistic:.1f} on {test.df} "
+        f"{'degree' if test.df == 1 else 'degrees'} of freedom. {people}"
     )

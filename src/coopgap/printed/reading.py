@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coopgap.errors import StudyError
+from coopgap.printed.items import ALL, NAMED
 from coopgap.printed.registry import Printed
 
 __all__ = ["COLUMNS", "OPTIONAL", "STATS", "read_registry"]
@@ -26,7 +27,10 @@ COLUMNS: Final = (
 )
 """Columns that every registry has."""
 
-OPTIONAL: Final = ("name", "rank", "role", "against")
+OPTIONAL: Final = (
+    *("name", "rank", "role", "against"),
+    *("called", "same_as", "within"),
+)
 """Columns that a registry may have."""
 
 STATS: Final = ("percent", "count", "mean", "points", "not printed")
@@ -35,6 +39,8 @@ STATS: Final = ("percent", "count", "mean", "points", "not printed")
 _ROLES: Final = ("", "covariate")
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.(\d{1,9}))?")
 _WHOLE = re.compile(r"\d{1,12}")
+# Every base that rounds to a printed share is looked at, one by one.
+_MOST = 10_000_000
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -55,7 +61,10 @@ def read_registry(where: str, content: bytes) -> tuple[Printed, ...]:
         printed twice in one place, and an order or a reference that does not fit.
     """
     try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        text = content.decode("utf-8-sig")
+        if "\0" in text:
+            raise StudyError(where, "holds NUL bytes", "save it as UTF-8 text")
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(lines, [])
         _check_header(where, header)
         rows = [_row(where, lines.line_num, header, cells) for cells in lines if any(cells)]
@@ -67,6 +76,7 @@ def read_registry(where: str, content: bytes) -> tuple[Printed, ...]:
     _check_names(where, rows)
     _check_ranks(where, rows)
     _check_against(where, rows)
+    _check_same(where, rows)
     return tuple(rows)
 
 
@@ -108,7 +118,7 @@ def _row(where: str, line: int, header: Sequence[str], cells: Sequence[str]) -> 
     return Printed(
         id=row["id"],
         place=row["source"],
-        group=row["group"],
+        group=_group(row["group"]),
         item=row["item"],
         category=row["category"],
         stat=stat,
@@ -120,15 +130,31 @@ def _row(where: str, line: int, header: Sequence[str], cells: Sequence[str]) -> 
         rank=_whole(at, "rank", row),
         role=role,
         against=row.get("against", ""),
+        called=_group(row.get("called", "")),
+        same_as=row.get("same_as", ""),
+        within=_whole(at, "within", row),
     )
+
+
+def _group(text: str) -> str:
+    """A group's name; those that mean something are found in any case."""
+    plain = text.casefold()
+    if plain in NAMED:
+        return plain
+    if re.fullmatch(r"non ?members?", plain):
+        return "non-member"
+    words = re.fullmatch(r"(.+ )members?", text, re.IGNORECASE)
+    return f"{words[1]}{plain[len(words[1]) :]}" if words else text
 
 
 def _whole(at: str, name: str, row: Mapping[str, str]) -> int | None:
     text = row.get(name, "")
     if not text:
         return None
-    if not _WHOLE.fullmatch(text) or int(text) == 0:
-        raise StudyError(f"{at}: {name}", f'is "{text}"', "allowed: a whole number, or empty")
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= _MOST:
+        raise StudyError(
+            f"{at}: {name}", f'is "{text}"', f"allowed: a whole number to {_MOST}, or empty"
+        )
     return int(text)
 
 
@@ -206,11 +232,23 @@ def _check_ranks(where: str, rows: Sequence[Printed]) -> None:
 
 
 def _check_against(where: str, rows: Sequence[Printed]) -> None:
-    shares = {row.id for row in rows if row.is_share}
+    targets = {row.id for row in rows if row.is_share and row.group != ALL and not row.against}
     for row in rows:
-        if row.against and (row.against == row.id or row.against not in shares or not row.is_share):
+        if row.against and (row.against not in targets or not row.is_share):
             raise StudyError(
                 f"{where}: against",
                 f"{row.id} is set against {row.against}",
-                "allowed: the id of another percentage, or count with a base",
+                "allowed: the id of another percentage, or count with a base, of a group other "
+                f"than {ALL} and not itself set against one",
+            )
+
+
+def _check_same(where: str, rows: Sequence[Printed]) -> None:
+    groups = {row.id: row.group for row in rows if row.stat == "percent"}
+    for row in rows:
+        if row.same_as and (row.same_as == row.id or groups.get(row.same_as) != row.group):
+            raise StudyError(
+                f"{where}: same_as",
+                f"{row.id} is of the same as {row.same_as}",
+                "allowed: the id of another percentage of its group",
             )

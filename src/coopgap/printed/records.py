@@ -55,6 +55,8 @@ class Line:
         Whether it is a share of everybody asked, not of some of them.
     role
         `covariate` or empty.
+    within
+        People by which the two counts differ at most, where the report says so.
     """
 
     slug: str
@@ -69,6 +71,7 @@ class Line:
     threshold: bool = False
     whole: bool = True
     role: str = ""
+    within: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,12 @@ class Printed:
         `covariate` for what the sample is made of; empty for what was asked.
     against
         The id of the number this one is set beside; empty where a rule finds it.
+    called
+        The group that the text calls this one's; empty where it calls it by its own name.
+    same_as
+        The id of a number of the same thing under another item; empty where there is none.
+    within
+        People by which the report says two groups' counts differ at most; None where it does not.
     """
 
     id: str
@@ -63,6 +69,9 @@ class Printed:
     rank: int | None = None
     role: str = ""
     against: str = ""
+    called: str = ""
+    same_as: str = ""
+    within: int | None = None
 
     @property
     def is_share(self) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import product
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from coopgap.arrays import FloatArray
 __all__ = [
     "count_range",
     "joint_range",
+    "mixed_range",
     "share_range",
     "superiority_range",
     "two_stage_ranges",
@@ -33,8 +34,7 @@ def count_range(percent: float | Fraction, n: int, decimals: int = 0) -> tuple[i
     """
     value = _fraction(percent, decimals)
     half = Fraction(1, 2 * 10**decimals)
-    lowest = math.ceil((value - half) * n / 100)
-    highest = math.floor((value + half) * n / 100)
+    lowest, highest = math.ceil((value - half) * n / 100), math.floor((value + half) * n / 100)
     lowest, highest = max(lowest, 0), min(highest, n)
     return (lowest, highest) if lowest <= highest else None
 
@@ -69,6 +69,7 @@ def share_range(percent: float | Fraction, n: int | None, decimals: int = 0) -> 
     return None if counts is None else (counts[0] / n, counts[1] / n)
 
 
+@lru_cache(maxsize=1024)
 def two_stage_ranges(
     first: float | Fraction,
     second: float | Fraction,
@@ -96,13 +97,26 @@ def two_stage_ranges(
     """
     passed = count_range(first, n, decimals[0])
     bases = range(max(passed[0], 1), passed[1] + 1) if passed else ()
-    ends = [(base, counts) for base in bases if (counts := count_range(second, base, decimals[1]))]
+    ends = list(_second_stage(bases, _fraction(second, decimals[1]), decimals[1]))
     if not ends:
         return None
     return (
         (min(low / base for base, (low, _) in ends), max(high / base for base, (_, high) in ends)),
         (min(low for _, (low, _) in ends) / n, max(high for _, (_, high) in ends) / n),
     )
+
+
+def _second_stage(
+    bases: Iterable[int], value: Fraction, decimals: int
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Every base with its smallest and largest count; in whole numbers, for there may be many."""
+    half = Fraction(1, 2 * 10**decimals)
+    low, high = max(value - half, Fraction(0)) / 100, min(value + half, Fraction(100)) / 100
+    for base in bases:
+        lowest = -(-low.numerator * base // low.denominator)
+        highest = high.numerator * base // high.denominator
+        if lowest <= highest:
+            yield base, (lowest, highest)
 
 
 def joint_range(chosen: Sequence[int], ranges: Sequence[Range], total: float = 1.0) -> Range | None:
@@ -149,36 +163,56 @@ def superiority_range(member: Sequence[Range], other: Sequence[Range]) -> Range 
 
     Notes
     -----
-    The value is linear in each group's shares, so its extremes lie at corners of both: all levels
-    but one at an end, the last made up.
+    The value rises whenever a member moves up a level and falls whenever another does. Filling the
+    levels from one end, as far as the ranges allow, puts as many people as can be beyond every
+    cut at once, so its extremes lie where both groups are filled, from opposite ends.
     """
     if joint_range((), member) is None or joint_range((), other) is None:
         return None
-    below = [corner_shares.cumsum() - corner_shares / 2 for corner_shares in _corners(other)]
-    return (
-        min(_least(weights, member) for weights in below),
-        -min(_least(-weights, member) for weights in below),
-    )
+    upward = range(len(member))
+    downward = upward[::-1]
+    ends = []
+    for order in (upward, downward):
+        mine, others = _filled(order, member), _filled(order[::-1], other)
+        ends.append(float(mine @ (others.cumsum() - others / 2)))
+    return min(ends), max(ends)
+
+
+def mixed_range(values: Sequence[float], parts: Sequence[Range]) -> Range | None:
+    """Range of a weighted mean whose weights are parts of a whole, each known within a range.
+
+    Parameters
+    ----------
+    values
+        What is averaged, one a part.
+    parts
+        Lowest and highest share of each part.
+
+    Returns
+    -------
+    tuple of float, or None
+        Sharp; None if no parts sum to one.
+    """
+    if joint_range((), parts) is None:
+        return None
+    weights = np.asarray(values, dtype=np.float64)
+    return _least(weights, parts), -_least(-weights, parts)
 
 
 def _least(weights: FloatArray, ranges: Sequence[Range]) -> float:
     """Smallest weighted sum of parts within their ranges that make up one."""
+    return float(weights @ _filled(np.argsort(weights, kind="stable").tolist(), ranges))
+
+
+def _filled(order: Iterable[int], ranges: Sequence[Range]) -> FloatArray:
+    """Parts within their ranges that make up one, the first of the order as large as can be."""
     parts = [one[0] for one in ranges]
     left = 1.0 - sum(parts)
-    for place in np.argsort(weights, kind="stable"):
+    for place in order:
         more = min(left, ranges[place][1] - ranges[place][0])
         parts[place] += more
         left -= more
-    return float(weights @ np.array(parts))
-
-
-def _corners(ranges: Sequence[Range]) -> Iterator[FloatArray]:
-    for free in range(len(ranges)):
-        others = [one for place, one in enumerate(ranges) if place != free]
-        for corner in product(*others):
-            left = 1.0 - sum(corner)
-            if ranges[free][0] - _SLACK <= left <= ranges[free][1] + _SLACK:
-                yield np.array([*corner[:free], left, *corner[free:]])
+    return np.array(parts)
 
 
 def whole_people(shares: Sequence[float], n: int) -> FloatArray:

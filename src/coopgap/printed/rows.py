@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.families.benchmark import standardised_name
 from coopgap.printed.compare import line_rows, once, points_row, superiority_rows
 from coopgap.printed.contradictions import contradictions
 from coopgap.printed.design import Covariate, balance_rows, covariates, design_rows
@@ -39,6 +40,8 @@ class PrintedResult:
         What the sample is made of.
     traced
         Every number, with the rows it stands behind.
+    benchmarks
+        Outside shares that members were compared with, if they share an item's levels.
     """
 
     registry: Registry
@@ -50,6 +53,7 @@ class PrintedResult:
     lines: tuple[Line, ...]
     covariates: tuple[Covariate, ...]
     traced: tuple[Traced, ...]
+    benchmarks: tuple[Benchmark, ...] = ()
 
 
 def printed_rows(source: str | Path, benchmarks: Sequence[Benchmark] = ()) -> PrintedResult:
@@ -108,7 +112,15 @@ def analyse(registry: Registry, benchmarks: Sequence[Benchmark] = ()) -> Printed
         lines=used,
         covariates=by,
         traced=tuple(trace(registry, used, others, powered=bool(phone))),
+        benchmarks=_compared_benchmarks(used, benchmarks),
     )
+
+
+def _compared_benchmarks(
+    used: Sequence[Line], benchmarks: Sequence[Benchmark]
+) -> tuple[Benchmark, ...]:
+    names = {line.comparator for line in used}
+    return tuple(one for one in benchmarks if names & {one.name, standardised_name(one.name)})
 
 
 def _gaps(

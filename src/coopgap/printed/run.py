@@ -45,6 +45,8 @@ def find_registry(named: str) -> Named:
     StudyError
         If there is none such, or what is there cannot be used.
     """
+    if not named.strip():
+        raise StudyError("registry", "is empty", f"shipped registries: {', '.join(SHIPPED)}")
     path = Path(named)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()

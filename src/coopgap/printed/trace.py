@@ -82,6 +82,8 @@ def _reason(row: Printed, repeats: Mapping[str, str], used: bool, powered: bool)
         return "a mean without a spread: no interval can be made"
     if row.stat == "count" and row.base is None:
         return "a count, not a share of people: it has no sampling error to show"
+    if row.group == ALL and row.stat == "percent":
+        return "both groups together: no gap in it, and a percentage is not checked against parts"
     if row.group == ALL:
         return "both groups together: only checked to be their sum"
     return "no base is printed and nothing is printed beside it: no interval can be made"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.printed.registry import Printed
 from coopgap.printed.trace import Traced
 from coopgap.report.words import clean
 from coopgap.vocabulary import EXAMPLE
@@ -26,6 +27,10 @@ def escape_cell(text: str) -> str:
     return f"'{text}" if text.startswith(_LEADING) else text
 
 
+def _escaped(cell: object) -> object:
+    return escape_cell(cell) if isinstance(cell, str) else cell
+
+
 def csv_text(frame: pd.DataFrame) -> str:
     """A table as CSV: empty for missing, true and false, shortest floats that read back alike.
 
@@ -41,7 +46,9 @@ def csv_text(frame: pd.DataFrame) -> str:
         if pd.api.types.is_bool_dtype(column.dtype):
             plain[name] = column.map({True: "true", False: "false"}).astype(object)
         elif pd.api.types.is_string_dtype(column.dtype):
-            plain[name] = column.astype(object).map(escape_cell, na_action="ignore")
+            plain[name] = pd.Series(
+                [_escaped(cell) for cell in column], index=column.index, dtype=object
+            )
         else:
             plain[name] = column
     text: str = pd.DataFrame(plain, columns=frame.columns).to_csv(index=False, lineterminator="\n")
@@ -70,17 +77,25 @@ def write_registry(traced: Iterable[Traced], folder: Path) -> Path:
             "item": one.printed.item,
             "category": one.printed.category,
             "stat": one.printed.stat,
-            "value": one.printed.value,
+            "value": _as_printed(one.printed),
             "base_n": one.printed.base,
             "models": "; ".join(one.models),
             "reason": one.reason,
         }
         for one in traced
     ]
-    frame = pd.DataFrame(records).astype({"base_n": "Int64", "value": "float64"})
+    frame = pd.DataFrame(records).astype({"base_n": "Int64"})
+    frame["value"] = pd.Series([one["value"] for one in records], dtype=object)
     texts = frame.columns.difference(["base_n", "value"])
     frame[texts] = frame[texts].astype("string")
     return write_csv({"registry": frame}, folder)[0]
+
+
+def _as_printed(number: Printed) -> int | float | None:
+    """A whole number where no decimals are printed, None where nothing is."""
+    if number.stat == "not printed":
+        return None
+    return number.value if number.decimals else int(number.value)
 
 
 def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path, *, mark: str = "") -> None:

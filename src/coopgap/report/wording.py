@@ -29,6 +29,8 @@ _WORDS: Final = re.compile(
         | resulted\ in | attribut(?:able|ed|es?)\ to | improv(?:e|es|ed|ing|ements?)
         | boost(?:s|ed|ing)? | driv(?:es|en)\ by | makes?\ (?:members|people)
         | because\ of\ (?:membership|co-?operatives?)
+        | because\ (?:they|people|members)\ (?:joined|are\ members) | contribut(?:es?|ed)\ to
+        | (?:membership|joining)\ (?:raises?|increases?|reduces?|lowers?|affects?)
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -40,8 +40,8 @@ __all__ = [
 INTRODUCTION = (
     "These are the numbers the published report prints, with the uncertainty that its sample sizes "
     "imply. Nothing here comes from a survey file. Intervals treat people as drawn independently, "
-    "so they are narrower than the truth where answers cluster in zones. Rounding bounds say how "
-    "far a gap could move if every printed share were exact before it was rounded. A quota sample "
+    "so they are narrower than the truth where answers cluster in zones. Rounding bounds run over "
+    "all whole-number counts that print the same. A quota sample "
     "has no formal margin of error: the intervals rest on a model. Every gap is an association."
 )
 _MORE = (
@@ -156,8 +156,9 @@ def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
         rows=tuple(lines),
         notes=(
             "Sharp bounds from the printed margins alone, one variable at a time: the least and "
-            "the most that the share of the others could be if they had the members' mix. No "
-            "point between is likelier than another.",
+            "the most that the share of the others could be if they had the members' mix, for "
+            "exactly the printed percentages: rounding of those leaves a little more. No point "
+            "between is likelier than another.",
         ),
         mark=MARK,
     )
@@ -167,7 +168,7 @@ def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
 def design_blocks(rows: Sequence[DiagnosticRow]) -> list[Block]:
     """How alike the two samples are, a line a note."""
     items = tuple(
-        (f"{_value(row)}.", clean(row.note) or readable(row.diagnostic))
+        ("", f"{clean(row.note) or readable(row.diagnostic)} Value: {_value(row)}.")
         for row in rows
         if not row.diagnostic.startswith(("contradiction", "number "))
     )

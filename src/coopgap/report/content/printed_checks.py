@@ -16,9 +16,16 @@ from coopgap.vocabulary import Check, Quantity, Scale, Verdict
 __all__ = ["design_effect_table", "gradient_items", "phone_table", "proportional_blocks"]
 
 _REACH = "reaches zero"
+_EXPLAINED = (
+    "People who answer alike within zones count for fewer. A design effect of 2 halves the people "
+    "asked. In brackets: limits that hold zero where those of the first column do not. Zero at: "
+    "the design effect at which the limits reach zero."
+)
 
 
-def design_effect_table(view: View, found: Sequence[Entry]) -> list[Block]:
+def design_effect_table(
+    view: View, found: Sequence[Entry], *, explained: bool = False
+) -> list[Block]:
     """Each gap's interval under stated design effects, and the one at which it reaches zero."""
     rows = [row for row in view.printed_sensitivity if row.check == Check.DESIGN_EFFECT]
     variants = [one for one in dict.fromkeys(row.variant for row in rows) if one != _REACH]
@@ -39,11 +46,7 @@ def design_effect_table(view: View, found: Sequence[Entry]) -> list[Block]:
         caption="Gaps under design effects: 95 % limits in points",
         header=("Item", *(one.capitalize() for one in variants), "Zero at"),
         rows=tuple(lines),
-        notes=(
-            "People who answer alike within zones count for fewer. A design effect of 2 halves the "
-            "people asked. In brackets: limits that hold zero where those of the first column do "
-            "not. Zero at: the design effect at which the limits reach zero.",
-        ),
+        notes=() if explained else (_EXPLAINED,),
         mark=MARK,
         brief=False,
     )

@@ -14,6 +14,7 @@ from coopgap.report.content.printed import (
     contradiction_blocks,
     two_group,
 )
+from coopgap.report.content.printed_association import association_blocks
 from coopgap.report.content.printed_checks import (
     design_effect_table,
     phone_table,
@@ -43,6 +44,7 @@ from coopgap.report.values import count, interval_name, number, points, spread
 from coopgap.report.view import View
 from coopgap.report.wording import quoted_words, registry_words
 from coopgap.report.words import clean
+from coopgap.study.spec import Benchmark
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = ["printed_sections"]
@@ -62,14 +64,28 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
     """
     found = entries(view.printed)
     samples = sample_blocks(view, found, drawn, result.covariates)
+    numbers: list[Block] = [Paragraph(text=_WRITTEN), _traced(result)]
     made = (
         ("In short", "short", _short(view, found)),
         ("Members and non-members", "gaps", _compared(view, found, drawn)),
-        ("Members and everybody else they are set beside", "others", _beside(view, found)),
+        (
+            "Members and everybody else they are set beside",
+            "others",
+            [*_beside(view, found), *_outside(result.benchmarks)],
+        ),
         ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
         ("Printed of one group alone", "alone", _alone(view, found)),
-        ("Where every printed number went", "numbers", [_traced(result)]),
+        (
+            "What an association would need to be more",
+            "association",
+            association_blocks(view, result.covariates),
+        ),
+        (
+            "Where every printed number went",
+            "numbers",
+            numbers,
+        ),
     )
     told = [
         Section(title=title, anchor=anchor, blocks=tuple(blocks), tone="real")
@@ -82,7 +98,8 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
 
 
 def _short(view: View, found: Sequence[Entry]) -> list[Block]:
-    blocks: list[Block] = [Paragraph(text=INTRODUCTION)]
+    based = any(row.interval_prob is not None for row in view.printed)
+    blocks: list[Block] = [Paragraph(text=INTRODUCTION if based else _UNBASED)]
     items = tuple(
         (f"{entry_label(view, entry)}.", _sentence(entry))
         for entry in two_group(view, found)
@@ -123,9 +140,12 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
     mine = asked(view, found)
     levels = by_level(view, mine)
     blocks: list[Block] = []
+    explained = bool(design_effect_table(view, two_group(view, found)))
     for entries_ in levels.values():
         blocks += level_blocks(view, entries_)
-        blocks += design_effect_table(view, [one for one in entries_ if one.is_threshold])
+        cuts = [one for one in entries_ if one.is_threshold]
+        made = design_effect_table(view, cuts, explained=explained)
+        blocks, explained = blocks + made, explained or bool(made)
     blocks += proportional_blocks(view)
     shown = {id(one) for entries_ in levels.values() for one in entries_}
     flat = {id(one) for one in two_group(view, found)}
@@ -150,6 +170,28 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
         text = "Printed as a difference alone, neither share given: nothing more can be said of it."
         blocks += [Paragraph(text=text), Items(items=items)]
     return blocks
+
+
+def _outside(benchmarks: Sequence[Benchmark]) -> list[Block]:
+    """Where outside shares come from, and what was taken for granted with them."""
+    return [
+        Paragraph(
+            lead=f"{clean(one.name)}.",
+            text=(
+                f"{clean(one.source)}. {_sampled(one)} It describes everybody who lives there, "
+                "members among them, of its own year, and is no comparison group."
+            ),
+        )
+        for one in benchmarks
+    ]
+
+
+def _sampled(one: Benchmark) -> str:
+    parts = [one.whole] if one.whole is not None else list(one.regions.values())
+    sizes = [part.n for part in parts if part.n is not None]
+    if not sizes:
+        return "No size is declared: its shares are taken as exact."
+    return f"Taken as a simple random sample of {count(sum(sizes))} people."
 
 
 def _points(entry: Entry) -> str:
@@ -180,7 +222,20 @@ def in_order(place: str) -> list[tuple[int, str]]:
 
 
 _DIGITS = re.compile(r"(\d+)")
-_DRAWN = "Filled: members. Hollow: others. Without a bar no base is printed, or the share is exact."
+_DRAWN = (
+    "Filled: members. Hollow: others. Without a bar no size of that group is printed, or the share "
+    "is exact. Shares “of all asked” are computed from two printed ones, and others’ surveys are "
+    "declared: neither stands in the figure itself."
+)
+_WRITTEN = (
+    "Each number of the registry, with the rows it stands behind, is in registry.csv. Ratios are "
+    "in gaps.csv, design effects and the power of the telephone interviews in sensitivity.csv."
+)
+_UNBASED = (
+    "These numbers are quoted elsewhere from a report that is not at hand, most without the people "
+    "behind them: no interval can be made where none stands. Rounding bounds run over what prints "
+    "the same. Every gap is an association."
+)
 
 
 def _alone(view: View, found: Sequence[Entry]) -> list[Block]:

@@ -81,7 +81,7 @@ def place(view: View, name: str, lines: Iterable[Line]) -> Drawing | None:
     drawn = canvas(
         len(rows),
         name,
-        "percent of those asked, as printed, with 95 % interval",
+        "percent of those asked, with 95 % interval",
         mark="",
         labels=labels,
         values=[_words(one) for one in rows if isinstance(one, _Mark)],
