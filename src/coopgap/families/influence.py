@@ -1,4 +1,4 @@
-"""What each zone contributes to a matched gap, so that two models' gaps can be seen together."""
+"""What each zone adds to a matched gap, so that two models' gaps can be seen together."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def netted_gaps(
 
     Notes
     -----
-    With a_g and b_g what zone g contributes to either gap, the variance is Σ(a_g − ρ b_g)²: the
+    With a_g and b_g what zone g adds to either gap, the variance is Σ(a_g − ρ b_g)²: the
     two gaps covary through the people and the zones they share. Matching weights are taken as
     given, as in either gap alone. At ρ = 0 it is the gap as it stands; beyond, the smaller of the
     two degrees of freedom is taken.
@@ -102,7 +102,7 @@ def netted_gaps(
 
 
 def _gap(one: ZoneInfluence, level: int, zones: IntArray) -> tuple[float, FloatArray, float]:
-    """A threshold's gap, what each zone contributes to it, and its degrees of freedom."""
+    """A threshold's gap, what each zone adds to it, and its degrees of freedom."""
     n_levels = one.margins.size // 2
     side = (np.arange(n_levels) >= level).astype(np.float64)
     contrast = np.concatenate([side, -side])
