@@ -12,6 +12,7 @@ import pandas as pd
 
 from coopgap.bayes.records import Priors
 from coopgap.report.schema import column_dictionary
+from coopgap.report.values import points
 from coopgap.study.model import PRIORS
 from coopgap.study.spec import Hierarchical
 
@@ -46,3 +47,37 @@ def test_the_readmes_priors_are_the_defaults():
     assert asdict(Priors.with_scales(priors)) == asdict(Priors())
     assert all(getattr(usual, key) == value for key, value in found[0].items())
     assert set(found[0]) == {"zones", "draws", "target_accept"}
+
+
+def test_the_phone_sections_numbers_are_the_examples():
+    rows = pd.read_csv(ROOT / "reports" / "example" / "sensitivity.csv")
+    rows = rows[rows["model"] == "trusted_person"]
+
+    def pick(check, variant, quantity):
+        keys = (rows["check"] == check, rows["variant"] == variant, rows["quantity"] == quantity)
+        return rows[keys[0] & keys[1] & keys[2]].iloc[0]
+
+    def gap(check, variant):
+        row = pick(check, variant, "risk_difference")
+        return f"({points(row['lower'])} to {points(row['upper'])})", points(
+            row["estimate"], signed=True
+        )
+
+    size = pick("phone_composition", "balanced", "ess")["estimate"]
+    alike, instead = gap("phone_equivalence", "adjusted"), gap("phone_replaces", "phone")
+    person = gap("phone_replaces", "in person")
+    power = pick("phone_equivalence", "design effect 1", "smallest_margin")["power"]
+    off = pick("tipping_point", "interval reaches zero", "share_off")["estimate"]
+    odds = pick("tipping_point", "interval reaches zero", "odds_multiple")["estimate"]
+    phone = pick("tipping_point", "phone minus in person", "odds_multiple")
+    limits = f"({phone['lower']:.2f} to {phone['upper']:.2f})"
+    words = [
+        f"are worth {size:.0f}",
+        f"{alike[1]} points {alike[0]}",
+        f"confirmed ± 6.0 with {100 * power:.0f} % probability",
+        f"{instead[1]} {instead[0]} where in person it is {person[1]} {person[0]}",
+        f"Here {100 * off:.1f} % of answers, odds times {odds:.2f}",
+        f"by phone {phone['estimate']:.2f} {limits}",
+    ]
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    assert [part for part in words if part not in text] == []
