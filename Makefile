@@ -23,7 +23,7 @@ example: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit --out reports/example $(ARGS) $(FINISHED)
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 test-all: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)
