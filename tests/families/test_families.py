@@ -238,7 +238,9 @@ def test_suppression_counts_both_sides_of_a_threshold_in_both_groups():
         (Quantity.SHARE, "high", False): 4,
     }
     for key, expected in cases.items():
-        assert smallest_count(people, found[key]) == expected
+        assert smallest_count(people, found[key], raw=True) == expected
+    # A regression's superiority over more than two levels gives no count away.
+    assert smallest_count(people, found[Quantity.SUPERIORITY, "", False]) == 84
 
 
 def test_superiority_is_shown_only_where_every_threshold_is():
@@ -257,7 +259,7 @@ def test_superiority_is_shown_only_where_every_threshold_is():
             smallest_count(people, c) for c in contrasts(tuple("abcd")) if c.is_threshold_gap
         ]
         whole = next(c for c in contrasts(tuple("abcd")) if c.quantity is Quantity.SUPERIORITY)
-        assert smallest_count(people, whole) == min(of_thresholds)
+        assert smallest_count(people, whole, raw=True) == min(of_thresholds)
 
 
 def test_suppressed_rows_stay_and_are_blank():

@@ -13,7 +13,7 @@ from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
 from coopgap.gap import Contrast, Interval
 from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import Comparator, IntervalKind, Quantity, Status
+from coopgap.vocabulary import Comparator, Family, IntervalKind, Quantity, Status
 
 __all__ = [
     "SMALLEST_COUNT",
@@ -33,6 +33,9 @@ __all__ = [
 SMALLEST_COUNT = 10
 """Rows with fewer people than this behind them are suppressed."""
 
+_RAW = frozenset({Family.UNADJUSTED, Family.BENCHMARK})
+"""Families whose shares are the people's own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
@@ -45,7 +48,7 @@ class Labels:
     group: str = "all"
 
 
-def smallest_count(people: IntArray, contrast: Contrast) -> int:
+def smallest_count(people: IntArray, contrast: Contrast, *, raw: bool = False) -> int:
     """Smallest unweighted count that a reader could work out from the row.
 
     Parameters
@@ -54,6 +57,8 @@ def smallest_count(people: IntArray, contrast: Contrast) -> int:
         Shape (2, J): people by group (comparison first) and outcome level.
     contrast
         The row's contrast.
+    raw
+        Whether the shares are the people's own and no regression's.
 
     Returns
     -------
@@ -64,10 +69,11 @@ def smallest_count(people: IntArray, contrast: Contrast) -> int:
     Notes
     -----
     Superiority is a sum of products of both groups' shares: beside the shares that are shown it
-    gives away one that is not (of two levels it is half the gap more than one half). It counts
-    as the smallest of its thresholds, which is the people at the lowest or the highest level.
+    gives away one that is not (of two levels it is half the gap more than one half). Of two
+    levels, and of raw shares, it counts as the smallest of its thresholds: the people at the
+    lowest or the highest level. A regression's shares over more levels are no counts.
     """
-    if contrast.quantity is Quantity.SUPERIORITY:
+    if contrast.quantity is Quantity.SUPERIORITY and (raw or people.shape[1] == 2):
         return int(people[:, [0, -1]].min())
     if not (contrast.category or people.shape[1] == 2):
         return int(people.sum(axis=1).min())
@@ -97,7 +103,8 @@ def _numbers(interval: Interval) -> dict[str, float | None]:
 
 
 def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
-    if smallest_count(estimate.people, contrast) < SMALLEST_COUNT:
+    raw = estimate.family in _RAW
+    if smallest_count(estimate.people, contrast, raw=raw) < SMALLEST_COUNT:
         return Status.SUPPRESSED
     if estimate.status is not Status.OK:
         return estimate.status
