@@ -84,7 +84,7 @@ def cells(sections):
     return [cell for table in tables for row in table.rows for cell in row]
 
 
-def keeps_the_rules(registry):
+def check_rules(registry):
     result = analyse(registry)
     keys = [tuple(str(getattr(row, part)) for part in GAP_KEY) for row in result.gaps]
     assert len(set(keys)) == len(keys)
@@ -111,10 +111,10 @@ def keeps_the_rules(registry):
 @settings(max_examples=150, deadline=None)
 @given(registries())
 def test_any_registry_keeps_the_rules(registry):
-    keeps_the_rules(registry)
+    check_rules(registry)
 
 
 @settings(max_examples=100, deadline=None)
 @given(two_tables())
 def test_any_pair_of_distributions_keeps_the_rules(registry):
-    keeps_the_rules(registry)
+    check_rules(registry)

@@ -190,8 +190,8 @@ def null_error(margins: Margins, level: int) -> float:
     Returns
     -------
     float
-        The second group's variance becomes that of the first group's share under its own design
-        effect, the covariance moves with its root; NaN where everybody of it answers alike.
+        The second group's variance becomes that of the first group's share under its own
+        design effect, the covariance moves with its root; NaN where everybody of it answers alike.
     """
     n = margins.member.size
     pick = np.zeros((2, 2 * n))

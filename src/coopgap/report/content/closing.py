@@ -134,7 +134,7 @@ def methods_section(view: View) -> Section:
 
 
 def details_section(view: View, wording: str) -> Section:
-    """Seed, versions, timings and hashes, and what the rule on words of cause found."""
+    """Seed, versions, timings and hashes, and what the rule on words found."""
     meta = view.meta
     lines = [
         ("Program", f"{_text(meta, 'program')} {_text(meta, 'version')}"),
