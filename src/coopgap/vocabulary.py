@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 __all__ = [
+    "BY_REGION",
     "EXAMPLE",
     "FREED",
     "PRINTED",
@@ -145,6 +146,16 @@ class Check(StrEnum):
     PRIOR_PREDICTIVE = "prior_predictive"
     POSTERIOR_PREDICTIVE = "posterior_predictive"
     LOO = "loo"
+
+
+BY_REGION: Final = (
+    Check.PRIOR_PREDICTIVE,
+    Check.POSTERIOR_PREDICTIVE,
+    Check.POWER_SCALING,
+    Check.PRIOR_REFIT,
+    Check.LOO,
+)
+"""Checks of the hierarchical model: with all checks each model has a row of them."""
 
 
 class Verdict(StrEnum):

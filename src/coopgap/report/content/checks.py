@@ -8,14 +8,15 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.confounders import is_benchmark
 from coopgap.report.content.confounders import benchmark_blocks
 from coopgap.report.content.multiverse import multiverse_blocks
-from coopgap.report.content.pooled_checks import POOLED_CHECKS, pooled_summary
+from coopgap.report.content.pooled_checks import pooled_summary
 from coopgap.report.content.said.dispatch import said
 from coopgap.report.content.said.places import INFLUENCE, most_moving
+from coopgap.report.content.unanswered import unanswered_items
 from coopgap.report.document import Block, Heading, Items, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
 from coopgap.report.words import CHECKS, category_words, clean, once, readable, verdict_words
-from coopgap.vocabulary import FREED, SHIFT, Check
+from coopgap.vocabulary import BY_REGION, FREED, SHIFT, Check
 
 __all__ = ["check_blocks", "checks_section"]
 
@@ -37,7 +38,10 @@ def checks_section(view: View, drawn: Sequence[str] = ()) -> Section | None:
         if not row.check.startswith("phone") and row.variant not in (FREED, SHIFT)
     ]
     pooled = pooled_summary(view)
-    blocks = check_blocks(view, [row for row in rows if row.check not in POOLED_CHECKS], drawn)
+    blocks = check_blocks(view, [row for row in rows if row.check not in BY_REGION], drawn)
+    silent = unanswered_items(view, [row for row in rows if not row.variant or row.quantity])
+    if silent:
+        blocks += [Heading(text="Checks without an answer here"), Items(items=silent)]
     if pooled:
         blocks += [
             Heading(text="The model by region", brief=False),
@@ -62,7 +66,8 @@ def check_blocks(
     """A heading and a table a check, in the order of the vocabulary."""
     order = {check: number for number, check in enumerate(Check)}
     blocks: list[Block] = []
-    for check in sorted(dict.fromkeys(row.check for row in rows), key=lambda c: order.get(c, 99)):
+    told = [row for row in rows if row.quantity or row.variant]
+    for check in sorted(dict.fromkeys(row.check for row in told), key=lambda c: order.get(c, 99)):
         mine = [row for row in rows if row.check == check]
         answered = _tabulated(check, mine)
         sentences = said(view, mine)
@@ -81,7 +86,7 @@ def check_blocks(
                 brief=False,
             )
             for row in mine
-            if not row.quantity
+            if row.variant and not row.quantity
         ]
     return blocks
 

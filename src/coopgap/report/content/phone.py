@@ -8,12 +8,12 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.content.phone_alike import ALIKE, alike_blocks, margin_blocks
 from coopgap.report.content.phone_borrowed import BORROWED, borrowed_blocks
 from coopgap.report.content.phone_gaps import VERSIONS, gap_blocks, is_version
-from coopgap.report.content.phone_note import own_note, phone_limits
+from coopgap.report.content.phone_note import phone_limits
 from coopgap.report.content.phone_reached import reached_blocks
+from coopgap.report.content.unanswered import unanswered_items
 from coopgap.report.document import Block, Figure, Heading, Items, Paragraph, Section
 from coopgap.report.figures.names import PHONE
 from coopgap.report.view import View
-from coopgap.report.words import CHECKS, verdict_words
 from coopgap.vocabulary import Check
 
 __all__ = ["phone_section"]
@@ -25,7 +25,7 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
     if not rows:
         return None
     blocks: list[Block] = [Paragraph(lead="Limits.", text=phone_limits(view))]
-    unanswered = _unanswered(view, rows)
+    unanswered = unanswered_items(view, [row for row in rows if not is_version(row)])
     blocks += [Items(items=unanswered)] if unanswered else []
     alike = [row for row in rows if row.check == Check.PHONE_EQUIVALENCE and row.quantity in ALIKE]
     if alike:
@@ -48,33 +48,6 @@ def phone_section(view: View, drawn: Sequence[str]) -> Section | None:
     blocks += reached_blocks(view, rows)
     blocks += _others(view, rows)
     return Section(title="The phone subsample", anchor="phone", blocks=tuple(blocks))
-
-
-def _unanswered(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, str], ...]:
-    """A reason a line, after the checks it holds for, with outcomes where it is not all of them."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        if row.estimate is None and not row.quantity and row.note and not is_version(row):
-            reason = f"{verdict_words(row.verdict).capitalize()}. {own_note(row)}"
-            found.setdefault(reason, {}).setdefault(row.check, []).append(row.outcome)
-    every = len({row.outcome for row in rows})
-    return tuple(
-        (
-            "; ".join(
-                f"{CHECKS.get(check, check)}{_where(view, outcomes, every)}"
-                for check, outcomes in checks.items()
-            )
-            + ".",
-            reason,
-        )
-        for reason, checks in found.items()
-    )
-
-
-def _where(view: View, outcomes: Sequence[str], every: int) -> str:
-    if len(outcomes) == every:
-        return ""
-    return f" ({'; '.join(view.label(outcome) for outcome in outcomes)})"
 
 
 def _others(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:

@@ -33,18 +33,9 @@ from coopgap.report.words import (
     group_words,
     joined,
 )
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.vocabulary import BY_REGION, Check, Quantity, Verdict
 
-__all__ = ["POOLED_CHECKS", "pooled_check_blocks", "pooled_summary"]
-
-POOLED_CHECKS: Final = (
-    Check.PRIOR_PREDICTIVE,
-    Check.POSTERIOR_PREDICTIVE,
-    Check.POWER_SCALING,
-    Check.PRIOR_REFIT,
-    Check.LOO,
-)
-"""Checks of the hierarchical model, which stand beside it and not among the others."""
+__all__ = ["pooled_check_blocks", "pooled_summary"]
 
 _NAMED: Final = 6
 """Shares outside their interval that are named; sensitivity.csv has all."""
@@ -55,7 +46,8 @@ def pooled_check_blocks(
 ) -> list[Block]:
     """Each check under its own lead, as far as it was made."""
     mine = [row for row in view.sensitivity if (row.model, row.outcome) == (model, outcome)]
-    found = {check: [row for row in mine if row.check == check] for check in POOLED_CHECKS}
+    mine = [row for row in mine if row.quantity]
+    found = {check: [row for row in mine if row.check == check] for check in BY_REGION}
     pooled = pooled_rows(rows)
     return [
         *_prior(view, pooled, found[Check.PRIOR_PREDICTIVE]),
@@ -211,7 +203,8 @@ def pooled_summary(view: View) -> tuple[tuple[str, str], ...]:
         Check.PRIOR_REFIT: same_words,
         Check.LOO: _told_parts,
     }
-    found = {c: [row for row in view.sensitivity if row.check == c] for c in POOLED_CHECKS}
+    rows = [row for row in view.sensitivity if row.quantity]
+    found = {c: [row for row in rows if row.check == c] for c in BY_REGION}
     found[Check.POSTERIOR_PREDICTIVE] = _every_share(view)
     return tuple((f"{CHECKS[check]}.", told[check](mine)) for check, mine in found.items() if mine)
 
