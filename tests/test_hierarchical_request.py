@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from coopgap.hierarchical import hierarchical_request
+from coopgap.hierarchical import fit_regions, hierarchical_request
 from coopgap.plan import make_plan
+from coopgap.progress import silent
 from coopgap.study.load import load_study
 from coopgap.study.spec import Hierarchical
+from coopgap.tables import Tables
+from coopgap.vocabulary import BY_REGION, Verdict
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,3 +54,15 @@ def test_zones_and_priors_follow_the_study_and_the_model_file(tmp_path):
     assert request.cells.zone is None
     assert request.priors.gap_sd.scale == 0.25
     assert request.priors.region_sd.scale == 0.5
+
+
+def test_with_all_checks_a_model_without_regions_has_its_rows_and_reasons():
+    plan = make_plan("peru", only=["neighbours"])
+    for checks, expected in (("quick", set()), ("full", set(BY_REGION))):
+        tables = Tables()
+        fit_regions(
+            tables, plan, checks=checks, seed=1, draws=None, jobs=1, reuse=None, notify=silent
+        )
+        assert {row.check for row in tables.sensitivity} == expected
+        assert {row.verdict for row in tables.sensitivity} <= {Verdict.NOT_APPLICABLE}
+        assert all("asks for no gaps by region" in row.note for row in tables.sensitivity)
