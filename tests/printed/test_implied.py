@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -307,9 +308,31 @@ def test_another_value_under_another_name(value, size):
     assert [one for one, _ in found] == ([] if size is None else [pytest.approx(size)])
 
 
+@pytest.mark.parametrize(("value", "size"), [(44, 0.10), (36, 0.02), (35, None), (20, None)])
+def test_shares_that_nobody_can_be_in_at_once(value, size):
+    # Of 200, 66 percent are 131 or more; 36 are 71 or more, 35 may be 69.
+    rows = (
+        printed("X0", "age", 66, category="young"),
+        printed("X1", "age", value, category="old", apart_from="X0"),
+    )
+    rows = tuple(replace(row, base=200) for row in rows)
+    found = list(sums(Registry(name="own", rows=rows)))
+    assert [one for one, _ in found] == ([] if size is None else [pytest.approx(size)])
+    for _, sentence in found:
+        assert sentence == (
+            f"member: age: 66 young in Text and {value} old in Text sum to {66 + value}, "
+            "though none can be both"
+        )
+
+
+def test_two_ages_of_co_operatives_cannot_both_hold(peru):
+    notes = [row.note for row in peru.diagnostics if row.diagnostic.startswith("contradiction")]
+    assert sum("66 under 25 years old" in note and "sum to 110" in note for note in notes) == 1
+
+
 def printed(name, item, value, **more):
     base = {"place": "Text", "group": "member", "category": "yes", "stat": "percent", "note": ""}
-    return Printed(id=name, item=item, value=float(value), base=100, **base, **more)
+    return Printed(id=name, item=item, value=float(value), base=100, **base | more)
 
 
 def test_counts_of_groups_that_do_not_make_up_all():

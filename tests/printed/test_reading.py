@@ -10,13 +10,13 @@ from coopgap.printed.registry import SHIPPED, load_registry
 
 HEAD = (
     "id,source,group,item,category,stat,value,base_n,note,"
-    "name,rank,role,against,called,same_as,within\n"
+    "name,rank,role,against,called,same_as,apart_from,within\n"
 )
 AGAINST = (
     "allowed: the id of another percentage, or count with a base, of a group other than all and "
     "not itself set against one"
 )
-GOOD = "A1,Table 1,member,thing,yes,percent,40,50,,,,,,,,\n"
+GOOD = "A1,Table 1,member,thing,yes,percent,40,50,,,,,,,,,\n"
 
 
 def refusal(text):
@@ -39,7 +39,7 @@ REFUSED = {
     "unknown column": (
         HEAD.replace("rank", "rnak") + GOOD,
         "own.csv: unknown column rnak; allowed: id, source, group, item, category, stat, value, "
-        "base_n, note, name, rank, role, against, called, same_as, within",
+        "base_n, note, name, rank, role, against, called, same_as, apart_from, within",
     ),
     "column twice": (
         HEAD.replace("role", "rank") + GOOD,
@@ -49,7 +49,7 @@ REFUSED = {
     "empty": ("", f"own.csv: has no column id; give {', '.join(COLUMNS)}"),
     "short line": (
         HEAD + "A1,Table 1\n",
-        "own.csv: line 2: has another number of cells than the header; allowed: 16",
+        "own.csv: line 2: has another number of cells than the header; allowed: 17",
     ),
     "no group": (changed(group=" "), "own.csv: line 2: group: is empty; give a text"),
     "unknown stat": (
@@ -110,11 +110,11 @@ REFUSED = {
         "own.csv: name: A2 names its item otherwise; allowed: one name an item",
     ),
     "one name for two": (
-        changed(name="x") + "A2,Table 1,member,other,yes,percent,40,50,,x,,,,,,\n",
+        changed(name="x") + "A2,Table 1,member,other,yes,percent,40,50,,x,,,,,,,\n",
         "own.csv: name: x stands for two items; allowed: one item a name",
     ),
     "two ranks": (
-        changed(rank="1") + "A2,Table 2,member,thing,yes,percent,40,50,,,2,,,,,\n",
+        changed(rank="1") + "A2,Table 2,member,thing,yes,percent,40,50,,,2,,,,,,\n",
         "own.csv: rank: A2 has another rank than its category elsewhere, or a taken one; "
         "allowed: one rank a category of an item",
     ),
@@ -139,6 +139,11 @@ REFUSED = {
     "the same as one of another group": (
         changed(same_as="A2") + changed(id="A2", group="non-member").split("\n", 1)[1],
         "own.csv: same_as: A1 is of the same as A2; "
+        "allowed: the id of another percentage of its group",
+    ),
+    "apart from itself": (
+        changed(apart_from="A1"),
+        "own.csv: apart_from: A1 is apart from A1; "
         "allowed: the id of another percentage of its group",
     ),
     "within": (

@@ -99,6 +99,7 @@ def sums(registry: Registry) -> Iterator[Found]:
             )
     yield from _totals(registry)
     yield from _combined(registry)
+    yield from _apart(registry)
 
 
 def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
@@ -151,6 +152,22 @@ def _combined(registry: Registry) -> Iterator[Found]:
                 f"{row.group}: {row.item}, {row.category}: {row.value:g} in {row.place}, "
                 f"but the parts in {parts[0].place} sum to {total:.4g}",
             )
+
+
+def _apart(registry: Registry) -> Iterator[Found]:
+    """Two shares that nobody can be in at once, and that together are more than everybody."""
+    by_id = {row.id: row for row in registry.rows}
+    for row in _percentages(registry):
+        other = by_id.get(row.apart_from)
+        if other is None or _fit([row, other], (0.0, 1.0)):
+            continue
+        total = row.value + other.value
+        yield (
+            (total - 100) / 100,
+            f"{row.group}: {row.item}: {other.value:g} {other.category} in {other.place} and "
+            f"{row.value:g} {row.category} in {row.place} sum to {total:g}, "
+            "though none can be both",
+        )
 
 
 def misnamed(registry: Registry) -> Iterator[Found]:

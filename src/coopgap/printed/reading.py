@@ -29,7 +29,7 @@ COLUMNS: Final = (
 
 OPTIONAL: Final = (
     *("name", "rank", "role", "against"),
-    *("called", "same_as", "within"),
+    *("called", "same_as", "apart_from", "within"),
 )
 """Columns that a registry may have."""
 
@@ -76,7 +76,7 @@ def read_registry(where: str, content: bytes) -> tuple[Printed, ...]:
     _check_names(where, rows)
     _check_ranks(where, rows)
     _check_against(where, rows)
-    _check_same(where, rows)
+    _check_others(where, rows)
     return tuple(rows)
 
 
@@ -132,6 +132,7 @@ def _row(where: str, line: int, header: Sequence[str], cells: Sequence[str]) -> 
         against=row.get("against", ""),
         called=_group(row.get("called", "")),
         same_as=row.get("same_as", ""),
+        apart_from=row.get("apart_from", ""),
         within=_whole(at, "within", row),
     )
 
@@ -243,12 +244,14 @@ def _check_against(where: str, rows: Sequence[Printed]) -> None:
             )
 
 
-def _check_same(where: str, rows: Sequence[Printed]) -> None:
+def _check_others(where: str, rows: Sequence[Printed]) -> None:
     groups = {row.id: row.group for row in rows if row.stat == "percent"}
     for row in rows:
-        if row.same_as and (row.same_as == row.id or groups.get(row.same_as) != row.group):
-            raise StudyError(
-                f"{where}: same_as",
-                f"{row.id} is of the same as {row.same_as}",
-                "allowed: the id of another percentage of its group",
-            )
+        for column, says in (("same_as", "of the same as"), ("apart_from", "apart from")):
+            other = getattr(row, column)
+            if other and (other == row.id or groups.get(other) != row.group):
+                raise StudyError(
+                    f"{where}: {column}",
+                    f"{row.id} is {says} {other}",
+                    "allowed: the id of another percentage of its group",
+                )

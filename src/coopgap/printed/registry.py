@@ -51,6 +51,8 @@ class Printed:
         The group that the text calls this one's; empty where it calls it by its own name.
     same_as
         The id of a number of the same thing under another item; empty where there is none.
+    apart_from
+        The id of a share of the same group that nobody can be in as well; empty where none is said.
     within
         People by which the report says two groups' counts differ at most; None where it does not.
     """
@@ -71,6 +73,7 @@ class Printed:
     against: str = ""
     called: str = ""
     same_as: str = ""
+    apart_from: str = ""
     within: int | None = None
 
     @property
