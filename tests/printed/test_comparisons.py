@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import linprog
@@ -359,11 +359,11 @@ def test_intervals_of_two_shares_equal_r(case):
         assert odds == ratio_interval(*sides, odds=True)
         return
     assert found[2:4] == pytest.approx(case["exact"], abs=1e-9)
-    assert found.p_value == pytest.approx(case["fisher_p"], rel=1e-9)
+    assert found.p_value == pytest.approx(case["exact_p"], abs=1e-10)
     # fisher.test finds its limits by uniroot, to four digits.
     assert odds[2:4] == pytest.approx(case["fisher_odds"], rel=2e-3)
     assert odds.p_value == pytest.approx(case["fisher_p"], rel=1e-9)
-    assert ratio(*sides, odds=False).p_value == pytest.approx(case["fisher_p"], rel=1e-9)
+    assert ratio(*sides, odds=False) == ratio_interval(*sides, odds=False)
 
 
 def test_a_small_share_against_a_fixed_one_is_exact():
@@ -376,6 +376,25 @@ def test_a_small_share_against_a_fixed_one_is_exact():
     odds = ratio(share, n, fixed, None, odds=True)
     expected = [end / (1 - end) * (1 - fixed) / fixed for end in (low, high)]
     assert odds[2:4] == pytest.approx(expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    n1=st.integers(5, 60),
+    n0=st.one_of(st.none(), st.integers(5, 60)),
+    shares=st.tuples(st.floats(0.02, 0.98), st.floats(0.02, 0.98)),
+    prob=st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_a_p_value_says_what_its_interval_says(n1, n0, shares, prob):
+    first = round(shares[0] * n1) / n1
+    second = shares[1] if n0 is None else round(shares[1] * n0) / n0
+    found = [difference(first, n1, second, n0, prob)]
+    if 0 < first < 1 and 0 < second < 1:
+        found += [ratio(first, n1, second, n0, odds=odds, prob=prob) for odds in (True, False)]
+    for one, null in zip(found, (0.0, 1.0, 1.0), strict=False):
+        apart = min(abs(one.lower - null), abs(one.upper - null))
+        assume(apart > 1e-3 and abs(one.p_value - (1 - prob)) > 1e-6)
+        assert (one.p_value < 1 - prob) == (one.lower > null or one.upper < null)
 
 
 def test_exact_intervals_never_cover_less_than_they_say():

@@ -19,15 +19,28 @@ hybrid <- function(k1, n1, k0, n0, ends) {
 score <- function(k, n) prop.test(k, n, correct = FALSE)$conf.int[1:2]
 exact <- function(k, n) binom.test(k, n)$conf.int[1:2]
 
+# One minus the level at which the hybrid of exact limits reaches zero.
+inverted <- function(k1, n1, k0, n0) {
+  nearest <- function(tail) {
+    level <- function(k, n) binom.test(k, n, conf.level = 1 - tail)$conf.int[1:2]
+    limits <- hybrid(k1, n1, k0, n0, level)
+    if (k1 / n1 > k0 / n0) limits[1] else -limits[2]
+  }
+  uniroot(nearest, c(1e-13, 1 - 1e-9), tol = 1e-13)$root
+}
+central <- function(test) min(1, 2 * min(test("less")$p.value, test("greater")$p.value))
+
 tables <- list(c(56, 70, 48, 80), c(402, 1004, 271, 1003), c(9, 40, 2, 35), c(3, 100, 8, 90))
 two <- lapply(tables, function(k) {
   table <- matrix(c(k[1], k[2] - k[1], k[3], k[4] - k[3]), 2)
   fisher <- fisher.test(table)
   list(counts = k, newcombe = hybrid(k[1], k[2], k[3], k[4], score),
        exact = hybrid(k[1], k[2], k[3], k[4], exact),
-       fisher_p = fisher$p.value, fisher_odds = fisher$conf.int[1:2])
+       exact_p = inverted(k[1], k[2], k[3], k[4]),
+       fisher_p = central(function(side) fisher.test(table, alternative = side)), fisher_odds = fisher$conf.int[1:2])
 })
-against_fixed <- list(yes = 4, n = 60, fixed = 0.2, p = binom.test(4, 60, 0.2)$p.value)
+against_fixed <- list(yes = 4, n = 60, fixed = 0.2, 
+                      p = central(function(side) binom.test(4, 60, 0.2, side)))
 
 age <- rbind(c(80, 142, 183, 219, 185, 195), c(183, 209, 213, 216, 113, 69))
 sex <- rbind(c(432, 572), c(504, 499))

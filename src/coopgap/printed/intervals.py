@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
@@ -20,7 +22,15 @@ __all__ = [
     "wilson",
 ]
 
-_FARTHEST = 37.0  # standard deviations, beyond which a p-value is 0 in a float
+type _Side = tuple[float, float | None]
+"""A share and the people behind it; None takes the share as fixed."""
+type _Ends = Callable[[float, float, float], tuple[float, float]]
+"""Limits of a share from n people at a normal quantile."""
+
+# Standard deviations within which zero is looked for: beyond the last one a p-value is given as 0.
+_FAR = 32.0
+# Quantiles of the beta distribution fail farther out.
+_EXACT_FAR = 8.0
 
 SMALL = 10
 """A comparison with a count below it has exact intervals where there are any."""
@@ -61,9 +71,13 @@ def clopper_pearson(share: float, n: float, prob: float = 0.95) -> tuple[float, 
     Clopper & Pearson (1934), Biometrika 26, 404-413; with an effective number of people Korn &
     Graubard (1998), Survey Methodology 24, 193-201.
     """
-    found, tail = share * n, (1 - prob) / 2
+    return _exact(share, n, float(stats.norm.ppf((1 + prob) / 2)))
+
+
+def _exact(share: float, n: float, z: float) -> tuple[float, float]:
+    found, tail = share * n, stats.norm.sf(z)
     lower = 0.0 if share <= 0 else float(stats.beta.ppf(tail, found, n - found + 1))
-    upper = 1.0 if share >= 1 else float(stats.beta.ppf(1 - tail, found + 1, n - found))
+    upper = 1.0 if share >= 1 else float(stats.beta.isf(tail, found + 1, n - found))
     return lower, upper
 
 
@@ -103,50 +117,46 @@ def newcombe(
     Newcombe (1998), Interval estimation for the difference between independent proportions:
     comparison of eleven methods. Statistics in Medicine 17, 873-890.
     """
-    low0, high0 = (second, second) if n_second is None else wilson(second, n_second, prob)
-    found = _hybrid(first, n_first, second, n_second, wilson(first, n_first, prob), (low0, high0))
-    return found._replace(p_value=_inverted_p(first, n_first, second, n_second))
+    return _hybrid((first, n_first), (second, n_second), prob, _score)
 
 
-def _inverted_p(first: float, n_first: float, second: float, n_second: float | None) -> float:
-    """One minus the coverage at which the hybrid score interval reaches zero."""
-    if first < second and n_second is not None:
-        return _inverted_p(second, n_second, first, n_first)
-    gap = abs(first - second)
-    upward = first > second
-
-    def excess(z: float) -> float:
-        mine = _score(first, n_first, z)[0 if upward else 1]
-        other = second if n_second is None else _score(second, n_second, z)[1]
-        return float(np.hypot(first - mine, other - second)) - gap
-
-    if gap == 0:
-        return 1.0
-    if excess(_FARTHEST) < 0:
-        return 0.0
-    return float(2 * stats.norm.sf(brentq(excess, 0.0, _FARTHEST, xtol=1e-12)))
-
-
-def _hybrid(
-    first: float,
-    n_first: float,
-    second: float,
-    n_second: float | None,
-    ends1: tuple[float, float],
-    ends0: tuple[float, float],
-) -> Interval:
-    """Limits of a difference from the limits of each share."""
-    gap = first - second
-    variance = first * (1 - first) / n_first
-    variance += 0.0 if n_second is None else second * (1 - second) / n_second
-    std_error = float(np.sqrt(variance))
+def _hybrid(first: _Side, second: _Side, prob: float, ends: _Ends) -> Interval:
+    """Limits of a difference from the limits of each share, and the p-value they imply."""
+    one, two = first[0], second[0]
+    z = float(stats.norm.ppf((1 + prob) / 2))
+    (low1, high1), (low0, high0) = (_limits(side, z, ends) for side in (first, second))
+    variance = sum(0.0 if n is None else share * (1 - share) / n for share, n in (first, second))
+    gap = one - two
     return Interval(
         gap,
-        std_error,
-        gap - float(np.hypot(first - ends1[0], ends0[1] - second)),
-        gap + float(np.hypot(ends1[1] - first, second - ends0[0])),
-        np.nan,
+        float(np.sqrt(variance)),
+        gap - float(np.hypot(one - low1, high0 - two)),
+        gap + float(np.hypot(high1 - one, two - low0)),
+        _inverted_p(first, second, ends),
     )
+
+
+def _limits(side: _Side, z: float, ends: _Ends) -> tuple[float, float]:
+    share, n = side
+    return (share, share) if n is None else ends(share, n, z)
+
+
+def _inverted_p(first: _Side, second: _Side, ends: _Ends) -> float:
+    """One minus the coverage at which the hybrid interval reaches zero."""
+    if first[0] < second[0]:
+        return _inverted_p(second, first, ends)
+    gap = first[0] - second[0]
+
+    def excess(z: float) -> float:
+        low, high = _limits(first, z, ends)[0], _limits(second, z, ends)[1]
+        return float(np.hypot(first[0] - low, high - second[0])) - gap
+
+    if excess(0.0) >= 0:
+        return 1.0
+    far = _EXACT_FAR if ends is _exact else _FAR
+    if excess(far) < 0:
+        return 0.0
+    return float(2 * stats.norm.sf(brentq(excess, 0.0, far, xtol=1e-12)))
 
 
 def difference(
@@ -162,9 +172,8 @@ def difference(
     Returns
     -------
     Interval
-        `newcombe`; where a count is below `SMALL`, the same hybrid of Clopper-Pearson limits,
-        with Fisher's p-value of the nearest whole people, or the binomial one against a fixed
-        share.
+        `newcombe`; where a count is below `SMALL`, the same hybrid of Clopper-Pearson limits, with
+        the p-value of the widest such interval without zero.
 
     Notes
     -----
@@ -177,15 +186,7 @@ def difference(
     """
     if not (is_small(first, n_first) or is_small(second, n_second)):
         return newcombe(first, n_first, second, n_second, prob)
-    ends = (second, second) if n_second is None else clopper_pearson(second, n_second, prob)
-    found = _hybrid(first, n_first, second, n_second, clopper_pearson(first, n_first, prob), ends)
-    return found._replace(p_value=_exact_p(first, n_first, second, n_second))
-
-
-def _exact_p(first: float, n_first: float, second: float, n_second: float | None) -> float:
-    if n_second is None:
-        return float(stats.binomtest(round(first * n_first), round(n_first), second).pvalue)
-    return float(stats.fisher_exact(_table(first, n_first, second, n_second)).pvalue)
+    return _hybrid((first, n_first), (second, n_second), prob, _exact)
 
 
 def _table(first: float, n_first: float, second: float, n_second: float) -> list[list[int]]:
@@ -248,20 +249,27 @@ def ratio(
         `ratio_interval`; where a count is below `SMALL`, an odds ratio has Fisher's conditional
         limits of the nearest whole people, against a fixed share Clopper's and Pearson's. A risk
         ratio of two small samples keeps Wald limits, for want of an exact interval that is free
-        of the common share. The p-value is exact wherever a count is small.
+        of the common share. The p-value is always the interval's own: of exact limits twice the
+        smaller tail.
     """
     found = ratio_interval(first, n_first, second, n_second, odds=odds, prob=prob)
     if not (is_small(first, n_first) or is_small(second, n_second)):
         return found
-    found = found._replace(p_value=_exact_p(first, n_first, second, n_second))
     if n_second is None:
         ends = (_over(end, second, odds=odds) for end in clopper_pearson(first, n_first, prob))
-        return found._replace(**dict(zip(("lower", "upper"), ends, strict=True)))
-    if not odds:
+        limits, p_value = tuple(ends), _inverted_p((first, n_first), (second, None), _exact)
+    elif odds:
+        table = _table(first, n_first, second, n_second)
+        limits = stats.contingency.odds_ratio(table, kind="conditional").confidence_interval(prob)
+        p_value = _fisher_p(table)
+    else:
         return found
-    table = _table(first, n_first, second, n_second)
-    limits = stats.contingency.odds_ratio(table, kind="conditional").confidence_interval(prob)
-    return found._replace(lower=float(limits.low), upper=float(limits.high))
+    return found._replace(lower=float(limits[0]), upper=float(limits[1]), p_value=p_value)
+
+
+def _fisher_p(table: list[list[int]]) -> float:
+    tails = (stats.fisher_exact(table, side).pvalue for side in ("less", "greater"))
+    return min(1.0, 2 * float(min(tails)))
 
 
 def _over(share: float, fixed: float, *, odds: bool) -> float:
