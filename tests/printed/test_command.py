@@ -113,10 +113,18 @@ def test_the_page_says_what_the_numbers_say(peru):
         "Age: not alike (standardised difference 0.53)",
         "How many had left: unknown",
         "Taken as a simple random sample of 1,508 people. It describes everybody who lives there",
+        # benchmark_ses_by_region_2024: 1.8, 12.5, 29.3, 27.9, 28.5 less Figure 1: 3, 9, 27, 27, 34.
+        "Less the printed national average: A −1.2, B +3.5, C +2.3, D +0.9, E −5.5 points.",
     ):
         assert piece in page, piece
     assert page.count("A design effect of 2 halves the people asked") == 1
-    assert "is in registry.csv. Ratios are in" in (peru / "report.md").read_text("utf-8")
+    short = (peru / "report.md").read_text("utf-8")
+    for caption in (
+        "The same gaps as ratios",
+        "Gaps under design effects: 95 % limits in points",
+        "What the telephone interviews could confirm",
+    ):
+        assert f"**printed numbers** {caption}\n" in short
     assert "EXAMPLE DATA" not in page
 
 

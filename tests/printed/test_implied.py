@@ -187,6 +187,8 @@ def test_the_sample_of_tables_1_to_3(peru):
     values = {row.diagnostic: row.value for row in peru.diagnostics}
     for name in ("age", "sex"):
         assert values[f"{name}_chi2"] == pytest.approx(FIXTURE[name]["statistic"], rel=1e-12)
+        assert values[f"{name}_chi2_df"] == FIXTURE[name]["df"]
+        assert values[f"{name}_chi2_p"] == pytest.approx(FIXTURE[name]["p"], rel=1e-9)
     balance = {(row.covariate, row.level): row for row in peru.balance}
     assert len(balance) == 6 + 2 + 5
     female = balance["sex", "female"]
@@ -254,7 +256,7 @@ def test_proportional_odds_of_the_printed_classes_equal_r(peru):
     tests = {row.diagnostic.rpartition(", ")[2]: row for row in peru.diagnostics}
     assert f"{expected['likelihood_ratio']:.1f} on 3" in tests["likelihood ratio"].note
     assert "41.2 on 3 degrees of freedom" in tests["Brant"].note
-    assert "taken as 1003 people" in tests["Brant"].note
+    assert "taken as 1,003 people" in tests["Brant"].note
     assert tests["Brant"].passed is False
 
 

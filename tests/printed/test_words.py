@@ -39,7 +39,7 @@ def test_sections_say_so_themselves(made):
 def test_figures(made):
     result, view = made
     # A label cut to its room: the report's heading Social Benefits to Cooperative Members.
-    quoted = registry_words(result.registry) | {"social benefits to cooperative…"}
+    quoted = registry_words(result.registry) | {"social benefits to cooperativ…"}
     with drawing_style():
         for drawing in printed_shape(result).drawings(view):
             texts = [one.get_text() for one in drawing.figure.findobj(Text)]

@@ -110,21 +110,23 @@ def balance_rows(registry: Registry) -> Iterator[BalanceRow]:
 
 
 def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
-    """Balance of each covariate, and the one-to-one pairs that it allows."""
+    """Balance of each covariate, and the one-to-one pairs that it allows.
+
+    The p-value is None where both groups print the same rounded percentages: the statistic is
+    small because they are rounded alike.
+    """
     for one in covariates(registry):
         people = np.array([one.member_people, one.comparison_people])
         test = stats.chi2_contingency(people[:, people.sum(axis=0) > 0], correction=False)
         nearest = "" if one.counted else " The nearest whole people of the printed percentages."
-        p = float(test.pvalue)
-        size = ", p below 0.001" if p < 0.001 else f", p {p:.3f}"
-        # Of rounded percentages the statistic is near zero because they are rounded alike.
         alike = not one.counted and bool(np.all(one.member == one.comparison))
+        about = f"{one.place}: {one.name} by membership."
+        yield _row(f"{one.name}_chi2", float(test.statistic), f"{about}{nearest}")
+        yield _row(f"{one.name}_chi2_df", float(test.dof), about)
         yield _row(
-            f"{one.name}_chi2",
-            float(test.statistic),
-            f"{one.place}: chi-square of {one.name} by membership on {test.dof} "
-            f"{'degree' if test.dof == 1 else 'degrees'} of freedom{'' if alike else size}."
-            f"{_ALIKE if alike else nearest}",
+            f"{one.name}_chi2_p",
+            None if alike else float(test.pvalue),
+            f"{about}{_ALIKE if alike else nearest}",
         )
         yield _row(
             f"{one.name}_smd",
@@ -141,13 +143,13 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
         )
 
 
-def _row(name: str, value: float, note: str, bar: float | None = None) -> DiagnosticRow:
+def _row(name: str, value: float | None, note: str, bar: float | None = None) -> DiagnosticRow:
     return DiagnosticRow(
         model=PRINTED,
         diagnostic=name,
         value=value,
         bar=bar,
-        passed=None if bar is None else value <= bar,
+        passed=None if bar is None or value is None else value <= bar,
         note=note,
         source=PRINTED,
     )

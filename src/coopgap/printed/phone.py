@@ -46,10 +46,13 @@ def phone_rows(registry: Registry, found: Iterable[Line]) -> Iterator[Sensitivit
             variance = factor * share * (1 - share) * (1 / called + 1 / line.other.n)
             std_error = variance**0.5
             if std_error > 0:
-                yield from _rows(line, factor, std_error, called)
+                yield from _rows(line, factor, std_error, (called, line.other.n))
 
 
-def _rows(line: Line, factor: float, std_error: float, called: int) -> Iterator[SensitivityRow]:
+def _rows(
+    line: Line, factor: float, std_error: float, people: tuple[int, int]
+) -> Iterator[SensitivityRow]:
+    called, asked = people
     base = {
         "check": Check.PHONE_EQUIVALENCE,
         "variant": f"power at design effect {factor:g}",
@@ -69,7 +72,7 @@ def _rows(line: Line, factor: float, std_error: float, called: int) -> Iterator[
             quantity=Quantity.RISK_DIFFERENCE,
             threshold=margin,
             power=power_at_zero(std_error, margin),
-            note=f"{called} phone interviews against {line.other.n if line.other else None}.",
+            note=f"{called:,} phone interviews against {asked:,}.",
         )
     yield SensitivityRow(
         **base,  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def people_of(pair: Ordered, asked: int | None) -> PeopleOf | None:
     member, other = pair.shares()
     note = "Nearest whole people of the printed percentages."
     if n_other is None:
-        note += f" No base is printed for the {pair.comparator} column: taken as {taken} people."
+        note += f" No base is printed for the {pair.comparator} column: taken as {taken:,} people."
     counts = np.array(
         [whole_people(member.tolist(), n_member), whole_people(other.tolist(), taken)]
     )

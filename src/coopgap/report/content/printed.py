@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import DiagnosticRow
+from coopgap.report.content.printed_checks import proportional_blocks
 from coopgap.report.content.printed_items import (
     Entry,
     by_level,
@@ -22,7 +23,7 @@ from coopgap.report.content.printed_tables import (
     level_blocks,
 )
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
-from coopgap.report.values import number, spread
+from coopgap.report.values import count, number, p_value, spread
 from coopgap.report.view import View
 from coopgap.report.words import clean, readable
 from coopgap.vocabulary import Comparator, Quantity
@@ -63,7 +64,7 @@ def printed_section(view: View) -> Section | None:
     for mine in by_level(view, asked(view, found)).values():
         blocks += level_blocks(view, mine)
     blocks += bounds_table(view, first_only=True)
-    blocks += design_blocks([row for row in view.printed_diagnostics if _opens(row)])
+    blocks += design_blocks(view) + proportional_blocks(view)
     blocks += contradiction_blocks(view.printed_diagnostics)
     blocks.append(Paragraph(text=_MORE, brief=False))
     return Section(
@@ -74,20 +75,18 @@ def printed_section(view: View) -> Section | None:
     )
 
 
-def _opens(row: DiagnosticRow) -> bool:
-    """Whether the opening section holds it; the printed report has all."""
-    return row.diagnostic.endswith(("_smd", ", Brant"))
-
-
 def asked(view: View, found: Sequence[Entry]) -> list[Entry]:
     """Entries about what was asked, not about the sample."""
     return [entry for entry in found if entry.name not in view.printed_covariates]
 
 
 def two_group(view: View, found: Sequence[Entry]) -> list[Entry]:
-    """Comparisons of all members with non-members in one share, not over ordered levels."""
+    """Comparisons of all members with non-members in one share, not over ordered levels.
+
+    What is printed twice of one outcome stands together.
+    """
     levels = set(by_level(view, found))
-    return [
+    flat = [
         entry
         for entry in asked(view, found)
         if entry.gap is not None
@@ -95,6 +94,8 @@ def two_group(view: View, found: Sequence[Entry]) -> list[Entry]:
         and entry.comparator == Comparator.COMPARISON
         and (entry.name, entry.comparator) not in levels
     ]
+    order = list(dict.fromkeys(entry.outcome for entry in flat))
+    return sorted(flat, key=lambda entry: order.index(entry.outcome))
 
 
 def _caption(found: Sequence[Entry]) -> str:
@@ -129,7 +130,10 @@ def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
         if entry.comparator == Comparator.COMPARISON
     }
     lines = []
-    for (item, outcome, category), cells in found.items():
+    order = list(dict.fromkeys(outcome for _, outcome, _ in found))
+    for (item, outcome, category), cells in sorted(
+        found.items(), key=lambda one: order.index(one[0][1])
+    ):
         label = item_label(view, item, outcome)
         lines.append(
             (
@@ -165,28 +169,42 @@ def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
     return [table]
 
 
-def design_blocks(rows: Sequence[DiagnosticRow]) -> list[Block]:
-    """How alike the two samples are, a line a note."""
-    items = tuple(
-        ("", f"{clean(row.note) or readable(row.diagnostic)} Value: {_value(row)}.")
-        for row in rows
-        if not row.diagnostic.startswith(("contradiction", "number "))
-    )
-    if not items:
+def design_blocks(view: View) -> list[Block]:
+    """How alike the two samples are: a line a covariate."""
+    values = {row.diagnostic: row.value for row in view.printed_diagnostics}
+    bars = [row.bar for row in view.printed_diagnostics if row.diagnostic.endswith("_smd")]
+    names = [name.removesuffix("_smd") for name in values if name.endswith("_smd")]
+    if not names:
         return []
-    return [Paragraph(text="What the printed margins alone imply:"), Items(items=items)]
-
-
-def _value(row: DiagnosticRow) -> str:
-    name = row.diagnostic
-    if name.startswith("proportional_odds"):
-        small = row.value is not None and row.value < 0.001
-        return "p below 0.001" if small else f"p {number(row.value, 3)}"
-    if name.endswith("_smd"):
-        bar = "" if row.bar is None else f" (bar {number(row.bar, 1)})"
-        return number(row.value, 2) + bar
-    whole = row.value is not None and row.value == int(row.value)
-    return number(row.value, 0 if whole else 1)
+    lines = [
+        (
+            view.label(name),
+            f"{number(values.get(f'{name}_chi2'), 1)} ({count(values.get(f'{name}_chi2_df'))})",
+            p_value(values.get(f"{name}_chi2_p")),
+            number(values.get(f"{name}_smd"), 2),
+            count(values.get(f"{name}_pairs")),
+        )
+        for name in names
+    ]
+    table = Table(
+        caption="How far the printed samples differ",
+        header=(
+            "Variable",
+            "Chi-square (degrees of freedom)",
+            "p",
+            "Standardised difference",
+            "Most pairs",
+        ),
+        rows=tuple(lines),
+        notes=(
+            f"Alike: a standardised difference of {number(bars[0], 1)} or less. Most pairs: "
+            "one-to-one pairs of the same printed level that the groups allow. Without a p-value "
+            "both groups print the same percentages, and the chi-square is small because they are "
+            "rounded alike.",
+        ),
+        mark=MARK,
+    )
+    return [table]
 
 
 def contradiction_blocks(rows: Sequence[DiagnosticRow]) -> list[Block]:

@@ -48,7 +48,6 @@ def design_effect_table(
         rows=tuple(lines),
         notes=() if explained else (_EXPLAINED,),
         mark=MARK,
-        brief=False,
     )
     return [table]
 
@@ -109,7 +108,6 @@ def phone_table(view: View) -> list[Block]:
             "quarantine and coverage cannot be told apart, and no members were called.",
         ),
         mark=MARK,
-        brief=False,
     )
     return [table]
 

@@ -183,12 +183,15 @@ def who(group: str) -> str:
 
 def item_label(view: View, name: str, outcome: str) -> str:
     """The outcome's label, with the item where that says more."""
-    label, item = view.label(outcome), readable(name)
-    plain = {readable(outcome), label}
-    text = label if item in plain or item.startswith(readable(outcome)) else f"{label} ({item})"
-    if item.startswith(readable(outcome)) and item not in plain:
-        text = f"{label} ({item.removeprefix(readable(outcome)).strip()})"
+    label, more = view.label(outcome), _more(name, outcome)
+    text = label if readable(name) == label or not more else f"{label} ({more})"
     return text[:1].upper() + text[1:]
+
+
+def _more(name: str, outcome: str) -> str:
+    """What an item's short name says beyond its outcome's: the place, as a rule."""
+    item, plain = readable(name), readable(outcome)
+    return item.removeprefix(plain).strip() if item.startswith(plain) else item
 
 
 def entry_label(view: View, entry: Entry) -> str:
@@ -199,7 +202,8 @@ def entry_label(view: View, entry: Entry) -> str:
 
 
 def short_label(entry: Entry) -> str:
-    """The item's short name and the category, for figures."""
-    label = readable(entry.name)
+    """The outcome's short name, with the place or the category where there is one, for figures."""
+    more = _more(entry.name, entry.outcome)
+    label = readable(entry.outcome) + (f" ({more})" if more else "")
     label = label[:1].upper() + label[1:]
     return f"{label}: {category_words(entry.category, ())}" if entry.category else label

@@ -63,7 +63,7 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         What the tables were made from: places and the registry's own words.
     """
     found = entries(view.printed)
-    samples = sample_blocks(view, found, drawn, result.covariates)
+    samples = sample_blocks(view, found, drawn, result)
     numbers: list[Block] = [Paragraph(text=_WRITTEN), _traced(result)]
     made = (
         ("In short", "short", _short(view, found)),
@@ -71,7 +71,7 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         (
             "Members and everybody else they are set beside",
             "others",
-            [*_beside(view, found), *_outside(result.benchmarks)],
+            [*_beside(view, found), *_outside(found, result.benchmarks)],
         ),
         ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
@@ -172,18 +172,40 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
     return blocks
 
 
-def _outside(benchmarks: Sequence[Benchmark]) -> list[Block]:
+def _outside(found: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> list[Block]:
     """Where outside shares come from, and what was taken for granted with them."""
     return [
         Paragraph(
-            lead=f"{clean(one.name)}.",
+            lead=f"{capital(compared_with(one.name))}.",
             text=(
                 f"{clean(one.source)}. {_sampled(one)} It describes everybody who lives there, "
                 "members among them, of its own year, and is no comparison group."
+                f"{_apart(found, one)}"
             ),
         )
         for one in benchmarks
     ]
+
+
+def _apart(found: Sequence[Entry], one: Benchmark) -> str:
+    """How far its shares lie from the printed ones of the same people; empty without any."""
+    sides: dict[str, dict[str, float]] = {}
+    for entry in found:
+        share = None if entry.other is None else entry.other.estimate
+        if share is not None and not entry.is_threshold and entry.outcome == one.outcome:
+            sides.setdefault(entry.comparator, {})[entry.category] = share
+    printed, its = (sides.get(name, {}) for name in (Comparator.NATIONAL, one.name))
+    apart = [
+        f"{clean(level)} {points(share - printed[level], signed=True)}"
+        for level, share in its.items()
+        if level in printed
+    ]
+    if one.name == Comparator.NATIONAL or not apart:
+        return ""
+    return (
+        f" Less the printed national average: {', '.join(apart)} points. So far do two surveys of "
+        "one country lie apart."
+    )
 
 
 def _sampled(one: Benchmark) -> str:
@@ -203,9 +225,9 @@ def _figures(drawn: Sequence[str], result: PrintedResult) -> list[Block]:
     places = sorted({line.place for line in result.lines}, key=in_order)
     for place in places:
         if place_name(place) in drawn:
-            blocks.append(
-                Figure(name=place_name(place), caption=f"{clean(place)}. {_DRAWN}", mark=MARK)
-            )
+            blocks.append(Figure(name=place_name(place), caption=f"{clean(place)}.", mark=MARK))
+    if blocks:
+        blocks.insert(0, Paragraph(text=_DRAWN))
     absent = tuple(
         (f"{clean(row.place)}.", f"{capital(clean(row.note)) or 'No number is printed'}.")
         for row in result.registry.rows
@@ -227,10 +249,7 @@ _DRAWN = (
     "is exact. Shares “of all asked” are computed from two printed ones, and others’ surveys are "
     "declared: neither stands in the figure itself."
 )
-_WRITTEN = (
-    "Each number of the registry, with the rows it stands behind, is in registry.csv. Ratios are "
-    "in gaps.csv, design effects and the power of the telephone interviews in sensitivity.csv."
-)
+_WRITTEN = "Each number of the registry, with the rows it stands behind, is in registry.csv."
 _UNBASED = (
     "These numbers are quoted elsewhere from a report that is not at hand, most without the people "
     "behind them: no interval can be made where none stands. Rounding bounds run over what prints "

@@ -5,44 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.printed.design import Covariate
+from coopgap.printed.rows import PrintedResult
 from coopgap.report.content.printed import bounds_table, design_blocks
 from coopgap.report.content.printed_checks import gradient_items
 from coopgap.report.content.printed_items import Entry, limits_text
 from coopgap.report.content.printed_tables import MARK, capital
-from coopgap.report.document import Block, Figure, Table
+from coopgap.report.document import Block, Figure, Paragraph, Table
+from coopgap.report.figures.names import surface_name
 from coopgap.report.values import count, points
 from coopgap.report.view import View
-from coopgap.report.words import clean
+from coopgap.report.words import clean, readable
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = ["sample_blocks"]
 
 
 def sample_blocks(
-    view: View, found: Sequence[Entry], drawn: Sequence[str], covariates: Sequence[Covariate]
+    view: View, found: Sequence[Entry], drawn: Sequence[str], result: PrintedResult
 ) -> list[Block]:
     """Tables of the samples, their differences, and what those leave open."""
     blocks: list[Block] = []
-    for covariate in covariates:
+    for covariate in result.covariates:
         blocks.append(_balance(view, covariate, found))
-    design = [
-        row for row in view.printed_diagnostics if not row.diagnostic.startswith("proportional_")
-    ]
-    blocks += design_blocks(design)
+    blocks += design_blocks(view)
     blocks += bounds_table(view)
     blocks += gradient_items(view)
-    blocks += [
-        Figure(name=name, caption=_SURFACE, mark=MARK)
-        for name in drawn
-        if name.startswith("surface_")
+    surfaces = {
+        surface_name(line.slug, one.name): f"{line.label}, by {readable(one.name)}."
+        for line in result.lines
+        for one in result.covariates
+    }
+    shown = [
+        Figure(name=name, caption=surfaces[name], mark=MARK) for name in drawn if name in surfaces
     ]
-    return blocks
+    return blocks + ([Paragraph(text=_SURFACE), *shown] if shown else [])
 
 
 _SURFACE = (
-    "What the non-members' share would be if they had the members' mix, by what the lowest and the "
-    "highest level of the variable may have answered. Between the ends the log odds bend so that "
-    "the printed share over all is kept."
+    "The pictures show what the non-members' share would be if they had the members' mix, by what "
+    "the lowest and the highest level of the variable may have answered. Between the ends the log "
+    "odds bend so that the printed share over all is kept."
 )
 
 

@@ -37,14 +37,7 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def gap_table(
-    view: View,
-    found: Sequence[Entry],
-    caption: str,
-    notes: Sequence[str] = (),
-    *,
-    brief: bool = True,
-) -> Table:
+def gap_table(view: View, found: Sequence[Entry], caption: str, notes: Sequence[str] = ()) -> Table:
     """A line a comparison: both shares, the gap, its interval, what rounding leaves."""
     several = len({entry.comparator for entry in found}) > 1
     based = not several or any(entry.gap and entry.gap.n_comparison for entry in found)
@@ -77,7 +70,6 @@ def gap_table(
         leading=1 + several,
         notes=tuple(notes),
         mark=MARK,
-        brief=brief,
     )
 
 
@@ -113,7 +105,6 @@ def ratio_table(view: View, found: Sequence[Entry], caption: str) -> list[Block]
         rows=tuple(lines),
         notes=_brackets(found),
         mark=MARK,
-        brief=False,
     )
     return [table]
 

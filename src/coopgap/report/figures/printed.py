@@ -127,17 +127,19 @@ def _marks(view: View, lines: Sequence[Line]) -> list[_Mark]:
             if side is not None and row is not None:
                 mark = _Mark(line.label, line.category, whose, not comparator, row)
                 found.setdefault((line.label, line.category, whose), mark)
-    return list(found.values())
+    # Whoever else is set beside the members stands with them, category by category.
+    order = list(dict.fromkeys((one.label, one.category) for one in found.values()))
+    return sorted(found.values(), key=lambda one: order.index((one.label, one.category)))
 
 
 def _labels(marks: Sequence[_Mark], *, alone: bool) -> list[str]:
-    """The category where it changes, and whose share it is unless all are of one group."""
+    """The category where it changes, and whose share it is unless the heading says it."""
     found = []
     above = None
     for one in marks:
         parts = [one.category] if one.category != above else []
         parts += [] if alone else [one.whose]
-        found.append(": ".join(part for part in parts if part) or one.whose)
+        found.append(": ".join(part for part in parts if part))
         above = one.category
     return found
 
