@@ -112,40 +112,22 @@ def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
     first_only
         Only items of one share each, without those of programmes.
     """
-    found: dict[tuple[str, str, str], dict[str, str]] = {}
-    for row in view.printed:
-        if not partial(row) or (first_only and row.category):
-            continue
-        item, mark, covariate = item_name(row.model).rpartition("_by_")
-        if mark:
-            key = (item, row.outcome, row.category)
-            limits = spread(row.quantity, row.lower, row.upper)
-            found.setdefault(key, {})[f"{covariate} {row.quantity}"] = limits
+    found = _limits(view, first_only=first_only)
     if not found:
         return []
-    names = list(dict.fromkeys(one.partition(" ")[0] for cells in found.values() for one in cells))
+    names = list(dict.fromkeys(name for cells in found.values() for name, _ in cells))
     shares = {
         (entry.name, entry.category): (share_text(entry.own), share_text(entry.other))
         for entry in entries(view.printed)
         if entry.comparator == Comparator.COMPARISON
     }
+    columns = [(name, one) for name in names for one in (Quantity.SHARE, Quantity.RISK_DIFFERENCE)]
     lines = []
-    order = list(dict.fromkeys(outcome for _, outcome, _ in found))
-    for (item, outcome, category), cells in sorted(
-        found.items(), key=lambda one: order.index(one[0][1])
-    ):
+    for (item, outcome, category), cells in found.items():
         label = item_label(view, item, outcome)
-        lines.append(
-            (
-                f"{label}: {clean(category)}" if category else label,
-                *shares.get((item, category), ("", "")),
-                *(
-                    cells.get(f"{name} {quantity}", "")
-                    for name in names
-                    for quantity in (Quantity.SHARE, Quantity.RISK_DIFFERENCE)
-                ),
-            )
-        )
+        named = f"{label}: {clean(category)}" if category else label
+        both = shares.get((item, category), ("", ""))
+        lines.append((named, *both, *(cells.get(one, "") for one in columns)))
     heads = [
         head
         for name in names
@@ -169,6 +151,20 @@ def bounds_table(view: View, *, first_only: bool = False) -> list[Block]:
     return [table]
 
 
+def _limits(
+    view: View, *, first_only: bool
+) -> dict[tuple[str, str, str], dict[tuple[str, str], str]]:
+    """By item, outcome and category; within, by covariate and quantity. Outcomes stand together."""
+    found: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
+    for row in view.printed:
+        item, mark, covariate = item_name(row.model).rpartition("_by_")
+        if mark and partial(row) and not (first_only and row.category):
+            cells = found.setdefault((item, row.outcome, row.category), {})
+            cells[covariate, row.quantity] = spread(row.quantity, row.lower, row.upper)
+    order = list(dict.fromkeys(outcome for _, outcome, _ in found))
+    return dict(sorted(found.items(), key=lambda one: order.index(one[0][1])))
+
+
 def design_blocks(view: View) -> list[Block]:
     """How alike the two samples are: a line a covariate."""
     values = {row.diagnostic: row.value for row in view.printed_diagnostics}
@@ -178,7 +174,7 @@ def design_blocks(view: View) -> list[Block]:
         return []
     lines = [
         (
-            view.label(name),
+            capital(view.label(name)),
             f"{number(values.get(f'{name}_chi2'), 1)} ({count(values.get(f'{name}_chi2_df'))})",
             p_value(values.get(f"{name}_chi2_p")),
             number(values.get(f"{name}_smd"), 2),

@@ -30,6 +30,7 @@ from coopgap.report.content.printed_items import (
     share_text,
     who,
 )
+from coopgap.report.content.printed_outside import outside_blocks
 from coopgap.report.content.printed_samples import sample_blocks
 from coopgap.report.content.printed_tables import (
     MARK,
@@ -44,7 +45,6 @@ from coopgap.report.values import count, interval_name, number, points, spread
 from coopgap.report.view import View
 from coopgap.report.wording import quoted_words, registry_words
 from coopgap.report.words import clean
-from coopgap.study.spec import Benchmark
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = ["printed_sections"]
@@ -71,7 +71,7 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         (
             "Members and everybody else they are set beside",
             "others",
-            [*_beside(view, found), *_outside(found, result.benchmarks)],
+            [*_beside(view, found), *outside_blocks(found, result.benchmarks)],
         ),
         ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
@@ -170,50 +170,6 @@ def _beside(view: View, found: Sequence[Entry]) -> list[Block]:
         text = "Printed as a difference alone, neither share given: nothing more can be said of it."
         blocks += [Paragraph(text=text), Items(items=items)]
     return blocks
-
-
-def _outside(found: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> list[Block]:
-    """Where outside shares come from, and what was taken for granted with them."""
-    return [
-        Paragraph(
-            lead=f"{capital(compared_with(one.name))}.",
-            text=(
-                f"{clean(one.source)}. {_sampled(one)} It describes everybody who lives there, "
-                "members among them, of its own year, and is no comparison group."
-                f"{_apart(found, one)}"
-            ),
-        )
-        for one in benchmarks
-    ]
-
-
-def _apart(found: Sequence[Entry], one: Benchmark) -> str:
-    """How far its shares lie from the printed ones of the same people; empty without any."""
-    sides: dict[str, dict[str, float]] = {}
-    for entry in found:
-        share = None if entry.other is None else entry.other.estimate
-        if share is not None and not entry.is_threshold and entry.outcome == one.outcome:
-            sides.setdefault(entry.comparator, {})[entry.category] = share
-    printed, its = (sides.get(name, {}) for name in (Comparator.NATIONAL, one.name))
-    apart = [
-        f"{clean(level)} {points(share - printed[level], signed=True)}"
-        for level, share in its.items()
-        if level in printed
-    ]
-    if one.name == Comparator.NATIONAL or not apart:
-        return ""
-    return (
-        f" Less the printed national average: {', '.join(apart)} points. So far do two surveys of "
-        "one country lie apart."
-    )
-
-
-def _sampled(one: Benchmark) -> str:
-    parts = [one.whole] if one.whole is not None else list(one.regions.values())
-    sizes = [part.n for part in parts if part.n is not None]
-    if not sizes:
-        return "No size is declared: its shares are taken as exact."
-    return f"Taken as a simple random sample of {count(sum(sizes))} people."
 
 
 def _points(entry: Entry) -> str:
