@@ -158,35 +158,56 @@ def _make(
     region = study.design.region
     method = value.get("method", spec.matching.method)
     population = Population(value["population"]) if "population" in value else None
-    reason, matched = _SAME, population in (None, Population.MEMBERS)
-    if method == "overlap" and population is not None:
-        if population is not Population.OVERLAP:
-            return _OVERLAP
-        matched = True
-    covariates = value.get("covariates", spec.covariates)
-    own_region = declared_region(spec, region)
-    if region in spec.covariates and region not in covariates:
-        own_region = "left_out"
-    handling: RegionName = value.get("region", own_region)
-    covariates = _regressed(covariates, region, handling, value)
+    if method == "overlap" and population not in (None, Population.OVERLAP):
+        return _OVERLAP
+    matched = method == "overlap" or population in (None, Population.MEMBERS)
+    handling = _handling(spec, region, value)
+    covariates = _regressed(value.get("covariates", spec.covariates), region, handling, value)
+    reason = _SAME
     if not matched:
-        reason = _NO_MATCHING
-        matching = Matching(on=covariates)
+        reason, matching = _NO_MATCHING, Matching(on=covariates)
         named = _unmatched_names(named, region, covariates)
     else:
-        takes = "caliper" in KEYS[method]
-        if not takes and "caliper" in named:
-            del named["caliper"]
-            reason = _NO_CALIPER_TAKEN
         matching = _matching(spec, method, covariates, region, handling)
-        if takes and "caliper" in value:
-            matching = replace(matching, caliper=value["caliper"])
+        if "caliper" in KEYS[method]:
+            matching = replace(matching, caliper=value.get("caliper", matching.caliper))
+        elif named.pop("caliper", None) is not None:
+            reason = _NO_CALIPER_TAKEN
         if not matching.on and not matching.covariates:
             return _NOTHING
     coding: Coding = value.get("coding", Coding(outcome=spec.outcome))
+    made = Specification(
+        choices=named,
+        spec=_changed(study, spec, coding, covariates, matching, value),
+        mode="both" if value.get("mode") == "phone_joins" else "in person",
+        at=coding.at,
+        population=None if matched else population,
+        is_declared=False,
+    )
+    key = _key(made.spec, made.mode, made.at, made.population)
+    return key, reason, replace(made, is_declared=key == own)
+
+
+def _handling(spec: ModelSpec, region: str | None, value: Mapping[str, Any]) -> RegionName:
+    """What becomes of the region, as chosen, or as chosen covariates leave it."""
+    lost = region in spec.covariates and region not in value.get("covariates", spec.covariates)
+    own: RegionName = "left_out" if lost else declared_region(spec, region)
+    chosen: RegionName = value.get("region", own)
+    return chosen
+
+
+def _changed(
+    study: Study,
+    spec: ModelSpec,
+    coding: Coding,
+    covariates: tuple[str, ...],
+    matching: Matching,
+    value: Mapping[str, Any],
+) -> ModelSpec:
+    """The model with the choices made."""
     two = coding.at or len(study.variables[coding.outcome].levels) == 2
     free = () if two else tuple(one for one in spec.fitting.free if one in covariates)
-    changed = replace(
+    return replace(
         spec,
         outcome=coding.outcome,
         covariates=covariates,
@@ -197,21 +218,6 @@ def _make(
         fitting=replace(spec.fitting, free=free),
         variants=(),
         multiverse=None,
-    )
-    mode: ModeName = "both" if value.get("mode") == "phone_joins" else "in person"
-    over = None if matched else population
-    key = _key(changed, mode, coding.at, over)
-    return (
-        key,
-        reason,
-        Specification(
-            choices=named,
-            spec=changed,
-            mode=mode,
-            at=coding.at,
-            population=over,
-            is_declared=key == own,
-        ),
     )
 
 
