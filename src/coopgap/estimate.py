@@ -70,7 +70,7 @@ class GapRow:
     )
     group: str = _required(
         "all, region=NAME or VARIABLE=LEVEL; membership=comparison where the comparison group "
-        "stands in the members' place against outside shares"
+        "stands in the members' place against outside shares, with `, region=NAME` in one region"
     )
     population: Population = _required("over whose covariates the gap is standardised")
     quantity: Quantity = _required("what is estimated; differences are member minus comparator")

@@ -165,7 +165,10 @@ def contrast_values(contrast: Contrast, member: FloatArray, comparison: FloatArr
 
 def _probability(contrast: Contrast, side: FloatArray) -> FloatArray:
     j = contrast.level
-    return np.asarray(side[..., j:].sum(axis=-1) if contrast.by_threshold else side[..., j])
+    if not contrast.by_threshold:
+        return np.asarray(side[..., j])
+    # Where nobody stands below, the sum may miss one by a rounding, and odds would have a number.
+    return np.where(side[..., :j].any(axis=-1), side[..., j:].sum(axis=-1), 1.0)
 
 
 def contrast_gradient(contrast: Contrast, margins: Margins) -> FloatArray:

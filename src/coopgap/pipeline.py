@@ -40,6 +40,7 @@ from coopgap.sensitivity.confounding.control import MatchedModel, control_rows
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
+from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import Check, Family, Population, Verdict
 
@@ -138,7 +139,8 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
         tables.diagnostics.append(population_row(declared, labels))
     outside = [one for one in plan.study.benchmarks if one.outcome == labels.outcome]
     region = plan.study.design.region
-    for group, estimate in benchmark_estimates(sample, outside, region, declared):
+    placed = replace(sample, rows=_with_margins(plan, sample.rows))
+    for group, estimate in benchmark_estimates(placed, outside, region, declared):
         tables.collect(estimate, replace(labels, group=group))
     balances = [("all", sample)]
     for name, domain in domains(plan.study, model):
@@ -149,6 +151,19 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
     for name, part in balances:
         tables.balance += _balance(plan, model, labels, name, part)
     return {estimate.family: estimate for estimate in reversed(estimates)}
+
+
+def _with_margins(plan: Plan, rows: ModelRows) -> ModelRows:
+    """Rows with the variables of the declared population, which may be no covariates."""
+    declared = plan.study.design.population
+    margins = () if declared is None else declared.margins
+    names = {name for margin in margins for name in margin.variables} - {*rows.factors}
+    codes, variables = plan.survey.codes, plan.survey.variables
+    return replace(
+        rows,
+        factors={**rows.factors, **{name: codes[name][rows.index] for name in names}},
+        factor_levels={**rows.factor_levels, **{name: variables[name].levels for name in names}},
+    )
 
 
 def _balance(

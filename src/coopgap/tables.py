@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
+    SMALLEST_COUNT,
     Labels,
     coefficient_rows,
     constant_row,
     cut_rows,
     decimals_row,
+    ess_row,
     gap_rows,
     infinite_row,
     reason_row,
@@ -54,6 +56,8 @@ class Tables:
                 self.diagnostics.append(decimals_row(estimate, labels))
             if estimate.std_errors:
                 self.diagnostics.append(std_errors_row(estimate, labels))
+        if estimate.ess_own is not None and estimate.people[1].sum() >= SMALLEST_COUNT:
+            self.diagnostics.append(ess_row(estimate, labels))
         if estimate.reason:
             self.diagnostics.append(reason_row(estimate, labels))
         if estimate.constant:

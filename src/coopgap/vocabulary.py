@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 __all__ = [
+    "AT_REGIONS",
     "BY_REGION",
     "EXAMPLE",
     "FREED",
@@ -21,6 +22,9 @@ __all__ = [
     "Status",
     "Verdict",
 ]
+
+AT_REGIONS: Final = ", at the sample's regions"
+"""Ending of the comparator of outside shares whose regions are weighted as the sample's."""
 
 EXAMPLE: Final = "EXAMPLE DATA"
 """`source` of every row that comes from the example survey."""

@@ -121,20 +121,186 @@ def test_equal_regions_are_the_whole():
     assert placed == pytest.approx(whole)
 
 
+def raked_by_hand(rows, side, wanted=(("sex", (0.45, 0.55)), ("region", (0.7, 0.3)))):
+    weight = rows.weight * side
+    for _ in range(500):
+        for name, shares in wanted:
+            held = np.bincount(rows.factors[name][side], weight[side], minlength=2) / weight.sum()
+            weight = (
+                weight
+                * np.divide(shares, held, where=held > 0, out=np.zeros(2))[
+                    np.maximum(rows.factors[name], 0)
+                ]
+            )
+    return weight[side]
+
+
 @pytest.mark.parametrize("n_zones", [12, 60])
-def test_raked_shares_have_the_declared_margins_and_gain_from_them(n_zones):
+def test_raked_shares_have_the_declared_margins_and_residuals_on_them(n_zones):
     sample = make_sample(n_zones=n_zones)
     rows = sample.rows
     fixed = Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None))
     found = estimates(sample, fixed, POPULATION)["all", "national", Population.POSTSTRATIFIED]
     assert "raked to people.csv" in found.std_errors
-    weight = rows.weight * rows.member
-    for _ in range(500):
-        for name, wanted in (("sex", [0.45, 0.55]), ("region", [0.7, 0.3])):
-            held = np.bincount(rows.factors[name], weight) / weight.sum()
-            weight = weight * (np.array(wanted) / held)[rows.factors[name]]
-    share = np.average(rows.outcome == 2, weights=weight)
-    assert difference(found).estimate == pytest.approx(share - 0.25)
+    assert "declared shares are taken as fixed" in found.std_errors
+    side = rows.member
+    weight, top = raked_by_hand(rows, side), (rows.outcome[side] == 2).astype(float)
+    share = np.average(top, weights=weight)
+    gap = difference(found)
+    assert gap.estimate == pytest.approx(share - 0.25)
+    assert found.ess_own == pytest.approx(weight.sum() ** 2 / np.sum(weight**2))
+    # Residuals of a weighted regression on sex and region, summed by zone.
+    sex, region = rows.factors["sex"][side], rows.factors["region"][side]
+    x = np.column_stack([np.ones(side.sum()), sex, region])
+    slopes = np.linalg.solve(x.T @ (x * weight[:, None]), x.T @ (weight * top))
+    unit = weight / weight.sum() * (top - x @ slopes)
+    zones, at = np.unique(rows.zone[side], return_inverse=True)
+    sums = np.bincount(at, unit)
+    if n_zones == 60:
+        expected = zones.size / (zones.size - 1) * np.sum(sums**2)
+        assert gap.df == zones.size - 1
+        assert "cluster CR1" in found.std_errors
+    else:
+        held = np.bincount(at, weight / weight.sum())
+        expected = np.sum(sums**2 / (1 - held))
+        # Satterthwaite's are fewer where zones differ in size.
+        assert 3 < gap.df < zones.size - 1
+        assert "cluster CR2" in found.std_errors
+    assert gap.std_error == pytest.approx(np.sqrt(expected))
+
+
+def test_declared_error_adds_to_the_surveys_and_to_its_degrees_of_freedom():
+    sample = make_sample(n_zones=12)
+    alone = Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None))
+    fixed = difference(estimates(sample, alone)["all", "national", Population.ALL_MEMBERS])
+    for factor in (1.0, 2.5):
+        whole = dataclasses.replace(WHOLE, design_effect=factor)
+        beside = Benchmark(outcome="y", source="B", whole=whole)
+        found = estimates(sample, beside)["all", "national", Population.ALL_MEMBERS]
+        assert "vary as a sample of their size" in found.std_errors
+        one, theirs = difference(found), factor * 0.25 * 0.75 / 450
+        assert one.std_error**2 == pytest.approx(fixed.std_error**2 + theirs)
+        assert one.df == pytest.approx(fixed.df * (1 + theirs / fixed.std_error**2) ** 2)
+
+
+def test_shares_in_percent_that_sum_to_a_little_more_are_scaled():
+    shares = {"low": 40.4, "mid": 35.35, "high": 25.25}
+    found = estimates(
+        make_sample(), Benchmark(outcome="y", source="B", whole=OutsideShares(shares=shares))
+    )
+    same = estimates(
+        make_sample(),
+        Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None)),
+    )
+    place = ("all", "national", Population.ALL_MEMBERS)
+    assert difference(found[place]) == pytest.approx(difference(same[place]))
+
+
+@pytest.mark.parametrize("n", [None, 450])
+def test_a_level_that_nobody_outside_has_has_no_ratio(n):
+    shares = {"low": 0.0, "mid": 55.0, "high": 45.0}
+    whole = OutsideShares(shares=shares, n=n)
+    benchmark = Benchmark(
+        outcome="y", source="B", whole=whole, regions={"North": whole, "South": whole}
+    )
+    found = estimates(make_sample(), benchmark, POPULATION)
+    odds = [
+        interval
+        for estimate in found.values()
+        for contrast, interval in estimate.intervals.items()
+        if (contrast.quantity, contrast.category) == (Quantity.CUMULATIVE_ODDS_RATIO, ">=mid")
+    ]
+    assert len(odds) == len(found) == 10
+    assert odds == [None] * 10
+
+
+def test_a_share_declared_without_error_has_no_interval():
+    place = ("all", "national", Population.ALL_MEMBERS)
+    for n in (None, 450):
+        whole = dataclasses.replace(WHOLE, n=n)
+        found = estimates(make_sample(), Benchmark(outcome="y", source="B", whole=whole))[place]
+        labels = Labels(model="m", outcome="y", levels=LEVELS, source="made")
+        rows = {
+            row.category: row
+            for row in gap_rows(found, labels)
+            if row.quantity is Quantity.SHARE and row.comparator
+        }
+        high = rows["high"]
+        assert high.estimate == 0.25
+        known = (high.std_error, high.lower, high.upper, high.interval_prob, high.interval_kind)
+        assert (known == (None,) * 5) == (n is None)
+
+
+def with_gaps(sample, share=0.1):
+    """The sample with the region of some people unknown."""
+    rows = sample.rows
+    lost = np.random.default_rng(4).random(rows.n) < share
+    factors = rows.factors | {"region": np.where(lost, -1, rows.factors["region"])}
+    return dataclasses.replace(sample, rows=dataclasses.replace(rows, factors=factors)), lost
+
+
+def test_people_without_a_region_are_not_raked_nor_counted():
+    sample, lost = with_gaps(make_sample())
+    found = estimates(sample, None, POPULATION)
+    for group, side in (("all", sample.rows.member), (COMPARISON_GROUP, ~sample.rows.member)):
+        one = found[group, "national", Population.POSTSTRATIFIED]
+        there = side & ~lost
+        assert one.people[1].sum() == there.sum()
+        top = sample.rows.outcome[there] == 2
+        share = np.average(top, weights=raked_by_hand(sample.rows, there))
+        assert difference(one).estimate == pytest.approx(share - 0.25)
+        placed = found[group, standardised_name("national"), Population.ALL_MEMBERS]
+        assert placed.people[1].sum() == there.sum()
+
+
+def test_own_shares_are_of_as_many_people_as_any_estimate_has():
+    """A benchmark by region alone, declared first, has fewer people than the next."""
+    sample, _ = with_gaps(make_sample())
+    first = Benchmark(outcome="y", source="A", name="A", regions=OUTSIDE)
+    second = Benchmark(outcome="y", source="B", whole=WHOLE)
+    told = {
+        (group, one.comparator): one.own_shares
+        for group, one in benchmark_estimates(sample, [first, second], "region", None)
+    }
+    for group in ("all", COMPARISON_GROUP):
+        assert not told[group, standardised_name("A")]
+        assert told[group, "national"]
+
+
+def test_people_whom_the_population_has_not_are_left_out_of_raking():
+    sample = make_sample()
+    rows = sample.rows
+    declared = DeclaredPopulation(
+        file="people.csv",
+        margins=(Margin(variables=("sex",), shares={("male",): 1.0, ("female",): 0.0}),),
+    )
+    one = estimates(sample, None, declared)["all", "national", Population.POSTSTRATIFIED]
+    men = rows.member & (rows.factors["sex"] == 0)
+    assert one.people[1].sum() == men.sum()
+    own = np.average(rows.outcome[men] == 2, weights=rows.weight[men])
+    assert difference(one).estimate == pytest.approx(own - 0.25)
+
+
+def test_the_comparison_group_stands_beside_each_region_too():
+    sample = make_sample()
+    rows = sample.rows
+    found = estimates(sample)
+    for code, name in enumerate(("North", "South")):
+        here = ~rows.member & (rows.factors["region"] == code)
+        own = np.average(rows.outcome[here] == 2, weights=rows.weight[here])
+        one = found[f"{COMPARISON_GROUP}, region={name}", "national", Population.ALL_MEMBERS]
+        expected = own - OUTSIDE[name].shares["high"] / 100
+        assert difference(one).estimate == pytest.approx(expected)
+
+
+def test_few_zones_flag_a_region_and_refuse_a_whole():
+    sample = make_sample(n_zones=6)
+    found = estimates(sample)
+    one = found["region=South", "national", Population.ALL_MEMBERS]
+    labels = Labels(model="m", outcome="y", levels=LEVELS, source="made", group="region=South")
+    assert {row.status for row in gap_rows(one, labels)} == {Status.FEW_CLUSTERS}
+    few = estimates(sample.take(sample.rows.zone < 4))["all", "national", Population.ALL_MEMBERS]
+    assert few.status is Status.NOT_ESTIMABLE
 
 
 def test_the_example_against_r():

@@ -112,7 +112,7 @@ def test_the_page_says_what_the_numbers_say(peru):
         "What an association would need to be more",
         "Age: not alike (standardised difference 0.53)",
         "How many had left: unknown",
-        "Taken as a simple random sample of 1,508 people. It describes everybody who lives there",
+        "Taken as a simple random sample of 1,508 people. By region: taken as simple random",
         # benchmark_ses_by_region_2024: 1.8, 12.5, 29.3, 27.9, 28.5 less Figure 1: 3, 9, 27, 27, 34.
         "Less the printed national average: A −1.2, B +3.5, C +2.3, D +0.9, E −5.5 points.",
     ):

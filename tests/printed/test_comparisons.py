@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -454,6 +455,15 @@ def test_printed_members_beside_a_survey_of_the_country():
     assert plain.estimate == pytest.approx(0.28 - (1.81 + 12.47) / 100.01, abs=1e-12)
     assert abs(placed.estimate) < abs(plain.estimate)  # two fifths of the members live in Lima
     assert plain.lower < plain.estimate < plain.upper
+    halved = {name: replace(one, design_effect=2.0) for name, one in benchmark.regions.items()}
+    rows = printed_rows("peru", [replace(benchmark, regions=halved)]).gaps
+    half = [
+        row
+        for row in rows
+        if (row.comparator, row.quantity, row.category)
+        == (standardised_name("ENADES 2024"), Quantity.RISK_DIFFERENCE, ">=B")
+    ]
+    assert half[0].n_comparison == round(share * (1 - share) / (2 * variance))
 
 
 def test_the_printed_mix_of_regions_is_rounded_too():

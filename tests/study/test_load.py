@@ -228,7 +228,7 @@ STUDY_ERRORS = {
     "unknown key of a benchmark": (
         {SHARES: f"{SHARES}\nshare = 1"},
         "study.toml: benchmark[1]: unknown key share; allowed: outcome, name, source, shares, by, "
-        "n; did you mean shares?",
+        "n, design_effect; did you mean shares?",
     ),
     "no title": ({HEAD: ""}, "study.toml: title: is absent; give a text"),
     "title of another type": (
@@ -503,6 +503,36 @@ STUDY_ERRORS = {
         {SHARES: f'{SHARES}\nname = "comparison"'},
         "study.toml: benchmark[1].name: is comparison, a group of the survey; give another name",
     ),
+    "benchmark named as a group in large letters": (
+        {SHARES: f'{SHARES}\nname = " Comparison "'},
+        "study.toml: benchmark[1].name: is Comparison, a group of the survey; give another name",
+    ),
+    "benchmark named as rows at the sample's regions are": (
+        {SHARES: f'{SHARES}\nname = "HHS, at the sample\'s regions"'},
+        'study.toml: benchmark[1].name: ends in ", at the sample\'s regions"; give another name',
+    ),
+    "benchmark with a size for some regions": (
+        {"[[benchmark]]": f"{NORTH}n = 40\n{NORTH.replace('north', 'south')}[[benchmark]]"},
+        'study.toml: benchmark[1].n: of "national" is absent for south; '
+        "give all regions n, or none",
+    ),
+    "benchmark from more people than there are": (
+        {SHARES: f"{SHARES}\nn = {10**11}"},
+        "study.toml: benchmark[1].n: is 100000000000; allowed: 1 to 10,000,000,000",
+    ),
+    "benchmark from more people than a number holds": (
+        {SHARES: f"{SHARES}\nn = {10**400}"},
+        "study.toml: benchmark[1].n: is too large; allowed: whole numbers up to "
+        "9,007,199,254,740,992",
+    ),
+    "design effect of fixed shares": (
+        {SHARES: f"{SHARES}\ndesign_effect = 1.5"},
+        "study.toml: benchmark[1].design_effect: is given without n; give both, or neither",
+    ),
+    "design effect of nothing": (
+        {SHARES: f"{SHARES}\nn = 50\ndesign_effect = 0"},
+        "study.toml: benchmark[1].design_effect: is 0; allowed: 0.1 to 1000",
+    ),
     "benchmark without source": (
         {'source = "A yearbook"\n': ""},
         "study.toml: benchmark[1].source: is absent; give a text",
@@ -529,7 +559,7 @@ STUDY_ERRORS = {
     ),
     "benchmark from nobody": (
         {SHARES: f"{SHARES}\nn = 0"},
-        "study.toml: benchmark[1].n: is 0; allowed: 1 or more",
+        "study.toml: benchmark[1].n: is 0; allowed: 1 to 10,000,000,000",
     ),
 }
 

@@ -135,3 +135,31 @@ def test_the_file_stands_in_the_study_folder(populated, name):
         "study.toml: design.population: is no name of a CSV file; "
         "allowed: FILE.csv in the study folder"
     )
+
+
+@pytest.mark.parametrize(("north", "refused"), [(40, False), (41, True)])
+def test_margins_of_two_populations_are_refused(populated, north, refused):
+    lines = f"<25,,40\n25-34,,30\n35+,,30\n,north,{north}\n,south,{100 - north}"
+    joint = "<25,north,20\n<25,south,20\n25-34,north,10\n25-34,south,20\n35+,north,10\n35+,south,20"
+    folder = populated(f"age_band,region,population\n{lines}\n{joint}")
+    if not refused:
+        assert len(load_study(folder).design.population.margins) == 3
+        return
+    with pytest.raises(StudyError) as caught:
+        load_study(folder)
+    assert str(caught.value) == (
+        "farmers_2020.csv: region: has 41 percent of north by region and 40 by age_band, region; "
+        "give margins of one population"
+    )
+
+
+def test_margins_of_a_benchmarks_outcome_are_refused(make_study):
+    folder = make_study({ZONE: f'{ZONE}\npopulation = "farmers_2020.csv"'})
+    (folder / "farmers_2020.csv").write_text(
+        "trust,population\nlow,1\nmiddle,1\nhigh,1\n", encoding="utf-8"
+    )
+    with pytest.raises(StudyError) as caught:
+        load_study(folder)
+    assert str(caught.value) == (
+        "farmers_2020.csv: trust: is the outcome of a benchmark; give margins of other variables"
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.arrays import BoolArray, FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.families.records import (
     INTERVAL_PROB,
@@ -17,21 +17,24 @@ from coopgap.families.records import (
     count_clusters,
     require_both_groups,
 )
-from coopgap.gap import Margins, estimate_contrasts
+from coopgap.gap import Contrast, Interval, Margins, estimate_contrasts
+from coopgap.matching.weights import effective_size
 from coopgap.regression.means import Means, mean_covariance
 from coopgap.regression.raking import margin_classes, rake_to_population
-from coopgap.study.spec import Benchmark, DeclaredPopulation, OutsideShares
-from coopgap.vocabulary import Family, Population
+from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
+from coopgap.vocabulary import AT_REGIONS, Family, Population, Quantity
 
 __all__ = ["COMPARISON_GROUP", "benchmark_estimates", "standardised_name"]
 
 COMPARISON_GROUP = "membership=comparison"
 """Group of the rows in which the comparison group stands in the members' place."""
 
+_SIDES = (("all", "region={}"), (COMPARISON_GROUP, f"{COMPARISON_GROUP}, region={{}}"))
+
 
 def standardised_name(name: str) -> str:
     """Comparator of a benchmark whose regions are weighted as the sample's people live."""
-    return f"{name}, at the sample's regions"
+    return f"{name}{AT_REGIONS}"
 
 
 def benchmark_estimates(
@@ -56,18 +59,24 @@ def benchmark_estimates(
     Yields
     ------
     group : str
-        `all`, `membership=comparison` or `region=NAME`.
+        `all`, `membership=comparison`, or either's people of a region: `region=NAME`,
+        `membership=comparison, region=NAME`.
     estimate : FamilyEstimate
         As they are, against everybody; against the regions' shares weighted as the sample's own
-        people live; raked to the declared population, against everybody; and members of each
-        region against that region. `people` holds the group in both rows.
+        people live; raked to the declared population, against everybody; and people of each
+        region against that region. `people` holds the group in both rows. Shares of the people
+        themselves are told once, of as many of them as any estimate has.
     """
-    told: set[tuple[str, Population]] = set()
-    for benchmark in benchmarks:
-        for group, estimate in _of_one(sample, benchmark, region, declared):
-            place = (group, estimate.population)
-            yield group, replace(estimate, own_shares=place not in told)
-            told.add(place)
+    found = [
+        one for benchmark in benchmarks for one in _of_one(sample, benchmark, region, declared)
+    ]
+    most: dict[tuple[str, Population], int] = {}
+    for at, (group, estimate) in enumerate(found):
+        first = most.setdefault((group, estimate.population), at)
+        if estimate.people.sum() > found[first][1].people.sum():
+            most[group, estimate.population] = at
+    for at, (group, estimate) in enumerate(found):
+        yield group, replace(estimate, own_shares=most[group, estimate.population] == at)
 
 
 def _of_one(
@@ -77,8 +86,11 @@ def _of_one(
     declared: DeclaredPopulation | None,
 ) -> Iterator[tuple[str, FamilyEstimate]]:
     rows = sample.rows
-    for group, side in (("all", rows.member), (COMPARISON_GROUP, ~rows.member)):
-        own = sample.take(side)
+    sides = [
+        (group, sample.take(side))
+        for group, side in zip(_SIDES, (rows.member, ~rows.member), strict=True)
+    ]
+    for (group, _), own in sides:
         if benchmark.whole is not None:
             yield group, _attempt(own, benchmark, _whole(own, benchmark.whole))
         if benchmark.regions and region is not None:
@@ -89,23 +101,37 @@ def _of_one(
             yield group, _raked(own, benchmark, benchmark.whole, declared)
     if benchmark.regions and region is not None:
         for code, name in enumerate(rows.factor_levels[region]):
-            here = sample.take(rows.member & (rows.factors[region] == code))
-            outside = _whole(here, benchmark.regions[name])
-            yield f"region={name}", _attempt(replace(here, domain=True), benchmark, outside)
+            for (_, group), own in sides:
+                here = replace(own.take(own.rows.factors[region] == code), domain=True)
+                outside = _whole(own, benchmark.regions[name])
+                yield group.format(name), _attempt(here, benchmark, outside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outside:
-    """Shares that each person is compared with, shape (n, J), and the error of their mean."""
+    """What people are compared with.
 
-    shares: FloatArray
+    Attributes
+    ----------
+    mean
+        Shape (J,): outside shares.
+    centred
+        Shape (n, J): each person's less the mean; None where all people have the same.
+    cov
+        Shape (J, J): the outside shares' own error.
+    fixed
+        Whether they have none.
+    """
+
+    mean: FloatArray
+    centred: FloatArray | None
     cov: FloatArray
     fixed: bool
 
 
 def _whole(own: Sample, outside: OutsideShares) -> _Outside:
     shares, cov = _shares(outside, own.rows.levels)
-    return _Outside(shares=np.tile(shares, (own.rows.n, 1)), cov=cov, fixed=outside.n is None)
+    return _Outside(mean=shares, centred=None, cov=cov, fixed=outside.n is None)
 
 
 def _by_region(own: Sample, benchmark: Benchmark, region: str) -> _Outside:
@@ -115,10 +141,12 @@ def _by_region(own: Sample, benchmark: Benchmark, region: str) -> _Outside:
     parts = [_shares(benchmark.regions[name], rows.levels) for name in names]
     held = np.bincount(rows.factors[region], rows.weight, minlength=len(names))
     held = held / held.sum()
+    shares = np.array([one for one, _ in parts])
     return _Outside(
-        shares=np.array([shares for shares, _ in parts])[rows.factors[region]],
+        mean=held @ shares,
+        centred=shares[rows.factors[region]] - held @ shares,
         cov=np.asarray(sum(h**2 * cov for h, (_, cov) in zip(held, parts, strict=True))),
-        fixed=all(benchmark.regions[name].n is None for name in names),
+        fixed=benchmark.regions[names[0]].n is None,
     )
 
 
@@ -127,31 +155,58 @@ def _shares(outside: OutsideShares, levels: Sequence[str]) -> tuple[FloatArray, 
     shares = np.array([outside.shares[level] for level in levels], dtype=np.float64)
     shares = shares / shares.sum()
     cov = np.zeros((shares.size, shares.size))
-    if outside.n is not None:
-        cov = (np.diag(shares) - np.outer(shares, shares)) / outside.n
+    if outside.size is not None:
+        cov = (np.diag(shares) - np.outer(shares, shares)) / outside.size
     return shares, cov
 
 
 def _attempt(own: Sample, benchmark: Benchmark, outside: _Outside) -> FamilyEstimate:
-    return _guarded(own, benchmark, Population.ALL_MEMBERS, lambda: _margins(own, outside))
+    return _guarded(own, benchmark, Population.ALL_MEMBERS, outside, _margins)
 
 
 def _raked(
     own: Sample, benchmark: Benchmark, whole: OutsideShares, declared: DeclaredPopulation
 ) -> FamilyEstimate:
-    return _guarded(
-        own,
-        benchmark,
-        Population.POSTSTRATIFIED,
-        lambda: _raked_margins(own, _whole(own, whole), declared),
+    """People with all raking variables, without those of whom the population has nobody."""
+    keep = np.ones(own.rows.n, dtype=bool)
+    for margin in declared.margins:
+        keep &= _in_population(own, margin)
+    own = own.take(keep)
+
+    def margins(own: Sample, outside: _Outside) -> _Found:
+        return _raked_margins(own, outside, declared)
+
+    return _guarded(own, benchmark, Population.POSTSTRATIFIED, _whole(own, whole), margins)
+
+
+def _in_population(own: Sample, margin: Margin) -> BoolArray:
+    """Who has levels that the population has people of; everybody where a variable is absent."""
+    rows = own.rows
+    if not {*margin.variables} <= {*rows.factors}:
+        return np.ones(rows.n, dtype=bool)
+    held = {levels for levels, share in margin.shares.items() if share > 0}
+    named = (
+        [rows.factor_levels[name][code] if code >= 0 else None for code in rows.factors[name]]
+        for name in margin.variables
     )
+    return np.array([levels in held for levels in zip(*named, strict=True)], dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Margins, how their errors are made, and the weights behind them."""
+
+    margins: Margins
+    said: str
+    weight: FloatArray | None = None
 
 
 def _guarded(
     own: Sample,
     benchmark: Benchmark,
     population: Population,
-    margins: Callable[[], tuple[Margins, str]],
+    outside: _Outside,
+    margins: Callable[[Sample, _Outside], _Found],
 ) -> FamilyEstimate:
     """The estimate, or the reason why there is none."""
     rows = own.rows
@@ -165,71 +220,74 @@ def _guarded(
     try:
         require_both_groups(base.people)
         n_clusters = count_clusters(own)
-        found, said = margins()
+        found = margins(own, outside)
     except NotEstimable as error:
         return replace(base, status=error.status, reason=error.reason)
+    intervals = estimate_contrasts(found.margins, rows.levels, INTERVAL_PROB)
     return replace(
         base,
-        intervals=estimate_contrasts(found, rows.levels, INTERVAL_PROB),
+        intervals={one: _known(one, interval) for one, interval in intervals.items()},
+        ess_own=None if found.weight is None else effective_size(found.weight),
         n_clusters=n_clusters,
-        std_errors=said,
+        std_errors=found.said,
     )
 
 
-def _margins(own: Sample, outside: _Outside) -> tuple[Margins, str]:
+def _known(contrast: Contrast, interval: Interval | None) -> Interval | None:
+    """A share that is declared without error has no interval."""
+    if interval is None or contrast.quantity is not Quantity.SHARE or interval.std_error > 0:
+        return interval
+    if contrast.of_member:
+        return interval
+    return Interval(interval.estimate, np.nan, np.nan, np.nan, np.nan)
+
+
+def _margins(own: Sample, outside: _Outside) -> _Found:
     rows = own.rows
     answers = np.eye(len(rows.levels))[rows.outcome]
-    numbers = np.hstack([answers, outside.shares])
-    means = np.average(numbers, axis=0, weights=rows.weight)
-    return _with_error(own, rows.weight, numbers - means, means, outside)
+    means = np.average(answers, axis=0, weights=rows.weight)
+    return _with_error(own, rows.weight, answers - means, means, outside)
 
 
-def _raked_margins(
-    own: Sample, outside: _Outside, declared: DeclaredPopulation
-) -> tuple[Margins, str]:
+def _raked_margins(own: Sample, outside: _Outside, declared: DeclaredPopulation) -> _Found:
     """Shares with raked weights; their variance is that of residuals on the margins.
 
     References
     ----------
     Deville & Särndal (1992), Journal of the American Statistical Association 87, 376-382.
     """
-    named = {name for margin in declared.margins for name in margin.variables}
-    for name in named & {*own.rows.factors}:
-        own = own.take(own.rows.factors[name] >= 0)
     rows = own.rows
-    outside = replace(outside, shares=outside.shares[: rows.n])
     data = (rows.weight, rows.factors, rows.factor_levels, declared)
     weight = rows.weight * rake_to_population(*data)
-    kept = weight > 0
     answers = np.eye(len(rows.levels))[rows.outcome]
     x = np.hstack([np.eye(size)[codes] for codes, size in margin_classes(*data)])
     root = np.sqrt(weight)[:, None]
     slopes = np.linalg.lstsq(x * root, answers * root, rcond=1e-10)[0]
-    residuals = np.hstack([answers - x @ slopes, np.zeros_like(outside.shares)])
-    means = np.average(np.hstack([answers, outside.shares]), axis=0, weights=weight)
-    found, said = _with_error(own.take(kept), weight[kept], residuals[kept], means, outside)
-    return found, f"{said}; raked to {declared.file}"
+    means = np.average(answers, axis=0, weights=weight)
+    found = _with_error(own, weight, answers - x @ slopes, means, outside)
+    return replace(found, said=f"{found.said}; raked to {declared.file}", weight=weight)
 
 
 def _with_error(
     own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, outside: _Outside
-) -> tuple[Margins, str]:
+) -> _Found:
     """Margins whose covariance has the survey's part and the outside shares' own."""
-    zone, n_levels = own.rows.zone, means.size // 2
+    zone, n_levels = own.rows.zone, means.size
     few = zone is not None and are_few(int(np.unique(zone).size))
-    of_survey = mean_covariance(centred, weight, zone, reduced=few)
+    theirs = np.zeros_like(centred) if outside.centred is None else outside.centred
+    of_survey = mean_covariance(np.hstack([centred, theirs]), weight, zone, reduced=few)
     cov = of_survey.cov.copy()
     cov[n_levels:, n_levels:] += outside.cov
     kind = "HC0" if zone is None else f"cluster {'CR2' if few else 'CR1'}"
     margins = Margins(
-        member=means[:n_levels],
-        comparison=means[n_levels:],
+        member=means,
+        comparison=outside.mean,
         cov=cov,
         df=of_survey.df,
         df_of=_df_of(of_survey, cov),
     )
     vary = "are taken as fixed" if outside.fixed else "vary as a sample of their size"
-    return margins, f"{kind}; declared shares {vary}"
+    return _Found(margins=margins, said=f"{kind}; declared shares {vary}")
 
 
 def _df_of(of_survey: Means, cov: FloatArray) -> Callable[[FloatArray], float] | None:

@@ -171,6 +171,9 @@ class FamilyEstimate:
         How the standard errors of its gaps are made; empty where nothing was estimated.
     cuts
         Each cut of a conditional ordinal fit.
+    ess_own
+        Effective size of the raked weights of people who are set beside outside shares; None
+        where nothing was raked.
     own_shares
         Whether its rows hold the members' own shares; False where another's do.
     """
@@ -189,6 +192,7 @@ class FamilyEstimate:
     infinite: tuple[str, ...] = ()
     std_errors: str = ""
     cuts: tuple[CutSets, ...] = ()
+    ess_own: float | None = None
     own_shares: bool = True
     status: Status = Status.OK
     reason: str = ""

@@ -22,6 +22,7 @@ __all__ = [
     "constant_row",
     "cut_rows",
     "decimals_row",
+    "ess_row",
     "gap_rows",
     "infinite_row",
     "population_row",
@@ -125,6 +126,9 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
         status = _status(estimate, contrast)
         interval = estimate.intervals.get(contrast)
         shown = interval is not None and status in (Status.OK, Status.FEW_CLUSTERS)
+        limits = (
+            shown and interval is not None and np.isfinite([interval.lower, interval.upper]).any()
+        )
         yield GapRow(
             model=labels.model,
             family=estimate.family,
@@ -134,8 +138,8 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
             population=estimate.population,
             quantity=contrast.quantity,
             category=contrast.category,
-            interval_prob=INTERVAL_PROB if shown else None,
-            interval_kind=IntervalKind.CONFIDENCE if shown else None,
+            interval_prob=INTERVAL_PROB if limits else None,
+            interval_kind=IntervalKind.CONFIDENCE if limits else None,
             n_member=int(member),
             n_comparison=int(comparison) if inside else None,
             ess_comparison=estimate.ess_comparison,
@@ -169,13 +173,31 @@ def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[Coeff
         )
 
 
+def _named(estimate: FamilyEstimate) -> str:
+    """The family, and which outside shares."""
+    outside = f", {estimate.comparator}" if estimate.family is Family.BENCHMARK else ""
+    return f"{estimate.family}{outside}"
+
+
+def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """How many people the raked weights are worth."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"effective_size: {_named(estimate)}, {labels.group}, {estimate.population}",
+        value=estimate.ess_own,
+        note="people that the raked weights are worth",
+        source=labels.source,
+    )
+
+
 def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """Why a family could not be estimated."""
+    outside = estimate.family is Family.BENCHMARK
     return DiagnosticRow(
         model=labels.model,
         diagnostic=f"{estimate.status}: {estimate.family}, {labels.group}, {estimate.population}",
         passed=False,
-        note=estimate.reason,
+        note=f"against {estimate.comparator}: {estimate.reason}" if outside else estimate.reason,
         source=labels.source,
     )
 
@@ -220,7 +242,7 @@ def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     kind, semicolon, rest = estimate.std_errors.partition(";")
     return DiagnosticRow(
         model=labels.model,
-        diagnostic=f"std_errors: {estimate.family}, {estimate.population}",
+        diagnostic=f"std_errors: {_named(estimate)}, {estimate.population}",
         value=estimate.n_clusters,
         note=f"{kind}{few}{semicolon}{rest}",
         source=labels.source,

@@ -94,17 +94,17 @@ def _share(parts: Sequence[_Part], category: str, table: Table) -> Share:
     found = [_at(one.outside, at) for one in parts]
     for one, share in zip(parts, found, strict=True):
         value += one.part * share
-        if one.outside.n is not None:
-            variance += one.part**2 * share * (1 - share) / one.outside.n
-    sizes = [one.outside.n for one in parts]
+        if one.outside.size is not None:
+            variance += one.part**2 * share * (1 - share) / one.outside.size
+    sizes = [one.outside.size for one in parts]
     fixed = None in sizes
     size = sum(n for n in sizes if n is not None)
     if variance > 0:
-        size = round(value * (1 - value) / variance)
+        size = value * (1 - value) / variance
     rows = [one.printed for one in parts if one.printed is not None]
     return Share(
         value=value,
-        n=None if fixed else size,
+        n=None if fixed else max(round(size), 1),
         range=_range(found, rows),
         fixed=fixed,
         ids=tuple(row.id for row in rows),

@@ -15,6 +15,7 @@ __all__ = [
     "STATUSES",
     "UNKNOWN",
     "VERDICTS",
+    "capital",
     "category_words",
     "clean",
     "comparator_words",
@@ -113,6 +114,11 @@ def clean(text: str) -> str:
 def readable(name: str) -> str:
     """A column name as words."""
     return clean(name).replace("_", " ").strip() or UNKNOWN
+
+
+def capital(text: str) -> str:
+    """Text with a large first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def shorten(text: str, width: int) -> str:

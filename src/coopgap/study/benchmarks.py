@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from coopgap.errors import StudyError
 from coopgap.study.section import Section
-from coopgap.study.spec import Benchmark, OutsideShares, Variable
-from coopgap.vocabulary import Comparator
+from coopgap.study.spec import Benchmark, DeclaredPopulation, OutsideShares, Variable
+from coopgap.vocabulary import AT_REGIONS, Comparator
 
-__all__ = ["read_benchmarks"]
+__all__ = ["check_margins", "read_benchmarks"]
 
-_KEYS = ("outcome", "name", "source", "shares", "by", "n")
+_KEYS = ("outcome", "name", "source", "shares", "by", "n", "design_effect")
 _TAKEN = (Comparator.COMPARISON, Comparator.PHONE)
+_MOST = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,25 @@ def read_benchmarks(
     return tuple(_joined(tables, levels) for tables in found.values())
 
 
+def check_margins(benchmarks: Iterable[Benchmark], declared: DeclaredPopulation | None) -> None:
+    """Refuse a declared population by what is set beside outside shares.
+
+    Raises
+    ------
+    StudyError
+        Naming the population's file.
+    """
+    outcomes = {one.outcome for one in benchmarks}
+    for margin in () if declared is None else declared.margins:
+        for name in margin.variables:
+            if declared is not None and name in outcomes:
+                raise StudyError(
+                    f"{declared.file}: {name}",
+                    "is the outcome of a benchmark",
+                    "give margins of other variables",
+                )
+
+
 def _joined(tables: list[_Table], levels: tuple[str, ...]) -> Benchmark:
     first = tables[0]
     places = {table.region: table.outside for table in tables}
@@ -79,6 +100,13 @@ def _joined(tables: list[_Table], levels: tuple[str, ...]) -> Benchmark:
     if places and absent:
         raise first.section.refuse(
             "by", f'"{first.name}" lacks {", ".join(absent)}', "give every region, or none"
+        )
+    if len({outside.n is None for outside in places.values()}) > 1:
+        without = [str(level) for level, outside in places.items() if outside.n is None]
+        raise first.section.refuse(
+            "n",
+            f'of "{first.name}" is absent for {", ".join(without)}',
+            "give all regions n, or none",
         )
     return Benchmark(
         outcome=first.outcome,
@@ -96,20 +124,39 @@ def _table(
     region: str | None,
 ) -> _Table:
     outcome = table.choice("outcome", outcomes)
-    name = table.optional_text("name") or str(Comparator.NATIONAL)
-    if name in _TAKEN:
-        raise table.refuse("name", f"is {name}, a group of the survey", "give another name")
     n = table.whole("n") if table.has("n") else None
-    if n is not None and n < 1:
-        raise table.refuse("n", f"is {n}", "allowed: 1 or more")
+    if n is not None and not 1 <= n <= _MOST:
+        raise table.refuse("n", f"is {n}", f"allowed: 1 to {_MOST:,}")
     return _Table(
         section=table,
         outcome=outcome,
-        name=name,
+        name=_name(table),
         source=table.text("source"),
         region=_region(table, variables, region) if table.has("by") else None,
-        outside=OutsideShares(shares=_shares(table, variables[outcome].levels), n=n),
+        outside=OutsideShares(
+            shares=_shares(table, variables[outcome].levels),
+            n=n,
+            design_effect=_design_effect(table),
+        ),
     )
+
+
+def _name(table: Section) -> str:
+    name = (table.optional_text("name") or str(Comparator.NATIONAL)).strip()
+    if name.casefold() in _TAKEN:
+        raise table.refuse("name", f"is {name}, a group of the survey", "give another name")
+    if name.casefold().endswith(AT_REGIONS):
+        raise table.refuse("name", f'ends in "{AT_REGIONS}"', "give another name")
+    return name
+
+
+def _design_effect(table: Section) -> float:
+    value = table.number("design_effect", 1.0)
+    if table.has("design_effect") and not table.has("n"):
+        raise table.refuse("design_effect", "is given without n", "give both, or neither")
+    if not 0.1 <= value <= 1000:
+        raise table.refuse("design_effect", f"is {value:g}", "allowed: 0.1 to 1000")
+    return value
 
 
 def _region(table: Section, variables: Mapping[str, Variable], region: str | None) -> str:

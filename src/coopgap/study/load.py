@@ -12,7 +12,7 @@ from typing import Any
 from coopgap.errors import StudyError
 from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import SHIPPED
-from coopgap.study.benchmarks import read_benchmarks
+from coopgap.study.benchmarks import check_margins, read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
 from coopgap.study.multiverse import check_multiverse
@@ -103,6 +103,8 @@ def load_study(study: str | Path) -> Study:
     for model in models:
         check_fitting(model, design)
     check_multiverse(models, design, group, variables)
+    benchmarks = read_benchmarks(section, variables, outcomes, design.region)
+    check_margins(benchmarks, design.population)
     return Study(
         name=folder.resolve().name,
         title=section.text("title"),
@@ -117,7 +119,7 @@ def load_study(study: str | Path) -> Study:
         printed=printed,
         smallest_gap=section.share("smallest_gap", 0.05),
         phone=read_phone(section, outcomes),
-        benchmarks=read_benchmarks(section, variables, outcomes, design.region),
+        benchmarks=benchmarks,
         negative_control=read_negative_control(section, variables, outcomes),
     )
 

@@ -16,6 +16,8 @@ from coopgap.study.spec import DeclaredPopulation, Margin, ModelSpec, Variable
 __all__ = ["check_population", "read_population"]
 
 _COUNT = "population"
+# Raking reaches its margins to a little more than this, and cannot reach two that differ.
+_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,12 @@ def read_population(
     patterns = dict.fromkeys(line.names for line in lines)
     if not patterns:
         raise StudyError(name, "holds no row", "give the people at each level")
-    return DeclaredPopulation(
-        file=name,
-        margins=tuple(
-            _margin(name, names, [line for line in lines if line.names == names], variables)
-            for names in patterns
-        ),
+    margins = tuple(
+        _margin(name, names, [line for line in lines if line.names == names], variables)
+        for names in patterns
     )
+    _check_agreement(name, margins)
+    return DeclaredPopulation(file=name, margins=margins)
 
 
 def check_population(models: Iterable[ModelSpec], declared: DeclaredPopulation | None) -> None:
@@ -159,6 +160,23 @@ def _margin(
     if not total > 0:
         raise StudyError(name, f"has nobody by {', '.join(names)}", "give people")
     return Margin(variables=names, shares={levels: found[levels] / total for levels in every})
+
+
+def _check_agreement(name: str, margins: tuple[Margin, ...]) -> None:
+    """Refuse margins that give one level of a variable two shares."""
+    seen: dict[tuple[str, str], tuple[float, Margin]] = {}
+    for margin in margins:
+        for at, one in enumerate(margin.variables):
+            for level in dict.fromkeys(levels[at] for levels in margin.shares):
+                share = sum(s for levels, s in margin.shares.items() if levels[at] == level)
+                other, where = seen.setdefault((one, level), (share, margin))
+                if abs(share - other) > _TOLERANCE:
+                    raise StudyError(
+                        f"{name}: {one}",
+                        f"has {100 * other:.4g} percent of {level} by {', '.join(where.variables)} "
+                        f"and {100 * share:.4g} by {', '.join(margin.variables)}",
+                        "give margins of one population",
+                    )
 
 
 def _said(names: tuple[str, ...], levels: tuple[str, ...]) -> str:

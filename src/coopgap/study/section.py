@@ -12,6 +12,7 @@ from coopgap.study.spec import Code
 __all__ = ["Section"]
 
 _BEYOND = 2.0**1000
+_LARGEST = 2**53
 
 
 class Section:
@@ -112,7 +113,10 @@ class Section:
         """A whole number."""
         if default is not None and not self.has(key):
             return default
-        return int(self._get(key, (int,), "a whole number"))
+        value = int(self._get(key, (int,), "a whole number"))
+        if abs(value) > _LARGEST:
+            raise self.refuse(key, "is too large", f"allowed: whole numbers up to {_LARGEST:,}")
+        return value
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""

@@ -168,10 +168,24 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideShares:
-    """Shares of an outcome's levels in percent; `n` people asked, None where taken as fixed."""
+    """Shares of an outcome's levels in percent, of everybody or of a region.
+
+    Attributes
+    ----------
+    n
+        People asked; None where the shares are taken as fixed.
+    design_effect
+        By which those people count for fewer.
+    """
 
     shares: Mapping[str, float]
     n: int | None = None
+    design_effect: float = 1.0
+
+    @property
+    def size(self) -> float | None:
+        """Size of the simple random sample that has the same error; None where fixed."""
+        return None if self.n is None else self.n / self.design_effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,15 @@ from coopgap.report.content.unanswered import unanswered_items
 from coopgap.report.document import Block, Heading, Items, Paragraph, Section, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value, quantity_words
 from coopgap.report.view import View
-from coopgap.report.words import CHECKS, category_words, clean, once, readable, verdict_words
+from coopgap.report.words import (
+    CHECKS,
+    capital,
+    category_words,
+    clean,
+    once,
+    readable,
+    verdict_words,
+)
 from coopgap.vocabulary import BY_REGION, FREED, SHIFT, Check
 
 __all__ = ["check_blocks", "checks_section"]
@@ -196,12 +204,8 @@ def _head(variant: str, quantity: str, told: bool) -> str:
     """A version's name, with the quantity where there are several."""
     name = clean(variant)
     if not name:
-        return _capital(quantity_words(quantity))
-    return f"{_capital(name)}, {quantity_words(quantity)}" if told else _capital(name)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        return capital(quantity_words(quantity))
+    return f"{capital(name)}, {quantity_words(quantity)}" if told else capital(name)
 
 
 def _verdict_of(rows: Sequence[SensitivityRow]) -> str:

@@ -16,6 +16,7 @@ from coopgap.report.words import (
     POPULATIONS,
     STATUSES,
     UNKNOWN,
+    capital,
     clean,
     group_words,
     once,
@@ -234,7 +235,7 @@ def _not_estimated(view: View) -> list[Block]:
     every = len(view.by_model)
     items = tuple(
         (
-            f"{reason[:1].upper()}{reason[1:]}",
+            capital(reason),
             " ".join(
                 f"{place}: {'every outcome' if len(where) == every else _models(view, where)}."
                 for place, where in places.items()
@@ -254,12 +255,12 @@ def _place(what: str) -> str:
     parts = what.split(", ")
     if len(parts) < 3:
         name = FAMILIES.get(what, clean(what))
-        return name[:1].upper() + name[1:]
+        return capital(name)
     family, population = parts[0], parts[-1]
     group = group_words(", ".join(parts[1:-1]))
     over = POPULATIONS.get(population, readable(population))
     text = f"{group}, {FAMILIES.get(family, readable(family))}, {over}"
-    return text[:1].upper() + text[1:]
+    return capital(text)
 
 
 def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:

@@ -7,14 +7,28 @@ from collections.abc import Sequence
 from coopgap.estimate import GapRow
 from coopgap.families.benchmark import COMPARISON_GROUP
 from coopgap.report.document import Block, Paragraph, Table
-from coopgap.report.values import DASH, estimate_words, interval_name
+from coopgap.report.values import DASH, count, estimate_words, interval_name
 from coopgap.report.view import View
-from coopgap.report.words import category_words, clean, comparator_words, once
-from coopgap.vocabulary import Family, Population, Quantity
+from coopgap.report.words import (
+    capital,
+    category_words,
+    clean,
+    comparator_words,
+    joined,
+    once,
+    readable,
+)
+from coopgap.study.spec import Benchmark, OutsideShares
+from coopgap.vocabulary import AT_REGIONS, Family, Population, Quantity
 
-__all__ = ["outside_blocks"]
+__all__ = ["outside_blocks", "taken_as"]
 
 _WHO = {"all": "Members", COMPARISON_GROUP: "Comparison people"}
+_OUTSIDE = (
+    "Outside shares are of the people whom their source names, members among them unless it says "
+    "otherwise, asked in its own year: no comparison group."
+)
+_REGIONS = "“At the sample's regions” weighs the outside regions as the people on the left live."
 
 
 def outside_blocks(view: View, outcome: str, rows: Sequence[GapRow]) -> list[Block]:
@@ -25,29 +39,72 @@ def outside_blocks(view: View, outcome: str, rows: Sequence[GapRow]) -> list[Blo
     ]
     if not gaps:
         return []
-    sources = [
-        f"{comparator_words(one.name).capitalize()}: {clean(one.source)}."
-        for one in view.study.benchmarks
-        if one.outcome == outcome
-    ]
+    named = [one for one in view.study.benchmarks if one.outcome == outcome]
+    said = [*(_source(one) for one in named), _OUTSIDE]
+    if any(row.comparator.endswith(AT_REGIONS) for row in gaps):
+        said.append(_REGIONS)
+    if any(row.population == Population.POSTSTRATIFIED for row in gaps):
+        said.append(_raked(view, gaps))
     return [
         _table(view, outcome, gaps),
-        Paragraph(
-            lead="Outside shares.",
-            text=(
-                f"{' '.join(sources)} They describe everybody who lives there, members among "
-                "them, and are no comparison group. “At the sample's regions” weighs the outside "
-                "regions as the people on the left live; “raked” weighs those people to the "
-                f"declared population{_file(view)}, which is the country's and not the members'."
-            ),
-            brief=False,
-        ),
+        Paragraph(lead="Outside shares.", text=" ".join(one for one in said if one)),
     ]
 
 
-def _file(view: View) -> str:
+def _source(one: Benchmark) -> str:
+    return f"{capital(comparator_words(one.name))}: {clean(one.source)}. {taken_as(one)}"
+
+
+def taken_as(one: Benchmark) -> str:
+    """What error the outside shares are taken to have, in a sentence or two."""
+    said = [f"{_error([one.whole])}."] if one.whole is not None else []
+    if one.regions:
+        said.append(f"{'By region: ' if said else ''}{_error([*one.regions.values()])}.")
+    return capital(" ".join(capital(text) for text in said))
+
+
+def _error(parts: Sequence[OutsideShares]) -> str:
+    sizes = [part.n for part in parts if part.n is not None]
+    if not sizes:
+        return "no size is declared: taken as exact"
+    low, high = count(min(sizes)), count(max(sizes))
+    of = "a simple random sample" if len(parts) == 1 else "simple random samples"
+    factors = sorted({part.design_effect for part in parts} - {1.0})
+    less = f", with a design effect of {joined([f'{one:g}' for one in factors])}" if factors else ""
+    return f"taken as {of} of {low if low == high else f'{low} to {high}'} people{less}"
+
+
+def _raked(view: View, rows: Sequence[GapRow]) -> str:
+    """What raking did, to whom, and how many people are left of it."""
     declared = view.study.design.population
-    return "" if declared is None else f" ({clean(declared.file)})"
+    if declared is None:
+        return ""
+    by = joined([" by ".join(readable(v) for v in one.variables) for one in declared.margins])
+    text = (
+        f"“Raked” weighs those people to {clean(declared.file)} ({by}), whose people are not the "
+        "members, and leaves every other mix as it is."
+    )
+    worth = [_worth(view, rows, group) for group in _WHO]
+    return " ".join((text, *(one for one in worth if one)))
+
+
+def _worth(view: View, rows: Sequence[GapRow], group: str) -> str:
+    """How many people the raked weights of a group are worth; empty where unknown."""
+    row = next(
+        (r for r in rows if r.group == group and r.population == Population.POSTSTRATIFIED), None
+    )
+    ending = f", {group}, {Population.POSTSTRATIFIED}"
+    sizes = [
+        one.value
+        for one in view.diagnostics
+        if row is not None
+        and one.model == row.model
+        and one.diagnostic.startswith("effective_size: ")
+        and one.diagnostic.endswith(ending)
+    ]
+    if row is None or not sizes:
+        return ""
+    return f"{_WHO[group]}: {count(row.n_member)}, worth {count(sizes[0])} once raked."
 
 
 def _table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
@@ -60,7 +117,7 @@ def _table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
     found = {(_place(row), row.quantity, row.category): row for row in rows}
     lines = [
         (
-            _WHO.get(group) or f"Members, {view.group(group)}",
+            _who(view, group),
             comparator_words(comparator)
             + (", raked" if population == Population.POSTSTRATIFIED else ""),
             *(_cell(found.get(((group, comparator, population), *what))) for what in wanted),
@@ -78,6 +135,15 @@ def _table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
         notes=(f"In brackets: {' or '.join(kinds)}.",) if kinds else (),
         mark=view.mark,
     )
+
+
+def _who(view: View, group: str) -> str:
+    if group in _WHO:
+        return _WHO[group]
+    own, mark, region = group.partition(f"{COMPARISON_GROUP}, ")
+    if mark:
+        return f"{_WHO[COMPARISON_GROUP]}, {view.group(region)}"
+    return f"{_WHO['all']}, {view.group(own)}"
 
 
 def _order(line: tuple[str, ...]) -> int:

@@ -17,7 +17,7 @@ from coopgap.report.values import (
     spread,
 )
 from coopgap.report.view import View
-from coopgap.report.words import category_words, clean, once, verdict_words
+from coopgap.report.words import capital, category_words, clean, once, verdict_words
 from coopgap.vocabulary import Quantity
 
 __all__ = ["ALIKE", "alike_blocks", "margin_blocks"]
@@ -74,7 +74,7 @@ def _sentences(view: View, rows: Sequence[SensitivityRow]) -> tuple[tuple[str, s
                 )
         parts = []
         for (verdict, note), where in found.items():
-            parts.append(f"{verdict[:1].upper()}{verdict[1:]}: {'; '.join(where)}.")
+            parts.append(f"{capital(verdict)}: {'; '.join(where)}.")
             parts += [] if note in told else [note]
             told.add(note)
         parts += one_odds_ratio(mine)

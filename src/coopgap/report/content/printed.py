@@ -18,14 +18,13 @@ from coopgap.report.content.printed_items import (
 )
 from coopgap.report.content.printed_tables import (
     MARK,
-    capital,
     gap_table,
     level_blocks,
 )
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import count, number, p_value, spread
 from coopgap.report.view import View
-from coopgap.report.words import clean, readable
+from coopgap.report.words import capital, clean, readable
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = [

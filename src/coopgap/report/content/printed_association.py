@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.printed.design import Covariate
-from coopgap.report.content.printed_tables import capital
 from coopgap.report.document import Block, Items, Paragraph
 from coopgap.report.values import number
 from coopgap.report.view import View
-from coopgap.report.words import UNKNOWN, clean
+from coopgap.report.words import UNKNOWN, capital, clean
 
 __all__ = ["association_blocks"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from coopgap.estimate import GapRow
 from coopgap.report.values import DASH, estimate_words, interval_name, percent, points, spread
 from coopgap.report.view import View
-from coopgap.report.words import category_words, clean, comparator_words, readable
+from coopgap.report.words import capital, category_words, clean, comparator_words, readable
 from coopgap.vocabulary import IntervalKind, Quantity
 
 __all__ = [
@@ -185,7 +185,7 @@ def item_label(view: View, name: str, outcome: str) -> str:
     """The outcome's label, with the item where that says more."""
     label, more = view.label(outcome), _more(name, outcome)
     text = label if readable(name) == label or not more else f"{label} ({more})"
-    return text[:1].upper() + text[1:]
+    return capital(text)
 
 
 def _more(name: str, outcome: str) -> str:
@@ -205,5 +205,5 @@ def short_label(entry: Entry) -> str:
     """The outcome's short name, with the place or the category where there is one, for figures."""
     more = _more(entry.name, entry.outcome)
     label = readable(entry.outcome) + (f" ({more})" if more else "")
-    label = label[:1].upper() + label[1:]
+    label = capital(label)
     return f"{label}: {category_words(entry.category, ())}" if entry.category else label

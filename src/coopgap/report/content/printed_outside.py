@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coopgap.report.content.outside import taken_as
 from coopgap.report.content.printed_items import Entry, compared_with
-from coopgap.report.content.printed_tables import capital
 from coopgap.report.document import Block, Paragraph
-from coopgap.report.values import count, points
-from coopgap.report.words import clean
+from coopgap.report.values import points
+from coopgap.report.words import capital, clean
 from coopgap.study.spec import Benchmark
 from coopgap.vocabulary import Comparator
 
@@ -21,8 +21,8 @@ def outside_blocks(found: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> l
         Paragraph(
             lead=f"{capital(compared_with(one.name))}.",
             text=(
-                f"{clean(one.source)}. {_sampled(one)} It describes everybody who lives there, "
-                "members among them, of its own year, and is no comparison group."
+                f"{clean(one.source)}. {taken_as(one)} Its people are those whom the source "
+                "names, members among them, asked in its own year: no comparison group."
                 f"{_apart(found, one)}"
             ),
         )
@@ -49,11 +49,3 @@ def _apart(found: Sequence[Entry], one: Benchmark) -> str:
         f" Less the printed national average: {', '.join(apart)} points. So far do two surveys of "
         "one country lie apart."
     )
-
-
-def _sampled(one: Benchmark) -> str:
-    parts = [one.whole] if one.whole is not None else list(one.regions.values())
-    sizes = [part.n for part in parts if part.n is not None]
-    if not sizes:
-        return "No size is declared: its shares are taken as exact."
-    return f"Taken as a simple random sample of {count(sum(sizes))} people."

@@ -34,7 +34,6 @@ from coopgap.report.content.printed_outside import outside_blocks
 from coopgap.report.content.printed_samples import sample_blocks
 from coopgap.report.content.printed_tables import (
     MARK,
-    capital,
     gap_table,
     level_blocks,
     ratio_table,
@@ -44,7 +43,7 @@ from coopgap.report.figures.names import PRINTED_GAPS, place_name
 from coopgap.report.values import count, interval_name, number, points, spread
 from coopgap.report.view import View
 from coopgap.report.wording import quoted_words, registry_words
-from coopgap.report.words import clean
+from coopgap.report.words import capital, clean
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = ["printed_sections"]

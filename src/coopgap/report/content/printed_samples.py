@@ -9,12 +9,12 @@ from coopgap.printed.rows import PrintedResult
 from coopgap.report.content.printed import bounds_table, design_blocks
 from coopgap.report.content.printed_checks import gradient_items
 from coopgap.report.content.printed_items import Entry, limits_text
-from coopgap.report.content.printed_tables import MARK, capital
+from coopgap.report.content.printed_tables import MARK
 from coopgap.report.document import Block, Figure, Paragraph, Table
 from coopgap.report.figures.names import surface_name
 from coopgap.report.values import count, points
 from coopgap.report.view import View
-from coopgap.report.words import clean, readable
+from coopgap.report.words import capital, clean, readable
 from coopgap.vocabulary import Comparator, Quantity
 
 __all__ = ["sample_blocks"]

@@ -20,21 +20,16 @@ from coopgap.report.content.printed_items import (
 from coopgap.report.document import Block, Paragraph, Table
 from coopgap.report.values import count, percent, quantity_words
 from coopgap.report.view import View
-from coopgap.report.words import category_words
+from coopgap.report.words import capital, category_words
 from coopgap.vocabulary import Comparator, Quantity
 
-__all__ = ["MARK", "capital", "gap_table", "level_blocks", "ratio_table"]
+__all__ = ["MARK", "gap_table", "level_blocks", "ratio_table"]
 
 MARK = "printed numbers"
 _NATIONAL = (
     "The national average holds members too, and people of all regions in another mix than the "
     "members': it is not a group of non-members. Intervals take it as exact."
 )
-
-
-def capital(text: str) -> str:
-    """Text with a large first letter."""
-    return text[:1].upper() + text[1:]
 
 
 def gap_table(view: View, found: Sequence[Entry], caption: str, notes: Sequence[str] = ()) -> Table:
