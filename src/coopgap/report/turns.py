@@ -1,0 +1,166 @@
+"""The words and turns of cause that `coopgap.report.wording` looks for, and what it allows."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["FOUND", "HARMLESS"]
+
+
+def _any(words: str) -> str:
+    """One of several words or patterns, which blanks part; ~ is a blank within one."""
+    return "(?:" + "|".join(words.split()).replace("~", " ") + ")"
+
+
+# Parts of the rule: {NAME} stands for the part NAME.
+_PARTS: Final = {
+    "COOP": r"co-? ?op(?:erati(?:ve|on|ng))?s?(?!-? ?(?:members?|people|gaps?)\b)",
+    "A": r"(?:(?:the|an?|any|this|that|such|their|its|his|her|our|one|\w+'s?) ){0,2}",
+    "MEMBER": r"{A}(?:{COOP} )?(?:members?|part of {A}{COOP})",
+    "PEOPLE": _any("members? people farmers? women households? families villages? communities"),
+    "WHO": _any("{PEOPLE} person men they he she who"),
+    # Membership as a subject: not "the odds of membership" or "a term for membership".
+    "MEMBERSHIP": r"(?<!\bof )(?<!\bfor )(?<!\bin )(?<!\bon )(?<!\bwith )(?<!\bby )(?<!\band )"
+    "membership",
+    "JOINING": r"joining(?! (?:\w+ ){0,2}(?:phone|telephone|interviews?|samples?|tables?|rows?))",
+    "BEING": r"(?:being|becoming|remaining|staying) {MEMBER}",
+    "JOINED": _any(
+        "{MEMBERSHIP} {JOINING} {BEING} belonging having~joined non-?membership participation"
+        " participating taking~part"
+    ),
+    "ITSELF": _any("{COOP} groups? society households? people years it one them"),
+    "IT": r"(?:{JOINED}(?: (?:of|in|to|at|with|for) {A}(?:\w+ )?{ITSELF})?"
+    r"|{COOP}(?: (?:societ(?:y|ies)|unions?|membership))?)",
+    "ANY": _any("membership joining belonging participation participating {IT}"),
+    # What may stand between a subject and its verb.
+    "MAY": r",?(?: (?:\w+ly|\w+n't|{HELPING}),?)*",
+    "HELPING": _any(
+        """may might can could will would shall should must do does did is are was were be been
+        being has have had not never cannot also alone itself themselves still often always even
+        just only thus then to that which seems? seemed appears? tends? really so very much
+        in~fact it~seems
+        on~average"""
+    ),
+    # Verbs of doing, as stems.
+    "DO": _any(
+        """rais increas reduc lower decreas affect chang help protect lift uplift enabl allow
+        strengthen weaken foster promot encourag support secur ensur creat generat yield push pull
+        mov shift shap(?=es|ed|ing|e~(?!\\()) alter(?!n) influenc prevent turn transform doubl
+        determin enrich expand widen narrow shield explain trigger spark prompt induc spur matter
+        achiev translat hurt harm damag undermin erod hinder hamper render accelerat stabili[sz]
+        inspir deepen driv eas(?=e|i) giv mak(?=e|i) add(?=s|e|i|\\b) pay(?=s\\b|ing~off)
+        prov(?=id) account(?=s?~for) result(?=s?~in) cut let keep lead bring build"""
+    )
+    + r"\w*",
+    "DID": _any("made gave given brought built kept drove driven led cut"),
+    "DONE": r"(?:(?!(?:member|differ)ed)(?:{DO}(?<=ed)|{DID}))",
+    "ROSE": _any("rise rose growth grew drop fall fell decline gains? gained"),
+    "GOOD": _any(
+        "effective decisive helpful useful good~for good~to bad~for bad~to worth\\w* works behind"
+    ),
+    "REASON": _any("reasons? drivers? explanations? source engine answer factor key"),
+    "THING": _any(
+        """results? outcomes? influences? contributions? returns? gains? advantages? role rewards?
+        fruits? merits? products? achievements? success payoffs? difference~made"""
+    ),
+    "BETTER": _any("better worse richer poorer happier healthier safer wealthier stronger"),
+    # What the surveys ask about, and verbs that need no subject where it follows.
+    "LIFE": r"(?:(?:the|their|her|his|our|more|household|farm|social|mutual) )*"
+    + _any(
+        """trust confidence incomes? livelihoods? wealth well-?being welfare poverty hunger
+        food~(?:in)?security lives living~standards? solidarity social~capital prices earnings
+        savings"""
+    ),
+    "CHANGES": _any(
+        """raises? raised raising increases increased increasing reduces reduced reducing lowers
+        lowered lowering builds? built building strengthen\\w* foster\\w* affect\\w* changes changed
+        changing creat\\w* lift\\w* doubl\\w* transform\\w*"""
+    ),
+    "LEFT": r"(?:joined|belonged|become|stayed|left|been {MEMBER})",
+    "JOIN": _any("join joins joined become becomes became"),
+    "CAUSE": _any("effects? impacts? benefits? consequences? causes? causal\\w* causation"),
+}
+# What is found whatever stands around it.
+_TURNS: Final = r"""
+    effects?|effectiveness|efficacy|impact\w*|benefit\w*|beneficia\w+|caus(?:e|al|at|in)\w*
+    consequences?|consequently|thereby|as a result|due to|owing to|thanks to|on account of
+    because of|responsible for|leads? to|led to|leading to|attribut(?:able|ed|es?) to
+    (?:resulted|resulting) in|(?:which|that|this|it|also|\w+ly) results? in
+    results? in (?:an? )?(?:more|less|fewer|better|worse|high|low|great|larg|small|strong)\w*
+    improv\w+|boost\w*|enhanc\w+|empower\w*|uplift\w*|drivers? of|determinants? of|driv(?:es|en) by
+    (?:brings?|brought|bringing) about|(?:gives?|gave|given|giving) rise to
+    contribut(?:es?|ed|ing) to|ha(?:s|d|ve) a hand in|traced (?:back )?to
+    (?:plays?|played) an? (?:\w+ )?(?:role|part)|influenced by
+    influences? (?:on|over) (?:{LIFE}|{A}(?:\w+ )?(?:answers?|people|members?))
+    mak(?:es?|ing) (?:members|people)|(?:mak(?:es?|ing)|made) (?:a|all|the) (?:\w+ )?difference
+    (?:mak(?:es?|ing)|made) (?:[\w'-]+ ){1,4}{BETTER}|better off (?:for|by|from|through|thanks)
+    (?:help|enabl|lift|encourag)\w* {A}(?:\w+ )?{PEOPLE}
+    gains? from|profit(?:s|ed|ing)? from|{WHO} (?:\w+ )?gain\w* (?:\w+ ){0,2}(?:by|from)
+    (?:gains?|advantages?|rewards?) (?:of|for|to) members|{CHANGES} {LIFE}
+    (?:treated|treatment) (?:groups?|units?|{PEOPLE})|would (?:not )?have (?:[\w'-]+ ){1,4}otherwise
+"""
+# What is found of membership: what it does, what is done by it, what comes of it, what if.
+_CLAIMS: Final = r"""
+    {IT}{MAY} (?:{DO}|{DID}|{GOOD})
+    {IT}{MAY} (?:an?|the|one|another|why) (?:\w+ )?{REASON}
+    {IT} (?:premium|bonus|dividend)|{ANY}[- ](?:driven|induced|led)
+    (?:what|as|like) {A}{ANY} (?:does|do|did|may|can|has done)
+    {DONE}(?:,? [\w'-]+){0,6},? by {A}{ANY}|by (?:virtue|dint|means) of {A}{ANY}
+    (?:{DO}|{DID}|{ROSE})(?:,? [\w'-]+){0,4},? (?:from|through|via) {A}{ANY}
+    (?:through|via|by|upon|after|since|from) (?:joining|taking part|belonging to {A}{COOP}|{BEING})
+    (?:through|via) {A}(?:membership|participation)|{THING} (?:of|from|to|by) {A}(?:\w+ )?{ANY}
+    (?:stem|aris|com|flow|follow|deriv|result)\w* (?:\w+ )?from {A}{ANY}
+    ow(?:e|es|ed|ing) (?:[\w'-]+ ){0,4}to {A}{ANY}
+    {REASON} (?:for|of|behind)(?: [\w'-]+){0,5} (?:is|was|lies in) {A}{ANY}
+    because {A}{WHO} (?:\w+ )?(?:join\w*|belong\w*|bec[ao]me|(?:are|is) {MEMBER})
+    because {A}{WHO} (?:\w+ )?(?:gets?|receiv\w+|have access)
+    because {A}{IT}(?! (?:is|are|was|were|has|have|cannot|may|does not|do not))
+    since {WHO} (?:\w+ )?(?:joined|became)
+    (?:increas|ris|rose|grow|grew|fall|fell|drop|high|low)\w* (?:as|when|once) {WHO} {JOIN}
+    who {JOIN} (?:becomes?|became|gets?|got|earn\w*|turn\w*)
+    (?:that|this|which) is why (?:\w+ ){0,2}(?:members?|trust|incomes?)
+    would [^.;:!?…]{0,60}?\bwithout {A}{ANY}|without {A}{ANY}\b[^.;:!?…]{0,60}?\bwould
+    (?:if|had) {A}(?:non-?)?{WHO} (?:had )?(?:n[o']t |never )?{LEFT}
+    were {A}(?:non-?)?{WHO} to (?:join|become)|if [^.;:!?…]{0,40}\b{JOIN}\b[^.;:!?…]{0,40}\bwould
+"""
+# What claims nothing: names of quantities, and denials that anything of cause is claimed. A denial
+# of cause itself ("there is no", "membership is not a") is a claim; CLAIM comes first to keep it.
+_ALLOWED: Final = r"""
+    (?P<claim>(?:there|{IT})(?: [\w'-]+){0,3}? (?:not|never|nor) (?:an? |the |any )?{CAUSE})
+    (?:design|fixed|random|mixed)[- ]effects?|(?:words?|language|no claims?) (?:of|about) {CAUSE}
+    no (?:causal )?{CAUSE}(?: of \w+)? (?:is|are|was|were) (?:claim|meant|impli|assert|infer)\w*
+    (?:claim|impl|mean|assert|estimat|measur)\w* no (?:causal )?{CAUSE}
+    (?:no|without) (?:an? |any )?causal (?:claims?|words?|language|readings?|meaning)
+    (?:not|never|nor|neither) (?:as )?(?:an? |any |the )?caus(?:al|ality|ation)(?: {CAUSE})?
+    (?:not|never|nor|neither) (?:as )?(?:an?|the) {CAUSE}|nothing(?: \w+){0,2} is an? causal
+    (?:say|says|said|saying|tells?|told) nothing (?:of|about) (?:an? |any |the )?{CAUSE}
+    nothing is said (?:of|about) (?:an? |any |the )?{CAUSE}
+    (?:not|never|cannot|nor|neither) (?:be )?{SAID} (?:as |of |about )?(?:an? |any |the )?{CAUSE}
+    (?:not|nor|never|nothing of|nothing about) (?:what|whether) {CLAUSE}
+    {NONE}(?: [\w'-]+){0,2} {TOLD} (?:whether|what|that) {CLAUSE}
+"""
+_PARTS_OF_DENIAL: Final = {
+    "SAID": _any(
+        "claim mean impl assert sa[iy] speak infer identif estimat measur read taken understood"
+    )
+    + r"\w*",
+    "TOLD": _any("sa[iy] tell show know claim answer decide settle prove establish") + r"\w*",
+    "NONE": _any("nothing not cannot never nor neither nobody no~\\w+"),
+    "CLAUSE": r"(?:(?! but\b)[^,.;:!?…])*",
+}
+
+
+def _compiled(rules: str) -> re.Pattern[str]:
+    """Rules, one or more a line, as a pattern over whole words with the parts put in."""
+    pattern = "|".join(line.strip() for line in rules.splitlines() if line.strip())
+    parts = _PARTS | _PARTS_OF_DENIAL
+    while (found := re.search(r"\{([A-Z]+)\}", pattern)) is not None:
+        pattern = pattern.replace(found[0], f"(?:{parts[found[1]]})")
+    return re.compile(rf"\b(?:{pattern})(?!\w)", re.IGNORECASE)
+
+
+FOUND: Final = _compiled(_TURNS + _CLAIMS)
+"""Words of cause in plain text on one line."""
+HARMLESS: Final = _compiled(_ALLOWED)
+"""Contexts in which they are allowed; where the group `claim` is matched, they are not."""
