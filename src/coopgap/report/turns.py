@@ -52,7 +52,8 @@ _PARTS: Final = {
         inspir deepen driv eas(?=e|i) giv mak(?=e|i) add(?=s|e|i|\\b) pay(?=s\\b|ing~off)
         prov(?=id) account(?=s?~for) result(?=s?~in) cut let keep lead bring build halv tripl
         fight beat stop favou?r serv(?=e|i) buy deliver offer clos(?=e|i) open(?=s|e|i) end(?=s|e)
-        get(?=s|t) tak(?=e|i)"""
+        get(?=s|t) tak(?=e|i) fuel sustain facilitat safeguard reliev alleviat mitigat diminish
+        underpin breed engender permit worsen destroy sav(?=e|i)"""
     )
     + r"\w*",
     "DID": _any("made gave given brought built kept drove driven led cut"),
@@ -86,6 +87,12 @@ _PARTS: Final = {
         """are were had may can cannot might do did does differ answer stand who of and or in out
         with without alone"""
     ),
+    # Verbs by which nothing is done to trust or to people.
+    "PLAIN": _any(
+        """is was has does predict match includ cover concern differ mean count compar ask list nam
+        interview select sampl visit regist invit reach"""
+    )
+    + r"\w*",
     "LEFT": r"(?:joined|belonged|become|stayed|left|been {MEMBER})",
     "JOIN": _any("join joins joined become becomes became"),
     "CAUSE": _any("effects? impacts? benefits? consequences? causes? causal\\w* causation"),
@@ -109,11 +116,13 @@ _TURNS: Final = r"""
     (?:gains?|advantages?|rewards?) (?:of|for|to) members|gains? in {LIFE}|{CHANGES} {LIFE}
     {PEOPLE} (?:gain|profit|win|reap)(?:s|ed)?|(?:gain|profit)s? (?:most|more)|points gained
     untreated|(?:treated|treatment) (?:groups?|units?|{PEOPLE}|and|or|versus)|average treatment
-    treatment:|would (?:not )?have (?:[\w'-]+ ){1,4}otherwise
+    treatment:|protective|risk (?:factors?|reductions?)|needed to treat|{LIFE} (?:changed|saved)
+    would (?:not )?have (?:[\w'-]+ ){1,4}otherwise
 """
 # What is found of membership: what it does, what is done by it, what comes of it, what if.
 _CLAIMS: Final = r"""
     {IT}{MAY} (?:{DO}|{DID}|{GOOD})
+    {IT}{MAY} (?!{PLAIN})\w+(?:s|ed) (?:{LIFE}|{A}{PEOPLE})
     {IT}{MAY} (?:an?|the|one|another|why) (?:\w+ )?{REASON}
     {IT} (?:premium|bonus|dividend|gains?|advantage)|{ANY} ?(?:→|->|⇒|=>)
     {COOP}(?: model)? works?(?! \w)|{ANY}[- ](?:driven|induced|led)
@@ -124,6 +133,8 @@ _CLAIMS: Final = r"""
     (?:through|via) {A}(?:membership|participation)|{THING} (?:of|from|to|by) {A}(?:\w+ )?{ANY}
     (?:stem|aris|com|flow|follow|deriv|result)\w* (?:\w+ )?from {A}{ANY}
     {LIFE} (?:depend|hing|rest)\w* on {A}{ANY}|emerg\w* from {A}{ANY}
+    respon[ds]\w* to {A}{ANY}|influence (?:that )?{A}{ANY} ha(?:s|d|ve)|returns? on {ANY}
+    (?:membership|{COOP})(?:'s|') (?:\w+ )?(?:influence|contribution|achievements?|merits?|success)
     follow\w* (?:joining|membership)|(?:on the strength|in the wake|with the help) of {A}{ANY}
     (?:worth|price|added value) of {A}{ANY}|value of {A}(?:{JOINING}|{BEING})
     (?:lost|lose|expected|predicted) (?:\w+ )?without {A}{ANY}|better off as members
