@@ -108,20 +108,15 @@ def test_a_template_is_read_past_its_tags_and_what_is_put_in():
 
 
 def literals(tree):
-    """Every text of a module; one with values put in as a whole, each value as `also`."""
-    inside = {
-        id(part)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.JoinedStr)
-        for part in ast.walk(node)
-        if isinstance(part, ast.Constant)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            parts = [one.value if isinstance(one, ast.Constant) else "also" for one in node.values]
-            yield "".join(parts)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from () if id(node) in inside else (node.value,)
+    """Every text of a module, values put into it, as an f-string or by name, standing as `also`."""
+    nodes = list(ast.walk(tree))
+    joined = [node.values for node in nodes if isinstance(node, ast.JoinedStr)]
+    for values in joined:
+        yield "".join(one.value if isinstance(one, ast.Constant) else "also" for one in values)
+    pieces = {id(one) for values in joined for one in values}
+    for node in nodes:
+        if id(node) not in pieces and isinstance(getattr(node, "value", None), str):
+            yield re.sub(r"\{[a-z_]+\}", "also", node.value)
 
 
 def names(tree):
@@ -145,10 +140,23 @@ def test_texts_docstrings_and_names_of_the_package():
 
 
 def test_texts_docstrings_and_names_are_all_seen():
-    lines = ("def causes(raised_by_membership):", "    'Its effect.'", "    f'Joining {how} helps'")
+    lines = (
+        "def causes(raised_by_membership):",
+        "    'Its effect.'",
+        "    f'Joining {how} helps'",
+        "    f'{\"It boosts\" if how else 1} trust'",
+        "    'membership {x} adds'",
+    )
     tree = ast.parse("\n".join(lines))
     found = [one for text in (*literals(tree), *names(tree)) for one in words(text)]
-    assert sorted(found) == ["causes", "effect", "joining also helps", "raised by membership"]
+    assert sorted(found) == [
+        "boosts",
+        "causes",
+        "effect",
+        "joining also helps",
+        "membership also adds",
+        "raised by membership",
+    ]
 
 
 def comments(path):

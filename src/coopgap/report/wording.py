@@ -27,6 +27,7 @@ _SIGNS: Final = str.maketrans(
 )
 _AROUND: Final = 30
 _SHOWN: Final = 3
+_QUOTED: Final = "¤"
 _OPENING: Final = 12
 """Letters that a label cut short must share with a quotation."""
 
@@ -77,14 +78,14 @@ def _without(text: str, quote: str) -> str:
     """A text without a quotation, whole or cut short."""
     words = re.escape(quote)
     pattern = words if " " in quote else rf"^{words}$|(?<=“){words}(?=”)"
-    text = re.sub(pattern, "…", text, flags=re.IGNORECASE)
+    text = re.sub(pattern, _QUOTED, text, flags=re.IGNORECASE)
     if len(quote) <= _OPENING or "…" not in text:
         return text
     full, low = quote.lower(), text.lower()
     for end in [match.start() for match in re.finditer("…", text)]:
         start = low.rfind(full[:_OPENING], 0, end)
         if start >= 0 and full.startswith(low[start:end].rstrip()):
-            text = text[:start] + "…" * (end - start) + text[end:]
+            text = text[:start] + _QUOTED * (end - start) + text[end:]
     return text
 
 
