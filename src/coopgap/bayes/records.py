@@ -34,7 +34,7 @@ class Priors:
 
     `beta_sd` is the SD of a normal. The others are priors on SDs: of the regions' levels, of the
     regions' gaps, of each covariate's levels, of the zones' levels, of the zones' gaps, and of
-    the shifts by which membership changes the log increments between thresholds.
+    the shifts by membership of the log increments between thresholds.
     """
 
     beta_sd: float = 1.0
@@ -64,16 +64,16 @@ class Form:
     link
         Latent distribution.
     shifts
-        Whether membership may change the distances between thresholds; without it the model has
-        proportional odds.
+        Whether the distances between thresholds may differ by membership; without it the model
+        has proportional odds.
     region_gaps
         Whether regions have gaps of their own.
     zones
         Whether zones have levels and gaps of their own.
     mode
-        The covariate of two levels, in person and by phone, that may change the distances between
-        thresholds as membership may; None where none does. Its shifts have an SD of their own
-        with the prior of membership's.
+        The covariate of two levels, in person and by phone, by which the distances between
+        thresholds may differ as they may by membership; None where none does. Its shifts have an
+        SD of their own with the prior of membership's.
     """
 
     link: Literal["logit", "probit"] = "logit"

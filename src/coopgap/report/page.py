@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["environment", "html_page", "sections"]
 
 
-def sections(view: View, drawn: Sequence[str]) -> list[Section]:
+def sections(view: View, drawn: Sequence[str], figures: Sequence[str] = ()) -> list[Section]:
     """Every section of the report, printed numbers first.
 
     Parameters
@@ -33,6 +33,8 @@ def sections(view: View, drawn: Sequence[str]) -> list[Section]:
         The tables.
     drawn
         Names of the figures that exist.
+    figures
+        Texts in the figures, for the rule on words.
     """
     found = (
         printed_section(view),
@@ -46,7 +48,7 @@ def sections(view: View, drawn: Sequence[str]) -> list[Section]:
         methods_section(view),
     )
     told = [section for section in found if section is not None]
-    return [*told, details_section(view, wording_words(view.study, told))]
+    return [*told, details_section(view, wording_words(view.study, told, figures))]
 
 
 def environment() -> Environment:

@@ -67,8 +67,8 @@ def _variable(name: str, item: str, levels: tuple[str, ...]) -> Variable:
 def printed_shape(result: PrintedResult) -> Shape:
     """Sections and figures of a re-analysis."""
 
-    def sections(view: View, drawn: Sequence[str]) -> list[Section]:
-        return printed_sections(view, drawn, result)
+    def sections(view: View, drawn: Sequence[str], figures: Sequence[str] = ()) -> list[Section]:
+        return printed_sections(view, drawn, result, figures)
 
     def drawings(view: View) -> list[Drawing]:
         places = dict.fromkeys(line.place for line in result.lines if is_chart(line.place))

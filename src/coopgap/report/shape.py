@@ -22,22 +22,22 @@ class Shape:
     Attributes
     ----------
     sections
-        From the rows and the names of the figures that were drawn.
+        From the rows, the names of the figures that were drawn and the texts in them.
     drawings
         Called inside `drawing_style`.
     tables
         For LaTeX and Word.
     """
 
-    sections: Callable[[View, Sequence[str]], list[Section]]
+    sections: Callable[[View, Sequence[str], Sequence[str]], list[Section]]
     drawings: Callable[[View], list[Drawing]]
     tables: Callable[[View], list[Table]]
 
 
-def _sections(view: View, drawn: Sequence[str]) -> list[Section]:
+def _sections(view: View, drawn: Sequence[str], figures: Sequence[str]) -> list[Section]:
     from coopgap.report.page import sections
 
-    return sections(view, drawn)
+    return sections(view, drawn, figures)
 
 
 def _drawings(view: View) -> list[Drawing]:

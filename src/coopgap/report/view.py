@@ -128,7 +128,7 @@ class View:
         return self.study.headline.get(outcome) == model
 
     def is_negative_control(self, outcome: str) -> bool:
-        """Whether membership gives no evident reason for a gap in this outcome."""
+        """Whether no reason is evident for members to differ in this outcome."""
         variable = self.study.variables.get(outcome)
         return variable is not None and variable.role_for(outcome) == "negative_control"
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from coopgap.printed.registry import Registry, load_registry
 from coopgap.report.document import Section
+from coopgap.report.turns import FOUND, HARMLESS
 from coopgap.study.spec import Study
 
 __all__ = [
@@ -21,28 +22,14 @@ __all__ = [
     "wording_words",
 ]
 
-_WORDS: Final = re.compile(
-    r"""\b(?:
-        effects? | impact(?:s|ed|ing|ful)? | benefit(?:s|ed|ing|ted|ting)? | beneficial
-        | caus(?:e|es|ed|ing|al|ally|ality|ation|ative) | consequences?
-        | due\ to | owing\ to | thanks\ to | leads?\ to | led\ to | leading\ to | results?\ in
-        | resulted\ in | attribut(?:able|ed|es?)\ to | improv(?:e|es|ed|ing|ements?)
-        | boost(?:s|ed|ing)? | driv(?:es|en)\ by | makes?\ (?:members|people)
-        | because\ of\ (?:membership|co-?operatives?)
-        | because\ (?:they|people|members)\ (?:joined|are\ members) | contribut(?:es?|ed)\ to
-        | (?:membership|joining)\ (?:raises?|increases?|reduces?|lowers?|affects?)
-    )\b""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_ALLOWED: Final = re.compile(
-    r"""\b(?:
-        design\ effects? | (?:fixed|random)\ effects?
-        | (?:no|not|never|nor|without)\ (?:an?\ |as\ )?(?:caus\w+\ )?(?:effects?|caus\w+)
-        | words?\ of\ cause
-    )\b""",
-    re.IGNORECASE | re.VERBOSE,
+_SIGNS: Final = str.maketrans(
+    {"‐": "-", "‑": "-", "\N{SOFT HYPHEN}": None, "’": "'"} | dict.fromkeys("*_`", " ")
 )
 _AROUND: Final = 30
+_SHOWN: Final = 3
+_QUOTED: Final = "¤"
+_OPENING: Final = 12
+"""Letters that a label cut short must share with a quotation."""
 
 
 class Found(NamedTuple):
@@ -58,26 +45,48 @@ def causal_language(text: str, quoted: Collection[str] = ()) -> Iterator[Found]:
     Parameters
     ----------
     text
-        Plain text.
+        Plain text, Markdown or a name with underscores.
     quoted
-        Texts of somebody else, which may stand in it; one of a single word only as the whole text
-        or between quotation marks, so that a label does not hide the word everywhere.
+        Texts of somebody else, which may stand in it, also cut short with an ellipsis; one of a
+        single word only as the whole text or between quotation marks, so that a label does not
+        hide the word everywhere.
 
     Yields
     ------
     Found
         Not where the word stands in an allowed context: a design effect, fixed or random effects,
-        or a denial.
+        or a denial that anything of the kind is claimed.
     """
-    text = " ".join(text.split())
-    for quote in sorted(quoted, key=len, reverse=True):
-        words = re.escape(" ".join(quote.split()))
-        pattern = words if " " in quote.strip() else rf"^{words}$|(?<=“){words}(?=”)"
-        text = re.sub(pattern, "…", text, flags=re.IGNORECASE)
-    text = _ALLOWED.sub("…", text)
-    for match in _WORDS.finditer(text):
+    text = _plain(text)
+    if FOUND.search(text) is None:
+        return
+    for quote in sorted(map(_plain, quoted), key=len, reverse=True):
+        text = _without(text, quote)
+    text = HARMLESS.sub(lambda found: found[0] if found["claim"] else "…", text)
+    for match in FOUND.finditer(text):
         start = max(match.start() - _AROUND, 0)
         yield Found(match[0], text[start : match.end() + _AROUND])
+
+
+def _plain(text: str) -> str:
+    """One line without marks of emphasis; a word parted at the end of a line is whole again."""
+    text = re.sub(r"(?<=[a-z])[-‐‑]\s*\n\s*(?=[a-z])", "", text)
+    return " ".join(text.translate(_SIGNS).split())
+
+
+def _without(text: str, quote: str) -> str:
+    """A text without a quotation, whole or cut short."""
+    words = re.escape(quote)
+    pattern = words if " " in quote else rf"^{words}$|(?<=“){words}(?=”)"
+    text = re.sub(pattern, _QUOTED, text, flags=re.IGNORECASE)
+    if len(quote) <= _OPENING or "…" not in text:
+        return text
+    full, low = quote.lower(), text.lower()
+    for end in [match.start() for match in re.finditer("…", text)]:
+        start = low.rfind(full[:_OPENING], 0, end)
+        if start >= 0 and full.startswith(low[start:end].rstrip()):
+            text = text[:start] + _QUOTED * (end - start) + text[end:]
+    return text
 
 
 def own_words(study: Study) -> frozenset[str]:
@@ -103,12 +112,14 @@ def said_in(sections: Iterable[Section]) -> Iterator[str]:
         yield from _texts(section)
 
 
-def wording_words(study: Study, sections: Iterable[Section]) -> str:
-    """What the rule finds in a report, in one line."""
-    return quoted_words(own_words(study), sections, "the study")
+def wording_words(study: Study, sections: Iterable[Section], figures: Iterable[str] = ()) -> str:
+    """What the rule finds in a report and in the texts of its figures, in one line."""
+    return quoted_words(own_words(study), sections, "the study", figures)
 
 
-def quoted_words(quoted: Collection[str], sections: Iterable[Section], whose: str) -> str:
+def quoted_words(
+    quoted: Collection[str], sections: Iterable[Section], whose: str, figures: Iterable[str] = ()
+) -> str:
     """What the rule finds beside quotations, in one line.
 
     Parameters
@@ -119,13 +130,20 @@ def quoted_words(quoted: Collection[str], sections: Iterable[Section], whose: st
         The report.
     whose
         Whose texts they are.
+    figures
+        Texts of its figures.
     """
-    found = [one for text in said_in(sections) for one in causal_language(text, quoted)]
+    told = [text for text in (*said_in(sections), *figures) if next(causal_language(text), None)]
+    found = [one for text in told for one in causal_language(text, quoted)]
     if found:
-        places = "; ".join(f"“{one.around.strip()}”" for one in found[:5])
-        return f"words of cause stand here that no gap carries: {places}"
-    if quoted:
-        return f"words of cause stand only in quotations: {len(quoted)} texts of {whose}"
+        places = "; ".join(f"“{one.around.strip()}”" for one in found[:_SHOWN])
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        return f"words of cause stand here that no gap carries: {places}{more}"
+    if told:
+        plain = [_plain(text) for text in told]
+        used = sum(any(_without(text, _plain(quote)) != text for text in plain) for quote in quoted)
+        texts = "1 text" if used == 1 else f"{used} texts"
+        return f"words of cause stand only in quotations: {texts} of {whose}"
     return "no words of cause"
 
 

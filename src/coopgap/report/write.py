@@ -80,7 +80,7 @@ def _write_meta(meta: Mapping[str, Any], folder: Path) -> Path:
 
 def _write_pages(view: View, folder: Path, formats: Collection[str], shape: Shape) -> list[Path]:
     """Figures, and the pages that show them."""
-    from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
+    from coopgap.report.figures.canvas import drawing_style, drawn_words, save_png, svg_text
     from coopgap.report.markdown import markdown_page
     from coopgap.report.page import html_page
 
@@ -88,13 +88,15 @@ def _write_pages(view: View, folder: Path, formats: Collection[str], shape: Shap
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
     inline: dict[str, str] = {}
+    said: list[str] = []
     with drawing_style():
         for drawing in shape.drawings(view):
             path = figures / f"{drawing.name}.png"
             save_png(drawing, path)
             written.append(path)
+            said += drawn_words(drawing)
             inline[drawing.name] = svg_text(drawing) if "html" in formats else ""
-    found = shape.sections(view, tuple(inline))
+    found = shape.sections(view, tuple(inline), said)
     if "html" in formats:
         written.append(_write(folder / "report.html", html_page(view, inline, found)))
     if "md" in formats:

@@ -145,7 +145,7 @@ def _wanted(levels: Sequence[str]) -> list[Contrast]:
 
 
 def _without_gap(at: Movable) -> Moved:
-    """The comparison group's answers moved by what membership adds, so that no gap is left."""
+    """The comparison group's answers moved by the estimated gap, so that none is left."""
     free = at.fit.free
     slope = at.fit.freed[free.index(0)].mean() if 0 in free else at.fit.slopes[0]
     return moved_margins(at, shift_moves(at, float(slope)))

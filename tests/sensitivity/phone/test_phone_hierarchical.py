@@ -166,7 +166,7 @@ def test_what_the_mode_term_borrows_is_said():
         assert "No members were called, so the mode's level" in note
         assert "No members were called, so" not in refits[1].note
     note = refits[3].note
-    assert "levels of covariates, regions and zones only. The mode also moves" in note
+    assert "levels of covariates, regions and zones only. The distances" in note
 
 
 def test_what_the_gate_withholds_has_one_row_without_numbers():

@@ -39,8 +39,8 @@ _CONDITIONS = (
     ),
     (
         "One person's membership and another's answers.",
-        "Comparison people live beside members; if a co-operative changes the place for both, "
-        f"the gap does not show it. How far it does: {UNKNOWN}.",
+        "Comparison people live beside members; where a place with a co-operative differs for "
+        f"both, the gap does not show it. How far it does: {UNKNOWN}.",
     ),
 )
 _CAN_CARRY = (
@@ -97,7 +97,7 @@ _METHODS: dict[str, str] = {
     Family.LINEAR: "Linear model that absorbs the matched sets, with matching weights: a check.",
     Family.HIERARCHICAL: (
         "Bayesian cumulative model, regions partially pooled, zones with levels and gaps of "
-        "their own where there are zones, and thresholds that membership may move, on all "
+        "their own where there are zones, and thresholds that may differ by membership, on all "
         "complete in-person rows; no matching weight enters it. Its headline is the gap over "
         "the members' own regions."
     ),

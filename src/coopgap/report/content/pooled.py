@@ -192,7 +192,7 @@ def _departure(
     )
     return (
         f"In {_scale(by_cut[low])} the gaps run from {ends}. One odds ratio for every threshold "
-        "would make them equal. Membership moves the distances between thresholds with a standard "
+        "would make them equal. Distances between thresholds differ by membership with a standard "
         f"deviation of {estimate_words('sd', shift.estimate, shift.lower, shift.upper)}; zero "
         "would be one odds ratio."
     )

@@ -39,8 +39,8 @@ _CONDITIONS = (
     ),
     (
         "One person's membership and another's answers.",
-        "If a co-operative changes the place for everybody in it, the gap does not show it. How "
-        f"far it does: {UNKNOWN}.",
+        "Where a place with a co-operative differs for everybody in it, the gap does not show it. "
+        f"How far it does: {UNKNOWN}.",
     ),
 )
 

@@ -49,7 +49,9 @@ from coopgap.vocabulary import Comparator, Quantity
 __all__ = ["printed_sections"]
 
 
-def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) -> list[Section]:
+def printed_sections(
+    view: View, drawn: Sequence[str], result: PrintedResult, figures: Sequence[str] = ()
+) -> list[Section]:
     """Every section.
 
     Parameters
@@ -60,6 +62,8 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         Names of the figures that exist.
     result
         What the tables were made from: places and the registry's own words.
+    figures
+        Texts in the figures, for the rule on words.
     """
     found = entries(view.printed)
     samples = sample_blocks(view, found, drawn, result)
@@ -91,7 +95,7 @@ def printed_sections(view: View, drawn: Sequence[str], result: PrintedResult) ->
         for title, anchor, blocks in made
         if blocks
     ]
-    said = quoted_words(registry_words(result.registry), told, "the printed report")
+    said = quoted_words(registry_words(result.registry), told, "the printed report", figures)
     last = Paragraph(lead="Wording.", text=f"{capital(said)}.")
     return [*told[:-1], replace(told[-1], blocks=(*told[-1].blocks, last))]
 

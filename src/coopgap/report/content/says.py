@@ -81,9 +81,8 @@ def headline_sentences(view: View) -> list[tuple[str, str]]:
         )
         if view.is_negative_control(outcome):
             text += (
-                " This is a negative control: membership gives no evident "
-                "reason for a gap here, so "
-                "a clear one would speak against the comparison."
+                " This is a negative control: no reason is evident for members to differ here, so "
+                "a clear gap would speak against the comparison."
             )
         found.append((f"{view.label(outcome)}.", text))
     return found

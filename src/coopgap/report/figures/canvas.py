@@ -28,6 +28,7 @@ __all__ = [
     "Drawing",
     "canvas",
     "drawing_style",
+    "drawn_words",
     "save_png",
     "svg_text",
     "titled",
@@ -262,6 +263,14 @@ def _fitted(text: str, inches: float) -> str:
     while len(line) > 1 and _inches(line) > inches:
         line = shorten(line, len(line) - 1 - int((_inches(line) - inches) / 0.1))
     return line
+
+
+def drawn_words(drawing: Drawing) -> tuple[str, ...]:
+    """Every text in a drawing, and the words that stand for it."""
+    from matplotlib.text import Text
+
+    texts = (one.get_text() for one in drawing.figure.findobj(Text) if isinstance(one, Text))
+    return (drawing.alt, *(text for text in texts if text))
 
 
 def save_png(drawing: Drawing, path: Path) -> None:

@@ -28,7 +28,7 @@ _STEPS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetScores:
-    """A kind of matched set: what a person's being a member would add to the statistic.
+    """A kind of matched set: what a person adds to the statistic as a member.
 
     Attributes
     ----------

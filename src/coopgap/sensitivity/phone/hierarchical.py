@@ -29,9 +29,9 @@ _ABSORBS = (
     "levels of {what} only."
 )
 _SHIFTS = (
-    "The mode also moves the distances between the thresholds, as membership does; a prior like "
-    "membership's draws its shifts towards none, so that the phone answers inform those distances "
-    "a little."
+    "The distances between the thresholds differ by mode as they do by membership; a prior like "
+    "membership's draws the mode's shifts towards none, so that the phone answers inform those "
+    "distances a little."
 )
 
 

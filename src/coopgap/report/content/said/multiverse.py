@@ -22,7 +22,7 @@ def is_specification(row: SensitivityRow) -> bool:
 
 
 def many_choices(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """How far the choices move the gap, and how often shuffled membership gives as much."""
+    """How far the choices move the gap, and how often shuffles of membership give as much."""
     single = [row for row in rows if is_specification(row)]
     shown = sorted(row.estimate for row in single if row.estimate is not None)
     if not shown:
