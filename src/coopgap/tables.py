@@ -20,6 +20,7 @@ from coopgap.families.rows import (
     infinite_row,
     reason_row,
     std_errors_row,
+    suppressed_row,
 )
 from coopgap.plan import ModelPlan, Plan
 
@@ -50,6 +51,8 @@ class Tables:
         if labels.group == "all":
             # coefficients.csv has no column for a domain.
             self.coefficients += coefficient_rows(estimate, labels)
+            blank = suppressed_row(estimate, labels)
+            self.diagnostics += [] if blank is None else [blank]
             if estimate.correct_decimals is not None:
                 self.diagnostics.append(decimals_row(estimate, labels))
             if estimate.std_errors:
