@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import permutations
+from collections import defaultdict
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 
 from coopgap.disclosure import SMALLEST_COUNT, is_few
+from coopgap.domains import domains
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.families.dispatch import domain_estimates
 from coopgap.families.linear import estimate_linear
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, coefficient_rows, gap_rows, suppressed_row
@@ -18,8 +21,10 @@ from coopgap.families.suppression import gives_count, smallest_count
 from coopgap.families.unadjusted import estimate_unadjusted
 from coopgap.gap import contrasts
 from coopgap.matching.sample import MatchedSample
+from coopgap.plan import make_plan
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.survey.records import ModelRows
+from coopgap.tables import model_labels
 from coopgap.vocabulary import Family, Population, Quantity, Status
 
 LEVELS = ("a", "b", "c", "d")
@@ -53,17 +58,17 @@ def sample_of(people, levels=LEVELS):
     return Sample(rows=rows, matched=matched, covariates=(), link="logit", strata=())
 
 
-def read(rows, group):
+def read(rows, group, names=LEVELS):
     """What a reader has of a group by the levels it is about: shares, and differences with ratios.
 
     Of a difference and a ratio of two shares both can be worked out.
     """
     shown = {(r.quantity, r.category, r.comparator == ""): r.estimate for r in rows}
-    found = {(1,) * len(LEVELS): 1.0}
+    found = {(1,) * len(names): 1.0}
     for (quantity, category, own), value in shown.items():
-        at = LEVELS.index(category.removeprefix(">=")) if category else 0
+        at = names.index(category.removeprefix(">=")) if category else 0
         reached = category.startswith(">=")
-        levels = tuple(int(j == at or (reached and j > at)) for j in range(len(LEVELS)))
+        levels = tuple(int(j == at or (reached and j > at)) for j in range(len(names)))
         ratio = shown.get((Quantity.RISK_RATIO, category, False))
         if value is None:
             continue
@@ -90,11 +95,24 @@ def small_differences(people, rows):
     return found
 
 
-def ungated(estimate):
-    """The rows as they were with the first rule alone."""
-    rows = list(gap_rows(estimate, LABELS))
+def small_sums(people, numbers):
+    """Sets of levels with one to nine people whose share is a linear combination of those shown."""
+    known = np.array(list(numbers))
+    rank = np.linalg.matrix_rank(known)
     found = []
-    for row, contrast in zip(rows, contrasts(LEVELS), strict=True):
+    for levels in product((0, 1), repeat=people.size):
+        few = is_few(int(people @ levels)) and not all(levels)
+        if few and np.linalg.matrix_rank([*known, levels]) == rank:
+            found.append(levels)
+    return found
+
+
+def ungated(estimate, labels=LABELS):
+    """The rows as they were with the first rule alone."""
+    rows = list(gap_rows(estimate, labels))
+    found = []
+    written = [c for c in contrasts(labels.levels) if estimate.own_shares or not c.of_member]
+    for row, contrast in zip(rows, written, strict=True):
         few = smallest_count(estimate.people, contrast, raw=True) < SMALLEST_COUNT
         interval = estimate.intervals[contrast]
         value = None if few or interval is None else interval.estimate
@@ -113,6 +131,33 @@ def test_raw_shares_give_no_small_count_away_by_subtraction():
         assert not small_differences(people, gap_rows(estimate, LABELS)), people
         before += bool(small_differences(people, ungated(estimate)))
     assert before > 40
+
+
+@pytest.fixture(scope="module")
+def example():
+    return make_plan("peru", only=["ses", "trust"])
+
+
+@pytest.mark.parametrize(("name", "leaks"), [("ses", 15), ("trust", 3)])
+def test_the_example_gives_no_small_count_away(example, name, leaks):
+    """Everybody and each domain, raw and beside outside shares, with every linear combination."""
+    (model,) = (one for one in example.models if one.spec.name == name)
+    region = example.study.design.region
+    labels = model_labels(example, model)
+    outside = [one for one in example.study.benchmarks if one.outcome == model.spec.outcome]
+    raw = [estimate_unadjusted(model.sample)]
+    raw += [next(iter(domain_estimates(one))) for _, one in domains(example.study, model)]
+    raw += [one for _, one in benchmark_estimates(model.sample, outside, region, None)]
+    now, then = defaultdict(dict), defaultdict(dict)
+    for estimate in raw:
+        # Beside outside shares both sides of `people` are the group in the members' place.
+        for group in (0, 1) if estimate.family is Family.UNADJUSTED else (1,):
+            people = tuple(estimate.people[group].tolist())
+            if estimate.intervals and any(people):
+                now[people] |= read(gap_rows(estimate, labels), group, labels.levels)
+                then[people] |= read(ungated(estimate, labels), group, labels.levels)
+    assert [one for one, numbers in now.items() if small_sums(np.array(one), numbers)] == []
+    assert sum(bool(small_sums(np.array(one), numbers)) for one, numbers in then.items()) >= leaks
 
 
 def test_the_least_threshold_around_a_small_level_is_suppressed():
