@@ -90,28 +90,40 @@ def shown_counts(people: IntArray) -> Shown:
 
     References
     ----------
-    Willenborg & de Waal (2001), Elements of Statistical Disclosure Control, chapter 6, for
-    secondary suppression.
+    Willenborg & de Waal (2001), Elements of Statistical Disclosure Control, on secondary
+    suppression.
     """
     return _chosen(tuple(int(count) for count in people))
 
 
 @lru_cache(maxsize=4096)
 def _chosen(people: tuple[int, ...]) -> Shown:
-    """The cheapest runs from the lowest level up, by dynamic programming over their ends."""
+    """What the cheapest runs show."""
+    small = _small(people)
+    thresholds = np.zeros(len(people), dtype=np.bool_)
+    levels = np.ones(len(people), dtype=np.bool_)
+    for start, end in _runs(people, small):
+        thresholds[start] = True
+        levels[_withheld(people, small, start, end)] = False
+    for marks in (thresholds, levels):
+        marks.flags.writeable = False
+    return Shown(thresholds=thresholds, levels=levels)
+
+
+def _runs(people: Sequence[int], small: Sequence[bool]) -> list[tuple[int, int]]:
+    """The cheapest runs, highest first, by dynamic programming over their ends."""
     total, n_levels = sum(people), len(people)
     below = [sum(people[:start]) for start in range(n_levels)]
     behind = [min(count, total - count) for count in below]
-    small = _small(people)
     # A small total has no company to hide in: then everything but the total is withheld.
     nothing: _Found = ((n_levels, n_levels, total), 0)
     best: list[_Found] = [((0, 0, 0), 0)]
     for end in range(1, n_levels + 1):
         found = []
         for start in range(end):
+            withheld = _withheld(people, small, start, end)
             if start and behind[start] < SMALLEST_COUNT:
                 continue
-            withheld = _withheld(people, small, start, end)
             if is_few(sum(people[at] for at in withheld)):
                 continue
             extra = [people[at] for at in withheld if not small[at]]
@@ -120,16 +132,11 @@ def _chosen(people: tuple[int, ...]) -> Shown:
             cost = (before[0] + end - start - 1, before[1] + len(extra), before[2] + lost)
             found.append((cost, start))
         best.append(min(found, default=nothing, key=lambda one: (one[0], -one[1])))
-    thresholds, levels = np.zeros(n_levels, dtype=np.bool_), np.ones(n_levels, dtype=np.bool_)
-    end = n_levels
+    runs, end = [], n_levels
     while end:
-        start = best[end][1]
-        thresholds[start] = True
-        levels[_withheld(people, small, start, end)] = False
-        end = start
-    for marks in (thresholds, levels):
-        marks.flags.writeable = False
-    return Shown(thresholds=thresholds, levels=levels)
+        runs.append((best[end][1], end))
+        end = best[end][1]
+    return runs
 
 
 def _withheld(people: Sequence[int], small: Sequence[bool], start: int, end: int) -> list[int]:
