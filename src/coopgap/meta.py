@@ -5,11 +5,13 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from coopgap import __version__
+from coopgap.people import drop_entries, people_of
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.registry import Registry
 from coopgap.vocabulary import PRINTED
@@ -39,7 +41,8 @@ def run_meta(
     Returns
     -------
     dict
-        Of values that JSON can hold. Times are seconds, counts are people.
+        Of values that JSON can hold. Times are seconds, counts are people: "fewer than 10" where
+        few were left aside, "not shown" where a total would give such a number away.
     """
     study, survey = plan.study, plan.survey
     return {
@@ -58,12 +61,8 @@ def run_meta(
         "smallest_gap": study.smallest_gap,
         "checks": checks,
         "seed": seed,
-        "n_read": survey.n_read,
-        "n_member": int((survey.member & ~survey.phone).sum()),
-        "n_comparison": int((~survey.member & ~survey.phone).sum()),
-        "n_phone": int(survey.phone.sum()),
-        "n_phone_member": int((survey.member & survey.phone).sum()),
-        "dropped": [{"reason": drop.reason, "count": drop.count} for drop in survey.dropped],
+        **asdict(people_of(survey, [model.rows for model in plan.models])),
+        "dropped": drop_entries(survey.dropped),
         "models": [_model_meta(model, draws) for model in plan.models],
         "versions": _versions(_PACKAGES),
         "cpu_seconds": round(time.process_time(), 3),
@@ -113,6 +112,6 @@ def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:
         "model": model.spec.name,
         "outcome": model.spec.outcome,
         "n": model.rows.n,
-        "dropped": [{"reason": drop.reason, "count": drop.count} for drop in model.rows.dropped],
+        "dropped": drop_entries(model.rows.dropped),
         "draws": (draws or sampled.draws) if sampled else None,
     }

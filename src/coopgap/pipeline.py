@@ -29,7 +29,7 @@ from coopgap.families.rows import (
 )
 from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions
-from coopgap.matching.balance import balance_rows
+from coopgap.matching.balance import balance_rows, suppressed_balance
 from coopgap.matching.interactions import with_interactions
 from coopgap.meta import run_meta
 from coopgap.plan import ModelPlan, Plan
@@ -149,7 +149,11 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
         if name.startswith("region="):
             balances.append((name, domain))
     for name, part in balances:
-        tables.balance += _balance(plan, model, labels, name, part)
+        found = _balance(plan, model, labels, name, part)
+        tables.balance += found
+        tables.diagnostics += suppressed_balance(
+            found, model=labels.model, group=name, source=labels.source
+        )
     return {estimate.family: estimate for estimate in reversed(estimates)}
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
-    SMALLEST_COUNT,
     Labels,
     coefficient_rows,
     constant_row,
@@ -22,6 +22,7 @@ from coopgap.families.rows import (
     infinite_row,
     reason_row,
     std_errors_row,
+    suppressed_row,
 )
 from coopgap.plan import ModelPlan, Plan
 
@@ -52,6 +53,8 @@ class Tables:
         if labels.group == "all":
             # coefficients.csv has no column for a domain.
             self.coefficients += coefficient_rows(estimate, labels)
+            blank = suppressed_row(estimate, labels)
+            self.diagnostics += [] if blank is None else [blank]
             if estimate.correct_decimals is not None:
                 self.diagnostics.append(decimals_row(estimate, labels))
             if estimate.std_errors:

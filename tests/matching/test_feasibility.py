@@ -47,26 +47,39 @@ def test_unequal_groups_get_the_other_sentences(make_rows):
     assert "leave the comparison group as it is" in notes[1]
 
 
-def test_counts_by_hand(make_rows):
+@pytest.mark.parametrize("times", [1, 10])
+def test_counts_by_hand(make_rows, times):
     # s=0: two members, one comparison; s=1: a member only; s=2: two comparison people only.
     rows = make_rows(
-        {"s": [0, 0, 1, 0, 2, 2]},
-        [True, True, True, False, False, False],
-        dropped=(Drop(reason="no answer to s", count=4),),
+        {"s": [0, 0, 1, 0, 2, 2] * times},
+        [True, True, True, False, False, False] * times,
+        dropped=(Drop(reason="no answer to s", count=4 * times),),
     )
     matching = Matching(method="exact", on=("s",))
     found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
     values = {name: row.value for name, row in found.items()}
-    assert values["rows_complete"] == 6
-    assert values["dropped: no answer to s"] == 4
+    assert values["rows_complete"] == 6 * times
     assert values["strata_members_only"] == 1
     assert values["strata_comparison_only"] == 1
-    assert values["members_without_comparison"] == 1
-    assert values["members_without_comparison_share"] == pytest.approx(1 / 3)
-    assert values["comparison_unused"] == 2
-    assert values["ess_comparison"] == 1
+    assert values["ess_comparison"] == times
     assert values["matched_sets"] == 1
-    assert values["pairs_possible"] == 1
+    assert values["pairs_possible"] == times
+    left = {
+        "dropped: no answer to s": 4,
+        "members_without_comparison": 1,
+        "comparison_unused": 2,
+        "members_without_comparison_share": 1 / 30,
+        "member_weight_moved": 1 / 30,
+    }
+    if times == 10:
+        assert {name: values[name] for name in left} == pytest.approx(
+            {name: 10 * one for name, one in left.items()}
+        )
+    else:
+        # Fewer than ten people are left aside: their number stands nowhere.
+        assert {values[name] for name in left} == {None}
+        for name in list(left)[:4]:
+            assert found[name].note.startswith("fewer than 10 ")
     assert values["largest_smd_after"] == pytest.approx(0)
     assert found["largest_smd_after"].passed is True
 

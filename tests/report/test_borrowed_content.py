@@ -14,7 +14,7 @@ from coopgap.report.figures.borrowed import borrowed
 from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
 from coopgap.report.figures.names import PHONE_BORROWED
 from coopgap.report.view import make_view
-from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.keys import BESIDE, Keys
 from coopgap.sensitivity.phone.borrow_rows import borrow_rows
 from coopgap.sensitivity.phone.joint import Joint
 from coopgap.vocabulary import EXAMPLE, Check, Verdict
@@ -36,7 +36,7 @@ def joint(member, comparison, phone, sizes=(1000, 1000, 250)):
 
 def rows_of(outcome, found, hidden=()):
     keys = Keys(model=outcome, outcome=outcome, source=EXAMPLE)
-    return borrow_rows(found, LEVELS[outcome], frozenset(hidden), 1000, keys)
+    return borrow_rows(found, LEVELS[outcome], dict.fromkeys(hidden, BESIDE), 1000, keys)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from coopgap.estimate import TABLES, DiagnosticRow, SensitivityRow, columns, to_frame
+from coopgap.people import FEW, NOT_SHOWN
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.compared import compared_section
 from coopgap.report.content.gaps import family_table, gaps_section
@@ -16,6 +17,7 @@ from coopgap.report.content.says import headline_sentences
 from coopgap.report.document import Items, Table
 from coopgap.report.schema import column_dictionary
 from coopgap.report.view import make_view
+from coopgap.vocabulary import EXAMPLE
 
 
 @pytest.fixture
@@ -245,3 +247,41 @@ def test_strata_without_comparison_people_are_named_as_far_as_they_can_be_read(b
     assert items["Members with few comparison people."] == (
         f"{shown}; and 3 more in diagnostics.csv. (Class)"
     )
+
+
+def test_small_counts_of_people_left_aside_are_words(build):
+    meta = build.meta() | {
+        "n_read": NOT_SHOWN,
+        "n_phone": NOT_SHOWN,
+        "dropped": [{"reason": "membership missing", "count": FEW}],
+    }
+    frames = build.frames()
+    rows = [
+        DiagnosticRow(
+            model="agree",
+            diagnostic="members_without_comparison",
+            note="fewer than 10 of 400 members",
+            source=EXAMPLE,
+        )
+    ]
+    frames["diagnostics"] = to_frame("diagnostics", rows)
+    section = compared_section(make_view(frames, build.study(), meta), ())
+    text = str(section)
+    assert "Rows read: not shown. Members: 400." in text
+    assert "Interviewed by phone: not shown;" in text
+    assert "What is not shown would give away how many people, fewer than 10" in text
+    assert "fewer than 10 left out, membership missing" in text
+    (reached,) = [one for one in tables(section) if one.caption.startswith("What each model")]
+    assert reached.rows[0][1] == FEW
+
+
+def test_balance_lines_without_numbers_are_explained(build):
+    frames = build.frames()
+    plain = str(compared_section(make_view(frames, build.study(), build.meta()), ()))
+    assert "Lines without numbers" not in plain
+    balance = frames["balance"].copy()
+    numbers = ["member_mean", "comparison_mean_before", "comparison_mean_after"]
+    balance.loc[balance["group"] == "all", [*numbers, "smd_before", "smd_after"]] = None
+    frames["balance"] = balance
+    text = str(compared_section(make_view(frames, build.study(), build.meta()), ()))
+    assert "Lines without numbers are suppressed" in text

@@ -129,6 +129,23 @@ def test_prior_and_predictive_rows(request_):
         assert (row.verdict is Verdict.HOLDS) == (row.lower <= observed <= row.upper)
 
 
+def test_observed_shares_leave_no_small_one_to_work_out(request_):
+    """Of one group in one region three answer "mid": "low", the fewest beside it, is left out."""
+    cells = request_.cells
+    region = 0
+    here = np.flatnonzero((cells.cell_region == region) & cells.member)
+    counts = cells.counts.copy()
+    counts[here] = 0
+    counts[here[0]] = [20, 3, 40, 60]
+    few = dataclasses.replace(request_, cells=dataclasses.replace(cells, counts=counts))
+    shown = [
+        row.category
+        for row in posterior_rows(make_fit(few), few, LABELS)
+        if row.group == f"region={cells.regions[region]}" and row.comparator == ""
+    ]
+    assert shown == ["high", "top"]
+
+
 def test_power_scaling_rows_say_which_weight(request_):
     rows = list(scaling_rows(make_fit(request_), request_, LABELS))
     assert {row.variant for row in rows} == {"top-level priors", "answers"}

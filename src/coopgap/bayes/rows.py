@@ -12,9 +12,10 @@ from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
 from coopgap.bayes.records import Form, HierarchicalFit
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.families.rows import Labels
 from coopgap.gap import LOG_SCALE, contrast_values, contrasts
 from coopgap.vocabulary import (
     Comparator,

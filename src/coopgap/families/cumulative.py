@@ -53,6 +53,12 @@ def _standardise(result: CellFit, target: FloatArray, *, fixed: bool) -> Margins
     )
 
 
+def _saturated(result: CellFit) -> bool:
+    """Whether only membership is in the fit, at each threshold by itself."""
+    fit = result.fit
+    return result.on.x.shape[1] == 1 and (result.on.cells.counts.shape[1] == 2 or fit.free == (0,))
+
+
 def _by_person(sample: Sample) -> bool:
     return sample.fitting.std_errors in PERSON_KINDS
 
@@ -158,6 +164,7 @@ def estimate_adjusted(
             correct_decimals=result.fit.correct_decimals if first else None,
             infinite=result.infinite if first else (),
             std_errors=_said(result, fixed=fixed),
+            saturated=_saturated(result),
         )
         first = False
 
@@ -197,4 +204,5 @@ def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEsti
         correct_decimals=result.fit.correct_decimals,
         infinite=result.infinite,
         std_errors=_said(result, fixed=result.fixed),
+        saturated=_saturated(result),
     )

@@ -63,4 +63,5 @@ def estimate_doubly_robust(
         intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
         ess_comparison=effective_size(rows.weight[~rows.member]),
         n_clusters=n_clusters,
+        saturated=on.x.shape[1] == 1,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
 from coopgap.gap import Contrast, Interval
 from coopgap.matching.sample import MatchedSample
@@ -37,6 +38,9 @@ PAIRED = frozenset({"nearest", "optimal", "full"})
 CR2_CLUSTERS = 50
 """With fewer clusters gaps and coefficients have CR2 and Satterthwaite's degrees of freedom: in the
 coverage table CR1 with 10 clusters covers 86 to 94 percent, with 100 the two are the same."""
+
+_RAW = frozenset({Family.UNADJUSTED, Family.BENCHMARK, Family.LINEAR})
+"""Families whose shares and gaps are the people's own; with absorbed sets, within each of them."""
 
 FEW_CLUSTERS = 6
 """Fewer clusters than this: refused for a whole fit, flagged for a domain."""
@@ -176,6 +180,8 @@ class FamilyEstimate:
         where nothing was raked.
     own_shares
         Whether its rows hold the members' own shares; False where another's do.
+    saturated
+        Whether a regression has a parameter for each share, which are then the people's own.
     """
 
     family: Family
@@ -194,8 +200,14 @@ class FamilyEstimate:
     cuts: tuple[CutSets, ...] = ()
     ess_own: float | None = None
     own_shares: bool = True
+    saturated: bool = False
     status: Status = Status.OK
     reason: str = ""
+
+    @property
+    def raw(self) -> bool:
+        """Whether its shares and gaps are weighted counts of people, and no regression's."""
+        return self.saturated or self.family in _RAW
 
 
 def are_few(n_clusters: int | None) -> bool:
@@ -249,4 +261,5 @@ def require_both_groups(people: IntArray) -> None:
     """
     comparison, member = (int(count) for count in people.sum(axis=1))
     if not member or not comparison:
-        raise NotEstimable(f"{member} members and {comparison} comparison people are left")
+        members, others = count_words(member), count_words(comparison)
+        raise NotEstimable(f"{members} members and {others} comparison people are left")

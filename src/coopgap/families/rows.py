@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import IntArray
+from coopgap.disclosure import GIVES_AWAY
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
+from coopgap.families.suppression import is_suppressed, suppressed_terms
 from coopgap.gap import Contrast, Interval
 from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import Comparator, Family, IntervalKind, Quantity, Status
+from coopgap.vocabulary import Comparator, Family, IntervalKind, Status
 
 __all__ = [
-    "SMALLEST_COUNT",
     "Labels",
     "coefficient_rows",
     "constant_row",
@@ -27,15 +27,9 @@ __all__ = [
     "infinite_row",
     "population_row",
     "reason_row",
-    "smallest_count",
     "std_errors_row",
+    "suppressed_row",
 ]
-
-SMALLEST_COUNT = 10
-"""Rows with fewer people than this behind them are suppressed."""
-
-_RAW = frozenset({Family.UNADJUSTED, Family.BENCHMARK})
-"""Families whose shares are the people's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,46 +41,6 @@ class Labels:
     levels: tuple[str, ...]
     source: str
     group: str = "all"
-
-
-def smallest_count(people: IntArray, contrast: Contrast, *, raw: bool = False) -> int:
-    """Smallest unweighted count that a reader could work out from the row.
-
-    Parameters
-    ----------
-    people
-        Shape (2, J): people by group (comparison first) and outcome level.
-    contrast
-        The row's contrast.
-    raw
-        Whether the shares are the people's own and no regression's.
-
-    Returns
-    -------
-    int
-        The smallest of the people at the category and of the rest, in each group the row is
-        about; for ratios over all levels, the smaller group.
-
-    Notes
-    -----
-    Superiority is a sum of products of both groups' shares: beside the shares that are shown it
-    gives away one that is not (of two levels it is half the gap more than one half). Of two
-    levels, and of raw shares, it counts as the smallest of its thresholds: the people at the
-    lowest or the highest level. A regression's shares over more levels are no counts.
-    """
-    if contrast.quantity is Quantity.SUPERIORITY and (raw or people.shape[1] == 2):
-        return int(people[:, [0, -1]].min())
-    if not (contrast.category or people.shape[1] == 2):
-        return int(people.sum(axis=1).min())
-    at = (
-        people[:, contrast.level :].sum(axis=1)
-        if contrast.by_threshold
-        else people[:, contrast.level]
-    )
-    counts = np.minimum(at, people.sum(axis=1) - at)
-    if contrast.quantity is Quantity.SHARE:
-        return int(counts[1] if contrast.of_member else counts[0])
-    return int(counts.min())
 
 
 def _finite(value: float) -> float | None:
@@ -104,8 +58,7 @@ def _numbers(interval: Interval) -> dict[str, float | None]:
 
 
 def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
-    raw = estimate.family in _RAW
-    if smallest_count(estimate.people, contrast, raw=raw) < SMALLEST_COUNT:
+    if is_suppressed(estimate, contrast):
         return Status.SUPPRESSED
     if estimate.status is not Status.OK:
         return estimate.status
@@ -151,9 +104,10 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
 
 
 def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[CoefficientRow]:
-    """Rows of one estimate's coefficients."""
+    """Rows of one estimate's coefficients; suppressed ones have no numbers."""
+    hidden = suppressed_terms(estimate, labels.levels)
     for item in estimate.coefficients:
-        interval = item.interval
+        interval, shown = item.interval, item.term not in hidden
         yield CoefficientRow(
             model=labels.model,
             family=estimate.family,
@@ -161,15 +115,15 @@ def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[Coeff
             term=item.term,
             scale=item.scale,
             statistic=_finite(interval.estimate / interval.std_error)
-            if interval.std_error
+            if interval.std_error and shown
             else None,
-            interval_prob=INTERVAL_PROB,
-            interval_kind=IntervalKind.CONFIDENCE,
+            interval_prob=INTERVAL_PROB if shown else None,
+            interval_kind=IntervalKind.CONFIDENCE if shown else None,
             std_error_kind=item.std_error_kind,
             n_obs=int(estimate.people.sum()),
             n_clusters=estimate.n_clusters,
             source=labels.source,
-            **_numbers(interval),
+            **(_numbers(interval) if shown else {}),
         )
 
 
@@ -186,6 +140,21 @@ def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         diagnostic=f"effective_size: {_named(estimate)}, {labels.group}, {estimate.population}",
         value=estimate.ess_own,
         note="people that the raked weights are worth",
+        source=labels.source,
+    )
+
+
+def suppressed_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
+    """Which coefficients have no numbers, and why; None where all have them."""
+    hidden = suppressed_terms(estimate, labels.levels)
+    terms = [item.term for item in estimate.coefficients if item.term in hidden]
+    if not terms:
+        return None
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"suppressed_terms: {estimate.family}",
+        value=len(terms),
+        note=f"coefficients without numbers, {GIVES_AWAY}: {', '.join(terms)}",
         source=labels.source,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
+from coopgap.disclosure import count_words, is_few
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.interactions import with_interactions
@@ -91,7 +92,7 @@ def variant_row(
     """
     kept = matched.weight > 0
     sizes = [
-        f"{int((group & kept).sum())} of {int(group.sum())} {people}"
+        f"{_kept(int((group & ~kept).sum()), int(group.sum()))} {people}"
         for group, people in ((rows.member, "members"), (~rows.member, "comparison people"))
     ]
     weight = combined_weight(rows.weight, matched.weight)[~rows.member]
@@ -105,12 +106,24 @@ def variant_row(
     )
 
 
+def _kept(lost: int, n: int) -> str:
+    """How many of a group are kept; where few are lost, not their number."""
+    return f"all but {count_words(lost)} of {n}" if is_few(lost) else f"{n - lost} of {n}"
+
+
+def _left(name: str, lost: int, note: str) -> Item:
+    """How many people are left aside; where they are few, the note says so."""
+    return (
+        Item(name, None, f"{count_words(lost)} {note}") if is_few(lost) else Item(name, lost, note)
+    )
+
+
 def _complete(rows: ModelRows) -> list[Item]:
     members = int(rows.member.sum())
     note = f"{members} members and {rows.n - members} comparison people answer all it needs"
     return [
         Item("rows_complete", rows.n, note),
-        *(Item(f"dropped: {drop.reason}", drop.count, "people left out") for drop in rows.dropped),
+        *(_left(f"dropped: {drop.reason}", drop.count, "people left out") for drop in rows.dropped),
     ]
 
 
@@ -120,21 +133,23 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
     lost = int((rows.member & ~kept).sum())
     unused = int((~rows.member & ~kept).sum())
     weight = combined_weight(rows.weight, matched.weight)
+    note = f"of {members} members; the matched gap is about the others"
+    share = None if is_few(lost) else lost / members
     return [
+        _left("members_without_comparison", lost, note),
         Item(
-            "members_without_comparison",
-            lost,
-            f"of {members} members; the matched gap is about the others",
+            "members_without_comparison_share",
+            share,
+            f"{count_words(lost)} of {members} members",
         ),
-        Item("members_without_comparison_share", lost / members, f"{lost} of {members} members"),
-        Item("comparison_unused", unused, f"of {comparison} comparison people"),
+        _left("comparison_unused", unused, f"of {comparison} comparison people"),
         Item(
             "ess_comparison",
             effective_size(weight[~rows.member]),
             f"the weighted comparison group is worth this many of its {comparison} people",
         ),
         Item("matched_sets", matched.n_sets, "sets that hold both groups"),
-        *_moved(rows, weight),
+        *_moved(rows, weight, lost),
         *_lost_by_level(rows, kept),
         *_largest(with_interactions(rows, matching.interactions), matched),
     ]
@@ -155,11 +170,12 @@ def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
         yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR)
 
 
-def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
+def _moved(rows: ModelRows, weight: FloatArray, lost: int) -> list[Item]:
     """Share of each group's weight that stands elsewhere after the matching.
 
     A design changes nothing only where both groups stay as they are: pairs from a larger group
-    of members leave the comparison group alone and trim the members.
+    of members leave the comparison group alone and trim the members. Where few members are lost
+    the share of their weight would tell how many.
     """
     found = []
     for group in (~rows.member, rows.member):
@@ -168,16 +184,17 @@ def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
     other, own = found
     note = "share of the comparison group's weight that the matching moves"
     if max(found) <= _NOTHING:
+        members = f"less than {_NOTHING:.1%}" if is_few(lost) else f"{own:.1%}"
         note = (
             f"this design changes nothing: {other:.1%} of the comparison group's weight and "
-            f"{own:.1%} of the members' moves"
+            f"{members} of the members' moves"
         )
     about_members = (
         "share of the members' weight that the matching moves: those lost, or reweighted"
     )
     return [
         Item("comparison_weight_moved", other, note),
-        Item("member_weight_moved", own, about_members),
+        Item("member_weight_moved", None if is_few(lost) else own, about_members),
     ]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from coopgap.disclosure import count_words
 from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
 from coopgap.matching.feasibility import variant_row
+from coopgap.people import people_of
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
@@ -24,15 +26,14 @@ def plan_text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     study, survey = plan.study, plan.survey
     yield study.title
-    yield f"survey    {survey.source}: {survey.n_read:,} rows read"
-    phone = int(survey.phone.sum())
-    in_person = int((~survey.member & ~survey.phone).sum())
+    people = people_of(survey, [model.rows for model in plan.models])
+    yield f"survey    {survey.source}: {_people(people.n_read)} rows read"
     yield (
-        f"people    {int(survey.member.sum()):,} members, {in_person:,} comparison people in person"
-        + (f", {phone:,} by phone" if phone else "")
+        f"people    {_people(people.n_member)} members, {_people(people.n_comparison)} comparison "
+        "people in person" + (f", {_people(people.n_phone)} by phone" if survey.phone.any() else "")
     )
     for drop in survey.dropped:
-        yield f"dropped   {drop.count:,}: {drop.reason}"
+        yield f"dropped   {count_words(drop.count)}: {drop.reason}"
     for outcome, name in study.headline.items():
         yield f"headline  {outcome}: model {name}"
     for model in plan.models:
@@ -40,6 +41,11 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _model_lines(plan, model)
     yield ""
     yield "dry run: nothing was fitted, nothing was written"
+
+
+def _people(number: int | str) -> str:
+    """A count; where it is not told, it would give a small number of people left aside away."""
+    return f"({number})" if isinstance(number, str) else f"{number:,}"
 
 
 def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:

@@ -55,7 +55,7 @@ POPULATIONS: Final[dict[str, str]] = {
 
 STATUSES: Final[dict[str, str]] = {
     Status.OK: "",
-    Status.SUPPRESSED: "suppressed: fewer than 10 people",
+    Status.SUPPRESSED: "suppressed: would show fewer than 10 people, or give them away",
     Status.WITHHELD: "withheld: the sampler did not pass its checks",
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",

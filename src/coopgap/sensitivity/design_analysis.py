@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import IntArray
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Margins, contrast_gradient, contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.keys import is_small
@@ -120,7 +122,7 @@ def design_rows(
     )
     rows: list[SensitivityRow] = []
     for contrast in _wanted(labels.levels):
-        if is_small(estimate.people, contrast):
+        if is_suppressed(estimate, contrast):
             continue
         one = replace(base, category=contrast.category)
         designs = list(_in_person(estimate, contrast, start, level))

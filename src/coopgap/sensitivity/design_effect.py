@@ -11,9 +11,10 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import null_value, wald
 from coopgap.sensitivity.again import headline_contrast, same_conclusion
-from coopgap.sensitivity.keys import is_small, with_interval
+from coopgap.sensitivity.keys import with_interval
 from coopgap.vocabulary import Check, Comparator, Verdict
 
 __all__ = ["SCENARIOS", "design_effect_rows"]
@@ -71,7 +72,7 @@ def design_effect_rows(
         reason = "The study declares no zone, or there is no estimate."
         yield replace(base, verdict=Verdict.NOT_APPLICABLE, note=reason)
         return
-    if is_small(matched.people, contrast):
+    if is_suppressed(matched, contrast):
         reason = "Fewer than ten people stand behind the headline gap."
         yield replace(base, verdict=Verdict.NOT_ASSESSED, note=reason)
         return

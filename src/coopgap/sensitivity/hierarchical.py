@@ -15,8 +15,9 @@ from coopgap.bayes.mode import layout_of
 from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
 from coopgap.bayes.scaling import log_priors, power_scaling
+from coopgap.disclosure import SMALLEST_COUNT, shown_counts
 from coopgap.estimate import SensitivityRow
-from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.families.rows import Labels
 from coopgap.gap import contrast_values
 from coopgap.sensitivity.posterior import TAILS, headline_contrasts, posterior_row, side_of
 from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
@@ -76,16 +77,18 @@ def posterior_rows(
     """Observed shares by group, region and level beside those the posterior predicts.
 
     `threshold` is the observed share, `estimate` the predicted mean with its predictive interval.
-    Levels that fewer than ten people gave, or all but fewer than ten, are left out.
+    Levels that fewer than ten people gave, or all but fewer than ten, are left out, and those that
+    would give such a count away.
     """
     cells = request.cells
     found = predictive_shares(fit.draws, cells, request.form.link, request.seed)
     for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
         for r, region in enumerate(cells.regions):
             total = int(found.observed[side, r].sum())
+            shown = shown_counts(found.observed[side, r]).levels
             for j, level in enumerate(cells.levels):
                 people = int(found.observed[side, r, j])
-                if min(people, total - people) < SMALLEST_COUNT:
+                if not shown[j]:
                     continue
                 drawn = found.drawn[:, side, r, j] / total
                 row = posterior_row(

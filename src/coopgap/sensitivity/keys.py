@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import IntArray
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import SMALLEST_COUNT, smallest_count
+from coopgap.families.suppression import gives_count, smallest_count
 from coopgap.gap import Contrast, Interval
 from coopgap.vocabulary import Check, IntervalKind, Verdict
 
 __all__ = [
     "BESIDE",
     "Keys",
-    "count_words",
-    "is_few",
     "is_small",
     "suppressed",
     "unanswered",
+    "why_small",
     "with_interval",
 ]
 
@@ -35,19 +35,12 @@ class Keys:
     source: str
 
 
-def is_small(people: IntArray, contrast: Contrast) -> bool:
-    """Whether a row would show a count below the one that gaps.csv suppresses."""
-    return smallest_count(people, contrast) < SMALLEST_COUNT
+def is_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> bool:
+    """Whether a row would show a small count or give one away, as in gaps.csv.
 
-
-def is_few(number: int) -> bool:
-    """Whether a count is above zero and too small to be shown."""
-    return 0 < number < SMALLEST_COUNT
-
-
-def count_words(number: int) -> str:
-    """A count of people, or that it is below the smallest one shown."""
-    return f"fewer than {SMALLEST_COUNT}" if is_few(number) else f"{number:,}"
+    `raw` where the row is about weighted answers, with no regression in between.
+    """
+    return gives_count(people, contrast, raw=raw)
 
 
 def with_interval(
@@ -66,8 +59,16 @@ def with_interval(
     )
 
 
+_FEW = f"Suppressed: fewer than {SMALLEST_COUNT} people on one side."
+
 BESIDE = "Suppressed: it would give away a count that is suppressed beside it."
 """Note of a row from which, with the rows beside it, a small count could be worked out."""
+
+
+def why_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> str:
+    """Note of a row that `is_small`."""
+    few = smallest_count(people, contrast, raw=raw) < SMALLEST_COUNT
+    return _FEW if few else BESIDE
 
 
 def suppressed(row: SensitivityRow, note: str = "") -> SensitivityRow:
@@ -83,7 +84,7 @@ def suppressed(row: SensitivityRow, note: str = "") -> SensitivityRow:
         p_value=None,
         power=None,
         verdict=Verdict.NOT_ASSESSED,
-        note=note or f"Suppressed: fewer than {SMALLEST_COUNT} people on one side.",
+        note=note or _FEW,
     )
 
 

@@ -8,13 +8,14 @@ from functools import cache
 
 import numpy as np
 
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Interval, contrasts
 from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
-from coopgap.sensitivity.keys import is_small
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
 from coopgap.vocabulary import (
@@ -106,7 +107,7 @@ def _wanted(estimate: FamilyEstimate, labels: Labels) -> dict[Contrast, Interval
     return {
         one: interval
         for one, interval in found.items()
-        if interval is not None and interval.std_error > 0 and not is_small(estimate.people, one)
+        if interval is not None and interval.std_error > 0 and not is_suppressed(estimate, one)
     }
 
 

@@ -125,7 +125,8 @@ def methods_section(view: View) -> Section:
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
                 "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
                 "balanced phone shares and pairs that cross zones keep CR1. "
-                "Rows with fewer than 10 people behind them are suppressed."
+                "Rows with fewer than 10 people behind them are suppressed, and those from which, "
+                "with the rows shown, such a count could be worked out."
             )
         )
     ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coopgap.estimate import DiagnosticRow
+from coopgap.people import FEW, NOT_SHOWN
 from coopgap.report.content.balance import balance_table, model_label
 from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import balance_name
@@ -100,18 +101,25 @@ def compared_section(view: View, drawn: Sequence[str]) -> Section:
 def _people(meta: Mapping[str, Any]) -> str:
     def people(key: str) -> str:
         value = meta.get(key)
-        return UNKNOWN if value is None else count(value)
+        return UNKNOWN if value is None else _count(value)
 
     text = (
         f"Rows read: {people('n_read')}. Members: {people('n_member')}. Comparison people "
         f"interviewed in person: {people('n_comparison')}."
     )
-    phone = meta.get("n_phone")
-    if phone:
+    if meta.get("n_phone"):
         text += (
-            f" Interviewed by phone: {count(phone)}; they enter no headline, only the phone check."
+            f" Interviewed by phone: {people('n_phone')}; they enter no headline, only the phone "
+            "check."
         )
+    if NOT_SHOWN in text:
+        text += f" What is not shown would give away how many people, {FEW}, were left aside."
     return text
+
+
+def _count(value: float | str) -> str:
+    """A count, or what stands in its place."""
+    return value if isinstance(value, str) else count(value)
 
 
 def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -119,7 +127,7 @@ def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     for model in meta.get("models") or []:
         found += [(f"Model {model['model']}", item) for item in model.get("dropped") or []]
     return tuple(
-        (f"{where}:", f"{count(item['count'])} left out, {clean(str(item['reason']))}")
+        (f"{where}:", f"{_count(item['count'])} left out, {clean(str(item['reason']))}")
         for where, item in found
     )
 
@@ -160,6 +168,8 @@ def _feasibility(view: View) -> list[Block]:
 
 
 def _value(row: DiagnosticRow | None, key: str) -> str:
+    if row is not None and row.value is None and row.note.startswith(FEW):
+        return FEW
     return DASH if row is None else number(row.value, _DECIMALS.get(key, 0))
 
 

@@ -92,7 +92,7 @@ def benchmark_rows(
         note = "Benchmarks: nobody has an answer to the outcome and every covariate."
         return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
     contrast = _middle(rows)
-    if is_small(rows.people_by_level(), contrast):
+    if is_small(rows.people_by_level(), contrast, raw=False):
         note = "Benchmarks: fewer than ten people on one side of the threshold nearest to half."
         return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
     try:

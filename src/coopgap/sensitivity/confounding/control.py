@@ -14,10 +14,11 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.influence import ZoneInfluence, matched_influence
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Interval, wald
 from coopgap.sensitivity.again import same_conclusion
 from coopgap.sensitivity.confounding.rows import base_row
-from coopgap.sensitivity.keys import is_small, suppressed, with_interval
+from coopgap.sensitivity.keys import suppressed, with_interval
 from coopgap.study.spec import NegativeControl
 from coopgap.vocabulary import Check, Quantity, Status, Verdict
 
@@ -197,7 +198,7 @@ def _row(
     row: SensitivityRow, interval: Interval, estimate: FamilyEstimate, contrast: Contrast
 ) -> SensitivityRow:
     """The row with its numbers, or suppressed."""
-    if is_small(estimate.people, contrast):
+    if is_suppressed(estimate, contrast):
         return suppressed(row)
     return with_interval(row, interval)
 
@@ -230,7 +231,7 @@ class _Netting:
             yield replace(row, variant=_name(SHARES[-1]), verdict=Verdict.NOT_ASSESSED)
             return
         pairs = zip(self.estimates, (contrast, self.at), strict=True)
-        if any(is_small(estimate.people, one) for estimate, one in pairs):
+        if any(is_suppressed(estimate, one) for estimate, one in pairs):
             yield suppressed(replace(row, variant=_name(SHARES[-1])))
             return
         for share, less in zip(

@@ -11,9 +11,9 @@ from coopgap.arrays import FloatArray
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
 from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Interval, contrasts
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
-from coopgap.sensitivity.keys import is_small
 from coopgap.vocabulary import Check, IntervalKind, Quantity, Status, Verdict
 
 __all__ = [
@@ -125,7 +125,7 @@ def e_value_rows(estimate: FamilyEstimate, labels: Labels) -> list[SensitivityRo
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=no_estimate(estimate))]
     result: list[SensitivityRow] = []
     for contrast in contrasts(labels.levels):
-        if contrast.quantity is not Quantity.RISK_RATIO or is_small(estimate.people, contrast):
+        if contrast.quantity is not Quantity.RISK_RATIO or is_suppressed(estimate, contrast):
             continue
         found = [estimate.intervals.get(contrast) for contrast in _triple(contrast, labels)]
         difference, ratio, odds = found

@@ -12,9 +12,9 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
-from coopgap.sensitivity.keys import is_small
 from coopgap.vocabulary import Check, Status, Verdict
 
 __all__ = ["Residual", "interval_value", "robustness_rows", "robustness_value", "within_sets"]
@@ -164,7 +164,7 @@ def robustness_rows(
     rows, set_id = sample.rows, sample.matched.set_id
     for contrast, interval in estimate.intervals.items():
         usable = interval is not None and interval.std_error > 0
-        if not usable or interval is None or is_small(estimate.people, contrast):
+        if not usable or interval is None or is_suppressed(estimate, contrast):
             continue
         above = (rows.outcome >= contrast.level).astype(np.float64)
         residual = within_sets(above, rows.member, sample.weight, set_id)

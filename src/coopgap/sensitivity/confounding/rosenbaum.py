@@ -11,11 +11,12 @@ import numpy as np
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, contrasts, null_value
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
-from coopgap.sensitivity.keys import is_small, suppressed
+from coopgap.sensitivity.keys import suppressed
 from coopgap.vocabulary import Check, Quantity, Verdict
 
 __all__ = ["ALPHAS", "GAMMAS", "HIGHER", "LOWER", "OPPOSED", "P_BOUND", "rosenbaum_rows"]
@@ -86,7 +87,7 @@ def rosenbaum_rows(
         if not contrast.is_threshold_gap:
             continue
         row = replace(base, category=contrast.category, note=_NOTE)
-        if is_small(estimate.people, contrast):
+        if is_suppressed(estimate, contrast):
             result.append(suppressed(replace(row, quantity="gamma", variant=_level(ALPHAS[0]))))
         else:
             n_sets, bound, higher = _threshold(sample, contrast.level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import (
@@ -14,12 +15,12 @@ from coopgap.families.records import (
     count_clusters,
     require_matched,
 )
-from coopgap.families.rows import SMALLEST_COUNT, Labels
+from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, null_value, wald
 from coopgap.plan import sample_for
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered
+from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered, why_small
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
 from coopgap.sensitivity.missing.people import (
     Lacking,
@@ -88,7 +89,7 @@ def bounds_rows(
     people = rows.people_by_level(sample.kept & (rows.outcome >= 0))
     note = _note(who)
     return [
-        suppressed(row) if is_small(people, contrast) else row
+        suppressed(row, why_small(people, contrast)) if is_small(people, contrast) else row
         for contrast, bounds in found.items()
         if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
         for row in _pair(contrast, bounds, sample, declared, labels, note)

@@ -11,9 +11,10 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow, SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
+from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered, with_interval
+from coopgap.sensitivity.keys import Keys, suppressed, unanswered, with_interval
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Imputation, imputation
 from coopgap.sensitivity.missing.imputed import (
@@ -113,7 +114,7 @@ def _pooled_rows(
     for contrast, pooled in found.pooled.items():
         yield _row(contrast, pooled, declared, base, declared.intervals.get(contrast))
     contrast, pooled = list(found.pooled.items())[-1]
-    if not is_small(declared.people, contrast):
+    if not is_suppressed(declared, contrast):
         yield replace(
             base, quantity="fmi", category=contrast.category, estimate=pooled.fmi, verdict=None
         )
@@ -130,7 +131,7 @@ def _shifted_rows(
             named = replace(base, variant=delta_name(delta, member))
             yield _row(contrast, pooled, declared, named, none)
             by_delta[delta] = interval_of(pooled, contrast.quantity)
-        if is_small(declared.people, contrast):
+        if is_suppressed(declared, contrast):
             continue
         shifts = sorted(by_delta)
         turns = turning(np.array(shifts), [by_delta[at] for at in shifts], contrast.quantity)
@@ -163,7 +164,7 @@ def _row(
         category=contrast.category,
         verdict=verdict,
     )
-    return suppressed(row) if is_small(declared.people, contrast) else row
+    return suppressed(row) if is_suppressed(declared, contrast) else row
 
 
 def _note(who: Lacking, how: Imputation, found: ImputedGaps, study: Study) -> str:

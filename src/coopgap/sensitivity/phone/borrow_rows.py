@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, count_words, is_small, suppressed
+from coopgap.sensitivity.keys import Keys, is_small, suppressed, why_small
 from coopgap.sensitivity.phone.borrow import (
     Measures,
     averaged_gap,
@@ -77,7 +78,7 @@ def mixture_name(weight: float, vague: str) -> str:
 
 
 def borrow_rows(
-    joint: Joint, levels: Sequence[str], hidden: frozenset[str], n_member: int, keys: Keys
+    joint: Joint, levels: Sequence[str], hidden: Mapping[str, str], n_member: int, keys: Keys
 ) -> list[SensitivityRow]:
     """Power prior and robust mixture at each threshold.
 
@@ -88,7 +89,7 @@ def borrow_rows(
     levels
         The outcome's levels, lowest first.
     hidden
-        Categories suppressed because few phone people reach them.
+        Categories suppressed because of few phone people, with the note that says so.
     n_member
         Members before any is left out.
     keys
@@ -118,7 +119,8 @@ def borrow_rows(
         source=keys.source,
     )
     at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
-    shown = [one for one in at if not _is_hidden(joint, one, hidden)]
+    why = {one: _why_hidden(joint, one, hidden) for one in at}
+    shown = [one for one in at if not why[one]]
     middle = len(levels) / 2
     main = min(shown, key=lambda one: abs(one.level - middle), default=None)
     lost = _lost(joint, n_member)
@@ -126,7 +128,7 @@ def borrow_rows(
     for contrast in at:
         here = replace(base, category=contrast.category, quantity=Quantity.RISK_DIFFERENCE)
         if contrast not in shown:
-            result += _without(here)
+            result += [suppressed(one, why[contrast]) for one in _both(here)]
             continue
         try:
             place = _place(joint, contrast)
@@ -144,18 +146,15 @@ def _both(row: SensitivityRow) -> list[SensitivityRow]:
     return [first, replace(row, check=Check.PHONE_ROBUST_MIXTURE, variant=name)]
 
 
-def _without(row: SensitivityRow) -> list[SensitivityRow]:
-    return [suppressed(one) for one in _both(row)]
-
-
 def _refused(row: SensitivityRow, reason: str) -> SensitivityRow:
     return replace(row, verdict=Verdict.NOT_ASSESSED, note=f"Not estimable: {reason}.")
 
 
-def _is_hidden(joint: Joint, contrast: Contrast, hidden: frozenset[str]) -> bool:
-    return contrast.category in hidden or any(
-        is_small(joint.people[[other, 0]], contrast) for other in (1, 2)
-    )
+def _why_hidden(joint: Joint, contrast: Contrast, hidden: Mapping[str, str]) -> str:
+    """Note of a suppressed threshold, empty for others."""
+    pairs = (joint.people[[other, 0]] for other in (1, 2))
+    notes = (why_small(pair, contrast) for pair in pairs if is_small(pair, contrast))
+    return hidden.get(contrast.category, "") or next(notes, "")
 
 
 def _lost(joint: Joint, n_member: int) -> str:

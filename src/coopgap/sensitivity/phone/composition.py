@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import FloatArray
+from coopgap.disclosure import count_words, hidden_levels, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import cluster_sums
 from coopgap.matching.balance import level_balance, level_shares, smd
 from coopgap.matching.entropy import dummies
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import Keys, count_words, is_few, suppressed
+from coopgap.sensitivity.keys import Keys, suppressed
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
@@ -171,7 +171,7 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
         dfs.append(df)
     sides = (rows.member, ~rows.member)
     people = np.stack([np.bincount(codes[side], minlength=len(labels)) for side in sides])
-    hidden = _hidden(people)
+    hidden = hidden_levels(people)
     for at, level in enumerate(labels):
         yield _Compared(
             variable=name,
@@ -182,23 +182,6 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
             df=np.array(dfs),
             small=bool(hidden[at]),
         )
-
-
-def _hidden(people: IntArray) -> BoolArray:
-    """Levels that are not shown, from the people by group and level, shape (2, J).
-
-    Those of few people, and the next smallest as long as what the shown shares leave is one
-    level or few people.
-    """
-    rest = people.sum(axis=1, keepdims=True) - people
-    hidden: BoolArray = np.minimum(people, rest).min(axis=0) < SMALLEST_COUNT
-    fewest = people.min(axis=0)
-    while hidden.any() and not hidden.all():
-        left = int(people[:, hidden].sum(axis=1).min())
-        if hidden.sum() > 1 and left >= SMALLEST_COUNT:
-            break
-        hidden[np.argmin(np.where(hidden, np.iinfo(np.int64).max, fewest))] = True
-    return hidden
 
 
 def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityRow]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, IntArray
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import SensitivityRow
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import contrasts
-from coopgap.sensitivity.keys import is_small
+from coopgap.sensitivity.keys import is_small, why_small
 from coopgap.survey.records import ModelRows, Survey
 from coopgap.vocabulary import Verdict
 
@@ -205,11 +205,14 @@ def with_mode(data: PhoneData) -> tuple[ModelRows, str]:
     return joined, name
 
 
-def small_categories(rows: ModelRows) -> frozenset[str]:
-    """Thresholds whose row would show, or let be worked out, a small count."""
+def small_categories(rows: ModelRows, *, raw: bool = True) -> dict[str, str]:
+    """Thresholds whose row would show, or let be worked out, a small count, with its note.
+
+    `raw` where the rows are about weighted answers, with no regression in between.
+    """
     counts = rows.people_by_level()
-    return frozenset(
-        contrast.category
+    return {
+        contrast.category: why_small(counts, contrast, raw=raw)
         for contrast in contrasts(rows.levels)
-        if contrast.is_threshold_gap and is_small(counts, contrast)
-    )
+        if contrast.is_threshold_gap and is_small(counts, contrast, raw=raw)
+    }

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import IntArray
+from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Margins, contrasts, estimate_contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.design_analysis import DESIGN_EFFECTS
-from coopgap.sensitivity.keys import BESIDE, Keys, count_words, is_small, suppressed
+from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, why_small
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.odds import odds_ratio_rows
@@ -154,7 +155,7 @@ def _difference_rows(
         )
         if contrast.is_threshold_gap:
             if is_small(people, contrast):
-                yield suppressed(row)
+                yield suppressed(row, why_small(people, contrast))
                 continue
             test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))

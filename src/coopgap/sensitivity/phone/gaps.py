@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.disclosure import count_words, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Interval, estimate_contrasts
 from coopgap.sensitivity.again import conclusion, same_conclusion
-from coopgap.sensitivity.keys import Keys, count_words, is_few, suppressed, with_interval
+from coopgap.sensitivity.keys import Keys, suppressed, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack
 from coopgap.survey.records import ModelRows
@@ -32,13 +33,13 @@ _SAME_MEMBERS = "in person, same members"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Version:
-    """The gap against one comparison group; `small` are categories with few people."""
+    """The gap against one comparison group; `small` are its suppressed categories, with notes."""
 
     name: str
     comparator: str
     balanced: Balanced
     intervals: dict[str, Interval]
-    small: frozenset[str]
+    small: Mapping[str, str]
     kept: ModelRows
     n_member: int
 
@@ -134,12 +135,14 @@ def _check_rows(
     data: PhoneData,
     covariates: Sequence[str],
     base: SensitivityRow,
-    hidden: frozenset[str],
+    hidden: Mapping[str, str],
 ) -> list[SensitivityRow]:
     in_person = Comparator.COMPARISON
     reference = _version(data.members, data.comparison, covariates, _IN_PERSON, in_person)
     version = _version(data.members, others, covariates, name, Comparator.PHONE)
-    version = replace(version, small=version.small | hidden)
+    # In both modes together, less by phone, are those in person.
+    beside = reference.small if base.check is Check.PHONE_JOINS else {}
+    version = replace(version, small={**beside, **version.small, **hidden})
     same = reference
     if version.kept.n != reference.kept.n:
         same = _version(version.kept, data.comparison, covariates, _SAME_MEMBERS, in_person)
@@ -164,7 +167,7 @@ def _gap_row(
         category=category,
     )
     if category in version.small:
-        return suppressed(row)
+        return suppressed(row, version.small[category])
     if beside is None or category in beside.small:
         return row
     before = beside.intervals[category]

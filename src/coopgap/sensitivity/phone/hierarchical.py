@@ -177,7 +177,7 @@ def phone_refit_rows(
         the gap in person beside it (variant `in person`). `holds` where the interval says of no
         gap what it says in person. A refit that the gate withholds has one row without numbers.
     """
-    few = small_categories(stack(data.members, data.called))
+    few = small_categories(stack(data.members, data.called), raw=False)
     contrasts = headline_contrasts(labels.levels)
     beside = set[Check]()
     for refit in refits:
@@ -226,7 +226,7 @@ def _gap_row(
     contrast: Contrast,
     fit: HierarchicalFit,
     base: HierarchicalFit,
-    few: frozenset[str],
+    few: Mapping[str, str],
     labels: Labels,
 ) -> SensitivityRow:
     draws, null = _draws(contrast, fit), null_value(contrast.quantity)

@@ -10,12 +10,12 @@ import numpy as np
 from scipy import stats
 
 from coopgap.arrays import BoolArray, FloatArray
+from coopgap.disclosure import SMALLEST_COUNT, count_words, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import contrasts
-from coopgap.sensitivity.keys import Keys, count_words, is_few, suppressed, unanswered
+from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,
@@ -215,6 +215,7 @@ def _shift_rows(
     pairs: Pairs, margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     """Phone minus in-person share at each threshold, of the same people."""
+    counts = np.stack([pairs.table.sum(axis=1), pairs.table.sum(axis=0)])
     for contrast in contrasts(pairs.levels):
         if not contrast.is_threshold_gap:
             continue
@@ -227,6 +228,9 @@ def _shift_rows(
         before, after = pairs.first >= contrast.level, pairs.second >= contrast.level
         if _few_either(before, after, pairs.n):
             yield suppressed(row, _ONE_WAY)
+            continue
+        if is_small(counts, contrast):
+            yield suppressed(row, BESIDE)
             continue
         value, unit = _mean(np.subtract(after, before, dtype=np.float64), pairs.weight)
         cov, df = variance_of(unit[:, None], pairs.zone)

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import BoolArray
+from coopgap.disclosure import SMALLEST_COUNT, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import is_few, is_small, suppressed, with_interval
+from coopgap.sensitivity.keys import is_small, suppressed, why_small, with_interval
 from coopgap.sensitivity.phone.agreement import variance_of
 from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units, columns
 from coopgap.sensitivity.phone.pairs import Pairs
@@ -127,8 +127,8 @@ def linked_gap_rows(
         if not contrast.is_threshold_gap:
             continue
         reached = (rows.outcome >= contrast.level, after.outcome >= contrast.level)
-        hidden = any(is_small(people, contrast) for people in counts)
-        hidden = hidden or fewest_moved(*reached) < SMALLEST_COUNT
+        notes = [why_small(people, contrast) for people in counts if is_small(people, contrast)]
+        hidden = bool(notes) or fewest_moved(*reached) < SMALLEST_COUNT
         first, second = (one[contrast] for one in found)
         if first is None or second is None:
             continue
@@ -139,7 +139,7 @@ def linked_gap_rows(
                 holds = same_conclusion(first, second, 0.0)
                 verdict = Verdict.HOLDS if holds else Verdict.CHANGES
                 row = replace(row, verdict=verdict, note=_note(n_here, pairs.n, rows.n))
-            yield suppressed(row) if hidden else row
+            yield suppressed(row, *notes[:1]) if hidden else row
 
 
 def fewest_moved(before: BoolArray, after: BoolArray) -> int:

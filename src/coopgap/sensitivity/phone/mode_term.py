@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.disclosure import count_words, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.cumulative import estimate_matched
@@ -17,7 +18,7 @@ from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.again import again_row
-from coopgap.sensitivity.keys import BESIDE, Keys, count_words, is_few, suppressed, unanswered
+from coopgap.sensitivity.keys import BESIDE, Keys, suppressed, unanswered
 from coopgap.sensitivity.phone.data import (
     LIMITS,
     PhoneData,
@@ -167,8 +168,8 @@ def mode_rows(
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-    few = small_categories(stack(data.members, data.called))
-    result = list(_version(_IN_PERSON, matched, matched, labels, frozenset(), ""))
+    few = small_categories(stack(data.members, data.called), raw=False)
+    result = list(_version(_IN_PERSON, matched, matched, labels, {}, ""))
     for name, version, what in _versions(joined):
         try:
             again = estimate_matched(version)
@@ -203,7 +204,7 @@ def _version(
     again: FamilyEstimate,
     matched: FamilyEstimate,
     labels: Labels,
-    few: frozenset[str],
+    few: Mapping[str, str],
     note: str,
 ) -> Iterator[SensitivityRow]:
     for contrast in matched.intervals:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
+from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.rows import SMALLEST_COUNT
 from coopgap.gap import Contrast, contrasts
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered
+from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered, why_small
 from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, with_region
 from coopgap.sensitivity.phone.resample import differences, largest_standardised, places, two_sided
@@ -69,6 +69,7 @@ class Reference:
     upper: FloatArray
     p_value: FloatArray
     shown: BoolArray
+    why: tuple[str, ...]
     p_largest: float
     largest: int
 
@@ -209,6 +210,7 @@ def phone_reference(
         upper=centre + ranked[draws - 1 - edge],
         p_value=two_sided(value - centre, off),
         shown=shown,
+        why=tuple(why_small(people, one) if one.is_threshold_gap else BESIDE for one in kinds),
         p_largest=p_largest,
         largest=largest,
     )
@@ -279,8 +281,7 @@ def _rows(found: Reference, keys: Keys, variant: str, left: str) -> Iterator[Sen
             verdict=_verdict(float(found.p_value[k])),
             note=f"{_NOTE} {left}".rstrip(),
         )
-        reason = "" if one.is_threshold_gap else BESIDE
-        yield row if found.shown[k] else suppressed(replace(row, threshold=None), reason)
+        yield row if found.shown[k] else suppressed(replace(row, threshold=None), found.why[k])
     n_thresholds = sum(one.is_threshold_gap for one in found.contrasts)
     if n_thresholds > 1 and found.largest >= 0:
         yield replace(
