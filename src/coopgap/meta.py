@@ -61,7 +61,7 @@ def run_meta(
         "smallest_gap": study.smallest_gap,
         "checks": checks,
         "seed": seed,
-        **asdict(people_of(survey, [model.rows for model in plan.models])),
+        **asdict(people_of(survey, [model.rows.dropped for model in plan.models])),
         "dropped": drop_entries(survey.dropped),
         "models": [_model_meta(model, draws) for model in plan.models],
         "versions": _versions(_PACKAGES),

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from coopgap.arrays import IntArray
 from coopgap.disclosure import SMALLEST_COUNT, gives_away, is_few
-from coopgap.survey.records import Drop, ModelRows, Survey
+from coopgap.survey.records import Drop, Survey
 
 __all__ = ["FEW", "NOT_SHOWN", "People", "drop_entries", "people_of", "told"]
 
@@ -51,7 +48,7 @@ def drop_entries(dropped: Sequence[Drop]) -> list[dict[str, int | str]]:
     return [{"reason": drop.reason, "count": told(drop.count)} for drop in dropped]
 
 
-def people_of(survey: Survey, models: Sequence[ModelRows]) -> People:
+def people_of(survey: Survey, models: Sequence[Sequence[Drop]]) -> People:
     """Counts of a survey whose parts are few nowhere.
 
     Parameters
@@ -59,44 +56,26 @@ def people_of(survey: Survey, models: Sequence[ModelRows]) -> People:
     survey
         Everybody kept, and whom it left out.
     models
-        Complete rows of people asked in person, whose numbers by group are shown.
+        What each model left out of the people asked in person; how many it keeps is shown.
 
     Notes
     -----
     Members called are the people called less the comparison people called, whom the phone checks
     count: where they are few, the people called are not told. People asked in person less those a
-    model keeps are those it left out: where these are few, of both groups or of one, the people
-    asked in person are not told, unless another model of the run gives their number. Rows read,
-    less all others, give what is not told, and are then not told themselves, unless what is hidden
-    is how the people asked in person divide into groups.
+    model keeps are those it left out: where these are few, they are not told either, unless another
+    model of the run, whose losses are shown, gives their number. Rows read, less all others, give
+    what is not told, and are then not told themselves.
     """
     member, phone = survey.member, survey.phone
-    asked = np.array([np.sum(~member & ~phone), np.sum(member & ~phone)])
+    lost = [[drop.count for drop in dropped] for dropped in models]
+    known = any(not any(is_few(count) for count in counts) for counts in lost)
+    asked = known or not any(gives_away(counts) for counts in lost)
     called = int((member & phone).sum())
-    together, by_group = _gives_total(models), _gives_groups(models, asked)
-    read = not (together or is_few(called) or gives_away([drop.count for drop in survey.dropped]))
-    groups = [NOT_SHOWN if together or by_group else int(count) for count in asked]
+    read = asked and not is_few(called) and not gives_away([drop.count for drop in survey.dropped])
     return People(
         n_read=survey.n_read if read else NOT_SHOWN,
-        n_member=groups[1],
-        n_comparison=groups[0],
+        n_member=int((member & ~phone).sum()) if asked else NOT_SHOWN,
+        n_comparison=int((~member & ~phone).sum()) if asked else NOT_SHOWN,
         n_phone=NOT_SHOWN if is_few(called) else int(phone.sum()),
         n_phone_member=told(called),
     )
-
-
-def _gives_total(models: Sequence[ModelRows]) -> bool:
-    """Whether everybody asked in person, less those a model keeps, are few that are not told."""
-    lost = [[drop.count for drop in rows.dropped] for rows in models]
-    known = any(not any(is_few(count) for count in counts) for counts in lost)
-    return not known and any(gives_away(counts) for counts in lost)
-
-
-def _gives_groups(models: Sequence[ModelRows], asked: IntArray) -> bool:
-    """Whether a group asked in person, less those of it a model keeps, are few.
-
-    A model that leaves nobody out shows both groups.
-    """
-    kept = [np.array([np.sum(~rows.member), np.sum(rows.member)]) for rows in models]
-    known = any(not rows.dropped for rows in models)
-    return not known and any(is_few(int(lost)) for one in kept for lost in asked - one)

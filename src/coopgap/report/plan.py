@@ -26,7 +26,7 @@ def plan_text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     study, survey = plan.study, plan.survey
     yield study.title
-    people = people_of(survey, [model.rows for model in plan.models])
+    people = people_of(survey, [model.rows.dropped for model in plan.models])
     yield f"survey    {survey.source}: {_people(people.n_read)} rows read"
     yield (
         f"people    {_people(people.n_member)} members, {_people(people.n_comparison)} comparison "
