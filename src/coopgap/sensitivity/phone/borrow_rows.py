@@ -89,7 +89,7 @@ def borrow_rows(
     levels
         The outcome's levels, lowest first.
     hidden
-        Categories suppressed because of few phone people, with the note that says so.
+        Categories suppressed for the few phone people there, with the note that says so.
     n_member
         Members before any is left out.
     keys
