@@ -329,7 +329,190 @@ def test_shares_that_nobody_can_be_in_at_once(value, size):
 
 def test_two_ages_of_co_operatives_cannot_both_hold(peru):
     notes = [row.note for row in peru.diagnostics if row.diagnostic.startswith("contradiction")]
-    assert sum("66 under 25 years old" in note and "sum to 110" in note for note in notes) == 1
+    (note,) = (note for note in notes if "66 under 25 years old" in note)
+    assert "sum to 110" in note
+    # As of when: the registry's own note.
+    assert "compatible as of 2017, not as of 2021" in note
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [("36.7", "37", False), ("36.7", "38", True), ("37", "37.5", False), ("36.4", "37", True)],
+)
+def test_two_values_that_one_count_rounds_to_are_none(one, other, found):
+    # Of 120 people 44 are 36.67 percent.
+    rows = [
+        f"{place},member,thing,yes,percent,{value},120,,,,,"
+        for place, value in (("Text", one), ("Table 1", other))
+    ]
+    expected = not any(
+        abs(100 * k / 120 - float(one)) <= 0.5 / 10 ** len(one.partition(".")[2])
+        and abs(100 * k / 120 - float(other)) <= 0.5 / 10 ** len(other.partition(".")[2])
+        for k in range(121)
+    )
+    assert expected is found
+    assert len(list(two_values(registry(*rows)))) == found
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [
+        (("yes,percent,60,100", "no,percent,45,100"), 0.05),
+        (("yes,percent,60,100", "no,percent,40,100"), None),
+        (("yes,count,60,200", "no,count,145,200"), 0.025),
+        (("yes,count,60,200", "no,count,140,200"), None),
+        # Of two answers that are no opposites both may be given.
+        (("rain,percent,60,100", "sun,percent,45,100"), None),
+        (("low,count,60,200", "mid,count,100,200", "high,count,50,200"), 0.05),
+    ],
+)
+def test_levels_that_do_not_sum_to_everybody(rows, size):
+    lines_ = [f"Text,member,thing,{row},,,,," for row in rows]
+    found = [one for one, _ in sums(registry(*lines_))]
+    assert found == ([] if size is None else [pytest.approx(size)])
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "size", "word"),
+    [
+        (("women members", 95, 100), ("member", 20, 200), (94.5 - 41) / 200, "more"),
+        (("women members", 40, 100), ("member", 20, 200), None, ""),
+        (("women members", 5, 100), ("member", 75, 110), None, "fewer"),
+        (("member", 90, 100), ("all", 40, 200), None, "more"),
+        (("women non-members", 90, 100), ("non-member", 40, 200), None, "more"),
+        (("women non-members", 90, 100), ("member", 40, 200), None, ""),
+    ],
+)
+def test_a_part_that_is_more_than_its_whole_allows(part, whole, size, word):
+    lines_ = [
+        f"Text,{group},thing,yes,percent,{value},{base},,,,,"
+        for group, value, base in (part, whole)
+    ]
+    found = list(two_values(registry(*lines_)))
+    k1 = [k for k in range(part[2] + 1) if abs(100 * k / part[2] - part[1]) <= 0.5]
+    k0 = [k for k in range(whole[2] + 1) if abs(100 * k / whole[2] - whole[1]) <= 0.5]
+    possible = any(a <= b and part[2] - a <= whole[2] - b for a in k1 for b in k0)
+    if word:
+        assert not possible
+        ((found_size, sentence),) = found
+        assert f", {word} than {whole[1]} of {whole[2]} in Text allow" in sentence
+        assert found_size > 0
+    else:
+        assert not found
+    if word == "more" and part[0] == "women members":
+        assert found_size == pytest.approx((min(k1) - max(k0)) / 200)
+
+
+@pytest.mark.parametrize(("base", "found"), [(500, True), (101, False), (99, False), (98, True)])
+def test_a_second_stage_of_more_people_than_passed_the_first(base, found):
+    rows = (
+        "Figure 5,member,awareness,x,percent,50,200,,,,,",
+        f'Figure 5,member,"access, of those aware",x,percent,40,{base},,,,,',
+    )
+    assert bool(list(impossible(registry(*rows)))) is found
+
+
+def test_access_of_everybody_in_the_same_table_is_no_first_stage():
+    rows = (
+        "Table 5,member,awareness,x,percent,50,200,,,,,",
+        'Table 5,member,"access, of those aware",x,percent,40,100,,,,,',
+        "Table 5,member,access,x,percent,35,200,,,,,",
+    )
+    found = registry(*rows)
+    assert {line.slug for line in lines(found)} >= {"access_of_all"}
+    ((size, sentence),) = two_values(found)
+    assert size == pytest.approx(0.15)
+    assert "35 in Table 5, but Table 5 prints 50 and then 40 of those" in sentence
+
+
+@pytest.mark.parametrize(("group", "fixed"), [("control group", False), ("national average", True)])
+def test_a_comparator_without_a_base_is_exact_only_if_it_is_the_nation(group, fixed):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            f"Text,{group},thing,yes,percent,30,,,,,,",
+        )
+    )
+    (gap,) = (
+        row
+        for row in result.gaps
+        if row.quantity is Quantity.RISK_DIFFERENCE and not row.model.endswith("_rounding")
+    )
+    assert gap.estimate == pytest.approx(0.10)
+    assert (gap.lower is not None, gap.p_value is not None) == (fixed, fixed)
+
+
+@pytest.mark.parametrize(
+    "name", ["non-member", "Nonmembers", "Non-cooperative members", "non co-operative member"]
+)
+def test_non_members_under_any_name_are_the_comparison_group(name):
+    (line,) = lines(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            f"Text,{name},thing,yes,percent,30,90,,,,,",
+        )
+    )
+    assert (line.group, line.comparator, line.other.n) == ("all", "comparison", 90)
+
+
+def test_women_stand_beside_women_alone():
+    found = lines(
+        registry(
+            "Text,men members,thing,yes,percent,40,100,,,,,",
+            "Text,women members,thing,yes,percent,45,100,,,,,",
+            "Text,women nonmembers,thing,yes,percent,30,90,,,,,",
+            "Text,children non-members,thing,yes,percent,20,90,,,,,",
+        )
+    )
+    assert [(line.group, line.comparator, line.member is None) for line in found] == [
+        ("members=men", "", False),
+        ("members=women", "women non-members", False),
+        ("all", "children non-members", True),
+    ]
+
+
+@pytest.mark.parametrize("values", [(20, 70, 30, 30, 45, 5), (16, 50, 34, 30, 45, 25)])
+def test_ordered_counts_have_thresholds_too(values):
+    stat = "count" if sum(values[:3]) == 120 else "percent"
+    bases = (120, 80) if stat == "count" else (3, 80)
+    rows = [
+        f"Table 2,{group},wealth,{level},{stat},{value},{base},,,{rank},,"
+        for group, part, base in zip(
+            ("member", "non-member"), (values[:3], values[3:]), bases, strict=True
+        )
+        for rank, (level, value) in enumerate(zip(("low", "mid", "high"), part, strict=True), 1)
+    ]
+    found = {line.category: line for line in lines(registry(*rows))}
+    assert found[">=mid"].member.value == pytest.approx(sum(values[1:3]) / sum(values[:3]))
+    # Of 3 people none are 16 percent: the share stands, without bounds.
+    assert found[">=mid"].member.range is None
+    if stat == "count":
+        rows = analyse(registry(*rows)).diagnostics
+        assert any("Printed counts." in row.note for row in rows)
+
+
+def test_bounds_of_a_threshold_keep_to_a_sum_that_is_printed_elsewhere(peru):
+    """Figure 1 and Key Finding 1: all whole people of 1,004 that print both."""
+    printed_ = {"A": 2, "B": 26, "C": 40, "D": 22, "E": 10}
+    ranges = {
+        level: [k for k in range(1005) if abs(100 * k / 1004 - value) <= 0.5]
+        for level, value in printed_.items()
+    }
+    top = {a + b for a in ranges["A"] for b in ranges["B"] if abs(100 * (a + b) / 1004 - 28) <= 0.5}
+    rest = {
+        d + e for d in ranges["D"] for e in ranges["E"] if abs(100 * (d + e) / 1004 - 32) <= 0.5
+    }
+    # What is left for C has to print 40.
+    top = {t for t in top if any(1004 - t - r in ranges["C"] for r in rest)}
+    low = {1004 - r for r in rest if any(1004 - t - r in ranges["C"] for t in top)}
+    line = {
+        one.category: one
+        for one in peru.lines
+        if (one.slug, one.comparator) == ("ses_class", "national")
+    }
+    for category, people in ((">=B", top), (">=C", low)):
+        expected = (min(people) / 1004, max(people) / 1004)
+        assert line[category].member.range == pytest.approx(expected)
 
 
 def printed(name, item, value, **more):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from coopgap.estimate import DiagnosticRow
-from coopgap.printed.items import first_stage, is_second, overlap, stem_of
+from coopgap.printed.items import ALL, first_stage, is_member, is_second, overlap, stem_of
 from coopgap.printed.registry import Printed, Registry
 from coopgap.printed.rounding import count_range, share_range, two_stage_ranges
 from coopgap.vocabulary import PRINTED
@@ -20,22 +20,41 @@ type Found = tuple[float, str]
 _SLACK = 1e-12
 # A table whose shares sum to less or more than this much off 100 is a list, not a distribution.
 _CLOSE = 15.0
+_OPPOSITES = [
+    frozenset(one)
+    for one in (("yes", "no"), ("agree", "disagree"), ("male", "female"), ("men", "women"))
+]
 
 
 def two_values(registry: Registry) -> Iterator[Found]:
-    """One item of one group, printed with two values, under one name or under two."""
+    """One item of one group, printed with two values that no count rounds to both of.
+
+    Under one name, under two, in two stages, or of a part and of the whole it is part of.
+    """
     places: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
-    for row in _percentages(registry):
-        places[row.group, row.item, row.category].append(row)
+    for row in registry.rows:
+        if row.is_share:
+            places[row.group, row.item, row.category].append(row)
     for rows in places.values():
-        low, high = min(rows, key=_value), max(rows, key=_value)
-        if low.value != high.value:
+        low, high = min(rows, key=_share), max(rows, key=_share)
+        if _apart_from_each_other(low, high):
             yield (
                 high.share - low.share,
                 f"{_named(low)}: {low.value:g} in {low.place}, {high.value:g} in {high.place}",
             )
     yield from _elsewhere(registry)
     yield from _staged(registry)
+    yield from _parts(registry)
+
+
+def _share(row: Printed) -> float:
+    return row.share
+
+
+def _apart_from_each_other(one: Printed, other: Printed) -> bool:
+    """Whether no share rounds to both numbers."""
+    ranges = [_range(row) or (row.share, row.share) for row in (one, other)]
+    return max(low for low, _ in ranges) > min(high for _, high in ranges) + _SLACK
 
 
 def _named(row: Printed) -> str:
@@ -48,7 +67,7 @@ def _elsewhere(registry: Registry) -> Iterator[Found]:
     by_id = {row.id: row for row in registry.rows}
     for row in _percentages(registry):
         other = by_id.get(row.same_as)
-        if other is not None and other.value != row.value:
+        if other is not None and _apart_from_each_other(row, other):
             name = _named(other).removeprefix(f"{row.group}: ")
             yield (
                 abs(other.value - row.value) / 100,
@@ -78,6 +97,46 @@ def _staged(registry: Registry) -> Iterator[Found]:
                 )
 
 
+def _parts(registry: Registry) -> Iterator[Found]:
+    """People of a part who cannot be among the people of the whole that it is part of."""
+    groups: dict[tuple[str, str], dict[str, list[Printed]]] = defaultdict(lambda: defaultdict(list))
+    for row in registry.rows:
+        if row.is_share and row.base is not None and not is_second(row.item):
+            groups[row.item, row.category][_whole_of(row.group)].append(row)
+    for (item, category), found in groups.items():
+        for part in (row for rows in found.values() for row in rows):
+            for whole in registry.find(item=item, category=category):
+                yield from _part(part, whole)
+
+
+def _whole_of(group: str) -> str:
+    """The group that a group is part of; empty where it is part of none that is printed."""
+    if group in ("member", "non-member"):
+        return ALL
+    if group.endswith(" non-members"):
+        return "non-member"
+    return "member" if is_member(group) else ""
+
+
+def _part(part: Printed, whole: Printed) -> Iterator[Found]:
+    if whole.group != _whole_of(part.group) or part.base is None or whole.base is None:
+        return
+    mine, theirs = _range(part), _range(whole)
+    if mine is None or theirs is None or part.base > whole.base:
+        return
+    (low1, high1), (low0, high0) = mine, theirs
+    # Those with the answer, and those without it, are among those of the whole.
+    over = max(low1 * part.base - high0 * whole.base, 0.0)
+    under = max((1 - high1) * part.base - (1 - low0) * whole.base, 0.0)
+    if max(over, under) > _SLACK * whole.base:
+        yield (
+            max(over, under) / whole.base,
+            f"{_named(part)}: {part.value:g} of {part.base:,} in {part.place}, "
+            f"{'more' if over > under else 'fewer'} than {whole.value:g} of {whole.base:,} in "
+            f"{whole.place} allow",
+        )
+
+
 def sums(registry: Registry) -> Iterator[Found]:
     """Shares of all levels that do not sum to 100, and printed sums of levels that do not fit.
 
@@ -85,21 +144,29 @@ def sums(registry: Registry) -> Iterator[Found]:
     number of people.
     """
     tables: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
-    for row in _percentages(registry):
-        tables[row.place, row.group, row.item].append(row)
+    for row in registry.rows:
+        if row.is_share:
+            tables[row.place, row.group, row.item].append(row)
     for (place, group, item), rows in tables.items():
-        total = sum(row.value for row in rows)
-        if len(rows) < 3 or abs(total - 100) > _CLOSE or overlap(rows) or is_second(item):
+        total = 100 * sum(row.share for row in rows)
+        if abs(total - 100) > _CLOSE or not _is_list_of_all(rows) or is_second(item):
             continue
         if not _fit(rows, (1.0, 1.0)):
             yield (
                 abs(total - 100) / 100,
-                f"{group}: {item}: the shares in {place} sum to {total:g}, not to 100"
+                f"{group}: {item}: the shares in {place} sum to {total:.4g}, not to 100"
                 + (", unless some answers are not printed" if total < 100 else ""),
             )
     yield from _totals(registry)
     yield from _combined(registry)
     yield from _apart(registry)
+
+
+def _is_list_of_all(rows: Sequence[Printed]) -> bool:
+    """Whether levels may be all there are: three or more apart, or two that are opposites."""
+    if overlap(rows):
+        return False
+    return len(rows) > 2 or frozenset(row.category for row in rows) in _OPPOSITES
 
 
 def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
@@ -166,7 +233,7 @@ def _apart(registry: Registry) -> Iterator[Found]:
             (total - 100) / 100,
             f"{row.group}: {row.item}: {other.value:g} {other.category} in {other.place} and "
             f"{row.value:g} {row.category} in {row.place} sum to {total:g}, "
-            "though none can be both",
+            f"though none can be both{f' ({row.note})' if row.note else ''}",
         )
 
 
@@ -186,13 +253,7 @@ def impossible(registry: Registry) -> Iterator[Found]:
     for row in _percentages(registry):
         first = first_stage(registry, row)
         if first is not None and first.base is not None:
-            stages = (first.exact, row.exact, first.base, (first.decimals, row.decimals))
-            if two_stage_ranges(*stages) is None:
-                yield (
-                    0.0,
-                    f"{row.group}: {row.item}, {row.category}: no whole numbers of {first.base} "
-                    f"round to {first.value:g} and then {row.value:g} in {row.place}",
-                )
+            yield from _impossible_stages(first, row, first.base)
         elif row.base is not None and count_range(row.exact, row.base, row.decimals) is None:
             yield (
                 0.0,
@@ -201,12 +262,28 @@ def impossible(registry: Registry) -> Iterator[Found]:
             )
 
 
+def _impossible_stages(first: Printed, row: Printed, n: int) -> Iterator[Found]:
+    stages = (first.exact, row.exact, n, (first.decimals, row.decimals))
+    what = f"{row.group}: {row.item}, {row.category}"
+    if two_stage_ranges(*stages) is None:
+        yield (
+            0.0,
+            f"{what}: no whole numbers of {n} round to {first.value:g} and then {row.value:g} in "
+            f"{row.place}",
+        )
+    passed = _range(first)
+    if row.base is None or passed is None:
+        return
+    if not passed[0] * n - 0.5 <= row.base <= passed[1] * n + 0.5:
+        yield (
+            abs(row.base / n - first.share),
+            f"{what}: of {row.base} in {row.place}, where {first.value:g} of {n} are "
+            f"{passed[0] * n:.0f} to {passed[1] * n:.0f}",
+        )
+
+
 def _percentages(registry: Registry) -> Iterable[Printed]:
     return (row for row in registry.rows if row.stat == "percent")
-
-
-def _value(row: Printed) -> float:
-    return row.value
 
 
 RULES: Final[dict[str, Callable[[Registry], Iterator[Found]]]] = {

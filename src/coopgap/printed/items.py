@@ -23,6 +23,7 @@ __all__ = [
     "label_of",
     "overlap",
     "slug_of",
+    "stand_together",
     "stem_of",
     "tables",
 ]
@@ -68,6 +69,8 @@ class Table:
         By id of a row: ids of rows elsewhere that print the same.
     first
         By id of a row that is a second stage: the first, where its base is printed.
+    sums
+        By group and categories: a percentage printed of all of these together, in any place.
     """
 
     slug: str
@@ -82,6 +85,7 @@ class Table:
     cells: Mapping[tuple[str, str], Printed]
     same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     first: Mapping[str, Printed] = field(default_factory=dict)
+    sums: Mapping[tuple[str, frozenset[str]], Printed] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -90,8 +94,9 @@ class Table:
 
     @property
     def thresholds(self) -> tuple[str, ...]:
-        """Cumulative categories, the highest first; none without an order."""
-        return tuple(f">={one}" for one in self.categories[:0:-1]) if self.ordered else ()
+        """Cumulative categories, the highest first; none without an order, nor of the sample."""
+        asked = self.ordered and self.role != "covariate"
+        return tuple(f">={one}" for one in self.categories[:0:-1]) if asked else ()
 
     def of(self, group: str) -> tuple[Printed, ...]:
         """A group's rows in the order of the categories."""
@@ -114,6 +119,12 @@ def group_of(group: str) -> str:
 def comparator_of(group: str) -> str:
     """A group that members are compared with, as the column `comparator` says it."""
     return _KNOWN.get(group, group)
+
+
+def stand_together(group: str, other: str) -> bool:
+    """Whether members and others may be compared: women members with women non-members alone."""
+    some = other.removesuffix(" non-members")
+    return some == other or group_of(group) == f"members={some}"
 
 
 def is_second(item: str) -> bool:
@@ -178,7 +189,12 @@ def tables(registry: Registry) -> tuple[Table, ...]:
         categories = {row.category for row in rows if row.item == item}
         plain = len(categories) == 1 and categories < _PLAIN
         made = _table(slugs[item], mine, same, named=twice, single=plain)
-        found.append(replace(made, first=first))
+        sums = {
+            (row.group, frozenset(row.category.split(" or "))): row
+            for row in rows
+            if row.item == item and row.stat == "percent" and " or " in row.category
+        }
+        found.append(replace(made, first=first, sums=sums))
     return tuple(found)
 
 
@@ -277,7 +293,10 @@ def _table(
 
 
 def first_stage(registry: Registry, row: Printed) -> Printed | None:
-    """The share of which a second stage is a share: the only other of its place and category."""
+    """The share of which a second stage is a share: the only other of its place and category.
+
+    What the place prints of everybody under the second stage's own name is no first stage.
+    """
     if not is_second(row.item):
         return None
     found = [
@@ -286,6 +305,7 @@ def first_stage(registry: Registry, row: Printed) -> Printed | None:
         if (one.place, one.group, one.category) == (row.place, row.group, row.category)
         and one.is_share
         and not is_second(one.item)
+        and one.item != stem_of(row.item)
     ]
     return found[0] if len(found) == 1 else None
 

@@ -15,6 +15,7 @@ from coopgap.printed.items import (
     is_second,
     label_of,
     slug_of,
+    stand_together,
     stem_of,
     tables,
 )
@@ -60,7 +61,11 @@ def ordered(registry: Registry) -> tuple[Ordered, ...]:
 def _pairs(table: Table) -> Iterator[tuple[str, str]]:
     for group in table.groups:
         if is_member(group):
-            yield from ((group, other) for other in table.groups if not is_member(other))
+            yield from (
+                (group, other)
+                for other in table.groups
+                if not is_member(other) and stand_together(group, other)
+            )
 
 
 def is_whole(table: Table, group: str) -> bool:
@@ -128,17 +133,19 @@ def category_lines(
     )
     for group in members:
         mine = replace(base, group=group_of(group), member=shares[group, category])
-        for other in others:
+        beside = [other for other in others if stand_together(group, other)]
+        for other in beside:
             yield replace(
                 mine,
                 comparator=comparator_of(other),
                 other=shares[other, category],
                 within=_within(table, group, other, category),
             )
-        if not others:
+        if not beside:
             yield mine
-    for other in () if members else others:
-        yield replace(base, comparator=comparator_of(other), other=shares[other, category])
+    for other in others:
+        if not any(stand_together(group, other) for group in members):
+            yield replace(base, comparator=comparator_of(other), other=shares[other, category])
 
 
 def _within(table: Table, group: str, other: str, category: str) -> int | None:
@@ -151,24 +158,45 @@ def _within(table: Table, group: str, other: str, category: str) -> int | None:
 def group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
     """A group's shares by category, and by threshold where the categories are ordered.
 
-    Where they share out a whole, rounding is bounded jointly: they sum to one.
+    Where they share out a whole, rounding is bounded jointly: they sum to one, and levels whose
+    sum is printed too sum to that. Counts, and percentages that no count gives, have no bounds.
     """
     alone = {row.category: _share(table, row) for row in table.of(group)}
-    ranges = [one.range for one in alone.values()]
-    if not is_whole(table, group) or None in ranges:
+    if not is_whole(table, group):
         return {(group, name): share for name, share in alone.items()}
-    known = [one for one in ranges if one is not None]
+    ranges = [one.range for one in alone.values()]
+    known = [one for one in ranges if one is not None] if None not in ranges else []
     names = list(alone)
+
+    def together(places: Sequence[int]) -> tuple[float, float] | None:
+        return joint_range(places, known) if known else None
+
     found = {
-        (group, name): replace(alone[name], range=joint_range([place], known))
+        (group, name): replace(alone[name], range=together([place]) if known else alone[name].range)
         for place, name in enumerate(names)
     }
-    for place in range(1, len(names)) if table.ordered else ():
+    for place in range(1, len(names)) if table.thresholds else ():
         parts = [alone[name] for name in names[place:]]
-        found[group, f">={names[place]}"] = _sum(
-            parts, joint_range(range(place, len(names)), known)
-        )
+        limits = _within_sums(table, group, place, together(range(place, len(names))))
+        found[group, f">={names[place]}"] = _sum(parts, limits)
     return found
+
+
+def _within_sums(
+    table: Table, group: str, place: int, limits: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Bounds of a threshold within those of its levels' printed sum, and of the rest's."""
+    above, below = (frozenset(one) for one in (table.categories[place:], table.categories[:place]))
+    for levels, turned in ((above, False), (below, True)):
+        row = table.sums.get((group, levels))
+        printed = None if row is None else share_range(row.exact, row.base, row.decimals)
+        if printed is None or limits is None:
+            continue
+        low, high = (1 - printed[1], 1 - printed[0]) if turned else printed
+        both = max(limits[0], low), min(limits[1], high)
+        # Sums that contradict their parts bound nothing; the contradiction is told elsewhere.
+        limits = both if both[0] <= both[1] else limits
+    return limits
 
 
 def _sum(parts: Sequence[Share], limits: tuple[float, float] | None) -> Share:
@@ -185,7 +213,7 @@ def _share(table: Table, row: Printed) -> Share:
         value=row.share,
         n=row.base,
         range=_limits(table, row),
-        fixed=row.base is None and comparator_of(row.group) != Comparator.COMPARISON,
+        fixed=row.base is None and comparator_of(row.group) == Comparator.NATIONAL,
         ids=(row.id, *table.same.get(row.id, ())),
     )
 

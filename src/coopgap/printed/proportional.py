@@ -62,7 +62,8 @@ def people_of(pair: Ordered, asked: int | None) -> PeopleOf | None:
     if n_member is None or taken is None:
         return None
     member, other = pair.shares()
-    note = "Nearest whole people of the printed percentages."
+    rounded = any(share.range is not None for share in (*pair.member, *pair.other))
+    note = "Nearest whole people of the printed percentages." if rounded else "Printed counts."
     if n_other is None:
         note += f" No base is printed for the {pair.comparator} column: taken as {taken:,} people."
     counts = np.array(

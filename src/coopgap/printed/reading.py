@@ -38,6 +38,9 @@ STATS: Final = ("percent", "count", "mean", "points", "not printed")
 
 _ROLES: Final = ("", "covariate")
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.(\d{1,9}))?")
+_NON_MEMBERS = re.compile(
+    r"(.+ )?(?:non[- ]?members?|non[- ]?co-?operative[- ]members?)", re.IGNORECASE
+)
 _WHOLE = re.compile(r"\d{1,12}")
 # Every base that rounds to a printed share is looked at, one by one.
 _MOST = 10_000_000
@@ -142,8 +145,9 @@ def _group(text: str) -> str:
     plain = text.casefold()
     if plain in NAMED:
         return plain
-    if re.fullmatch(r"non ?members?", plain):
-        return "non-member"
+    found = _NON_MEMBERS.fullmatch(text)
+    if found:
+        return f"{found[1] or ''}non-member{'s' if found[1] else ''}"
     words = re.fullmatch(r"(.+ )members?", text, re.IGNORECASE)
     return f"{words[1]}{plain[len(words[1]) :]}" if words else text
 
