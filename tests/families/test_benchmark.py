@@ -293,6 +293,37 @@ def test_the_comparison_group_stands_beside_each_region_too():
         assert difference(one).estimate == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("lost", ["regions", "weights"])
+def test_nobody_with_a_region_or_with_weight_is_said(lost):
+    sample = make_sample()
+    rows = sample.rows
+    changes = (
+        {"factors": rows.factors | {"region": np.full(rows.n, -1)}}
+        if lost == "regions"
+        else {"weight": np.zeros(rows.n)}
+    )
+    none = dataclasses.replace(sample, rows=dataclasses.replace(rows, **changes))
+    for (group, comparator, population), one in estimates(none, None, POPULATION).items():
+        if lost == "regions" and (comparator, population) == ("national", "all_members"):
+            assert one.status is (Status.NOT_ESTIMABLE if "region=" in group else Status.OK)
+        else:
+            assert one.status is Status.NOT_ESTIMABLE
+
+
+def test_a_share_of_the_people_has_an_interval_even_where_all_answer_alike():
+    sample = make_sample()
+    same = dataclasses.replace(
+        sample, rows=dataclasses.replace(sample.rows, outcome=np.full(sample.rows.n, 2))
+    )
+    fixed = Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None))
+    found = estimates(same, fixed)["all", "national", Population.ALL_MEMBERS]
+    own = {
+        c.of_member: i for c, i in found.intervals.items() if (c.quantity, c.level) == ("share", 2)
+    }
+    assert (own[True].std_error, own[True].lower, own[True].upper) == (0, 1, 1)
+    assert np.isnan(own[False].lower)
+
+
 def test_few_zones_flag_a_region_and_refuse_a_whole():
     sample = make_sample(n_zones=6)
     found = estimates(sample)

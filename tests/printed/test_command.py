@@ -71,12 +71,12 @@ def test_everything_is_written(peru):
         assert list(frame.columns) == list(columns(name))
         assert set(frame["source"]) == {"printed"}
     meta = json.loads((peru / "run.json").read_text("utf-8"))
-    assert (meta["program"], meta["printed"], meta["n_numbers"]) == ("coopgap", "peru", 133)
+    assert (meta["program"], meta["printed"], meta["n_numbers"]) == ("coopgap", "peru", 137)
 
 
 def test_every_number_stands_in_the_registry_that_is_written(peru):
     frame = pd.read_csv(peru / "registry.csv", keep_default_na=False)
-    assert len(frame) == 133
+    assert len(frame) == 137
     text = (peru / "registry.csv").read_text("utf-8")
     assert (",count,2007,," in text, ",mean,3.75,," in text, "2007.0" in text) == (
         True,
@@ -111,12 +111,21 @@ def test_the_page_says_what_the_numbers_say(peru):
         "for exactly the printed percentages",
         "What an association would need to be more",
         "Age: not alike (standardised difference 0.53)",
+        "Region: alike (standardised difference 0.00); education: not printed of both groups, unkn",
+        "As printed: quotas based on national statistics and random intervals; non-members door t",
+        "As printed: November 2019 to January 2020",
+        # exp(1.2185 ± 1.96 · 0.0845) of truth by ordinal::clm.
+        "One odds ratio for every cut, from whole people, would be 3.38 (95 % confidence interval",
+        "At the cuts themselves it runs from 0.66 to 4.64",
+        "Brant: chi-square 41.2 on 3 degrees of freedom, p &lt; 0.001, one odds ratio does not fit",
+        "higher than a person drawn from the national average with probability 68.0 %",
         "How many had left: unknown",
         "Taken as a simple random sample of 1,508 people. By region: taken as simple random",
         # benchmark_ses_by_region_2024: 1.8, 12.5, 29.3, 27.9, 28.5 less Figure 1: 3, 9, 27, 27, 34.
         "Less the printed national average: A −1.2, B +3.5, C +2.3, D +0.9, E −5.5 points.",
     ):
         assert piece in page, piece
+    assert page.count("would be 3.38 (95 % confidence interval 2.87 to 3.99)") == 1
     assert page.count("A design effect of 2 halves the people asked") == 1
     short = (peru / "report.md").read_text("utf-8")
     for caption in (
@@ -155,6 +164,25 @@ def test_a_study_folder_that_names_its_registry(study, tmp_path):
     assert load_study(study).sha256 != before
 
 
+def test_a_report_without_a_survey_needs_a_title_and_its_numbers_alone(study, tmp_path):
+    for path in study.glob("*.toml"):
+        path.unlink()
+    file = study / "study.toml"
+    file.write_text('title = "A report"\nprinted = "own.csv"\n', "utf-8")
+    registry, title, benchmarks = find_registry(str(study))
+    assert (registry.name, title, benchmarks) == ("own", "A report: the printed numbers", ())
+    assert main([str(study), "--out", str(tmp_path / "out"), "--quiet", "--formats", "csv"]) == 0
+    file.write_text('printed = "own.csv"\n', "utf-8")
+    with pytest.raises(StudyError, match=r"study\.toml: title: is absent; give a text"):
+        find_registry(str(study))
+    file.write_text('title = "A report"\nprinted = "other.csv"\n', "utf-8")
+    with pytest.raises(StudyError, match=r"other\.csv: cannot be read"):
+        find_registry(str(study))
+    file.write_text('title = "A report"\nprinted = "own.csv"\nsurvey = "x.csv"\n', "utf-8")
+    with pytest.raises(StudyError, match=r"study\.toml: group"):
+        find_registry(str(study))
+
+
 def test_a_damaged_registry_is_found_before_anything_is_fitted(study):
     (study / "own.csv").write_text(OWN.replace("percent", "per cent", 1), "utf-8")
     with pytest.raises(
@@ -187,6 +215,10 @@ def test_registries_without_bases_have_a_page_too(name, tmp_path):
     assert "What an association would need to be more" in flat
     assert "that its sample sizes imply" not in flat
     assert "quoted elsewhere from a report that is not at hand" in flat
+    assert "What the groups were matched on: unknown." in flat
+    assert "How people were chosen: unknown." in flat
+    assert "When and how people were asked: unknown." in flat
+    assert "quota sample" not in flat
     assert (name == "poland") == ("without an interval: no base is printed" not in page)
 
 

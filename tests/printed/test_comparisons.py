@@ -69,7 +69,7 @@ def find(result, model, quantity, *, category="", comparator="comparison", group
 
 
 def test_every_printed_number_has_a_row_or_a_reason(peru):
-    assert [one.printed.id for one in peru.traced] == [f"P{number:03d}" for number in range(1, 134)]
+    assert [one.printed.id for one in peru.traced] == [f"P{number:03d}" for number in range(1, 138)]
     models = {row.model for row in peru.gaps}
     for one in peru.traced:
         assert bool(one.models) or bool(one.reason)
@@ -82,6 +82,7 @@ def test_every_printed_number_has_a_row_or_a_reason(peru):
         *("P001", "P002", "P003", "P004", "P005", "P006", "P007"),
         *("P117", "P118", "P119", "P120", "P121", "P122", "P123"),
         *("P124", "P125", "P126", "P127", "P128", "P133"),
+        *("P134", "P135", "P136", "P137"),
     }
 
 
@@ -377,6 +378,16 @@ def test_a_small_share_against_a_fixed_one_is_exact():
     odds = ratio(share, n, fixed, None, odds=True)
     expected = [end / (1 - end) * (1 - fixed) / fixed for end in (low, high)]
     assert odds[2:4] == pytest.approx(expected)
+
+
+def test_p_values_of_exact_intervals_at_their_ends():
+    # As many in both: the smaller tail is more than one half.
+    assert ratio(0.5, 2, 0.5, 2, odds=True).p_value == 1.0
+    # Far out, and still that of the interval's own ends.
+    far = difference(0.5, 16, 0.0, 200)
+    assert 0 < far.p_value < 1e-5
+    edge = difference(0.5, 16, 0.0, 200, 1 - far.p_value)
+    assert edge.lower == pytest.approx(0, abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None)

@@ -137,7 +137,7 @@ def test_people_of_a_region_are_named_with_their_group(said):
         ),
         (
             {"regions": {"North": shares(300, 2.0), "South": shares(300)}},
-            "Taken as simple random samples of 300 people, with a design effect of 2.",
+            "Taken as simple random samples of 300 people, with design effects of 1 and 2.",
         ),
     ],
 )

@@ -511,6 +511,19 @@ STUDY_ERRORS = {
         {SHARES: f'{SHARES}\nname = "HHS, at the sample\'s regions"'},
         'study.toml: benchmark[1].name: ends in ", at the sample\'s regions"; give another name',
     ),
+    "benchmark named so in large letters": (
+        {SHARES: f'{SHARES}\nname = "HHS, At the Sample\'s regions"'},
+        'study.toml: benchmark[1].name: ends in ", at the sample\'s regions"; give another name',
+    ),
+    "benchmark from fewer people than a number holds": (
+        {SHARES: f"{SHARES}\nn = -{10**400}"},
+        "study.toml: benchmark[1].n: is too large; allowed: whole numbers up to "
+        "9,007,199,254,740,992",
+    ),
+    "design effect of everything": (
+        {SHARES: f"{SHARES}\nn = 50\ndesign_effect = 1001"},
+        "study.toml: benchmark[1].design_effect: is 1001; allowed: 0.1 to 1000",
+    ),
     "benchmark with a size for some regions": (
         {"[[benchmark]]": f"{NORTH}n = 40\n{NORTH.replace('north', 'south')}[[benchmark]]"},
         'study.toml: benchmark[1].n: of "national" is absent for south; '

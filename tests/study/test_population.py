@@ -137,7 +137,7 @@ def test_the_file_stands_in_the_study_folder(populated, name):
     )
 
 
-@pytest.mark.parametrize(("north", "refused"), [(40, False), (41, True)])
+@pytest.mark.parametrize(("north", "refused"), [(40, False), (41, True), (40.00001, True)])
 def test_margins_of_two_populations_are_refused(populated, north, refused):
     lines = f"<25,,40\n25-34,,30\n35+,,30\n,north,{north}\n,south,{100 - north}"
     joint = "<25,north,20\n<25,south,20\n25-34,north,10\n25-34,south,20\n35+,north,10\n35+,south,20"
@@ -148,8 +148,8 @@ def test_margins_of_two_populations_are_refused(populated, north, refused):
     with pytest.raises(StudyError) as caught:
         load_study(folder)
     assert str(caught.value) == (
-        "farmers_2020.csv: region: has 41 percent of north by region and 40 by age_band, region; "
-        "give margins of one population"
+        f"farmers_2020.csv: region: has {north:.10g} percent of north by region and 40 by "
+        "age_band, region; give margins of one population"
     )
 
 

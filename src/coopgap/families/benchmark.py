@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
 from coopgap.errors import NotEstimable
+from coopgap.families.outside import Beside, of_everybody, of_regions
 from coopgap.families.records import (
     INTERVAL_PROB,
     FamilyEstimate,
@@ -28,8 +30,6 @@ __all__ = ["COMPARISON_GROUP", "benchmark_estimates", "standardised_name"]
 
 COMPARISON_GROUP = "membership=comparison"
 """Group of the rows in which the comparison group stands in the members' place."""
-
-_SIDES = (("all", "region={}"), (COMPARISON_GROUP, f"{COMPARISON_GROUP}, region={{}}"))
 
 
 def standardised_name(name: str) -> str:
@@ -86,82 +86,33 @@ def _of_one(
     declared: DeclaredPopulation | None,
 ) -> Iterator[tuple[str, FamilyEstimate]]:
     rows = sample.rows
-    sides = [
-        (group, sample.take(side))
-        for group, side in zip(_SIDES, (rows.member, ~rows.member), strict=True)
-    ]
-    for (group, _), own in sides:
-        if benchmark.whole is not None:
-            yield group, _attempt(own, benchmark, _whole(own, benchmark.whole))
+    for group, side in (("all", rows.member), (COMPARISON_GROUP, ~rows.member)):
+        own, whole = sample.take(side), benchmark.whole
+        if whole is not None:
+            yield group, _attempt(own, benchmark, partial(of_everybody, whole, rows.levels))
         if benchmark.regions and region is not None:
-            named = replace(benchmark, name=standardised_name(benchmark.name))
-            placed = own.take(own.rows.factors[region] >= 0)
-            yield group, _attempt(placed, named, _by_region(placed, benchmark, region))
-        if benchmark.whole is not None and declared is not None:
-            yield group, _raked(own, benchmark, benchmark.whole, declared)
-    if benchmark.regions and region is not None:
-        for code, name in enumerate(rows.factor_levels[region]):
-            for (_, group), own in sides:
-                here = replace(own.take(own.rows.factors[region] == code), domain=True)
-                outside = _whole(own, benchmark.regions[name])
-                yield group.format(name), _attempt(here, benchmark, outside)
+            yield from _of_regions(own, benchmark, region, group)
+        if whole is not None and declared is not None:
+            yield group, _raked(own, benchmark, whole, declared)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outside:
-    """What people are compared with.
-
-    Attributes
-    ----------
-    mean
-        Shape (J,): outside shares.
-    centred
-        Shape (n, J): each person's less the mean; None where all people have the same.
-    cov
-        Shape (J, J): the outside shares' own error.
-    fixed
-        Whether they have none.
-    """
-
-    mean: FloatArray
-    centred: FloatArray | None
-    cov: FloatArray
-    fixed: bool
-
-
-def _whole(own: Sample, outside: OutsideShares) -> _Outside:
-    shares, cov = _shares(outside, own.rows.levels)
-    return _Outside(mean=shares, centred=None, cov=cov, fixed=outside.n is None)
-
-
-def _by_region(own: Sample, benchmark: Benchmark, region: str) -> _Outside:
-    """Each person against their region: the mean weighs regions as these people live."""
+def _of_regions(
+    own: Sample, benchmark: Benchmark, region: str, group: str
+) -> Iterator[tuple[str, FamilyEstimate]]:
+    """A group's people at their own regions together, then region by region."""
     rows = own.rows
-    names = rows.factor_levels[region]
-    parts = [_shares(benchmark.regions[name], rows.levels) for name in names]
-    held = np.bincount(rows.factors[region], rows.weight, minlength=len(names))
-    held = held / held.sum()
-    shares = np.array([one for one, _ in parts])
-    return _Outside(
-        mean=held @ shares,
-        centred=shares[rows.factors[region]] - held @ shares,
-        cov=np.asarray(sum(h**2 * cov for h, (_, cov) in zip(held, parts, strict=True))),
-        fixed=benchmark.regions[names[0]].n is None,
-    )
+    placed = own.take(rows.factors[region] >= 0)
+    named = replace(benchmark, name=standardised_name(benchmark.name))
+    yield group, _attempt(placed, named, partial(of_regions, placed.rows, benchmark, region))
+    for code, name in enumerate(rows.factor_levels[region]):
+        here = replace(own.take(rows.factors[region] == code), domain=True)
+        beside = partial(of_everybody, benchmark.regions[name], rows.levels)
+        place = f"region={name}" if group == "all" else f"{group}, region={name}"
+        yield place, _attempt(here, benchmark, beside)
 
 
-def _shares(outside: OutsideShares, levels: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-    """Shares that sum to one, and their covariance as a simple random sample's."""
-    shares = np.array([outside.shares[level] for level in levels], dtype=np.float64)
-    shares = shares / shares.sum()
-    cov = np.zeros((shares.size, shares.size))
-    if outside.size is not None:
-        cov = (np.diag(shares) - np.outer(shares, shares)) / outside.size
-    return shares, cov
-
-
-def _attempt(own: Sample, benchmark: Benchmark, outside: _Outside) -> FamilyEstimate:
-    return _guarded(own, benchmark, Population.ALL_MEMBERS, outside, _margins)
+def _attempt(own: Sample, benchmark: Benchmark, beside: Callable[[], Beside]) -> FamilyEstimate:
+    return _guarded(own, benchmark, Population.ALL_MEMBERS, lambda: _margins(own, beside()))
 
 
 def _raked(
@@ -172,11 +123,10 @@ def _raked(
     for margin in declared.margins:
         keep &= _in_population(own, margin)
     own = own.take(keep)
-
-    def margins(own: Sample, outside: _Outside) -> _Found:
-        return _raked_margins(own, outside, declared)
-
-    return _guarded(own, benchmark, Population.POSTSTRATIFIED, _whole(own, whole), margins)
+    beside = of_everybody(whole, own.rows.levels)
+    return _guarded(
+        own, benchmark, Population.POSTSTRATIFIED, lambda: _raked_margins(own, beside, declared)
+    )
 
 
 def _in_population(own: Sample, margin: Margin) -> BoolArray:
@@ -205,8 +155,7 @@ def _guarded(
     own: Sample,
     benchmark: Benchmark,
     population: Population,
-    outside: _Outside,
-    margins: Callable[[Sample, _Outside], _Found],
+    margins: Callable[[], _Found],
 ) -> FamilyEstimate:
     """The estimate, or the reason why there is none."""
     rows = own.rows
@@ -219,8 +168,10 @@ def _guarded(
     )
     try:
         require_both_groups(base.people)
+        if not rows.weight.sum() > 0:
+            raise NotEstimable("nobody with any weight is left")
         n_clusters = count_clusters(own)
-        found = margins(own, outside)
+        found = margins()
     except NotEstimable as error:
         return replace(base, status=error.status, reason=error.reason)
     intervals = estimate_contrasts(found.margins, rows.levels, INTERVAL_PROB)
@@ -242,14 +193,14 @@ def _known(contrast: Contrast, interval: Interval | None) -> Interval | None:
     return Interval(interval.estimate, np.nan, np.nan, np.nan, np.nan)
 
 
-def _margins(own: Sample, outside: _Outside) -> _Found:
+def _margins(own: Sample, beside: Beside) -> _Found:
     rows = own.rows
     answers = np.eye(len(rows.levels))[rows.outcome]
     means = np.average(answers, axis=0, weights=rows.weight)
-    return _with_error(own, rows.weight, answers - means, means, outside)
+    return _with_error(own, rows.weight, answers - means, means, beside)
 
 
-def _raked_margins(own: Sample, outside: _Outside, declared: DeclaredPopulation) -> _Found:
+def _raked_margins(own: Sample, beside: Beside, declared: DeclaredPopulation) -> _Found:
     """Shares with raked weights; their variance is that of residuals on the margins.
 
     References
@@ -264,29 +215,29 @@ def _raked_margins(own: Sample, outside: _Outside, declared: DeclaredPopulation)
     root = np.sqrt(weight)[:, None]
     slopes = np.linalg.lstsq(x * root, answers * root, rcond=1e-10)[0]
     means = np.average(answers, axis=0, weights=weight)
-    found = _with_error(own, weight, answers - x @ slopes, means, outside)
+    found = _with_error(own, weight, answers - x @ slopes, means, beside)
     return replace(found, said=f"{found.said}; raked to {declared.file}", weight=weight)
 
 
 def _with_error(
-    own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, outside: _Outside
+    own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, beside: Beside
 ) -> _Found:
     """Margins whose covariance has the survey's part and the outside shares' own."""
     zone, n_levels = own.rows.zone, means.size
     few = zone is not None and are_few(int(np.unique(zone).size))
-    theirs = np.zeros_like(centred) if outside.centred is None else outside.centred
+    theirs = np.zeros_like(centred) if beside.centred is None else beside.centred
     of_survey = mean_covariance(np.hstack([centred, theirs]), weight, zone, reduced=few)
     cov = of_survey.cov.copy()
-    cov[n_levels:, n_levels:] += outside.cov
+    cov[n_levels:, n_levels:] += beside.cov
     kind = "HC0" if zone is None else f"cluster {'CR2' if few else 'CR1'}"
     margins = Margins(
         member=means,
-        comparison=outside.mean,
+        comparison=beside.mean,
         cov=cov,
         df=of_survey.df,
         df_of=_df_of(of_survey, cov),
     )
-    vary = "are taken as fixed" if outside.fixed else "vary as a sample of their size"
+    vary = "are taken as fixed" if beside.fixed else "vary as a sample of their size"
     return _Found(margins=margins, said=f"{kind}; declared shares {vary}")
 
 

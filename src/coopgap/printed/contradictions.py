@@ -224,17 +224,21 @@ def _combined(registry: Registry) -> Iterator[Found]:
 def _apart(registry: Registry) -> Iterator[Found]:
     """Two shares that nobody can be in at once, and that together are more than everybody."""
     by_id = {row.id: row for row in registry.rows}
+    told = set[frozenset[str]]()
     for row in _percentages(registry):
         other = by_id.get(row.apart_from)
-        if other is None or _fit([row, other], (0.0, 1.0)):
+        if other is None or frozenset((row.id, other.id)) in told:
             continue
-        total = row.value + other.value
-        yield (
-            (total - 100) / 100,
-            f"{row.group}: {row.item}: {other.value:g} {other.category} in {other.place} and "
-            f"{row.value:g} {row.category} in {row.place} sum to {total:g}, "
-            f"though none can be both{f' ({row.note})' if row.note else ''}",
-        )
+        told.add(frozenset((row.id, other.id)))
+        if not _fit([row, other], (0.0, 1.0)):
+            total = row.value + other.value
+            name = _named(other).removeprefix(f"{row.group}: ")
+            yield (
+                (total - 100) / 100,
+                f"{_named(row)}: {row.value:g} in {row.place}, and {name}: {other.value:g} in "
+                f"{other.place}, sum to {total:g}, though none can be both"
+                + (f" ({row.note})" if row.note else ""),
+            )
 
 
 def misnamed(registry: Registry) -> Iterator[Found]:

@@ -12,6 +12,8 @@ from coopgap.vocabulary import Comparator
 
 __all__ = [
     "ALL",
+    "DESIGN",
+    "MATCHED_ON",
     "NAMED",
     "Table",
     "comparator_of",
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 ALL = "all"
+DESIGN, MATCHED_ON = "design", "matched on"
+"""Items that say how the sample was made, in their notes, and what the groups were matched on."""
 _KNOWN = {
     "non-member": Comparator.COMPARISON,
     "non-members": Comparator.COMPARISON,

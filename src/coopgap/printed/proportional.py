@@ -146,14 +146,13 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
             value=found.p_value,
             bar=_LEVEL,
             passed=found.p_value >= _LEVEL,
-            note=_note(pair, name, found, people.note),
+            note=_note(found, people.note),
             source=PRINTED,
         )
 
 
-def _note(pair: Ordered, name: str, test: ProportionalityTest, people: str) -> str:
+def _note(test: ProportionalityTest, people: str) -> str:
     return (
-        f"One odds ratio at every cut of {pair.label.lower()} against the {pair.comparator} "
-        f"column, {name}: chi-square {test.statistic:.1f} on {test.df} "
+        f"chi-square {test.statistic:.1f} on {test.df} "
         f"{'degree' if test.df == 1 else 'degrees'} of freedom. {people}"
     )

@@ -1,8 +1,9 @@
 """The registry of printed numbers: place, group, item, base, note.
 
-`data/peru.csv` holds every number printed in What Difference Do Cooperatives Make? Peru (ICRG /
-OCDC), with its place in the report. The other shipped registries hold what is quoted elsewhere of
-the sister studies in Kenya, Poland and the Philippines, with its source.
+`data/peru.csv` holds what What Difference Do Cooperatives Make? Peru (ICRG / OCDC) prints of its
+survey and of whom it sets beside it, with its place in the report. The other shipped registries
+hold what is quoted elsewhere of the sister studies in Kenya, Poland and the Philippines, with its
+source.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from coopgap.errors import StudyError
 from coopgap.estimate import to_frame
 from coopgap.printed.registry import SHIPPED, Registry, load_registry
 from coopgap.printed.rows import PrintedResult
-from coopgap.study.load import load_study, shipped_studies
+from coopgap.study.load import load_printed, load_study, shipped_studies
 from coopgap.study.spec import Benchmark
 
 __all__ = ["Named", "find_registry", "save_printed"]
@@ -56,6 +56,9 @@ def find_registry(named: str) -> Named:
         registry = load_registry(path)
         return Named(registry, f"{registry.name}: the printed numbers")
     if is_folder:
+        alone = load_printed(path)
+        if alone is not None:
+            return Named(load_registry(alone[1]), f"{alone[0]}: the printed numbers")
         study = load_study(path)
         if study.printed is None:
             raise StudyError(

@@ -27,7 +27,7 @@ from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
 from coopgap.study.variables import read_variable
 
-__all__ = ["load_study", "shipped_studies"]
+__all__ = ["load_printed", "load_study", "shipped_studies"]
 
 STUDY_FILE = "study.toml"
 _KEYS = (
@@ -122,6 +122,32 @@ def load_study(study: str | Path) -> Study:
         benchmarks=benchmarks,
         negative_control=read_negative_control(section, variables, outcomes),
     )
+
+
+def load_printed(folder: Path) -> tuple[str, str | Path] | None:
+    """Title and registry of a study folder that declares nothing else, having no survey.
+
+    Parameters
+    ----------
+    folder
+        With a study.toml.
+
+    Returns
+    -------
+    tuple, or None
+        None where it declares more: `load_study` reads that.
+
+    Raises
+    ------
+    StudyError
+        For a study.toml that cannot be read, a title or registry that is none.
+    """
+    table = _parse(STUDY_FILE, _read(_find(folder) / STUDY_FILE))
+    if "printed" not in table or not {*table} <= {"title", "printed"}:
+        return None
+    section = Section(table, STUDY_FILE, _KEYS)
+    title, printed = section.text("title"), _printed(section, folder)
+    return None if printed is None else (title, printed)
 
 
 def _find(study: str | Path) -> Path:

@@ -171,10 +171,11 @@ def _check_agreement(name: str, margins: tuple[Margin, ...]) -> None:
                 share = sum(s for levels, s in margin.shares.items() if levels[at] == level)
                 other, where = seen.setdefault((one, level), (share, margin))
                 if abs(share - other) > _TOLERANCE:
+                    first, second = (", ".join(by.variables) for by in (where, margin))
                     raise StudyError(
                         f"{name}: {one}",
-                        f"has {100 * other:.4g} percent of {level} by {', '.join(where.variables)} "
-                        f"and {100 * share:.4g} by {', '.join(margin.variables)}",
+                        f"has {100 * other:.10g} percent of {level} by {first} and "
+                        f"{100 * share:.10g} by {second}",
                         "give margins of one population",
                     )
 

@@ -69,8 +69,10 @@ def _error(parts: Sequence[OutsideShares]) -> str:
         return "no size is declared: taken as exact"
     low, high = count(min(sizes)), count(max(sizes))
     of = "a simple random sample" if len(parts) == 1 else "simple random samples"
-    factors = sorted({part.design_effect for part in parts} - {1.0})
-    less = f", with a design effect of {joined([f'{one:g}' for one in factors])}" if factors else ""
+    factors = sorted({part.design_effect for part in parts})
+    words = joined([f"{one:g}" for one in factors])
+    less = f", with {'a design effect' if len(factors) == 1 else 'design effects'} of {words}"
+    less = "" if factors == [1.0] else less
     return f"taken as {of} of {low if low == high else f'{low} to {high}'} people{less}"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from coopgap.estimate import SensitivityRow
+from coopgap.estimate import CoefficientRow, DiagnosticRow, SensitivityRow
 from coopgap.report.content.printed_items import Entry, entry_label, item_label, item_name
 from coopgap.report.content.printed_tables import MARK
 from coopgap.report.document import Block, Items, Paragraph, Table
-from coopgap.report.values import number, points, ratio, spread
+from coopgap.report.values import interval_name, number, p_value, points, ratio, spread
 from coopgap.report.view import View
-from coopgap.report.words import clean, once
+from coopgap.report.words import capital, clean, once
 from coopgap.vocabulary import Check, Quantity, Scale, Verdict
 
 __all__ = ["design_effect_table", "gradient_items", "phone_table", "proportional_blocks"]
@@ -134,34 +135,63 @@ def gradient_items(view: View) -> list[Block]:
 def proportional_blocks(view: View) -> list[Block]:
     """One odds ratio over all cuts beside those at each, and whether it holds."""
     blocks: list[Block] = []
-    members = [
-        row
-        for row in view.printed_coefficients
-        if row.term == "member" and row.scale == Scale.LOG_ODDS
-    ]
-    for row in members:
-        cuts = [
+    for row in view.printed_coefficients:
+        if row.term != "member" or row.scale != Scale.LOG_ODDS:
+            continue
+        tests = [
             one
+            for one in view.printed_diagnostics
+            if one.diagnostic.startswith(f"proportional_odds: {row.outcome} ")
+        ]
+        beside = {one.diagnostic.rpartition(", ")[0].partition(" against ")[2] for one in tests}
+        cuts = [
+            one.estimate
             for one in view.printed
             if one.model == row.model
             and one.group == "all"
+            and one.comparator in beside
             and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
+            and one.estimate is not None
         ]
-        values = [one.estimate for one in cuts if one.estimate is not None]
-        label = item_label(view, item_name(row.model), row.outcome)
-        text = (
-            f"One log odds ratio for every cut is {number(row.estimate, 3)} (standard error "
-            f"{number(row.std_error, 3)}), from whole people."
-        )
-        if len(values) > 1:
-            text += (
-                f" At the cuts themselves the odds ratio runs from {ratio(min(values))} to "
-                f"{ratio(max(values))}: one number for all of them would hide that."
+        blocks.append(
+            Paragraph(
+                lead=f"{item_label(view, item_name(row.model), row.outcome)}.",
+                text=f"{_one_ratio(row)}{_at_the_cuts(cuts)} {_proportional(tests)}".strip(),
             )
-        tests = tuple(
-            ("", clean(one.note))
-            for one in view.printed_diagnostics
-            if one.diagnostic.startswith(f"proportional_odds: {row.outcome} ")
         )
-        blocks += [Paragraph(lead=f"{label}.", text=text), Items(items=tests)]
     return blocks
+
+
+def _one_ratio(row: CoefficientRow) -> str:
+    value, *limits = (
+        None if one is None else math.exp(one) for one in (row.estimate, row.lower, row.upper)
+    )
+    name = interval_name(row.interval_prob, row.interval_kind)
+    return (
+        f"One odds ratio for every cut, from whole people, would be {ratio(value)} ({name} "
+        f"{ratio(limits[0])} to {ratio(limits[1])})."
+    )
+
+
+def _at_the_cuts(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return ""
+    return (
+        f" At the cuts themselves it runs from {ratio(min(values))} to {ratio(max(values))}: one "
+        "number for all of them would hide that."
+    )
+
+
+def _proportional(tests: Sequence[DiagnosticRow]) -> str:
+    """What the tests say, and what they were made of."""
+    said, about = [], ""
+    for one in tests:
+        name = one.diagnostic.rpartition(", ")[2]
+        test, _, about = clean(one.note).partition(". ")
+        if one.value is None:
+            said.append(f"{name}: {clean(one.note).rstrip('.')}")
+            about = ""
+        else:
+            fits = "fits" if one.passed else "does not fit"
+            said.append(f"{name}: {test}, p {p_value(one.value)}, one odds ratio {fits}")
+    return capital("; ".join(said)) + (f". {about}" if about else "." if said else "")

@@ -12,10 +12,10 @@ from coopgap.report.words import capital, clean
 from coopgap.study.spec import Benchmark
 from coopgap.vocabulary import Comparator
 
-__all__ = ["outside_blocks"]
+__all__ = ["printed_outside_blocks"]
 
 
-def outside_blocks(found: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> list[Block]:
+def printed_outside_blocks(found: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> list[Block]:
     """Where outside shares come from, and what was taken for granted with them."""
     return [
         Paragraph(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from coopgap.estimate import GapRow
+from coopgap.printed.items import DESIGN, MATCHED_ON
 from coopgap.printed.rows import PrintedResult
 from coopgap.report.content.printed import (
     INTRODUCTION,
@@ -26,17 +27,19 @@ from coopgap.report.content.printed_items import (
     compared_with,
     entries,
     entry_label,
+    item_label,
     limits_text,
     share_text,
     who,
 )
-from coopgap.report.content.printed_outside import outside_blocks
+from coopgap.report.content.printed_outside import printed_outside_blocks
 from coopgap.report.content.printed_samples import sample_blocks
 from coopgap.report.content.printed_tables import (
     MARK,
     gap_table,
     level_blocks,
     ratio_table,
+    standing_text,
 )
 from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import PRINTED_GAPS, place_name
@@ -74,7 +77,7 @@ def printed_sections(
         (
             "Members and everybody else they are set beside",
             "others",
-            [*_beside(view, found), *outside_blocks(found, result.benchmarks)],
+            [*_beside(view, found), *printed_outside_blocks(found, result.benchmarks)],
         ),
         ("How alike the two samples are", "samples", samples),
         ("Figure by figure", "figures", _figures(drawn, result)),
@@ -82,7 +85,7 @@ def printed_sections(
         (
             "What an association would need to be more",
             "association",
-            association_blocks(view, result.covariates),
+            association_blocks(view, result),
         ),
         (
             "Where every printed number went",
@@ -108,6 +111,11 @@ def _short(view: View, found: Sequence[Entry]) -> list[Block]:
         for entry in two_group(view, found)
         if not entry.category
     )
+    classes = [
+        (f"{item_label(view, first.name, first.outcome)}.", standing_text(view, first))
+        for first, *_ in by_level(view, asked(view, found)).values()
+    ]
+    items += tuple((lead, text) for lead, text in classes if text)
     blocks += [Items(items=items)] if items else []
     return blocks + contradiction_blocks(view.printed_diagnostics)
 
@@ -130,7 +138,7 @@ def _compared(view: View, found: Sequence[Entry], drawn: Sequence[str]) -> list[
         return []
     blocks: list[Block] = []
     if PRINTED_GAPS in drawn:
-        caption = "Every share printed of members and of non-members: the gap between them."
+        caption = "What is printed of all members and of non-members: the gap between them."
         blocks.append(Figure(name=PRINTED_GAPS, caption=caption, mark=MARK))
     blocks.append(gap_table(view, flat, "Members against non-members"))
     blocks += ratio_table(view, flat, "The same gaps as ratios")
@@ -190,7 +198,7 @@ def _figures(drawn: Sequence[str], result: PrintedResult) -> list[Block]:
     absent = tuple(
         (f"{clean(row.place)}.", f"{capital(clean(row.note)) or 'No number is printed'}.")
         for row in result.registry.rows
-        if row.stat == "not printed"
+        if row.stat == "not printed" and row.item not in (DESIGN, MATCHED_ON)
     )
     if absent:
         blocks += [Paragraph(text="Named without a number, and so not drawn:"), Items(items=absent)]

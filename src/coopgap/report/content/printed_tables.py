@@ -18,12 +18,12 @@ from coopgap.report.content.printed_items import (
     who,
 )
 from coopgap.report.document import Block, Paragraph, Table
-from coopgap.report.values import count, percent, quantity_words
+from coopgap.report.values import count, interval_name, percent, quantity_words
 from coopgap.report.view import View
 from coopgap.report.words import capital, category_words
 from coopgap.vocabulary import Comparator, Quantity
 
-__all__ = ["MARK", "gap_table", "level_blocks", "ratio_table"]
+__all__ = ["MARK", "gap_table", "level_blocks", "ratio_table", "standing_text"]
 
 MARK = "printed numbers"
 _NATIONAL = (
@@ -34,7 +34,9 @@ _NATIONAL = (
 
 def gap_table(view: View, found: Sequence[Entry], caption: str, notes: Sequence[str] = ()) -> Table:
     """A line a comparison: both shares, the gap, its interval, what rounding leaves."""
-    several = len({entry.comparator for entry in found}) > 1
+    comparators = [*dict.fromkeys(entry.comparator for entry in found)]
+    several = len(comparators) > 1
+    others = "Others" if several else capital(compared_with(comparators[0]))
     based = not several or any(entry.gap and entry.gap.n_comparison for entry in found)
     lines = [
         (
@@ -54,12 +56,12 @@ def gap_table(view: View, found: Sequence[Entry], caption: str, notes: Sequence[
             "Item",
             *(("Compared with",) if several else ()),
             "Members",
-            "Others",
+            others,
             "Gap, points",
             interval_text(found),
             "Rounding bounds",
             "Members asked",
-            *(("Others asked",) if based else ()),
+            *((f"{others} asked",) if based else ()),
         ),
         rows=tuple(lines),
         leading=1 + several,
@@ -121,6 +123,7 @@ def level_blocks(view: View, found: Sequence[Entry]) -> list[Block]:
     other, levels = compared_with(first.comparator), view.levels(first.outcome)
     label = item_label(view, first.name, first.outcome)
     by_level = [entry for entry in found if not entry.is_threshold]
+    said = standing_text(view, first)
     table = Table(
         caption=f"{label}: members against {_the(other)}",
         header=(
@@ -143,7 +146,7 @@ def level_blocks(view: View, found: Sequence[Entry]) -> list[Block]:
         notes=(_NATIONAL,) if first.comparator == Comparator.NATIONAL else (),
         mark=MARK,
     )
-    return [table, *_thresholds(view, found, label), *_standing(view, first, interval_text(found))]
+    return [table, *_thresholds(view, found, label), *([Paragraph(text=said)] if said else [])]
 
 
 def _thresholds(view: View, found: Sequence[Entry], label: str) -> list[Block]:
@@ -169,8 +172,8 @@ def _thresholds(view: View, found: Sequence[Entry], label: str) -> list[Block]:
     return [table]
 
 
-def _standing(view: View, first: Entry, interval: str) -> list[Block]:
-    """The chance that a member stands higher, as a sentence."""
+def standing_text(view: View, first: Entry) -> str:
+    """The chance that a member stands higher than one of those beside them; empty without any."""
     rows = [
         row
         for row in view.printed
@@ -180,13 +183,15 @@ def _standing(view: View, first: Entry, interval: str) -> list[Block]:
         and row.estimate is not None
     ]
     if not rows:
-        return []
+        return ""
     row, bounds = rows[0], [one for one in rows[1:] if one.model.endswith("_rounding")]
-    limits = limits_text(row)
-    within = f"; rounding leaves {limits_text(bounds[0])}" if bounds else ""
-    text = (
+    parts = []
+    if row.interval_kind:
+        parts.append(f"{interval_name(row.interval_prob, row.interval_kind)} {limits_text(row)}")
+    parts += [f"rounding leaves {limits_text(bounds[0])}"] if bounds else []
+    within = f" ({'; '.join(parts)})" if parts else ""
+    return (
         "A member drawn at random stands higher than a person drawn from the "
-        f"{compared_with(first.comparator)} with probability {percent(row.estimate)} ({interval} "
-        f"{limits}{within}), ties counted as half; {percent(0.5)} would be no gap."
+        f"{compared_with(first.comparator)} with probability {percent(row.estimate)}{within}, ties "
+        f"counted as half; {percent(0.5)} would be no gap."
     )
-    return [Paragraph(text=text)]
