@@ -17,9 +17,11 @@ from scipy.optimize import linprog
 
 from coopgap.estimate import GAP_KEY
 from coopgap.families.benchmark import standardised_name
+from coopgap.printed.exact import exact_difference
 from coopgap.printed.intervals import (
     clopper_pearson,
     difference,
+    effective_difference,
     newcombe,
     ratio,
     ratio_interval,
@@ -360,8 +362,10 @@ def test_intervals_of_two_shares_equal_r(case):
         assert found == newcombe(*sides)
         assert odds == ratio_interval(*sides, odds=True)
         return
-    assert found[2:4] == pytest.approx(case["exact"], abs=1e-9)
-    assert found.p_value == pytest.approx(case["exact_p"], abs=1e-10)
+    hybrid = effective_difference(*sides)
+    assert hybrid[2:4] == pytest.approx(case["exact"], abs=1e-9)
+    assert hybrid.p_value == pytest.approx(case["exact_p"], abs=1e-10)
+    assert found[2:5] == exact_difference(k1, n1, k0, n0)
     # fisher.test finds its limits by uniroot, to four digits.
     assert odds[2:4] == pytest.approx(case["fisher_odds"], rel=2e-3)
     assert odds.p_value == pytest.approx(case["fisher_p"], rel=1e-9)
@@ -384,9 +388,9 @@ def test_p_values_of_exact_intervals_at_their_ends():
     # As many in both: the smaller tail is more than one half.
     assert ratio(0.5, 2, 0.5, 2, odds=True).p_value == 1.0
     # Far out, and still that of the interval's own ends.
-    far = difference(0.5, 16, 0.0, 200)
+    far = effective_difference(0.5, 16, 0.0, 200)
     assert 0 < far.p_value < 1e-5
-    edge = difference(0.5, 16, 0.0, 200, 1 - far.p_value)
+    edge = effective_difference(0.5, 16, 0.0, 200, 1 - far.p_value)
     assert edge.lower == pytest.approx(0, abs=1e-9)
 
 
@@ -415,19 +419,6 @@ def test_exact_intervals_never_cover_less_than_they_say():
     for share in np.linspace(0.01, 0.99, 99):
         inside = (ends[:, 0] <= share) & (share <= ends[:, 1])
         assert stats.binom.pmf(counts[inside], n, share).sum() >= 0.95
-
-
-@pytest.mark.parametrize(("n1", "n0", "expected"), [(15, 20, (96.6, 89.7)), (30, 30, (94.1, 90.2))])
-def test_coverage_of_a_difference_of_small_samples_is_as_documented(n1, n0, expected):
-    yes1, yes0 = np.arange(n1 + 1), np.arange(n0 + 1)
-    for interval, worst in zip((difference, newcombe), expected, strict=True):
-        ends = np.array([[interval(a / n1, n1, b / n0, n0)[2:4] for b in yes0] for a in yes1])
-        covered = []
-        for p, q in product(np.linspace(0.02, 0.98, 33), repeat=2):
-            chance = np.outer(stats.binom.pmf(yes1, n1, p), stats.binom.pmf(yes0, n0, q))
-            inside = (ends[..., 0] <= p - q) & (p - q <= ends[..., 1])
-            covered.append(chance[inside].sum())
-        assert round(100 * min(covered), 1) == worst
 
 
 def test_ratios_that_do_not_exist_have_no_numbers():

@@ -28,6 +28,40 @@ inverted <- function(k1, n1, k0, n0) {
   }
   uniroot(nearest, c(1e-13, 1 - 1e-9), tol = 1e-13)$root
 }
+
+# Agresti and Min: the two-sided score test inverted, its nuisance share on a grid. The likeliest
+# shares with a difference are searched for, not solved for.
+unconditional <- function(k1, n1, k0, n0) {
+  tables <- expand.grid(a = 0:n1, b = 0:n0)
+  likeliest <- function(a, b, delta) {
+    loss <- function(p) -dbinom(a, n1, p + delta, log = TRUE) - dbinom(b, n0, p, log = TRUE)
+    ends <- c(max(0, -delta), min(1, 1 - delta))
+    optimize(loss, ends, tol = 1e-12)$minimum
+  }
+  p_value <- function(delta) {
+    p <- mapply(likeliest, tables$a, tables$b, MoreArgs = list(delta = delta))
+    variance <- (p + delta) * (1 - p - delta) / n1 + p * (1 - p) / n0
+    z <- abs(tables$a / n1 - tables$b / n0 - delta) / sqrt(variance)
+    far <- z >= z[tables$a == k1 & tables$b == k0] * (1 - 1e-6)
+    nuisance <- seq(max(0, -delta), min(1, 1 - delta), length.out = 201)
+    max(sapply(nuisance, function(p) {
+      sum(dbinom(tables$a[far], n1, min(max(p + delta, 0), 1)) * dbinom(tables$b[far], n0, p))
+    }))
+  }
+  gap <- k1 / n1 - k0 / n0
+  end <- function(outside) {
+    steps <- seq(outside, gap, length.out = 15)
+    at <- which(sapply(steps[-length(steps)], p_value) >= 0.05)
+    kept <- if (length(at)) steps[at[1]] else gap
+    out <- if (length(at)) steps[at[1] - 1] else steps[length(steps) - 1]
+    for (i in 1:20) {
+      middle <- (kept + out) / 2
+      if (p_value(middle) >= 0.05) kept <- middle else out <- middle
+    }
+    kept
+  }
+  list(counts = c(k1, n1, k0, n0), limits = c(end(-0.999), end(0.999)), p_none = p_value(0))
+}
 central <- function(test) min(1, 2 * min(test("less")$p.value, test("greater")$p.value))
 
 tables <- list(c(56, 70, 48, 80), c(402, 1004, 271, 1003), c(9, 40, 2, 35), c(3, 100, 8, 90))
@@ -41,6 +75,9 @@ two <- lapply(tables, function(k) {
 })
 against_fixed <- list(yes = 4, n = 60, fixed = 0.2, 
                       p = central(function(side) binom.test(4, 60, 0.2, side)))
+
+unconditional_differences <- list(unconditional(4, 9, 1, 11), unconditional(3, 8, 0, 10),
+                                  unconditional(2, 7, 5, 8))
 
 age <- rbind(c(80, 142, 183, 219, 185, 195), c(183, 209, 213, 216, 113, 69))
 sex <- rbind(c(432, 572), c(504, 499))
@@ -64,5 +101,6 @@ ordered <- c(clm_record(fit),
                     up[1] * low[2] / (low[1] * up[2])
                   })))
 
-write_fixture(list(one = one, two = two, against_fixed = against_fixed, age = chi(age),
+write_fixture(list(one = one, two = two, unconditional = unconditional_differences,
+                   against_fixed = against_fixed, age = chi(age),
                    sex = chi(sex), ordered = ordered), "printed")

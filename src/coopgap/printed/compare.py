@@ -12,7 +12,7 @@ import numpy as np
 from coopgap.arrays import FloatArray
 from coopgap.estimate import GAP_KEY, GapRow
 from coopgap.gap import Interval, Margins, contrasts, estimate_contrasts
-from coopgap.printed.intervals import difference, ratio, share_interval
+from coopgap.printed.intervals import difference, effective_difference, ratio, share_interval
 from coopgap.printed.records import Line, Ordered, Share
 from coopgap.printed.registry import Printed
 from coopgap.printed.rounding import superiority_range
@@ -71,7 +71,9 @@ def _own(share: Share) -> Interval:
     return share_interval(share.value, share.n, PROB)
 
 
-def difference_of(member: Share, other: Share, design_effect: float = 1.0) -> Interval | None:
+def difference_of(
+    member: Share, other: Share, design_effect: float | None = None
+) -> Interval | None:
     """The difference with its interval; None where a sample's size is not known.
 
     Parameters
@@ -79,12 +81,14 @@ def difference_of(member: Share, other: Share, design_effect: float = 1.0) -> In
     member, other
         Shares of both sides.
     design_effect
-        By which the people asked count for fewer.
+        By which the people asked count for fewer; None for whole people.
     """
     if member.n is None or (other.n is None and not other.fixed):
         return None
+    if design_effect is None:
+        return difference(member.value, member.n, other.value, other.n, PROB)
     others = None if other.n is None else other.n / design_effect
-    return difference(member.value, member.n / design_effect, other.value, others, PROB)
+    return effective_difference(member.value, member.n / design_effect, other.value, others, PROB)
 
 
 def _compared(quantity: Quantity, member: Share, other: Share) -> Interval | None:

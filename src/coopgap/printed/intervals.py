@@ -9,11 +9,13 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from coopgap.gap import Interval, wald
+from coopgap.printed.exact import LARGEST, exact_difference
 
 __all__ = [
     "SMALL",
     "clopper_pearson",
     "difference",
+    "effective_difference",
     "is_small",
     "newcombe",
     "ratio",
@@ -162,7 +164,7 @@ def _inverted_p(first: _Side, second: _Side, ends: _Ends) -> float:
 def difference(
     first: float, n_first: float, second: float, n_second: float | None, prob: float = 0.95
 ) -> Interval:
-    """Difference of two shares, its limits from exact ones where a count is small.
+    """Difference of two shares, exact where a count is small.
 
     Parameters
     ----------
@@ -172,13 +174,15 @@ def difference(
     Returns
     -------
     Interval
-        `newcombe`; where a count is below `SMALL`, the same hybrid of Clopper-Pearson limits, with
-        the p-value of the widest such interval without zero.
+        `newcombe`; where a count is below `SMALL`, `exact_difference` of the nearest whole people.
+        Against a fixed share, beyond the sizes that it looks at and for an effective number of
+        people, the hybrid of Clopper-Pearson limits, with the p-value of the widest such interval
+        without zero.
 
     Notes
     -----
-    Over a grid of both shares the smallest coverage was 96.6 percent with 15 against 20 people and
-    94.1 with 30 against 30; of `newcombe` alone 89.7 and 90.2.
+    Over shares of .01, .02 to .99 the smallest coverage was 95.0 percent with 8 against 10 people
+    and with 12 against 12; of the hybrid 93.9 and 92.9, of `newcombe` 87.8 and 88.0.
 
     References
     ----------
@@ -186,7 +190,25 @@ def difference(
     """
     if not (is_small(first, n_first) or is_small(second, n_second)):
         return newcombe(first, n_first, second, n_second, prob)
-    return _hybrid((first, n_first), (second, n_second), prob, _exact)
+    found = _hybrid((first, n_first), (second, n_second), prob, _exact)
+    whole = n_second is not None and float(n_first).is_integer() and float(n_second).is_integer()
+    if n_second is None or not whole or n_first * n_second > LARGEST:
+        return found
+    (yes1, _), (yes0, _) = _table(first, n_first, second, n_second)
+    limits = exact_difference(yes1, int(n_first), yes0, int(n_second), prob)
+    return found._replace(lower=limits.lower, upper=limits.upper, p_value=limits.p_value)
+
+
+def effective_difference(
+    first: float, n_first: float, second: float, n_second: float | None, prob: float = 0.95
+) -> Interval:
+    """Difference of two shares of effective numbers of people; parameters as in `newcombe`.
+
+    It changes little by little with the numbers: `newcombe`, or the hybrid of Clopper-Pearson
+    limits where a count is small.
+    """
+    small = is_small(first, n_first) or is_small(second, n_second)
+    return _hybrid((first, n_first), (second, n_second), prob, _exact if small else _score)
 
 
 def _table(first: float, n_first: float, second: float, n_second: float) -> list[list[int]]:

@@ -50,7 +50,7 @@ def scenario_rows(found: Iterable[Line]) -> Iterator[SensitivityRow]:
         if alone is None:
             continue
         for factor in SCENARIOS:
-            again = difference_of(line.member, line.other, factor)
+            again = alone if factor == 1 else difference_of(line.member, line.other, factor)
             if again is not None:
                 yield _scenario(line, factor, again, holds=_clear(alone) == _clear(again))
         if _clear(alone):
@@ -69,7 +69,17 @@ def largest_design_effect(member: Share, other: Share) -> float | None:
     ------
     ValueError
         If the interval holds zero already, or a base is not known.
+
+    Notes
+    -----
+    The interval of whole people, exact where a count is small, may leave out zero where that of
+    as many effective people holds it: then the design effect is 1.
     """
+    alone = difference_of(member, other)
+    if alone is None:
+        raise ValueError("a base is not known")
+    if not _clear(alone):
+        raise ValueError("the interval holds zero")
 
     def nearest(factor: float) -> float:
         found = difference_of(member, other, factor)
@@ -78,7 +88,7 @@ def largest_design_effect(member: Share, other: Share) -> float | None:
         return found.lower if found.estimate > 0 else -found.upper
 
     if nearest(1.0) <= 0:
-        raise ValueError("the interval holds zero")
+        return 1.0
     if nearest(_MOST) > 0:
         return None
     return float(brentq(nearest, 1.0, _MOST, xtol=1e-10))
