@@ -234,7 +234,14 @@ def surface_drawing(found: Surface) -> Drawing:
         axes.clabel(strong, fmt="%.0f", fontsize=8, colors=FIRST)
     axes.plot([flat], [flat], "o", ms=5.5, mfc="#ffffff", mec=SECOND, mew=1.4, zorder=5)
     axes.annotate(
-        "no gradient", (flat, flat), (7, -3), textcoords="offset points", color=SECOND, va="top"
+        "no gradient",
+        (flat, flat),
+        (7, -3),
+        textcoords="offset points",
+        color=SECOND,
+        va="top",
+        bbox={"boxstyle": "square,pad=0.15", "fc": "#ffffff", "ec": "none"},
+        zorder=4,
     )
     axes.plot([0, 100], [0, 100], color=LINE, lw=0.8, zorder=0.5)
     axes.set_xlim(0, 100)
