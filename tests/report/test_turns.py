@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
+from coopgap.report import wording
+from coopgap.report.turns import RULES, compiled
 from coopgap.report.wording import causal_language
 
 CAUSE = (
@@ -436,6 +439,33 @@ CAUSE = (
     "Membership rewards members.",
     "Membership feeds families.",
     "Membership costs trust.",
+    # Each of these is found by one rule only.
+    "The efficacy of membership",
+    "They meet every month and thereby trust each other more.",
+    "Members meet often and trust more as a result.",
+    "Trust is higher owing to monthly meetings.",
+    "The meetings led to more trust.",
+    "Meetings every month, leading to more trust",
+    "The meetings resulted in trust.",
+    "They meet, which results in trust.",
+    "Meetings result in higher incomes.",
+    "The gap is driven by meetings.",
+    "Meetings bring about trust.",
+    "Meetings give rise to trust.",
+    "Trust is influenced by meetings.",
+    "It makes people trust.",
+    "It made farmers richer.",
+    "It helps farmers to save.",
+    "Gains from meetings by region",
+    "Farms profit from meetings.",
+    "They gained something by meeting.",
+    "Lima profits most.",
+    "The untreated trust less.",
+    "Average treatment on the treated, points",
+    "More trust through membership",
+    "Trust is higher because they meet.",
+    "Trust is higher because the co-operative meets.",
+    "If more farmers joined, trust would be higher.",
 )
 HONEST = (
     "Under a design effect of 1.5 the conclusion holds.",
@@ -614,6 +644,12 @@ def found(text):
     return [one.word for one in causal_language(text)]
 
 
+def found_with(pattern, text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wording, "FOUND", pattern)
+        return found(text)
+
+
 @pytest.mark.parametrize("text", CAUSE)
 def test_a_sentence_of_cause_is_found(text):
     assert found(text)
@@ -637,6 +673,29 @@ def test_an_honest_sentence_is_left_alone(text):
 @pytest.mark.parametrize("text", HONEST)
 def test_an_honest_sentence_is_left_alone_over_broken_lines(text):
     assert found(text.replace(" ", "\n    ")) == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_one_alternative(rule):
+    inner = r"\((?:[^()\\]|\\.)*\)|\[[^]]*\]"
+    while (outer := re.sub(inner, "", rule)) != rule:
+        rule = outer
+    assert "|" not in rule
+
+
+@pytest.fixture(scope="module")
+def found_by():
+    """The rules that find each sentence."""
+    rules = {rule: compiled([rule]) for rule in RULES}
+    return {text: [one for one in RULES if found_with(rules[one], text)] for text in CAUSE}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_rule_can_be_left_out(rule, found_by):
+    alone = [text for text, rules in found_by.items() if rules == [rule]]
+    assert alone
+    others = compiled(one for one in RULES if one != rule)
+    assert all(found_with(others, text) == [] for text in alone)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
