@@ -439,6 +439,23 @@ CAUSE = (
     "Membership rewards members.",
     "Membership feeds families.",
     "Membership costs trust.",
+    "Membership is turned into trust.",
+    "Membership is changed by trust.",
+    "Membership takes people out of hunger.",
+    "Membership improves water quality.",
+    "Membership improves the fit of people and land.",
+    "Improved water quality in Lima",
+    "They say that it improved their seeds.",
+    "Improved incomes",
+    "improved trust in neighbours",
+    "Membership is made to raise the share.",
+    "Non-membership is a risk factor.",
+    "Trust grows steadily with the length of membership.",
+    "Hunger falls in step with joining.",
+    "Trust rises along with the years in a co-operative.",
+    "The cooperative premium",
+    "Co-operative advantages",
+    "The cooperative difference",
     # Each of these is found by one rule only.
     "The efficacy of membership",
     "They meet every month and thereby trust each other more.",
@@ -466,6 +483,11 @@ CAUSE = (
     "Trust is higher because they meet.",
     "Trust is higher because the co-operative meets.",
     "If more farmers joined, trust would be higher.",
+    "Members improved seeds.",
+    "Non-membership and poverty are risk factors.",
+    "Membership is expected to raise the share.",
+    "Trust grows with membership.",
+    "The co-operative difference is 13 points.",
 )
 HONEST = (
     "Under a design effect of 1.5 the conclusion holds.",
@@ -590,6 +612,26 @@ HONEST = (
     "The co-operative named households to visit.",
     "A co-operative has women and men among its members.",
     "Membership covers people of 16 and over.",
+    "Membership is added as a column.",
+    "Membership is kept as it is coded.",
+    "Membership is then reduced to yes and no.",
+    "Membership has been changed in two rows.",
+    "Membership is not changed.",
+    "Membership is taken from the register.",
+    "Membership takes two values.",
+    "Membership takes the values 0 and 1.",
+    "Risk factor",
+    "Risk factors for diabetes",
+    "Improved water source",
+    "Improved seed",
+    "improved maize varieties",
+    "Improved cookstove",
+    "A term for the zone improves the fit.",
+    "an improvement in the fit of the model",
+    "The spread grows with the number of zones.",
+    "Trust grows with age, with and without membership in the model.",
+    "Co-operative differences in size",
+    "The difference between a co-operative and a village",
 )
 
 
@@ -722,7 +764,20 @@ def test_every_subject_is_found_with_every_verb(subject, verb):
 
 
 @pytest.mark.parametrize(
-    "word", ["is ", "only ", "really ", "the ", "social ", "co-op ", "if ", "would ", "not ", "a, "]
+    "word",
+    [
+        "is ",
+        "only ",
+        "is only ",
+        "really ",
+        "the ",
+        "social ",
+        "co-op ",
+        "if ",
+        "would ",
+        "not ",
+        "a, ",
+    ],
 )
 def test_a_label_that_repeats_a_word_is_read_in_no_time(word):
     started = time.process_time()

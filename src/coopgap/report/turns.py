@@ -1,4 +1,10 @@
-"""The words and turns of cause that `coopgap.report.wording` looks for, and what it allows."""
+"""The words and turns of cause that `coopgap.report.wording` looks for, and what it allows.
+
+Rules read words, not sense. Where the two part they find too much rather than too little: "Improved
+seed from the co-operative" and "Membership improves the fit" are found, "Improved seed" and "A term
+for membership improves the fit" are not. What is done to membership is left alone ("Membership is
+added as a column") unless `by` follows ("Membership is added by hand") or what is asked about.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +49,10 @@ _PARTS: Final = {
         both neither no~longer here in~part in~fact it~seems on~average at~least more~than
         on~its~own by~itself"""
     ),
+    # What is done to membership as a column, unless by somebody or into what is asked about.
+    "PASSIVE": r"{MAY} (?:is|are|was|were|be|been|being)(?: (?:\w+ly|not|also|then|still|here))*"
+    r" (?:{DONE}|{DO}(?<=en))\b(?! by\b|(?: in| into| to)? {LIFE})",
+    "SEEN": _any("made expected believed thought known said shown seen found supposed bound able"),
     # Verbs of doing, as stems.
     "DO": _any(
         """rais increas reduc lower decreas affect chang help protect lift uplift enabl allow
@@ -53,8 +63,9 @@ _PARTS: Final = {
         inspir deepen driv eas(?=e|i) giv mak(?=e|i) add(?=s|e|i|\\b) pay(?=s\\b|ing~off)
         prov(?=id) account(?=s?~for) result(?=s?~in) cut let keep lead bring build halv tripl
         fight beat stop favou?r serv(?=e|i) buy deliver offer clos(?=e|i) open(?=s|e|i) end(?=s|e)
-        get(?=s|t) tak(?=e|i) fuel sustain facilitat safeguard reliev alleviat mitigat diminish
-        underpin breed engender permit worsen destroy sav(?=e|i)"""
+        get(?=s|t) tak(?=e|i)(?!\\w*(?:~\\w+){0,2}~values?\\b) improv fuel sustain facilitat
+        safeguard reliev alleviat mitigat diminish underpin breed engender permit worsen destroy
+        sav(?=e|i)"""
     )
     + r"\w*",
     "DID": _any("made gave given brought built kept drove driven led cut"),
@@ -62,6 +73,11 @@ _PARTS: Final = {
     "ROSE": _any(
         "rise rose growth grew drop fall fell decline gains? gained develop\\w* emerg\\w*"
     ),
+    "GROW": _any(
+        """grows? grew growing rises? rose rising increas(?:e|es|ed|ing) falls? fell falling
+        drops? dropped declin(?:es?|ed|ing) decreas(?:es?|ed|ing) climb(?:s|ed)? shrinks? shrank"""
+    ),
+    "LENGTH": r"(?:length|years|time|duration) (?:of|in|as)",
     "GOOD": _any(
         "effective decisive helpful useful good~for good~to bad~for bad~to worth\\w* works behind"
         " lies?~behind"
@@ -78,6 +94,13 @@ _PARTS: Final = {
         """trust confidence incomes? livelihoods? wealth well-?being welfare poverty hunger
         food~(?:in)?security lives living~standards? solidarity social~capital prices earnings
         savings"""
+    ),
+    # What is improved in a model, and what a survey calls improved.
+    "FIT": _any("fit precision convergence"),
+    "IMPROVED": r"ed (?:(?!the|their|his|her|our|its)\w+ )?"
+    + _any(
+        """water(?!~(?:quality|access|use)) sanitation toilets? latrines? (?:cook-?)?stoves? seeds?
+        seedlings? variet(?:y|ies) breeds? bulls? heifers? pastures? fodder forages?"""
     ),
     "CHANGES": _any(
         """raises? raised raising increases increased increasing reduces reduced reducing lowers
@@ -125,7 +148,8 @@ _TURNS: Final = r"""
     (?:resulted|resulting) in
     (?:which|that|this|it|also|\w+ly) results? in
     results? in (?:an? )?(?:more|less|fewer|better|worse|high|low|great|larg|small|strong)\w*
-    improv\w+
+    improv(?!{IMPROVED}\b|\w* (?:{A}|in {A}|of {A})(?:model )?{FIT}\b)\w+
+    {WHO} improved
     boost\w*
     enhanc\w+
     empower\w*
@@ -160,17 +184,21 @@ _TURNS: Final = r"""
     average treatment
     treatment:
     protective
-    risk (?:factors?|reductions?)
+    risk reductions?
+    risk factors?: {A}{ANY}
+    {ANY}(?: [\w'-]+){0,4} (?:is|are|was|were)(?: [\w'-]+){0,2} risk factors?
     needed to treat
     {LIFE} (?:changed|saved)
     would (?:not )?have (?:[\w'-]+ ){1,4}otherwise
 """
 # What is found of membership: what it does, what is done by it, what comes of it, what if.
 _CLAIMS: Final = r"""
-    {IT}{MAY} (?:{DO}|{DID}|{GOOD})
+    {IT}(?!{PASSIVE}){MAY} (?:{DO}|{DID}|{GOOD})
     {IT}{MAY} (?!{PLAIN})\w+(?:s|ed) (?:{LIFE}|{A}{PEOPLE})
+    {IT}{MAY} {SEEN} to {DO}
     {IT}{MAY} (?:an?|the|one|another|why) (?:\w+ )?{REASON}
-    {IT} (?:premium|bonus|dividend|gains?|advantage)
+    {IT} (?:premium|bonus|dividend|gains?|advantages?)
+    {COOP} difference
     {ANY} ?(?:→|->|⇒|=>)
     {COOP}(?: model)? works?(?! \w)
     {ANY}[- ](?:driven|induced|led)
@@ -181,6 +209,7 @@ _CLAIMS: Final = r"""
     (?:through|via|by|upon|after|since|from) (?:joining|taking part|belonging to {A}{COOP}|{BEING})
     (?:through|via) {A}(?:membership|participation)
     {THING} (?:of|from|to|by) {A}(?:\w+ )?{ANY}
+    {GROW} (?:(?:\w+ly|along|together|in step|in line) )?with {A}(?:{LENGTH} {A})?{ANY}
     (?:stem|aris|com|flow|follow|deriv|result)\w* (?:\w+ )?from {A}{ANY}
     {LIFE} (?:depend|hing|rest)\w* on {A}{ANY}
     respon[ds]\w* to {A}{ANY}
