@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
 from coopgap.report import wording
 from coopgap.report.turns import RULES, compiled
 from coopgap.report.wording import causal_language
+
+REPORT = Path(__file__).parents[2] / "reports" / "example" / "report.md"
 
 CAUSE = (
     "The effect of membership is 5 points.",
@@ -783,6 +786,14 @@ def test_a_label_that_repeats_a_word_is_read_in_no_time(word):
     started = time.process_time()
     found("membership " + word * 20_000 + "trust")
     assert time.process_time() - started < 10  # seconds; without bounds on repetition 46
+
+
+def test_a_report_is_read_at_once():
+    text = REPORT.read_text(encoding="utf-8")
+    assert len(text) > 60_000
+    started = time.process_time()
+    assert found(text)
+    assert time.process_time() - started < 1  # seconds; 0.2 on one idle core
 
 
 def test_the_tables_are_long_and_say_nothing_twice():
