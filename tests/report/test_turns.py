@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+from coopgap.report import wording
+from coopgap.report.turns import RULES, compiled
 from coopgap.report.wording import causal_language
+
+REPORT = Path(__file__).parents[2] / "reports" / "example" / "report.md"
 
 CAUSE = (
     "The effect of membership is 5 points.",
@@ -436,6 +442,55 @@ CAUSE = (
     "Membership rewards members.",
     "Membership feeds families.",
     "Membership costs trust.",
+    "Membership is turned into trust.",
+    "Membership is changed by trust.",
+    "Membership takes people out of hunger.",
+    "Membership improves water quality.",
+    "Membership improves the fit of people and land.",
+    "Improved water quality in Lima",
+    "They say that it improved their seeds.",
+    "Improved incomes",
+    "improved trust in neighbours",
+    "Membership is made to raise the share.",
+    "Non-membership is a risk factor.",
+    "Trust grows steadily with the length of membership.",
+    "Hunger falls in step with joining.",
+    "Trust rises along with the years in a co-operative.",
+    "The cooperative premium",
+    "Co-operative advantages",
+    "The cooperative difference",
+    # Each of these is found by one rule only.
+    "The efficacy of membership",
+    "They meet every month and thereby trust each other more.",
+    "Members meet often and trust more as a result.",
+    "Trust is higher owing to monthly meetings.",
+    "The meetings led to more trust.",
+    "Meetings every month, leading to more trust",
+    "The meetings resulted in trust.",
+    "They meet, which results in trust.",
+    "Meetings result in higher incomes.",
+    "The gap is driven by meetings.",
+    "Meetings bring about trust.",
+    "Meetings give rise to trust.",
+    "Trust is influenced by meetings.",
+    "It makes people trust.",
+    "It made farmers richer.",
+    "It helps farmers to save.",
+    "Gains from meetings by region",
+    "Farms profit from meetings.",
+    "They gained something by meeting.",
+    "Lima profits most.",
+    "The untreated trust less.",
+    "Average treatment on the treated, points",
+    "More trust through membership",
+    "Trust is higher because they meet.",
+    "Trust is higher because the co-operative meets.",
+    "If more farmers joined, trust would be higher.",
+    "Members improved seeds.",
+    "Non-membership and poverty are risk factors.",
+    "Membership is expected to raise the share.",
+    "Trust grows with membership.",
+    "The co-operative difference is 13 points.",
 )
 HONEST = (
     "Under a design effect of 1.5 the conclusion holds.",
@@ -560,6 +615,26 @@ HONEST = (
     "The co-operative named households to visit.",
     "A co-operative has women and men among its members.",
     "Membership covers people of 16 and over.",
+    "Membership is added as a column.",
+    "Membership is kept as it is coded.",
+    "Membership is then reduced to yes and no.",
+    "Membership has been changed in two rows.",
+    "Membership is not changed.",
+    "Membership is taken from the register.",
+    "Membership takes two values.",
+    "Membership takes the values 0 and 1.",
+    "Risk factor",
+    "Risk factors for diabetes",
+    "Improved water source",
+    "Improved seed",
+    "improved maize varieties",
+    "Improved cookstove",
+    "A term for the zone improves the fit.",
+    "an improvement in the fit of the model",
+    "The spread grows with the number of zones.",
+    "Trust grows with age, with and without membership in the model.",
+    "Co-operative differences in size",
+    "The difference between a co-operative and a village",
 )
 
 
@@ -614,6 +689,12 @@ def found(text):
     return [one.word for one in causal_language(text)]
 
 
+def found_with(pattern, text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wording, "FOUND", pattern)
+        return found(text)
+
+
 @pytest.mark.parametrize("text", CAUSE)
 def test_a_sentence_of_cause_is_found(text):
     assert found(text)
@@ -639,6 +720,40 @@ def test_an_honest_sentence_is_left_alone_over_broken_lines(text):
     assert found(text.replace(" ", "\n    ")) == []
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_one_alternative(rule):
+    inner = r"\((?:[^()\\]|\\.)*\)|\[[^]]*\]"
+    while (outer := re.sub(inner, "", rule)) != rule:
+        rule = outer
+    assert "|" not in rule
+
+
+@pytest.fixture(scope="module")
+def found_by():
+    """The rules that find each sentence when they stand alone."""
+    rules = [(rule, compiled([rule])) for rule in RULES]
+    return {
+        text: [rule for rule, pattern in rules if found_with(pattern, text)]
+        for text in (*CAUSE, *HONEST)
+    }
+
+
+def test_a_sentence_is_found_where_any_rule_finds_it(found_by):
+    assert {text for text, rules in found_by.items() if rules} == set(filter(found, found_by))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_without_a_rule_a_sentence_is_no_longer_found(rule, found_by):
+    assert [rule] in found_by.values()
+
+
+@pytest.mark.parametrize("rule", RULES[::10])
+def test_the_other_rules_find_what_they_find_alone(rule, found_by):
+    others = compiled(one for one in RULES if one != rule)
+    for text, rules in found_by.items():
+        assert bool(found_with(others, text)) == any(one != rule for one in rules), text
+
+
 @pytest.mark.parametrize("subject", SUBJECTS)
 @pytest.mark.parametrize("verb", VERBS, ids=[verb[0] for verb in VERBS])
 def test_every_subject_is_found_with_every_verb(subject, verb):
@@ -652,12 +767,33 @@ def test_every_subject_is_found_with_every_verb(subject, verb):
 
 
 @pytest.mark.parametrize(
-    "word", ["is ", "only ", "really ", "the ", "social ", "co-op ", "if ", "would ", "not ", "a, "]
+    "word",
+    [
+        "is ",
+        "only ",
+        "is only ",
+        "really ",
+        "the ",
+        "social ",
+        "co-op ",
+        "if ",
+        "would ",
+        "not ",
+        "a, ",
+    ],
 )
 def test_a_label_that_repeats_a_word_is_read_in_no_time(word):
     started = time.process_time()
     found("membership " + word * 20_000 + "trust")
     assert time.process_time() - started < 10  # seconds; without bounds on repetition 46
+
+
+def test_a_report_is_read_at_once():
+    text = REPORT.read_text(encoding="utf-8")
+    assert len(text) > 60_000
+    started = time.process_time()
+    assert found(text)
+    assert time.process_time() - started < 1  # seconds; 0.2 on one idle core
 
 
 def test_the_tables_are_long_and_say_nothing_twice():

@@ -1,11 +1,18 @@
-"""The words and turns of cause that `coopgap.report.wording` looks for, and what it allows."""
+"""The words and turns of cause that `coopgap.report.wording` looks for, and what it allows.
+
+Rules read words, not sense. Where the two part they find too much rather than too little: "Improved
+seed from the co-operative" and "Membership improves the fit" are found, "Improved seed" and "A term
+for membership improves the fit" are not. What is done to membership is left alone ("Membership is
+added as a column") unless `by` follows ("Membership is added by hand") or what is asked about.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["FOUND", "HARMLESS"]
+__all__ = ["FOUND", "HARMLESS", "RULES", "compiled"]
 
 
 def _any(words: str) -> str:
@@ -42,6 +49,10 @@ _PARTS: Final = {
         both neither no~longer here in~part in~fact it~seems on~average at~least more~than
         on~its~own by~itself"""
     ),
+    # What is done to membership as a column, unless by somebody or into what is asked about.
+    "PASSIVE": r"{MAY} (?:is|are|was|were|be|been|being)(?: (?:\w+ly|not|also|then|still|here))*"
+    r" (?:{DONE}|{DO}(?<=en))\b(?! by\b|(?: in| into| to)? {LIFE})",
+    "SEEN": _any("made expected believed thought known said shown seen found supposed bound able"),
     # Verbs of doing, as stems.
     "DO": _any(
         """rais increas reduc lower decreas affect chang help protect lift uplift enabl allow
@@ -52,8 +63,9 @@ _PARTS: Final = {
         inspir deepen driv eas(?=e|i) giv mak(?=e|i) add(?=s|e|i|\\b) pay(?=s\\b|ing~off)
         prov(?=id) account(?=s?~for) result(?=s?~in) cut let keep lead bring build halv tripl
         fight beat stop favou?r serv(?=e|i) buy deliver offer clos(?=e|i) open(?=s|e|i) end(?=s|e)
-        get(?=s|t) tak(?=e|i) fuel sustain facilitat safeguard reliev alleviat mitigat diminish
-        underpin breed engender permit worsen destroy sav(?=e|i)"""
+        get(?=s|t) tak(?=e|i)(?!\\w*(?:~\\w+){0,2}~values?\\b) improv fuel sustain facilitat
+        safeguard reliev alleviat mitigat diminish underpin breed engender permit worsen destroy
+        sav(?=e|i)"""
     )
     + r"\w*",
     "DID": _any("made gave given brought built kept drove driven led cut"),
@@ -61,6 +73,11 @@ _PARTS: Final = {
     "ROSE": _any(
         "rise rose growth grew drop fall fell decline gains? gained develop\\w* emerg\\w*"
     ),
+    "GROW": _any(
+        """grows? grew growing rises? rose rising increas(?:e|es|ed|ing) falls? fell falling
+        drops? dropped declin(?:es?|ed|ing) decreas(?:es?|ed|ing) climb(?:s|ed)? shrinks? shrank"""
+    ),
+    "LENGTH": r"(?:length|years|time|duration) (?:of|in|as)",
     "GOOD": _any(
         "effective decisive helpful useful good~for good~to bad~for bad~to worth\\w* works behind"
         " lies?~behind"
@@ -77,6 +94,13 @@ _PARTS: Final = {
         """trust confidence incomes? livelihoods? wealth well-?being welfare poverty hunger
         food~(?:in)?security lives living~standards? solidarity social~capital prices earnings
         savings"""
+    ),
+    # What is improved in a model, and what a survey calls improved.
+    "FIT": _any("fit precision convergence"),
+    "IMPROVED": r"ed (?:(?!the|their|his|her|our|its)\w+ )?"
+    + _any(
+        """water(?!~(?:quality|access|use)) sanitation toilets? latrines? (?:cook-?)?stoves? seeds?
+        seedlings? variet(?:y|ies) breeds? bulls? heifers? pastures? fodder forages?"""
     ),
     "CHANGES": _any(
         """raises? raised raising increases increased increasing reduces reduced reducing lowers
@@ -97,57 +121,119 @@ _PARTS: Final = {
     "JOIN": _any("join joins joined become becomes became"),
     "CAUSE": _any("effects? impacts? benefits? consequences? causes? causal\\w* causation"),
 }
-# What is found whatever stands around it.
+# What is found whatever stands around it, one rule a line.
 _TURNS: Final = r"""
-    effects?|counterfactual\w*|effectiveness|efficacy|impact\w*|benefit\w*|beneficia\w+|caus(?:e|al|at|in)\w*
-    consequences?|consequently|thereby|as a result|due to|owing to|thanks to|on account of
-    because of|responsible for|leads? to|led to|leading to|attribut(?:able|ed|es?) to
-    (?:resulted|resulting) in|(?:which|that|this|it|also|\w+ly) results? in
+    effects?
+    counterfactual\w*
+    effectiveness
+    efficacy
+    impact\w*
+    benefit\w*
+    beneficia\w+
+    caus(?:e|al|at|in)\w*
+    consequences?
+    consequently
+    thereby
+    as a result
+    due to
+    owing to
+    thanks to
+    on account of
+    because of
+    responsible for
+    leads? to
+    led to
+    leading to
+    attribut(?:able|ed|es?) to
+    (?:resulted|resulting) in
+    (?:which|that|this|it|also|\w+ly) results? in
     results? in (?:an? )?(?:more|less|fewer|better|worse|high|low|great|larg|small|strong)\w*
-    improv\w+|boost\w*|enhanc\w+|empower\w*|uplift\w*|drivers? of|determinants? of|driv(?:es|en) by
-    (?:brings?|brought|bringing) about|(?:gives?|gave|given|giving) rise to
-    contribut(?:es?|ed|ing) to|ha(?:s|d|ve) a hand in|traced (?:back )?to {A}{ANY}
-    (?:plays?|played) an? (?:\w+ )?(?:role|part)|influenced by
+    improv(?!{IMPROVED}\b|\w* (?:{A}|in {A}|of {A})(?:model )?{FIT}\b)\w+
+    {WHO} improved
+    boost\w*
+    enhanc\w+
+    empower\w*
+    uplift\w*
+    drivers? of
+    determinants? of
+    driven by
+    (?:brings?|brought|bringing) about
+    (?:gives?|gave|given|giving) rise to
+    contribut(?:es?|ed|ing) to
+    ha(?:s|d|ve) a hand in
+    traced (?:back )?to {A}{ANY}
+    (?:plays?|played) an? (?:\w+ )?(?:role|part)
+    influenced by
     influences? (?:on|over) (?:{LIFE}|{A}(?:\w+ )?(?:answers?|people|members?))
-    mak(?:es?|ing) (?:members|people)|(?:mak(?:es?|ing)|made) (?:a|all|the) (?:\w+ )?difference
-    (?:mak(?:es?|ing)|made) (?:[\w'-]+ ){1,4}{BETTER}|better off (?:for|by|from|through|thanks)
+    mak(?:es?|ing) (?:members|people)
+    (?:mak(?:es?|ing)|made) (?:a|all|the) (?:\w+ )?difference
+    (?:mak(?:es?|ing)|made) (?:[\w'-]+ ){1,4}{BETTER}
+    better off (?:for|by|from|through|thanks)
     (?:help|enabl|lift|encourag)\w* {A}(?:\w+ )?{PEOPLE}
-    gains? from|profit(?:s|ed|ing)? from|{WHO} (?:\w+ )?gain\w* (?:\w+ ){0,2}(?:by|from)
-    (?:gains?|advantages?|rewards?) (?:of|for|to) members|gains? in {LIFE}|{CHANGES} {LIFE}
-    {PEOPLE} (?:gain|profit|win|reap)(?:s|ed)?|(?:gain|profit)s? (?:most|more)|points gained
-    untreated|(?:treated|treatment) (?:groups?|units?|{PEOPLE}|and|or|versus)|average treatment
-    treatment:|protective|risk (?:factors?|reductions?)|needed to treat|{LIFE} (?:changed|saved)
+    gains? from
+    profit(?:s|ed|ing)? from
+    {WHO} (?:\w+ )?gain\w* (?:\w+ ){0,2}(?:by|from)
+    (?:gains?|advantages?|rewards?) (?:of|for|to) members
+    gains? in {LIFE}
+    {CHANGES} {LIFE}
+    {PEOPLE} (?:gain|profit|win|reap)(?:s|ed)?
+    (?:gain|profit)s? (?:most|more)
+    points gained
+    untreated
+    (?:treated|treatment) (?:groups?|units?|{PEOPLE}|and|or|versus)
+    average treatment
+    treatment:
+    protective
+    risk reductions?
+    risk factors?: {A}{ANY}
+    {ANY}(?: [\w'-]+){0,4} (?:is|are|was|were)(?: [\w'-]+){0,2} risk factors?
+    needed to treat
+    {LIFE} (?:changed|saved)
     would (?:not )?have (?:[\w'-]+ ){1,4}otherwise
 """
 # What is found of membership: what it does, what is done by it, what comes of it, what if.
 _CLAIMS: Final = r"""
-    {IT}{MAY} (?:{DO}|{DID}|{GOOD})
+    {IT}(?!{PASSIVE}){MAY} (?:{DO}|{DID}|{GOOD})
     {IT}{MAY} (?!{PLAIN})\w+(?:s|ed) (?:{LIFE}|{A}{PEOPLE})
+    {IT}{MAY} {SEEN} to {DO}
     {IT}{MAY} (?:an?|the|one|another|why) (?:\w+ )?{REASON}
-    {IT} (?:premium|bonus|dividend|gains?|advantage)|{ANY} ?(?:→|->|⇒|=>)
-    {COOP}(?: model)? works?(?! \w)|{ANY}[- ](?:driven|induced|led)
+    {IT} (?:premium|bonus|dividend|gains?|advantages?)
+    {COOP} difference
+    {ANY} ?(?:→|->|⇒|=>)
+    {COOP}(?: model)? works?(?! \w)
+    {ANY}[- ](?:driven|induced|led)
     (?:what|as|like) {A}{ANY} (?:does|do|did|may|can|has done)
-    {DONE}(?:,? [\w'-]+){0,6},? by {A}{ANY}|by (?:virtue|dint|means) of {A}{ANY}
+    {DONE}(?:,? [\w'-]+){0,6},? by {A}{ANY}
+    by (?:virtue|dint|means) of {A}{ANY}
     (?:{DO}|{DID}|{ROSE})(?:,? [\w'-]+){0,4},? (?:from|through|via) {A}{ANY}
     (?:through|via|by|upon|after|since|from) (?:joining|taking part|belonging to {A}{COOP}|{BEING})
-    (?:through|via) {A}(?:membership|participation)|{THING} (?:of|from|to|by) {A}(?:\w+ )?{ANY}
+    (?:through|via) {A}(?:membership|participation)
+    {THING} (?:of|from|to|by) {A}(?:\w+ )?{ANY}
+    {GROW} (?:(?:\w+ly|along|together|in step|in line) )?with {A}(?:{LENGTH} {A})?{ANY}
     (?:stem|aris|com|flow|follow|deriv|result)\w* (?:\w+ )?from {A}{ANY}
-    {LIFE} (?:depend|hing|rest)\w* on {A}{ANY}|emerg\w* from {A}{ANY}
-    respon[ds]\w* to {A}{ANY}|influence (?:that )?{A}{ANY} ha(?:s|d|ve)|returns? on {ANY}
+    {LIFE} (?:depend|hing|rest)\w* on {A}{ANY}
+    respon[ds]\w* to {A}{ANY}
+    influence (?:that )?{A}{ANY} ha(?:s|d|ve)
+    returns? on {ANY}
     (?:membership|{COOP})(?:'s|') (?:\w+ )?(?:influence|contribution|achievements?|merits?|success)
-    follow\w* (?:joining|membership)|(?:on the strength|in the wake|with the help) of {A}{ANY}
-    (?:worth|price|added value) of {A}{ANY}|value of {A}(?:{JOINING}|{BEING})
-    (?:lost|lose|expected|predicted) (?:\w+ )?without {A}{ANY}|better off as members
+    follow\w* (?:joining|membership)
+    (?:on the strength|in the wake|with the help) of {A}{ANY}
+    (?:worth|price|added value) of {A}{ANY}
+    value of {A}(?:{JOINING}|{BEING})
+    (?:lost|lose|expected|predicted) (?:\w+ )?without {A}{ANY}
+    better off as members
     ow(?:e|es|ed|ing) (?:[\w'-]+ ){0,4}to {A}{ANY}
     {REASON} (?:for|of|behind)(?: [\w'-]+){0,5} (?:is|was|lies in) {A}{ANY}
     because {A}{WHO} (?:\w+ )?(?:join\w*|belong\w*|bec[ao]me|(?:are|is) {MEMBER})
-    because {A}(?:members?|farmers?) (?!{STATE})\w+|because they (?:get|receive|meet)
+    because {A}(?:members?|farmers?) (?!{STATE})\w+
+    because they (?:get|receive|meet)
     because {A}{IT}(?! (?:is|are|was|were|has|have|cannot|may|does not|do not))
     since {WHO} (?:\w+ )?(?:joined|became|meet|met)
     (?:increas|ris|rose|grow|grew|fall|fell|drop|high|low)\w* (?:as|when|once) {WHO} {JOIN}
     who {JOIN} (?:becomes?|became|gets?|got|gain\w*|earn\w*|turn\w*)
     (?:that|this|which) is why (?:\w+ ){0,2}(?:members?|trust|incomes?)
-    would [^.;:!?…]{0,60}?\bwithout {A}{ANY}|without {A}{ANY}\b[^.;:!?…]{0,60}?\bwould
+    would [^.;:!?…]{0,60}?\bwithout {A}{ANY}
+    without {A}{ANY}\b[^.;:!?…]{0,60}?\bwould
     (?:if|had) {A}(?:non-?)?{WHO} (?:had )?(?:n[o']t |never )?{LEFT}
     were {A}(?:non-?)?(?:{WHO}|everybody|everyone|nobody) (?:to join|to become|{MEMBER})
     if (?:[\w'-]+ ){1,4}(?:were|had been|became) {MEMBER}
@@ -181,16 +267,22 @@ _PARTS_OF_DENIAL: Final = {
 }
 
 
-def _compiled(rules: str) -> re.Pattern[str]:
-    """Rules, one or more a line, as a pattern over whole words with the parts put in."""
-    pattern = "|".join(line.strip() for line in rules.splitlines() if line.strip())
+def compiled(rules: Iterable[str]) -> re.Pattern[str]:
+    """Rules as a pattern over whole words, any of which is found, with the parts put in."""
+    pattern = "|".join(rules)
     parts = _PARTS | _PARTS_OF_DENIAL
     while (found := re.search(r"\{([A-Z]+)\}", pattern)) is not None:
         pattern = pattern.replace(found[0], f"(?:{parts[found[1]]})")
     return re.compile(rf"\b(?:{pattern})(?!\w)", re.IGNORECASE)
 
 
-FOUND: Final = _compiled(_TURNS + _CLAIMS)
+def _lines(rules: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in rules.splitlines() if line.strip())
+
+
+RULES: Final = _lines(_TURNS) + _lines(_CLAIMS)
+"""Every turn that is looked for, as a pattern that names its parts."""
+FOUND: Final = compiled(RULES)
 """Words of cause in plain text on one line."""
-HARMLESS: Final = _compiled(_ALLOWED)
+HARMLESS: Final = compiled(_lines(_ALLOWED))
 """Contexts in which they are allowed; where the group `claim` is matched, they are not."""

@@ -120,7 +120,7 @@ def wording_words(study: Study, sections: Iterable[Section], figures: Iterable[s
 def quoted_words(
     quoted: Collection[str], sections: Iterable[Section], whose: str, figures: Iterable[str] = ()
 ) -> str:
-    """What the rule finds beside quotations, in one line.
+    """What the rule finds beside somebody else's own words, in one line.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def quoted_words(
     sections
         The report.
     whose
-        Whose texts they are.
+        Whose they are, as “the study”.
     figures
         Texts of its figures.
     """
@@ -143,7 +143,7 @@ def quoted_words(
         plain = [_plain(text) for text in told]
         used = sum(any(_without(text, _plain(quote)) != text for text in plain) for quote in quoted)
         texts = "1 text" if used == 1 else f"{used} texts"
-        return f"words of cause stand only in quotations: {texts} of {whose}"
+        return f"words of cause stand only in {whose}'s own words: {texts}"
     return "no words of cause"
 
 
