@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from coopgap.disclosure import FEW
 from coopgap.estimate import TABLES, DiagnosticRow, SensitivityRow, columns, to_frame
-from coopgap.people import FEW, NOT_SHOWN
+from coopgap.people import NOT_SHOWN
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.compared import compared_section
 from coopgap.report.content.gaps import family_table, gaps_section

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import count_words, is_few
+from coopgap.disclosure import FEW, SMALLEST_COUNT, count_words, is_few
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.interactions import with_interactions
-from coopgap.matching.positivity import SHOWN, Item, pairs, positivity
+from coopgap.matching.positivity import Item, pairs, positivity
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Matching
@@ -207,8 +207,8 @@ def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
         for code, level in enumerate(rows.factor_levels[name]):
             here = rows.member & (codes == code)
             size, left = int(here.sum()), int((here & ~kept).sum())
-            if left and size >= SHOWN:
-                few = left < SHOWN
-                note = f"fewer than {SHOWN} of {size} members" if few else f"of {size} members"
+            if left and size >= SMALLEST_COUNT:
+                few = left < SMALLEST_COUNT
+                note = f"{FEW} of {size} members" if few else f"of {size} members"
                 lost.append(Item(f"members_lost: {name}={level}", None if few else left, note))
     return lost
