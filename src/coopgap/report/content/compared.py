@@ -169,8 +169,6 @@ def _feasibility(view: View) -> list[Block]:
 
 
 def _value(row: DiagnosticRow | None, key: str) -> str:
-    if row is not None and row.value is None and row.note.startswith(FEW):
-        return FEW
     return DASH if row is None else number(row.value, _DECIMALS.get(key, 0))
 
 
