@@ -156,6 +156,8 @@ def read_back(row, n_member, n_kept):
         ((4, 7, 30), {0, 1}),
         ((4, 5, 30), {0, 1, 2}),
         ((30, 4, 12), {1, 2}),
+        # Many are lost and five are kept; the others would leave them of everybody kept.
+        ((85, 0, 0), {0, 2}),
     ],
 )
 @pytest.mark.parametrize("of_member", [True, False])
