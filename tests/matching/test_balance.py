@@ -190,6 +190,14 @@ def test_a_question_one_group_was_not_asked_keeps_the_others_shares(make_rows):
     assert [row.member_mean for row in found] == pytest.approx([0.6, 0.4])
     assert {row.comparison_mean_before for row in found} == {None}
     assert suppressed_balance(found, model="m", group="all", source="s") == []
+    # Who was lost cannot be seen without the members before matching.
+    weight = np.ones(rows.n)
+    weight[:3] = 0
+    lost = dataclasses.replace(matched, weight=weight)
+    found = balance_rows(rows, lost, model="m", group="all", source="s")
+    assert [row.member_mean for row in found] == pytest.approx([27 / 47, 20 / 47])
+    assert {row.smd_before for row in found} == {row.variance_ratio_before for row in found}
+    assert {row.smd_before for row in found} == {None}
 
 
 def test_cumulative_difference_is_the_ks_distance(peru):

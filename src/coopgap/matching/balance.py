@@ -272,7 +272,8 @@ def _hidden(
     people = np.stack([by_level(one) for one in (member, ~member, member & kept, ~member & kept)])
     # A question that one group was not asked has the other's shares only.
     hidden = hidden_levels(people[people.any(axis=1)])
-    for group in (member, ~member):
+    # All members stand in a row only beside all comparison people: alone, those kept do.
+    for group in (member, ~member) if people[1].any() else ():
         hidden |= hidden_parts(by_level(group & ~kept))
     return np.full(n_levels, hidden.any()) if ":" in name else hidden
 
