@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.disclosure import is_few
+from coopgap.disclosure import FEW, is_few
 from coopgap.meta import run_meta
-from coopgap.people import FEW, NOT_SHOWN, People, drop_entries, people_of, told
+from coopgap.people import NOT_SHOWN, People, drop_entries, people_of, told
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.example import make_example
@@ -61,11 +61,15 @@ def test_everything_is_told_where_nothing_is_few():
         # Ten people in two parts: no part is known.
         ({"lost": (4, 6)}, [()], set()),
         ({"members_called": 4}, [()], {"n_read", "n_phone"}),
+        ({"called": 5}, [()], {"n_read"}),
+        ({"called": 5, "lost": (6,)}, [()], set()),
         ({}, [drops(4)], {"n_read", "n_member", "n_comparison"}),
         ({}, [drops(4, 20), drops(5)], {"n_read", "n_member", "n_comparison"}),
         # The other model's people and its losses give everybody anyway.
         ({}, [drops(4), drops(20)], set()),
         ({}, [drops(4, 8)], set()),
+        # The first hides its losses, though together they are many.
+        ({}, [drops(4, 8), drops(5)], {"n_read", "n_member", "n_comparison"}),
     ],
 )
 def test_totals_that_would_give_few_away_are_not_told(survey, models, hidden):
@@ -76,31 +80,39 @@ def test_totals_that_would_give_few_away_are_not_told(survey, models, hidden):
 def test_small_parts_are_no_total_less_a_total():
     """Every survey of small parts: no hidden part is what the numbers told leave."""
     few = (0, 3, 9, 10, 30)
-    before = 0
-    for lost, called, model in itertools.product(few, repeat=3):
-        survey = survey_of(lost=(lost,), members_called=min(called, 30))
+    told_less = 0
+    for lost, called, model, phone in itertools.product(few, repeat=4):
+        if called > phone:
+            continue
+        survey = survey_of(lost=(lost,), called=phone, members_called=called)
         found = people_of(survey, [drops(model)])
         shown = dataclasses.asdict(found)
-        kept = 130 - model
         entries = [entry["count"] for entry in drop_entries(survey.dropped)]
         others = [shown["n_member"], shown["n_comparison"], shown["n_phone"], *entries]
-        left = None
-        if shown["n_read"] != NOT_SHOWN and sum(not isinstance(one, int) for one in others) == 1:
+        if shown["n_read"] != NOT_SHOWN:
             left = shown["n_read"] - sum(one for one in others if isinstance(one, int))
+            assert not is_few(left)
+            assert not is_few(called)
+            assert not is_few(model)
+            told_less += left > 0
         if is_few(lost):
             assert entries == [FEW]
-            assert left is None
-        if is_few(min(called, 30)):
+        if is_few(phone):
+            assert shown["n_phone"] == (NOT_SHOWN if is_few(called) else FEW)
+        if is_few(called):
             assert shown["n_phone_member"] == FEW
             # The comparison people called stand in the phone checks.
             assert shown["n_phone"] == NOT_SHOWN
-            assert left is None
         if is_few(model):
             asked = [shown["n_member"], shown["n_comparison"]]
             assert asked == [NOT_SHOWN, NOT_SHOWN]
-            assert left is None
-            before += is_few(130 - kept)
-    assert before > 0
+    # Two small numbers that are many together: (3, 9), (9, 3) and (9, 9), of models 0, 10 and 30.
+    assert told_less == 9
+
+
+def test_few_people_called_are_told_as_few():
+    found = people_of(survey_of(called=5), [()])
+    assert (found.n_phone, found.n_phone_member) == (FEW, 0)
 
 
 def test_few_are_told_as_few_and_nobody_as_none():

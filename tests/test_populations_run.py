@@ -11,6 +11,7 @@ import pytest
 
 import coopgap
 from coopgap.fit import main
+from coopgap.survey.example import make_example
 
 PERU = Path(__file__).parents[1] / "models" / "peru"
 FILE = "peru_adults_2017.csv"
@@ -86,3 +87,43 @@ def test_covariates_have_coefficients_and_no_row_among_the_gaps(run):
     for slope in slopes:
         for shown in (slope, -slope, np.exp(slope), np.exp(-slope)):
             assert not np.isclose(gaps, shown, rtol=1e-9, atol=0).any()
+
+
+def test_a_population_by_a_variable_that_is_no_covariate_is_raked_to(tmp_path):
+    """Education enters neither regression nor matching; outside shares are set beside it."""
+    folder = tmp_path / "peru"
+    shutil.copytree(PERU, folder)
+    text = (folder / "study.toml").read_text(encoding="utf-8")
+    text = text.replace('"peru_2019_population_16plus.csv"', '"schooling.csv"')
+    (folder / "study.toml").write_text(text, encoding="utf-8")
+    shares = {"none or primary": 0.4, "secondary": 0.3, "technical": 0.2, "university": 0.1}
+    lines = [f"{level},{round(1000 * share)}" for level, share in shares.items()]
+    (folder / "schooling.csv").write_text(
+        "\n".join(["education,population", *lines]) + "\n", encoding="utf-8"
+    )
+    (folder / "ses.toml").write_text(
+        'outcome = "ses_class"\ncovariates = ["sex"]\n[matching]\nmethod = "exact"\non = ["sex"]\n',
+        encoding="utf-8",
+    )
+    run = coopgap.run(folder, only=["ses"], jobs=1)
+    data = make_example().data
+    own = data[(data["mode"] == "in person") & (data["member"] == 1)]
+    weight = own["education"].map(shares) / own["education"].map(
+        own["education"].value_counts(normalize=True)
+    )
+    gaps = run.gaps
+    raked = gaps[
+        (gaps["family"] == "benchmark")
+        & (gaps["population"] == "poststratified")
+        & (gaps["group"] == "all")
+        & (gaps["comparator"] == "")
+        & (gaps["category"].isin(["C", "D"]))
+    ]
+    assert len(raked) == 2
+    for row in raked.to_dict("records"):
+        expected = np.average(own["ses_class"] == row["category"], weights=weight)
+        assert row["estimate"] == pytest.approx(expected, abs=1e-10)
+        assert abs(expected - np.mean(own["ses_class"] == row["category"])) > 1e-3
+    told = run.diagnostics.set_index("diagnostic")["value"]
+    name = "effective_size: benchmark, national, all, poststratified"
+    assert told[name] == pytest.approx(weight.sum() ** 2 / (weight**2).sum())

@@ -1,4 +1,8 @@
-"""Which counts of people may be shown, so that no small one can be worked out from them."""
+"""Which counts of one group of people may be shown, so that they give none of its small ones away.
+
+Each group is looked at by itself: where groups add up to everybody, as regions or the levels of one
+variable do, what the others show may still leave a small count of one of them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,14 @@ import numpy as np
 from coopgap.arrays import BoolArray, IntArray
 
 __all__ = [
+    "FEW",
     "GIVES_AWAY",
     "SMALLEST_COUNT",
     "Shown",
     "count_words",
     "gives_away",
     "hidden_levels",
+    "hidden_parts",
     "is_few",
     "shown_counts",
 ]
@@ -24,7 +30,10 @@ __all__ = [
 SMALLEST_COUNT = 10
 """Numbers with fewer people than this behind them are suppressed."""
 
-GIVES_AWAY = f"which would show fewer than {SMALLEST_COUNT} people or let them be worked out"
+FEW = f"fewer than {SMALLEST_COUNT}"
+"""What stands in the place of a small count."""
+
+GIVES_AWAY = f"which would show {FEW} people or let them be worked out"
 """Why numbers are suppressed."""
 
 type _Found = tuple[tuple[int, int, int], int]
@@ -55,7 +64,7 @@ def is_few(number: int) -> bool:
 
 def count_words(number: int) -> str:
     """A count of people, or that it is below the smallest one shown."""
-    return f"fewer than {SMALLEST_COUNT}" if is_few(number) else f"{number:,}"
+    return FEW if is_few(number) else f"{number:,}"
 
 
 def gives_away(parts: Sequence[int]) -> bool:
@@ -168,6 +177,31 @@ def hidden_levels(people: IntArray) -> BoolArray:
     for group in people.tolist():
         hidden[_withheld(group, _small(group), 0, len(group))] = True
     return hidden
+
+
+def hidden_parts(people: IntArray) -> BoolArray:
+    """Parts of a total that are not shown: the small ones, and one more where those are few.
+
+    Parameters
+    ----------
+    people
+        Shape (J,): people by part. Their total counts as known.
+
+    Returns
+    -------
+    BoolArray
+        Shape (J,).
+
+    Notes
+    -----
+    The one more is the least of the parts of ten people or more. Without one the total is small
+    itself and leaves the small parts no company but one another. Parts of nobody are shown.
+    """
+    hidden = (people > 0) & (people < SMALLEST_COUNT)
+    many = np.flatnonzero(people >= SMALLEST_COUNT)
+    if many.size and is_few(int(people[hidden].sum())):
+        hidden[many[np.argmin(people[many])]] = True
+    return np.asarray(hidden)
 
 
 def _small(people: Sequence[int]) -> list[bool]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coopgap.disclosure import SMALLEST_COUNT, gives_away, is_few
+from coopgap.disclosure import FEW, gives_away, is_few
 from coopgap.survey.records import Drop, Survey
 
-__all__ = ["FEW", "NOT_SHOWN", "People", "drop_entries", "people_of", "told"]
-
-FEW = f"fewer than {SMALLEST_COUNT}"
-"""What stands in the place of a small count."""
+__all__ = ["NOT_SHOWN", "People", "drop_entries", "people_of", "told"]
 
 NOT_SHOWN = "not shown"
 """What stands in the place of a total that would give a small count away."""
@@ -64,18 +61,19 @@ def people_of(survey: Survey, models: Sequence[Sequence[Drop]]) -> People:
     count: where they are few, the people called are not told. People asked in person less those a
     model keeps are those it left out: where these are few, they are not told either, unless another
     model of the run, whose losses are shown, gives their number. Rows read, less all others, give
-    what is not told, and are then not told themselves.
+    what is not told, and are then not told themselves where that is few.
     """
     member, phone = survey.member, survey.phone
     lost = [[drop.count for drop in dropped] for dropped in models]
     known = any(not any(is_few(count) for count in counts) for counts in lost)
     asked = known or not any(gives_away(counts) for counts in lost)
     called = int((member & phone).sum())
-    read = asked and not is_few(called) and not gives_away([drop.count for drop in survey.dropped])
+    others = [int(phone.sum()), *(drop.count for drop in survey.dropped)]
+    read = asked and not is_few(called) and not gives_away(others)
     return People(
         n_read=survey.n_read if read else NOT_SHOWN,
         n_member=int((member & ~phone).sum()) if asked else NOT_SHOWN,
         n_comparison=int((~member & ~phone).sum()) if asked else NOT_SHOWN,
-        n_phone=NOT_SHOWN if is_few(called) else int(phone.sum()),
+        n_phone=NOT_SHOWN if is_few(called) else told(int(phone.sum())),
         n_phone_member=told(called),
     )

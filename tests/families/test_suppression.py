@@ -14,6 +14,7 @@ from coopgap.domains import domains
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.dispatch import domain_estimates
+from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.linear import estimate_linear
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, coefficient_rows, gap_rows, suppressed_row
@@ -201,6 +202,57 @@ def test_a_regression_without_a_parameter_for_each_share_shows_what_it_did(free)
         # What is hidden is the people's own share.
         shares = [estimate.intervals[c].estimate for c in contrasts(LEVELS) if c.category == "b"]
         assert shares[1:] == pytest.approx([80 / 300, 3 / 340], abs=1e-8)
+
+
+def with_covariate(sample):
+    """The same people, with a covariate in the regressions that says nothing."""
+    half = np.arange(sample.rows.n) % 2
+    factors, levels = {"x": half}, {"x": ("x0", "x1")}
+    rows = dataclasses.replace(sample.rows, factors=factors, factor_levels=levels)
+    return dataclasses.replace(sample, rows=rows, covariates=("x",))
+
+
+def test_a_regression_with_a_covariate_shows_no_raw_shares():
+    people = [[100, 3, 147, 90], [90, 80, 70, 60]]
+    freed = estimate_matched(with_covariate(sample_of(people)), member_free=True)
+    assert not freed.raw
+    rows = [row for row in gap_rows(freed, LABELS) if row.category == ">=b"]
+    assert {row.status for row in rows} == {Status.OK}
+    sample = sample_of([[60, 40], [50, 70]], ("no", "yes"))
+    (estimate,) = estimate_adjusted(with_covariate(sample), (Population.ALL_MEMBERS,))
+    assert not estimate.raw
+
+
+def test_weighting_and_modelling_by_membership_alone_gives_raw_shares():
+    """The weighted residuals make up for what proportional odds miss of the shares."""
+    people = np.array([[100, 3, 147, 90], [90, 80, 70, 60]])
+    estimate = estimate_doubly_robust(sample_of(people))
+    shares = [
+        estimate.intervals[one].estimate
+        for one in contrasts(LEVELS)
+        if one.quantity is Quantity.SHARE
+    ]
+    raw = (people / people.sum(axis=1, keepdims=True))[::-1, ::-1]
+    assert shares == pytest.approx(raw.ravel(), abs=1e-9)
+    rows = [row for row in gap_rows(estimate, LABELS) if row.category == ">=b"]
+    assert {row.status for row in rows} == {Status.SUPPRESSED}
+    other = estimate_doubly_robust(with_covariate(sample_of(people)))
+    rows = [row for row in gap_rows(other, LABELS) if row.category == ">=b"]
+    assert {row.status for row in rows} == {Status.OK}
+
+
+def test_membership_s_coefficient_is_its_suppressed_gap_again():
+    labels = dataclasses.replace(LABELS, levels=("no", "yes"))
+    sample = sample_of([[60, 40], [70, 4]], labels.levels)
+    for one, blank in ((sample, {"no|yes", "member"}), (with_covariate(sample), set())):
+        (estimate,) = estimate_adjusted(one, (Population.ALL_MEMBERS,))
+        rows = list(coefficient_rows(estimate, labels))
+        assert {row.term for row in rows} >= {"no|yes", "member"}
+        assert {row.term for row in rows if row.estimate is None} == blank
+        gaps = gap_rows(estimate, labels)
+        assert {row.status for row in gaps if row.comparator and row.quantity != "share"} == {
+            Status.SUPPRESSED
+        }
 
 
 def test_two_levels_with_membership_alone_are_raw_shares():

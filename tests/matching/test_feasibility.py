@@ -47,7 +47,7 @@ def test_unequal_groups_get_the_other_sentences(make_rows):
     assert "leave the comparison group as it is" in notes[1]
 
 
-@pytest.mark.parametrize("times", [1, 10])
+@pytest.mark.parametrize("times", [1, 2, 10])
 def test_counts_by_hand(make_rows, times):
     # s=0: two members, one comparison; s=1: a member only; s=2: two comparison people only.
     rows = make_rows(
@@ -64,22 +64,17 @@ def test_counts_by_hand(make_rows, times):
     assert values["ess_comparison"] == times
     assert values["matched_sets"] == 1
     assert values["pairs_possible"] == times
-    left = {
-        "dropped: no answer to s": 4,
-        "members_without_comparison": 1,
-        "comparison_unused": 2,
-        "members_without_comparison_share": 1 / 30,
-        "member_weight_moved": 1 / 30,
-    }
-    if times == 10:
-        assert {name: values[name] for name in left} == pytest.approx(
-            {name: 10 * one for name, one in left.items()}
-        )
-    else:
-        # Fewer than ten people are left aside: their number stands nowhere.
-        assert {values[name] for name in left} == {None}
-        for name in list(left)[:4]:
-            assert found[name].note.startswith("fewer than 10 ")
+    # How many people a design leaves aside is told, however few: it is nobody's answer.
+    assert values["members_without_comparison"] == times
+    assert found["members_without_comparison_share"].note == f"{times} of {3 * times} members"
+    assert values["members_without_comparison_share"] == pytest.approx(1 / 3)
+    assert values["member_weight_moved"] == pytest.approx(1 / 3)
+    assert values["comparison_unused"] == 2 * times
+    # How few lack an answer is not.
+    dropped = found["dropped: no answer to s"]
+    few = 4 * times < 10
+    assert dropped.value == (None if few else 4 * times)
+    assert dropped.note == ("fewer than 10 people left out" if few else "people left out")
     assert values["largest_smd_after"] == pytest.approx(0)
     assert found["largest_smd_after"].passed is True
 
@@ -195,9 +190,13 @@ def test_strata_are_named_and_small_counts_are_not_shown(make_rows):
         "fewer than 10 members and no comparison person"
     )
     assert named["stratum_few_comparison: s1 x t0"].note == "members and 1 to 4 comparison people"
-    # 15 members of s0 are lost, and of those of t1 three, which stays unsaid.
+    # 15 members of s0 are lost, and of those of t1 three, which stays unsaid: with it the 12 of t0.
+    assert found["members_without_comparison"].value == 15
     assert found["members_lost: s=s0"].value == 15
-    assert found["members_lost: t=t0"].value == 12
+    assert found["members_lost: t=t0"].value is None
+    assert found["members_lost: t=t0"].note == (
+        "a number which would show fewer than 10 people or let them be worked out, of 62 members"
+    )
     assert found["members_lost: t=t1"].value is None
     assert found["members_lost: t=t1"].note == "fewer than 10 of 12 members"
 

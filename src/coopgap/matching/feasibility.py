@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import count_words, is_few
+from coopgap.disclosure import FEW, GIVES_AWAY, SMALLEST_COUNT, hidden_parts, is_few
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.interactions import with_interactions
-from coopgap.matching.positivity import SHOWN, Item, pairs, positivity
+from coopgap.matching.positivity import Item, pairs, positivity
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Matching
@@ -92,7 +92,7 @@ def variant_row(
     """
     kept = matched.weight > 0
     sizes = [
-        f"{_kept(int((group & ~kept).sum()), int(group.sum()))} {people}"
+        f"{int((group & kept).sum())} of {int(group.sum())} {people}"
         for group, people in ((rows.member, "members"), (~rows.member, "comparison people"))
     ]
     weight = combined_weight(rows.weight, matched.weight)[~rows.member]
@@ -106,25 +106,14 @@ def variant_row(
     )
 
 
-def _kept(lost: int, n: int) -> str:
-    """How many of a group are kept; where few are lost, not their number."""
-    return f"all but {count_words(lost)} of {n}" if is_few(lost) else f"{n - lost} of {n}"
-
-
-def _left(name: str, lost: int, note: str) -> Item:
-    """How many people are left aside; where they are few, the note says so."""
-    return (
-        Item(name, None, f"{count_words(lost)} {note}") if is_few(lost) else Item(name, lost, note)
-    )
-
-
-def _complete(rows: ModelRows) -> list[Item]:
+def _complete(rows: ModelRows) -> Iterator[Item]:
     members = int(rows.member.sum())
     note = f"{members} members and {rows.n - members} comparison people answer all it needs"
-    return [
-        Item("rows_complete", rows.n, note),
-        *(_left(f"dropped: {drop.reason}", drop.count, "people left out") for drop in rows.dropped),
-    ]
+    yield Item("rows_complete", rows.n, note)
+    for drop in rows.dropped:
+        name, few = f"dropped: {drop.reason}", is_few(drop.count)
+        note = f"{FEW} people left out" if few else "people left out"
+        yield Item(name, None if few else drop.count, note)
 
 
 def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> list[Item]:
@@ -134,22 +123,17 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
     unused = int((~rows.member & ~kept).sum())
     weight = combined_weight(rows.weight, matched.weight)
     note = f"of {members} members; the matched gap is about the others"
-    share = None if is_few(lost) else lost / members
     return [
-        _left("members_without_comparison", lost, note),
-        Item(
-            "members_without_comparison_share",
-            share,
-            f"{count_words(lost)} of {members} members",
-        ),
-        _left("comparison_unused", unused, f"of {comparison} comparison people"),
+        Item("members_without_comparison", lost, note),
+        Item("members_without_comparison_share", lost / members, f"{lost:,} of {members} members"),
+        Item("comparison_unused", unused, f"of {comparison} comparison people"),
         Item(
             "ess_comparison",
             effective_size(weight[~rows.member]),
             f"the weighted comparison group is worth this many of its {comparison} people",
         ),
         Item("matched_sets", matched.n_sets, "sets that hold both groups"),
-        *_moved(rows, weight, lost),
+        *_moved(rows, weight),
         *_lost_by_level(rows, kept),
         *_largest(with_interactions(rows, matching.interactions), matched),
     ]
@@ -170,12 +154,11 @@ def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
         yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR)
 
 
-def _moved(rows: ModelRows, weight: FloatArray, lost: int) -> list[Item]:
+def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
     """Share of each group's weight that stands elsewhere after the matching.
 
     A design changes nothing only where both groups stay as they are: pairs from a larger group
-    of members leave the comparison group alone and trim the members. Where few members are lost
-    the share of their weight would tell how many.
+    of members leave the comparison group alone and trim the members.
     """
     found = []
     for group in (~rows.member, rows.member):
@@ -184,31 +167,33 @@ def _moved(rows: ModelRows, weight: FloatArray, lost: int) -> list[Item]:
     other, own = found
     note = "share of the comparison group's weight that the matching moves"
     if max(found) <= _NOTHING:
-        members = f"less than {_NOTHING:.1%}" if is_few(lost) else f"{own:.1%}"
         note = (
             f"this design changes nothing: {other:.1%} of the comparison group's weight and "
-            f"{members} of the members' moves"
+            f"{own:.1%} of the members' moves"
         )
     about_members = (
         "share of the members' weight that the matching moves: those lost, or reweighted"
     )
     return [
         Item("comparison_weight_moved", other, note),
-        Item("member_weight_moved", None if is_few(lost) else own, about_members),
+        Item("member_weight_moved", own, about_members),
     ]
 
 
 def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
     """Members without comparison by level of each covariate, where enough members have it."""
-    lost = []
+    found = []
     asked = (name for name, codes in rows.factors.items() if (codes[~rows.member] >= 0).any())
     for name in asked:
-        codes = rows.factors[name]
-        for code, level in enumerate(rows.factor_levels[name]):
-            here = rows.member & (codes == code)
-            size, left = int(here.sum()), int((here & ~kept).sum())
-            if left and size >= SHOWN:
-                few = left < SHOWN
-                note = f"fewer than {SHOWN} of {size} members" if few else f"of {size} members"
-                lost.append(Item(f"members_lost: {name}={level}", None if few else left, note))
-    return lost
+        levels, codes = rows.factor_levels[name], rows.factors[name]
+        sizes, lost = (
+            np.bincount(codes[some & (codes >= 0)], minlength=len(levels))
+            for some in (rows.member, rows.member & ~kept)
+        )
+        hidden = hidden_parts(lost)
+        for at in np.flatnonzero((lost > 0) & (sizes >= SMALLEST_COUNT)):
+            of = f"of {sizes[at]} members"
+            note = f"{FEW} {of}" if is_few(int(lost[at])) else f"a number {GIVES_AWAY}, {of}"
+            item = f"members_lost: {name}={levels[at]}"
+            found.append(Item(item, *((None, note) if hidden[at] else (int(lost[at]), of))))
+    return found

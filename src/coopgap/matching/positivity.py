@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
+from coopgap.disclosure import FEW, SMALLEST_COUNT, is_few
 from coopgap.matching.dispatch import stratum_codes
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
 
 __all__ = [
-    "FEW",
-    "SHOWN",
+    "HARDLY_ANY",
     "Item",
     "Strata",
     "pairs",
@@ -23,11 +23,8 @@ __all__ = [
     "stratum_counts",
 ]
 
-FEW = 5
+HARDLY_ANY = 5
 """Fewer comparison people than this in a stratum: each stands for many."""
-
-SHOWN = 10
-"""Smaller counts of people of one stratum or level are named without the count."""
 
 _SAME_SIZE = 0.98
 
@@ -66,8 +63,8 @@ class Strata:
 
     @property
     def few_comparison(self) -> BoolArray:
-        """Shape (s,): strata that hold members and fewer than `FEW` comparison people."""
-        few = (self.comparison > 0) & (self.comparison < FEW)
+        """Shape (s,): strata that hold members and fewer than `HARDLY_ANY` comparison people."""
+        few = (self.comparison > 0) & (self.comparison < HARDLY_ANY)
         return np.asarray((self.member > 0) & few)
 
 
@@ -101,7 +98,7 @@ def positivity(rows: ModelRows, matching: Matching) -> list[Item]:
     strata = stratum_counts(rows, matching.on)
     named = " x ".join(matching.on) or "no variable"
     of = f"of {strata.member.size} strata of {named} that occur; these hold"
-    few = f"1 to {FEW - 1} comparison people"
+    few = f"1 to {HARDLY_ANY - 1} comparison people"
     found = [
         Item(
             "strata_members_only",
@@ -125,11 +122,11 @@ def _cells(kind: str, strata: Strata, chosen: BoolArray, beside: str) -> Iterato
     """Strata by name, with their number of members where it is not small."""
     for at in np.flatnonzero(chosen):
         members = int(strata.member[at])
-        small = members < SHOWN
+        small = members < SMALLEST_COUNT
         yield Item(
             f"stratum_{kind}: {strata.labels[at]}",
             None if small else members,
-            f"{f'fewer than {SHOWN} ' if small else ''}members and {beside}",
+            f"{f'{FEW} ' if small else ''}members and {beside}",
         )
 
 
@@ -156,8 +153,8 @@ def _pairs_by_level(rows: ModelRows, on: Sequence[str]) -> Iterator[Item]:
             part = rows.take(np.asarray(rows.factors[name] == code))
             members = int(part.member.sum())
             sizes = members, part.n - members
-            found, note = None, f"fewer than {SHOWN} members or comparison people"
-            if not any(0 < size < SHOWN for size in sizes):
+            found, note = None, f"{FEW} members or comparison people"
+            if not any(is_few(size) for size in sizes):
                 found = pairs_possible(part, on)
                 note = f"of {sizes[0]} members and {sizes[1]} comparison people"
             yield Item(f"pairs_possible: {name}={level}", found, note)

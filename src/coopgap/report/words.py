@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from coopgap.disclosure import FEW
 from coopgap.vocabulary import Check, Family, Population, Status, Verdict
 
 __all__ = [
@@ -55,7 +56,7 @@ POPULATIONS: Final[dict[str, str]] = {
 
 STATUSES: Final[dict[str, str]] = {
     Status.OK: "",
-    Status.SUPPRESSED: "suppressed: would show fewer than 10 people, or give them away",
+    Status.SUPPRESSED: f"suppressed: would show {FEW} people, or give them away",
     Status.WITHHELD: "withheld: the sampler did not pass its checks",
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",

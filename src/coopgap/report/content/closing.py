@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coopgap.disclosure import FEW
 from coopgap.families.records import CR2_CLUSTERS
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import count, number
@@ -125,8 +126,8 @@ def methods_section(view: View) -> Section:
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
                 "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
                 "balanced phone shares and pairs that cross zones keep CR1. "
-                "Rows with fewer than 10 people behind them are suppressed, and those from which, "
-                "with the rows shown, such a count could be worked out."
+                f"Rows with {FEW} people behind them are suppressed, and those from which, with "
+                "the other rows of the same group, such a count could be worked out."
             )
         )
     ]

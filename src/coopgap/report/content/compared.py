@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coopgap.disclosure import FEW
 from coopgap.estimate import DiagnosticRow
-from coopgap.people import FEW, NOT_SHOWN
+from coopgap.people import NOT_SHOWN
 from coopgap.report.content.balance import balance_table, model_label
 from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import balance_name
@@ -168,8 +169,6 @@ def _feasibility(view: View) -> list[Block]:
 
 
 def _value(row: DiagnosticRow | None, key: str) -> str:
-    if row is not None and row.value is None and row.note.startswith(FEW):
-        return FEW
     return DASH if row is None else number(row.value, _DECIMALS.get(key, 0))
 
 

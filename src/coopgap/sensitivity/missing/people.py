@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import BoolArray
-from coopgap.disclosure import SMALLEST_COUNT
+from coopgap.disclosure import count_words
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
@@ -69,6 +69,4 @@ def rows_with_covariates(survey: Survey, study: Study, spec: ModelSpec) -> Model
 
 def said_count(count: int) -> str:
     """A number of people for a note; small ones are not given."""
-    if 0 < count < SMALLEST_COUNT:
-        return f"fewer than {SMALLEST_COUNT}"
-    return f"{count:,}" if count else "none"
+    return count_words(count) if count else "none"
