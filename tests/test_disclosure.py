@@ -14,7 +14,6 @@ from coopgap.disclosure import (
     count_words,
     gives_away,
     hidden_levels,
-    hidden_parts,
     is_few,
     shown_counts,
 )
@@ -210,25 +209,6 @@ def test_what_shown_levels_leave_of_a_group_is_never_few(levels):
         # Tables with other groups may withhold more, and together show what any of them shows.
         assert not is_few(int(group[own].sum())) or is_few(int(group.sum()))
         assert (group[~hidden] >= SMALLEST_COUNT).all()
-
-
-@pytest.mark.parametrize("n_parts", [1, 2, 3, 4])
-def test_parts_that_are_shown_leave_no_small_one_of_a_total(n_parts):
-    leaks = 0
-    for parts in itertools.product(COUNTS, repeat=n_parts):
-        people = np.array(parts)
-        hidden = hidden_parts(people)
-        few = (people > 0) & (people < SMALLEST_COUNT)
-        assert (hidden >= few).all()
-        left = int(people[hidden].sum())
-        # A small total is known, and has no many to hide among.
-        assert not is_few(left) or left == people.sum()
-        extra = people[hidden & ~few]
-        leaks += extra.size
-        # One more at most, no larger than any other, and only where it is needed.
-        assert extra.size <= gives_away(parts)
-        assert extra.size == 0 or extra[0] == people[people >= SMALLEST_COUNT].min()
-    assert leaks > 10 or n_parts == 1
 
 
 def test_words_of_counts():

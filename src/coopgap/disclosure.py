@@ -22,7 +22,6 @@ __all__ = [
     "count_words",
     "gives_away",
     "hidden_levels",
-    "hidden_parts",
     "is_few",
     "shown_counts",
 ]
@@ -177,31 +176,6 @@ def hidden_levels(people: IntArray) -> BoolArray:
     for group in people.tolist():
         hidden[_withheld(group, _small(group), 0, len(group))] = True
     return hidden
-
-
-def hidden_parts(people: IntArray) -> BoolArray:
-    """Parts of a total that are not shown: the small ones, and one more where those are few.
-
-    Parameters
-    ----------
-    people
-        Shape (J,): people by part. Their total counts as known.
-
-    Returns
-    -------
-    BoolArray
-        Shape (J,).
-
-    Notes
-    -----
-    The one more is the least of the parts of ten people or more. Without one the total is small
-    itself and leaves the small parts no company but one another. Parts of nobody are shown.
-    """
-    hidden = (people > 0) & (people < SMALLEST_COUNT)
-    many = np.flatnonzero(people >= SMALLEST_COUNT)
-    if many.size and is_few(int(people[hidden].sum())):
-        hidden[many[np.argmin(people[many])]] = True
-    return np.asarray(hidden)
 
 
 def _small(people: Sequence[int]) -> list[bool]:

@@ -133,55 +133,6 @@ def test_levels_of_few_people_have_no_numbers_and_leave_none_to_work_out(make_ro
     assert suppressed_balance([kept], model="m", group="all", source="s") == []
 
 
-def read_back(row, n_member, n_kept):
-    """Members of a level before matching and of those kept, as the row's numbers give them.
-
-    p(1 - p) is the variance ratio times the comparison group's, and the SMD says on which side of
-    its share p is.
-    """
-    q = row.comparison_mean_before
-    variance = row.variance_ratio_before * q * (1 - q)
-    root = np.sqrt(1 / 4 - variance)
-    pooled = np.sqrt((variance + q * (1 - q)) / 2)
-    p = min((1 / 2 - root, 1 / 2 + root), key=lambda one: abs((one - q) / pooled - row.smd_before))
-    return round(p * n_member), round(row.member_mean * n_kept)
-
-
-@pytest.mark.parametrize(
-    ("lost", "blank"),
-    [
-        ((12, 30, 0), set()),
-        # What the levels shown leave of the 34 lost would be the 4; nobody lost is no company.
-        ((4, 30, 0), {0, 1}),
-        ((4, 7, 30), {0, 1}),
-        ((4, 5, 30), {0, 1, 2}),
-        ((30, 4, 12), {1, 2}),
-        # Many are lost and five are kept; the others would leave them of everybody kept.
-        ((85, 0, 0), {0, 2}),
-    ],
-)
-@pytest.mark.parametrize("of_member", [True, False])
-def test_few_people_lost_at_a_level_are_not_worked_out(make_rows, lost, blank, of_member):
-    size, other = (90, 70, 60), (40, 80, 50)
-    x = [*np.repeat([0, 1, 2], size), *np.repeat([0, 1, 2], other)]
-    group = np.repeat([True, False], [sum(size), sum(other)])
-    rows = make_rows({"x": x, "x:x": x}, group if of_member else ~group)
-    weight = np.ones(rows.n)
-    for level, count in enumerate(lost):
-        weight[np.flatnonzero(group & (np.array(x) == level))[:count]] = 0
-    matched = dataclasses.replace(MatchedSample.nobody("exact", rows.n, ""), weight=weight)
-    found = balance_rows(rows, matched, model="m", group="all", source="s")
-    hidden = {at for at, row in enumerate(found[:3]) if row.member_mean is None}
-    assert hidden == blank
-    assert all((row.member_mean is None) == bool(blank) for row in found[3:])
-    assert all((row.ks_before is None) == bool(blank) for row in found[:3])
-    n_member, n_kept = int(rows.member.sum()), int((rows.member & (weight > 0)).sum())
-    for at in {0, 1, 2} - hidden:
-        before, kept = read_back(found[at], n_member, n_kept)
-        assert before == (size if of_member else other)[at]
-        assert before - kept == (lost[at] if of_member else 0)
-
-
 def test_a_question_one_group_was_not_asked_keeps_the_others_shares(make_rows):
     rows = make_rows({"x": [0] * 30 + [1] * 20 + [-1] * 40}, [True] * 50 + [False] * 40)
     matched = MatchedSample.nobody("exact", rows.n, "")
@@ -190,14 +141,6 @@ def test_a_question_one_group_was_not_asked_keeps_the_others_shares(make_rows):
     assert [row.member_mean for row in found] == pytest.approx([0.6, 0.4])
     assert {row.comparison_mean_before for row in found} == {None}
     assert suppressed_balance(found, model="m", group="all", source="s") == []
-    # Who was lost cannot be seen without the members before matching.
-    weight = np.ones(rows.n)
-    weight[:3] = 0
-    lost = dataclasses.replace(matched, weight=weight)
-    found = balance_rows(rows, lost, model="m", group="all", source="s")
-    assert [row.member_mean for row in found] == pytest.approx([27 / 47, 20 / 47])
-    assert {row.smd_before for row in found} == {row.variance_ratio_before for row in found}
-    assert {row.smd_before for row in found} == {None}
 
 
 def test_cumulative_difference_is_the_ks_distance(peru):

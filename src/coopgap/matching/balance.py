@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.disclosure import GIVES_AWAY, hidden_levels, hidden_parts
+from coopgap.disclosure import GIVES_AWAY, hidden_levels
 from coopgap.estimate import BalanceRow, DiagnosticRow
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
@@ -199,43 +199,50 @@ def balance_rows(
     difference at a level is |F₁ − F₀| there; the largest over the levels of a variable is its
     Kolmogorov–Smirnov distance.
 
-    Levels that would show, or let be worked out, few people of a group before or after matching, or
-    few that the matching lost, have no numbers (`coopgap.disclosure`), and their variable no
-    cumulative differences; an interaction, whose margins are shown, has none at all.
+    Levels that would show, or let be worked out, few people of a group before or after matching
+    have no numbers (`coopgap.disclosure.hidden_levels`), and their variable no cumulative
+    differences; an interaction, whose margins are shown, has none at all.
     """
     result: list[BalanceRow] = []
     for name, codes in rows.factors.items():
         labels = rows.factor_levels[name]
         found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
+        smds = found.smd_before, found.smd_after
+        ratios = (
+            _variance_ratio(found.member_before, found.comparison_before),
+            _variance_ratio(found.member, found.comparison_after),
+        )
+        steps = (
+            np.abs(np.cumsum(found.member_before - found.comparison_before)),
+            np.abs(np.cumsum(found.member - found.comparison_after)),
+        )
         hidden = _hidden(codes, len(labels), rows.member, matched.weight > 0, name)
-        numbers = _numbers(found, ordered=name not in nominal and not hidden.any())
+        ordered = name not in nominal and not hidden.any()
         for at, level in enumerate(labels):
-            shown = {} if hidden[at] else {key: _number(one[at]) for key, one in numbers.items()}
+            if hidden[at]:
+                result.append(
+                    BalanceRow(model=model, group=group, covariate=name, level=level, source=source)
+                )
+                continue
             result.append(
                 BalanceRow(
-                    model=model, group=group, covariate=name, level=level, source=source, **shown
+                    model=model,
+                    group=group,
+                    covariate=name,
+                    level=level,
+                    member_mean=_number(found.member[at]),
+                    comparison_mean_before=_number(found.comparison_before[at]),
+                    comparison_mean_after=_number(found.comparison_after[at]),
+                    smd_before=_number(smds[0][at]),
+                    smd_after=_number(smds[1][at]),
+                    variance_ratio_before=_number(ratios[0][at]),
+                    variance_ratio_after=_number(ratios[1][at]),
+                    ks_before=_number(steps[0][at]) if ordered else None,
+                    ks_after=_number(steps[1][at]) if ordered else None,
+                    source=source,
                 )
             )
     return result
-
-
-def _numbers(found: LevelBalance, *, ordered: bool) -> dict[str, FloatArray]:
-    """Numbers of every level by their column; cumulative differences of ordered levels alone."""
-    before = found.member_before, found.comparison_before
-    after = found.member, found.comparison_after
-    numbers = {
-        "member_mean": found.member,
-        "comparison_mean_before": found.comparison_before,
-        "comparison_mean_after": found.comparison_after,
-        "smd_before": found.smd_before,
-        "smd_after": found.smd_after,
-        "variance_ratio_before": _variance_ratio(*before),
-        "variance_ratio_after": _variance_ratio(*after),
-    }
-    if ordered:
-        for key, (member, comparison) in (("ks_before", before), ("ks_after", after)):
-            numbers[key] = np.abs(np.cumsum(member - comparison))
-    return numbers
 
 
 def suppressed_balance(
@@ -263,18 +270,11 @@ def suppressed_balance(
 def _hidden(
     codes: IntArray, n_levels: int, member: BoolArray, kept: BoolArray, name: str
 ) -> BoolArray:
-    """Levels that would give away how many of a group are there, or how many of them were lost."""
     known = codes >= 0
-
-    def by_level(some: BoolArray) -> IntArray:
-        return np.bincount(codes[known & some], minlength=n_levels)
-
-    people = np.stack([by_level(one) for one in (member, ~member, member & kept, ~member & kept)])
+    groups = (member, ~member, member & kept, ~member & kept)
+    people = np.stack([np.bincount(codes[known & one], minlength=n_levels) for one in groups])
     # A question that one group was not asked has the other's shares only.
     hidden = hidden_levels(people[people.any(axis=1)])
-    # All members stand in a row only beside all comparison people: alone, those kept do.
-    for group in (member, ~member) if people[1].any() else ():
-        hidden |= hidden_parts(by_level(group & ~kept))
     return np.full(n_levels, hidden.any()) if ":" in name else hidden
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import FEW, GIVES_AWAY, SMALLEST_COUNT, hidden_parts, is_few
+from coopgap.disclosure import FEW, SMALLEST_COUNT, is_few
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.interactions import with_interactions
@@ -182,18 +182,15 @@ def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
 
 def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
     """Members without comparison by level of each covariate, where enough members have it."""
-    found = []
+    lost = []
     asked = (name for name, codes in rows.factors.items() if (codes[~rows.member] >= 0).any())
     for name in asked:
-        levels, codes = rows.factor_levels[name], rows.factors[name]
-        sizes, lost = (
-            np.bincount(codes[some & (codes >= 0)], minlength=len(levels))
-            for some in (rows.member, rows.member & ~kept)
-        )
-        hidden = hidden_parts(lost)
-        for at in np.flatnonzero((lost > 0) & (sizes >= SMALLEST_COUNT)):
-            of = f"of {sizes[at]} members"
-            note = f"{FEW} {of}" if is_few(int(lost[at])) else f"a number {GIVES_AWAY}, {of}"
-            item = f"members_lost: {name}={levels[at]}"
-            found.append(Item(item, *((None, note) if hidden[at] else (int(lost[at]), of))))
-    return found
+        codes = rows.factors[name]
+        for code, level in enumerate(rows.factor_levels[name]):
+            here = rows.member & (codes == code)
+            size, left = int(here.sum()), int((here & ~kept).sum())
+            if left and size >= SMALLEST_COUNT:
+                few = left < SMALLEST_COUNT
+                note = f"{FEW} of {size} members" if few else f"of {size} members"
+                lost.append(Item(f"members_lost: {name}={level}", None if few else left, note))
+    return lost
