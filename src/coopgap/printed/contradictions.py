@@ -99,13 +99,10 @@ def _staged(registry: Registry) -> Iterator[Found]:
 
 def _parts(registry: Registry) -> Iterator[Found]:
     """People of a part who cannot be among the people of the whole that it is part of."""
-    groups: dict[tuple[str, str], dict[str, list[Printed]]] = defaultdict(lambda: defaultdict(list))
-    for row in registry.rows:
-        if row.is_share and row.base is not None and not is_second(row.item):
-            groups[row.item, row.category][_whole_of(row.group)].append(row)
-    for (item, category), found in groups.items():
-        for part in (row for rows in found.values() for row in rows):
-            for whole in registry.find(item=item, category=category):
+    for part in registry.rows:
+        if part.is_share and not is_second(part.item):
+            group = _whole_of(part.group)
+            for whole in registry.find(item=part.item, category=part.category, group=group):
                 yield from _part(part, whole)
 
 
@@ -119,10 +116,10 @@ def _whole_of(group: str) -> str:
 
 
 def _part(part: Printed, whole: Printed) -> Iterator[Found]:
-    if whole.group != _whole_of(part.group) or part.base is None or whole.base is None:
-        return
     mine, theirs = _range(part), _range(whole)
-    if mine is None or theirs is None or part.base > whole.base:
+    if mine is None or theirs is None or part.base is None or whole.base is None:
+        return
+    if not whole.is_share or part.base > whole.base:
         return
     (low1, high1), (low0, high0) = mine, theirs
     # Those with the answer, and those without it, are among those of the whole.
