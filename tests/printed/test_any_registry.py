@@ -88,6 +88,8 @@ def check_rules(registry):
     result = analyse(registry)
     keys = [tuple(str(getattr(row, part)) for part in GAP_KEY) for row in result.gaps]
     assert len(set(keys)) == len(keys)
+    terms = [(row.model, row.term) for row in result.coefficients]
+    assert len(set(terms)) == len(terms)
     for row in result.gaps:
         numbers = (row.estimate, row.std_error, row.lower, row.upper)
         assert all(value is None or math.isfinite(value) for value in numbers)

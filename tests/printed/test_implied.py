@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
+from coopgap.estimate import TABLES, to_frame
 from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.design import covariates
 from coopgap.printed.intervals import newcombe
@@ -27,6 +28,9 @@ from coopgap.printed.standardise import (
     standardised_bounds,
     surface,
 )
+from coopgap.report.content.printed_checks import proportional_blocks
+from coopgap.report.printed_shape import printed_study
+from coopgap.report.view import make_view
 from coopgap.vocabulary import Check, Quantity, Verdict
 
 FIXTURE = json.loads(
@@ -285,6 +289,44 @@ def test_without_any_size_proportional_odds_are_not_tested():
     assert [row.value for row in rows] == [None, None]
     assert "no base is printed" in rows[0].note
     assert not analyse(found).coefficients
+
+
+def test_members_beside_several_have_a_model_and_a_sentence_against_each():
+    sides = {
+        "member": (20, 70, 30),
+        "women members": (10, 40, 20),
+        "non-member": (30, 45, 5),
+        "national average": (40, 50, 10),
+    }
+    rows = [
+        f"T,{group},wealth,{level},{'percent' if 'nat' in group else 'count'},{value},"
+        f"{'' if 'nat' in group else sum(values)},,,{rank},,"
+        for group, values in sides.items()
+        for rank, (level, value) in enumerate(zip(("low", "mid", "high"), values, strict=True), 1)
+    ]
+    rows.append("T,non-member,sample size,people,count,80,,,,,,")
+    result = analyse(registry(*rows))
+    keys = [(row.model, row.term) for row in result.coefficients]
+    assert len(set(keys)) == len(keys) == 4 * 3
+    models = {pair.model: pair for pair in ordered(result.registry)}
+    assert set(models) == {
+        "printed_wealth_against_comparison",
+        "printed_wealth_against_national",
+        "printed_wealth_women_members_against_comparison",
+        "printed_wealth_women_members_against_national",
+    }
+    tests = [row for row in result.diagnostics if row.diagnostic.startswith("proportional_odds")]
+    assert {row.model for row in tests} == set(models)
+    assert len({row.diagnostic for row in tests}) == len(tests) == 8
+    frames = {name: to_frame(name, getattr(result, name)) for name in TABLES}
+    view = make_view(frames, printed_study(result.registry, "t"), {})
+    said = {block.lead: block.text for block in proportional_blocks(view)}
+    # At the lower cut 100/20 over 60/40 is 3.33, at the upper 30/90 over 10/90 is 3.
+    national = said["Wealth (against national)."]
+    assert "runs from 3.00 to 3.33. Brant" in national
+    # 60/10 over 60/40 is 4, 20/50 over 10/90 is 3.6.
+    assert "runs from 3.60 to 4.00" in said["Wealth (women members against national)."]
+    assert all(text.count("Brant") == 1 for text in said.values())
 
 
 # Contradictions

@@ -38,24 +38,33 @@ def lines(registry: Registry) -> tuple[Line, ...]:
 
 def ordered(registry: Registry) -> tuple[Ordered, ...]:
     """Every pair of distributions over ordered categories."""
-    return tuple(
-        Ordered(
-            slug=table.slug,
-            outcome=table.outcome,
-            label=table.label,
-            place=table.place,
-            role=table.role,
-            group=group_of(group),
-            comparator=comparator_of(other),
-            levels=table.categories,
-            member=tuple(_share(table, row) for row in table.of(group)),
-            other=tuple(_share(table, row) for row in table.of(other)),
-        )
-        for table in tables(registry)
-        if table.ordered
-        for group, other in _pairs(table)
-        if all(is_whole(table, one) for one in (group, other))
-    )
+    found: list[Ordered] = []
+    for table in tables(registry):
+        pairs = [one for one in _pairs(table) if all(is_whole(table, side) for side in one)]
+        for group, other in pairs if table.ordered else ():
+            named = _against(group, other) if len(pairs) > 1 else ""
+            found.append(
+                Ordered(
+                    model=f"printed_{table.slug}{named}",
+                    slug=table.slug,
+                    outcome=table.outcome,
+                    label=table.label,
+                    place=table.place,
+                    role=table.role,
+                    group=group_of(group),
+                    comparator=comparator_of(other),
+                    levels=table.categories,
+                    member=tuple(_share(table, row) for row in table.of(group)),
+                    other=tuple(_share(table, row) for row in table.of(other)),
+                )
+            )
+    return tuple(found)
+
+
+def _against(group: str, other: str) -> str:
+    """Ending of a model's name: whom members are set beside, and which members unless all."""
+    some = "" if group_of(group) == ALL else f"{slug_of(group)}_"
+    return f"_{some}against_{slug_of(comparator_of(other))}"
 
 
 def _pairs(table: Table) -> Iterator[tuple[str, str]]:

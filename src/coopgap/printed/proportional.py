@@ -13,6 +13,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import CoefficientRow, DiagnosticRow
 from coopgap.gap import wald
 from coopgap.printed.compare import PROB
+from coopgap.printed.items import ALL
 from coopgap.printed.records import Ordered
 from coopgap.printed.rounding import whole_people
 from coopgap.regression.cumulative import CumulativeFit
@@ -100,7 +101,7 @@ def _coefficient(
 ) -> CoefficientRow:
     found = wald(estimate, std_error, df=np.inf, prob=PROB, null=0.0)
     return CoefficientRow(
-        model=f"printed_{pair.slug}",
+        model=pair.model,
         family=Family.PRINTED,
         outcome=pair.outcome,
         term=term,
@@ -127,7 +128,8 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
     DiagnosticRow
         `value` is the p-value, `bar` the level it is held against.
     """
-    where = f"{pair.outcome} against {pair.comparator}"
+    who = "" if pair.group == ALL else f" of {pair.group}"
+    where = f"{pair.outcome}{who} against {pair.comparator}"
     tests = {"Brant": brant, "likelihood ratio": likelihood_ratio}
     for name, test in tests.items():
         diagnostic = f"proportional_odds: {where}, {name}"
@@ -137,11 +139,15 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
             found = test(_MEMBER, people.counts, (0,))
         except NotEstimable as error:
             yield DiagnosticRow(
-                model=PRINTED, diagnostic=diagnostic, bar=_LEVEL, note=error.reason, source=PRINTED
+                model=pair.model,
+                diagnostic=diagnostic,
+                bar=_LEVEL,
+                note=error.reason,
+                source=PRINTED,
             )
             continue
         yield DiagnosticRow(
-            model=PRINTED,
+            model=pair.model,
             diagnostic=diagnostic,
             value=found.p_value,
             bar=_LEVEL,

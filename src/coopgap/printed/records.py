@@ -76,8 +76,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
-    """Members and a comparator over the same ordered categories, lowest first."""
+    """Members and a comparator over the same ordered categories, lowest first.
 
+    Attributes
+    ----------
+    model
+        Of its coefficients: the item's, with the comparator where members stand beside several.
+    """
+
+    model: str
     slug: str
     outcome: str
     label: str

@@ -138,25 +138,16 @@ def proportional_blocks(view: View) -> list[Block]:
     for row in view.printed_coefficients:
         if row.term != "member" or row.scale != Scale.LOG_ODDS:
             continue
-        tests = [
-            one
-            for one in view.printed_diagnostics
-            if one.diagnostic.startswith(f"proportional_odds: {row.outcome} ")
-        ]
-        beside = {one.diagnostic.rpartition(", ")[0].partition(" against ")[2] for one in tests}
-        cuts = [
-            one.estimate
-            for one in view.printed
-            if one.model == row.model
-            and one.group == "all"
-            and one.comparator in beside
-            and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
-            and one.estimate is not None
-        ]
+        tests = [one for one in view.printed_diagnostics if one.model == row.model]
+        said = (
+            _one_ratio(row),
+            _at_the_cuts(_cuts(view, row, tests), fits=all(one.passed for one in tests)),
+            _proportional(tests),
+        )
         blocks.append(
             Paragraph(
                 lead=f"{item_label(view, item_name(row.model), row.outcome)}.",
-                text=f"{_one_ratio(row)}{_at_the_cuts(cuts)} {_proportional(tests)}".strip(),
+                text=" ".join(one for one in said if one),
             )
         )
     return blocks
@@ -173,13 +164,34 @@ def _one_ratio(row: CoefficientRow) -> str:
     )
 
 
-def _at_the_cuts(values: Sequence[float]) -> str:
+def _cuts(view: View, row: CoefficientRow, tests: Sequence[DiagnosticRow]) -> list[float]:
+    """Odds ratios at each cut, of the same members against the same others."""
+    beside = {_sides(one.diagnostic) for one in tests}
+    item = item_name(row.model)
+    return [
+        one.estimate
+        for one in view.printed
+        if one.outcome == row.outcome
+        and item.startswith(item_name(one.model))
+        and not one.model.endswith("_rounding")
+        and (one.group, one.comparator) in beside
+        and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
+        and one.estimate is not None
+    ]
+
+
+def _sides(diagnostic: str) -> tuple[str, str]:
+    """Members and others of `proportional_odds: OUTCOME of GROUP against OTHERS, TEST`."""
+    left, _, right = diagnostic.partition(" against ")
+    return left.partition(" of ")[2] or "all", right.rpartition(", ")[0]
+
+
+def _at_the_cuts(values: Sequence[float], *, fits: bool) -> str:
     if len(values) < 2:
         return ""
-    return (
-        f" At the cuts themselves it runs from {ratio(min(values))} to {ratio(max(values))}: one "
-        "number for all of them would hide that."
-    )
+    hides = "" if fits else ": one number for all of them would hide that"
+    ends = f"{ratio(min(values))} to {ratio(max(values))}"
+    return f"At the cuts themselves it runs from {ends}{hides}."
 
 
 def _proportional(tests: Sequence[DiagnosticRow]) -> str:
