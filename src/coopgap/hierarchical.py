@@ -44,7 +44,7 @@ from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
 from coopgap.vocabulary import BY_REGION, Verdict
 
-__all__ = ["fit_regions", "hierarchical_request"]
+__all__ = ["fit_regions", "hierarchical_request", "say_why_not"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,20 @@ class _Asked:
     request: Request
     kept: StoredDraws | None
     why_not: str
+
+
+def say_why_not(tables: Tables, plan: Plan) -> None:
+    """A row for each check of a model by region that has none, with the reason."""
+    there = {(row.model, row.check) for row in tables.sensitivity}
+    for model in plan.models:
+        labels = model_labels(plan, model)
+        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+        absent = [check for check in BY_REGION if (labels.model, check) not in there]
+        if model.spec.hierarchical:
+            verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
+        else:
+            verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
+        tables.sensitivity += unanswered(absent, keys, verdict, reason)
 
 
 def fit_regions(
@@ -92,47 +106,6 @@ def fit_regions(
     dict
         By model, the draws that passed the gate, to be kept.
     """
-    kept = _fitted(
-        tables,
-        plan,
-        checks=checks,
-        seed=seed,
-        draws=draws,
-        jobs=jobs,
-        reuse=reuse,
-        notify=notify,
-    )
-    if checks == "full":
-        _say_why_not(tables, plan)
-    return kept
-
-
-def _say_why_not(tables: Tables, plan: Plan) -> None:
-    """A row for each check of a model by region that has none, with the reason."""
-    there = {(row.model, row.check) for row in tables.sensitivity}
-    for model in plan.models:
-        labels = model_labels(plan, model)
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-        absent = [check for check in BY_REGION if (labels.model, check) not in there]
-        if model.spec.hierarchical:
-            verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
-        else:
-            verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
-        tables.sensitivity += unanswered(absent, keys, verdict, reason)
-
-
-def _fitted(
-    tables: Tables,
-    plan: Plan,
-    *,
-    checks: Literal["quick", "full"],
-    seed: int,
-    draws: int | None,
-    jobs: int | None,
-    reuse: Path | None,
-    notify: Notify,
-) -> dict[str, StoredDraws]:
-    """Fit, collect and refit; the draws that passed the gate, by model."""
     asked = []
     for model in plan.models:
         if model.spec.hierarchical:

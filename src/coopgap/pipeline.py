@@ -28,7 +28,7 @@ from coopgap.families.rows import (
     population_row,
 )
 from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
-from coopgap.hierarchical import fit_regions
+from coopgap.hierarchical import fit_regions, say_why_not
 from coopgap.matching.balance import balance_rows, suppressed_balance
 from coopgap.matching.interactions import with_interactions
 from coopgap.meta import run_meta
@@ -111,6 +111,8 @@ def execute(
             reuse=reuse,
             notify=notify,
         )
+    if checks == "full":
+        say_why_not(tables, plan)
     with tables.stage("printed"):
         _printed(tables, plan.study)
     _headlines(tables, plan)
