@@ -9,7 +9,6 @@ from typing import Final
 from coopgap.estimate import DiagnosticRow
 from coopgap.printed.items import ALL, first_stage, is_member, is_second, overlap, stem_of
 from coopgap.printed.registry import Printed, Registry
-from coopgap.printed.rounding import count_range, share_range, two_stage_ranges
 from coopgap.vocabulary import PRINTED
 
 __all__ = ["RULES", "contradictions", "impossible", "misnamed", "sums", "two_values"]
@@ -53,7 +52,7 @@ def _share(row: Printed) -> float:
 
 def _apart_from_each_other(one: Printed, other: Printed) -> bool:
     """Whether no share rounds to both numbers."""
-    ranges = [_range(row) or (row.share, row.share) for row in (one, other)]
+    ranges = [row.range or (row.share, row.share) for row in (one, other)]
     return max(low for low, _ in ranges) > min(high for _, high in ranges) + _SLACK
 
 
@@ -80,14 +79,13 @@ def _staged(registry: Registry) -> Iterator[Found]:
     """A share of all that is printed beside two stages which do not give it."""
     for row in _percentages(registry):
         first = first_stage(registry, row)
-        if first is None or first.base is None:
+        made = None if first is None else row.after(first)
+        if first is None or made is None:
             continue
-        stages = (first.exact, row.exact, first.base, (first.decimals, row.decimals))
-        made = two_stage_ranges(*stages)
         stem = stem_of(row.item)
         for other in registry.find(item=stem, group=row.group, category=row.category):
-            limits = share_range(other.exact, other.base, other.decimals)
-            if made is None or limits is None or other.stat != "percent":
+            limits = other.range
+            if limits is None or other.stat != "percent":
                 continue
             if limits[1] < made[1][0] - _SLACK or limits[0] > made[1][1] + _SLACK:
                 yield (
@@ -116,7 +114,7 @@ def _whole_of(group: str) -> str:
 
 
 def _part(part: Printed, whole: Printed) -> Iterator[Found]:
-    mine, theirs = _range(part), _range(whole)
+    mine, theirs = part.range, whole.range
     if mine is None or theirs is None or part.base is None or whole.base is None:
         return
     if not whole.is_share or part.base > whole.base:
@@ -168,18 +166,12 @@ def _is_list_of_all(rows: Sequence[Printed]) -> bool:
 
 def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
     """Whether shares behind the parts can sum to something within `whole`."""
-    ranges = [_range(row) for row in parts]
+    ranges = [row.range for row in parts]
     known = [one for one in ranges if one is not None]
     if len(known) < len(ranges):
         return True  # no whole number gives one of them: another rule says so
     low, high = (float(sum(side)) for side in zip(*known, strict=True))
     return low <= whole[1] + _SLACK and high >= whole[0] - _SLACK
-
-
-def _range(row: Printed) -> tuple[float, float] | None:
-    if row.stat == "count":
-        return row.share, row.share
-    return share_range(row.exact, row.base, row.decimals)
 
 
 def _totals(registry: Registry) -> Iterator[Found]:
@@ -206,7 +198,7 @@ def _combined(registry: Registry) -> Iterator[Found]:
             continue
         found = [registry.find(item=row.item, group=row.group, category=part) for part in names]
         parts = [one[0] for one in found if one and one[0].is_share]
-        whole = share_range(row.exact, row.base, row.decimals)
+        whole = row.range
         if len(parts) < len(names) or whole is None:
             continue
         total = 100 * sum(part.share for part in parts)
@@ -255,7 +247,7 @@ def impossible(registry: Registry) -> Iterator[Found]:
         first = first_stage(registry, row)
         if first is not None and first.base is not None:
             yield from _impossible_stages(first, row, first.base)
-        elif row.base is not None and count_range(row.exact, row.base, row.decimals) is None:
+        elif row.base is not None and row.range is None:
             yield (
                 0.0,
                 f"{row.group}: {row.item}: no whole number of {row.base} rounds to "
@@ -264,15 +256,14 @@ def impossible(registry: Registry) -> Iterator[Found]:
 
 
 def _impossible_stages(first: Printed, row: Printed, n: int) -> Iterator[Found]:
-    stages = (first.exact, row.exact, n, (first.decimals, row.decimals))
     what = f"{row.group}: {row.item}, {row.category}"
-    if two_stage_ranges(*stages) is None:
+    if row.after(first) is None:
         yield (
             0.0,
             f"{what}: no whole numbers of {n} round to {first.value:g} and then {row.value:g} in "
             f"{row.place}",
         )
-    passed = _range(first)
+    passed = first.range
     if row.base is None or passed is None:
         return
     if not passed[0] * n - 0.5 <= row.base <= passed[1] * n + 0.5:

@@ -21,7 +21,7 @@ from coopgap.printed.items import (
 )
 from coopgap.printed.records import Line, Ordered, Share
 from coopgap.printed.registry import Printed, Registry
-from coopgap.printed.rounding import joint_range, share_range, two_stage_ranges
+from coopgap.printed.rounding import joint_range
 from coopgap.vocabulary import Comparator
 
 __all__ = ["category_lines", "group_shares", "is_whole", "lines", "ordered"]
@@ -198,7 +198,7 @@ def _within_sums(
     above, below = (frozenset(one) for one in (table.categories[place:], table.categories[:place]))
     for levels, turned in ((above, False), (below, True)):
         row = table.sums.get((group, levels))
-        printed = None if row is None else share_range(row.exact, row.base, row.decimals)
+        printed = None if row is None else row.range
         if printed is None or limits is None:
             continue
         low, high = (1 - printed[1], 1 - printed[0]) if turned else printed
@@ -232,15 +232,9 @@ def _limits(table: Table, row: Printed) -> tuple[float, float] | None:
     if row.stat != "percent":
         return None
     if row.id in table.first:
-        found = _stages(table.first[row.id], row)
+        found = row.after(table.first[row.id])
         return None if found is None else found[0]
-    return share_range(row.exact, row.base, row.decimals)
-
-
-def _stages(first: Printed, row: Printed) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    if first.base is None:
-        return None
-    return two_stage_ranges(first.exact, row.exact, first.base, (first.decimals, row.decimals))
+    return row.range
 
 
 def _staged(table: Table) -> Iterator[Line]:
@@ -252,7 +246,7 @@ def _staged(table: Table) -> Iterator[Line]:
             first = None if row is None else table.first.get(row.id)
             if row is None or first is None:
                 continue
-            found = _stages(first, row)
+            found = row.after(first)
             both[group, category] = Share(
                 value=first.share * row.share,
                 n=first.base,

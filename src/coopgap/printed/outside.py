@@ -10,7 +10,7 @@ from coopgap.printed.items import Table, comparator_of, is_member, tables
 from coopgap.printed.lines import category_lines, group_shares, is_whole
 from coopgap.printed.records import Line, Share
 from coopgap.printed.registry import Printed, Registry
-from coopgap.printed.rounding import mixed_range, share_range
+from coopgap.printed.rounding import mixed_range
 from coopgap.study.spec import Benchmark, OutsideShares
 
 __all__ = ["outside_lines"]
@@ -119,6 +119,6 @@ def _range(shares: Sequence[float], mix: Sequence[Printed]) -> tuple[float, floa
     """What rounding of the printed mix leaves; None where it is not printed in percent."""
     if not mix or mix[0].stat != "percent":
         return None
-    ranges = [share_range(row.exact, row.base, row.decimals) for row in mix]
+    ranges = [row.range for row in mix]
     known = [one for one in ranges if one is not None]
     return mixed_range(shares, known) if len(known) == len(ranges) else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from coopgap.errors import StudyError
+from coopgap.printed.rounding import Range, share_range, two_stage_ranges
 
 __all__ = ["SHIPPED", "Printed", "Registry", "load_registry"]
 
@@ -93,6 +94,23 @@ class Printed:
     def exact(self) -> Fraction:
         """The printed number itself, without the error of a float."""
         return Fraction(f"{self.value:.{self.decimals}f}")
+
+    @property
+    def range(self) -> Range | None:
+        """Lowest and highest share that prints so; None if no count of the base does."""
+        if self.stat == "count":
+            return self.share, self.share
+        return share_range(self.exact, self.base, self.decimals)
+
+    def after(self, first: Printed) -> tuple[Range, Range] | None:
+        """Ranges of this share of those who passed `first`: of them, and of all.
+
+        None where the base of `first` is not printed, or no counts give the two percentages.
+        """
+        if first.base is None:
+            return None
+        decimals = first.decimals, self.decimals
+        return two_stage_ranges(first.exact, self.exact, first.base, decimals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

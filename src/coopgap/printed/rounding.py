@@ -12,6 +12,7 @@ import numpy as np
 from coopgap.arrays import FloatArray
 
 __all__ = [
+    "Range",
     "count_range",
     "joint_range",
     "mixed_range",
