@@ -127,15 +127,20 @@ def _hybrid(first: _Side, second: _Side, prob: float, ends: _Ends) -> Interval:
     one, two = first[0], second[0]
     z = float(stats.norm.ppf((1 + prob) / 2))
     (low1, high1), (low0, high0) = (_limits(side, z, ends) for side in (first, second))
-    variance = sum(0.0 if n is None else share * (1 - share) / n for share, n in (first, second))
     gap = one - two
     return Interval(
         gap,
-        float(np.sqrt(variance)),
+        _std_error(first, second),
         gap - float(np.hypot(one - low1, high0 - two)),
         gap + float(np.hypot(high1 - one, two - low0)),
         _inverted_p(first, second, ends),
     )
+
+
+def _std_error(*sides: _Side) -> float:
+    """Unpooled, of a difference."""
+    parts = (0.0 if n is None else share * (1 - share) / n for share, n in sides)
+    return float(np.sqrt(sum(parts)))
 
 
 def _limits(side: _Side, z: float, ends: _Ends) -> tuple[float, float]:
@@ -188,15 +193,13 @@ def difference(
     ----------
     Zou & Donner (2008), Statistics in Medicine 27, 1693-1702, for a hybrid of any limits.
     """
-    if not (is_small(first, n_first) or is_small(second, n_second)):
-        return newcombe(first, n_first, second, n_second, prob)
-    found = _hybrid((first, n_first), (second, n_second), prob, _exact)
+    small = is_small(first, n_first) or is_small(second, n_second)
     whole = n_second is not None and float(n_first).is_integer() and float(n_second).is_integer()
-    if n_second is None or not whole or n_first * n_second > LARGEST:
-        return found
+    if not small or n_second is None or not whole or n_first * n_second > LARGEST:
+        return effective_difference(first, n_first, second, n_second, prob)
     (yes1, _), (yes0, _) = _table(first, n_first, second, n_second)
     limits = exact_difference(yes1, int(n_first), yes0, int(n_second), prob)
-    return found._replace(lower=limits.lower, upper=limits.upper, p_value=limits.p_value)
+    return Interval(first - second, _std_error((first, n_first), (second, n_second)), *limits)
 
 
 def effective_difference(

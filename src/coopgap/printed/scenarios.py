@@ -75,18 +75,19 @@ def largest_design_effect(member: Share, other: Share) -> float | None:
     The interval of whole people, exact where a count is small, may leave out zero where that of
     as many effective people holds it: then the design effect is 1.
     """
-    alone = difference_of(member, other)
-    if alone is None:
-        raise ValueError("a base is not known")
-    if not _clear(alone):
-        raise ValueError("the interval holds zero")
 
-    def nearest(factor: float) -> float:
+    def interval(factor: float | None = None) -> Interval:
         found = difference_of(member, other, factor)
         if found is None:
             raise ValueError("a base is not known")
+        return found
+
+    def nearest(factor: float) -> float:
+        found = interval(factor)
         return found.lower if found.estimate > 0 else -found.upper
 
+    if not _clear(interval()):
+        raise ValueError("the interval holds zero")
     if nearest(1.0) <= 0:
         return 1.0
     if nearest(_MOST) > 0:
