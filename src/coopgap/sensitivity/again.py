@@ -8,7 +8,6 @@ from dataclasses import replace
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.keys import suppressed, why_small, with_interval
 from coopgap.study.spec import ModelSpec
@@ -108,8 +107,9 @@ def again_row(
     first, second = declared.get(contrast), again.intervals.get(contrast)
     if first is None or second is None:
         return row
-    if is_suppressed(again, contrast):
-        return suppressed(row, why_small(again.people, contrast, raw=again.raw))
+    why = why_small(again.people, contrast, raw=again.raw)
+    if why:
+        return suppressed(row, why)
     holds = same_conclusion(first, second, null_value(contrast.quantity))
     return replace(
         with_interval(row, second),

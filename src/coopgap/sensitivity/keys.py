@@ -35,14 +35,6 @@ class Keys:
     source: str
 
 
-def is_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> bool:
-    """Whether a row would show a small count or give one away, as in gaps.csv.
-
-    `raw` where the row is about weighted answers, with no regression in between.
-    """
-    return gives_count(people, contrast, raw=raw)
-
-
 def with_interval(
     row: SensitivityRow, interval: Interval, prob: float = INTERVAL_PROB
 ) -> SensitivityRow:
@@ -66,9 +58,19 @@ BESIDE = "Suppressed: it would give away a count that is suppressed beside it."
 
 
 def why_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> str:
-    """Note of a row that `is_small`."""
+    """Note of a row that would show a small count or give one away, as in gaps.csv; else empty.
+
+    `raw` where the row is about weighted answers, with no regression in between.
+    """
+    if not gives_count(people, contrast, raw=raw):
+        return ""
     few = smallest_count(people, contrast, raw=raw) < SMALLEST_COUNT
     return _FEW if few else BESIDE
+
+
+def is_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> bool:
+    """Whether there is such a note."""
+    return bool(why_small(people, contrast, raw=raw))
 
 
 def suppressed(row: SensitivityRow, note: str = "") -> SensitivityRow:

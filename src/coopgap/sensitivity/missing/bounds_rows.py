@@ -20,7 +20,7 @@ from coopgap.gap import Contrast, Interval, null_value, wald
 from coopgap.plan import sample_for
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, unanswered, why_small
+from coopgap.sensitivity.keys import Keys, suppressed, unanswered, why_small
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
 from coopgap.sensitivity.missing.people import (
     Lacking,
@@ -89,8 +89,9 @@ def bounds_rows(
     people = rows.people_by_level(sample.kept & (rows.outcome >= 0))
     note = _note(who)
     return [
-        suppressed(row, why_small(people, contrast)) if is_small(people, contrast) else row
+        suppressed(row, why) if why else row
         for contrast, bounds in found.items()
+        for why in [why_small(people, contrast)]
         if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
         for row in _pair(contrast, bounds, sample, declared, labels, note)
     ]

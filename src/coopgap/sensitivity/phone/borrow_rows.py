@@ -13,7 +13,7 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, is_small, suppressed, why_small
+from coopgap.sensitivity.keys import Keys, suppressed, why_small
 from coopgap.sensitivity.phone.borrow import (
     Measures,
     averaged_gap,
@@ -153,8 +153,8 @@ def _refused(row: SensitivityRow, reason: str) -> SensitivityRow:
 def _why_hidden(joint: Joint, contrast: Contrast, hidden: Mapping[str, str]) -> str:
     """Note of a suppressed threshold, empty for others."""
     pairs = (joint.people[[other, 0]] for other in (1, 2))
-    notes = (why_small(pair, contrast) for pair in pairs if is_small(pair, contrast))
-    return hidden.get(contrast.category, "") or next(notes, "")
+    notes = (hidden.get(contrast.category, ""), *(why_small(pair, contrast) for pair in pairs))
+    return next(filter(None, notes), "")
 
 
 def _lost(joint: Joint, n_member: int) -> str:

@@ -11,7 +11,7 @@ from coopgap.arrays import BoolArray, IntArray
 from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import contrasts
-from coopgap.sensitivity.keys import is_small, why_small
+from coopgap.sensitivity.keys import why_small
 from coopgap.survey.records import ModelRows, Survey
 from coopgap.vocabulary import Verdict
 
@@ -211,8 +211,9 @@ def small_categories(rows: ModelRows, *, raw: bool = True) -> dict[str, str]:
     `raw` where the rows are about weighted answers, with no regression in between.
     """
     counts = rows.people_by_level()
-    return {
+    notes = {
         contrast.category: why_small(counts, contrast, raw=raw)
         for contrast in contrasts(rows.levels)
-        if contrast.is_threshold_gap and is_small(counts, contrast, raw=raw)
+        if contrast.is_threshold_gap
     }
+    return {category: why for category, why in notes.items() if why}

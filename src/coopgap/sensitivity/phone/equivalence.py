@@ -154,8 +154,9 @@ def _difference_rows(
             interval_kind=IntervalKind.CONFIDENCE,
         )
         if contrast.is_threshold_gap:
-            if is_small(people, contrast):
-                yield suppressed(row, why_small(people, contrast))
+            why = why_small(people, contrast)
+            if why:
+                yield suppressed(row, why)
                 continue
             test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))

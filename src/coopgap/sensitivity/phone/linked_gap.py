@@ -15,7 +15,7 @@ from coopgap.families.records import INTERVAL_PROB
 from coopgap.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import is_small, suppressed, why_small, with_interval
+from coopgap.sensitivity.keys import suppressed, why_small, with_interval
 from coopgap.sensitivity.phone.agreement import variance_of
 from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units, columns
 from coopgap.sensitivity.phone.pairs import Pairs
@@ -127,7 +127,7 @@ def linked_gap_rows(
         if not contrast.is_threshold_gap:
             continue
         reached = (rows.outcome >= contrast.level, after.outcome >= contrast.level)
-        notes = [why_small(people, contrast) for people in counts if is_small(people, contrast)]
+        notes = [why for people in counts if (why := why_small(people, contrast))]
         hidden = bool(notes) or fewest_moved(*reached) < SMALLEST_COUNT
         first, second = (one[contrast] for one in found)
         if first is None or second is None:
