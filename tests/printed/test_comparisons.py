@@ -28,12 +28,12 @@ from coopgap.printed.intervals import (
     share_interval,
     wilson,
 )
+from coopgap.printed.ranges import two_stage_ranges
 from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import Registry
 from coopgap.printed.rounding import (
     joint_range,
     superiority_range,
-    two_stage_ranges,
     whole_people,
 )
 from coopgap.printed.rows import analyse, printed_rows

@@ -23,8 +23,8 @@ from coopgap.printed.contradictions import (
     two_values,
 )
 from coopgap.printed.intervals import newcombe, ratio_interval, wilson
+from coopgap.printed.ranges import count_range, share_range, two_stage_ranges
 from coopgap.printed.registry import Printed, Registry, load_registry
-from coopgap.printed.rounding import count_range, share_range, two_stage_ranges
 from coopgap.printed.rows import printed_rows
 from coopgap.printed.standardise import standardised_bounds
 from coopgap.regression.ordinal import fit_ordinal

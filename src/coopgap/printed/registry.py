@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from coopgap.errors import StudyError
-from coopgap.printed.rounding import Range, share_range, two_stage_ranges
+from coopgap.printed.ranges import Range, share_range, two_stage_ranges
 
 __all__ = ["SHIPPED", "Printed", "Registry", "load_registry"]
 
