@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
@@ -53,14 +52,12 @@ class Tables:
         if labels.group == "all":
             # coefficients.csv has no column for a domain.
             self.coefficients += coefficient_rows(estimate, labels)
-            blank = suppressed_row(estimate, labels)
-            self.diagnostics += [] if blank is None else [blank]
+            self._add(suppressed_row(estimate, labels))
             if estimate.correct_decimals is not None:
                 self.diagnostics.append(decimals_row(estimate, labels))
             if estimate.std_errors:
                 self.diagnostics.append(std_errors_row(estimate, labels))
-        if estimate.ess_own is not None and estimate.people[1].sum() >= SMALLEST_COUNT:
-            self.diagnostics.append(ess_row(estimate, labels))
+        self._add(ess_row(estimate, labels))
         if estimate.reason:
             self.diagnostics.append(reason_row(estimate, labels))
         if estimate.constant:
@@ -68,6 +65,9 @@ class Tables:
         self.diagnostics += cut_rows(estimate, labels)
         if estimate.infinite:
             self.diagnostics.append(infinite_row(estimate, labels))
+
+    def _add(self, row: DiagnosticRow | None) -> None:
+        self.diagnostics += [] if row is None else [row]
 
 
 def model_labels(plan: Plan, model: ModelPlan) -> Labels:

@@ -70,13 +70,14 @@ def benchmark_estimates(
     found = [
         one for benchmark in benchmarks for one in _of_one(sample, benchmark, region, declared)
     ]
-    most: dict[tuple[str, Population], int] = {}
-    for at, (group, estimate) in enumerate(found):
-        first = most.setdefault((group, estimate.population), at)
-        if estimate.people.sum() > found[first][1].people.sum():
-            most[group, estimate.population] = at
-    for at, (group, estimate) in enumerate(found):
-        yield group, replace(estimate, own_shares=most[group, estimate.population] == at)
+    most: dict[tuple[str, Population], FamilyEstimate] = {}
+    for group, estimate in found:
+        place = group, estimate.population
+        if estimate.people.sum() > most.setdefault(place, estimate).people.sum():
+            most[place] = estimate
+    for group, estimate in found:
+        own = most[group, estimate.population] is estimate
+        yield group, replace(estimate, own_shares=own)
 
 
 def _of_one(
@@ -186,9 +187,8 @@ def _guarded(
 
 def _known(contrast: Contrast, interval: Interval | None) -> Interval | None:
     """A share that is declared without error has no interval."""
-    if interval is None or contrast.quantity is not Quantity.SHARE or interval.std_error > 0:
-        return interval
-    if contrast.of_member:
+    outside = contrast.quantity is Quantity.SHARE and not contrast.of_member
+    if interval is None or not outside or interval.std_error > 0:
         return interval
     return Interval(interval.estimate, np.nan, np.nan, np.nan, np.nan)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.disclosure import GIVES_AWAY
+from coopgap.disclosure import GIVES_AWAY, SMALLEST_COUNT
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
@@ -22,6 +22,7 @@ __all__ = [
     "constant_row",
     "cut_rows",
     "decimals_row",
+    "ess_name",
     "ess_row",
     "gap_rows",
     "infinite_row",
@@ -133,11 +134,18 @@ def _named(estimate: FamilyEstimate) -> str:
     return f"{estimate.family}{outside}"
 
 
-def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
-    """How many people the raked weights are worth."""
+def ess_name(comparator: str, group: str, population: str) -> str:
+    """Name of the diagnostic that `ess_row` writes."""
+    return f"effective_size: {Family.BENCHMARK}, {comparator}, {group}, {population}"
+
+
+def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
+    """How many people the raked weights are worth; None where nothing is raked, or few people."""
+    if estimate.ess_own is None or estimate.people[1].sum() < SMALLEST_COUNT:
+        return None
     return DiagnosticRow(
         model=labels.model,
-        diagnostic=f"effective_size: {_named(estimate)}, {labels.group}, {estimate.population}",
+        diagnostic=ess_name(estimate.comparator, labels.group, estimate.population),
         value=estimate.ess_own,
         note="people that the raked weights are worth",
         source=labels.source,

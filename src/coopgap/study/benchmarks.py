@@ -81,15 +81,16 @@ def check_margins(benchmarks: Iterable[Benchmark], declared: DeclaredPopulation 
     StudyError
         Naming the population's file.
     """
+    if declared is None:
+        return
     outcomes = {one.outcome for one in benchmarks}
-    for margin in () if declared is None else declared.margins:
-        for name in margin.variables:
-            if declared is not None and name in outcomes:
-                raise StudyError(
-                    f"{declared.file}: {name}",
-                    "is the outcome of a benchmark",
-                    "give margins of other variables",
-                )
+    for name in (name for margin in declared.margins for name in margin.variables):
+        if name in outcomes:
+            raise StudyError(
+                f"{declared.file}: {name}",
+                "is the outcome of a benchmark",
+                "give margins of other variables",
+            )
 
 
 def _joined(tables: list[_Table], levels: tuple[str, ...]) -> Benchmark:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
 from coopgap.families.benchmark import COMPARISON_GROUP
+from coopgap.families.rows import ess_name
 from coopgap.report.document import Block, Paragraph, Table
 from coopgap.report.values import DASH, count, estimate_words, interval_name
 from coopgap.report.view import View
@@ -21,10 +22,10 @@ from coopgap.report.words import (
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.vocabulary import AT_REGIONS, Family, Population, Quantity
 
-__all__ = ["outside_blocks", "taken_as"]
+__all__ = ["OUTSIDE", "outside_blocks", "taken_as"]
 
 _WHO = {"all": "Members", COMPARISON_GROUP: "Comparison people"}
-_OUTSIDE = (
+OUTSIDE = (
     "Outside shares are of the people whom their source names, members among them unless it says "
     "otherwise, asked in its own year: no comparison group."
 )
@@ -40,7 +41,7 @@ def outside_blocks(view: View, outcome: str, rows: Sequence[GapRow]) -> list[Blo
     if not gaps:
         return []
     named = [one for one in view.study.benchmarks if one.outcome == outcome]
-    said = [*(_source(one) for one in named), _OUTSIDE]
+    said = [*(_source(one) for one in named), OUTSIDE]
     if any(row.comparator.endswith(AT_REGIONS) for row in gaps):
         said.append(_REGIONS)
     if any(row.population == Population.POSTSTRATIFIED for row in gaps):
@@ -57,10 +58,10 @@ def _source(one: Benchmark) -> str:
 
 def taken_as(one: Benchmark) -> str:
     """What error the outside shares are taken to have, in a sentence or two."""
-    said = [f"{_error([one.whole])}."] if one.whole is not None else []
+    said = [] if one.whole is None else [_error([one.whole])]
     if one.regions:
-        said.append(f"{'By region: ' if said else ''}{_error([*one.regions.values()])}.")
-    return capital(" ".join(capital(text) for text in said))
+        said.append(f"{'By region: ' if said else ''}{_error([*one.regions.values()])}")
+    return " ".join(f"{capital(text)}." for text in said)
 
 
 def _error(parts: Sequence[OutsideShares]) -> str:
@@ -70,10 +71,10 @@ def _error(parts: Sequence[OutsideShares]) -> str:
     low, high = count(min(sizes)), count(max(sizes))
     of = "a simple random sample" if len(parts) == 1 else "simple random samples"
     factors = sorted({part.design_effect for part in parts})
-    words = joined([f"{one:g}" for one in factors])
-    less = f", with {'a design effect' if len(factors) == 1 else 'design effects'} of {words}"
-    less = "" if factors == [1.0] else less
-    return f"taken as {of} of {low if low == high else f'{low} to {high}'} people{less}"
+    words = "a design effect" if len(factors) == 1 else "design effects"
+    less = f", with {words} of {joined([f'{one:g}' for one in factors])}"
+    people = low if low == high else f"{low} to {high}"
+    return f"taken as {of} of {people} people{'' if factors == [1.0] else less}"
 
 
 def _raked(view: View, rows: Sequence[GapRow]) -> str:
@@ -92,21 +93,12 @@ def _raked(view: View, rows: Sequence[GapRow]) -> str:
 
 def _worth(view: View, rows: Sequence[GapRow], group: str) -> str:
     """How many people the raked weights of a group are worth; empty where unknown."""
-    row = next(
-        (r for r in rows if r.group == group and r.population == Population.POSTSTRATIFIED), None
-    )
-    ending = f", {group}, {Population.POSTSTRATIFIED}"
-    sizes = [
-        one.value
-        for one in view.diagnostics
-        if row is not None
-        and one.model == row.model
-        and one.diagnostic.startswith("effective_size: ")
-        and one.diagnostic.endswith(ending)
-    ]
-    if row is None or not sizes:
-        return ""
-    return f"{_WHO[group]}: {count(row.n_member)}, worth {count(sizes[0])} once raked."
+    sizes = {(one.model, one.diagnostic): one.value for one in view.diagnostics}
+    for row in rows:
+        worth = sizes.get((row.model, ess_name(row.comparator, group, Population.POSTSTRATIFIED)))
+        if row.population == Population.POSTSTRATIFIED and row.group == group and worth:
+            return f"{_WHO[group]}: {count(row.n_member)}, worth {count(worth)} once raked."
+    return ""
 
 
 def _table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:

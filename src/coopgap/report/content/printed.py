@@ -44,6 +44,10 @@ INTRODUCTION = (
     "all whole-number counts that print the same. A quota sample "
     "has no formal margin of error: the intervals rest on a model. Every gap is an association."
 )
+_ROUNDED_ALIKE = (
+    "Without a p-value both groups print the same percentages, and the chi-square is small because "
+    "they are rounded alike."
+)
 _MORE = (
     "The command coopgap printed writes the rest: ratios, every other printed figure with its "
     "intervals, each gap under design effects, what the telephone interviews could confirm, and "
@@ -193,9 +197,8 @@ def design_blocks(view: View) -> list[Block]:
         rows=tuple(lines),
         notes=(
             f"Alike: a standardised difference of {number(bars[0], 1)} or less. Most pairs: "
-            "one-to-one pairs of the same printed level that the groups allow. Without a p-value "
-            "both groups print the same percentages, and the chi-square is small because they are "
-            "rounded alike.",
+            "one-to-one pairs of the same printed level that the groups allow.",
+            *((_ROUNDED_ALIKE,) if any(values[f"{name}_chi2_p"] is None for name in names) else ()),
         ),
         mark=MARK,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coopgap.report.content.outside import taken_as
+from coopgap.report.content.outside import OUTSIDE, taken_as
 from coopgap.report.content.printed_items import Entry, compared_with
 from coopgap.report.document import Block, Paragraph
 from coopgap.report.values import points
@@ -17,17 +17,14 @@ __all__ = ["printed_outside_blocks"]
 
 def printed_outside_blocks(found: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> list[Block]:
     """Where outside shares come from, and what was taken for granted with them."""
-    return [
+    blocks = [
         Paragraph(
             lead=f"{capital(compared_with(one.name))}.",
-            text=(
-                f"{clean(one.source)}. {taken_as(one)} Its people are those whom the source "
-                "names, members among them, asked in its own year: no comparison group."
-                f"{_apart(found, one)}"
-            ),
+            text=f"{clean(one.source)}. {taken_as(one)}{_apart(found, one)}",
         )
         for one in benchmarks
     ]
+    return [*blocks, Paragraph(text=OUTSIDE)] if blocks else []
 
 
 def _apart(found: Sequence[Entry], one: Benchmark) -> str:
