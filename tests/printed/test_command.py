@@ -125,9 +125,16 @@ def test_the_page_says_what_the_numbers_say(peru):
         "Less the printed national average: A −1.2, B +3.5, C +2.3, D +0.9, E −5.5 points.",
     ):
         assert piece in page, piece
+    # Not the national column less itself.
+    assert page.count("Less the printed national average") == 1
     assert page.count("would be 3.38 (95 % confidence interval 2.87 to 3.99)") == 1
     assert page.count("A design effect of 2 halves the people asked") == 1
     short = (peru / "report.md").read_text("utf-8")
+    # What is printed twice of one item stands together, in every table.
+    for part in re.split(r"\n\n+", short):
+        items = [line.split("|")[1].strip() for line in part.splitlines() if line[:2] == "| "]
+        twice = [at for at, item in enumerate(items) if item.startswith("Has someone of trust")]
+        assert twice == list(range(twice[0], twice[0] + len(twice))) if twice else True
     for caption in (
         "The same gaps as ratios",
         "Gaps under design effects: 95 % limits in points",

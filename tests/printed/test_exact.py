@@ -29,6 +29,12 @@ def test_limits_equal_r(case):
     assert found.p_value >= case["p_none"] - 1e-9
 
 
+def test_the_p_value_counts_differences_beyond_none():
+    """Of 3 of 8 and 0 of 10 the p-value of a difference a little below zero is larger."""
+    case = next(one for one in FIXTURE["unconditional"] if one["counts"] == [3, 8, 0, 10])
+    assert case["p_none"] + 1e-4 < exact_difference(3, 8, 0, 10).p_value < 0.05
+
+
 @pytest.mark.parametrize(
     "counts", [(9, 40, 2, 35), (3, 100, 8, 90), (5, 10, 5, 10), (10, 10, 0, 10)]
 )

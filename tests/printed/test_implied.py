@@ -17,6 +17,7 @@ from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.design import covariates
 from coopgap.printed.intervals import newcombe
 from coopgap.printed.lines import lines, ordered
+from coopgap.printed.outside import outside_lines
 from coopgap.printed.proportional import people_of, proportionality_rows
 from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import Printed, Registry, load_registry
@@ -31,6 +32,7 @@ from coopgap.printed.standardise import (
 from coopgap.report.content.printed_checks import proportional_blocks
 from coopgap.report.printed_shape import printed_study
 from coopgap.report.view import make_view
+from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.vocabulary import Check, Quantity, Verdict
 
 FIXTURE = json.loads(
@@ -555,6 +557,33 @@ def test_bounds_of_a_threshold_keep_to_a_sum_that_is_printed_elsewhere(peru):
     for category, people in ((">=B", top), (">=C", low)):
         expected = (min(people) / 1004, max(people) / 1004)
         assert line[category].member.range == pytest.approx(expected)
+
+
+def test_a_printed_sum_that_contradicts_its_levels_bounds_nothing():
+    rows = [
+        f"Figure 1,{group},class,{level},percent,{value},{base},,,{rank},,"
+        for group, base in (("member", 200), ("national average", ""))
+        for rank, (level, value) in enumerate((("C", 72), ("B", 26), ("A", 2)), start=1)
+    ]
+    beside = registry(*rows, "Text,member,class,A or B,percent,50,200,,,,,")
+    for found in (registry(*rows), beside):
+        top = {line.category: line.member for line in lines(found)}[">=B"]
+        # C is 143 to 145 of 200.
+        assert top.range == pytest.approx((55 / 200, 57 / 200))
+
+
+def test_a_share_of_outside_people_stands_for_one_of_them_at_least():
+    small = OutsideShares(shares={"A": 2.0, "B": 98.0}, n=1, design_effect=5.0)
+    found = registry(
+        *(
+            f"T,member,class,{level},percent,{value},50,,,{rank},,"
+            for rank, (level, value) in enumerate((("B", 90), ("A", 10)), start=1)
+        )
+    )
+    benchmark = Benchmark(outcome="class", source="B", name="B", whole=small)
+    others = [one.other for one in outside_lines(found, [benchmark])]
+    assert others
+    assert all(one.n == 1 for one in others)
 
 
 def printed(name, item, value, **more):

@@ -111,6 +111,23 @@ def test_raking_says_to_whom_by_what_and_what_is_left_of_the_people(said):
     assert "Comparison people: 406, worth 391 once raked." in text
 
 
+def test_an_effective_size_of_another_model_benchmark_or_group_is_not_this_ones(said):
+    rows = (row(population="poststratified"),)
+    for other in (
+        replace(worth("all", 99.0), model="trust"),
+        replace(worth("all", 99.0), diagnostic="effective_size: benchmark, B, all, poststratified"),
+        worth(COMPARISON_GROUP, 99.0),
+    ):
+        _, text = said(*rows, population=POPULATION, diagnostics=[other])
+        assert "once raked" not in text
+
+
+def test_without_differences_there_is_nothing_to_say(build):
+    view = make_view(build.frames(), build.study(), build.meta())
+    own = replace(row(comparator=""), quantity="share", category="A")
+    assert outside_blocks(view, "ses", [own]) == []
+
+
 def test_people_of_a_region_are_named_with_their_group(said):
     table, _ = said(
         row(group="region=North"),

@@ -16,7 +16,7 @@ LARGEST: Final = 10_000
 """Product of the two groups' sizes up to which every table is looked at."""
 
 _NUISANCE = 201  # shares of the second group over which the p-value is the largest
-_DIFFERENCES = 41  # from -1 to 1, between which the ends are found by halving
+_DIFFERENCES = 81  # from -1 to 1, between which the ends are found by halving
 _HALVINGS = 30
 
 

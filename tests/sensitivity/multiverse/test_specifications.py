@@ -42,6 +42,14 @@ def test_a_caliper_makes_specifications_of_methods_that_take_one(make_study):
     assert [one.spec.matching.caliper for one in found.listed] == [None, None, None, 0.1, 0.2]
 
 
+def test_a_caliper_of_the_model_stays_where_none_is_chosen(make_study):
+    study, spec = make_study(Multiverse(link=("logit", "probit")))
+    matching = Matching(method="nearest", on=("region",), covariates=("age", "sex"), caliper=0.3)
+    found = specifications(study, replace(spec, matching=matching))
+    assert [one.spec.matching.caliper for one in found.listed] == [0.3, 0.3]
+    assert [one.is_declared for one in found.listed] == [True, False]
+
+
 def test_populations_of_all_rows_need_no_matching(make_study):
     found = listed(
         make_study,
