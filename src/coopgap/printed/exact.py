@@ -50,8 +50,10 @@ def exact_difference(yes1: int, n1: int, yes0: int, n0: int, prob: float = 0.95)
 
     Notes
     -----
-    A difference's p-value is the probability, at the shares of the second group that make it
-    largest, of a table whose score statistic is at least as far from zero as the one observed.
+    Differences are looked at in steps of a fortieth, and the ends by halving: a p-value that rises
+    again within a step is not seen. A difference's p-value is the probability, at the shares of the
+    second group that make it largest, of a table whose score statistic is at least as far from
+    zero as the one observed.
 
     References
     ----------
