@@ -99,6 +99,16 @@ def _thresholds(
 
 
 @numba.njit(nogil=True, error_model="numpy")
+def _predictors(member, row, zone, of_row, of_zone):
+    """Linear predictor of each cell, from what its row and its zone give either group."""
+    eta = np.empty(member.size)
+    for i in range(member.size):
+        m, r, z = member[i] - 0.5, row[i], zone[i]
+        eta[i] = of_row[0, r] + of_zone[0, z] + m * (of_row[1, r] + of_zone[1, z])
+    return eta
+
+
+@numba.njit(nogil=True, error_model="numpy")
 def log_density_by_mode(
     x,
     settings,
@@ -134,7 +144,7 @@ def log_density_by_mode(
         Shape (2,): scale and degrees of freedom of the mode shifts' SD.
     """
     cuts, shift_at, probit, n_row_blocks = settings[0], settings[1], settings[2] == 1, settings[3]
-    n_blocks, n_rows, n_cells = blocks.shape[0], index.shape[1], side.size
+    n_blocks, n_rows = blocks.shape[0], index.shape[1]
     mode_at = x.size - cuts
     beta_sd = priors[n_blocks + 1, 0]
     value = -0.5 * (x[0] / beta_sd) ** 2
@@ -146,10 +156,7 @@ def log_density_by_mode(
     of_row, of_zone = np.zeros((2, n_rows)), np.zeros((2, widest))
     of_row[1] = x[0]
     _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone)
-    eta, d_eta = np.empty(n_cells), np.empty(n_cells)
-    for i in range(n_cells):
-        m, r, z = member[i] - 0.5, row[i], zone[i]
-        eta[i] = of_row[0, r] + of_zone[0, z] + m * (of_row[1, r] + of_zone[1, z])
+    eta, d_eta = _predictors(member, row, zone, of_row, of_zone), np.empty(side.size)
     theta, sizes, d_theta = np.zeros((4, cuts)), np.zeros((4, cuts)), np.zeros((4, cuts))
     _side_cuts(x, cuts, shift_at, mode_at, theta, sizes)
     if probit:
