@@ -60,6 +60,7 @@ def estimate_doubly_robust(
         family=Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL,
         population=population,
         people=people,
+        margins=margins,
         intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
         ess_comparison=effective_size(rows.weight[~rows.member]),
         n_clusters=n_clusters,

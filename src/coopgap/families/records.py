@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, Interval
+from coopgap.gap import Contrast, Interval, Margins
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import Fitting, LinkName
@@ -159,8 +159,8 @@ class FamilyEstimate:
     ----------
     people
         Shape (2, J): unweighted people behind it, comparison group first, by outcome level.
-    weights
-        Analysis weights of the comparison group, for its effective size.
+    margins
+        Both groups' distributions with their covariance; None where the family has none.
     n_sets
         Matched sets, or discordant sets; None where there are none.
     n_clusters
@@ -188,6 +188,7 @@ class FamilyEstimate:
     population: Population
     people: IntArray
     comparator: str = Comparator.COMPARISON
+    margins: Margins | None = None
     intervals: Mapping[Contrast, Interval | None] = field(default_factory=dict)
     coefficients: tuple[Coefficient, ...] = ()
     ess_comparison: float | None = None

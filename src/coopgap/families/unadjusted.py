@@ -48,6 +48,7 @@ def estimate_unadjusted(sample: Sample) -> FamilyEstimate:
         family=Family.UNADJUSTED,
         population=Population.ALL_MEMBERS,
         people=people,
+        margins=margins,
         intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
         ess_comparison=effective_size(rows.weight[~rows.member]),
         n_clusters=n_clusters,
