@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from coopgap.gap import Margins, contrast_values, contrasts, estimate_contrasts, share_margins
+from coopgap.gap import (
+    Margins,
+    contrast_values,
+    contrasts,
+    estimate_contrasts,
+    share_margins,
+    wald_interval,
+)
 from coopgap.vocabulary import Quantity
+
+R = Path(__file__).parent / "r"
 
 CLASSES = ("E", "D", "C", "B", "A")
 # WDDCM Peru, Figure 1: members and the national column, lowest class first.
@@ -178,3 +192,84 @@ def test_rescaled_weights_and_reordered_people_change_nothing(seed, scale):
     assert second.member == pytest.approx(first.member)
     # Sums in another order differ in the last digits, relative to the largest entry.
     assert second.cov == pytest.approx(first.cov, abs=1e-12)
+
+
+def test_intervals_of_shares_equal_svyciprop():
+    known = json.loads((R / "fixtures" / "shares.json").read_text(encoding="utf-8"))
+    people = pd.read_csv(R / "data" / "example.csv").query("region == 'South'")
+    outcome = people["ses_class"].map(known["levels"].index).to_numpy()
+    weight = 0.5 + np.arange(outcome.size) % 7 / 4
+    margins = share_margins(
+        outcome, people["member"].to_numpy() == 1, weight, 5, people["zone"].to_numpy()
+    )
+    assert margins.df == known["df"]
+    found = estimate_contrasts(margins, tuple(known["levels"]))
+    for contrast, interval in found.items():
+        if contrast.quantity is Quantity.SHARE:
+            side = known["member" if contrast.of_member else "comparison"]
+            share, lower, upper, std_error = side[contrast.level]
+            assert interval.std_error == pytest.approx(std_error, rel=1e-10)
+            # svyciprop iterates its logit with the tolerance of glm.
+            assert interval.estimate == pytest.approx(share, rel=1e-8)
+            assert (interval.lower, interval.upper) == pytest.approx((lower, upper), rel=1e-6)
+
+
+def share_interval(estimate, std_error, df=np.inf):
+    return wald_interval(Quantity.SHARE, estimate, std_error, df=df, prob=0.95)
+
+
+def test_an_interval_of_a_share_by_hand():
+    # 63 of 100, standard error .22: log odds ln(63/37) with 1.96 x .22 / (.63 x .37) on each side.
+    found = share_interval(0.63, 0.22)
+    odds = 63 / 37 * np.exp(np.array([-1, 1]) * stats.norm.ppf(0.975) * 0.22 / (0.63 * 0.37))
+    assert (found.lower, found.upper) == pytest.approx(tuple(odds / (1 + odds)))
+    assert 0.63 + 1.96 * 0.22 > 1 > found.upper
+    assert np.isnan(found.p_value)
+
+
+@given(st.floats(1e-9, 1 - 1e-9), st.floats(1e-6, 2.0), st.sampled_from([3.0, 20.0, np.inf]))
+def test_a_share_lies_in_an_interval_within_0_and_1_and_its_complement_in_the_mirror(p, error, df):
+    found, mirror = share_interval(p, error, df), share_interval(1 - p, error, df)
+    assert 0 <= found.lower <= p <= found.upper <= 1
+    # 1 - p has lost digits that p had.
+    assert 1 - mirror.upper == pytest.approx(found.lower, rel=1e-6, abs=1e-6)
+    assert 1 - mirror.lower == pytest.approx(found.upper, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("estimate", [-0.002, 0.0, 1.0, 1.003])
+def test_a_share_of_nobody_or_everybody_has_no_limits(estimate):
+    # Beyond 0 and 1 as weighting and modelling at once may give.
+    found = share_interval(estimate, 0.004)
+    assert found.estimate == round(estimate)
+    assert np.isnan([found.lower, found.upper]).all()
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.04, 150), (0.15, 60), (0.5, 60)])
+def test_the_interval_of_a_share_covers_it(share, n):
+    yes = np.arange(n + 1)
+    chance = stats.binom.pmf(yes, n, share)
+    ends = [share_interval(k / n, (k / n * (1 - k / n) / n) ** 0.5) for k in yes]
+    covered = np.array([one.lower <= share <= one.upper for one in ends])
+    plain = np.abs(yes / n - share) <= stats.norm.ppf(0.975) * np.sqrt(yes * (n - yes) / n**3)
+    assert chance[covered].sum() >= max(0.94, chance[plain].sum())
+
+
+def test_differences_and_superiority_are_cut_at_what_they_can_be():
+    high = wald_interval(Quantity.RISK_DIFFERENCE, 0.9, 0.1, df=np.inf, prob=0.95)
+    assert (high.lower, high.upper) == (pytest.approx(0.9 - 0.196, abs=1e-4), 1.0)
+    low = wald_interval(Quantity.SUPERIORITY, 0.05, 0.05, df=np.inf, prob=0.95)
+    assert (low.lower, low.upper) == (0.0, pytest.approx(0.05 + 0.098, abs=1e-4))
+    # The p-value is that of the interval as it was.
+    assert low.p_value == pytest.approx(2 * stats.norm.sf(9.0))
+
+
+def test_of_two_levels_superiority_is_one_half_plus_half_the_difference_limits_too():
+    step = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
+    margins = Margins(
+        member=np.array([0.02, 0.98]), comparison=np.array([0.97, 0.03]), cov=4e-4 * step @ step.T
+    )
+    found = {one.quantity: two for one, two in estimate_contrasts(margins, ("no", "yes")).items()}
+    gap, higher = found[Quantity.RISK_DIFFERENCE], found[Quantity.SUPERIORITY]
+    for name in ("estimate", "lower", "upper"):
+        assert getattr(higher, name) == pytest.approx(0.5 + getattr(gap, name) / 2)
+    assert gap.upper == 1.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.vocabulary import Quantity
@@ -30,6 +30,7 @@ __all__ = [
     "null_value",
     "share_margins",
     "wald",
+    "wald_interval",
 ]
 
 
@@ -90,6 +91,7 @@ LOG_SCALE = {Quantity.RISK_RATIO, Quantity.ODDS_RATIO, Quantity.CUMULATIVE_ODDS_
 """Quantities whose intervals are made on the logarithm."""
 
 _NULL = {Quantity.RISK_DIFFERENCE: 0.0, Quantity.SUPERIORITY: 0.5}
+_RANGE = {Quantity.RISK_DIFFERENCE: (-1.0, 1.0), Quantity.SUPERIORITY: (0.0, 1.0)}
 
 
 def null_value(quantity: Quantity) -> float:
@@ -206,6 +208,56 @@ def wald(
     return Interval(estimate, std_error, lower, upper, p_value, df)
 
 
+def wald_interval(
+    quantity: Quantity, estimate: float, std_error: float, *, df: float, prob: float
+) -> Interval:
+    """Wald interval of a quantity, with limits that the quantity can take.
+
+    Parameters
+    ----------
+    quantity
+        A ratio, a share, a risk difference or superiority.
+    estimate, std_error
+        The standard error is of the logarithm for ratios.
+    df
+        Degrees of freedom of the t distribution.
+    prob
+        Coverage probability.
+
+    Returns
+    -------
+    Interval
+        Shares have no p-value (NaN).
+
+    Notes
+    -----
+    Ratios are taken on the logarithm, shares on the log odds. A share of 0 or 1 has no limits
+    (NaN), as its standard error says nothing; one outside, as weighting and modelling at once may
+    give, is taken for 0 or 1. Differences and superiority are linear in the shares, and of two
+    levels superiority is one half plus half the difference: both are taken as they are, and their
+    limits are cut at -1 or 0 and at 1.
+
+    References
+    ----------
+    Korn & Graubard (1998), Survey Methodology 24(2), 193-201: the log odds of shares.
+    """
+    if quantity is Quantity.SHARE:
+        return _share_interval(estimate, std_error, df, prob)
+    log, null = quantity in LOG_SCALE, null_value(quantity)
+    found = wald(estimate, std_error, df=df, prob=prob, null=null, log=log)
+    low, high = _RANGE.get(quantity, (-np.inf, np.inf))
+    return found._replace(lower=max(found.lower, low), upper=min(found.upper, high))
+
+
+def _share_interval(estimate: float, std_error: float, df: float, prob: float) -> Interval:
+    share = min(max(estimate, 0.0), 1.0)
+    if not 0 < share < 1:
+        return Interval(share, std_error, np.nan, np.nan, np.nan, df)
+    half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error / (share * (1 - share))
+    ends = special.expit(special.logit(share) + np.array([-half, half]))
+    return Interval(share, std_error, float(ends[0]), float(ends[1]), np.nan, df)
+
+
 def estimate_contrasts(
     margins: Margins, levels: Sequence[str], prob: float = 0.95
 ) -> dict[Contrast, Interval | None]:
@@ -223,24 +275,22 @@ def estimate_contrasts(
     Returns
     -------
     dict
-        By contrast; None where the ratio does not exist because a share is 0 or 1. Shares have
-        no p-value (NaN). Intervals of differences and shares are not clipped.
+        By contrast, limits as in `wald_interval`; None where the ratio does not exist because a
+        share is 0 or 1.
     """
     return {contrast: estimate_contrast(contrast, margins, prob) for contrast in contrasts(levels)}
 
 
 def estimate_contrast(contrast: Contrast, margins: Margins, prob: float = 0.95) -> Interval | None:
     """One contrast of two margins, as in `estimate_contrasts`."""
-    log = contrast.quantity in LOG_SCALE
     value = float(contrast_values(contrast, margins.member, margins.comparison))
-    if log and not (0 < value < np.inf):
+    if contrast.quantity in LOG_SCALE and not 0 < value < np.inf:
         return None
     gradient = contrast_gradient(contrast, margins)
     variance = float(gradient @ margins.cov @ gradient)
     std_error = max(variance, 0.0) ** 0.5
-    null = null_value(contrast.quantity)
     df = margins.df if margins.df_of is None or std_error == 0 else margins.df_of(gradient)
-    return wald(value, std_error, df=df, prob=prob, null=null, log=log)
+    return wald_interval(contrast.quantity, value, std_error, df=df, prob=prob)
 
 
 def share_margins(

@@ -310,7 +310,7 @@ def test_nobody_with_a_region_or_with_weight_is_said(lost):
             assert one.status is Status.NOT_ESTIMABLE
 
 
-def test_a_share_of_the_people_has_an_interval_even_where_all_answer_alike():
+def test_a_share_has_no_limits_where_all_answer_alike_or_where_it_is_declared_exact():
     sample = make_sample()
     same = dataclasses.replace(
         sample, rows=dataclasses.replace(sample.rows, outcome=np.full(sample.rows.n, 2))
@@ -320,8 +320,8 @@ def test_a_share_of_the_people_has_an_interval_even_where_all_answer_alike():
     own = {
         c.of_member: i for c, i in found.intervals.items() if (c.quantity, c.level) == ("share", 2)
     }
-    assert (own[True].std_error, own[True].lower, own[True].upper) == (0, 1, 1)
-    assert np.isnan(own[False].lower)
+    assert (own[True].estimate, own[True].std_error) == (1, 0)
+    assert np.isnan([own[True].lower, own[True].upper, own[False].lower]).all()
 
 
 def test_few_zones_flag_a_region_and_refuse_a_whole():

@@ -9,7 +9,6 @@ from scipy import stats
 
 from coopgap.sensitivity.retrodesign import (
     detectable_gap,
-    implied_df,
     retrodesign,
     superiority_error,
 )
@@ -102,9 +101,3 @@ def test_two_levels_are_half_the_difference():
     shares = np.array([0.7, 0.3])
     difference = np.sqrt(0.7 * 0.3 * (1 / 200 + 1 / 300))
     assert superiority_error(shares, 200, 300) == pytest.approx(difference / 2)
-
-
-@pytest.mark.parametrize("df", [2.5, 17.3, 99.0])
-def test_degrees_of_freedom_come_back_from_the_quantile(df):
-    assert implied_df(float(stats.t.ppf(0.975, df)), 0.95) == pytest.approx(df, rel=1e-6)
-    assert implied_df(float(stats.norm.ppf(0.975)), 0.95) == np.inf

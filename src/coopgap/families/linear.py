@@ -18,7 +18,7 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
-from coopgap.gap import Contrast, Interval, contrasts, wald
+from coopgap.gap import Contrast, Interval, contrasts, wald_interval
 from coopgap.matching.weights import effective_size
 from coopgap.regression.clusters import intersection
 from coopgap.regression.linear import LinearFit, fit_linear
@@ -53,7 +53,9 @@ def estimate_linear(sample: Sample) -> FamilyEstimate:
     for contrast in linear_contrasts(rows.levels):
         above = (rows.outcome >= contrast.level).astype(np.float64)
         fit = _fit(inside, above)
-        interval = wald(fit.estimate, fit.std_error, df=fit.df, prob=INTERVAL_PROB, null=0.0)
+        interval = wald_interval(
+            contrast.quantity, fit.estimate, fit.std_error, df=fit.df, prob=INTERVAL_PROB
+        )
         intervals[contrast] = interval
         coefficients.append(
             Coefficient(

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, stats
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
+from coopgap.families.records import INTERVAL_PROB
 from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
 
@@ -66,7 +67,7 @@ class Course:
 
     def limit(self, moved: Moved) -> float:
         """Distance from no gap of the interval's nearer limit, positive where it excludes it."""
-        half = (self.interval.upper - self.interval.lower) / 2 / self.interval.std_error
+        half = float(stats.t.ppf((1 + INTERVAL_PROB) / 2, self.interval.df))
         return self.gap(moved) - half * self.std_error(moved)
 
 

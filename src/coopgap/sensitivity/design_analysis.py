@@ -11,7 +11,7 @@ from coopgap.arrays import IntArray
 from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, Margins, contrast_gradient, contrasts
@@ -22,7 +22,6 @@ from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.retrodesign import (
     detectable_gap,
-    implied_df,
     retrodesign,
     superiority_error,
 )
@@ -160,11 +159,10 @@ def _in_person(
     before = start.variance(contrast)
     if interval is None or not interval.std_error > 0 or not before > 0:
         return
-    half = (interval.upper - interval.lower) / 2
     yield _Design(
         variant=IN_PERSON,
         std_error=interval.std_error * (level.variance(contrast) / before) ** 0.5,
-        df=implied_df(half / interval.std_error, INTERVAL_PROB),
+        df=interval.df,
     )
 
 

@@ -12,7 +12,7 @@ from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.families.suppression import is_suppressed
-from coopgap.gap import null_value, wald
+from coopgap.gap import null_value, wald_interval
 from coopgap.sensitivity.again import headline_contrast, same_conclusion
 from coopgap.sensitivity.keys import with_interval
 from coopgap.vocabulary import Check, Comparator, Verdict
@@ -86,12 +86,12 @@ def design_effect_rows(
     )
     null = null_value(contrast.quantity)
     for factor in SCENARIOS:
-        again = wald(
+        again = wald_interval(
+            contrast.quantity,
             declared.estimate,
             alone.std_error * factor**0.5,
             df=np.inf,
             prob=INTERVAL_PROB,
-            null=null,
         )
         yield replace(
             with_interval(at, again),

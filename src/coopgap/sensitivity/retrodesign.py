@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 from coopgap.arrays import FloatArray
 
-__all__ = ["Retrodesign", "detectable_gap", "implied_df", "retrodesign", "superiority_error"]
+__all__ = ["Retrodesign", "detectable_gap", "retrodesign", "superiority_error"]
 
 
 class Retrodesign(NamedTuple):
@@ -127,21 +127,3 @@ def superiority_error(shares: FloatArray, n_member: float, n_comparison: float) 
     """
     ties = 1.0 - float(np.sum(np.asarray(shares) ** 3))
     return float(np.sqrt(ties * (1 / n_member + 1 / n_comparison) / 12))
-
-
-def implied_df(quantile: float, prob: float) -> float:
-    """Degrees of freedom of a t distribution from half the width of its interval in errors.
-
-    Parameters
-    ----------
-    quantile
-        Half the width over the standard error.
-    prob
-        Coverage probability of the interval.
-    """
-    if quantile <= float(stats.norm.ppf((1 + prob) / 2)) * (1 + 1e-9):
-        return np.inf
-    found = optimize.brentq(
-        lambda log_df: stats.t.ppf((1 + prob) / 2, np.exp(log_df)) - quantile, -2.0, 30.0
-    )
-    return float(np.exp(found))

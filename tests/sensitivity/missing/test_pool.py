@@ -10,6 +10,7 @@ import pytest
 
 from coopgap.gap import wald
 from coopgap.sensitivity.missing.pool import largest_r_hat, pool, pool_intervals
+from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parents[2] / "r"
 POOLS = json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))["pools"]
@@ -45,8 +46,9 @@ def test_by_hand():
     assert found.variance == pytest.approx(10 / 3)
     assert found.df == pytest.approx(12.5)
     assert found.fmi == pytest.approx((2 / 3 + 2 / 15.5) / (5 / 3))
-    interval = found.interval(null=0.0, prob=0.95)
-    assert interval.upper - interval.estimate == pytest.approx(2.16929 * np.sqrt(10 / 3), rel=1e-4)
+    points = pool(np.array([0.01, 0.02, 0.03]), np.array([1e-4, 2e-4, 3e-4]), np.inf)
+    interval = points.interval(Quantity.RISK_DIFFERENCE, prob=0.95)
+    assert interval.upper - 0.02 == pytest.approx(0.0216929 * np.sqrt(10 / 3), rel=1e-4)
 
 
 def test_intervals_are_pooled_with_the_degrees_of_freedom_they_carry():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.composition import composition_rows, rao_scott
@@ -79,7 +79,8 @@ def test_shares_of_each_mode_have_the_degrees_of_freedom_of_their_own_zones(make
     row = next(row for row in composition_rows(data, ("a",), (), KEYS) if row.variant == "phone")
     means = np.array([np.mean(called.factors["a"][called.zone == one] == 0) for one in range(8)])
     assert row.std_error == pytest.approx(means.std(ddof=1) / np.sqrt(8))
-    assert row.upper - row.estimate == pytest.approx(stats.t.ppf(0.975, 7) * row.std_error)
+    half = stats.t.ppf(0.975, 7) * row.std_error / (row.estimate * (1 - row.estimate))
+    assert special.logit(row.upper) - special.logit(row.estimate) == pytest.approx(half)
     data = PhoneData(in_person=people(600, 60), phone=people(120, 2))
     found = composition_rows(data, ("a",), (), KEYS)
     row = next(row for row in found if row.variant == "phone")

@@ -207,4 +207,4 @@ def _pool(estimates: Sequence[FamilyEstimate], contrast: Contrast) -> Pooled:
 
 def interval_of(pooled: Pooled, quantity: Quantity) -> Interval:
     """The pooled interval against no gap."""
-    return pooled.interval(null_value(quantity), INTERVAL_PROB)
+    return pooled.interval(quantity, INTERVAL_PROB)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.gap import Interval, wald
+from coopgap.gap import Interval, wald_interval
+from coopgap.vocabulary import Quantity
 
 __all__ = ["Pooled", "largest_r_hat", "pool", "pool_intervals"]
 
@@ -35,9 +36,10 @@ class Pooled:
     df: float
     fmi: float
 
-    def interval(self, null: float, prob: float) -> Interval:
-        """Interval on Student's t."""
-        return wald(self.estimate, float(np.sqrt(self.variance)), df=self.df, prob=prob, null=null)
+    def interval(self, quantity: Quantity, prob: float) -> Interval:
+        """Interval on Student's t of a risk difference or superiority."""
+        std_error = float(np.sqrt(self.variance))
+        return wald_interval(quantity, self.estimate, std_error, df=self.df, prob=prob)
 
 
 def pool(estimates: FloatArray, variances: FloatArray, df_complete: float) -> Pooled:

@@ -13,18 +13,18 @@ from coopgap.arrays import FloatArray
 from coopgap.disclosure import count_words, hidden_levels, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import FEW_CLUSTERS
-from coopgap.gap import cluster_sums
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
+from coopgap.gap import cluster_sums, wald_interval
 from coopgap.matching.balance import level_balance, level_shares, smd
 from coopgap.matching.entropy import dummies
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import Keys, suppressed
+from coopgap.sensitivity.keys import Keys, suppressed, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = ["RaoScott", "composition_rows", "rao_scott"]
 
@@ -199,15 +199,11 @@ def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityR
         if not np.isfinite(std_error):
             yield replace(row, note=_FEW)
             continue
-        half = float(stats.t.ppf(0.975, df)) * float(std_error)
-        yield replace(
-            row,
-            std_error=float(std_error),
-            lower=max(float(share) - half, 0.0),
-            upper=min(float(share) + half, 1.0),
-            interval_prob=0.95,
-            interval_kind=IntervalKind.CONFIDENCE,
+        interval = wald_interval(
+            Quantity.SHARE, float(share), float(std_error), df=float(df), prob=INTERVAL_PROB
         )
+        bare = replace(row, std_error=interval.std_error)
+        yield with_interval(row, interval) if 0 < share < 1 else bare
     yield replace(
         base,
         quantity="smd",

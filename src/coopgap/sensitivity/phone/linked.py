@@ -7,15 +7,14 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from coopgap.arrays import BoolArray, FloatArray
 from coopgap.disclosure import SMALLEST_COUNT, count_words, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.gap import contrasts
-from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered
+from coopgap.gap import contrasts, wald, wald_interval
+from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered, with_interval
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,
@@ -148,20 +147,12 @@ def _with_interval(
     """A row with a 95 % interval; made on the log odds for a share, so that it stays within."""
     cov, df = variance_of(unit[:, None], pairs.zone)
     std_error = float(np.sqrt(cov[0, 0]))
-    half = float(stats.t.ppf((1 + INTERVAL_PROB) / 2, df)) * std_error
-    ends = (value - half, value + half)
-    if logit:
-        centre, spread = np.log(value / (1 - value)), half / (value * (1 - value))
-        ends = (1 / (1 + np.exp(spread - centre)), 1 / (1 + np.exp(-spread - centre)))
-    return replace(
-        row,
-        estimate=value,
-        std_error=std_error,
-        lower=float(ends[0]),
-        upper=float(ends[1]),
-        interval_prob=INTERVAL_PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
+    interval = (
+        wald_interval(Quantity.SHARE, value, std_error, df=df, prob=INTERVAL_PROB)
+        if logit
+        else wald(value, std_error, df=df, prob=INTERVAL_PROB, null=np.nan)
     )
+    return with_interval(row, interval)
 
 
 def _hidden(row: SensitivityRow) -> SensitivityRow:
