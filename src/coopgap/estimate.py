@@ -75,7 +75,10 @@ class GapRow:
     population: Population = _required("over whose covariates the gap is standardised")
     quantity: Quantity = _required("what is estimated; differences are member minus comparator")
     category: str = _column("a level (A), a threshold (>=B) or empty", "")
-    estimate: float | None = _column("probability scale or ratio, never percent")
+    estimate: float | None = _column(
+        "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
+        "median"
+    )
     std_error: float | None = _column("standard error; of the logarithm for ratios")
     lower: float | None = _column("lower limit")
     upper: float | None = _column("upper limit")
@@ -160,7 +163,10 @@ class SensitivityRow:
     population: Population | None = _column("over whose covariates")
     quantity: str = _column("what is estimated", "")
     category: str = _column("a level, a threshold or empty", "")
-    estimate: float | None = _column("probability scale or ratio, never percent")
+    estimate: float | None = _column(
+        "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
+        "median"
+    )
     std_error: float | None = _column("standard error; of the logarithm for ratios")
     lower: float | None = _column("lower limit")
     upper: float | None = _column("upper limit")

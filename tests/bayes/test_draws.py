@@ -22,9 +22,10 @@ from coopgap.bayes.draws import (
 )
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
-from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows
+from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows, posterior_numbers
 from coopgap.errors import NotEstimable
 from coopgap.families.rows import Labels
+from coopgap.gap import LOG_SCALE
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.standardise import standardise
 from coopgap.vocabulary import Quantity, Scale, Status
@@ -173,6 +174,34 @@ def test_rows_are_posterior_means_with_equal_tailed_intervals():
     ranks = [r for r in rows if r.quantity is Quantity.EXPECTED_RANK]
     assert sum(r.estimate for r in ranks) == pytest.approx(1 + 2 + 3)
     assert all(r.std_error > 0 and 1 <= r.lower <= r.upper <= 3 for r in ranks)
+
+
+def test_ratios_are_medians_so_that_swapped_groups_give_the_inverse():
+    cells = make_cells(n_zones=9)
+    fit = make_fit(cells)
+    swapped = dataclasses.replace(fit, member=fit.comparison, comparison=fit.member)
+    both = [list(gap_rows(one, cells, LABELS, 0.05)) for one in (fit, swapped)]
+    ratios = [pair for pair in zip(*both, strict=True) if pair[0].quantity in LOG_SCALE]
+    assert {row.quantity for row, _ in ratios} == {
+        Quantity.RISK_RATIO,
+        Quantity.CUMULATIVE_ODDS_RATIO,
+    }
+    for row, other in ratios:
+        assert row.lower < row.estimate < row.upper
+        # An even number of draws: the median is the mean of two, which no inverse keeps exactly.
+        assert row.estimate * other.estimate == pytest.approx(1, rel=1e-3)
+        assert row.std_error == pytest.approx(other.std_error)
+
+
+def test_the_ratio_of_lognormal_draws_is_the_exponential_of_their_middle():
+    # Mean exp(mu + sd²/2), median exp(mu).
+    draws = np.exp(np.random.default_rng(4).normal(0.7, 1.0, (4, 20_000)))
+    found = posterior_numbers(draws, Quantity.ODDS_RATIO)
+    assert found["estimate"] == pytest.approx(np.exp(0.7), rel=0.02)
+    assert found["std_error"] == pytest.approx(1.0, rel=0.02)
+    middle = np.sqrt(found["lower"] * found["upper"])
+    assert found["estimate"] == pytest.approx(middle, rel=0.03)
+    assert posterior_numbers(draws)["estimate"] == pytest.approx(np.exp(1.2), rel=0.05)
 
 
 def test_coefficients_say_their_scale_and_zones():

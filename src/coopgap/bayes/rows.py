@@ -27,7 +27,10 @@ from coopgap.vocabulary import (
     Status,
 )
 
-__all__ = ["coefficient_rows", "gap_rows", "gate_rows"]
+__all__ = ["TAILS", "coefficient_rows", "gap_rows", "gate_rows", "posterior_numbers"]
+
+TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
+"""Probabilities at the ends of an equal-tailed interval."""
 
 _WITH_ZONES: Final = (
     "Zones have levels and gaps of their own in the hierarchical model; its gaps are averages over "
@@ -44,9 +47,9 @@ def gap_rows(
 ) -> Iterator[GapRow]:
     """Rows for all and for each region.
 
-    The estimate is the posterior mean, `std_error` the posterior SD (of the logarithm for
-    ratios), the interval equal-tailed. Rows of a group with fewer than ten people on a side are
-    suppressed; if the gate failed every row is withheld.
+    The estimate is the posterior mean, of ratios the median; `std_error` is the posterior SD (of
+    the logarithm for ratios), the interval equal-tailed. Rows of a group with fewer than ten people
+    on a side are suppressed; if the gate failed every row is withheld.
     """
     for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
         comparison, member = cells.people(None if g == 0 else g - 1)
@@ -114,7 +117,7 @@ def _row(
         n_comparison=counts[1],
         status=status,
         source=labels.source,
-        **(_summary(draws, quantity, interval=interval) if shown else {}),
+        **(posterior_numbers(draws, quantity, interval=interval) if shown else {}),
     )
 
 
@@ -129,12 +132,19 @@ def _ranks(gaps: FloatArray) -> FloatArray:
     return np.asarray((-gaps).argsort(axis=0).argsort(axis=0) + 1.0)
 
 
-def _summary(draws: FloatArray, quantity: Quantity, *, interval: bool) -> dict[str, Any]:
-    found = {"estimate": float(draws.mean())}
+def posterior_numbers(
+    draws: FloatArray, quantity: str = Quantity.RISK_DIFFERENCE, *, interval: bool = True
+) -> dict[str, Any]:
+    """Columns of a row about draws: the mean, of a ratio the median, and what is around it.
+
+    The median of a ratio is that of its logarithm, whose standard deviation is the error; the
+    mean is not, and lies off the middle of its own interval.
+    """
+    ratio = quantity in LOG_SCALE
+    found = {"estimate": float(np.median(draws) if ratio else draws.mean())}
     if interval:
-        tail = (1 - INTERVAL_PROB) / 2
-        lower, upper = np.quantile(draws, [tail, 1 - tail])
-        spread = np.log(draws) if quantity in LOG_SCALE else draws
+        lower, upper = np.quantile(draws, TAILS)
+        spread = np.log(draws) if ratio else draws
         found |= {"std_error": float(spread.std(ddof=1)), "lower": float(lower)}
         found |= {"upper": float(upper)}
     return found
@@ -159,7 +169,7 @@ def coefficient_rows(
     for term, draws in fit.parameters.items():
         if term in few:
             continue
-        found = _summary(draws, Quantity.RISK_DIFFERENCE, interval=True)
+        found = posterior_numbers(draws)
         yield CoefficientRow(
             model=labels.model,
             family=Family.HIERARCHICAL,

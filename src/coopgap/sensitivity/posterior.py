@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from coopgap.arrays import FloatArray
+from coopgap.bayes.rows import TAILS, posterior_numbers
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
@@ -21,9 +22,6 @@ from coopgap.vocabulary import (
 )
 
 __all__ = ["TAILS", "headline_contrasts", "posterior_row", "side_of"]
-
-TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
-"""Probabilities at the ends of an equal-tailed interval."""
 
 
 def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
@@ -53,18 +51,11 @@ def posterior_row(
     comparator: str = Comparator.COMPARISON,
     group: str = "all",
 ) -> SensitivityRow:
-    """A row of a check, with mean, SD and equal-tailed interval of draws where there are some."""
+    """A row of a check, with what `posterior_numbers` says of draws where there are some."""
     numbers: dict[str, Any] = {}
     if draws is not None:
-        lower, upper = np.quantile(draws, TAILS)
-        numbers = {
-            "estimate": float(draws.mean()),
-            "std_error": float(draws.std(ddof=1)),
-            "lower": float(lower),
-            "upper": float(upper),
-            "interval_prob": INTERVAL_PROB,
-            "interval_kind": IntervalKind.CREDIBLE,
-        }
+        kind = {"interval_prob": INTERVAL_PROB, "interval_kind": IntervalKind.CREDIBLE}
+        numbers = posterior_numbers(draws, quantity) | kind
     return SensitivityRow(
         check=check,
         variant=variant,
