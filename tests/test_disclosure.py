@@ -1,229 +1,625 @@
-"""Secondary suppression: what is shown gives no small count away, and no less would do."""
+"""An official release, attacked in each way that gave a count of one to nine back."""
 
 from __future__ import annotations
 
 import itertools
+import json
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scipy.special import expit
 
-from coopgap.disclosure import (
-    SMALLEST_COUNT,
-    count_words,
-    gives_away,
-    hidden_levels,
-    is_few,
-    shown_counts,
+import coopgap
+from coopgap import pipeline
+from coopgap.disclose import (
+    Grain,
+    protected_count,
+    protected_meta,
+    protected_rows,
 )
+from coopgap.errors import StudyError
+from coopgap.estimate import TABLES, DiagnosticRow, GapRow, SensitivityRow, to_frame
+from coopgap.plan import make_plan
+from coopgap.report.plan import plan_text
+from coopgap.study.load import load_study
+from coopgap.vocabulary import KINDS, Kind
 
-COUNTS = (0, 1, 5, 9, 10, 11, 40)
+N = 400
+FEW = (2, 5, 8)
+"""Sizes of every small count in turn."""
+
+STUDY = """title = "A survey"
+[group]
+column = "member"
+member = 1
+comparison = 0
+missing = [9]
+[design]
+region = "region"
+zone = "zone"
+[headline]
+trust = "trust"
+class = "class"
+[variables.trust]
+type = "binary"
+levels = ["no", "yes"]
+[variables.class]
+type = "ordinal"
+levels = ["low", "mid", "top"]
+[variables.region]
+type = "nominal"
+levels = ["North", "South"]
+missing = ["?"]
+[variables.age]
+type = "nominal"
+levels = ["young", "old", "oldest"]
+[variables.kind]
+type = "nominal"
+levels = ["one", "other"]
+[phone]
+margin = {}
+"""
+
+MODEL = """outcome = "{outcome}"
+covariates = ["age", "region"]
+[matching]
+method = "exact"
+on = ["age", "kind"]
+[[variant]]
+name = "without age"
+covariates = ["region"]
+"""
 
 
-def rank(vectors):
-    return np.linalg.matrix_rank(np.array(vectors)) if len(vectors) else 0
+def survey(few: int) -> pd.DataFrame:
+    """Two groups of 400 in which each small count is `few`.
+
+    Members of the other kind, whom nobody resembles; comparison people among the oldest; members
+    at the top; members who trust; people without an answer, a region or a membership.
+    """
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"member": np.repeat([1, 0], N), "zone": np.arange(2 * N) % 40})
+    member, place = frame["member"] == 1, np.tile(np.arange(N), 2)
+    frame["region"] = np.where(frame["zone"] < 20, "North", "South")
+    frame["age"] = np.where(rng.random(2 * N) < 0.5, "young", "old")
+    frame.loc[member & (place >= N - 60), "age"] = "oldest"
+    frame.loc[~member & (place >= N - few), "age"] = "oldest"
+    frame["kind"] = np.where(member & (place < few), "other", "one")
+    high = rng.permutation(np.arange(100, 300))
+    frame["trust"] = np.where(~member & (place % 3 == 0), "yes", "no")
+    frame.loc[member & np.isin(place, high[:few]), "trust"] = "yes"
+    frame["class"] = np.where(place % 2 == 0, "low", "mid")
+    frame.loc[~member & (place % 5 == 0), "class"] = "top"
+    frame.loc[member & np.isin(place, high[50 : 50 + few]), "class"] = "top"
+    frame.loc[member & (place < few), "class"] = "mid"
+    frame.loc[~member & (place >= 100) & (place < 100 + few), "class"] = None
+    lost = pd.concat([frame.iloc[[50]]] * few).assign(member=9)
+    return pd.concat([frame, lost], ignore_index=True)
 
 
-def numbers(thresholds, levels):
-    """What a reader has: everybody, people from a threshold up, people at a level, as sums."""
-    n = len(levels)
-    found = [np.ones(n)]
-    found += [np.repeat([0.0, 1.0], [j, n - j]) for j in range(1, n) if thresholds[j]]
-    return found + [np.eye(n)[j] for j in range(n) if levels[j]]
+def folder_of(path, minimum):
+    path.mkdir()
+    text = STUDY + (f"[disclosure]\nminimum = {minimum}\n" if minimum else "")
+    (path / "study.toml").write_text(text, encoding="utf-8")
+    for name in ("trust", "class"):
+        (path / f"{name}.toml").write_text(MODEL.format(outcome=name), encoding="utf-8")
+    return path
 
 
-def given_away(thresholds, levels):
-    """Every set of levels whose people are a linear combination of the numbers shown."""
-    shown = numbers(thresholds, levels)
-    base = rank(shown)
-    subsets = itertools.product((0, 1), repeat=len(levels))
-    return [np.array(one) for one in subsets if rank([*shown, one]) == base and any(one)]
-
-
-def table(n_levels):
-    """By choice of thresholds and levels, the sets it gives away as a matrix."""
-    marks = itertools.product((False, True), repeat=2 * n_levels - 1)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """By minimum and small count."""
+    base = tmp_path_factory.mktemp("studies")
+    folders = {minimum: folder_of(base / f"m{minimum}", minimum) for minimum in (0, 10)}
     return {
-        one: np.array(given_away((True, *one[: n_levels - 1]), one[n_levels - 1 :]))
-        for one in marks
+        (minimum, few): coopgap.run(folder, data=survey(few), seed=1, jobs=1)
+        for minimum, folder in folders.items()
+        for few in FEW
     }
 
 
-GIVEN_AWAY = {n: table(n) for n in (2, 3, 4)}
+@pytest.fixture(scope="module")
+def saved(runs, tmp_path_factory):
+    found = {}
+    for key in ((0, 5), (10, 5)):
+        found[key] = tmp_path_factory.mktemp("reports") / f"r{key[0]}"
+        runs[key].save(found[key])
+    return found
 
 
-def choice(people):
-    shown = shown_counts(np.array(people))
-    assert shown.thresholds[0]
-    return (*map(bool, shown.thresholds[1:]), *map(bool, shown.levels))
+def pick(frame, **keys):
+    for name, value in keys.items():
+        frame = frame[frame[name] == value]
+    (row,) = frame.itertuples()
+    return row
 
 
-def is_safe(one, people):
-    """No sum of levels that a reader can work out holds one to nine people.
+def count(value):
+    """A number that a table may lack."""
+    return np.nan if pd.isna(value) else float(value)
 
-    Everybody is left aside: that total is known.
+
+def share_of_group(run):
+    """The members at the top: their share times their number."""
+    row = pick(
+        run.gaps, model="class", family="unadjusted", group="all", population="all_members",
+        quantity="share", category="top", comparator="",
+    )  # fmt: skip
+    return count(row.estimate) * count(row.n_member)
+
+
+def shares_left_over(run):
+    """The same, from all levels that are shown and the total."""
+    rows = run.gaps[
+        (run.gaps["model"] == "class")
+        & (run.gaps["family"] == "unadjusted")
+        & (run.gaps["population"] == "all_members")
+        & (run.gaps["group"] == "all")
+        & (run.gaps["quantity"] == "share")
+        & (run.gaps["comparator"] == "")
+        & (run.gaps["category"] != "top")
+    ]
+    return count((1 - rows["estimate"].sum(skipna=False)) * rows["n_member"].iloc[0])
+
+
+def lost_by_matching(run):
+    """Members of a kind that nobody resembles: all of them less those matched."""
+    keys = {"model": "trust", "group": "all", "quantity": "risk_difference"}
+    whole = pick(run.gaps, **keys, family="unadjusted", population="all_members")
+    kept = pick(run.gaps, **keys, family="matched_logit")
+    return count(whole.n_member) - count(kept.n_member)
+
+
+def trusting_lost(run):
+    """Comparison people in a matched stratum, from the matched against the unmatched share."""
+    found = []
+    for family, population in (("unadjusted", "all_members"), ("shares", "members")):
+        row = pick(
+            run.gaps, model="class", family=family, population=population, group="all",
+            quantity="share", category="mid", comparator="",
+        )  # fmt: skip
+        found.append(count(row.estimate) * count(row.n_member))
+    return found[0] - found[1]
+
+
+def effective_size(run):
+    """Comparison people among the oldest, from the digits of the matched effective size.
+
+    Everything else about the survey is known to whoever asks.
     """
-    sets = GIVEN_AWAY[len(people)][one]
-    known = sets[~sets.all(axis=1)] @ np.array(people)
-    return not ((known > 0) & (known < SMALLEST_COUNT)).any()
+    row = pick(
+        run.gaps, model="trust", family="matched_logit", group="all", quantity="risk_difference"
+    )
+    fits = []
+    for guess in range(1, 10):
+        frame = survey(guess)
+        frame = frame[frame["member"] != 9]
+        member, other = frame["member"] == 1, frame["kind"] == "other"
+        own = frame[member & ~other]["age"].value_counts()
+        beside = frame[~member]["age"].value_counts()
+        weight = own / beside
+        size = (weight * beside).sum() ** 2 / (weight**2 * beside).sum()
+        if abs(size - count(row.ess_comparison)) < 1e-6:
+            fits.append(guess)
+    return float(fits[0]) if len(fits) == 1 else np.nan
 
 
-def primary(people):
-    """What a number may be by itself: ten people behind it and behind its complement."""
-    counts, total = np.array(people), sum(people)
-    reach = [int(counts[j:].sum()) for j in range(1, counts.size)]
-    return tuple(min(one, total - one) >= SMALLEST_COUNT for one in (*reach, *counts))
+def score_equations(run, few):
+    """Members who trust: at the maximum the fitted members' probabilities sum to them."""
+    rows = run.coefficients
+    rows = rows[(rows["model"] == "trust") & (rows["family"] == "adjusted_logit")]
+    terms = dict(zip(rows["term"], rows["estimate"], strict=True))
+    frame = survey(few)
+    members = frame[frame["member"] == 1]
+    score = count(terms["member"]) - count(terms["no|yes"])
+    total = np.full(len(members), score)
+    for name in ("age", "region"):
+        total += [count(terms.get(f"{name}={level}", 0.0)) for level in members[name]]
+    return float(expit(total).sum())
 
 
-def cost(one, people):
-    """Thresholds and levels withheld, and the people on their smaller side."""
-    counts, total, n = np.array(people), sum(people), len(people)
-    behind = [int(counts[j:].sum()) for j in range(1, n)]
-    thresholds = [min(behind[j], total - behind[j]) for j in range(n - 1) if not one[j]]
-    first = primary(people)[n - 1 :]
-    levels = [counts[j] for j in range(n) if first[j] and not one[n - 1 + j]]
-    return len(thresholds), len(levels), sum(thresholds) + int(sum(levels))
+def totals_less_totals(run):
+    """People without a membership: all that were read less all that were kept."""
+    meta = run.meta
+    return float(meta["n_read"] - meta["n_member"] - meta["n_comparison"])
 
 
-@pytest.mark.parametrize("n_levels", [2, 3, 4])
-def test_no_small_count_can_be_worked_out(n_levels):
-    withheld = 0
-    for people in itertools.product(COUNTS, repeat=n_levels):
-        one = choice(people)
-        allowed = primary(people)
-        assert all(may for may, shown in zip(allowed, one, strict=True) if shown)
-        assert is_safe(one, people), people
-        withheld += one != allowed
-    # Of two levels the first rule is enough.
-    assert withheld > 40 if n_levels > 2 else withheld == 0
+def balance_level(run):
+    """Comparison people among the oldest: the level's share times their number."""
+    row = pick(run.balance, model="trust", group="all", covariate="age", level="oldest")
+    gap = pick(
+        run.gaps, model="trust", family="unadjusted", population="all_members", group="all",
+        quantity="risk_difference",
+    )  # fmt: skip
+    return count(row.comparison_mean_before) * count(gap.n_comparison)
 
 
-def test_a_small_level_is_no_difference_of_two_shown_numbers():
-    """The plain reading, with every pair of numbers, over tables of five levels."""
-    rng = np.random.default_rng(1)
-    leaks = 0
-    for people in rng.choice([0, 2, 7, 9, 10, 13, 60, 200], size=(4000, 5)):
-        shown = shown_counts(people)
-        vectors = numbers(shown.thresholds, shown.levels)
-        every = numbers([True] * 5, people >= SMALLEST_COUNT)
-        for at in np.flatnonzero((people > 0) & (people < SMALLEST_COUNT)):
-            sought = np.eye(5)[at]
-            assert not any(
-                np.array_equal(first - second, sought)
-                for first, second in itertools.permutations(vectors, 2)
-            )
-            leaks += any(
-                np.array_equal(first - second, sought)
-                for first, second in itertools.permutations(every, 2)
-            )
-    assert leaks > 1000
+def balance_left_over(run):
+    """The same, from the other levels."""
+    rows = run.balance
+    rows = rows[
+        (rows["model"] == "trust") & (rows["group"] == "all") & (rows["covariate"] == "age")
+    ]
+    left = 1 - rows.loc[rows["level"] != "oldest", "comparison_mean_before"].sum(skipna=False)
+    return count(left) * N
 
 
-@pytest.mark.parametrize("n_levels", [3, 4])
-def test_nothing_less_would_do(n_levels):
-    """Of all safe choices within the first rule none withholds less, counted as documented."""
-    rng = np.random.default_rng(2)
-    tables = list(itertools.product(COUNTS, repeat=n_levels))
-    for people in (tables[k] for k in rng.permutation(len(tables))[:300]):
-        if is_few(sum(people)):
-            continue
-        allowed = primary(people)
-        others = [
-            one
-            for one in GIVEN_AWAY[n_levels]
-            if all(may or not shown for may, shown in zip(allowed, one, strict=True))
-            and is_safe(one, people)
-        ]
-        assert cost(choice(people), people) == min(cost(one, people) for one in others), people
+def bounds_width(run):
+    """People who do not say: the width of the worst-case bounds is their share."""
+    row = pick(
+        run.sensitivity, check="missing_bounds", model="class", variant="bounds",
+        quantity="risk_difference", category=">=mid",
+    )  # fmt: skip
+    kept = run.gaps[(run.gaps["model"] == "class") & (run.gaps["family"] == "matched_ordinal")]
+    return (count(row.upper) - count(row.lower)) * count(kept["ess_comparison"].max())
 
 
-@given(st.lists(st.sampled_from([0, 1, 4, 9, 10, 25, 300]), min_size=2, max_size=9))
-def test_runs_between_shown_thresholds_leave_nothing_small(people):
-    shown = shown_counts(np.array(people))
-    ends = [*np.flatnonzero(shown.thresholds), len(people)]
-    for start, end in itertools.pairwise(ends):
-        run, levels = np.array(people)[start:end], shown.levels[start:end]
-        if not is_few(sum(people)):
-            assert not is_few(int(run[~levels].sum()))
-            assert not is_few(int(run.sum()))
+def dropped(run):
+    """People left out, as run.json has them."""
+    return float(run.meta["dropped"][0]["count"])
+
+
+def rows_dropped(run):
+    """People left out of a model, as diagnostics.csv has them."""
+    rows = run.diagnostics
+    rows = rows[(rows["model"] == "class") & rows["diagnostic"].str.startswith("dropped: ")]
+    return count(rows["value"].iloc[0])
+
+
+def note_of_bounds(run):
+    """The same count, from the words of a check."""
+    rows = run.sensitivity
+    note = rows[(rows["check"] == "missing_bounds") & (rows["model"] == "class")]["note"].iloc[0]
+    found = re.search(r"and ([\d,]+) of [\d,]+ comparison people", note)
+    return float(found[1]) if found else np.nan
+
+
+def variant_gap(run):
+    """Members who trust, from a sensitivity row of raw shares and the comparison group's."""
+    row = pick(
+        run.sensitivity, check="variant", model="trust", variant="shares, members",
+        quantity="risk_difference",
+    )  # fmt: skip
+    other = pick(
+        run.gaps, model="trust", family="shares", group="all", quantity="share",
+        comparator="comparison",
+    )  # fmt: skip
+    shown = count(row.estimate) + count(other.estimate)
+    return shown * count(other.n_member)
+
+
+ATTACKS = {
+    attack.__name__: attack
+    for attack in (
+        share_of_group,
+        shares_left_over,
+        lost_by_matching,
+        trusting_lost,
+        effective_size,
+        totals_less_totals,
+        balance_level,
+        balance_left_over,
+        dropped,
+        rows_dropped,
+        note_of_bounds,
+        variant_gap,
+    )
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_gives_a_small_count_back_and_after_release_does_not(runs, name):
+    found = {key: ATTACKS[name](run) for key, run in runs.items()}
+    for few in FEW:
+        assert found[0, few] == pytest.approx(few, abs=1e-6), (name, few)
+    told = [found[10, few] for few in FEW]
+    hits = [few for few, value in zip(FEW, told, strict=True) if abs(value - few) < 0.5]
+    # A number that knows nothing of the count may be it by chance.
+    assert len(hits) <= 1, (name, told)
+
+
+def test_score_equations_give_a_small_count_back_and_after_release_do_not(runs):
+    for few in FEW:
+        assert score_equations(runs[0, few], few) == pytest.approx(few, abs=1e-4)
+        assert np.isnan(score_equations(runs[10, few], few))
+
+
+def test_the_width_of_bounds_is_the_silent_and_after_release_is_not(runs):
+    widths = {key: bounds_width(run) for key, run in runs.items()}
+    for few in FEW:
+        assert 0 < widths[0, few] < 3 * few
+    apart = np.diff([widths[0, few] for few in FEW])
+    assert (apart > 1).all()
+    told = [round(widths[10, few], 6) for few in FEW]
+    assert min(told) > max(FEW)
+    assert len({*told}) <= 2
+
+
+def test_no_draws_are_kept_and_nothing_stands_by_zone_or_stratum(tmp_path, monkeypatch):
+    kept = {"trust": object()}
+    monkeypatch.setattr(pipeline, "fit_regions", lambda *args, **keys: kept)
+    found = {}
+    for minimum in (0, 10):
+        folder = folder_of(tmp_path / f"s{minimum}", minimum)
+        found[minimum] = coopgap.run(
+            folder, data=survey(5), only=["trust"], checks="full", seed=1, jobs=1
+        )
+    assert found[0].draws == kept
+    assert found[10].draws == {}
+    for minimum, shown in ((0, True), (10, False)):
+        run = found[minimum]
+        zones = run.sensitivity[run.sensitivity["check"] == "leave_one_zone"]
+        strata = run.diagnostics["diagnostic"].str.startswith("stratum_")
+        assert zones["estimate"].notna().any() == shown
+        assert strata.any() == shown
+        assert ("survey_sha256" in run.meta) == shown
+    regions = found[10].sensitivity
+    regions = regions[(regions["check"] == "leave_one_region") & regions["estimate"].notna()]
+    share = 100 * regions["estimate"].to_numpy()
+    assert share == pytest.approx(np.round(share), abs=1e-9)
+
+
+def test_every_number_of_a_release_is_as_coarse_as_it_must_be(runs):
+    run = runs[10, 5]
+    own = run.gaps[run.gaps["n_fewest"].notna() & run.gaps["estimate"].notna()]
+    assert (own["n_fewest"] >= 10).all()
+    for name in ("n_member", "n_comparison", "ess_comparison", "n_sets", "n_fewest"):
+        values = run.gaps[name].dropna().astype(float)
+        assert (values % 10 == 0).all(), name
+    shares = own[own["quantity"].isin(["risk_difference", "share", "superiority"])]
+    sizes = shares[["n_member", "n_comparison", "ess_comparison"]].astype(float).min(axis=1)
+    # A share of fewer than 500 people moves by at least two points with ten of them.
+    for name in ("estimate", "lower", "upper", "std_error"):
+        known = shares[name].notna() & (sizes < 500)
+        hundredths = 100 * shares.loc[known, name].to_numpy()
+        assert hundredths == pytest.approx(np.round(hundredths), abs=1e-9), name
+        # To a whole number of steps, one of 1, 2 or 5 hundredths or ten times that.
+        assert ((np.round(hundredths) % 5 == 0) | (np.round(hundredths) % 2 == 0)).all()
+    blank = run.gaps[run.gaps["status"] == "suppressed"]
+    assert blank[["estimate", "lower", "upper", "std_error", "n_fewest"]].isna().all(axis=None)
+    assert len(blank) > 20
+
+
+def text_of(folder):
+    page = (folder / "report.html").read_text("utf-8") + (folder / "report.md").read_text("utf-8")
+    return re.sub(r"<(style|script)[^>]*>.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+
+
+def test_the_report_its_figures_and_the_exports_hold_nothing_finer(runs, saved):
+    own, released = (runs[key].gaps for key in ((0, 5), (10, 5)))
+    told = {float(x) for x in released["estimate"].dropna()}
+    fine = {f"{100 * abs(x):.1f}" for x in own["estimate"].dropna() if abs(x) < 1}
+    fine -= {f"{100 * abs(x):.1f}" for x in told} | {"95.0"}
+    fine = {text for text in fine if not text.endswith(".0") and len(text) > 3}
+    pages = {key: text_of(folder) for key, folder in saved.items()}
+    tokens = {
+        key: set(re.findall(r"(?<![\d.])\d+\.\d(?![\d.])", page)) for key, page in pages.items()
+    }
+    assert len(fine & tokens[0, 5]) > 20
+    assert fine & tokens[10, 5] == set()
+    # Shares and gaps are whole points.
+    assert set(re.findall(r"\d+\.[1-9]\s?%", pages[10, 5])) == set()
+    counts = {f"{N}", f"{N - 5}", f"{2 * N}", f"{2 * N + 5}", f"{2 * N - 5}"}
+    odd = {text for text in counts if int(text) % 10}
+    assert odd & set(re.findall(r"\d+", pages[0, 5]))
+    assert not odd & set(re.findall(r"(?<![\d.])\d+(?![\d.])", pages[10, 5]))
+    assert "SHA-256 of survey" not in pages[10, 5]
+    for name in TABLES:
+        frame = pd.read_csv(saved[10, 5] / f"{name}.csv")
+        for column in frame.select_dtypes("number"):
+            for value in frame[column].dropna():
+                # Not more digits than a step of one, two or five thousandths leaves.
+                assert len(f"{value:.12g}".replace("-", "").lstrip("0.").rstrip("0")) <= 4, (
+                    name,
+                    column,
+                    value,
+                )
+    meta = json.loads((saved[10, 5] / "run.json").read_text("utf-8"))
+    assert meta["disclosure_minimum"] == 10
+    assert all(meta[key] % 10 == 0 for key in meta if key.startswith("n_"))
+    assert not (saved[10, 5] / "draws").exists()
+
+
+def test_the_plan_tells_no_small_count(tmp_path):
+    texts = {}
+    for minimum in (0, 10):
+        plan = make_plan(folder_of(tmp_path / f"p{minimum}", minimum), survey(7))
+        texts[minimum] = plan_text(plan)
+    assert "807 rows read" in texts[0]
+    assert "dropped   7:" in texts[0]
+    assert "810 rows read" in texts[10]
+    assert "dropped   10:" in texts[10]
+    numbers = re.findall(r"(?<![\w.])\d[\d,]*(?![\w.])", re.sub(r"specifications.*", "", texts[10]))
+    assert all(int(number.replace(",", "")) % 10 == 0 for number in numbers), numbers
+
+
+def test_neighbours_have_the_same_count(runs):
+    assert [protected_count(n, 10) for n in (0, 4, 5, 14, 15, 1003)] == [0, 0, 10, 10, 20, 1000]
+    assert protected_meta({"n_read": 7, "seed": 7, "survey_sha256": "a"}, 5) == {
+        "n_read": 5,
+        "seed": 7,
+        "disclosure_minimum": 5,
+    }
+
+
+GAP = {
+    "model": "m", "family": "unadjusted", "outcome": "y", "comparator": "comparison",
+    "group": "all", "population": "members", "source": "s",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("minimum", [3, 10])
+@pytest.mark.parametrize("quantity", ["share", "risk_difference", "odds_ratio", "risk_ratio"])
+@pytest.mark.parametrize("n", [73, 400, 1003])
+def test_neighbours_are_not_told_apart_beyond_one_step(minimum, quantity, n):
+    """Of all counts of a group each published number is that of at least half of `minimum`."""
+    published = {}
+    for few in range(minimum, n // 2):
+        share = few / n
+        value = {"share": share, "risk_difference": 0.5 - share}.get(quantity)
+        if value is None:
+            value = share / (1 - share) if quantity == "odds_ratio" else share / 0.5
+        row = GapRow(
+            **GAP, quantity=quantity, estimate=value, n_member=n, n_comparison=n, n_fewest=few
+        )
+        (found,) = protected_rows([row], minimum)
+        published[few] = found.estimate
+    told = itertools.groupby(published.values())
+    lengths = [len(list(same)) for value, same in told if value is not None]
+    # The first and last are cut; where a step becomes larger one is shorter.
+    short = [length for length in lengths[1:-1] if length < minimum / 2]
+    assert len(short) <= 1 + len(lengths) // 10, lengths
+    assert len(set(published.values())) <= 1 + n / minimum
+
+
+def test_a_number_that_says_not_what_it_is_is_blank():
+    row = SensitivityRow(
+        check="variant", model="m", outcome="y", quantity="something new", estimate=0.123,
+        n_smaller=400, n_fewest=100, note="of 17 people, 12.5% at age=17, 95 % of them", source="s",
+    )  # fmt: skip
+    (found,) = protected_rows([row], 10)
+    assert found.estimate is None
+    assert found.note == "of … people, … at age=17, 95 % of them"
+    uncounted = SensitivityRow(
+        check="variant",
+        model="m",
+        outcome="y",
+        quantity="risk_difference",
+        estimate=0.1,
+        source="s",
+    )
+    (found,) = protected_rows([uncounted], 10)
+    assert (found.estimate, found.verdict) == (None, "not_assessed")
+    silent = SensitivityRow(
+        check="variant", model="m", outcome="y", n_smaller=403, n_fewest=17, source="s"
+    )
+    (found,) = protected_rows([silent], 10)
+    assert (found.n_smaller, found.n_fewest, found.verdict) == (400, None, None)
+    public = SensitivityRow(
+        check="variant", model="m", outcome="y", quantity="share", estimate=0.123, source="printed"
+    )
+    assert [*protected_rows([public], 10)] == [public]
+
+
+def test_diagnostics_are_told_by_what_they_are():
+    kinds = {
+        Kind.COUNT: 17.0, Kind.SHARE: 0.1234, Kind.P_VALUE: 0.0123, Kind.PLAIN: 14.0, None: 3.21
+    }  # fmt: skip
+    rows = [
+        DiagnosticRow(model="m", diagnostic=f"d {kind}", value=value, kind=kind, source="s")
+        for kind, value in kinds.items()
+    ]
+    found = to_frame("diagnostics", protected_rows(rows, 10, {"m": 1000}))
+    assert found["value"].tolist()[:2] == [20.0, 0.12]
+    # 2.50 deviations, each of 31 pairs of people, in steps of one: two of them.
+    assert found["value"][2] == pytest.approx(0.05)
+    assert found["value"][3] == 14.0
+    assert np.isnan(found["value"][4])
+
+
+def test_steps_are_what_people_could_move():
+    """By hand: ten of 400 are 2.5 points, told in steps of five; of 50 at the answer."""
+    grain = Grain(minimum=10, n=400, fewest=50, kind=Kind.SHARE, std_error=0.05)
+    assert grain.share == pytest.approx(0.025)
+    assert grain.log == pytest.approx(10 / (50 * (1 - 50 / 400)))
+    assert grain.statistic == pytest.approx(0.5)
+    row = GapRow(
+        **GAP, quantity="risk_difference", estimate=0.131, std_error=0.05, lower=0.033, upper=0.229,
+        p_value=0.0088, n_member=400, n_comparison=500, ess_comparison=431.7, n_fewest=50,
+    )  # fmt: skip
+    (found,) = protected_rows([row], 10)
+    assert (found.estimate, found.std_error) == (0.15, 0.05)
+    assert (found.lower, found.upper) == (0.0, 0.25)
+    # 2.62 deviations are told as 2.5: p .0124, upward.
+    assert found.p_value == 0.02
+    assert (found.n_member, found.ess_comparison, found.n_fewest) == (400, 430, 50)
+
+
+def test_an_e_value_is_that_of_its_rounded_ratio():
+    """At 1.2 it is 1.69; what would tell it from 1.68 is a hundredth of the ratio."""
+    found = set()
+    for ratio in np.linspace(1.12, 1.28, 9):
+        row = SensitivityRow(
+            check="e_value", model="m", outcome="y", quantity="e_value",
+            estimate=ratio + np.sqrt(ratio * (ratio - 1)), n_smaller=400, n_fewest=100, source="s",
+        )  # fmt: skip
+        (told,) = protected_rows([row], 10)
+        found.add(told.estimate)
+    assert found == {1.7}
+
+
+def test_log_odds_move_as_counted_by_hand():
+    for few, n in ((20, 400), (100, 400), (200, 400)):
+        grain = Grain(minimum=10, n=n, fewest=few, kind=Kind.LOG)
+        moved = np.log(few / (n - few)) - np.log((few - 0.01) / (n - few + 0.01))
+        assert grain.log == pytest.approx(1000 * moved, rel=0.01)
 
 
 @pytest.mark.parametrize(
-    ("people", "thresholds", "levels"),
+    ("text", "found"),
     [
-        # The lower threshold has fewer people on its smaller side: 100 in place of 103.
-        ((100, 3, 147), (0, 1), (0, 0, 1)),
-        ((147, 3, 100), (1, 0), (1, 0, 0)),
-        # Of equals the lowest.
-        ((100, 3, 100), (0, 1), (0, 0, 1)),
-        # The end's threshold is small itself; the level beside it would give it away.
-        ((3, 50, 100), (0, 1), (0, 0, 1)),
-        # A zero may be worked out.
-        ((100, 0, 147), (1, 1), (1, 0, 1)),
-        # Seven people in a row of two levels are too few together.
-        ((60, 3, 4, 80), (0, 0, 1), (0, 0, 0, 1)),
-        # Twelve are not.
-        ((60, 6, 6, 80), (1, 0, 1), (1, 0, 0, 1)),
-        # Two small levels on either side of a large one share its company.
-        ((20, 3, 20, 3, 20), (1, 0, 0, 1), (1, 0, 0, 0, 1)),
-        ((3, 4, 2), (0, 0), (0, 0, 0)),
-        ((50, 60, 70), (1, 1), (1, 1, 1)),
+        ("[disclosure]\nminimum = 2", "is 2; allowed: 0 for off, or 3 and above"),
+        ("[disclosure]\nminimum = -1", "is -1; allowed"),
+        ("[disclosure]\nminimum = 10.0", "is a number; allowed: a whole number"),
+        ("[disclosure]\nminimum = true", "is true or false; allowed: a whole number"),
+        ("[disclosure]\nfewest = 3", "unknown key fewest"),
     ],
 )
-def test_by_hand(people, thresholds, levels):
-    shown = shown_counts(np.array(people))
-    assert shown.thresholds.astype(int).tolist() == [1, *thresholds]
-    assert shown.levels.astype(int).tolist() == list(levels)
+def test_the_minimum_is_off_or_hides_somebody(tmp_path, text, found):
+    folder = folder_of(tmp_path / "s", 0)
+    path = folder / "study.toml"
+    path.write_text(path.read_text("utf-8") + text, encoding="utf-8")
+    with pytest.raises(StudyError, match=re.escape(found)):
+        load_study(folder)
 
 
-def test_choice_is_not_to_be_changed():
-    shown = shown_counts(np.array([50, 60]))
-    with pytest.raises(ValueError, match="read-only"):
-        shown.levels[0] = False
+def test_it_is_off_unless_declared_and_in_the_shipped_studies(tmp_path):
+    assert load_study(folder_of(tmp_path / "s", 0)).disclosure_minimum == 0
+    assert load_study(folder_of(tmp_path / "t", 3)).disclosure_minimum == 3
+    assert load_study("peru").disclosure_minimum == 0
 
 
-def test_levels_without_order_leave_one_another_company():
-    people = np.array([[4, 30, 50, 90], [40, 12, 50, 90]])
-    assert hidden_levels(people).tolist() == [True, True, False, False]
-    # Each group by itself: tables that share one of them withhold the same of it.
-    assert hidden_levels(people[:1]).tolist() == [True, True, False, False]
-    assert not hidden_levels(people[1:]).any()
-    # Nobody is no secret; the other group's 40 are many.
-    assert hidden_levels(np.array([[0, 30, 50], [40, 30, 50]])).tolist() == [True, False, False]
+def test_every_quantity_that_a_run_estimates_has_a_kind_or_is_blank(runs):
+    released = runs[10, 5].sensitivity
+    known = released["estimate"].notna()
+    assert set(released.loc[known, "quantity"]) <= {*KINDS}
 
 
-@given(
-    st.lists(
-        st.lists(st.sampled_from([0, 2, 9, 10, 12, 70]), min_size=3, max_size=3),
-        min_size=2,
-        max_size=4,
-    )
-)
-def test_what_shown_levels_leave_of_a_group_is_never_few(levels):
-    people = np.array(levels).T
-    hidden = hidden_levels(people)
-    for group in people:
-        own = hidden_levels(group[None])
-        assert not (own & ~hidden).any()
-        # Tables with other groups may withhold more, and together show what any of them shows.
-        assert not is_few(int(group[own].sum())) or is_few(int(group.sum()))
-        assert (group[~hidden] >= SMALLEST_COUNT).all()
+def test_rows_say_how_many_people_stand_behind_them(runs):
+    """By hand, from the survey itself."""
+    run, frame = runs[0, 5], survey(5)
+    frame = frame[frame["member"] != 9]
+    member, trust = frame["member"] == 1, frame["trust"] == "yes"
+    assert (member & trust).sum() == 5
+    keys = {"model": "trust", "family": "unadjusted", "population": "all_members", "group": "all"}
+    gap = pick(run.gaps, **keys, quantity="risk_difference")
+    assert (gap.n_fewest, gap.n_member, gap.status) == (5, 400, "few_people")
+    own = pick(run.gaps, **keys, quantity="share", comparator="comparison")
+    assert (own.n_fewest, own.status) == ((~member & trust).sum(), "ok")
+    kept = frame[~(frame["kind"] == "other")]
+    variant = pick(
+        run.sensitivity, check="variant", model="trust", variant="shares, members",
+        quantity="risk_difference",
+    )  # fmt: skip
+    assert variant.n_fewest == 5
+    assert variant.n_smaller == (kept["member"] == 1).sum() == 395
+    for term, at in (
+        ("age=oldest", frame["age"] == "oldest"),
+        ("region=South", frame["region"] == "South"),
+    ):
+        cells = pd.crosstab(at, trust).to_numpy()
+        rows = run.coefficients
+        row = pick(rows[rows["model"] == "trust"], family="adjusted_logit", term=term)
+        assert (row.n_smaller, row.n_fewest) == (cells.sum(axis=1).min(), cells.min())
+    level = pick(run.balance, model="trust", group="all", covariate="age", level="oldest")
+    assert (level.n_smaller, level.n_fewest) == (395, 5)
+    ratios = run.sensitivity[run.sensitivity["check"] == "e_value"]
+    assert set(ratios.loc[ratios["model"] == "trust", "n_fewest"]) == {5}
 
 
-def test_words_of_counts():
-    assert [count_words(n) for n in (0, 1, 9, 10, 1200)] == [
-        "0",
-        "fewer than 10",
-        "fewer than 10",
-        "10",
-        "1,200",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("parts", "away"),
-    [((), False), ((0,), False), ((3, 40), True), ((4, 6), False), ((4, 5), True)],
-)
-def test_a_total_gives_small_parts_away(parts, away):
-    assert gives_away(parts) is away
+def test_no_number_of_a_check_or_a_fit_is_without_its_people(runs):
+    for table in ("sensitivity", "coefficients"):
+        frame = runs[0, 5].frames[table]
+        assert frame.loc[frame["estimate"].notna(), "n_fewest"].notna().all()

@@ -12,17 +12,18 @@ from coopgap.vocabulary import Family, Population, Quantity
 CONTRACT = {
     "gaps": "model, family, outcome, comparator, group, population, quantity, category, estimate, "
     "std_error, lower, upper, interval_prob, interval_kind, p_value, p_adjusted, n_member, "
-    "n_comparison, ess_comparison, n_sets, status, source",
+    "n_comparison, ess_comparison, n_sets, status, form, n_fewest, source",
     "coefficients": "model, family, outcome, term, scale, estimate, std_error, statistic, p_value, "
     "lower, upper, interval_prob, interval_kind, std_error_kind, n_obs, n_clusters, r_hat, "
-    "ess_bulk, ess_tail, source",
+    "ess_bulk, ess_tail, n_smaller, n_fewest, source",
     "balance": "model, group, covariate, level, member_mean, comparison_mean_before, "
     "comparison_mean_after, smd_before, smd_after, variance_ratio_before, variance_ratio_after, "
-    "ks_before, ks_after, source",
+    "ks_before, ks_after, n_smaller, n_fewest, source",
     "sensitivity": "check, variant, model, family, outcome, comparator, group, population, "
     "quantity, category, estimate, std_error, lower, upper, interval_prob, interval_kind, "
-    "p_value, threshold, power, verdict, note, source",
-    "diagnostics": "model, diagnostic, value, bar, passed, note, source",
+    "p_value, threshold, power, reference, difference, difference_lower, difference_upper, "
+    "verdict, note, n_smaller, n_fewest, source",
+    "diagnostics": "model, diagnostic, value, bar, passed, note, kind, source",
 }
 
 

@@ -98,7 +98,7 @@ def test_a_whole_run_writes_what_the_contract_says(study, survey, tmp_path, caps
     assert sorted(out.glob("figures/*.png"))
     meta = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert meta["program"] == "coopgap"
-    assert meta["headline"] == {"trust_agree": "trust"}
+    assert meta["headline"] == {"trust_agree": [{"model": "trust", "at": ""}]}
     assert len(meta["survey_sha256"]) == 64
     assert meta["seconds"]["total"] > 0
     printed = [line for line in captured.out.splitlines() if line]

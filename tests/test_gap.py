@@ -17,9 +17,9 @@ from coopgap.gap import (
     contrast_values,
     contrasts,
     estimate_contrasts,
-    share_margins,
     wald_interval,
 )
+from coopgap.regression.shares import share_margins
 from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parent / "r"
@@ -273,3 +273,36 @@ def test_of_two_levels_superiority_is_one_half_plus_half_the_difference_limits_t
     for name in ("estimate", "lower", "upper"):
         assert getattr(higher, name) == pytest.approx(0.5 + getattr(gap, name) / 2)
     assert gap.upper == 1.0
+
+
+@given(st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_the_complement_is_the_margins_of_the_reversed_answers(n_levels, seed):
+    rng = np.random.default_rng(seed)
+    _, member, weight, zone = _people(rng, 120, 9)
+    outcome = rng.integers(0, n_levels, 120)
+    outcome[: 2 * n_levels] = np.repeat(np.arange(n_levels), 2)  # every level in both groups
+    member[: 2 * n_levels] = np.tile([True, False], n_levels)
+    asked = (member, weight, n_levels, zone)
+    found = share_margins(outcome, *asked).complement()
+    expected = share_margins(n_levels - 1 - outcome, *asked)
+    for name in ("member", "comparison", "cov"):
+        # Sums in another order differ in the last digits, relative to the largest entry.
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-12)
+    assert found.df == expected.df
+    assert np.array_equal(found.complement().cov, share_margins(outcome, *asked).cov)
+
+
+def test_the_complement_has_the_degrees_of_freedom_of_what_it_turns():
+    rng = np.random.default_rng(3)
+    outcome, member, weight, zone = _people(rng, 300, 12)
+    margins = share_margins(outcome, member, weight, 3, zone, kind="CR2")
+    found = estimate_contrasts(margins, "abc")
+    turned = estimate_contrasts(margins.complement(), "cba")
+    gaps, below = (
+        {at.level: one for at, one in every.items() if at.is_threshold_gap}
+        for every in (found, turned)
+    )
+    for level, gap in gaps.items():
+        other = below[3 - level]
+        assert other.df == pytest.approx(gap.df)
+        assert (other.estimate, other.lower) == pytest.approx((-gap.estimate, -gap.upper))

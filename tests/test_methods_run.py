@@ -61,10 +61,8 @@ def test_the_matched_gap_is_near_the_adjusted_one(run):
     ].iloc[0]
     # Two adjustments for the same covariates: the one that keeps fewer people sets the scale.
     assert abs(matched["estimate"] - adjusted["estimate"]) < 2 * matched["std_error"]
-    # Shared neighbours are few where covariates have few levels; the effective size says so.
-    few = matched["ess_comparison"] < 0.1 * adjusted["ess_comparison"]
-    assert few == (method == "shared")
-    assert few or matched["std_error"] < 1.5 * adjusted["std_error"]
+    # Shared neighbours too: members of one point take turns and do not all get the same person.
+    assert matched["std_error"] < 1.5 * adjusted["std_error"]
 
 
 def test_what_needs_sets_is_estimated_where_there_are_sets(run):

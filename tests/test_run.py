@@ -12,11 +12,13 @@ import pytest
 
 import coopgap
 from coopgap.estimate import GAP_KEY, TABLES, columns
+from coopgap.gap import LOG_SCALE
 from coopgap.report.content.said.dispatch import said
 from coopgap.report.page import html_page, sections
 from coopgap.report.view import make_view
 from coopgap.survey.example import make_example
 from coopgap.vocabulary import (
+    BLANK,
     BY_REGION,
     Check,
     Comparator,
@@ -31,24 +33,24 @@ from coopgap.vocabulary import (
 
 # The contract's closed vocabularies, written out: the module must not drift from them.
 VOCABULARY = {
-    Family: "unadjusted adjusted_logit adjusted_ordinal matched_logit conditional_logit "
-    "matched_ordinal conditional_ordinal linear hierarchical benchmark printed",
+    Family: "unadjusted adjusted_logit adjusted_ordinal adjusted_proportional matched_logit "
+    "conditional_logit matched_ordinal matched_proportional conditional_ordinal linear shares "
+    "doubly_robust hierarchical benchmark printed",
     Comparator: "comparison national phone",
     Population: "members all_members pooled overlap poststratified printed",
     Quantity: "risk_difference risk_ratio odds_ratio cumulative_odds_ratio superiority share "
     "sd_superpopulation sd_finite prob_above_zero prob_above_smallest expected_rank",
-    IntervalKind: "confidence credible bounds",
+    IntervalKind: "confidence joint credible bounds",
     Scale: "log_odds probit cloglog probability threshold sd",
-    Status: "ok suppressed withheld not_estimable few_clusters",
+    Status: "ok few_people suppressed withheld not_estimable few_clusters",
     Check: "phone_composition phone_equivalence phone_replaces phone_joins phone_joins_mode "
     "phone_power_prior phone_robust_mixture phone_subsample_reference phone_linked tipping_point "
     "e_value rosenbaum robustness_value negative_control missing_bounds missing_imputation "
-    "multiplicity multiverse variant leave_one_region leave_one_zone prior_refit power_scaling "
-    "design_analysis design_effect prior_predictive posterior_predictive loo",
+    "multiplicity multiverse variant matching_ties leave_one_region leave_one_zone prior_refit "
+    "power_scaling design_analysis design_effect prior_predictive posterior_predictive loo",
     Verdict: "equivalent different different_within_margin inconclusive not_assessed holds "
-    "changes not_applicable",
+    "changes undecided not_applicable",
 }
-BLANK = ("suppressed", "withheld", "not_estimable")
 NUMBERS = ["estimate", "std_error", "lower", "upper", "p_value"]
 
 
@@ -107,10 +109,12 @@ def test_the_key_of_gaps_is_unique(run):
 
 def test_numbers_are_blank_exactly_where_the_status_says_so(run):
     gaps = run.gaps
+    assert set(gaps["status"]) == {"ok", "few_people", "few_clusters", "not_estimable"}
     blank = gaps["status"].isin(BLANK)
     assert gaps.loc[blank, NUMBERS].isna().all(axis=None)
-    assert gaps.loc[gaps["status"] == "ok", "estimate"].notna().all()
-    assert not gaps["status"].isin(["withheld", "not_estimable"]).any()
+    assert gaps.loc[~blank, "estimate"].notna().all()
+    # Somewhere nobody stands on one side: then the ratio does not exist, the difference does.
+    assert set(gaps.loc[blank, "quantity"]) <= {*LOG_SCALE}
     assert len(run.exceptions) == 0
 
 
@@ -129,11 +133,13 @@ def test_every_family_of_the_contract_is_there(run):
     found = set(run.gaps["family"])
     assert found == {item.value for item in Family}
     by_levels = {model: set(rows["family"]) for model, rows in run.gaps.groupby("model")}
-    binary = {"unadjusted", "adjusted_logit", "matched_logit", "conditional_logit", "linear"}
+    every = {"unadjusted", "linear", "shares", "doubly_robust"}
+    binary = every | {"adjusted_logit", "matched_logit", "conditional_logit"}
     assert by_levels["ses_top"] == binary
     assert by_levels["trust_agree"] == binary | {"hierarchical"}
-    ordinal = {"unadjusted", "adjusted_ordinal", "matched_ordinal", "conditional_ordinal"}
-    assert by_levels["ses"] == ordinal | {"linear", "hierarchical", "benchmark"}
+    ordinal = every | {"adjusted_ordinal", "matched_ordinal", "conditional_ordinal"}
+    ordinal |= {"adjusted_proportional", "matched_proportional"}
+    assert by_levels["ses"] == ordinal | {"hierarchical", "benchmark"}
 
 
 def test_conditional_families_give_ratios_only(run):
@@ -144,10 +150,14 @@ def test_conditional_families_give_ratios_only(run):
 def test_of_a_part_of_the_headlines_no_adjusted_p_value_is_known(run):
     assert run.gaps["p_adjusted"].isna().all()
     rows = run.sensitivity[run.sensitivity["check"] == "multiplicity"]
-    assert sorted(rows["outcome"]) == ["ses_class", "ses_top", "trust_agree"]
+    assert list(rows["outcome"]) == [
+        "ses_class"
+    ]  # ses_top and trust_agree answer no other question
+    assert (rows["quantity"] == "risk_difference").all()
+    assert (rows["category"] == ">=C").all()
     assert set(rows["verdict"]) == {"not_assessed"}
     declared = len(run.study.headline) - 1  # one is the negative control
-    assert all(f"3 of {declared} declared headline gaps were run" in note for note in rows["note"])
+    assert all(f"1 of {declared} declared headline gaps was run" in note for note in rows["note"])
 
 
 TWO_HEADLINES = """
@@ -193,6 +203,37 @@ def test_adjusted_p_values_are_holms_over_all_declared_headlines(tmp_path):
     assert one.gaps["p_adjusted"].isna().all()
     (row,) = one.sensitivity[one.sensitivity["check"] == "multiplicity"].itertuples()
     assert row.note.startswith("1 of 2 declared headline gaps was run")
+
+
+def test_several_models_of_one_question_count_once(tmp_path):
+    rng = np.random.default_rng(6)
+    member = rng.integers(0, 2, 600)
+    data = pd.DataFrame({"member": member, "sex": rng.choice(["m", "f"], 600)})
+    data["a"] = (rng.random(600) < 0.4 + 0.08 * member).astype(int)
+    data["grade"] = rng.integers(0, 3, 600) + (rng.random(600) < 0.2 * member)
+    declared = '[variables.grade]\ntype = "ordinal"\nlevels = ["0", "1", "2", "3"]\n'
+    declared += '[variables.b]\ncolumn = "grade"\ntype = "ordinal"\nlevels = ["few", "many"]\n'
+    declared += 'codes = { "0" = "few", "1" = "few", "2" = "many", "3" = "many" }\n'
+    study = TWO_HEADLINES.replace(
+        'b = "b"\n', 'grade = [{ model = "grade", at = ">=2" }, "b"]\n'
+    ).replace('[variables.b]\ntype = "binary"\nyes = [1]\nno = [0]\n', declared)
+    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
+    for name in ("a", "b", "grade"):
+        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
+        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
+    found = coopgap.run(tmp_path, data=data, jobs=1)
+    rows = found.gaps[found.gaps["p_adjusted"].notna()]
+    keys = list(zip(rows["model"], rows["quantity"], rows["category"], strict=True))
+    assert keys == [("a", "risk_difference", ""), ("grade", "risk_difference", ">=2")]
+    p = np.sort(rows["p_value"].to_numpy(float))
+    expected = np.minimum(np.maximum.accumulate(p * [2, 1]), 1)
+    assert np.sort(rows["p_adjusted"].to_numpy(float)) == pytest.approx(expected)
+    assert {"a", "b", "grade"} == set(found.gaps["model"])
+    whole = found.gaps["model"].eq("grade") & found.gaps["quantity"].eq("superiority")
+    assert whole.any()
+    adjusted = found.sensitivity[found.sensitivity["check"] == "multiplicity"]
+    assert sorted(set(adjusted["model"])) == ["a", "grade"]
+    assert len(adjusted) == 4
 
 
 def test_with_too_few_zones_variants_and_adjusted_p_values_say_why(tmp_path):
@@ -245,7 +286,10 @@ def test_regions_are_partially_pooled(run):
 
 def test_what_is_declared_is_hashed_and_seeds_are_written(run, saved):
     meta = json.loads((saved / "run.json").read_text(encoding="utf-8"))
-    assert meta["headline"]["ses_class"] == "ses"
+    assert meta["headline"]["ses_class"] == [
+        {"model": "ses", "at": ">=C"},
+        {"model": "ses_top", "at": ""},
+    ]
     assert {len(meta[key]) for key in ("survey_sha256", "study_sha256")} == {64}
     assert meta["seed"] == inspect.signature(coopgap.run).parameters["seed"].default
     assert meta["n_phone"] == 250

@@ -7,4 +7,5 @@ from numpy.typing import NDArray
 
 type FloatArray = NDArray[np.float64]
 type IntArray = NDArray[np.int64]
+type UintArray = NDArray[np.uint64]
 type BoolArray = NDArray[np.bool_]

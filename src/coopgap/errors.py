@@ -11,6 +11,7 @@ from coopgap.vocabulary import Status
 __all__ = [
     "CoopgapError",
     "InputError",
+    "NoFreeFit",
     "NotEstimable",
     "OutputError",
     "StudyError",
@@ -69,3 +70,7 @@ class NotEstimable(CoopgapError):
         self.reason = reason
         self.status = status
         super().__init__(reason)
+
+
+class NoFreeFit(NotEstimable):
+    """Slopes that may differ by threshold have no finite fit in which no thresholds cross."""

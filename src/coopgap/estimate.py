@@ -14,6 +14,7 @@ from coopgap.vocabulary import (
     Check,
     Family,
     IntervalKind,
+    Kind,
     Population,
     Quantity,
     Scale,
@@ -33,6 +34,7 @@ __all__ = [
     "GapRow",
     "Row",
     "SensitivityRow",
+    "Told",
     "columns",
     "to_frame",
 ]
@@ -46,12 +48,36 @@ GAP_KEY = (
     "population",
     "quantity",
     "category",
+    "interval_kind",
 )
 """Columns that together are unique in gaps.csv."""
 
 
-def _column(doc: str, default: Any = None) -> Any:
-    return field(default=default, metadata={"doc": doc})
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a number is told where disclosure is limited.
+
+    Attributes
+    ----------
+    kind
+        What it is; None where the row's quantity or scale says so.
+    toward
+        -1 down, 1 up, 0 to the nearest.
+    """
+
+    kind: Kind | None = None
+    toward: int = 0
+
+
+_ESTIMATE, _DOWN, _UP = Told(), Told(toward=-1), Told(toward=1)
+_COUNT, _SHARE, _P_VALUE = Told(Kind.COUNT), Told(Kind.SHARE), Told(Kind.P_VALUE, 1)
+
+N_SMALLER = "people of the smaller group behind the row, unweighted"
+N_FEWEST = "fewest people, unweighted, at the category or not at it, in each group the row is about"
+
+
+def _column(doc: str, default: Any = None, told: Told | None = None) -> Any:
+    return field(default=default, metadata={"doc": doc, "told": told})
 
 
 def _required(doc: str) -> Any:
@@ -77,20 +103,39 @@ class GapRow:
     category: str = _column("a level (A), a threshold (>=B) or empty", "")
     estimate: float | None = _column(
         "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
-        "median"
+        "median",
+        told=_ESTIMATE,
     )
-    std_error: float | None = _column("standard error; of the logarithm for ratios")
-    lower: float | None = _column("lower limit")
-    upper: float | None = _column("upper limit")
+    std_error: float | None = _column(
+        "standard error; of the logarithm for ratios", told=Told(Kind.ERROR, 1)
+    )
+    lower: float | None = _column("lower limit", told=_DOWN)
+    upper: float | None = _column("upper limit", told=_UP)
     interval_prob: float | None = _column("coverage probability of the interval")
-    interval_kind: IntervalKind | None = _column("confidence, credible or bounds")
-    p_value: float | None = _column("two-sided, for no gap")
-    p_adjusted: float | None = _column("Holm over the declared headline rows, one an outcome")
-    n_member: int | None = _column("members behind the row")
-    n_comparison: int | None = _column("comparison people behind the row")
-    ess_comparison: float | None = _column("effective size of the weighted comparison group")
-    n_sets: int | None = _column("matched sets; discordant sets for conditional families")
+    interval_kind: IntervalKind | None = _column(
+        "confidence, joint (with the other thresholds of the outcome), credible or bounds"
+    )
+    p_value: float | None = _column(
+        "two-sided, for no gap; of a joint interval adjusted for all thresholds", told=_P_VALUE
+    )
+    p_adjusted: float | None = _column(
+        "Holm over the declared headline rows, one a question", told=_P_VALUE
+    )
+    n_member: int | None = _column("members behind the row", told=_COUNT)
+    n_comparison: int | None = _column("comparison people behind the row", told=_COUNT)
+    ess_comparison: float | None = _column(
+        "effective size of the weighted comparison group", told=_COUNT
+    )
+    n_sets: int | None = _column(
+        "matched sets; discordant sets for conditional families", told=_COUNT
+    )
     status: Status = _column("whether the numbers stand", Status.OK)
+    form: str = _column(
+        "how membership enters an outcome of more than two levels: free by threshold, shares or "
+        "proportional; empty for two levels and for families that have no form",
+        "",
+    )
+    n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 
@@ -106,12 +151,16 @@ class CoefficientRow:
         "or LEVEL|LEVEL for a threshold"
     )
     scale: Scale = _required("scale of the estimate")
-    estimate: float | None = _column("coefficient")
-    std_error: float | None = _column("standard error, or posterior standard deviation")
-    statistic: float | None = _column("estimate divided by its standard error")
-    p_value: float | None = _column("two-sided")
-    lower: float | None = _column("lower limit")
-    upper: float | None = _column("upper limit")
+    estimate: float | None = _column("coefficient", told=_ESTIMATE)
+    std_error: float | None = _column(
+        "standard error, or posterior standard deviation", told=Told(Kind.ERROR, 1)
+    )
+    statistic: float | None = _column(
+        "estimate divided by its standard error", told=Told(Kind.STATISTIC)
+    )
+    p_value: float | None = _column("two-sided", told=_P_VALUE)
+    lower: float | None = _column("lower limit", told=_DOWN)
+    upper: float | None = _column("upper limit", told=_UP)
     interval_prob: float | None = _column("coverage probability of the interval")
     interval_kind: IntervalKind | None = _column("confidence or credible")
     std_error_kind: str = _column(
@@ -119,11 +168,13 @@ class CoefficientRow:
         'with ", bias-reduced" where so; model, profile; posterior',
         "",
     )
-    n_obs: int | None = _column("people in the fit")
-    n_clusters: int | None = _column("clusters in the fit")
-    r_hat: float | None = _column("rank-normalised split R-hat")
-    ess_bulk: float | None = _column("bulk effective sample size")
-    ess_tail: float | None = _column("tail effective sample size")
+    n_obs: int | None = _column("people in the fit", told=_COUNT)
+    n_clusters: int | None = _column("clusters in the fit", told=_COUNT)
+    r_hat: float | None = _column("rank-normalised split R-hat", told=Told(Kind.SHARE, 1))
+    ess_bulk: float | None = _column("bulk effective sample size", told=_COUNT)
+    ess_tail: float | None = _column("tail effective sample size", told=_COUNT)
+    n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
+    n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 
@@ -135,17 +186,35 @@ class BalanceRow:
     group: str = _required("all, region=NAME or VARIABLE=LEVEL")
     covariate: str = _required("variable, or A:B for a declared interaction")
     level: str = _required("level, or a:b for an interaction")
-    member_mean: float | None = _column("share of members at the level, those kept after matching")
-    comparison_mean_before: float | None = _column("share of the comparison group, unmatched")
-    comparison_mean_after: float | None = _column("share of the comparison group, matched")
-    smd_before: float | None = _column("standardised mean difference, unmatched")
-    smd_after: float | None = _column("standardised mean difference, matched, same denominator")
-    variance_ratio_before: float | None = _column("member over comparison variance, unmatched")
-    variance_ratio_after: float | None = _column("member over comparison variance, matched")
-    ks_before: float | None = _column(
-        "largest gap of the cumulative shares at this level, unmatched"
+    member_mean: float | None = _column(
+        "share of members at the level, those kept after matching", told=_SHARE
     )
-    ks_after: float | None = _column("largest gap of the cumulative shares at this level, matched")
+    comparison_mean_before: float | None = _column(
+        "share of the comparison group, unmatched", told=_SHARE
+    )
+    comparison_mean_after: float | None = _column(
+        "share of the comparison group, matched", told=_SHARE
+    )
+    smd_before: float | None = _column(
+        "standardised mean difference, unmatched", told=Told(Kind.STANDARDISED)
+    )
+    smd_after: float | None = _column(
+        "standardised mean difference, matched, same denominator", told=Told(Kind.STANDARDISED)
+    )
+    variance_ratio_before: float | None = _column(
+        "member over comparison variance, unmatched", told=Told(Kind.RATIO)
+    )
+    variance_ratio_after: float | None = _column(
+        "member over comparison variance, matched", told=Told(Kind.RATIO)
+    )
+    ks_before: float | None = _column(
+        "largest gap of the cumulative shares at this level, unmatched", told=_SHARE
+    )
+    ks_after: float | None = _column(
+        "largest gap of the cumulative shares at this level, matched", told=_SHARE
+    )
+    n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
+    n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 
@@ -165,20 +234,34 @@ class SensitivityRow:
     category: str = _column("a level, a threshold or empty", "")
     estimate: float | None = _column(
         "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
-        "median"
+        "median",
+        told=_ESTIMATE,
     )
-    std_error: float | None = _column("standard error; of the logarithm for ratios")
-    lower: float | None = _column("lower limit")
-    upper: float | None = _column("upper limit")
+    std_error: float | None = _column(
+        "standard error; of the logarithm for ratios", told=Told(Kind.ERROR, 1)
+    )
+    lower: float | None = _column("lower limit", told=_DOWN)
+    upper: float | None = _column("upper limit", told=_UP)
     interval_prob: float | None = _column("coverage probability of the interval")
     interval_kind: IntervalKind | None = _column("confidence, credible or bounds")
-    p_value: float | None = _column("of the check's own test")
+    p_value: float | None = _column("of the check's own test", told=_P_VALUE)
     threshold: float | None = _column(
-        "margin or bar the check uses; of posterior_predictive the share observed"
+        "margin or bar the check uses; of posterior_predictive the share observed",
+        told=_ESTIMATE,
     )
-    power: float | None = _column("probability that the check confirms when nothing differs")
+    power: float | None = _column(
+        "probability that the check confirms when nothing differs", told=Told(Kind.CHANCE)
+    )
+    reference: float | None = _column("the estimate that this one is compared with", told=_ESTIMATE)
+    difference: float | None = _column(
+        "this estimate less that one, on people that both have", told=_ESTIMATE
+    )
+    difference_lower: float | None = _column("lower limit of the difference", told=_DOWN)
+    difference_upper: float | None = _column("upper limit of the difference", told=_UP)
     verdict: Verdict | None = _column("what the check concludes")
     note: str = _column("one sentence", "")
+    n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
+    n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 
@@ -188,10 +271,11 @@ class DiagnosticRow:
 
     model: str = _required("model file stem, or printed")
     diagnostic: str = _required("what was looked at")
-    value: float | None = _column("what was found")
+    value: float | None = _column("what was found", told=_ESTIMATE)
     bar: float | None = _column("what would pass")
     passed: bool | None = _column("whether it passed; empty where there is no bar")
     note: str = _column("one sentence", "")
+    kind: Kind | None = _column("what the value is: a count, a share, a p-value and so on")
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 
@@ -205,8 +289,6 @@ TABLES: dict[str, type[Row]] = {
     "diagnostics": DiagnosticRow,
 }
 """The output tables by name."""
-
-_INTEGERS = {"n_member", "n_comparison", "n_sets", "n_obs", "n_clusters"}
 
 
 def columns(table: str) -> dict[str, str]:
@@ -237,7 +319,7 @@ def to_frame(table: str, rows: Iterable[Row]) -> pd.DataFrame:
     for item in fields(cls):
         values = [getattr(row, item.name) for row in records]
         kind = str(item.type)
-        if item.name in _INTEGERS:
+        if kind.startswith("int"):
             data[item.name] = pd.array(values, dtype="Int64")
         elif kind.startswith("float"):
             data[item.name] = pd.array(

@@ -7,13 +7,14 @@ directly, posterior draws give one pair a draw; the same contrasts then turn eac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import FloatArray, IntArray
+from coopgap.regression.band import max_t_band
 from coopgap.vocabulary import Quantity
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "contrasts",
     "estimate_contrast",
     "estimate_contrasts",
+    "joint_intervals",
     "null_value",
-    "share_margins",
+    "smallest_by_level",
+    "smallest_count",
     "wald",
     "wald_interval",
 ]
@@ -49,6 +52,9 @@ class Margins:
     df_of
         Degrees of freedom of a contrast, shape (2J,), of the margins where they differ by
         contrast; None where `df` holds for all.
+    influence
+        Shape (c, J, 2J): what one person of weight one in cell c at level j moves the margins by,
+        so that estimates on the same people have a joint covariance. None where it is not known.
     """
 
     member: FloatArray
@@ -56,6 +62,24 @@ class Margins:
     cov: FloatArray
     df: float = np.inf
     df_of: Callable[[FloatArray], float] | None = None
+    influence: FloatArray | None = None
+
+    def df_for(self, gradient: FloatArray) -> float:
+        """Degrees of freedom of a contrast with this gradient, shape (2J,)."""
+        return self.df if self.df_of is None else self.df_of(gradient)
+
+    def complement(self) -> Margins:
+        """The same with levels highest first: what reached level j now stays below J − j."""
+        n = self.member.size
+        turn = np.concatenate([np.arange(n)[::-1], np.arange(n, 2 * n)[::-1]])
+        df_of = self.df_of
+        return replace(
+            self,
+            member=self.member[::-1],
+            comparison=self.comparison[::-1],
+            cov=self.cov[np.ix_(turn, turn)],
+            df_of=None if df_of is None else lambda gradient: df_of(gradient[turn]),
+        )
 
 
 class Contrast(NamedTuple):
@@ -71,6 +95,39 @@ class Contrast(NamedTuple):
     def is_threshold_gap(self) -> bool:
         """Whether it is the difference of the shares that reach a threshold."""
         return self.quantity is Quantity.RISK_DIFFERENCE and self.by_threshold
+
+
+def smallest_count(people: IntArray, contrast: Contrast) -> int:
+    """Smallest unweighted count of people behind a contrast.
+
+    Parameters
+    ----------
+    people
+        Shape (2, J): people by group (comparison first) and outcome level.
+    contrast
+        Of their shares.
+
+    Returns
+    -------
+    int
+        The smallest of the people at the category and of the rest, in each group that the
+        contrast is about; over all levels, as superiority of more than two, the smaller group.
+    """
+    groups = people.sum(axis=1)
+    if not (contrast.category or people.shape[1] == 2):
+        return int(groups.min())
+    upper = contrast.level if contrast.category else 1
+    at = people[:, upper:].sum(axis=1) if contrast.by_threshold else people[:, upper]
+    counts = np.minimum(at, groups - at)
+    if contrast.quantity is Quantity.SHARE:
+        return int(counts[1] if contrast.of_member else counts[0])
+    return int(counts.min())
+
+
+def smallest_by_level(people: IntArray) -> IntArray:
+    """Of people by group and level, shape (G, J), the fewest at each level or not at it."""
+    rest = people.sum(axis=1, keepdims=True) - people
+    return np.asarray(np.minimum(people, rest).min(axis=0))
 
 
 class Interval(NamedTuple):
@@ -289,51 +346,53 @@ def estimate_contrast(contrast: Contrast, margins: Margins, prob: float = 0.95) 
     gradient = contrast_gradient(contrast, margins)
     variance = float(gradient @ margins.cov @ gradient)
     std_error = max(variance, 0.0) ** 0.5
-    df = margins.df if margins.df_of is None or std_error == 0 else margins.df_of(gradient)
+    df = margins.df if std_error == 0 else margins.df_for(gradient)
     return wald_interval(contrast.quantity, value, std_error, df=df, prob=prob)
 
 
-def share_margins(
-    outcome: IntArray,
-    member: BoolArray,
-    weight: FloatArray,
-    n_levels: int,
-    cluster: IntArray | None = None,
-) -> Margins:
-    """Weighted outcome shares of each group, with their covariance.
+def joint_intervals(
+    margins: Margins, levels: Sequence[str], prob: float = 0.95
+) -> dict[Contrast, Interval]:
+    """Risk differences at all thresholds with one max-t band over them.
 
     Parameters
     ----------
-    outcome
-        Shape (n,): outcome level, 0 to `n_levels` - 1.
-    member
-        Shape (n,).
-    weight
-        Shape (n,): non-negative; each group needs a positive total.
-    n_levels
-        Number of levels J.
-    cluster
-        Shape (n,): cluster index, or None for independent people.
+    margins
+        Standardised distributions with their covariance.
+    levels
+        Names of the J levels; with two there is one threshold and no band.
+    prob
+        Probability that all intervals together hold.
 
     Returns
     -------
-    Margins
-        With clusters the covariance is the linearised one of two ratio means with the factor
-        G/(G - 1) and G - 1 degrees of freedom; members and comparison people who share a cluster
-        covary. Without clusters, the same without a factor.
+    dict
+        By contrast, with the p-value adjusted for all thresholds; empty without a variance.
+        Where degrees of freedom differ by threshold the band takes the fewest.
     """
-    side = np.where(member, 0, 1)
-    total = np.bincount(side, weights=weight, minlength=2)
-    shares = np.bincount(side * n_levels + outcome, weights=weight, minlength=2 * n_levels)
-    shares = shares.reshape(2, n_levels) / total[:, None]
-    unit = np.zeros((outcome.size, 2, n_levels))
-    people = np.arange(outcome.size)
-    unit[people, side] = -shares[side]
-    unit[people, side, outcome] += 1.0
-    unit *= (weight / total[side])[:, None, None]
-    flat = unit.reshape(outcome.size, -1)
-    sums, factor, df = cluster_sums(flat, cluster)
-    return Margins(member=shares[0], comparison=shares[1], cov=factor * sums.T @ sums, df=df)
+    wanted = [one for one in contrasts(levels) if one.is_threshold_gap]
+    if len(wanted) < 2:
+        return {}
+    gradients = np.array([contrast_gradient(one, margins) for one in wanted])
+    values = gradients @ np.concatenate([margins.member, margins.comparison])
+    cov = gradients @ margins.cov @ gradients.T
+    errors = np.sqrt(np.maximum(np.diag(cov), 0.0))
+    dfs = [margins.df_for(row) for row, error in zip(gradients, errors, strict=True) if error > 0]
+    band = max_t_band(values, cov, min(dfs, default=np.inf), prob)
+    if band is None:
+        return {}
+    return {
+        one: Interval(
+            float(value),
+            float(error),
+            float(max(value - band.critical * error, -1.0)),
+            float(min(value + band.critical * error, 1.0)),
+            float(p_value),
+            min(dfs),
+        )
+        for one, value, error, p_value in zip(wanted, values, errors, band.p_values, strict=True)
+        if error > 0
+    }
 
 
 def cluster_sums(unit: FloatArray, cluster: IntArray | None) -> tuple[FloatArray, float, float]:

@@ -1,4 +1,8 @@
-"""The declared headline rows, and their p-values adjusted for there being several."""
+"""What is put first: one contrast of a model, one row a question; its p-values adjusted.
+
+Whatever sets one number off (a check of the whole gap, a row's adjusted p-value, a sentence) takes
+it from here.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,65 @@ from dataclasses import replace
 
 from coopgap.estimate import GapRow
 from coopgap.families.dispatch import MATCHED
-from coopgap.study.spec import Study
-from coopgap.vocabulary import Quantity, Status
+from coopgap.gap import Contrast, contrasts
+from coopgap.study.spec import Headline, Study
+from coopgap.vocabulary import IntervalKind, Quantity, Status
 
 __all__ = [
     "control_models",
+    "declared_at",
     "declared_headlines",
+    "headline_contrast",
+    "headline_first",
+    "headline_models",
     "headline_positions",
     "is_negative_control",
     "with_adjusted",
 ]
+
+
+def headline_contrast(levels: Sequence[str], at: str = "") -> Contrast:
+    """The contrast that is put first.
+
+    Parameters
+    ----------
+    levels
+        The outcome's levels, lowest first.
+    at
+        The declared threshold, or empty.
+
+    Returns
+    -------
+    Contrast
+        The risk difference at the declared threshold, and of two levels; where more levels have
+        none declared, superiority, which stands for the whole distribution.
+    """
+    gap = bool(at) or len(levels) == 2
+    quantity = Quantity.RISK_DIFFERENCE if gap else Quantity.SUPERIORITY
+    found = (one for one in contrasts(levels) if one.quantity is quantity)
+    return next(one for one in found if one.category == at)
+
+
+def headline_first(levels: Sequence[str], at: str = "") -> list[Contrast]:
+    """The headline, then the gap at every other threshold, and superiority of more levels."""
+    first = headline_contrast(levels, at)
+    others = [one for one in contrasts(levels) if one.is_threshold_gap]
+    whole = headline_contrast(levels)
+    return list(dict.fromkeys((first, whole, *others)))
+
+
+def declared_at(study: Study, model: str) -> str:
+    """The threshold that a model puts first; empty where none is declared."""
+    answers = (one for models in study.headline.values() for one in models)
+    return next((one.at for one in answers if one.model == model), "")
+
+
+def headline_models(study: Study) -> tuple[tuple[str, str], ...]:
+    """Outcome and model of every declared answer, question by question, its headline first."""
+    outcomes = {model.name: model.outcome for model in study.models}
+    return tuple(
+        (outcomes[one.model], one.model) for models in study.headline.values() for one in models
+    )
 
 
 def is_negative_control(study: Study, outcome: str) -> bool:
@@ -25,48 +78,44 @@ def is_negative_control(study: Study, outcome: str) -> bool:
 
 
 def control_models(study: Study) -> dict[str, str]:
-    """By negative control, the model that stands for it: its headline, or its first."""
+    """By negative control, the model that stands for it: the first declared, or the first."""
     first = {model.outcome: model.name for model in reversed(study.models)}
-    return {
-        outcome: study.headline.get(outcome, first[outcome])
-        for outcome in dict.fromkeys(model.outcome for model in study.models)
-        if is_negative_control(study, outcome)
-    }
+    first |= dict(reversed(headline_models(study)))
+    return {outcome: name for outcome, name in first.items() if is_negative_control(study, outcome)}
 
 
-def declared_headlines(study: Study) -> set[tuple[str, str]]:
-    """Outcome and model of each declared headline, negative controls excluded."""
+def declared_headlines(study: Study) -> dict[str, Headline]:
+    """The headline of each question, negative controls excluded."""
     return {
-        (outcome, model)
-        for outcome, model in study.headline.items()
-        if not is_negative_control(study, outcome)
+        question: models[0]
+        for question, models in study.headline.items()
+        if not is_negative_control(study, question)
     }
 
 
 def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
-    """Positions of the headline rows: one a declared outcome, negative controls excluded.
+    """Positions of the headline rows: one a question, negative controls excluded.
 
-    The headline of an outcome is the matched family of its declared model, over the members who
-    have a comparison or, with overlap weights, over the overlap: the risk difference of a
-    two-level outcome, superiority where there are more levels, so that one row stands for the
-    whole distribution.
+    The headline of a question is the matched family of its first model, over the members who have
+    a comparison or, with overlap weights, over the overlap, at `headline_contrast`.
     """
-    declared = declared_headlines(study)
+    first = {
+        (question, one.model): headline_contrast(study.variables[question].levels, one.at)
+        for question, one in declared_headlines(study).items()
+    }
 
     def is_headline(row: GapRow) -> bool:
-        binary = len(study.variables[row.outcome].levels) == 2
+        contrast = first.get((row.outcome, row.model))
         return (
-            row.group == "all"
+            contrast is not None
+            and (row.quantity, row.category) == (contrast.quantity, contrast.category)
+            and row.group == "all"
             and row.family in MATCHED
-            and row.quantity is (Quantity.RISK_DIFFERENCE if binary else Quantity.SUPERIORITY)
-            and row.status is Status.OK
+            and row.interval_kind != IntervalKind.JOINT
+            and row.status in (Status.OK, Status.FEW_PEOPLE)
         )
 
-    return tuple(
-        number
-        for number, row in enumerate(gaps)
-        if (row.outcome, row.model) in declared and is_headline(row)
-    )
+    return tuple(number for number, row in enumerate(gaps) if is_headline(row))
 
 
 def with_adjusted(

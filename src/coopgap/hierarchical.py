@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.bayes.cells import hierarchical_cells
+from coopgap.arrays import FloatArray
+from coopgap.bayes.cells import hierarchical_cells, members_by_row
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.gate import diagnose
 from coopgap.bayes.loo import Loo, loo
@@ -42,7 +43,7 @@ from coopgap.study.spec import Hierarchical
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import BY_REGION, Verdict
+from coopgap.vocabulary import BY_REGION, Kind, Population, Verdict
 
 __all__ = ["fit_regions", "hierarchical_request", "say_why_not"]
 
@@ -114,7 +115,12 @@ def fit_regions(
             except NotEstimable as error:
                 tables.collect(not_hierarchical(model.rows, error), model_labels(plan, model))
                 continue
-            asked.append(_asked(model, _over_population(tables, plan, model, request), reuse))
+            populations = {
+                **_matched_members(plan, model),
+                **_declared_population(tables, plan, model, request),
+            }
+            request = replace(request, populations=populations)
+            asked.append(_asked(model, request, reuse))
     if not asked:
         return {}
     notify(f"{', '.join(one.model.spec.name for one in asked)}: hierarchical by region")
@@ -184,11 +190,22 @@ def hierarchical_request(
     )
 
 
-def _over_population(tables: Tables, plan: Plan, model: ModelPlan, request: Request) -> Request:
-    """The request with the weights of the declared population, or the reason why it has none."""
+def _matched_members(plan: Plan, model: ModelPlan) -> dict[Population, FloatArray]:
+    """The matched members' rows: the people whom the headline is about."""
+    sample, region = model.sample, plan.study.design.region
+    if region is None or sample.matched.reason or sample.population is not Population.MEMBERS:
+        return {}
+    people = members_by_row(sample.rows, model.spec.covariates, region, sample.kept)
+    return {Population.MEMBERS: people.astype(np.float64)} if people.any() else {}
+
+
+def _declared_population(
+    tables: Tables, plan: Plan, model: ModelPlan, request: Request
+) -> dict[Population, FloatArray]:
+    """Weights of the declared population; the reason goes to the diagnostics if it has none."""
     declared, region = plan.study.design.population, plan.study.design.region
     if declared is None or region is None:
-        return request
+        return {}
     labels = model_labels(plan, model)
     try:
         weights = population_weights(request.cells, declared, region)
@@ -201,10 +218,10 @@ def _over_population(tables: Tables, plan: Plan, model: ModelPlan, request: Requ
                 source=labels.source,
             )
         )
-        return request
+        return {}
     if model.spec.population != "poststratified":
         tables.diagnostics.append(population_row(declared, labels))
-    return replace(request, population=weights)
+    return {Population.POSTSTRATIFIED: weights}
 
 
 def _asked(model: ModelPlan, request: Request, reuse: Path | None) -> _Asked:
@@ -251,6 +268,7 @@ def _collect(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit) -> N
             model=labels.model,
             diagnostic="draws_reused",
             value=float(one.kept is not None),
+            kind=Kind.PLAIN,
             note=one.why_not,
             source=labels.source,
         )
@@ -289,7 +307,7 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
     }
     tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
     if called:
-        rows = phone_refit_rows(called, fits, fit, data, labels)
+        rows = phone_refit_rows(called, fits, fit, data, labels, one.request.smallest_gap)
         tables.sensitivity += truthful(rows, data)
 
 

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from typing import Any
 
 from coopgap import __version__
-from coopgap.people import drop_entries, people_of
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.registry import Registry
+from coopgap.survey.records import Drop, Survey
 from coopgap.vocabulary import PRINTED
 
-__all__ = ["PROGRAM", "printed_meta", "run_meta"]
+__all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta"]
 
 PROGRAM = "coopgap"
 """`program` in run.json, by which an earlier output folder is known."""
@@ -41,8 +41,7 @@ def run_meta(
     Returns
     -------
     dict
-        Of values that JSON can hold. Times are seconds, counts are people: "fewer than 10" where
-        few were left aside, "not shown" where a total would give such a number away.
+        Of values that JSON can hold. Times are seconds, counts are people.
     """
     study, survey = plan.study, plan.survey
     return {
@@ -57,16 +56,30 @@ def run_meta(
         "survey_encoding": survey.encoding,
         "source": survey.source,
         "is_example": survey.is_example,
-        "headline": dict(study.headline),
+        "headline": {
+            question: [asdict(one) for one in models] for question, models in study.headline.items()
+        },
         "smallest_gap": study.smallest_gap,
         "checks": checks,
         "seed": seed,
-        **asdict(people_of(survey, [model.rows.dropped for model in plan.models])),
-        "dropped": drop_entries(survey.dropped),
+        **people_meta(survey),
         "models": [_model_meta(model, draws) for model in plan.models],
         "versions": _versions(_PACKAGES),
         "cpu_seconds": round(time.process_time(), 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def people_meta(survey: Survey) -> dict[str, Any]:
+    """Whom the survey holds, and whom it left out."""
+    member, phone = survey.member, survey.phone
+    return {
+        "n_read": survey.n_read,
+        "n_member": int((member & ~phone).sum()),
+        "n_comparison": int((~member & ~phone).sum()),
+        "n_phone": int(phone.sum()),
+        "n_phone_member": int((member & phone).sum()),
+        "dropped": _dropped(survey.dropped),
     }
 
 
@@ -105,6 +118,10 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
     }
 
 
+def _dropped(drops: Iterable[Drop]) -> list[dict[str, Any]]:
+    return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+
+
 def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:
     """What a model was fitted to; `draws` a chain is null where nothing is sampled."""
     sampled = model.spec.hierarchical
@@ -112,6 +129,6 @@ def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:
         "model": model.spec.name,
         "outcome": model.spec.outcome,
         "n": model.rows.n,
-        "dropped": drop_entries(model.rows.dropped),
+        "dropped": _dropped(model.rows.dropped),
         "draws": (draws or sampled.draws) if sampled else None,
     }

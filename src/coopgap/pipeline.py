@@ -9,14 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from coopgap.behind import Behind, counted_checks, counted_coefficients
 from coopgap.checks.asked import asked
 from coopgap.checks.full import full_checks
 from coopgap.checks.quick import quick_checks
+from coopgap.disclose import protected_meta, protected_rows
 from coopgap.domains import domains
-from coopgap.estimate import (
-    BalanceRow,
-    to_frame,
-)
+from coopgap.estimate import TABLES, BalanceRow, to_frame
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.dispatch import (
     domain_estimates,
@@ -29,7 +28,7 @@ from coopgap.families.rows import (
 )
 from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions, say_why_not
-from coopgap.matching.balance import balance_rows, suppressed_balance
+from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
 from coopgap.meta import run_meta
 from coopgap.plan import ModelPlan, Plan
@@ -40,9 +39,10 @@ from coopgap.sensitivity.confounding.control import MatchedModel, control_rows
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
+from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import Check, Family, Population, Verdict
+from coopgap.vocabulary import Check, Population, Verdict
 
 __all__ = ["execute"]
 
@@ -98,7 +98,10 @@ def execute(
                 full_checks(tables, one)
         matched.append(MatchedModel(labels=one.labels, sample=model.sample, estimate=one.matched))
     tables.sensitivity += control_rows(
-        matched, control_models(plan.study), plan.study.negative_control
+        matched,
+        control_models(plan.study),
+        plan.study.negative_control,
+        plan.study.smallest_gap,
     )
     with tables.stage("hierarchical"):
         kept = fit_regions(
@@ -116,7 +119,15 @@ def execute(
     with tables.stage("printed"):
         _printed(tables, plan.study)
     _headlines(tables, plan)
+    _count(tables, plan)
     tables.seconds["total"] = time.perf_counter() - started
+    meta = run_meta(plan, checks=checks, seed=seed, draws=draws, seconds=tables.seconds)
+    minimum = plan.study.disclosure_minimum
+    if minimum:
+        sizes = {model.spec.name: model.rows.n_smaller for model in plan.models}
+        for name in TABLES:
+            setattr(tables, name, [*protected_rows(getattr(tables, name), minimum, sizes)])
+        meta, kept = protected_meta(meta, minimum), {}
     return Run(
         study=plan.study,
         gaps=to_frame("gaps", tables.gaps),
@@ -124,12 +135,26 @@ def execute(
         balance=to_frame("balance", tables.balance),
         sensitivity=to_frame("sensitivity", tables.sensitivity),
         diagnostics=to_frame("diagnostics", tables.diagnostics),
-        meta=run_meta(plan, checks=checks, seed=seed, draws=draws, seconds=tables.seconds),
+        meta=meta,
         draws=kept,
     )
 
 
-def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, FamilyEstimate]:
+def _count(tables: Tables, plan: Plan) -> None:
+    """Say of rows of checks and fits how many people stand behind them."""
+    behind = {
+        model.spec.name: Behind(
+            sample=model.sample,
+            phone=complete_rows(plan.survey, plan.study, model.spec, mode="phone"),
+            region=plan.study.design.region,
+        )
+        for model in plan.models
+    }
+    tables.sensitivity = [*counted_checks(tables.sensitivity, behind)]
+    tables.coefficients = [*counted_coefficients(tables.coefficients, behind)]
+
+
+def _families(tables: Tables, plan: Plan, model: ModelPlan) -> list[FamilyEstimate]:
     """Every family of one model, its domains and its balance."""
     tables.diagnostics += model.feasibility
     labels, sample = model_labels(plan, model), model.sample
@@ -151,12 +176,8 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> dict[Family, Fami
         if name.startswith("region="):
             balances.append((name, domain))
     for name, part in balances:
-        found = _balance(plan, model, labels, name, part)
-        tables.balance += found
-        tables.diagnostics += suppressed_balance(
-            found, model=labels.model, group=name, source=labels.source
-        )
-    return {estimate.family: estimate for estimate in reversed(estimates)}
+        tables.balance += _balance(plan, model, labels, name, part)
+    return estimates
 
 
 def _with_margins(plan: Plan, rows: ModelRows) -> ModelRows:
@@ -214,17 +235,16 @@ def _printed(tables: Tables, study: Study) -> None:
 
 
 def _headlines(tables: Tables, plan: Plan) -> None:
-    """Adjust the declared headlines' p-values for there being several."""
+    """Adjust the p-values of the questions' headlines for there being several."""
     positions = headline_positions(tables.gaps, plan.study)
     rows = [tables.gaps[position] for position in positions]
-    declared = declared_headlines(plan.study)
-    asked = [(model.spec.outcome, model.spec.name) for model in plan.models]
-    run = [one for one in asked if one in declared]
+    declared = {one.model: outcome for outcome, one in declared_headlines(plan.study).items()}
+    run = [model.spec.name for model in plan.models if model.spec.name in declared]
     tables.sensitivity += multiplicity_rows(rows, run=len(run), declared=len(declared))
-    answered = {(row.outcome, row.model) for row in rows if row.p_value is not None}
-    for outcome, name in run:
-        if (outcome, name) not in answered:
-            keys = Keys(model=name, outcome=outcome, source=plan.survey.source)
+    answered = {row.model for row in rows if row.p_value is not None}
+    for name in run:
+        if name not in answered:
+            keys = Keys(model=name, outcome=declared[name], source=plan.survey.source)
             tables.sensitivity += unanswered(
                 [Check.MULTIPLICITY],
                 keys,

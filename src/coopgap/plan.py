@@ -85,7 +85,7 @@ def make_plan(
     """
     loaded = load_study(study)
     specs = _chosen(loaded, only)
-    survey = apply_codebook(_raw_table(loaded, data), loaded)
+    survey = apply_codebook(_raw_table(loaded, data), loaded).by_record()
     return Plan(
         study=loaded,
         survey=survey,

@@ -57,12 +57,17 @@ class Run:
 
     @property
     def exceptions(self) -> pd.DataFrame:
-        """Gap rows withheld or not estimable, one a model, family, group and population.
+        """Estimates without a number, one a model, family, group and population.
 
-        `reason` is that of diagnostics.csv; empty where that table has several or none.
+        A ratio that does not exist beside a difference that does is none of them. `reason` is that
+        of diagnostics.csv; empty where that table has several or none.
         """
         columns = ["model", "family", "group", "population", "status"]
-        rows = self.gaps.loc[self.gaps["status"].isin(["withheld", "not_estimable"]), columns]
+        # A members' own share has no comparator; where it has no number, nothing of it has.
+        gaps = self.gaps[self.gaps["comparator"] != ""]
+        refused = gaps["status"].isin(["withheld", "not_estimable"])
+        by = gaps["estimate"].notna().groupby([gaps[key] for key in (*columns[:4], "comparator")])
+        rows = gaps.loc[refused & ~by.transform("any"), columns]
         rows = rows.drop_duplicates().reset_index(drop=True)
         said = self.diagnostics[["model", "diagnostic", "note"]].itertuples(index=False, name=None)
         notes = {(model, diagnostic): note for model, diagnostic, note in said}

@@ -17,12 +17,13 @@ from coopgap.families.rows import (
     cut_rows,
     decimals_row,
     ess_row,
+    fallback_row,
     gap_rows,
     infinite_row,
     reason_row,
     std_errors_row,
-    suppressed_row,
 )
+from coopgap.headline import declared_at
 from coopgap.plan import ModelPlan, Plan
 
 __all__ = ["Tables", "model_labels"]
@@ -52,22 +53,21 @@ class Tables:
         if labels.group == "all":
             # coefficients.csv has no column for a domain.
             self.coefficients += coefficient_rows(estimate, labels)
-            self._add(suppressed_row(estimate, labels))
             if estimate.correct_decimals is not None:
                 self.diagnostics.append(decimals_row(estimate, labels))
             if estimate.std_errors:
                 self.diagnostics.append(std_errors_row(estimate, labels))
-        self._add(ess_row(estimate, labels))
+        size = ess_row(estimate, labels)
+        self.diagnostics += [] if size is None else [size]
         if estimate.reason:
             self.diagnostics.append(reason_row(estimate, labels))
+        if estimate.fell_back:
+            self.diagnostics.append(fallback_row(estimate, labels))
         if estimate.constant:
             self.diagnostics.append(constant_row(estimate, labels))
         self.diagnostics += cut_rows(estimate, labels)
         if estimate.infinite:
             self.diagnostics.append(infinite_row(estimate, labels))
-
-    def _add(self, row: DiagnosticRow | None) -> None:
-        self.diagnostics += [] if row is None else [row]
 
 
 def model_labels(plan: Plan, model: ModelPlan) -> Labels:
@@ -77,4 +77,5 @@ def model_labels(plan: Plan, model: ModelPlan) -> Labels:
         outcome=model.spec.outcome,
         levels=model.rows.levels,
         source=plan.survey.source,
+        at=declared_at(plan.study, model.spec.name),
     )

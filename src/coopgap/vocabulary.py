@@ -7,15 +7,18 @@ from typing import Final
 
 __all__ = [
     "AT_REGIONS",
+    "BLANK",
+    "BY_PHONE",
     "BY_REGION",
     "EXAMPLE",
-    "FREED",
+    "FEW_PEOPLE",
+    "KINDS",
     "PRINTED",
-    "SHIFT",
     "Check",
     "Comparator",
     "Family",
     "IntervalKind",
+    "Kind",
     "Population",
     "Quantity",
     "Scale",
@@ -32,11 +35,8 @@ EXAMPLE: Final = "EXAMPLE DATA"
 PRINTED: Final = "printed"
 """`source` of every row that comes from a printed report."""
 
-FREED: Final = "membership free by threshold"
-"""`variant` of the matched ordinal gap with membership freed from proportional odds."""
-
-SHIFT: Final = "membership free by threshold, minus declared"
-"""`variant` of the difference between that gap and the declared one."""
+FEW_PEOPLE: Final = 10
+"""A row behind which fewer people stand has status `few_people`; its numbers are shown."""
 
 
 class Family(StrEnum):
@@ -45,11 +45,15 @@ class Family(StrEnum):
     UNADJUSTED = "unadjusted"
     ADJUSTED_LOGIT = "adjusted_logit"
     ADJUSTED_ORDINAL = "adjusted_ordinal"
+    ADJUSTED_PROPORTIONAL = "adjusted_proportional"
     MATCHED_LOGIT = "matched_logit"
     CONDITIONAL_LOGIT = "conditional_logit"
     MATCHED_ORDINAL = "matched_ordinal"
+    MATCHED_PROPORTIONAL = "matched_proportional"
     CONDITIONAL_ORDINAL = "conditional_ordinal"
     LINEAR = "linear"
+    SHARES = "shares"
+    DOUBLY_ROBUST = "doubly_robust"
     HIERARCHICAL = "hierarchical"
     BENCHMARK = "benchmark"
     PRINTED = "printed"
@@ -94,6 +98,7 @@ class IntervalKind(StrEnum):
     """What an interval is."""
 
     CONFIDENCE = "confidence"
+    JOINT = "joint"
     CREDIBLE = "credible"
     BOUNDS = "bounds"
 
@@ -110,13 +115,18 @@ class Scale(StrEnum):
 
 
 class Status(StrEnum):
-    """Whether a row's numbers stand."""
+    """Whether a row's numbers stand: they are blank where it is one of `BLANK`."""
 
     OK = "ok"
+    FEW_PEOPLE = "few_people"
     SUPPRESSED = "suppressed"
     WITHHELD = "withheld"
     NOT_ESTIMABLE = "not_estimable"
     FEW_CLUSTERS = "few_clusters"
+
+
+BLANK: Final = frozenset({Status.SUPPRESSED, Status.WITHHELD, Status.NOT_ESTIMABLE})
+"""Statuses of rows without numbers."""
 
 
 class Check(StrEnum):
@@ -141,6 +151,7 @@ class Check(StrEnum):
     MULTIPLICITY = "multiplicity"
     MULTIVERSE = "multiverse"
     VARIANT = "variant"
+    MATCHING_TIES = "matching_ties"
     LEAVE_ONE_REGION = "leave_one_region"
     LEAVE_ONE_ZONE = "leave_one_zone"
     PRIOR_REFIT = "prior_refit"
@@ -151,6 +162,9 @@ class Check(StrEnum):
     POSTERIOR_PREDICTIVE = "posterior_predictive"
     LOO = "loo"
 
+
+BY_PHONE: Final = frozenset(check for check in Check if check.startswith("phone_"))
+"""Checks of the phone interviews."""
 
 BY_REGION: Final = (
     Check.PRIOR_PREDICTIVE,
@@ -172,4 +186,51 @@ class Verdict(StrEnum):
     NOT_ASSESSED = "not_assessed"
     HOLDS = "holds"
     CHANGES = "changes"
+    UNDECIDED = "undecided"
     NOT_APPLICABLE = "not_applicable"
+
+
+class Kind(StrEnum):
+    """What a number is, and so how finely it may be told where disclosure is limited."""
+
+    COUNT = "count"
+    SHARE = "share"
+    RATIO = "ratio"
+    LOG = "log"
+    STANDARDISED = "standardised"
+    CHANCE = "chance"
+    P_VALUE = "p_value"
+    STATISTIC = "statistic"
+    SQUARE = "square"
+    E_VALUE = "e_value"
+    ERROR = "error"
+    PLAIN = "plain"
+
+
+KINDS: Final[dict[str, Kind]] = {
+    **dict.fromkeys((Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY, Quantity.SHARE), Kind.SHARE),
+    **dict.fromkeys(("largest_difference", "influence", "phone_superiority"), Kind.SHARE),
+    **dict.fromkeys(
+        ("median_risk_difference", "median_superiority", "sd_risk_difference", "sd_superiority"),
+        Kind.SHARE,
+    ),
+    **dict.fromkeys(("members_lost_share", "unmatched_share", "agreement_share"), Kind.SHARE),
+    **dict.fromkeys(("share_off", "least_share_off", "robustness_value"), Kind.SHARE),
+    **dict.fromkeys(("smallest_margin", "smallest_margin_possible"), Kind.SHARE),
+    **dict.fromkeys(("smallest_detectable", "smallest_superiority"), Kind.SHARE),
+    **dict.fromkeys((Quantity.RISK_RATIO, Quantity.ODDS_RATIO), Kind.RATIO),
+    **dict.fromkeys((Quantity.CUMULATIVE_ODDS_RATIO, "odds_multiple", "gamma"), Kind.RATIO),
+    **dict.fromkeys((Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE), Kind.LOG),
+    **dict.fromkeys(("latent_shift", "delta", "kappa"), Kind.LOG),
+    **dict.fromkeys(("smd", "largest_smd"), Kind.STANDARDISED),
+    **dict.fromkeys((Quantity.PROB_ABOVE_ZERO, Quantity.PROB_ABOVE_SMALLEST), Kind.CHANCE),
+    **dict.fromkeys(("ess", "n_sets", "people_linked", "tied_members"), Kind.COUNT),
+    **dict.fromkeys(("rao_scott_f", "homogeneity_f", "stuart_maxwell", "bhapkar"), Kind.SQUARE),
+    "mcnemar_z": Kind.STATISTIC,
+    "p_bound": Kind.PLAIN,
+    "e_value": Kind.E_VALUE,
+    **dict.fromkeys((Scale.LOG_ODDS, Scale.PROBIT, Scale.CLOGLOG, Scale.THRESHOLD), Kind.LOG),
+    **dict.fromkeys((Scale.PROBABILITY,), Kind.SHARE),
+    Scale.SD: Kind.LOG,
+}
+"""Kind of the estimate, by quantity or by scale; where disclosure is limited others are blank."""

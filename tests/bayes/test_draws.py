@@ -23,9 +23,12 @@ from coopgap.bayes.draws import (
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
 from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows, posterior_numbers
+from coopgap.behind import Behind
 from coopgap.errors import NotEstimable
+from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import LOG_SCALE
+from coopgap.matching.sample import MatchedSample
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.standardise import standardise
 from coopgap.vocabulary import Quantity, Scale, Status
@@ -227,7 +230,7 @@ def test_what_the_gate_withholds_stays_blank():
     assert not dataclasses.replace(fit, gate=()).passed
 
 
-def test_a_region_of_few_people_is_suppressed_and_one_without_members_does_no_harm():
+def test_a_region_without_members_has_no_gap_and_does_no_harm():
     rows = make_rows()
     rare = rows.factors["region"].copy()
     rare[rare == 2] = 0
@@ -251,7 +254,9 @@ def test_a_region_of_few_people_is_suppressed_and_one_without_members_does_no_ha
     )
     assert next(item for item in fit.gate if item.name == "finite_draws").passed
     found = list(gap_rows(make_fit(cells), cells, LABELS, 0.05))
-    assert {r.status for r in found if r.group == "region=C"} == {Status.SUPPRESSED}
+    assert {r.status for r in found if r.group == "region=C"} == {Status.NOT_ESTIMABLE}
+    said = [r for r in gate_rows(fit, cells, LABELS) if r.diagnostic.startswith("not_estimable")]
+    assert [r.diagnostic for r in said] == ["not_estimable: hierarchical, region=C, all_members"]
     assert {r.status for r in found if r.group == "all"} == {Status.OK}
 
 
@@ -269,7 +274,7 @@ def test_the_superpopulation_gap_is_what_independent_regions_imply():
     assert superpopulation_gap({"beta": draws["beta"]}, 5) is draws["beta"]
 
 
-def test_coefficients_leave_out_regions_that_are_suppressed():
+def test_a_region_of_few_people_is_marked_and_has_its_coefficient():
     rows = make_rows()
     region = np.where(np.arange(300) < 8, 2, np.minimum(rows.factors["region"], 1))
     factors = {**rows.factors, "region": region}
@@ -277,5 +282,32 @@ def test_coefficients_leave_out_regions_that_are_suppressed():
         dataclasses.replace(rows, factors=factors), ("sex",), "region", zones=False
     )
     terms = {r.term for r in coefficient_rows(make_fit(cells), cells, Form(), LABELS)}
-    assert "member:region=A" in terms
-    assert "member:region=C" not in terms
+    assert {"member:region=A", "member:region=C"} <= terms
+    found = [r for r in gap_rows(make_fit(cells), cells, LABELS, 0.05) if r.group == "region=C"]
+    assert {r.status for r in found} == {Status.FEW_PEOPLE}
+    assert all(r.estimate is not None for r in found)
+
+
+def test_the_people_behind_every_term_are_counted():
+    rows = make_rows()
+    cells = hierarchical_cells(rows, ("sex",), "region", zones=False)
+    sample = Sample(
+        rows=rows,
+        matched=MatchedSample.nobody("exact", rows.n, "no matching"),
+        covariates=("sex",),
+        link="logit",
+        strata=(),
+    )
+    behind = Behind(sample=sample, phone=rows.take(rows.outcome < 0), region="region")
+    found = {
+        row.term: behind.of_term(row)
+        for row in coefficient_rows(make_fit(cells), cells, Form(), LABELS)
+    }
+    assert None not in found.values()
+    region = rows.factors["region"] == 0
+    both = [int((region & rows.member).sum()), int((region & ~rows.member).sum())]
+    assert found["member:region=A"] == (min(both), min(both))
+    whole = rows.people_by_level()
+    assert found["sd_finite"] == (whole.sum(axis=1).min(),) * 2
+    top = f"member:>={rows.levels[-1]}"
+    assert found[top][1] == min(whole[:, -1].min(), whole[:, :-1].sum(axis=1).min())

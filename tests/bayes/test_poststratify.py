@@ -22,6 +22,10 @@ SEXES = Margin(variables=("sex",), shares={("male",): 0.9, ("female",): 0.1})
 PEOPLE = DeclaredPopulation(file="people.csv", margins=(SEXES,))
 
 
+def over(cells, weight):
+    return Request(cells=cells, populations={Population.POSTSTRATIFIED: weight})
+
+
 def test_weights_have_the_declared_margin_and_keep_the_mix_within():
     cells = make_cells()
     weight = population_weights(cells, PEOPLE, "region")
@@ -57,13 +61,16 @@ def test_the_gate_looks_at_them_too(monkeypatch):
     summarise(
         make_draws(cells),
         SamplerStats(energy=np.zeros((4, 50)), divergences=0, deepest=0),
-        Request(cells=cells, population=population_weights(cells, PEOPLE, "region")),
+        Request(
+            cells=cells,
+            populations={Population.POSTSTRATIFIED: population_weights(cells, PEOPLE, "region")},
+        ),
         seconds=1.0,
         retried=False,
     )
-    assert {name for name in seen if name.endswith(" population")} >= {
-        "risk_difference >=high population",
-        "superiority population",
+    assert {name for name in seen if name.endswith(" over poststratified")} >= {
+        "risk_difference >=high over poststratified",
+        "superiority over poststratified",
     }
 
 
@@ -73,7 +80,11 @@ def test_rows_stand_beside_the_members_and_are_weighted_by_hand():
     weight = population_weights(cells, PEOPLE, "region")
     stats = SamplerStats(energy=np.zeros((4, 200)), divergences=0, deepest=0)
     fit = summarise(
-        draws, stats, Request(cells=cells, population=weight), seconds=1.0, retried=False
+        draws,
+        stats,
+        over(cells, weight),
+        seconds=1.0,
+        retried=False,
     )
     fit = dataclasses.replace(fit, gate=(GateItem(name="x", value=1, bar=1, passed=True),))
     labels = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
@@ -88,9 +99,13 @@ def test_rows_stand_beside_the_members_and_are_weighted_by_hand():
         alone = np.zeros(cells.region.size)
         alone[r] = 1.0
         one = summarise(
-            draws, stats, Request(cells=cells, population=alone), seconds=1.0, retried=False
+            draws,
+            stats,
+            over(cells, alone),
+            seconds=1.0,
+            retried=False,
         )
-        member, comparison = one.poststratified
+        member, comparison = one.elsewhere[Population.POSTSTRATIFIED]
         by_row.append((member - comparison)[..., 2:].sum(axis=-1).mean())
     assert found == pytest.approx(weight @ by_row)
     here = rows[Population.ALL_MEMBERS, Quantity.RISK_DIFFERENCE, ">=high"].estimate

@@ -111,9 +111,7 @@ def judge_pairs() -> list[Judged]:
     ):
         best = fastest(lambda distance=distance: optimal_pairs(one, member, distance(x, member)))
         found.append(at_most(f"optimal pairs, 1,004 x 1,003, {name}", best, PAIRS_SECONDS, "s"))
-        ours = fastest(
-            lambda distance=distance: nearest_pairs(one, member, distance(x, member), order="data")
-        )
+        ours = fastest(lambda distance=distance: nearest_pairs(one, member, distance(x, member)))
         found.append(beside(f"nearest, 1,004 x 1,003, {name}", ours, "s"))
         ratio = None if other is None else other / ours
         found.append(beside(f"nearest, {name}, MatchIt over coopgap", ratio, "times"))

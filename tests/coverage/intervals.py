@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import stats
 from simulate import AGREE, Setting, Simulated, stratum_of, true_gaps, true_matched_gaps
 
-from coopgap.families.cells import fit_cells
+from coopgap.families.cells import CellFit, fit_cells
+from coopgap.families.cumulative import fit_form
 from coopgap.families.records import CR2_CLUSTERS, Sample
-from coopgap.gap import Margins
+from coopgap.families.shares import matched_shares
+from coopgap.gap import Margins, joint_intervals
 from coopgap.matching.dispatch import match
 from coopgap.regression.bootstrap import bootstrap_margins
 from coopgap.regression.ordinal import fit_ordinal
@@ -28,6 +32,8 @@ __all__ = [
 
 RESAMPLES = 399
 NAMES = ("agree", "strongly agree")
+THRESHOLDS = ("disagree", "neither", *NAMES)
+JOINT = "joint max-t"
 SHOWN = (2, 3)  # thresholds of the five answers: the printed "agree", and the rarest
 STRATA = ("region", "age", "sex")
 _KINDS = {
@@ -38,7 +44,7 @@ _KINDS = {
     "CR2 strata Satterthwaite": ("CR2", True, True),
     "HC1 normal": ("HC1", False, False),
 }
-_OFFERED = ("CR1 t(G-1)", "CR2 Satterthwaite")
+OFFERED = ("CR1 t(G-1)", "CR2 Satterthwaite")
 
 type Ends = dict[tuple[str, str, str], tuple[float, np.ndarray]]
 """By gap, interval and threshold: the truth, and (estimate, std_error, lower, upper)."""
@@ -46,7 +52,7 @@ type Ends = dict[tuple[str, str, str], tuple[float, np.ndarray]]
 
 def default_interval(clusters: int) -> str:
     """The interval of a run with so many zones."""
-    return _OFFERED[clusters < CR2_CLUSTERS]
+    return OFFERED[clusters < CR2_CLUSTERS]
 
 
 def _contrasts(n_levels: int) -> np.ndarray:
@@ -89,12 +95,12 @@ def _adjusted(
 
 
 def wald_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
-    """Of the adjusted ordinal gap, every kind of standard error."""
+    """Of the adjusted proportional gap, every kind of standard error."""
     cells, truth = survey.cells, true_gaps(setting)
     rows = _contrasts(cells.counts.shape[1])
     found = _adjusted(survey, cells.counts, cells.people, tuple(_KINDS), strata)
     return {
-        ("adjusted ordinal", name, threshold): (truth[j], _wald(margins, rows[j]))
+        ("adjusted proportional", name, threshold): (truth[j], _wald(margins, rows[j]))
         for name, margins in found.items()
         for j, threshold in zip(SHOWN, NAMES, strict=True)
     }
@@ -109,7 +115,7 @@ def logit_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> 
     truth, (row,) = true_gaps(setting)[AGREE - 1], _contrasts(2)
     return {
         ("adjusted logit", name, "agree"): (truth, _wald(margins, row))
-        for name, margins in _adjusted(survey, both[0], both[1], _OFFERED, strata).items()
+        for name, margins in _adjusted(survey, both[0], both[1], OFFERED, strata).items()
     }
 
 
@@ -128,7 +134,7 @@ def matched_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -
     found: Ends = {}
     two = (survey.outcome >= AGREE).astype(np.int64)
     for gap, levels, outcome, shown in (
-        ("matched ordinal", tuple("12345"), survey.outcome, SHOWN),
+        ("matched proportional", tuple("12345"), survey.outcome, SHOWN),
         ("matched logit", ("no", "yes"), two, (0,)),
     ):
         sample = matched_sample(survey, levels, outcome)
@@ -136,7 +142,7 @@ def matched_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -
         kept = stratum_of(survey.people)[sample.kept]
         truth, rows = true_matched_gaps(setting, kept), _contrasts(len(levels))
         on = fitted.on
-        for name in _OFFERED:
+        for name in OFFERED:
             margins = standardise(
                 fitted.fit,
                 on.x,
@@ -153,7 +159,7 @@ def matched_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -
 
 
 def bootstrap_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
-    """Of the adjusted ordinal gap, percentile and basic intervals of resampled clusters."""
+    """Of the adjusted proportional gap, percentile and basic intervals of resampled clusters."""
     cells, truth = survey.cells, true_gaps(setting)
     rows = _contrasts(cells.counts.shape[1])
     found = bootstrap_margins(
@@ -177,10 +183,67 @@ def bootstrap_ends(survey: Simulated, setting: Setting, strata: bool, seed: int)
         ),
     }
     return {
-        ("adjusted ordinal", name, threshold): (truth[j], values[:, j])
+        ("adjusted proportional", name, threshold): (truth[j], values[:, j])
         for name, values in ends.items()
         for j, threshold in zip(SHOWN, NAMES, strict=True)
     }
+
+
+def _by_threshold(gap: str, margins: Margins, truth: np.ndarray, name: str) -> Ends:
+    """Each threshold's interval, and whether the joint band holds all of them."""
+    rows = _contrasts(len(truth) + 1)
+    found: Ends = {
+        (gap, name, threshold): (truth[j], _wald(margins, rows[j]))
+        for j, threshold in enumerate(THRESHOLDS)
+    }
+    band = joint_intervals(margins, tuple("12345")).values()
+    inside = all(
+        one.lower <= true <= one.upper for one, true in zip(band, truth[::-1], strict=True)
+    )
+    # A band either holds all gaps or misses one: stated as an interval of the number zero.
+    found[gap, JOINT, "all"] = (0.0, np.array([0.0, 0.0, 0.0 if inside else 1.0, 1.0]))
+    return found
+
+
+def _default(survey: Simulated, setting: Setting) -> tuple[Sample, str]:
+    """The matched sample with the kind of covariance that a run with so many zones has."""
+    sample = matched_sample(survey, tuple("12345"), survey.outcome)
+    return sample, default_interval(setting.clusters)
+
+
+def free_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the headline, membership free by threshold, and of the weighted shares beside it."""
+    sample, name = _default(survey, setting)
+    truth = true_matched_gaps(setting, stratum_of(survey.people)[sample.kept])
+    _, shares, _ = matched_shares(sample)
+    found = fit_form(sample, sample.weight, "free", matched=True).fit
+    return {
+        **_by_threshold("matched free", _margins(found) if found else shares, truth, name),
+        **_by_threshold("matched shares", shares, truth, name),
+    }
+
+
+def tied_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the matched gap under proportional odds, where these do not hold."""
+    sample, name = _default(survey, setting)
+    truth = true_matched_gaps(setting, stratum_of(survey.people)[sample.kept])
+    found = fit_form(sample, sample.weight, "proportional", matched=True).fit
+    return _by_threshold("matched proportional", _margins(found), truth, name)
+
+
+def adjusted_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -> Ends:
+    """Of the adjusted gap, membership free by threshold."""
+    sample, name = _default(survey, setting)
+    sample = replace(sample, covariates=(*STRATA, "education"))
+    found = fit_form(sample, sample.rows.weight, "free").fit
+    return _by_threshold("adjusted free", _margins(found), true_gaps(setting), name)
+
+
+def _margins(found: CellFit) -> Margins:
+    on = found.on
+    counts, squares = on.cells.counts, on.cells.squares
+    target = on.member.astype(float)
+    return standardise(found.fit, on.x, 0, target, counts, squares, on.cluster, kind=found.kind)
 
 
 PARTS = {
@@ -188,5 +251,8 @@ PARTS = {
     "bootstrap": bootstrap_ends,
     "logit": logit_ends,
     "matched": matched_ends,
+    "free": free_ends,
+    "tied": tied_ends,
+    "adjusted": adjusted_ends,
 }
 """By name. A block's seed has the place in this order: append only."""

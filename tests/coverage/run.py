@@ -14,22 +14,35 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from intervals import NAMES, PARTS, default_interval
+from intervals import JOINT, NAMES, OFFERED, PARTS, THRESHOLDS, default_interval
 from scipy import stats
 from simulate import N_ZONES, Setting, simulate
 
 from coopgap.errors import NotEstimable
 
 HERE = Path(__file__).parent
+_GAP = 0.49
+# Members' log odds at each threshold: none at the rarest, none at "agree", half at the rarest.
+UNEVEN = (
+    (_GAP, _GAP, _GAP, 0.0),
+    (_GAP, _GAP, 0.0, _GAP),
+    (_GAP, _GAP, _GAP, _GAP / 2),
+)
 # A block's seed has the place in this order: append only.
 GRID = [
-    Setting(clusters=clusters, zone_sd=zone_sd, zone_gap_sd=zone_gap_sd)
-    for clusters, (zone_sd, zone_gap_sd) in product(
-        (N_ZONES, 10, 30), ((0.0, 0.0), (0.25, 0.1), (0.5, 0.3))
-    )
+    *(
+        Setting(clusters=clusters, zone_sd=zone_sd, zone_gap_sd=zone_gap_sd)
+        for clusters, (zone_sd, zone_gap_sd) in product(
+            (N_ZONES, 10, 30), ((0.0, 0.0), (0.25, 0.1), (0.5, 0.3))
+        )
+    ),
+    *(Setting(clusters=N_ZONES, zone_sd=0.25, zone_gap_sd=0.0, gaps=gaps) for gaps in UNEVEN),
 ]
-KEY = ["gap", "clusters", "zone_sd", "zone_gap_sd", "interval", "threshold"]
-BLOCK = {"wald": 50, "bootstrap": 5, "logit": 50, "matched": 50}
+KEY = ["gap", "clusters", "zone_sd", "zone_gap_sd", "gaps", "interval", "threshold"]
+BLOCK = {"wald": 50, "bootstrap": 5, "logit": 50, "matched": 50, "free": 50, "tied": 50}
+BLOCK["adjusted"] = 50
+FREE = ("free", "tied", "adjusted")
+"""Parts that are counted in the uneven settings too, and one of them there alone."""
 SUMS = ["replicates", "covered", "error", "error_squared", "variance", "width"]
 
 
@@ -62,7 +75,13 @@ def run_block(setting: Setting, part: str, number: int) -> pd.DataFrame:
             )
     sums = pd.DataFrame(rows).groupby(["gap", "interval", "threshold"], as_index=False).sum()
     place = {name: getattr(setting, name) for name in ("clusters", "zone_sd", "zone_gap_sd")}
+    place["gaps"] = log_odds(setting)
     return sums.assign(**place, part=part, block=number)[[*KEY, *SUMS, "part", "block"]]
+
+
+def log_odds(setting: Setting) -> str:
+    """Members' log odds by threshold as the table has them; empty where they are one number."""
+    return " ".join(f"{gap:g}" for gap in setting.gaps)
 
 
 def table(blocks: pd.DataFrame) -> pd.DataFrame:
@@ -88,6 +107,11 @@ def table(blocks: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
+def read(path: Path) -> pd.DataFrame:
+    """A file of blocks or of the table; no log odds by threshold is an empty text."""
+    return pd.read_csv(path, dtype={"gaps": "str"}, keep_default_na=False, na_values=["nan"])
+
+
 def larger_counts(made: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     """Of two tables, for each key the row with more replicates; of equals the one just made."""
     both = pd.concat([made, kept]).sort_values("replicates", ascending=False, kind="stable")
@@ -95,14 +119,22 @@ def larger_counts(made: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
 
 
 def defaults(made: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the interval that a run has with so many zones."""
-    return made[made["interval"] == made["clusters"].map(default_interval)]
+    """The rows that a run puts first: no proportional odds, the interval of so many zones."""
+    own = made["interval"] == made["clusters"].map(default_interval)
+    own |= made["interval"] == JOINT
+    return made[own & ~made["gap"].str.endswith("proportional")]
 
 
 def markdown(made: pd.DataFrame) -> str:
-    """The table as the README shows it: a row an interval, an asterisk where it fails."""
-    settings = [*dict.fromkeys((s.zone_sd, s.zone_gap_sd) for s in GRID)]
-    columns = [(*setting, threshold) for threshold in NAMES for setting in settings]
+    """The table as the README shows it: a row an interval, an asterisk where it fails.
+
+    Of proportional odds the interval of a run alone; the csv has every other.
+    """
+    own = made["interval"] == made["clusters"].map(default_interval)
+    offered = made["interval"].isin((*OFFERED, JOINT)) & ~made["gap"].str.endswith("proportional")
+    made = made[(made["gaps"] == "") & (own | offered)]
+    settings = [*dict.fromkeys((s.zone_sd, s.zone_gap_sd) for s in GRID if not s.gaps)]
+    columns = [(*setting, threshold) for threshold in (*NAMES, "all") for setting in settings]
     heads = [f"{threshold}, {sd:g} and {gap:g}" for sd, gap, threshold in columns]
     lines = [
         f"| gap | clusters | interval | replicates | {' | '.join(heads)} |",
@@ -115,9 +147,26 @@ def markdown(made: pd.DataFrame) -> str:
         }
         cells = " | ".join(found.get(column, "") for column in columns)
         least = f"{rows['replicates'].min():,}"
-        name = f"**{interval}**" if interval == default_interval(clusters) else interval
+        bold = interval in (default_interval(clusters), JOINT)
+        bold &= not gap.endswith("proportional")
+        name = f"**{interval}**" if bold else interval
         lines.append(f"| {gap} | {clusters} | {name} | {least} | {cells} |")
-    return "\n".join([*lines, "", failing_defaults(made)])
+    return "\n".join(lines)
+
+
+def uneven(made: pd.DataFrame) -> str:
+    """Coverage where members' log odds differ by threshold; without a gap, 100 less false ones."""
+    made = made[made["gaps"] != ""]
+    columns = [*THRESHOLDS, "all"]
+    lines = [
+        f"| log odds by threshold | gap | replicates | {' | '.join(columns)} |",
+        "|" + "---|" * (3 + len(columns)),
+    ]
+    for (gaps, gap), rows in made.groupby(["gaps", "gap"]):
+        found = {row.threshold: f"{row.coverage:.1f}{'*' * row.fails}" for row in rows.itertuples()}
+        cells = " | ".join(found.get(column, "") for column in columns)
+        lines.append(f"| {gaps} | {gap} | {rows['replicates'].min():,} | {cells} |")
+    return "\n".join(lines)
 
 
 def failing_defaults(made: pd.DataFrame) -> str:
@@ -126,7 +175,7 @@ def failing_defaults(made: pd.DataFrame) -> str:
     failing = failing[failing["fails"]]
     places = [
         f"{row.gap}, {row.clusters} clusters, {row.threshold}, "
-        f"{row.zone_sd:g} and {row.zone_gap_sd:g} ({row.coverage:.1f})"
+        f"{row.gaps or f'{row.zone_sd:g} and {row.zone_gap_sd:g}'} ({row.coverage:.1f})"
         for row in failing.itertuples()
     ]
     return f"Defaults that fail: {'; '.join(places) if places else 'none'}."
@@ -146,31 +195,33 @@ def main() -> None:
     options = parser.parse_args()
     stop = time.monotonic() + 60 * options.minutes
     options.blocks.parent.mkdir(parents=True, exist_ok=True)
-    done: set[tuple[int, float, float, str, int]] = set()
+    done: set[tuple[int, float, float, str, str, int]] = set()
     if options.blocks.exists():
-        old = pd.read_csv(options.blocks)
-        done = set(old[[*KEY[1:4], "part", "block"]].itertuples(index=False, name=None))
+        old = read(options.blocks)
+        done = set(old[[*KEY[1:5], "part", "block"]].itertuples(index=False, name=None))
     wanted = dict.fromkeys(PARTS, options.replicates) | {"bootstrap": options.bootstrap}
     tasks = sorted(
         (number * BLOCK[part] / wanted[part], at, part, number)
         for at, part in product(range(len(GRID)), options.parts)
         for number in range(-(-wanted[part] // BLOCK[part]))
         if options.clusters is None or GRID[at].clusters in options.clusters
+        if (part in FREE if GRID[at].gaps else part != "tied")
     )
     for _, at, part, number in tasks:
         setting = GRID[at]
-        if (setting.clusters, setting.zone_sd, setting.zone_gap_sd, part, number) in done:
+        place = (setting.clusters, setting.zone_sd, setting.zone_gap_sd, log_odds(setting))
+        if (*place, part, number) in done:
             continue
         if time.monotonic() > stop:
             break
         block = run_block(setting, part, number)
         block.to_csv(options.blocks, mode="a", header=not options.blocks.exists(), index=False)
-    made = table(pd.read_csv(options.blocks))
+    made = table(read(options.blocks))
     if options.table.exists() and not options.anew:
-        made = larger_counts(made, pd.read_csv(options.table))
+        made = larger_counts(made, read(options.table))
     made.to_csv(options.table, index=False)
     print(made.to_string(index=False))
-    print(markdown(made))
+    print(markdown(made), uneven(made), failing_defaults(made), sep="\n\n")
 
 
 if __name__ == "__main__":

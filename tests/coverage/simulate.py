@@ -43,12 +43,15 @@ class Setting:
     """What is simulated: clusters and their standard deviations.
 
     Clusters are the 100 zones, 30 runs of three or four zones each, or the 10 departments, the
-    largest of which has four in ten people.
+    largest of which has four in ten people. `gaps` are members' log odds of reaching each
+    threshold, lowest first, where they differ; members are then schooled as the comparison group
+    is, so that a threshold without log odds has no gap at all.
     """
 
     clusters: int
     zone_sd: float
     zone_gap_sd: float
+    gaps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +90,16 @@ def declared(setting: Setting) -> tuple[ExampleModel, OutcomeModel]:
     zones, over which log odds do not average; `true_gaps` has them integrated.
     """
     outcome = DEFAULT.outcomes["trust"]
-    outcome = replace(outcome, gap=(float(np.mean(outcome.gap)),) * len(outcome.gap))
+    gap = 0.0 if setting.gaps else float(np.mean(outcome.gap))
+    outcome = replace(outcome, gap=(gap,) * len(outcome.gap))
     model = replace(DEFAULT, zone_sd=setting.zone_sd, zone_gap_sd=setting.zone_gap_sd)
-    return model, outcome
+    return (replace(model, education_member=0.0) if setting.gaps else model), outcome
+
+
+def thresholds(setting: Setting, outcome: OutcomeModel, member: np.ndarray) -> np.ndarray:
+    """Thresholds of the latent answer of each person, shape (n, J - 1)."""
+    shift = np.asarray(setting.gaps) if setting.gaps else 0.0
+    return np.asarray(outcome.thresholds) - member[:, None] * shift
 
 
 def simulate(rng: np.random.Generator, setting: Setting) -> Simulated:
@@ -104,7 +114,8 @@ def simulate(rng: np.random.Generator, setting: Setting) -> Simulated:
     )
     eta = linear_predictor(people, outcome, None, people.member)
     eta = eta + zones[0][cluster] + people.member * zones[1][cluster]
-    levels = np.searchsorted(outcome.thresholds, eta + rng.logistic(size=people.n))
+    cuts = thresholds(setting, outcome, people.member)
+    levels = (cuts < (eta + rng.logistic(size=people.n))[:, None]).sum(axis=1)
     columns = [
         people.member.astype(np.int64),
         people.band,
@@ -173,7 +184,8 @@ def _above(
     both = float(np.hypot(setting.zone_sd, setting.zone_gap_sd))
     spread = both if member else setting.zone_sd
     eta = linear_predictor(people, outcome, None, np.full(people.n, member))
-    at = eta[:, None, None] + spread * nodes[:, None] - np.asarray(outcome.thresholds)
+    cuts = thresholds(setting, outcome, np.full(people.n, member))
+    at = eta[:, None, None] + spread * nodes[:, None] - cuts[:, None, :]
     return people, weight, np.einsum("n,cnj->cj", shares, logistic(at))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.families.shares import estimate_shares
 from coopgap.gap import Contrast
 from coopgap.survey.example.outcomes import linear_predictor
 from coopgap.survey.example.people import draw_people
@@ -77,15 +78,48 @@ def test_the_bold_interval_is_the_one_a_run_has(count, at, clusters):
     name = module.default_interval(clusters)
     levels = tuple("12345")
     sample = module.matched_sample(drawn, levels, drawn.outcome)
-    one = estimate_matched(sample)
-    found = module.matched_ends(drawn, setting, strata=False, seed=0)
-    for j, threshold in ((2, "agree"), (3, "strongly agree")):
-        interval = one.intervals[
-            Contrast(Quantity.RISK_DIFFERENCE, f">={levels[j + 1]}", j + 1, True)
-        ]
-        _, ends = found["matched ordinal", name, threshold]
-        expected = [interval.estimate, interval.std_error, interval.lower, interval.upper]
-        assert ends == pytest.approx(expected, rel=1e-9)
+    run = {
+        "matched free": estimate_matched(sample),
+        "matched shares": estimate_shares(sample),
+        "matched proportional": estimate_matched(sample, "proportional"),
+    }
+    data = (drawn, setting, False, 0)
+    found = module.free_ends(*data) | module.tied_ends(*data)
+    for gap, one in run.items():
+        for j, threshold in enumerate(module.THRESHOLDS):
+            at = Contrast(Quantity.RISK_DIFFERENCE, f">={levels[j + 1]}", j + 1, True)
+            interval = one.intervals[at]
+            truth, ends = found[gap, name, threshold]
+            expected = [interval.estimate, interval.std_error, interval.lower, interval.upper]
+            assert ends == pytest.approx(expected, rel=1e-9)
+            band = one.joint[at]
+            assert band.lower < interval.lower
+            if not band.lower <= truth <= band.upper:
+                assert found[gap, module.JOINT, "all"][1][2] == 1.0
+        assert found[gap, module.JOINT, "all"][1][2] in (0.0, 1.0)
+
+
+@pytest.mark.parametrize("at", [9, 10, 11])
+def test_a_threshold_without_log_odds_has_no_gap(count, at):
+    """Its true gap is zero, and nobody's thresholds lie apart there."""
+    module, setting = count["simulate"], count["run"].GRID[at]
+    truth = module.true_matched_gaps(setting, np.arange(60))
+    for gap, log_odds in zip(truth, setting.gaps, strict=True):
+        assert (abs(gap) < 1e-12) == (log_odds == 0)
+    model, outcome = module.declared(setting)
+    people = draw_people(np.random.default_rng(3), model, (200, 200, 0), exact=False)
+    cuts = module.thresholds(setting, outcome, people.member)
+    apart = cuts[people.member][0] - cuts[~people.member][0]
+    assert -apart == pytest.approx(np.array(setting.gaps))
+
+
+def test_the_markdown_keeps_uneven_settings_apart(count):
+    run = count["run"]
+    made = run.read(HERE / "table.csv")
+    text = run.markdown(made)
+    assert "matched free" in text
+    assert "0.49 0.49 0.49 0" not in text
+    assert "0.49 0.49 0.49 0 | matched free" in run.uneven(made)
 
 
 @pytest.mark.parametrize("at", [1, 4])
@@ -119,14 +153,14 @@ def test_a_block_is_the_same_again_and_counts_what_it_says(count, monkeypatch):
     block = run.run_block(setting, "matched", 2)
     pd.testing.assert_frame_equal(block, run.run_block(setting, "matched", 2))
     assert not block.equals(run.run_block(setting, "matched", 3))
-    assert set(block["gap"]) == {"matched ordinal", "matched logit"}
+    assert set(block["gap"]) == {"matched proportional", "matched logit"}
     assert (block["replicates"] == 3).all()
     assert (block["covered"] <= 3).all()
 
 
 def test_the_larger_count_stays(count):
     run = count["run"]
-    table = pd.read_csv(HERE / "table.csv")
+    table = run.read(HERE / "table.csv")
     fewer = table.assign(replicates=table["replicates"] - 1, coverage=0.0)
     more = table.assign(replicates=table["replicates"] + 1, coverage=0.0)
     assert (run.larger_counts(fewer, table)["coverage"] > 50).all()
@@ -136,7 +170,13 @@ def test_the_larger_count_stays(count):
 
 def test_failing_defaults_are_named(count):
     run = count["run"]
-    row = {"gap": "adjusted ordinal", "zone_sd": 0.5, "zone_gap_sd": 0.3, "threshold": "agree"}
+    row = {
+        "gap": "adjusted free",
+        "gaps": "",
+        "zone_sd": 0.5,
+        "zone_gap_sd": 0.3,
+        "threshold": "agree",
+    }
     made = pd.DataFrame(
         [
             row | {"clusters": 49, "interval": "CR1 t(G-1)", "coverage": 80.0, "fails": True},
@@ -146,6 +186,6 @@ def test_failing_defaults_are_named(count):
         ]
     )
     assert run.failing_defaults(made) == (
-        "Defaults that fail: adjusted ordinal, 50 clusters, agree, 0.5 and 0.3 (91.0)."
+        "Defaults that fail: adjusted free, 50 clusters, agree, 0.5 and 0.3 (91.0)."
     )
     assert run.failing_defaults(made.iloc[:2]) == "Defaults that fail: none."

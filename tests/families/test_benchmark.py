@@ -322,6 +322,13 @@ def test_a_share_has_no_limits_where_all_answer_alike_or_where_it_is_declared_ex
     }
     assert (own[True].estimate, own[True].std_error) == (1, 0)
     assert np.isnan([own[True].lower, own[True].upper, own[False].lower]).all()
+    labels = Labels(model="m", outcome="y", levels=LEVELS, source="made")
+    (row,) = [
+        row
+        for row in gap_rows(dataclasses.replace(found, people=np.full((2, 3), 100)), labels)
+        if (row.quantity, row.category, row.comparator) == ("share", "high", "")
+    ]
+    assert (row.estimate, row.lower, row.interval_kind, row.interval_prob) == (1, None, None, None)
 
 
 def test_few_zones_flag_a_region_and_refuse_a_whole():
@@ -400,7 +407,7 @@ def test_rows_are_keyed_apart_and_own_shares_stand_once():
     }
 
 
-def test_a_region_with_few_people_is_suppressed_and_without_any_is_said():
+def test_a_region_without_people_is_said():
     sample = make_sample()
     rows = sample.rows
     keep = (rows.factors["region"] == 0) | ~rows.member

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from coopgap.errors import NotEstimable
 from coopgap.families.conditional import estimate_conditional
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.records import Sample
-from coopgap.families.rows import Labels, coefficient_rows, cut_rows
+from coopgap.families.rows import Labels, coefficient_rows, cut_rows, gap_rows
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.setbatch import group_sets
@@ -17,7 +19,7 @@ from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.setseparation import separated_within_sets
 from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Status
+from coopgap.vocabulary import Family, Quantity, Status
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
@@ -121,6 +123,50 @@ def test_a_level_that_nobody_has_leaves_its_cut_without_sets():
     outcome, member, sets = pairs()
     found = estimate_conditional(in_sets(np.minimum(outcome, 1), member, sets))
     assert [(cut.n_sets, cut.reason) for cut in found.cuts][1] == (0, "no discordant set")
+    rows = {row.category: row for row in gap_rows(found, LABELS)}
+    assert rows[">=high"].status is Status.NOT_ESTIMABLE
+    assert rows[">=high"].n_sets == 0
+    assert rows[">=high"].estimate is None
+    assert rows[">=middle"].status is Status.OK
+    # All that is pooled is the one cut that speaks.
+    assert rows[""].n_sets == rows[">=middle"].n_sets
+    assert rows[""].estimate == pytest.approx(rows[">=middle"].estimate)
+
+
+def test_gaps_have_a_row_a_cut_with_its_own_sets():
+    outcome, member, sets = pairs()
+    found = estimate_conditional(in_sets(outcome, member, sets))
+    rows = list(gap_rows(found, LABELS))
+    assert [row.category for row in rows] == ["", ">=high", ">=middle"]
+    assert {row.quantity for row in rows} == {Quantity.CUMULATIVE_ODDS_RATIO}
+    assert {row.form for row in rows} == {""}
+    ours, theirs = outcome[member], outcome[~member]
+    for row, level in zip(rows[1:], (2, 1), strict=True):
+        b = int(((ours >= level) & (theirs < level)).sum())
+        c = int(((ours < level) & (theirs >= level)).sum())
+        assert row.n_sets == b + c
+        assert row.estimate == pytest.approx(b / c)
+        error = np.sqrt(1 / b + 1 / c)
+        assert row.std_error == pytest.approx(error, rel=1e-8)
+        assert np.log(row.upper / row.estimate) == pytest.approx(1.959963985 * error, rel=1e-6)
+    # A pair is discordant where its two people stand at different levels.
+    assert rows[0].n_sets == (ours != theirs).sum()
+
+
+def test_a_separated_cut_has_its_sets_and_no_number():
+    outcome, member, sets = pairs()
+    outcome[outcome == 2] = 1
+    outcome[:2] = (2, 0)  # one member alone stands highest
+    found = estimate_conditional(in_sets(outcome, member, sets))
+    (row,) = (row for row in gap_rows(found, LABELS) if row.category == ">=high")
+    assert (row.status, row.n_sets, row.estimate) == (Status.NOT_ESTIMABLE, 1, None)
+
+
+def test_two_levels_have_one_row_and_no_category():
+    outcome, member, sets = pairs()
+    two = in_sets((outcome > 0).astype(int), member, sets, levels=("no", "yes"))
+    (row,) = gap_rows(estimate_conditional(two), dataclasses.replace(LABELS, levels=("no", "yes")))
+    assert (row.quantity, row.category) == (Quantity.ODDS_RATIO, "")
 
 
 def test_separation_within_sets_names_its_terms():

@@ -1,4 +1,4 @@
-"""The example survey in R (tests/r/example.R: clm, glm, clogit, sandwich) and through the study.
+"""The example survey in R and through the study: clm, vglm, glm, clogit, sandwich and survey.
 
 R reads the file that the package writes and makes the bands, strata and weights by itself; here
 they come from the shipped study folder, its codebook and its matching.
@@ -14,17 +14,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.families.cells import fit_cells
+from coopgap.families.cumulative import fit_form
 from coopgap.families.dispatch import family_estimates
-from coopgap.gap import Contrast
+from coopgap.families.shares import matched_shares
 from coopgap.plan import make_plan
 from coopgap.regression.conditional import fit_conditional
+from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import standardise
-from coopgap.vocabulary import Family, Population, Quantity
+from coopgap.vocabulary import Family, Population
 
 R = Path(__file__).parents[1] / "r"
 EXPECTED = json.loads((R / "fixtures" / "example.json").read_text("utf-8"))
+VGLM = json.loads((R / "fixtures" / "vglm.json").read_text("utf-8"))
 LINKS = ("logit", "probit", "cloglog")
+FORMS = {
+    "adjusted_ordinal": "free",
+    "adjusted_proportional": "proportional",
+    "matched_ordinal": "free",
+    "matched_proportional": "proportional",
+}
 # Two programs at convergence: coefficients to 8 digits, standard errors to 6, as both carry more.
 COEFFICIENT = {"rel": 1e-8, "abs": 1e-9}
 STD_ERROR = {"rel": 1e-6}
@@ -50,6 +58,16 @@ def samples():
     return {model.spec.name: model.sample for model in plan.models}
 
 
+@pytest.fixture(scope="module")
+def estimates(samples):
+    """Every family of both models, by model, family and population."""
+    return {
+        (name, one.family, one.population): one
+        for name, sample in samples.items()
+        for one in family_estimates(sample)
+    }
+
+
 def test_matching_weights(samples):
     sample = samples["ses"]
     assert int(sample.kept.sum()) == EXPECTED["n_kept"]
@@ -62,69 +80,128 @@ def test_matching_weights(samples):
     assert sample.weight[comparison][first] == pytest.approx(EXPECTED["weights"], rel=1e-12)
 
 
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("family", ["adjusted_ordinal", "matched_ordinal"])
-def test_clm_with_clusters(samples, family, link):
-    sample = dataclasses.replace(samples["ses"], link=link)
-    matched = family == "matched_ordinal"
-    weight = sample.weight if matched else np.ones(sample.rows.n)
-    expected = EXPECTED[family][link]
-    found = fit_cells(sample, weight, matched=matched)
+def fitted(sample, family):
+    """The cells and fit of a family, and the members whom its matching keeps."""
+    matched = family.startswith("matched")
+    weight = sample.weight if matched else sample.rows.weight
+    found = fit_form(sample, weight, FORMS.get(family, "proportional"), matched=matched).fit
+    return found, (found.on.member & found.on.kept).astype(float)
+
+
+def check_fit(found, expected):
+    fit = found.fit
     assert found.infinite == ()
-    assert found.fit.n_obs == pytest.approx(expected["n"])
-    assert found.fit.slopes == pytest.approx(expected["slopes"], **COEFFICIENT)
-    assert found.fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
-    assert found.fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
+    assert fit.n_obs == pytest.approx(expected["n"])
+    assert fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
     # Sums of 2,007 logarithms and of 400: the last digits differ.
-    assert found.fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
     robust = np.sqrt(np.diag(found.covariance.cov))
     assert robust == pytest.approx(expected["cluster_std_errors"], **STD_ERROR)
     assert found.covariance.n_clusters == expected["n_clusters"] == 100
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("family", ["adjusted_proportional", "matched_proportional"])
+def test_clm_with_clusters(samples, family, link):
+    found, _ = fitted(dataclasses.replace(samples["ses"], link=link), family)
+    expected = EXPECTED[family][link]
+    check_fit(found, expected)
+    assert found.fit.slopes == pytest.approx(expected["slopes"], **COEFFICIENT)
+    assert found.fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
     names = [term.replace("=", "") for term in found.on.terms]
     assert names == expected["terms"]
 
 
 @pytest.mark.parametrize("family", ["adjusted_ordinal", "matched_ordinal"])
+def test_clm_with_nominal_membership(samples, family):
+    found, _ = fitted(samples["ses"], family)
+    check_fit(found, EXPECTED[family])
+    assert found.fit.params == pytest.approx(EXPECTED[family]["params"], **COEFFICIENT)
+    assert found.fit.freed.shape == (1, 4)
+
+
+@pytest.mark.parametrize("family", ["adjusted_ordinal", "matched_ordinal"])
+def test_vglm_with_membership_not_parallel(samples, estimates, family):
+    found, _ = fitted(samples["ses"], family)
+    expected = VGLM["example_" + family.partition("_")[0]]
+    assert found.fit.freed[0] == pytest.approx(expected["free"], **COEFFICIENT)
+    assert found.fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
+    assert found.fit.slopes == pytest.approx(expected["slopes"], **COEFFICIENT)
+    assert found.fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    population = Population.MEMBERS if family == "matched_ordinal" else Population.ALL_MEMBERS
+    one = estimates["ses", family, population]
+    gaps = [interval.estimate for contrast, interval in one.intervals.items() if is_gap(contrast)]
+    assert gaps[::-1] == pytest.approx(expected["gaps"], **COEFFICIENT)
+
+
+@pytest.mark.parametrize("family", [*FORMS])
 def test_standardised_margins_of_the_members(samples, family):
-    sample = samples["ses"]
-    matched = family == "matched_ordinal"
-    found = fit_cells(sample, sample.weight if matched else np.ones(sample.rows.n), matched=matched)
+    found, target = fitted(samples["ses"], family)
     on = found.on
-    target = (on.member & on.kept).astype(float)
     margins = standardise(found.fit, on.x, 0, target, on.cells.counts, on.cells.squares, on.cluster)
-    expected = EXPECTED[family]["logit"]["standardised"]
+    expected = standardised(family)
     assert margins.member == pytest.approx(expected["member"], **COEFFICIENT)
     assert margins.comparison == pytest.approx(expected["comparison"], **COEFFICIENT)
     # R differentiates the margins numerically.
     assert margins.cov == pytest.approx(np.array(expected["cov"]), rel=1e-6, abs=1e-11)
 
 
-def estimates(sample):
-    found = {(one.family, one.population): one for one in family_estimates(sample)}
-    return found, {one.family: one for one in found.values()}
+def standardised(family):
+    if FORMS[family] == "free":
+        return EXPECTED[family]["standardised"]["members"]
+    return EXPECTED[family]["logit"]["standardised"]
 
 
-def test_the_ordinal_headline_is_the_gap_of_the_same_margins(samples):
-    found, _ = estimates(samples["ses"])
-    for family in (Family.ADJUSTED_ORDINAL, Family.MATCHED_ORDINAL):
-        expected = EXPECTED[family]["logit"]["standardised"]
-        gap = np.array(expected["member"]) - np.array(expected["comparison"])
-        cov = np.array(expected["cov"])
-        one = found[family, Population.MEMBERS]
-        for j, level in enumerate(samples["ses"].rows.levels[1:], start=1):
-            interval = one.intervals[Contrast(Quantity.RISK_DIFFERENCE, f">={level}", j, True)]
-            above = (np.arange(5) >= j).astype(float)
-            row = np.concatenate([above, -above])
-            assert interval.estimate == pytest.approx(above @ gap, **COEFFICIENT)
-            assert interval.std_error == pytest.approx(np.sqrt(row @ cov @ row), **STD_ERROR)
+def is_gap(contrast):
+    return contrast.is_threshold_gap
+
+
+@pytest.mark.parametrize("family", [*FORMS])
+def test_the_gaps_of_a_run_are_those_of_the_same_margins(estimates, family):
+    one = estimates["ses", family, Population.MEMBERS]
+    expected = standardised(family)
+    check_gaps(one, [expected["member"], expected["comparison"]], np.array(expected["cov"]))
+    assert one.form == FORMS[family]
+    assert one.fell_back == ""
+
+
+def check_gaps(one, shares, cov):
+    """Gap and standard error at every threshold, from shares (2, 5) and their covariance."""
+    for contrast in filter(is_gap, one.intervals):
+        interval = one.intervals[contrast]
+        above = (np.arange(5) >= contrast.level).astype(float)
+        row = np.concatenate([above, -above])
+        assert interval.estimate == pytest.approx(row @ np.ravel(shares), **COEFFICIENT)
+        assert interval.std_error == pytest.approx(np.sqrt(row @ cov @ row), **STD_ERROR)
+
+
+def test_unadjusted_shares_are_surveys(estimates):
+    one = estimates["ses", Family.UNADJUSTED, Population.ALL_MEMBERS]
+    expected = EXPECTED["unadjusted"]
+    check_gaps(one, expected["shares"], np.array(expected["cov"]))
+
+
+def test_matched_shares_are_surveys_with_weights_taken_as_fixed(samples):
+    sample = samples["ses"]
+    on, margins, kind = matched_shares(sample)
+    expected = EXPECTED["shares"]
+    assert kind == "cluster CR1"
+    cells = on.cells
+    plain = weighted_shares(on.member, cells.counts, cells.squares, on.cluster)
+    for found in (margins, plain):
+        assert found.member == pytest.approx(expected["shares"][0], **COEFFICIENT)
+        assert found.comparison == pytest.approx(expected["shares"][1], **COEFFICIENT)
+    assert plain.cov == pytest.approx(np.array(expected["cov"]), rel=1e-9, abs=1e-15)
+    # Here covariates explain little beside the zones: both say nearly the same.
+    ratio = np.sqrt(np.diag(margins.cov) / np.diag(plain.cov))
+    assert 0.95 < ratio.min() < ratio.max() < 1.05
 
 
 @pytest.mark.parametrize("family", [Family.ADJUSTED_LOGIT, Family.MATCHED_LOGIT])
 def test_glm_with_clusters(samples, family):
     sample = samples["trusted_person"]
-    matched = family is Family.MATCHED_LOGIT
     expected = EXPECTED[family]
-    found = fit_cells(sample, sample.weight if matched else np.ones(sample.rows.n), matched=matched)
+    found, _ = fitted(sample, family)
     turn = [found.fit.slopes.size, *range(found.fit.slopes.size)]
     coefficients = [-found.fit.thresholds[0], *found.fit.slopes]
     assert coefficients == pytest.approx(expected["coefficients"], **COEFFICIENT)
@@ -138,9 +215,8 @@ def test_glm_with_clusters(samples, family):
     ("model", "family"),
     [("ses", Family.CONDITIONAL_ORDINAL), ("trusted_person", Family.CONDITIONAL_LOGIT)],
 )
-def test_clogit(samples, model, family):
-    _, by_family = estimates(samples[model])
-    member = by_family[family].coefficients[0]
+def test_clogit(samples, estimates, model, family):
+    member = estimates[model, family, Population.MEMBERS].coefficients[0]
     assert member.term == "member"
     expected = EXPECTED[family]
     assert member.interval.estimate == pytest.approx(expected["slope"], **COEFFICIENT)

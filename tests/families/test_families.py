@@ -11,15 +11,17 @@ from scipy import stats
 from coopgap.errors import NotEstimable
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cells import fit_cells
+from coopgap.families.conditional import estimate_conditional
+from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import (
     domain_estimates,
-    doubly_estimate,
     expected_contrasts,
     family_estimates,
+    matched_estimate,
 )
+from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.records import CR2_CLUSTERS, Sample
 from coopgap.families.rows import Labels, gap_rows
-from coopgap.families.suppression import smallest_count
 from coopgap.families.wild import wild_score_row
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
@@ -112,7 +114,7 @@ def test_matched_logit_on_saturated_strata_is_close_to_the_stratified_gap():
     # Main terms of two binary covariates against four saturated strata with exact weights: the
     # margins agree up to the interaction, which the simulation does not have.
     rows = make_rows(n=4000)
-    estimate = by_family(make_sample(rows))[Family.MATCHED_LOGIT, Population.MEMBERS]
+    estimate = matched_estimate(make_sample(rows))
     found = interval(estimate, Quantity.RISK_DIFFERENCE).estimate
     assert found == pytest.approx(stratified_gap(rows), abs=0.004)
 
@@ -121,7 +123,9 @@ def test_adjusted_logit_equals_statsmodels_glm_with_clusters():
     import statsmodels.api as sm
 
     rows = make_rows(n_zones=60)
-    estimate = by_family(make_sample(rows))[Family.ADJUSTED_LOGIT, Population.ALL_MEMBERS]
+    first, estimate = estimate_adjusted(
+        make_sample(rows), (Population.MEMBERS, Population.ALL_MEMBERS)
+    )
     x = sm.add_constant(
         np.column_stack([rows.member, rows.factors["sex"], rows.factors["region"]]).astype(float)
     )
@@ -135,7 +139,6 @@ def test_adjusted_logit_equals_statsmodels_glm_with_clusters():
         margins.append(fit.predict(by_hand)[rows.member].mean())
     found = interval(estimate, Quantity.RISK_DIFFERENCE).estimate
     assert found == pytest.approx(margins[0] - margins[1], abs=1e-9)
-    first = by_family(make_sample(rows))[Family.ADJUSTED_LOGIT, Population.MEMBERS]
     member = next(c for c in first.coefficients if c.term == "member")
     assert member.interval.estimate == pytest.approx(fit.params[1], abs=1e-8)
     assert member.interval.std_error == pytest.approx(fit.bse[1] * (60 / 59) ** 0.5, abs=1e-6)
@@ -143,7 +146,7 @@ def test_adjusted_logit_equals_statsmodels_glm_with_clusters():
 
 def test_conditional_logit_agrees_with_mantel_haenszel_in_size():
     rows = make_rows(n=4000)
-    estimate = by_family(make_sample(rows))[Family.CONDITIONAL_LOGIT, Population.MEMBERS]
+    estimate = estimate_conditional(make_sample(rows))
     numerator = denominator = 0.0
     for sex in (0, 1):
         for region in (0, 1):
@@ -163,9 +166,11 @@ def test_every_family_writes_its_expected_rows_once():
     seen = set()
     for estimate in family_estimates(sample):
         rows = list(gap_rows(estimate, labels))
-        assert len(rows) == len(expected_contrasts(estimate.family, labels.levels))
+        expected = len(expected_contrasts(estimate.family, labels.levels))
+        assert len(rows) == expected + len(estimate.joint)
         for row in rows:
             key = (row.family, row.population, row.comparator, row.quantity, row.category)
+            key += (row.interval_kind,)
             assert key not in seen
             seen.add(key)
             assert row.status is Status.OK
@@ -227,57 +232,6 @@ def test_a_domain_with_one_group_is_not_estimable():
         assert "0 comparison people" in estimate.reason
 
 
-def test_suppression_counts_both_sides_of_a_threshold_in_both_groups():
-    people = np.array([[50, 30, 4], [40, 40, 20]])
-    found = {(c.quantity, c.category, c.of_member): c for c in contrasts(("low", "mid", "high"))}
-    cases = {
-        (Quantity.RISK_DIFFERENCE, ">=high", False): 4,
-        (Quantity.RISK_DIFFERENCE, ">=mid", False): 34,
-        (Quantity.RISK_DIFFERENCE, "mid", False): 30,
-        (Quantity.SUPERIORITY, "", False): 4,
-        (Quantity.SHARE, "high", True): 20,
-        (Quantity.SHARE, "high", False): 4,
-    }
-    for key, expected in cases.items():
-        assert smallest_count(people, found[key], raw=True) == expected
-    # A regression's superiority over more than two levels gives no count away.
-    assert smallest_count(people, found[Quantity.SUPERIORITY, "", False]) == 84
-
-
-def test_superiority_is_shown_only_where_every_threshold_is():
-    # Of two levels it is 1/2 + gap/2: beside the comparison group's share it gives away the count.
-    two = np.array([[592, 32], [620, 4]])
-    kinds = contrasts(("no", "yes"))
-    gap, superiority = (
-        next(c for c in kinds if c.quantity is quantity)
-        for quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY)
-    )
-    assert smallest_count(two, superiority) == smallest_count(two, gap) == 4
-    rng = np.random.default_rng(5)
-    for _ in range(50):
-        people = rng.integers(0, 60, (2, 4))
-        of_thresholds = [
-            smallest_count(people, c) for c in contrasts(tuple("abcd")) if c.is_threshold_gap
-        ]
-        whole = next(c for c in contrasts(tuple("abcd")) if c.quantity is Quantity.SUPERIORITY)
-        assert smallest_count(people, whole, raw=True) == min(of_thresholds)
-
-
-def test_suppressed_rows_stay_and_are_blank():
-    rows = make_rows(levels=("low", "mid", "high"))
-    rare = rows.outcome.copy()
-    rare[(rare == 2) & (np.cumsum(rare == 2) > 12)] = 1
-    sample = make_sample(dataclasses.replace(rows, outcome=rare))
-    labels = Labels(model="m", outcome="y", levels=rows.levels, source="test.csv")
-    unadjusted = next(e for e in family_estimates(sample) if e.family is Family.UNADJUSTED)
-    blank = [r for r in gap_rows(unadjusted, labels) if r.status is Status.SUPPRESSED]
-    assert blank
-    # What "mid" leaves of those who reach it are the few who are "high".
-    assert {r.category for r in blank} <= {">=high", "high", "mid", ""}
-    assert {r.quantity for r in blank if not r.category} == {Quantity.SUPERIORITY}
-    assert all(r.estimate is None and r.lower is None and r.p_value is None for r in blank)
-
-
 def test_nobody_left_by_the_matching_names_the_counts():
     rows = make_rows()
     apart = dataclasses.replace(rows, factors={**rows.factors, "sex": rows.member.astype(np.int64)})
@@ -312,13 +266,6 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     written = list(gap_rows(estimate, labels))
     assert {row.comparator for row in written} == {"", "national"}
     assert {row.n_comparison for row in written} == {None}
-
-
-def test_the_odds_ratio_within_sets_is_not_suppressed_for_two_levels():
-    sample = make_sample(make_rows())
-    labels = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
-    conditional = by_family(sample)[Family.CONDITIONAL_LOGIT, Population.MEMBERS]
-    assert [row.status for row in gap_rows(conditional, labels)] == [Status.OK]
 
 
 def paired(sets, zone, method="optimal"):
@@ -383,14 +330,14 @@ def test_two_ways_of_clustering_add_up(family):
 @pytest.mark.parametrize("levels", [("no", "yes"), ("low", "middle", "high")])
 def test_doubly_robust_is_near_g_computation_where_both_models_hold(levels):
     sample = make_sample(make_rows(n=4000, levels=levels))
-    found = doubly_estimate(sample)
-    adjusted = by_family(sample)[(found.family, Population.ALL_MEMBERS)]
+    found = estimate_doubly_robust(sample)
+    (adjusted,) = estimate_adjusted(sample, (Population.ALL_MEMBERS,))
+    assert found.family is Family.DOUBLY_ROBUST
     assert found.population is Population.ALL_MEMBERS
     for contrast in contrasts(levels):
         one, other = found.intervals[contrast], adjusted.intervals[contrast]
         if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.by_threshold:
             assert abs(one.estimate - other.estimate) < 0.5 * other.std_error
-            # Proportional odds borrow between thresholds, which weighting gives up.
             assert 0.9 < one.std_error / other.std_error < 1.5
 
 
@@ -399,10 +346,8 @@ def test_doubly_robust_says_why_not():
     alone = dataclasses.replace(
         rows, factors={**rows.factors, "sex": np.where(rows.member, rows.factors["sex"], 0)}
     )
-    found = doubly_estimate(make_sample(alone))
-    assert found.status is Status.NOT_ESTIMABLE
-    assert "propensity score" in found.reason
-    assert "sex=female" in found.reason
+    with pytest.raises(NotEstimable, match=r"propensity score.*sex=female"):
+        estimate_doubly_robust(make_sample(alone))
 
 
 @pytest.mark.parametrize("gap", [False, True])
@@ -412,7 +357,7 @@ def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
         shuffled = np.random.default_rng(8).permutation(rows.n)
         rows = dataclasses.replace(rows, outcome=rows.outcome[shuffled])
     sample = make_sample(rows)
-    (matched,) = (e for e in family_estimates(sample) if e.family is Family.MATCHED_LOGIT)
+    matched = matched_estimate(sample)
     row = wild_score_row(sample, matched, LABELS, seed=1)
     assert row.diagnostic == "wild_score_p: matched_logit"
     assert "30 zones with 9,999 random" in row.note
@@ -428,7 +373,7 @@ def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
 
 def test_the_wild_score_row_needs_zones():
     sample = make_sample(make_rows(zones=False))
-    (matched,) = (e for e in family_estimates(sample) if e.family is Family.MATCHED_LOGIT)
+    matched = matched_estimate(sample)
     row = wild_score_row(sample, matched, LABELS, seed=1)
     assert row.value is None
     assert row.note == "the study declares no zone"
@@ -437,7 +382,7 @@ def test_the_wild_score_row_needs_zones():
 @pytest.mark.parametrize("n_zones", [20, CR2_CLUSTERS + 50])
 def test_gaps_of_few_zones_have_cr2_and_their_own_degrees_of_freedom(n_zones):
     sample = make_sample(make_rows(n=2000, n_zones=n_zones))
-    (matched,) = (e for e in family_estimates(sample) if e.family is Family.MATCHED_LOGIT)
+    matched = matched_estimate(sample)
     found = interval(matched, Quantity.RISK_DIFFERENCE)
     result = fit_cells(sample, sample.weight, matched=True)
     on = result.on

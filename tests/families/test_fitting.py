@@ -9,9 +9,9 @@ import pytest
 
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import freed_estimate, matched_estimate
+from coopgap.families.difference import difference
+from coopgap.families.dispatch import matched_estimate
 from coopgap.families.profiles import PROFILE
-from coopgap.families.proportional import gap_shift
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, std_errors_row
 from coopgap.matching.dispatch import match
@@ -70,9 +70,10 @@ def terms(estimate):
 def test_a_freed_covariate_has_a_slope_at_each_threshold(family):
     sample = unequal(free=("sex",))
     if family == "adjusted":
-        (found,), weight = estimate_adjusted(sample, MEMBERS), sample.rows.weight
+        (found,) = estimate_adjusted(sample, MEMBERS, form="proportional")
+        weight = sample.rows.weight
     else:
-        found, weight = matched_estimate(sample), sample.weight
+        found, weight = matched_estimate(sample, "proportional"), sample.weight
     named = terms(found)
     assert list(named) == [
         "member",
@@ -95,7 +96,7 @@ def test_a_freed_covariate_has_a_slope_at_each_threshold(family):
 
 
 def test_freed_covariates_stay_freed_where_membership_is_too():
-    freed = freed_estimate(unequal(free=("sex",)))
+    freed = matched_estimate(unequal(free=("sex",)))
     names = [name for name in terms(freed) if ":>=" in name]
     assert names == [
         "member:>=middle",
@@ -103,11 +104,7 @@ def test_freed_covariates_stay_freed_where_membership_is_too():
         "sex=female:>=middle",
         "sex=female:>=high",
     ]
-    shift = gap_shift(unequal(free=("sex",)))
-    tied = matched_estimate(unequal(free=("sex",)))
-    for contrast, interval in shift.items():
-        apart = freed.intervals[contrast].estimate - tied.intervals[contrast].estimate
-        assert interval.estimate == pytest.approx(apart)
+    assert freed.form == "free"
 
 
 def test_a_domain_without_the_freed_covariate_is_fitted_without_it():
@@ -115,33 +112,60 @@ def test_a_domain_without_the_freed_covariate_is_fitted_without_it():
     domain = sample.within(sample.rows.factors["region"] == 0)
     found = matched_estimate(domain)
     assert found.status is Status.OK
-    assert not any(":>=" in name for name in terms(found))
+    freed = [name for name in terms(found) if ":>=" in name]
+    assert freed == ["member:>=middle", "member:>=high"]
 
 
-def crossing():
-    """Membership and sex each draw the thresholds together; nobody is a member and a woman."""
-    cells = [(0, 0, (30, 40, 30)), (1, 0, (45, 10, 45)), (0, 1, (45, 10, 45))]
+def people_of(cells):
+    """Outcome, membership and sex of cells with counts by level."""
     rows = [
-        (member, sex, level)
+        (level, member, sex)
         for member, sex, counts in cells
         for level, count in enumerate(counts)
         for _ in range(count)
     ]
-    member, sex, outcome = np.array(rows).T
-    return make_sample(outcome, member, sex, np.arange(len(rows)) % 2, free=("sex",))
+    return np.array(rows).T
 
 
-def test_crossing_thresholds_are_counted_and_named():
-    found = freed_estimate(crossing())
-    assert found.status is Status.NOT_ESTIMABLE
-    assert found.reason == (
+def crossing(**fitting):
+    """Membership and sex each draw the thresholds together; nobody is a member and a woman."""
+    cells = [(0, 0, (30, 40, 30)), (1, 0, (45, 10, 45)), (0, 1, (45, 10, 45))]
+    outcome, member, sex = people_of(cells)
+    region = np.arange(outcome.size) % 2
+    return make_sample(outcome, member, sex, region, free=("sex",), **fitting)
+
+
+def test_crossing_thresholds_are_counted_and_named_and_shares_stand_instead():
+    found = matched_estimate(crossing())
+    assert found.status is Status.OK
+    assert found.form == "shares"
+    assert found.fell_back == (
         "thresholds cross for 1 of 4 combinations of freed terms: member, sex=female"
     )
-    assert all(interval is None for interval in found.intervals.values())
+    assert found.coefficients == ()
+    declared = matched_estimate(crossing(form="shares"))
+    assert declared.fell_back == ""
+    for contrast, interval in found.intervals.items():
+        assert interval == pytest.approx(declared.intervals[contrast], rel=1e-12, nan_ok=True)
 
 
 def test_the_same_people_do_not_cross_where_one_of_the_two_is_tied():
-    assert matched_estimate(crossing()).status is Status.OK
+    found = matched_estimate(crossing(), "proportional")
+    assert found.status is Status.OK
+    assert found.form == "proportional"
+
+
+def test_covariates_that_cross_alone_refuse_the_proportional_form():
+    """Nothing stands in the place of what was asked for; the free form falls back."""
+    by_sex_and_region = [(30, 40, 30), (45, 10, 45), (45, 10, 45), (50, 0, 50)]
+    outcome, member, stratum = people_of(
+        [(m, s, counts) for m in (0, 1) for s, counts in enumerate(by_sex_and_region)]
+    )
+    sample = make_sample(outcome, member, stratum % 2, stratum // 2, free=("sex", "region"))
+    assert "thresholds cross" in matched_estimate(sample).fell_back
+    tied = matched_estimate(sample, "proportional")
+    assert tied.status is Status.NOT_ESTIMABLE
+    assert tied.reason.startswith("thresholds cross")
 
 
 KINDS = ["CR1", "CR1S", "CR2", "HC1", "HC3"]
@@ -149,10 +173,12 @@ KINDS = ["CR1", "CR1S", "CR2", "HC1", "HC3"]
 
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_chosen_standard_errors_are_those_of_the_engine(kind, fixed):
-    sample = unequal(n=900, std_errors=kind, fixed=fixed)
+@pytest.mark.parametrize("form", ["free", "proportional"])
+def test_chosen_standard_errors_are_those_of_the_engine(form, kind, fixed):
+    sample = unequal(n=900, std_errors=kind, fixed=fixed, form=form)
     found = matched_estimate(sample)
-    plain = fit_cells(unequal(n=900), sample.weight, matched=True)
+    free = form == "free"
+    plain = fit_cells(unequal(n=900), sample.weight, member_free=free, matched=True)
     on, by_person = plain.on, kind.startswith("HC")
     cluster = None if by_person else on.cluster
     data = (on.cells.counts, on.cells.squares, cluster)
@@ -197,9 +223,9 @@ def test_chosen_standard_errors_are_those_of_the_engine(kind, fixed):
 
 def test_kinds_differ_as_their_factors_say():
     def error(kind):
-        return terms(matched_estimate(unequal(n=900, std_errors=kind)))["member"].std_error
+        return terms(matched_estimate(unequal(n=900, std_errors=kind)))["member:>=high"].std_error
 
-    n, k = int(unequal(n=900).kept.sum()), 5
+    n, k = int(unequal(n=900).kept.sum()), 6
     assert (error("CR1S") / error("CR1")) ** 2 == pytest.approx((n - 1) / (n - k))
     assert error("HC3") > error("HC1")
     assert error("CR2") != pytest.approx(error("CR1"), rel=1e-4)
@@ -207,13 +233,17 @@ def test_kinds_differ_as_their_factors_say():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fixed", [False, True])
-def test_the_shift_takes_the_chosen_kind_too(kind, fixed):
+def test_the_difference_of_two_forms_takes_the_chosen_kind_too(kind, fixed):
     """The variance of a difference of two fits is between (a − b)² and (a + b)²."""
     sample = unequal(n=900, std_errors=kind, fixed=fixed)
-    freed, tied = freed_estimate(sample), matched_estimate(sample)
-    for contrast, shift in gap_shift(sample).items():
+    freed, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+    # HC1 and CR1S multiply by N/(N − k), which differs by form: a difference has none.
+    slack = 0.01 if kind in ("HC1", "CR1S") else 1e-9
+    for contrast in filter(lambda one: one.is_threshold_gap, freed.intervals):
         a, b = freed.intervals[contrast].std_error, tied.intervals[contrast].std_error
-        assert abs(a - b) * (1 - 1e-9) <= shift.std_error <= (a + b)
+        shift = difference(freed, tied, contrast)
+        assert abs(a - b) - slack * a <= shift.std_error <= (a + b)
+        assert difference(freed, freed, contrast).std_error == 0
 
 
 def test_fixed_covariates_leave_their_own_spread_out():
@@ -232,7 +262,7 @@ def test_hc_needs_no_zones_and_counts_none():
 
 def test_profile_limits_stand_beside_the_robust_rows():
     sample = unequal(n=900, intervals="profile")
-    (found,) = estimate_adjusted(sample, MEMBERS)
+    (found,) = estimate_adjusted(sample, MEMBERS, form="proportional")
     extra = [item for item in found.coefficients if item.std_error_kind == PROFILE]
     assert [item.term for item in extra] == ["member", "sex=female", "region=South"]
     rows = sample.rows
@@ -250,12 +280,15 @@ def test_profile_limits_stand_beside_the_robust_rows():
 
 
 def test_no_profile_without_being_asked_or_where_there_is_no_maximum():
-    (found,) = estimate_adjusted(unequal(n=900), MEMBERS)
+    (found,) = estimate_adjusted(unequal(n=900), MEMBERS, form="proportional")
     assert PROFILE not in {item.std_error_kind for item in found.coefficients}
     sample = unequal(n=900, intervals="profile")
+    (found,) = estimate_adjusted(sample, MEMBERS)  # freed slopes have none
+    assert PROFILE not in {item.std_error_kind for item in found.coefficients}
     rows = dataclasses.replace(
         sample.rows, outcome=np.where(sample.rows.factors["sex"] == 1, 2, sample.rows.outcome)
     )
-    (found,) = estimate_adjusted(dataclasses.replace(sample, rows=rows), MEMBERS)
+    sample = dataclasses.replace(sample, rows=rows)
+    (found,) = estimate_adjusted(sample, MEMBERS, form="proportional")
     assert found.infinite
     assert PROFILE not in {item.std_error_kind for item in found.coefficients}

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from coopgap.families.cells import sample_cells
-from coopgap.families.dispatch import doubly_estimate, family_estimates
+from coopgap.families.dispatch import family_estimates
+from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.records import Sample
 from coopgap.families.targets import target_weights
 from coopgap.matching.dispatch import match
@@ -44,6 +45,7 @@ def infert(**fitting):
         factor_levels={"education": EDUCATION, "induced": INDUCED},
         zone=(frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64),
         weight=0.5 + (np.arange(n) % 7) / 4,
+        tie=np.arange(n, dtype=np.uint64),
         dropped=(),
     )
     return Sample(
@@ -200,21 +202,33 @@ def test_doubly_robust_of_members_with_a_comparison_leaves_out_those_without():
     part = rows.take(alone)
     thin = dataclasses.replace(sample, rows=part, matched=match(part, Matching(on=("education",))))
     inside = part.factors["education"] != 0
-    found = doubly_estimate(thin, Population.MEMBERS)
+    found = estimate_doubly_robust(thin, Population.MEMBERS)
     assert found.population is Population.MEMBERS
     share = next(c for c in found.intervals if c.quantity is Quantity.SHARE and c.of_member)
     kept = inside & part.member
     by_hand = np.average(part.outcome[kept], weights=part.weight[kept])
     assert found.intervals[share].estimate == pytest.approx(by_hand)
     # Everybody has a comparison: the two populations are one.
-    one, other = (doubly_estimate(sample, p) for p in (Population.MEMBERS, Population.ALL_MEMBERS))
+    both = (Population.MEMBERS, Population.ALL_MEMBERS)
+    one, other = (estimate_doubly_robust(sample, population) for population in both)
     assert difference(one).estimate == pytest.approx(difference(other).estimate, abs=1e-12)
 
 
-def test_doubly_robust_of_pairs_has_no_such_population():
+def test_doubly_robust_of_pairs_sets_every_comparison_person_beside_the_members_kept():
     sample = infert()
-    pairs = Matching(method="nearest", on=("education",), covariates=("induced",))
-    paired = dataclasses.replace(sample, matched=match(sample.rows, pairs))
-    found = doubly_estimate(paired, Population.MEMBERS)
-    assert found.status is Status.NOT_ESTIMABLE
-    assert "covariates alone" in found.reason
+    near = Matching(method="nearest", on=("education",), covariates=("induced",), caliper=0.1)
+    paired = dataclasses.replace(sample, matched=match(sample.rows, near))
+    assert not paired.kept[paired.rows.member].all()
+    found = estimate_doubly_robust(paired, Population.MEMBERS)
+    assert found.population is Population.MEMBERS
+    beside = paired.kept | ~paired.rows.member
+    assert found.people.tolist() == paired.take(beside).rows.people_by_level().tolist()
+    # The members whom pairs keep are the target: whole people of a smaller survey.
+    alone = estimate_doubly_robust(paired.take(beside), Population.ALL_MEMBERS)
+    for contrast, interval in found.intervals.items():
+        assert interval.estimate == pytest.approx(alone.intervals[contrast].estimate, abs=1e-12)
+        assert interval.std_error == pytest.approx(alone.intervals[contrast].std_error)
+    by_hand = paired.rows.weight * paired.kept * paired.rows.member
+    share = next(c for c in found.intervals if c.quantity is Quantity.SHARE and c.of_member)
+    outcome = paired.rows.outcome
+    assert found.intervals[share].estimate == pytest.approx(np.average(outcome, weights=by_hand))

@@ -1,4 +1,4 @@
-"""Membership freed from proportional odds, its tests, and fits without a finite maximum."""
+"""The three forms of membership, tests of proportional odds, and fits without a finite maximum."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from coopgap.families.dispatch import freed_estimate, matched_estimate
-from coopgap.families.proportional import bootstrap_row, gap_shift, proportionality_rows
+from coopgap.families.difference import difference
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, infinite_row
-from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.freed import freed_coefficients, freed_rows
-from coopgap.study.spec import Matching
+from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import FREED, SHIFT, Quantity, Status, Verdict
+from coopgap.vocabulary import Status
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
@@ -67,45 +66,62 @@ def weighted_gap(sample, threshold):
     return shares[0] - shares[1]
 
 
+def gaps(estimate):
+    """Contrasts of the gaps at thresholds, lowest first."""
+    return [one for one in estimate.intervals if one.is_threshold_gap][::-1]
+
+
 def risk_difference(estimate, level):
-    return next(
-        interval
-        for contrast, interval in estimate.intervals.items()
-        if contrast.quantity is Quantity.RISK_DIFFERENCE
-        and contrast.by_threshold
-        and contrast.level == level
-    )
+    return estimate.intervals[gaps(estimate)[level - 1]]
 
 
-def test_freed_gaps_follow_the_shares_where_proportional_odds_cannot():
-    sample = dataclasses.replace(unequal(), covariates=())
-    freed, tied = freed_estimate(sample), matched_estimate(sample)
+@pytest.mark.parametrize("form", ["free", "shares"])
+def test_free_gaps_follow_the_shares_where_proportional_odds_cannot(form):
+    sample = dataclasses.replace(unequal(), covariates=(), fitting=Fitting(form=form))
+    found, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+    assert (found.form, tied.form) == (form, "proportional")
     for level in (1, 2):
         # Membership alone, freed: a saturated model reproduces the weighted table.
-        assert risk_difference(freed, level).estimate == pytest.approx(weighted_gap(sample, level))
+        assert risk_difference(found, level).estimate == pytest.approx(weighted_gap(sample, level))
         off = risk_difference(tied, level).estimate - weighted_gap(sample, level)
         assert abs(off) > 0.05
 
 
-def test_the_shift_is_the_difference_with_an_interval_of_its_own():
+def test_a_models_form_and_the_form_asked_for_are_the_same_fit():
     sample = unequal()
-    freed, tied = freed_estimate(sample), matched_estimate(sample)
-    for contrast, shift in gap_shift(sample).items():
+    declared = dataclasses.replace(sample, fitting=Fitting(form="proportional"))
+    one, other = matched_estimate(declared), matched_estimate(sample, "proportional")
+    assert (one.family, other.family) == ("matched_ordinal", "matched_proportional")
+    assert [item.term for item in one.coefficients] == [item.term for item in other.coefficients]
+    for contrast in gaps(one):
+        assert one.intervals[contrast] == other.intervals[contrast]
+
+
+def test_what_proportional_odds_changed_has_an_interval_of_its_own():
+    sample = unequal()
+    freed, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+    for contrast in gaps(freed):
+        shift = difference(freed, tied, contrast)
         apart = freed.intervals[contrast].estimate - tied.intervals[contrast].estimate
         assert shift.estimate == pytest.approx(apart)
         assert shift.std_error > 0
         assert (shift.lower > 0) or (shift.upper < 0)
 
 
-def test_the_shifts_standard_error_is_its_spread_over_surveys():
-    shifts, errors = [], []
+def test_the_standard_error_of_a_difference_is_its_spread_over_surveys():
+    kinds = ("CR1", "CR2", "HC1", "HC3")
+    shifts, errors = [], {kind: [] for kind in kinds}
     for seed in range(60):
-        found = gap_shift(unequal(seed, n=800))
-        first = next(iter(found.values()))
-        shifts.append(first.estimate)
-        errors.append(first.std_error)
+        kind = kinds[seed % 4]
+        sample = unequal(seed, n=800)
+        sample = dataclasses.replace(sample, fitting=Fitting(std_errors=kind))
+        freed, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+        found = difference(freed, tied, gaps(freed)[0])
+        shifts.append(found.estimate)
+        errors[kind].append(found.std_error)
     # The SD of 60 draws is known to within a tenth; three of those.
-    assert np.mean(errors) == pytest.approx(np.std(shifts, ddof=1), rel=0.3)
+    for kind in kinds:
+        assert np.mean(errors[kind]) == pytest.approx(np.std(shifts, ddof=1), rel=0.3)
 
 
 def test_tests_find_what_is_unequal_and_only_that():
@@ -146,39 +162,27 @@ def test_differing_weights_leave_only_the_clustered_test():
     assert "on 2 and 38 df" in rows[2].note
 
 
-def test_rows_name_the_threshold_and_judge_the_shift():
-    sample = unequal()
-    freed, tied = freed_estimate(sample), matched_estimate(sample)
-    rows = list(freed_rows(sample, freed, tied, LABELS))
-    assert [(row.variant, row.quantity, row.category) for row in rows] == [
-        *[
-            (FREED, one.quantity, one.category)
-            for one in contrasts(LEVELS)
-            if (one.quantity is Quantity.RISK_DIFFERENCE and one.by_threshold)
-            or one.quantity is Quantity.SUPERIORITY
-        ],
-        *[(SHIFT, one.quantity, one.category) for one in gap_shift(sample)],
-    ]
-    assert {row.verdict for row in rows if row.variant == SHIFT} == {Verdict.CHANGES}
-    terms = [row.term for row in freed_coefficients(freed, LABELS)]
-    assert terms == ["member:>=middle", "member:>=high"]
-
-
 def test_a_separated_fit_is_bias_reduced_and_says_so():
     rng = np.random.default_rng(2)
     n = 400
     member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
     outcome = np.where(sex == 1, 2, rng.integers(0, 2, n))  # every woman stands highest
-    estimate = matched_estimate(make_sample(outcome, member, sex))
+    sample = make_sample(outcome, member, sex)
+    estimate = matched_estimate(sample, "proportional")
     assert estimate.status is Status.OK
     assert estimate.infinite == ("sex=female",)
+    assert estimate.fell_back == ""
     assert all("bias-reduced" in item.std_error_kind for item in estimate.coefficients)
     slope = next(item for item in estimate.coefficients if item.term == "sex=female")
     assert 2 < slope.interval.estimate < 12
     row = infinite_row(estimate, LABELS)
-    assert row.diagnostic == "bias_reduced: matched_ordinal, all, members"
+    assert row.diagnostic == "bias_reduced: matched_proportional, all, members"
     assert "sex=female" in row.note
     assert abs(risk_difference(estimate, 2).estimate) < 0.02
+    free = matched_estimate(sample)
+    assert free.form == "shares"
+    assert free.fell_back == "no finite estimate for sex=female"
+    assert risk_difference(free, 2).estimate == pytest.approx(weighted_gap(sample, 2), abs=1e-12)
 
 
 def test_the_bootstrap_stands_beside_the_other_tests():

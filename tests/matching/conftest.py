@@ -4,6 +4,13 @@ import numpy as np
 import pytest
 
 from coopgap.survey.records import Drop, ModelRows
+from coopgap.survey.ties import keyed_order
+
+
+def row_order(n: int) -> np.ndarray:
+    """Numbers by which ties go to the first row, with the default key."""
+    numbers = np.arange(n, dtype=np.uint64)
+    return numbers[keyed_order(numbers, 0)]
 
 
 def build_rows(
@@ -14,6 +21,7 @@ def build_rows(
     outcome: Sequence[int] | None = None,
     zone: Sequence[int] | None = None,
     dropped: tuple[Drop, ...] = (),
+    tie: np.ndarray | None = None,
 ) -> ModelRows:
     n = len(member)
     codes = {name: np.asarray(values, dtype=np.int64) for name, values in factors.items()}
@@ -29,6 +37,7 @@ def build_rows(
         },
         zone=None if zone is None else np.asarray(zone),
         weight=np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64),
+        tie=row_order(n) if tie is None else tie,
         dropped=dropped,
     )
 

@@ -60,7 +60,7 @@ def test_linear_propensity():
     [
         ("propensity", {"order": "largest"}, ONE_STRATUM),
         ("propensity_smallest", {"order": "smallest"}, ONE_STRATUM),
-        ("propensity_data", {"order": "data"}, ONE_STRATUM),
+        ("propensity_data", {"order": "random"}, ONE_STRATUM),
         ("two", {"order": "largest", "ratio": 2}, ONE_STRATUM),
         ("replace", {"replace": True}, ONE_STRATUM),
         ("replace_two", {"replace": True, "ratio": 2}, ONE_STRATUM),

@@ -11,7 +11,9 @@ from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.weights import effective_size
 from coopgap.plan import make_plan, variant_sample
 from coopgap.study.spec import Matching
+from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example
+from coopgap.survey.read import from_dataframe
 
 THREE = ("region", "age_band", "sex")
 FOUR = (*THREE, "education")
@@ -53,7 +55,9 @@ def builds():
 
 def age_smd(rows, weight):
     """Standardised difference of mean age in years, unmatched standard deviations below."""
-    age = make_example().data["age"].to_numpy(dtype=float)[rows.index]
+    data, study = make_example().data, make_plan("peru").study
+    there = apply_codebook(from_dataframe(data, needed_columns(study)), study).tie
+    age = data["age"].to_numpy(dtype=float)[np.argsort(there)][rows.index]
     (own, other), means = (rows.member, ~rows.member), []
     for group in (own, other):
         means.append(np.average(age[group], weights=weight[group]))
@@ -63,13 +67,13 @@ def age_smd(rows, weight):
 
 @pytest.mark.parametrize("method", ["nearest", "optimal"])
 def test_one_to_one_pairs_on_almost_equal_groups_leave_age_as_it_was(ours, method):
-    order = "largest" if method == "nearest" else "data"
-    matching = Matching(method=method, covariates=THREE, order=order)
+    matching = Matching(method=method, covariates=THREE, order="largest")
     matched = match(ours, matching)
     before, after = age_smd(ours, np.ones(ours.n)), age_smd(ours, matched.weight)
-    # Another build had .512 and .514: ages within the printed bands are drawn anew in each.
+    # Another build had .512: ages within the printed bands are drawn anew in each.
     assert before == pytest.approx(0.512, abs=0.002)
-    assert after == pytest.approx(0.514, abs=0.005)
+    # The one member lost stands at most 44 years from the mean: 0.0026 standard deviations.
+    assert after == pytest.approx(before, abs=0.003)
     # 1,004 members and 1,003 others: one member goes, and no pairing can do more than that.
     assert (matched.weight > 0).sum() == 2 * 1003
     found = {

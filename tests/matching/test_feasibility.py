@@ -64,17 +64,12 @@ def test_counts_by_hand(make_rows, times):
     assert values["ess_comparison"] == times
     assert values["matched_sets"] == 1
     assert values["pairs_possible"] == times
-    # How many people a design leaves aside is told, however few: it is nobody's answer.
     assert values["members_without_comparison"] == times
     assert found["members_without_comparison_share"].note == f"{times} of {3 * times} members"
     assert values["members_without_comparison_share"] == pytest.approx(1 / 3)
     assert values["member_weight_moved"] == pytest.approx(1 / 3)
     assert values["comparison_unused"] == 2 * times
-    # How few lack an answer is not.
-    dropped = found["dropped: no answer to s"]
-    few = 4 * times < 10
-    assert dropped.value == (None if few else 4 * times)
-    assert dropped.note == ("fewer than 10 people left out" if few else "people left out")
+    assert values["dropped: no answer to s"] == 4 * times
     assert values["largest_smd_after"] == pytest.approx(0)
     assert found["largest_smd_after"].passed is True
 
@@ -116,17 +111,13 @@ def test_positivity_and_losses_by_level_by_hand(make_rows):
     assert found["members_lost: s=s1"].value == 11
     assert found["members_lost: s=s1"].note == "of 11 members"
     assert found["members_lost: t=t1"].value == 11
-    # Nobody of s=0 is lost, and s=2 has too few members to be named.
+    # Nobody of s=0 and s=2 is lost.
     assert {name for name in found if name.startswith("members_lost")} == {
         "members_lost: s=s1",
         "members_lost: t=t1",
     }
-    assert [found[f"pairs_possible: s=s{level}"].value for level in (0, 1, 2)] == [
-        None,
-        0,
-        None,
-    ]
-    assert found["pairs_possible: s=s0"].note == "fewer than 10 members or comparison people"
+    assert [found[f"pairs_possible: s=s{level}"].value for level in (0, 1, 2)] == [3, 0, 4]
+    assert found["pairs_possible: s=s0"].note == "of 12 members and 3 comparison people"
     # Comparison weights go from 3/8 and 5/8 to the members' 12/16 and 4/16.
     assert found["comparison_weight_moved"].value == pytest.approx(3 / 8)
     before = found["largest_smd_before"]
@@ -175,26 +166,24 @@ def small_and_large(make_rows):
     return make_rows({"s": s, "t": t}, member)
 
 
-def test_strata_are_named_and_small_counts_are_not_shown(make_rows):
+def test_strata_are_named_with_their_members(make_rows):
     rows = small_and_large(make_rows)
     matching = Matching(method="exact", on=("s", "t"))
     found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
     named = {name: row for name, row in found.items() if name.startswith("stratum_")}
     assert {name: row.value for name, row in named.items()} == {
         "stratum_members_only: s0 x t0": 12,
-        "stratum_members_only: s0 x t1": None,
+        "stratum_members_only: s0 x t1": 3,
         "stratum_few_comparison: s1 x t0": 20,
-        "stratum_few_comparison: s1 x t1": None,
+        "stratum_few_comparison: s1 x t1": 9,
     }
-    assert named["stratum_members_only: s0 x t1"].note == (
-        "fewer than 10 members and no comparison person"
-    )
+    assert named["stratum_members_only: s0 x t1"].note == "members and no comparison person"
     assert named["stratum_few_comparison: s1 x t0"].note == "members and 1 to 4 comparison people"
-    # 15 members of s0 are lost, and of those of t1 three, which stays unsaid.
+    # 15 members of s0 are lost, three of them of t1.
     assert found["members_lost: s=s0"].value == 15
     assert found["members_lost: t=t0"].value == 12
-    assert found["members_lost: t=t1"].value is None
-    assert found["members_lost: t=t1"].note == "fewer than 10 of 12 members"
+    assert found["members_lost: t=t1"].value == 3
+    assert found["members_lost: t=t1"].note == "of 12 members"
 
 
 def test_pairs_by_level_of_every_stratum_variable(make_rows):
@@ -207,7 +196,7 @@ def test_pairs_by_level_of_every_stratum_variable(make_rows):
         if name.startswith("pairs_possible: ")
     }
     # s0 has nobody to pair with; s1 five comparison people; the levels of t: 4 + 25 and 1.
-    assert pairs == {"s=s0": 0, "s=s1": None, "s=s2": 25, "t=t0": 29, "t=t1": 1}
+    assert pairs == {"s=s0": 0, "s=s1": 5, "s=s2": 25, "t=t0": 29, "t=t1": 1}
     assert found["pairs_possible"].value == 30
 
 

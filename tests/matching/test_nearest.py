@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +21,8 @@ def on_a_line(places, caliper=np.inf):
 
 def greedy(stratum, member, place, *, ratio, replace, order, caliper):
     """People one by one, as a person with paper would."""
+    if replace:
+        return dealt(stratum, member, place, ratio=ratio, caliper=caliper)
     at = {"largest": lambda i: (-place[i], i), "smallest": lambda i: (place[i], i)}
     choosers = sorted(np.flatnonzero(member), key=at.get(order, lambda i: i))
     used, pairs = set(), []
@@ -30,7 +34,7 @@ def greedy(stratum, member, place, *, ratio, replace, order, caliper):
                 for j in np.flatnonzero(~member)
                 if stratum[j] == stratum[one]
                 and j not in own
-                and (replace or j not in used)
+                and j not in used
                 and abs(place[one] - place[j]) <= caliper
             ]
             if free:
@@ -40,7 +44,28 @@ def greedy(stratum, member, place, *, ratio, replace, order, caliper):
     return sorted(pairs)
 
 
-@pytest.mark.parametrize("order", ["largest", "smallest", "data"])
+def dealt(stratum, member, place, *, ratio, caliper):
+    """With replacement: of equals the next in turn among the members who stand at one place."""
+    pairs, served = [], Counter()
+    for one in np.flatnonzero(member):
+        others = [j for j in np.flatnonzero(~member) if stratum[j] == stratum[one]]
+        apart = {
+            j: abs(place[one] - place[j]) for j in others if abs(place[one] - place[j]) <= caliper
+        }
+        if not apart:
+            continue
+        last = sorted(apart.values())[:ratio][-1]
+        chosen = [j for j in apart if apart[j] < last]
+        equals = [j for j in apart if apart[j] == last]
+        here = (stratum[one], place[one])
+        while len(chosen) < min(ratio, len(apart)):
+            chosen.append(equals[served[here] % len(equals)])
+            served[here] += 1
+        pairs += [(int(one), int(j)) for j in chosen]
+    return sorted(pairs)
+
+
+@pytest.mark.parametrize("order", ["largest", "smallest", "random"])
 @pytest.mark.parametrize("replace", [False, True])
 @pytest.mark.parametrize("caliper", [np.inf, 1.5])
 @given(people=people, ratio=st.integers(1, 3))

@@ -74,3 +74,53 @@ standardised <- function(fit, x, target, weight, cluster) {
   list(member = margins[seq_len(n_levels)], comparison = margins[n_levels + seq_len(n_levels)],
        cov = unname(cov), std_errors = sqrt(diag(cov)), n_clusters = n_clusters)
 }
+
+# Slopes, freed slopes (clm adds them to the thresholds: minus ours) column by column, thresholds.
+freed_record <- function(fit, freed, robust) {
+  k <- length(fit$beta)
+  cuts <- ncol(fit$alpha.mat)
+  rows <- match(freed, rownames(fit$alpha.mat))
+  at <- matrix(seq_along(fit$alpha.mat), nrow(fit$alpha.mat), byrow = TRUE)
+  order <- c(length(fit$alpha.mat) + seq_len(k), t(at[rows, , drop = FALSE]), at[1, ])
+  sign <- c(rep(1, k), rep(-1, length(rows) * cuts), rep(1, cuts))
+  params <- coef(fit)[order] * sign
+  cov <- unname(vcov(fit)[order, order]) * outer(sign, sign)
+  list(params = unname(params), std_errors = sqrt(diag(cov)),
+       log_likelihood = as.numeric(logLik(fit)),
+       cluster_std_errors = unname(sqrt(diag(robust))[order]))
+}
+
+# A clm fit (logit) whose membership, column 1 of x, is free by threshold, the other columns of x
+# not: its record, and its margins standardised over each of `targets`, with clusters as above. clm
+# has no scores of nominal effects for sandwich: each row's log-likelihood is differentiated.
+free_record <- function(fit, x, answer, weight, cluster, targets) {
+  cuts <- ncol(fit$alpha.mat)
+  covariates <- x[, -1, drop = FALSE]
+  shares <- function(params, member) {
+    alpha <- matrix(params[seq_len(2 * cuts)], 2, byrow = TRUE)
+    eta <- cbind(1, rep_len(member, nrow(x))) %*% alpha -
+      as.vector(covariates %*% params[-seq_len(2 * cuts)])
+    at <- plogis(eta)
+    cbind(at, 1) - cbind(0, at)
+  }
+  both <- function(params) cbind(shares(params, 1), shares(params, 0))
+  cell <- cbind(seq_along(answer), as.integer(answer))
+  scores <- numDeriv::jacobian(function(p) weight * log(shares(p, x[, 1])[cell]), coef(fit))
+  scatter <- function(influence) {
+    sums <- rowsum(influence, cluster)
+    nrow(sums) / (nrow(sums) - 1) * crossprod(sums)
+  }
+  record <- freed_record(fit, colnames(x)[1], vcov(fit) %*% scatter(scores) %*% vcov(fit))
+  record$n_clusters <- length(unique(cluster))
+  record$standardised <- lapply(targets, function(target) {
+    total <- sum(target * weight)
+    margins_at <- function(params) colSums(target * weight * both(params)) / total
+    margins <- margins_at(coef(fit))
+    jacobian <- numDeriv::jacobian(margins_at, coef(fit))
+    own <- target * weight * sweep(both(coef(fit)), 2, margins) / total
+    cov <- unname(scatter(own + scores %*% vcov(fit) %*% t(jacobian)))
+    list(member = margins[seq_len(cuts + 1)], comparison = margins[cuts + 1 + seq_len(cuts + 1)],
+         cov = cov)
+  })
+  record
+}

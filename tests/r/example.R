@@ -39,6 +39,25 @@ ordinal_record <- function(data, weight, link, target) {
   record
 }
 
+# Membership's coefficient free by threshold.
+free <- function(data, weight, target) {
+  data$w <- weight
+  fit <- clm(class ~ age_band + sex + region, nominal = ~ member, data = data, weights = w,
+             control = tight)
+  record <- free_record(fit, x_of(data), data$class, weight, data$zone, list(members = target))
+  c(record, n = nrow(data))
+}
+
+# Weighted shares of members, then of the others, zones as clusters.
+shares <- function(data) {
+  design <- survey::svydesign(ids = ~zone, weights = ~weight, data = data)
+  found <- survey::svyby(~class, ~I(1 - member), design, survey::svymean, covmat = TRUE)
+  values <- as.matrix(found[, 1 + seq_along(levels(data$class))])
+  # svyby's covariance has a level's two groups beside each other.
+  order <- as.vector(t(matrix(seq_along(values), 2)))
+  list(shares = unname(values), cov = unname(vcov(found)[order, order]))
+}
+
 logit_record <- function(data, weight) {
   data$w <- weight
   fit <- suppressWarnings(glm(trusted ~ member + age_band + sex + region, data = data, weights = w,
@@ -68,10 +87,15 @@ conditional <- function(data, level) {
 result <- list(n_kept = sum(kept), weights = unname(tapply(matched$weight, list(
   matched$set, matched$member), function(w) w[1])[, "0"]))
 for (link in c("logit", "probit", "cloglog")) {
-  result$adjusted_ordinal[[link]] <- ordinal_record(people, rep(1, nrow(people)), link,
-                                                    people$member * kept)
-  result$matched_ordinal[[link]] <- ordinal_record(matched, matched$weight, link, matched$member)
+  result$adjusted_proportional[[link]] <- ordinal_record(people, rep(1, nrow(people)), link,
+                                                         people$member * kept)
+  result$matched_proportional[[link]] <- ordinal_record(matched, matched$weight, link,
+                                                        matched$member)
 }
+result$adjusted_ordinal <- free(people, rep(1, nrow(people)), people$member * kept)
+result$matched_ordinal <- free(matched, matched$weight, matched$member)
+result$shares <- shares(matched)
+result$unadjusted <- shares(transform(people, weight = 1))
 result$adjusted_logit <- logit_record(people, rep(1, nrow(people)))
 result$matched_logit <- logit_record(matched, matched$weight)
 result$conditional_ordinal <- conditional(matched, as.integer(matched$class))

@@ -37,21 +37,6 @@ clustered <- function(fit, link, data, tied, freed, answer, weight, cluster) {
   nrow(sums) / (nrow(sums) - 1) * vcov(fit) %*% crossprod(sums) %*% vcov(fit)
 }
 
-# Slopes, freed slopes (clm adds them to the thresholds: minus ours) column by column, thresholds.
-freed_record <- function(fit, freed, robust) {
-  k <- length(fit$beta)
-  cuts <- ncol(fit$alpha.mat)
-  rows <- match(freed, rownames(fit$alpha.mat))
-  at <- matrix(seq_along(fit$alpha.mat), nrow(fit$alpha.mat), byrow = TRUE)
-  order <- c(length(fit$alpha.mat) + seq_len(k), t(at[rows, , drop = FALSE]), at[1, ])
-  sign <- c(rep(1, k), rep(-1, length(rows) * cuts), rep(1, cuts))
-  params <- coef(fit)[order] * sign
-  cov <- unname(vcov(fit)[order, order]) * outer(sign, sign)
-  list(params = unname(params), std_errors = sqrt(diag(cov)),
-       log_likelihood = as.numeric(logLik(fit)),
-       cluster_std_errors = unname(sqrt(diag(robust))[order]))
-}
-
 housing$cluster <- (seq_len(nrow(housing)) - 1) %% 13
 soup$cluster <- (seq_len(nrow(soup)) - 1) %% 37
 one <- rep(1, nrow(wine))

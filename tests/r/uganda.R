@@ -55,6 +55,15 @@ clm_full <- function(people, weight, targets) {
   record
 }
 
+# Membership's coefficient free by threshold.
+clm_free <- function(people, weight, targets) {
+  people$w <- weight
+  fit <- clm(income ~ district + age + sex + education, nominal = ~ member,
+             data = droplevels(people), weights = w, control = tight)
+  record <- free_record(fit, design(people), people$income, weight, people$sub, targets)
+  c(record, n = nrow(people))
+}
+
 glm_full <- function(people, weight) {
   people$w <- weight
   fit <- suppressWarnings(glm(insecure ~ member + district + age + sex + education,
@@ -90,11 +99,12 @@ income <- complete("income")
 kept <- income[income$kept, ]
 insecure <- complete("insecure")
 insecure_kept <- insecure[insecure$kept, ]
+both <- list(members = income$member * income$kept, all_members = income$member)
 result <- list(
-  adjusted_ordinal = clm_full(income, rep(1, nrow(income)),
-                              list(members = income$member * income$kept,
-                                   all_members = income$member)),
-  matched_ordinal = clm_full(kept, kept$weight, list(members = kept$member)),
+  adjusted_ordinal = clm_free(income, rep(1, nrow(income)), both),
+  matched_ordinal = clm_free(kept, kept$weight, list(members = kept$member)),
+  adjusted_proportional = clm_full(income, rep(1, nrow(income)), both),
+  matched_proportional = clm_full(kept, kept$weight, list(members = kept$member)),
   adjusted_logit = glm_full(insecure, rep(1, nrow(insecure))),
   matched_logit = glm_full(insecure_kept, insecure_kept$weight),
   conditional_ordinal = conditional(kept, "income"),

@@ -18,7 +18,7 @@ from coopgap.regression.information import unit_information
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
 from coopgap.regression.setscores import conditional_covariance
-from coopgap.regression.shares import cr2_share_margins
+from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
 from coopgap.vocabulary import Quantity
 
@@ -300,7 +300,8 @@ def test_cr2_of_shares_is_clubsandwichs_logit_on_membership_alone():
     cluster = (frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64)
     member = x[:, 0] > 0
     expected = fixture("linear")["cr2_shares"]
-    found = cr2_share_margins(case[:, 1].astype(int), member, np.ones(len(x)), 2, cluster)
+    y, ones = case[:, 1].astype(int), np.ones(len(x))
+    found = share_margins(y, member, ones, 2, cluster, kind="CR2")
     (ratio,) = (one for one in contrasts(("no", "yes")) if one.quantity is Quantity.ODDS_RATIO)
     interval = estimate_contrasts(found, ("no", "yes"))[ratio]
     assert np.log(interval.estimate) == pytest.approx(expected["estimate"], **COEFFICIENT)

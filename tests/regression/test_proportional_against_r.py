@@ -1,4 +1,4 @@
-"""R's numbers (tests/r: ordinal 2022.11, sandwich 3.0, brglm2 0.9) on the files R read."""
+"""R's numbers (ordinal 2022.11, VGAM 1.1, sandwich 3.0, brglm2 0.9) on the files R read."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
 from coopgap.regression.proportional import likelihood_ratio
 from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.standardise import standardise
 
 R = Path(__file__).parents[1] / "r"
 EXPECTED = json.loads((R / "fixtures" / "proportional.json").read_text("utf-8"))
+VGLM = json.loads((R / "fixtures" / "vglm.json").read_text("utf-8"))
 REDUCED = json.loads((R / "fixtures" / "reduced.json").read_text("utf-8"))
 LINKS = ("logit", "probit", "cloglog")
 # Two programs at convergence: coefficients to 8 digits, standard errors to 6, as both carry more.
@@ -84,6 +86,20 @@ def test_freed_wine(link, weighted):
     expected = EXPECTED["freed"][link]["wine_weighted" if weighted else "wine"]
     check_same(fit_ordinal(x, counts, link=link, free=(1,)), expected, x, counts, judge)
     assert len(np.unique(judge)) == 9
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_vglm_wine_with_contact_not_parallel(weighted):
+    x, counts, judge = wine(weighted)
+    expected = VGLM["wine_weighted" if weighted else "wine"]
+    fit = fit_ordinal(x, counts, free=(1,))
+    assert fit.freed[0] == pytest.approx(expected["free"], **COEFFICIENT)
+    assert fit.slopes[0] == pytest.approx(expected["slopes"], **COEFFICIENT)
+    assert fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    margins = standardise(fit, x, 1, x[:, 1], counts, counts**2, judge)
+    above = np.cumsum((margins.member - margins.comparison)[::-1])[::-1][1:]
+    assert above == pytest.approx(expected["gaps"], **COEFFICIENT)
 
 
 @pytest.mark.parametrize("link", LINKS)

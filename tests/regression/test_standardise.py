@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from coopgap.errors import NotEstimable
-from coopgap.gap import share_margins
 from coopgap.regression.ordinal import fit_ordinal, probabilities
+from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse
 

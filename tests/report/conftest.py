@@ -18,6 +18,7 @@ from coopgap.estimate import (
 from coopgap.study.spec import (
     Design,
     Group,
+    Headline,
     Hierarchical,
     Matching,
     ModelSpec,
@@ -95,7 +96,7 @@ def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -
             ),
             ModelSpec(name="ses", outcome="ses", covariates=("region", "sex"), matching=matching),
         ),
-        headline={"agree": "agree", "ses": "ses"},
+        headline={"agree": (Headline(model="agree"),), "ses": (Headline(model="ses"),)},
         folder=Path("small"),
         sha256="0" * 64,
         printed="peru",
@@ -205,7 +206,8 @@ def hierarchical_rows(source: str) -> list[GapRow]:
 def odd_rows(source: str) -> list[GapRow]:
     """A row of each status that is not ok, and the conditional families."""
     base = {"comparator": "comparison", "group": "all", "source": source}
-    statuses = ("suppressed", "withheld", "not_estimable", "few_clusters")
+    statuses = ("suppressed", "withheld", "not_estimable", "few_people", "few_clusters")
+    shown = ("few_people", "few_clusters")
     rows = [
         GapRow(
             **base,
@@ -215,10 +217,10 @@ def odd_rows(source: str) -> list[GapRow]:
             population="members",
             quantity="risk_difference",
             status=status,
-            **(interval(0.05) if status == "few_clusters" else {}),
+            **(interval(0.05) if status in shown else {}),
         )
         for family, status in zip(
-            ("adjusted_logit", "benchmark", "linear", "linear"), statuses, strict=True
+            ("adjusted_logit", "benchmark", "linear", "unadjusted", "linear"), statuses, strict=True
         )
     ]
     rows[-1] = GapRow(
@@ -505,7 +507,13 @@ def refit_checks(base: dict[str, object], gap: dict[str, object]) -> list[Sensit
             ("superiority", "", "region=North", "changes"),
         ):
             kept = bool(shift)
-            numbers = interval(0.1 + shift, 0.05, "credible") if kept else {}
+            moved = 5 * shift if verdict == "changes" else shift
+            numbers = interval(0.1 + moved, 0.05, "credible") if kept else {}
+            if kept and verdict:
+                limits = dict.fromkeys(
+                    ("difference", "difference_lower", "difference_upper"), moved
+                )
+                numbers |= {"reference": 0.1, **limits}
             rows.append(
                 SensitivityRow(
                     **{**gap, "quantity": quantity, "group": group},
@@ -636,7 +644,7 @@ def make_meta(*, is_example: bool = True) -> dict[str, object]:
         "survey": EXAMPLE if is_example else "survey.csv",
         "survey_sha256": None,
         "is_example": is_example,
-        "headline": {"agree": "agree", "ses": "ses"},
+        "headline": {name: [{"model": name, "at": ""}] for name in ("agree", "ses")},
         "checks": "quick",
         "seed": 20190000,
         "n_read": 800,

@@ -14,8 +14,8 @@ from coopgap.report.figures.borrowed import borrowed
 from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
 from coopgap.report.figures.names import PHONE_BORROWED
 from coopgap.report.view import make_view
-from coopgap.sensitivity.keys import BESIDE, Keys
-from coopgap.sensitivity.phone.borrow_rows import borrow_rows
+from coopgap.sensitivity.keys import Keys
+from coopgap.sensitivity.phone.borrow_rows import AVERAGED, borrow_rows
 from coopgap.sensitivity.phone.joint import Joint
 from coopgap.vocabulary import EXAMPLE, Check, Verdict
 
@@ -30,13 +30,12 @@ def joint(member, comparison, phone, sizes=(1000, 1000, 250)):
     for place, (share, size) in enumerate(zip(shares, sizes, strict=True)):
         at = slice(place * n_levels, (place + 1) * n_levels)
         cov[at, at] = (np.diag(share) - np.outer(share, share)) / size
-    people = np.round(shares * np.array(sizes)[:, None]).astype(np.int64)
-    return Joint(shares=shares, cov=cov, df=np.full(3, np.inf), people=people)
+    return Joint(shares=shares, cov=cov, df=np.full(3, np.inf), n_member=sizes[0])
 
 
-def rows_of(outcome, found, hidden=()):
+def rows_of(outcome, found):
     keys = Keys(model=outcome, outcome=outcome, source=EXAMPLE)
-    return borrow_rows(found, LEVELS[outcome], dict.fromkeys(hidden, BESIDE), 1000, keys)
+    return borrow_rows(found, LEVELS[outcome], 1000, keys, 0.05)
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def agree():
 @pytest.fixture
 def ses():
     found = joint([0.5, 0.4, 0.1], [0.6, 0.35, 0.05], [0.61, 0.36, 0.03])
-    return rows_of("ses", found, hidden=(">=A",))
+    return rows_of("ses", found)
 
 
 def view_of(build, rows, labels=None):
@@ -89,12 +88,13 @@ def test_sentences_hold_the_numbers_of_the_rows(build, agree):
     assert "0.50 (0.03 to 0.97) before the answers are compared" in power
     assert f"the gap is +{100 * averaged.estimate:.1f} (" in power
     assert "in person +10.0 (" in power
-    assert power.endswith("the conclusion holds.")
+    assert power.endswith(": it holds.")
+    assert mixture.endswith("over all weights and vague parts: it holds.")
     kept = pick(agree, "weight 0.2, vague Beta(1, 1)", "phone_weight")
     assert f" and {100 * kept.estimate:.1f}\N{NO-BREAK SPACE}% lies there" in mixture
 
 
-def test_a_changed_conclusion_is_said(build, agree):
+def test_a_changed_gap_is_said(build, agree):
     changed = [
         replace(row, verdict=Verdict.CHANGES)
         if row.variant.startswith(("averaged", "weight 0.8")) and row.quantity == "risk_difference"
@@ -103,21 +103,50 @@ def test_a_changed_conclusion_is_said(build, agree):
     ]
     view = view_of(build, changed)
     power, mixture = [block.items[0][1] for block in blocks_of(view) if isinstance(block, Items)]
-    assert power.endswith("the conclusion changes.")
-    assert mixture.endswith("the conclusion changes under 2 of 6.")
+    assert power.endswith(": it changes.")
+    assert mixture.endswith("over all weights and vague parts: it changes under 2 of 6.")
     tables = [block for block in blocks_of(view) if isinstance(block, Table)]
     assert tables[0].rows[0][-1] == "changes"
     assert tables[1].rows[0][-1] == "changes or holds"
+    undecided = [
+        replace(row, verdict=Verdict.UNDECIDED) if row.verdict == Verdict.CHANGES else row
+        for row in changed
+    ]
+    blocks = blocks_of(view_of(build, undecided))
+    power, mixture = [block.items[0][1] for block in blocks if isinstance(block, Items)]
+    assert power.endswith(": it is undecided.")
+    assert mixture.endswith(": it is undecided under 2 of 6.")
 
 
-def test_a_threshold_is_named_and_a_suppressed_one_shows_nothing(build, ses):
-    blocks = blocks_of(view_of(build, ses))
+def test_thresholds_at_which_the_gap_changes_or_is_undecided_are_named(build, ses):
+    def power(verdicts):
+        rows = [
+            replace(row, verdict=verdicts[row.category]) if row.variant == AVERAGED else row
+            for row in ses
+        ]
+        items = (block for block in blocks_of(view_of(build, rows)) if isinstance(block, Items))
+        return dict(next(items).items)["Class."]
+
+    holds, changes, undecided = Verdict.HOLDS, Verdict.CHANGES, Verdict.UNDECIDED
+    assert power({">=A": holds, ">=B": holds}).endswith("It holds at every threshold shown.")
+    assert power({">=A": changes, ">=B": undecided}).endswith(
+        ": it changes. Over all thresholds it changes at “A” and is undecided at “B or higher”."
+    )
+
+
+def test_a_threshold_is_named_and_one_without_numbers_shows_none(build, ses):
+    none = {"estimate": None, "std_error": None, "lower": None, "upper": None}
+    hidden = [
+        replace(row, **none, verdict=Verdict.NOT_ASSESSED) if row.category == ">=A" else row
+        for row in ses
+    ]
+    blocks = blocks_of(view_of(build, hidden))
     for text in (dict(block.items)["Class."] for block in blocks if isinstance(block, Items)):
         assert text.startswith("At “B or higher”, ")
     for table in (block for block in blocks if isinstance(block, Table)):
         top, other = table.rows
         assert top[1] == "A"
-        assert "suppressed" in top
+        assert "not assessed" in top
         assert not any(character.isdigit() for cell in top[2:] for character in cell)
         assert other[1] == "B or higher"
         assert table.mark == EXAMPLE
@@ -152,7 +181,7 @@ def test_a_panel_a_model_holds_curve_interval_and_posterior(build, agree, ses):
     assert drawing.name == PHONE_BORROWED
     assert EXAMPLE in svg
     curves, bars = drawing.figure.axes[::2], drawing.figure.axes[1::2]
-    assert [axes.get_title(loc="left") for axes in curves] == ["Agrees", "Class: B or higher"]
+    assert [axes.get_title(loc="left") for axes in curves] == ["Agrees", "Class: A"]
     line = next(item for item in curves[0].lines if len(item.get_xdata()) == 11)
     assert line.get_xdata() == pytest.approx(np.arange(11) / 10)
     expected = [pick(agree, f"phone counts {x / 10:.1f}", "risk_difference") for x in range(11)]

@@ -128,25 +128,27 @@ def test_the_mode_term_in_words(build):
     plain = said[0].replace("\N{NO-BREAK SPACE}", " ")
     assert plain.startswith("The gap is +9.0 points (4.0 to 14.0) in person (matched);")
     assert "+4.0 points (−1.0 to 9.0) when it joins with a mode term" in plain
-    assert said[0].endswith("The conclusion changes when it joins with a mode term.")
+    assert said[0].endswith("The gap changes when it joins with a mode term.")
     assert said[1].startswith("In the model by region the gap is +10.0 points")
     assert "95 % credible interval" in said[1]
-    assert said[1].endswith("The conclusion holds.")
+    assert said[1].endswith("The gap holds.")
+    opened = [gap("in person", 0.09), gap(TERM, 0.06, verdict=Verdict.UNDECIDED)]
+    assert with_mode_term(view, opened)[0].endswith("The gap is undecided.")
     same = with_mode_term(view, [gap("in person", 0.09), gap(TERM, 0.09, verdict=Verdict.HOLDS)])
     assert same[0].endswith("so that only the interval could move.")
     assert with_mode_term(view, [gap("in person", 0.09)]) == []
 
 
-def test_an_ordered_outcome_is_told_by_its_whole_distribution(build):
+def test_an_ordered_outcome_is_told_by_its_superiority(build):
     view = make_view(build.frames(), build.study(), build.meta())
     rows = [
         gap(name, 0.6, keys=SES, quantity=Quantity.SUPERIORITY, verdict=verdict)
         for name, verdict in (("in person", None), (TERM, "holds"), (THRESHOLDS, "changes"))
     ]
     (text,) = with_mode_term(view, [*rows, gap(TERM, 0.3, keys=SES, category=">=A")])
-    assert "The chance that a member stands higher is 60.0" in text
+    assert "The probability of superiority is 60.0" in text
     assert "when it joins with a mode term and 60.0" in text
-    assert text.endswith("The conclusion changes when it joins with mode-specific thresholds.")
+    assert text.endswith("The gap changes when it joins with mode-specific thresholds.")
     assert "30.0" not in text
 
 
@@ -166,7 +168,7 @@ def test_thresholds_by_mode_stand_in_the_table_of_the_model_by_region(make):
     assert "thresholds by mode" in table.notes[0]
     (text,) = with_mode_term(view, rows)
     assert "when it joins with mode-specific thresholds (95 % credible interval)" in text
-    assert text.endswith("The conclusion changes when it joins with a mode term.")
+    assert text.endswith("The gap changes when it joins with a mode term.")
 
 
 def test_one_odds_ratio_has_a_sentence_and_no_margin(make):

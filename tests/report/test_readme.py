@@ -31,11 +31,12 @@ def test_the_readmes_coverage_is_the_committed_table():
     folder = ROOT / "tests" / "coverage"
     sys.path.insert(0, str(folder))
     try:
-        from run import markdown
+        from run import failing_defaults, markdown, read, uneven
     finally:
         sys.path.remove(str(folder))
-    table = pd.read_csv(folder / "table.csv")
-    assert markdown(table) in README.read_text(encoding="utf-8")
+    table, text = read(folder / "table.csv"), README.read_text(encoding="utf-8")
+    for made in (markdown(table), uneven(table), failing_defaults(table)):
+        assert made in text
 
 
 def test_the_readmes_priors_are_the_defaults():

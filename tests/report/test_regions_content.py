@@ -65,7 +65,7 @@ def cells(section, start: str) -> list[tuple[str, ...]]:
 def test_the_headline_is_the_gap_over_the_members_own_regions(view):
     text = paragraph(regions_section(view, ()), "Over the members' own regions.")
     assert "A +3.0 (1.0 to 5.0); B or higher +12.0 (10.0 to 14.0)." in text
-    assert "stands higher with probability 57.0 % (54.0 to 60.0 %)" in text
+    assert "Probability of superiority 57.0 % (54.0 to 60.0 %)." in text
     assert "weighted by members, is +0.50 (0.30 to 0.70) log odds" in text
     assert text.endswith("In brackets: 95 % credible interval. This is an association.")
 
@@ -210,7 +210,7 @@ def test_refits_stand_below_the_declared_priors(view):
     assert rows[1][:2] == ("region and zone SDs half-Cauchy 1", "+10.4 (5.4 to 15.4)")
     assert rows[2][1:] == ("withheld",) * 4
     text = paragraph(section, "Other priors.")
-    assert "Of 4 gaps over all members and in regions, 3 say of zero" in text
+    assert "Of 4 gaps over all members and in regions, 1 change under other priors" in text
     assert "Withheld, as their draws did not pass: threshold shifts x." in text
 
 
@@ -254,8 +254,9 @@ def test_the_list_of_checks_has_a_line_each_and_no_row(view):
         ),
         "Weight of the prior and of the data.": "The priors have a say in 1 of 3 headline gaps.",
         "Other priors.": (
-            "Of 4 gaps over all members and in regions, 3 say of zero what they say under the "
-            "declared priors. Withheld, as their draws did not pass: threshold shifts x."
+            "Of 4 gaps over all members and in regions, 1 change under other priors by more than "
+            "half the smallest gap that matters. Withheld, as their draws did not pass: "
+            "threshold shifts x."
         ),
         "What each part of the hierarchical model adds.": (
             "The answers need 1 of 2 parts that were left out in turn."

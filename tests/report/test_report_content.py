@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from coopgap.disclosure import FEW
 from coopgap.estimate import TABLES, DiagnosticRow, SensitivityRow, columns, to_frame
-from coopgap.people import NOT_SHOWN
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.compared import compared_section
 from coopgap.report.content.gaps import family_table, gaps_section
 from coopgap.report.content.phone import phone_section
 from coopgap.report.content.printed import printed_section
 from coopgap.report.content.regions import regions_section
-from coopgap.report.content.says import headline_sentences
+from coopgap.report.content.says import headline_sentences, headline_table
 from coopgap.report.document import Items, Table
 from coopgap.report.schema import column_dictionary
 from coopgap.report.view import make_view
+from coopgap.study.spec import Headline
 
 
 @pytest.fixture
@@ -65,6 +66,23 @@ def test_a_headline_without_number_says_why(build, status, word):
     assert headline_sentences(view)[0][1].startswith(f"No number: {word}")
 
 
+def test_a_declared_threshold_is_told_first_and_the_whole_distribution_after_it(build):
+    study = build.study()
+    declared = {"ses": (Headline(model="ses", at=">=B"), Headline(model="agree"))}
+    view = make_view(build.frames(), replace(study, headline=declared), build.meta())
+    (_, text), (_, second) = headline_sentences(view)
+    found = text.replace("\N{NO-BREAK SPACE}", " ")
+    assert found.startswith(
+        "Members stand at “B or higher” 9.1 points more often (95 % confidence interval 4.2 to "
+        "14.0) than comparison people"
+    )
+    assert "Probability of superiority 56.0 %" in found
+    assert "A +9.1" in found
+    assert second.startswith("Members answer")
+    lines = [row[:2] for row in headline_table(view).rows]
+    assert [at for _, at in lines] == ["B or higher", "superiority", "A", "yes"]
+
+
 def test_every_sentence_calls_itself_an_association(view):
     sentences = headline_sentences(view)
     assert len(sentences) == 2
@@ -79,7 +97,7 @@ def test_the_family_table_sets_off_the_headline(view):
         "Standardised to",
         "A",
         "B or higher",
-        "member stands higher",
+        "superiority",
     )
     assert [table.rows[number][0] for number in table.strong] == ["matched"]
     assert table.rows[0][2].replace("\N{NO-BREAK SPACE}", " ") == "+9.1 (4.2 to 14.0)"
@@ -249,27 +267,12 @@ def test_strata_without_comparison_people_are_named_as_far_as_they_can_be_read(b
     )
 
 
-def test_small_counts_of_people_left_aside_are_words(build):
-    meta = build.meta() | {
-        "n_read": NOT_SHOWN,
-        "n_phone": NOT_SHOWN,
-        "dropped": [{"reason": "membership missing", "count": FEW}],
-    }
+def test_small_counts_of_people_left_aside_are_told(build):
+    meta = build.meta() | {"dropped": [{"reason": "membership missing", "count": 3}]}
     section = compared_section(make_view(build.frames(), build.study(), meta), ())
-    text = str(section)
-    assert "Rows read: not shown. Members: 400." in text
-    assert "Interviewed by phone: not shown;" in text
-    assert "What is not shown would give away how many people, fewer than 10" in text
-    assert "fewer than 10 left out, membership missing" in text
+    assert "3 left out, membership missing" in str(section)
 
 
-def test_balance_lines_without_numbers_are_explained(build):
-    frames = build.frames()
-    plain = str(compared_section(make_view(frames, build.study(), build.meta()), ()))
-    assert "Lines without numbers" not in plain
-    balance = frames["balance"].copy()
-    numbers = ["member_mean", "comparison_mean_before", "comparison_mean_after"]
-    balance.loc[balance["group"] == "all", [*numbers, "smd_before", "smd_after"]] = None
-    frames["balance"] = balance
-    text = str(compared_section(make_view(frames, build.study(), build.meta()), ()))
-    assert "Lines without numbers are suppressed" in text
+def test_a_headline_of_few_people_is_marked(build):
+    sentences = headline_sentences(with_headline(build, status="few_people"))
+    assert "Few people: fewer than 10 at the answer" in sentences[0][1]

@@ -15,6 +15,7 @@ from coopgap.report.figures.confounder import confounder
 from coopgap.report.figures.names import confounder_name
 from coopgap.report.view import View, make_view
 from coopgap.sensitivity.confounding.rosenbaum import HIGHER, LOWER, OPPOSED
+from coopgap.study.spec import Headline
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def benchmarks(*lefts, alone=0.10):
 def test_the_robustness_value_and_the_first_multiple_that_changes_are_said(view):
     text = sentence(view, benchmarks(0.08, 0.03, 0.01))
     assert "explain 11.0\N{NO-BREAK SPACE}% of what is left of both" in text
-    assert "One as strong as 2 times region would change the conclusion." in text
+    assert "One as strong as 2 times region would change the gap." in text
     assert "One as strong as region would change" in sentence(view, benchmarks(0.03, 0.02, 0.01))
     text = sentence(view, benchmarks(0.09, 0.08, 0.07))
     assert "the one that comes nearest, 3 times region, leaves +7.0 points of +10.0." in text
@@ -186,7 +187,7 @@ def test_the_picture_has_both_lines_the_mark_and_every_benchmark(view):
     for word in ("EXAMPLE DATA", "Region, 1, 2, 3 times", "gap is zero", "interval reaches zero"):
         assert word in text
     assert confounder(view, "agree", "agree") is None
-    other = replace(view.study, headline={"ses": "ses"})
+    other = replace(view.study, headline={"ses": (Headline(model="ses"),)})
     assert confounder(replace(drawn, study=other), "agree", "agree") is None
 
 
@@ -229,14 +230,16 @@ def test_a_control_without_a_gap_shows_nothing_and_one_with_a_gap_speaks_against
     assert "ρ" not in text
 
 
-def test_the_shares_that_change_the_conclusion_are_said(view):
+def test_the_shares_that_change_the_gap_are_said(view):
     netted = (("0.25", "holds"), ("0.5", "changes"), ("1", "changes"))
     assert "changes at ρ = 0.5 and 1." in sentence(view, control(0.02, 0.06, *netted))
     # It need not change at the larger share too.
     back = (("0.5", "changes"), ("1", "holds"))
     assert "changes at ρ = 0.5." in sentence(view, control(0.02, 0.06, *back))
     text = sentence(view, control(0.02, 0.06, ("1", "holds")))
-    assert "Less any share of it the conclusion stays." in text
+    assert text.endswith("Less any share of it the gap holds.")
+    text = sentence(view, control(0.02, 0.06, ("0.5", "holds"), ("1", "undecided")))
+    assert text.endswith("Less a share of it, whether the gap changes is undecided.")
 
 
 def test_each_threshold_is_said_by_itself(view):
@@ -247,4 +250,6 @@ def test_each_threshold_is_said_by_itself(view):
     rows += at(">=B", ("0.5", "changes"), ("1", "changes"))
     rows += at(">=A", ("0.5", "holds"), ("1", "holds"))
     text = sentence(view, rows)
-    assert "changes for “B or higher” at ρ = 0.5 and 1; it stays for “A”." in text
+    assert text.endswith("changes for “B or higher” at ρ = 0.5 and 1; it holds for “A”.")
+    rows[-1] = replace(rows[-1], verdict="undecided")
+    assert sentence(view, rows).endswith("at ρ = 0.5 and 1; it is undecided for “A”.")

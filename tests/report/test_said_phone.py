@@ -19,6 +19,7 @@ def view_of(study, rows):
         study=study,
         meta={},
         gaps=(),
+        joint=(),
         printed=(),
         coefficients=(),
         balance=(),

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from coopgap.estimate import SensitivityRow
+from coopgap.headline import headline_contrast
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.said.tipping import detectable, tipping
 from coopgap.report.document import Table
@@ -15,8 +16,19 @@ from coopgap.sensitivity.design_analysis import IN_PERSON, IN_PLACE, MODES
 from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO
 from coopgap.vocabulary import Check, Verdict
 
-TWO = SimpleNamespace(levels=lambda outcome: ("no", "yes"))
-FIVE = SimpleNamespace(levels=lambda outcome: tuple("EDCBA"))
+
+def view_of(levels, at="", **more):
+    """As much of a view as the sentences ask of it."""
+    return SimpleNamespace(
+        levels=lambda outcome: tuple(levels),
+        first=lambda row: headline_contrast(tuple(levels), at),
+        **more,
+    )
+
+
+TWO = view_of(("no", "yes"))
+FIVE = view_of("EDCBA")
+AT_C = view_of("EDCBA", ">=C")
 
 
 def row(variant, quantity, estimate=None, check=Check.TIPPING_POINT, **more):
@@ -86,6 +98,14 @@ def test_the_two_moves_may_be_judged_apart():
     assert "1.60 in every cell, which the phone interviews leave open" in found
 
 
+def test_of_more_answers_the_declared_threshold_tips():
+    others = tuple(replace(one, category=">=B", estimate=0.5) for one in ROWS)
+    found = text(tipping(AT_C, (*others, *(replace(one, category=">=C") for one in ROWS))))
+    assert found.startswith("Before the interval at “C or higher” reaches no gap, 9.5 % of the")
+    assert "at least 2.4 %" in found
+    assert "50.0 %" not in found
+
+
 def test_without_phone_interviews_nothing_is_said_of_them():
     assert "phone" not in text(tipping(TWO, ROWS[:5])).lower()
 
@@ -105,6 +125,14 @@ def test_another_link_is_told_on_its_own_scale():
     found = text(tipping(TWO, rows))
     assert "a latent shift of +1.89 in every cell" in found
     assert "By phone the comparison group's answers are shifted by +0.96 (+0.67 to +1.37)." in found
+
+
+def test_what_the_design_can_detect_at_a_declared_threshold():
+    rows = tuple(replace(one, category=">=C") for one in DESIGN)
+    whole = row(IN_PERSON, "smallest_superiority", 0.53, Check.DESIGN_ANALYSIS)
+    found = text(detectable(AT_C, (whole, *rows)))
+    assert found.startswith("A gap of 5.8 points or more at “C or higher” would have been found")
+    assert "what is found would be 1.23 times" in found
 
 
 DESIGN = tuple(
@@ -151,7 +179,7 @@ def test_columns_of_one_version_stand_together():
     # The first outcome has no tipping share: its rows name the versions in another order.
     blank = row(ZERO, "share_off", verdict=Verdict.NOT_APPLICABLE)
     rows = [replace(one, outcome="x", model="x") for one in (blank, *ROWS[3:])]
-    view = SimpleNamespace(label=str, levels=TWO.levels, group=str, mark="")
+    view = view_of(("no", "yes"), label=str, group=str, mark="")
     (table,) = (block for block in check_blocks(view, [*rows, *ROWS]) if isinstance(block, Table))
     heads = [head.partition(",")[0] for head in table.header[2:-1]]
     assert heads == [*["Interval reaches zero"] * 3, *["Gap halves"] * 2, "Phone minus in person"]

@@ -177,7 +177,7 @@ def test_the_headline_is_a_plain_sentence(folder):
         "comparison people of the same region and sex: 40.0\N{NO-BREAK SPACE}% against "
         "30.0\N{NO-BREAK SPACE}%. This is an association."
     ).replace("\N{NO-BREAK SPACE}", " ") in text
-    assert "the member stands higher with probability 56.0 %" in text
+    assert "Probability of superiority 56.0 %" in text
 
 
 def test_the_report_opens_with_the_printed_numbers(folder):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.study.spec import Group, Matching, ModelSpec, Phone, Study
+from coopgap.study.spec import Group, Headline, Matching, ModelSpec, Phone, Study
 from coopgap.survey.records import ModelRows
 
 
@@ -34,6 +34,7 @@ def build_rows(
         },
         zone=None if zone is None else np.asarray(zone, dtype=np.int64),
         weight=np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64),
+        tie=np.arange(n, dtype=np.uint64),
         dropped=(),
     )
 
@@ -113,7 +114,7 @@ def make_study(spec) -> Callable[..., Study]:
             design=None,
             variables={},
             models=(spec,),
-            headline={"y": "m"},
+            headline={"y": (Headline(model="m"),)},
             folder=Path(),
             sha256="",
             phone=Phone(margin=margin),

@@ -9,8 +9,8 @@ from scipy import stats
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import share_margins
 from coopgap.matching.dispatch import match
+from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.design_analysis import (
     IN_PERSON,
     IN_PLACE,
@@ -36,9 +36,9 @@ def sample_of(data: PhoneData, std_errors="default"):
     )
 
 
-def rows_of(data, gap=0.05, sample=None):
+def rows_of(data, gap=0.05, sample=None, at=""):
     sample = sample or sample_of(data)
-    labels = Labels(model="m", outcome="y", levels=data.in_person.levels, source="s")
+    labels = Labels(model="m", outcome="y", levels=data.in_person.levels, source="s", at=at)
     return design_rows(sample, matched_estimate(sample), data, gap, labels)
 
 
@@ -165,6 +165,21 @@ def test_ordered_outcomes_have_thresholds_and_superiority(make_phone):
     row = pick(found, IN_PERSON, "smallest_superiority")
     assert row.estimate - 0.5 == pytest.approx(detectable_gap(row.std_error, df=59), rel=1e-6)
     assert pick(found, IN_PLACE, category=">=C").estimate > 0
+
+
+def test_a_declared_threshold_is_set_beside_simple_random_samples(make_phone):
+    data = without(make_phone(np.random.default_rng(6), n_levels=3, zones=60))
+    found, weight = rows_of(data, at=">=C"), sample_of(data).weight
+    simple = {row.category for row in found if row.variant.startswith("design effect")}
+    assert simple == {">=C"}
+    rows = data.in_person
+    share = (rows.outcome[rows.member] == 2).mean()
+    ess = weight[~rows.member].sum() ** 2 / (weight[~rows.member] ** 2).sum()
+    error = np.sqrt(share * (1 - share) * (1 / rows.member.sum() + 1 / ess))
+    assert pick(found, "design effect 1", category=">=C").std_error == pytest.approx(
+        error, rel=0.01
+    )
+    assert pick(found, IN_PERSON, "smallest_superiority").estimate > 0.5
 
 
 def test_reported_degrees_of_freedom_are_used(make_phone):

@@ -59,12 +59,32 @@ def test_gaps_that_differ_between_zones_raise_it_and_shared_levels_lower_it(make
     assert differing > 1.3
 
 
-def test_a_wide_design_effect_changes_a_near_conclusion(make_rows):
+def test_of_more_levels_the_declared_threshold_has_the_scenarios(make_rows):
+    sample = make_sample(make_rows)
+    rng = np.random.default_rng(1)
+    outcome = sample.rows.outcome + (rng.random(sample.rows.n) < 0.4)
+    levels = ("E", "D", "C")
+    sample = replace(sample, rows=replace(sample.rows, outcome=outcome, levels=levels))
+    matched = matched_estimate(sample)
+    for at, quantity in ((">=C", Quantity.RISK_DIFFERENCE), ("", Quantity.SUPERIORITY)):
+        rows = list(design_effect_rows(sample, matched, replace(LABELS, levels=levels, at=at)))
+        assert {row.category for row in rows} == {at}
+        assert {row.quantity for row in rows[1:]} == {quantity}
+        (gap,) = [
+            one.estimate
+            for c, one in matched.intervals.items()
+            if (c.quantity, c.category) == (quantity, at)
+        ]
+        assert {row.estimate for row in rows[1:]} == {gap}
+
+
+def test_a_stated_design_effect_widens_and_concludes_nothing(make_rows):
+    """The estimate stays, so that there is no other one to compare."""
     found = rows_of(make_sample(make_rows, gap=0.16))
-    verdicts = [row.verdict for row in found[1:]]
-    assert verdicts[0] is Verdict.HOLDS
-    assert verdicts[-1] is Verdict.CHANGES
+    assert {row.verdict for row in found} == {None}
     assert found[1].quantity is Quantity.RISK_DIFFERENCE
+    widths = [row.upper - row.lower for row in found[1:]]
+    assert np.array(widths) / widths[0] == pytest.approx(np.sqrt(SCENARIOS))
 
 
 def test_without_zones_it_does_not_apply(make_rows):

@@ -77,6 +77,20 @@ def test_a_refit_changes_where_its_interval_crosses_zero(request_):
     assert all("divergences" in row.note for row in withheld)
 
 
+def test_regions_are_refitted_at_what_is_put_first(request_):
+    fit = make_fit(request_)
+    at = f">={LEVELS[1]}"
+    for labels, quantity in (
+        (LABELS, Quantity.SUPERIORITY),
+        (dataclasses.replace(LABELS, at=at), Quantity.RISK_DIFFERENCE),
+    ):
+        rows = prior_refit_rows("x", fit, fit, request_, labels)
+        regional = [row for row in rows if row.group != "all"]
+        assert {(row.quantity, row.category) for row in regional} == {(quantity, labels.at)}
+    share = fit.member[1, ..., 1:].sum(-1) - fit.comparison[1, ..., 1:].sum(-1)
+    assert regional[0].estimate == pytest.approx(share.mean())
+
+
 def test_parts_are_left_out_one_by_one(request_):
     forms = {variant.name: variant.request.form for variant in loo_variants(request_)}
     assert forms == {
@@ -129,8 +143,7 @@ def test_prior_and_predictive_rows(request_):
         assert (row.verdict is Verdict.HOLDS) == (row.lower <= observed <= row.upper)
 
 
-def test_observed_shares_leave_no_small_one_to_work_out(request_):
-    """Of one group in one region three answer "mid": "low", the fewest beside it, is left out."""
+def test_observed_shares_are_shown_however_few(request_):
     cells = request_.cells
     region = 0
     here = np.flatnonzero((cells.cell_region == region) & cells.member)
@@ -138,12 +151,13 @@ def test_observed_shares_leave_no_small_one_to_work_out(request_):
     counts[here] = 0
     counts[here[0]] = [20, 3, 40, 60]
     few = dataclasses.replace(request_, cells=dataclasses.replace(cells, counts=counts))
-    shown = [
-        row.category
+    shown = {
+        row.category: row.threshold
         for row in posterior_rows(make_fit(few), few, LABELS)
         if row.group == f"region={cells.regions[region]}" and row.comparator == ""
-    ]
-    assert shown == ["high", "top"]
+    }
+    assert list(shown) == ["low", "mid", "high", "top"]
+    assert shown["mid"] == pytest.approx(3 / 123)
 
 
 def test_power_scaling_rows_say_which_weight(request_):

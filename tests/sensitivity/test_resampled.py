@@ -10,8 +10,10 @@ import pytest
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
+from coopgap.families.shares import estimate_shares
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity import resampled as module
+from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.resampled import BOOTSTRAP, bootstrap_rows, resampled
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
@@ -36,6 +38,7 @@ def make_sample(matching=None, zones=40, n=1600, zoned=True, **fitting):
         factor_levels={"sex": ("male", "female"), "age": ("young", "middle", "old")},
         zone=zone if zoned else None,
         weight=rng.uniform(0.5, 2, n),
+        tie=np.arange(n, dtype=np.uint64),
         dropped=(),
     )
     matching = matching or Matching(on=("sex", "age"))
@@ -51,7 +54,8 @@ def make_sample(matching=None, zones=40, n=1600, zoned=True, **fitting):
 
 def margins(sample):
     """Shares of the matched gap, both groups, highest level last."""
-    found = matched_estimate(sample)
+    tied = sample.fitting.form == "proportional"
+    found = matched_estimate(sample) if tied else estimate_shares(sample)
     return [
         interval.estimate
         for contrast, interval in found.intervals.items()
@@ -59,16 +63,18 @@ def margins(sample):
     ]
 
 
-def test_the_sample_itself_is_the_declared_estimate():
-    sample = make_sample()
+@pytest.mark.parametrize("form", ["free", "proportional"])
+def test_the_sample_itself_is_the_declared_estimate(form):
+    sample = make_sample(form=form)
     found = resampled(sample, seed=1, replicates=2)
     estimate = [*found.estimate[2::-1], *found.estimate[:2:-1]]
     assert estimate == pytest.approx(margins(sample), abs=1e-8)
 
 
-def test_draws_are_the_whole_way_done_again_person_by_person():
+@pytest.mark.parametrize("form", ["free", "proportional"])
+def test_draws_are_the_whole_way_done_again_person_by_person(form):
     """Zones as people, copied, matched and fitted by the families: the same distribution."""
-    sample = make_sample(zones=25, n=900)
+    sample = make_sample(zones=25, n=900, form=form)
     rows, rng = sample.rows, np.random.default_rng(3)
     gaps = []
     for _ in range(120):
@@ -84,6 +90,7 @@ def test_draws_are_the_whole_way_done_again_person_by_person():
             factors={name: codes[people] for name, codes in rows.factors.items()},
             zone=copies,
             weight=rows.weight[people],
+            tie=None,
         )
         shares = margins(
             dataclasses.replace(
@@ -100,8 +107,9 @@ def test_draws_are_the_whole_way_done_again_person_by_person():
 
 def test_rows_stand_beside_the_declared_ones():
     sample = make_sample()
-    declared = matched_estimate(sample)
-    rows = list(bootstrap_rows(sample, declared, LABELS, seed=4))
+    beside = Beside(estimate=matched_estimate(sample), smallest_gap=0.05)
+    declared = estimate_shares(sample)
+    rows = list(bootstrap_rows(sample, beside, LABELS, seed=4))
     assert [(row.quantity, row.category) for row in rows] == [
         (Quantity.RISK_DIFFERENCE, ">=high"),
         (Quantity.RISK_DIFFERENCE, ">=middle"),
@@ -119,8 +127,11 @@ def test_rows_stand_beside_the_declared_ones():
         # 40 zones: CR2 is a little wider; the matching's own variation goes either way.
         assert row.std_error == pytest.approx(wald.std_error, rel=0.2)
         assert row.lower < row.estimate < row.upper
+        assert row.family == "shares"
+        moved = row.estimate - beside.estimate.intervals[contrast].estimate
+        assert row.difference == pytest.approx(moved)
         assert "1,000 draws of 40 zones, matched anew" in row.note
-    assert rows == list(bootstrap_rows(sample, declared, LABELS, seed=4))
+    assert rows == list(bootstrap_rows(sample, beside, LABELS, seed=4))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +149,10 @@ def test_rows_stand_beside_the_declared_ones():
             {"matching": Matching(method="entropy", on=("sex", "age"))},
             "zones are redrawn for exact matching only; this is entropy",
         ),
-        ({"free": ("sex",)}, "zones are redrawn for one odds ratio at every threshold only"),
+        (
+            {"free": ("sex",), "form": "proportional"},
+            "zones are redrawn without freed covariates only",
+        ),
         ({"zoned": False}, "the study declares no zone"),
     ],
 )
@@ -148,6 +162,7 @@ def test_what_is_not_redrawn_says_why(keys, reason, monkeypatch):
 
     monkeypatch.setattr(module, "bootstrap_margins", never)
     sample = make_sample(**keys)
-    (row,) = bootstrap_rows(sample, matched_estimate(sample), LABELS, seed=1)
+    beside = Beside(estimate=matched_estimate(sample), smallest_gap=0.05)
+    (row,) = bootstrap_rows(sample, beside, LABELS, seed=1)
     assert (row.verdict, row.note) == (Verdict.NOT_APPLICABLE, reason)
     assert row.estimate is None

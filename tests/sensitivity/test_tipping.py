@@ -64,8 +64,8 @@ def simulated(rng, *, n=1600, n_levels=2, gap=0.6, zones=80, **more):
     return sample_of(outcome, member, n_levels=n_levels, zone=zone, age=age, **more)
 
 
-def rows_of(sample, shifts=None):
-    labels = LABELS[len(sample.rows.levels)]
+def rows_of(sample, shifts=None, at=""):
+    labels = replace(LABELS[len(sample.rows.levels)], at=at)
     return tipping_rows(sample, matched_estimate(sample), labels, shifts)
 
 
@@ -245,6 +245,7 @@ def test_answers_moved_in_r(name, n_levels):
         zone=table["cluster"],
         age=table["stratum"],
     )
+    sample = replace(sample, fitting=replace(sample.fitting, form="proportional"))
     at, interval = movable(sample), headline_of(sample)
     null = 0.0 if n_levels == 2 else 0.5
     assert interval.estimate - null == pytest.approx(known["start"]["gap"], rel=1e-8)
@@ -282,6 +283,7 @@ def test_odds_multiple_in_every_cell_restandardised_by_hand():
 
 def test_ordinal_shift_until_superiority_is_a_half_by_hand():
     sample = simulated(np.random.default_rng(6), n_levels=4, gap=0.7)
+    sample = replace(sample, fitting=replace(sample.fitting, form="proportional"))
     found = rows_of(sample)
     zero = pick(found, variant=ZERO, quantity="odds_multiple", category="").estimate
     half = pick(found, variant=HALVES, quantity="odds_multiple", category="").estimate
@@ -299,8 +301,29 @@ def test_ordinal_shift_until_superiority_is_a_half_by_hand():
     assert zero > half
 
 
+@pytest.mark.parametrize("form", ["free", "shares"])
+def test_a_gap_free_of_proportional_odds_is_halved_where_it_says(form):
+    """The moved gap is that of the family itself on the moved answers."""
+    sample = simulated(np.random.default_rng(6), n_levels=4, gap=0.7)
+    sample = replace(sample, fitting=Fitting(form=form))
+    at, declared = movable(sample), matched_estimate(sample)
+    start = moved_margins(at, at.nothing())
+    for contrast, interval in declared.intervals.items():
+        if contrast.is_threshold_gap:
+            assert start.value(contrast) == pytest.approx(interval.estimate, abs=1e-9)
+    for category in (">=A", ">=B", ">=C"):
+        odds = pick(rows_of(sample), variant=HALVES, quantity="odds_multiple", category=category)
+        moved = moved_margins(at, shift_moves(at, np.log(odds.estimate)))
+        contrast = next(
+            c for c in declared.intervals if c.is_threshold_gap and c.category == category
+        )
+        whole = declared.intervals[contrast].estimate
+        assert moved.value(contrast) == pytest.approx(whole / 2, abs=1e-5)
+
+
 def test_thresholds_have_rows_of_their_own():
-    found = rows_of(simulated(np.random.default_rng(6), n_levels=4, gap=0.7))
+    sample = simulated(np.random.default_rng(6), n_levels=4, gap=0.7)
+    found = rows_of(replace(sample, fitting=replace(sample.fitting, form="proportional")))
     assert list(dict.fromkeys(row.category for row in found)) == ["", ">=A", ">=B", ">=C"]
     shares = [
         pick(found, variant=ZERO, quantity="share_off", category=c).estimate
@@ -310,6 +333,26 @@ def test_thresholds_have_rows_of_their_own():
     # has its own shift, hence the tolerance.
     assert shares[0] == pytest.approx(sum(shares[1:]), rel=0.02)
     assert max(shares[1:]) < shares[0]
+
+
+def test_a_declared_threshold_comes_first_with_the_same_numbers():
+    sample = simulated(np.random.default_rng(6), n_levels=4, gap=0.7)
+    plain, found = rows_of(sample), rows_of(sample, at=">=B")
+    assert list(dict.fromkeys(row.category for row in found)) == [">=B", "", ">=A", ">=C"]
+    (least,) = [row for row in found if row.quantity == "least_share_off"]
+    assert least.category == ">=B"
+    others = {"least_share_off"}
+    assert sorted(
+        (row.category, row.variant, row.quantity, row.estimate)
+        for row in found
+        if row.quantity not in others
+    ) == sorted(
+        (row.category, row.variant, row.quantity, row.estimate)
+        for row in plain
+        if row.quantity not in others
+    )
+    evenly = pick(found, variant=ZERO, quantity="share_off", category=">=B").estimate
+    assert 0 < least.estimate < evenly
 
 
 def test_reported_interval_anchors_the_course():
@@ -387,10 +430,9 @@ def test_other_links_have_a_latent_shift():
     assert np.log(odds) / shift == pytest.approx(1.6, abs=0.15)
 
 
-def test_small_counts_have_no_tipping_point():
-    sample = sample_of([0] * 35 + [1] * 5, np.arange(40) < 20)
-    (row,) = rows_of(sample)
-    assert row.verdict is Verdict.NOT_APPLICABLE
+def test_small_counts_have_a_tipping_point():
+    rows = rows_of(sample_of([0] * 35 + [1] * 5, np.arange(40) < 20))
+    assert any(row.estimate is not None for row in rows)
 
 
 def test_no_estimate_no_tipping_point():

@@ -28,6 +28,17 @@ def test_everything_declared_is_there(make_study):
     assert model.fitting == Fitting(free=("region",), std_errors="CR1S", fixed=True)
 
 
+@pytest.mark.parametrize("form", ["free", "shares", "proportional"])
+def test_the_form_of_a_model_and_of_a_variant(make_study, form):
+    folder = make_study(model=with_keys(f'form = "{form}"'))
+    file = folder / "trust.toml"
+    variant = '\n[[variant]]\nname = "other"\nform = "proportional"\n'
+    file.write_text(file.read_text("utf-8") + variant, encoding="utf-8")
+    (model,) = load_study(folder).models
+    assert (Fitting().form, model.fitting.form) == ("free", form)
+    assert [one.spec.fitting.form for one in model.variants] == [form, "proportional"]
+
+
 def test_profile_intervals_are_asked_for(make_study):
     (model,) = load_study(make_study(model=with_keys('intervals = "profile"'))).models
     assert model.fitting.intervals == "profile"
@@ -50,6 +61,11 @@ def test_profile_intervals_are_asked_for(make_study):
             {},
             with_keys('free = "region"'),
             "trust.toml: free: is a text; allowed: a list of texts",
+        ),
+        (
+            {},
+            with_keys('form = "partial"'),
+            'trust.toml: form: is "partial"; allowed: free, shares, proportional',
         ),
         (
             {},
@@ -103,5 +119,11 @@ def test_two_levels_have_one_threshold_and_nothing_to_free(make_study):
         COVARIATES: f'{COVARIATES}\nfree = ["region"]',
     }
     study = {'trust = "trust"': 'hungry = "trust"'}
+    folder = make_study(study, model=keys)
     with pytest.raises(StudyError, match="free: hungry has two levels and one threshold"):
-        load_study(make_study(study, model=keys))
+        load_study(folder)
+    file = folder / "trust.toml"
+    text = file.read_text("utf-8").replace('free = ["region"]', 'form = "shares"')
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError, match="form: hungry has two levels and one threshold"):
+        load_study(folder)

@@ -11,7 +11,7 @@ from coopgap.bayes.records import Priors
 from coopgap.errors import StudyError
 from coopgap.study.load import load_study
 from coopgap.study.model import PRIORS
-from coopgap.study.spec import Hierarchical
+from coopgap.study.spec import Headline, Hierarchical
 
 HEAD = 'title = "A small study"\n'
 TRUST_LEVELS = 'levels = ["low", "middle", "high"]'
@@ -23,6 +23,7 @@ NORTH = (
     f'[[benchmark]]\noutcome = "trust"\nsource = "A yearbook"\n{SHARES}\n'
     'by = { region = "north" }\n'
 )
+HEADLINES = 'allowed: stem of a model file, { model = "stem", at = ">=LEVEL" }, or a list of these'
 OUTCOME = 'outcome = "trust"\ncovariates'
 METHOD = 'method = "exact"\n'
 COVARIATES = 'covariates = ["age_band", "region"]'
@@ -39,7 +40,7 @@ def test_everything_declared_is_there(make_study):
     assert (study.design.region, study.design.zone, study.design.weight) == ("region", "zone", None)
     assert study.design.mode is not None
     assert study.design.mode.phone == "phone"
-    assert study.headline == {"trust": "trust"}
+    assert study.headline == {"trust": (Headline(model="trust"),)}
     assert study.phone.margin == {"trust": 0.06}
     assert study.smallest_gap == 0.05
     assert study.benchmarks[0].whole.shares == {"low": 20, "middle": 30, "high": 50}
@@ -52,6 +53,65 @@ def test_everything_declared_is_there(make_study):
     )
     assert model.matching.on == ("age_band",)
     assert model.hierarchical == Hierarchical()
+
+
+HELPED_MODEL = 'outcome = "helped"\ncovariates = ["age_band"]\n[matching]\non = ["age_band"]\n'
+
+
+def with_second(folder):
+    """The folder with a model of the outcome `helped` too."""
+    (folder / "helped.toml").write_text(HELPED_MODEL, encoding="utf-8")
+    return folder
+
+
+def test_several_models_answer_one_question_and_its_threshold_is_declared(make_study):
+    line = 'trust = [{ model = "trust", at = ">=high" }, "helped"]'
+    given = {'[headline]\ntrust = "trust"': f"[headline]\n{line}"}
+    study = load_study(with_second(make_study(given)))
+    assert study.headline == {
+        "trust": (Headline(model="trust", at=">=high"), Headline(model="helped"))
+    }
+
+
+def test_another_threshold_is_another_declaration(make_study):
+    folder = make_study({'[headline]\ntrust = "trust"': '[headline]\ntrust = {model = "trust"}'})
+    path = folder / "study.toml"
+    plain = load_study(folder).sha256
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('{model = "trust"}', '{model = "trust", at = ">=high"}'))
+    assert load_study(folder).sha256 != plain
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            'trust = ["trust", "helped"]\nhelped = "helped"',
+            "headline.helped: model helped answers trust already; "
+            "allowed: each model once, under one question",
+        ),
+        (
+            'trust = ["helped", "trust"]',
+            "headline.trust[1]: no model helped has this outcome; allowed: trust",
+        ),
+    ],
+)
+def test_a_model_answers_one_question_whose_first_has_its_outcome(make_study, lines, message):
+    folder = with_second(make_study({'[headline]\ntrust = "trust"': f"[headline]\n{lines}"}))
+    with pytest.raises(StudyError) as caught:
+        load_study(folder)
+    assert str(caught.value) == f"study.toml: {message}"
+
+
+def test_a_negative_control_has_a_question_of_its_own(make_study):
+    control = {HELPED: f'{HELPED}role = {{ helped = "negative_control" }}\n'}
+    mixed = {'[headline]\ntrust = "trust"': '[headline]\ntrust = ["trust", "helped"]'}
+    with pytest.raises(StudyError) as caught:
+        load_study(with_second(make_study(control | mixed)))
+    assert str(caught.value) == (
+        "study.toml: headline.trust: holds the negative control helped among other outcomes; "
+        "give it a question of its own"
+    )
 
 
 def test_the_hierarchical_model_as_declared(make_study):
@@ -121,7 +181,11 @@ def test_collapse_folds_a_level_into_its_neighbour(make_study):
         ),
         (
             'method = "nearest"\ndistance = "mahalanobis"\nratio = 2\nreplace = true',
-            {"distance": "mahalanobis", "order": "data", "ratio": 2, "replace": True},
+            {"distance": "mahalanobis", "order": "random", "ratio": 2, "replace": True},
+        ),
+        (
+            'method = "nearest"\nreplace = true\nties = "all"\nseed = 7',
+            {"order": "largest", "replace": True, "ties": "all", "seed": 7},
         ),
         (
             'method = "optimal"\ncaliper = 0.2\ncovariates = ["helped"]',
@@ -209,7 +273,7 @@ STUDY_ERRORS = {
     "unknown key, with the nearest": (
         {HEAD: HEAD + "smalest_gap = 0.1\n"},
         "study.toml: unknown key smalest_gap; allowed: title, survey, printed, smallest_gap, "
-        "group, design, headline, phone, negative_control, variables, benchmark; "
+        "group, design, headline, phone, disclosure, negative_control, variables, benchmark; "
         "did you mean smallest_gap?",
     ),
     "unknown key of a table": (
@@ -295,6 +359,53 @@ STUDY_ERRORS = {
     "headline naming no model": (
         {'[headline]\ntrust = "trust"': '[headline]\ntrust = "confidence"'},
         "study.toml: headline.trust: no model confidence has this outcome; allowed: trust",
+    ),
+    "headline that is a number": (
+        {'[headline]\ntrust = "trust"': "[headline]\ntrust = 3"},
+        f"study.toml: headline.trust: is neither a text nor a table; {HEADLINES}",
+    ),
+    "headline of nothing": (
+        {'[headline]\ntrust = "trust"': "[headline]\ntrust = []"},
+        f"study.toml: headline.trust: is an empty list; {HEADLINES}",
+    ),
+    "headline with a key too many": (
+        {'[headline]\ntrust = "trust"': '[headline]\ntrust = { model = "trust", where = "B" }'},
+        "study.toml: headline.trust: unknown key where; allowed: model, at",
+    ),
+    "headline without a model": (
+        {'[headline]\ntrust = "trust"': '[headline]\ntrust = { at = ">=high" }'},
+        "study.toml: headline.trust.model: is absent; give a text",
+    ),
+    "headline at no threshold": (
+        {'[headline]\ntrust = "trust"': '[headline]\ntrust = { model = "trust", at = ">=low" }'},
+        'study.toml: headline.trust.at: is ">=low"; allowed: >=high, >=middle',
+    ),
+    "headline at a level that is collapsed": (
+        {
+            '[headline]\ntrust = "trust"': '[headline]\ntrust = { model = "trust", at = ">=high" }',
+            TRUST_TYPE: 'type = "ordinal"\nlevels = ["low", "middle", "more", "high"]\n'
+            'collapse = { high = "more" }',
+            SHARES: "shares = { low = 20, middle = 30, more = 50 }",
+        },
+        'study.toml: headline.trust.at: is ">=high"; allowed: >=more, >=middle',
+    ),
+    "headline at a threshold of two levels": (
+        {
+            '[headline]\ntrust = "trust"': '[headline]\ntrust = { model = "trust", at = ">=high" }',
+            TRUST_TYPE: 'type = "ordinal"\nlevels = ["low", "high"]',
+            'codes = { 1 = "low", 2 = "middle", 3 = "high" }': 'codes = { 1 = "low", 3 = "high" }',
+            SHARES: "shares = { low = 50, high = 50 }",
+        },
+        "study.toml: headline.trust.at: trust has two levels; leave it out",
+    ),
+    "headline twice": (
+        {'[headline]\ntrust = "trust"': '[headline]\ntrust = ["trust", "trust"]'},
+        "study.toml: headline.trust[2]: model trust answers trust already; "
+        "allowed: each model once, under one question",
+    ),
+    "headline with a model that is not there": (
+        {'[headline]\ntrust = "trust"': '[headline]\ntrust = ["trust", "confidence"]'},
+        "study.toml: headline.trust[2]: no model confidence is in the study folder; allowed: trust",
     ),
     "headline for another outcome": (
         {'[headline]\ntrust = "trust"': '[headline]\nhelped = "trust"'},
@@ -580,7 +691,7 @@ MODEL_ERRORS = {
     "unknown key, with the nearest": (
         {COVARIATES: f"{COVARIATES}\npopulations = 1"},
         "trust.toml: unknown key populations; allowed: outcome, covariates, link, population, "
-        "free, std_errors, fixed, intervals, matching, hierarchical, variant, multiverse; "
+        "form, free, std_errors, fixed, intervals, matching, hierarchical, variant, multiverse; "
         "did you mean population?",
     ),
     "no outcome": ({'outcome = "trust"\n': ""}, "trust.toml: outcome: is absent; give a text"),
@@ -654,19 +765,20 @@ MODEL_ERRORS = {
                 "optimal",
                 "replace",
                 "replace = true\n",
-                "on, distance, covariates, caliper, ratio, interactions",
+                "on, distance, covariates, caliper, ratio, seed, interactions",
             ),
             (
                 "nearest",
                 "limit",
                 "limit = 0.1\n",
-                "on, distance, covariates, caliper, ratio, replace, order, interactions",
+                "on, distance, covariates, caliper, ratio, replace, order, ties, seed, "
+                "interactions",
             ),
             (
                 "cardinality",
                 "caliper",
                 "caliper = 0.2\n",
-                "on, covariates, limit, time_limit, interactions",
+                "on, covariates, limit, time_limit, seed, interactions",
             ),
             ("overlap", "ratio", "ratio = 2\n", "on, covariates, interactions"),
         )
@@ -674,8 +786,8 @@ MODEL_ERRORS = {
     "a matching key nobody knows": (
         {METHOD: 'method = "nearest"\ncalliper = 0.2\n'},
         "trust.toml: matching: unknown key calliper; allowed: method, on, interactions, distance, "
-        "covariates, caliper, ratio, replace, order, max_comparison, max_members, limit, "
-        "time_limit; "
+        "covariates, caliper, ratio, replace, order, ties, seed, max_comparison, max_members, "
+        "limit, time_limit; "
         "did you mean caliper?",
     ),
     "a distance nobody knows": (
@@ -685,7 +797,23 @@ MODEL_ERRORS = {
     ),
     "an order without a score": (
         {METHOD: 'method = "nearest"\ndistance = "mahalanobis"\norder = "largest"\n'},
-        "trust.toml: matching.order: is largest, but mahalanobis orders nobody; allowed: data",
+        "trust.toml: matching.order: is largest, but mahalanobis orders nobody; allowed: random",
+    ),
+    "the order of the file": (
+        {METHOD: 'method = "nearest"\norder = "data"\n'},
+        'trust.toml: matching.order: is "data"; allowed: largest, smallest, random',
+    ),
+    "all of equals without replacement": (
+        {METHOD: 'method = "nearest"\nties = "all"\n'},
+        "trust.toml: matching.ties: is all, which shares people; allowed: with replace = true",
+    ),
+    "a seed below nought": (
+        {METHOD: 'method = "optimal"\nseed = -1\n'},
+        "trust.toml: matching.seed: is -1; allowed: 0 or more",
+    ),
+    "a seed where nobody is chosen": (
+        {METHOD: "seed = 1\n"},
+        "trust.toml: matching.seed: is not used by exact matching; allowed: on, interactions",
     ),
     "a ratio below one": (
         {METHOD: 'method = "optimal"\nratio = 0\n'},
@@ -762,7 +890,7 @@ MODEL_ERRORS = {
     "variant that changes nothing": (
         {'matching = { on = ["age_band", "region"] }\n': ""},
         "trust.toml: variant[1]: changes nothing; "
-        "give one of covariates, link, free, std_errors, fixed, matching",
+        "give one of covariates, link, form, free, std_errors, fixed, matching",
     ),
     "two variants of one name": (
         {"[hierarchical]\n": '[[variant]]\nname = "regions too"\ncovariates = []\n'},

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.headline import headline_models
 from coopgap.study.load import load_study, shipped_studies
+from coopgap.study.spec import Headline
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example
 from coopgap.survey.read import from_dataframe, read_table
@@ -39,8 +41,14 @@ def test_peru():
     assert (study.survey, study.printed) == ("example", "peru")
     outcomes = ("neighbours", "ses_class", "ses_top", "trust", "trust_agree", "trusted_person")
     assert tuple(model.outcome for model in study.models) == outcomes
-    assert next(iter(study.headline.items())) == ("ses_class", "ses")
-    assert set(study.headline) == set(study.phone.margin) == set(outcomes)
+    assert study.headline["ses_class"] == (
+        Headline(model="ses", at=">=C"),
+        Headline(model="ses_top"),
+    )
+    assert study.headline["trust"][0] == Headline(model="trust", at=">=agree")
+    assert list(study.headline) == ["ses_class", "trust", "trusted_person", "neighbours"]
+    named = [outcome for outcome, _ in headline_models(study)]
+    assert sorted(named) == sorted(study.phone.margin) == sorted(outcomes)
     assert {model.name for model in study.models if model.hierarchical} == {"ses", "trust_agree"}
     for model in study.models:
         assert model.matching.method == "exact"
@@ -82,7 +90,8 @@ def test_perus_regional_benchmark_is_the_survey_of_2024():
 def test_uganda():
     study = load_study("uganda_dairy")
     assert study.survey is None
-    assert next(iter(study.headline)) == "income"
+    assert study.headline["income"] == (Headline(model="income", at=">=the same"),)
+    assert study.headline["food_insecurity"] == (Headline(model="food_insecurity"),)
     assert study.variables["income"].levels[0] == "much lower"
     assert len(study.variables["food_insecurity"].items) == 8
     for model in study.models:

@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coopgap.errors import SurveyError
-from coopgap.study.spec import Design, Group, Matching, Mode, ModelSpec, Study, Variable, Variant
+from coopgap.study.spec import (
+    Design,
+    Group,
+    Headline,
+    Matching,
+    Mode,
+    ModelSpec,
+    Study,
+    Variable,
+    Variant,
+)
 from coopgap.survey.codebook import apply_codebook, needed_columns, needed_variables
 from coopgap.survey.levels import as_number
 from coopgap.survey.read import from_dataframe
@@ -40,7 +50,7 @@ def study(*variables: Variable, design: Design | None = None, **group: Any) -> S
         design=design or Design(),
         variables={item.name: item for item in declared},
         models=(spec,),
-        headline={"y": "m"},
+        headline={"y": (Headline(model="m"),)},
         folder=Path("test"),
         sha256="0" * 64,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.study.spec import Design, Group, Matching, ModelSpec, Study, Variable
+from coopgap.study.spec import Design, Group, Headline, Matching, ModelSpec, Study, Variable
 from coopgap.survey.complete import ModeName, complete_rows
 from coopgap.survey.records import Drop, Survey
 
@@ -36,7 +36,7 @@ STUDY = Study(
     design=Design(region="region"),
     variables=VARIABLES,
     models=(SPEC,),
-    headline={"y": "m"},
+    headline={"y": (Headline(model="m"),)},
     folder=Path("s"),
     sha256="",
 )
@@ -60,6 +60,7 @@ SURVEY = Survey(
     zone_labels=tuple("abcdefgh"),
     weight=np.arange(1.0, 9.0),
     person=None,
+    tie=np.arange(8, dtype=np.uint64),
     n_read=8,
     encoding="UTF-8",
     dropped=(),

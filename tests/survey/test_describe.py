@@ -133,9 +133,7 @@ class TestMissing:
         assert toml["variables"]["x"]["levels"] == ["1", "2", "3", "4", "5"]
         assert "missing" not in toml["variables"]["x"]
         assert '# missing = [-1, 98, "n/a"]' in text
-        assert (
-            '# EDIT likely missing, with how often: -1 (fewer than 10), 98 (14), "n/a" (10)' in text
-        )
+        assert '# EDIT likely missing, with how often: -1 (3), 98 (14), "n/a" (10)' in text
 
     @pytest.mark.parametrize(
         ("values", "expected"),
@@ -203,7 +201,7 @@ class TestSpss:
     def test_a_scale_with_a_labelled_missing_code_stays_a_scale(self, text: str) -> None:
         age = tomllib.loads(text)["variables"]["age"]
         assert (age["type"], age["label"]) == ("banded", "Edad")
-        assert '# EDIT likely missing, with how often: 99 "NS/NR" (fewer than 10)' in text
+        assert '# EDIT likely missing, with how often: 99 "NS/NR" (1)' in text
 
 
 class TestPrivacy:
@@ -226,7 +224,7 @@ class TestPrivacy:
         for name in ("name", "comment", "other", "phone"):
             assert f'#   "{name}"' in text or f'# "{name}"' in text
         assert set(toml["variables"]) == {"mixed", "k"}
-        assert "# EDIT: fewer than 10 answers are texts that few people gave" in text
+        assert "# EDIT: 2 answers are texts that few people gave" in text
 
     @settings(max_examples=40)
     @given(st.lists(st.text(), min_size=20, max_size=30, unique=True))

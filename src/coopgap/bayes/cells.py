@@ -14,7 +14,7 @@ from coopgap.errors import NotEstimable
 from coopgap.survey.cells import collapse, group_codes
 from coopgap.survey.records import ModelRows
 
-__all__ = ["HierarchicalCells", "hierarchical_cells"]
+__all__ = ["HierarchicalCells", "hierarchical_cells", "members_by_row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +76,35 @@ class HierarchicalCells:
         rows = np.bincount(self.row, weights=people, minlength=self.region.size)
         return rows.astype(np.int64)
 
+    def people_by_level(self, region: int | None = None) -> IntArray:
+        """People of one region or of all, comparison group first, shape (2, J)."""
+        here = np.ones_like(self.member) if region is None else self.cell_region == region
+        groups = (here & ~self.member, here & self.member)
+        return np.stack([self.counts[group].sum(axis=0) for group in groups])
+
     def people(self, region: int | None = None) -> tuple[int, int]:
         """Comparison people and members, of one region or of all."""
-        here = np.ones_like(self.member) if region is None else self.cell_region == region
-        totals = self.counts.sum(axis=1)
-        return int(totals[here & ~self.member].sum()), int(totals[here & self.member].sum())
+        comparison, member = self.people_by_level(region).sum(axis=1)
+        return int(comparison), int(member)
+
+
+def members_by_row(
+    rows: ModelRows, covariates: tuple[str, ...], region: str, among: BoolArray
+) -> IntArray:
+    """Members of some of the people in each row of region and covariates, shape (r,).
+
+    Parameters
+    ----------
+    rows, covariates, region
+        As in `hierarchical_cells`.
+    among
+        Shape (n,): the people to count.
+    """
+    keep = rows.factors[region] >= 0
+    names = (region, *(name for name in covariates if name != region))
+    codes, row = group_codes([rows.factors[name][keep] for name in names])
+    counted = (rows.member & among)[keep]
+    return np.bincount(row[counted], minlength=len(codes)).astype(np.int64)
 
 
 def hierarchical_cells(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ from coopgap.bayes.mode import density_of
 from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
 from coopgap.gap import Contrast, contrast_values, contrasts
 from coopgap.study.spec import Hierarchical
-from coopgap.vocabulary import Quantity
+from coopgap.vocabulary import Population, Quantity
 
 __all__ = ["Request", "fit_hierarchical", "summarise"]
 
@@ -53,9 +54,9 @@ class Request:
         Of this fit.
     smallest_gap
         The smallest gap of interest, on the probability scale.
-    population
-        Shape (r,): how much each row counts in a declared population; None without one. The
-        draws do not depend on it.
+    populations
+        By population other than all members, shape (r,): how much each row counts in it. The
+        draws do not depend on them.
     """
 
     cells: HierarchicalCells
@@ -65,7 +66,7 @@ class Request:
     target_accept: float = _USUAL.target_accept
     seed: int = 0
     smallest_gap: float = 0.05
-    population: FloatArray | None = None
+    populations: Mapping[Population, FloatArray] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -117,15 +118,15 @@ def summarise(
     parameters = reported_parameters(draws, cells)
     quantities, probabilities = reported(member, comparison, cells, request.smallest_gap)
     quantities |= {f"parameter {name}": values for name, values in parameters.items()}
-    elsewhere = None
-    if request.population is not None:
-        both = draw_margins(draws, cells, request.form.link, request.population)
-        elsewhere = (both[0][0], both[1][0])
-        quantities |= _contrasts(cells.levels, *elsewhere, "population")
+    elsewhere = {}
+    for population, weight in request.populations.items():
+        both = draw_margins(draws, cells, request.form.link, weight)
+        elsewhere[population] = (both[0][0], both[1][0])
+        quantities |= _contrasts(cells.levels, *elsewhere[population], f"over {population}")
     return HierarchicalFit(
         member=member,
         comparison=comparison,
-        poststratified=elsewhere,
+        elsewhere=elsewhere,
         parameters=parameters,
         region_gap=np.moveaxis(region_gaps(draws, len(cells.regions)), -1, 0),
         gate=check(quantities, probabilities, stats),

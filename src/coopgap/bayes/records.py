@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from coopgap.arrays import FloatArray
+from coopgap.vocabulary import Population
 
 __all__ = [
     "Form",
@@ -127,9 +128,8 @@ class HierarchicalFit:
     member, comparison
         Shape (G, chains, draws, J): outcome distribution of members and of the same people as
         comparison, for all (first) and for each region, standardised over members.
-    poststratified
-        The same two for all, each of shape (chains, draws, J), standardised over a declared
-        population; None without one.
+    elsewhere
+        By other population, the same two for all, each of shape (chains, draws, J).
     parameters
         By term, shape (chains, draws): coefficients on their reported scale.
     region_gap
@@ -148,7 +148,7 @@ class HierarchicalFit:
 
     member: FloatArray
     comparison: FloatArray
-    poststratified: tuple[FloatArray, FloatArray] | None
+    elsewhere: Mapping[Population, tuple[FloatArray, FloatArray]]
     parameters: Mapping[str, FloatArray]
     region_gap: FloatArray
     gate: tuple[GateItem, ...]

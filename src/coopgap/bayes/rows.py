@@ -8,19 +8,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
 from coopgap.bayes.records import Form, HierarchicalFit
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
-from coopgap.gap import LOG_SCALE, contrast_values, contrasts
+from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
 from coopgap.vocabulary import (
+    FEW_PEOPLE,
     Comparator,
     Family,
     IntervalKind,
+    Kind,
     Population,
     Quantity,
     Scale,
@@ -48,83 +49,74 @@ def gap_rows(
     """Rows for all and for each region.
 
     The estimate is the posterior mean, of ratios the median; `std_error` is the posterior SD (of
-    the logarithm for ratios), the interval equal-tailed. Rows of a group with fewer than ten people
-    on a side are suppressed; if the gate failed every row is withheld.
+    the logarithm for ratios), the interval equal-tailed. If the gate failed every row is withheld;
+    a region without members has no gap.
     """
     for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
-        comparison, member = cells.people(None if g == 0 else g - 1)
-        row = partial(
-            _row,
-            labels=labels,
-            group=group,
-            counts=(member, comparison),
-            status=_status(fit, min(comparison, member)),
-        )
+        people = cells.people_by_level(None if g == 0 else g - 1)
+        blank = None if people[1].any() else Status.NOT_ESTIMABLE
+        if not fit.passed:
+            blank = Status.WITHHELD
+        row = partial(_row, labels=labels, group=group, people=people, blank=blank)
         for contrast in contrasts(cells.levels):
             if g and contrast.quantity is Quantity.SHARE:
                 continue
             draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
-            yield row(contrast.quantity, draws, contrast.category, of_member=contrast.of_member)
+            yield row(contrast, draws)
             if g and contrast.is_threshold_gap:
                 for quantity, bar in (
                     (Quantity.PROB_ABOVE_ZERO, 0.0),
                     (Quantity.PROB_ABOVE_SMALLEST, smallest_gap),
                 ):
                     above = (draws > bar).astype(np.float64)
-                    yield row(quantity, above, contrast.category, interval=False)
+                    yield row(contrast._replace(quantity=quantity), above, interval=False)
         if g:
-            yield row(Quantity.EXPECTED_RANK, _ranks(fit.region_gap)[g - 1])
+            yield row(_overall(Quantity.EXPECTED_RANK), _ranks(fit.region_gap)[g - 1])
             continue
         for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
-            yield row(quantity, fit.parameters[quantity])
-        if fit.poststratified is not None:
+            yield row(_overall(quantity), fit.parameters[quantity])
+        for population, margins in fit.elsewhere.items():
             for contrast in contrasts(cells.levels):
-                yield row(
-                    contrast.quantity,
-                    contrast_values(contrast, *fit.poststratified),
-                    contrast.category,
-                    of_member=contrast.of_member,
-                    population=Population.POSTSTRATIFIED,
-                )
+                yield row(contrast, contrast_values(contrast, *margins), population=population)
+
+
+def _overall(quantity: Quantity) -> Contrast:
+    """A quantity of no category."""
+    return Contrast(quantity, "", 0, False)
 
 
 def _row(
-    quantity: Quantity,
+    contrast: Contrast,
     draws: FloatArray,
-    category: str = "",
     *,
     labels: Labels,
     group: str,
-    counts: tuple[int, int],
-    status: Status,
-    of_member: bool = False,
+    people: IntArray,
+    blank: Status | None,
     population: Population = Population.ALL_MEMBERS,
     interval: bool = True,
 ) -> GapRow:
-    shown = status is Status.OK
+    fewest = smallest_count(people, contrast)
+    comparison, member = people.sum(axis=1)
+    limits = blank is None and interval
     return GapRow(
         model=labels.model,
         family=Family.HIERARCHICAL,
         outcome=labels.outcome,
-        comparator="" if of_member else Comparator.COMPARISON,
+        comparator="" if contrast.of_member else Comparator.COMPARISON,
         group=group,
         population=population,
-        quantity=quantity,
-        category=category,
-        interval_prob=INTERVAL_PROB if shown and interval else None,
-        interval_kind=IntervalKind.CREDIBLE if shown and interval else None,
-        n_member=counts[0],
-        n_comparison=counts[1],
-        status=status,
+        quantity=contrast.quantity,
+        category=contrast.category,
+        interval_prob=INTERVAL_PROB if limits else None,
+        interval_kind=IntervalKind.CREDIBLE if limits else None,
+        n_member=int(member),
+        n_comparison=int(comparison),
+        n_fewest=fewest,
+        status=blank or (Status.FEW_PEOPLE if fewest < FEW_PEOPLE else Status.OK),
         source=labels.source,
-        **(posterior_numbers(draws, quantity, interval=interval) if shown else {}),
+        **({} if blank else posterior_numbers(draws, contrast.quantity, interval=interval)),
     )
-
-
-def _status(fit: HierarchicalFit, smallest: int) -> Status:
-    if not fit.passed:
-        return Status.WITHHELD
-    return Status.SUPPRESSED if smallest < SMALLEST_COUNT else Status.OK
 
 
 def _ranks(gaps: FloatArray) -> FloatArray:
@@ -153,22 +145,12 @@ def posterior_numbers(
 def coefficient_rows(
     fit: HierarchicalFit, cells: HierarchicalCells, form: Form, labels: Labels
 ) -> Iterator[CoefficientRow]:
-    """Rows of the parameters, with R-hat and effective sizes; none if the gate failed.
-
-    Regions whose rows in gaps.csv are suppressed have no gap of their own here either.
-    """
+    """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
     if not fit.passed:
         return
     r_hat = diagnose("rhat", fit.parameters)
     bulk, tail = (diagnose("ess", fit.parameters, **ESS_OPTIONS[kind]) for kind in ("bulk", "tail"))
-    few = {
-        f"member:region={name}"
-        for r, name in enumerate(cells.regions)
-        if min(cells.people(r)) < SMALLEST_COUNT
-    }
     for term, draws in fit.parameters.items():
-        if term in few:
-            continue
         found = posterior_numbers(draws)
         yield CoefficientRow(
             model=labels.model,
@@ -215,6 +197,7 @@ def gate_rows(
         model=labels.model,
         diagnostic="gate: retried",
         value=float(fit.retried),
+        kind=Kind.PLAIN,
         note="A first attempt failed and a longer one was made." if fit.retried else "",
         source=labels.source,
     )
@@ -227,10 +210,21 @@ def gate_rows(
             "higher target_accept in the model file.",
             source=labels.source,
         )
+    for r, region in enumerate(cells.regions):
+        if not cells.people(r)[1]:
+            where = f"region={region}, {Population.ALL_MEMBERS}"
+            yield DiagnosticRow(
+                model=labels.model,
+                diagnostic=f"{Status.NOT_ESTIMABLE}: {Family.HIERARCHICAL}, {where}",
+                passed=False,
+                note="no members are left",
+                source=labels.source,
+            )
     yield DiagnosticRow(
         model=labels.model,
         diagnostic="zones_in_model",
         value=float(cells.n_zones),
+        kind=Kind.COUNT,
         note=_WITH_ZONES if cells.n_zones else _WITHOUT_ZONES,
         source=labels.source,
     )

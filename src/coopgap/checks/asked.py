@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coopgap.families.dispatch import MATCHED
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.plan import ModelPlan, Plan
+from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import PhoneData, by_mode
 from coopgap.study.spec import ModelSpec
@@ -27,7 +28,7 @@ class Asked:
     Attributes
     ----------
     estimates
-        By family, the whole model's.
+        The whole model's, in the order of the tables.
     matched
         The matched family, the headline's.
     phone
@@ -42,13 +43,22 @@ class Asked:
 
     plan: Plan
     model: ModelPlan
-    estimates: Mapping[Family, FamilyEstimate]
+    estimates: Sequence[FamilyEstimate]
     matched: FamilyEstimate
     phone: PhoneData
     labels: Labels
     seed: int
     jobs: int | None = None
     scheduler: str | None = None
+
+    @property
+    def beside(self) -> Beside:
+        """What variants are compared with."""
+        return Beside(estimate=self.matched, smallest_gap=self.plan.study.smallest_gap)
+
+    def family(self, name: Family) -> FamilyEstimate:
+        """The first estimate of a family."""
+        return next(one for one in self.estimates if one.family is name)
 
     @property
     def keys(self) -> Keys:
@@ -75,7 +85,7 @@ class Asked:
 def asked(
     plan: Plan,
     model: ModelPlan,
-    estimates: Mapping[Family, FamilyEstimate],
+    estimates: Sequence[FamilyEstimate],
     *,
     seed: int,
     jobs: int | None = None,
@@ -97,7 +107,7 @@ def asked(
         plan=plan,
         model=model,
         estimates=estimates,
-        matched=next(one for family, one in estimates.items() if family in MATCHED),
+        matched=next(one for one in estimates if one.family in MATCHED),
         phone=by_mode(plan.survey, model.rows, phone),
         labels=model_labels(plan, model),
         seed=seed,

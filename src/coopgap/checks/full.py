@@ -8,6 +8,7 @@ from coopgap.checks.asked import Asked
 from coopgap.families.proportional import bootstrap_row
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
+from coopgap.sensitivity.matching_ties import matching_ties_rows
 from coopgap.sensitivity.missing.imputation_rows import imputation_rows
 from coopgap.sensitivity.multiverse.rows import multiverse_rows
 from coopgap.sensitivity.phone.data import truthful
@@ -42,19 +43,25 @@ def _phone(tables: Tables, one: Asked) -> None:
     """The phone answers among in-person subsamples, and borrowed in part."""
     region = one.plan.study.design.region
     rows = reference_rows(one.phone, one.spec.covariates, region, one.keys, one.seed)
-    rows += borrowed_rows(one.phone, one.spec, one.labels.source)
+    study = one.plan.study
+    rows += borrowed_rows(
+        one.phone, one.spec, one.labels.source, study.smallest_gap, at=one.labels.at
+    )
     tables.sensitivity += truthful(rows, one.phone)
 
 
 def _again(tables: Tables, one: Asked) -> None:
-    """Zones drawn again, places left out, and every combination of the declared choices."""
+    """Zones drawn again, ties broken again, places left out, and every combination of choices."""
     if len(one.rows.levels) > 2 and np.ptp(one.rows.weight) == 0:
         tables.diagnostics.append(bootstrap_row(one.sample, one.labels, one.seed))
-    tables.sensitivity += bootstrap_rows(one.sample, one.matched, one.labels, one.seed)
+    tables.sensitivity += bootstrap_rows(one.sample, one.beside, one.labels, one.seed)
     tables.sensitivity += design_effect_rows(one.sample, one.matched, one.labels)
+    tables.sensitivity += matching_ties_rows(
+        one.plan, one.model, one.matched, one.labels, quick=False
+    )
     tables.sensitivity += leave_one_rows(
         one.sample,
-        one.matched,
+        one.beside,
         one.labels,
         region=one.plan.study.design.region,
         zone_labels=one.plan.survey.zone_labels,

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from coopgap.checks.asked import Asked
-from coopgap.families.dispatch import doubly_estimate, freed_estimate, matched_estimate
+from coopgap.families.dispatch import matched_estimate
 from coopgap.families.proportional import proportionality_rows
+from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
-from coopgap.plan import variant_sample
-from coopgap.sensitivity.again import doubly_variants, variant_rows
+from coopgap.plan import sample_for, variant_sample
+from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.confounding.benchmarks import benchmark_rows, measured_covariates
 from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
-from coopgap.sensitivity.freed import freed_coefficients, freed_rows
 from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.matching_ties import matching_ties_rows
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.sensitivity.phone.data import truthful
 from coopgap.sensitivity.phone.linked import linked_rows
@@ -25,6 +28,7 @@ from coopgap.sensitivity.phone.mode_term import mode_rows
 from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.tipping import tipping_rows
+from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.tables import Tables
 from coopgap.vocabulary import Check, Family, Verdict
@@ -52,22 +56,23 @@ def quick_checks(tables: Tables, one: Asked) -> None:
 
 
 def _thresholds(tables: Tables, one: Asked) -> None:
-    """Whether one odds ratio holds at every threshold, and the gap where it need not."""
-    if len(one.labels.levels) == 2:
-        return
-    tables.diagnostics += proportionality_rows(one.sample, one.labels)
-    freed = freed_estimate(one.sample)
-    tables.sensitivity += freed_rows(one.sample, freed, one.matched, one.labels)
-    tables.coefficients += freed_coefficients(freed, one.labels)
+    """Whether one odds ratio holds at every threshold."""
+    if len(one.labels.levels) > 2:
+        tables.diagnostics += proportionality_rows(one.sample, one.labels)
 
 
 def _variants(tables: Tables, one: Asked) -> None:
-    """The gap again under each declared variant, and weighted and modelled at once."""
-    labels, declared = one.labels, one.matched.intervals
+    """The gap again under each declared variant, and by the other families of its people."""
+    labels = one.labels
+    if not one.matched.intervals:
+        reason = f"There is no declared gap to compare with: {one.matched.reason}."
+        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+        tables.sensitivity += unanswered([Check.VARIANT], keys, Verdict.NOT_ASSESSED, reason)
     for variant in one.spec.variants:
         sample = variant_sample(one.plan, variant)
         again = matched_estimate(sample)
-        tables.sensitivity += variant_rows(variant.name, again, declared, labels)
+        pair = _same_people(one, variant.spec, sample, again)
+        tables.sensitivity += variant_rows(variant.name, again, one.beside, labels, pair)
         tables.diagnostics.append(
             variant_row(
                 variant.name,
@@ -77,20 +82,42 @@ def _variants(tables: Tables, one: Asked) -> None:
                 source=labels.source,
             )
         )
-    for name, population in doubly_variants(one.spec):
-        doubly = doubly_estimate(one.sample, population)
-        tables.sensitivity += variant_rows(name, doubly, declared, labels)
-    if not declared:
-        reason = f"There is no declared gap to compare with: {one.matched.reason}."
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-        tables.sensitivity += unanswered([Check.VARIANT], keys, Verdict.NOT_ASSESSED, reason)
+    for estimate in one.estimates:
+        if estimate.family in _OTHERS and estimate.intervals:
+            name = f"{estimate.family}, {estimate.population}"
+            tables.sensitivity += variant_rows(name, estimate, one.beside, labels)
+    tables.sensitivity += matching_ties_rows(one.plan, one.model, one.matched, labels, quick=True)
+
+
+_OTHERS = (Family.MATCHED_PROPORTIONAL, Family.SHARES, Family.DOUBLY_ROBUST)
+"""Families that answer the headline's question otherwise."""
+
+
+def _same_people(
+    one: Asked, spec: ModelSpec, sample: Sample, again: FamilyEstimate
+) -> tuple[FamilyEstimate, FamilyEstimate] | None:
+    """Both estimates on the people complete in both; None where these are everybody's.
+
+    Another set of covariates leaves other people complete.
+    """
+    keep, stay = (
+        np.isin(a.index, b.index) for a, b in ((sample.rows, one.rows), (one.rows, sample.rows))
+    )
+    if keep.all() and stay.all():
+        return None
+    found = [again, one.matched]
+    if not keep.all():
+        found[0] = matched_estimate(sample_for(sample.rows.take(keep), spec))
+    if not stay.all():
+        found[1] = matched_estimate(sample_for(one.rows.take(stay), one.spec))
+    return found[0], found[1]
 
 
 def _phone(tables: Tables, one: Asked) -> None:
     """Who was reached by phone, whether they answer alike, and the gap with them."""
     survey, study, source = one.plan.survey, one.plan.study, one.labels.source
     rows = phone_rows(one.phone, one.spec, study, source)
-    rows += mode_rows(one.phone, one.sample, one.matched, one.labels)
+    rows += mode_rows(one.phone, one.sample, one.beside, one.labels)
     tables.sensitivity += truthful(rows, one.phone)
     tables.sensitivity += linked_rows(survey, study, one.spec, one.rows, source)
 
@@ -111,7 +138,7 @@ def _confounding(tables: Tables, one: Asked) -> None:
     survey, study = one.plan.survey, one.plan.study
     tables.sensitivity += e_value_rows(one.matched, one.labels)
     tables.sensitivity += rosenbaum_rows(one.sample, one.matched, one.labels)
-    tables.sensitivity += robustness_rows(one.sample, one.estimates[Family.LINEAR], one.labels)
+    tables.sensitivity += robustness_rows(one.sample, one.family(Family.LINEAR), one.labels)
     names = measured_covariates(one.spec, survey.variables)
     measured = complete_rows(survey, study, replace(one.spec, covariates=names))
-    tables.sensitivity += benchmark_rows(measured, names, one.labels)
+    tables.sensitivity += benchmark_rows(measured, names, one.labels, study.smallest_gap)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.errors import NoFreeFit, NotEstimable
 from coopgap.families.records import Sample, are_few
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
@@ -18,10 +18,10 @@ from coopgap.regression.information import cluster_information, unit_information
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.separation import separated_terms
-from coopgap.study.spec import StdErrorsName
+from coopgap.study.spec import LinkName, StdErrorsName
 from coopgap.survey.cells import Cells, collapse
 
-__all__ = ["CellFit", "SampleCells", "fit_cells", "sample_cells"]
+__all__ = ["CellFit", "SampleCells", "covariance_kind", "fit_cells", "sample_cells"]
 
 _SHOWN = 5
 """Combinations that a refusal names."""
@@ -74,6 +74,8 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
     """
     rows = sample.rows
     first, second = sample.clusters if matched else (rows.zone, None)
+    if sample.fitting.std_errors in PERSON_KINDS:
+        first = second = None
     nobody = np.zeros(rows.n, dtype=np.int64)
     factors = [rows.member.astype(np.int64), sample.kept.astype(np.int64)]
     factors += [nobody if way is None else way for way in (first, second)]
@@ -126,22 +128,23 @@ def fit_cells(
     Returns
     -------
     CellFit
-        Where some estimate would be infinite the bias-reduced fit takes the likelihood's place.
+        Where some estimate would be infinite the bias-reduced fit takes the likelihood's place,
+        unless membership is freed.
 
     Raises
     ------
     NotEstimable
-        On a rank-deficient design, one answer, or freed thresholds that cross for somebody.
+        On a rank-deficient design or one answer.
+    NoFreeFit
+        Freed thresholds cross for somebody, or, with membership freed, an estimate is infinite.
     """
     on = sample_cells(sample, weight, matched=matched)
-    if sample.fitting.std_errors in PERSON_KINDS:
-        on = replace(on, cluster=None, second=None)
     x, cells, free = on.x, on.cells, _free(sample, on, member_free=member_free)
-    infinite = separated_terms(x, cells.counts, on.terms, free)
-    fitted = fit_reduced if infinite else fit_ordinal
-    fit = fitted(x, cells.counts, people=cells.people, link=sample.link, terms=on.terms, free=free)
+    fit, infinite = _fitted(on, free, sample.link)
+    if infinite and member_free:
+        raise NoFreeFit(f"no finite estimate for {', '.join(infinite)}")
     _require_order(fit, on, sample)
-    kind = _kind(sample.fitting.std_errors, on, infinite)
+    kind = covariance_kind(sample.fitting.std_errors, on, infinite)
     covariance = cluster_covariance(
         fit.cov,
         unit_scores(fit, x),
@@ -163,6 +166,29 @@ def fit_cells(
     )
 
 
+_SHARP = 1e-6
+"""A fit whose sharpness is above it has a finite maximum: under separation the curvature fades with
+the score, which is below 1e-10 where Newton stops."""
+
+
+def _fitted(
+    on: SampleCells, free: tuple[int, ...], link: LinkName
+) -> tuple[CumulativeFit, tuple[str, ...]]:
+    """The likelihood's fit, or the bias-reduced one with the terms that have no finite estimate."""
+    x, counts, people = on.x, on.cells.counts, on.cells.people
+    try:
+        fit = fit_ordinal(x, counts, people=people, link=link, terms=on.terms, free=free)
+    except NotEstimable:
+        fit = None
+    if fit is not None and fit.sharpness > _SHARP:
+        return fit, ()
+    infinite = separated_terms(x, counts, on.terms, free)
+    if fit is not None and not infinite:
+        return fit, ()
+    chosen = fit_reduced if infinite else fit_ordinal
+    return chosen(x, counts, people=people, link=link, terms=on.terms, free=free), infinite
+
+
 def _free(sample: Sample, on: SampleCells, *, member_free: bool) -> tuple[int, ...]:
     """Positions of freed columns; a domain has no column for what is constant in its strata."""
     columns = [on.columns.get(name, ()) for name in sample.fitting.free]
@@ -175,7 +201,9 @@ def _information(kind: CovarianceKind, fit: CumulativeFit, on: SampleCells) -> F
     return unit_information(fit, on.x) if kind == "HC3" else None
 
 
-def _kind(asked: StdErrorsName, on: SampleCells, infinite: tuple[str, ...]) -> CovarianceKind:
+def covariance_kind(
+    asked: StdErrorsName, on: SampleCells, infinite: tuple[str, ...] = ()
+) -> CovarianceKind:
     """What the model asks for, by default CR2 where zones are few, else CR1; HC0 without zones.
 
     Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
@@ -211,7 +239,7 @@ def _require_order(fit: CumulativeFit, on: SampleCells, sample: Sample) -> None:
         return
     named = [_combination(row, fit, on, sample) for row in crossing]
     shown = "; ".join(named[:_SHOWN]) + (" and others" if len(named) > _SHOWN else "")
-    raise NotEstimable(
+    raise NoFreeFit(
         f"thresholds cross for {len(named)} of {len(rows)} combinations of freed terms: {shown}"
     )
 

@@ -32,13 +32,19 @@ from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Family, Quantity, Scale
 
-__all__ = ["conditional_contrast", "estimate_conditional"]
+__all__ = ["conditional_contrasts", "estimate_conditional"]
 
 
-def conditional_contrast(n_levels: int) -> Contrast:
-    """The one contrast that a conditional family has."""
-    ratio = Quantity.ODDS_RATIO if n_levels == 2 else Quantity.CUMULATIVE_ODDS_RATIO
-    return Contrast(ratio, "", 1, True)
+def conditional_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
+    """Odds ratios within sets: of the two levels, or pooled over all cuts and then at each."""
+    if len(levels) == 2:
+        return (Contrast(Quantity.ODDS_RATIO, "", 1, True),)
+    ratio = Quantity.CUMULATIVE_ODDS_RATIO
+    cuts = range(len(levels) - 1, 0, -1)
+    return (
+        Contrast(ratio, "", 0, False),
+        *(Contrast(ratio, f">={levels[cut]}", cut, True) for cut in cuts),
+    )
 
 
 def estimate_conditional(sample: Sample) -> FamilyEstimate:
@@ -67,7 +73,7 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
         family=Family.CONDITIONAL_LOGIT if n_levels == 2 else Family.CONDITIONAL_ORDINAL,
         population=sample.population,
         people=people,
-        intervals={conditional_contrast(n_levels): _ratio(fit, covariance)},
+        intervals=_ratios(fit, covariance, cuts, rows.levels),
         coefficients=_coefficients(fit, covariance, terms, cuts),
         cuts=cuts,
         ess_comparison=effective_size((~rows.member).astype(np.float64)),
@@ -142,11 +148,23 @@ def _intervals(fit: ConditionalFit, covariance: CoefficientCovariance) -> list[I
     ]
 
 
-def _ratio(fit: ConditionalFit, covariance: CoefficientCovariance) -> Interval:
-    """Membership's odds ratio."""
-    value, error = float(fit.slopes[0]), float(np.sqrt(covariance.cov[0, 0]))
-    ratio = float(np.exp(value))
-    return wald(ratio, error, df=covariance.df, prob=INTERVAL_PROB, null=1.0, log=True)
+def _ratios(
+    fit: ConditionalFit,
+    covariance: CoefficientCovariance,
+    cuts: tuple[CutSets, ...],
+    levels: tuple[str, ...],
+) -> dict[Contrast, Interval | None]:
+    """Membership's odds ratio, pooled over cuts and at each cut that has discordant sets."""
+    pooled, *each = conditional_contrasts(levels)
+    at = {cut.category: cut.log_odds for cut in cuts}
+    found = {pooled: _intervals(fit, covariance)[0], **{one: at[one.category] for one in each}}
+    return {one: None if log is None else _exponential(log) for one, log in found.items()}
+
+
+def _exponential(log: Interval) -> Interval:
+    """An odds ratio from log odds; the standard error stays that of the logarithm."""
+    estimate, lower, upper = (float(np.exp(x)) for x in (log.estimate, log.lower, log.upper))
+    return log._replace(estimate=estimate, lower=lower, upper=upper)
 
 
 def _cuts(

@@ -1,18 +1,20 @@
 """Adjusted and matched regressions: one cumulative fit on cells, then g-computation.
 
-Two outcome levels make it the logit, more the proportional-odds model; the code is one.
+Two outcome levels make it the logit. More levels take membership in one of three forms: free by
+threshold, one odds ratio for all, or no regression but weighted shares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.families.cells import CellFit, fit_cells
+from coopgap.errors import NoFreeFit, NotEstimable
+from coopgap.families.cells import CellFit, SampleCells, fit_cells, sample_cells
 from coopgap.families.profiles import profile_coefficients
 from coopgap.families.records import (
     INTERVAL_PROB,
@@ -20,20 +22,71 @@ from coopgap.families.records import (
     FamilyEstimate,
     Sample,
     count_clusters,
+    from_margins,
     require_both_groups,
     require_matched,
 )
+from coopgap.families.shares import matched_shares, stratified_shares
 from coopgap.families.targets import target_weights
-from coopgap.gap import Margins, estimate_contrasts, wald
-from coopgap.matching.weights import effective_size
+from coopgap.gap import Margins, wald
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.standardise import standardise
-from coopgap.study.spec import DeclaredPopulation
+from coopgap.study.spec import DeclaredPopulation, FormName
 from coopgap.vocabulary import Family, Population, Scale
 
-__all__ = ["estimate_adjusted", "estimate_matched"]
+__all__ = ["FormFit", "estimate_adjusted", "estimate_matched", "fit_form", "form_of"]
 
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
+
+
+class FormFit(NamedTuple):
+    """A regression in its form, or, where `fit` is None, why shares stand in its place."""
+
+    fit: CellFit | None
+    fell_back: str = ""
+
+    @property
+    def form(self) -> FormName:
+        """How membership enters the fit."""
+        if self.fit is None:
+            return "shares"
+        return "free" if 0 in self.fit.fit.free else "proportional"
+
+
+def form_of(sample: Sample, form: FormName | None = None) -> FormName:
+    """The form that a sample's model takes; two levels have one threshold and are proportional."""
+    if len(sample.rows.levels) == 2:
+        return "proportional"
+    return sample.fitting.form if form is None else form
+
+
+def fit_form(
+    sample: Sample, weight: FloatArray, form: FormName, *, matched: bool = False
+) -> FormFit:
+    """Fit the regression of a form.
+
+    Parameters
+    ----------
+    sample, weight, matched
+        As in `fit_cells`.
+    form
+        From `form_of`.
+
+    Raises
+    ------
+    NotEstimable
+        On a rank-deficient design or one answer, or, of one odds ratio for all thresholds, where
+        covariates freed by threshold cross.
+    """
+    if form == "shares":
+        return FormFit(None)
+    free = form == "free"
+    try:
+        return FormFit(fit_cells(sample, weight, member_free=free, matched=matched))
+    except NoFreeFit as error:
+        if not free:
+            raise
+        return FormFit(None, error.reason)
 
 
 def _standardise(result: CellFit, target: FloatArray, *, fixed: bool) -> Margins:
@@ -53,12 +106,6 @@ def _standardise(result: CellFit, target: FloatArray, *, fixed: bool) -> Margins
     )
 
 
-def _saturated(result: CellFit) -> bool:
-    """Whether only membership is in the fit, at each threshold by itself."""
-    fit = result.fit
-    return result.on.x.shape[1] == 1 and (result.on.cells.counts.shape[1] == 2 or fit.free == (0,))
-
-
 def _by_person(sample: Sample) -> bool:
     return sample.fitting.std_errors in PERSON_KINDS
 
@@ -67,6 +114,15 @@ def _said(result: CellFit, *, fixed: bool) -> str:
     """How the standard errors of a fit's gaps are made."""
     over = "are taken as fixed" if fixed else "vary too"
     return f"{result.covariance.kind}; covariates of the people standardised over {over}"
+
+
+def _of_fit(sample: Sample, result: CellFit) -> dict[str, Any]:
+    """What an estimate says of the regression behind it."""
+    return {
+        "coefficients": _coefficients(sample, result),
+        "correct_decimals": result.fit.correct_decimals,
+        "infinite": result.infinite,
+    }
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
@@ -106,6 +162,7 @@ def estimate_adjusted(
     sample: Sample,
     populations: tuple[Population, ...],
     declared: DeclaredPopulation | None = None,
+    form: FormName | None = None,
 ) -> Iterator[FamilyEstimate]:
     """Regression on every complete in-person row, standardised over each population.
 
@@ -118,93 +175,138 @@ def estimate_adjusted(
         are taken as fixed, and over a declared population the covariates too.
     declared
         Margins of the declared population.
+    form
+        The model's own if absent; `proportional` makes it the family of that name.
 
     Yields
     ------
     FamilyEstimate
-        One a population; the coefficients come with the first that can be had.
+        One a population; the coefficients come with the first that can be had. Where the form is
+        free and has no fit, weighted shares within strata of all covariates.
 
     Raises
     ------
     NotEstimable
         On a rank-deficient design, an empty group, or too few clusters.
     """
-    rows = sample.rows
-    people = sample.rows.people_by_level()
+    rows, weight = sample.rows, sample.rows.weight
+    people = rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample, by_person=_by_person(sample))
-    result = fit_cells(sample, rows.weight)
-    profiles: tuple[Coefficient, ...] = ()
-    if sample.fitting.intervals == "profile" and not sample.domain:
-        profiles = tuple(profile_coefficients(result, _SCALES[sample.link]))
-    family = Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL
-    first = True
+    found = fit_form(sample, weight, form_of(sample, form))
+    on = sample_cells(sample, weight) if found.fit is None else found.fit.on
+    family = _family(sample, form, Family.ADJUSTED_ORDINAL)
+    of_fit = {} if found.fit is None else _of_fit(sample, found.fit)
+    profile = sample.fitting.intervals == "profile" and not sample.domain
+    if found.fit is not None and profile and not found.fit.fit.free:
+        of_fit["coefficients"] += tuple(profile_coefficients(found.fit, _SCALES[sample.link]))
     for population in populations:
         try:
-            target = target_weights(sample, result.on, population, declared)
+            margins, said = _adjusted(sample, found, on, population, declared)
         except NotEstimable as error:
+            reason = f"{found.fell_back}; {error.reason}" if found.fell_back else error.reason
             yield FamilyEstimate(
                 family=family,
                 population=population,
                 people=people,
                 status=error.status,
-                reason=error.reason,
+                reason=reason,
             )
             continue
-        fixed = result.fixed or population is Population.POSTSTRATIFIED
-        margins = _standardise(result, target, fixed=fixed)
-        yield FamilyEstimate(
-            family=family,
-            population=population,
+        yield from_margins(
+            family,
+            population,
+            sample,
+            on,
+            margins,
+            weight=weight,
             people=people,
-            margins=margins,
-            intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
-            coefficients=(*_coefficients(sample, result), *profiles) if first else (),
-            ess_comparison=effective_size(rows.weight[~rows.member]),
             n_clusters=n_clusters,
-            correct_decimals=result.fit.correct_decimals if first else None,
-            infinite=result.infinite if first else (),
-            std_errors=_said(result, fixed=fixed),
-            saturated=_saturated(result),
+            std_errors=said,
+            **_form_fields(sample, found),
+            **of_fit,
         )
-        first = False
+        of_fit = {}
 
 
-def estimate_matched(sample: Sample, *, member_free: bool = False) -> FamilyEstimate:
+def _adjusted(
+    sample: Sample,
+    found: FormFit,
+    on: SampleCells,
+    population: Population,
+    declared: DeclaredPopulation | None,
+) -> tuple[Margins, str]:
+    """Margins over one population, and how their standard errors are made."""
+    target = target_weights(sample, on, population, declared)
+    fixed = sample.fitting.fixed or population is Population.POSTSTRATIFIED
+    if found.fit is None:
+        return stratified_shares(on, sample, target, fixed=fixed)
+    return _standardise(found.fit, target, fixed=fixed), _said(found.fit, fixed=fixed)
+
+
+def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEstimate:
     """Regression on the matched sample with matching weights, standardised over its members.
 
     Parameters
     ----------
     sample
         Rows with their matched sample.
-    member_free
-        Free membership from proportional odds: its coefficient may differ by threshold.
+    form
+        The model's own if absent; `proportional` makes it the family of that name.
+
+    Returns
+    -------
+    FamilyEstimate
+        Where the form is free and has no fit, weighted shares, with the reason in `fell_back`.
 
     Raises
     ------
     NotEstimable
-        On a rank-deficient design, freed thresholds that cross, nobody left, or too few clusters.
+        On a rank-deficient design, nobody left, or too few clusters.
     """
     require_matched(sample)
     rows, kept = sample.rows, sample.kept
     people = rows.people_by_level(kept)
     require_both_groups(people)
     n_clusters = count_clusters(sample, kept, by_person=_by_person(sample))
-    weight = sample.weight
-    result = fit_cells(sample, weight, member_free=member_free, matched=True)
-    margins = _standardise(result, result.on.member.astype(np.float64), fixed=result.fixed)
-    return FamilyEstimate(
-        family=Family.MATCHED_LOGIT if len(rows.levels) == 2 else Family.MATCHED_ORDINAL,
-        population=sample.population,
+    found = fit_form(sample, sample.weight, form_of(sample, form), matched=True)
+    of_fit = {}
+    if found.fit is None:
+        on, margins, said = matched_shares(sample)
+    else:
+        on = found.fit.on
+        margins = _standardise(found.fit, on.member.astype(np.float64), fixed=found.fit.fixed)
+        said, of_fit = _said(found.fit, fixed=found.fit.fixed), _of_fit(sample, found.fit)
+    return from_margins(
+        _family(sample, form, Family.MATCHED_ORDINAL),
+        sample.population,
+        sample,
+        on,
+        margins,
+        weight=sample.weight,
         people=people,
-        margins=margins,
-        intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
-        coefficients=_coefficients(sample, result),
-        ess_comparison=effective_size(weight[~rows.member]),
         n_sets=sample.matched.n_sets or None,
         n_clusters=n_clusters,
-        correct_decimals=result.fit.correct_decimals,
-        infinite=result.infinite,
-        std_errors=_said(result, fixed=result.fixed),
-        saturated=_saturated(result),
+        std_errors=said,
+        **_form_fields(sample, found),
+        **of_fit,
     )
+
+
+def _form_fields(sample: Sample, found: FormFit) -> dict[str, str]:
+    two = len(sample.rows.levels) == 2
+    return {"form": "" if two else found.form, "fell_back": found.fell_back}
+
+
+_NAMES = {
+    Family.ADJUSTED_ORDINAL: (Family.ADJUSTED_LOGIT, Family.ADJUSTED_PROPORTIONAL),
+    Family.MATCHED_ORDINAL: (Family.MATCHED_LOGIT, Family.MATCHED_PROPORTIONAL),
+}
+
+
+def _family(sample: Sample, form: FormName | None, ordinal: Family) -> Family:
+    """The family's name, by levels and by whether one odds ratio was asked for."""
+    logit, proportional = _NAMES[ordinal]
+    if len(sample.rows.levels) == 2:
+        return logit
+    return ordinal if form is None else proportional

@@ -6,25 +6,23 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from coopgap.errors import NotEstimable
-from coopgap.families.conditional import conditional_contrast, estimate_conditional
+from coopgap.families.conditional import conditional_contrasts, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.unadjusted import estimate_unadjusted
+from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
-from coopgap.study.spec import DeclaredPopulation, ModelSpec
+from coopgap.study.spec import DeclaredPopulation, FormName, ModelSpec
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
 
 __all__ = [
     "MATCHED",
     "domain_estimates",
-    "doubly_estimate",
     "expected_contrasts",
     "families_for",
     "family_estimates",
-    "freed_estimate",
     "matched_estimate",
     "not_hierarchical",
 ]
@@ -37,18 +35,23 @@ _BINARY = (
     Family.MATCHED_LOGIT,
     Family.CONDITIONAL_LOGIT,
     Family.LINEAR,
+    Family.SHARES,
+    Family.DOUBLY_ROBUST,
 )
 _ORDINAL = (
     Family.UNADJUSTED,
     Family.ADJUSTED_ORDINAL,
+    Family.ADJUSTED_PROPORTIONAL,
     Family.MATCHED_ORDINAL,
+    Family.MATCHED_PROPORTIONAL,
     Family.CONDITIONAL_ORDINAL,
     Family.LINEAR,
+    Family.SHARES,
+    Family.DOUBLY_ROBUST,
 )
 MATCHED = frozenset({Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL})
 """The families of the matched sample: the headline's."""
 
-_EVERYONE = (Population.ALL_MEMBERS,)
 _CONDITIONAL = {Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL}
 
 
@@ -61,7 +64,7 @@ def families_for(spec: ModelSpec, n_levels: int) -> tuple[Family, ...]:
 def expected_contrasts(family: Family, levels: tuple[str, ...]) -> tuple[Contrast, ...]:
     """Contrasts whose rows a family writes, estimated or not."""
     if family in _CONDITIONAL:
-        return (conditional_contrast(len(levels)),)
+        return conditional_contrasts(levels)
     if family is Family.LINEAR:
         return linear_contrasts(levels)
     return contrasts(levels)
@@ -103,45 +106,46 @@ def family_estimates(
     declared
         Margins of the declared population, for `poststratified`.
     """
-    names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
-    unadjusted, adjusted, matched, conditional, linear = names
+    two = len(sample.rows.levels) == 2
     over = tuple(dict.fromkeys((Population.MEMBERS, Population.ALL_MEMBERS, extra)))
-    inside = (sample.population,)
-    yield from _attempt(sample, unadjusted, _EVERYONE, _one(estimate_unadjusted))
-    yield from _attempt(
-        sample, adjusted, over, partial(estimate_adjusted, populations=over, declared=declared)
-    )
-    yield from _attempt(sample, matched, inside, _one(estimate_matched))
-    yield from _attempt(sample, conditional, inside, _one(estimate_conditional))
-    yield from _attempt(sample, linear, inside, _one(estimate_linear))
+    inside = sample.population
+    both = (Population.ALL_MEMBERS, *([inside] if inside is Population.MEMBERS else []))
+    adjusted = partial(estimate_adjusted, populations=over, declared=declared)
+    family = Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL
+    for population in both:
+        unadjusted = _one(partial(estimate_unadjusted, population=population))
+        yield from _attempt(sample, Family.UNADJUSTED, (population,), unadjusted)
+    yield from _attempt(sample, family, over, adjusted)
+    if not two:
+        tied = partial(adjusted, form="proportional")
+        yield from _attempt(sample, Family.ADJUSTED_PROPORTIONAL, over, tied)
+    yield matched_estimate(sample)
+    if not two:
+        yield matched_estimate(sample, "proportional")
+    family = Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL
+    yield from _attempt(sample, family, (inside,), _one(estimate_conditional))
+    yield from _attempt(sample, Family.LINEAR, (inside,), _one(estimate_linear))
+    yield from _attempt(sample, Family.SHARES, (inside,), _one(estimate_shares))
+    for population in both:
+        doubly = _one(partial(estimate_doubly_robust, population=population))
+        yield from _attempt(sample, Family.DOUBLY_ROBUST, (population,), doubly)
 
 
-def matched_estimate(sample: Sample) -> FamilyEstimate:
-    """The matched family alone: what a variant is compared by."""
-    names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
-    return next(_attempt(sample, names[2], (sample.population,), _one(estimate_matched)))
-
-
-def freed_estimate(sample: Sample) -> FamilyEstimate:
-    """The matched ordinal family with membership freed from proportional odds."""
-    free = partial(estimate_matched, member_free=True)
-    return next(_attempt(sample, Family.MATCHED_ORDINAL, (sample.population,), _one(free)))
-
-
-def doubly_estimate(
-    sample: Sample, population: Population = Population.ALL_MEMBERS
-) -> FamilyEstimate:
-    """The gap of all members, or of those with a comparison, weighted and modelled at once."""
-    names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
-    estimate = partial(estimate_doubly_robust, population=population)
-    return next(_attempt(sample, names[1], (population,), _one(estimate)))
+def matched_estimate(sample: Sample, form: FormName | None = None) -> FamilyEstimate:
+    """The matched family alone, in the model's form or in another: what variants compare."""
+    family = Family.MATCHED_LOGIT if len(sample.rows.levels) == 2 else Family.MATCHED_ORDINAL
+    if form is not None and family is Family.MATCHED_ORDINAL:
+        family = Family.MATCHED_PROPORTIONAL
+    estimate = _one(partial(estimate_matched, form=form))
+    return next(_attempt(sample, family, (sample.population,), estimate))
 
 
 def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:
-    """Families that are estimated anew within a domain: the raw and the matched gap."""
-    names = _BINARY if len(sample.rows.levels) == 2 else _ORDINAL
-    yield from _attempt(sample, names[0], _EVERYONE, _one(estimate_unadjusted))
+    """Families that are estimated anew within a domain: raw, matched, and matching alone."""
+    over = (Population.ALL_MEMBERS,)
+    yield from _attempt(sample, Family.UNADJUSTED, over, _one(estimate_unadjusted))
     yield matched_estimate(sample)
+    yield from _attempt(sample, Family.SHARES, (sample.population,), _one(estimate_shares))
 
 
 def not_hierarchical(rows: ModelRows, error: NotEstimable) -> FamilyEstimate:

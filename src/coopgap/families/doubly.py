@@ -1,19 +1,18 @@
-"""The gap of all members weighted and modelled at once, beside g-computation."""
+"""The doubly robust gap (AIPW): members' shares beside those of reweighted, modelled others."""
 
 from __future__ import annotations
 
 from coopgap.errors import NotEstimable
-from coopgap.families.cells import fit_cells
+from coopgap.families.cumulative import fit_form, form_of
 from coopgap.families.records import (
-    INTERVAL_PROB,
     FamilyEstimate,
     Sample,
     count_clusters,
+    from_margins,
     require_both_groups,
+    require_matched,
 )
 from coopgap.families.targets import require_overlap
-from coopgap.gap import estimate_contrasts
-from coopgap.matching.weights import effective_size
 from coopgap.regression.aipw import doubly_robust
 from coopgap.vocabulary import Family, Population
 
@@ -25,44 +24,47 @@ def estimate_doubly_robust(
 ) -> FamilyEstimate:
     """Doubly robust gap of members on complete in-person rows.
 
-    The outcome model is the adjusted regression's, the membership model a logit with main terms
-    of the same covariates; large samples need only one of them right.
+    The outcome model is the adjusted regression's, with membership free; where that has no fit it
+    is the one with proportional odds, whose errors the weights make up for. The membership model
+    is a logit with main terms of the same covariates; large samples need only one of them right.
 
     Parameters
     ----------
     sample
         The whole model.
     population
-        All members, or those with a comparison person in their stratum. The latter takes the
-        people of such strata alone, and needs exact strata of covariates, so that who belongs to
-        it hangs on covariates alone.
+        All members, or those whom the matching keeps. Where exact strata of covariates decide on
+        them, only comparison people of such strata stand beside them, else all.
 
     Raises
     ------
     NotEstimable
         Where a model has no finite estimate, a group is empty, or there are too few clusters.
     """
-    if population is Population.MEMBERS:
-        if sample.matched.method != "exact" or not set(sample.strata) <= set(sample.covariates):
-            raise NotEstimable("who has a comparison does not hang on the covariates alone")
-        sample = sample.take(sample.kept)
+    if population is not Population.ALL_MEMBERS:
+        require_matched(sample)
+        by_strata = sample.matched.method == "exact" and {*sample.strata} <= {*sample.covariates}
+        sample = sample.take(sample.kept if by_strata else sample.kept | ~sample.rows.member)
     rows = sample.rows
     people = rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample)
-    result = fit_cells(sample, rows.weight)
-    if result.infinite:
-        raise NotEstimable(f"no finite estimate for {', '.join(result.infinite)}")
+    found = fit_form(sample, rows.weight, form_of(sample, "free"))
+    result = found.fit or fit_form(sample, rows.weight, "proportional").fit
+    if result is None or result.infinite:
+        terms = "" if result is None else ", ".join(result.infinite)
+        raise NotEstimable(f"no finite estimate for {terms}")
     on = result.on
     require_overlap(on)
     margins = doubly_robust(result.fit, on.x, 0, on.cells.counts, on.cells.squares, on.cluster)
-    return FamilyEstimate(
-        family=Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL,
-        population=population,
+    return from_margins(
+        Family.DOUBLY_ROBUST,
+        population,
+        sample,
+        on,
+        margins,
+        weight=rows.weight,
         people=people,
-        margins=margins,
-        intervals=estimate_contrasts(margins, rows.levels, INTERVAL_PROB),
-        ess_comparison=effective_size(rows.weight[~rows.member]),
         n_clusters=n_clusters,
-        saturated=on.x.shape[1] == 1,
+        std_errors="HC0" if on.cluster is None else "cluster CR1",
     )

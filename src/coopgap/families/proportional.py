@@ -8,15 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow
-from coopgap.families.cells import CellFit, SampleCells, fit_cells, sample_cells
-from coopgap.families.records import INTERVAL_PROB, Sample
+from coopgap.families.cells import SampleCells, sample_cells
+from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, contrasts, wald
-from coopgap.regression.covariance import CoefficientCovariance, unit_covariance
-from coopgap.regression.leverage import root
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -24,10 +20,9 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
-from coopgap.regression.shift import cr2_shift
-from coopgap.regression.standardise import margin_influence
+from coopgap.vocabulary import Kind
 
-__all__ = ["LEVEL", "bootstrap_row", "gap_shift", "proportionality_rows"]
+__all__ = ["LEVEL", "bootstrap_row", "proportionality_rows"]
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""
@@ -71,6 +66,7 @@ def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticR
             model=labels.model,
             diagnostic=diagnostic,
             value=found.p_value,
+            kind=Kind.P_VALUE,
             bar=LEVEL,
             passed=found.p_value >= LEVEL,
             note=_note(found),
@@ -151,68 +147,4 @@ def bootstrap_row(sample: Sample, labels: Labels, seed: int) -> DiagnosticRow:
     note = (
         f"likelihood ratio in {_REPLICATES} surveys drawn from the fit, {used:.0%} of them usable"
     )
-    return replace(row, value=value, passed=value >= LEVEL, note=note)
-
-
-def gap_shift(sample: Sample) -> dict[Contrast, Interval]:
-    """Matched risk differences with membership freed, minus those under proportional odds.
-
-    Parameters
-    ----------
-    sample
-        The whole model, matched; an outcome of more than two levels.
-
-    Returns
-    -------
-    dict
-        At each threshold, with the covariance of the two fits taken jointly.
-
-    Raises
-    ------
-    NotEstimable
-        As `fit_cells` for either fit.
-    """
-    free = fit_cells(sample, sample.weight, member_free=True, matched=True)
-    tied = fit_cells(sample, sample.weight, matched=True)
-    shift, found = _joint(free, tied)
-    n_levels = len(sample.rows.levels)
-    result = {}
-    for one in contrasts(sample.rows.levels):
-        if not one.is_threshold_gap:
-            continue
-        above = (np.arange(n_levels) >= one.level).astype(np.float64)
-        gradient = np.concatenate([above, -above])
-        result[one] = wald(
-            float(gradient @ shift),
-            float(np.sqrt(max(gradient @ found.cov @ gradient, 0.0))),
-            df=found.df_of(gradient),
-            prob=INTERVAL_PROB,
-            null=0.0,
-        )
-    return result
-
-
-def _joint(free: CellFit, tied: CellFit) -> tuple[FloatArray, CoefficientCovariance]:
-    """Margins of the freed fit minus the tied one's, shape (2J,), with their covariance."""
-    on = free.on
-    target, counts = on.member.astype(np.float64), on.cells.counts
-    if free.kind == tied.kind == "CR2" and on.cluster is not None:
-        return cr2_shift(free.fit, tied.fit, on.x, 0, target, counts, on.cluster, fixed=free.fixed)
-    # A covariance of both fits at once has one kind; bias-reduced fits take the plainer.
-    kind = free.kind if free.kind == tied.kind else ("HC1" if on.cluster is None else "CR1")
-    squares = on.cells.squares if kind == "HC3" else None
-    (m_free, i_free), (m_tied, i_tied) = (
-        margin_influence(one.fit, on.x, 0, target, counts, fixed=one.fixed, squares=squares)
-        for one in (free, tied)
-    )
-    found = unit_covariance(
-        i_free - i_tied,
-        counts,
-        on.cells.squares,
-        on.cluster,
-        kind=kind,
-        second=on.second,
-        people=on.cells.people,
-        n_params=root(free.fit.bread).shape[1],
-    )
-    return m_free - m_tied, found
+    return replace(row, value=value, kind=Kind.P_VALUE, passed=value >= LEVEL, note=note)

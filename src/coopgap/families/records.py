@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, Interval, Margins
+from coopgap.gap import Contrast, Interval, Margins, estimate_contrasts, joint_intervals
 from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
+
+if TYPE_CHECKING:
+    from coopgap.families.cells import SampleCells
 
 __all__ = [
     "CR2_CLUSTERS",
@@ -25,8 +28,10 @@ __all__ = [
     "Coefficient",
     "CutSets",
     "FamilyEstimate",
+    "Influence",
     "Sample",
     "are_few",
+    "from_margins",
 ]
 
 INTERVAL_PROB = 0.95
@@ -38,9 +43,6 @@ PAIRED = frozenset({"nearest", "optimal", "full"})
 CR2_CLUSTERS = 50
 """With fewer clusters gaps and coefficients have CR2 and Satterthwaite's degrees of freedom: in the
 coverage table CR1 with 10 clusters covers 86 to 94 percent, with 100 the two are the same."""
-
-_RAW = frozenset({Family.UNADJUSTED, Family.BENCHMARK, Family.LINEAR})
-"""Families whose shares and gaps are the people's own; with absorbed sets, within each of them."""
 
 FEW_CLUSTERS = 6
 """Fewer clusters than this: refused for a whole fit, flagged for a domain."""
@@ -152,6 +154,38 @@ class CutSets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Influence:
+    """What each person of a sample moves its margins by.
+
+    Attributes
+    ----------
+    people
+        Shape (m,): positions in the survey, increasing.
+    cell, level, weight
+        Shape (m,): cell, outcome level and analysis weight of each.
+    unit
+        Shape (c, J, 2J): of a person of weight one.
+    cluster, second
+        Shape (m,): first and second way of clustering, or None.
+    corrected
+        Whether contributions are adjusted for the clusters' number already (CR2).
+    """
+
+    people: IntArray
+    cell: IntArray
+    level: IntArray
+    weight: FloatArray
+    unit: FloatArray
+    cluster: IntArray | None
+    second: IntArray | None
+    corrected: bool
+
+    def of(self, gradient: FloatArray) -> FloatArray:
+        """Contributions to a contrast of the margins with this gradient, (2J,); shape (m,)."""
+        return np.asarray(self.weight * (self.unit @ gradient)[self.cell, self.level])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyEstimate:
     """What one family says about one sample.
 
@@ -161,6 +195,15 @@ class FamilyEstimate:
         Shape (2, J): unweighted people behind it, comparison group first, by outcome level.
     margins
         Both groups' distributions with their covariance; None where the family has none.
+    joint
+        Intervals of the threshold gaps that hold together.
+    influence
+        Of the people of a whole model, so that it can be compared with another estimate.
+    form
+        How membership enters an outcome of more than two levels: free, shares or proportional;
+        empty elsewhere.
+    fell_back
+        Why shares stand in the place of a fit with membership free; empty where none was tried.
     n_sets
         Matched sets, or discordant sets; None where there are none.
     n_clusters
@@ -180,8 +223,6 @@ class FamilyEstimate:
         where nothing was raked.
     own_shares
         Whether its rows hold the members' own shares; False where another's do.
-    saturated
-        Whether a regression has a parameter for each share, which are then the people's own.
     """
 
     family: Family
@@ -189,6 +230,10 @@ class FamilyEstimate:
     people: IntArray
     comparator: str = Comparator.COMPARISON
     margins: Margins | None = None
+    joint: Mapping[Contrast, Interval] = field(default_factory=dict)
+    influence: Influence | None = None
+    form: str = ""
+    fell_back: str = ""
     intervals: Mapping[Contrast, Interval | None] = field(default_factory=dict)
     coefficients: tuple[Coefficient, ...] = ()
     ess_comparison: float | None = None
@@ -201,14 +246,74 @@ class FamilyEstimate:
     cuts: tuple[CutSets, ...] = ()
     ess_own: float | None = None
     own_shares: bool = True
-    saturated: bool = False
     status: Status = Status.OK
     reason: str = ""
 
-    @property
-    def raw(self) -> bool:
-        """Whether its shares and gaps are weighted counts of people, and no regression's."""
-        return self.saturated or self.family in _RAW
+    def sets_at(self, contrast: Contrast) -> int | None:
+        """Sets behind one contrast: of a cut of a conditional fit its own discordant ones."""
+        own = {cut.category: cut.n_sets for cut in self.cuts}
+        return own.get(contrast.category, self.n_sets)
+
+
+def from_margins(
+    family: Family,
+    population: Population,
+    sample: Sample,
+    on: SampleCells,
+    margins: Margins,
+    *,
+    weight: FloatArray,
+    people: IntArray,
+    **more: Any,
+) -> FamilyEstimate:
+    """An estimate with every contrast of its margins.
+
+    Parameters
+    ----------
+    family, population
+        What it is.
+    sample
+        Its rows.
+    on
+        The cells that the margins were made on.
+    margins
+        With the influence of cells.
+    weight
+        Shape (n,): analysis weights of the rows.
+    people, more
+        As in `FamilyEstimate`.
+    """
+    levels = sample.rows.levels
+    return FamilyEstimate(
+        family=family,
+        population=population,
+        people=people,
+        margins=margins,
+        joint=joint_intervals(margins, levels, INTERVAL_PROB),
+        intervals=estimate_contrasts(margins, levels, INTERVAL_PROB),
+        influence=None if sample.domain else _influence(sample.rows, on, margins, weight),
+        ess_comparison=effective_size(weight[~sample.rows.member]),
+        **more,
+    )
+
+
+def _influence(
+    rows: ModelRows, on: SampleCells, margins: Margins, weight: FloatArray
+) -> Influence | None:
+    if margins.influence is None:
+        return None
+    used = on.cells.index >= 0
+    cell = on.cells.index[used]
+    return Influence(
+        people=rows.index[used],
+        cell=cell,
+        level=rows.outcome[used],
+        weight=weight[used],
+        unit=margins.influence,
+        cluster=None if on.cluster is None else on.cluster[cell],
+        second=None if on.second is None else on.second[cell],
+        corrected=margins.df_of is not None,
+    )
 
 
 def are_few(n_clusters: int | None) -> bool:
@@ -262,5 +367,4 @@ def require_both_groups(people: IntArray) -> None:
     """
     comparison, member = (int(count) for count in people.sum(axis=1))
     if not member or not comparison:
-        members, others = count_words(member), count_words(comparison)
-        raise NotEstimable(f"{members} members and {others} comparison people are left")
+        raise NotEstimable(f"{member:,} members and {comparison:,} comparison people are left")

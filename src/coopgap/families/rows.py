@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from coopgap.disclosure import GIVES_AWAY, SMALLEST_COUNT
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
-from coopgap.families.suppression import is_suppressed, suppressed_terms
-from coopgap.gap import Contrast, Interval
+from coopgap.gap import Contrast, Interval, smallest_count
 from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import Comparator, Family, IntervalKind, Status
+from coopgap.vocabulary import BLANK, FEW_PEOPLE, Comparator, Family, IntervalKind, Kind, Status
 
 __all__ = [
     "Labels",
@@ -24,31 +23,35 @@ __all__ = [
     "decimals_row",
     "ess_name",
     "ess_row",
+    "fallback_row",
     "gap_rows",
     "infinite_row",
     "population_row",
     "reason_row",
     "std_errors_row",
-    "suppressed_row",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """What a row says of itself besides its numbers."""
+    """What a row says of itself besides its numbers; `at` is the threshold declared to be first."""
 
     model: str
     outcome: str
     levels: tuple[str, ...]
     source: str
     group: str = "all"
+    at: str = ""
 
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _numbers(interval: Interval) -> dict[str, float | None]:
+def _numbers(interval: Interval) -> dict[str, Any]:
+    """The estimate, with limits where people or zones differ: a share of zero has no error."""
+    if not interval.std_error > 0:
+        return {"estimate": _finite(interval.estimate)}
     return {
         "estimate": _finite(interval.estimate),
         "std_error": _finite(interval.std_error),
@@ -59,15 +62,14 @@ def _numbers(interval: Interval) -> dict[str, float | None]:
 
 
 def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
-    if is_suppressed(estimate, contrast):
-        return Status.SUPPRESSED
     if estimate.status is not Status.OK:
         return estimate.status
     if estimate.intervals.get(contrast) is None:
         return Status.NOT_ESTIMABLE
     if estimate.n_clusters is not None and estimate.n_clusters < FEW_CLUSTERS:
         return Status.FEW_CLUSTERS
-    return Status.OK
+    few = smallest_count(estimate.people, contrast) < FEW_PEOPLE
+    return Status.FEW_PEOPLE if few else Status.OK
 
 
 def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
@@ -79,11 +81,9 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
             continue
         status = _status(estimate, contrast)
         interval = estimate.intervals.get(contrast)
-        shown = interval is not None and status in (Status.OK, Status.FEW_CLUSTERS)
-        limits = (
-            shown and interval is not None and np.isfinite([interval.lower, interval.upper]).any()
-        )
-        yield GapRow(
+        shown = interval is not None and status not in BLANK
+        limits = shown and interval is not None and interval.std_error > 0
+        row = GapRow(
             model=labels.model,
             family=estimate.family,
             outcome=labels.outcome,
@@ -97,18 +97,34 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
             n_member=int(member),
             n_comparison=int(comparison) if inside else None,
             ess_comparison=estimate.ess_comparison,
-            n_sets=estimate.n_sets,
+            n_sets=estimate.sets_at(contrast),
+            n_fewest=smallest_count(estimate.people, contrast),
             status=status,
+            form=estimate.form,
             source=labels.source,
             **(_numbers(interval) if shown and interval is not None else {}),
         )
+        yield row
+        if contrast in estimate.joint:
+            yield _joint(row, estimate.joint[contrast], shown=shown)
+
+
+def _joint(row: GapRow, band: Interval, *, shown: bool) -> GapRow:
+    """The same gap with the limits that hold at all thresholds together."""
+    return replace(
+        row,
+        lower=band.lower if shown else None,
+        upper=band.upper if shown else None,
+        p_value=_finite(band.p_value) if shown else None,
+        interval_prob=INTERVAL_PROB,
+        interval_kind=IntervalKind.JOINT,
+    )
 
 
 def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[CoefficientRow]:
-    """Rows of one estimate's coefficients; suppressed ones have no numbers."""
-    hidden = suppressed_terms(estimate, labels.levels)
+    """Rows of one estimate's coefficients."""
     for item in estimate.coefficients:
-        interval, shown = item.interval, item.term not in hidden
+        interval = item.interval
         yield CoefficientRow(
             model=labels.model,
             family=estimate.family,
@@ -116,15 +132,15 @@ def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[Coeff
             term=item.term,
             scale=item.scale,
             statistic=_finite(interval.estimate / interval.std_error)
-            if interval.std_error and shown
+            if interval.std_error
             else None,
-            interval_prob=INTERVAL_PROB if shown else None,
-            interval_kind=IntervalKind.CONFIDENCE if shown else None,
+            interval_prob=INTERVAL_PROB,
+            interval_kind=IntervalKind.CONFIDENCE,
             std_error_kind=item.std_error_kind,
             n_obs=int(estimate.people.sum()),
             n_clusters=estimate.n_clusters,
             source=labels.source,
-            **(_numbers(interval) if shown else {}),
+            **_numbers(interval),
         )
 
 
@@ -140,29 +156,15 @@ def ess_name(comparator: str, group: str, population: str) -> str:
 
 
 def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
-    """How many people the raked weights are worth; None where nothing is raked, or few people."""
-    if estimate.ess_own is None or estimate.people[1].sum() < SMALLEST_COUNT:
+    """How many people the raked weights are worth; None where nothing is raked."""
+    if estimate.ess_own is None:
         return None
     return DiagnosticRow(
         model=labels.model,
         diagnostic=ess_name(estimate.comparator, labels.group, estimate.population),
         value=estimate.ess_own,
+        kind=Kind.COUNT,
         note="people that the raked weights are worth",
-        source=labels.source,
-    )
-
-
-def suppressed_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
-    """Which coefficients have no numbers, and why; None where all have them."""
-    hidden = suppressed_terms(estimate, labels.levels)
-    terms = [item.term for item in estimate.coefficients if item.term in hidden]
-    if not terms:
-        return None
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"suppressed_terms: {estimate.family}",
-        value=len(terms),
-        note=f"coefficients without numbers, {GIVES_AWAY}: {', '.join(terms)}",
         source=labels.source,
     )
 
@@ -179,12 +181,24 @@ def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     )
 
 
+def fallback_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """Why weighted shares stand in the place of a fit with membership free by threshold."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=f"shares_instead: {estimate.family}, {labels.group}, {estimate.population}",
+        passed=False,
+        note=estimate.fell_back,
+        source=labels.source,
+    )
+
+
 def decimals_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """How many decimals of the coefficients are settled."""
     return DiagnosticRow(
         model=labels.model,
         diagnostic=f"correct_decimals: {estimate.family}",
         value=estimate.correct_decimals,
+        kind=Kind.PLAIN,
         note="decimals of the coefficients that one more Newton step leaves as they are",
         source=labels.source,
     )
@@ -196,6 +210,7 @@ def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         model=labels.model,
         diagnostic=f"constant_within_sets: {estimate.family}, {labels.group}",
         value=len(estimate.constant),
+        kind=Kind.PLAIN,
         note=f"left out of the conditional fit: {', '.join(estimate.constant)}",
         source=labels.source,
     )
@@ -208,6 +223,7 @@ def population_row(declared: DeclaredPopulation, labels: Labels) -> DiagnosticRo
         model=labels.model,
         diagnostic=f"poststratified: {declared.file}",
         value=len(declared.margins),
+        kind=Kind.PLAIN,
         note=f"both groups' people are raked to the shares of {declared.file}: {by}",
         source=labels.source,
     )
@@ -221,6 +237,7 @@ def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
         model=labels.model,
         diagnostic=f"std_errors: {_named(estimate)}, {estimate.population}",
         value=estimate.n_clusters,
+        kind=Kind.COUNT,
         note=f"{kind}{few}{semicolon}{rest}",
         source=labels.source,
     )
@@ -233,6 +250,7 @@ def cut_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[DiagnosticRow
             model=labels.model,
             diagnostic=f"discordant_sets: {estimate.family}, {cut.category}",
             value=cut.n_sets,
+            kind=Kind.COUNT,
             note=cut.reason or "sets that hold both groups and both sides of the cut",
             source=labels.source,
         )

@@ -8,6 +8,7 @@ from coopgap.families.cells import sample_cells
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.regression.wildscore import wild_score_test
+from coopgap.vocabulary import Kind
 
 __all__ = ["wild_score_row"]
 
@@ -48,6 +49,7 @@ def wild_score_row(
         model=labels.model,
         diagnostic=name,
         value=found.p_value,
+        kind=Kind.P_VALUE,
         note=(
             f"p-value of no gap, scores of {found.n_clusters} zones with {ways} patterns of signs"
         ),

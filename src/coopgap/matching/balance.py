@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.disclosure import GIVES_AWAY, hidden_levels
-from coopgap.estimate import BalanceRow, DiagnosticRow
+from coopgap.estimate import BalanceRow
+from coopgap.gap import smallest_by_level
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
 from coopgap.survey.records import ModelRows
@@ -22,7 +22,6 @@ __all__ = [
     "level_shares",
     "multinomial_smd",
     "smd",
-    "suppressed_balance",
 ]
 
 
@@ -198,10 +197,6 @@ def balance_rows(
     matching show in the change. Both SMDs share one denominator (see `smd`). The cumulative
     difference at a level is |F₁ − F₀| there; the largest over the levels of a variable is its
     Kolmogorov–Smirnov distance.
-
-    Levels that would show, or let be worked out, few people of a group before or after matching
-    have no numbers (`coopgap.disclosure.hidden_levels`), and their variable no cumulative
-    differences; an interaction, whose margins are shown, has none at all.
     """
     result: list[BalanceRow] = []
     for name, codes in rows.factors.items():
@@ -216,14 +211,10 @@ def balance_rows(
             np.abs(np.cumsum(found.member_before - found.comparison_before)),
             np.abs(np.cumsum(found.member - found.comparison_after)),
         )
-        hidden = _hidden(codes, len(labels), rows.member, matched.weight > 0, name)
-        ordered = name not in nominal and not hidden.any()
+        ordered = name not in nominal
+        people = _people(codes, len(labels), rows.member, matched.weight > 0)
+        fewest = smallest_by_level(people)
         for at, level in enumerate(labels):
-            if hidden[at]:
-                result.append(
-                    BalanceRow(model=model, group=group, covariate=name, level=level, source=source)
-                )
-                continue
             result.append(
                 BalanceRow(
                     model=model,
@@ -239,43 +230,23 @@ def balance_rows(
                     variance_ratio_after=_number(ratios[1][at]),
                     ks_before=_number(steps[0][at]) if ordered else None,
                     ks_after=_number(steps[1][at]) if ordered else None,
+                    n_smaller=int(people.sum(axis=1).min()),
+                    n_fewest=int(fewest[at]),
                     source=source,
                 )
             )
     return result
 
 
-def suppressed_balance(
-    found: Sequence[BalanceRow], *, model: str, group: str, source: str
-) -> list[DiagnosticRow]:
-    """Which levels have no numbers, and why: one row, or none where all levels have them."""
-    empty = [
-        f"{row.covariate}={row.level}"
-        for row in found
-        if row.member_mean is None and row.comparison_mean_before is None
-    ]
-    if not empty:
-        return []
-    return [
-        DiagnosticRow(
-            model=model,
-            diagnostic=f"suppressed_balance: {group}",
-            value=len(empty),
-            note=f"levels without numbers, {GIVES_AWAY}: {', '.join(empty)}",
-            source=source,
-        )
-    ]
+def _people(codes: IntArray, n_levels: int, member: BoolArray, kept: BoolArray) -> IntArray:
+    """People by level of each group, before and after matching, shape (4, J).
 
-
-def _hidden(
-    codes: IntArray, n_levels: int, member: BoolArray, kept: BoolArray, name: str
-) -> BoolArray:
+    A group that was not asked is left out, so that of such a question there are fewer.
+    """
     known = codes >= 0
     groups = (member, ~member, member & kept, ~member & kept)
     people = np.stack([np.bincount(codes[known & one], minlength=n_levels) for one in groups])
-    # A question that one group was not asked has the other's shares only.
-    hidden = hidden_levels(people[people.any(axis=1)])
-    return np.full(n_levels, hidden.any()) if ":" in name else hidden
+    return people[people.any(axis=1)] if people.any() else people
 
 
 def _variance_ratio(member: FloatArray, comparison: FloatArray) -> FloatArray:

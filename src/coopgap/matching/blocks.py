@@ -11,7 +11,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.matching.distances import Distance
 
-__all__ = ["Block", "Side", "blocks", "join_pairs", "running_count"]
+__all__ = ["Block", "Side", "blocks", "count_tied", "join_pairs", "running_count"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,9 @@ class Side:
     Attributes
     ----------
     points
-        Shape (a,): the distinct points, as numbered by the distance.
+        Shape (a,): the distinct points, as numbered by the distance, in the order of the rows of
+        their first people: among solutions alike a solver takes another where rows stand
+        otherwise.
     counts
         Shape (a,): people at each.
     rows
@@ -35,8 +37,16 @@ class Side:
     @classmethod
     def of(cls, rows: IntArray, cell: IntArray) -> Side:
         """People `rows`, ascending, whose points are `cell[rows]`."""
-        points, where, counts = np.unique(cell[rows], return_inverse=True, return_counts=True)
-        return cls(points=points, counts=counts, rows=rows[np.argsort(where, kind="stable")])
+        points, first, where, counts = np.unique(
+            cell[rows], return_index=True, return_inverse=True, return_counts=True
+        )
+        order = np.argsort(first)
+        place = np.argsort(order)[where]
+        return cls(
+            points=points[order],
+            counts=counts[order],
+            rows=rows[np.argsort(place, kind="stable")],
+        )
 
     @property
     def starts(self) -> IntArray:
@@ -97,6 +107,34 @@ def join_pairs(parts: list[IntArray], member: BoolArray) -> IntArray:
             f"{int((~member).sum())} comparison people)"
         )
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def count_tied(stratum: IntArray, member: BoolArray, distance: Distance, pairs: IntArray) -> int:
+    """Members for whom their stratum holds somebody as near as a person chosen, who was not chosen.
+
+    Parameters
+    ----------
+    stratum, member, distance
+        What was matched.
+    pairs
+        Shape (p, 2): rows of a member and a comparison person.
+    """
+    found = 0
+    point = np.zeros(member.size, dtype=np.int64)
+    for block in blocks(stratum, member, distance):
+        for side in (block.member, block.comparison):
+            point[side.rows] = np.repeat(np.arange(side.counts.size), side.counts)
+        mine = pairs[stratum[pairs[:, 0]] == stratum[block.member.rows[0]]]
+        at, other = point[mine].T
+        near = block.cost[at, other]
+        # Distances are rounded, so that equal ones are one level.
+        levels, level = np.unique(np.column_stack([at, near]), axis=0, return_inverse=True)
+        there = np.array(
+            [block.comparison.counts[block.cost[int(i)] == d].sum() for i, d in levels]
+        )
+        chosen, times = np.unique(np.column_stack([mine[:, 0], level]), axis=0, return_counts=True)
+        found += np.unique(chosen[there[chosen[:, 1]] > times, 0]).size
+    return found
 
 
 def running_count(label: IntArray) -> IntArray:

@@ -58,7 +58,7 @@ def cardinality_match(
     -----
     A mixed-integer programme over the numbers of people taken of each distinct kind, solved to
     a proven optimum; of people of one kind the first rows are taken. Which of several samples of
-    the same size is found depends on the solver; it is the same on every run.
+    the same size is found depends on the solver and not on the order of the rows.
 
     References
     ----------

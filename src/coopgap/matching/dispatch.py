@@ -21,6 +21,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
+from coopgap.survey.ties import keyed_order
 
 __all__ = ["match", "stratum_codes"]
 
@@ -41,6 +42,8 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
         Complete rows; `rows.factors` holds every variable of `matching.on`.
     matching
         Method and its choices. `on` are exact strata, for `entropy` the margins to be balanced.
+        A method that chooses people chooses them in the order that its seed makes of `rows.tie`:
+        everywhere below, the first of equals is the first in that order.
 
     Returns
     -------
@@ -63,23 +66,28 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
             return entropy_match(chosen, labels, rows.member, rows.weight)
         case "overlap":
             return overlap_match(rows, stratum_codes(rows, matching.on), matching.covariates)
-        case "cardinality":
-            return cardinality_match(
-                rows,
-                stratum_codes(rows, matching.on),
-                matching.covariates,
-                limit=matching.limit,
-                time_limit=matching.time_limit,
-            )
+        case "exact":
+            return exact_match(stratum_codes(rows, matching.on), rows.member, rows.weight)
         case _:
-            return _in_strata(rows, matching)
+            if rows.tie is None:
+                raise ValueError(
+                    f"{matching.method} matching chooses people, and these rows are none"
+                )
+            order = keyed_order(rows.tie, matching.seed)
+            return _chosen(rows.take(order), matching).back(order)
 
 
-def _in_strata(rows: ModelRows, matching: Matching) -> MatchedSample:
-    """Methods that need strata, membership, sampling weights and at most a distance."""
+def _chosen(rows: ModelRows, matching: Matching) -> MatchedSample:
+    """Methods that choose people, of equals the first rows."""
     people = stratum_codes(rows, matching.on), rows.member, rows.weight
-    if matching.method == "exact":
-        return exact_match(*people)
+    if matching.method == "cardinality":
+        return cardinality_match(
+            rows,
+            people[0],
+            matching.covariates,
+            limit=matching.limit,
+            time_limit=matching.time_limit,
+        )
     distance = make_distance(rows, matching.covariates, matching.distance, matching.caliper)
     match matching.method:
         case "nearest":
@@ -89,6 +97,7 @@ def _in_strata(rows: ModelRows, matching: Matching) -> MatchedSample:
                 ratio=matching.ratio,
                 replace=matching.replace,
                 order=matching.order,
+                ties=matching.ties,
             )
         case "optimal":
             return optimal_match(*people, distance, ratio=matching.ratio)
@@ -99,7 +108,7 @@ def _in_strata(rows: ModelRows, matching: Matching) -> MatchedSample:
                 max_comparison=matching.max_comparison,
                 max_members=matching.max_members,
             )
-        case "entropy" | "overlap" | "cardinality":
-            raise ValueError(f"{matching.method} takes no distance")
+        case "exact" | "entropy" | "overlap":
+            raise ValueError(f"{matching.method} chooses nobody")
         case _:
             assert_never(matching.method)

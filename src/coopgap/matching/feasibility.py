@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import FEW, SMALLEST_COUNT, is_few
 from coopgap.estimate import DiagnosticRow
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.interactions import with_interactions
@@ -17,6 +16,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Kind
 
 __all__ = ["SMD_BAR", "feasibility_rows", "variant_row"]
 
@@ -61,6 +61,7 @@ def feasibility_rows(
             model=model,
             diagnostic=item.name,
             value=item.value,
+            kind=item.kind,
             bar=item.bar,
             passed=item.passed,
             note=item.note,
@@ -100,6 +101,7 @@ def variant_row(
         model=model,
         diagnostic=f"variant: {name}",
         value=None if matched.reason else effective_size(weight),
+        kind=Kind.COUNT,
         note=matched.reason
         or f"{matched.method} keeps {' and '.join(sizes)}, whose effective size this is",
         source=source,
@@ -111,9 +113,7 @@ def _complete(rows: ModelRows) -> Iterator[Item]:
     note = f"{members} members and {rows.n - members} comparison people answer all it needs"
     yield Item("rows_complete", rows.n, note)
     for drop in rows.dropped:
-        name, few = f"dropped: {drop.reason}", is_few(drop.count)
-        note = f"{FEW} people left out" if few else "people left out"
-        yield Item(name, None if few else drop.count, note)
+        yield Item(f"dropped: {drop.reason}", drop.count, "people left out")
 
 
 def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> list[Item]:
@@ -125,7 +125,12 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
     note = f"of {members} members; the matched gap is about the others"
     return [
         Item("members_without_comparison", lost, note),
-        Item("members_without_comparison_share", lost / members, f"{lost:,} of {members} members"),
+        Item(
+            "members_without_comparison_share",
+            lost / members,
+            f"{lost:,} of {members} members",
+            kind=Kind.SHARE,
+        ),
         Item("comparison_unused", unused, f"of {comparison} comparison people"),
         Item(
             "ess_comparison",
@@ -133,10 +138,17 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
             f"the weighted comparison group is worth this many of its {comparison} people",
         ),
         Item("matched_sets", matched.n_sets, "sets that hold both groups"),
+        *_tied(matched, members),
         *_moved(rows, weight),
         *_lost_by_level(rows, kept),
         *_largest(with_interactions(rows, matching.interactions), matched),
     ]
+
+
+def _tied(matched: MatchedSample, members: int) -> Iterator[Item]:
+    if matched.n_tied is not None:
+        note = f"of {members} members, for whom several comparison people are equally near"
+        yield Item("tied_members", matched.n_tied, note)
 
 
 def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
@@ -145,13 +157,13 @@ def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
     smd, at = largest_smd_after(rows, unmatched)
     if np.isfinite(smd):
         note = f"largest standardised difference of the unmatched groups, at {at}"
-        yield Item("largest_smd_before", smd, note)
+        yield Item("largest_smd_before", smd, note, kind=Kind.STANDARDISED)
     smd, at = largest_smd_after(rows, matched)
     if np.isfinite(smd):
         note = f"largest standardised difference left, at {at}"
         if smd == 0:
             note = "no difference is left in any covariate"
-        yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR)
+        yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR, Kind.STANDARDISED)
 
 
 def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
@@ -175,13 +187,13 @@ def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
         "share of the members' weight that the matching moves: those lost, or reweighted"
     )
     return [
-        Item("comparison_weight_moved", other, note),
-        Item("member_weight_moved", own, about_members),
+        Item("comparison_weight_moved", other, note, kind=Kind.SHARE),
+        Item("member_weight_moved", own, about_members, kind=Kind.SHARE),
     ]
 
 
 def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
-    """Members without comparison by level of each covariate, where enough members have it."""
+    """Members without comparison by level of each covariate."""
     lost = []
     asked = (name for name, codes in rows.factors.items() if (codes[~rows.member] >= 0).any())
     for name in asked:
@@ -189,8 +201,6 @@ def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
         for code, level in enumerate(rows.factor_levels[name]):
             here = rows.member & (codes == code)
             size, left = int(here.sum()), int((here & ~kept).sum())
-            if left and size >= SMALLEST_COUNT:
-                few = left < SMALLEST_COUNT
-                note = f"{FEW} of {size} members" if few else f"of {size} members"
-                lost.append(Item(f"members_lost: {name}={level}", None if few else left, note))
+            if left:
+                lost.append(Item(f"members_lost: {name}={level}", left, f"of {size} members"))
     return lost

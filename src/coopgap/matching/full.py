@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
-from coopgap.matching.blocks import Block, Side, blocks, running_count
+from coopgap.matching.blocks import Block, Side, blocks, count_tied, running_count
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_sets
@@ -35,7 +37,12 @@ def full_match(
     sets = full_sets(
         stratum, member, distance, max_comparison=max_comparison, max_members=max_members
     )
-    return sample_from_sets("full", sets, member, weight)
+    ends = np.flatnonzero((sets >= 0) & (sets != np.arange(sets.size)))
+    pairs = np.column_stack([ends, sets[ends]])
+    turned = ~member[ends]
+    pairs[turned] = pairs[turned, ::-1]
+    n_tied = count_tied(stratum, member, distance, pairs)
+    return replace(sample_from_sets("full", sets, member, weight), n_tied=n_tied)
 
 
 def full_sets(

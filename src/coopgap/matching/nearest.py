@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.matching.blocks import Block, blocks, join_pairs
+from coopgap.matching.blocks import Block, blocks, count_tied, join_pairs
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_pairs
 
 __all__ = ["nearest_match", "nearest_pairs"]
 
-type Order = Literal["largest", "smallest", "data"]
+type Order = Literal["largest", "smallest", "random"]
+type Ties = Literal["key", "all"]
 
 
 def nearest_match(
@@ -25,7 +27,8 @@ def nearest_match(
     *,
     ratio: int = 1,
     replace: bool = False,
-    order: Order = "data",
+    order: Order = "random",
+    ties: Ties = "key",
 ) -> MatchedSample:
     """Greedy matching within strata; arguments as in `nearest_pairs`, weights as from pairs.
 
@@ -34,8 +37,13 @@ def nearest_match(
     NotEstimable
         No stratum holds both groups, or the caliper leaves no pair.
     """
-    pairs = nearest_pairs(stratum, member, distance, ratio=ratio, replace=replace, order=order)
-    return sample_from_pairs("nearest", pairs, member, weight)
+    pairs = nearest_pairs(
+        stratum, member, distance, ratio=ratio, replace=replace, order=order, ties=ties
+    )
+    n_tied = count_tied(stratum, member, distance, pairs)
+    if ties == "all":
+        n_tied = int((np.bincount(pairs[:, 0]) > ratio).sum())
+    return dataclasses.replace(sample_from_pairs("nearest", pairs, member, weight), n_tied=n_tied)
 
 
 def nearest_pairs(
@@ -45,7 +53,8 @@ def nearest_pairs(
     *,
     ratio: int = 1,
     replace: bool = False,
-    order: Order = "data",
+    order: Order = "random",
+    ties: Ties = "key",
 ) -> IntArray:
     """Pairs of the greedy matching.
 
@@ -63,14 +72,18 @@ def nearest_pairs(
         Whether a comparison person may serve several members.
     order
         Which member chooses first: the one with the largest or the smallest propensity score, or
-        the first row. Equal scores choose in row order.
+        the first row, `random` where rows stand in a random order. Equal scores choose in row
+        order.
+    ties
+        `key`: of equally near people the first rows are taken; with replacement the members of a
+        point take turns, so that they do not all get the same person. `all`: with replacement,
+        everybody as near as the last one sought is taken.
 
     Returns
     -------
     IntArray
         Shape (p, 2): rows of a member and a comparison person. Without replacement everybody
-        chooses once before anybody chooses a second time. Of equally near people the first row
-        is taken.
+        chooses once before anybody chooses a second time.
 
     Raises
     ------
@@ -79,11 +92,15 @@ def nearest_pairs(
 
     References
     ----------
-    Rubin (1973), Biometrics 29(1); Ho, Imai, King & Stuart (2011), MatchIt.
+    Rubin (1973), Biometrics 29(1); Ho, Imai, King & Stuart (2011), MatchIt; Abadie & Imbens
+    (2006), Econometrica 74(1), for the set of all who are as near as the last one sought.
     """
-    choose = _with_replacement if replace else _without_replacement
+    if ties == "all" and not replace:
+        raise ValueError("without replacement not everybody as near can be taken")
     parts = [
-        choose(block, ratio, _choosers(block, distance.score, order))
+        _with_replacement(block, ratio, ties)
+        if replace
+        else _without_replacement(block, ratio, _choosers(block, distance.score, order))
         for block in blocks(stratum, member, distance)
     ]
     return join_pairs(parts, member)
@@ -92,7 +109,7 @@ def nearest_pairs(
 def _choosers(block: Block, score: FloatArray, order: Order) -> IntArray:
     """Positions in `block.member.rows` in the order in which they choose."""
     rows = block.member.rows
-    if order == "data":
+    if order == "random":
         return np.argsort(rows)
     own = np.repeat(score[block.member.points], block.member.counts)
     return np.lexsort((rows, -own if order == "largest" else own))
@@ -124,16 +141,20 @@ def _without_replacement(block: Block, ratio: int, choosers: IntArray) -> IntArr
     return np.asarray(found, dtype=np.int64).reshape(-1, 2)
 
 
-def _with_replacement(block: Block, ratio: int, choosers: IntArray) -> IntArray:
+def _with_replacement(block: Block, ratio: int, ties: Ties) -> IntArray:
     side = block.comparison
     parts: list[IntArray] = []
     for point, own in enumerate(block.cost):
         each = np.repeat(own, side.counts)
-        nearest = np.lexsort((side.rows, each))[:ratio]
-        chosen = side.rows[nearest[np.isfinite(each[nearest])]]
+        sought = min(ratio, each.size)
+        last = np.partition(each, sought - 1)[sought - 1]
+        nearer, equal = side.rows[each < last], np.sort(side.rows[each == last])
+        places = equal.size if ties == "all" else sought - nearer.size
+        if np.isinf(last):
+            places = 0
         start = block.member.starts[point]
         people = block.member.rows[start : start + block.member.counts[point]]
-        parts.append(
-            np.column_stack([np.repeat(people, chosen.size), np.tile(chosen, people.size)])
-        )
+        turns = equal[np.arange(people.size * places) % equal.size].reshape(people.size, places)
+        chosen = np.hstack([np.tile(nearer, (people.size, 1)), turns])
+        parts.append(np.column_stack([np.repeat(people, chosen.shape[1]), chosen.ravel()]))
     return np.concatenate(parts)

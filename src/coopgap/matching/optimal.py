@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from scipy import optimize
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.matching.blocks import Block, Side, blocks, join_pairs, running_count
+from coopgap.matching.blocks import (
+    Block,
+    Side,
+    blocks,
+    count_tied,
+    join_pairs,
+    running_count,
+)
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_pairs
@@ -16,13 +24,13 @@ from coopgap.matching.transport import transport
 
 __all__ = ["chosen_solver", "optimal_match", "optimal_pairs"]
 
-_QUICK = 4_000_000
-"""Pairs of people up to which a stratum is solved person by person: seconds, alike or not."""
+_QUICK = 500_000
+"""Pairs of people up to which a stratum is solved person by person: instants, alike or not."""
 
 _DENSE = 25_000_000
 """Pairs of people beyond which the distances of a stratum, person by person, pass a gigabyte."""
 
-_REPEATED = 50
+_REPEATED = 200
 """Pairs of people a pair of points from which the transportation problem is the faster one."""
 
 Solver = Literal["person", "point"]
@@ -44,7 +52,8 @@ def optimal_match(
         No stratum holds both groups, or the caliper leaves no pair.
     """
     pairs = optimal_pairs(stratum, member, distance, ratio=ratio)
-    return sample_from_pairs("optimal", pairs, member, weight)
+    n_tied = count_tied(stratum, member, distance, pairs)
+    return replace(sample_from_pairs("optimal", pairs, member, weight), n_tied=n_tied)
 
 
 def optimal_pairs(
@@ -86,7 +95,7 @@ def optimal_pairs(
     In each stratum first as many members as the caliper and the comparison group allow get
     somebody, then as many pairs as possible are made, and among all such matchings the one of
     least total distance is found. Which of several with the same total is found depends on the
-    solver; it is the same on every run.
+    solver and the order of the rows; it is the same on every run.
 
     References
     ----------
@@ -114,8 +123,9 @@ def chosen_solver(people: int, points: int) -> Solver:
     Notes
     -----
     The assignment's time grows with people whether they are alike or not, the transportation
-    problem's with distinct points, some fifty times as fast: 600 and 600 people who all differ
-    take 0.06 s one way and 12 s the other, 1,500 and 1,500 at 100 points 0.2 s and 0.03 s.
+    problem's with distinct points, some hundred times as fast: 600 and 600 people who all differ
+    take 0.06 s one way and 12 s the other, 1,000 and 1,000 at 60 points 0.10 s and 0.04 s, 2,000
+    and 2,000 at 60 points 0.34 s and 0.03 s.
     Beyond a gigabyte of distances there is the transportation problem alone.
     """
     few_points = people >= _REPEATED * points

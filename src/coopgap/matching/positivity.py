@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import FEW, SMALLEST_COUNT, is_few
 from coopgap.matching.dispatch import stratum_codes
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Kind
 
 __all__ = [
     "HARDLY_ANY",
@@ -38,6 +38,7 @@ class Item:
     note: str
     bar: float | None = None
     passed: bool | None = None
+    kind: Kind = Kind.COUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +120,10 @@ def positivity(rows: ModelRows, matching: Matching) -> list[Item]:
 
 
 def _cells(kind: str, strata: Strata, chosen: BoolArray, beside: str) -> Iterator[Item]:
-    """Strata by name, with their number of members where it is not small."""
+    """Strata by name, with their number of members."""
     for at in np.flatnonzero(chosen):
         members = int(strata.member[at])
-        small = members < SMALLEST_COUNT
-        yield Item(
-            f"stratum_{kind}: {strata.labels[at]}",
-            None if small else members,
-            f"{f'{FEW} ' if small else ''}members and {beside}",
-        )
+        yield Item(f"stratum_{kind}: {strata.labels[at]}", members, f"members and {beside}")
 
 
 def pairs(rows: ModelRows, matching: Matching) -> list[Item]:
@@ -152,12 +148,8 @@ def _pairs_by_level(rows: ModelRows, on: Sequence[str]) -> Iterator[Item]:
         for code, level in enumerate(rows.factor_levels[name]):
             part = rows.take(np.asarray(rows.factors[name] == code))
             members = int(part.member.sum())
-            sizes = members, part.n - members
-            found, note = None, f"{FEW} members or comparison people"
-            if not any(is_few(size) for size in sizes):
-                found = pairs_possible(part, on)
-                note = f"of {sizes[0]} members and {sizes[1]} comparison people"
-            yield Item(f"pairs_possible: {name}={level}", found, note)
+            note = f"of {members} members and {part.n - members} comparison people"
+            yield Item(f"pairs_possible: {name}={level}", pairs_possible(part, on), note)
 
 
 def _pair_note(members: int, comparison: int) -> str:

@@ -29,6 +29,9 @@ class MatchedSample:
         Shape (n,): matched set from 0, -1 for people in none. All -1 for methods without sets.
     n_sets
         Number of matched sets that hold both groups.
+    n_tied
+        Members for whom somebody as near as those chosen was left out, or shares a place with
+        them; None for methods without a distance.
     reason
         Why nobody is kept, with the counts; empty where somebody is.
     """
@@ -37,6 +40,7 @@ class MatchedSample:
     weight: FloatArray
     set_id: IntArray
     n_sets: int
+    n_tied: int | None = None
     reason: str = ""
 
     @classmethod
@@ -49,6 +53,12 @@ class MatchedSample:
             n_sets=0,
             reason=reason,
         )
+
+    def back(self, order: IntArray) -> MatchedSample:
+        """The same people in the rows that they were taken from: at `order`, shape (n,)."""
+        weight, set_id = np.empty_like(self.weight), np.empty_like(self.set_id)
+        weight[order], set_id[order] = self.weight, self.set_id
+        return replace(self, weight=weight, set_id=set_id)
 
     def take(self, keep: BoolArray, member: BoolArray) -> MatchedSample:
         """Rows where `keep`, shape (n,), is true; weights stay as they are, sets are recounted.

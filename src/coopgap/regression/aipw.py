@@ -109,7 +109,11 @@ def doubly_robust(
     )
     n_levels = counts.shape[1]
     return Margins(
-        member=margins[:n_levels], comparison=margins[n_levels:], cov=found.cov, df=found.df
+        member=margins[:n_levels],
+        comparison=margins[n_levels:],
+        cov=found.cov,
+        df=found.df,
+        influence=influence,
     )
 
 

@@ -57,6 +57,7 @@ def bootstrap_margins(
     strata: IntArray | None = None,
     sets: IntArray | None = None,
     link: LinkName = "logit",
+    shares: bool = False,
 ) -> Bootstrap:
     """Draw clusters with replacement and standardise again, many times.
 
@@ -84,6 +85,8 @@ def bootstrap_margins(
         only are left out, as in `exact_match`. `counts` are then weights before matching.
     link
         As in `fit_ordinal`.
+    shares
+        Weighted shares of both groups in place of a regression.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def bootstrap_margins(
     Davison & Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
     """
     groups = grouping(cluster, counts.sum(axis=1), strata)
-    rows = resampling_rows(x, member_column, target, counts, groups, sets, link)
+    rows = resampling_rows(x, member_column, target, counts, groups, sets, link, shares=shares)
     estimate, found, _ = refit(rows, np.ones((1, groups.n)))
     if not found[0]:
         raise NotEstimable("the sample itself has no fit to resample")

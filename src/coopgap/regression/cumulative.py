@@ -68,6 +68,8 @@ class CumulativeFit:
         Shape (q, J − 1): γ, a slope at each threshold; zero at infinite thresholds.
     bias_reduced
         Whether the estimates solve bias-reducing adjusted scores instead of the likelihood's.
+    sharpness
+        Smallest eigenvalue of the information in standardised columns over the sum of weights.
     """
 
     link: LinkName
@@ -83,6 +85,7 @@ class CumulativeFit:
     free: tuple[int, ...] = ()
     freed: FloatArray = field(default_factory=_none_freed)
     bias_reduced: bool = False
+    sharpness: float = 0.0
 
     @property
     def bread(self) -> FloatArray:

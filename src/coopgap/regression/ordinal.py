@@ -105,6 +105,7 @@ def fit_ordinal(
         iterations=found.iterations,
         max_gradient=found.max_gradient,
         step=np.linalg.solve(found.point.information, found.point.gradient),
+        sharpness=float(np.linalg.eigvalsh(found.point.information)[0] / totals.sum()),
     )
 
 
@@ -122,6 +123,7 @@ def natural_fit(
     max_gradient: float,
     step: FloatArray,
     bias_reduced: bool = False,
+    sharpness: float = 0.0,
 ) -> CumulativeFit:
     """Estimates of standardised columns over the levels present as a fit on the natural scale.
 
@@ -133,7 +135,7 @@ def natural_fit(
         From `standardised_problem`.
     present
         Shape (J,): levels that somebody has.
-    link, free, log_likelihood, n_obs, iterations, max_gradient, bias_reduced
+    link, free, log_likelihood, n_obs, iterations, max_gradient, bias_reduced, sharpness
         As in `CumulativeFit`.
     step
         Shape (p,): the Newton step that would come next, from which the correct decimals follow.
@@ -159,6 +161,7 @@ def natural_fit(
         free=free,
         freed=natural[slopes:-cuts].reshape(len(free), cuts),
         bias_reduced=bias_reduced,
+        sharpness=sharpness,
     )
 
 

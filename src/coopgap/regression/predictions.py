@@ -67,7 +67,11 @@ def predict(
 
 
 def predicted_margins(
-    at: Predictions, cov: FloatArray, df: float, form: QuadraticForm | None
+    at: Predictions,
+    cov: FloatArray,
+    df: float,
+    form: QuadraticForm | None,
+    influence: FloatArray | None,
 ) -> Margins:
     """The means of predictions with their covariance, and each contrast's own df if it has one."""
     n_levels = at.margins.size // 2
@@ -77,4 +81,5 @@ def predicted_margins(
         cov=cov,
         df=df,
         df_of=None if form is None else lambda contrast: float(form.df(contrast)),
+        influence=influence,
     )

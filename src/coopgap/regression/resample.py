@@ -23,7 +23,8 @@ class ResamplingRows:
 
     `x` is (r, k) in columns of order one that are zero where the original column is lowest;
     `by_cluster` (r J, G) holds sums of weights; `sets` (r,) numbers matching sets or is None;
-    `full` (p,) is the fit of the sample in these columns.
+    `full` (p,) is the fit of the sample in these columns; with `shares` nothing is fitted and
+    margins are weighted shares.
     """
 
     x: FloatArray
@@ -35,6 +36,7 @@ class ResamplingRows:
     sets: IntArray | None
     link: LinkName
     full: FloatArray
+    shares: bool = False
 
     @property
     def member(self) -> BoolArray:
@@ -50,6 +52,8 @@ def resampling_rows(
     groups: Grouping,
     sets: IntArray | None,
     link: LinkName,
+    *,
+    shares: bool = False,
 ) -> ResamplingRows:
     """Merge cells into design rows; arguments of `bootstrap_margins`.
 
@@ -87,8 +91,9 @@ def resampling_rows(
         sets=None if sets is None else codes[:, -1],
         link=link,
         full=np.zeros(0),
+        shares=shares,
     )
-    return _with_start(rows, groups.n)
+    return rows if shares else _with_start(rows, groups.n)
 
 
 def _with_start(rows: ResamplingRows, n_clusters: int) -> ResamplingRows:
@@ -138,6 +143,9 @@ def refit(rows: ResamplingRows, drawn: FloatArray) -> tuple[FloatArray, BoolArra
     """Margins (B, 2J) of resamples (B, G), whether each has a fit, whether it lost a level."""
     counts = _matched(rows, _resampled(rows, drawn))
     present = counts.sum(axis=1) > 0
+    if rows.shares:
+        margins = _shares(rows, counts)
+        return margins, np.isfinite(margins).all(axis=1), np.asarray(~present.all(axis=1))
     margins = np.full((len(drawn), 2 * rows.n_levels), np.nan)
     patterns, which = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
@@ -146,6 +154,13 @@ def refit(rows: ResamplingRows, drawn: FloatArray) -> tuple[FloatArray, BoolArra
             margins[here] = _margins(rows, counts[here], pattern)
     fitted = np.isfinite(margins).all(axis=1)
     return margins, np.asarray(fitted), np.asarray(~present.all(axis=1))
+
+
+def _shares(rows: ResamplingRows, counts: FloatArray) -> FloatArray:
+    """Weighted shares of both groups in each replicate, NaN where one has nobody."""
+    sides = [counts[:, side].sum(axis=1) for side in (rows.member, ~rows.member)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.hstack([side / side.sum(axis=1, keepdims=True) for side in sides])
 
 
 def _margins(rows: ResamplingRows, counts: FloatArray, present: BoolArray) -> FloatArray:

@@ -20,10 +20,12 @@ __all__ = ["StackedScores", "cr2_margins", "stacked_scores"]
 class StackedScores(NamedTuple):
     """Scores of a fit and of its margins by cluster, in coordinates of unit information.
 
-    `sums` (G, d), their `working` variance (G, d, d), what fitting takes from them, `fitted`
-    (G, d, d), and the adjusted `weights` (G, d, 2J) of each cluster's scores in the margins.
+    `root` (p, r) takes scores there. `sums` (G, d), their `working` variance (G, d, d), what
+    fitting takes from them, `fitted` (G, d, d), and the adjusted `weights` (G, d, 2J) of each
+    cluster's scores in the margins.
     """
 
+    root: FloatArray
     sums: FloatArray
     working: FloatArray
     fitted: FloatArray
@@ -45,7 +47,8 @@ def stacked_scores(
     scores = groups.sums(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x))) @ shares.root
     slope = at.gradient @ shares.root
     if fixed:
-        return StackedScores(scores, shares.share, shares.share, _fixed_weights(shares, slope))
+        weights = _fixed_weights(shares, slope)
+        return StackedScores(shares.root, scores, shares.share, shares.share, weights)
     return _stacked(at, shares, slope, scores, groups.index[at.inside])
 
 
@@ -70,15 +73,37 @@ def cr2_margins(
     """
     groups = grouping(cluster, counts.sum(axis=1), strata)
     parts = stacked_scores(fit, x, at, counts, cluster, fixed=fixed)
-    influence = np.einsum("gd,gdm->gm", parts.sums, parts.weights)
+    influence = _person_influence(fit, x, at, parts, groups.index, fixed=fixed)
+    sums = groups.sums(np.einsum("cj,cjm->cm", counts, influence))
     form = QuadraticForm(
         weights=parts.weights,
         working=parts.working,
         fitted=parts.fitted,
         centre=centring(groups, corrected=groups.declared),
     )
-    cov = stratified_covariance(influence, groups, corrected=groups.declared)
-    return predicted_margins(at, cov, groups.df, form)
+    cov = stratified_covariance(sums, groups, corrected=groups.declared)
+    return predicted_margins(at, cov, groups.df, form, influence)
+
+
+def _person_influence(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    parts: StackedScores,
+    index: IntArray,
+    *,
+    fixed: bool,
+) -> FloatArray:
+    """What a person of weight one moves the margins by, adjusted for the cluster, (c, J, 2J)."""
+    used = index >= 0
+    slopes = parts.root @ parts.weights[:, : parts.root.shape[1]]
+    influence = np.zeros((*used.shape, fit.present.size, at.margins.size))
+    influence[used] = unit_scores(fit, x[used]) @ slopes[index[used]]
+    if not fixed:
+        own = (at.each - at.margins) / at.total
+        weights = parts.weights[index[at.inside], parts.root.shape[1] :]
+        influence[at.inside] += np.einsum("tm,tmn->tn", own, weights)[:, None, :]
+    return influence
 
 
 def _fixed_weights(shares: Leverage, slope: FloatArray) -> FloatArray:
@@ -117,4 +142,4 @@ def _stacked(
     weights = np.zeros((n, rank + m, m))
     weights[:, :rank] = _fixed_weights(shares, slope) - below.transpose(1, 2, 0)
     weights[:, rank:] = b[:, :, None] * np.eye(m)
-    return StackedScores(np.hstack([scores, own]), working, fitted, weights)
+    return StackedScores(shares.root, np.hstack([scores, own]), working, fitted, weights)

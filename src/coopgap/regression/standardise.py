@@ -84,14 +84,15 @@ def standardise(
     """
     at = predict(fit, x, member_column, target, counts)
     if fixed and kind is None:
-        return predicted_margins(at, at.gradient @ fit.cov @ at.gradient.T, np.inf, None)
+        return predicted_margins(at, at.gradient @ fit.cov @ at.gradient.T, np.inf, None, None)
     chosen = require_kind(kind, cluster, strata, second)
     if chosen == "CR2" and cluster is not None:
         return cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
     alone = chosen == "HC3"
     scores = _without_oneself(fit, x, counts, squares) if alone else unit_scores(fit, x)
+    influence = _influence(fit, at, target, scores, fixed=fixed)
     found = unit_covariance(
-        _influence(fit, at, target, scores, fixed=fixed),
+        influence,
         counts,
         squares,
         cluster,
@@ -101,7 +102,7 @@ def standardise(
         people=people,
         n_params=root(fit.bread).shape[1],
     )
-    return predicted_margins(at, found.cov, found.df, None)
+    return predicted_margins(at, found.cov, found.df, None, influence)
 
 
 def margin_influence(

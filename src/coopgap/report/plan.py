@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from coopgap.disclosure import count_words
+from coopgap.disclose import protected_meta, protected_note, protected_rows
 from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
 from coopgap.matching.feasibility import variant_row
-from coopgap.people import people_of
+from coopgap.meta import people_meta
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
@@ -26,26 +26,25 @@ def plan_text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     study, survey = plan.study, plan.survey
     yield study.title
-    people = people_of(survey, [model.rows.dropped for model in plan.models])
-    yield f"survey    {survey.source}: {_people(people.n_read)} rows read"
+    people = people_meta(survey)
+    if study.disclosure_minimum:
+        people = protected_meta(people, study.disclosure_minimum)
+    yield f"survey    {survey.source}: {people['n_read']:,} rows read"
+    by_phone = f", {people['n_phone']:,} by phone" if survey.phone.any() else ""
     yield (
-        f"people    {_people(people.n_member)} members, {_people(people.n_comparison)} comparison "
-        "people in person" + (f", {_people(people.n_phone)} by phone" if survey.phone.any() else "")
+        f"people    {people['n_member']:,} members, {people['n_comparison']:,} comparison people "
+        f"in person{by_phone}"
     )
-    for drop in survey.dropped:
-        yield f"dropped   {count_words(drop.count)}: {drop.reason}"
-    for outcome, name in study.headline.items():
-        yield f"headline  {outcome}: model {name}"
+    for drop in people["dropped"]:
+        yield f"dropped   {drop['count']:,}: {drop['reason']}"
+    for question, models in study.headline.items():
+        named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
+        yield f"headline  {question}: model {', '.join(named)}"
     for model in plan.models:
         yield ""
         yield from _model_lines(plan, model)
     yield ""
     yield "dry run: nothing was fitted, nothing was written"
-
-
-def _people(number: int | str) -> str:
-    """A count; where it is not told, it would give a small number of people left aside away."""
-    return f"({number})" if isinstance(number, str) else f"{number:,}"
 
 
 def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
@@ -59,10 +58,18 @@ def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
     if spec.multiverse:
         yield from _multiverse_lines(plan, spec)
     if model.reason:
-        yield f"  no matched sample: {model.reason}"
-    for kind, rows in groupby(model.feasibility, key=_cell_kind):
+        minimum = plan.study.disclosure_minimum
+        reason = protected_note(model.reason) if minimum else model.reason
+        yield f"  no matched sample: {reason}"
+    for kind, rows in groupby(_told(plan, model, model.feasibility), key=_cell_kind):
         for line in [_cells(kind, rows)] if kind else map(_found, rows):
             yield f"  {line}"
+
+
+def _told(plan: Plan, model: ModelPlan, rows: Iterable[DiagnosticRow]) -> Iterable[DiagnosticRow]:
+    """Rows as the study's rule on disclosure lets them be told."""
+    minimum, sizes = plan.study.disclosure_minimum, {model.spec.name: model.rows.n_smaller}
+    return protected_rows(rows, minimum, sizes) if minimum else rows
 
 
 def _variant_lines(plan: Plan, model: ModelPlan, variant: Variant) -> Iterator[str]:
@@ -79,6 +86,7 @@ def _variant_lines(plan: Plan, model: ModelPlan, variant: Variant) -> Iterator[s
         model=model.spec.name,
         source=plan.survey.source,
     )
+    (row,) = _told(plan, model, [row])
     yield f"              {row.note}" + ("" if row.value is None else f": {_value(row)}")
 
 
@@ -102,12 +110,8 @@ def _cell_kind(row: DiagnosticRow) -> str:
 
 
 def _cells(kind: str, rows: Iterable[DiagnosticRow]) -> str:
-    """Strata of one kind in a line, with their members where they are many."""
-    names = [
-        row.diagnostic.partition(": ")[2]
-        + ("" if row.value is None else f" ({_value(row)} members)")
-        for row in rows
-    ]
+    """Strata of one kind in a line, with their members."""
+    names = [f"{row.diagnostic.partition(': ')[2]} ({_value(row)} members)" for row in rows]
     return f"{kind.replace('_', ' ')}: {'; '.join(names)}"
 
 

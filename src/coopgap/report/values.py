@@ -35,7 +35,7 @@ _QUANTITIES: Final[dict[str, str]] = {
     Quantity.RISK_RATIO: "risk ratio",
     Quantity.ODDS_RATIO: "odds ratio",
     Quantity.CUMULATIVE_ODDS_RATIO: "cumulative odds ratio",
-    Quantity.SUPERIORITY: "chance that a member stands higher",
+    Quantity.SUPERIORITY: "probability of superiority",
     Quantity.SHARE: "share",
     Quantity.SD_SUPERPOPULATION: "spread between regions, of regions like these (log odds)",
     Quantity.SD_FINITE: "spread between these regions (log odds)",
@@ -59,7 +59,7 @@ _QUANTITIES: Final[dict[str, str]] = {
     "largest_difference": "largest difference over the thresholds, points",
     "smallest_margin": "smallest margin that could be confirmed, points",
     "smallest_detectable": "smallest gap that could be detected, points",
-    "smallest_superiority": "smallest chance to stand higher that could be detected",
+    "smallest_superiority": "smallest probability of superiority that could be detected",
     "type_s": "chance of the wrong sign",
     "type_m": "exaggeration",
     "smallest_margin_possible": "margin up to which nothing is ever confirmed, points",
@@ -72,7 +72,7 @@ _QUANTITIES: Final[dict[str, str]] = {
     "phone_weight": "posterior weight of what the phone interviews say",
     "fmi": "missing information",
     "delta": "shift of the log odds",
-    "phone_superiority": "chance that a phone person stands higher",
+    "phone_superiority": "probability of superiority of a phone person",
     "people_linked": "people with two answers",
     "agreement_share": "share that gave the same answer",
     "kappa": "kappa",
@@ -82,7 +82,10 @@ _QUANTITIES: Final[dict[str, str]] = {
     "homogeneity": "test of equal shares",
     "homogeneity_f": "F of equal shares",
     "median_risk_difference": "median difference, points",
-    "median_superiority": "median chance that a member stands higher",
+    "median_superiority": "median probability of superiority",
+    "sd_risk_difference": "standard deviation of the difference, points",
+    "sd_superiority": "standard deviation of the probability",
+    "tied_members": "members with several people equally near",
     "share_same_sign": "combinations on the same side",
     "share_significant": "combinations whose interval leaves out no gap",
 }
@@ -90,6 +93,7 @@ _QUANTITIES: Final[dict[str, str]] = {
 _POINTS = {
     "risk_difference",
     "median_risk_difference",
+    "sd_risk_difference",
     "largest_difference",
     "smallest_margin",
     "smallest_detectable",
@@ -100,6 +104,7 @@ _POINTS = {
 _PERCENT = {
     "superiority",
     "median_superiority",
+    "sd_superiority",
     "share_same_sign",
     "share_significant",
     "phone_superiority",
@@ -134,7 +139,7 @@ _RATIOS = {
     "gamma",
     "delta",
 }
-_COUNTS = {"ess", "n", "count", "n_sets", "people_linked"}
+_COUNTS = {"ess", "n", "count", "n_sets", "people_linked", "tied_members"}
 
 
 def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:

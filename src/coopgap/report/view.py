@@ -16,14 +16,16 @@ from coopgap.estimate import (
     GapRow,
     SensitivityRow,
 )
+from coopgap.gap import Contrast
+from coopgap.headline import declared_at, headline_contrast, headline_models
 from coopgap.report.words import clean, group_words, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, Check, Family, Quantity
+from coopgap.vocabulary import EXAMPLE, PRINTED, Check, Family, IntervalKind, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MATCHED", "View", "headline_rows", "make_view", "pick"]
+__all__ = ["MATCHED", "View", "headline_rows", "is_first", "make_view", "pick"]
 
 MATCHED = (Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL)
 """Families of the headline rows."""
@@ -48,7 +50,9 @@ class View:
     Attributes
     ----------
     gaps
-        Rows of the survey; the printed ones stand apart.
+        Rows of the survey, interval by interval; the printed ones stand apart.
+    joint
+        Threshold gaps with the limits that hold at all thresholds together.
     printed, printed_coefficients, printed_sensitivity, printed_diagnostics
         Rows re-analysed from a printed report.
     printed_covariates
@@ -58,6 +62,7 @@ class View:
     study: Study
     meta: Mapping[str, Any]
     gaps: tuple[GapRow, ...]
+    joint: tuple[GapRow, ...]
     printed: tuple[GapRow, ...]
     coefficients: tuple[CoefficientRow, ...]
     balance: tuple[BalanceRow, ...]
@@ -80,13 +85,22 @@ class View:
         return EXAMPLE if self.is_example else ""
 
     @cached_property
+    def headlines(self) -> tuple[tuple[str, str], ...]:
+        """Outcome and model of every declared answer, question by question."""
+        return headline_models(self.study)
+
+    def first(self, row: GapRow | SensitivityRow) -> Contrast:
+        """What a row's model puts first."""
+        return headline_contrast(self.levels(row.outcome), declared_at(self.study, row.model))
+
+    @cached_property
     def by_model(self) -> dict[tuple[str, str], list[GapRow]]:
         """Survey rows by (model, outcome), headline models first."""
         found: dict[tuple[str, str], list[GapRow]] = defaultdict(list)
         for row in self.gaps:
             found[(row.model, row.outcome)].append(row)
-        headline = [(model, outcome) for outcome, model in self.study.headline.items()]
-        order = [key for key in headline if key in found]
+        declared = [(model, outcome) for outcome, model in self.headlines]
+        order = [key for key in declared if key in found]
         return {key: found[key] for key in dict.fromkeys((*order, *found))}
 
     def spec(self, model: str) -> ModelSpec | None:
@@ -120,12 +134,12 @@ class View:
     def in_order(self, models: Iterable[str]) -> list[str]:
         """Models once each, headline models first, in the order declared."""
         found = list(dict.fromkeys(models))
-        declared = [name for name in self.study.headline.values() if name in found]
+        declared = [name for _, name in self.headlines if name in found]
         return list(dict.fromkeys((*declared, *found)))
 
     def is_headline(self, model: str, outcome: str) -> bool:
-        """Whether a model is the one declared for its outcome."""
-        return self.study.headline.get(outcome) == model
+        """Whether a model is declared to answer a question."""
+        return (outcome, model) in self.headlines
 
     def is_negative_control(self, outcome: str) -> bool:
         """Whether no reason is evident for members to differ in this outcome."""
@@ -160,6 +174,12 @@ def predicted_shares(view: View, model: str, outcome: str) -> list[SensitivityRo
     ]
 
 
+def is_first(view: View, row: GapRow | SensitivityRow) -> bool:
+    """Whether a row is what its model puts first."""
+    first = view.first(row)
+    return (row.quantity, row.category) == (first.quantity, first.category)
+
+
 def pick(rows: Sequence[GapRow], quantity: Quantity, category: str = "") -> GapRow | None:
     """The row of a quantity at a category."""
     return next(
@@ -169,7 +189,7 @@ def pick(rows: Sequence[GapRow], quantity: Quantity, category: str = "") -> GapR
 
 def _declared_first(rows: list[SensitivityRow], study: Study) -> list[SensitivityRow]:
     """Rows with the headline outcomes first, in the order declared."""
-    order = {outcome: number for number, outcome in enumerate(study.headline)}
+    order = {outcome: number for number, (outcome, _) in enumerate(headline_models(study))}
     return sorted(rows, key=lambda row: order.get(row.outcome, len(order)))
 
 
@@ -189,7 +209,12 @@ def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[st
     return View(
         study=study,
         meta=meta,
-        gaps=tuple(row for row in rows["gaps"] if row.source != PRINTED),
+        gaps=tuple(
+            row
+            for row in rows["gaps"]
+            if row.source != PRINTED and row.interval_kind != IntervalKind.JOINT
+        ),
+        joint=tuple(row for row in rows["gaps"] if row.interval_kind == IntervalKind.JOINT),
         printed=tuple(row for row in rows["gaps"] if row.source == PRINTED),
         coefficients=tuple(row for row in rows["coefficients"] if row.source != PRINTED),
         balance=tuple(

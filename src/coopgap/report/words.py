@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from coopgap.disclosure import FEW
-from coopgap.vocabulary import Check, Family, Population, Status, Verdict
+from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
 
 __all__ = [
     "CHECKS",
@@ -35,11 +34,15 @@ FAMILIES: Final[dict[str, str]] = {
     Family.UNADJUSTED: "unadjusted",
     Family.ADJUSTED_LOGIT: "adjusted, no matching",
     Family.ADJUSTED_ORDINAL: "adjusted, no matching",
+    Family.ADJUSTED_PROPORTIONAL: "adjusted, proportional odds",
     Family.MATCHED_LOGIT: "matched",
     Family.MATCHED_ORDINAL: "matched",
+    Family.MATCHED_PROPORTIONAL: "matched, proportional odds",
     Family.CONDITIONAL_LOGIT: "within matched sets",
     Family.CONDITIONAL_ORDINAL: "within matched sets",
     Family.LINEAR: "linear, within matched sets",
+    Family.SHARES: "matched, weighted shares",
+    Family.DOUBLY_ROBUST: "doubly robust (AIPW)",
     Family.HIERARCHICAL: "hierarchical, by region",
     Family.BENCHMARK: "against declared shares",
     Family.PRINTED: "printed",
@@ -56,7 +59,8 @@ POPULATIONS: Final[dict[str, str]] = {
 
 STATUSES: Final[dict[str, str]] = {
     Status.OK: "",
-    Status.SUPPRESSED: f"suppressed: would show {FEW} people, or give them away",
+    Status.FEW_PEOPLE: f"few people: fewer than {FEW_PEOPLE} at the answer, or at the others",
+    Status.SUPPRESSED: "suppressed: fewer people than the study's rule on disclosure asks for",
     Status.WITHHELD: "withheld: the sampler did not pass its checks",
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",
@@ -70,6 +74,7 @@ VERDICTS: Final[dict[str, str]] = {
     Verdict.NOT_ASSESSED: "not assessed",
     Verdict.HOLDS: "holds",
     Verdict.CHANGES: "changes",
+    Verdict.UNDECIDED: "undecided",
     Verdict.NOT_APPLICABLE: "not applicable",
 }
 
@@ -93,6 +98,7 @@ CHECKS: Final[dict[str, str]] = {
     Check.MULTIPLICITY: "Several headline gaps at once",
     Check.MULTIVERSE: "Multiverse",
     Check.VARIANT: "Declared variants of the models",
+    Check.MATCHING_TIES: "Ties in matching broken otherwise",
     Check.LEAVE_ONE_REGION: "Leaving one region out",
     Check.LEAVE_ONE_ZONE: "Leaving one zone out",
     Check.PRIOR_PREDICTIVE: "What the prior allows before an answer is seen",

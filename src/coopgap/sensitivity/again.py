@@ -2,62 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
+from coopgap.families.difference import difference
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, null_value
-from coopgap.sensitivity.keys import suppressed, why_small, with_interval
-from coopgap.study.spec import ModelSpec
-from coopgap.vocabulary import Check, Comparator, Population, Quantity, Verdict
+from coopgap.gap import Contrast, contrasts
+from coopgap.sensitivity.keys import with_interval, with_people
+from coopgap.sensitivity.verdict import compared, shifted
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
-__all__ = [
-    "DOUBLY_ROBUST",
-    "DOUBLY_ROBUST_MEMBERS",
-    "again_row",
-    "conclusion",
-    "doubly_variants",
-    "headline_contrast",
-    "same_conclusion",
-    "variant_rows",
-]
-
-DOUBLY_ROBUST = "doubly robust, all members"
-"""Name of the variant that every model has."""
-
-DOUBLY_ROBUST_MEMBERS = "doubly robust, members with a comparison"
-"""Name of the variant of models about them, where strata of covariates say who they are."""
+__all__ = ["Beside", "again_row", "variant_rows"]
 
 
-def doubly_variants(spec: ModelSpec) -> list[tuple[str, Population]]:
-    """Variants of a model that are weighted and modelled at once, with their populations."""
-    found = [(DOUBLY_ROBUST, Population.ALL_MEMBERS)]
-    of_strata = spec.matching.method == "exact" and set(spec.matching.on) <= set(spec.covariates)
-    if spec.population == "members" and of_strata:
-        found.append((DOUBLY_ROBUST_MEMBERS, Population.MEMBERS))
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The estimate that others are compared with.
 
-
-def same_conclusion(first: Interval, second: Interval, null: float) -> bool:
-    """Whether two intervals say the same of the null: below it, above it, or neither."""
-    return conclusion(first, null) == conclusion(second, null)
-
-
-def conclusion(interval: Interval, null: float) -> int:
-    """1 where an interval lies above the null, -1 below, 0 where it holds it."""
-    return int(interval.lower > null) - int(interval.upper < null)
-
-
-def headline_contrast(matched: FamilyEstimate) -> Contrast | None:
-    """The contrast that stands for the whole distribution, None where nothing was estimated.
-
-    The risk difference of two levels, superiority of more.
+    Attributes
+    ----------
+    estimate
+        The matched family as declared, of the whole model.
+    smallest_gap
+        The smallest gap that matters.
     """
-    n_levels = matched.people.shape[1]
-    quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
-    return next((c for c in matched.intervals if c.quantity is quantity), None)
+
+    estimate: FamilyEstimate
+    smallest_gap: float
 
 
 def again_row(
@@ -65,10 +39,11 @@ def again_row(
     variant: str,
     contrast: Contrast,
     again: FamilyEstimate,
-    declared: Mapping[Contrast, Interval | None],
+    beside: Beside,
     labels: Labels,
+    pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
 ) -> SensitivityRow:
-    """One contrast of another estimate, with whether the declared conclusion holds.
+    """One contrast of another estimate, with its difference from the declared one.
 
     Parameters
     ----------
@@ -77,17 +52,19 @@ def again_row(
     contrast
         A risk difference or superiority.
     again
-        The matched family under the other choice.
-    declared
-        The matched family's intervals as declared.
+        The family under the other choice.
+    beside
+        What it is compared with.
     labels
         Model, outcome and source.
+    pair
+        Both estimates on the people that both have, where those differ from everybody's: the
+        difference is theirs.
 
     Returns
     -------
     SensitivityRow
-        Without numbers, verdict `not_assessed` and the reason, where either estimate is missing
-        or fewer than ten people stand behind the row.
+        Without numbers, verdict `not_assessed` and the reason, where either estimate is missing.
     """
     row = SensitivityRow(
         check=check,
@@ -104,26 +81,27 @@ def again_row(
         note=again.reason,
         source=labels.source,
     )
-    first, second = declared.get(contrast), again.intervals.get(contrast)
-    if first is None or second is None:
+    other, declared = pair or (again, beside.estimate)
+    intervals = [one.intervals.get(contrast) for one in (again, other, declared)]
+    if any(one is None for one in intervals):
         return row
-    why = why_small(again.people, contrast, raw=again.raw)
-    if why:
-        return suppressed(row, why)
-    holds = same_conclusion(first, second, null_value(contrast.quantity))
-    return replace(
-        with_interval(row, second),
-        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
-    )
+    shown, second, first = (one for one in intervals if one is not None)
+    try:
+        gap = difference(other, declared, contrast)
+    except NotEstimable:
+        gap = shifted(first, second)
+    row = with_people(row, *((one.people, contrast) for one in (again, other, declared)))
+    return compared(with_interval(row, shown), first, second, gap, beside.smallest_gap)
 
 
 def variant_rows(
     name: str,
     again: FamilyEstimate,
-    declared: Mapping[Contrast, Interval | None],
+    beside: Beside,
     labels: Labels,
+    pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
 ) -> Iterator[SensitivityRow]:
     """Rows of one declared variant: risk differences at each threshold, and superiority."""
-    for contrast in declared:
+    for contrast in beside.estimate.intervals and contrasts(labels.levels):
         if contrast.is_threshold_gap or contrast.quantity is Quantity.SUPERIORITY:
-            yield again_row(Check.VARIANT, name, contrast, again, declared, labels)
+            yield again_row(Check.VARIANT, name, contrast, again, beside, labels, pair)

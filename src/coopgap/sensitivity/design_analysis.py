@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import IntArray
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
-from coopgap.gap import Contrast, Margins, contrast_gradient, contrasts
+from coopgap.gap import Contrast, Margins, contrast_gradient
+from coopgap.headline import headline_contrast, headline_first
 from coopgap.matching.weights import effective_size
-from coopgap.sensitivity.keys import is_small
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.data import PhoneData, stack
@@ -85,10 +82,10 @@ def design_rows(
     -------
     list of SensitivityRow
         At each threshold, for the matched design, for the phone interviews in its comparison
-        group's place and for phone against in person. The headline quantity also for a simple
-        random sample of the same effective sizes under each design effect. Of more than two
-        levels the headline is superiority, on which no gap is declared: it has the smallest
-        detectable value only, and the phone designs have thresholds only.
+        group's place and for phone against in person. The headline also for a simple random
+        sample of the same effective sizes under each design effect. On superiority no gap is
+        declared: it has the smallest detectable value only, and the phone designs have thresholds
+        only.
 
     Notes
     -----
@@ -120,29 +117,18 @@ def design_rows(
         effective_size(sample.weight[~sample.rows.member & sample.kept]),
     )
     rows: list[SensitivityRow] = []
-    for contrast in _wanted(labels.levels):
-        if is_suppressed(estimate, contrast):
-            continue
+    for contrast in headline_first(labels.levels, labels.at):
         one = replace(base, category=contrast.category)
         designs = list(_in_person(estimate, contrast, start, level))
-        if not contrast.category:
+        if contrast == headline_contrast(labels.levels, labels.at):
             designs += _simple(contrast, level.margins, sizes)
         for design in designs:
             rows += _rows(design, contrast, gap, one)
     rows += _phone_rows(phone, sample.covariates, gap, labels, base)
     if not rows:
-        note = f"No quantity has {SMALLEST_COUNT} people on both sides in both groups."
+        note = "No quantity has a standard error."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     return rows
-
-
-def _wanted(levels: Sequence[str]) -> list[Contrast]:
-    """The headline quantity first, then thresholds."""
-    found = contrasts(levels)
-    gaps = [one for one in found if one.is_threshold_gap]
-    if len(levels) == 2:
-        return gaps
-    return [one for one in found if one.quantity is Quantity.SUPERIORITY] + gaps
 
 
 def _without_gap(at: Movable) -> Moved:
@@ -228,14 +214,14 @@ def _phone_rows(
             note = f"The phone people cannot be balanced to the other group: {error.reason}."
             yield replace(one, verdict=Verdict.NOT_ASSESSED, note=note)
             continue
-        yield from _threshold_rows(margins, rows.people_by_level(), gap, labels, one)
+        yield from _threshold_rows(margins, gap, labels, one)
 
 
 def _threshold_rows(
-    margins: Margins, people: IntArray, gap: float, labels: Labels, base: SensitivityRow
+    margins: Margins, gap: float, labels: Labels, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
-    for contrast in _wanted(labels.levels):
-        if not contrast.is_threshold_gap or is_small(people, contrast):
+    for contrast in headline_first(labels.levels, labels.at):
+        if not contrast.is_threshold_gap:
             continue
         error = null_error(margins, contrast.level)
         df = margins.df

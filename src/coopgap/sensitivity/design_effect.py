@@ -11,9 +11,8 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
-from coopgap.gap import null_value, wald_interval
-from coopgap.sensitivity.again import headline_contrast, same_conclusion
+from coopgap.gap import wald_interval
+from coopgap.headline import headline_contrast
 from coopgap.sensitivity.keys import with_interval
 from coopgap.vocabulary import Check, Comparator, Verdict
 
@@ -42,8 +41,8 @@ def design_effect_rows(
     SensitivityRow
         `design_effect`: variance with people clustered in zones over the variance with the same
         weights and independent people. Then the gap with the second variance times each of
-        `SCENARIOS`, normal limits; the verdict compares conclusions. One row, `not_applicable`,
-        without zones or without an estimate.
+        `SCENARIOS`, normal limits, without a verdict: the estimate stays. One row,
+        `not_applicable`, without zones or without an estimate.
 
     References
     ----------
@@ -60,21 +59,17 @@ def design_effect_rows(
         population=matched.population,
         source=labels.source,
     )
-    contrast = headline_contrast(matched)
-    declared = None if contrast is None else matched.intervals.get(contrast)
+    contrast = headline_contrast(labels.levels, labels.at)
+    declared = matched.intervals.get(contrast)
     # Without zones chosen pairs would cluster people by their sets.
     nobody = replace(sample.matched, set_id=np.full(sample.rows.n, -1), n_sets=0)
     independent = replace(sample, rows=replace(sample.rows, zone=None), matched=nobody)
     alone = None
-    if declared is not None and contrast is not None and sample.rows.zone is not None:
+    if declared is not None and sample.rows.zone is not None:
         alone = matched_estimate(independent).intervals.get(contrast)
-    if contrast is None or declared is None or alone is None or not alone.std_error > 0:
+    if declared is None or alone is None or not alone.std_error > 0:
         reason = "The study declares no zone, or there is no estimate."
         yield replace(base, verdict=Verdict.NOT_APPLICABLE, note=reason)
-        return
-    if is_suppressed(matched, contrast):
-        reason = "Fewer than ten people stand behind the headline gap."
-        yield replace(base, verdict=Verdict.NOT_ASSESSED, note=reason)
         return
     at = replace(base, category=contrast.category)
     yield replace(
@@ -84,7 +79,6 @@ def design_effect_rows(
         estimate=(declared.std_error / alone.std_error) ** 2,
         note="Variance with zones over the variance with the same weights and independent people.",
     )
-    null = null_value(contrast.quantity)
     for factor in SCENARIOS:
         again = wald_interval(
             contrast.quantity,
@@ -97,5 +91,4 @@ def design_effect_rows(
             with_interval(at, again),
             variant=f"design effect {factor:g}",
             quantity=contrast.quantity,
-            verdict=Verdict.HOLDS if same_conclusion(declared, again, null) else Verdict.CHANGES,
         )

@@ -15,11 +15,17 @@ from coopgap.bayes.mode import layout_of
 from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
 from coopgap.bayes.scaling import log_priors, power_scaling
-from coopgap.disclosure import SMALLEST_COUNT, shown_counts
 from coopgap.estimate import SensitivityRow
 from coopgap.families.rows import Labels
 from coopgap.gap import contrast_values
-from coopgap.sensitivity.posterior import TAILS, headline_contrasts, posterior_row, side_of
+from coopgap.headline import headline_contrast
+from coopgap.sensitivity.posterior import (
+    TAILS,
+    headline_contrasts,
+    posterior_interval,
+    posterior_row,
+)
+from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = [
@@ -77,19 +83,14 @@ def posterior_rows(
     """Observed shares by group, region and level beside those the posterior predicts.
 
     `threshold` is the observed share, `estimate` the predicted mean with its predictive interval.
-    Levels that fewer than ten people gave, or all but fewer than ten, are left out, and those that
-    would give such a count away.
+    Regions without people of a group are left out.
     """
     cells = request.cells
     found = predictive_shares(fit.draws, cells, request.form.link, request.seed)
     for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
         for r, region in enumerate(cells.regions):
             total = int(found.observed[side, r].sum())
-            shown = shown_counts(found.observed[side, r]).levels
-            for j, level in enumerate(cells.levels):
-                people = int(found.observed[side, r, j])
-                if not shown[j]:
-                    continue
+            for j, level in enumerate(cells.levels if total else ()):
                 drawn = found.drawn[:, side, r, j] / total
                 row = posterior_row(
                     Check.POSTERIOR_PREDICTIVE,
@@ -101,7 +102,7 @@ def posterior_rows(
                     comparator=comparator,
                     group=f"region={region}",
                 )
-                observed = people / total
+                observed = int(found.observed[side, r, j]) / total
                 inside = np.quantile(drawn, TAILS[0]) <= observed <= np.quantile(drawn, TAILS[1])
                 yield replace(
                     row,
@@ -166,11 +167,11 @@ def prior_refit_rows(
 ) -> Iterator[SensitivityRow]:
     """The headline gap, its region SDs and each region's gap under other priors.
 
-    A row `changes` where its interval no longer says of zero what the declared priors' does;
-    rows of a fit that does not pass the gate have no numbers.
+    The verdict compares posterior means: the answers are the same, so sampling adds nothing to
+    their difference. Rows of a fit that does not pass the gate have no numbers.
     """
-    cells = request.cells
-    for key, draws in _refitted(fit, request).items():
+    before = _refitted(base, request, labels.at)
+    for key, draws in _refitted(fit, request, labels.at).items():
         quantity, category, group = key
         row = posterior_row(
             Check.PRIOR_REFIT, variant, labels, category, None, quantity, group=group
@@ -179,22 +180,20 @@ def prior_refit_rows(
             failed = ", ".join(item.name for item in fit.gate if not item.passed)
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note=f"withheld: {failed}")
             continue
-        if group != "all" and min(cells.people(cells.regions.index(group[7:]))) < SMALLEST_COUNT:
-            continue
         row = posterior_row(
             Check.PRIOR_REFIT, variant, labels, category, draws, quantity, group=group
         )
         if quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY):
-            null = 0.0 if quantity is Quantity.RISK_DIFFERENCE else 0.5
-            same = side_of(draws, null) == side_of(_refitted(base, request)[key], null)
-            row = replace(row, verdict=Verdict.HOLDS if same else Verdict.CHANGES)
+            first, again = (posterior_interval(one) for one in (before[key], draws))
+            gap = shifted(first, again)
+            row = compared(row, first, again, gap, request.smallest_gap)
         yield row
 
 
 def _refitted(
-    fit: HierarchicalFit, request: Request
+    fit: HierarchicalFit, request: Request, at: str
 ) -> dict[tuple[Quantity, str, str], FloatArray]:
-    """What a refit shows, by quantity, category and group."""
+    """What a refit shows, by quantity, category and group; of regions the headline."""
     cells = request.cells
     found = {
         (c.quantity, c.category, "all"): contrast_values(c, fit.member[0], fit.comparison[0])
@@ -202,7 +201,7 @@ def _refitted(
     }
     for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
         found[quantity, "", "all"] = fit.parameters[quantity]
-    first = headline_contrasts(cells.levels)[-1]
+    first = headline_contrast(cells.levels, at)
     for r, region in enumerate(cells.regions):
         if cells.people(r)[1]:
             found[first.quantity, first.category, f"region={region}"] = contrast_values(

@@ -1,4 +1,4 @@
-"""What the rows of every check share: keys, reasons and small counts."""
+"""What the rows of every check share: keys, intervals and reasons."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import IntArray
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.suppression import gives_count, smallest_count
-from coopgap.gap import Contrast, Interval
+from coopgap.gap import Contrast, Interval, smallest_count
 from coopgap.vocabulary import Check, IntervalKind, Verdict
 
-__all__ = [
-    "BESIDE",
-    "Keys",
-    "is_small",
-    "suppressed",
-    "unanswered",
-    "why_small",
-    "with_interval",
-]
+__all__ = ["Keys", "unanswered", "with_interval", "with_people"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +28,12 @@ class Keys:
 def with_interval(
     row: SensitivityRow, interval: Interval, prob: float = INTERVAL_PROB
 ) -> SensitivityRow:
-    """The row with the numbers of a confidence interval, and its p-value where there is one."""
+    """The row with the numbers of a confidence interval, and its p-value where there is one.
+
+    Where people or zones do not differ there is no error, and only the estimate.
+    """
+    if not interval.std_error > 0:
+        return replace(row, estimate=interval.estimate)
     return replace(
         row,
         estimate=interval.estimate,
@@ -51,42 +46,12 @@ def with_interval(
     )
 
 
-_FEW = f"Suppressed: fewer than {SMALLEST_COUNT} people on one side."
-
-BESIDE = "Suppressed: it would give away a count that is suppressed beside it."
-"""Note of a row from which, with the rows beside it, a small count could be worked out."""
-
-
-def why_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> str:
-    """Note of a row that would show a small count or give one away, as in gaps.csv; else empty.
-
-    `raw` where the row is about weighted answers, with no regression in between.
-    """
-    if not gives_count(people, contrast, raw=raw):
-        return ""
-    few = smallest_count(people, contrast, raw=raw) < SMALLEST_COUNT
-    return _FEW if few else BESIDE
-
-
-def is_small(people: IntArray, contrast: Contrast, *, raw: bool = True) -> bool:
-    """Whether there is such a note."""
-    return bool(why_small(people, contrast, raw=raw))
-
-
-def suppressed(row: SensitivityRow, note: str = "") -> SensitivityRow:
-    """The row without its numbers; `note` where another reason than the usual one holds."""
+def with_people(row: SensitivityRow, *pairs: tuple[IntArray, Contrast]) -> SensitivityRow:
+    """The row with the fewest people behind it, of several estimates' people and contrasts."""
     return replace(
         row,
-        estimate=None,
-        std_error=None,
-        lower=None,
-        upper=None,
-        interval_prob=None,
-        interval_kind=None,
-        p_value=None,
-        power=None,
-        verdict=Verdict.NOT_ASSESSED,
-        note=note or _FEW,
+        n_smaller=min(int(people.sum(axis=1).min()) for people, _ in pairs),
+        n_fewest=min(smallest_count(people, contrast) for people, contrast in pairs),
     )
 
 

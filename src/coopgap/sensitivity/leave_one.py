@@ -9,9 +9,10 @@ import numpy as np
 from coopgap.arrays import BoolArray
 from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import matched_estimate
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.sensitivity.again import again_row, headline_contrast
+from coopgap.headline import headline_contrast
+from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.vocabulary import Check, Verdict
 
@@ -20,7 +21,7 @@ __all__ = ["leave_one_rows"]
 
 def leave_one_rows(
     sample: Sample,
-    matched: FamilyEstimate,
+    beside: Beside,
     labels: Labels,
     *,
     region: str | None,
@@ -32,8 +33,8 @@ def leave_one_rows(
     ----------
     sample
         The whole model. Weights and sets stay as matched; whoever is left carries them.
-    matched
-        The matched family on everybody, whose conclusion is compared.
+    beside
+        The matched family on everybody, with which each is compared.
     labels
         Model, outcome and source.
     region
@@ -44,19 +45,18 @@ def leave_one_rows(
     Yields
     ------
     SensitivityRow
-        For each place left out the row that stands for the whole distribution: the risk
-        difference of two levels, superiority of more, and the declared gap less it, `influence`.
-        `variant` names the place. A check whose
+        For each place left out the contrast that is put first, and the declared gap less it,
+        `influence`. `variant` names the place. A check whose
         places the study does not declare writes one row, `not_applicable`; one without a
         declared gap, `not_assessed`.
     """
     rows = sample.rows
     levels = rows.factor_levels[region] if region else ()
     places = [(name, rows.factors[region] != code) for code, name in enumerate(levels) if region]
-    yield from _check(Check.LEAVE_ONE_REGION, "region", places, sample, matched, labels)
+    yield from _check(Check.LEAVE_ONE_REGION, "region", places, sample, beside, labels)
     zone = rows.zone
     zones = [] if zone is None else [(zone_labels[k], zone != k) for k in np.unique(zone)]
-    yield from _check(Check.LEAVE_ONE_ZONE, "zone", zones, sample, matched, labels)
+    yield from _check(Check.LEAVE_ONE_ZONE, "zone", zones, sample, beside, labels)
 
 
 def _check(
@@ -64,7 +64,7 @@ def _check(
     kind: str,
     places: list[tuple[str, BoolArray]],
     sample: Sample,
-    matched: FamilyEstimate,
+    beside: Beside,
     labels: Labels,
 ) -> Iterator[SensitivityRow]:
     if len(places) < 2:
@@ -77,8 +77,9 @@ def _check(
             source=labels.source,
         )
         return
-    contrast = headline_contrast(matched)
-    if contrast is None:
+    matched = beside.estimate
+    contrast = headline_contrast(labels.levels, labels.at)
+    if contrast not in matched.intervals:
         keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
         reason = f"There is no declared gap to compare with: {matched.reason or matched.status}."
         yield from unanswered([check], keys, Verdict.NOT_ASSESSED, reason)
@@ -86,7 +87,7 @@ def _check(
     declared = matched.intervals[contrast]
     for name, keep in places:
         again = matched_estimate(sample.take(keep))
-        row = again_row(check, f"without {name}", contrast, again, matched.intervals, labels)
+        row = again_row(check, f"without {name}", contrast, again, beside, labels)
         yield row
         if row.estimate is not None and declared is not None:
             yield _influence(row, declared.estimate - row.estimate)
@@ -107,5 +108,7 @@ def _influence(row: SensitivityRow, value: float) -> SensitivityRow:
         category=row.category,
         estimate=value,
         note="The declared gap less the gap without the place.",
+        n_smaller=row.n_smaller,
+        n_fewest=row.n_fewest,
         source=row.source,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.families.cells import SampleCells, fit_cells
+from coopgap.families.cumulative import fit_form, form_of
 from coopgap.families.records import Sample
 from coopgap.gap import Contrast, Margins, contrast_gradient, contrast_values
 from coopgap.regression.covariance import unit_covariance
@@ -16,6 +17,7 @@ from coopgap.regression.cumulative import CumulativeFit, cut_points
 from coopgap.regression.links import LINKS
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import margin_influence
 from coopgap.study.spec import LinkName
 
@@ -39,7 +41,9 @@ class Movable:
     on
         c cells.
     fit
-        The fit on the answers as given.
+        The fit on the answers as given; beside weighted shares the one that says who moves.
+    shares
+        Whether the gap is one of weighted shares.
     link
         Link of the fits.
     fixed
@@ -50,6 +54,7 @@ class Movable:
     fit: CumulativeFit
     link: LinkName
     fixed: bool
+    shares: bool = False
 
     @property
     def n_levels(self) -> int:
@@ -91,8 +96,10 @@ def movable(sample: Sample) -> Movable:
     NotEstimable
         As the matched family.
     """
-    found = fit_cells(sample, sample.weight, matched=True)
-    return Movable(on=found.on, fit=found.fit, link=sample.link, fixed=found.fixed)
+    found = fit_form(sample, sample.weight, form_of(sample), matched=True)
+    fit = found.fit or fit_cells(sample, sample.weight, matched=True)
+    shares = found.fit is None
+    return Movable(on=fit.on, fit=fit.fit, link=sample.link, fixed=fit.fixed, shares=shares)
 
 
 def latent_moves(eta: FloatArray, shift: float, link: LinkName = "logit") -> FloatArray:
@@ -168,10 +175,7 @@ def moved_margins(at: Movable, moves: FloatArray) -> Moved:
     counts, squares = (
         np.einsum("ca,cab->cb", part, moves) for part in (cells.counts, cells.squares)
     )
-    fitted = fit_reduced if at.fit.bias_reduced else fit_ordinal
-    fit = fitted(on.x, counts, people=cells.people, link=at.link, terms=on.terms, free=at.fit.free)
-    target = on.member.astype(np.float64)
-    margins, influence = margin_influence(fit, on.x, 0, target, counts, fixed=at.fixed)
+    margins, influence = _refitted(at, counts, squares)
     found = unit_covariance(influence, counts, squares, on.cluster, second=on.second)
     cov = found.cov
     if found.n_clusters is not None:
@@ -179,6 +183,24 @@ def moved_margins(at: Movable, moves: FloatArray) -> Moved:
         cov = cov + factor * _chance(influence, moves, cells.squares)
     n = at.n_levels
     return Moved(Margins(member=margins[:n], comparison=margins[n:], cov=cov), influence)
+
+
+def _refitted(
+    at: Movable, counts: FloatArray, squares: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Margins (2J,) of moved answers and their influence (c, J, 2J)."""
+    on = at.on
+    if at.shares:
+        shares = weighted_shares(
+            on.member, counts, squares, None, z=on.x[:, 1:], fixed=at.fixed, kind="HC0"
+        )
+        assert shares.influence is not None
+        return np.concatenate([shares.member, shares.comparison]), shares.influence
+    fitted = fit_reduced if at.fit.bias_reduced else fit_ordinal
+    people, free = on.cells.people, at.fit.free
+    fit = fitted(on.x, counts, people=people, link=at.link, terms=on.terms, free=free)
+    target = on.member.astype(np.float64)
+    return margin_influence(fit, on.x, 0, target, counts, fixed=at.fixed)
 
 
 def _chance(influence: FloatArray, moves: FloatArray, squares: FloatArray) -> FloatArray:

@@ -77,7 +77,7 @@ def multiplicity_rows(
     Parameters
     ----------
     headlines
-        One row of gaps.csv an outcome, negative controls excluded; those without a p-value were
+        One row of gaps.csv a question, negative controls excluded; those without a p-value were
         run and not tested, and are not counted.
     run, declared
         Headlines that were run, and that the study declares.

@@ -11,7 +11,7 @@ from coopgap.bayes.rows import TAILS, posterior_numbers
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, contrasts
+from coopgap.gap import Contrast, Interval, contrasts
 from coopgap.vocabulary import (
     Check,
     Comparator,
@@ -21,7 +21,7 @@ from coopgap.vocabulary import (
     Quantity,
 )
 
-__all__ = ["TAILS", "headline_contrasts", "posterior_row", "side_of"]
+__all__ = ["TAILS", "headline_contrasts", "posterior_interval", "posterior_row"]
 
 
 def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
@@ -34,10 +34,11 @@ def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
     ]
 
 
-def side_of(draws: FloatArray, null: float) -> int:
-    """1 where the interval of draws lies above `null`, -1 below, 0 where it holds it."""
+def posterior_interval(draws: FloatArray) -> Interval:
+    """Mean, SD and equal-tailed interval of draws; a posterior has no p-value."""
     lower, upper = np.quantile(draws, TAILS)
-    return int(lower > null) - int(upper < null)
+    spread = float(draws.std(ddof=1))
+    return Interval(float(draws.mean()), spread, float(lower), float(upper), np.nan)
 
 
 def posterior_row(

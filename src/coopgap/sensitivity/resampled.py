@@ -9,11 +9,13 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.cumulative import form_of
+from coopgap.families.records import INTERVAL_PROB, Sample
 from coopgap.families.rows import Labels
+from coopgap.families.shares import estimate_shares
 from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
 from coopgap.regression.design import design_matrix
-from coopgap.sensitivity.again import variant_rows
+from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Check, Verdict
 
@@ -26,7 +28,7 @@ REPLICATES = 1000
 
 
 def bootstrap_rows(
-    sample: Sample, matched: FamilyEstimate, labels: Labels, seed: int
+    sample: Sample, beside: Beside, labels: Labels, seed: int
 ) -> Iterator[SensitivityRow]:
     """Percentile intervals of the matched gap over zones drawn again.
 
@@ -34,7 +36,7 @@ def bootstrap_rows(
     ----------
     sample
         The whole model, matched.
-    matched
+    beside
         The matched family as declared.
     labels
         Model, outcome and source.
@@ -48,6 +50,7 @@ def bootstrap_rows(
         are not redrawn: with replacement the bootstrap is not valid (Abadie & Imbens 2008,
         Econometrica 76), and other distances would have to be matched a thousand times.
     """
+    matched = beside.estimate
     try:
         found = resampled(sample, seed)
     except NotEstimable as error:
@@ -69,12 +72,15 @@ def bootstrap_rows(
         f"{found.n_failed} draws without a fit"
     )
     intervals = bootstrap_intervals(found, sample.rows.levels, INTERVAL_PROB)
-    again = replace(matched, intervals=intervals, reason=note)
-    yield from variant_rows(BOOTSTRAP, again, matched.intervals, labels)
+    own = matched if form_of(sample) == "proportional" else estimate_shares(sample)
+    again = replace(own, intervals=intervals, reason=note)
+    yield from variant_rows(BOOTSTRAP, again, beside, labels)
 
 
 def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootstrap:
-    """Margins of the matched fit over zones drawn again.
+    """Margins over zones drawn again.
+
+    Those of the matched fit where it has two levels or proportional odds, else weighted shares.
 
     Parameters
     ----------
@@ -91,8 +97,9 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
     rows, matched = sample.rows, sample.matched
     if matched.method != "exact":
         raise NotEstimable(f"zones are redrawn for exact matching only; this is {matched.method}")
-    if sample.fitting.free:
-        raise NotEstimable("zones are redrawn for one odds ratio at every threshold only")
+    shares = form_of(sample) != "proportional"
+    if sample.fitting.free and not shares:
+        raise NotEstimable("zones are redrawn without freed covariates only")
     if rows.zone is None:
         raise NotEstimable("the study declares no zone")
     # A stratum with one group in the survey has one in every draw, and never counts.
@@ -120,4 +127,5 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
         replicates=replicates,
         sets=cells.codes[:, 1],
         link=sample.link,
+        shares=shares,
     )

@@ -8,13 +8,12 @@ from functools import cache
 
 import numpy as np
 
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
-from coopgap.gap import Contrast, Interval, contrasts
+from coopgap.gap import Contrast, Interval
+from coopgap.headline import headline_contrast, headline_first
 from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
@@ -22,7 +21,6 @@ from coopgap.vocabulary import (
     Check,
     Comparator,
     IntervalKind,
-    Quantity,
     Status,
     Verdict,
 )
@@ -39,7 +37,7 @@ def tipping_rows(
     labels: Labels,
     shifts: Mapping[str, PhoneShift | str] | None = None,
 ) -> list[SensitivityRow]:
-    """Tipping points of the matched gap: the headline quantity, and each threshold.
+    """Tipping points of the matched gap: the headline, each threshold, the whole distribution.
 
     Parameters
     ----------
@@ -78,7 +76,7 @@ def tipping_rows(
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     wanted = _wanted(estimate, labels)
     if not wanted:
-        note = f"No quantity has {SMALLEST_COUNT} people on both sides in both groups."
+        note = "No quantity has a standard error."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     at = movable(sample)
     start = moved_margins(at, at.nothing())
@@ -91,28 +89,24 @@ def tipping_rows(
     for contrast, interval in wanted.items():
         course = Course(at=at, contrast=contrast, interval=interval, start=start, shifted=shifted)
         phone = (shifts or {}).get(contrast.category)
-        result += _course_rows(course, phone, replace(base, category=contrast.category))
+        first = contrast == headline_contrast(labels.levels, labels.at)
+        result += _course_rows(course, phone, replace(base, category=contrast.category), first)
     return result
 
 
 def _wanted(estimate: FamilyEstimate, labels: Labels) -> dict[Contrast, Interval]:
-    """The headline quantity first, then the thresholds that can be shown."""
-    two = len(labels.levels) == 2
-    order = [one for one in contrasts(labels.levels) if one.is_threshold_gap]
-    if not two:
-        order = [
-            one for one in contrasts(labels.levels) if one.quantity is Quantity.SUPERIORITY
-        ] + order
+    """The headline first, then what else there is."""
+    order = headline_first(labels.levels, labels.at)
     found = {one: estimate.intervals.get(one) for one in order}
     return {
         one: interval
         for one, interval in found.items()
-        if interval is not None and interval.std_error > 0 and not is_suppressed(estimate, one)
+        if interval is not None and interval.std_error > 0
     }
 
 
 def _course_rows(
-    course: Course, phone: PhoneShift | str | None, base: SensitivityRow
+    course: Course, phone: PhoneShift | str | None, base: SensitivityRow, headline: bool
 ) -> Iterator[SensitivityRow]:
     zero = None
     open_row = replace(base, variant=ZERO, quantity="share_off")
@@ -130,6 +124,8 @@ def _course_rows(
         if isinstance(phone, PhoneShift):
             verdict = phone_verdict(zero, phone.lower, phone.upper)
         yield from _pair(course, zero, replace(base, variant=ZERO), verdict)
+        if headline:
+            yield _least_row(course, zero, replace(base, variant=ZERO, quantity="least_share_off"))
     if course.sign != 0:
         yield from _half(course, replace(base, variant=HALVES))
     if phone is not None:
@@ -151,7 +147,6 @@ def _pair(
     course: Course, shift: float, base: SensitivityRow, verdict: Verdict | None
 ) -> Iterator[SensitivityRow]:
     share = share_off(course.at, course.contrast, shift_moves(course.at, shift))
-    headline = not base.category
     yield replace(
         base,
         quantity="share_off",
@@ -166,18 +161,15 @@ def _pair(
         verdict=verdict,
         note=_MULTIPLE_NOTE if _scale(course) == "odds_multiple" else _SHIFT_NOTE,
     )
-    if headline and base.variant == ZERO:
-        try:
-            least = least_share(course, share)
-        except NotEstimable as error:
-            yield replace(
-                base,
-                quantity="least_share_off",
-                verdict=Verdict.NOT_ASSESSED,
-                note=f"Not estimable: {error.reason}.",
-            )
-        else:
-            yield replace(base, quantity="least_share_off", estimate=least, note=_LEAST_NOTE)
+
+
+def _least_row(course: Course, shift: float, base: SensitivityRow) -> SensitivityRow:
+    share = share_off(course.at, course.contrast, shift_moves(course.at, shift))
+    try:
+        least = least_share(course, share)
+    except NotEstimable as error:
+        return replace(base, verdict=Verdict.NOT_ASSESSED, note=f"Not estimable: {error.reason}.")
+    return replace(base, estimate=least, note=_LEAST_NOTE)
 
 
 _SHARE_NOTE = (

@@ -7,11 +7,19 @@ from typing import get_args
 
 from coopgap.errors import StudyError
 from coopgap.study.section import Section
-from coopgap.study.spec import Design, Fitting, IntervalsName, ModelSpec, StdErrorsName, Variable
+from coopgap.study.spec import (
+    Design,
+    Fitting,
+    FormName,
+    IntervalsName,
+    ModelSpec,
+    StdErrorsName,
+    Variable,
+)
 
 __all__ = ["FITTING_KEYS", "check_fitting", "read_fitting"]
 
-FITTING_KEYS = ("free", "std_errors", "fixed", "intervals")
+FITTING_KEYS = ("form", "free", "std_errors", "fixed", "intervals")
 """Keys of a model file that `read_fitting` reads."""
 
 
@@ -24,10 +32,12 @@ def read_fitting(section: Section, outcome: Variable, covariates: Sequence[str])
         For anything that is not as the study folder's format says.
     """
     free = section.texts("free")
-    if free and len(outcome.levels) == 2:
-        raise section.refuse(
-            "free", f"{outcome.name} has two levels and one threshold", "leave it out"
-        )
+    for key in ("form", "free"):
+        if section.has(key) and len(outcome.levels) == 2:
+            raise section.refuse(
+                key, f"{outcome.name} has two levels and one threshold", "leave it out"
+            )
+    form = section.choice("form", get_args(FormName), "free")
     for name in free:
         if name not in covariates:
             raise section.refuse(
@@ -43,6 +53,7 @@ def read_fitting(section: Section, outcome: Variable, covariates: Sequence[str])
             "intervals", "is profile, but freed slopes have none", 'leave free out or give "wald"'
         )
     return Fitting(
+        form=form,  # type: ignore[arg-type]
         free=free,
         std_errors=chosen,  # type: ignore[arg-type]
         fixed=section.flag("fixed", default=False),

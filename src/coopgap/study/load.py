@@ -19,6 +19,8 @@ from coopgap.study.multiverse import check_multiverse
 from coopgap.study.parts import (
     read_design,
     read_group,
+    read_headline,
+    read_minimum,
     read_negative_control,
     read_phone,
 )
@@ -39,6 +41,7 @@ _KEYS = (
     "design",
     "headline",
     "phone",
+    "disclosure",
     "negative_control",
     "variables",
     "benchmark",
@@ -113,11 +116,12 @@ def load_study(study: str | Path) -> Study:
         design=design,
         variables=variables,
         models=models,
-        headline=_headline(section, models),
+        headline=read_headline(section, models, variables),
         folder=folder,
         sha256=_digest(contents),
         printed=printed,
         smallest_gap=section.share("smallest_gap", 0.05),
+        disclosure_minimum=read_minimum(section),
         phone=read_phone(section, outcomes),
         benchmarks=benchmarks,
         negative_control=read_negative_control(section, variables, outcomes),
@@ -266,21 +270,3 @@ def _check_roles(
                     "is the outcome of no model",
                     f"allowed: {', '.join(outcomes)}",
                 )
-
-
-def _headline(section: Section, models: tuple[ModelSpec, ...]) -> dict[str, str]:
-    declared = section.mapping("headline")
-    by_name = {model.name: model for model in models}
-    if not declared:
-        raise section.refuse(
-            "headline", "is absent or empty", "declare outcome = model file stem before fitting"
-        )
-    for outcome, name in declared.items():
-        if name not in by_name or by_name[name].outcome != outcome:
-            fitting = [model.name for model in models if model.outcome == outcome]
-            raise section.refuse(
-                f"headline.{outcome}",
-                f"no model {name} has this outcome",
-                f"allowed: {', '.join(fitting) or 'outcomes of the model files'}",
-            )
-    return declared

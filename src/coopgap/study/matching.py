@@ -11,6 +11,7 @@ from coopgap.study.spec import (
     DistanceName,
     Matching,
     MatchingMethod,
+    TiesName,
     Variable,
 )
 
@@ -27,9 +28,11 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "ratio",
         "replace",
         "order",
+        "ties",
+        "seed",
         "interactions",
     ),
-    "optimal": ("on", "distance", "covariates", "caliper", "ratio", "interactions"),
+    "optimal": ("on", "distance", "covariates", "caliper", "ratio", "seed", "interactions"),
     "full": (
         "on",
         "distance",
@@ -37,9 +40,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "caliper",
         "max_comparison",
         "max_members",
+        "seed",
         "interactions",
     ),
-    "cardinality": ("on", "covariates", "limit", "time_limit", "interactions"),
+    "cardinality": ("on", "covariates", "limit", "time_limit", "seed", "interactions"),
     "overlap": ("on", "covariates", "interactions"),
 }
 """Keys beside `method` that each method takes."""
@@ -122,15 +126,19 @@ def _interactions(table: Section, known: tuple[str, ...]) -> Iterator[tuple[str,
 
 
 def _distance(table: Section, method: str) -> dict[str, Any]:
-    """Distance, and for nearest who chooses first."""
+    """Distance, and for nearest who chooses first and what becomes of equals."""
     distance = table.choice("distance", get_args(DistanceName), "propensity")
     if method != "nearest":
         return {"distance": distance}
-    usual = "largest" if distance == "propensity" else "data"
+    usual = "largest" if distance == "propensity" else "random"
     order = table.choice("order", get_args(ChoosingOrder), usual)
-    if order != "data" and distance != "propensity":
-        raise table.refuse("order", f"is {order}, but {distance} orders nobody", "allowed: data")
-    return {"distance": distance, "order": order, "replace": table.flag("replace", default=False)}
+    if order != "random" and distance != "propensity":
+        raise table.refuse("order", f"is {order}, but {distance} orders nobody", "allowed: random")
+    replace = table.flag("replace", default=False)
+    ties = table.choice("ties", get_args(TiesName), "key")
+    if ties == "all" and not replace:
+        raise table.refuse("ties", "is all, which shares people", "allowed: with replace = true")
+    return {"distance": distance, "order": order, "replace": replace, "ties": ties}
 
 
 def _numbers(table: Section) -> dict[str, Any]:
@@ -141,6 +149,10 @@ def _numbers(table: Section) -> dict[str, Any]:
             found[key] = table.whole(key)
             if found[key] < 1:
                 raise table.refuse(key, f"is {found[key]}", "allowed: 1 or more")
+    if table.has("seed"):
+        found["seed"] = table.whole("seed")
+        if found["seed"] < 0:
+            raise table.refuse("seed", f"is {found['seed']}", "allowed: 0 or more")
     for key in ("caliper", "limit", "time_limit"):
         if table.has(key):
             found[key] = table.number(key)

@@ -35,7 +35,7 @@ PRIORS = (
 """Prior scales that a `[hierarchical]` table may set."""
 
 _BODY = ("outcome", "covariates", "link", "population", *FITTING_KEYS, "matching", "hierarchical")
-_OVERRIDES = ("covariates", "link", "free", "std_errors", "fixed", "matching")
+_OVERRIDES = ("covariates", "link", "form", "free", "std_errors", "fixed", "matching")
 _VARIANT_LATER = {
     "outcome": "give the outcome a model file of its own",
     "population": "a variant redoes the gap over the matched members",

@@ -1,14 +1,34 @@
-"""The tables of `study.toml` beside its variables: group, design, phone."""
+"""The tables of `study.toml` beside its variables: group, design, headline, phone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from coopgap.study.section import Section
-from coopgap.study.spec import Code, Design, Group, Mode, NegativeControl, Phone, Variable
+from coopgap.study.spec import (
+    Code,
+    Design,
+    Group,
+    Headline,
+    Mode,
+    ModelSpec,
+    NegativeControl,
+    Phone,
+    Variable,
+)
 from coopgap.study.values import normalise
 
-__all__ = ["read_design", "read_group", "read_negative_control", "read_phone"]
+__all__ = [
+    "read_design",
+    "read_group",
+    "read_headline",
+    "read_minimum",
+    "read_negative_control",
+    "read_phone",
+]
+
+_LEAST = 3
+"""Smaller numbers of people hide nobody."""
 
 
 def read_group(section: Section) -> Group:
@@ -80,6 +100,85 @@ def _mode(design: Section) -> Mode:
     return Mode(column=column, in_person=in_person, phone=phone)
 
 
+def read_headline(
+    section: Section, models: Iterable[ModelSpec], variables: Mapping[str, Variable]
+) -> dict[str, tuple[Headline, ...]]:
+    """The models that answer each question, from the study's `[headline]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    declared = section.table("headline")
+    if not declared:
+        raise section.refuse(
+            "headline", "is absent or empty", "declare outcome = model file stem before fitting"
+        )
+    outcomes = {model.name: model.outcome for model in models}
+    found: dict[str, tuple[Headline, ...]] = {}
+    answers: dict[str, str] = {}
+    for question, value in declared.items():
+        key = f"headline.{question}"
+        entries = value if isinstance(value, list) else [value]
+        if not entries:
+            raise section.refuse(key, "is an empty list", f"allowed: {_ENTRIES}")
+        for number, entry in enumerate(entries):
+            place = f"{key}[{number + 1}]" if isinstance(value, list) else key
+            table = _entry(section, place, entry)
+            name = table.text("model")
+            allowed = [one for one in outcomes if number or outcomes[one] == question]
+            if name not in allowed:
+                lacks = "is in the study folder" if number else "has this outcome"
+                names = ", ".join(allowed) or "outcomes of the model files"
+                raise section.refuse(place, f"no model {name} {lacks}", f"allowed: {names}")
+            if name in answers:
+                told = f"model {name} answers {answers[name]} already"
+                raise section.refuse(place, told, "allowed: each model once, under one question")
+            answers[name] = question
+            one = Headline(model=name, at=_threshold(table, variables[outcomes[name]]))
+            found[question] = (*found.get(question, ()), one)
+        _refuse_mixed(section, key, [outcomes[one.model] for one in found[question]], variables)
+    return found
+
+
+_ENTRIES = 'stem of a model file, { model = "stem", at = ">=LEVEL" }, or a list of these'
+
+
+def _entry(section: Section, place: str, value: object) -> Section:
+    """One model that answers a question, as a table."""
+    if not isinstance(value, str | dict):
+        raise section.refuse(place, "is neither a text nor a table", f"allowed: {_ENTRIES}")
+    given = {"model": value} if isinstance(value, str) else value
+    return Section(given, section.at(place), ("model", "at"))
+
+
+def _threshold(table: Section, outcome: Variable) -> str:
+    """The threshold put first, by the outcome's final levels; empty where none is declared."""
+    at = table.optional_text("at")
+    if at is None:
+        return ""
+    if len(outcome.levels) == 2:
+        raise table.refuse("at", f"{outcome.name} has two levels", "leave it out")
+    offered = [f">={level}" for level in outcome.levels[:0:-1]]
+    if at not in offered:
+        raise table.refuse("at", f'is "{at}"', f"allowed: {', '.join(offered)}")
+    return at
+
+
+def _refuse_mixed(
+    section: Section, place: str, outcomes: Sequence[str], variables: Mapping[str, Variable]
+) -> None:
+    """Controls are left out where p-values are adjusted: none may stand among other outcomes."""
+    controls = [one for one in outcomes if variables[one].role_for(one) == "negative_control"]
+    if controls and len(controls) < len(outcomes):
+        raise section.refuse(
+            place,
+            f"holds the negative control {controls[0]} among other outcomes",
+            "give it a question of its own",
+        )
+
+
 def read_phone(section: Section, outcomes: tuple[str, ...]) -> Phone:
     """Equivalence margins by outcome, from the study's `[phone]`.
 
@@ -91,6 +190,21 @@ def read_phone(section: Section, outcomes: tuple[str, ...]) -> Phone:
     table = Section(section.table("phone"), section.at("phone"), ("margin",))
     margins = Section(table.table("margin"), table.at("margin"), outcomes)
     return Phone(margin={name: margins.share(name) for name in margins.values})
+
+
+def read_minimum(section: Section) -> int:
+    """People that no output may tell apart, from `[disclosure]`; 0 where that is off.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    table = Section(section.table("disclosure"), section.at("disclosure"), ("minimum",))
+    minimum = table.whole("minimum", 0)
+    if minimum and minimum < _LEAST:
+        raise table.refuse("minimum", f"is {minimum}", f"allowed: 0 for off, or {_LEAST} and above")
+    return minimum
 
 
 def read_negative_control(

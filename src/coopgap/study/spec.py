@@ -20,6 +20,7 @@ __all__ = [
     "Design",
     "DistanceName",
     "Fitting",
+    "FormName",
     "Group",
     "Hierarchical",
     "IntervalsName",
@@ -33,6 +34,7 @@ __all__ = [
     "Role",
     "StdErrorsName",
     "Study",
+    "TiesName",
     "Variable",
     "VariableType",
     "Variant",
@@ -45,10 +47,12 @@ VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
 MatchingMethod = Literal["exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"]
 DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
-ChoosingOrder = Literal["largest", "smallest", "data"]
+ChoosingOrder = Literal["largest", "smallest", "random"]
+TiesName = Literal["key", "all"]
 LinkName = Literal["logit", "probit", "cloglog"]
 StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
 IntervalsName = Literal["wald", "profile"]
+FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 
 
@@ -230,6 +234,10 @@ class Matching:
         Comparison people sought for each member, for nearest and optimal.
     replace, order
         Of nearest: whether a comparison person may serve several members, and who chooses first.
+    ties
+        Of nearest: `all` takes everybody as near as the last one sought, with replacement.
+    seed
+        Key of the order in which people are taken who are alike in all that the method looks at.
     max_comparison, max_members
         Of full: most comparison people a member, and most members a comparison person.
     limit
@@ -246,11 +254,18 @@ class Matching:
     caliper: float | None = None
     ratio: int = 1
     replace: bool = False
-    order: ChoosingOrder = "data"
+    order: ChoosingOrder = "random"
+    ties: TiesName = "key"
+    seed: int = 0
     max_comparison: int | None = None
     max_members: int | None = None
     limit: float = 0.1
     time_limit: float = 60.0
+
+    @property
+    def has_ties(self) -> bool:
+        """Whether it takes some people and leaves others, and `seed` decides between equals."""
+        return self.method not in ("exact", "entropy", "overlap") and self.ties == "key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +274,10 @@ class Fitting:
 
     Attributes
     ----------
+    form
+        How membership enters an outcome of more than two levels: `free`, its coefficient may
+        differ by threshold; `shares`, weighted shares without an outcome model; `proportional`,
+        one odds ratio for all thresholds.
     free
         Covariates freed from proportional odds: their slopes may differ by threshold.
     std_errors
@@ -269,6 +288,7 @@ class Fitting:
         `profile` adds profile likelihood limits of every slope to the coefficients.
     """
 
+    form: FormName = "free"
     free: tuple[str, ...] = ()
     std_errors: StdErrorsName = "default"
     fixed: bool = False
@@ -319,13 +339,26 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A model declared before fitting to answer a question.
+
+    `at` is the threshold put first (`>=B`), in the outcome's final levels; empty where none is
+    declared.
+    """
+
+    model: str
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """A study folder, read and validated.
 
-    `headline` names for each outcome the stem of the model file declared before fitting, the
-    study's first headline first. `survey` is "example", a
+    `headline` has the models that answer each question, in the order declared: the first is the
+    question's headline, and its outcome the question's name. `survey` is "example", a
     path, or None where only `--data` can say. `printed` is a shipped registry's name or a file of
     the folder. `sha256` covers study.toml, every model file and the files they name.
+    `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
 
     name: str
@@ -335,11 +368,12 @@ class Study:
     design: Design
     variables: Mapping[str, Variable]
     models: tuple[ModelSpec, ...]
-    headline: Mapping[str, str]
+    headline: Mapping[str, tuple[Headline, ...]]
     folder: Path
     sha256: str
     printed: str | Path | None = None
     smallest_gap: float = 0.05
+    disclosure_minimum: int = 0
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None

@@ -31,12 +31,15 @@ class Cells:
         Shape (c, J): sum of squared weights.
     people
         Shape (c, J): unweighted number of people.
+    index
+        Shape (n,): the cell of each person, -1 for people of weight zero.
     """
 
     codes: IntArray
     counts: FloatArray
     squares: FloatArray
     people: IntArray
+    index: IntArray
 
     @property
     def n_people(self) -> int:
@@ -121,6 +124,8 @@ def collapse(
         columns = [column[keep] for column in columns]
         outcome, weight = outcome[keep], weight[keep]
     codes, index = group_codes(columns)
+    of_person = np.full(keep.size, -1, dtype=np.int64)
+    of_person[keep] = index
     slot = index * n_levels + outcome
     size = codes.shape[0] * n_levels
 
@@ -133,4 +138,5 @@ def collapse(
         counts=total(weight),
         squares=total(weight**2),
         people=total(None).astype(np.int64),
+        index=of_person,
     )

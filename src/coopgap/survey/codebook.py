@@ -5,17 +5,19 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import normalise
 from coopgap.survey.levels import MISSING, UNDECLARED, as_number, level_codes, look_up, undeclared
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import Drop, Survey
+from coopgap.survey.ties import hashed, record_ties
 from coopgap.vocabulary import EXAMPLE
 
 __all__ = ["apply_codebook", "needed_columns", "needed_variables"]
@@ -91,6 +93,15 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     zone, zone_labels = (None, ()) if zones is None else zones.take(rows)
     if zone is not None and study.design.region is not None:
         _zones_in_regions(raw, study, zone, codes[study.design.region])
+    weight = _weight(raw, study, rows)
+    person = _person(raw, study, rows, phone)
+    record = [phone.astype(np.uint64)]
+    if study.design.id is not None:
+        record.append(_hashed_ids(raw, study.design.id, rows))
+    else:
+        record += _hashed_answers(member, codes, variables)
+        record += [] if zone is None else [hashed(zone_labels)[zone]]
+        record += [] if weight is None else [hashed(weight)]
     return Survey(
         source=EXAMPLE if raw.is_example else raw.name,
         sha256=raw.sha256,
@@ -101,8 +112,9 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         variables=variables,
         zone=zone,
         zone_labels=zone_labels,
-        weight=_weight(raw, study, rows),
-        person=_person(raw, study, rows, phone),
+        weight=weight,
+        person=person,
+        tie=record_ties(record),
         n_read=raw.n_rows,
         encoding=raw.encoding,
         dropped=tuple(dropped),
@@ -263,6 +275,21 @@ def _person(raw: RawTable, study: Study, rows: IntArray, phone: BoolArray) -> In
                 "an identifier names one person; it may come back only in a phone interview",
             )
     return person
+
+
+def _hashed_ids(raw: RawTable, column: str, rows: IntArray) -> UintArray:
+    """A hash of each identifier as text, wherever it stands in the file."""
+    answers = raw.answers(column)
+    return hashed([normalise(value) for value in answers.values])[answers.index[rows]]
+
+
+def _hashed_answers(
+    member: BoolArray, codes: Mapping[str, IntArray], variables: Mapping[str, Variable]
+) -> Iterator[UintArray]:
+    """Membership, and the level of each variable by its name, whatever the order they stand in."""
+    yield member.astype(np.uint64)
+    for name in sorted(codes):
+        yield hashed([*variables[name].levels, ""])[codes[name]]
 
 
 def _identity(raw: RawTable, column: str) -> IntArray:

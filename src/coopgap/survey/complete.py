@@ -56,6 +56,7 @@ def complete_rows(
         factor_levels={name: survey.variables[name].levels for name in factors},
         zone=None if survey.zone is None else survey.zone[index],
         weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
+        tie=survey.tie[index],
         dropped=tuple(dropped),
     )
 

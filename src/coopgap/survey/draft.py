@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from coopgap.disclosure import count_words
 from coopgap.survey.levels import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
@@ -246,8 +245,7 @@ def _notes(item: Profile) -> list[str]:
         lines.append(comment(f"labelled in the file, but nobody has: {names}"))
     if item.unshown:
         lines.append(
-            f"{_EDIT}: {count_words(item.unshown)} answers are texts that few people gave and are "
-            "not shown"
+            f"{_EDIT}: {item.unshown:,} answers are texts that few people gave and are not shown"
         )
     return lines
 
@@ -264,7 +262,7 @@ def _missing_lines(item: Profile) -> list[str]:
         likely = [entry for entry in item.missing if not entry.declared]
         why = ", ".join(
             f"{_literal(entry.code)}{' ' + quote(entry.label) if entry.label else ''}"
-            f" ({count_words(entry.count)})"
+            f" ({entry.count:,})"
             for entry in likely
         )
         lines.append(comment(f"EDIT likely missing, with how often: {why}"))

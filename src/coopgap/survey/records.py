@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
 
 __all__ = ["Drop", "ModelRows", "Survey"]
@@ -51,6 +51,9 @@ class Survey:
     person
         Shape (n,): a number for each declared identifier, or None. Unique, save where a phone row
         repeats the identifier of an in-person row.
+    tie
+        Shape (n,): a number for each person, from `coopgap.survey.ties`, that decides between
+        people who are alike in all that a method looks at.
     n_read
         Rows in the file.
     encoding
@@ -70,6 +73,7 @@ class Survey:
     zone_labels: tuple[str, ...]
     weight: FloatArray | None
     person: IntArray | None
+    tie: UintArray
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
@@ -78,6 +82,24 @@ class Survey:
     def n(self) -> int:
         """People kept."""
         return int(self.member.size)
+
+    def by_record(self) -> Survey:
+        """The people in the order of `tie`: no sum or draw over them depends on the file's rows."""
+        order = np.argsort(self.tie, kind="stable")
+        person = self.person
+        if person is not None:
+            first, again = np.unique(person[order], return_index=True, return_inverse=True)[1:]
+            person = np.argsort(np.argsort(first))[again]
+        return replace(
+            self,
+            member=self.member[order],
+            phone=self.phone[order],
+            codes={name: codes[order] for name, codes in self.codes.items()},
+            zone=None if self.zone is None else self.zone[order],
+            weight=None if self.weight is None else self.weight[order],
+            person=person,
+            tie=self.tie[order],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +125,9 @@ class ModelRows:
         Shape (n,): cluster index, or None.
     weight
         Shape (n,): sampling weights; ones where none is declared.
+    tie
+        Shape (n,): as of the survey; None for rows that are not people of a survey, of whom no
+        method can choose some.
     dropped
         People left out for a missing answer, by the first variable that lacked one.
     """
@@ -115,12 +140,18 @@ class ModelRows:
     factor_levels: Mapping[str, tuple[str, ...]]
     zone: IntArray | None
     weight: FloatArray
+    tie: UintArray | None = None
     dropped: tuple[Drop, ...]
 
     @property
     def n(self) -> int:
         """People in the model."""
         return int(self.member.size)
+
+    @property
+    def n_smaller(self) -> int:
+        """People of the smaller group."""
+        return int(min(self.member.sum(), self.n - self.member.sum()))
 
     def people_by_level(self, keep: BoolArray | None = None) -> IntArray:
         """Unweighted people by group and outcome level, shape (2, J), comparison group first.
@@ -135,8 +166,8 @@ class ModelRows:
         counts = np.bincount(slot if keep is None else slot[keep], minlength=2 * n_levels)
         return counts.reshape(2, n_levels).astype(np.int64)
 
-    def take(self, keep: BoolArray) -> ModelRows:
-        """Rows where `keep`, shape (n,), is true; the counted drop stays as it was."""
+    def take(self, keep: BoolArray | IntArray) -> ModelRows:
+        """Rows where `keep`, shape (n,), is true, or at those positions; `dropped` stays."""
         return replace(
             self,
             index=self.index[keep],
@@ -145,4 +176,5 @@ class ModelRows:
             factors={name: codes[keep] for name, codes in self.factors.items()},
             zone=None if self.zone is None else self.zone[keep],
             weight=self.weight[keep],
+            tie=None if self.tie is None else self.tie[keep],
         )

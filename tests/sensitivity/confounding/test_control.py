@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
 from coopgap.families.dispatch import matched_estimate
-from coopgap.families.influence import matched_influence
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
@@ -39,7 +37,7 @@ def test_two_gaps_less_one_another_are_those_of_r(make_rows):
         "top": [int(p["ses_class"] in "AB") for p in people],
     }
 
-    def influence(name, keep):
+    def estimate(name, keep):
         rows = make_rows(
             {},
             [p["member"] == "1" for p in people],
@@ -50,10 +48,11 @@ def test_two_gaps_less_one_another_are_those_of_r(make_rows):
         none = np.full(n, -1, dtype=np.int64)
         matched = MatchedSample(method="entropy", weight=weight, set_id=none, n_sets=0)
         sample = Sample(rows=rows, matched=matched, covariates=(), link="logit", strata=())
-        return matched_influence(sample.take(keep))
+        return matched_estimate(sample.take(keep))
 
     every, some = np.ones(n, bool), np.arange(1, n + 1) % 11 != 0
-    found = netted_gaps(influence("trusted", every), influence("top", some), (1, 1))
+    both = estimate("trusted", every), estimate("top", some)
+    found = netted_gaps(*both, (contrast_of(both[0]), contrast_of(both[1])))
     assert [one.estimate for one in found] == pytest.approx(expected["estimate"], rel=1e-9)
     assert [one.std_error for one in found] == pytest.approx(expected["std_error"], rel=1e-9)
 
@@ -92,27 +91,31 @@ def draw(make_rows, *, n=1500, zones=60, seed=0, n_levels=2, method="exact", fit
     return samples
 
 
-def gap_of(estimate, category=""):
+def contrast_of(estimate, category=""):
     return next(
-        interval
-        for contrast, interval in estimate.intervals.items()
+        contrast
+        for contrast in estimate.intervals
         if contrast.is_threshold_gap and contrast.category == category
     )
+
+
+def gap_of(estimate, category=""):
+    return estimate.intervals[contrast_of(estimate, category)]
 
 
 @pytest.mark.parametrize("zones", [12, 60, 1500], ids=["CR2", "CR1", "no zones"])
 def test_without_a_share_it_is_the_gap_as_it_stands(make_rows, zones):
     samples = draw(make_rows, zones=zones, n_levels=4)
-    parts = [matched_influence(sample) for sample in samples]
-    for level, category in ((1, ">=D"), (2, ">=C"), (3, ">=B")):
-        stands = gap_of(matched_estimate(samples[0]), category)
-        found = netted_gaps(*parts, (level, 1))[0]
-        assert found == pytest.approx(stands, rel=1e-9)
+    both = [matched_estimate(sample) for sample in samples]
+    for category in (">=D", ">=C", ">=B"):
+        at = contrast_of(both[0], category), contrast_of(both[1])
+        found = netted_gaps(*both, at)[0]
+        assert found == pytest.approx(gap_of(both[0], category), rel=1e-9)
 
 
 def test_a_gap_less_itself_leaves_nothing(make_rows):
-    part = matched_influence(draw(make_rows)[0])
-    found = netted_gaps(part, part, (1, 1))
+    part = matched_estimate(draw(make_rows)[0])
+    found = netted_gaps(part, part, (contrast_of(part), contrast_of(part)))
     assert found[-1].estimate == found[-1].std_error == 0
     assert found[2].std_error == pytest.approx(found[0].std_error / 2)
 
@@ -120,7 +123,8 @@ def test_a_gap_less_itself_leaves_nothing(make_rows):
 @pytest.mark.slow
 def test_joint_uncertainty_is_that_of_zones_drawn_again(make_rows):
     samples = draw(make_rows, zones=100, n=2000)
-    parts = [matched_influence(sample) for sample in samples]
+    parts = [matched_estimate(sample) for sample in samples]
+    at = contrast_of(parts[0]), contrast_of(parts[1])
     rng = np.random.default_rng(11)
     draws = []
     for _ in range(400):
@@ -137,23 +141,23 @@ def test_joint_uncertainty_is_that_of_zones_drawn_again(make_rows):
             gaps.append(gap_of(matched_estimate(drawn)).estimate)
         draws.append(gaps)
     first, second = np.array(draws).T
-    apart = [netted_gaps(part, part, (1, 1))[0].std_error for part in parts]
-    for share, found in zip(SHARES, netted_gaps(*parts, (1, 1)), strict=True):
+    apart = [gap_of(part).std_error for part in parts]
+    for share, found in zip(SHARES, netted_gaps(*parts, at), strict=True):
         # A standard deviation of 400 draws is known to 3.5 %; three of its standard errors.
         assert found.std_error == pytest.approx(np.std(first - share * second), rel=0.11)
     # The gaps covary so much that taking them as independent would fail.
-    assert np.hypot(*apart) > 1.2 * netted_gaps(*parts, (1, 1))[-1].std_error
+    assert np.hypot(*apart) > 1.2 * netted_gaps(*parts, at)[-1].std_error
 
 
-def test_covariances_that_are_no_sums_over_zones_are_refused(make_rows):
-    with pytest.raises(NotEstimable, match="no sums over zones"):
-        matched_influence(draw(make_rows, fitting=Fitting(std_errors="HC1"))[0])
-    crossing = draw(make_rows, n=240, method="nearest")[0]
-    with pytest.raises(NotEstimable, match="pairs that cross zones"):
-        matched_influence(crossing)
-    alone = replace(crossing, rows=replace(crossing.rows, zone=None))
-    with pytest.raises(NotEstimable, match="pairs without zones"):
-        matched_influence(alone)
+def test_pairs_that_cross_zones_are_a_second_way_of_clustering(make_rows):
+    both = [matched_estimate(sample) for sample in draw(make_rows, n=240, method="nearest")]
+    at = contrast_of(both[0]), contrast_of(both[1])
+    found, stands = netted_gaps(*both, at)[0], gap_of(both[0])
+    assert found.estimate == pytest.approx(stands.estimate, rel=1e-9)
+    # The family's covariance of all levels has its negative eigenvalues set to zero.
+    assert found.std_error == pytest.approx(stands.std_error, rel=0.05)
+    alone = [replace(one, influence=replace(one.influence, second=None)) for one in both]
+    assert netted_gaps(*alone, at)[0].std_error != pytest.approx(found.std_error, rel=1e-3)
 
 
 def models(make_rows, **options):
@@ -169,7 +173,7 @@ DECLARED = NegativeControl(variable="near", outcomes=("trust",), exclusion="No w
 
 def test_the_control_stands_beside_and_nothing_is_netted_by_itself(make_rows):
     both = models(make_rows)
-    rows = control_rows(both, {"near": "near"}, None)
+    rows = control_rows(both, {"near": "near"}, None, 0.05)
     assert [(row.model, row.variant) for row in rows] == [
         ("trust", "gap"),
         ("trust", "control near"),
@@ -183,42 +187,43 @@ def test_the_control_stands_beside_and_nothing_is_netted_by_itself(make_rows):
 
 def test_with_a_declared_exclusion_every_share_is_taken_off_at_every_threshold(make_rows):
     both = models(make_rows, n_levels=3)
-    rows = control_rows(both, {"near": "near"}, DECLARED)
-    parts = [matched_influence(one.sample) for one in both]
-    for level, category in ((1, ">=D"), (2, ">=C")):
+    rows = control_rows(both, {"near": "near"}, DECLARED, 0.05)
+    parts = [one.estimate for one in both]
+    for category in (">=D", ">=C"):
         mine = [row for row in rows if row.category == category and row.variant.startswith("less")]
         assert [row.variant for row in mine] == [
             f"less {share:g} x control" for share in SHARES[1:]
         ]
-        expected = netted_gaps(*parts, (level, 1), SHARES[1:])
+        at = contrast_of(parts[0], category), contrast_of(parts[1])
+        expected = netted_gaps(*parts, at, SHARES[1:])
         assert [row.estimate for row in mine] == [one.estimate for one in expected]
         assert [row.upper for row in mine] == [one.upper for one in expected]
         assert all("exclusion: No way to it. ρ is not known" in row.note for row in mine)
-    changed = [row for row in rows if row.verdict is Verdict.CHANGES]
-    assert all(
-        (row.lower > 0) != (gap_of(both[0].estimate, row.category).lower > 0) for row in changed
-    )
+        # What is taken off is a share of the control's gap, with a share of its interval.
+        control = gap_of(parts[1])
+        for share, row in zip(SHARES[1:], mine, strict=True):
+            assert row.difference == pytest.approx(-share * control.estimate)
+            assert row.difference_lower == pytest.approx(-share * control.upper)
+            clear = control.lower > 0 or control.upper < 0
+            moved = clear and abs(row.difference) > 0.025
+            small = row.difference_lower > -0.05 and row.difference_upper < 0.05
+            flips = row.upper < 0 < gap_of(parts[0], category).lower
+            assert row.verdict is (
+                Verdict.CHANGES if moved or flips else Verdict.HOLDS if small else Verdict.UNDECIDED
+            )
 
 
 def test_an_outcome_outside_the_exclusion_is_not_netted(make_rows):
     other = replace(DECLARED, outcomes=("class",))
-    rows = control_rows(models(make_rows), {"near": "near"}, other)
+    rows = control_rows(models(make_rows), {"near": "near"}, other, 0.05)
     assert not any(row.variant.startswith("less") for row in rows)
 
 
 def test_what_is_missing_is_said_in_one_row(make_rows):
     both = models(make_rows)
-    rows = control_rows(both, {}, None)
+    rows = control_rows(both, {}, None, 0.05)
     assert [row.verdict for row in rows] == [Verdict.NOT_APPLICABLE] * 2
     assert {row.note for row in rows} == {"The study declares no negative control."}
-    (row,) = control_rows(both[:1], {"near": "near"}, DECLARED)
+    (row,) = control_rows(both[:1], {"near": "near"}, DECLARED, 0.05)
     assert row.verdict is Verdict.NOT_ASSESSED
     assert row.note == "The model of the control near is not part of this run."
-    crossing = models(make_rows, n=240, method="nearest")
-    (row,) = [
-        row
-        for row in control_rows(crossing, {"near": "near"}, DECLARED)
-        if row.variant.startswith("less")
-    ]
-    assert row.verdict is Verdict.NOT_ASSESSED
-    assert row.note.startswith("Not netted: pairs that cross zones")

@@ -1,16 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Margins, estimate_contrasts, share_margins
+from coopgap.gap import Margins, estimate_contrasts
+from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.confounding.e_values import (
-    complement_ratio,
     e_value,
     e_value_limit,
     e_value_rows,
 )
-from coopgap.vocabulary import Family, Population, Quantity, Status, Verdict
+from coopgap.vocabulary import Family, Population, Status, Verdict
 
 
 def test_published_e_values():
@@ -33,35 +36,6 @@ def test_e_value_of_a_ratio_below_one_is_that_of_its_inverse():
     assert e_value(1.0) == 1
 
 
-@pytest.mark.parametrize("p1", [0.40, 0.28, 0.2700001, 0.27, 0.05])
-def test_complement_ratio_is_the_ratio_of_the_reversed_outcome(p1):
-    p0 = 0.27
-    cov = np.array([[4e-4, 1e-4], [1e-4, 3e-4]])
-
-    def margins(flip):
-        share = np.array([[1 - p1, p1], [1 - p0, p0]])
-        step = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
-        full = step @ cov @ step.T
-        if flip:
-            share, order = share[:, ::-1], [1, 0, 3, 2]
-            full = full[np.ix_(order, order)]
-        return Margins(member=share[0], comparison=share[1], cov=full, df=99)
-
-    def by_quantity(flip):
-        found = estimate_contrasts(margins(flip), ("no", "yes"))
-        return {contrast.quantity: interval for contrast, interval in found.items()}
-
-    plain, reversed_ = by_quantity(False), by_quantity(True)[Quantity.RISK_RATIO]
-    found = complement_ratio(
-        (p1, p0),
-        plain[Quantity.RISK_DIFFERENCE],
-        plain[Quantity.RISK_RATIO],
-        plain[Quantity.ODDS_RATIO],
-    )
-    # Nearly parallel gradients lose digits: 1e-5 relative is far below what is printed.
-    assert found[:4] == pytest.approx(reversed_[:4], rel=1e-5)
-
-
 def make_estimate(n_levels, family, seed=0, **changes):
     rng = np.random.default_rng(seed)
     n = 1200
@@ -77,6 +51,7 @@ def make_estimate(n_levels, family, seed=0, **changes):
         "family": family,
         "population": Population.MEMBERS,
         "people": people,
+        "margins": margins,
         "intervals": estimate_contrasts(margins, levels),
         "n_sets": 12,
     }
@@ -88,34 +63,72 @@ def make_estimate(n_levels, family, seed=0, **changes):
     )
 
 
-def test_e_value_rows_give_both_codings_of_each_threshold():
+def shares(outcome, member, reached):
+    """Members' and the others' share of an answer."""
+    return tuple(np.mean(reached(outcome[side])) for side in (member, ~member))
+
+
+def test_each_threshold_is_told_by_the_rarer_answer():
     estimate, labels, outcome, member = make_estimate(4, Family.MATCHED_ORDINAL)
-    rows = e_value_rows(estimate, labels)
-    assert [(row.quantity, row.category) for row in rows if row.quantity == "e_value"] == [
-        ("e_value", category) for category in (">=B", "<B", ">=C", "<C", ">=D", "<D")
+    rows = {(row.quantity, row.category): row for row in e_value_rows(estimate, labels)}
+    assert [category for quantity, category in rows if quantity == "e_value"] == [
+        ">=B",
+        ">=C",
+        "<D",
     ]
-    by = {(row.quantity, row.category): row for row in rows}
-    ratio = np.mean(outcome[member] < 1) / np.mean(outcome[~member] < 1)
-    assert by["risk_ratio", "<D"].estimate == pytest.approx(ratio)
-    assert by["e_value", "<D"].estimate == pytest.approx(e_value(ratio))
-    upper = by["risk_ratio", "<D"].upper
-    assert by["e_value", "<D"].lower == pytest.approx(e_value(upper) if upper < 1 else 1)
+    p1, p0 = shares(outcome, member, lambda level: level < 1)
+    assert p1 + p0 < 1
+    # Independent people: the delta method on ln(p1 / p0), by hand.
+    error = np.sqrt((1 - p1) / (p1 * member.sum()) + (1 - p0) / (p0 * (~member).sum()))
+    ratio = rows["risk_ratio", "<D"]
+    assert (ratio.estimate, ratio.std_error) == pytest.approx((p1 / p0, error))
+    assert ratio.upper == pytest.approx(p1 / p0 * np.exp(stats.norm.ppf(0.975) * error))
+    assert rows["e_value", "<D"].estimate == pytest.approx(e_value(p1 / p0))
+    assert rows["e_value", "<D"].lower == pytest.approx(e_value_limit(ratio.lower, ratio.upper))
 
 
-def test_e_value_rows_of_a_binary_outcome_name_the_levels():
-    estimate, labels, *_ = make_estimate(2, Family.MATCHED_LOGIT)
+def test_at_a_declared_threshold_it_alone_is_told():
+    estimate, labels, *_ = make_estimate(4, Family.MATCHED_ORDINAL)
+    rows = e_value_rows(estimate, replace(labels, at=">=D"))
+    assert [(row.quantity, row.category) for row in rows] == [
+        ("risk_ratio", "<D"),
+        ("e_value", "<D"),
+    ]
+
+
+@pytest.mark.parametrize(("seed", "flip", "rarer"), [(0, False, "E"), (0, True, "D")])
+def test_of_two_levels_the_rarer_is_named_whichever_way_they_are_coded(seed, flip, rarer):
+    estimate, labels, *_ = make_estimate(2, Family.MATCHED_LOGIT, seed)
+    if flip:
+        margins = estimate.margins.complement()
+        estimate = replace(estimate, margins=margins, people=estimate.people[:, ::-1])
     rows = e_value_rows(estimate, labels)
-    assert [row.category for row in rows] == ["D", "D", "E", "E"]
-    assert len({(row.quantity, row.category) for row in rows}) == 4
+    assert [row.category for row in rows] == [rarer, rarer]
+    plain = e_value_rows(make_estimate(2, Family.MATCHED_LOGIT, seed)[0], labels)
+    assert [row.estimate for row in rows] == pytest.approx([row.estimate for row in plain])
+    assert [row.lower for row in rows] == pytest.approx([row.lower for row in plain])
 
 
-def test_small_counts_and_missing_estimates_have_no_e_value():
+def test_at_one_half_reaching_the_threshold_is_told():
+    half = Margins(
+        member=np.array([0.4, 0.6]), comparison=np.array([0.6, 0.4]), cov=np.eye(4) * 1e-4
+    )
+    estimate, labels, *_ = make_estimate(2, Family.MATCHED_LOGIT, margins=half)
+    assert {row.category for row in e_value_rows(estimate, labels)} == {"D"}
+
+
+def test_small_counts_have_e_values_and_missing_estimates_none():
     estimate, labels, *_ = make_estimate(
         3, Family.MATCHED_ORDINAL, people=np.array([[600, 595, 5], [500, 90, 10]])
     )
-    assert {row.category for row in e_value_rows(estimate, labels)} == {">=D", "<D"}
+    assert {row.category for row in e_value_rows(estimate, labels)} == {">=C", "<D"}
     blank, labels, *_ = make_estimate(
-        2, Family.MATCHED_LOGIT, intervals={}, status=Status.NOT_ESTIMABLE, reason="separation"
+        2,
+        Family.MATCHED_LOGIT,
+        intervals={},
+        margins=None,
+        status=Status.NOT_ESTIMABLE,
+        reason="separation",
     )
     (row,) = e_value_rows(blank, labels)
     assert row.verdict is Verdict.NOT_APPLICABLE

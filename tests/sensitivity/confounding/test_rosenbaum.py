@@ -125,9 +125,7 @@ def test_a_method_without_sets_says_so(make_sample):
     assert row.note == "This matching makes no sets."
 
 
-def test_small_counts_are_suppressed(make_sample):
+def test_small_counts_have_their_numbers(make_sample):
     rows = rows_of(make_sample(rare=True))
-    (row,) = [row for row in rows if row.category == ">=C"]
-    assert row.verdict is Verdict.NOT_ASSESSED
-    assert (row.estimate, row.p_value) == (None, None)
-    assert "Suppressed" in row.note
+    found = [row for row in rows if row.category == ">=C"]
+    assert {row.quantity for row in found} >= {"n_sets", "p_bound", "gamma"}

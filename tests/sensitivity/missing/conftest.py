@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.study.spec import Design, Group, Matching, ModelSpec, Study, Variable
+from coopgap.study.spec import Design, Group, Headline, Matching, ModelSpec, Study, Variable
 from coopgap.survey.records import Survey
 
 
@@ -77,6 +77,7 @@ def build(
         zone_labels=tuple(str(k) for k in range(zones)),
         weight=None if weight is None else weight(rng, n),
         person=None,
+        tie=np.arange(n, dtype=np.uint64),
         n_read=n,
         encoding="",
         dropped=(),
@@ -95,7 +96,7 @@ def build(
         design=Design(region="region", zone="zone"),
         variables=variables,
         models=(spec,),
-        headline={"y": "m"},
+        headline={"y": (Headline(model="m"),)},
         folder=Path(),
         sha256="",
     )

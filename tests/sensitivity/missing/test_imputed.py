@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.families.difference import difference
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Interval
+from coopgap.headline import declared_at
 from coopgap.plan import sample_for
 from coopgap.sensitivity.missing.completed import imputation
 from coopgap.sensitivity.missing.imputation_rows import imputation_rows
@@ -21,6 +23,7 @@ from coopgap.sensitivity.missing.imputed import (
     turning,
 )
 from coopgap.sensitivity.missing.people import Lacking
+from coopgap.study.spec import Headline
 from coopgap.survey.complete import complete_rows
 from coopgap.vocabulary import Quantity, Verdict
 
@@ -29,20 +32,26 @@ def estimate(survey, study, spec):
     return matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
 
 
+def gaps_of(survey, study, spec, how=None, **more):
+    how = how or imputation(survey, study, spec)
+    return imputed_gaps(how, study, spec, estimate(survey, study, spec), **more)
+
+
 def headline(found):
     return next(c for c in found if c.quantity is Quantity.RISK_DIFFERENCE)
 
 
 def rows_of(survey, study, spec, seed=1):
-    levels = survey.variables["y"].levels
-    labels = Labels(model="m", outcome="y", levels=levels, source="s.csv")
+    levels, at = survey.variables["y"].levels, declared_at(study, "m")
+    labels = Labels(model="m", outcome="y", levels=levels, source="s.csv", at=at)
     return imputation_rows(survey, study, spec, estimate(survey, study, spec), labels, seed)
 
 
 def test_gaps_of_completed_surveys_matched_anew_are_pooled_by_hand(make_survey):
     survey, study, spec = make_survey(900, missing={"y": 0.15, "x": 0.1}, levels=3, zones=60)
     how = imputation(survey, study, spec)
-    found = imputed_gaps(how, study, spec, m=4, seed=2)
+    found = gaps_of(survey, study, spec, how, m=4, seed=2)
+    declared = estimate(survey, study, spec)
     again = [estimate(one.survey, study, spec) for one in how.completed("m", 2, 4)]
     assert len(found.pooled) == 3
     for contrast, pooled in found.pooled.items():
@@ -51,6 +60,15 @@ def test_gaps_of_completed_surveys_matched_anew_are_pooled_by_hand(make_survey):
         assert pooled.estimate == pytest.approx(q.mean(), abs=1e-12)
         assert pooled.variance == pytest.approx(u.mean() + 1.25 * q.var(ddof=1), rel=1e-12)
         assert pooled.df < again[0].intervals[contrast].df == 59
+        # How far they lie from the complete cases, most of whose people they share.
+        apart = found.apart[contrast]
+        away = [difference(one, declared, contrast) for one in again]
+        assert apart.estimate == pytest.approx(
+            pooled.estimate - declared.intervals[contrast].estimate, abs=1e-12
+        )
+        within = np.mean([one.std_error**2 for one in away])
+        assert apart.variance == pytest.approx(within + 1.25 * q.var(ddof=1), rel=1e-12)
+        assert 0 < within < 0.7 * u.mean()
     assert len({tuple(one.people.ravel()) for one in again}) > 1
 
 
@@ -60,25 +78,6 @@ def test_the_same_seed_gives_the_same_gaps(make_survey):
     other = rows_of(*asked, seed=5)[0]
     assert first == again
     assert first[0].estimate != other[0].estimate
-
-
-def test_shuffled_rows_change_no_number(make_survey):
-    survey, study, spec = make_survey(600, missing={"y": 0.15, "x": 0.1}, zones=60)
-    order = np.random.default_rng(0).permutation(600)
-    shuffled = replace(
-        survey,
-        codes={name: codes[order] for name, codes in survey.codes.items()},
-        member=survey.member[order],
-        zone=survey.zone[order],
-    )
-    one, other = (
-        imputed_gaps(imputation(these, study, spec), study, spec, m=3, seed=0)
-        for these in (survey, shuffled)
-    )
-    for contrast, pooled in one.pooled.items():
-        again = other.pooled[contrast]
-        assert again.estimate == pytest.approx(pooled.estimate, abs=1e-12)
-        assert again.variance == pytest.approx(pooled.variance, rel=1e-9)
 
 
 def x_silent_by_outcome(survey, rng):
@@ -107,7 +106,7 @@ def simulated(make_survey, replicates, m):
         full = estimate(survey, study, spec).intervals
         x_silent_by_outcome(survey, rng)
         cases = estimate(survey, study, spec).intervals
-        gaps = imputed_gaps(imputation(survey, study, spec), study, spec, m=m, seed=number)
+        gaps = gaps_of(survey, study, spec, m=m, seed=number)
         contrast = headline(full)
         pooled = interval_of(gaps.pooled[contrast], contrast.quantity)
         found.append([full[contrast][:4], cases[contrast][:4], pooled[:4]])
@@ -144,7 +143,7 @@ def test_there_are_as_many_imputations_as_percent_incomplete_and_at_least_twenty
 
 def test_shifted_answers_move_the_gap_the_way_they_must(make_survey):
     survey, study, spec = make_survey(800, missing={"y": 0.2}, zones=60)
-    found = imputed_gaps(imputation(survey, study, spec), study, spec, m=3, seed=0)
+    found = gaps_of(survey, study, spec, m=3, seed=0)
     middle = found.pooled[headline(found.pooled)].estimate
     members, others = ([one.estimate for one in found.shifted[side]] for side in (True, False))
     assert np.all(np.diff([*members[:2], middle, *members[2:]]) > 0)
@@ -156,7 +155,7 @@ def test_shifted_answers_move_the_gap_the_way_they_must(make_survey):
 def test_a_shift_is_that_of_the_completed_survey_with_the_same_weights(make_survey):
     survey, study, spec = make_survey(700, missing={"y": 0.2, "x": 0.1}, zones=60)
     how = imputation(survey, study, spec)
-    found = imputed_gaps(how, study, spec, m=3, seed=0)
+    found = gaps_of(survey, study, spec, how, m=3, seed=0)
     by_hand = []
     for one in how.completed("m", 0, 3):
         codes = {**one.survey.codes, "y": one.outcome("y", DELTAS[3], member=False)}
@@ -219,6 +218,26 @@ def test_rows_of_an_ordinal_outcome(make_survey):
     assert 1.0 <= settled.value < settled.bar
 
 
+def test_a_declared_threshold_is_what_missing_answers_shift(make_survey):
+    survey, study, spec = make_survey(900, missing={"y": 0.15}, levels=4, zones=60)
+    declared = {"y": (Headline(model="m", at=">=c"),)}
+    plain, _ = rows_of(survey, study, spec)
+    rows, _ = rows_of(survey, replace(study, headline=declared), spec)
+    shifted = [row for row in rows if row.variant.startswith("delta")]
+    assert {row.category for row in shifted} == {">=c"}
+    assert {row.quantity for row in shifted} == {"risk_difference", "delta"}
+    (fmi,) = [row for row in rows if row.quantity == "fmi"]
+    assert fmi.category == ">=c"
+    pooled = [
+        [row for row in one if row.variant == "multiple imputation" and row.quantity != "fmi"]
+        for one in (plain, rows)
+    ]
+    assert pooled[0] == pooled[1]
+    # Members who did not answer shifted up: their share above rises, and so does the gap.
+    gaps = {row.variant: row.estimate for row in shifted if row.quantity == "risk_difference"}
+    assert gaps["delta -1, members"] < pooled[1][1].estimate < gaps["delta 1, members"]
+
+
 def test_missing_covariates_alone_shift_nothing(make_survey):
     rows, _ = rows_of(*make_survey(500, missing={"x": 0.15}, zones=60))
     assert {row.variant for row in rows} == {"multiple imputation"}
@@ -231,8 +250,56 @@ def test_a_gap_that_moderate_shifts_undo_says_at_which(make_survey):
     judged = {r.variant: r.verdict for r in rows if r.variant.endswith(", members")}
     assert turn.verdict is Verdict.CHANGES
     assert -1 < turn.estimate < 0
-    assert judged["delta -1, members"] is Verdict.CHANGES
-    assert judged["delta 1, members"] is Verdict.HOLDS
+    # Either way by more than half the smallest gap that matters, and only down to no gap.
+    assert judged["delta -1, members"] is judged["delta 1, members"] is Verdict.CHANGES
+    lower = {r.variant: r.lower for r in rows}
+    assert lower["delta -1, members"] < 0 < lower["delta 1, members"]
+
+
+def test_shifts_are_judged_by_how_far_they_move_the_imputed_gap(make_survey):
+    rows, _ = rows_of(*make_survey(900, missing={"y": 0.15}, gap=0.6, zones=60))
+    pooled = rows[0]
+    shifted = [r for r in rows if r.variant.startswith("delta") and r.quantity != "delta"]
+    assert len(shifted) == 2 * len(DELTAS)
+    for row in shifted:
+        assert row.reference == pytest.approx(pooled.estimate, abs=1e-12)
+        moved = row.estimate - pooled.estimate
+        # The people are the same: sampling adds nothing to what a shift moves.
+        found = (row.difference, row.difference_lower, row.difference_upper)
+        assert found == pytest.approx((moved,) * 3, abs=1e-12)
+        assert row.lower > 0
+        assert row.verdict is (Verdict.CHANGES if abs(moved) > 0.025 else Verdict.HOLDS)
+    assert {row.variant.partition(",")[0]: row.verdict for row in shifted} == {
+        "delta -1": Verdict.CHANGES,
+        "delta -0.5": Verdict.HOLDS,
+        "delta 0.5": Verdict.HOLDS,
+        "delta 1": Verdict.CHANGES,
+    }
+
+
+def test_the_imputed_gap_is_judged_beside_that_of_the_complete_cases(make_survey):
+    def judged(survey, study, spec):
+        row = rows_of(survey, study, spec)[0][0]
+        first = next(iter(estimate(survey, study, spec).intervals.values()))
+        assert row.reference == pytest.approx(first.estimate, abs=1e-12)
+        assert row.difference == pytest.approx(row.estimate - row.reference, abs=1e-12)
+        return row
+
+    survey, study, spec = make_survey(900, seed=3, **TRUE)
+    x_silent_by_outcome(survey, np.random.default_rng(21))
+    far = judged(survey, study, spec)
+    assert far.difference > 0.05
+    assert far.difference_lower > 0
+    assert far.verdict is Verdict.CHANGES
+    near = judged(*make_survey(900, missing={"x": 0.02}, **TRUE))
+    assert -0.05 < near.difference_lower < near.difference_upper < 0.05
+    # Far narrower than either gap: nearly everybody is in both.
+    assert near.difference_upper - near.difference_lower < 0.5 * (near.upper - near.lower)
+    assert near.verdict is Verdict.HOLDS
+    open_ = judged(*make_survey(250, missing={"x": 0.3, "y": 0.3}, **TRUE))
+    assert open_.difference_lower < 0 < open_.difference_upper
+    assert max(-open_.difference_lower, open_.difference_upper) > 0.05
+    assert open_.verdict is Verdict.UNDECIDED
 
 
 def test_with_nothing_missing_one_row_says_so(make_survey):
@@ -254,13 +321,3 @@ def test_too_few_zones_are_not_assessed(make_survey):
     (row,), _ = rows_of(*make_survey(400, missing={"y": 0.2}, zones=4))
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "zones are too few" in row.note
-
-
-def test_few_answers_on_one_side_are_suppressed(make_survey):
-    survey, study, spec = make_survey(900, missing={"x": 0.2}, zones=60)
-    codes = survey.codes["y"]
-    codes[survey.member] = 0
-    codes[np.flatnonzero(survey.member)[:9]] = 1
-    rows, _ = rows_of(survey, study, spec)
-    assert [row.estimate for row in rows] == [None]
-    assert "fewer than 10" in rows[0].note

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coopgap.study.choices import Coding, Multiverse
-from coopgap.study.spec import Design, Group, Matching, Mode, ModelSpec, Study, Variable
+from coopgap.study.spec import Design, Group, Headline, Matching, Mode, ModelSpec, Study, Variable
 from coopgap.survey.records import Survey
 
 LEVELS = {"y": ("low", "middle", "high"), "age": ("a", "b", "c"), "sex": ("f", "m")}
@@ -41,7 +41,7 @@ def build_study(multiverse: Multiverse | None, **changes: object) -> tuple[Study
         design=Design(region="region", zone="zone", mode=Mode(column="mode", in_person=0, phone=1)),
         variables=variables,
         models=(spec,),
-        headline={"y": "m"},
+        headline={"y": (Headline(model="m"),)},
         folder=Path(),
         sha256="",
     )
@@ -81,6 +81,7 @@ def build_survey(
         zone_labels=tuple(map(str, range(n_zones))),
         weight=rng.uniform(0.5, 2.0, n) if weighted else None,
         person=None,
+        tie=np.arange(n, dtype=np.uint64),
         n_read=n,
         encoding="",
         dropped=(),

@@ -73,30 +73,6 @@ def test_people_who_can_change_places_are_counted(make_study, make_survey):
     assert scheme.within == ("region", "age", "sex")
 
 
-def reordered(survey, order):
-    """The same people, standing in the file in another order."""
-    return replace(
-        survey,
-        member=survey.member[order],
-        phone=survey.phone[order],
-        codes={name: codes[order] for name, codes in survey.codes.items()},
-        zone=None if survey.zone is None else survey.zone[order],
-        weight=None if survey.weight is None else survey.weight[order],
-    )
-
-
-def test_p_values_do_not_depend_on_the_order_of_the_rows(make_study, make_survey):
-    study, spec = make_study(AXES)
-    survey = make_survey(np.random.default_rng(12), n=400)
-    turned = reordered(survey, np.random.default_rng(13).permutation(survey.n))
-    first, second = (p_values(study, spec, one, 3, 39) for one in (survey, turned))
-    assert first == second
-    scheme, other = (make_scheme(one, study, spec, 3, 2) for one in (survey, turned))
-    drawn = [list(one.shuffles()) for one in (scheme, other)]
-    # Not the same membership by position: people who are alike in everything may change places.
-    assert not np.array_equal(drawn[0][1], drawn[1][1])
-
-
 AXES = Multiverse(
     method=("exact", "entropy"),
     coding=(Coding(outcome="y"), Coding(outcome="y_high")),

@@ -14,14 +14,21 @@ import pytest
 from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import family_estimates, matched_estimate
 from coopgap.families.rows import Labels
+from coopgap.headline import declared_at
 from coopgap.plan import make_plan, sample_for, variant_sample
-from coopgap.sensitivity.again import variant_rows
+from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
 from coopgap.sensitivity.multiverse.rows import TOGETHER, multiverse_rows, share_clear
-from coopgap.sensitivity.multiverse.run import fit_specifications, make_scheme, rows_for
+from coopgap.sensitivity.multiverse.run import (
+    common_contrast,
+    fit_specifications,
+    make_scheme,
+    rows_for,
+)
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.choices import Coding, Multiverse
 from coopgap.study.load import load_study
+from coopgap.study.spec import Headline
 from coopgap.tables import model_labels
 from coopgap.vocabulary import Check, Population, Quantity, Verdict
 
@@ -91,7 +98,7 @@ def numbers(row):
 
 def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     model = declared.models[0]
-    base = matched_estimate(model.sample)
+    base = Beside(estimate=matched_estimate(model.sample), smallest_gap=0.05)
     labels = model_labels(declared, model)
     listed = specifications(declared.study, model.spec)
     assert listed.n_combinations == 7 * 2 * 2 * 3 * 3
@@ -104,8 +111,7 @@ def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
         variant = variants[one.specification.name]
         again = matched_estimate(variant_sample(declared, variant))
         mine, theirs = (
-            list(variant_rows("x", estimate, base.intervals, labels))
-            for estimate in (one.estimate, again)
+            list(variant_rows("x", estimate, base, labels)) for estimate in (one.estimate, again)
         )
         assert [numbers(row) for row in mine] == [numbers(row) for row in theirs]
         assert mine[0].estimate is not None
@@ -121,7 +127,8 @@ def gaps(estimate):
 
 def rows_of(study, spec, survey, **more):
     rows = rows_for(survey, study, specifications(study, spec).listed[0])
-    labels = Labels(model="m", outcome="y", levels=rows.levels, source="test.csv")
+    at = declared_at(study, "m")
+    labels = Labels(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
     declared = matched_estimate(sample_for(rows, spec))
     return multiverse_rows(survey, study, spec, declared, labels, seed=3, **more)
 
@@ -197,7 +204,8 @@ def test_rows_together_and_by_choice_are_of_the_rows_of_specifications(
     by_choice = next(row for row in rows if row.variant == "method: exact, 36 specifications")
     assert (by_choice.lower, by_choice.upper) == (min(exact), max(exact))
     assert by_choice.estimate == pytest.approx(median(exact))
-    assert {row.verdict for row in single} <= {Verdict.HOLDS, Verdict.CHANGES}
+    assert None not in {row.difference for row in single}
+    assert {row.verdict for row in single} <= {*Verdict}
 
 
 def test_codings_of_two_levels_are_compared_by_the_difference(make_study, make_survey):
@@ -210,6 +218,35 @@ def test_codings_of_two_levels_are_compared_by_the_difference(make_study, make_s
         "share_same_sign",
         "share_significant",
     }
+
+
+def test_a_declared_threshold_is_compared_where_every_coding_has_it(make_study, make_survey):
+    study, spec = make_study(Multiverse(link=("logit", "probit"), method=("exact", "entropy")))
+    declared = {"y": (Headline(model="m", at=">=high"),)}
+    rows = rows_of(
+        replace(study, headline=declared),
+        spec,
+        make_survey(np.random.default_rng(2)),
+        jobs=1,
+        n_shuffles=5,
+    )
+    single = [row for row in rows if row.verdict]
+    assert {(row.quantity, row.category) for row in single} == {("risk_difference", ">=high")}
+    assert "median_risk_difference" in {row.quantity for row in rows if row.variant == TOGETHER}
+
+
+def test_what_every_coding_has():
+    three, cut = ("low", "middle", "high"), ("below middle", ">=middle")
+    whole, gap = Quantity.SUPERIORITY, Quantity.RISK_DIFFERENCE
+    for levels, at, expected in (
+        ([three, three], "", (whole, "")),
+        ([three, three], ">=high", (gap, ">=high")),
+        ([three, cut], ">=high", (whole, "")),
+        ([cut, cut], ">=middle", (gap, "")),
+        ([cut, ("no", "yes")], ">=high", (gap, "")),
+    ):
+        found = common_contrast(levels, at)
+        assert (found.quantity, found.category) == expected
 
 
 def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_survey):

@@ -1,11 +1,15 @@
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from coopgap.estimate import SensitivityRow
 from coopgap.families.records import Sample
 from coopgap.plan import make_plan
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.survey.complete import complete_rows
+from coopgap.vocabulary import Quantity, Verdict
 
 
 @pytest.fixture(scope="package")
@@ -18,5 +22,36 @@ def example_phone() -> Callable[[str], tuple[PhoneData, Sample]]:
         model = models[name]
         called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
         return PhoneData(in_person=model.rows, phone=called), model.sample
+
+    return of
+
+
+@pytest.fixture
+def make_phone(make_phone) -> Callable[..., PhoneData]:
+    """People by mode with positions of their own, as rows of one survey have them."""
+
+    def of(*args, **kwargs) -> PhoneData:
+        data = make_phone(*args, **kwargs)
+        place = data.in_person.n + np.arange(data.phone.n)
+        return replace(data, phone=replace(data.phone, index=place))
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def by_rule() -> Callable[..., Verdict]:
+    """The verdict that a row has to have, from its numbers and those it is compared with."""
+
+    def of(row: SensitivityRow, declared: SensitivityRow, smallest_gap: float = 0.05) -> Verdict:
+        null, most = 0.0, smallest_gap
+        if row.quantity == Quantity.SUPERIORITY:
+            null, most = 0.5, smallest_gap / 2
+        low, high = row.difference_lower, row.difference_upper
+        found = (low > 0 or high < 0) and abs(row.difference) > most / 2
+        up, declared_up = row.lower > null, declared.lower > null
+        down, declared_down = row.upper < null, declared.upper < null
+        if found or (up and declared_down) or (down and declared_up):
+            return Verdict.CHANGES
+        return Verdict.HOLDS if -most < low and high < most else Verdict.UNDECIDED
 
     return of

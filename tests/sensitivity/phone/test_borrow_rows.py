@@ -1,9 +1,12 @@
-"""Rows of borrowing: what stands beside what, who is hidden, how often intervals hold the truth."""
+"""Rows of borrowing: what stands beside what, what is said of it, how often it is true."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from coopgap.gap import contrasts
 from coopgap.sensitivity.keys import Keys
@@ -27,6 +30,8 @@ from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.sensitivity.phone.rows import BORROW_CHECKS, borrowed_rows
 from coopgap.vocabulary import Check, IntervalKind, Verdict
 
+KEYS = Keys(model="m", outcome="y", source="s")
+
 
 def found(rows, check=Check.PHONE_POWER_PRIOR, quantity="risk_difference", category=""):
     return {
@@ -37,7 +42,7 @@ def found(rows, check=Check.PHONE_POWER_PRIOR, quantity="risk_difference", categ
 
 
 def test_rows_are_unique_and_complete(make_phone, spec):
-    rows = borrowed_rows(make_phone(np.random.default_rng(0), zones=30), spec, "EXAMPLE DATA")
+    rows = borrowed_rows(make_phone(np.random.default_rng(0), zones=30), spec, "EXAMPLE DATA", 0.05)
     keys = [(row.check, row.variant, row.quantity, row.category, row.comparator) for row in rows]
     assert len(keys) == len(set(keys))
     assert set(found(rows)) == {IN_PERSON, AVERAGED, *CURVE}
@@ -59,10 +64,10 @@ def test_rows_are_unique_and_complete(make_phone, spec):
 def test_nothing_of_the_phone_is_the_gap_in_person_interval_and_all(make_phone, spec):
     # Eight zones: t with 7 degrees of freedom, far from normal.
     data = make_phone(np.random.default_rng(1), zones=8)
-    rows = found(borrowed_rows(data, spec, "s"))
+    rows = found(borrowed_rows(data, spec, "s", 0.05))
     beside = next(
         row
-        for row in gap_rows_with_phone(data, ("age",), Keys(model="m", outcome="y", source="s"))
+        for row in gap_rows_with_phone(data, ("age",), KEYS, 0.05)
         if row.check is Check.PHONE_REPLACES and row.variant == "in person"
     )
     for row in (rows[IN_PERSON], rows["phone counts 0.0"]):
@@ -72,27 +77,74 @@ def test_nothing_of_the_phone_is_the_gap_in_person_interval_and_all(make_phone, 
     assert rows["phone counts 0.0"].verdict is Verdict.HOLDS
 
 
-def test_conclusions_are_compared_with_the_one_in_person(make_phone, spec):
-    # A gap of 6 points that is found in person, and phone answers 9 points higher: counted in full
-    # they take the interval to zero. The gap falls along the curve, so the conclusion turns once.
-    data = make_phone(np.random.default_rng(6), n=(1500, 1500, 1500), gap=0.06, shift=0.09)
-    rows = found(borrowed_rows(data, spec, "s"))
-    assert rows[IN_PERSON].lower > 0
-    assert rows["phone counts 1.0"].lower < 0
-    assert rows["phone counts 1.0"].verdict is Verdict.CHANGES
-    verdicts = [rows[name].verdict for name in CURVE]
-    first = verdicts.index(Verdict.CHANGES)
-    assert set(verdicts[:first]) == {Verdict.HOLDS}
-    assert set(verdicts[first:]) == {Verdict.CHANGES}
+@pytest.mark.parametrize(
+    ("n", "shift", "verdicts"),
+    [
+        # Phone answers nine points higher count more and more: the gap moves by over 2.5 points.
+        ((1500, 1500, 1500), 0.09, {Verdict.HOLDS, Verdict.CHANGES}),
+        # A hundred people in person: what the phone makes of them is not known to five points.
+        ((600, 100, 600), 0.0, {Verdict.HOLDS, Verdict.UNDECIDED}),
+    ],
+)
+def test_the_gap_moves_by_a_part_of_what_the_answers_lie_apart(
+    make_phone, spec, by_rule, n, shift, verdicts
+):
+    # Without covariates and zones the three shares are independent. A discount of a weights the
+    # phone share by w = a / v_p over 1 / v_c + a / v_p, so the gap moves by w (c - p), which has
+    # the variance w^2 (v_c + v_p). Shares lie far from 0 and 1.
+    data = make_phone(np.random.default_rng(6), n=n, gap=0.06, shift=shift)
+    rows = found(borrowed_rows(data, replace(spec, covariates=()), "s", 0.05))
+    c, p = data.comparison.outcome.mean(), data.called.outcome.mean()
+    v_c, v_p = c * (1 - c) / n[1], p * (1 - p) / n[2]
+    here = rows[IN_PERSON]
+    assert here.verdict is here.difference is here.reference is None
+    seen = set()
+    for tenth, name in enumerate(CURVE):
+        row, a = rows[name], tenth / 10
+        part = a / v_p / (1 / v_c + a / v_p)
+        half = stats.norm.ppf(0.975) * part * (v_c + v_p) ** 0.5
+        assert row.reference == here.estimate
+        assert row.difference == pytest.approx(part * (c - p), abs=1e-6)
+        assert row.difference_lower == pytest.approx(part * (c - p) - half, abs=1e-5)
+        assert row.difference_upper == pytest.approx(part * (c - p) + half, abs=1e-5)
+        assert row.verdict is by_rule(row, here)
+        seen.add(row.verdict)
+    assert rows["phone counts 0.0"].verdict is Verdict.HOLDS
+    assert seen == verdicts
+
+
+@pytest.mark.parametrize("smallest_gap", [0.005, 0.05, 0.2])
+def test_every_gap_is_judged_by_its_difference(make_phone, spec, by_rule, smallest_gap):
+    # In full the phone share counts as in generalised least squares on all three shares: the gap
+    # then moves by a contrast of them, with the variance that their covariance gives it.
+    data = make_phone(np.random.default_rng(8), gap=0.06, shift=0.05)
+    rows = borrowed_rows(data, spec, "s", smallest_gap)
+    here = found(rows)[IN_PERSON]
+    judged = [row for row in rows if row.difference is not None]
+    names = {mixture_name(weight, vague) for weight in WEIGHTS for vague in VAGUE}
+    assert {row.variant for row in judged} == {AVERAGED, *CURVE, *names}
+    for row in judged:
+        assert row.difference == pytest.approx(row.estimate - here.estimate, abs=1e-12)
+        assert row.verdict is by_rule(row, here, smallest_gap)
+    shares, cov = joint_shares(data, ("age",)).at_least(1)
+    design, precision = np.array([[1.0, 0], [0, 1], [0, 1]]), np.linalg.inv(cov)
+    pooled = np.linalg.solve(design.T @ precision @ design, design.T @ precision)
+    moved = np.array([1.0, -1.0]) @ pooled - np.array([1.0, -1.0, 0.0])
+    half = stats.norm.ppf(0.975) * (moved @ cov @ moved) ** 0.5
+    whole = found(rows)["phone counts 1.0"]
+    assert whole.difference == pytest.approx(moved @ shares, abs=1e-6)
+    assert whole.difference_upper - whole.difference == pytest.approx(half, abs=1e-5)
+    assert whole.difference - whole.difference_lower == pytest.approx(half, abs=1e-5)
 
 
 def test_ordinal_outcomes_have_a_curve_at_the_middle_only(make_phone, spec):
-    rows = borrowed_rows(make_phone(np.random.default_rng(2), n_levels=5, zones=30), spec, "s")
+    rows = borrowed_rows(
+        make_phone(np.random.default_rng(2), n_levels=5, zones=30), spec, "s", 0.05
+    )
     curves = {row.category for row in rows if row.variant in CURVE}
     assert len(curves) == 1
     for category in (">=A", ">=B", ">=C", ">=D"):
-        shown = found(rows, category=category)
-        assert AVERAGED in shown or shown == {}
+        assert {IN_PERSON, AVERAGED} <= set(found(rows, category=category))
     assert {row.category for row in rows if row.variant == AVERAGED} == {
         ">=A",
         ">=B",
@@ -101,33 +153,28 @@ def test_ordinal_outcomes_have_a_curve_at_the_middle_only(make_phone, spec):
     }
 
 
-def test_few_phone_people_are_suppressed_in_both(make_phone, spec):
-    data = make_phone(np.random.default_rng(3))
-    few = data.phone.take((data.phone.outcome == 0) | (np.cumsum(data.phone.outcome) <= 9))
-    rows = borrowed_rows(PhoneData(in_person=data.in_person, phone=few), spec, "s")
-    assert [row.check for row in rows] == list(BORROW_CHECKS)
-    for row in rows:
-        assert row.estimate is row.lower is None
-        assert row.note.startswith("Suppressed")
+def test_a_declared_threshold_has_the_curve(make_phone, spec):
+    data = make_phone(np.random.default_rng(2), n_levels=5, zones=30)
+    for at in (">=B", ">=D", ">=A"):
+        rows = borrowed_rows(data, spec, "s", 0.05, at=at)
+        assert {row.category for row in rows if row.variant in CURVE} == {at}
 
 
 def test_without_phone_interviews_it_does_not_apply(make_phone, spec):
     data = make_phone(np.random.default_rng(4))
     none = PhoneData(in_person=data.in_person, phone=data.phone.take(data.phone.outcome < 0))
-    rows = borrowed_rows(none, spec, "s")
+    rows = borrowed_rows(none, spec, "s", 0.05)
     assert [row.check for row in rows] == list(BORROW_CHECKS)
     assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
-    few = borrowed_rows(make_phone(np.random.default_rng(4), zones=4), spec, "s")
+    few = borrowed_rows(make_phone(np.random.default_rng(4), zones=4), spec, "s", 0.05)
     assert {row.verdict for row in few} == {Verdict.NOT_ASSESSED}
     assert all("4 zones" in row.note for row in few)
-    handful = borrowed_rows(make_phone(np.random.default_rng(4), n=(100, 100, 9)), spec, "s")
-    assert {row.verdict for row in handful} == {Verdict.NOT_ASSESSED}
 
 
 def test_the_same_people_by_phone_add_nothing(make_phone, spec):
     data = make_phone(np.random.default_rng(5), zones=25)
     same = PhoneData(in_person=data.in_person, phone=data.comparison)
-    rows = borrowed_rows(same, spec, "s")
+    rows = borrowed_rows(same, spec, "s", 0.05)
     assert {row.verdict for row in rows} == {Verdict.NOT_ASSESSED}
     assert all("add nothing" in row.note for row in rows)
 
@@ -137,7 +184,7 @@ def test_members_left_out_are_told(make_phone, spec):
     young = PhoneData(
         in_person=data.in_person, phone=data.phone.take(data.phone.factors["age"] < 2)
     )
-    rows = found(borrowed_rows(young, spec, "s"))
+    rows = found(borrowed_rows(young, spec, "s", 0.05))
     lost = int((data.members.factors["age"] == 2).sum())
     assert f"Members left out: {lost} of {data.members.n}." in rows[AVERAGED].note
     kept = data.members.outcome[data.members.factors["age"] < 2].mean()
@@ -154,7 +201,7 @@ def simulated(make_phone, shift, replicates, seed):
     (contrast,) = [one for one in contrasts(("E", "D")) if one.is_threshold_gap]
     for _ in range(replicates):
         data = make_phone(rng, shift=shift, zones=40)
-        here = place(joint_shares(data, ("age",)), contrast)
+        here = place(joint_shares(data, ("age",)), contrast, 0.05)
         discount = discount_posterior(here.measures)
         mixture = robust_mixture(here.measures, 0.5, (1.0, 1.0))[1]
         yield here, averaged_gap(here.measures, discount), mixture

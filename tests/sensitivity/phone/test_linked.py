@@ -116,13 +116,18 @@ def test_missing_answers_and_changed_membership_are_counted_and_said():
     )
 
 
-def test_fewer_than_ten_are_not_assessed():
-    (row,) = rows_of(planned(*called_again(n=9)), "trust")
-    assert row.verdict is Verdict.NOT_ASSESSED
-    assert row.note == (
-        "There are fewer than 10 people with two answers. People asked in both modes: not shown; "
-        "0 of them lack an answer in one mode."
-    )
+@pytest.mark.parametrize("outcome", ["trust", "trust_agree"])
+@pytest.mark.parametrize("n", [1, 9])
+def test_a_handful_asked_twice_is_counted_and_only_one_is_not_assessed(n, outcome):
+    rows = rows_of(planned(*called_again(n=n)), outcome)
+    frame = to_frame("sensitivity", rows)
+    numbers = frame[["estimate", "std_error", "lower", "upper", "p_value"]]
+    assert np.isfinite(numbers.to_numpy()[numbers.notna().to_numpy()]).all()
+    if n == 1:
+        assert [row.verdict for row in rows] == [Verdict.NOT_ASSESSED]
+        assert "People asked in both modes: 1; 0 of them" in rows[0].note
+    else:
+        assert find(rows, quantity="people_linked").estimate == n
 
 
 def test_few_zones_are_not_assessed():
@@ -206,21 +211,8 @@ def test_a_known_share_of_answers_that_move_is_found():
     assert exact.verdict is Verdict.DIFFERENT
 
 
-def test_few_who_move_one_way_cannot_be_worked_out():
-    """12 no longer agree by phone and 3 now do: shift, kappa and McNemar's z would tell."""
-    data, again = called_again(share=0.0)
-    down = np.flatnonzero(again["trust"] >= 4)[:12]
-    up = np.flatnonzero(again["trust"] == 3)[:3]
-    again.iloc[down, again.columns.get_loc("trust")] = 3
-    again.iloc[up, again.columns.get_loc("trust")] = 4
-    rows = rows_of(planned(data, again), "trust_agree")
-    assert find(rows, quantity="agreement_share").estimate == pytest.approx(385 / 400)
-    told = {row.quantity for row in rows if row.estimate is not None}
-    assert told == {"people_linked", "agreement_share"}
-
-
 @pytest.mark.parametrize("column", ["trust", "member"])
-def test_small_remainders_of_the_linked_cannot_be_worked_out(column):
+def test_who_of_the_linked_is_left_out_is_counted(column):
     data, again = called_again()
     if column == "trust":
         again["trust"] = again["trust"].astype("Int64")
@@ -230,17 +222,19 @@ def test_small_remainders_of_the_linked_cannot_be_worked_out(column):
         again["coop_type"] = again["coop_type"].where(again["member"] == 1, pd.NA)
     row = find(rows_of(planned(data, again), "trust"), quantity="people_linked")
     assert row.estimate == 397
-    assert "400" not in row.note
-    assert "fewer than 10" in row.note
-    assert " 3 " not in row.note
+    assert "modes: 400;" in row.note
+    assert f"; {3 if column == 'trust' else 0} of them lack" in row.note
+    assert ("3 are members in one mode only" in row.note) == (column == "member")
 
 
-def test_answers_that_hardly_move_are_suppressed():
-    data, again = called_again(share=0.0)
-    again.iloc[:9, again.columns.get_loc("trust")] = (again["trust"].iloc[:9] % 5) + 1
-    rows = rows_of(planned(data, again), "trust")
-    assert {row.estimate for row in rows if row.quantity != "people_linked"} == {None}
-    assert all(row.note.startswith("Suppressed") for row in rows[1:])
+def test_answers_that_do_not_move_have_no_interval_and_no_test():
+    rows = rows_of(planned(*called_again(share=0.0)), "trust")
+    alike = find(rows, quantity="agreement_share")
+    assert alike.estimate == pytest.approx(1)
+    assert alike.lower is alike.std_error is None
+    assert find(rows, quantity="homogeneity").verdict is Verdict.NOT_ASSESSED
+    shift = find(rows, variant="answers, phone minus in person", category=">=agree")
+    assert (shift.estimate, shift.lower, shift.p_value) == (0.0, None, None)
 
 
 def test_gap_with_phone_answers_by_hand(plan):
@@ -265,6 +259,11 @@ def test_gap_with_phone_answers_by_hand(plan):
     )
     assert (first.estimate, second.estimate) == pytest.approx(gaps)
     assert moved.estimate == pytest.approx(gaps[1] - gaps[0])
+    assert second.reference == first.estimate
+    assert second.difference == pytest.approx(second.estimate - first.estimate)
+    shown = (second.difference, second.difference_lower, second.difference_upper)
+    assert shown == pytest.approx((moved.estimate, moved.lower, moved.upper))
+    assert max(-moved.lower, moved.upper) < 0.05
     assert second.verdict is Verdict.HOLDS
     assert f"phone answers of {pairs.n:,} of 2,007 people" in second.note
 
@@ -298,6 +297,8 @@ def test_only_comparison_people_who_move_change_the_gap():
     second = find(rows, variant="gap, phone answers of those asked twice")
     assert moved.lower > 0.15
     assert second.estimate > 0.35
+    assert second.verdict is Verdict.CHANGES
+    assert second.difference_lower == pytest.approx(moved.lower)
     assert find(rows, quantity="kappa").estimate < 0.2
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
@@ -21,7 +22,7 @@ def gaps(rows, check):
 def test_in_person_gap_is_the_matched_one(make_phone):
     # With one covariate, balancing its margin is exact matching on it.
     data = make_phone(np.random.default_rng(0))
-    found = gaps(gap_rows_with_phone(data, ("age",), KEYS), Check.PHONE_REPLACES)
+    found = gaps(gap_rows_with_phone(data, ("age",), KEYS, 0.05), Check.PHONE_REPLACES)
     rows = data.in_person
     matched = match(rows, Matching(method="exact", on=("age",)))
     weight = combined_weight(rows.weight, matched.weight)
@@ -36,22 +37,106 @@ def test_in_person_gap_is_the_matched_one(make_phone):
 def test_the_same_people_by_phone_give_the_same_gap(make_phone):
     data = make_phone(np.random.default_rng(1), zones=25)
     same = PhoneData(in_person=data.in_person, phone=data.comparison)
-    rows = gap_rows_with_phone(same, ("age",), KEYS)
+    rows = gap_rows_with_phone(same, ("age",), KEYS, 0.05)
     replaced, joined = (gaps(rows, check) for check in (Check.PHONE_REPLACES, Check.PHONE_JOINS))
     here = replaced["in person"]
     assert replaced["phone"].estimate == pytest.approx(here.estimate)
     assert replaced["phone"].std_error == pytest.approx(here.std_error)
     assert replaced["phone"].verdict is Verdict.HOLDS
+    assert replaced["phone"].difference == pytest.approx(0, abs=1e-12)
+    assert replaced["phone"].difference_upper == pytest.approx(0, abs=1e-12)
     assert joined["phone and in person"].estimate == pytest.approx(here.estimate)
     assert LIMITS in replaced["phone"].note
 
 
-def test_a_mode_shift_as_large_as_the_gap_changes_the_conclusion(make_phone):
-    data = make_phone(np.random.default_rng(2), gap=0.15, shift=0.15, n=(1500, 1500, 1500))
-    found = gaps(gap_rows_with_phone(data, ("age",), KEYS), Check.PHONE_REPLACES)
+def by_zone(zone, values):
+    return values if zone is None else np.bincount(zone, values, minlength=40)
+
+
+@pytest.mark.parametrize("zones", [None, 40])
+@pytest.mark.parametrize("check", [Check.PHONE_REPLACES, Check.PHONE_JOINS])
+def test_the_difference_and_its_interval_are_those_of_the_people(make_phone, check, zones):
+    # Without covariates. Members are the same on both sides and take no part.
+    data = make_phone(np.random.default_rng(6), zones=zones, shift=0.05)
+    own, called = data.comparison, data.called
+    other = called.outcome.mean()
+    if check is Check.PHONE_JOINS:
+        other = np.concatenate([own.outcome, called.outcome]).mean()
+    mean = own.outcome.mean()
+    of_called = -(called.outcome - other) / called.n
+    of_own = (own.outcome - mean) / own.n
+    if check is Check.PHONE_JOINS:
+        of_called *= called.n / (own.n + called.n)
+        of_own = of_own - (own.outcome - other) / (own.n + called.n)
+    sums = (by_zone(own.zone, of_own), by_zone(called.zone, of_called))
+    if zones is None:
+        error, quantile = np.sqrt(sum(np.sum(one**2) for one in sums)), stats.norm.ppf(0.975)
+    else:
+        error, quantile = np.sqrt(40 / 39 * np.sum(sum(sums) ** 2)), stats.t.ppf(0.975, 39)
+    found = gaps(gap_rows_with_phone(data, (), KEYS, 0.05), check)
+    (row,) = [row for row in found.values() if row.verdict is not None]
+    here = found["in person"]
+    assert here.difference is here.reference is None
+    assert row.reference == here.estimate
+    assert row.difference == pytest.approx(mean - other)
+    assert row.difference == pytest.approx(row.estimate - here.estimate)
+    assert row.difference_lower == pytest.approx(mean - other - quantile * error)
+    assert row.difference_upper == pytest.approx(mean - other + quantile * error)
+
+
+def test_the_difference_varies_as_with_zones_left_out(make_phone):
+    # The jackknife balances anew each time; with 60 zones the two differ at the second order.
+    data = make_phone(np.random.default_rng(7), zones=60, shift=0.05)
+    found = gap_rows_with_phone(data, ("age",), KEYS, 0.05)
+    again = []
+    for zone in range(60):
+        keep = data.in_person.zone != zone, data.phone.zone != zone
+        rest = PhoneData(in_person=data.in_person.take(keep[0]), phone=data.phone.take(keep[1]))
+        rows = gap_rows_with_phone(rest, ("age",), KEYS, 0.05)
+        again.append([row.difference for row in rows if row.difference is not None])
+    jackknife = np.sqrt(59 / 60 * ((again - np.mean(again, axis=0)) ** 2).sum(axis=0))
+    judged = [row for row in found if row.difference is not None]
+    assert [row.check for row in judged] == [Check.PHONE_REPLACES, Check.PHONE_JOINS]
+    for row, error in zip(judged, jackknife, strict=True):
+        half = (row.difference_upper - row.difference_lower) / 2
+        assert half == pytest.approx(stats.t.ppf(0.975, 59) * error, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shift", "n", "smallest_gap", "verdict"),
+    [
+        # As large as the gap.
+        (0.15, (1500, 1500, 1500), 0.05, Verdict.CHANGES),
+        # No shift, known to two points, to eight, and to eight where ten would not matter.
+        (0.0, (4000, 4000, 4000), 0.05, Verdict.HOLDS),
+        (0.0, (600, 600, 250), 0.05, Verdict.UNDECIDED),
+        (0.0, (600, 600, 250), 0.2, Verdict.HOLDS),
+        # Two points are found, yet are less than half of five.
+        (0.02, (4000, 40_000, 40_000), 0.05, Verdict.HOLDS),
+        # Twice the gap: the other sign, though half of what matters is more than the difference.
+        (0.3, (1500, 1500, 1500), 1.0, Verdict.CHANGES),
+        (0.15, (1500, 1500, 1500), 1.0, Verdict.HOLDS),
+    ],
+)
+def test_verdicts_are_of_the_difference(make_phone, by_rule, shift, n, smallest_gap, verdict):
+    data = make_phone(np.random.default_rng(2), gap=0.15, shift=shift, n=n)
+    rows = gap_rows_with_phone(data, ("age",), KEYS, smallest_gap)
+    replaced, joined = (gaps(rows, check) for check in (Check.PHONE_REPLACES, Check.PHONE_JOINS))
+    here = replaced["in person"]
+    assert here.lower > 0
+    assert replaced["phone"].verdict is verdict
+    for row in (replaced["phone"], joined["phone and in person"]):
+        assert row.verdict is by_rule(row, here, smallest_gap)
+    if shift == 0.02:
+        assert replaced["phone"].difference_upper < 0
+
+
+def test_an_interval_that_comes_to_hold_zero_is_no_change(make_phone):
+    data = make_phone(np.random.default_rng(3), gap=0.06, shift=0.02, n=(1500, 1500, 400))
+    found = gaps(gap_rows_with_phone(data, ("age",), KEYS, 0.05), Check.PHONE_REPLACES)
     assert found["in person"].lower > 0
-    assert found["phone"].verdict is Verdict.CHANGES
-    assert "holds zero" in found["phone"].note
+    assert found["phone"].lower < 0 < found["phone"].upper
+    assert found["phone"].verdict is Verdict.UNDECIDED
 
 
 def test_members_lost_are_reported_and_compared_like_with_like(make_phone):
@@ -59,9 +144,12 @@ def test_members_lost_are_reported_and_compared_like_with_like(make_phone):
     young = PhoneData(
         in_person=data.in_person, phone=data.phone.take(data.phone.factors["age"] < 2)
     )
-    rows = gap_rows_with_phone(young, ("age",), KEYS)
+    rows = gap_rows_with_phone(young, ("age",), KEYS, 0.05)
     found = gaps(rows, Check.PHONE_REPLACES)
     assert set(found) == {"phone", "in person", "in person, same members"}
+    same = found["in person, same members"]
+    assert found["phone"].reference == same.estimate != found["in person"].estimate
+    assert found["phone"].difference == pytest.approx(found["phone"].estimate - same.estimate)
     old = np.mean(data.members.factors["age"] == 2)
     lost = next(
         row
@@ -74,7 +162,7 @@ def test_members_lost_are_reported_and_compared_like_with_like(make_phone):
     assert set(gaps(rows, Check.PHONE_JOINS)) == {"phone and in person", "in person"}
 
 
-def test_few_members_lost_are_not_counted(make_phone):
+def test_few_members_lost_are_counted(make_phone):
     data = make_phone(np.random.default_rng(3))
     person = data.in_person
     old = np.flatnonzero(person.member & (person.factors["age"] == 2))[3:]
@@ -84,18 +172,18 @@ def test_few_members_lost_are_not_counted(make_phone):
     )
     lost = next(
         row
-        for row in gap_rows_with_phone(few, ("age",), KEYS)
+        for row in gap_rows_with_phone(few, ("age",), KEYS, 0.05)
         if row.check is Check.PHONE_REPLACES and row.quantity == "members_lost_share"
     )
-    assert lost.estimate is None
-    assert lost.note.startswith("Members left out: fewer than 10 of ")
+    assert lost.estimate == pytest.approx(3 / few.members.n)
+    assert lost.note.startswith("Members left out: 3 of ")
 
 
 def test_nobody_in_common_is_not_assessed(make_phone):
     data = make_phone(np.random.default_rng(4))
     keep = data.in_person.take(~data.in_person.member | (data.in_person.factors["age"] == 2))
     young = PhoneData(in_person=keep, phone=data.phone.take(data.phone.factors["age"] == 0))
-    rows = gap_rows_with_phone(young, ("age",), KEYS)
+    rows = gap_rows_with_phone(young, ("age",), KEYS, 0.05)
     replaced = [row for row in rows if row.check is Check.PHONE_REPLACES]
     assert [row.verdict for row in replaced] == [Verdict.NOT_ASSESSED]
     assert "cannot be balanced" in replaced[0].note
@@ -104,7 +192,7 @@ def test_nobody_in_common_is_not_assessed(make_phone):
 
 def test_ordinal_gaps_come_by_threshold(make_phone):
     data = make_phone(np.random.default_rng(5), n_levels=4, zones=30)
-    rows = gap_rows_with_phone(data, ("age",), KEYS)
+    rows = gap_rows_with_phone(data, ("age",), KEYS, 0.05)
     categories = [
         row.category
         for row in rows
@@ -113,17 +201,3 @@ def test_ordinal_gaps_come_by_threshold(make_phone):
         and row.quantity == "risk_difference"
     ]
     assert categories == [">=B", ">=C", ">=D"]
-
-
-def test_few_phone_people_at_a_threshold_are_suppressed_even_when_joined(make_phone):
-    data = make_phone(np.random.default_rng(6))
-    few = data.phone.take((data.phone.outcome == 0) | (np.cumsum(data.phone.outcome) <= 9))
-    rows = gap_rows_with_phone(PhoneData(in_person=data.in_person, phone=few), ("age",), KEYS)
-    for check, name in (
-        (Check.PHONE_REPLACES, "phone"),
-        (Check.PHONE_JOINS, "phone and in person"),
-    ):
-        found = gaps(rows, check)
-        assert found[name].estimate is None
-        assert found[name].note.startswith("Suppressed")
-        assert found["in person"].estimate is not None

@@ -9,7 +9,8 @@ from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE, PhoneData, by_
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.joint import joint_shares
-from coopgap.sensitivity.phone.rows import PHONE_CHECKS, phone_rows
+from coopgap.sensitivity.phone.reference import reference_rows
+from coopgap.sensitivity.phone.rows import BORROW_CHECKS, PHONE_CHECKS, borrowed_rows, phone_rows
 from coopgap.survey.records import Survey
 from coopgap.vocabulary import Check, Verdict
 
@@ -56,11 +57,27 @@ def test_members_called_are_left_aside(make_phone, spec, make_study):
     assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
 
 
-def test_a_handful_of_interviews_is_not_assessed(make_phone, spec, make_study):
-    data = make_phone(np.random.default_rng(4), n=(100, 100, 9))
-    rows = phone_rows(data, spec, make_study(y=0.1), "s")
-    assert [row.verdict for row in rows] == [Verdict.NOT_ASSESSED] * 4
-    assert {row.note for row in rows} == {"There are fewer than 10 complete phone interviews."}
+@pytest.mark.parametrize("zones", [None, 8])
+@pytest.mark.parametrize("n_levels", [2, 3])
+@pytest.mark.parametrize("called", [1, 2, 9])
+def test_a_handful_of_interviews_has_numbers_or_a_reason(
+    make_phone, spec, make_study, called, n_levels, zones
+):
+    data = make_phone(
+        np.random.default_rng(4), n=(200, 200, called), n_levels=n_levels, zones=zones
+    )
+    rows = phone_rows(data, spec, make_study(y=0.1), "s") + borrowed_rows(data, spec, "s", 0.05)
+    rows += reference_rows(data, spec.covariates, None, KEYS, 1)
+    assert {row.check for row in rows} == {
+        *PHONE_CHECKS,
+        *BORROW_CHECKS,
+        Check.PHONE_SUBSAMPLE_REFERENCE,
+    }
+    for row in rows:
+        numbers = [row.estimate, row.std_error, row.lower, row.upper, row.p_value, row.power]
+        assert np.isfinite([one for one in numbers if one is not None]).all(), row
+        assert row.std_error is None or row.std_error > 0
+        assert row.verdict is not Verdict.NOT_ASSESSED or row.note
 
 
 def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone, spec, make_study):
@@ -107,6 +124,7 @@ def survey_of(person, phone, member) -> Survey:
         zone_labels=(),
         weight=None,
         person=person,
+        tie=np.arange(len(phone), dtype=np.uint64),
         n_read=len(phone),
         encoding="",
         dropped=(),
@@ -129,7 +147,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
         again = own[n_member:] ^ (rng.random(n_other) < 0.05)
         in_person = make_rows({}, member[:first], own)
         phone = replace(make_rows({}, np.zeros(n_other), again), index=np.arange(n_other) + first)
-        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), (), KEYS)
+        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), (), KEYS, 0.05)
         joined = next(
             row
             for row in rows
@@ -153,7 +171,7 @@ def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
         if row.variant == "unadjusted" and row.quantity == "risk_difference"
     ]
     assert row.estimate == pytest.approx(0, abs=1e-12)
-    assert row.std_error == pytest.approx(0, abs=1e-12)
+    assert row.std_error is None or row.std_error < 1e-12
     joint = joint_shares(data, ())
     # One share twice: in person and by phone covary as much as either varies.
     assert joint.at_least(1)[1][1, 2] == pytest.approx(joint.at_least(1)[1][1, 1])

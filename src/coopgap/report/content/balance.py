@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from coopgap.disclosure import GIVES_AWAY
 from coopgap.estimate import BalanceRow
 from coopgap.report.document import Table
 from coopgap.report.values import number, percent
@@ -44,17 +43,10 @@ def balance_table(view: View) -> Table:
             ]
         ),
         leading=2,
-        notes=("Differences are standardised mean differences.", *_suppressed(view)),
+        notes=("Differences are standardised mean differences.",),
         mark=view.mark,
         brief=False,
     )
-
-
-def _suppressed(view: View) -> tuple[str, ...]:
-    """Why some lines have no numbers."""
-    blank = any(row.group == "all" and row.comparison_mean_before is None for row in view.balance)
-    few = f"Lines without numbers are suppressed: they are those {GIVES_AWAY}."
-    return (few,) if blank else ()
 
 
 def _line(view: View, row: BalanceRow) -> tuple[str, ...]:

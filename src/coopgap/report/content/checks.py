@@ -24,7 +24,7 @@ from coopgap.report.words import (
     readable,
     verdict_words,
 )
-from coopgap.vocabulary import BY_REGION, FREED, SHIFT, Check
+from coopgap.vocabulary import BY_REGION, Check
 
 __all__ = ["check_blocks", "checks_section"]
 
@@ -40,11 +40,7 @@ _LONG = 60
 
 def checks_section(view: View, drawn: Sequence[str] = ()) -> Section | None:
     """Sensitivity besides the phone interviews; None where nothing was checked."""
-    rows = [
-        row
-        for row in view.sensitivity
-        if not row.check.startswith("phone") and row.variant not in (FREED, SHIFT)
-    ]
+    rows = [row for row in view.sensitivity if not row.check.startswith("phone")]
     pooled = pooled_summary(view)
     blocks = check_blocks(view, [row for row in rows if row.check not in BY_REGION], drawn)
     silent = unanswered_items(view, [row for row in rows if not row.variant or row.quantity])
@@ -60,9 +56,10 @@ def checks_section(view: View, drawn: Sequence[str] = ()) -> Section | None:
         return None
     first = Paragraph(
         text=(
-            "Each check asks whether the conclusion would stand under another choice. Holds: it "
-            "would. Changes: it would not. No check shows that nothing was left unmeasured. "
-            "Every number is in sensitivity.csv."
+            "Each check compares another estimate with the declared one. Changes: the interval of "
+            "their difference excludes zero and the difference exceeds half the smallest gap that "
+            "matters. Holds: it lies within that gap. Else it is undecided. No check shows that "
+            "nothing was left unmeasured. Every number is in sensitivity.csv."
         )
     )
     return Section(title="Other sensitivity checks", anchor="checks", blocks=(first, *blocks))

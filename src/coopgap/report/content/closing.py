@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coopgap.disclosure import FEW
 from coopgap.families.records import CR2_CLUSTERS
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import count, number
 from coopgap.report.view import View
 from coopgap.report.words import FAMILIES, UNKNOWN, clean, joined, readable
-from coopgap.vocabulary import Family
+from coopgap.vocabulary import FEW_PEOPLE, Family
 
 __all__ = ["association_section", "details_section", "methods_section"]
 
@@ -82,20 +81,34 @@ def association_section(view: View) -> Section:
 _METHODS: dict[str, str] = {
     Family.UNADJUSTED: "Shares of each group as they are.",
     Family.ADJUSTED_LOGIT: "Logistic regression on all complete in-person rows, standardised.",
-    Family.ADJUSTED_ORDINAL: "Cumulative regression on all complete in-person rows, standardised.",
+    Family.ADJUSTED_ORDINAL: (
+        "Cumulative regression on all complete in-person rows, standardised; membership free by "
+        "threshold unless the model says otherwise."
+    ),
+    Family.ADJUSTED_PROPORTIONAL: "The same with one odds ratio for all thresholds.",
     Family.MATCHED_LOGIT: (
         "Logistic regression with matching weights, standardised to "
         "the members as matched. The headline."
     ),
     Family.MATCHED_ORDINAL: (
-        "Cumulative regression with matching weights, standardised "
-        "to the members as matched. The headline."
+        "Cumulative regression with matching weights, standardised to the members as matched; "
+        "membership free by threshold unless the model says otherwise. The headline."
+    ),
+    Family.MATCHED_PROPORTIONAL: (
+        "The same with one odds ratio for all thresholds: tighter if that is true, and wrong at "
+        "rare answers if it is not."
     ),
     Family.CONDITIONAL_LOGIT: "Conditional likelihood within matched sets: a ratio only.",
     Family.CONDITIONAL_ORDINAL: (
-        "Conditional ordinal likelihood within matched sets, each cut a copy: a ratio only."
+        "Conditional ordinal likelihood within matched sets, each cut a copy: a ratio only, pooled "
+        "over the cuts that have discordant sets and at each of these."
     ),
     Family.LINEAR: "Linear model that absorbs the matched sets, with matching weights: a check.",
+    Family.SHARES: "Shares with matching weights and no outcome model.",
+    Family.DOUBLY_ROBUST: (
+        "Members' shares beside those of comparison people, weighted by the odds of membership "
+        "and corrected by the adjusted regression (AIPW): right if either model is."
+    ),
     Family.HIERARCHICAL: (
         "Bayesian cumulative model, regions partially pooled, zones with levels and gaps of "
         "their own where there are zones, and thresholds that may differ by membership, on all "
@@ -126,13 +139,25 @@ def methods_section(view: View) -> Section:
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
                 "freedom, others CR1; conditional, doubly robust and bias-reduced estimates, "
                 "balanced phone shares and pairs that cross zones keep CR1. "
-                f"Rows with {FEW} people behind them are suppressed, and those from which, with "
-                "the other rows of the same group, such a count could be worked out."
+                f"{_small_counts(view.meta)}"
             )
         )
     ]
     blocks += [Items(items=items)] if items else []
     return Section(title="Methods in short", anchor="methods", blocks=tuple(blocks))
+
+
+def _small_counts(meta: Mapping[str, Any]) -> str:
+    """What is done about rows of few people."""
+    minimum = meta.get("disclosure_minimum")
+    if not minimum:
+        return f"Rows with fewer than {FEW_PEOPLE} people behind them are marked."
+    return (
+        f"Rows with fewer than {minimum} people behind them are blank, and numbers without a rule "
+        f"too; counts are to the nearest {minimum}, and every other number is rounded so that "
+        f"its last digit is worth at least what {minimum} people could move. Limits are rounded "
+        "outward, errors and p-values up. Nothing stands by zone or stratum."
+    )
 
 
 def details_section(view: View, wording: str) -> Section:
@@ -148,8 +173,8 @@ def details_section(view: View, wording: str) -> Section:
         ("Draws a chain", _draws(meta)),
         ("Draws", _kept(view)),
         ("SHA-256 of study and models", _text(meta, "study_sha256")),
-        ("SHA-256 of survey", _text(meta, "survey_sha256")),
-        ("Headline models", _pairs(meta.get("headline"))),
+        ("SHA-256 of survey", _text(meta, "survey_sha256") if "survey_sha256" in meta else ""),
+        ("Headline models", _declared(meta.get("headline"))),
         ("Versions", _pairs(meta.get("versions"))),
         ("Seconds", _pairs(meta.get("seconds"))),
         ("Wording", clean(wording)),
@@ -180,6 +205,17 @@ def _pairs(values: Mapping[str, Any] | None) -> str:
     return ", ".join(
         f"{clean(str(name))} {number(value, 1) if isinstance(value, float) else clean(str(value))}"
         for name, value in values.items()
+    )
+
+
+def _declared(headline: Mapping[str, Any] | None) -> str:
+    """Each question with the models that answer it."""
+    return "; ".join(
+        f"{clean(question)}: "
+        + ", ".join(
+            clean(f"{one['model']} at {one['at']}" if one["at"] else one["model"]) for one in models
+        )
+        for question, models in (headline or {}).items()
     )
 
 

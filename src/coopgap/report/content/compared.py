@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coopgap.disclosure import FEW
 from coopgap.estimate import DiagnosticRow
-from coopgap.people import NOT_SHOWN
 from coopgap.report.content.balance import balance_table, model_label
 from coopgap.report.document import Block, Figure, Items, Paragraph, Section, Table
 from coopgap.report.figures.names import balance_name
@@ -102,7 +100,7 @@ def compared_section(view: View, drawn: Sequence[str]) -> Section:
 def _people(meta: Mapping[str, Any]) -> str:
     def people(key: str) -> str:
         value = meta.get(key)
-        return UNKNOWN if value is None else _count(value)
+        return UNKNOWN if value is None else count(value)
 
     text = (
         f"Rows read: {people('n_read')}. Members: {people('n_member')}. Comparison people "
@@ -113,14 +111,7 @@ def _people(meta: Mapping[str, Any]) -> str:
             f" Interviewed by phone: {people('n_phone')}; they enter no headline, only the phone "
             "check."
         )
-    if NOT_SHOWN in text:
-        text += f" What is not shown would give away how many people, {FEW}, were left aside."
     return text
-
-
-def _count(value: float | str) -> str:
-    """A count, or what stands in its place."""
-    return value if isinstance(value, str) else count(value)
 
 
 def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -128,7 +119,7 @@ def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     for model in meta.get("models") or []:
         found += [(f"Model {model['model']}", item) for item in model.get("dropped") or []]
     return tuple(
-        (f"{where}:", f"{_count(item['count'])} left out, {clean(str(item['reason']))}")
+        (f"{where}:", f"{count(item['count'])} left out, {clean(str(item['reason']))}")
         for where, item in found
     )
 

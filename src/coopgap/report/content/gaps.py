@@ -60,13 +60,13 @@ def _interval_note(rows: Sequence[GapRow]) -> tuple[str, ...]:
 
 
 def family_table(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Table:
-    """Family by threshold, in points, with the chance that a member stands higher at the end."""
+    """Family by threshold, in points, with superiority at the end."""
     levels, thresholds = view.levels(outcome), view.thresholds(outcome)
     wanted = [(Quantity.RISK_DIFFERENCE, category) for category in thresholds]
     heads = [category_words(category, levels) for category in thresholds]
     if len(levels) != 2:
         wanted.append((Quantity.SUPERIORITY, ""))
-        heads.append("member stands higher")
+        heads.append("superiority")
     everyone = [row for row in rows if row.group == "all" and row.family not in _APART]
     found = {(row.family, row.population, row.quantity, row.category): row for row in everyone}
     kinds = list(dict.fromkeys((row.family, row.population) for row in everyone))

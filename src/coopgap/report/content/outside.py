@@ -107,7 +107,7 @@ def _table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
     heads = [category_words(category, levels) for category in thresholds]
     if len(levels) != 2:
         wanted.append((Quantity.SUPERIORITY, ""))
-        heads.append("person of the survey stands higher")
+        heads.append("superiority of the survey")
     found = {(_place(row), row.quantity, row.category): row for row in rows}
     lines = [
         (

@@ -24,7 +24,7 @@ __all__ = ["ALIKE", "alike_blocks", "margin_blocks"]
 
 ALIKE = {
     "largest_difference": "all thresholds together",
-    "superiority": "phone person stands higher",
+    "superiority": "superiority of a phone person",
     "cumulative_odds_ratio": "odds ratio over all thresholds",
     "risk_difference": "",
 }

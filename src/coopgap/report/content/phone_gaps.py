@@ -128,7 +128,7 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
     lines = [
         (
             view.label(outcome),
-            category_words(category, view.levels(outcome)) or "member stands higher",
+            category_words(category, view.levels(outcome)) or "superiority",
             _gap(slots.get(_HERE)),
             *(cell for head in heads for cell in _cells(slots.get(head), slots)),
         )

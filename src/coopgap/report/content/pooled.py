@@ -122,9 +122,9 @@ def _headline(
     levels = view.levels(first.outcome)
     text = f"In points, members less comparison people: {_gaps(view, gaps)}."
     higher = pick(pooled, Quantity.SUPERIORITY)
-    if len(levels) > 2 and higher is not None and higher.status == Status.OK:
+    if len(levels) > 2 and higher is not None and higher.status in (Status.OK, Status.FEW_PEOPLE):
         limits = spread(higher.quantity, higher.lower, higher.upper)
-        text += f" A member stands higher with probability {percent(higher.estimate)} ({limits})."
+        text += f" Probability of superiority {percent(higher.estimate)} ({limits})."
     if "member" in terms:
         text += (
             " The mean of the regions' gaps, weighted by members, is "

@@ -122,8 +122,7 @@ def _fit(
             text=(
                 "The same people were let answer anew by draws from the posterior. "
                 f"{_inside(rows)} The answers have formed the posterior, so no fewer than 95 in "
-                f"100 should.{_outside(view, rows)} Shares that fewer than ten people gave are "
-                "left out."
+                f"100 should.{_outside(view, rows)}"
             ),
             brief=False,
         )

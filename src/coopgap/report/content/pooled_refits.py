@@ -39,7 +39,7 @@ def refit_blocks(
     wanted += [(Quantity.SUPERIORITY, "")] if len(levels) > 2 else []
     wanted.append((Quantity.SD_FINITE, ""))
     heads = [category_words(at, levels) for at in view.thresholds(outcome)]
-    heads += ["member stands higher"] if len(levels) > 2 else []
+    heads += ["superiority"] if len(levels) > 2 else []
     found = {(row.variant, row.quantity, row.category): row for row in everyone}
     declared = (_DECLARED, *(_cell(pick(pooled, quantity, at)) for quantity, at in wanted))
     lines = [
@@ -73,12 +73,12 @@ def _refit_cell(row: SensitivityRow | None) -> str:
 
 
 def same_words(rows: Sequence[SensitivityRow]) -> str:
-    """How many gaps say of zero what they said, and which refits were withheld."""
-    judged = [row for row in rows if row.verdict in (Verdict.HOLDS, Verdict.CHANGES)]
-    same = sum(row.verdict == Verdict.HOLDS for row in judged)
+    """How many gaps change under other priors, and which refits were withheld."""
+    judged = [row for row in rows if row.difference is not None]
+    changed = sum(row.verdict == Verdict.CHANGES for row in judged)
     text = (
-        f"Of {count(len(judged))} gaps over all members and in regions, {count(same)} say of zero "
-        "what they say under the declared priors."
+        f"Of {count(len(judged))} gaps over all members and in regions, {count(changed)} change "
+        "under other priors by more than half the smallest gap that matters."
     )
     withheld = {row.variant for row in rows if row.verdict == Verdict.NOT_ASSESSED}
     if withheld:

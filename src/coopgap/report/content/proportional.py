@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coopgap.estimate import DiagnosticRow, SensitivityRow
+from coopgap.estimate import DiagnosticRow, GapRow, SensitivityRow
 from coopgap.report.document import Block, Paragraph, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value
 from coopgap.report.view import View, headline_rows, pick
-from coopgap.report.words import category_words, clean, verdict_words
-from coopgap.vocabulary import FREED, SHIFT, Quantity
+from coopgap.report.words import category_words, clean
+from coopgap.vocabulary import Family, Quantity
 
 __all__ = ["proportional_blocks"]
 
@@ -21,20 +21,25 @@ def proportional_blocks(view: View, model: str, outcome: str) -> list[Block]:
     tests = [
         row for row in view.diagnostics if row.model == model and row.diagnostic.startswith(_TEST)
     ]
-    rows = [row for row in view.sensitivity if row.model == model and row.variant in (FREED, SHIFT)]
+    tied = [
+        row
+        for row in view.by_model.get((model, outcome), [])
+        if row.family == Family.MATCHED_PROPORTIONAL and row.group == "all"
+    ]
     blocks: list[Block] = []
     if tests:
         blocks.append(
             Paragraph(
-                lead="One odds ratio for every threshold?",
+                lead="Proportional odds",
                 text=(
-                    "The ordinal models take it so. A small p counts against it: "
-                    f"{_sentence(view, tests)}. With many people small departures are found, with "
-                    "few large ones are missed, so the table shows what they do to the gap."
+                    "The headline lets membership's odds ratio differ by threshold. A small p "
+                    f"counts against one odds ratio for all: {_sentence(view, tests)}. With many "
+                    "people small departures are found, with few large ones are missed, so the "
+                    "table shows what one odds ratio would do to the gap."
                 ),
             )
         )
-    return [*blocks, _table(view, model, outcome, rows)] if rows else blocks
+    return [*blocks, _table(view, model, outcome, tied)] if tied else blocks
 
 
 def _sentence(view: View, tests: Sequence[DiagnosticRow]) -> str:
@@ -52,45 +57,47 @@ def _sentence(view: View, tests: Sequence[DiagnosticRow]) -> str:
     )
 
 
-def _table(view: View, model: str, outcome: str, rows: Sequence[SensitivityRow]) -> Table:
+def _table(view: View, model: str, outcome: str, tied: Sequence[GapRow]) -> Table:
     thresholds = view.thresholds(outcome)
     declared = headline_rows(view, model, outcome)
+    joint = [row for row in view.joint if (row.model, row.family) == (model, declared[0].family)]
+    moved = {
+        row.category: row
+        for row in view.sensitivity
+        if row.model == model and row.family == Family.MATCHED_PROPORTIONAL
+    }
+    lines = [
+        ("declared", [_cell(pick(declared, _GAP, at)) for at in thresholds]),
+        ("declared, joint limits", [_cell(pick(_all(joint), _GAP, at)) for at in thresholds]),
+        ("proportional odds", [_cell(pick(tied, _GAP, at)) for at in thresholds]),
+        ("difference of the two", [_difference(moved.get(at)) for at in thresholds]),
+    ]
     kinds = dict.fromkeys(
-        interval_name(row.interval_prob, row.interval_kind) for row in rows if row.interval_kind
+        interval_name(row.interval_prob, row.interval_kind) for row in tied if row.interval_kind
     )
-    first = []
-    for at in thresholds:
-        row = pick(declared, Quantity.RISK_DIFFERENCE, at)
-        cell = DASH
-        if row is not None:
-            cell = estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
-        first.append(cell)
     return Table(
-        caption=f"{view.label(outcome)}: matched gap in points, with and without one odds ratio",
-        header=("Odds ratio", *(category_words(at, view.levels(outcome)) for at in thresholds)),
-        rows=(
-            ("the same at every threshold (declared)", *first),
-            ("free at each threshold", *(_cell(rows, FREED, at) for at in thresholds)),
-            ("difference of the two", *(_cell(rows, SHIFT, at) for at in thresholds)),
-        ),
+        caption=f"{view.label(outcome)}: matched gap in points, with and without proportional odds",
+        header=("Membership", *(category_words(at, view.levels(outcome)) for at in thresholds)),
+        rows=tuple((name, *cells) for name, cells in lines),
         notes=(f"In brackets: {' or '.join(kinds)}.",) if kinds else (),
         mark=view.mark,
     )
 
 
-def _cell(rows: Sequence[SensitivityRow], variant: str, at: str) -> str:
-    row = next(
-        (
-            one
-            for one in rows
-            if one.variant == variant
-            and one.category == at
-            and one.quantity == Quantity.RISK_DIFFERENCE
-        ),
-        None,
-    )
+_GAP = Quantity.RISK_DIFFERENCE
+
+
+def _all(rows: Sequence[GapRow]) -> list[GapRow]:
+    return [row for row in rows if row.group == "all"]
+
+
+def _cell(row: GapRow | None) -> str:
     if row is None:
         return DASH
-    if row.estimate is None:
-        return "suppressed" if row.note.startswith("Suppressed") else verdict_words(row.verdict)
-    return estimate_words(row.quantity, row.estimate, row.lower, row.upper)
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+
+
+def _difference(row: SensitivityRow | None) -> str:
+    if row is None or row.difference is None:
+        return DASH
+    return estimate_words(_GAP, row.difference, row.difference_lower, row.difference_upper)

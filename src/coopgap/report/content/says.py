@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
+from coopgap.headline import declared_at, headline_first
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import (
     DASH,
@@ -17,7 +18,7 @@ from coopgap.report.values import (
     points,
     spread,
 )
-from coopgap.report.view import View, headline_rows, pick
+from coopgap.report.view import View, headline_rows, is_first, pick
 from coopgap.report.words import (
     POPULATIONS,
     STATUSES,
@@ -69,16 +70,12 @@ _CHOSEN = {
 def headline_sentences(view: View) -> list[tuple[str, str]]:
     """A lead and its sentences for each declared headline outcome."""
     found = []
-    for outcome, model in view.study.headline.items():
+    for outcome, model in view.headlines:
         if (model, outcome) not in view.by_model:
             continue
         rows = headline_rows(view, model, outcome)
         spec = view.spec(model)
-        text = (
-            _binary(view, rows, spec)
-            if len(view.levels(outcome)) == 2
-            else _ordinal(view, rows, spec)
-        )
+        text = _told(view, rows, spec)
         if view.is_negative_control(outcome):
             text += (
                 " This is a negative control: no reason is evident for members to differ here, so "
@@ -118,20 +115,40 @@ def _not_shown(row: GapRow | None) -> str:
 
 
 def _caution(row: GapRow, null: float) -> str:
-    if row.status == Status.FEW_CLUSTERS:
-        return f" {STATUSES[Status.FEW_CLUSTERS].capitalize()}."
+    if row.status in (Status.FEW_CLUSTERS, Status.FEW_PEOPLE):
+        return f" {STATUSES[row.status].capitalize()}."
     if row.lower is not None and row.upper is not None and row.lower <= null <= row.upper:
         return " The interval holds no gap too, so these answers do not settle its direction."
     return ""
 
 
-def _binary(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
-    row = pick(rows, Quantity.RISK_DIFFERENCE)
+def _told(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
+    """What is put first, then the rest of the distribution where there is more of it."""
+    row = next((one for one in rows if is_first(view, one)), None)
     if row is None or row.estimate is None:
         return _not_shown(row)
-    level = category_words("", view.levels(row.outcome))
-    size = points(abs(row.estimate))
-    how = f"{size} points {'more' if row.estimate > 0 else 'less'} often"
+    text = _higher(row) if row.quantity == Quantity.SUPERIORITY else _gap(view, row, rows, spec)
+    parts = [
+        f"{category_words(one.category, view.levels(one.outcome))} {_at(one)}"
+        for category in view.thresholds(row.outcome)
+        if category and (one := pick(rows, Quantity.RISK_DIFFERENCE, category)) is not None
+    ]
+    thresholds = f" In points, members less comparison people: {'; '.join(parts)}." if parts else ""
+    higher = pick(rows, Quantity.SUPERIORITY)
+    if row.category and higher is not None and higher.estimate is not None:
+        text += (
+            f" Probability of superiority {percent(higher.estimate)}{_limits(higher)}: one of the "
+            "matched members has a higher answer than one of the comparison people, standardised "
+            "to them, counting ties half."
+        )
+    return text + thresholds
+
+
+def _gap(view: View, row: GapRow, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
+    levels, estimate = view.levels(row.outcome), row.estimate or 0.0
+    level = category_words(row.category, levels)
+    size = points(abs(estimate))
+    how = f"{size} points {'more' if estimate > 0 else 'less'} often"
     if size == "0.0":
         how = "as often (0.0 points apart)"
     shares = [
@@ -142,30 +159,21 @@ def _binary(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
         and item.comparator == comparator
         and item.estimate is not None
     ]
-    beside = f": {shares[0]} against {shares[1]}" if len(shares) == 2 else ""
+    beside = f": {shares[0]} against {shares[1]}" if len(levels) == len(shares) == 2 else ""
     than = "as" if size == "0.0" else "than"
+    verb = "stand at" if row.category else "answer"
     return (
-        f"Members answer “{level}” {how}{_limits(row)} {than} {_who(view, spec)}{beside}. "
+        f"Members {verb} “{level}” {how}{_limits(row)} {than} {_who(view, spec)}{beside}. "
         f"{_ASSOCIATION}{_caution(row, 0.0)}"
     )
 
 
-def _ordinal(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
-    row = pick(rows, Quantity.SUPERIORITY)
-    if row is None or row.estimate is None:
-        return _not_shown(row)
-    parts = []
-    for category in view.thresholds(row.outcome):
-        at = pick(rows, Quantity.RISK_DIFFERENCE, category)
-        if at is not None:
-            parts.append(f"{category_words(category, view.levels(row.outcome))} {_at(at)}")
-    thresholds = f" In points, members less comparison people: {'; '.join(parts)}." if parts else ""
+def _higher(row: GapRow) -> str:
     return (
-        f"Take a member and one of the {_who(view, spec)}: the member "
-        "stands higher with probability "
-        f"{percent(row.estimate)}{_limits(row)}, ties counted as "
-        f"half; {percent(0.5)} would be no gap. "
-        f"{_ASSOCIATION}{_caution(row, 0.5)}{thresholds}"
+        f"Probability of superiority {percent(row.estimate)}{_limits(row)}: one person drawn from "
+        "the matched members has a higher answer than one drawn from the comparison people "
+        f"standardised to them, counting ties half; {percent(0.5)} would be no gap. "
+        f"{_ASSOCIATION}{_caution(row, 0.5)}"
     )
 
 
@@ -178,13 +186,10 @@ def headline_table(view: View) -> Table:
     lines: list[tuple[str, ...]] = []
     kinds: dict[str, None] = {}
     people: dict[str, None] = {}
-    for outcome, model in view.study.headline.items():
+    for outcome, model in view.headlines:
         rows = headline_rows(view, model, outcome)
-        wanted = [(Quantity.RISK_DIFFERENCE, category) for category in view.thresholds(outcome)]
-        if len(view.levels(outcome)) != 2:
-            wanted.insert(0, (Quantity.SUPERIORITY, ""))
-        for quantity, category in wanted:
-            row = pick(rows, quantity, category)
+        for one in headline_first(view.levels(outcome), declared_at(view.study, model)):
+            row = pick(rows, one.quantity, one.category)
             if row is not None:
                 lines.append(_line(view, row))
                 people[POPULATIONS[row.population]] = None
@@ -206,8 +211,8 @@ def headline_table(view: View) -> Table:
         rows=once(lines),
         leading=2,
         notes=(
-            "Adjusted p-values are Holm's, over one headline row an "
-            "outcome, negative controls left "
+            "Adjusted p-values are Holm's, over one headline row a "
+            "question, negative controls left "
             "out; only those rows have one. The effective size is what the weighted comparison "
             "group is worth in people.",
         ),
@@ -216,7 +221,7 @@ def headline_table(view: View) -> Table:
 
 
 def _line(view: View, row: GapRow) -> tuple[str, ...]:
-    at = category_words(row.category, view.levels(row.outcome)) or "member stands higher"
+    at = category_words(row.category, view.levels(row.outcome)) or "superiority"
     if row.estimate is None:
         estimate, limits = status_word(row.status) or DASH, DASH
     else:

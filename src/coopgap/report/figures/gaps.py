@@ -41,8 +41,6 @@ def _limits(row: GapRow) -> tuple[float, float] | None:
 
 def _family(row: GapRow) -> str:
     name = FAMILIES.get(row.family, row.family)
-    if row.family in (Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL):
-        return f"adjusted, {POPULATIONS.get(row.population, row.population)}"
     if row.population == Population.POSTSTRATIFIED:
         return f"by region, {POPULATIONS[Population.POSTSTRATIFIED]}"
     return name
@@ -59,6 +57,7 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
         and row.category in thresholds
         and row.family not in _APART
     ]
+    shown = _on_one_population(shown)
     if not any(row.estimate is not None for row in shown):
         return None
     several = len(thresholds) > 1
@@ -85,6 +84,12 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
         alt=f"Gap by family: {view.label(outcome)}. The numbers stand in the table above.",
         figure=drawn.figure,
     )
+
+
+def _on_one_population(rows: Sequence[GapRow]) -> list[GapRow]:
+    """Rows over the people of the headline, so that they differ by method; all without one."""
+    over = {row.population for row in rows if row.family in MATCHED}
+    return [row for row in rows if not over or row.population in over]
 
 
 def _draw(drawn: Canvas, number: int, row: GapRow) -> None:

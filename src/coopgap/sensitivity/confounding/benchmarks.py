@@ -13,14 +13,14 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, are_few
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
-from coopgap.sensitivity.again import same_conclusion
+from coopgap.headline import headline_contrast
 from coopgap.sensitivity.confounding.omitted import (
     LinearGap,
     benchmark_strength,
     left_of,
     linear_gap,
 )
-from coopgap.sensitivity.keys import is_small
+from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
@@ -59,7 +59,7 @@ def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> t
 
 
 def benchmark_rows(
-    rows: ModelRows, covariates: tuple[str, ...], labels: Labels
+    rows: ModelRows, covariates: tuple[str, ...], labels: Labels, smallest_gap: float
 ) -> list[SensitivityRow]:
     """The linear gap at one threshold, and what confounders like each covariate would leave.
 
@@ -71,13 +71,16 @@ def benchmark_rows(
         From `measured_covariates`.
     labels
         Keys of the rows.
+    smallest_gap
+        The smallest gap that matters.
 
     Returns
     -------
     list of SensitivityRow
-        At the threshold nearest to one half of everybody: the gap alone (`risk_difference`) with
-        `bias_scale` and `df`; then by covariate and multiple, `variant` "NAME x K", the gap left,
-        `r2_membership` and `r2_outcome`. A confounder too strong to exist has no rows.
+        At the declared threshold, else at the one nearest to one half of everybody: the gap alone
+        (`risk_difference`) with `bias_scale` and `df`; then by covariate and multiple, `variant`
+        "NAME x K", the gap left, `r2_membership` and `r2_outcome`. A confounder too strong to
+        exist has no rows.
     """
     base = SensitivityRow(
         check=Check.ROBUSTNESS_VALUE,
@@ -91,10 +94,7 @@ def benchmark_rows(
     if not rows.n:
         note = "Benchmarks: nobody has an answer to the outcome and every covariate."
         return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
-    contrast = _middle(rows)
-    if is_small(rows.people_by_level(), contrast, raw=False):
-        note = "Benchmarks: fewer than ten people on one side of the threshold nearest to half."
-        return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
+    contrast = headline_contrast(labels.levels, labels.at) if labels.at else _middle(rows)
     try:
         gap = _fit(rows, covariates, contrast.level)
     except NotEstimable as error:
@@ -108,7 +108,7 @@ def benchmark_rows(
         replace(base, variant=ALONE, quantity="df", estimate=gap.df),
     ]
     for name in covariates:
-        result += _benchmark(base, name, gap, alone)
+        result += _benchmark(base, name, gap, alone, smallest_gap)
     return result
 
 
@@ -155,7 +155,7 @@ def _gap_row(base: SensitivityRow, variant: str, interval: Interval) -> Sensitiv
 
 
 def _benchmark(
-    base: SensitivityRow, name: str, gap: LinearGap, alone: Interval
+    base: SensitivityRow, name: str, gap: LinearGap, alone: Interval, smallest_gap: float
 ) -> Iterator[SensitivityRow]:
     """Rows of one covariate; none where it has one level only."""
     covariate = gap.strengths.get(name)
@@ -166,10 +166,8 @@ def _benchmark(
         if strength is None:
             continue
         left = Interval(*left_of(gap, strength, prob=INTERVAL_PROB), np.nan)
-        holds = same_conclusion(alone, left, 0.0)
         variant = f"{name} x {multiple}"
-        yield replace(
-            _gap_row(base, variant, left), verdict=Verdict.HOLDS if holds else Verdict.CHANGES
-        )
+        row = _gap_row(base, variant, left)
+        yield compared(row, alone, left, shifted(alone, left), smallest_gap)
         for quantity, value in zip(("r2_membership", "r2_outcome"), strength, strict=True):
             yield replace(base, variant=variant, quantity=quantity, estimate=value)

@@ -8,17 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.influence import ZoneInfluence, matched_influence
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.difference import difference
+from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
-from coopgap.gap import Contrast, Interval, wald
-from coopgap.sensitivity.again import same_conclusion
+from coopgap.gap import Contrast, Interval
 from coopgap.sensitivity.confounding.rows import base_row
-from coopgap.sensitivity.keys import suppressed, with_interval
+from coopgap.sensitivity.keys import with_interval, with_people
+from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import NegativeControl
 from coopgap.vocabulary import Check, Quantity, Status, Verdict
 
@@ -51,71 +49,45 @@ class MatchedModel:
 
 
 def netted_gaps(
-    outcome: ZoneInfluence,
-    control: ZoneInfluence,
-    levels: tuple[int, int],
+    gap: FamilyEstimate,
+    control: FamilyEstimate,
+    contrasts: tuple[Contrast, Contrast],
     shares: Sequence[float] = SHARES,
-    *,
-    prob: float = INTERVAL_PROB,
 ) -> list[Interval]:
     """A gap less shares of a control's gap, with their joint uncertainty.
 
     Parameters
     ----------
-    outcome, control
-        Contributions by zone of two models on overlapping people.
-    levels
-        Level at which each threshold starts.
+    gap, control
+        The matched families of two whole models on overlapping people.
+    contrasts
+        Threshold gap of each.
     shares
         ρ.
-    prob
-        Coverage probability.
 
     Returns
     -------
     list of Interval
-        One a share.
+        One a share; at ρ = 0 the gap as it stands.
+
+    Raises
+    ------
+    NotEstimable
+        As `difference`.
 
     Notes
     -----
-    With a_g and b_g what zone g adds to either gap, the variance is Σ(a_g − ρ b_g)²: the
-    two gaps covary through the people and the zones they share. Matching weights are taken as
-    given, as in either gap alone. At ρ = 0 it is the gap as it stands; beyond, the smaller of the
-    two degrees of freedom is taken.
+    With a_i and b_i what person i adds to either gap the variance is that of the sums of
+    a_i − ρ b_i by cluster: the two gaps covary through the people and the zones they share.
     """
-    zones = np.union1d(outcome.zones, control.zones).astype(np.int64)
-    (gap, by_zone, df), (other, beside, df_other) = (
-        _gap(one, level, zones) for one, level in zip((outcome, control), levels, strict=True)
-    )
-    found = []
-    for share in shares:
-        std_error = float(np.linalg.norm(by_zone - share * beside))
-        found.append(
-            wald(
-                gap - share * other,
-                std_error,
-                df=df if share == 0 else min(df, df_other),
-                prob=prob,
-                null=0.0,
-            )
-        )
-    return found
-
-
-def _gap(one: ZoneInfluence, level: int, zones: IntArray) -> tuple[float, FloatArray, float]:
-    """A threshold's gap, what each zone adds to it, and its degrees of freedom."""
-    n_levels = one.margins.size // 2
-    side = (np.arange(n_levels) >= level).astype(np.float64)
-    contrast = np.concatenate([side, -side])
-    by_zone = np.zeros(zones.size)
-    by_zone[np.searchsorted(zones, one.zones)] = one.sums @ contrast
-    return float(one.margins @ contrast), by_zone, one.df_of(contrast)
+    return [difference(gap, control, *contrasts, share=share) for share in shares]
 
 
 def control_rows(
     models: Sequence[MatchedModel],
     controls: Mapping[str, str],
     declared: NegativeControl | None,
+    smallest_gap: float,
 ) -> list[SensitivityRow]:
     """Rows of every model of a run.
 
@@ -127,6 +99,8 @@ def control_rows(
         By negative control that the study declares, the model that stands for it.
     declared
         The exclusion the study states, without which nothing is netted.
+    smallest_gap
+        The smallest gap that matters.
 
     Returns
     -------
@@ -149,7 +123,7 @@ def control_rows(
             continue
         for name, model in controls.items():
             covered = declared if declared is not None and declared.variable == name else None
-            result += _beside(one, name, known.get(model), covered, base)
+            result += _beside(one, name, known.get(model), covered, base, smallest_gap)
     return result
 
 
@@ -159,6 +133,7 @@ def _beside(
     control: MatchedModel | None,
     declared: NegativeControl | None,
     base: SensitivityRow,
+    smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     if control is None:
         note = f"The model of the control {name} is not part of this run."
@@ -171,16 +146,22 @@ def _beside(
             return
     at = _middle(control.estimate)
     covered = declared is not None and one.labels.outcome in declared.outcomes
-    less = _Netting(one, control, at, declared) if covered and declared is not None else None
+    less = (
+        _Netting(one, control, at, declared, smallest_gap)
+        if covered and declared is not None
+        else None
+    )
     for contrast, interval in one.estimate.intervals.items():
         if not contrast.is_threshold_gap or interval is None:
             continue
         row = replace(base, quantity=Quantity.RISK_DIFFERENCE, category=contrast.category)
-        yield _row(replace(row, variant=GAP, note=_NOTE), interval, one.estimate, contrast)
+        row = with_people(row, (one.estimate.people, contrast))
+        yield with_interval(replace(row, variant=GAP, note=_NOTE), interval)
         beside = replace(row, variant=f"{CONTROL}{name}{at.category and f' {at.category}'}")
         other = control.estimate.intervals[at]
         if other is not None:
-            yield _row(replace(beside, note=_NOTE), other, control.estimate, at)
+            beside = with_people(beside, (control.estimate.people, at))
+            yield with_interval(replace(beside, note=_NOTE), other)
         if less is not None:
             yield from less.rows(contrast, interval, row)
 
@@ -194,15 +175,6 @@ def _middle(estimate: FamilyEstimate) -> Contrast:
     )
 
 
-def _row(
-    row: SensitivityRow, interval: Interval, estimate: FamilyEstimate, contrast: Contrast
-) -> SensitivityRow:
-    """The row with its numbers, or suppressed."""
-    if is_suppressed(estimate, contrast):
-        return suppressed(row)
-    return with_interval(row, interval)
-
-
 class _Netting:
     """The gaps of one model less shares of its control's; both are fitted once."""
 
@@ -212,39 +184,37 @@ class _Netting:
         control: MatchedModel,
         at: Contrast,
         declared: NegativeControl,
+        smallest_gap: float,
     ) -> None:
+        self.at, self.smallest_gap = at, smallest_gap
         self.estimates = one.estimate, control.estimate
-        self.at = at
         self.note = _NETTED.format(reason=declared.exclusion.rstrip("."))
-        self.parts: tuple[ZoneInfluence, ZoneInfluence] | None = None
-        try:
-            self.parts = matched_influence(one.sample), matched_influence(control.sample)
-        except NotEstimable as error:
-            self.note = f"Not netted: {error.reason}."
 
     def rows(
         self, contrast: Contrast, interval: Interval, row: SensitivityRow
     ) -> Iterator[SensitivityRow]:
         """A row a share above zero, or one with the reason."""
-        row = replace(row, note=self.note)
-        if self.parts is None:
-            yield replace(row, variant=_name(SHARES[-1]), verdict=Verdict.NOT_ASSESSED)
+        try:
+            found = netted_gaps(*self.estimates, (contrast, self.at))
+        except NotEstimable as error:
+            row = replace(row, variant=_name(SHARES[-1]), note=f"Not netted: {error.reason}.")
+            yield replace(row, verdict=Verdict.NOT_ASSESSED)
             return
-        pairs = zip(self.estimates, (contrast, self.at), strict=True)
-        if any(is_suppressed(estimate, one) for estimate, one in pairs):
-            yield suppressed(replace(row, variant=_name(SHARES[-1])))
-            return
-        for share, less in zip(
-            SHARES, netted_gaps(*self.parts, (contrast.level, self.at.level)), strict=True
-        ):
-            if share == 0:
+        other = self.estimates[1].intervals[self.at]
+        for share, less in zip(SHARES, found, strict=True):
+            if share == 0 or other is None:
                 continue
-            holds = same_conclusion(interval, less, 0.0)
-            yield replace(
-                _row(row, less, self.estimates[0], contrast),
-                variant=_name(share),
-                verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
+            row = with_people(
+                row, (self.estimates[0].people, contrast), (self.estimates[1].people, self.at)
             )
+            row = replace(with_interval(row, less), variant=_name(share), note=self.note)
+            yield compared(row, interval, less, _scaled(other, -share), self.smallest_gap)
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    """An interval times a negative number."""
+    ends = factor * interval.upper, factor * interval.lower
+    return Interval(factor * interval.estimate, -factor * interval.std_error, *ends, np.nan)
 
 
 def _name(share: float) -> str:

@@ -12,7 +12,6 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 from coopgap.vocabulary import Check, Status, Verdict
@@ -163,8 +162,7 @@ def robustness_rows(
     result: list[SensitivityRow] = []
     rows, set_id = sample.rows, sample.matched.set_id
     for contrast, interval in estimate.intervals.items():
-        usable = interval is not None and interval.std_error > 0
-        if not usable or interval is None or is_suppressed(estimate, contrast):
+        if interval is None or not interval.std_error > 0:
             continue
         above = (rows.outcome >= contrast.level).astype(np.float64)
         residual = within_sets(above, rows.member, sample.weight, set_id)
@@ -186,6 +184,6 @@ def robustness_rows(
                 )
             )
     if not result:
-        note = "No threshold has a linear estimate that can be shown."
+        note = "No threshold has a linear estimate with an error."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     return result

@@ -11,12 +11,10 @@ import numpy as np
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
 from coopgap.gap import Contrast, contrasts, null_value
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
-from coopgap.sensitivity.keys import suppressed
 from coopgap.vocabulary import Check, Quantity, Verdict
 
 __all__ = ["ALPHAS", "GAMMAS", "HIGHER", "LOWER", "OPPOSED", "P_BOUND", "rosenbaum_rows"]
@@ -60,7 +58,7 @@ def rosenbaum_rows(
     sample
         Rows with their matched sets.
     estimate
-        The matched family, for the keys and the counts behind the rows.
+        The matched family, for the keys and the direction of the gap.
     labels
         Keys of the rows.
 
@@ -87,11 +85,8 @@ def rosenbaum_rows(
         if not contrast.is_threshold_gap:
             continue
         row = replace(base, category=contrast.category, note=_NOTE)
-        if is_suppressed(estimate, contrast):
-            result.append(suppressed(replace(row, quantity="gamma", variant=_level(ALPHAS[0]))))
-        else:
-            n_sets, bound, higher = _threshold(sample, contrast.level)
-            result += _rows(row, n_sets, bound, _direction(higher, contrast, estimate))
+        n_sets, bound, higher = _threshold(sample, contrast.level)
+        result += _rows(row, n_sets, bound, _direction(higher, contrast, estimate))
     if not any(row.quantity == P_BOUND for row in result):
         note = "No matched set holds both groups and different answers."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import optimize, stats
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.gap import Contrast, Margins, contrasts, estimate_contrast, share_margins
-from coopgap.regression.shares import cr2_share_margins
+from coopgap.gap import Contrast, Margins, contrasts, estimate_contrast
+from coopgap.regression.clusters import CovarianceKind
+from coopgap.regression.shares import share_margins
 from coopgap.vocabulary import Quantity
 
 __all__ = ["Bounds", "imbens_manski", "imbens_manski_factor", "worst_case"]
@@ -83,10 +84,8 @@ def worst_case(
     """
     n = len(levels)
     with_missing = np.where(outcome < 0, n, outcome)
-    if cluster is not None and few:
-        shares = cr2_share_margins(with_missing, member, weight, n + 1, cluster)
-    else:
-        shares = share_margins(with_missing, member, weight, n + 1, cluster)
+    kind: CovarianceKind | None = "CR2" if cluster is not None and few else None
+    shares = share_margins(with_missing, member, weight, n + 1, cluster, kind=kind)
     low, high = _filled(shares, 0, n - 1), _filled(shares, n - 1, 0)
     found = {}
     for contrast in contrasts(levels):

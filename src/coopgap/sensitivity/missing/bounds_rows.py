@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coopgap.disclosure import SMALLEST_COUNT
+import numpy as np
+
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import (
@@ -16,18 +17,17 @@ from coopgap.families.records import (
     require_matched,
 )
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, null_value, wald
+from coopgap.gap import Contrast, Interval
 from coopgap.plan import sample_for
 from coopgap.regression.clusters import PERSON_KINDS
-from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, suppressed, unanswered, why_small
+from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
 from coopgap.sensitivity.missing.people import (
     Lacking,
     lacking,
     rows_with_covariates,
-    said_count,
 )
+from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
 from coopgap.vocabulary import (
@@ -38,7 +38,7 @@ from coopgap.vocabulary import (
     Verdict,
 )
 
-__all__ = ["BOUNDS", "WITH_ERROR", "bounds_rows", "ends_hold"]
+__all__ = ["BOUNDS", "WITH_ERROR", "bounds_rows"]
 
 BOUNDS = "bounds"
 """Variant of the identified set."""
@@ -68,8 +68,7 @@ def bounds_rows(
         identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
         whose covariates are known are matched anew, whether or not they answered; the gap is
         that of weighted shares. People who lack a covariate are left out and counted. One row,
-        `not_applicable`, where no outcome is missing; `not_assessed` where it is missing from
-        fewer than ten people of a group, whose number the width of the bounds gives away.
+        `not_applicable`, where no outcome is missing.
     """
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     who = lacking(survey, spec)
@@ -83,50 +82,13 @@ def bounds_rows(
         found = sample_bounds(sample)
     except NotEstimable as error:
         return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_ASSESSED, error.reason)
-    if any(0 < count < SMALLEST_COUNT for count in (*_silent(sample), *who.outcome)):
-        return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_ASSESSED, _FEW)
-    rows = sample.rows
-    people = rows.people_by_level(sample.kept & (rows.outcome >= 0))
     note = _note(who)
     return [
-        suppressed(row, why) if why else row
+        row
         for contrast, bounds in found.items()
-        for why in [why_small(people, contrast)]
         if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
-        for row in _pair(contrast, bounds, sample, declared, labels, note)
+        for row in _pair(contrast, bounds, sample, declared, labels, note, study.smallest_gap)
     ]
-
-
-_FEW = (
-    f"Suppressed: the outcome is missing from fewer than {SMALLEST_COUNT} members or comparison "
-    "people, whose number the bounds would give away."
-)
-
-
-def _silent(sample: Sample) -> tuple[int, int]:
-    """Matched people without an answer by group, comparison people first."""
-    silent = sample.kept & (sample.rows.outcome < 0)
-    member = sample.rows.member
-    return int((silent & ~member).sum()), int((silent & member).sum())
-
-
-def ends_hold(first: Interval, bounds: Bounds, null: float) -> bool:
-    """Whether both ends of the bounds, each with its own interval, say what `first` says.
-
-    Parameters
-    ----------
-    first
-        The declared interval.
-    bounds
-        The lowest and the highest gap with their standard errors.
-    null
-        Value of no difference.
-    """
-    ends = ((bounds.lower, bounds.lower_error), (bounds.upper, bounds.upper_error))
-    return all(
-        same_conclusion(first, wald(end, error, df=bounds.df, prob=INTERVAL_PROB, null=null), null)
-        for end, error in ends
-    )
 
 
 def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
@@ -159,16 +121,13 @@ def _pair(
     declared: FamilyEstimate,
     labels: Labels,
     note: str,
+    smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     first = declared.intervals.get(contrast)
     wide = imbens_manski(bounds, INTERVAL_PROB)
     ends = ((BOUNDS, (bounds.lower, bounds.upper), None), (WITH_ERROR, wide, INTERVAL_PROB))
     for variant, (lower, upper), prob in ends:
-        verdict = None
-        if prob is not None and first is not None:
-            holds = ends_hold(first, bounds, null_value(contrast.quantity))
-            verdict = Verdict.HOLDS if holds else Verdict.CHANGES
-        yield SensitivityRow(
+        row = SensitivityRow(
             check=Check.MISSING_BOUNDS,
             variant=variant,
             model=labels.model,
@@ -183,30 +142,39 @@ def _pair(
             upper=upper,
             interval_prob=prob,
             interval_kind=IntervalKind.BOUNDS,
-            verdict=verdict,
             note=note,
             source=labels.source,
         )
+        if prob is None or first is None:
+            yield row
+        else:
+            yield compared(row, first, *_ends(first, bounds, wide), smallest_gap)
+
+
+def _ends(first: Interval, bounds: Bounds, wide: tuple[float, float]) -> tuple[Interval, Interval]:
+    """The bounds as an interval about their middle, and how far off the gap could be at most."""
+    middle = (bounds.lower + bounds.upper) / 2
+    low, high = bounds.lower - first.estimate, bounds.upper - first.estimate
+    difference = Interval(middle - first.estimate, 0.0, low, high, np.nan)
+    return Interval(middle, 0.0, *wide, np.nan), difference
 
 
 def _note(who: Lacking) -> str:
-    comparison, member = (said_count(count) for count in who.outcome)
-    known = [everybody - gone for everybody, gone in zip(who.people, who.covariate, strict=True)]
-    # Beside everybody, those whose covariates are known would give away a few who lack one.
-    of = ["", ""]
-    if not any(0 < gone < SMALLEST_COUNT for gone in who.covariate):
-        of = [f" of {count:,}" for count in known]
+    comparison, member = (
+        f"{missing:,} of {everybody - gone:,}"
+        for missing, everybody, gone in zip(who.outcome, who.people, who.covariate, strict=True)
+    )
     return (
-        f"The outcome is missing from {member}{of[1]} members and {comparison}{of[0]} "
-        f"comparison people whose covariates are known. {_covariates(who)}"
+        f"The outcome is missing from {member} members and {comparison} comparison people whose "
+        f"covariates are known. {_covariates(who)}"
     )
 
 
 def _covariates(who: Lacking) -> str:
     if not sum(who.covariate):
         return "No covariate is missing."
-    comparison, member = (said_count(count) for count in who.covariate)
+    comparison, member = who.covariate
     return (
-        f"A covariate is missing from {member} of {who.people[1]:,} members and {comparison} of "
-        f"{who.people[0]:,} comparison people, who are left out."
+        f"A covariate is missing from {member:,} of {who.people[1]:,} members and {comparison:,} "
+        f"of {who.people[0]:,} comparison people, who are left out."
     )

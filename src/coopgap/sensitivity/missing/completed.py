@@ -141,7 +141,7 @@ def imputation(survey: Survey, study: Study, spec: ModelSpec) -> Imputation:
     """
     region = () if study.design.region is None else (study.design.region,)
     names = tuple(dict.fromkeys((*spec.variables, *region)))
-    people = _in_order(survey, names)
+    people = np.flatnonzero(~survey.phone)
     member = survey.member[people]
     columns = [_column(survey, name, people, spec.outcome) for name in names]
     for side, whom in ((member, "member"), (~member, "comparison person")):
@@ -159,15 +159,6 @@ def imputation(survey: Survey, study: Study, spec: ModelSpec) -> Imputation:
     return Imputation(
         survey=survey, names=names, columns=tuple(columns), people=people, groups=groups
     )
-
-
-def _in_order(survey: Survey, names: tuple[str, ...]) -> IntArray:
-    """In-person people in an order of their answers: that of the file's rows draws no number."""
-    people = np.flatnonzero(~survey.phone)
-    keys = [survey.codes[name] for name in names]
-    keys += [] if survey.zone is None else [survey.zone]
-    ties = [] if survey.weight is None else [survey.weight]
-    return people[np.lexsort([key[people] for key in (*ties, survey.member, *keys)])]
 
 
 def _column(survey: Survey, name: str, people: IntArray, outcome: str) -> Column:

@@ -11,10 +11,9 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow, SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.families.suppression import is_suppressed
-from coopgap.gap import Contrast, Interval, null_value
-from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, suppressed, unanswered, with_interval
+from coopgap.gap import Contrast
+from coopgap.headline import headline_contrast
+from coopgap.sensitivity.keys import Keys, unanswered, with_interval
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Imputation, imputation
 from coopgap.sensitivity.missing.imputed import (
@@ -25,11 +24,12 @@ from coopgap.sensitivity.missing.imputed import (
     interval_of,
     turning,
 )
-from coopgap.sensitivity.missing.people import Lacking, lacking, said_count
+from coopgap.sensitivity.missing.people import Lacking, lacking
 from coopgap.sensitivity.missing.pool import Pooled
+from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = ["CONVERGED", "IMPUTED", "TURNS", "delta_name", "imputation_rows"]
 
@@ -70,10 +70,9 @@ def imputation_rows(
     -------
     sensitivity : list
         `multiple imputation`: a row a threshold, superiority of more than two levels, and the
-        fraction of missing information (`fmi`) of the row that stands for the whole
-        distribution. `delta …`: that row with the missing outcomes of one group shifted on the
-        log odds, judged beside no shift, and the shift at which the conclusion changes. One row,
-        `not_applicable`, where nothing is missing.
+        fraction of missing information (`fmi`) of the headline. `delta …`: the headline with the
+        missing outcomes of one group shifted on the log odds, judged beside no shift, and the
+        shift at which the conclusion changes. One row, `not_applicable`, where nothing is missing.
     diagnostics : list
         Whether the chains settled.
     """
@@ -84,7 +83,7 @@ def imputation_rows(
         return unanswered([Check.MISSING_IMPUTATION], keys, Verdict.NOT_APPLICABLE, reason), []
     try:
         how = imputation(survey, study, spec)
-        found = imputed_gaps(how, study, spec, m=imputations(who), seed=seed)
+        found = imputed_gaps(how, study, spec, declared, m=imputations(who), seed=seed)
     except NotEstimable as error:
         return unanswered([Check.MISSING_IMPUTATION], keys, Verdict.NOT_ASSESSED, error.reason), []
     base = SensitivityRow(
@@ -99,7 +98,11 @@ def imputation_rows(
         note=_note(who, how, found, study),
         source=labels.source,
     )
-    rows = [*_pooled_rows(found, declared, base), *_shifted_rows(found, declared, base)]
+    first = headline_contrast(labels.levels, labels.at)
+    rows = [
+        *_pooled_rows(found, declared, base, first, study.smallest_gap),
+        *_shifted_rows(found, base, first, study.smallest_gap),
+    ]
     return rows, [_settled(found, labels)]
 
 
@@ -109,30 +112,35 @@ def delta_name(delta: float, member: bool) -> str:
 
 
 def _pooled_rows(
-    found: ImputedGaps, declared: FamilyEstimate, base: SensitivityRow
+    found: ImputedGaps,
+    declared: FamilyEstimate,
+    base: SensitivityRow,
+    first: Contrast,
+    smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     for contrast, pooled in found.pooled.items():
-        yield _row(contrast, pooled, declared, base, declared.intervals.get(contrast))
-    contrast, pooled = list(found.pooled.items())[-1]
-    if not is_suppressed(declared, contrast):
-        yield replace(
-            base, quantity="fmi", category=contrast.category, estimate=pooled.fmi, verdict=None
-        )
+        row, own = _row(contrast, pooled, base), declared.intervals.get(contrast)
+        if own is None or contrast not in found.apart:
+            yield replace(row, verdict=Verdict.NOT_ASSESSED)
+            continue
+        gap = interval_of(found.apart[contrast], Quantity.RISK_DIFFERENCE)
+        again = interval_of(pooled, contrast.quantity)
+        yield compared(row, own, again, gap, smallest_gap)
+    fmi = found.pooled[first].fmi
+    yield replace(base, quantity="fmi", category=first.category, estimate=fmi)
 
 
 def _shifted_rows(
-    found: ImputedGaps, declared: FamilyEstimate, base: SensitivityRow
+    found: ImputedGaps, base: SensitivityRow, contrast: Contrast, smallest_gap: float
 ) -> Iterator[SensitivityRow]:
-    contrast, unshifted = list(found.pooled.items())[-1]
-    none = interval_of(unshifted, contrast.quantity)
+    none = interval_of(found.pooled[contrast], contrast.quantity)
     for member, curve in found.shifted.items():
         by_delta = {0.0: none}
         for delta, pooled in zip(DELTAS, curve, strict=True):
             named = replace(base, variant=delta_name(delta, member))
-            yield _row(contrast, pooled, declared, named, none)
-            by_delta[delta] = interval_of(pooled, contrast.quantity)
-        if is_suppressed(declared, contrast):
-            continue
+            again = by_delta[delta] = interval_of(pooled, contrast.quantity)
+            row = _row(contrast, pooled, named)
+            yield compared(row, none, again, shifted(none, again), smallest_gap)
         shifts = sorted(by_delta)
         turns = turning(np.array(shifts), [by_delta[at] for at in shifts], contrast.quantity)
         yield replace(
@@ -145,33 +153,20 @@ def _shifted_rows(
         )
 
 
-def _row(
-    contrast: Contrast,
-    pooled: Pooled,
-    declared: FamilyEstimate,
-    base: SensitivityRow,
-    beside: Interval | None,
-) -> SensitivityRow:
-    """One pooled contrast, judged beside another interval where there is one."""
-    interval = interval_of(pooled, contrast.quantity)
-    verdict = Verdict.NOT_ASSESSED
-    if beside is not None:
-        holds = same_conclusion(beside, interval, null_value(contrast.quantity))
-        verdict = Verdict.HOLDS if holds else Verdict.CHANGES
-    row = replace(
-        with_interval(base, interval),
+def _row(contrast: Contrast, pooled: Pooled, base: SensitivityRow) -> SensitivityRow:
+    """One pooled contrast."""
+    return replace(
+        with_interval(base, interval_of(pooled, contrast.quantity)),
         quantity=contrast.quantity,
         category=contrast.category,
-        verdict=verdict,
     )
-    return suppressed(row) if is_suppressed(declared, contrast) else row
 
 
 def _note(who: Lacking, how: Imputation, found: ImputedGaps, study: Study) -> str:
     together = "apart" if how.separate else "together"
     entering = "the region is a predictor, zones are not; " if study.design.region else ""
     return (
-        f"{found.m} imputations; {said_count(who.incomplete)} of {sum(who.people):,} people "
+        f"{found.m} imputations; {who.incomplete:,} of {sum(who.people):,} people "
         f"incomplete; members and comparison people imputed {together}; {entering}matched anew "
         "each time. Delta is added to the log odds of a higher answer where the outcome is missing."
     )

@@ -10,9 +10,11 @@ import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
+from coopgap.families.difference import difference
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.gap import Contrast, Interval, null_value
+from coopgap.headline import declared_at, headline_contrast
 from coopgap.plan import sample_for
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Completed, Imputation
@@ -51,6 +53,8 @@ class ImputedGaps:
     ----------
     pooled
         By contrast (`shown`).
+    apart
+        By contrast, how far the gaps lie from the declared one's, on the people that both have.
     population
         Of the completed samples.
     shifted
@@ -63,6 +67,7 @@ class ImputedGaps:
     """
 
     pooled: Mapping[Contrast, Pooled]
+    apart: Mapping[Contrast, Pooled]
     population: Population
     shifted: Mapping[bool, tuple[Pooled, ...]]
     r_hat: float
@@ -89,7 +94,13 @@ def shown(contrasts: Sequence[Contrast], n_levels: int) -> list[Contrast]:
 
 
 def imputed_gaps(
-    how: Imputation, study: Study, spec: ModelSpec, *, m: int, seed: int
+    how: Imputation,
+    study: Study,
+    spec: ModelSpec,
+    declared: FamilyEstimate,
+    *,
+    m: int,
+    seed: int,
 ) -> ImputedGaps:
     """Complete, match and fit anew, and pool.
 
@@ -99,6 +110,8 @@ def imputed_gaps(
         The imputation model.
     study, spec
         What is fitted.
+    declared
+        The matched family of the complete cases.
     m
         Completed surveys, at least two.
     seed
@@ -124,12 +137,19 @@ def imputed_gaps(
         traces.append(completed.trace)
         for side in sides:
             shifted[side].append([_at(sample, completed, spec, delta, side) for delta in DELTAS])
-    asked = shown(tuple(plain[0].intervals), len(how.survey.variables[spec.outcome].levels))
+    levels = how.survey.variables[spec.outcome].levels
+    asked = shown(tuple(plain[0].intervals), len(levels))
+    first = headline_contrast(levels, declared_at(study, spec.name))
     return ImputedGaps(
         pooled={contrast: _pool(plain, contrast) for contrast in asked},
+        apart={
+            contrast: pool_intervals([difference(one, declared, contrast) for one in plain])
+            for contrast in asked
+            if declared.margins is not None
+        },
         population=plain[0].population,
         shifted={
-            side: tuple(_pool(column, asked[-1]) for column in zip(*found, strict=True))
+            side: tuple(_pool(column, first) for column in zip(*found, strict=True))
             for side, found in shifted.items()
         },
         r_hat=largest_r_hat(np.array(traces)[:, _SETTLED:]),

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import BoolArray
-from coopgap.disclosure import count_words
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
 
-__all__ = ["Lacking", "lacking", "rows_with_covariates", "said_count"]
+__all__ = ["Lacking", "lacking", "rows_with_covariates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +64,3 @@ def rows_with_covariates(survey: Survey, study: Study, spec: ModelSpec) -> Model
     filled = replace(survey, codes={**survey.codes, spec.outcome: np.maximum(answered, 0)})
     rows = complete_rows(filled, study, spec)
     return replace(rows, outcome=answered[rows.index])
-
-
-def said_count(count: int) -> str:
-    """A number of people for a note; small ones are not given."""
-    return count_words(count) if count else "none"

@@ -11,7 +11,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, null_value
-from coopgap.sensitivity.again import again_row
+from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiverse.joint import joint_p_values, joint_statistics
 from coopgap.sensitivity.multiverse.run import (
@@ -85,8 +85,10 @@ def multiverse_rows(
         reason = f"The multiverse has {len(listed.listed)} specification; two are needed."
         return unanswered([Check.MULTIVERSE], keys, Verdict.NOT_APPLICABLE, reason)
     scheme = make_scheme(survey, study, spec, seed, n_shuffles)
-    fitted = fit_specifications(survey, study, listed, scheme, jobs=jobs, scheduler=scheduler)
-    contrast = common_contrast([_levels(study, one.specification) for one in fitted])
+    fitted = fit_specifications(
+        survey, study, listed, scheme, at=labels.at, jobs=jobs, scheduler=scheduler
+    )
+    contrast = common_contrast([_levels(study, one.specification) for one in fitted], labels.at)
     rows = [
         replace(
             again_row(
@@ -94,7 +96,7 @@ def multiverse_rows(
                 one.specification.name,
                 contrast,
                 one.estimate,
-                declared.intervals,
+                Beside(estimate=declared, smallest_gap=study.smallest_gap),
                 labels,
             ),
             population=one.estimate.population,
@@ -218,8 +220,9 @@ def _scheme_note(scheme: Scheme) -> str:
         f"p-values over {scheme.n_shuffles} shuffles of membership within {within}, the same for "
         f"every specification: given these, who is a member is taken as exchangeable. "
         f"{100 * scheme.free_share:.0f} % of the people can change places. {zones} "
-        f"gap is compared over its standard error{clustered}. The share of intervals that leave "
-        f"out no gap counts those shown; its p-value counts these{t_of_clusters}."
+        f"gap is compared over its standard error{clustered}, of more than two levels as under "
+        f"proportional odds, which hold where membership says nothing. The share of intervals that "
+        f"leave out no gap counts those shown; its p-value counts these{t_of_clusters}."
     )
 
 

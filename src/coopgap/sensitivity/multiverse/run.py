@@ -14,7 +14,8 @@ from coopgap.executor import cores, executor
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.gap import Contrast, contrasts, null_value
+from coopgap.gap import Contrast, null_value
+from coopgap.headline import headline_contrast
 from coopgap.matching.sample import MatchedSample
 from coopgap.plan import sample_for
 from coopgap.sensitivity.multiverse.joint import shuffle_members
@@ -24,7 +25,7 @@ from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.cells import group_codes
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
-from coopgap.vocabulary import Family, Quantity
+from coopgap.vocabulary import Family
 
 __all__ = [
     "SHUFFLES",
@@ -53,8 +54,6 @@ class Scheme:
         Membership of the survey's people, shape (n,).
     cell
         Shape (n,): people of one cell may change places.
-    order
-        Shape (n,): an order of the people that does not depend on that of the file's rows.
     within
         Variables that the cells are of.
     has_zones
@@ -66,7 +65,6 @@ class Scheme:
 
     member: BoolArray
     cell: IntArray
-    order: IntArray
     within: tuple[str, ...]
     has_zones: bool
     seed: int
@@ -85,11 +83,7 @@ class Scheme:
         yield self.member
         for number in range(self.n_shuffles):
             rng = np.random.default_rng([self.seed, number])
-            shuffled = np.empty_like(self.member)
-            shuffled[self.order] = shuffle_members(
-                self.member[self.order], self.cell[self.order], rng
-            )
-            yield shuffled
+            yield shuffle_members(self.member, self.cell, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,20 +127,11 @@ def make_scheme(
     return Scheme(
         member=survey.member,
         cell=group_codes(codes)[1],
-        order=_in_order(survey),
         within=names,
         has_zones=survey.zone is not None,
         seed=int.from_bytes(own),
         n_shuffles=n_shuffles,
     )
-
-
-def _in_order(survey: Survey) -> IntArray:
-    """People in an order of all that is known of them: that of the file's rows draws no number."""
-    keys = [survey.codes[name] for name in sorted(survey.codes)]
-    keys += [] if survey.zone is None else [survey.zone]
-    ties = [] if survey.weight is None else [survey.weight]
-    return np.lexsort([*ties, survey.member, survey.phone, *keys])
 
 
 def rows_for(survey: Survey, study: Study, one: Specification) -> ModelRows:
@@ -168,6 +153,7 @@ def fit_specifications(
     listed: Specifications,
     scheme: Scheme,
     *,
+    at: str = "",
     jobs: int | None = None,
     scheduler: str | None = None,
 ) -> tuple[Fitted, ...]:
@@ -181,6 +167,8 @@ def fit_specifications(
         From `specifications`.
     scheme
         From `make_scheme`.
+    at
+        The threshold declared to be first, or empty.
     jobs
         Processes; the results are the same with any number.
     scheduler
@@ -192,7 +180,7 @@ def fit_specifications(
         In the order of the list.
     """
     rows = [rows_for(survey, study, one) for one in listed.listed]
-    contrast = common_contrast([one.levels for one in rows])
+    contrast = common_contrast([one.levels for one in rows], at)
     tasks: dict[object, list[int]] = {}
     for number, (one, own) in enumerate(zip(listed.listed, rows, strict=True)):
         key = (one.mode, one.population, one.spec.matching, one.spec.covariates, own.dropped)
@@ -211,15 +199,15 @@ def fit_specifications(
     return tuple(found[number] for number in range(len(rows)))
 
 
-def common_contrast(levels: Sequence[tuple[str, ...]]) -> Contrast:
-    """What every coding has: the difference where all have two levels, else superiority.
+def common_contrast(levels: Sequence[tuple[str, ...]], at: str = "") -> Contrast:
+    """What every coding has: a declared threshold, a difference of two levels, or superiority.
 
     Of two levels superiority is one half plus half the difference, so that codings of two and of
     more levels are comparable by it.
     """
-    two = all(len(one) == 2 for one in levels)
-    quantity = Quantity.RISK_DIFFERENCE if two else Quantity.SUPERIORITY
-    return next(one for one in contrasts(levels[0]) if one.quantity is quantity)
+    widest = max(levels, key=len)
+    shared = len({*levels}) == 1 and at in [f">={level}" for level in widest]
+    return headline_contrast(widest, at if shared else "")
 
 
 def _fit_part(

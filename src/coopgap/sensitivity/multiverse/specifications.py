@@ -264,8 +264,8 @@ def _matching(
         on = tuple(name for name in on if name != region or handling == "strata")
         on = on if handling != "strata" or region in on else (region, *on)
     if method != own.method:
-        order = "largest" if method == "nearest" else "data"
-        own = Matching(method=method, order=order)  # type: ignore[arg-type]
+        order = "largest" if method == "nearest" else "random"
+        own = Matching(method=method, order=order, seed=own.seed)  # type: ignore[arg-type]
     about: tuple[str, ...] = ()
     if "covariates" in KEYS[method]:
         kept = _exchanged(own.covariates, spec.covariates, covariates, grow=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.families.records import Influence
 from coopgap.gap import Margins
 from coopgap.matching.entropy import common_support, dummies, entropy_match
 from coopgap.matching.sample import MatchedSample
@@ -36,6 +37,8 @@ class Balanced:
     ----------
     margins
         `member` is the group whose margins are reproduced, `comparison` the balanced group.
+    influence
+        What each person kept moves them by.
     matched
         The weights.
     lost
@@ -45,6 +48,7 @@ class Balanced:
     """
 
     margins: Margins
+    influence: Influence
     matched: MatchedSample
     lost: Mapping[str, int]
     ess: float
@@ -120,9 +124,25 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
             df=errors.df,
             df_of=errors.df_of,
         ),
+        influence=_influence(found),
         matched=found.matched,
         lost=common_support(factors, labels, rows.member).lost,
         ess=found.ess,
+    )
+
+
+def _influence(found: Contributions) -> Influence:
+    """Contributions person by person: each is a cell of its own."""
+    n = found.rows.n
+    return Influence(
+        people=found.rows.index,
+        cell=np.arange(n),
+        level=np.zeros(n, dtype=np.int64),
+        weight=np.ones(n),
+        unit=found.unit[:, None, :],
+        cluster=found.rows.zone,
+        second=None,
+        corrected=False,
     )
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Contrast, Interval, contrasts, wald
-from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import Keys, suppressed, why_small
+from coopgap.sensitivity.keys import Keys, with_interval
 from coopgap.sensitivity.phone.borrow import (
     Measures,
     averaged_gap,
@@ -25,6 +23,7 @@ from coopgap.sensitivity.phone.borrow import (
 from coopgap.sensitivity.phone.data import LIMITS
 from coopgap.sensitivity.phone.discount import Discount
 from coopgap.sensitivity.phone.joint import Joint
+from coopgap.sensitivity.verdict import compared
 from coopgap.vocabulary import Check, Comparator, IntervalKind, Population, Quantity, Verdict
 
 __all__ = [
@@ -66,10 +65,16 @@ _PRIOR_NOTE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _At:
-    """One threshold: what was measured there, and the gap in person on the same members."""
+    """One threshold: what was measured there, and what a gap with borrowing is compared with.
+
+    `in_person` is the gap on the same members, `apart` how far the share by phone lies below the
+    one in person.
+    """
 
     measures: Measures
     in_person: Interval
+    apart: Interval
+    smallest_gap: float
 
 
 def mixture_name(weight: float, vague: str) -> str:
@@ -78,7 +83,12 @@ def mixture_name(weight: float, vague: str) -> str:
 
 
 def borrow_rows(
-    joint: Joint, levels: Sequence[str], hidden: Mapping[str, str], n_member: int, keys: Keys
+    joint: Joint,
+    levels: Sequence[str],
+    n_member: int,
+    keys: Keys,
+    smallest_gap: float,
+    first: str = "",
 ) -> list[SensitivityRow]:
     """Power prior and robust mixture at each threshold.
 
@@ -88,21 +98,24 @@ def borrow_rows(
         Shares of members and of both comparison groups.
     levels
         The outcome's levels, lowest first.
-    hidden
-        Categories suppressed for the few phone people there, with the note that says so.
     n_member
         Members before any is left out.
     keys
         Model, outcome and source.
+    smallest_gap
+        The smallest gap that matters.
+    first
+        The threshold declared to be first, or empty.
 
     Returns
     -------
     list of SensitivityRow
         Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
-        discount with its prior; at the middle threshold that is shown also the gap along a fixed
-        discount and the probability of each tenth. Check `phone_robust_mixture`: posterior weight
-        and gap by prior weight and vague component. Verdicts compare each gap with the in-person
-        one on the same members, as `coopgap.sensitivity.phone.gaps` does.
+        discount with its prior; at one threshold (the declared one, else the middle one) also the
+        gap along a fixed discount and the probability of each tenth. Check
+        `phone_robust_mixture`: posterior weight and gap by prior weight and vague component.
+        Verdicts compare each gap with the in-person one on the same members, as
+        `coopgap.sensitivity.phone.gaps` does.
 
     Notes
     -----
@@ -119,19 +132,14 @@ def borrow_rows(
         source=keys.source,
     )
     at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
-    why = {one: _why_hidden(joint, one, hidden) for one in at}
-    shown = [one for one in at if not why[one]]
     middle = len(levels) / 2
-    main = min(shown, key=lambda one: abs(one.level - middle), default=None)
+    main = min(at, key=lambda one: (one.category != first, abs(one.level - middle)))
     lost = _lost(joint, n_member)
     result: list[SensitivityRow] = []
     for contrast in at:
         here = replace(base, category=contrast.category, quantity=Quantity.RISK_DIFFERENCE)
-        if contrast not in shown:
-            result += [suppressed(one, why[contrast]) for one in _both(here)]
-            continue
         try:
-            place = _place(joint, contrast)
+            place = _place(joint, contrast, smallest_gap)
         except NotEstimable as error:
             result += [_refused(row, error.reason) for row in _both(here)]
             continue
@@ -150,19 +158,12 @@ def _refused(row: SensitivityRow, reason: str) -> SensitivityRow:
     return replace(row, verdict=Verdict.NOT_ASSESSED, note=f"Not estimable: {reason}.")
 
 
-def _why_hidden(joint: Joint, contrast: Contrast, hidden: Mapping[str, str]) -> str:
-    """Note of a suppressed threshold, empty for others."""
-    pairs = (joint.people[[other, 0]] for other in (1, 2))
-    notes = (hidden.get(contrast.category, ""), *(why_small(pair, contrast) for pair in pairs))
-    return next(filter(None, notes), "")
-
-
 def _lost(joint: Joint, n_member: int) -> str:
     lost = n_member - joint.n_member
-    return f" Members left out: {count_words(lost)} of {n_member}." if lost else ""
+    return f" Members left out: {lost:,} of {n_member}." if lost else ""
 
 
-def _place(joint: Joint, contrast: Contrast) -> _At:
+def _place(joint: Joint, contrast: Contrast, smallest_gap: float) -> _At:
     shares, cov = joint.at_least(contrast.level)
     gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
     std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
@@ -170,16 +171,28 @@ def _place(joint: Joint, contrast: Contrast) -> _At:
     # G/(G − 1) = 1 + 1/df: the phone share has the factor and the quantile of its own zones.
     factor = (1 + 1 / joint.df) / (1 + 1 / joint.df[1])
     wider = np.sqrt(factor) * stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)
+    widened = np.outer(wider, wider) * cov
+    moved = np.array([0.0, 1.0, -1.0])
+    spread = float(np.sqrt(max(moved @ widened @ moved, 0.0)))
     return _At(
-        measures=measures(shares, np.outer(wider, wider) * cov),
+        measures=measures(shares, widened),
         in_person=wald(gap, std_error, df=float(joint.df[1]), prob=_PROB, null=0.0),
+        apart=wald(float(moved @ shares), spread, df=np.inf, prob=_PROB, null=0.0),
+        smallest_gap=smallest_gap,
     )
 
 
+def _difference(at: _At, again: Interval) -> Interval:
+    """A gap with borrowing less the one in person: a part of how far phone answers lie apart."""
+    moved = again.estimate - at.in_person.estimate
+    part = abs(moved / at.apart.estimate) if at.apart.estimate else 0.0
+    half = part * (at.apart.upper - at.apart.estimate)
+    return Interval(moved, part * at.apart.std_error, moved - half, moved + half, np.nan)
+
+
 def _gap_row(at: _At, interval: Interval, base: SensitivityRow, name: str) -> SensitivityRow:
-    """A gap with borrowing, and whether the conclusion in person holds."""
-    holds = same_conclusion(interval, at.in_person, 0.0)
-    return replace(
+    """A gap with borrowing, and what it makes of the one in person."""
+    row = replace(
         base,
         variant=name,
         estimate=interval.estimate,
@@ -188,8 +201,8 @@ def _gap_row(at: _At, interval: Interval, base: SensitivityRow, name: str) -> Se
         upper=interval.upper,
         interval_prob=_PROB,
         interval_kind=IntervalKind.CREDIBLE,
-        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
     )
+    return compared(row, at.in_person, interval, _difference(at, interval), at.smallest_gap)
 
 
 def _power_rows(
@@ -198,11 +211,8 @@ def _power_rows(
     found = discount_posterior(at.measures)
     alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
     alone = replace(
-        _gap_row(at, at.in_person, base, IN_PERSON),
+        with_interval(replace(base, variant=IN_PERSON), at.in_person, _PROB),
         comparator=Comparator.COMPARISON,
-        interval_kind=IntervalKind.CONFIDENCE,
-        p_value=at.in_person.p_value if np.isfinite(at.in_person.p_value) else None,
-        verdict=None,
     )
     yield alone
     averaged = _gap_row(at, averaged_gap(at.measures, found), base, AVERAGED)

@@ -10,16 +10,15 @@ import numpy as np
 from scipy import linalg, stats
 
 from coopgap.arrays import FloatArray
-from coopgap.disclosure import count_words, hidden_levels, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.gap import cluster_sums, wald_interval
+from coopgap.gap import cluster_sums, smallest_by_level, wald_interval
 from coopgap.matching.balance import level_balance, level_shares, smd
 from coopgap.matching.entropy import dummies
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import Keys, suppressed, with_interval
+from coopgap.sensitivity.keys import Keys, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
@@ -107,9 +106,8 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
 class _Compared:
     """One level: shares by phone and in person with standard errors, and their SMD.
 
-    Standard errors are NaN where a side has too few zones for one.
-    `small` where one group has few people at the level or few at the others, or where the level
-    would give away another one.
+    Standard errors are NaN where a side has too few zones for one. `fewest` are the people at the
+    level or not at it, on the side where they are fewest.
     """
 
     variable: str
@@ -118,7 +116,7 @@ class _Compared:
     std_errors: FloatArray
     smd: float
     df: FloatArray
-    small: bool
+    fewest: int
 
 
 def composition_rows(
@@ -146,15 +144,15 @@ def composition_rows(
     )
     rows = stack(data.called, data.comparison)
     levels = [found for name in names for found in _compare(rows, name)]
-    result = [
-        suppressed(row) if found.small else row
-        for found in levels
-        for row in _level_rows(found, base)
-    ]
+    smaller = min(data.called.n, data.comparison.n)
+    base = replace(base, n_smaller=smaller, n_fewest=smaller)
+    result = [row for found in levels for row in _level_rows(found, base)]
     result += [_test_row(rows, (name,), levels, base) for name in names]
     if len(names) > 1:
         result.append(_test_row(rows, tuple(names), levels, base))
-    return result + _balancing_rows(data, names, covariates, base)
+    result += _balancing_rows(data, names, covariates, base)
+    fewest = {f"{found.variable}={found.level}": found.fewest for found in levels}
+    return [replace(row, n_fewest=fewest.get(row.category, row.n_fewest)) for row in result]
 
 
 def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
@@ -169,9 +167,10 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
         known = df + 1 >= FEW_CLUSTERS
         errors.append(np.sqrt(factor * (sums**2).sum(axis=0)) if known else means * np.nan)
         dfs.append(df)
-    sides = (rows.member, ~rows.member)
-    people = np.stack([np.bincount(codes[side], minlength=len(labels)) for side in sides])
-    hidden = hidden_levels(people)
+    sides = [
+        np.bincount(codes[side], minlength=len(labels)) for side in (rows.member, ~rows.member)
+    ]
+    fewest = smallest_by_level(np.stack(sides))
     for at, level in enumerate(labels):
         yield _Compared(
             variable=name,
@@ -180,7 +179,7 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
             std_errors=np.array([errors[0][at], errors[1][at]]),
             smd=float(found.smd_before[at]),
             df=np.array(dfs),
-            small=bool(hidden[at]),
+            fewest=int(fewest[at]),
         )
 
 
@@ -196,8 +195,8 @@ def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityR
             category=category,
             estimate=float(share),
         )
-        if not np.isfinite(std_error):
-            yield replace(row, note=_FEW)
+        if not std_error > 0:
+            yield row if std_error == 0 else replace(row, note=_FEW)
             continue
         interval = wald_interval(
             Quantity.SHARE, float(share), float(std_error), df=float(df), prob=INTERVAL_PROB
@@ -269,7 +268,7 @@ def _balancing_rows(
         base,
         quantity="unmatched_share",
         estimate=lost / data.comparison.n,
-        note=f"In-person comparison people at a level without phone people: {count_words(lost)}.",
+        note=f"In-person comparison people at a level without phone people: {lost:,}.",
     )
     left = replace(
         base,
@@ -280,11 +279,7 @@ def _balancing_rows(
         verdict=Verdict.CHANGES if largest > SMD_BAR else Verdict.HOLDS,
         note="Largest standardised difference to everybody in person that balancing leaves.",
     )
-    told = [left, unmatched]
-    if is_few(lost):
-        # The difference at a level that nobody called is at is a function of its share.
-        told = [suppressed(row, row.note) for row in told]
-    return [replace(base, quantity="ess", estimate=found.ess, note=note), *told]
+    return [replace(base, quantity="ess", estimate=found.ess, note=note), left, unmatched]
 
 
 def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tuple[float, str]:

@@ -8,10 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.arrays import BoolArray, IntArray
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.estimate import SensitivityRow
-from coopgap.gap import contrasts
-from coopgap.sensitivity.keys import why_small
 from coopgap.survey.records import ModelRows, Survey
 from coopgap.vocabulary import Verdict
 
@@ -20,7 +17,6 @@ __all__ = [
     "MEMBERS_ASIDE",
     "PhoneData",
     "by_mode",
-    "small_categories",
     "stack",
     "truthful",
     "why_not",
@@ -130,16 +126,10 @@ def stack(target: ModelRows, other: ModelRows) -> ModelRows:
 
 def why_not(data: PhoneData) -> tuple[Verdict, str] | None:
     """Why the phone interviews answer no check, as verdict and sentence; None where they may."""
-    n_phone = data.called.n
-    if not n_phone:
+    if not data.called.n:
         return (
             Verdict.NOT_APPLICABLE,
             "The survey holds no complete phone interview with the comparison group.",
-        )
-    if n_phone < SMALLEST_COUNT:
-        return (
-            Verdict.NOT_ASSESSED,
-            f"There are fewer than {SMALLEST_COUNT} complete phone interviews.",
         )
     if not data.members.n or not data.comparison.n:
         return (
@@ -177,8 +167,7 @@ def with_region(data: PhoneData, region: str | None) -> tuple[PhoneData, str]:
     if not lost:
         return data, ""
     kept = replace(data, in_person=data.in_person.take(known[0]), phone=data.phone.take(known[1]))
-    count = f"{lost:,}" if lost >= SMALLEST_COUNT else f"Fewer than {SMALLEST_COUNT}"
-    return kept, f"{count} people whose region is missing are left out."
+    return kept, f"People left out whose region is missing: {lost:,}."
 
 
 def with_mode(data: PhoneData) -> tuple[ModelRows, str]:
@@ -203,17 +192,3 @@ def with_mode(data: PhoneData) -> tuple[ModelRows, str]:
         factor_levels={**rows.factor_levels, name: _MODES},
     )
     return joined, name
-
-
-def small_categories(rows: ModelRows, *, raw: bool = True) -> dict[str, str]:
-    """Thresholds whose row would show, or let be worked out, a small count, with its note.
-
-    `raw` where the rows are about weighted answers, with no regression in between.
-    """
-    counts = rows.people_by_level()
-    notes = {
-        contrast.category: why_small(counts, contrast, raw=raw)
-        for contrast in contrasts(rows.levels)
-        if contrast.is_threshold_gap
-    }
-    return {category: why for category, why in notes.items() if why}

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import IntArray
-from coopgap.disclosure import count_words
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Margins, contrasts, estimate_contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.design_analysis import DESIGN_EFFECTS
-from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, why_small
+from coopgap.sensitivity.keys import Keys, with_interval
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.odds import odds_ratio_rows
@@ -26,7 +24,7 @@ from coopgap.sensitivity.phone.tost import (
     two_one_sided,
     verdict_over_all,
 )
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = ["equivalence_rows"]
 
@@ -39,11 +37,6 @@ _MARGIN = (
 _POSSIBLE = (
     "Up to this margin a sample of this size can never confirm that nothing differs, whatever it "
     "finds: the power is exactly zero."
-)
-
-_UNSEEN = (
-    "Those shown lie within the margin, but few people are behind a threshold that is suppressed: "
-    "equivalence at all of them is not shown."
 )
 
 _NO_ERROR = "Zones or people do not differ, so that there is no standard error to test with."
@@ -83,11 +76,9 @@ def equivalence_rows(
     Notes
     -----
     An outcome with more than two levels gets a row a threshold and, for its verdict, one row
-    over all of them (`largest difference`; rule in `verdict_over_all`, but never within the
-    margin where a threshold is suppressed; superiority, which would give its count away, is
-    suppressed with it, as is the plain odds ratio). Intervals have
-    probability 90 %, which is what two one-sided tests at 5 % mean. The difference then stands
-    once more as one cumulative odds ratio over all thresholds.
+    over all of them (`largest difference`; rule in `verdict_over_all`). Intervals have probability
+    90 %, which is what two one-sided tests at 5 % mean. The difference then stands once more as
+    one cumulative odds ratio over all thresholds.
     """
     base = SensitivityRow(
         check=Check.PHONE_EQUIVALENCE,
@@ -100,72 +91,53 @@ def equivalence_rows(
     n_levels = len(rows.levels)
     margins = balanced_margins(rows, ()).margins
     plain = replace(base, variant="unadjusted")
-    counts = rows.people_by_level()
-    result = list(_difference_rows(margins, counts, rows.levels, margin, plain))
+    result = list(_difference_rows(margins, rows.levels, margin, plain))
     adjusted = replace(base, variant="adjusted")
     try:
         balanced = balanced_margins(stack(data.comparison, data.called), covariates)
         moved = swapped(balanced.margins)
         lost = int((~rows.member).sum() - (balanced.matched.weight[: data.comparison.n] > 0).sum())
-        found = _difference_rows(moved, counts, rows.levels, margin, adjusted)
+        found = _difference_rows(moved, rows.levels, margin, adjusted)
         result += [_told(row, lost, data.comparison.n) for row in found]
     except NotEstimable as error:
         note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
         result.append(replace(adjusted, verdict=Verdict.NOT_ASSESSED, note=note))
     if n_levels > 2:
-        hidden = _any_hidden(counts, rows.levels)
-        result += [
-            suppressed(row, BESIDE) if hidden and row.variant == plain.variant else row
-            for row in odds_ratio_rows(rows, covariates, _PROB, base)
-        ]
+        result += odds_ratio_rows(rows, covariates, _PROB, base)
     sizes = [effective_size(rows.weight[side]) for side in (rows.member, ~rows.member)]
-    return result + list(_scenario_rows(margins, counts, sizes, rows.levels, margin, base))
+    return result + list(_scenario_rows(margins, sizes, rows.levels, margin, base))
 
 
 def _told(row: SensitivityRow, lost: int, n: int) -> SensitivityRow:
     """The row, saying how many people in person it leaves out."""
     if not lost or row.estimate is None:
         return row
-    left = f"Left out for want of phone people at their level: {count_words(lost)} of {n:,}."
+    left = f"Left out for want of phone people at their level: {lost:,} of {n:,}."
     return replace(row, note=f"{row.note} {left}")
 
 
 def _difference_rows(
-    margins: Margins,
-    people: IntArray,
-    levels: Sequence[str],
-    margin: float | None,
-    base: SensitivityRow,
+    margins: Margins, levels: Sequence[str], margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     tests: list[tuple[float, Equivalence]] = []
-    hidden = _any_hidden(people, levels)
     for contrast, interval in estimate_contrasts(margins, levels, _PROB).items():
         if interval is None:
             continue
         row = replace(
-            base,
+            with_interval(base, interval, _PROB),
             quantity=contrast.quantity,
             category=contrast.category,
-            estimate=interval.estimate,
-            std_error=interval.std_error,
-            lower=interval.lower,
-            upper=interval.upper,
-            interval_prob=_PROB,
-            interval_kind=IntervalKind.CONFIDENCE,
+            p_value=None,
         )
         if contrast.is_threshold_gap:
-            why = why_small(people, contrast)
-            if why:
-                yield suppressed(row, why)
-                continue
             test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))
             yield _tested(row, test, margin)
         elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:
             note = "Probability that a phone answer is above an in-person answer, ties halved."
-            yield suppressed(row, BESIDE) if hidden else replace(row, note=note)
+            yield replace(row, note=note)
     if len(levels) > 2 and tests:
-        yield _overall(tests, margin, base, hidden=hidden)
+        yield _overall(tests, margin, base)
 
 
 def _tested(row: SensitivityRow, test: Equivalence, margin: float | None) -> SensitivityRow:
@@ -184,24 +156,11 @@ def _words(verdict: Verdict, margin: float | None) -> str:
     return _NO_ERROR if unassessed else _WORDS[verdict]
 
 
-def _any_hidden(people: IntArray, levels: Sequence[str]) -> bool:
-    """Whether the row of some threshold is suppressed."""
-    at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
-    return any(is_small(people, contrast) for contrast in at)
-
-
 def _overall(
-    tests: Sequence[tuple[float, Equivalence]],
-    margin: float | None,
-    base: SensitivityRow,
-    *,
-    hidden: bool,
+    tests: Sequence[tuple[float, Equivalence]], margin: float | None, base: SensitivityRow
 ) -> SensitivityRow:
     """All thresholds as one statement: each has to be within the margin, and be seen to be."""
     verdict = verdict_over_all([test.verdict for _, test in tests])
-    words = _words(verdict, margin)
-    if hidden and verdict in (Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN):
-        verdict, words = Verdict.INCONCLUSIVE, _UNSEEN
     assessed = [test for _, test in tests if np.isfinite(test.smallest_margin)]
     smallest = max((test.smallest_margin for test in assessed), default=float("nan"))
     return replace(
@@ -211,13 +170,12 @@ def _overall(
         p_value=_known(max(test.p_equivalence for _, test in tests)),
         threshold=_known(smallest) if margin is None else margin,
         verdict=verdict,
-        note=f"Over all thresholds shown, together. {words} {LIMITS}",
+        note=f"Over all thresholds, together. {_words(verdict, margin)} {LIMITS}",
     )
 
 
 def _scenario_rows(
     margins: Margins,
-    people: IntArray,
     sizes: Sequence[float],
     levels: Sequence[str],
     margin: float | None,
@@ -229,7 +187,7 @@ def _scenario_rows(
             continue
         share = float(margins.comparison[contrast.level :].sum())
         simple = (share * (1 - share) * sum(1 / size for size in sizes)) ** 0.5
-        if not simple > 0 or is_small(people, contrast):
+        if not simple > 0:
             continue
         for factor in DESIGN_EFFECTS:
             std_error = simple * factor**0.5

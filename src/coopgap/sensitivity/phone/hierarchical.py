@@ -6,18 +6,21 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
 from coopgap.bayes.fit import Request
 from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
+from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, contrast_values, null_value
-from coopgap.sensitivity.keys import suppressed
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData, small_categories, stack, with_mode
+from coopgap.gap import Contrast, Interval, contrast_values, wald
+from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, with_mode
 from coopgap.sensitivity.phone.mode_term import MODE_TERM, MODE_THRESHOLDS, TWO_LEVELS
-from coopgap.sensitivity.posterior import headline_contrasts, posterior_row, side_of
+from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
+from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Check, Comparator, Verdict
 
@@ -114,7 +117,7 @@ def _refit(
         return replace(found, why=error.reason)
     own = hashlib.sha256(f"{request.seed} {found.name}".encode()).digest()[:4]
     again = replace(
-        request, cells=cells, form=form, seed=int.from_bytes(own, "big"), population=None
+        request, cells=cells, form=form, seed=int.from_bytes(own, "big"), populations={}
     )
     return replace(found, request=again, note=_note(check, again))
 
@@ -154,6 +157,7 @@ def phone_refit_rows(
     base: HierarchicalFit,
     data: PhoneData,
     labels: Labels,
+    smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """Gaps of the refits beside those in person.
 
@@ -169,15 +173,16 @@ def phone_refit_rows(
         People by mode.
     labels
         Keys of the rows.
+    smallest_gap
+        The smallest gap that matters.
 
     Yields
     ------
     SensitivityRow
         Risk differences by threshold and, for more than two levels, superiority; each check has
-        the gap in person beside it (variant `in person`). `holds` where the interval says of no
-        gap what it says in person. A refit that the gate withholds has one row without numbers.
+        the gap in person beside it (variant `in person`), with which it is compared. A refit that
+        the gate withholds has one row without numbers.
     """
-    few = small_categories(stack(data.members, data.called), raw=False)
     contrasts = headline_contrasts(labels.levels)
     beside = set[Check]()
     for refit in refits:
@@ -186,7 +191,7 @@ def phone_refit_rows(
             yield _unanswered(refit.check, refit.variant, _why(refit, fit), labels)
         else:
             for contrast in contrasts:
-                yield _gap_row(refit, contrast, fit, base, few, labels)
+                yield _gap_row(refit, contrast, fit, base, labels, smallest_gap)
         if refit.check not in beside:
             beside.add(refit.check)
             yield from _in_person(refit.check, contrasts, base, labels)
@@ -226,10 +231,10 @@ def _gap_row(
     contrast: Contrast,
     fit: HierarchicalFit,
     base: HierarchicalFit,
-    few: Mapping[str, str],
     labels: Labels,
+    smallest_gap: float,
 ) -> SensitivityRow:
-    draws, null = _draws(contrast, fit), null_value(contrast.quantity)
+    draws = _draws(contrast, fit)
     row = posterior_row(
         refit.check,
         refit.variant,
@@ -239,7 +244,19 @@ def _gap_row(
         contrast.quantity,
         comparator=Comparator.PHONE,
     )
-    if contrast.is_threshold_gap and contrast.category in few:
-        return suppressed(row)
-    same = side_of(draws, null) == side_of(_draws(contrast, base), null)
-    return replace(row, verdict=Verdict.HOLDS if same else Verdict.CHANGES, note=refit.note)
+    first, again = (posterior_interval(one) for one in (_draws(contrast, base), draws))
+    row = compared(row, first, again, _moved(refit.check, first, again), smallest_gap)
+    return replace(row, note=refit.note)
+
+
+def _moved(check: Check, first: Interval, again: Interval) -> Interval:
+    """How far a refit lies from the fit in person, normal limits.
+
+    Of people who join, the variance is what they take from it (Hausman 1978, Econometrica 46). Of
+    others in place of some, those of both fits are added, which errs on the wide side: they share
+    the members.
+    """
+    one, other = first.std_error**2, again.std_error**2
+    variance = one + other if check is Check.PHONE_REPLACES else abs(one - other)
+    value = again.estimate - first.estimate
+    return wald(value, float(np.sqrt(variance)), df=np.inf, prob=INTERVAL_PROB, null=0.0)

@@ -31,19 +31,14 @@ class Joint:
     df
         Shape (3,): for the phone people their own clusters less one, for the others the clusters
         of everybody less one; infinity without clusters.
-    people
-        Shape (3, J): unweighted people behind each share.
+    n_member
+        Members whose margins are reproduced.
     """
 
     shares: FloatArray
     cov: FloatArray
     df: FloatArray
-    people: IntArray
-
-    @property
-    def n_member(self) -> int:
-        """Members whose margins are reproduced."""
-        return int(self.people[0].sum())
+    n_member: int
 
     def at_least(self, level: int) -> tuple[FloatArray, FloatArray]:
         """Shares that reach a level, shape (3,), and their covariance, shape (3, 3)."""
@@ -86,12 +81,11 @@ def joint_shares(data: PhoneData, covariates: Sequence[str]) -> Joint:
     sums, factor, df = cluster_sums(unit, zones)
     called = pairs[1].rows
     own_df = df if called.zone is None else np.unique(called.zone[~called.member]).size - 1
-    counts = [pair.rows.people_by_level() for pair in pairs]
     return Joint(
         shares=np.stack([pairs[0].shares[0], *(pair.shares[1] for pair in pairs)]),
         cov=factor * sums.T @ sums,
         df=np.array([df, df, own_df], dtype=np.float64),
-        people=np.stack([counts[0][1], *(count[0] for count in counts)]),
+        n_member=members.n,
     )
 
 

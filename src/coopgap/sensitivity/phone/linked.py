@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import SMALLEST_COUNT, count_words, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
 from coopgap.gap import contrasts, wald, wald_interval
-from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered, with_interval
+from coopgap.sensitivity.keys import Keys, unanswered, with_interval
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,
@@ -25,7 +24,7 @@ from coopgap.sensitivity.phone.agreement import (
     stuart_maxwell,
     variance_of,
 )
-from coopgap.sensitivity.phone.linked_gap import fewest_moved, linked_gap_rows
+from coopgap.sensitivity.phone.linked_gap import linked_gap_rows
 from coopgap.sensitivity.phone.pairs import Pairs, asked_twice
 from coopgap.sensitivity.phone.tost import two_one_sided
 from coopgap.study.spec import ModelSpec, Study
@@ -34,12 +33,14 @@ from coopgap.vocabulary import Check, IntervalKind, Quantity, Verdict
 
 __all__ = ["linked_rows"]
 
+
 _CHECKS = (Check.PHONE_LINKED,)
 _LEVEL = 0.05
+_ROUNDING = 1e-12
 _PROB = 0.90
-_ALIKE = f"Suppressed: fewer than {SMALLEST_COUNT} people answered otherwise, or alike."
-_ONE_WAY = f"Suppressed: fewer than {SMALLEST_COUNT} people moved one way, or reach one side."
 
+_ONE_ANSWER = "Everybody gave one and the same answer: agreement beyond chance is not defined."
+_ALIKE = "People or zones do not differ, so that there is no standard error to test with."
 _INFINITE = "The statistic is infinite: no answers speak against the difference."
 
 
@@ -63,7 +64,7 @@ def linked_rows(
         How many are linked; the share that gives the same answer; kappa; tests that both answers
         have the same margins; phone minus in-person shares by threshold, tested against the
         declared margin; the gap with either answer. Members asked twice count too. One row that
-        says why where nobody, or fewer than ten people, gave two answers.
+        says why where fewer than two people gave two answers.
 
     Notes
     -----
@@ -79,9 +80,9 @@ def linked_rows(
     if not pairs.n_linked:
         reason = "Nobody was asked in both modes: no phone interview has the identifier of another."
         return unanswered(_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
-    if pairs.n < SMALLEST_COUNT:
-        reason = f"There are fewer than {SMALLEST_COUNT} people with two answers."
-        return unanswered(_CHECKS, keys, Verdict.NOT_ASSESSED, f"{reason} {_who(pairs)}")
+    if pairs.n < 2:
+        reason = f"Two answers are needed of two people. {_who(pairs)}"
+        return unanswered(_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
     if pairs.zone is not None and np.unique(pairs.zone).size < FEW_CLUSTERS:
         found = np.unique(pairs.zone).size
         reason = f"{found} zones are too few for a standard error; {FEW_CLUSTERS} are needed."
@@ -89,12 +90,13 @@ def linked_rows(
     base = SensitivityRow(
         check=Check.PHONE_LINKED, model=keys.model, outcome=keys.outcome, source=source
     )
+    base = replace(base, n_smaller=pairs.n, n_fewest=pairs.n)
     result = [replace(base, quantity="people_linked", estimate=float(pairs.n), note=_who(pairs))]
     result += _agreement_rows(pairs, base)
     result += _margin_rows(pairs, base)
     result += _shift_rows(pairs, study.phone.margin.get(spec.outcome), base)
     try:
-        result += linked_gap_rows(pairs, rows, spec.covariates, base)
+        result += linked_gap_rows(pairs, rows, spec.covariates, base, study.smallest_gap)
     except NotEstimable as error:
         note = f"The gap is not estimable: {error.reason}."
         result.append(replace(base, variant="gap", verdict=Verdict.NOT_ASSESSED, note=note))
@@ -102,22 +104,19 @@ def linked_rows(
 
 
 def _who(pairs: Pairs) -> str:
-    """How many are linked, and who is left out; the total not where it gives a part away."""
-    missing, changed = count_words(pairs.n_missing), count_words(pairs.n_changed)
-    left = f"{missing} of them lack an answer in one mode"
+    """How many are linked, and who is left out."""
+    left = f"{pairs.n_missing:,} of them lack an answer in one mode"
     if pairs.n_changed:
-        left += f", {changed} are members in one mode only"
-    hidden = any(is_few(part) for part in (pairs.n, pairs.n_missing, pairs.n_changed))
-    total = "not shown" if hidden else count_words(pairs.n_linked)
-    return f"People asked in both modes: {total}; {left}."
+        left += f", {pairs.n_changed:,} are members in one mode only"
+    return f"People asked in both modes: {pairs.n_linked:,}; {left}."
 
 
 def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
     alike = pairs.first == pairs.second
-    few = min(int(alike.sum()), int((~alike).sum())) < SMALLEST_COUNT
+    base = replace(base, n_fewest=min(int(alike.sum()), int((~alike).sum())))
     share, unit = _mean(alike.astype(np.float64), pairs.weight)
     row = replace(base, quantity="agreement_share", note="Share that gave the same answer twice.")
-    yield _hidden(row) if few else _with_interval(row, share, unit, pairs, logit=True)
+    yield _with_interval(row, share, unit, pairs, logit=True)
     kinds: tuple[Literal["unweighted", "linear", "quadratic"], ...] = ("linear", "quadratic")
     for kind in kinds if len(pairs.levels) > 2 else ("unweighted",):
         credit = agreement_weights(len(pairs.levels), kind)
@@ -128,10 +127,10 @@ def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityR
             quantity="kappa",
             note="Agreement beyond chance: 1 is full agreement, 0 what chance gives.",
         )
-        if few or _few_one_way(pairs) or not np.isfinite(value):
-            yield _hidden(row)
-        else:
+        if np.isfinite(value):
             yield _with_interval(row, value, unit, pairs)
+        else:
+            yield replace(row, verdict=Verdict.NOT_ASSESSED, note=_ONE_ANSWER)
 
 
 def _mean(values: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
@@ -144,9 +143,14 @@ def _mean(values: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
 def _with_interval(
     row: SensitivityRow, value: float, unit: FloatArray, pairs: Pairs, *, logit: bool = False
 ) -> SensitivityRow:
-    """A row with a 95 % interval; made on the log odds for a share, so that it stays within."""
+    """A row with a 95 % interval; made on the log odds for a share, so that it stays within.
+
+    There is none where people or zones do not differ.
+    """
     cov, df = variance_of(unit[:, None], pairs.zone)
     std_error = float(np.sqrt(cov[0, 0]))
+    if not std_error > _ROUNDING:
+        return replace(row, estimate=value)
     interval = (
         wald_interval(Quantity.SHARE, value, std_error, df=df, prob=INTERVAL_PROB)
         if logit
@@ -155,15 +159,13 @@ def _with_interval(
     return with_interval(row, interval)
 
 
-def _hidden(row: SensitivityRow) -> SensitivityRow:
-    return suppressed(row, _ALIKE)
-
-
 def _margin_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
-    """Tests that both answers have the same margins; none where few people moved."""
+    """Tests that both answers have the same margins; none where nobody moved."""
     table = pairs.table
-    if pairs.n - int(np.trace(table)) < SMALLEST_COUNT or _few_one_way(pairs):
-        yield _hidden(replace(base, quantity="homogeneity"))
+    base = replace(base, n_fewest=pairs.n - int(np.trace(table)))
+    if pairs.n == int(np.trace(table)):
+        row = replace(base, quantity="homogeneity", verdict=Verdict.NOT_ASSESSED)
+        yield replace(row, note="Nobody gave another answer.")
         return
     alone = "Test that both answers have the same shares; people taken as independent."
     if len(pairs.levels) == 2:
@@ -206,7 +208,6 @@ def _shift_rows(
     pairs: Pairs, margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     """Phone minus in-person share at each threshold, of the same people."""
-    counts = np.stack([pairs.table.sum(axis=1), pairs.table.sum(axis=0)])
     for contrast in contrasts(pairs.levels):
         if not contrast.is_threshold_gap:
             continue
@@ -217,15 +218,13 @@ def _shift_rows(
             category=contrast.category,
         )
         before, after = pairs.first >= contrast.level, pairs.second >= contrast.level
-        if _few_either(before, after, pairs.n):
-            yield suppressed(row, _ONE_WAY)
-            continue
-        if is_small(counts, contrast):
-            yield suppressed(row, BESIDE)
-            continue
+        row = replace(row, n_fewest=_fewest(before, after))
         value, unit = _mean(np.subtract(after, before, dtype=np.float64), pairs.weight)
         cov, df = variance_of(unit[:, None], pairs.zone)
         std_error = float(np.sqrt(cov[0, 0]))
+        if not std_error > _ROUNDING:
+            yield replace(row, estimate=value, verdict=Verdict.NOT_ASSESSED, note=_ALIKE)
+            continue
         test = two_one_sided(value, std_error, margin, df=df)
         yield replace(
             row,
@@ -243,14 +242,7 @@ def _shift_rows(
         )
 
 
-def _few_one_way(pairs: Pairs) -> bool:
-    """Whether few moved up or few down between two levels: every number about them tells."""
-    table = pairs.table
-    return len(pairs.levels) == 2 and min(int(table[0, 1]), int(table[1, 0])) < SMALLEST_COUNT
-
-
-def _few_either(before: BoolArray, after: BoolArray, n: int) -> bool:
-    """Whether few people reach the threshold, stay below it, or cross it one way."""
-    counts = [int(before.sum()), int(after.sum())]
-    counts += [n - count for count in counts]
-    return min(*counts, fewest_moved(before, after)) < SMALLEST_COUNT
+def _fewest(before: BoolArray, after: BoolArray) -> int:
+    """Fewest people who reach a threshold, stay below it, or cross it one way."""
+    sides = (before, ~before, after, ~after, after & ~before, before & ~after)
+    return min(int(side.sum()) for side in sides)

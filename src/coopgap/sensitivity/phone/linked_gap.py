@@ -7,22 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
-from coopgap.disclosure import SMALLEST_COUNT, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.again import same_conclusion
-from coopgap.sensitivity.keys import suppressed, why_small, with_interval
+from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.phone.agreement import variance_of
 from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units, columns
 from coopgap.sensitivity.phone.pairs import Pairs
+from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Comparator, Population, Quantity, Verdict
+from coopgap.vocabulary import Comparator, Population, Quantity
 
-__all__ = ["fewest_moved", "linked_gap_rows", "moved_gap", "with_phone_answers"]
+__all__ = ["linked_gap_rows", "moved_gap", "with_phone_answers"]
 
 _IN_PERSON = "gap, in-person answers"
 _BY_PHONE = "gap, phone answers of those asked twice"
@@ -90,7 +88,11 @@ def moved_gap(
 
 
 def linked_gap_rows(
-    pairs: Pairs, rows: ModelRows, covariates: Sequence[str], base: SensitivityRow
+    pairs: Pairs,
+    rows: ModelRows,
+    covariates: Sequence[str],
+    base: SensitivityRow,
+    smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """The gap on the complete in-person rows, with either answer, and by how much it moves.
 
@@ -104,17 +106,17 @@ def linked_gap_rows(
         Factors to whose margins among members the comparison group is balanced.
     base
         What the rows carry.
+    smallest_gap
+        The smallest gap that matters.
 
     Raises
     ------
     NotEstimable
-        The comparison group cannot be balanced, or few linked people are in the model.
+        The comparison group cannot be balanced, or no linked person is in the model.
     """
     n_here = int(np.isin(rows.index, pairs.index).sum())
-    if n_here < SMALLEST_COUNT:
-        raise NotEstimable(
-            f"fewer than {SMALLEST_COUNT} people with two answers have complete covariates"
-        )
+    if not n_here:
+        raise NotEstimable("nobody with two answers has complete covariates")
     after = with_phone_answers(rows, pairs)
     base = replace(
         base, comparator=Comparator.COMPARISON, group="all", population=Population.MEMBERS
@@ -122,36 +124,30 @@ def linked_gap_rows(
     margins = [balanced_margins(one, covariates).margins for one in (rows, after)]
     found = [estimate_contrasts(one, rows.levels, INTERVAL_PROB) for one in margins]
     moved = moved_gap(rows, after, covariates)
-    counts = [one.people_by_level() for one in (rows, after)]
+    people = [one.people_by_level() for one in (rows, after)]
     for contrast in contrasts(rows.levels):
         if not contrast.is_threshold_gap:
             continue
-        reached = (rows.outcome >= contrast.level, after.outcome >= contrast.level)
-        notes = [why for people in counts if (why := why_small(people, contrast))]
-        hidden = bool(notes) or fewest_moved(*reached) < SMALLEST_COUNT
+        reach = [one.outcome >= contrast.level for one in (rows, after)]
+        crossed = [int((reach[k] & ~reach[1 - k]).sum()) for k in (0, 1)]
+        base = with_people(base, *((one, contrast) for one in people))
+        base = replace(base, n_fewest=min(*crossed, base.n_fewest or 0))
         first, second = (one[contrast] for one in found)
         if first is None or second is None:
             continue
-        intervals = ((_IN_PERSON, first), (_BY_PHONE, second), (_MOVED, moved[contrast.category]))
+        gap = moved[contrast.category]
+        intervals = ((_IN_PERSON, first), (_BY_PHONE, second), (_MOVED, gap))
         for name, interval in intervals:
             row = _row(replace(base, variant=name, category=contrast.category), interval)
             if name == _BY_PHONE:
-                holds = same_conclusion(first, second, 0.0)
-                verdict = Verdict.HOLDS if holds else Verdict.CHANGES
-                row = replace(row, verdict=verdict, note=_note(n_here, pairs.n, rows.n))
-            yield suppressed(row, *notes[:1]) if hidden else row
+                row = compared(row, first, second, gap, smallest_gap)
+                row = replace(row, note=_note(n_here, rows.n))
+            yield row
 
 
-def fewest_moved(before: BoolArray, after: BoolArray) -> int:
-    """The smaller of the people who moved up over a threshold and those who moved down."""
-    return min(int((after & ~before).sum()), int((before & ~after).sum()))
-
-
-def _note(n_here: int, n_pairs: int, n: int) -> str:
-    """The number is left out where, beside all linked people, it leaves a small remainder."""
-    who = "the linked people" if is_few(n_pairs - n_here) else f"{n_here:,} of {n:,} people"
+def _note(n_here: int, n: int) -> str:
     return (
-        f"The gap with the phone answers of {who} in place of their answers "
+        f"The gap with the phone answers of {n_here:,} of {n:,} people in place of their answers "
         "in person; the others keep theirs. Both on the same people, balanced on the covariates."
     )
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.disclosure import count_words, is_few
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.cumulative import estimate_matched
@@ -17,16 +16,16 @@ from coopgap.gap import Contrast
 from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
-from coopgap.sensitivity.again import again_row
-from coopgap.sensitivity.keys import BESIDE, Keys, suppressed, unanswered
+from coopgap.sensitivity.again import Beside, again_row
+from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.data import (
     LIMITS,
     PhoneData,
-    small_categories,
     stack,
     why_not,
     with_mode,
 )
+from coopgap.sensitivity.verdict import alone
 from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = ["MODE_TERM", "MODE_THRESHOLDS", "TWO_LEVELS", "Joined", "joined_sample", "mode_rows"]
@@ -122,7 +121,7 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
 
 
 def mode_rows(
-    data: PhoneData, sample: Sample, matched: FamilyEstimate, labels: Labels
+    data: PhoneData, sample: Sample, beside: Beside, labels: Labels
 ) -> list[SensitivityRow]:
     """The matched gap with the phone people joined and the mode in the regression.
 
@@ -132,8 +131,8 @@ def mode_rows(
         People by mode.
     sample
         The whole model in person, matched.
-    matched
-        The matched family in person, whose conclusion is compared.
+    beside
+        The matched family in person.
     labels
         Model, outcome and source.
 
@@ -156,7 +155,7 @@ def mode_rows(
     cannot move. Its standard error can, because zones covary through the slopes.
     """
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-    checks = (Check.PHONE_JOINS_MODE,)
+    checks, matched = (Check.PHONE_JOINS_MODE,), beside.estimate
     silent = why_not(data)
     if silent is not None:
         return unanswered(checks, keys, *silent)
@@ -168,8 +167,7 @@ def mode_rows(
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-    few = small_categories(stack(data.members, data.called), raw=False)
-    result = list(_version(_IN_PERSON, matched, matched, labels, {}, ""))
+    result = list(_version(_IN_PERSON, matched, beside, labels, ""))
     for name, version, what in _versions(joined):
         try:
             again = estimate_matched(version)
@@ -180,7 +178,7 @@ def mode_rows(
             continue
         same = _BALANCED if _is_unmoved(again, matched) else ""
         note = " ".join(filter(None, (_BORROWS.format(what=what), same, LIMITS)))
-        result += _version(name, again, matched, labels, few, note)
+        result += _version(name, again, beside, labels, note)
     if len(labels.levels) == 2:
         row = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)[0]
         result.append(replace(row, variant=MODE_THRESHOLDS))
@@ -200,25 +198,16 @@ def _versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
 
 
 def _version(
-    name: str,
-    again: FamilyEstimate,
-    matched: FamilyEstimate,
-    labels: Labels,
-    few: Mapping[str, str],
-    note: str,
+    name: str, again: FamilyEstimate, beside: Beside, labels: Labels, note: str
 ) -> Iterator[SensitivityRow]:
-    for contrast in matched.intervals:
+    for contrast in beside.estimate.intervals:
         if not _is_shown(contrast, labels):
             continue
-        row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, matched.intervals, labels)
+        row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, beside, labels)
         if name == _IN_PERSON:
-            yield replace(row, verdict=None) if row.estimate is not None else row
+            yield alone(row) if row.estimate is not None else row
         elif row.estimate is None:
             yield replace(row, comparator=Comparator.PHONE)
-        elif contrast.category in few and contrast.is_threshold_gap:
-            yield suppressed(replace(row, comparator=Comparator.PHONE))
-        elif few and not contrast.is_threshold_gap:
-            yield suppressed(replace(row, comparator=Comparator.PHONE), BESIDE)
         else:
             yield replace(row, comparator=Comparator.PHONE, note=note)
 
@@ -259,14 +248,13 @@ def _size_rows(joined: Joined, data: PhoneData, base: SensitivityRow) -> Iterato
         population=base.population,
         source=base.source,
     )
-    told = f"Members left out: {count_words(left_out)} of {members}, the same as in person."
-    share = replace(
+    left = f"Members left out: {left_out:,} of {members}, the same as in person."
+    yield replace(
         row,
         quantity="members_lost_share",
         estimate=left_out / members,
-        note=f"{told}{without}",
+        note=f"{left}{without}",
     )
-    yield suppressed(share, share.note) if is_few(left_out) else share
     yield replace(
         row,
         quantity="ess",

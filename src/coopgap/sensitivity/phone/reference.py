@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
-from coopgap.disclosure import SMALLEST_COUNT
+from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import Contrast, contrasts
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import BESIDE, Keys, is_small, suppressed, unanswered, why_small
+from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, with_region
 from coopgap.sensitivity.phone.resample import differences, largest_standardised, places, two_sided
@@ -34,7 +33,7 @@ _NOTE = (
 )
 _ALL = (
     "Where phone and in-person shares are furthest apart for what subsamples vary by; p is of all "
-    "thresholds shown, together."
+    "thresholds together."
 )
 
 
@@ -54,12 +53,10 @@ class Reference:
         .05.
     p_value
         Shape (K,): two-sided.
-    shown
-        Shape (K,): whether enough people stand behind the value.
     p_largest
-        Of the largest standardised difference over the thresholds shown; 1 where none is.
+        Of the largest standardised difference over the thresholds.
     largest
-        Position of that threshold, -1 where none is.
+        Position of that threshold.
     """
 
     contrasts: tuple[Contrast, ...]
@@ -68,8 +65,6 @@ class Reference:
     lower: FloatArray
     upper: FloatArray
     p_value: FloatArray
-    shown: BoolArray
-    why: tuple[str, ...]
     p_largest: float
     largest: int
 
@@ -110,11 +105,8 @@ def reference_rows(
     if silent is not None:
         return unanswered(checks, keys, *silent)
     data, left = with_region(data, region)
-    if min(data.called.n, data.comparison.n) < SMALLEST_COUNT and left:
-        reason = f"Fewer than {SMALLEST_COUNT} people of one mode have a region. {left}"
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-    if data.comparison.n < SMALLEST_COUNT:
-        reason = f"Fewer than {SMALLEST_COUNT} comparison people were asked in person."
+    if not data.called.n or not data.comparison.n:
+        reason = f"Nobody of one mode has a region. {left}"
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
     result: list[SensitivityRow] = []
     for variant, names in (("adjusted", covariates), ("unadjusted", ())):
@@ -197,10 +189,7 @@ def phone_reference(
     off = differences(rest, *placed, draws=draws, rng=rng)
     edge = int(_LEVEL / 2 * (draws + 1)) - 1
     ranked = np.sort(off, axis=0)
-    people = stack(data.called, data.comparison).people_by_level()
-    shown = np.array([not is_small(people, one) for one in kinds])
-    shown &= np.array([one.is_threshold_gap for one in kinds]) | shown.all()
-    tested = np.flatnonzero(shown & np.array([one.is_threshold_gap for one in kinds]))
+    tested = np.flatnonzero([one.is_threshold_gap for one in kinds])
     p_largest, largest = largest_standardised(value - centre, off, tested)
     return Reference(
         contrasts=kinds,
@@ -209,8 +198,6 @@ def phone_reference(
         lower=centre + ranked[edge],
         upper=centre + ranked[draws - 1 - edge],
         p_value=two_sided(value - centre, off),
-        shown=shown,
-        why=tuple(why_small(people, one) if one.is_threshold_gap else BESIDE for one in kinds),
         p_largest=p_largest,
         largest=largest,
     )
@@ -267,7 +254,7 @@ def _rows(found: Reference, keys: Keys, variant: str, left: str) -> Iterator[Sen
         source=keys.source,
     )
     for k, one in enumerate(found.contrasts):
-        row = replace(
+        yield replace(
             base,
             quantity=Quantity.SHARE if one.is_threshold_gap else "phone_superiority",
             category=one.category,
@@ -281,9 +268,7 @@ def _rows(found: Reference, keys: Keys, variant: str, left: str) -> Iterator[Sen
             verdict=_verdict(float(found.p_value[k])),
             note=f"{_NOTE} {left}".rstrip(),
         )
-        yield row if found.shown[k] else suppressed(replace(row, threshold=None), found.why[k])
-    n_thresholds = sum(one.is_threshold_gap for one in found.contrasts)
-    if n_thresholds > 1 and found.largest >= 0:
+    if sum(one.is_threshold_gap for one in found.contrasts) > 1:
         yield replace(
             base,
             quantity="largest_difference",

@@ -7,7 +7,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.borrow_rows import borrow_rows
 from coopgap.sensitivity.phone.composition import composition_rows
-from coopgap.sensitivity.phone.data import PhoneData, small_categories, stack, why_not
+from coopgap.sensitivity.phone.data import PhoneData, why_not
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.joint import joint_shares
@@ -60,10 +60,12 @@ def phone_rows(data: PhoneData, spec: ModelSpec, study: Study, source: str) -> l
     except NotEstimable as error:
         reason = f"Not estimable: {error.reason}."
         result += unanswered(PHONE_CHECKS[1:2], keys, Verdict.NOT_ASSESSED, reason)
-    return result + gap_rows_with_phone(data, spec.covariates, keys)
+    return result + gap_rows_with_phone(data, spec.covariates, keys, study.smallest_gap)
 
 
-def borrowed_rows(data: PhoneData, spec: ModelSpec, source: str) -> list[SensitivityRow]:
+def borrowed_rows(
+    data: PhoneData, spec: ModelSpec, source: str, smallest_gap: float, *, at: str = ""
+) -> list[SensitivityRow]:
     """The gap with the comparison share borrowed in part from the phone interviews.
 
     Parameters
@@ -74,6 +76,10 @@ def borrowed_rows(data: PhoneData, spec: ModelSpec, source: str) -> list[Sensiti
         The model: its covariates are balanced.
     source
         Key of the rows.
+    smallest_gap
+        The smallest gap that matters.
+    at
+        The threshold declared to be first, or empty.
 
     Returns
     -------
@@ -89,5 +95,4 @@ def borrowed_rows(data: PhoneData, spec: ModelSpec, source: str) -> list[Sensiti
     except NotEstimable as error:
         reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
         return unanswered(BORROW_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
-    hidden = small_categories(stack(data.members, data.called))
-    return borrow_rows(joint, data.in_person.levels, hidden, data.members.n, keys)
+    return borrow_rows(joint, data.in_person.levels, data.members.n, keys, smallest_gap, at)

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.disclosure import SMALLEST_COUNT
 from coopgap.errors import NotEstimable
 from coopgap.gap import Contrast, contrasts, wald
-from coopgap.sensitivity.keys import is_small
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.phone.odds import phone_fit
 from coopgap.study.spec import LinkName
@@ -104,13 +102,6 @@ def phone_shifts(
 def _shift_or_reason(
     rows: ModelRows, at: Contrast | None, covariates: tuple[str, ...], link: LinkName
 ) -> PhoneShift | str:
-    people = rows.people_by_level()
-    if at is None:
-        few = bool(people.sum(axis=1).min() < SMALLEST_COUNT)
-    else:
-        few = is_small(people, at, raw=not covariates)
-    if few:
-        return f"fewer than {SMALLEST_COUNT} people stand on one side"
     if at is not None:
         cut = (rows.outcome >= at.level).astype(np.int64)
         rows = replace(rows, outcome=cut, levels=("below", "reached"))

@@ -23,6 +23,7 @@ from coopgap.vocabulary import Quantity, Verdict
 __all__ = ["discount_words", "mixture", "power_prior"]
 
 _FIRST_VAGUE = next(iter(VAGUE))
+_NOT_HELD = {Verdict.CHANGES: "changes", Verdict.UNDECIDED: "is undecided"}
 
 
 def power_prior(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
@@ -38,8 +39,8 @@ def power_prior(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         f"two shares the same it would be {value_words('discount', alike.estimate)}."
     )
     gap = (
-        f"Averaged over that the gap is {_gap(averaged)} points, in person {_gap(person)}: the "
-        f"conclusion {_holds([averaged])}."
+        f"Averaged over that the gap is {_gap(averaged)} points, in person {_gap(person)}: it "
+        f"{_holds([averaged])}."
     )
     return (moved, gap, *_changed(view, [row for row in rows if row.variant == AVERAGED]))
 
@@ -63,9 +64,7 @@ def mixture(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         f"{_opening(where, 'of')} a prior weight of {prior} on what the phone interviews say, "
         f"{kept} lies there once the in-person answers are seen (vague part {_FIRST_VAGUE})."
     )
-    told = (
-        f"The gap {between} points over all weights and vague parts: the conclusion {_holds(gaps)}."
-    )
+    told = f"The gap {between} points over all weights and vague parts: it {_holds(gaps)}."
     return (found, told, *_changed(view, [row for row in rows if _is_gap(row)]))
 
 
@@ -111,10 +110,11 @@ def _opening(where: str, first: str) -> str:
 
 
 def _holds(rows: Sequence[SensitivityRow]) -> str:
-    changed = sum(row.verdict == Verdict.CHANGES for row in rows)
-    if not changed:
-        return "holds"
-    return "changes" if changed == len(rows) else f"changes under {changed} of {len(rows)}"
+    for verdict, words in _NOT_HELD.items():
+        found = sum(row.verdict == verdict for row in rows)
+        if found:
+            return words if found == len(rows) else f"{words} under {found} of {len(rows)}"
+    return "holds"
 
 
 def _changed(view: View, rows: Sequence[SensitivityRow]) -> tuple[str, ...]:
@@ -123,7 +123,11 @@ def _changed(view: View, rows: Sequence[SensitivityRow]) -> tuple[str, ...]:
     if len({row.category for row in shown}) < 2:
         return ()
     levels = view.levels(shown[0].outcome)
-    found = dict.fromkeys(row.category for row in shown if row.verdict == Verdict.CHANGES)
-    if not found:
+    told = []
+    for verdict, words in _NOT_HELD.items():
+        found = dict.fromkeys(row.category for row in shown if row.verdict == verdict)
+        at = joined([f"“{category_words(one, levels)}”" for one in found])
+        told += [f"{words} at {at}"] if found else []
+    if not told:
         return ("It holds at every threshold shown.",)
-    return (f"It changes at {joined([f'“{category_words(one, levels)}”' for one in found])}.",)
+    return (f"Over all thresholds it {' and '.join(told)}.",)

@@ -25,7 +25,7 @@ def _at(view: View, row: SensitivityRow) -> str:
 
 
 def e_values(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """The weakest confounder that would do, over thresholds and both codings."""
+    """The weakest confounder that would do, over the thresholds that are told."""
     found = [row for row in rows if row.quantity == "e_value" and row.estimate is not None]
     if not found:
         return ()
@@ -125,7 +125,7 @@ def explained(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
 
 
 def _like(view: View, found: Benchmarks) -> str:
-    """Whether a confounder like a covariate would change the conclusion, and the worst of them."""
+    """Whether a confounder like a covariate would change the gap, and the worst of them."""
     changed = {
         name: min(
             (
@@ -143,7 +143,7 @@ def _like(view: View, found: Benchmarks) -> str:
         if times
     ]
     if named:
-        return f"One as strong as {joined(named, 'or')} would change the conclusion."
+        return f"One as strong as {joined(named, 'or')} would change the gap."
     if not found.found:
         return "No covariate gives it a measure."
     alone = found.alone
@@ -152,7 +152,7 @@ def _like(view: View, found: Benchmarks) -> str:
     worst = min(found.found, key=lambda one: abs(one.left.estimate or 0.0))
     left = estimate_words(worst.left.quantity, worst.left.estimate)
     return (
-        "No confounder up to three times as strong as a covariate would change the conclusion; "
+        "No confounder up to three times as strong as a covariate would change the gap; "
         f"the one that comes nearest, {worst.multiple} times "
         f"{view.labels((worst.covariate,))[0]}, leaves {left} points of "
         f"{estimate_words(alone.quantity, alone.estimate)}."
@@ -180,21 +180,27 @@ def beside_control(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
 
 
 def _netted(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """By threshold, the shares at which the conclusion is not the declared one."""
+    """By threshold, the shares at which the gap changes."""
     changed: dict[str, list[str]] = {}
     for row in rows:
         shares = changed.setdefault(_at(view, row), [])
         if row.verdict == Verdict.CHANGES:
             shares.append(row.variant.split()[1])
     moved = {place: shares for place, shares in changed.items() if shares}
+    undecided = {_at(view, row) for row in rows if row.verdict == Verdict.UNDECIDED}
     if not rows:
         return ()
     if not moved:
-        return ("Less any share of it the conclusion stays.",)
+        if undecided:
+            return ("Less a share of it, whether the gap changes is undecided.",)
+        return ("Less any share of it the gap holds.",)
     if len(changed) == 1:
         (shares,) = moved.values()
-        return (f"Less a share of it the conclusion changes at ρ = {joined(shares)}.",)
+        return (f"Less a share of it the gap changes at ρ = {joined(shares)}.",)
     told = [f"for {place} at ρ = {joined(shares)}" for place, shares in moved.items()]
-    stays = [place for place in changed if place not in moved]
-    end = f"; it stays for {joined(stays)}" if stays else ""
-    return (f"Less a share of it the conclusion changes {'; '.join(told)}{end}.",)
+    rest = [place for place in changed if place not in moved]
+    holds = [place for place in rest if place not in undecided]
+    left = [place for place in rest if place in undecided]
+    end = f"; it holds for {joined(holds)}" if holds else ""
+    end += f"; it is undecided for {joined(left)}" if left else ""
+    return (f"Less a share of it the gap changes {'; '.join(told)}{end}.",)

@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.content.said.again import headlines, under_design_effects, variants
+from coopgap.report.content.said.again import (
+    headlines,
+    under_design_effects,
+    under_other_keys,
+    variants,
+)
 from coopgap.report.content.said.borrowed import mixture, power_prior
 from coopgap.report.content.said.confounding import beside_control, e_values, explained, hidden_bias
 from coopgap.report.content.said.missing import bounded, imputed
@@ -30,6 +35,7 @@ _SAID: Final[Mapping[str, Said]] = {
     Check.PHONE_JOINS: with_phone,
     Check.MULTIPLICITY: headlines,
     Check.VARIANT: variants,
+    Check.MATCHING_TIES: under_other_keys,
     Check.DESIGN_EFFECT: under_design_effects,
     Check.E_VALUE: e_values,
     Check.ROSENBAUM: hidden_bias,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.common import place
 from coopgap.report.values import estimate_words, p_value
 from coopgap.report.view import View
 from coopgap.report.words import clean, readable
@@ -27,21 +28,24 @@ def many_choices(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     shown = sorted(row.estimate for row in single if row.estimate is not None)
     if not shown:
         return ()
-    quantity = single[0].quantity
-    holds = sum(row.verdict == Verdict.HOLDS for row in single)
+    quantity, at = single[0].quantity, place(view, single[0])
+    n_changed, n_open = (
+        sum(row.verdict == one for row in single) for one in (Verdict.CHANGES, Verdict.UNDECIDED)
+    )
     ends = [estimate_words(quantity, end) for end in (shown[0], shown[-1])]
     lost = len(single) - len(shown)
-    missing = f"; {lost} have no estimate" if lost else ""
+    missing = f"; {lost} without an estimate" if lost else ""
     first = (
-        f"Of {len(single)} combinations of choices {holds} come to the declared conclusion"
-        f"{missing}. The {_what(quantity)} lies between {ends[0]} and {ends[1]}."
+        f"The declared gap changes under {n_changed} of {len(single)} combinations of choices and "
+        f"is undecided under {n_open}{missing}. The {_what(quantity)}{at} lies between "
+        f"{ends[0]} and {ends[1]}."
     )
     return (first, *_moved(rows), *_shuffled(rows))
 
 
 def _what(quantity: str) -> str:
     if quantity == Quantity.SUPERIORITY:
-        return "chance that a member stands higher"
+        return "probability of superiority"
     return "difference in points"
 
 

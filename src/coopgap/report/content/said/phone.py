@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.content.said.common import interval
+from coopgap.report.content.said.common import interval, judged, name
 from coopgap.report.values import interval_name, points, ratio, spread
-from coopgap.report.view import View
+from coopgap.report.view import View, is_first
 from coopgap.report.words import category_words, clean, joined
 from coopgap.vocabulary import Family, Quantity, Verdict
 
@@ -24,33 +24,27 @@ def with_mode_term(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         mine = [
             row
             for row in rows
-            if (row.family == Family.HIERARCHICAL) == hierarchical and _is_whole(view, row)
+            if (row.family == Family.HIERARCHICAL) == hierarchical and is_first(view, row)
         ]
         here = next((row for row in mine if row.variant == _IN_PERSON), None)
         others = [row for row in mine if row.variant != _IN_PERSON and row.estimate is not None]
         if here is not None and here.estimate is not None and others:
-            found.append(_beside(here, others, "the model by region" if hierarchical else ""))
+            found.append(_beside(view, here, others, "the model by region" if hierarchical else ""))
     return found
 
 
-def _is_whole(view: View, row: SensitivityRow) -> bool:
-    """Whether a row stands for the whole distribution."""
-    two = len(view.levels(row.outcome)) == 2
-    return row.quantity == (Quantity.RISK_DIFFERENCE if two else Quantity.SUPERIORITY)
-
-
-def _beside(here: SensitivityRow, others: Sequence[SensitivityRow], model: str) -> str:
+def _beside(view: View, here: SensitivityRow, others: Sequence[SensitivityRow], model: str) -> str:
     first = others[0]
     kind = interval_name(first.interval_prob, first.interval_kind)
     given = [f"{interval(row)} when it {clean(row.variant)}" for row in others]
-    what = "chance that a member stands higher" if first.quantity == "superiority" else "gap"
+    what = name(view, first).removeprefix("the ")
     changed = [clean(row.variant) for row in others if row.verdict == Verdict.CHANGES]
     if changed:
-        end = f"The conclusion changes when it {joined(changed)}"
+        end = f"The gap changes when it {joined(changed)}"
     elif all(_is_the_same(here, row) for row in others):
         end = "The weights balance the covariates, so that only the interval could move"
     else:
-        end = "The conclusion holds"
+        end = f"The gap {judged(others)}"
     where = f"In {model} the" if model else "The"
     which = "" if model else " (matched)"
     return (

@@ -27,7 +27,7 @@ def most_moving(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
 
 
 def left_out(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """How far single places move the gap, and whose absence changes the conclusion."""
+    """How far single places move the gap, and whose absence changes the gap."""
     moves = [row for row in rows if row.quantity == INFLUENCE and row.estimate is not None]
     gaps = {row.variant: row for row in rows if row.quantity != INFLUENCE}
     if not moves:
@@ -36,13 +36,18 @@ def left_out(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     most = max(moves, key=lambda row: abs(row.estimate or 0.0))
     at = gaps[most.variant]
     extreme = (
-        f"One {what} moves {name(at)} most: {_without(what, at)} it is {interval(at)}, "
+        f"One {what} moves {name(view, at)} most: {_without(what, at)} it is {interval(at)}, "
         f"{points(abs(most.estimate or 0.0))} points from the declared one."
     )
-    changed = [_without(what, row) for row in gaps.values() if row.verdict == Verdict.CHANGES]
-    if not changed:
-        return (extreme, f"The conclusion rests on no single {what}.")
-    return (extreme, f"The conclusion changes {joined(changed)}.")
+    by = {
+        verdict: [_without(what, row) for row in gaps.values() if row.verdict == verdict]
+        for verdict in (Verdict.CHANGES, Verdict.UNDECIDED)
+    }
+    if by[Verdict.CHANGES]:
+        return (extreme, f"The gap changes {joined(by[Verdict.CHANGES])}.")
+    if by[Verdict.UNDECIDED]:
+        return (extreme, f"Whether the gap changes is undecided {joined(by[Verdict.UNDECIDED])}.")
+    return (extreme, f"The gap rests on no single {what}.")
 
 
 def _without(what: str, row: SensitivityRow) -> str:

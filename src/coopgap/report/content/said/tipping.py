@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
+from coopgap.report.content.said.common import place
 from coopgap.report.values import estimate_words, number, percent, points, ratio
 from coopgap.report.view import View
 from coopgap.sensitivity.design_analysis import IN_PERSON, IN_PLACE, MODES
@@ -26,13 +27,16 @@ _HEARD = {
 
 def tipping(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """How many answers would have to be off, in one sentence a conclusion, at the headline."""
-    found = {(row.variant, row.quantity): row for row in rows if not row.category}
+    found = _of_first(view, rows)
     zero, half = (found.get((variant, "share_off")) for variant in (ZERO, HALVES))
     sentences = []
     if zero is not None and zero.verdict == Verdict.NOT_APPLICABLE:
         sentences.append("The interval holds no gap already: no answer has to be off.")
     elif zero is not None and zero.estimate is not None:
-        sentences.append(f"Before the interval reaches no gap, {_off(zero, found)}{_least(found)}.")
+        sentences.append(
+            f"Before the interval{place(view, zero)} reaches no gap, {_off(zero, found)}"
+            f"{_least(found)}."
+        )
         if len(view.levels(zero.outcome)) == 2 and zero.threshold is not None:
             near = abs(zero.estimate - zero.threshold) < _CLOSE
             sentences.append(
@@ -45,6 +49,13 @@ def tipping(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
 
 
 type _Found = dict[tuple[str, str], SensitivityRow]
+
+
+def _of_first(view: View, rows: Sequence[SensitivityRow]) -> _Found:
+    """Rows about what the model puts first."""
+    return {
+        (row.variant, row.quantity): row for row in rows if row.category == view.first(row).category
+    }
 
 
 def _scaled(variant: str, found: _Found) -> SensitivityRow | None:
@@ -100,7 +111,9 @@ def _by_telephone(found: _Found) -> tuple[str, ...]:
 def detectable(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The smallest gap that could be found, and what would be made of the declared one."""
     here = [row for row in rows if row.estimate is not None]
-    headline = next((row for row in here if not row.category and row.variant == IN_PERSON), None)
+    found = _of_first(view, here)
+    named = (found.get((IN_PERSON, f"smallest_{name}")) for name in ("detectable", "superiority"))
+    headline = next(filter(None, named), None)
     if headline is None:
         return ()
     if headline.quantity == "smallest_superiority":
@@ -110,10 +123,9 @@ def detectable(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         )
         rest = _at_thresholds(here)
         return (f"{first}{f'; {rest}' if rest else ''}.",)
-    found = {(row.variant, row.quantity): row for row in here if not row.category}
     sentences = [
-        f"A gap of {points(headline.estimate)} points or more would have been found with at "
-        f"least 80\N{NO-BREAK SPACE}% probability{_by_phone(found)}."
+        f"A gap of {points(headline.estimate)} points or more{place(view, headline)} would have "
+        f"been found with at least 80\N{NO-BREAK SPACE}% probability{_by_phone(found)}."
     ]
     type_s, type_m = (found.get((IN_PERSON, name)) for name in ("type_s", "type_m"))
     if type_s is not None and type_m is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import SensitivityRow
-from coopgap.report.content.said.common import interval
+from coopgap.report.content.said.common import interval, judged
 from coopgap.report.values import count, p_value, value_words
 from coopgap.report.view import View
 from coopgap.report.words import category_words, clean, joined
@@ -65,7 +65,7 @@ def _differ(differing: Sequence[str], whole: SensitivityRow) -> str:
 
 
 def with_phone(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    """The gap with the phone people beside the gap in person, where conclusions part."""
+    """The gap with the phone people beside the gap in person, where it changes."""
     gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE and not row.family]
     in_person = {row.category: row for row in gaps if row.variant.startswith("in person")}
     others = [row for row in gaps if row.category in in_person and row.verdict]
@@ -77,9 +77,9 @@ def with_phone(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     changed = [row for row in answered if row.verdict == Verdict.CHANGES]
     shown = changed or [max(answered, key=lambda row: _move(row, in_person[row.category]))]
     parts = [_beside(view, row, in_person[row.category]) for row in shown]
-    end = "the conclusion changes" if changed else "the conclusion holds"
-    if not changed and len(answered) > 1:
-        end = "the conclusion holds at every threshold"
+    end = f"the gap {judged(answered)}"
+    if end.endswith("holds") and len(answered) > 1:
+        end += " at every threshold"
     return (f"{who} the gap {'; '.join(parts)}: {end}.",)
 
 

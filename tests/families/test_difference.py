@@ -1,0 +1,262 @@
+"""Differences of two estimates: with itself, of others' people, of some of them, by deletion."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from coopgap.errors import NotEstimable
+from coopgap.families.conditional import estimate_conditional
+from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.families.difference import difference
+from coopgap.families.doubly import estimate_doubly_robust
+from coopgap.families.records import Sample
+from coopgap.families.shares import estimate_shares, estimate_unadjusted
+from coopgap.gap import contrast_gradient
+from coopgap.matching.dispatch import match
+from coopgap.study.spec import Fitting, Matching
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Population, Quantity
+
+LEVELS = ("low", "middle", "high")
+ON = ("sex", "region")
+
+
+def make_rows(seed=0, n=1200, n_zones=60, zones=True):
+    """Zones have levels of their own; members are rarer in the north and among men."""
+    rng = np.random.default_rng(seed)
+    zone = rng.integers(0, n_zones, n)
+    sex, region = rng.integers(0, 2, (2, n))
+    member = rng.random(n) < 0.25 + 0.2 * region + 0.2 * sex
+    level = rng.normal(0, 0.4, n_zones)[zone] + 0.6 * member + 0.5 * sex - 0.4 * region
+    return ModelRows(
+        index=5 * np.arange(n) + 3,  # positions in a survey of which these rows are some
+        outcome=np.digitize(level + rng.logistic(size=n), [0.2, 1.6]),
+        levels=LEVELS,
+        member=member,
+        factors={"sex": sex, "region": region},
+        factor_levels={"sex": ("male", "female"), "region": ("North", "South")},
+        zone=zone if zones else None,
+        weight=np.ones(n),
+        tie=np.arange(n, dtype=np.uint64),
+        dropped=(),
+    )
+
+
+def make_sample(rows, on=ON, matching=None, **fitting):
+    return Sample(
+        rows=rows,
+        matched=match(rows, matching or Matching(on=on)),
+        covariates=ON,
+        link="logit",
+        strata=on,
+        fitting=Fitting(**fitting),
+    )
+
+
+def adjusted(sample):
+    return next(iter(estimate_adjusted(sample, (Population.ALL_MEMBERS,))))
+
+
+def gap(estimate, category=">=middle"):
+    return next(
+        one for one in estimate.intervals if one.is_threshold_gap and one.category == category
+    )
+
+
+FAMILIES = {
+    "matched": estimate_matched,
+    "proportional": lambda sample: estimate_matched(sample, "proportional"),
+    "shares": estimate_shares,
+    "adjusted": adjusted,
+    "unadjusted": estimate_unadjusted,
+    "doubly robust": estimate_doubly_robust,
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("n_zones", [20, 60])
+def test_an_estimate_less_itself_is_nothing(name, n_zones):
+    found = FAMILIES[name](make_sample(make_rows(n_zones=n_zones)))
+    for contrast in found.intervals:
+        if contrast.quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY, Quantity.SHARE):
+            none = difference(found, found, contrast)
+            assert (none.estimate, none.std_error, none.lower, none.upper) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("n_zones", [20, 60])
+def test_contributions_are_those_behind_the_standard_error(name, n_zones):
+    """Less an estimate without any weight on people, only the family's own error is left."""
+    found = FAMILIES[name](make_sample(make_rows(n_zones=n_zones)))
+    none = dataclasses.replace(
+        found, influence=dataclasses.replace(found.influence, weight=0 * found.influence.weight)
+    )
+    for contrast in filter(lambda one: one.is_threshold_gap, found.intervals):
+        error = difference(found, none, contrast).std_error
+        assert error == pytest.approx(found.intervals[contrast].std_error, rel=1e-9)
+
+
+@pytest.mark.parametrize("std_errors", ["CR1", "CR2", "HC3"])
+def test_variances_of_other_people_in_other_zones_add(std_errors):
+    rows = make_rows()
+    low = rows.zone < 35
+    one, other = (make_sample(rows.take(side), std_errors=std_errors) for side in (low, ~low))
+    first, second = estimate_matched(one), estimate_matched(other)
+    contrast = gap(first)
+    found = difference(first, second, contrast)
+    a, b = first.intervals[contrast], second.intervals[contrast]
+    assert found.estimate == pytest.approx(a.estimate - b.estimate)
+    # CR1 has one factor for all 60 zones in place of one for 35 and one for 25.
+    factors = np.array([35 / 34, 25 / 24]) / (60 / 59) if std_errors == "CR1" else np.ones(2)
+    variances = np.array([a.std_error, b.std_error]) ** 2 / factors
+    assert found.std_error**2 == pytest.approx(variances.sum())
+    back = difference(second, first, contrast)
+    assert found.df == back.df == min(a.df, b.df)
+    half = stats.t.ppf(0.975, found.df) * found.std_error
+    assert (found.lower, found.upper) == pytest.approx(
+        (found.estimate - half, found.estimate + half)
+    )
+    z = abs(found.estimate) / found.std_error
+    assert found.p_value == pytest.approx(2 * stats.t.sf(z, found.df))
+
+
+def test_two_groups_of_people_in_the_same_zones_covary():
+    rows = make_rows()
+    women = rows.factors["sex"] == 1
+    one, other = (make_sample(rows.take(side), on=("region",)) for side in (women, ~women))
+    one, other = (dataclasses.replace(each, covariates=("region",)) for each in (one, other))
+    first, second = estimate_shares(one), estimate_shares(other)
+    contrast = gap(first)
+    found = difference(first, second, contrast)
+    gradient = contrast_gradient(contrast, first.margins)
+    sums = np.zeros(60)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        at = np.searchsorted(rows.index, own.people)
+        assert (rows.index[at] == own.people).all()
+        sums += sign * np.bincount(rows.zone[at], own.of(gradient), minlength=60)
+    assert found.std_error == pytest.approx(np.sqrt(60 / 59 * sums @ sums))
+    independent = np.hypot(*(each.intervals[contrast].std_error for each in (first, second)))
+    assert found.std_error != pytest.approx(independent, rel=1e-3)
+
+
+def beside(rows):
+    """Estimates that share people with the matched one, and that one first."""
+    sample = make_sample(rows)
+    return {
+        "matched": estimate_matched(sample),
+        "proportional": estimate_matched(sample, "proportional"),
+        "unadjusted": estimate_unadjusted(sample),
+        "doubly robust": estimate_doubly_robust(sample),
+        "other strata": estimate_matched(make_sample(rows, on=("region",))),
+        "women left out": estimate_matched(make_sample(rows.take(rows.factors["sex"] == 0))),
+    }
+
+
+@pytest.fixture(scope="module")
+def differences():
+    """The matched gap less each other, in 45 surveys, by name: shape (45, 3)."""
+    made = {}
+    for seed in range(45):
+        found = beside(make_rows(seed, n=700))
+        first = found.pop("matched")
+        contrast = gap(first)
+        for name, other in found.items():
+            one = difference(first, other, contrast)
+            apart = np.hypot(*(e.intervals[contrast].std_error for e in (first, other)))
+            made.setdefault(name, []).append((one.estimate, one.std_error, apart))
+    return {name: np.array(values) for name, values in made.items()}
+
+
+@pytest.mark.parametrize(
+    "name", ["proportional", "unadjusted", "doubly robust", "other strata", "women left out"]
+)
+def test_the_standard_error_is_the_spread_over_surveys(differences, name):
+    estimate, error, independent = differences[name].T
+    # The SD of 45 draws is known to 11 percent; three of those.
+    assert error.mean() == pytest.approx(estimate.std(ddof=1), rel=0.33)
+    assert error.mean() < 0.9 * independent.mean()
+
+
+def test_pairs_that_cross_zones_are_clustered_both_ways():
+    near = Matching(method="nearest", on=("region",), covariates=("sex",))
+    rows = make_rows()
+    sample = dataclasses.replace(make_sample(rows, matching=near), strata=("region",))
+    first, second = estimate_matched(sample), estimate_matched(sample, "proportional")
+    contrast = gap(first)
+    found = difference(first, second, contrast)
+    total = np.zeros(rows.n)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        assert own.second is not None
+        gradient = contrast_gradient(contrast, estimate.margins)
+        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    sets = np.where(sample.kept, sample.matched.set_id, -1 - np.arange(rows.n))
+    expected = 0.0
+    for sign, ways in ((1, [rows.zone]), (1, [sets]), (-1, [rows.zone, sets])):
+        inside = sample.kept
+        codes = np.unique(np.column_stack(ways)[inside], axis=0, return_inverse=True)[1].ravel()
+        sums = np.bincount(codes, total[inside])
+        expected += sign * sums.size / (sums.size - 1) * sums @ sums
+    assert found.std_error == pytest.approx(np.sqrt(expected))
+    # A family's own error is by the same two ways.
+    none = dataclasses.replace(
+        first, influence=dataclasses.replace(first.influence, weight=0 * first.influence.weight)
+    )
+    alone = difference(first, none, contrast).std_error
+    assert alone == pytest.approx(first.intervals[contrast].std_error, rel=1e-6)
+
+
+def test_sets_of_either_estimate_cluster_the_difference():
+    """Pairs beside exact strata: zones, and the pairs where there are any."""
+    near = Matching(method="nearest", on=("region",), covariates=("sex",))
+    rows = make_rows()
+    paired = dataclasses.replace(make_sample(rows, matching=near), strata=("region",))
+    first, second = estimate_matched(paired), estimate_matched(make_sample(rows))
+    contrast = gap(first)
+    found, back = difference(first, second, contrast), difference(second, first, contrast)
+    assert back.estimate == -found.estimate
+    assert back.std_error == pytest.approx(found.std_error, rel=1e-12)
+    total = np.zeros(rows.n)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        gradient = contrast_gradient(contrast, estimate.margins)
+        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    inside = paired.kept | make_sample(rows).kept
+    sets = np.where(paired.kept, paired.matched.set_id, -1 - np.arange(rows.n))
+    expected = 0.0
+    for sign, ways in ((1, [rows.zone]), (1, [sets]), (-1, [rows.zone, sets])):
+        codes = np.unique(np.column_stack(ways)[inside], axis=0, return_inverse=True)[1].ravel()
+        sums = np.bincount(codes, total[inside])
+        expected += sign * sums.size / (sums.size - 1) * sums @ sums
+    assert found.std_error == pytest.approx(np.sqrt(expected))
+
+
+def test_without_zones_people_are_the_units():
+    rows = make_rows(zones=False)
+    sample = make_sample(rows)
+    first, second = estimate_matched(sample), estimate_unadjusted(sample)
+    contrast = gap(first)
+    found = difference(first, second, contrast)
+    total = np.zeros(rows.n)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        gradient = contrast_gradient(contrast, estimate.margins)
+        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    assert found.std_error == pytest.approx(np.sqrt(total @ total))
+    assert found.df == np.inf
+
+
+def test_what_has_no_contributions_is_refused():
+    sample = make_sample(make_rows())
+    matched = estimate_matched(sample)
+    for other in (
+        estimate_conditional(sample),
+        estimate_shares(sample.within(sample.rows.factors["region"] == 0)),
+    ):
+        with pytest.raises(NotEstimable, match="no contributions"):
+            difference(matched, other, gap(matched))

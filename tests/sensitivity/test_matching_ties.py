@@ -1,0 +1,239 @@
+"""Answers that stand sorted in a file make no gap, and the spread over keys is what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median, stdev
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import coopgap
+from coopgap.families.dispatch import matched_estimate
+from coopgap.families.records import FamilyEstimate
+from coopgap.matching.distances import Distance
+from coopgap.matching.nearest import nearest_pairs
+from coopgap.plan import make_plan, sample_for
+from coopgap.report.content.said.again import under_other_keys
+from coopgap.sensitivity.matching_ties import KEYS, matching_ties_rows
+from coopgap.study.spec import Matching, Variant
+from coopgap.survey.complete import complete_rows
+from coopgap.tables import model_labels
+from coopgap.vocabulary import Check, Quantity, Verdict
+
+STUDY = """title = "t"
+[group]
+column = "member"
+member = 1
+comparison = 0
+[design]
+zone = "zone"
+[headline]
+yes = "model"
+[variables.yes]
+type = "binary"
+yes = [1]
+no = [0]
+[variables.sex]
+type = "nominal"
+levels = ["male", "female"]
+"""
+METHODS = {
+    "nearest": 'method = "nearest"',
+    "replaced": 'method = "nearest"\nreplace = true',
+    "replaced, two": 'method = "nearest"\nreplace = true\nratio = 2',
+    "all": 'method = "nearest"\nreplace = true\nties = "all"',
+    "optimal": 'method = "optimal"',
+    "full": 'method = "full"',
+    "cardinality": 'method = "cardinality"',
+}
+
+
+def sorted_by_answer():
+    """480 members, 800 others standing sorted; half of each say yes in either sex."""
+    rows = [(1, "male" if i % 2 else "female", i // 2 % 2, i % 40) for i in range(480)]
+    others = [(0, "male" if i % 2 else "female", i // 2 % 2, i % 40) for i in range(800)]
+    rows += sorted(others, key=lambda row: -row[2])
+    return pd.DataFrame(rows, columns=["member", "sex", "yes", "zone"])
+
+
+@pytest.fixture
+def plan_of(tmp_path):
+    def make(method, data, more=""):
+        (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
+        (tmp_path / "model.toml").write_text(
+            'outcome = "yes"\ncovariates = ["sex"]\n'
+            f'[matching]\n{METHODS[method]}\non = ["sex"]\n{more}',
+            encoding="utf-8",
+        )
+        return make_plan(tmp_path, data)
+
+    return make
+
+
+def difference(estimate):
+    (interval,) = (
+        one for key, one in estimate.intervals.items() if key.quantity is Quantity.RISK_DIFFERENCE
+    )
+    return interval.estimate
+
+
+def test_in_file_order_the_pairs_make_a_gap_of_a_third():
+    # What the case shows: the first 240 of 400 others of either sex hold all 200 who say yes.
+    data = sorted_by_answer()
+    member, yes = data["member"].to_numpy() == 1, data["yes"].to_numpy()
+    sex = np.unique(data["sex"], return_inverse=True)[1]
+    at_one = Distance(cell=np.zeros(len(data), int), points=np.zeros((1, 1)), score=np.zeros(1))
+    for order, gap in ((slice(None), -1 / 3), (slice(None, None, -1), 1 / 3)):
+        pairs = nearest_pairs(sex[order], member[order], at_one)
+        shares = [yes[order][pairs[:, side]].mean() for side in (0, 1)]
+        assert shares[0] - shares[1] == pytest.approx(gap)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_order_of_the_rows_gives_one_gap_near_zero(plan_of, method):
+    data = sorted_by_answer()
+    found = []
+    for turned in (data, data.iloc[::-1], data.sample(frac=1, random_state=1)):
+        (model,) = plan_of(method, turned).models
+        found.append(difference(matched_estimate(model.sample)))
+        tied = [row for row in model.feasibility if row.diagnostic == "tied_members"]
+        assert [row.value for row in tied] == ([] if method == "cardinality" else [480])
+    assert found[0] == found[1] == found[2]
+    # 480 drawn of 800, half of whom say yes: one standard error is 0.014.
+    assert abs(found[0]) < (1e-9 if method == "all" else 3 * 0.0145)
+
+
+def rows_of(plan, quick=True, matched=None):
+    (model,) = plan.models
+    estimate = matched or matched_estimate(model.sample)
+    labels = model_labels(plan, model)
+    return list(matching_ties_rows(plan, model, estimate, labels, quick=quick))
+
+
+def test_the_spread_is_that_of_matching_under_each_key(plan_of):
+    plan = plan_of("nearest", sorted_by_answer(), "seed = 5\n")
+    (model,) = plan.models
+    gaps = []
+    for seed in range(6, 6 + KEYS):
+        matching = replace(model.spec.matching, seed=seed)
+        sample = sample_for(model.rows, replace(model.spec, matching=matching))
+        # Pairs by hand: everybody in them weighs the same.
+        yes, kept = model.rows.outcome == 1, sample.matched.weight > 0
+        gaps.append(yes[kept & model.rows.member].mean() - yes[kept & ~model.rows.member].mean())
+    rows = {row.quantity: row for row in rows_of(plan)}
+    spread = rows["median_risk_difference"]
+    assert spread.estimate == pytest.approx(median(gaps), abs=1e-9)
+    assert (spread.lower, spread.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-9)
+    assert rows["sd_risk_difference"].estimate == pytest.approx(stdev(gaps), abs=1e-9)
+    assert rows["tied_members"].estimate == 480
+    # Of two levels superiority is one half plus half the difference.
+    assert rows["median_superiority"].upper == pytest.approx(0.5 + max(gaps) / 2, abs=1e-9)
+    assert 0.005 < stdev(gaps) < 0.03
+    assert {row.variant for row in rows.values()} == {""}
+
+
+def test_a_key_changes_what_it_moves_by_half_the_smallest_gap(plan_of):
+    plan = plan_of("nearest", sorted_by_answer())
+    (model,) = plan.models
+    own = difference(matched_estimate(model.sample))
+    (spread,) = (row for row in rows_of(plan) if row.quantity == "median_risk_difference")
+    moved = max(spread.upper - own, own - spread.lower)
+    for smallest, verdict in ((1.9 * moved, Verdict.CHANGES), (2.1 * moved, Verdict.HOLDS)):
+        judged = replace(plan, study=replace(plan.study, smallest_gap=smallest))
+        found = {row.quantity: row.verdict for row in rows_of(judged)}
+        assert found["median_risk_difference"] == verdict
+        assert found["sd_risk_difference"] is None
+
+
+def test_a_clear_gap_that_a_key_turns_round_changes(plan_of):
+    plan = plan_of("nearest", sorted_by_answer())
+    (model,) = plan.models
+    estimate = matched_estimate(model.sample)
+    clear = {
+        key: one and one._replace(estimate=0.02, lower=0.01, upper=0.03)
+        for key, one in estimate.intervals.items()
+    }
+    wide = replace(plan, study=replace(plan.study, smallest_gap=0.9))
+    found = rows_of(wide, matched=replace(estimate, intervals=clear))
+    verdicts = {row.quantity: row.verdict for row in found}
+    assert verdicts["median_risk_difference"] == Verdict.CHANGES
+
+
+@pytest.mark.parametrize(("method", "quick"), [("nearest", True), ("cardinality", False)])
+def test_costly_designs_are_matched_again_with_full_checks_only(plan_of, method, quick):
+    plan = plan_of(method, sorted_by_answer())
+    assert rows_of(plan, quick=not quick) == []
+    assert {row.check for row in rows_of(plan, quick=quick)} == {Check.MATCHING_TIES}
+
+
+def test_variants_have_a_spread_of_their_own(plan_of):
+    plan = plan_of("all", sorted_by_answer())
+    (model,) = plan.models
+    pairs = replace(model.spec, matching=Matching(method="optimal", covariates=("sex",)))
+    spec = replace(model.spec, variants=(Variant(name="pairs", spec=pairs),))
+    varied = replace(plan, models=(replace(model, spec=spec),))
+    rows = rows_of(varied)
+    assert {row.variant for row in rows} == {"pairs"}
+    own = difference(
+        matched_estimate(sample_for(complete_rows(plan.survey, plan.study, pairs), pairs))
+    )
+    (spread,) = (row for row in rows if row.quantity == "median_risk_difference")
+    assert spread.lower <= own <= spread.upper or abs(own - spread.estimate) < 0.05
+
+
+def test_a_design_without_choices_says_so(plan_of):
+    (row,) = rows_of(plan_of("all", sorted_by_answer()))
+    assert (row.verdict, row.quantity) == (Verdict.NOT_APPLICABLE, "")
+    assert rows_of(plan_of("all", sorted_by_answer()), quick=False) == []
+
+
+def test_without_a_gap_there_is_nothing_to_compare(plan_of):
+    plan = plan_of("nearest", sorted_by_answer())
+    (model,) = plan.models
+    none = matched_estimate(model.sample)
+    none = FamilyEstimate(
+        family=none.family, population=none.population, people=none.people, reason="nobody is left"
+    )
+    (row,) = rows_of(plan, matched=none)
+    assert row.verdict == Verdict.NOT_ASSESSED
+    assert "nobody is left" in row.note
+
+
+class TwoLevels:
+    """What the sentence asks of the tables."""
+
+    @staticmethod
+    def levels(outcome):
+        return ("no", "yes")
+
+
+def test_the_sentence_has_the_widest_spread_and_who_changes(plan_of):
+    rows = rows_of(plan_of("nearest", sorted_by_answer()))
+    spread = next(row for row in rows if row.quantity == "median_risk_difference")
+    said = " ".join(under_other_keys(TwoLevels, rows))
+    low, high = (f"{100 * value:.1f}".replace("-", "−") for value in (spread.lower, spread.upper))
+    assert said.startswith(f"With ties broken in 20 other ways the gap is {low} to {high} points.")
+    assert said.endswith("The gap changes with the key, matched as declared.")
+    held = [replace(row, verdict=Verdict.HOLDS if row.verdict else None) for row in rows]
+    assert " ".join(under_other_keys(TwoLevels, held)).endswith("The gap holds under each.")
+    assert under_other_keys(TwoLevels, rows[:1]) == ()
+
+
+@pytest.mark.parametrize("checks", ["quick", pytest.param("full", marks=pytest.mark.slow)])
+def test_a_shuffled_file_gives_the_same_tables(plan_of, tmp_path, checks):
+    data = sorted_by_answer().sample(320, random_state=3)
+    rng = np.random.default_rng(2)
+    data = data.assign(yes=np.where(rng.random(len(data)) < 0.05, np.nan, data["yes"]))
+    more = '[[variant]]\nname = "weights"\nmatching = { method = "entropy", on = ["sex"] }\n'
+    plan_of("nearest", data, more)
+    one, other = (
+        coopgap.run(tmp_path, data=these, checks=checks, jobs=1)
+        for these in (data, data.sample(frac=1, random_state=7))
+    )
+    # Bit for bit: people stand in the order of their own records before anything is computed.
+    for name in ("gaps", "coefficients", "balance", "sensitivity", "diagnostics"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+    assert len(one.gaps) > 20
+    assert ("missing_imputation" in set(one.sensitivity["check"])) == (checks == "full")

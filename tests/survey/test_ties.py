@@ -1,0 +1,127 @@
+"""A person's own number: the same wherever the person stands, and one for each copy of a record."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coopgap.plan import make_plan
+from coopgap.survey.codebook import apply_codebook, needed_columns
+from coopgap.survey.read import from_dataframe
+from coopgap.survey.ties import hashed, keyed_order, record_ties
+
+STUDY = """title = "t"
+[group]
+column = "member"
+member = 1
+comparison = 0
+[design]
+zone = "zone"
+{design}
+[headline]
+yes = "model"
+[variables.yes]
+type = "binary"
+yes = [1]
+no = [0]
+[variables.sex]
+type = "nominal"
+levels = ["m", "f"]
+"""
+MODEL = 'outcome = "yes"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(design=""):
+        (tmp_path / "study.toml").write_text(STUDY.format(design=design), encoding="utf-8")
+        (tmp_path / "model.toml").write_text(MODEL, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def people(n=60):
+    """Half of them copies of one another, but for the identifier."""
+    rng = np.random.default_rng(4)
+    return pd.DataFrame(
+        {
+            "id": np.arange(n) * 7 + 100,
+            "member": rng.integers(0, 2, n),
+            "zone": rng.integers(0, 3, n),
+            "yes": rng.integers(0, 2, n),
+            "sex": np.array(["m", "f"])[rng.integers(0, 2, n)],
+            "w": rng.choice([0.5, 1.25], n),
+        }
+    )
+
+
+def in_file_order(data, study):
+    return apply_codebook(from_dataframe(data, needed_columns(study)), study).tie
+
+
+def test_the_mixing_is_that_of_splitmix64():
+    # First three numbers of the reference implementation (Vigna, splitmix64.c) from the state 0.
+    gamma = np.uint64(0x9E3779B97F4A7C15)
+    states = gamma * np.arange(1, 4, dtype=np.uint64)
+    expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert hashed(states).tolist() == expected
+
+
+@pytest.mark.parametrize("design", ['id = "id"', "", 'weight = "w"'])
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_shuffled_file_is_the_same_survey(tmp_path_factory, design, seed):
+    where = tmp_path_factory.mktemp("study")
+    (where / "study.toml").write_text(STUDY.format(design=design), encoding="utf-8")
+    (where / "model.toml").write_text(MODEL, encoding="utf-8")
+    data = people()
+    one = make_plan(where, data).survey
+    other = make_plan(where, data.sample(frac=1, random_state=seed)).survey
+    for item in fields(one):
+        if item.name in ("sha256", "variables"):
+            continue
+        first, second = getattr(one, item.name), getattr(other, item.name)
+        np.testing.assert_equal(first, second, err_msg=item.name)
+    assert np.unique(one.tie).size == len(data)
+
+
+def test_copies_of_a_record_do_not_stand_together(folder):
+    # 400 people of one cell who differ in the answer alone: two records. Blocks of one answer
+    # would give a sample of either; the first 200 hold half of each, within three deviations.
+    data = pd.DataFrame({"member": [1] * 20 + [0] * 400, "zone": 1, "sex": ["m", "f"] * 210})
+    data["yes"] = [0, 0, 1, 1] * 105
+    survey = make_plan(folder(), data).survey
+    answers = survey.codes["yes"][~survey.member][:200]
+    assert abs(answers.mean() - 0.5) < 3 * np.sqrt(0.25 / 200 / 2)
+
+
+def test_an_identifier_is_its_value_and_nothing_else_counts(folder):
+    study = make_plan(folder('id = "id"'), people()).study
+    data = people()
+    usual = in_file_order(data, study)
+    assert np.array_equal(in_file_order(data.assign(yes=1 - data["yes"]), study), usual)
+    as_text = data.assign(id=data["id"].astype(str))
+    assert np.array_equal(in_file_order(as_text, study), usual)
+    # Others come and go; a person's number stays.
+    assert np.array_equal(in_file_order(data.iloc[10:], study), usual[10:])
+
+
+def test_phone_and_in_person_interviews_of_one_identifier_differ():
+    mode, ids = np.array([0, 1], dtype=np.uint64), hashed(["7", "7"])
+    assert np.unique(record_ties([mode, ids])).size == 2
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2), (0, 2**40)])
+def test_another_key_makes_an_unrelated_order(one, other):
+    n = 5000
+    tie = record_ties([np.arange(n, dtype=np.uint64)])
+    ranks = [np.argsort(keyed_order(tie, key)) for key in (one, other)]
+    # Correlation of unrelated ranks: deviation 1/sqrt(n - 1).
+    assert abs(np.corrcoef(*ranks)[0, 1]) < 4 / np.sqrt(n - 1)
+    assert np.array_equal(keyed_order(tie, one), keyed_order(tie.copy(), one))
