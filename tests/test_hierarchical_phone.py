@@ -79,8 +79,8 @@ def test_full_checks_refit_with_the_phone_people(asked):
 
 def test_more_than_two_levels_have_thresholds_by_mode(asked):
     rows, requests = asked(model="ses")
-    # As many again for the thresholds' shifts, proportional odds, and thresholds by mode.
-    assert len(requests) == 1 + 4 + 4 + 3 + 4
+    # Two for the thresholds' shifts, proportional odds, and thresholds by mode.
+    assert len(requests) == 1 + 4 + 2 + 3 + 4
     assert [request.form.mode for request in requests if request.form.mode] == ["mode"]
     joined = [row for row in rows if row.check == Check.PHONE_JOINS_MODE]
     variants = {row.variant for row in joined if row.estimate is not None}

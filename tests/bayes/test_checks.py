@@ -137,6 +137,7 @@ def test_prior_draws_have_the_priors_that_are_declared():
     # Medians of half-normal and half-t: scale times the 75 % quantile.
     assert np.median(draws["region_sd"]) == pytest.approx(0.5 * 0.6745, rel=0.02)
     assert np.median(draws["gap_sd"]) == pytest.approx(2.5 * 0.7649, rel=0.02)
+    assert draws["shift"].std(axis=1) == pytest.approx(np.full((1, 2), 0.5), rel=0.02)
     shares = np.diff(
         np.concatenate(
             [
@@ -165,9 +166,9 @@ def test_log_priors_are_the_top_level_densities(fitted):
         ("covariate_sex", 0.5),
         ("zone", 0.5),
         ("zone_gap", 0.5),
-        ("shift", 0.25),
     ):
         expected = expected - 0.5 * (fit.draws[f"{name}_sd"] / scale) ** 2
+    expected = expected - 0.5 * np.square(fit.draws["shift"] / 0.5).sum(axis=-1)
     expected = expected + (np.log(expit(cuts)) + np.log(expit(-cuts))).sum(axis=-1)
     assert found - found[0, 0] == pytest.approx(expected - expected[0, 0], abs=1e-9)
 

@@ -26,7 +26,7 @@ HALF_T = Priors(
     beta_sd=0.7,
     gap_sd=SdPrior(scale=2.5, df=3.0),
     zone_sd=SdPrior(scale=1.0, df=1.0),
-    threshold_shift_sd=SdPrior(scale=0.5, df=1.0),
+    threshold_shift_sd=0.8,
 )
 FORMS = [
     Form(zones=False),
@@ -101,10 +101,8 @@ def by_hand(rows, density, form, priors, x):
         # The density is over the logarithm of the SD.
         total += log_half(spread, layout.prior(block, priors)) + np.log(spread)
         total -= 0.5 * np.square(x[block.start : block.start + block.n_free]).sum()
-    if layout.shift_at >= 0:
-        spread = draws["shift_sd"]
-        total += log_half(spread, priors.threshold_shift_sd) + np.log(spread)
-        total -= 0.5 * np.square(draws["shift"] / spread).sum()
+    for name in ("shift", "shift_by_mode"):
+        total += stats.norm.logpdf(draws.get(name, none), 0, priors.threshold_shift_sd).sum()
     return total
 
 
@@ -148,9 +146,8 @@ def test_density_equals_the_pymc_model(form):
     def at(x):
         layout = density.layout
         values = {"beta": x[0], "location": x[1], "increments": x[2 : 1 + layout.n_cuts]}
-        if layout.shift_at >= 0:
-            values["shift_sd_log__"] = x[layout.shift_at]
-            values["shift_raw"] = x[layout.shift_at + 1 : layout.shift_at + layout.n_cuts]
+        for name, start in layout.shifts.items():
+            values[name] = x[start : start + layout.n_cuts - 1]
         for block in layout.blocks:
             values[f"{block.name}_sd_log__"] = x[block.start - 1]
             ending = "_raw_zerosum__" if block.sums_to_zero else "_raw"
@@ -184,17 +181,13 @@ def test_a_reversed_outcome_with_swapped_groups_is_the_mirror_image(link, mode):
         y = x.copy()
         y[1] = -x[1]
         y[2:4] = x[2:4][::-1]
-        # Shifts change sign by the groups and order by the scale.
-        y[layout.shift_at + 1 : layout.shift_at + 3] = -x[
-            layout.shift_at + 1 : layout.shift_at + 3
-        ][::-1]
+        for name, at in layout.shifts.items():
+            # The scale turns the order of shifts; those by membership change sign by the groups.
+            y[at : at + 2] = (-1 if name == "shift" else 1) * x[at : at + 2][::-1]
         for block in layout.blocks:
             # Gaps change sign twice, by the scale and by the groups; levels once.
             raw = slice(block.start, block.start + block.n_free)
             y[raw] = x[raw] if block.of_gap else -x[raw]
-            if block.name == "shift_by_mode":
-                # Distances between thresholds keep their sign; the scale turns their order.
-                y[raw] = x[raw][::-1]
         assert mirror(y)[0] == pytest.approx(density(x)[0], abs=1e-9)
 
 
@@ -263,6 +256,7 @@ def test_a_point_beyond_the_numbers_is_no_error():
 
 def test_layout_counts_free_values():
     layout = make_layout(make_cells(n_zones=9), Form())
-    # beta, location, 2 increments, SD and 2 shifts; region 1 + 2, gap 1 + 2, sex 1 + 1, zones.
-    assert layout.size == 7 + 3 + 3 + 2 + 10 + 10
-    assert make_layout(make_cells(n_levels=2), Form()).shift_at == -1
+    # beta, location, 2 increments and 2 shifts; region 1 + 2, gap 1 + 2, sex 1 + 1, zones.
+    assert layout.size == 6 + 3 + 3 + 2 + 10 + 10
+    assert layout.shifts == {"shift": 4}
+    assert make_layout(make_cells(n_levels=2), Form()).shifts == {}

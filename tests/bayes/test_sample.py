@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import arviz as az
 import numpy as np
 import pytest
 
@@ -52,9 +53,7 @@ def test_the_posterior_of_a_flat_model_is_the_likelihood():
     """With wide priors and no pooling to speak of, means and SDs are those of the regression."""
     cells = make_cells(3, 4000, 4)
     wide = SdPrior(scale=10.0)
-    priors = Priors(
-        beta_sd=100.0, region_sd=wide, covariate_sd=wide, threshold_shift_sd=SdPrior(scale=0.01)
-    )
+    priors = Priors(beta_sd=100.0, region_sd=wide, covariate_sd=wide)
     form = Form(region_gaps=False, zones=False, shifts=False)
     fit = fit_hierarchical(Request(cells=cells, priors=priors, form=form, draws=2000, seed=2))
     x = np.column_stack(
@@ -79,13 +78,37 @@ def test_reversed_outcome_and_swapped_groups_have_the_mirrored_posterior():
         fit_hierarchical(Request(cells=one, draws=1500, target_accept=0.95, seed=seed))
         for one, seed in ((cells, 1), (mirrored, 2))
     ]
-    for name in ("beta", "gap_sd", "zone_sd", "shift_sd"):
+    for name in ("beta", "gap_sd", "zone_sd"):
         here, there = (fit.draws[name] for fit in fits)
         # Two runs of effective size above 1,000: four standard errors of their difference.
         error = 4 * np.sqrt((here.var() + there.var()) / 1000)
         assert here.mean() == pytest.approx(there.mean(), abs=error)
-    here, there = (fit.draws["location"] for fit in fits)
-    assert here.mean() == pytest.approx(-there.mean(), abs=4 * np.sqrt(2 * here.var() / 1000))
+    for name in ("location", "shift"):
+        here, there = (np.atleast_3d(fit.draws[name]).reshape(6000, -1) for fit in fits)
+        error = 4 * np.sqrt(2 * here.var(axis=0) / 1000)
+        assert (np.abs(here.mean(axis=0) + there.mean(axis=0)[::-1]) < error).all()
+
+
+def test_draws_of_the_pymc_model_by_its_own_sampler_have_the_same_means_and_sds():
+    pm = pytest.importorskip("pymc")
+    from coopgap.bayes.model import build_model
+
+    cells, form = make_cells(4, 600, 4), Form(zones=False)
+    ours = fit_hierarchical(Request(cells=cells, form=form, draws=1500, target_accept=0.95)).draws
+    with build_model(cells, Priors(), form):
+        found = pm.sample(
+            1500, tune=600, chains=4, cores=1, random_seed=3, target_accept=0.95, progressbar=False
+        )
+    for name in ("beta", "location", "increments", "shift", "region_sd", "gap_sd"):
+        theirs = found.posterior[name].to_numpy()
+        for method, value in (("mean", np.mean), ("sd", np.std)):
+            for at in np.ndindex(theirs.shape[2:]):
+                pair = [draws[(..., *at)] for draws in (ours[name], theirs)]
+                error = np.hypot(
+                    *(float(az.mcse(one, chain_axis=0, draw_axis=1, method=method)) for one in pair)
+                )
+                # Sixteen distances, each within four Monte Carlo errors of both together.
+                assert abs(value(pair[0]) - value(pair[1])) < 4 * error, (name, at, method)
 
 
 def test_a_failed_gate_is_tried_again_once_and_then_withheld(request_):

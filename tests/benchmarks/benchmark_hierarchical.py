@@ -147,7 +147,7 @@ def kept_of_brms() -> tuple[float, float, str]:
     """Seconds and effective size in the fixture, and where they come from."""
     kept = json.loads(FIXTURE.read_text(encoding="utf-8"))
     run = kept["proportional"]
-    origin = f"of {kept['date']}, brms {kept['brms']}, rstan {kept['rstan']}"
+    origin = f"of {run['date']}, brms {kept['brms']}, rstan {kept['rstan']}"
     return run["core_seconds"], run["quantities"]["member"]["ess_bulk"], origin
 
 

@@ -76,7 +76,7 @@ record <- function(found, stanfit, wall) {
        warmup = WARMUP, adapt_delta = ADAPT_DELTA, seed = SEED,
        divergences = sum(sapply(sampler, function(s) sum(s[, "divergent__"]))),
        deepest = sum(sapply(sampler, function(s) sum(s[, "treedepth__"] >= 10))),
-       core_seconds = core_seconds(stanfit), wall_seconds = wall)
+       core_seconds = core_seconds(stanfit), wall_seconds = wall, date = format(Sys.Date()))
 }
 
 timed <- function(call) {
@@ -133,7 +133,7 @@ by_stan <- function() {
       result$member + moved[[1]][, , j] - moved[[2]][, , j]
   }
   result <- c(result, list("sd_zone" = one("sd_zone"), "sd_zone_gap" = one("sd_zone_gap"),
-                           "sd_threshold_shift" = one("sd_shift")))
+                           "sd_threshold_shift" = sqrt(apply(some("shift")^2, 1:2, mean))))
   record(result, run$value, run$wall)
 }
 
@@ -141,7 +141,7 @@ version_of <- function(package) as.character(packageVersion(package))
 both <- parallel::mclapply(list(by_brms, by_stan), function(by) by(), mc.cores = 2)
 for (one in both) if (inherits(one, "try-error")) stop(one)
 result <- list(
-  date = format(Sys.Date()), r = as.character(getRversion()), brms = version_of("brms"),
+  r = as.character(getRversion()), brms = version_of("brms"),
   rstan = version_of("rstan"), posterior = version_of("posterior"),
   proportional = both[[1]], full = both[[2]]
 )

@@ -25,8 +25,7 @@ transformed data {
 parameters {
   real beta;
   ordered[n_levels - 1] thresholds;
-  real<lower=0> sd_shift;
-  vector[n_levels - 2] raw_shift;
+  vector[n_levels - 2] shift;
   real<lower=0> sd_region;
   real<lower=0> sd_gap;
   real<lower=0> sd_age_band;
@@ -53,7 +52,7 @@ transformed parameters {
     ladder[1] = 0;
     for (k in 2:(n_levels - 1)) {
       ladder[k] = ladder[k - 1] + (thresholds[k] - thresholds[k - 1])
-                  * exp(sd_shift * raw_shift[k - 1] * (side - 1.5));
+                  * exp(shift[k - 1] * (side - 1.5));
     }
     moved[side] = ladder - mean(ladder) + mean(thresholds);
   }
@@ -67,14 +66,13 @@ model {
   tail(y, n_comparison) ~ ordered_logistic(tail(eta, n_comparison), moved[1]);
   beta ~ normal(0, 1);
   thresholds ~ logistic(0, 1);
-  sd_shift ~ normal(0, 0.25);
+  shift ~ normal(0, 0.5);
   sd_region ~ normal(0, 0.5);
   sd_gap ~ normal(0, 0.5);
   sd_age_band ~ normal(0, 0.5);
   sd_sex ~ normal(0, 0.5);
   sd_zone ~ normal(0, 0.5);
   sd_zone_gap ~ normal(0, 0.5);
-  raw_shift ~ std_normal();
   raw_region ~ std_normal();
   raw_gap ~ std_normal();
   raw_age ~ std_normal();

@@ -123,7 +123,7 @@ def test_a_withheld_model_shows_no_number_and_keeps_what_the_prior_allowed(build
 def test_gaps_by_threshold_say_how_far_from_one_odds_ratio(view):
     text = paragraph(regions_section(view, ()), "How far from one odds ratio?")
     assert "run from +0.30 (0.00 to 0.60) at “A” to +0.70 (0.45 to 0.95) at “B or higher”" in text
-    assert "standard deviation of 0.071 (0.021 to 0.121)" in text
+    assert "root mean square of 0.071 (0.021 to 0.121)" in text
 
 
 def test_spreads_of_zones_stand_beside_those_of_regions(view):

@@ -43,19 +43,19 @@ def make_fit(request, *, passed=True, up=0.0):
 
 def test_the_refits_are_the_declared_ones(request_):
     names = [variant.name for variant in prior_refits(request_)]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 8
     by_name = {variant.name: variant.request.priors for variant in prior_refits(request_)}
     wide = by_name["region and zone SDs half-Cauchy 1"]
     assert (wide.gap_sd.scale, wide.gap_sd.df) == (1.0, 1.0)
     assert wide.zone_sd == wide.zone_gap_sd == wide.gap_sd
     assert wide.threshold_shift_sd == request_.priors.threshold_shift_sd
-    shift = by_name["threshold shifts half-t3 2.5"]
-    assert (shift.threshold_shift_sd.scale, shift.threshold_shift_sd.df) == (2.5, 3.0)
+    shift = by_name["threshold shifts normal 0.25"]
+    assert shift.threshold_shift_sd == 0.25
     assert shift.gap_sd == request_.priors.gap_sd
     same = [v for v in prior_refits(request_) if v.request.digest == request_.digest]
     assert [v.name for v in same] == [
         "region and zone SDs half-normal 0.5",
-        "threshold shifts half-normal 0.25",
+        "threshold shifts normal 0.5",
     ]
     two = dataclasses.replace(request_, cells=make_cells(n_levels=2, n_zones=9))
     assert len(prior_refits(two)) == 5

@@ -85,8 +85,6 @@ class Density:
         point = np.random.default_rng(seed).uniform(-1.0, 1.0, self.layout.size)
         for block in self.layout.blocks:
             point[block.start - 1] -= 1.0
-        if self.layout.shift_at >= 0:
-            point[self.layout.shift_at] -= 1.0
         return point
 
 
@@ -96,18 +94,20 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
     by_row = [block for block in layout.blocks if not block.of_zone]
     level_of = {"region": cells.region, "gap": cells.region}
     level_of |= {f"{COVARIATE}{name}": cells.covariates[:, k] for k, name in enumerate(cells.terms)}
-    half = [layout.prior(block, priors) for block in layout.blocks] + [priors.threshold_shift_sd]
+    half = [layout.prior(block, priors) for block in layout.blocks]
+    normal = [(sd, np.inf) for sd in (priors.threshold_shift_sd, priors.beta_sd)]
     side = cells.member.astype(np.int64)
     cell, level = np.nonzero(cells.counts)
     zone = cells.zone if cells.zone is not None and form.zones else np.zeros_like(cells.row)
     given = KernelInput(
         settings=np.array(
-            [layout.n_cuts, layout.shift_at, form.link == "probit", len(by_row)], dtype=np.int64
+            [layout.n_cuts, layout.shifts.get("shift", -1), form.link == "probit", len(by_row)],
+            dtype=np.int64,
         ),
         blocks=np.array(
             [(b.start, b.n, b.sums_to_zero, b.of_gap) for b in layout.blocks], dtype=np.int64
         ),
-        priors=np.array([*((one.scale, one.df) for one in half), (priors.beta_sd, np.inf)]),
+        priors=np.array([*((one.scale, one.df) for one in half), *normal]),
         level_of_row=np.array([level_of[block.name] for block in by_row]),
         row=cells.row,
         zone=zone,

@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import COVARIATE, Draws
-from coopgap.bayes.mode import in_person, mode_spread
+from coopgap.bayes.mode import MODE_SHIFT, in_person, mode_of
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
@@ -213,12 +213,13 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     region, `member:superpopulation` as in `superpopulation_gap`, and `member:>=B` the mean gap at
     a threshold. Then `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds between the groups, m = 0),
     `sd_superpopulation` (SD of the regional gaps' distribution), `sd_finite` (SD of these
-    regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and `sd_threshold_shift` (how
-    far the posterior is from proportional odds). SDs of the levels of regions and covariates are
-    not reported. Where the mode moves thresholds they are those of people asked in person, and
-    `sd_mode_shift` says how far it moves them.
+    regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and `sd_threshold_shift` (root
+    mean square of the shifts: how far the posterior is from proportional odds). SDs of the levels
+    of regions and covariates are not reported. Where the mode moves thresholds they are those of
+    people asked in person, and `sd_mode_shift` says in the same way how far it moves them.
     """
-    by_mode = mode_spread(draws, cells)
+    mode = mode_of(draws, cells)
+    by_mode = {} if mode is None else {"sd_mode_shift": _size(draws[f"{MODE_SHIFT}{mode}"])}
     draws, _ = in_person(draws, cells)
     gaps, shares = region_gaps(draws, len(cells.regions)), _member_shares(cells)
     mean = gaps @ shares
@@ -239,8 +240,7 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     cuts = thresholds_at(draws, n_levels, 0.0)
     pairs = pairwise(cells.levels)
     found |= {f"{low}|{high}": cuts[..., j] for j, (low, high) in enumerate(pairs)}
-    found |= _spreads(draws, gaps, mean, shares)
-    return found if by_mode is None else found | {"sd_mode_shift": by_mode}
+    return found | _spreads(draws, gaps, mean, shares) | by_mode
 
 
 def _spreads(
@@ -253,6 +253,11 @@ def _spreads(
         found["sd_finite"] = np.sqrt(np.square(gaps - mean[..., None]) @ shares)
     if "zone_sd" in draws:
         found |= {"sd_zone": draws["zone_sd"], "sd_zone_gap": draws["zone_gap_sd"]}
-    if "shift_sd" in draws:
-        found["sd_threshold_shift"] = draws["shift_sd"]
+    if "shift" in draws:
+        found["sd_threshold_shift"] = _size(draws["shift"])
     return found
+
+
+def _size(shifts: FloatArray) -> FloatArray:
+    """Root mean square over the last axis."""
+    return np.asarray(np.sqrt(np.square(shifts).mean(axis=-1)))

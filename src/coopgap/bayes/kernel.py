@@ -69,12 +69,12 @@ def _log_sd(log_sd, scale, df):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _cuts(x, cuts, shift_at, spread, m, out, sizes):
+def _cuts(x, cuts, shift_at, m, out, sizes):
     """Thresholds of one side: increments cumulated, centred, plus the location."""
     out[0] = 0.0
     mean = 0.0
     for k in range(cuts - 1):
-        moved = spread * x[shift_at + 1 + k] * m if shift_at >= 0 else 0.0
+        moved = x[shift_at + k] * m if shift_at >= 0 else 0.0
         sizes[k] = math.exp(x[2 + k] + moved)
         out[k + 1] = out[k] + sizes[k]
         mean += out[k + 1]
@@ -112,21 +112,20 @@ def _thresholds_prior(base, slope, probit):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _thresholds(x, cuts, shift_at, shift_prior, probit, inside, d_theta, sizes, gradient):
+def _thresholds(x, cuts, shift_at, shift_sd, probit, inside, d_theta, sizes, gradient):
     """Priors of thresholds and shifts, and the likelihood's gradient handed on to them.
 
     `d_theta` is the gradient of the cells in the thresholds of both sides and `sizes` are the
     increments of both; the factor 1 − exp(−increment) of the logit is added here.
     """
     base, base_sizes, d_base = np.zeros(cuts), np.zeros(cuts), np.zeros(cuts)
-    _cuts(x, cuts, -1, 0.0, 0.0, base, base_sizes)
+    _cuts(x, cuts, -1, 0.0, base, base_sizes)
     value = _thresholds_prior(base, d_base, probit)
     out = np.zeros(cuts)
     gradient[1] += _increments_slope(d_base, cuts, base_sizes, out)
     for k in range(cuts - 1):
         gradient[2 + k] += out[k] + 1.0
         value += x[2 + k]
-    spread = math.exp(x[shift_at]) if shift_at >= 0 else 0.0
     for s in range(2):
         gradient[1] += _increments_slope(d_theta[s], cuts, sizes[s], out)
         for k in range(cuts - 1):
@@ -136,17 +135,11 @@ def _thresholds(x, cuts, shift_at, shift_prior, probit, inside, d_theta, sizes, 
                 slope += inside[s, k] * sizes[s, k] / math.expm1(sizes[s, k])
             gradient[2 + k] += slope
             if shift_at >= 0:
-                raw = x[shift_at + 1 + k]
-                gradient[shift_at + 1 + k] += slope * spread * (s - 0.5)
-                gradient[shift_at] += slope * spread * raw * (s - 0.5)
+                gradient[shift_at + k] += slope * (s - 0.5)
     if shift_at >= 0:
-        prior, slope = _log_sd(x[shift_at], shift_prior[0], shift_prior[1])
-        value += prior
-        gradient[shift_at] += slope
         for k in range(cuts - 1):
-            raw = x[shift_at + 1 + k]
-            value -= 0.5 * raw * raw
-            gradient[shift_at + 1 + k] -= raw
+            value -= 0.5 * (x[shift_at + k] / shift_sd) ** 2
+            gradient[shift_at + k] -= x[shift_at + k] / shift_sd**2
     return value
 
 
@@ -212,14 +205,14 @@ def log_density(
     x, gradient
         Shape (p,).
     settings
-        Integers: thresholds, position of the log SD of the shifts (-1 without), whether the link
-        is the probit, number of blocks that belong to rows.
+        Integers: thresholds, position of the first shift (-1 without), whether the link is the
+        probit, number of blocks that belong to rows.
     blocks
         Shape (b, 4), integers: start, n, whether they sum to zero, whether they multiply m.
         Blocks of rows come first, then those of zones.
     priors
-        Shape (b + 2, 2): scale and degrees of freedom of each block's SD, then of the shifts'
-        SD; last the SD of beta.
+        Shape (b + 2, 2): scale and degrees of freedom of each block's SD, then the SD of the
+        shifts; last the SD of beta.
     index
         Shape (b of rows, r): level of each row in each block.
     row, zone, side
@@ -246,9 +239,8 @@ def log_density(
         m, r, z = side[i] - 0.5, row[i], zone[i]
         eta[i] = of_row[0, r] + of_zone[0, z] + m * (of_row[1, r] + of_zone[1, z])
     theta, sizes, d_theta = np.zeros((2, cuts)), np.zeros((2, cuts)), np.zeros((2, cuts))
-    shift = math.exp(x[shift_at]) if shift_at >= 0 else 0.0
     for s in range(2):
-        _cuts(x, cuts, shift_at, shift, s - 0.5, theta[s], sizes[s])
+        _cuts(x, cuts, shift_at, s - 0.5, theta[s], sizes[s])
     if probit:
         value += probit_cells(eta, side, starts, levels, counts, theta, d_eta, d_theta)
     else:
@@ -261,5 +253,5 @@ def log_density(
         x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
     )
     return value + _thresholds(
-        x, cuts, shift_at, priors[n_blocks], probit, inside, d_theta, sizes, gradient
+        x, cuts, shift_at, priors[n_blocks, 0], probit, inside, d_theta, sizes, gradient
     )

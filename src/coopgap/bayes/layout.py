@@ -1,8 +1,8 @@
 """Where each parameter stands among the free values that are sampled, and back.
 
-The free values of a model are beta; location; the J - 2 log increments between thresholds; with
-shifts the log of their SD and J - 2 raw shifts; then for each block of levels the log of its SD
-and its raw values. Raw values are standard normal; a zero-sum block of n levels has n - 1.
+The free values of a model are beta; location; the J - 2 log increments between thresholds; J - 2
+shifts of them by membership; then for each block of levels the log of its SD and its raw values.
+Raw values are standard normal; a zero-sum block of n levels has n - 1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from coopgap.bayes.records import Form, Priors, SdPrior
 __all__ = ["COVARIATE", "Block", "Draws", "Layout", "constrain", "make_layout", "zero_sum"]
 
 type Draws = Mapping[str, FloatArray]
-"""By name, shape (chains, draws, ...): beta, location, increments, shift_sd, shift, and for each
-block its levels under its name and their SD under its name with `_sd`."""
+"""By name, shape (chains, draws, ...): beta, location, increments, the shifts, and for each block
+its levels under its name and their SD under its name with `_sd`."""
 
 COVARIATE: Final = "covariate_"
 """What a covariate's name begins with among the draws."""
@@ -55,8 +55,8 @@ class Layout:
     ----------
     n_cuts
         J - 1.
-    shift_at
-        Position of the log SD of the shifts; -1 without shifts.
+    shifts
+        Position of the first of J - 2 shifts, by the name of what shifts: `shift` for membership.
     blocks
         Region, gap, covariates, zone, zone_gap, as far as the model has them.
     size
@@ -64,7 +64,7 @@ class Layout:
     """
 
     n_cuts: int
-    shift_at: int
+    shifts: Mapping[str, int]
     blocks: tuple[Block, ...]
     size: int
 
@@ -78,10 +78,9 @@ class Layout:
 def make_layout(cells: HierarchicalCells, form: Form) -> Layout:
     """Lay out the free values of a model with the given cells and parts."""
     n_cuts = len(cells.levels) - 1
-    shifts = form.shifts and n_cuts > 1
     position = 1 + n_cuts
-    shift_at = position if shifts else -1
-    position += n_cuts if shifts else 0
+    shifts = {"shift": position} if form.shifts and n_cuts > 1 else {}
+    position += len(shifts) * (n_cuts - 1)
     n_regions = len(cells.regions)
     wanted = [("region", n_regions, True, False, False)]
     if form.region_gaps:
@@ -98,7 +97,7 @@ def make_layout(cells: HierarchicalCells, form: Form) -> Layout:
         block = Block(name, position + 1, n, sums_to_zero, of_gap, of_zone)
         blocks.append(block)
         position = block.start + block.n_free
-    return Layout(n_cuts=n_cuts, shift_at=shift_at, blocks=tuple(blocks), size=position)
+    return Layout(n_cuts=n_cuts, shifts=shifts, blocks=tuple(blocks), size=position)
 
 
 def zero_sum(raw: FloatArray) -> FloatArray:
@@ -128,10 +127,7 @@ def constrain(x: FloatArray, layout: Layout) -> dict[str, FloatArray]:
     draws = {"beta": x[..., 0], "location": x[..., 1]}
     if cuts > 1:
         draws["increments"] = x[..., 2 : 1 + cuts]
-    if layout.shift_at >= 0:
-        at = layout.shift_at
-        draws["shift_sd"] = np.exp(x[..., at])
-        draws["shift"] = draws["shift_sd"][..., None] * x[..., at + 1 : at + cuts]
+    draws |= {name: x[..., at : at + cuts - 1] for name, at in layout.shifts.items()}
     for block in layout.blocks:
         spread = np.exp(x[..., block.start - 1])
         raw = x[..., block.start : block.start + block.n_free]

@@ -1,9 +1,9 @@
 """Thresholds that the mode of interview moves: the free values it adds, and draws asked one way.
 
 The mode is a covariate of two levels, named in `Form.mode`. With c = -1/2 at its first level (in
-person) and +1/2 at its second (by phone) the log increments of the model get t_k c more. Their SD
-and raw values stand behind all other free values, so that a model without them is laid out, and
-computed, as if there were no such thing.
+person) and +1/2 at its second (by phone) the log increments of the model get t_k c more. They stand
+behind all other free values, so that a model without them is laid out, and computed, as if there
+were no such thing.
 """
 
 from __future__ import annotations
@@ -13,39 +13,24 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.layout import Block, Draws, Layout, make_layout
-from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.bayes.layout import Draws, Layout, make_layout
+from coopgap.bayes.records import Form, Priors
 
 if TYPE_CHECKING:
     from coopgap.bayes.density import Density
 
 __all__ = [
     "MODE_SHIFT",
-    "ModeLayout",
     "asked_by",
     "density_of",
     "in_person",
     "layout_of",
     "mode_of",
-    "mode_spread",
 ]
 
 MODE_SHIFT: Final = "shift_by_"
 """What the name of the mode's shifts begins with among the draws; the covariate's follows."""
-
-
-class ModeLayout(Layout):
-    """The free values of a model with mode shifts: they are its last block."""
-
-    __slots__ = ()
-
-    def prior(self, block: Block, priors: Priors) -> SdPrior:
-        """Prior on the SD of a block; the mode's shifts have that of membership's."""
-        if block.name.startswith(MODE_SHIFT):
-            return priors.threshold_shift_sd
-        return Layout.prior(self, block, priors)
 
 
 def layout_of(cells: HierarchicalCells, form: Form) -> Layout:
@@ -69,21 +54,15 @@ def layout_of(cells: HierarchicalCells, form: Form) -> Layout:
         return layout
     if len(cells.terms[form.mode]) != 2:
         raise ValueError(f"{form.mode} has {len(cells.terms[form.mode])} levels; a mode has two")
-    n = layout.n_cuts - 1
-    block = Block(f"{MODE_SHIFT}{form.mode}", layout.size + 1, n, False, False, False)
-    return ModeLayout(
-        n_cuts=layout.n_cuts,
-        shift_at=layout.shift_at,
-        blocks=(*layout.blocks, block),
-        size=layout.size + 1 + n,
-    )
+    shifts = {**layout.shifts, f"{MODE_SHIFT}{form.mode}": layout.size}
+    return replace(layout, shifts=shifts, size=layout.size + layout.n_cuts - 1)
 
 
 def density_of(cells: HierarchicalCells, priors: Priors, form: Form) -> Density:
     """Density of the model `form` with `priors` on `cells`, mode shifts included."""
     # Kernels are compiled or loaded where they are imported: only the one that is needed.
     layout = layout_of(cells, form)
-    if isinstance(layout, ModeLayout):
+    if f"{MODE_SHIFT}{form.mode}" in layout.shifts:
         from coopgap.bayes.mode_density import make_mode_density
 
         return make_mode_density(cells, priors, form, layout)
@@ -95,16 +74,9 @@ def density_of(cells: HierarchicalCells, priors: Priors, form: Form) -> Density:
 def mode_of(draws: Draws, cells: HierarchicalCells) -> str | None:
     """The covariate that moves the thresholds in these draws; None without one."""
     for name in cells.terms:
-        key = f"{MODE_SHIFT}{name}"
-        if key in draws and f"{key}_sd" in draws:
+        if f"{MODE_SHIFT}{name}" in draws:
             return name
     return None
-
-
-def mode_spread(draws: Draws, cells: HierarchicalCells) -> FloatArray | None:
-    """SD of the mode's shifts, shape (chains, draws); None without them."""
-    name = mode_of(draws, cells)
-    return None if name is None else draws[f"{MODE_SHIFT}{name}_sd"]
 
 
 def asked_by(draws: Draws, mode: str, c: float) -> Draws:

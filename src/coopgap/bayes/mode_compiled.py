@@ -49,7 +49,6 @@ def _unpacked(x, words, gradient):
         _part(words, 9).view(np.float64),
         _part(words, 11),
         _part(words, 12).view(np.float64).reshape((4, settings[0] - 1)),
-        _part(words, 13).view(np.float64),
         gradient,
     )
 

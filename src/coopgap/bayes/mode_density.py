@@ -11,7 +11,7 @@ from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.compiled import pack
 from coopgap.bayes.density import Density, make_density
-from coopgap.bayes.mode import ModeLayout
+from coopgap.bayes.layout import Layout
 from coopgap.bayes.mode_compiled import evaluate_by_mode, logp_by_mode, parts
 from coopgap.bayes.records import Form, Priors
 
@@ -33,7 +33,7 @@ class ModeDensity(Density):
 
 
 def make_mode_density(
-    cells: HierarchicalCells, priors: Priors, form: Form, layout: ModeLayout
+    cells: HierarchicalCells, priors: Priors, form: Form, layout: Layout
 ) -> ModeDensity:
     """Density of the model `form`, which names a mode that the cells have.
 
@@ -52,10 +52,5 @@ def make_mode_density(
     by_phone = cells.covariates[cells.row, list(cells.terms).index(form.mode)]
     side = cells.member + 2 * by_phone
     inside = [cells.counts[side == s, 1:-1].sum(axis=0) for s in range(4)]
-    spread = priors.threshold_shift_sd
-    added = (
-        side.astype(np.int64),
-        np.array(inside, dtype=np.float64),
-        np.array([spread.scale, spread.df]),
-    )
+    added = (side.astype(np.int64), np.array(inside, dtype=np.float64))
     return ModeDensity(layout=layout, words=pack([*parts(plain.words), *added]))

@@ -16,7 +16,6 @@ from coopgap.bayes.kernel import (
     _cell_sums,
     _cuts,
     _increments_slope,
-    _log_sd,
     _read_blocks,
     _thresholds_prior,
 )
@@ -28,21 +27,19 @@ __all__ = ["log_density_by_mode"]
 @numba.njit(nogil=True, error_model="numpy")
 def _side_cuts(x, cuts, shift_at, mode_at, theta, sizes):
     """Thresholds and increments of the four sides."""
-    spread = math.exp(x[shift_at]) if shift_at >= 0 else 0.0
-    mode_spread = math.exp(x[mode_at])
     moved = x.copy()
     for s in range(4):
         member, c = s % 2, s // 2 - 0.5
         for k in range(cuts - 1):
-            moved[2 + k] = x[2 + k] + mode_spread * x[mode_at + 1 + k] * c
-        _cuts(moved, cuts, shift_at, spread, member - 0.5, theta[s], sizes[s])
+            moved[2 + k] = x[2 + k] + x[mode_at + k] * c
+        _cuts(moved, cuts, shift_at, member - 0.5, theta[s], sizes[s])
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _base(x, cuts, probit, gradient):
     """Prior of the thresholds between groups and modes, and of the increments' logarithms."""
     base, sizes, slope = np.zeros(cuts), np.zeros(cuts), np.zeros(cuts)
-    _cuts(x, cuts, -1, 0.0, 0.0, base, sizes)
+    _cuts(x, cuts, -1, 0.0, base, sizes)
     value = _thresholds_prior(base, slope, probit)
     out = np.zeros(cuts)
     gradient[1] += _increments_slope(slope, cuts, sizes, out)
@@ -70,23 +67,17 @@ def _side_slopes(cuts, probit, inside, d_theta, sizes, slope, gradient):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _shifts(x, at, cuts, along, prior, gradient):
-    """Priors of shifts whose log SD is at `at`, and their gradient, from that in the shifts."""
-    spread = math.exp(x[at])
-    value, in_log_sd = _log_sd(x[at], prior[0], prior[1])
+def _shifts(x, at, cuts, along, shift_sd, gradient):
+    """Prior of the shifts from `at` on, and their gradient, to which that of the cells is added."""
+    value = 0.0
     for k in range(cuts - 1):
-        raw = x[at + 1 + k]
-        value -= 0.5 * raw * raw
-        gradient[at + 1 + k] += spread * along[k] - raw
-        in_log_sd += spread * raw * along[k]
-    gradient[at] += in_log_sd
+        value -= 0.5 * (x[at + k] / shift_sd) ** 2
+        gradient[at + k] += along[k] - x[at + k] / shift_sd**2
     return value
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _thresholds(
-    x, cuts, shift_at, mode_at, shift_prior, mode_prior, probit, inside, d_theta, sizes, gradient
-):
+def _thresholds(x, cuts, shift_at, mode_at, shift_sd, probit, inside, d_theta, sizes, gradient):
     """Priors of thresholds and of both kinds of shifts, and the likelihood handed on to them."""
     slope = np.zeros((4, cuts))
     value = _base(x, cuts, probit, gradient)
@@ -94,8 +85,8 @@ def _thresholds(
     by_member = 0.5 * (slope[1] + slope[3] - slope[0] - slope[2])
     by_mode = 0.5 * (slope[2] + slope[3] - slope[0] - slope[1])
     if shift_at >= 0:
-        value += _shifts(x, shift_at, cuts, by_member, shift_prior, gradient)
-    return value + _shifts(x, mode_at, cuts, by_mode, mode_prior, gradient)
+        value += _shifts(x, shift_at, cuts, by_member, shift_sd, gradient)
+    return value + _shifts(x, mode_at, cuts, by_mode, shift_sd, gradient)
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -123,7 +114,6 @@ def log_density_by_mode(
     counts,
     side,
     inside,
-    mode_prior,
     gradient,
 ):
     """Log-density of the posterior at free values `x`; fills `gradient`.
@@ -131,21 +121,19 @@ def log_density_by_mode(
     Parameters
     ----------
     x, gradient
-        Shape (p,). The log SD of the mode's J - 2 shifts and their raw values come last.
+        Shape (p,). The mode's J - 2 shifts come last.
     settings, blocks, priors, index, row, zone, starts, levels, counts
-        As in `coopgap.bayes.kernel.log_density`; the mode's shifts are not among the blocks.
+        As in `coopgap.bayes.kernel.log_density`; the mode's shifts have the SD of membership's.
     member
         Shape (c,): 1 for members.
     side
         Shape (c,): membership, plus 2 for people asked by phone.
     inside
         Shape (4, J - 2): people of each side at the inner levels.
-    mode_prior
-        Shape (2,): scale and degrees of freedom of the mode shifts' SD.
     """
     cuts, shift_at, probit, n_row_blocks = settings[0], settings[1], settings[2] == 1, settings[3]
     n_blocks, n_rows = blocks.shape[0], index.shape[1]
-    mode_at = x.size - cuts
+    mode_at = x.size - (cuts - 1)
     beta_sd = priors[n_blocks + 1, 0]
     value = -0.5 * (x[0] / beta_sd) ** 2
     gradient[:] = 0.0
@@ -170,17 +158,7 @@ def log_density_by_mode(
     value += _blocks_gradient(
         x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
     )
-    shift_prior = priors[n_blocks]
+    shift_sd = priors[n_blocks, 0]
     return value + _thresholds(
-        x,
-        cuts,
-        shift_at,
-        mode_at,
-        shift_prior,
-        mode_prior,
-        probit,
-        inside,
-        d_theta,
-        sizes,
-        gradient,
+        x, cuts, shift_at, mode_at, shift_sd, probit, inside, d_theta, sizes, gradient
     )

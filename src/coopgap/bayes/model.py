@@ -37,7 +37,7 @@ def build_model(
     pymc.Model
         Free variables: beta; for each block of levels (region, gap, zone, zone_gap, one a
         covariate) NAME_sd and NAME_raw; location; and for more than two levels increments,
-        shift_sd, shift_raw, and with a mode shift_by_MODE_sd and shift_by_MODE_raw.
+        shift, and with a mode shift_by_MODE.
 
     Notes
     -----
@@ -46,7 +46,8 @@ def build_model(
     gap) m. Increments between thresholds are exp(increments + shift m), cumulated and centred to
     mean zero, plus one location, so that beta is the mean log odds ratio over the cuts and the
     prior reads the same from both ends of the scale. Region levels, regional gaps and the levels
-    of each covariate sum to zero; zones do not. All are non-centred.
+    of each covariate sum to zero; zones do not. All are non-centred. The SD of
+    the shifts is given: learned from the few there are, it would draw them to none.
 
     With a mode in the form, c = +1/2 for people asked by phone and -1/2 for those in person, the
     increments are exp(increments + shift m + shift_by_MODE c): the mode moves the distances
@@ -111,17 +112,12 @@ def _thresholds(
     steps = pm.Flat("increments", shape=n, initval=np.zeros(n))
     base = _cuts(pt, pt.exp(steps), location)
     pm.Potential("induced_dirichlet", _log_density(pt, base, form.link).sum() + steps.sum())
-    prior, zero = priors.threshold_shift_sd, pt.zeros(n)
-    shift = _shifts(pm, "shift", n, prior) if form.shifts else zero
-    by_mode = _shifts(pm, f"{MODE_SHIFT}{mode}", n, prior) if mode is not None else zero
+    sd, zero = priors.threshold_shift_sd, pt.zeros(n)
+    shift = pm.Normal("shift", 0.0, sd, shape=n) if form.shifts else zero
+    by_mode = pm.Normal(f"{MODE_SHIFT}{mode}", 0.0, sd, shape=n) if mode is not None else zero
     ways = (0.0,) if mode is None else (-0.5, 0.5)
     sides = [steps + shift * m + by_mode * c for c in ways for m in (-0.5, 0.5)]
     return pt.stack([_cuts(pt, pt.exp(one), location) for one in sides])
-
-
-def _shifts(pm: Any, name: str, n: int, prior: SdPrior) -> Any:
-    """Shifts of the log increments with their own SD, non-centred."""
-    return _half(pm, f"{name}_sd", prior) * pm.Normal(f"{name}_raw", 0.0, 1.0, shape=n)
 
 
 def _log_density(pt: Any, x: Any, link: str) -> Any:

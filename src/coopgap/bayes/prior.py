@@ -42,8 +42,8 @@ def prior_draws(
     thresholds = np.sort(LINKS[link].quantile(rng.uniform(size=(n, cuts))), axis=1)
     x[:, 1] = thresholds.mean(axis=1)
     x[:, 2 : 1 + cuts] = np.log(np.diff(thresholds, axis=1))
-    if layout.shift_at >= 0:
-        x[:, layout.shift_at] = _log_sds(priors.threshold_shift_sd, n, rng)
+    for at in layout.shifts.values():
+        x[:, at : at + cuts - 1] *= priors.threshold_shift_sd
     for block in layout.blocks:
         x[:, block.start - 1] = _log_sds(layout.prior(block, priors), n, rng)
     return x[None]

@@ -29,13 +29,17 @@ class SdPrior:
     df: float = np.inf
 
 
+_NORMAL = ("beta_sd", "threshold_shift_sd")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priors:
     """Priors on the latent scale: log odds, or probits.
 
-    `beta_sd` is the SD of a normal. The others are priors on SDs: of the regions' levels, of the
-    regions' gaps, of each covariate's levels, of the zones' levels, of the zones' gaps, and of
-    the shifts by membership of the log increments between thresholds.
+    `beta_sd` and `threshold_shift_sd` are SDs of normals: of beta, and of each shift by membership,
+    or by mode, of the log increments between thresholds. The others are priors on SDs: of the
+    regions' levels, of the regions' gaps, of each covariate's levels, of the zones' levels, and of
+    the zones' gaps.
     """
 
     beta_sd: float = 1.0
@@ -44,13 +48,13 @@ class Priors:
     covariate_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
     zone_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
     zone_gap_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
-    threshold_shift_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.25))
+    threshold_shift_sd: float = 0.5
 
     @classmethod
     def with_scales(cls, scales: Mapping[str, float]) -> Priors:
         """The defaults, with the scales that a model file sets."""
         changes: dict[str, Any] = {
-            name: scale if name == "beta_sd" else SdPrior(scale=scale)
+            name: scale if name in _NORMAL else SdPrior(scale=scale)
             for name, scale in scales.items()
         }
         return replace(cls(), **changes)
@@ -73,8 +77,8 @@ class Form:
         Whether zones have levels and gaps of their own.
     mode
         The covariate of two levels, in person and by phone, by which the distances between
-        thresholds may differ as they may by membership; None where none does. Its shifts have an
-        SD of their own with the prior of membership's.
+        thresholds may differ as they may by membership; None where none does. Its shifts have the
+        prior of membership's.
     """
 
     link: Literal["logit", "probit"] = "logit"

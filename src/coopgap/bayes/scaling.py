@@ -19,14 +19,14 @@ __all__ = ["log_priors", "power_scaling"]
 def log_priors(draws: Draws, layout: Layout, priors: Priors, link: LinkName) -> FloatArray:
     """Log-density of the top-level priors, shape (chains, draws), up to a constant.
 
-    Top-level are beta, the SDs and the thresholds between the groups; the levels and shifts that
-    those govern belong to the model and are not scaled.
+    Top-level are beta, the SDs, the shifts and the thresholds between the groups; the levels that
+    the SDs govern belong to the model and are not scaled.
     """
     found = -0.5 * np.square(draws["beta"] / priors.beta_sd)
     for block in layout.blocks:
         found = found + _log_half(draws[f"{block.name}_sd"], layout.prior(block, priors))
-    if layout.shift_at >= 0:
-        found = found + _log_half(draws["shift_sd"], priors.threshold_shift_sd)
+    for name in layout.shifts:
+        found = found - 0.5 * np.square(draws[name] / priors.threshold_shift_sd).sum(axis=-1)
     cuts = thresholds_at(draws, layout.n_cuts + 1, 0.0)
     return np.asarray(found + LINKS[link].log_density(cuts).sum(axis=-1))
 

@@ -50,6 +50,7 @@ _REFITS: Final = {
     "half-t3 2.5": SdPrior(scale=2.5, df=3.0),
     "half-Cauchy 1": SdPrior(scale=1.0, df=1.0),
 }
+_SHIFT_SDS: Final = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +147,16 @@ def scaling_rows(
 
 
 def prior_refits(request: Request) -> list[Refit]:
-    """The refits: SDs of regions' gaps and of zones, then SD of the threshold shifts."""
+    """The refits: SDs of regions' gaps and of zones, then of the threshold shifts."""
     priors, found = request.priors, []
     for name, prior in _REFITS.items():
         spread = replace(priors, gap_sd=prior, zone_sd=prior, zone_gap_sd=prior)
         found.append(Refit(name=f"region and zone SDs {name}", request=_with(request, spread)))
     if len(request.cells.levels) > 2:
-        for name, prior in _REFITS.items():
-            shift = replace(priors, threshold_shift_sd=prior)
-            found.append(Refit(name=f"threshold shifts {name}", request=_with(request, shift)))
+        for sd in _SHIFT_SDS:
+            shift = replace(priors, threshold_shift_sd=sd)
+            name = f"threshold shifts normal {sd:g}"
+            found.append(Refit(name=name, request=_with(request, shift)))
     return found
 
 

@@ -192,9 +192,10 @@ def _departure(
     )
     return (
         f"In {_scale(by_cut[low])} the gaps run from {ends}. One odds ratio for every threshold "
-        "would make them equal. Distances between thresholds differ by membership with a standard "
-        f"deviation of {estimate_words('sd', shift.estimate, shift.lower, shift.upper)}; zero "
-        "would be one odds ratio."
+        "would make them equal. The shifts by membership of the distances between thresholds have "
+        "a root mean square of "
+        f"{estimate_words('sd', shift.estimate, shift.lower, shift.upper)}; zero would be one odds "
+        "ratio."
     )
 
 
