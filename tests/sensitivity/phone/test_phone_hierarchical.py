@@ -252,9 +252,11 @@ def test_the_example_has_three_refits():
 
 
 def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
-    """Phone answers keep to the ends of the scale: a mode term bends the gap, shifts do not."""
+    """Two phone answers in three keep to the ends: a mode term bends the gap, shifts do not."""
     data = people(4, 1500)
-    far = np.where(data.called.outcome % 3, 3 * (data.called.outcome > 1), data.called.outcome)
+    answers = data.called.outcome
+    moved = (answers % 3 > 0) & (np.arange(answers.size) % 3 > 0)
+    far = np.where(moved, 3 * (answers > 1), answers)
     ends = PhoneData(in_person=data.in_person, phone=dataclasses.replace(data.called, outcome=far))
     request = dataclasses.replace(asked(ends), draws=600, target_accept=0.9, populations={})
     refits = phone_refits(request, ends, COVARIATES, "region")
@@ -270,7 +272,7 @@ def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
         )
         assert abs(kept.mean() - here.mean()) < 0.5 * here.std()
         if contrast.category in (">=top", ">=mid"):
-            assert abs(bent.mean() - here.mean()) > 5 * here.std()
+            assert abs(bent.mean() - here.mean()) > 2 * here.std()
     found = {
         (row.category, row.variant): row.verdict
         for row in phone_refit_rows(refits[2:], passed, base, ends, labels(ends), 0.05)
