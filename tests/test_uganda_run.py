@@ -144,7 +144,7 @@ def test_the_readmes_sentences_on_income(run):
     higher = {"quantity": "risk_difference", "category": ">=higher"}
     tied = pick(run.sensitivity, **keys, **higher, check="variant", family="matched_proportional")
     said = [
-        f"probability {100 * above['estimate']:.0f} % "
+        f"superiority is {100 * above['estimate']:.0f} % "
         f"({100 * above['lower']:.0f} to {100 * above['upper']:.0f})",
         f"(p = {wald['value']:.2f}, 18 sub-counties)".replace("0.", "."),
         f"{points(tied['estimate'])} points in place of +{points(tied['reference'])}",
