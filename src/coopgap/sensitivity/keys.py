@@ -13,7 +13,7 @@ from coopgap.families.records import INTERVAL_PROB
 from coopgap.gap import Contrast, Interval, smallest_count
 from coopgap.vocabulary import Check, IntervalKind, Verdict
 
-__all__ = ["Keys", "unanswered", "with_interval", "with_people"]
+__all__ = ["Keys", "unanswered", "with_interval", "with_number", "with_people"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,27 @@ def with_interval(
         interval_prob=prob,
         interval_kind=IntervalKind.CONFIDENCE,
         p_value=interval.p_value if np.isfinite(interval.p_value) else None,
+    )
+
+
+def with_number(row: SensitivityRow, quantity: str, value: float, note: str) -> SensitivityRow:
+    """The row's keys and people with one number of its own, of which no inference is made."""
+    return SensitivityRow(
+        check=row.check,
+        variant=row.variant,
+        model=row.model,
+        family=row.family,
+        outcome=row.outcome,
+        comparator=row.comparator,
+        group=row.group,
+        population=row.population,
+        quantity=quantity,
+        category=row.category,
+        estimate=value,
+        note=note,
+        n_smaller=row.n_smaller,
+        n_fewest=row.n_fewest,
+        source=row.source,
     )
 
 

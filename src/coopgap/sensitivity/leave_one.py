@@ -13,7 +13,7 @@ from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.headline import headline_contrast
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import Keys, unanswered, with_number
 from coopgap.vocabulary import Check, Verdict
 
 __all__ = ["leave_one_rows"]
@@ -90,25 +90,5 @@ def _check(
         row = again_row(check, f"without {name}", contrast, again, beside, labels)
         yield row
         if row.estimate is not None and declared is not None:
-            yield _influence(row, declared.estimate - row.estimate)
-
-
-def _influence(row: SensitivityRow, value: float) -> SensitivityRow:
-    """What the place moves the declared gap by; no inference is made of it."""
-    return SensitivityRow(
-        check=row.check,
-        variant=row.variant,
-        model=row.model,
-        family=row.family,
-        outcome=row.outcome,
-        comparator=row.comparator,
-        group=row.group,
-        population=row.population,
-        quantity="influence",
-        category=row.category,
-        estimate=value,
-        note="The declared gap less the gap without the place.",
-        n_smaller=row.n_smaller,
-        n_fewest=row.n_fewest,
-        source=row.source,
-    )
+            note = "The declared gap less the gap without the place."
+            yield with_number(row, "influence", declared.estimate - row.estimate, note)

@@ -15,7 +15,7 @@ from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, null_value
 from coopgap.plan import ModelPlan, Plan, sample_for
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import Keys, unanswered, with_number
 from coopgap.sensitivity.verdict import half_gap, side
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
@@ -94,7 +94,7 @@ def _design_rows(
             continue
         row = again_row(Check.MATCHING_TIES, name, contrast, own, beside, labels)
         if first and sample.matched.n_tied is not None:
-            yield _number(row, "tied_members", sample.matched.n_tied, "", "")
+            yield with_number(replace(row, category=""), "tied_members", sample.matched.n_tied, "")
         first = False
         if row.estimate is not None:
             yield from _spread(row, contrast, own, again, smallest_gap)
@@ -123,32 +123,11 @@ def _spread(
     turned = ((values - null) * side(declared, contrast.quantity) < 0).any()
     note = f"Median over {values.size} keys, in brackets the smallest and the largest."
     yield replace(
-        _number(row, f"median_{contrast.quantity}", float(np.median(values)), row.category, note),
+        with_number(row, f"median_{contrast.quantity}", float(np.median(values)), note),
         lower=float(values.min()),
         upper=float(values.max()),
         verdict=Verdict.CHANGES if moved or turned else Verdict.HOLDS,
     )
     note = "Standard deviation over the keys."
     spread = float(values.std(ddof=1))
-    yield _number(row, f"sd_{contrast.quantity}", spread, row.category, note)
-
-
-def _number(
-    row: SensitivityRow, quantity: str, value: float, category: str, note: str
-) -> SensitivityRow:
-    """A row with the keys of another, and one number of its own."""
-    return SensitivityRow(
-        check=row.check,
-        variant=row.variant,
-        model=row.model,
-        family=row.family,
-        outcome=row.outcome,
-        comparator=row.comparator,
-        group=row.group,
-        population=row.population,
-        quantity=quantity,
-        category=category,
-        estimate=value,
-        note=note,
-        source=row.source,
-    )
+    yield with_number(row, f"sd_{contrast.quantity}", spread, note)
