@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.difference import difference
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, contrasts
 from coopgap.sensitivity.keys import with_interval, with_people
-from coopgap.sensitivity.verdict import compared, shifted
+from coopgap.sensitivity.verdict import compared
 from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
 
 __all__ = ["Beside", "again_row", "variant_rows"]
@@ -86,10 +85,7 @@ def again_row(
     if any(one is None for one in intervals):
         return row
     shown, second, first = (one for one in intervals if one is not None)
-    try:
-        gap = difference(other, declared, contrast)
-    except NotEstimable:
-        gap = shifted(first, second)
+    gap = difference(other, declared, contrast)
     row = with_people(row, *((one.people, contrast) for one in (again, other, declared)))
     return compared(with_interval(row, shown), first, second, gap, beside.smallest_gap)
 
