@@ -17,15 +17,9 @@ from coopgap.disclose import protected_meta, protected_rows
 from coopgap.domains import domains
 from coopgap.estimate import TABLES, BalanceRow, to_frame
 from coopgap.families.benchmark import benchmark_estimates
-from coopgap.families.dispatch import (
-    domain_estimates,
-    family_estimates,
-)
+from coopgap.families.dispatch import domain_estimates, family_estimates
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import (
-    Labels,
-    population_row,
-)
+from coopgap.families.rows import Labels, population_row
 from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions, say_why_not
 from coopgap.matching.balance import balance_rows
@@ -124,9 +118,7 @@ def execute(
     meta = run_meta(plan, checks=checks, seed=seed, draws=draws, seconds=tables.seconds)
     minimum = plan.study.disclosure_minimum
     if minimum:
-        sizes = {model.spec.name: model.rows.n_smaller for model in plan.models}
-        for name in TABLES:
-            setattr(tables, name, [*protected_rows(getattr(tables, name), minimum, sizes)])
+        _protect(tables, plan, minimum)
         meta, kept = protected_meta(meta, minimum), {}
     return Run(
         study=plan.study,
@@ -138,6 +130,13 @@ def execute(
         meta=meta,
         draws=kept,
     )
+
+
+def _protect(tables: Tables, plan: Plan, minimum: int) -> None:
+    """Tables as an official release may hold them."""
+    sizes = {model.spec.name: model.rows.n_smaller for model in plan.models}
+    for name in TABLES:
+        setattr(tables, name, [*protected_rows(getattr(tables, name), minimum, sizes)])
 
 
 def _count(tables: Tables, plan: Plan) -> None:
