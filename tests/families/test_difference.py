@@ -13,16 +13,15 @@ from coopgap.families.conditional import estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.difference import difference
 from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.records import Sample
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.gap import contrast_gradient
-from coopgap.matching.dispatch import match
-from coopgap.study.spec import Fitting, Matching
+from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Population, Quantity
 
+from .conftest import make_sample
+
 LEVELS = ("low", "middle", "high")
-ON = ("sex", "region")
 
 
 def make_rows(seed=0, n=1200, n_zones=60, zones=True):
@@ -43,17 +42,6 @@ def make_rows(seed=0, n=1200, n_zones=60, zones=True):
         weight=np.ones(n),
         tie=np.arange(n, dtype=np.uint64),
         dropped=(),
-    )
-
-
-def make_sample(rows, on=ON, matching=None, **fitting):
-    return Sample(
-        rows=rows,
-        matched=match(rows, matching or Matching(on=on)),
-        covariates=ON,
-        link="logit",
-        strata=on,
-        fitting=Fitting(**fitting),
     )
 
 

@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import expected_contrasts, family_estimates, matched_estimate
 from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, fallback_row, gap_rows
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.gap import contrasts
-from coopgap.matching.dispatch import match
-from coopgap.study.spec import Fitting, Matching
+from coopgap.study.spec import Fitting
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, IntervalKind, Population, Quantity, Status
 
+from .conftest import make_sample
+
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
-ON = ("sex", "region")
 ALL = (Population.ALL_MEMBERS,)
 
 
@@ -39,17 +38,6 @@ def make_rows(outcome, member, sex, region, zone=None, weight=None):
         zone=zone,
         weight=np.ones(n) if weight is None else weight,
         dropped=(),
-    )
-
-
-def make_sample(rows, matching=None, **fitting):
-    return Sample(
-        rows=rows,
-        matched=match(rows, matching or Matching(on=ON)),
-        covariates=ON,
-        link="logit",
-        strata=ON,
-        fitting=Fitting(**fitting),
     )
 
 

@@ -11,7 +11,6 @@ from coopgap.errors import NotEstimable
 from coopgap.families.cells import sample_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import domain_estimates, family_estimates, matched_estimate
-from coopgap.families.records import Sample
 from coopgap.families.shares import (
     estimate_shares,
     estimate_unadjusted,
@@ -19,14 +18,14 @@ from coopgap.families.shares import (
     stratified_shares,
 )
 from coopgap.families.targets import target_weights
-from coopgap.matching.dispatch import match
 from coopgap.regression.shares import weighted_shares
-from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching
+from coopgap.study.spec import DeclaredPopulation, Margin, Matching
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population, Quantity, Status
 
+from .conftest import ON, make_sample
+
 LEVELS = ("low", "middle", "high")
-ON = ("sex", "region")
 
 
 def make_rows(seed=0, n=900, n_zones=60, lonely=0, rare=0.3):
@@ -49,17 +48,6 @@ def make_rows(seed=0, n=900, n_zones=60, lonely=0, rare=0.3):
         weight=rng.choice([0.5, 1.0, 2.0], n),
         tie=np.arange(n, dtype=np.uint64),
         dropped=(),
-    )
-
-
-def make_sample(rows, matching=None, **fitting):
-    return Sample(
-        rows=rows,
-        matched=match(rows, matching or Matching(on=ON)),
-        covariates=ON,
-        link="logit",
-        strata=ON,
-        fitting=Fitting(**fitting),
     )
 
 
@@ -125,7 +113,7 @@ def test_standard_errors_are_the_engines_of_the_kind_asked_for(zones, asked, kin
 
 def test_pairs_that_cross_zones_are_a_second_way():
     near = Matching(method="nearest", on=("region",), covariates=("sex",))
-    sample = make_sample(dataclasses.replace(make_rows(), weight=np.ones(900)), near)
+    sample = make_sample(dataclasses.replace(make_rows(), weight=np.ones(900)), matching=near)
     sample = dataclasses.replace(sample, strata=("region",))
     found = estimate_shares(sample)
     assert found.std_errors == "two-way CR1"
@@ -148,7 +136,7 @@ def test_pairs_that_cross_zones_are_a_second_way():
 
 
 def test_overlap_shares_are_of_the_overlap():
-    sample = make_sample(make_rows(), Matching(method="overlap", on=(), covariates=ON))
+    sample = make_sample(make_rows(), matching=Matching(method="overlap", on=(), covariates=ON))
     found = estimate_shares(sample)
     assert found.population is Population.OVERLAP
     for side, group in ((found.margins.member, True), (found.margins.comparison, False)):
