@@ -19,7 +19,7 @@ from coopgap.headline import (
 )
 from coopgap.study.load import load_study
 from coopgap.study.spec import Headline
-from coopgap.vocabulary import Family, Population, Quantity, Status
+from coopgap.vocabulary import Family, IntervalKind, Population, Quantity, Status
 
 CLASSES = ("E", "D", "C", "B", "A")
 
@@ -77,14 +77,15 @@ def test_one_row_a_question_is_its_headline(study):
         row("ses", "ses_class", higher),
         row("ses", "ses_class", gap, ">=C", Family.UNADJUSTED),
         row("ses", "ses_class", gap, ">=C", group="region=Lima"),
+        row("ses", "ses_class", gap, ">=C", interval_kind=IntervalKind.JOINT),
         row("ses_top", "ses_top", gap, family=Family.MATCHED_LOGIT),
         row("trust", "trust", gap, ">=agree", status=Status.SUPPRESSED),
         row("trusted_person", "trusted_person", gap, family=Family.MATCHED_LOGIT),
         row("neighbours", "neighbours", gap, family=Family.MATCHED_LOGIT),
     ]
-    assert headline_positions(rows, study) == (1, 7)
+    assert headline_positions(rows, study) == (1, 8)
     plain = replace(study, headline=study.headline | {"ses_class": (Headline(model="ses"),)})
-    assert headline_positions(rows, plain) == (2, 7)
+    assert headline_positions(rows, plain) == (2, 8)
 
 
 def test_every_model_knows_its_threshold_and_its_place(study):
