@@ -13,11 +13,12 @@ from coopgap.report.content.regions import regions_section
 from coopgap.report.document import Figure, Items, Paragraph, Table
 from coopgap.report.figures.canvas import drawing_style
 from coopgap.report.figures.draw import drawings
+from coopgap.report.figures.gaps import regions
 from coopgap.report.figures.predictive import predictive
 from coopgap.report.view import make_view
 from coopgap.report.words import category_words
 from coopgap.report.write import write_report
-from coopgap.study.spec import DeclaredPopulation
+from coopgap.study.spec import DeclaredPopulation, Headline
 
 
 @pytest.fixture
@@ -355,3 +356,16 @@ def test_a_declared_population_is_named_and_stands_beside_the_members(build):
     assert "A +3.0 (1.0 to 5.0); B or higher +12.0" in headline
     alone = regions_section(make_view(frames, build.study(), build.meta()), ())
     assert not [b for b in alone.blocks if getattr(b, "lead", "") == "Over a declared population."]
+
+
+@pytest.mark.parametrize(("at", "words"), [(">=A", "A"), (">=B", "B or higher")])
+def test_the_picture_by_region_is_at_the_declared_threshold(build, at, words):
+    study = build.study()
+    declared = replace(study, headline={"ses": (Headline(model="ses", at=at),)})
+    view = make_view(build.pooled(), declared, build.meta())
+    with drawing_style():
+        drawn = regions(view, "ses", "ses", view.by_model[("ses", "ses")])
+    titles = [
+        text.get_text() for text in drawn.figure.findobj(match=lambda one: hasattr(one, "get_text"))
+    ]
+    assert [one for one in titles if one.endswith("by region")] == [f"Class: {words}, by region"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
+from coopgap.headline import declared_at
 from coopgap.report.figures.canvas import (
     BAND,
     FIRST,
@@ -123,7 +124,7 @@ def regions(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Dra
         and (row.family == Family.HIERARCHICAL or row.family in MATCHED)
     ]
     inside = [row for row in mine if row.group.startswith("region=")]
-    at = _threshold(view, outcome, inside)
+    at = declared_at(view.study, model) or _threshold(view, outcome, inside)
     inside = [row for row in inside if row.category == at]
     if not any(row.estimate is not None for row in inside):
         return None
