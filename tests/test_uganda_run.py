@@ -167,7 +167,7 @@ def test_the_readmes_sentences_on_a_district():
     at = {"model": "income", "quantity": "risk_difference", "category": ">=the same"}
     here = at | {"group": "region=MASINDI"}
     pooled = {"family": "hierarchical", "population": "all_members"}
-    alone = pick(run.gaps, **here, family="matched_ordinal")
+    alone = pick(run.gaps, **here, family="matched_ordinal", interval_kind="confidence")
     drawn, whole = (pick(run.gaps, **one, **pooled) for one in (here, at | {"group": "all"}))
     rank = pick(run.gaps, **here | {"quantity": "expected_rank", "category": ""}, **pooled)
     above = pick(run.gaps, **here | {"quantity": "prob_above_zero"}, **pooled)
