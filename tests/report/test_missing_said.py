@@ -64,7 +64,7 @@ def pooled(verdict="holds", turns=(), quantity="risk_difference", estimate=0.08)
     return rows + [
         SensitivityRow(
             **BASE,
-            variant=f"delta that changes the conclusion, {who}",
+            variant=f"delta that changes the gap, {who}",
             quantity="delta",
             estimate=at,
         )
@@ -134,13 +134,13 @@ def test_imputation_says_the_gap_and_whether_it_is_that_of_complete_cases():
 def test_shifts_say_where_the_interval_turns_or_that_it_does_not():
     turns = (("members", -0.424), ("comparison people", None))
     assert imputed(TWO, pooled(turns=turns))[1] == (
-        "What its interval says of no gap changes if the log odds of a higher answer are shifted "
-        "where the answer is missing: from −0.42 on for members."
+        "The gap changes by more than half of the smallest one that matters if the log odds of a "
+        "higher answer are shifted where the answer is missing: from −0.42 on for members."
     )
     none = (("members", None), ("comparison people", None))
     assert imputed(TWO, pooled(turns=none))[1] == (
-        "What its interval says of no gap does not change if the log odds of the missing answers "
-        "of members or comparison people are shifted by up to 1 either way."
+        "The gap changes by no more than half of the smallest one that matters if the log odds of "
+        "the missing answers of members or comparison people are shifted by up to 1 either way."
     )
 
 

@@ -17,7 +17,6 @@ from coopgap.vocabulary import (
     IntervalKind,
     Population,
     Quantity,
-    Verdict,
 )
 
 __all__ = ["SCENARIOS", "largest_design_effect", "scenario_rows"]
@@ -34,9 +33,9 @@ def scenario_rows(found: Iterable[Line]) -> Iterator[SensitivityRow]:
     Yields
     ------
     SensitivityRow
-        The difference as in gaps.csv with n over the design effect in place of n; the verdict
-        says whether the interval still leaves out zero, or still holds it. Then the design effect
-        at which an interval without zero would reach it.
+        The difference as in gaps.csv with n over the design effect in place of n, without a
+        verdict: the estimate stays. Then the design effect at which an interval without zero would
+        reach it.
 
     References
     ----------
@@ -52,7 +51,7 @@ def scenario_rows(found: Iterable[Line]) -> Iterator[SensitivityRow]:
         for factor in SCENARIOS:
             again = alone if factor == 1 else difference_of(line.member, line.other, factor)
             if again is not None:
-                yield _scenario(line, factor, again, holds=_clear(alone) == _clear(again))
+                yield _scenario(line, factor, again)
         if _clear(alone):
             yield _reach(line, line.member, line.other)
 
@@ -110,7 +109,7 @@ def _base(line: Line, variant: str) -> dict[str, object]:
     }
 
 
-def _scenario(line: Line, factor: float, again: Interval, *, holds: bool) -> SensitivityRow:
+def _scenario(line: Line, factor: float, again: Interval) -> SensitivityRow:
     return SensitivityRow(
         **_base(line, f"design effect {factor:g}"),  # type: ignore[arg-type]
         quantity=Quantity.RISK_DIFFERENCE,
@@ -120,7 +119,6 @@ def _scenario(line: Line, factor: float, again: Interval, *, holds: bool) -> Sen
         upper=again.upper,
         interval_prob=PROB,
         interval_kind=IntervalKind.CONFIDENCE,
-        verdict=Verdict.HOLDS if holds else Verdict.CHANGES,
     )
 
 

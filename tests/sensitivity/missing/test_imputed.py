@@ -67,7 +67,9 @@ def test_gaps_of_completed_surveys_matched_anew_are_pooled_by_hand(make_survey):
             pooled.estimate - declared.intervals[contrast].estimate, abs=1e-12
         )
         within = np.mean([one.std_error**2 for one in away])
-        assert apart.variance == pytest.approx(within + 1.25 * q.var(ddof=1), rel=1e-12)
+        drawn = q.var(ddof=1)
+        assert apart.std_error**2 == pytest.approx(max(within - drawn, 0) + drawn / 4, rel=1e-12)
+        assert apart.df == 59
         assert 0 < within < 0.7 * u.mean()
     assert len({tuple(one.people.ravel()) for one in again}) > 1
 
@@ -133,6 +135,29 @@ def test_pooled_intervals_cover_as_often_as_those_of_whole_surveys(make_survey, 
     assert found[:, 2, 1].mean() == pytest.approx(found[:, 2, 0].std(), rel=0.12)
 
 
+def lost_at_random(survey, rng):
+    """Outcomes go missing by x alone, so that complete cases and imputation mean the same gap."""
+    lost = rng.random(survey.n) < np.where(survey.codes["x"] == 1, 0.35, 0.1)
+    survey.codes["y"][lost] = -1
+
+
+@pytest.mark.slow
+def test_the_difference_from_complete_cases_has_the_error_that_it_has(make_survey):
+    rng, found = np.random.default_rng(8), []
+    for number in range(60):
+        survey, study, spec = make_survey(900, seed=1000 + number, **TRUE)
+        lost_at_random(survey, rng)
+        apart = gaps_of(survey, study, spec, m=10, seed=number).apart
+        found.append(apart[headline(apart)])
+    values = np.array([one.estimate for one in found])
+    errors = np.array([one.std_error for one in found])
+    # The SD of 60 values is known to 9 percent. Rubin's sum would be 1.4 times it or more.
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(values.std(), rel=0.25)
+    assert abs(values.mean()) < 3 * values.std() / np.sqrt(60)
+    outside = sum(one.lower > 0 or one.upper < 0 for one in found)
+    assert outside <= 8  # 3 expected; more than 8 of 60 at one in 200
+
+
 @pytest.mark.parametrize(
     ("incomplete", "m"), [((1, 0), 20), ((100, 100), 20), ((200, 103), 31), ((500, 500), 100)]
 )
@@ -175,25 +200,29 @@ SHIFTS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 
 @pytest.mark.parametrize(
-    ("lower", "width", "expected"),
+    ("estimates", "half", "expected"),
     [
-        ([0.05, 0.04, 0.02, -0.02, -0.06], 0.1, 0.25),  # halfway between none and 0.5
-        ([-0.01, 0.01, 0.02, -0.02, -0.06], 0.1, 0.25),  # the nearer of two
-        ([0.05, 0.04, 0.03, 0.02, 0.01], 0.1, None),
-        ([-0.15, -0.10, -0.05, 0.05, 0.15], 0.1, 0.25),  # not settled, then above
-        ([-0.16, -0.12, -0.08, -0.06, -0.04], 0.1, -0.25),  # not settled, then below
-        ([-0.3, -0.25, -0.2, -0.1, -0.05], 0.15, 0.25),  # below, then not settled
+        ([0.04, 0.03, 0.01, -0.01, -0.04], 0.1, 0.59),  # -.015, a sixth of a step on
+        ([0.09, 0.05, 0.01, -0.02, -0.04], 0.1, -0.32),  # the nearer of two
+        ([0.03, 0.02, 0.01, 0.00, -0.01], 0.1, None),
+        ([0.01, 0.015, 0.02, -0.004, -0.02], 0.003, 0.48),  # clear on either side
+        ([0.08, 0.07, 0.06, 0.05, 0.04], 0.065, None),  # a limit crosses zero, no more
     ],
 )
-def test_the_turning_shift_is_where_the_limit_crosses(lower, width, expected):
-    intervals = [span(at, at + width) for at in lower]
-    found = turning(SHIFTS, intervals, Quantity.RISK_DIFFERENCE)
-    if expected is None:
-        assert found is None
-    else:
-        assert found == pytest.approx(expected)
-    halves = [span(at + 0.5, at + width + 0.5) for at in lower]
-    assert turning(SHIFTS, halves, Quantity.SUPERIORITY) == pytest.approx(found)
+def test_the_turning_shift_is_where_the_gap_has_moved_half_of_what_matters(
+    estimates, half, expected
+):
+    intervals = [Interval(at, np.nan, at - half, at + half, np.nan) for at in estimates]
+    found = turning(SHIFTS, intervals, Quantity.RISK_DIFFERENCE, 0.05)
+    assert found == (None if expected is None else pytest.approx(expected, abs=0.0101))
+    # Superiority of two levels is half a gap above one half.
+    halves = [
+        Interval(
+            *(0.5 + np.array(one[:1]) / 2), np.nan, 0.5 + one.lower / 2, 0.5 + one.upper / 2, np.nan
+        )
+        for one in intervals
+    ]
+    assert turning(SHIFTS, halves, Quantity.SUPERIORITY, 0.05) == found
 
 
 def test_rows_of_an_ordinal_outcome(make_survey):
@@ -210,8 +239,8 @@ def test_rows_of_an_ordinal_outcome(make_survey):
     shifted = [row for row in rows if row.variant.startswith("delta -") or "delta 0" in row.variant]
     assert {row.quantity for row in shifted} == {"superiority"}
     assert [row.variant for row in rows if row.quantity == "delta"] == [
-        "delta that changes the conclusion, members",
-        "delta that changes the conclusion, comparison people",
+        "delta that changes the gap, members",
+        "delta that changes the gap, comparison people",
     ]
     assert len(rows) == 5 + 2 * (len(DELTAS) + 1)
     assert settled.passed

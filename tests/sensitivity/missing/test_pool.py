@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from coopgap.gap import wald
-from coopgap.sensitivity.missing.pool import largest_r_hat, pool, pool_intervals
+from coopgap.sensitivity.missing.pool import (
+    largest_r_hat,
+    pool,
+    pool_difference,
+    pool_intervals,
+)
 from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parents[2] / "r"
@@ -69,3 +74,15 @@ def test_chains_that_drift_together_are_seen_and_settled_ones_are_not():
     assert largest_r_hat(drifting) > 1.5
     assert largest_r_hat(apart) > 1.5
     assert largest_r_hat(np.ones((20, 8, 3))) == 1.0
+
+
+def test_a_difference_from_the_complete_rows_is_what_was_drawn_taken_off():
+    # U = .05, B = .01, m = 3: .05 - .01 + .01/3.
+    away = [wald(0.1 * k, 0.05**0.5, df=9.0, prob=0.95, null=0.0) for k in range(3)]
+    found = pool_difference(away, 0.95)
+    assert found.estimate == pytest.approx(0.1)
+    assert found.std_error**2 == pytest.approx(0.05 - 0.01 + 0.01 / 3)
+    assert found.df == 9.0
+    # Drawn from what the complete rows say alone, it is zero but for the number of draws.
+    away = [wald(0.1 * k, 0.05, df=9.0, prob=0.95, null=0.0) for k in range(3)]
+    assert pool_difference(away, 0.95).std_error ** 2 == pytest.approx(0.01 / 3)

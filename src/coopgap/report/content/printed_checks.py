@@ -12,7 +12,7 @@ from coopgap.report.document import Block, Items, Paragraph, Table
 from coopgap.report.values import interval_name, number, p_value, points, ratio, spread
 from coopgap.report.view import View
 from coopgap.report.words import capital, clean, once
-from coopgap.vocabulary import Check, Quantity, Scale, Verdict
+from coopgap.vocabulary import Check, Quantity, Scale
 
 __all__ = ["design_effect_table", "gradient_items", "phone_table", "proportional_blocks"]
 
@@ -39,7 +39,7 @@ def design_effect_table(
         mine = by_entry.get((entry.name, entry.comparator, entry.group, entry.category))
         if mine is None:
             continue
-        cells = [_scenario(mine.get(variant)) for variant in variants]
+        cells = [_scenario(mine.get(variant), mine.get(variants[0])) for variant in variants]
         lines.append((entry_label(view, entry), *cells, _reach(mine.get(_REACH))))
     if not lines:
         return []
@@ -53,11 +53,16 @@ def design_effect_table(
     return [table]
 
 
-def _scenario(row: SensitivityRow | None) -> str:
+def _scenario(row: SensitivityRow | None, first: SensitivityRow | None) -> str:
+    """Limits, in brackets where they hold zero and those of the first column do not."""
     if row is None:
         return ""
     limits = spread(row.quantity, row.lower, row.upper)
-    return f"({limits})" if row.verdict == Verdict.CHANGES else limits
+    return f"({limits})" if first and _holds_zero(row) and not _holds_zero(first) else limits
+
+
+def _holds_zero(row: SensitivityRow) -> bool:
+    return (row.lower or 0.0) <= 0 <= (row.upper or 0.0)
 
 
 def _reach(row: SensitivityRow | None) -> str:

@@ -29,15 +29,15 @@ from coopgap.sensitivity.missing.pool import Pooled
 from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Verdict
 
 __all__ = ["CONVERGED", "IMPUTED", "TURNS", "delta_name", "imputation_rows"]
 
 IMPUTED = "multiple imputation"
 """Variant of the pooled gaps."""
 
-TURNS = "delta that changes the conclusion"
-"""Beginning of the variant that says where the conclusion changes."""
+TURNS = "delta that changes the gap"
+"""Beginning of the variant that says where the gap changes."""
 
 CONVERGED = 1.2
 """Split R-hat of the imputed shares that still counts as settled."""
@@ -72,7 +72,7 @@ def imputation_rows(
         `multiple imputation`: a row a threshold, superiority of more than two levels, and the
         fraction of missing information (`fmi`) of the headline. `delta …`: the headline with the
         missing outcomes of one group shifted on the log odds, judged beside no shift, and the
-        shift at which the conclusion changes. One row, `not_applicable`, where nothing is missing.
+        shift at which it changes. One row, `not_applicable`, where nothing is missing.
     diagnostics : list
         Whether the chains settled.
     """
@@ -123,9 +123,8 @@ def _pooled_rows(
         if own is None or contrast not in found.apart:
             yield replace(row, verdict=Verdict.NOT_ASSESSED)
             continue
-        gap = interval_of(found.apart[contrast], Quantity.RISK_DIFFERENCE)
         again = interval_of(pooled, contrast.quantity)
-        yield compared(row, own, again, gap, smallest_gap)
+        yield compared(row, own, again, found.apart[contrast], smallest_gap)
     fmi = found.pooled[first].fmi
     yield replace(base, quantity="fmi", category=first.category, estimate=fmi)
 
@@ -142,7 +141,8 @@ def _shifted_rows(
             row = _row(contrast, pooled, named)
             yield compared(row, none, again, shifted(none, again), smallest_gap)
         shifts = sorted(by_delta)
-        turns = turning(np.array(shifts), [by_delta[at] for at in shifts], contrast.quantity)
+        curves = [by_delta[at] for at in shifts]
+        turns = turning(np.array(shifts), curves, contrast.quantity, smallest_gap)
         yield replace(
             base,
             variant=f"{TURNS}, {_WHO[member]}",

@@ -13,20 +13,27 @@ from coopgap.errors import NotEstimable
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import matched_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.gap import Contrast, Interval, null_value
+from coopgap.gap import Contrast, Interval
 from coopgap.headline import declared_at, headline_contrast
 from coopgap.plan import sample_for
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Completed, Imputation
 from coopgap.sensitivity.missing.people import Lacking
-from coopgap.sensitivity.missing.pool import Pooled, largest_r_hat, pool_intervals
+from coopgap.sensitivity.missing.pool import (
+    Pooled,
+    largest_r_hat,
+    pool_difference,
+    pool_intervals,
+)
+from coopgap.sensitivity.verdict import judge, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
-from coopgap.vocabulary import Population, Quantity
+from coopgap.vocabulary import Population, Quantity, Verdict
 
 __all__ = [
     "DELTAS",
     "FEWEST",
+    "STEP",
     "ImputedGaps",
     "imputations",
     "imputed_gaps",
@@ -40,6 +47,9 @@ DELTAS = (-1.0, -0.5, 0.5, 1.0)
 
 FEWEST = 20
 """Completed surveys, where no more than this percentage of people is incomplete."""
+
+STEP = 0.01
+"""Of the shifts among which the one is sought at which the gap changes."""
 
 _SETTLED = ROUNDS - 8
 """Rounds that the convergence of the chains is not judged by."""
@@ -67,7 +77,7 @@ class ImputedGaps:
     """
 
     pooled: Mapping[Contrast, Pooled]
-    apart: Mapping[Contrast, Pooled]
+    apart: Mapping[Contrast, Interval]
     population: Population
     shifted: Mapping[bool, tuple[Pooled, ...]]
     r_hat: float
@@ -143,7 +153,9 @@ def imputed_gaps(
     return ImputedGaps(
         pooled={contrast: _pool(plain, contrast) for contrast in asked},
         apart={
-            contrast: pool_intervals([difference(one, declared, contrast) for one in plain])
+            contrast: pool_difference(
+                [difference(one, declared, contrast) for one in plain], INTERVAL_PROB
+            )
             for contrast in asked
             if declared.margins is not None
         },
@@ -157,8 +169,10 @@ def imputed_gaps(
     )
 
 
-def turning(shifts: FloatArray, intervals: Sequence[Interval], quantity: Quantity) -> float | None:
-    """The shift nearest to none at which the conclusion changes.
+def turning(
+    shifts: FloatArray, intervals: Sequence[Interval], quantity: Quantity, smallest_gap: float
+) -> float | None:
+    """The shift nearest to none at which the gap `changes` from that of no shift.
 
     Parameters
     ----------
@@ -168,31 +182,25 @@ def turning(shifts: FloatArray, intervals: Sequence[Interval], quantity: Quantit
         s pooled intervals.
     quantity
         A difference or superiority.
+    smallest_gap
+        The smallest gap that matters, on the probability scale.
 
     Returns
     -------
     float or None
-        Where the limit that crosses the value of no gap crosses it, linear between shifts; None
-        where no shift changes the conclusion.
+        To `STEP`, estimates and limits linear between shifts; None where no shift changes it.
     """
-    null = null_value(quantity)
-    lower = np.array([one.lower for one in intervals]) - null
-    upper = np.array([one.upper for one in intervals]) - null
-    side = (lower > 0).astype(int) - (upper < 0).astype(int)
-    middle = int(np.flatnonzero(shifts == 0)[0])
-    found = []
-    for step in (1, -1):
-        at = middle
-        while 0 <= at + step < shifts.size and side[at + step] == side[middle]:
-            at += step
-        after = at + step
-        if not 0 <= after < shifts.size:
-            continue
-        above = side[middle] > 0 or (side[middle] == 0 and side[after] > 0)
-        limit = lower if above else upper
-        part = limit[at] / (limit[at] - limit[after])
-        found.append(float(shifts[at] + part * (shifts[after] - shifts[at])))
-    return min(found, key=abs) if found else None
+    none = intervals[int(np.flatnonzero(shifts == 0)[0])]
+    ends = np.array([(one.estimate, one.lower, one.upper) for one in intervals])
+    steps = round((shifts[-1] - shifts[0]) / STEP)
+    tried = np.linspace(shifts[0], shifts[-1], steps + 1)
+    for at in sorted(tried, key=abs):
+        estimate, lower, upper = (np.interp(at, shifts, column) for column in ends.T)
+        again = Interval(estimate, 0.0, lower, upper, np.nan)
+        found = judge(none, again, shifted(none, again), quantity, smallest_gap)
+        if found is Verdict.CHANGES:
+            return float(at)
+    return None
 
 
 def _any_outcome(how: Imputation, spec: ModelSpec, side: bool) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.gap import Interval, wald_interval
+from coopgap.gap import Interval, wald, wald_interval
 from coopgap.vocabulary import Quantity
 
-__all__ = ["Pooled", "largest_r_hat", "pool", "pool_intervals"]
+__all__ = ["Pooled", "largest_r_hat", "pool", "pool_difference", "pool_intervals"]
 
 _SMALLEST_SHARE = 1e-4
 """Least share of the variance that counts as between imputations, as in mice."""
@@ -90,6 +90,33 @@ def pool_intervals(intervals: Sequence[Interval]) -> Pooled:
         np.array([one.std_error**2 for one in intervals]),
         float(np.mean([one.df for one in intervals])),
     )
+
+
+def pool_difference(differences: Sequence[Interval], prob: float) -> Interval:
+    """A pooled estimate less one of the same survey's complete rows.
+
+    Parameters
+    ----------
+    differences
+        Of m completed surveys, each estimate less that of the complete rows, on the people that
+        both have.
+    prob
+        Of the interval.
+
+    Notes
+    -----
+    The variance is U − B + B/m, never below B/m, on the mean degrees of freedom. Rubin's U + B is
+    that of a pooled estimate about what it estimates. The estimate of the complete rows is no such
+    unknown: it is known with what was observed, as the pooled one is but for m. A completed
+    survey's difference varies by U, of which B is what was drawn and not observed. Where the
+    imputation model says no more than the complete rows do, U is B and nothing but B/m is left.
+    """
+    values = np.array([one.estimate for one in differences])
+    within = float(np.mean([one.std_error**2 for one in differences]))
+    between = float(values.var(ddof=1))
+    variance = max(within - between, 0.0) + between / values.size
+    df = float(np.mean([one.df for one in differences]))
+    return wald(float(values.mean()), float(np.sqrt(variance)), df=df, prob=prob, null=0.0)
 
 
 def largest_r_hat(trace: FloatArray) -> float:

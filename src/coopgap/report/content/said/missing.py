@@ -65,15 +65,15 @@ def _shifts(rows: Sequence[SensitivityRow]) -> Sequence[str]:
     ]
     if turning:
         return (
-            "What its interval says of no gap changes if the log odds of a higher answer are "
-            f"shifted where the answer is missing: {joined(turning)}.",
+            "The gap changes by more than half of the smallest one that matters if the log odds of "
+            f"a higher answer are shifted where the answer is missing: {joined(turning)}.",
         )
     if not rows:
         return ()
     groups = joined([_group(row) for row in rows], "or")
     return (
-        f"What its interval says of no gap does not change if the log odds of the missing answers "
-        f"of {groups} are shifted by up to {max(DELTAS):g} either way.",
+        "The gap changes by no more than half of the smallest one that matters if the log odds of "
+        f"the missing answers of {groups} are shifted by up to {max(DELTAS):g} either way.",
     )
 
 
