@@ -81,14 +81,15 @@ def difference_of(
     member, other
         Shares of both sides.
     design_effect
-        By which the people asked count for fewer; None for whole people.
+        By which the people asked count for fewer, without a p-value; None for whole people.
     """
     if member.n is None or (other.n is None and not other.fixed):
         return None
     if design_effect is None:
         return difference(member.value, member.n, other.value, other.n, PROB)
     others = None if other.n is None else other.n / design_effect
-    return effective_difference(member.value, member.n / design_effect, other.value, others, PROB)
+    people = member.n / design_effect
+    return effective_difference(member.value, people, other.value, others, PROB, p_value=False)
 
 
 def _compared(quantity: Quantity, member: Share, other: Share) -> Interval | None:

@@ -122,7 +122,9 @@ def newcombe(
     return _hybrid((first, n_first), (second, n_second), prob, _score)
 
 
-def _hybrid(first: _Side, second: _Side, prob: float, ends: _Ends) -> Interval:
+def _hybrid(
+    first: _Side, second: _Side, prob: float, ends: _Ends, *, p_value: bool = True
+) -> Interval:
     """Limits of a difference from the limits of each share, and the p-value they imply."""
     one, two = first[0], second[0]
     z = float(stats.norm.ppf((1 + prob) / 2))
@@ -133,7 +135,7 @@ def _hybrid(first: _Side, second: _Side, prob: float, ends: _Ends) -> Interval:
         _std_error(first, second),
         gap - float(np.hypot(one - low1, high0 - two)),
         gap + float(np.hypot(high1 - one, two - low0)),
-        _inverted_p(first, second, ends),
+        _inverted_p(first, second, ends) if p_value else np.nan,
     )
 
 
@@ -203,15 +205,22 @@ def difference(
 
 
 def effective_difference(
-    first: float, n_first: float, second: float, n_second: float | None, prob: float = 0.95
+    first: float,
+    n_first: float,
+    second: float,
+    n_second: float | None,
+    prob: float = 0.95,
+    *,
+    p_value: bool = True,
 ) -> Interval:
     """Difference of two shares of effective numbers of people; parameters as in `newcombe`.
 
     It changes little by little with the numbers: `newcombe`, or the hybrid of Clopper-Pearson
-    limits where a count is small.
+    limits where a count is small. `p_value` False saves the search for it.
     """
     small = is_small(first, n_first) or is_small(second, n_second)
-    return _hybrid((first, n_first), (second, n_second), prob, _exact if small else _score)
+    ends = _exact if small else _score
+    return _hybrid((first, n_first), (second, n_second), prob, ends, p_value=p_value)
 
 
 def _table(first: float, n_first: float, second: float, n_second: float) -> list[list[int]]:
