@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NoFreeFit, NotEstimable
+from coopgap.errors import NoFreeFit
 from coopgap.families.records import Sample, are_few
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, crossing_rows, unit_scores
 from coopgap.regression.design import design_matrix
 from coopgap.regression.information import cluster_information, unit_information
-from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.reduced import fit_reduced
-from coopgap.regression.separation import separated_terms
+from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName, StdErrorsName
 from coopgap.survey.cells import Cells, collapse
 
@@ -166,27 +165,16 @@ def fit_cells(
     )
 
 
-_SHARP = 1e-6
-"""A fit whose sharpness is above it has a finite maximum: under separation the curvature fades with
-the score, which is below 1e-10 where Newton stops."""
-
-
 def _fitted(
     on: SampleCells, free: tuple[int, ...], link: LinkName
 ) -> tuple[CumulativeFit, tuple[str, ...]]:
     """The likelihood's fit, or the bias-reduced one with the terms that have no finite estimate."""
     x, counts, people = on.x, on.cells.counts, on.cells.people
-    try:
-        fit = fit_ordinal(x, counts, people=people, link=link, terms=on.terms, free=free)
-    except NotEstimable:
-        fit = None
-    if fit is not None and fit.sharpness > _SHARP:
+    fit, infinite = finite_fit(x, counts, on.terms, free, people=people, link=link)
+    if fit is not None:
         return fit, ()
-    infinite = separated_terms(x, counts, on.terms, free)
-    if fit is not None and not infinite:
-        return fit, ()
-    chosen = fit_reduced if infinite else fit_ordinal
-    return chosen(x, counts, people=people, link=link, terms=on.terms, free=free), infinite
+    reduced = fit_reduced(x, counts, people=people, link=link, terms=on.terms, free=free)
+    return reduced, infinite
 
 
 def _free(sample: Sample, on: SampleCells, *, member_free: bool) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, probabilities, unit_scores
 from coopgap.regression.newton import supremum
 from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_problem
-from coopgap.regression.separation import separated_terms
+from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName
 
 __all__ = [
@@ -101,8 +101,9 @@ def _freed_log_likelihood(
 ) -> tuple[float, bool]:
     """Largest log-likelihood with `columns` freed, and whether it is attained."""
     terms = tuple(str(column) for column in range(x.shape[1]))
-    if not separated_terms(x, counts, terms, columns):
-        return fit_ordinal(x, counts, link=link, free=columns).log_likelihood, True
+    fit, _ = finite_fit(x, counts, terms, columns, link=link)
+    if fit is not None:
+        return fit.log_likelihood, True
     used = counts.sum(axis=1) > 0
     kept = counts[used][:, counts.sum(axis=0) > 0]
     problem, start, _ = standardised_problem(x[used], kept, link, tuple(columns))
@@ -154,9 +155,10 @@ def _split(x: FloatArray, counts: FloatArray, cut: int) -> CumulativeFit:
     low = counts[:, : cut + 1].sum(axis=1)
     split = np.column_stack([low, counts.sum(axis=1) - low])
     terms = tuple(str(column) for column in range(x.shape[1]))
-    if separated_terms(x, split, terms):
+    fit, _ = finite_fit(x, split, terms)
+    if fit is None:
         raise NotEstimable(f"the split above level {cut + 1} has no finite estimate by itself")
-    return fit_ordinal(x, split)
+    return fit
 
 
 def robust_wald(
@@ -200,9 +202,9 @@ def robust_wald(
     Korn & Graubard (1990), American Statistician 44, 270-276.
     """
     terms = tuple(str(column) for column in range(x.shape[1]))
-    if separated_terms(x, counts, terms, columns):
+    fit, _ = finite_fit(x, counts, terms, columns, link=link)
+    if fit is None:
         raise NotEstimable("a slope that may differ by threshold has no finite estimate")
-    fit = fit_ordinal(x, counts, link=link, free=columns)
     found = cluster_covariance(fit.cov, unit_scores(fit, x), counts, squares, cluster)
     inner = np.isfinite(fit.thresholds) & (np.diff(fit.thresholds, prepend=-np.inf) > 0)
     cuts = fit.thresholds.size

@@ -1,4 +1,4 @@
-"""Separation: which estimates would be infinite, found before anything is fitted."""
+"""Separation: which estimates would be infinite."""
 
 from __future__ import annotations
 
@@ -7,15 +7,52 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
-from coopgap.regression.cumulative import split_columns
+from coopgap.regression.cumulative import CumulativeFit, split_columns
+from coopgap.regression.ordinal import fit_ordinal
+from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
 
-__all__ = ["SLACK", "check_separation", "recession", "separated_terms"]
+__all__ = ["SLACK", "check_separation", "finite_fit", "recession", "separated_terms"]
 
 SLACK = 1e-6
 """Slack, and movement of a term, that counts as more than rounding."""
+
+_SHARP = 1e-6
+"""A fit whose sharpness is above it has a finite maximum: under separation the curvature fades with
+the score, which is below 1e-10 where Newton stops."""
+
+
+def finite_fit(
+    x: FloatArray,
+    counts: FloatArray,
+    terms: Sequence[str],
+    free: Sequence[int] = (),
+    *,
+    people: IntArray | None = None,
+    link: LinkName = "logit",
+) -> tuple[CumulativeFit | None, tuple[str, ...]]:
+    """The fit, or none and the terms without a finite estimate; arguments of `fit_ordinal`.
+
+    Raises
+    ------
+    NotEstimable
+        As `fit_ordinal`, where no term is without one.
+    """
+    fit, failed = None, None
+    try:
+        fit = fit_ordinal(x, counts, people=people, link=link, terms=terms, free=free)
+    except NotEstimable as error:
+        failed = error
+    if fit is not None and fit.sharpness > _SHARP:
+        return fit, ()
+    infinite = separated_terms(x, counts, terms, free)
+    if infinite:
+        return None, infinite
+    if failed is not None:
+        raise failed
+    return fit, ()
 
 
 def separated_terms(
