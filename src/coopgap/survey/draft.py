@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from coopgap.study.values import normalise
 from coopgap.survey.levels import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
@@ -271,9 +272,9 @@ def _missing_lines(item: Profile) -> list[str]:
 
 
 def _literal(text: str) -> str:
-    """A code as TOML: a number where it is one, else text."""
+    """A code as TOML: a number where it is the plain text of one, else text."""
     number = as_number(text)
-    if number is None:
+    if number is None or normalise(text) != text:
         return quote(text)
     return str(int(number)) if number == int(number) else repr(number)
 

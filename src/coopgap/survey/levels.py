@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -62,7 +62,7 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
     codes: dict[str, int] = {}
     texts = 0
     for place in np.flatnonzero(counts):
-        text, count = normalise(answers.values[place]), int(counts[place])
+        text, count = answers.texts[place], int(counts[place])
         if text == "":
             blank += count
         elif _is_code(text, count):
@@ -94,14 +94,14 @@ def _times(count: int) -> str:
 
 
 def look_up(answers: Answers, table: Mapping[str, int], blank: int = MISSING) -> IntArray:
-    """Index of each row's normalised value.
+    """Index of each row's value.
 
     Parameters
     ----------
     answers
         The column.
     table
-        Index by normalised value.
+        Index by value, as the column spells it.
     blank
         Index of an empty cell, unless `table` has one for the empty text.
 
@@ -111,8 +111,7 @@ def look_up(answers: Answers, table: Mapping[str, int], blank: int = MISSING) ->
         Shape (n,): `UNDECLARED` where a value is not in `table`.
     """
     blank = table.get("", blank)
-    texts = [normalise(value) for value in answers.values]
-    found = [table.get(text, UNDECLARED) if text else blank for text in texts]
+    found = [table.get(text, UNDECLARED) if text else blank for text in answers.texts]
     return np.array([*found, blank], dtype=np.int64)[answers.index]
 
 
@@ -153,21 +152,44 @@ def _collapse(variable: Variable) -> IntArray:
     return np.array([*final, MISSING], dtype=np.int64)
 
 
-def _declared_table(variable: Variable) -> dict[str, int]:
+def _declared_table(
+    raw: RawTable, variable: Variable, spell: Callable[[Code], str]
+) -> dict[str, int]:
     """Index into `declared_levels` of every value that the codebook names."""
     places = {level: place for place, level in enumerate(variable.declared_levels)}
-    table = {normalise(code): places[level] for code, level in variable.codes.items()}
+    named: list[tuple[Code, int]] = [(code, places[lev]) for code, lev in variable.codes.items()]
     if variable.type == "binary":
-        table |= {normalise(code): 0 for code in variable.no}
-        table |= {normalise(code): 1 for code in variable.yes}
-    if variable.type != "banded" and not (variable.yes or variable.no):
-        table = {normalise(level): place for level, place in places.items()} | table
-    return table | {normalise(code): MISSING for code in variable.missing}
+        named += [(code, 0) for code in variable.no] + [(code, 1) for code in variable.yes]
+    named += [(code, MISSING) for code in variable.missing]
+    table = _once(raw, variable, named, spell)
+    if variable.type == "banded" or variable.yes or variable.no:
+        return table
+    coded = {normalise(code, numeric=False) for code in variable.codes}
+    levels = [item for item in places.items() if normalise(item[0], numeric=False) not in coded]
+    return _once(raw, variable, levels, spell) | table
+
+
+def _once(
+    raw: RawTable,
+    variable: Variable,
+    named: Iterable[tuple[Code, int]],
+    spell: Callable[[Code], str],
+) -> dict[str, int]:
+    """Index by code as the column spells it; two texts of one number may not differ in it."""
+    table: dict[str, int] = {}
+    for code, place in named:
+        if table.setdefault(spell(code), place) != place:
+            raise SurveyError(
+                f"{raw.where}: {variable.column}",
+                "is a column of numbers, in which two codes of the study are one number",
+                f"give the number {spell(code)} one meaning in variable {variable.name}",
+            )
+    return table
 
 
 def _coded(raw: RawTable, variable: Variable) -> IntArray:
     answers = raw.answers(variable.column)
-    table = _declared_table(variable)
+    table = _declared_table(raw, variable, answers.spell)
     codes = look_up(answers, table)
     _refuse(raw, variable.column, answers, codes, _allowed(variable, table))
     return codes
@@ -188,13 +210,13 @@ def _refuse(raw: RawTable, column: str, answers: Answers, codes: IntArray, allow
 
 def _count_of(raw: RawTable, variable: Variable) -> IntArray:
     """1 where at least `at_least` items are yes, 0 where fewer, -1 where any item is missing."""
-    table = {normalise(code): 0 for code in variable.no}
-    table |= {normalise(code): 1 for code in variable.yes}
-    table |= {normalise(code): MISSING for code in variable.missing}
     total = np.zeros(raw.n_rows, dtype=np.int64)
     missing = np.zeros(raw.n_rows, dtype=bool)
     for item in variable.items:
         answers = raw.answers(item)
+        table = {answers.spell(code): 0 for code in variable.no}
+        table |= {answers.spell(code): 1 for code in variable.yes}
+        table |= {answers.spell(code): MISSING for code in variable.missing}
         codes = look_up(answers, table)
         _refuse(raw, item, answers, codes, _allowed(variable, table))
         total += codes == 1
@@ -204,9 +226,12 @@ def _count_of(raw: RawTable, variable: Variable) -> IntArray:
 
 
 def _banded(raw: RawTable, variable: Variable) -> IntArray:
-    """Left-closed bands; values that the file itself calls missing are not numbers to band."""
+    """Left-closed bands; values that the file itself calls missing are not numbers to band.
+
+    A column that is banded is one of numbers, however many spellings of one number it holds.
+    """
     answers = raw.answers(variable.column)
-    table = _declared_table(variable)
+    table = _declared_table(raw, variable, normalise)
     named = [table.get(normalise(value), UNDECLARED) for value in answers.values]
     numbers = np.array([_or_nan(as_number(value)) for value in answers.values])
     open_ = np.array([code == UNDECLARED for code in named], dtype=bool)

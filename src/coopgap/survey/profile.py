@@ -13,7 +13,7 @@ import numpy as np
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 from coopgap.survey.levels import as_number
-from coopgap.survey.raw import RawTable
+from coopgap.survey.raw import Answers, RawTable
 
 __all__ = ["Kind", "MissingCode", "Profile", "profile", "reads_as_missing"]
 
@@ -139,16 +139,17 @@ def profile(raw: RawTable, column: str) -> Profile:
     Profile
         Texts that fewer than 5 people gave are in no field of it.
     """
-    counts = _counts(raw, column)
+    given = raw.answers(column)
+    counts = _counts(given)
     labels = {
-        normalise(code): str(label).strip()
+        given.spell(code): str(label).strip()
         for code, label in raw.value_labels.get(column, {}).items()
     }
     missing = _missing(counts, labels, raw.user_missing.get(column, ()))
     gone = {item.code for item in missing}
     answers = {code: count for code, count in counts.items() if code not in gone}
     numbers = {code: number for code in answers if (number := as_number(code)) is not None}
-    numeric = len(numbers) == len(answers) > 0
+    numeric = given.numeric and len(numbers) == len(answers) > 0
     named = {code: label for code, label in labels.items() if code not in gone}
     kind = _kind(answers, named, numbers if numeric else None)
     shown = _shown(answers, named, numeric=numeric) if kind is Kind.CODES else {}
@@ -174,12 +175,10 @@ def profile(raw: RawTable, column: str) -> Profile:
     )
 
 
-def _counts(raw: RawTable, column: str) -> dict[str, int]:
-    """How often each normalised value stands, blanks left out."""
-    answers = raw.answers(column)
+def _counts(answers: Answers) -> dict[str, int]:
+    """How often each value stands, in the column's spelling, blanks left out."""
     found: dict[str, int] = {}
-    for value, count in zip(answers.values, answers.counts.tolist(), strict=True):
-        text = normalise(value)
+    for text, count in zip(answers.texts, answers.counts.tolist(), strict=True):
         if text:
             found[text] = found.get(text, 0) + count
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from coopgap.arrays import IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code
+from coopgap.study.values import lossless, normalise
 from coopgap.survey.columns import MARK
 from coopgap.vocabulary import EXAMPLE
 
 __all__ = ["Answers", "RawTable", "distinct", "says_example"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answers:
     """One column as its distinct values and who gave which.
 
@@ -36,6 +38,20 @@ class Answers:
     def counts(self) -> IntArray:
         """Shape (k,): how often each value stands."""
         return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
+
+    @cached_property
+    def numeric(self) -> bool:
+        """Whether texts that write numbers are numbers: no two of them write the same one."""
+        return lossless(self.values)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The values in the spelling in which they are compared; empty for a blank."""
+        return tuple(self.spell(value) for value in self.values)
+
+    def spell(self, code: Code) -> str:
+        """A code as this column would spell it."""
+        return normalise(code, numeric=self.numeric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
