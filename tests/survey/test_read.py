@@ -130,6 +130,25 @@ class TestFormats:
         assert cells(raw, "t") == [True, False, True]
         assert cells(raw, "d")[0].startswith("2020-03-16")  # type: ignore[union-attr]
 
+    @pytest.mark.parametrize("name", ["survey.dta", "survey.parquet", "frame"])
+    def test_single_precision_is_read_as_the_decimal_it_stands_for(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        """The nearest single to .7 is .69999999, which is below a cut at .7."""
+        numbers = [0.1, 0.3, 0.7, 1e10, 16777216.0, np.nan]
+        frame = pd.DataFrame({"x": np.array(numbers, dtype=np.float32), "d": numbers})
+        path = tmp_path / name
+        if path.suffix == ".dta":
+            frame.to_stata(path, write_index=False)
+        elif path.suffix == ".parquet":
+            frame.to_parquet(path)
+        raw = read_table(path, None) if path.suffix else from_dataframe(frame)
+        assert cells(raw, "x") == cells(raw, "d") == [*numbers[:-1], None]
+
+    def test_half_precision_is_read_as_the_decimal_it_stands_for(self) -> None:
+        raw = from_dataframe(pd.DataFrame({"x": np.array([0.1, 0.7], dtype=np.float16)}))
+        assert cells(raw, "x") == [0.1, 0.7]
+
     def test_parquet_refuses_nested_and_binary_columns(self, tmp_path: Path) -> None:
         path = tmp_path / "survey.parquet"
         pq.write_table(pa.table({"a": [1], "n": [[1, 2]], "b": [b"\0"]}), path)

@@ -75,7 +75,18 @@ def read_statistical(path: str, kind: str, wanted: Sequence[str] | None) -> pa.T
         },
         "encoding": meta.file_encoding,
     }
-    return with_notes(pa.table({name: pa.array(values[name]) for name in names}), notes)
+    single = {name for name, kind in meta.readstat_variable_types.items() if kind == "float"}
+    return with_notes(
+        pa.table(
+            {
+                name: shortest(pa.array(values[name], pa.float32()))
+                if name in single
+                else pa.array(values[name])
+                for name in names
+            }
+        ),
+        notes,
+    )
 
 
 def read_parquet(path: str, wanted: Sequence[str] | None) -> pa.Table:
@@ -111,11 +122,24 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
     if pa.types.is_integer(kind):
         return column.cast(pa.int64())
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        return shortest(column)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return column.cast(pa.float64())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise Refusal("a wanted column holds binary data", "a column holds text or numbers")
     return column.cast(pa.string()).dictionary_encode()
+
+
+def shortest(column: Any) -> pa.ChunkedArray:
+    """Numbers of single or half precision as the shortest decimals that they stand for."""
+    import numpy as np
+    import pyarrow as pa
+
+    numbers = column.to_numpy(zero_copy_only=False)
+    distinct, places = np.unique(numbers, return_inverse=True)
+    decimals = np.array([float(str(number)) for number in distinct])
+    return pa.chunked_array([pa.array(decimals[places], pa.float64(), from_pandas=True)])
 
 
 def read(request: dict[str, Any]) -> pa.Table:
