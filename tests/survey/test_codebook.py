@@ -146,7 +146,6 @@ class TestTypes:
         message = column_refusal([1, 30, "about forty years, she said"], item)
         assert "an undeclared text (1 time)" in message
         assert "forty" not in message
-        assert "undeclared code '1,5'" not in column_refusal(["1,5", "30", "1"], item)
 
     @pytest.mark.parametrize("code", [999, -1, 998, -99])
     def test_bands_refuse_numbers_that_look_like_missing_codes(self, code: int) -> None:
@@ -337,7 +336,7 @@ class TestDesign:
         assert found.weight.tolist() == [1.0, 2.5, 100.0, 0.5]
         assert survey(frame(4), study()).weight is None
 
-    @pytest.mark.parametrize("bad", [0, -1, None, "", "x", "1,5", np.inf, True, "1_0", "nan"])
+    @pytest.mark.parametrize("bad", [0, -1, None, "", "x", "1,5,0", np.inf, True, "1_0", "nan"])
     def test_weights_that_are_not_positive_numbers_are_refused(self, bad: Any) -> None:
         data = frame(4, w=pd.Series([1, 2, bad, bad], dtype=object))
         assert "w: 2 weights are" in refusal(data, study(design=Design(weight="w")))

@@ -13,7 +13,15 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Study, Variable
-from coopgap.survey.levels import MISSING, UNDECLARED, as_number, level_codes, look_up, undeclared
+from coopgap.survey.levels import (
+    MISSING,
+    UNDECLARED,
+    level_codes,
+    look_up,
+    numbers_of,
+    undeclared,
+)
+from coopgap.survey.numbers import as_number
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
@@ -242,15 +250,13 @@ def _weight(raw: RawTable, study: Study, rows: IntArray) -> FloatArray | None:
     if column is None:
         return None
     answers = raw.answers(column)
-    numbers = [as_number(value) for value in answers.values]
-    table = np.array([np.nan if x is None else x for x in numbers] + [np.nan])
-    weight = table[answers.index[rows]]
+    weight = np.append(numbers_of(raw, column, answers), np.nan)[answers.index[rows]]
     bad = ~(np.isfinite(weight) & (weight > 0))
     if bad.any():
         raise SurveyError(
             f"{raw.where}: {column}",
             f"{int(bad.sum())} weights are missing, zero, negative or not numbers",
-            "every sampling weight is a positive number, with a decimal point",
+            "every sampling weight is a positive number",
         )
     return np.asarray(weight, dtype=np.float64)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.survey.columns import Refusal, choose, with_notes
+from coopgap.survey.numbers import shows_commas
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +36,25 @@ def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> p
     table = _parse(body, delimiter, len(header), places)
     if table.num_rows < sum(1 for line in body.splitlines() if line.strip(b"\r\n")):
         _check_quotes(body, delimiter)
-    return with_notes(pa.table(table.columns, names=names), {"encoding": encoding})
+    notes = {
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "decimal_commas": _decimal_commas(body, delimiter, header),
+    }
+    return with_notes(pa.table(table.columns, names=names), notes)
+
+
+def _decimal_commas(body: bytes, delimiter: str, header: Sequence[str]) -> str:
+    """The first column, wanted or not, whose numbers have decimal commas."""
+    start, end = (b'"', b'"') if delimiter == "," else (rb"(?:^|[^\w.,])", rb"(?:$|[^\w.,])")
+    if not re.search(start + rb"[+-]?\d*,\d+" + end, body):
+        return ""
+    table = _parse(body, delimiter, len(header), range(len(header)))
+    for name, column in zip(header, table.columns, strict=True):
+        texts = {text for chunk in column.chunks for text in chunk.dictionary.to_pylist()}
+        if shows_commas(texts):
+            return name
+    return ""
 
 
 def _parse(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from coopgap.study.values import normalise
-from coopgap.survey.levels import as_number
+from coopgap.survey.numbers import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
 

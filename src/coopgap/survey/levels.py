@@ -12,9 +12,10 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
+from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, RawTable
 
-__all__ = ["MISSING", "UNDECLARED", "as_number", "level_codes", "look_up", "undeclared"]
+__all__ = ["MISSING", "UNDECLARED", "level_codes", "look_up", "numbers_of", "undeclared"]
 
 MISSING: Final = -1
 """Index of an answer that is missing."""
@@ -22,22 +23,11 @@ MISSING: Final = -1
 UNDECLARED: Final = -2
 """Index of a value that the codebook does not know; it never leaves this package."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SENTINEL = re.compile(r"-[1-9]|-?9{1,5}[6-9]", re.ASCII)
 _SHOWN = 5
 _LONGEST_CODE = 20
 _LONGEST_NUMBER = 5
 _FEWEST = 10
-
-
-def as_number(value: Code) -> float | None:
-    """A finite number, or None for anything else; a decimal comma is not a number."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        return None
-    number = float(value)
-    return number if np.isfinite(number) else None
 
 
 def undeclared(answers: Answers, bad: BoolArray) -> str:
@@ -232,14 +222,18 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     """
     answers = raw.answers(variable.column)
     table = _declared_table(raw, variable, normalise)
-    named = [table.get(normalise(value), UNDECLARED) for value in answers.values]
-    numbers = np.array([_or_nan(as_number(value)) for value in answers.values])
+    numbers = numbers_of(raw, variable.column, answers)
+    plain = [
+        normalise(value if np.isnan(number) else number)
+        for value, number in zip(answers.values, numbers.tolist(), strict=True)
+    ]
+    named = [table.get(text, UNDECLARED) for text in plain]
     open_ = np.array([code == UNDECLARED for code in named], dtype=bool)
     _refuse_sentinels(raw, variable, answers, np.where(open_, numbers, np.nan))
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
     places = np.where(open_ & np.isfinite(numbers), bands, named)
     blank = table.get("", MISSING)
-    empty = np.array([normalise(value) == "" for value in answers.values], dtype=bool)
+    empty = np.array([text == "" for text in plain], dtype=bool)
     places = np.append(np.where(empty, blank, places), blank).astype(np.int64)
     codes = places[answers.index]
     allowed = f"variable {variable.name} is banded: numbers, or codes declared in missing"
@@ -247,8 +241,24 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     return codes
 
 
-def _or_nan(number: float | None) -> float:
-    return np.nan if number is None else number
+def numbers_of(raw: RawTable, column: str, answers: Answers) -> FloatArray:
+    """The distinct values as numbers, shape (k,), NaN where one is none.
+
+    Raises
+    ------
+    SurveyError
+        A point or comma may part decimals or thousands.
+    """
+    numbers = read_numbers(answers.values, raw.decimal_commas, raw.delimiter)
+    if numbers.problem:
+        raise SurveyError(
+            f"{raw.where}: {column}",
+            numbers.problem,
+            "write every number with a decimal point, and without a mark for thousands",
+        )
+    return np.array(
+        [np.nan if number is None else number for number in numbers.values], dtype=float
+    )
 
 
 def _refuse_sentinels(

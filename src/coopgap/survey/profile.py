@@ -12,7 +12,7 @@ import numpy as np
 
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
-from coopgap.survey.levels import as_number
+from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, RawTable
 
 __all__ = ["Kind", "MissingCode", "Profile", "profile", "reads_as_missing"]
@@ -148,7 +148,7 @@ def profile(raw: RawTable, column: str) -> Profile:
     missing = _missing(counts, labels, raw.user_missing.get(column, ()))
     gone = {item.code for item in missing}
     answers = {code: count for code, count in counts.items() if code not in gone}
-    numbers = {code: number for code in answers if (number := as_number(code)) is not None}
+    numbers = _numbers(raw, given, answers)
     numeric = given.numeric and len(numbers) == len(answers) > 0
     named = {code: label for code, label in labels.items() if code not in gone}
     kind = _kind(answers, named, numbers if numeric else None)
@@ -182,6 +182,15 @@ def _counts(answers: Answers) -> dict[str, int]:
         if text:
             found[text] = found.get(text, 0) + count
     return found
+
+
+def _numbers(raw: RawTable, given: Answers, answers: Iterable[str]) -> dict[str, float]:
+    """Numbers by the text of each answer; none where decimals and thousands cannot be told."""
+    numbers = read_numbers(given.values, raw.decimal_commas, raw.delimiter)
+    if numbers.problem:
+        return {}
+    by_text = dict(zip(given.texts, numbers.values, strict=True))
+    return {text: number for text in answers if (number := by_text[text]) is not None}
 
 
 def _missing(

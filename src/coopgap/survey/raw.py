@@ -80,6 +80,10 @@ class RawTable:
         By column, closed ranges of codes that the file itself declares missing.
     encoding
         How text is encoded in the file.
+    delimiter
+        What parts the cells of a text file; empty for other formats.
+    decimal_commas
+        A column of the file whose numbers have decimal commas; empty where there is none.
     """
 
     name: str
@@ -92,6 +96,8 @@ class RawTable:
     value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
     user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
     encoding: str = ""
+    delimiter: str = ""
+    decimal_commas: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -109,6 +109,8 @@ def read_table(
             for name, spans in notes.get("user_missing", {}).items()
         },
         encoding=notes.get("encoding") or "",
+        delimiter=notes.get("delimiter", ""),
+        decimal_commas=notes.get("decimal_commas", ""),
     )
 
 
