@@ -93,6 +93,30 @@ class TestFormats:
         pyreadstat.write_sav(pd.DataFrame({"a": [1.0, 2.0]}), path, compress=True)
         assert cells(read_table(path, ["a"]), "a") == [1.0, 2.0]
 
+    def test_stata_extended_missing_values_are_counted_by_letter(self, tmp_path: Path) -> None:
+        letters = ["a"] * 3 + ["b"] * 8 + ["c"] * 12 + ["z"] * 5668
+        for name, answers in (("whole", [1, 2, None]), ("single", [0.7, 0.1, None])):
+            path = tmp_path / f"{name}.dta"
+            frame = pd.DataFrame({"x": [*answers, *letters]})
+            frame["w"] = 1.5
+            pyreadstat.write_dta(
+                frame,
+                path,
+                missing_user_values={"x": ["a", "b", "c", "z"]},
+                variable_value_labels={"x": {1: "yes", "a": "refused"}},
+            )
+            raw = read_table(path, ["x"])
+            assert cells(raw, "x") == [*answers, *[None] * len(letters)]
+            found = [(one.column, one.code, one.label, one.count) for one in raw.extended]
+            assert found == [
+                ("x", ".a", "refused", 3),
+                ("x", ".b", "", 8),
+                ("x", ".c", "", 12),
+                ("x", ".z", "", 5668),
+            ]
+            assert raw.value_labels == {"x": {1: "yes"}}
+            assert read_table(path, ["w"]).extended == ()
+
     def test_stata_extended_missing_values_are_empty(self, tmp_path: Path) -> None:
         path = tmp_path / "survey.dta"
         frame = pd.DataFrame({"a": [1, 2, "a"], "s": ["x", "ñ", ""]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
 
 from coopgap.disclose import protected_meta, protected_note, protected_rows
 from coopgap.estimate import DiagnosticRow
@@ -37,6 +38,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     )
     for drop in people["dropped"]:
         yield f"dropped   {drop['count']:,}: {drop['reason']}"
+    for column, group in groupby(people["extended_missing"], key=itemgetter("column")):
+        yield f"missing   {column}: {', '.join(f'{one["count"]:,} {one["code"]}' for one in group)}"
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"

@@ -268,6 +268,12 @@ def _missing_lines(item: Profile) -> list[str]:
         )
         lines.append(comment(f"EDIT likely missing, with how often: {why}"))
         lines.append(f"# missing = [{every}]")
+    if item.extended:
+        counts = ", ".join(
+            f"{one.code}{' ' + quote(one.label) if one.label else ''} ({one.count:,})"
+            for one in item.extended
+        )
+        lines.append(comment(f"missing in the file by letter, taken as blank: {counts}"))
     return lines
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 from coopgap.survey.numbers import as_number, read_numbers
-from coopgap.survey.raw import Answers, RawTable
+from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 
 __all__ = ["Kind", "MissingCode", "Profile", "profile", "reads_as_missing"]
 
@@ -70,6 +70,8 @@ class Profile:
         Codes that seem to stand for no answer.
     numbers
         Shape (m,): the answers of a scale, without missing codes; empty for other kinds.
+    extended
+        Missing values that the file tells apart by letter.
     n_distinct
         Distinct answers, without missing codes.
     n_answers
@@ -85,6 +87,7 @@ class Profile:
     unshown: int
     unused: tuple[str, ...]
     missing: tuple[MissingCode, ...]
+    extended: tuple[ExtendedMissing, ...]
     numbers: np.ndarray[tuple[int], np.dtype[np.float64]]
     n_distinct: int
     n_answers: int
@@ -168,6 +171,7 @@ def profile(raw: RawTable, column: str) -> Profile:
         unshown=sum(answers.values()) - sum(answers[code] for code in shown),
         unused=tuple(label for code, label in named.items() if label and code not in counts),
         missing=missing,
+        extended=tuple(one for one in raw.extended if one.column == column),
         numbers=spread,
         n_distinct=len(answers),
         n_answers=sum(answers.values()),

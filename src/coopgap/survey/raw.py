@@ -16,7 +16,7 @@ from coopgap.study.values import lossless, normalise
 from coopgap.survey.columns import MARK
 from coopgap.vocabulary import EXAMPLE
 
-__all__ = ["Answers", "RawTable", "distinct", "says_example"]
+__all__ = ["Answers", "ExtendedMissing", "RawTable", "distinct", "says_example"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,28 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedMissing:
+    """A missing value that the file tells from others by a letter, such as `.a` of Stata.
+
+    Attributes
+    ----------
+    column
+        Where it stands.
+    code
+        As Stata writes it: `.a` to `.z`.
+    label
+        Its label in the file, or empty.
+    count
+        In how many rows.
+    """
+
+    column: str
+    code: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawTable:
     """A survey as it stands in its file.
 
@@ -78,6 +100,8 @@ class RawTable:
         By column, labels of its codes.
     user_missing
         By column, closed ranges of codes that the file itself declares missing.
+    extended
+        Missing values that the file tells apart by letter; their cells are empty in the table.
     encoding
         How text is encoded in the file.
     delimiter
@@ -95,6 +119,7 @@ class RawTable:
     labels: Mapping[str, str] = field(default_factory=dict)
     value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
     user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
+    extended: tuple[ExtendedMissing, ...] = ()
     encoding: str = ""
     delimiter: str = ""
     decimal_commas: str = ""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from coopgap.errors import SurveyError
 from coopgap.survey.columns import REFUSED
 from coopgap.survey.frame import from_dataframe
-from coopgap.survey.raw import Answers, RawTable, says_example
+from coopgap.survey.raw import Answers, ExtendedMissing, RawTable, says_example
 
 __all__ = ["FORMATS", "Answers", "Limits", "RawTable", "from_dataframe", "read_table"]
 
@@ -108,6 +108,7 @@ def read_table(
             name: tuple((low, high) for low, high in spans)
             for name, spans in notes.get("user_missing", {}).items()
         },
+        extended=tuple(ExtendedMissing(**one) for one in notes.get("extended", ())),
         encoding=notes.get("encoding") or "",
         delimiter=notes.get("delimiter", ""),
         decimal_commas=notes.get("decimal_commas", ""),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
@@ -43,8 +44,8 @@ def limit(memory: int, seconds: int) -> None:
 def read_statistical(path: str, kind: str, wanted: Sequence[str] | None) -> pa.Table:
     """SPSS or Stata by pyreadstat: raw codes, with labels and user-missing ranges beside them.
 
-    Stata's extended missing values (.a to .z) come as empty, as its own commands treat them;
-    SPSS user-missing codes come as they are, for the codebook to decide.
+    Stata's extended missing values (.a to .z) are empty, as its own commands treat them, and are
+    counted by letter; SPSS user-missing codes come as they are, for the codebook to decide.
     """
     import pyarrow as pa
     import pyreadstat
@@ -57,14 +58,17 @@ def read_statistical(path: str, kind: str, wanted: Sequence[str] | None) -> pa.T
         "output_format": "dict",
         "apply_value_formats": False,
         "disable_datetime_conversion": True,
-        "user_missing": kind != "dta",
+        "user_missing": True,
     }
     values, meta = read(path, **options)
+    extended = _take_extended(values, meta) if kind == "dta" else []
     kept = set(names)
     notes = {
         "labels": {name: text for name, text in meta.column_names_to_labels.items() if text},
         "value_labels": {
-            name: list(labels.items())
+            name: [(code, text) for code, text in labels.items() if not isinstance(code, str)]
+            if kind == "dta"
+            else list(labels.items())
             for name, labels in meta.variable_value_labels.items()
             if name in kept
         },
@@ -73,6 +77,7 @@ def read_statistical(path: str, kind: str, wanted: Sequence[str] | None) -> pa.T
             for name, spans in meta.missing_ranges.items()
             if name in kept
         },
+        "extended": extended,
         "encoding": meta.file_encoding,
     }
     single = {name for name, kind in meta.readstat_variable_types.items() if kind == "float"}
@@ -87,6 +92,27 @@ def read_statistical(path: str, kind: str, wanted: Sequence[str] | None) -> pa.T
         ),
         notes,
     )
+
+
+def _take_extended(values: dict[str, list[Any]], meta: Any) -> list[dict[str, Any]]:
+    """Empty the cells of extended missing values, which come as letters, and count them."""
+    found = []
+    for name in meta.missing_user_values:
+        if name not in values:
+            continue
+        counts = Counter(value for value in values[name] if isinstance(value, str))
+        values[name] = [None if isinstance(value, str) else value for value in values[name]]
+        labels = meta.variable_value_labels.get(name, {})
+        found += [
+            {
+                "column": name,
+                "code": f".{letter}",
+                "label": labels.get(letter, ""),
+                "count": count,
+            }
+            for letter, count in sorted(counts.items())
+        ]
+    return found
 
 
 def read_parquet(path: str, wanted: Sequence[str] | None) -> pa.Table:

@@ -9,6 +9,7 @@ import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
+from coopgap.survey.raw import ExtendedMissing
 
 __all__ = ["Drop", "ModelRows", "Survey"]
 
@@ -56,6 +57,8 @@ class Survey:
         people who are alike in all that a method looks at.
     n_read
         Rows in the file.
+    extended
+        Missing values that the file tells apart by letter, in the columns that a run reads.
     encoding
         Of the file's text, named or detected; empty where the format has none of its own.
     dropped
@@ -77,6 +80,7 @@ class Survey:
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
+    extended: tuple[ExtendedMissing, ...] = ()
 
     @property
     def n(self) -> int:
