@@ -24,6 +24,7 @@ def run(
     study: str | Path = "peru",
     *,
     data: str | Path | pd.DataFrame | None = None,
+    encoding: str | None = None,
     only: Sequence[str] = (),
     checks: Literal["quick", "full"] = "quick",
     seed: int = 20200131,
@@ -40,6 +41,8 @@ def run(
         A study folder, or the name of a shipped study.
     data
         A survey file or a DataFrame; the study's own survey if absent.
+    encoding
+        Of the survey file's text; as the study says, or as detected, if absent.
     only
         Stems of the model files to fit; all if empty.
     checks
@@ -75,7 +78,7 @@ def run(
     from coopgap.pipeline import execute
     from coopgap.plan import make_plan
 
-    plan = make_plan(study, data, only)
+    plan = make_plan(study, data, only, encoding)
     kept = None if reuse is None else Path(reuse) / DRAWS_FOLDER
     return execute(
         plan,

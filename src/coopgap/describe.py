@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help=".sav, .zsav, .dta, .csv, .parquet")
     parser.add_argument(
-        "--encoding", metavar="NAME", help="of a CSV file, where it is not detected"
+        "--encoding", metavar="NAME", help="of the file's text, where it is not detected"
     )
     return parser
 

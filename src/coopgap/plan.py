@@ -66,6 +66,7 @@ def make_plan(
     study: str | Path,
     data: str | Path | pd.DataFrame | None = None,
     only: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> Plan:
     """Read and validate everything a run needs.
 
@@ -77,6 +78,8 @@ def make_plan(
         A survey file or a DataFrame; the study's own survey if absent.
     only
         Stems of the model files to keep; all if empty.
+    encoding
+        Of the survey file's text; as the study says, or as detected, if absent.
 
     Raises
     ------
@@ -85,7 +88,8 @@ def make_plan(
     """
     loaded = load_study(study)
     specs = _chosen(loaded, only)
-    survey = apply_codebook(_raw_table(loaded, data), loaded).by_record()
+    raw = _raw_table(loaded, data, encoding)
+    survey = apply_codebook(raw, loaded).by_record()
     return Plan(
         study=loaded,
         survey=survey,
@@ -101,7 +105,9 @@ def _chosen(study: Study, only: Sequence[str]) -> tuple[ModelSpec, ...]:
     return tuple(spec for spec in study.models if not only or spec.name in only)
 
 
-def _raw_table(study: Study, data: str | Path | pd.DataFrame | None) -> RawTable:
+def _raw_table(
+    study: Study, data: str | Path | pd.DataFrame | None, encoding: str | None
+) -> RawTable:
     columns = needed_columns(study)
     source = study.survey if data is None else data
     if source is None:
@@ -113,7 +119,7 @@ def _raw_table(study: Study, data: str | Path | pd.DataFrame | None) -> RawTable
 
         return from_dataframe(make_example().data, columns, "example survey")
     if isinstance(source, str | Path):
-        return read_table(Path(source), columns)
+        return read_table(Path(source), columns, encoding or study.encoding)
     return from_dataframe(source, columns)
 
 

@@ -272,9 +272,9 @@ def test_a_byte_order_mark_and_hidden_files_do_no_harm(make_study):
 STUDY_ERRORS = {
     "unknown key, with the nearest": (
         {HEAD: HEAD + "smalest_gap = 0.1\n"},
-        "study.toml: unknown key smalest_gap; allowed: title, survey, printed, smallest_gap, "
-        "group, design, headline, phone, disclosure, negative_control, variables, benchmark; "
-        "did you mean smallest_gap?",
+        "study.toml: unknown key smalest_gap; allowed: title, survey, encoding, printed, "
+        "smallest_gap, group, design, headline, phone, disclosure, negative_control, variables, "
+        "benchmark; did you mean smallest_gap?",
     ),
     "unknown key of a table": (
         {"member = 1": "member = 1\nzzz = 1"},

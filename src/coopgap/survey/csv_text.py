@@ -16,7 +16,7 @@ from coopgap.survey.numbers import shows_commas
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_csv", "split_header", "to_utf8"]
+__all__ = ["guess_encoding", "read_csv", "split_header", "to_utf8"]
 
 _BLOCK = 1 << 23
 _SAMPLE = 1 << 17
@@ -151,11 +151,12 @@ def _detect(content: bytes) -> str:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return _guess(content)
+        return guess_encoding(content)
     return "utf-8"
 
 
-def _guess(content: bytes) -> str:
+def guess_encoding(content: bytes) -> str:
+    """Western European where text that is not UTF-8 is likely to be that; else a refusal."""
     import charset_normalizer
 
     lines = (match.group() for match in re.finditer(rb"[^\r\n]*[\x80-\xff][^\r\n]*", content))
@@ -166,11 +167,34 @@ def _guess(content: bytes) -> str:
             break
     if re.search(rb"[\x00-\x08\x0e-\x1f]", sample):
         raise Refusal("the content is binary, not text", "give a CSV file")
-    fitting = [match.encoding for match in charset_normalizer.from_bytes(sample)]
-    if _WESTERN in fitting:
+    # A match stands for every encoding in which the bytes are the same text.
+    fitting = [
+        name
+        for match in charset_normalizer.from_bytes(sample)
+        for name in match.could_be_from_charset
+    ]
+    if _WESTERN in fitting or _looks_western(sample):
         return _WESTERN
     likely = f", it may be {fitting[0]}" if fitting else ""
-    raise Refusal(f"the text is neither UTF-8 nor {_WESTERN}{likely}", "save the file as UTF-8")
+    raise Refusal(
+        f"the text is neither UTF-8 nor {_WESTERN}{likely}",
+        "name its encoding, or save the file as UTF-8",
+    )
+
+
+def _looks_western(sample: bytes) -> bool:
+    """Whether a few words, too few for a detector, read as cp1252.
+
+    They are mostly of plain letters, and no sign stands within one: words of other alphabets are of
+    accented letters alone, and letters such as the Polish L with stroke are signs in cp1252.
+    """
+    try:
+        text = sample.decode(_WESTERN)
+    except UnicodeDecodeError:
+        return False
+    letters = "".join(word for word in re.findall(r"\w+", text) if not word.isascii())
+    plain = 2 * sum(not char.isascii() for char in letters) <= len(letters)
+    return plain and not re.search(r"[^\W\d_][^\w\x00-\x7f\u2019][^\W\d_]", text)
 
 
 def split_header(content: bytes) -> tuple[str, list[str], bytes]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coopgap.errors import SurveyError
+from coopgap.survey.arrow import plain
 from coopgap.survey.columns import Refusal, choose
 from coopgap.survey.raw import RawTable, distinct, says_example
-from coopgap.survey.reader_process import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -71,7 +71,7 @@ def read_table(
     columns
         The columns wanted; all if None. `provenance` comes along wherever there is one.
     encoding
-        Of a CSV file; detected if None.
+        Of the text in a CSV, SPSS or Stata file; declared there, or detected, if None.
     limits
         On memory and time; `Limits.for_size` if None.
 
