@@ -187,12 +187,30 @@ class TestFormats:
         assert cells(raw, "a") == ["1", "1.0", "007", "NA"]
         assert cells(raw, "b") == ["n/a", " x, y", "", 'say "hi"\nyou']
 
-    @pytest.mark.parametrize("mark", [",", ";", "\t"])
+    @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
     def test_csv_delimiters_and_line_ends(self, tmp_path: Path, mark: str, end: str) -> None:
         lines = [mark.join(row) for row in (["a", "b"], ["1", "x"], ["2", "y"])]
         raw = read_table(write_csv(tmp_path, end.join(lines)), ["b"])
         assert cells(raw, "b") == ["x", "y"]
+
+    @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=; ", "\ufeffsep=;", "sep=;;;"])
+    def test_a_line_that_names_the_delimiter(self, tmp_path: Path, line: str) -> None:
+        raw = read_table(write_csv(tmp_path, f"{line}\r\na,x;b\r\n1,5;2\r\n2,5;3\r\n"), None)
+        assert (raw.columns, raw.delimiter) == (("a,x", "b"), ";")
+        assert cells(raw, "a,x") == ["1,5", "2,5"]
+
+    def test_the_delimiter_parts_rows_as_it_parts_the_header(self, tmp_path: Path) -> None:
+        lines = ["weight (kg, net, dry);age", *[f"{k};{k}" for k in range(60)]]
+        assert read_table(write_csv(tmp_path, "\n".join(lines)), None).columns == (
+            "weight (kg, net, dry)",
+            "age",
+        )
+        lines = ["q1;a;x,q2;b", '"1;2",3', "x,y"]
+        assert read_table(write_csv(tmp_path, "\n".join(lines)), None).columns == ("q1;a;x", "q2;b")
+        lines = ['a|"b|c"', '1|"x|y|z"', "2|"]
+        raw = read_table(write_csv(tmp_path, "\n".join(lines)), None)
+        assert cells(raw, "b|c") == ["x|y|z", ""]
 
     def test_csv_header_over_two_lines(self, tmp_path: Path) -> None:
         raw = read_table(write_csv(tmp_path, '\n"a\nb",c\n1,2\n'), ["c", "a\nb"])

@@ -21,6 +21,9 @@ __all__ = ["guess_encoding", "read_csv", "split_header", "to_utf8"]
 _BLOCK = 1 << 23
 _SAMPLE = 1 << 17
 _WESTERN = "cp1252"
+_MARKS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(rb"""["']?sep=([^\w\s"']|\t)\1*["']?[ \t]*(?:\r\n|\n|\r)""", re.IGNORECASE)
+_FIRST_ROWS = 50
 
 
 def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> pa.Table:
@@ -200,14 +203,21 @@ def _looks_western(sample: bytes) -> bool:
 def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     """Delimiter, column names and the rows below them, from UTF-8 text.
 
-    The delimiter is the one of comma, semicolon and tab that parts the header into most cells.
+    The delimiter is the one that a first line `sep=;` names, as spreadsheets write it; else the
+    one of comma, semicolon, tab and bar that parts the first rows into as many cells as the
+    header, and into most of them.
     """
     content = content.lstrip(b"\r\n")
+    named = _SEP_LINE.match(content)
+    marks: tuple[str, ...] = _MARKS
+    if named:
+        content, marks = content[named.end() :].lstrip(b"\r\n"), (named[1].decode(),)
     head = content[: 1 << 20].decode("utf-8", errors="ignore")
     if not head.strip():
         raise Refusal("the file is empty", "give a header and one row a person")
-    parsed = {mark: _first_record(head, mark) for mark in (",", ";", "\t")}
-    delimiter = max(parsed, key=lambda mark: len(parsed[mark][0]))
+    parsed = {mark: _first_record(head, mark) for mark in marks}
+    even = [mark for mark in marks if len(parsed[mark][0]) > 1 and _is_even(head, mark)]
+    delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0]))
     names, lines = parsed[delimiter]
     ends = (match.end() for match in re.finditer(rb"\r\n|\n|\r", content))
     end = next(itertools.islice(ends, lines - 1, None), len(content))
@@ -220,3 +230,13 @@ def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:
         return next(reader), reader.line_num
     except csv.Error as error:
         raise Refusal("the header is not well formed", "give one line of column names") from error
+
+
+def _is_even(head: str, delimiter: str) -> bool:
+    """Whether the first rows have as many cells as the header; the last of them may be cut off."""
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        widths = [len(row) for row in itertools.islice(reader, _FIRST_ROWS) if row]
+    except csv.Error:
+        return False
+    return len(set(widths if len(widths) < 3 else widths[:-1])) == 1
