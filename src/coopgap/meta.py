@@ -75,6 +75,7 @@ def people_meta(survey: Survey) -> dict[str, Any]:
     member, phone = survey.member, survey.phone
     return {
         "n_read": survey.n_read,
+        "label_rows": survey.label_rows,
         "n_member": int((member & ~phone).sum()),
         "n_comparison": int((~member & ~phone).sum()),
         "n_phone": int(phone.sum()),

@@ -15,6 +15,7 @@ from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
 from coopgap.study.spec import Matching, ModelSpec, Variant
+from coopgap.survey.draft import label_row_words
 
 __all__ = ["design_words", "plan_text"]
 
@@ -31,6 +32,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     if study.disclosure_minimum:
         people = protected_meta(people, study.disclosure_minimum)
     yield f"survey    {survey.source}: {people['n_read']:,} rows read"
+    if survey.label_rows:
+        yield f"labels    {label_row_words(survey.label_rows)}"
     by_phone = f", {people['n_phone']:,} by phone" if survey.phone.any() else ""
     yield (
         f"people    {people['n_member']:,} members, {people['n_comparison']:,} comparison people "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.survey.columns import Refusal, choose, with_notes
+from coopgap.survey.label_row import flat, is_import_row, is_label_row, may_be_labels
 from coopgap.survey.numbers import shows_commas
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> p
     places = [header.index(name) for name in names]
     if not body.strip():
         raise Refusal("the file has a header and no rows", "give one row a person")
+    labels, n_labels, body = _take_labels(body, delimiter, header)
     table = _parse(body, delimiter, len(header), places)
     if table.num_rows < sum(1 for line in body.splitlines() if line.strip(b"\r\n")):
         _check_quotes(body, delimiter)
     notes = {
+        "labels": labels,
+        "label_rows": n_labels,
         "encoding": encoding,
         "delimiter": delimiter,
         "decimal_commas": _decimal_commas(body, delimiter, header),
@@ -52,12 +56,45 @@ def _decimal_commas(body: bytes, delimiter: str, header: Sequence[str]) -> str:
     start, end = (b'"', b'"') if delimiter == "," else (rb"(?:^|[^\w.,])", rb"(?:$|[^\w.,])")
     if not re.search(start + rb"[+-]?\d*,\d+" + end, body):
         return ""
-    table = _parse(body, delimiter, len(header), range(len(header)))
-    for name, column in zip(header, table.columns, strict=True):
-        texts = {text for chunk in column.chunks for text in chunk.dictionary.to_pylist()}
-        if shows_commas(texts):
-            return name
-    return ""
+    below = _distinct(body, delimiter, len(header))
+    return next((n for n, texts in zip(header, below, strict=True) if shows_commas(texts)), "")
+
+
+def _distinct(body: bytes, delimiter: str, width: int) -> list[set[str]]:
+    """The distinct texts of each column."""
+    table = _parse(body, delimiter, width, range(width))
+    return [
+        {text for chunk in column.chunks for text in chunk.dictionary.to_pylist()}
+        for column in table.columns
+    ]
+
+
+def _take_labels(
+    body: bytes, delimiter: str, header: Sequence[str]
+) -> tuple[dict[str, str], int, bytes]:
+    """Labels by column, the rows that hold them, and the rows below; none where there are none."""
+    head = body[: 1 << 20].decode("utf-8", errors="ignore")
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        rows = [(row, reader.line_num) for row in itertools.islice(reader, 2)]
+    except csv.Error:
+        return {}, 0, body
+    cells = rows[0][0]
+    if len(cells) != len(header) or not may_be_labels(cells):
+        return {}, 0, body
+    n_rows = 2 if len(rows) == 2 and is_import_row(rows[1][0]) else 1
+    below = _after(body, rows[n_rows - 1][1])
+    if not below.strip() or not is_label_row(cells, _distinct(below, delimiter, len(header))):
+        return {}, 0, body
+    labels = {name: flat(cell) for name, cell in zip(header, cells, strict=True) if cell.strip()}
+    return labels, n_rows, below
+
+
+def _after(content: bytes, lines: int) -> bytes:
+    """What follows some lines."""
+    ends = (match.end() for match in re.finditer(rb"\r\n|\n|\r", content))
+    end = next(itertools.islice(ends, lines - 1, None), len(content))
+    return content[end:].lstrip(b"\r\n")
 
 
 def _parse(
@@ -219,9 +256,7 @@ def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     even = [mark for mark in marks if len(parsed[mark][0]) > 1 and _is_even(head, mark)]
     delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0]))
     names, lines = parsed[delimiter]
-    ends = (match.end() for match in re.finditer(rb"\r\n|\n|\r", content))
-    end = next(itertools.islice(ends, lines - 1, None), len(content))
-    return delimiter, [name.strip() for name in names], content[end:].lstrip(b"\r\n")
+    return delimiter, [name.strip() for name in names], _after(content, lines)
 
 
 def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:

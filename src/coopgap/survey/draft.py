@@ -55,6 +55,13 @@ def comment(text: str) -> str:
     return "# " + (safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…")
 
 
+def label_row_words(n_rows: int) -> str:
+    """What is said of rows of labels."""
+    if n_rows == 1:
+        return "1 row under the header holds labels of the columns and is not counted"
+    return f"{n_rows} rows under the header hold labels of the columns and are not counted"
+
+
 def draft_study(raw: RawTable, survey: str) -> str:
     """Text of a study.toml to be edited.
 
@@ -75,6 +82,7 @@ def draft_study(raw: RawTable, survey: str) -> str:
     drafted = [item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE)]
     lines = [
         comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
+        *([comment(label_row_words(raw.label_rows))] if raw.label_rows else []),
         "# Every line marked EDIT needs a decision; delete the variables that no model uses.",
         "# Beside this file, each outcome gets a file of its own: outcome, covariates, [matching].",
         "",

@@ -89,7 +89,7 @@ class RawTable:
     sha256
         Of the file's bytes (of the columns' names and values, for a DataFrame).
     n_rows
-        Rows in the file.
+        Rows in the file, without those of labels.
     is_example
         Whether a column `provenance` says EXAMPLE DATA in every row.
     table
@@ -100,6 +100,8 @@ class RawTable:
         By column, labels of its codes.
     user_missing
         By column, closed ranges of codes that the file itself declares missing.
+    label_rows
+        Rows under the header that hold labels of the columns, and no answers.
     extended
         Missing values that the file tells apart by letter; their cells are empty in the table.
     encoding
@@ -119,6 +121,7 @@ class RawTable:
     labels: Mapping[str, str] = field(default_factory=dict)
     value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
     user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
+    label_rows: int = 0
     extended: tuple[ExtendedMissing, ...] = ()
     encoding: str = ""
     delimiter: str = ""

@@ -108,6 +108,7 @@ def read_table(
             name: tuple((low, high) for low, high in spans)
             for name, spans in notes.get("user_missing", {}).items()
         },
+        label_rows=notes.get("label_rows", 0),
         extended=tuple(ExtendedMissing(**one) for one in notes.get("extended", ())),
         encoding=notes.get("encoding") or "",
         delimiter=notes.get("delimiter", ""),

@@ -56,7 +56,9 @@ class Survey:
         Shape (n,): a number for each person, from `coopgap.survey.ties`, that decides between
         people who are alike in all that a method looks at.
     n_read
-        Rows in the file.
+        Rows in the file, without those of labels.
+    label_rows
+        Rows under the file's header that hold labels of the columns, and no answers.
     extended
         Missing values that the file tells apart by letter, in the columns that a run reads.
     encoding
@@ -80,6 +82,7 @@ class Survey:
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
+    label_rows: int = 0
     extended: tuple[ExtendedMissing, ...] = ()
 
     @property
