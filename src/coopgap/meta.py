@@ -53,6 +53,7 @@ def run_meta(
         "study_sha256": study.sha256,
         "survey": survey.source,
         "survey_sha256": survey.sha256,
+        "survey_sheet": survey.sheet,
         "survey_encoding": survey.encoding,
         "source": survey.source,
         "is_example": survey.is_example,

@@ -265,9 +265,11 @@ class TestRefusals:
     def test_folder(self, tmp_path: Path) -> None:
         assert "folder" in refusal(tmp_path)
 
-    @pytest.mark.parametrize("name", ["survey.xlsx", "survey"])
+    @pytest.mark.parametrize("name", ["survey.xls", "survey"])
     def test_unknown_extension_lists_the_known_ones(self, tmp_path: Path, name: str) -> None:
-        assert ".sav, .zsav, .dta, .csv, .parquet" in refusal(write_csv(tmp_path, "a\n1\n", name))
+        assert ".sav, .zsav, .dta, .csv, .xlsx, .parquet" in refusal(
+            write_csv(tmp_path, "a\n1\n", name)
+        )
 
     def test_not_a_regular_file(self, tmp_path: Path) -> None:
         path = tmp_path / "pipe.csv"
@@ -291,7 +293,7 @@ class TestRefusals:
         assert "no rows" in refusal(tmp_path / "s.parquet")
         assert "no rows" in refusal(tmp_path / "s.sav")
 
-    @pytest.mark.parametrize("name", ["s.sav", "s.zsav", "s.dta", "s.parquet"])
+    @pytest.mark.parametrize("name", ["s.sav", "s.zsav", "s.dta", "s.xlsx", "s.parquet"])
     def test_csv_under_another_name(self, tmp_path: Path, name: str) -> None:
         assert "the content is text" in refusal(write_csv(tmp_path, "a,b\n1,2\n", name))
 

@@ -31,7 +31,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     people = people_meta(survey)
     if study.disclosure_minimum:
         people = protected_meta(people, study.disclosure_minimum)
-    yield f"survey    {survey.source}: {people['n_read']:,} rows read"
+    sheet = f", sheet {survey.sheet}" if survey.sheet else ""
+    yield f"survey    {survey.source}{sheet}: {people['n_read']:,} rows read"
     if survey.label_rows:
         yield f"labels    {label_row_words(survey.label_rows)}"
     by_phone = f", {people['n_phone']:,} by phone" if survey.phone.any() else ""

@@ -125,6 +125,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         n_read=raw.n_rows,
         encoding=raw.encoding,
         dropped=tuple(dropped),
+        sheet=raw.sheet,
         label_rows=raw.label_rows,
         extended=raw.extended,
     )

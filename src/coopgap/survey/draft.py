@@ -82,6 +82,7 @@ def draft_study(raw: RawTable, survey: str) -> str:
     drafted = [item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE)]
     lines = [
         comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
+        *([comment(f"From its sheet {raw.sheet}.")] if raw.sheet else []),
         *([comment(label_row_words(raw.label_rows))] if raw.label_rows else []),
         "# Every line marked EDIT needs a decision; delete the variables that no model uses.",
         "# Beside this file, each outcome gets a file of its own: outcome, covariates, [matching].",

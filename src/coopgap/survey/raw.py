@@ -106,6 +106,8 @@ class RawTable:
         Missing values that the file tells apart by letter; their cells are empty in the table.
     encoding
         How text is encoded in the file.
+    sheet
+        The sheet of a workbook that has others too; empty for other files.
     delimiter
         What parts the cells of a text file; empty for other formats.
     decimal_commas
@@ -124,6 +126,7 @@ class RawTable:
     label_rows: int = 0
     extended: tuple[ExtendedMissing, ...] = ()
     encoding: str = ""
+    sheet: str = ""
     delimiter: str = ""
     decimal_commas: str = ""
 

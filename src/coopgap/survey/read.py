@@ -24,6 +24,7 @@ FORMATS: Mapping[str, str] = {
     ".zsav": "SPSS",
     ".dta": "Stata",
     ".csv": "CSV",
+    ".xlsx": "Excel",
     ".parquet": "Parquet",
 }
 """File formats by extension."""
@@ -67,7 +68,7 @@ def read_table(
     Parameters
     ----------
     path
-        An SPSS (.sav, .zsav), Stata (.dta), CSV (.csv) or Parquet (.parquet) file.
+        An SPSS (.sav, .zsav), Stata (.dta), CSV (.csv), Excel (.xlsx) or Parquet (.parquet) file.
     columns
         The columns wanted; all if None. `provenance` comes along wherever there is one.
     encoding
@@ -111,6 +112,7 @@ def read_table(
         label_rows=notes.get("label_rows", 0),
         extended=tuple(ExtendedMissing(**one) for one in notes.get("extended", ())),
         encoding=notes.get("encoding") or "",
+        sheet=notes.get("sheet", ""),
         delimiter=notes.get("delimiter", ""),
         decimal_commas=notes.get("decimal_commas", ""),
     )
@@ -140,7 +142,7 @@ _MAGIC = (
     (b"<stata_dta>", "Stata"),
     (b"PAR1", "Parquet"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel workbook"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"%PDF", "a PDF"),
 )
@@ -156,6 +158,8 @@ def _check_content(path: Path) -> None:
         raise SurveyError(str(path), "it cannot be opened", "check its permissions") from error
     wanted = FORMATS[path.suffix.lower()]
     if wanted == "Stata" and head[:1] in _OLD_STATA and head[1:2] in (b"\x01", b"\x02"):
+        return
+    if wanted == "Excel" and head.startswith(b"PK\x03\x04"):
         return
     found = next((name for mark, name in _MAGIC if head.startswith(mark)), None)
     if found is None:

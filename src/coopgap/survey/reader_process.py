@@ -17,6 +17,7 @@ from coopgap.survey.arrow import plain
 from coopgap.survey.columns import REFUSED, Refusal, choose, with_notes
 from coopgap.survey.csv_text import read_csv
 from coopgap.survey.statistical import read_statistical
+from coopgap.survey.workbook import read_workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +70,8 @@ def read(request: dict[str, Any]) -> pa.Table:
     match request["kind"]:
         case "csv":
             table = read_csv(path, wanted, request["encoding"])
+        case "xlsx":
+            table = read_workbook(path, wanted)
         case "parquet":
             table = read_parquet(path, wanted)
         case kind:

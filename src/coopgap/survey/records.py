@@ -57,6 +57,8 @@ class Survey:
         people who are alike in all that a method looks at.
     n_read
         Rows in the file, without those of labels.
+    sheet
+        Of a workbook that has others too; else empty.
     label_rows
         Rows under the file's header that hold labels of the columns, and no answers.
     extended
@@ -82,6 +84,7 @@ class Survey:
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
+    sheet: str = ""
     label_rows: int = 0
     extended: tuple[ExtendedMissing, ...] = ()
 
