@@ -481,6 +481,50 @@ class TestDataFrame:
         assert cells(raw, "n") == [True, None, False]
         assert raw.name == "DataFrame"
 
+    def test_tables_of_other_libraries_and_columns_by_name(self) -> None:
+        columns = {
+            "i": [1, 2, None],
+            "f": [0.5, None, 2.0],
+            "s": ["x", None, "ñ"],
+            "b": [True, None, False],
+        }
+        arrow = pa.table(columns)
+        views = arrow.set_column(2, "s", arrow["s"].cast(pa.string_view()))
+        coded = arrow.set_column(2, "s", arrow["s"].dictionary_encode())
+        for table in (columns, arrow, views, coded, pa.RecordBatchReader.from_stream(arrow)):
+            raw = from_dataframe(table)
+            assert {name: cells(raw, name) for name in columns} == columns
+            assert raw.name == type(table).__name__
+        assert from_dataframe(arrow, ["s"]).columns == ("s",)
+        for wanted, found in ((["z"], "no column 'z'"), (["s"], "stands 2 times")):
+            with pytest.raises(SurveyError, match=found):
+                from_dataframe(arrow.append_column("s", arrow["s"]), wanted)
+
+    def test_polars_and_duckdb(self) -> None:
+        polars = pytest.importorskip("polars")
+        columns = {"i": [1, 2, None], "s": ["x", None, "ñ"], "b": [True, None, False]}
+        frame = polars.DataFrame(columns)
+        categories = frame.with_columns(polars.col("s").cast(polars.Categorical))
+        duckdb = pytest.importorskip("duckdb")
+        for table in (frame, categories, duckdb.sql("select * from frame")):
+            raw = from_dataframe(table)
+            assert {name: cells(raw, name) for name in columns} == columns
+
+    def test_numbers_among_texts_are_plain(self) -> None:
+        raw = from_dataframe({"x": [1, 1.0, 2.5, "n/a", True, None]})
+        assert cells(raw, "x") == ["1", "1", "2.5", "n/a", "true", None]
+
+    def test_what_is_no_table_is_refused(self) -> None:
+        for data, found in (
+            ([1, 2], "list: this is no table"),
+            ({"a": [1], "b": [1, 2]}, "dict: the columns differ in length"),
+            ({}, "there are no rows"),
+            (pa.table({"a": [b"x"]}), "binary"),
+            (pa.table({"a": [[1]]}), "nested"),
+        ):
+            with pytest.raises(SurveyError, match=found):
+                from_dataframe(data)  # type: ignore[arg-type]
+
     def test_hash_follows_the_values_and_nothing_else(self) -> None:
         frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
         sha256 = from_dataframe(frame, ["a", "b"]).sha256
