@@ -39,7 +39,7 @@ def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> p
         raise Refusal("the file has a header and no rows", "give one row a person")
     labels, n_labels, body = _take_labels(body, delimiter, header)
     table = _parse(body, delimiter, len(header), places)
-    if table.num_rows < sum(1 for line in body.splitlines() if line.strip(b"\r\n")):
+    if table.num_rows < sum(1 for _ in re.finditer(rb"[^\r\n]+", body)):
         _check_quotes(body, delimiter)
     notes = {
         "labels": labels,

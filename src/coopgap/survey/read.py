@@ -29,11 +29,7 @@ FORMATS: Mapping[str, str] = {
 }
 """File formats by extension."""
 
-_GIB = 1 << 30
-
-
-_ATTEMPTS: Final = 2
-"""A damaged file breaks the reader again; a machine short of memory for a moment does not."""
+_MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +39,7 @@ class Limits:
     Attributes
     ----------
     memory
-        Bytes of address space.
+        Bytes beyond those of the libraries that read.
     seconds
         Of processor time and of waiting.
     """
@@ -54,7 +50,7 @@ class Limits:
     @classmethod
     def for_size(cls, size: int) -> Limits:
         """Limits that a sound file of `size` bytes stays far below."""
-        return cls(memory=8 * _GIB + 20 * size, seconds=120 + size // 500_000)
+        return cls(memory=768 * _MIB + 80 * size, seconds=120 + size // 500_000)
 
 
 def read_table(
@@ -179,10 +175,17 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The child finds this coopgap, however the parent found it."""
+    """The child finds this coopgap, however the parent found it.
+
+    Its allocators take no address space in advance, so that a limit on that is one on memory.
+    """
     here = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH")
-    return os.environ | {"PYTHONPATH": os.pathsep.join([here, path] if path else [here])}
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join([here, path] if path else [here]),
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "MALLOC_ARENA_MAX": "1",
+    }
 
 
 def _read_in_child(
@@ -200,17 +203,14 @@ def _read_in_child(
         "seconds": limits.seconds,
     }
     try:
-        for _ in range(_ATTEMPTS):
-            done = subprocess.run(
-                _command(),
-                input=json.dumps(request).encode(),
-                capture_output=True,
-                timeout=limits.seconds,
-                env=_environment(),
-                check=False,
-            )
-            if done.returncode in (0, REFUSED):
-                break
+        done = subprocess.run(
+            _command(),
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=limits.seconds,
+            env=_environment(),
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise SurveyError(
             where, f"reading took more than {limits.seconds} seconds", f"give a sound {kind} file"

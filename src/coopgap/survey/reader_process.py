@@ -11,7 +11,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from coopgap.survey.arrow import plain
 from coopgap.survey.columns import REFUSED, Refusal, choose, with_notes
@@ -25,13 +27,26 @@ if TYPE_CHECKING:
 __all__ = ["main", "read"]
 
 
+_BYTES_A_CELL: Final = 24
+"""A value as it is read, as it is made plain and as it is sent."""
+
+_MOST_THREADS: Final = 4
+
+_READERS: Final = {
+    "csv": ("pyarrow.csv", "charset_normalizer"),
+    "parquet": ("pyarrow.parquet",),
+    "xlsx": ("openpyxl",),
+}
+
+
 def limit(memory: int, seconds: int) -> None:
-    """Bound address space and processor time, and leave no core dump, where the system can."""
+    """Bound further address space and processor time, and leave no core dump, where possible."""
     try:
         import resource
     except ImportError:
         return
-    for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_AS", memory), ("RLIMIT_CPU", seconds)):
+    space = memory + _address_space()
+    for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_AS", space), ("RLIMIT_CPU", seconds)):
         what = getattr(resource, name, None)
         if what is None:
             continue
@@ -43,8 +58,16 @@ def limit(memory: int, seconds: int) -> None:
             continue
 
 
-def read_parquet(path: str, wanted: Sequence[str] | None) -> pa.Table:
-    """Parquet by pyarrow."""
+def _address_space() -> int:
+    """What the process has taken so far; much where the system does not say."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 8 << 30
+    return int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def read_parquet(path: str, wanted: Sequence[str] | None, memory: int) -> pa.Table:
+    """Parquet by pyarrow; equal rows take no room in a file, and are refused past `memory`."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -58,6 +81,12 @@ def read_parquet(path: str, wanted: Sequence[str] | None) -> pa.Table:
         if nested:
             raise Refusal(
                 f"column {nested[0]!r} holds nested values", "a column holds text or numbers"
+            )
+        rows = file.metadata.num_rows
+        if rows * len(names) * _BYTES_A_CELL > memory:
+            raise Refusal(
+                f"its {rows:,} rows of {len(names)} columns need more than {memory >> 20:,} MB",
+                "give fewer rows or a file of another format",
             )
         table = file.read(columns=names).select(names)
     table = pa.table({name: plain(table[name]) for name in names})
@@ -73,7 +102,7 @@ def read(request: dict[str, Any]) -> pa.Table:
         case "xlsx":
             table = read_workbook(path, wanted)
         case "parquet":
-            table = read_parquet(path, wanted)
+            table = read_parquet(path, wanted, request["memory"])
         case kind:
             table = read_statistical(path, kind, wanted, request["encoding"])
     if table.num_rows == 0:
@@ -81,14 +110,29 @@ def read(request: dict[str, Any]) -> pa.Table:
     return table
 
 
+def _import_reader(kind: str) -> None:
+    """Libraries take address space of their own, which is no part of a file's limit."""
+    for name in _READERS.get(kind, ("pyreadstat", "pandas")):
+        import_module(name)
+    import pyarrow as pa
+
+    # Each thread takes address space, whatever the file.
+    pa.set_cpu_count(min(pa.cpu_count(), _MOST_THREADS))
+
+
 def main(out: BinaryIO) -> int:
     """Serve the one request on standard input; the answer goes to `out`."""
     import pyarrow as pa
 
     request = json.load(sys.stdin.buffer)
+    _import_reader(request["kind"])
     limit(request["memory"], request["seconds"])
     try:
         table = read(request).unify_dictionaries()
+    except MemoryError:
+        found = f"reading it takes more than {request['memory'] >> 20:,} MB of memory"
+        out.write(json.dumps({"found": found, "allowed": "give a sound file"}).encode())
+        return REFUSED
     except Refusal as refusal:
         out.write(json.dumps({"found": refusal.found, "allowed": refusal.allowed}).encode())
         return REFUSED

@@ -6,6 +6,7 @@ import codecs
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.survey.arrow import shortest
@@ -22,6 +23,9 @@ _ANY_BYTES = "ISO-8859-1"
 
 _DEFAULT = "cp1252"
 """What readers take a file to be in that declares nothing, such as Stata before version 14."""
+
+_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float": 4, "double": 8}
+"""What a number takes in a Stata file; a text takes at least one."""
 
 _OTHER_NAMES = {"mac-roman": "MACINTOSH"}
 _UNREADABLE = ("(invalid byte sequence)", "unsupported character set")
@@ -119,7 +123,9 @@ def _metadata(path: str, kind: str, encoding: str | None) -> Any:
 
 
 def _read(path: str, kind: str, wanted: Sequence[str] | None, encoding: str | None) -> _Content:
-    names = choose(_metadata(path, kind, encoding).column_names, wanted)
+    meta = _metadata(path, kind, encoding)
+    names = choose(meta.column_names, wanted)
+    _check_rows(path, kind, meta)
     content: _Content = _reader(kind)(
         path,
         usecols=names,
@@ -130,6 +136,27 @@ def _read(path: str, kind: str, wanted: Sequence[str] | None, encoding: str | No
         encoding=encoding,
     )
     return content
+
+
+def _check_rows(path: str, kind: str, meta: Any) -> None:
+    """Refuse a number of rows that the file has no room for, before room is made for them.
+
+    Stata writes every row in full. In SPSS a value takes 8 bytes or, compressed, at least one, of
+    which zlib leaves at least one in 1,032.
+    """
+    file = Path(path)
+    most = file.stat().st_size
+    width = len(meta.column_names)
+    if kind == "dta":
+        width = sum(_BYTES.get(name, 1) for name in meta.readstat_variable_types.values())
+    else:
+        with file.open("rb") as content:
+            most *= 1032 if content.read(4) == b"$FL3" else 1
+    rows = meta.number_rows or 0
+    if rows * width > most:
+        raise Refusal(
+            f"it says that it has {rows:,} rows, for which it is too small", "give a sound file"
+        )
 
 
 def _iconv_name(encoding: str) -> str:
