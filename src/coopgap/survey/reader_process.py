@@ -67,11 +67,14 @@ def _address_space() -> int:
 
 
 def read_parquet(path: str, wanted: Sequence[str] | None, memory: int) -> pa.Table:
-    """Parquet by pyarrow; equal rows take no room in a file, and are refused past `memory`."""
+    """Parquet by pyarrow, its pages' checksums verified where it has them.
+
+    Equal rows take no room in a file, and are refused past `memory`.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
         schema = file.schema_arrow
         every = [name for name in schema.names if not name.startswith("__index_level_")]
         if wanted is None:
