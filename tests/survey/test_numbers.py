@@ -10,6 +10,7 @@ import pytest
 
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Variable
+from coopgap.survey.draft import draft_study
 from coopgap.survey.levels import level_codes, numbers_of
 from coopgap.survey.numbers import as_number, read_numbers, shows_commas
 from coopgap.survey.profile import Kind, profile
@@ -105,6 +106,14 @@ def test_a_thousand_beside_decimal_commas_is_refused(tmp_path):
     assert "income: its numbers with a point may be thousands: 'w' has decimal commas" in message
     assert "write every number with a decimal point" in message
     assert "1.234" not in message
+
+
+def test_the_draft_says_which_numbers_cannot_be_told(tmp_path):
+    frame = pd.DataFrame({"income": ["789", "1.234", "350"] * 9, "w": ["0,5", "1,25", "1"] * 9})
+    text = draft_study(read(tmp_path, frame, None, sep=";"), "survey.csv")
+    assert '# "income": its numbers with a point may be thousands' in text
+    assert 'levels = ["0,5", "1", "1,25"]' in text
+    assert '# "w"' not in text
 
 
 def test_the_same_without_marks_is_read(tmp_path):

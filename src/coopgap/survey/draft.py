@@ -305,4 +305,7 @@ def _left_out(profiles: Sequence[Profile]) -> list[str]:
         names = [item.column for item in profiles if item.kind is kind]
         if names:
             lines += ["", f"# {text}:", *(comment(f"  {quote(name)}") for name in names)]
-    return lines
+    unclear = [item for item in profiles if item.problem]
+    if unclear:
+        lines += ["", f"{_EDIT}: write these numbers with a decimal point and no other mark:"]
+    return lines + [comment(f"  {quote(item.column)}: {item.problem}") for item in unclear]

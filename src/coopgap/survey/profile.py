@@ -78,6 +78,8 @@ class Profile:
         Answers, without blanks and missing codes.
     numeric
         Whether every answer is a number.
+    problem
+        Why its numbers cannot be told; empty where they can.
     """
 
     column: str
@@ -92,6 +94,7 @@ class Profile:
     n_distinct: int
     n_answers: int
     numeric: bool
+    problem: str
 
 
 _MISSING_CODES = re.compile(
@@ -151,11 +154,17 @@ def profile(raw: RawTable, column: str) -> Profile:
     missing = _missing(counts, labels, raw.user_missing.get(column, ()))
     gone = {item.code for item in missing}
     answers = {code: count for code, count in counts.items() if code not in gone}
-    numbers = _numbers(raw, given, answers)
+    found = read_numbers(given.values, raw.decimal_commas, raw.delimiter)
+    by_text = dict(zip(given.texts, found.values, strict=True))
+    numbers = {
+        text: number
+        for text in answers
+        if not found.problem and (number := by_text[text]) is not None
+    }
     numeric = given.numeric and len(numbers) == len(answers) > 0
     named = {code: label for code, label in labels.items() if code not in gone}
     kind = _kind(answers, named, numbers if numeric else None)
-    shown = _shown(answers, named, numeric=numeric) if kind is Kind.CODES else {}
+    shown = _shown(answers, named, numbers, numeric=numeric) if kind is Kind.CODES else {}
     if kind is Kind.CODES and len({label or code for code, label in shown.items()}) < 2:
         kind, shown = Kind.TEXT, {}
     spread = (
@@ -176,6 +185,7 @@ def profile(raw: RawTable, column: str) -> Profile:
         n_distinct=len(answers),
         n_answers=sum(answers.values()),
         numeric=numeric,
+        problem=found.problem,
     )
 
 
@@ -186,15 +196,6 @@ def _counts(answers: Answers) -> dict[str, int]:
         if text:
             found[text] = found.get(text, 0) + count
     return found
-
-
-def _numbers(raw: RawTable, given: Answers, answers: Iterable[str]) -> dict[str, float]:
-    """Numbers by the text of each answer; none where decimals and thousands cannot be told."""
-    numbers = read_numbers(given.values, raw.decimal_commas, raw.delimiter)
-    if numbers.problem:
-        return {}
-    by_text = dict(zip(given.texts, numbers.values, strict=True))
-    return {text: number for text in answers if (number := by_text[text]) is not None}
 
 
 def _missing(
@@ -297,7 +298,11 @@ def _recurs(answers: Mapping[str, int]) -> bool:
 
 
 def _shown(
-    answers: Mapping[str, int], labels: Mapping[str, str], *, numeric: bool
+    answers: Mapping[str, int],
+    labels: Mapping[str, str],
+    numbers: Mapping[str, float],
+    *,
+    numeric: bool,
 ) -> dict[str, str]:
     codes = [
         code
@@ -307,7 +312,8 @@ def _shown(
         or code.casefold() in _YES_NO
         or (count >= FEWEST_EACH and len(code) <= LONGEST_LEVEL)
     ]
-    return {code: labels.get(code, "") for code in sorted(codes, key=_natural)}
+    ordered = sorted(codes, key=lambda code: (numbers.get(code, np.inf), code))
+    return {code: labels.get(code, "") for code in ordered}
 
 
 def _natural(code: str) -> tuple[float, str]:
