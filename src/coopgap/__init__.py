@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from coopgap.result import Run
+    from coopgap.survey.frame import Columns
 
 __all__ = ["__version__", "run"]
 
@@ -23,7 +22,8 @@ __version__ = "0.1.0"
 def run(
     study: str | Path = "peru",
     *,
-    data: str | Path | pd.DataFrame | None = None,
+    data: str | Path | Columns | None = None,
+    encoding: str | None = None,
     only: Sequence[str] = (),
     checks: Literal["quick", "full"] = "quick",
     seed: int = 20200131,
@@ -39,7 +39,10 @@ def run(
     study
         A study folder, or the name of a shipped study.
     data
-        A survey file or a DataFrame; the study's own survey if absent.
+        A survey file; a table of pandas, polars, pyarrow, DuckDB or any library of Arrow's C
+        stream interface; or a dict of columns. The study's own survey if absent.
+    encoding
+        Of the survey file's text; as the study says, or as detected, if absent.
     only
         Stems of the model files to fit; all if empty.
     checks
@@ -75,7 +78,7 @@ def run(
     from coopgap.pipeline import execute
     from coopgap.plan import make_plan
 
-    plan = make_plan(study, data, only)
+    plan = make_plan(study, data, only, encoding)
     kept = None if reuse is None else Path(reuse) / DRAWS_FOLDER
     return execute(
         plan,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coopgap.command import run_command
+from coopgap.survey.read import FORMATS
 
 __all__ = ["main"]
 
@@ -19,9 +20,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Draft a study.toml from a survey file's own labels, for you to edit.",
         epilog="The draft goes to standard output: coopgap describe FILE > study.toml",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help=".sav, .zsav, .dta, .csv, .parquet")
+    parser.add_argument("file", type=Path, metavar="FILE", help=", ".join(FORMATS))
     parser.add_argument(
-        "--encoding", metavar="NAME", help="of a CSV file, where it is not detected"
+        "--encoding", metavar="NAME", help="of the file's text, where it is not detected"
     )
     return parser
 

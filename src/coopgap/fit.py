@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
         "study", nargs="?", default="peru", help="a study folder or a shipped study (default: peru)"
     )
     parser.add_argument("--data", metavar="FILE", help="survey file; overrides the study's own")
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="of the survey file's text, where it is not detected"
+    )
     parser.add_argument("--out", metavar="DIR", help="output folder (default: reports/STUDY)")
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="MODEL", help="fit these models only"
@@ -88,7 +91,7 @@ def _dry_run(args: argparse.Namespace) -> int:
     from coopgap.plan import make_plan
     from coopgap.report.plan import plan_text
 
-    print(plan_text(make_plan(args.study, args.data, args.only)))
+    print(plan_text(make_plan(args.study, args.data, args.only, args.encoding)))
     return 0
 
 
@@ -100,7 +103,7 @@ def _fit(args: argparse.Namespace) -> int:
     from coopgap.plan import make_plan
     from coopgap.progress import progress
 
-    plan_args = (args.study, args.data, args.only)
+    plan_args = (args.study, args.data, args.only, args.encoding)
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the study and the survey")
         plan = make_plan(*plan_args)

@@ -53,6 +53,7 @@ def run_meta(
         "study_sha256": study.sha256,
         "survey": survey.source,
         "survey_sha256": survey.sha256,
+        "survey_sheet": survey.sheet,
         "survey_encoding": survey.encoding,
         "source": survey.source,
         "is_example": survey.is_example,
@@ -75,11 +76,13 @@ def people_meta(survey: Survey) -> dict[str, Any]:
     member, phone = survey.member, survey.phone
     return {
         "n_read": survey.n_read,
+        "label_rows": survey.label_rows,
         "n_member": int((member & ~phone).sum()),
         "n_comparison": int((~member & ~phone).sum()),
         "n_phone": int(phone.sum()),
         "n_phone_member": int((member & phone).sum()),
         "dropped": _dropped(survey.dropped),
+        "extended_missing": [asdict(one) for one in survey.extended],
     }
 
 

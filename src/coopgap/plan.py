@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coopgap.errors import NotEstimable, StudyError, SurveyError
 from coopgap.estimate import DiagnosticRow
@@ -17,11 +16,9 @@ from coopgap.study.load import load_study
 from coopgap.study.spec import ModelSpec, Study, Variant
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.complete import complete_rows
+from coopgap.survey.frame import Columns
 from coopgap.survey.read import RawTable, from_dataframe, read_table
 from coopgap.survey.records import ModelRows, Survey
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["ModelPlan", "Plan", "make_plan", "sample_for", "variant_sample"]
 
@@ -64,8 +61,9 @@ class Plan:
 
 def make_plan(
     study: str | Path,
-    data: str | Path | pd.DataFrame | None = None,
+    data: str | Path | Columns | None = None,
     only: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> Plan:
     """Read and validate everything a run needs.
 
@@ -74,9 +72,11 @@ def make_plan(
     study
         A study folder, or the name of a shipped one.
     data
-        A survey file or a DataFrame; the study's own survey if absent.
+        A survey file or a table in memory; the study's own survey if absent.
     only
         Stems of the model files to keep; all if empty.
+    encoding
+        Of the survey file's text; as the study says, or as detected, if absent.
 
     Raises
     ------
@@ -85,7 +85,8 @@ def make_plan(
     """
     loaded = load_study(study)
     specs = _chosen(loaded, only)
-    survey = apply_codebook(_raw_table(loaded, data), loaded).by_record()
+    raw = _raw_table(loaded, data, encoding)
+    survey = apply_codebook(raw, loaded).by_record()
     return Plan(
         study=loaded,
         survey=survey,
@@ -101,7 +102,7 @@ def _chosen(study: Study, only: Sequence[str]) -> tuple[ModelSpec, ...]:
     return tuple(spec for spec in study.models if not only or spec.name in only)
 
 
-def _raw_table(study: Study, data: str | Path | pd.DataFrame | None) -> RawTable:
+def _raw_table(study: Study, data: str | Path | Columns | None, encoding: str | None) -> RawTable:
     columns = needed_columns(study)
     source = study.survey if data is None else data
     if source is None:
@@ -113,7 +114,7 @@ def _raw_table(study: Study, data: str | Path | pd.DataFrame | None) -> RawTable
 
         return from_dataframe(make_example().data, columns, "example survey")
     if isinstance(source, str | Path):
-        return read_table(Path(source), columns)
+        return read_table(Path(source), columns, encoding or study.encoding)
     return from_dataframe(source, columns)
 
 

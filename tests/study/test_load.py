@@ -272,9 +272,9 @@ def test_a_byte_order_mark_and_hidden_files_do_no_harm(make_study):
 STUDY_ERRORS = {
     "unknown key, with the nearest": (
         {HEAD: HEAD + "smalest_gap = 0.1\n"},
-        "study.toml: unknown key smalest_gap; allowed: title, survey, printed, smallest_gap, "
-        "group, design, headline, phone, disclosure, negative_control, variables, benchmark; "
-        "did you mean smallest_gap?",
+        "study.toml: unknown key smalest_gap; allowed: title, survey, encoding, printed, "
+        "smallest_gap, group, design, headline, phone, disclosure, negative_control, variables, "
+        "benchmark; did you mean smallest_gap?",
     ),
     "unknown key of a table": (
         {"member = 1": "member = 1\nzzz = 1"},
@@ -449,9 +449,9 @@ STUDY_ERRORS = {
         {REGION_LEVELS: 'levels = ["north", "south", "north"]'},
         'study.toml: variables.region.levels: holds "north" twice; allowed: each once',
     ),
-    "a number as a level in two spellings": (
-        {REGION_LEVELS: 'levels = ["1", "1.0"]'},
-        "study.toml: variables.region.levels: hold one number written in two ways; "
+    "a level in two spellings": (
+        {REGION_LEVELS: 'levels = ["1", " 1"]'},
+        "study.toml: variables.region.levels: hold one level written in two ways; "
         "allowed: each once",
     ),
     "levels that are no texts": (
@@ -475,15 +475,15 @@ STUDY_ERRORS = {
         "study.toml: variables.trust.codes.3: is a whole number; allowed: a text",
     ),
     "a code in two spellings": (
-        {'3 = "high"': '3 = "high", "3.0" = "low"'},
-        "study.toml: variables.trust.codes: hold one number written in two ways; give it once",
+        {'3 = "high"': '3 = "high", " 3" = "low"'},
+        "study.toml: variables.trust.codes: hold one code written in two ways; give it once",
     ),
     "a code that is missing too": (
         {'missing = [98, "n/a"]': 'missing = [98, "3"]'},
         "study.toml: variables.trust.missing: holds a value that codes holds too; give it once",
     ),
     "yes and no alike": (
-        {HELPED + "yes = [1]": HELPED + 'yes = ["2.0"]'},
+        {HELPED + "yes = [1]": HELPED + 'yes = ["2"]'},
         "study.toml: variables.helped.no: holds a value that yes holds too; give it once",
     ),
     "a level that is missing too": (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coopgap.study.values import normalise
+from coopgap.study.values import lossless, normalise
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,8 @@ from coopgap.study.values import normalise
         ("1.50", "1.5"),
         (True, "true"),
         (False, "false"),
-        ("True", "True"),
+        ("True", "true"),
+        (" TRUE ", "true"),
         ("  a word ", "a word"),
         ("n/a", "n/a"),
         ("", ""),
@@ -70,3 +71,12 @@ def test_a_float_is_equal_to_its_own_text(number):
 @given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6))
 def test_different_numbers_stay_different(one, other):
     assert (normalise(one / 4) == normalise(other / 4)) == (one == other)
+
+
+def test_texts_are_numbers_only_where_that_loses_nothing():
+    assert lossless(["1", "2.5", "n/a", "", 1.0])
+    assert lossless(["1.10", " 1.10"])
+    assert lossless(["True", "TRUE"])
+    assert not lossless(["1.1", "1.10"])
+    assert not lossless(["1", "01", "n/a"])
+    assert not lossless(["7", "7.0"])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyreadstat
 import pytest
 
 from coopgap.example import main
 from coopgap.survey.example import DEFAULT, make_example
+from coopgap.survey.example.write import write_example
 from coopgap.survey.read import read_table
+from coopgap.survey.reader_process import read_parquet
 
 PRINTED = {  # WDDCM Peru, Tables 1 and 2: members, non-members
     "age": {(16, 24): (80, 183), (25, 34): (142, 209), (35, 44): (183, 213)}
@@ -131,6 +136,28 @@ def test_free_totals_vary_and_any_size_is_allowed():
     assert (first["sex"] == "male").sum() != (second["sex"] == "male").sum()
     with pytest.raises(ValueError, match="2007"):
         make_example(500)
+
+
+def test_a_changed_bit_of_a_page_is_found(example, tmp_path: Path) -> None:
+    path = tmp_path / "example.parquet"
+    write_example(example.data, path)
+    content = path.read_bytes()
+    whole = read_parquet(str(path), None, 1 << 30)
+    place = random.Random(8)
+    refused = 0
+    # The footer, whose length stands before the last four bytes, has no checksum.
+    end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for _ in range(150):
+        changed = bytearray(content)
+        changed[place.randrange(4, end)] ^= 1 << place.randrange(8)
+        path.write_bytes(changed)
+        try:
+            table = read_parquet(str(path), None, 1 << 30)
+        except (OSError, pa.ArrowException):
+            refused += 1
+        else:
+            assert table.equals(whole)
+    assert refused > 120
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".sav", ".dta", ".parquet"])

@@ -93,6 +93,30 @@ class TestFormats:
         pyreadstat.write_sav(pd.DataFrame({"a": [1.0, 2.0]}), path, compress=True)
         assert cells(read_table(path, ["a"]), "a") == [1.0, 2.0]
 
+    def test_stata_extended_missing_values_are_counted_by_letter(self, tmp_path: Path) -> None:
+        letters = ["a"] * 3 + ["b"] * 8 + ["c"] * 12 + ["z"] * 5668
+        for name, answers in (("whole", [1, 2, None]), ("single", [0.7, 0.1, None])):
+            path = tmp_path / f"{name}.dta"
+            frame = pd.DataFrame({"x": [*answers, *letters]})
+            frame["w"] = 1.5
+            pyreadstat.write_dta(
+                frame,
+                path,
+                missing_user_values={"x": ["a", "b", "c", "z"]},
+                variable_value_labels={"x": {1: "yes", "a": "refused"}},
+            )
+            raw = read_table(path, ["x"])
+            assert cells(raw, "x") == [*answers, *[None] * len(letters)]
+            found = [(one.column, one.code, one.label, one.count) for one in raw.extended]
+            assert found == [
+                ("x", ".a", "refused", 3),
+                ("x", ".b", "", 8),
+                ("x", ".c", "", 12),
+                ("x", ".z", "", 5668),
+            ]
+            assert raw.value_labels == {"x": {1: "yes"}}
+            assert read_table(path, ["w"]).extended == ()
+
     def test_stata_extended_missing_values_are_empty(self, tmp_path: Path) -> None:
         path = tmp_path / "survey.dta"
         frame = pd.DataFrame({"a": [1, 2, "a"], "s": ["x", "ñ", ""]})
@@ -130,6 +154,25 @@ class TestFormats:
         assert cells(raw, "t") == [True, False, True]
         assert cells(raw, "d")[0].startswith("2020-03-16")  # type: ignore[union-attr]
 
+    @pytest.mark.parametrize("name", ["survey.dta", "survey.parquet", "frame"])
+    def test_single_precision_is_read_as_the_decimal_it_stands_for(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        """The nearest single to .7 is .69999999, which is below a cut at .7."""
+        numbers = [0.1, 0.3, 0.7, 1e10, 16777216.0, np.nan]
+        frame = pd.DataFrame({"x": np.array(numbers, dtype=np.float32), "d": numbers})
+        path = tmp_path / name
+        if path.suffix == ".dta":
+            frame.to_stata(path, write_index=False)
+        elif path.suffix == ".parquet":
+            frame.to_parquet(path)
+        raw = read_table(path, None) if path.suffix else from_dataframe(frame)
+        assert cells(raw, "x") == cells(raw, "d") == [*numbers[:-1], None]
+
+    def test_half_precision_is_read_as_the_decimal_it_stands_for(self) -> None:
+        raw = from_dataframe(pd.DataFrame({"x": np.array([0.1, 0.7], dtype=np.float16)}))
+        assert cells(raw, "x") == [0.1, 0.7]
+
     def test_parquet_refuses_nested_and_binary_columns(self, tmp_path: Path) -> None:
         path = tmp_path / "survey.parquet"
         pq.write_table(pa.table({"a": [1], "n": [[1, 2]], "b": [b"\0"]}), path)
@@ -144,12 +187,30 @@ class TestFormats:
         assert cells(raw, "a") == ["1", "1.0", "007", "NA"]
         assert cells(raw, "b") == ["n/a", " x, y", "", 'say "hi"\nyou']
 
-    @pytest.mark.parametrize("mark", [",", ";", "\t"])
+    @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
     def test_csv_delimiters_and_line_ends(self, tmp_path: Path, mark: str, end: str) -> None:
         lines = [mark.join(row) for row in (["a", "b"], ["1", "x"], ["2", "y"])]
         raw = read_table(write_csv(tmp_path, end.join(lines)), ["b"])
         assert cells(raw, "b") == ["x", "y"]
+
+    @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=; ", "\ufeffsep=;", "sep=;;;"])
+    def test_a_line_that_names_the_delimiter(self, tmp_path: Path, line: str) -> None:
+        raw = read_table(write_csv(tmp_path, f"{line}\r\na,x;b\r\n1,5;2\r\n2,5;3\r\n"), None)
+        assert (raw.columns, raw.delimiter) == (("a,x", "b"), ";")
+        assert cells(raw, "a,x") == ["1,5", "2,5"]
+
+    def test_the_delimiter_parts_rows_as_it_parts_the_header(self, tmp_path: Path) -> None:
+        lines = ["weight (kg, net, dry);age", *[f"{k};{k}" for k in range(60)]]
+        assert read_table(write_csv(tmp_path, "\n".join(lines)), None).columns == (
+            "weight (kg, net, dry)",
+            "age",
+        )
+        lines = ["q1;a;x,q2;b", '"1;2",3', "x,y"]
+        assert read_table(write_csv(tmp_path, "\n".join(lines)), None).columns == ("q1;a;x", "q2;b")
+        lines = ['a|"b|c"', '1|"x|y|z"', "2|"]
+        raw = read_table(write_csv(tmp_path, "\n".join(lines)), None)
+        assert cells(raw, "b|c") == ["x|y|z", ""]
 
     def test_csv_header_over_two_lines(self, tmp_path: Path) -> None:
         raw = read_table(write_csv(tmp_path, '\n"a\nb",c\n1,2\n'), ["c", "a\nb"])
@@ -204,9 +265,11 @@ class TestRefusals:
     def test_folder(self, tmp_path: Path) -> None:
         assert "folder" in refusal(tmp_path)
 
-    @pytest.mark.parametrize("name", ["survey.xlsx", "survey"])
+    @pytest.mark.parametrize("name", ["survey.xls", "survey"])
     def test_unknown_extension_lists_the_known_ones(self, tmp_path: Path, name: str) -> None:
-        assert ".sav, .zsav, .dta, .csv, .parquet" in refusal(write_csv(tmp_path, "a\n1\n", name))
+        assert ".sav, .zsav, .dta, .csv, .xlsx, .parquet" in refusal(
+            write_csv(tmp_path, "a\n1\n", name)
+        )
 
     def test_not_a_regular_file(self, tmp_path: Path) -> None:
         path = tmp_path / "pipe.csv"
@@ -230,7 +293,7 @@ class TestRefusals:
         assert "no rows" in refusal(tmp_path / "s.parquet")
         assert "no rows" in refusal(tmp_path / "s.sav")
 
-    @pytest.mark.parametrize("name", ["s.sav", "s.zsav", "s.dta", "s.parquet"])
+    @pytest.mark.parametrize("name", ["s.sav", "s.zsav", "s.dta", "s.xlsx", "s.parquet"])
     def test_csv_under_another_name(self, tmp_path: Path, name: str) -> None:
         assert "the content is text" in refusal(write_csv(tmp_path, "a,b\n1,2\n", name))
 
@@ -335,8 +398,53 @@ class TestChild:
 
     def test_memory_limit(self, tmp_path: Path) -> None:
         path = write_csv(tmp_path, "a\n" + "1\n" * 20_000_000)
-        limits = Limits(memory=1 << 28, seconds=60)
-        assert "damaged" in refusal(path, ["a"], limits=limits)
+        limits = Limits(memory=1 << 26, seconds=60)
+        message = refusal(path, ["a"], limits=limits)
+        assert "reading it takes more than 64 MB of memory" in message
+
+    @pytest.mark.parametrize("name", ["survey.sav", "survey.zsav", "survey.dta", "survey.parquet"])
+    def test_rows_that_a_file_has_no_room_for_take_no_memory(
+        self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / name
+        frame = pd.DataFrame({f"q{k}": [1.0, 2.0, 3.0] for k in range(20)})
+        rows = 100_000_000
+        if path.suffix == ".parquet":
+            one = pa.table({"a": np.zeros(5_000_000, dtype=np.int64)})
+            with pq.ParquetWriter(path, one.schema) as writer:
+                for _ in range(12):
+                    writer.write_table(one)
+        elif path.suffix == ".dta":
+            frame.to_stata(path, write_index=False, version=118)
+            content = bytearray(path.read_bytes())
+            place = content.index(b"<N>") + 3
+            content[place : place + 8] = rows.to_bytes(8, "little")
+            path.write_bytes(content)
+        else:
+            pyreadstat.write_sav(frame, path, compress=path.suffix == ".zsav")
+            content = bytearray(path.read_bytes())
+            assert content[80:84] == b"\3\0\0\0"
+            content[80:84] = rows.to_bytes(4, "little")
+            path.write_bytes(content)
+        peaks = tmp_path / "peaks"
+        # A process of its own in between: a peak begins at what its parent has.
+        measure = (
+            "import resource, subprocess, sys;"
+            "code = subprocess.run(sys.argv[2:]).returncode;"
+            "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10;"
+            "print(peak, file=open(sys.argv[1], 'a'));"
+            "sys.exit(code)"
+        )
+        command = [sys.executable, "-c", measure, str(peaks), *read._command()]
+        monkeypatch.setattr(read, "_command", lambda: command)
+        message = refusal(path)
+        if path.suffix == ".parquet":
+            assert "its 60,000,000 rows of 1 columns need more than" in message
+        else:
+            assert "it says that it has 100,000,000 rows, for which it is too small" in message
+        (peak,) = peaks.read_text().split()
+        # The libraries by themselves take 120 MB.
+        assert int(peak) < 300
 
     def test_a_changed_byte_that_crashes_the_reader(
         self, sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -417,6 +525,50 @@ class TestDataFrame:
         assert cells(raw, "c") == ["x", None, "y"]
         assert cells(raw, "n") == [True, None, False]
         assert raw.name == "DataFrame"
+
+    def test_tables_of_other_libraries_and_columns_by_name(self) -> None:
+        columns = {
+            "i": [1, 2, None],
+            "f": [0.5, None, 2.0],
+            "s": ["x", None, "ñ"],
+            "b": [True, None, False],
+        }
+        arrow = pa.table(columns)
+        views = arrow.set_column(2, "s", arrow["s"].cast(pa.string_view()))
+        coded = arrow.set_column(2, "s", arrow["s"].dictionary_encode())
+        for table in (columns, arrow, views, coded, pa.RecordBatchReader.from_stream(arrow)):
+            raw = from_dataframe(table)
+            assert {name: cells(raw, name) for name in columns} == columns
+            assert raw.name == type(table).__name__
+        assert from_dataframe(arrow, ["s"]).columns == ("s",)
+        for wanted, found in ((["z"], "no column 'z'"), (["s"], "stands 2 times")):
+            with pytest.raises(SurveyError, match=found):
+                from_dataframe(arrow.append_column("s", arrow["s"]), wanted)
+
+    def test_polars_and_duckdb(self) -> None:
+        polars = pytest.importorskip("polars")
+        columns = {"i": [1, 2, None], "s": ["x", None, "ñ"], "b": [True, None, False]}
+        frame = polars.DataFrame(columns)
+        categories = frame.with_columns(polars.col("s").cast(polars.Categorical))
+        duckdb = pytest.importorskip("duckdb")
+        for table in (frame, categories, duckdb.sql("select * from frame")):
+            raw = from_dataframe(table)
+            assert {name: cells(raw, name) for name in columns} == columns
+
+    def test_numbers_among_texts_are_plain(self) -> None:
+        raw = from_dataframe({"x": [1, 1.0, np.float32(0.7), np.int8(1), "1.0", True, None]})
+        assert cells(raw, "x") == ["1", "1", "0.7", "1", "1.0", "true", None]
+
+    def test_what_is_no_table_is_refused(self) -> None:
+        for data, found in (
+            ([1, 2], "list: this is no table"),
+            ({"a": [1], "b": [1, 2]}, "dict: the columns differ in length"),
+            ({}, "there are no rows"),
+            (pa.table({"a": [b"x"]}), "binary"),
+            (pa.table({"a": [[1]]}), "nested"),
+        ):
+            with pytest.raises(SurveyError, match=found):
+                from_dataframe(data)  # type: ignore[arg-type]
 
     def test_hash_follows_the_values_and_nothing_else(self) -> None:
         frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
 
 from coopgap.disclose import protected_meta, protected_note, protected_rows
 from coopgap.estimate import DiagnosticRow
@@ -14,6 +15,7 @@ from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
 from coopgap.study.spec import Matching, ModelSpec, Variant
+from coopgap.survey.draft import label_row_words
 
 __all__ = ["design_words", "plan_text"]
 
@@ -29,7 +31,10 @@ def _lines(plan: Plan) -> Iterator[str]:
     people = people_meta(survey)
     if study.disclosure_minimum:
         people = protected_meta(people, study.disclosure_minimum)
-    yield f"survey    {survey.source}: {people['n_read']:,} rows read"
+    sheet = f", sheet {survey.sheet}" if survey.sheet else ""
+    yield f"survey    {survey.source}{sheet}: {people['n_read']:,} rows read"
+    if survey.label_rows:
+        yield f"labels    {label_row_words(survey.label_rows)}"
     by_phone = f", {people['n_phone']:,} by phone" if survey.phone.any() else ""
     yield (
         f"people    {people['n_member']:,} members, {people['n_comparison']:,} comparison people "
@@ -37,6 +42,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     )
     for drop in people["dropped"]:
         yield f"dropped   {drop['count']:,}: {drop['reason']}"
+    for column, group in groupby(people["extended_missing"], key=itemgetter("column")):
+        yield f"missing   {column}: {', '.join(f'{one["count"]:,} {one["code"]}' for one in group)}"
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -35,6 +36,7 @@ STUDY_FILE = "study.toml"
 _KEYS = (
     "title",
     "survey",
+    "encoding",
     "printed",
     "smallest_gap",
     "group",
@@ -112,6 +114,7 @@ def load_study(study: str | Path) -> Study:
         name=folder.resolve().name,
         title=section.text("title"),
         survey=_survey(section, folder),
+        encoding=_encoding(section),
         group=group,
         design=design,
         variables=variables,
@@ -218,6 +221,17 @@ def _printed(section: Section, folder: Path) -> str | Path | None:
         allowed = f"{', '.join(SHIPPED)}, or FILE.csv in the study folder"
         raise section.refuse("printed", f'is "{named}"', f"allowed: {allowed}")
     return _named_file(section, folder, "printed", named)
+
+
+def _encoding(section: Section) -> str | None:
+    """Name of an encoding of text that Python knows."""
+    name = section.optional_text("encoding")
+    try:
+        return name and codecs.lookup(name).name
+    except LookupError as error:
+        raise section.refuse(
+            "encoding", f'is "{name}"', "allowed: an encoding such as UTF-8 or cp1252"
+        ) from error
 
 
 def _survey(section: Section, folder: Path) -> str | Path | None:

@@ -356,8 +356,9 @@ class Study:
 
     `headline` has the models that answer each question, in the order declared: the first is the
     question's headline, and its outcome the question's name. `survey` is "example", a
-    path, or None where only `--data` can say. `printed` is a shipped registry's name or a file of
-    the folder. `sha256` covers study.toml, every model file and the files they name.
+    path, or None where only `--data` can say; `encoding` is that of its text, None where it is to
+    be found. `printed` is a shipped registry's name or a file of the folder. `sha256` covers
+    study.toml, every model file and the files they name.
     `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
 
@@ -374,6 +375,7 @@ class Study:
     printed: str | Path | None = None
     smallest_gap: float = 0.05
     disclosure_minimum: int = 0
+    encoding: str | None = None
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None

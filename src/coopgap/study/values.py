@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from coopgap.study.spec import Code
 
-__all__ = ["normalise"]
+__all__ = ["lossless", "normalise"]
 
 
-def normalise(value: Code) -> str:
+def normalise(value: Code, *, numeric: bool = True) -> str:
     """Text under which equal values are equal: 1, 1.0 and "1" are the same.
 
     Parameters
     ----------
     value
         Text, number or boolean.
+    numeric
+        Whether a text that writes a number stands for that number. In a column where "1.1" and
+        "1.10" are two answers it does not.
 
     Returns
     -------
     str
         Whole numbers without a fraction, other numbers in their shortest form, booleans as
-        `true` and `false`, other text stripped of white space at its ends.
+        `true` and `false` in whatever case, other text stripped of white space at its ends.
 
     Examples
     --------
     >>> normalise(1.0), normalise(" 01.50 "), normalise(True), normalise("n/a")
     ('1', '1.5', 'true', 'n/a')
+    >>> normalise("1.50", numeric=False), normalise(1.5, numeric=False), normalise("TRUE")
+    ('1.50', '1.5', 'true')
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -34,9 +40,18 @@ def normalise(value: Code) -> str:
         return str(value)
     if isinstance(value, str):
         text = value.strip()
-        number = _number(text)
-        return text if number is None else _plain(number)
+        number = _number(text) if numeric else None
+        if number is not None:
+            return _plain(number)
+        return text.casefold() if text.casefold() in ("true", "false") else text
     return _plain(value) if math.isfinite(value) else str(value)
+
+
+def lossless(values: Iterable[Code]) -> bool:
+    """Whether reading texts as numbers leaves as many numbers as there are texts."""
+    texts = {value.strip() for value in values if isinstance(value, str)}
+    numbers = [number for text in texts if (number := _number(text)) is not None]
+    return len(set(numbers)) == len(numbers)
 
 
 def _number(text: str) -> float | None:

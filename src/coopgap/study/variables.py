@@ -94,8 +94,8 @@ def _levels(section: Section, kind: str) -> tuple[str, ...]:
         raise section.refuse("levels", "is absent", f"give the levels, {order}")
     if len(levels) < 2:
         raise section.refuse("levels", "has one level", "give at least two")
-    if len({normalise(level) for level in levels}) < len(levels):
-        raise section.refuse("levels", "hold one number written in two ways", "allowed: each once")
+    if len({_text(level) for level in levels}) < len(levels):
+        raise section.refuse("levels", "hold one level written in two ways", "allowed: each once")
     return levels
 
 
@@ -123,16 +123,21 @@ def _one_meaning(section: Section, kind: str, values: Mapping[str, tuple[Code, .
     """Refuse a value of the file that is given two meanings."""
     levels: tuple[Code, ...] = ()
     if kind in ("ordinal", "nominal") or (kind == "binary" and not values["yes"]):
-        coded = {normalise(code) for code in values["codes"]}
-        levels = tuple(level for level in section.texts("levels") if normalise(level) not in coded)
+        coded = {_text(code) for code in values["codes"]}
+        levels = tuple(level for level in section.texts("levels") if _text(level) not in coded)
     first: dict[str, str] = {}
     for key, codes in (("levels", levels), *values.items()):
         for code in codes:
-            known = first.setdefault(normalise(code), key)
+            known = first.setdefault(_text(code), key)
             if known != key:
                 raise section.refuse(key, f"holds a value that {known} holds too", "give it once")
-        if key == "codes" and len({normalise(code) for code in codes}) < len(codes):
-            raise section.refuse(key, "hold one number written in two ways", "give it once")
+        if key == "codes" and len({_text(code) for code in codes}) < len(codes):
+            raise section.refuse(key, "hold one code written in two ways", "give it once")
+
+
+def _text(code: Code) -> str:
+    """A code as text: whether "1.1" and "1.10" are one answer is known once a column is read."""
+    return normalise(code, numeric=False)
 
 
 def _collapse(section: Section, kind: str, levels: tuple[str, ...]) -> dict[str, str]:

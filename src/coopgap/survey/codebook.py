@@ -13,8 +13,15 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Study, Variable
-from coopgap.study.values import normalise
-from coopgap.survey.levels import MISSING, UNDECLARED, as_number, level_codes, look_up, undeclared
+from coopgap.survey.levels import (
+    MISSING,
+    UNDECLARED,
+    level_codes,
+    look_up,
+    numbers_of,
+    undeclared,
+)
+from coopgap.survey.numbers import as_number
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
@@ -118,15 +125,19 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         n_read=raw.n_rows,
         encoding=raw.encoding,
         dropped=tuple(dropped),
+        sheet=raw.sheet,
+        label_rows=raw.label_rows,
+        extended=raw.extended,
     )
 
 
 def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
     """Who is kept, who is a member, and the declared missing; a blank must be declared too."""
     group = study.group
-    table = {normalise(code): MISSING for code in group.missing}
-    table |= {normalise(group.comparison): 0, normalise(group.member): 1}
-    side = look_up(raw.answers(group.column), table, blank=UNDECLARED)
+    answers = raw.answers(group.column)
+    table = {answers.spell(code): MISSING for code in group.missing}
+    table |= {answers.spell(group.comparison): 0, answers.spell(group.member): 1}
+    side = look_up(answers, table, blank=UNDECLARED)
     allowed = f"group.member is {group.member!r}, group.comparison is {group.comparison!r}"
     _refuse(raw, group.column, side, None, f"{allowed}; others belong in group.missing")
     lost = int((side == MISSING).sum())
@@ -138,8 +149,9 @@ def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:
     mode = study.design.mode
     if mode is None:
         return np.zeros(rows.size, dtype=bool)
-    table = {normalise(mode.in_person): 0, normalise(mode.phone): 1}
-    by_phone = look_up(raw.answers(mode.column), table, blank=UNDECLARED)
+    answers = raw.answers(mode.column)
+    table = {answers.spell(mode.in_person): 0, answers.spell(mode.phone): 1}
+    by_phone = look_up(answers, table, blank=UNDECLARED)
     allowed = f"design.mode declares {mode.in_person!r} and {mode.phone!r}"
     _refuse(raw, mode.column, by_phone, rows, allowed)
     return np.asarray(by_phone[rows] == 1)
@@ -224,10 +236,9 @@ class _Labels:
 
 def _labels(raw: RawTable, column: str) -> _Labels:
     answers = raw.answers(column)
-    texts = [normalise(value) for value in answers.values]
-    names = sorted({text for text in texts if text}, key=_natural)
+    names = sorted({text for text in answers.texts if text}, key=_natural)
     places = {name: place for place, name in enumerate(names)} | {"": -1}
-    table = np.array([*(places[text] for text in texts), -1], dtype=np.int64)
+    table = np.array([*(places[text] for text in answers.texts), -1], dtype=np.int64)
     return _Labels(names=tuple(names), index=table[answers.index])
 
 
@@ -242,15 +253,13 @@ def _weight(raw: RawTable, study: Study, rows: IntArray) -> FloatArray | None:
     if column is None:
         return None
     answers = raw.answers(column)
-    numbers = [as_number(value) for value in answers.values]
-    table = np.array([np.nan if x is None else x for x in numbers] + [np.nan])
-    weight = table[answers.index[rows]]
+    weight = np.append(numbers_of(raw, column, answers), np.nan)[answers.index[rows]]
     bad = ~(np.isfinite(weight) & (weight > 0))
     if bad.any():
         raise SurveyError(
             f"{raw.where}: {column}",
             f"{int(bad.sum())} weights are missing, zero, negative or not numbers",
-            "every sampling weight is a positive number, with a decimal point",
+            "every sampling weight is a positive number",
         )
     return np.asarray(weight, dtype=np.float64)
 
@@ -280,7 +289,7 @@ def _person(raw: RawTable, study: Study, rows: IntArray, phone: BoolArray) -> In
 def _hashed_ids(raw: RawTable, column: str, rows: IntArray) -> UintArray:
     """A hash of each identifier as text, wherever it stands in the file."""
     answers = raw.answers(column)
-    return hashed([normalise(value) for value in answers.values])[answers.index[rows]]
+    return hashed(answers.texts)[answers.index[rows]]
 
 
 def _hashed_answers(
@@ -298,7 +307,7 @@ def _identity(raw: RawTable, column: str) -> IntArray:
     if all(type(value) is int for value in answers.values):
         return answers.index
     places: dict[str, int] = {"": -1}
-    for value in answers.values:
-        places.setdefault(normalise(value), len(places) - 1)
-    table = np.array([*(places[normalise(value)] for value in answers.values), -1], dtype=np.int64)
+    for text in answers.texts:
+        places.setdefault(text, len(places) - 1)
+    table = np.array([*(places[text] for text in answers.texts), -1], dtype=np.int64)
     return np.asarray(table[answers.index])

@@ -11,15 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.survey.columns import Refusal, choose, with_notes
+from coopgap.survey.label_row import flat, is_import_row, is_label_row, may_be_labels
+from coopgap.survey.numbers import shows_commas
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_csv", "split_header", "to_utf8"]
+__all__ = ["guess_encoding", "read_csv", "split_header", "to_utf8"]
 
 _BLOCK = 1 << 23
 _SAMPLE = 1 << 17
 _WESTERN = "cp1252"
+_MARKS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(rb"""["']?sep=([^\w\s"']|\t)\1*["']?[ \t]*(?:\r\n|\n|\r)""", re.IGNORECASE)
+_FIRST_ROWS = 50
+_SIGNS = frozenset("¿¡°«»–—‘’“”„…€´·§©®\u00a0")
 
 
 def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> pa.Table:
@@ -32,10 +38,64 @@ def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> p
     places = [header.index(name) for name in names]
     if not body.strip():
         raise Refusal("the file has a header and no rows", "give one row a person")
+    labels, n_labels, body = _take_labels(body, delimiter, header)
     table = _parse(body, delimiter, len(header), places)
-    if table.num_rows < sum(1 for line in body.splitlines() if line.strip(b"\r\n")):
+    if table.num_rows < sum(1 for _ in re.finditer(rb"[^\r\n]+", body)):
         _check_quotes(body, delimiter)
-    return with_notes(pa.table(table.columns, names=names), {"encoding": encoding})
+    notes = {
+        "labels": labels,
+        "label_rows": n_labels,
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "decimal_commas": _decimal_commas(body, delimiter, header),
+    }
+    return with_notes(pa.table(table.columns, names=names), notes)
+
+
+def _decimal_commas(body: bytes, delimiter: str, header: Sequence[str]) -> str:
+    """The first column, wanted or not, whose numbers have decimal commas."""
+    start, end = (b'"', b'"') if delimiter == "," else (rb"(?:^|[^\w.,])", rb"(?:$|[^\w.,])")
+    if not re.search(start + rb"[+-]?\d*,\d+" + end, body):
+        return ""
+    below = _distinct(body, delimiter, len(header))
+    return next((n for n, texts in zip(header, below, strict=True) if shows_commas(texts)), "")
+
+
+def _distinct(body: bytes, delimiter: str, width: int) -> list[set[str]]:
+    """The distinct texts of each column."""
+    table = _parse(body, delimiter, width, range(width))
+    return [
+        {text for chunk in column.chunks for text in chunk.dictionary.to_pylist()}
+        for column in table.columns
+    ]
+
+
+def _take_labels(
+    body: bytes, delimiter: str, header: Sequence[str]
+) -> tuple[dict[str, str], int, bytes]:
+    """Labels by column, the rows that hold them, and the rows below; none where there are none."""
+    head = body[: 1 << 20].decode("utf-8", errors="ignore")
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        rows = [(row, reader.line_num) for row in itertools.islice(reader, 2)]
+    except csv.Error:
+        return {}, 0, body
+    cells = rows[0][0]
+    if len(cells) != len(header) or not may_be_labels(cells):
+        return {}, 0, body
+    n_rows = 2 if len(rows) == 2 and is_import_row(rows[1][0]) else 1
+    below = _after(body, rows[n_rows - 1][1])
+    if not below.strip() or not is_label_row(cells, _distinct(below, delimiter, len(header))):
+        return {}, 0, body
+    labels = {name: flat(cell) for name, cell in zip(header, cells, strict=True) if cell.strip()}
+    return labels, n_rows, below
+
+
+def _after(content: bytes, lines: int) -> bytes:
+    """What follows some lines."""
+    ends = (match.end() for match in re.finditer(rb"\r\n|\n|\r", content))
+    end = next(itertools.islice(ends, lines - 1, None), len(content))
+    return content[end:].lstrip(b"\r\n")
 
 
 def _parse(
@@ -132,11 +192,12 @@ def _detect(content: bytes) -> str:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return _guess(content)
+        return guess_encoding(content)
     return "utf-8"
 
 
-def _guess(content: bytes) -> str:
+def guess_encoding(content: bytes) -> str:
+    """Western European where text that is not UTF-8 is likely to be that; else a refusal."""
     import charset_normalizer
 
     lines = (match.group() for match in re.finditer(rb"[^\r\n]*[\x80-\xff][^\r\n]*", content))
@@ -147,28 +208,57 @@ def _guess(content: bytes) -> str:
             break
     if re.search(rb"[\x00-\x08\x0e-\x1f]", sample):
         raise Refusal("the content is binary, not text", "give a CSV file")
-    fitting = [match.encoding for match in charset_normalizer.from_bytes(sample)]
-    if _WESTERN in fitting:
+    # A match stands for every encoding in which the bytes are the same text.
+    fitting = [
+        name
+        for match in charset_normalizer.from_bytes(sample)
+        for name in match.could_be_from_charset
+    ]
+    if _WESTERN in fitting or _looks_western(sample):
         return _WESTERN
     likely = f", it may be {fitting[0]}" if fitting else ""
-    raise Refusal(f"the text is neither UTF-8 nor {_WESTERN}{likely}", "save the file as UTF-8")
+    raise Refusal(
+        f"the text is neither UTF-8 nor {_WESTERN}{likely}",
+        "name its encoding, or save the file as UTF-8",
+    )
+
+
+def _looks_western(sample: bytes) -> bool:
+    """Whether a few words, too few for a detector, read as cp1252.
+
+    They are mostly of plain letters, signs are common ones, and none stands within a word: words of
+    other alphabets are of accented letters alone, and some letters of others are signs in cp1252.
+    """
+    try:
+        text = sample.decode(_WESTERN)
+    except UnicodeDecodeError:
+        return False
+    letters = "".join(word for word in re.findall(r"\w+", text) if not word.isascii())
+    plain = 2 * sum(not char.isascii() for char in letters) <= len(letters)
+    common = _SIGNS.issuperset(re.findall(r"[^\w\x00-\x7f]", text))
+    return plain and common and not re.search(r"[^\W\d_][^\w\x00-\x7f\u2019][^\W\d_]", text)
 
 
 def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     """Delimiter, column names and the rows below them, from UTF-8 text.
 
-    The delimiter is the one of comma, semicolon and tab that parts the header into most cells.
+    The delimiter is the one that a first line `sep=;` names, as spreadsheets write it; else the
+    one of comma, semicolon, tab and bar that parts the first rows into as many cells as the
+    header, and into most of them.
     """
     content = content.lstrip(b"\r\n")
+    named = _SEP_LINE.match(content)
+    marks: tuple[str, ...] = _MARKS
+    if named:
+        content, marks = content[named.end() :].lstrip(b"\r\n"), (named[1].decode(),)
     head = content[: 1 << 20].decode("utf-8", errors="ignore")
     if not head.strip():
         raise Refusal("the file is empty", "give a header and one row a person")
-    parsed = {mark: _first_record(head, mark) for mark in (",", ";", "\t")}
-    delimiter = max(parsed, key=lambda mark: len(parsed[mark][0]))
+    parsed = {mark: _first_record(head, mark) for mark in marks}
+    even = [mark for mark in marks if len(parsed[mark][0]) > 1 and _is_even(head, mark)]
+    delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0]))
     names, lines = parsed[delimiter]
-    ends = (match.end() for match in re.finditer(rb"\r\n|\n|\r", content))
-    end = next(itertools.islice(ends, lines - 1, None), len(content))
-    return delimiter, [name.strip() for name in names], content[end:].lstrip(b"\r\n")
+    return delimiter, [name.strip() for name in names], _after(content, lines)
 
 
 def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:
@@ -177,3 +267,13 @@ def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:
         return next(reader), reader.line_num
     except csv.Error as error:
         raise Refusal("the header is not well formed", "give one line of column names") from error
+
+
+def _is_even(head: str, delimiter: str) -> bool:
+    """Whether the first rows have as many cells as the header; the last of them may be cut off."""
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        widths = [len(row) for row in itertools.islice(reader, _FIRST_ROWS) if row]
+    except csv.Error:
+        return False
+    return len(set(widths if len(widths) < 3 else widths[:-1])) == 1

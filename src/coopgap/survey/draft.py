@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from coopgap.survey.levels import as_number
+from coopgap.study.values import normalise
+from coopgap.survey.numbers import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
 
@@ -54,6 +55,13 @@ def comment(text: str) -> str:
     return "# " + (safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…")
 
 
+def label_row_words(n_rows: int) -> str:
+    """What is said of rows of labels."""
+    if n_rows == 1:
+        return "1 row under the header holds labels of the columns and is not counted"
+    return f"{n_rows} rows under the header hold labels of the columns and are not counted"
+
+
 def draft_study(raw: RawTable, survey: str) -> str:
     """Text of a study.toml to be edited.
 
@@ -74,6 +82,8 @@ def draft_study(raw: RawTable, survey: str) -> str:
     drafted = [item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE)]
     lines = [
         comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
+        *([comment(f"From its sheet {raw.sheet}.")] if raw.sheet else []),
+        *([comment(label_row_words(raw.label_rows))] if raw.label_rows else []),
         "# Every line marked EDIT needs a decision; delete the variables that no model uses.",
         "# Beside this file, each outcome gets a file of its own: outcome, covariates, [matching].",
         "",
@@ -267,13 +277,19 @@ def _missing_lines(item: Profile) -> list[str]:
         )
         lines.append(comment(f"EDIT likely missing, with how often: {why}"))
         lines.append(f"# missing = [{every}]")
+    if item.extended:
+        counts = ", ".join(
+            f"{one.code}{' ' + quote(one.label) if one.label else ''} ({one.count:,})"
+            for one in item.extended
+        )
+        lines.append(comment(f"missing in the file by letter, taken as blank: {counts}"))
     return lines
 
 
 def _literal(text: str) -> str:
-    """A code as TOML: a number where it is one, else text."""
+    """A code as TOML: a number where it is the plain text of one, else text."""
     number = as_number(text)
-    if number is None:
+    if number is None or normalise(text) != text:
         return quote(text)
     return str(int(number)) if number == int(number) else repr(number)
 
@@ -289,4 +305,7 @@ def _left_out(profiles: Sequence[Profile]) -> list[str]:
         names = [item.column for item in profiles if item.kind is kind]
         if names:
             lines += ["", f"# {text}:", *(comment(f"  {quote(name)}") for name in names)]
-    return lines
+    unclear = [item for item in profiles if item.problem]
+    if unclear:
+        lines += ["", f"{_EDIT}: write these numbers with a decimal point and no other mark:"]
+    return lines + [comment(f"  {quote(item.column)}: {item.problem}") for item in unclear]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,9 +12,10 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
+from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, RawTable
 
-__all__ = ["MISSING", "UNDECLARED", "as_number", "level_codes", "look_up", "undeclared"]
+__all__ = ["MISSING", "UNDECLARED", "level_codes", "look_up", "numbers_of", "undeclared"]
 
 MISSING: Final = -1
 """Index of an answer that is missing."""
@@ -22,22 +23,11 @@ MISSING: Final = -1
 UNDECLARED: Final = -2
 """Index of a value that the codebook does not know; it never leaves this package."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SENTINEL = re.compile(r"-[1-9]|-?9{1,5}[6-9]", re.ASCII)
 _SHOWN = 5
 _LONGEST_CODE = 20
 _LONGEST_NUMBER = 5
 _FEWEST = 10
-
-
-def as_number(value: Code) -> float | None:
-    """A finite number, or None for anything else; a decimal comma is not a number."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        return None
-    number = float(value)
-    return number if np.isfinite(number) else None
 
 
 def undeclared(answers: Answers, bad: BoolArray) -> str:
@@ -62,7 +52,7 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
     codes: dict[str, int] = {}
     texts = 0
     for place in np.flatnonzero(counts):
-        text, count = normalise(answers.values[place]), int(counts[place])
+        text, count = answers.texts[place], int(counts[place])
         if text == "":
             blank += count
         elif _is_code(text, count):
@@ -94,14 +84,14 @@ def _times(count: int) -> str:
 
 
 def look_up(answers: Answers, table: Mapping[str, int], blank: int = MISSING) -> IntArray:
-    """Index of each row's normalised value.
+    """Index of each row's value.
 
     Parameters
     ----------
     answers
         The column.
     table
-        Index by normalised value.
+        Index by value, as the column spells it.
     blank
         Index of an empty cell, unless `table` has one for the empty text.
 
@@ -111,8 +101,7 @@ def look_up(answers: Answers, table: Mapping[str, int], blank: int = MISSING) ->
         Shape (n,): `UNDECLARED` where a value is not in `table`.
     """
     blank = table.get("", blank)
-    texts = [normalise(value) for value in answers.values]
-    found = [table.get(text, UNDECLARED) if text else blank for text in texts]
+    found = [table.get(text, UNDECLARED) if text else blank for text in answers.texts]
     return np.array([*found, blank], dtype=np.int64)[answers.index]
 
 
@@ -153,21 +142,44 @@ def _collapse(variable: Variable) -> IntArray:
     return np.array([*final, MISSING], dtype=np.int64)
 
 
-def _declared_table(variable: Variable) -> dict[str, int]:
+def _declared_table(
+    raw: RawTable, variable: Variable, spell: Callable[[Code], str]
+) -> dict[str, int]:
     """Index into `declared_levels` of every value that the codebook names."""
     places = {level: place for place, level in enumerate(variable.declared_levels)}
-    table = {normalise(code): places[level] for code, level in variable.codes.items()}
+    named: list[tuple[Code, int]] = [(code, places[lev]) for code, lev in variable.codes.items()]
     if variable.type == "binary":
-        table |= {normalise(code): 0 for code in variable.no}
-        table |= {normalise(code): 1 for code in variable.yes}
-    if variable.type != "banded" and not (variable.yes or variable.no):
-        table = {normalise(level): place for level, place in places.items()} | table
-    return table | {normalise(code): MISSING for code in variable.missing}
+        named += [(code, 0) for code in variable.no] + [(code, 1) for code in variable.yes]
+    named += [(code, MISSING) for code in variable.missing]
+    table = _once(raw, variable, named, spell)
+    if variable.type == "banded" or variable.yes or variable.no:
+        return table
+    coded = {normalise(code, numeric=False) for code in variable.codes}
+    levels = [item for item in places.items() if normalise(item[0], numeric=False) not in coded]
+    return _once(raw, variable, levels, spell) | table
+
+
+def _once(
+    raw: RawTable,
+    variable: Variable,
+    named: Iterable[tuple[Code, int]],
+    spell: Callable[[Code], str],
+) -> dict[str, int]:
+    """Index by code as the column spells it; two texts of one number may not differ in it."""
+    table: dict[str, int] = {}
+    for code, place in named:
+        if table.setdefault(spell(code), place) != place:
+            raise SurveyError(
+                f"{raw.where}: {variable.column}",
+                "is a column of numbers, in which two codes of the study are one number",
+                f"give the number {spell(code)} one meaning in variable {variable.name}",
+            )
+    return table
 
 
 def _coded(raw: RawTable, variable: Variable) -> IntArray:
     answers = raw.answers(variable.column)
-    table = _declared_table(variable)
+    table = _declared_table(raw, variable, answers.spell)
     codes = look_up(answers, table)
     _refuse(raw, variable.column, answers, codes, _allowed(variable, table))
     return codes
@@ -188,13 +200,13 @@ def _refuse(raw: RawTable, column: str, answers: Answers, codes: IntArray, allow
 
 def _count_of(raw: RawTable, variable: Variable) -> IntArray:
     """1 where at least `at_least` items are yes, 0 where fewer, -1 where any item is missing."""
-    table = {normalise(code): 0 for code in variable.no}
-    table |= {normalise(code): 1 for code in variable.yes}
-    table |= {normalise(code): MISSING for code in variable.missing}
     total = np.zeros(raw.n_rows, dtype=np.int64)
     missing = np.zeros(raw.n_rows, dtype=bool)
     for item in variable.items:
         answers = raw.answers(item)
+        table = {answers.spell(code): 0 for code in variable.no}
+        table |= {answers.spell(code): 1 for code in variable.yes}
+        table |= {answers.spell(code): MISSING for code in variable.missing}
         codes = look_up(answers, table)
         _refuse(raw, item, answers, codes, _allowed(variable, table))
         total += codes == 1
@@ -204,17 +216,24 @@ def _count_of(raw: RawTable, variable: Variable) -> IntArray:
 
 
 def _banded(raw: RawTable, variable: Variable) -> IntArray:
-    """Left-closed bands; values that the file itself calls missing are not numbers to band."""
+    """Left-closed bands; values that the file itself calls missing are not numbers to band.
+
+    A column that is banded is one of numbers, however many spellings of one number it holds.
+    """
     answers = raw.answers(variable.column)
-    table = _declared_table(variable)
-    named = [table.get(normalise(value), UNDECLARED) for value in answers.values]
-    numbers = np.array([_or_nan(as_number(value)) for value in answers.values])
+    table = _declared_table(raw, variable, normalise)
+    numbers = numbers_of(raw, variable.column, answers)
+    plain = [
+        normalise(value if np.isnan(number) else number)
+        for value, number in zip(answers.values, numbers.tolist(), strict=True)
+    ]
+    named = [table.get(text, UNDECLARED) for text in plain]
     open_ = np.array([code == UNDECLARED for code in named], dtype=bool)
     _refuse_sentinels(raw, variable, answers, np.where(open_, numbers, np.nan))
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
     places = np.where(open_ & np.isfinite(numbers), bands, named)
     blank = table.get("", MISSING)
-    empty = np.array([normalise(value) == "" for value in answers.values], dtype=bool)
+    empty = np.array([text == "" for text in plain], dtype=bool)
     places = np.append(np.where(empty, blank, places), blank).astype(np.int64)
     codes = places[answers.index]
     allowed = f"variable {variable.name} is banded: numbers, or codes declared in missing"
@@ -222,8 +241,24 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     return codes
 
 
-def _or_nan(number: float | None) -> float:
-    return np.nan if number is None else number
+def numbers_of(raw: RawTable, column: str, answers: Answers) -> FloatArray:
+    """The distinct values as numbers, shape (k,), NaN where one is none.
+
+    Raises
+    ------
+    SurveyError
+        A point or comma may part decimals or thousands.
+    """
+    numbers = read_numbers(answers.values, raw.decimal_commas, raw.delimiter)
+    if numbers.problem:
+        raise SurveyError(
+            f"{raw.where}: {column}",
+            numbers.problem,
+            "write every number with a decimal point, and without a mark for thousands",
+        )
+    return np.array(
+        [np.nan if number is None else number for number in numbers.values], dtype=float
+    )
 
 
 def _refuse_sentinels(

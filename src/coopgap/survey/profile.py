@@ -12,8 +12,8 @@ import numpy as np
 
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
-from coopgap.survey.levels import as_number
-from coopgap.survey.raw import RawTable
+from coopgap.survey.numbers import as_number, read_numbers
+from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 
 __all__ = ["Kind", "MissingCode", "Profile", "profile", "reads_as_missing"]
 
@@ -70,12 +70,16 @@ class Profile:
         Codes that seem to stand for no answer.
     numbers
         Shape (m,): the answers of a scale, without missing codes; empty for other kinds.
+    extended
+        Missing values that the file tells apart by letter.
     n_distinct
         Distinct answers, without missing codes.
     n_answers
         Answers, without blanks and missing codes.
     numeric
         Whether every answer is a number.
+    problem
+        Why its numbers cannot be told; empty where they can.
     """
 
     column: str
@@ -85,10 +89,12 @@ class Profile:
     unshown: int
     unused: tuple[str, ...]
     missing: tuple[MissingCode, ...]
+    extended: tuple[ExtendedMissing, ...]
     numbers: np.ndarray[tuple[int], np.dtype[np.float64]]
     n_distinct: int
     n_answers: int
     numeric: bool
+    problem: str
 
 
 _MISSING_CODES = re.compile(
@@ -139,19 +145,26 @@ def profile(raw: RawTable, column: str) -> Profile:
     Profile
         Texts that fewer than 5 people gave are in no field of it.
     """
-    counts = _counts(raw, column)
+    given = raw.answers(column)
+    counts = _counts(given)
     labels = {
-        normalise(code): str(label).strip()
+        given.spell(code): str(label).strip()
         for code, label in raw.value_labels.get(column, {}).items()
     }
     missing = _missing(counts, labels, raw.user_missing.get(column, ()))
     gone = {item.code for item in missing}
     answers = {code: count for code, count in counts.items() if code not in gone}
-    numbers = {code: number for code in answers if (number := as_number(code)) is not None}
-    numeric = len(numbers) == len(answers) > 0
+    found = read_numbers(given.values, raw.decimal_commas, raw.delimiter)
+    by_text = dict(zip(given.texts, found.values, strict=True))
+    numbers = {
+        text: number
+        for text in answers
+        if not found.problem and (number := by_text[text]) is not None
+    }
+    numeric = given.numeric and len(numbers) == len(answers) > 0
     named = {code: label for code, label in labels.items() if code not in gone}
     kind = _kind(answers, named, numbers if numeric else None)
-    shown = _shown(answers, named, numeric=numeric) if kind is Kind.CODES else {}
+    shown = _shown(answers, named, numbers, numeric=numeric) if kind is Kind.CODES else {}
     if kind is Kind.CODES and len({label or code for code, label in shown.items()}) < 2:
         kind, shown = Kind.TEXT, {}
     spread = (
@@ -167,19 +180,19 @@ def profile(raw: RawTable, column: str) -> Profile:
         unshown=sum(answers.values()) - sum(answers[code] for code in shown),
         unused=tuple(label for code, label in named.items() if label and code not in counts),
         missing=missing,
+        extended=tuple(one for one in raw.extended if one.column == column),
         numbers=spread,
         n_distinct=len(answers),
         n_answers=sum(answers.values()),
         numeric=numeric,
+        problem=found.problem,
     )
 
 
-def _counts(raw: RawTable, column: str) -> dict[str, int]:
-    """How often each normalised value stands, blanks left out."""
-    answers = raw.answers(column)
+def _counts(answers: Answers) -> dict[str, int]:
+    """How often each value stands, in the column's spelling, blanks left out."""
     found: dict[str, int] = {}
-    for value, count in zip(answers.values, answers.counts.tolist(), strict=True):
-        text = normalise(value)
+    for text, count in zip(answers.texts, answers.counts.tolist(), strict=True):
         if text:
             found[text] = found.get(text, 0) + count
     return found
@@ -285,7 +298,11 @@ def _recurs(answers: Mapping[str, int]) -> bool:
 
 
 def _shown(
-    answers: Mapping[str, int], labels: Mapping[str, str], *, numeric: bool
+    answers: Mapping[str, int],
+    labels: Mapping[str, str],
+    numbers: Mapping[str, float],
+    *,
+    numeric: bool,
 ) -> dict[str, str]:
     codes = [
         code
@@ -295,7 +312,8 @@ def _shown(
         or code.casefold() in _YES_NO
         or (count >= FEWEST_EACH and len(code) <= LONGEST_LEVEL)
     ]
-    return {code: labels.get(code, "") for code in sorted(codes, key=_natural)}
+    ordered = sorted(codes, key=lambda code: (numbers.get(code, np.inf), code))
+    return {code: labels.get(code, "") for code in ordered}
 
 
 def _natural(code: str) -> tuple[float, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from coopgap.arrays import IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code
+from coopgap.study.values import lossless, normalise
 from coopgap.survey.columns import MARK
 from coopgap.vocabulary import EXAMPLE
 
-__all__ = ["Answers", "RawTable", "distinct", "says_example"]
+__all__ = ["Answers", "ExtendedMissing", "RawTable", "distinct", "says_example"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answers:
     """One column as its distinct values and who gave which.
 
@@ -37,6 +39,42 @@ class Answers:
         """Shape (k,): how often each value stands."""
         return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
 
+    @cached_property
+    def numeric(self) -> bool:
+        """Whether texts that write numbers are numbers: no two of them write the same one."""
+        return lossless(self.values)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The values in the spelling in which they are compared; empty for a blank."""
+        return tuple(self.spell(value) for value in self.values)
+
+    def spell(self, code: Code) -> str:
+        """A code as this column would spell it."""
+        return normalise(code, numeric=self.numeric)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedMissing:
+    """A missing value that the file tells from others by a letter, such as `.a` of Stata.
+
+    Attributes
+    ----------
+    column
+        Where it stands.
+    code
+        As Stata writes it: `.a` to `.z`.
+    label
+        Its label in the file, or empty.
+    count
+        In how many rows.
+    """
+
+    column: str
+    code: str
+    label: str
+    count: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawTable:
@@ -51,7 +89,7 @@ class RawTable:
     sha256
         Of the file's bytes (of the columns' names and values, for a DataFrame).
     n_rows
-        Rows in the file.
+        Rows in the file, without those of labels.
     is_example
         Whether a column `provenance` says EXAMPLE DATA in every row.
     table
@@ -62,8 +100,18 @@ class RawTable:
         By column, labels of its codes.
     user_missing
         By column, closed ranges of codes that the file itself declares missing.
+    label_rows
+        Rows under the header that hold labels of the columns, and no answers.
+    extended
+        Missing values that the file tells apart by letter; their cells are empty in the table.
     encoding
         How text is encoded in the file.
+    sheet
+        The sheet of a workbook that has others too; empty for other files.
+    delimiter
+        What parts the cells of a text file; empty for other formats.
+    decimal_commas
+        A column of the file whose numbers have decimal commas; empty where there is none.
     """
 
     name: str
@@ -75,7 +123,12 @@ class RawTable:
     labels: Mapping[str, str] = field(default_factory=dict)
     value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
     user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
+    label_rows: int = 0
+    extended: tuple[ExtendedMissing, ...] = ()
     encoding: str = ""
+    sheet: str = ""
+    delimiter: str = ""
+    decimal_commas: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from coopgap.errors import SurveyError
 from coopgap.survey.columns import REFUSED
 from coopgap.survey.frame import from_dataframe
-from coopgap.survey.raw import Answers, RawTable, says_example
+from coopgap.survey.raw import Answers, ExtendedMissing, RawTable, says_example
 
 __all__ = ["FORMATS", "Answers", "Limits", "RawTable", "from_dataframe", "read_table"]
 
@@ -24,15 +24,12 @@ FORMATS: Mapping[str, str] = {
     ".zsav": "SPSS",
     ".dta": "Stata",
     ".csv": "CSV",
+    ".xlsx": "Excel",
     ".parquet": "Parquet",
 }
 """File formats by extension."""
 
-_GIB = 1 << 30
-
-
-_ATTEMPTS: Final = 2
-"""A damaged file breaks the reader again; a machine short of memory for a moment does not."""
+_MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +39,7 @@ class Limits:
     Attributes
     ----------
     memory
-        Bytes of address space.
+        Bytes beyond those of the libraries that read.
     seconds
         Of processor time and of waiting.
     """
@@ -53,7 +50,7 @@ class Limits:
     @classmethod
     def for_size(cls, size: int) -> Limits:
         """Limits that a sound file of `size` bytes stays far below."""
-        return cls(memory=8 * _GIB + 20 * size, seconds=120 + size // 500_000)
+        return cls(memory=768 * _MIB + 80 * size, seconds=120 + size // 500_000)
 
 
 def read_table(
@@ -67,11 +64,11 @@ def read_table(
     Parameters
     ----------
     path
-        An SPSS (.sav, .zsav), Stata (.dta), CSV (.csv) or Parquet (.parquet) file.
+        An SPSS (.sav, .zsav), Stata (.dta), CSV (.csv), Excel (.xlsx) or Parquet (.parquet) file.
     columns
         The columns wanted; all if None. `provenance` comes along wherever there is one.
     encoding
-        Of a CSV file; detected if None.
+        Of the text in a CSV, SPSS or Stata file; declared there, or detected, if None.
     limits
         On memory and time; `Limits.for_size` if None.
 
@@ -108,7 +105,12 @@ def read_table(
             name: tuple((low, high) for low, high in spans)
             for name, spans in notes.get("user_missing", {}).items()
         },
+        label_rows=notes.get("label_rows", 0),
+        extended=tuple(ExtendedMissing(**one) for one in notes.get("extended", ())),
         encoding=notes.get("encoding") or "",
+        sheet=notes.get("sheet", ""),
+        delimiter=notes.get("delimiter", ""),
+        decimal_commas=notes.get("decimal_commas", ""),
     )
 
 
@@ -136,7 +138,7 @@ _MAGIC = (
     (b"<stata_dta>", "Stata"),
     (b"PAR1", "Parquet"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel workbook"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"%PDF", "a PDF"),
 )
@@ -152,6 +154,8 @@ def _check_content(path: Path) -> None:
         raise SurveyError(str(path), "it cannot be opened", "check its permissions") from error
     wanted = FORMATS[path.suffix.lower()]
     if wanted == "Stata" and head[:1] in _OLD_STATA and head[1:2] in (b"\x01", b"\x02"):
+        return
+    if wanted == "Excel" and head.startswith(b"PK\x03\x04"):
         return
     found = next((name for mark, name in _MAGIC if head.startswith(mark)), None)
     if found is None:
@@ -171,10 +175,17 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The child finds this coopgap, however the parent found it."""
+    """The child finds this coopgap, however the parent found it.
+
+    Its allocators take no address space in advance, so that a limit on that is one on memory.
+    """
     here = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH")
-    return os.environ | {"PYTHONPATH": os.pathsep.join([here, path] if path else [here])}
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join([here, path] if path else [here]),
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "MALLOC_ARENA_MAX": "1",
+    }
 
 
 def _read_in_child(
@@ -192,17 +203,14 @@ def _read_in_child(
         "seconds": limits.seconds,
     }
     try:
-        for _ in range(_ATTEMPTS):
-            done = subprocess.run(
-                _command(),
-                input=json.dumps(request).encode(),
-                capture_output=True,
-                timeout=limits.seconds,
-                env=_environment(),
-                check=False,
-            )
-            if done.returncode in (0, REFUSED):
-                break
+        done = subprocess.run(
+            _command(),
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=limits.seconds,
+            env=_environment(),
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise SurveyError(
             where, f"reading took more than {limits.seconds} seconds", f"give a sound {kind} file"

@@ -11,24 +11,42 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
+from coopgap.survey.arrow import plain
 from coopgap.survey.columns import REFUSED, Refusal, choose, with_notes
 from coopgap.survey.csv_text import read_csv
+from coopgap.survey.statistical import read_statistical
+from coopgap.survey.workbook import read_workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["main", "plain", "read"]
+__all__ = ["main", "read"]
+
+
+_BYTES_A_CELL: Final = 24
+"""A value as it is read, as it is made plain and as it is sent."""
+
+_MOST_THREADS: Final = 4
+
+_READERS: Final = {
+    "csv": ("pyarrow.csv", "charset_normalizer"),
+    "parquet": ("pyarrow.parquet",),
+    "xlsx": ("openpyxl",),
+}
 
 
 def limit(memory: int, seconds: int) -> None:
-    """Bound address space and processor time, and leave no core dump, where the system can."""
+    """Bound further address space and processor time, and leave no core dump, where possible."""
     try:
         import resource
     except ImportError:
         return
-    for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_AS", memory), ("RLIMIT_CPU", seconds)):
+    space = memory + _address_space()
+    for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_AS", space), ("RLIMIT_CPU", seconds)):
         what = getattr(resource, name, None)
         if what is None:
             continue
@@ -40,50 +58,23 @@ def limit(memory: int, seconds: int) -> None:
             continue
 
 
-def read_statistical(path: str, kind: str, wanted: Sequence[str] | None) -> pa.Table:
-    """SPSS or Stata by pyreadstat: raw codes, with labels and user-missing ranges beside them.
+def _address_space() -> int:
+    """What the process has taken so far; much where the system does not say."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 8 << 30
+    return int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
-    Stata's extended missing values (.a to .z) come as empty, as its own commands treat them;
-    SPSS user-missing codes come as they are, for the codebook to decide.
+
+def read_parquet(path: str, wanted: Sequence[str] | None, memory: int) -> pa.Table:
+    """Parquet by pyarrow, its pages' checksums verified where it has them.
+
+    Equal rows take no room in a file, and are refused past `memory`.
     """
-    import pyarrow as pa
-    import pyreadstat
-
-    read: Any = pyreadstat.read_dta if kind == "dta" else pyreadstat.read_sav
-    _, meta = read(path, metadataonly=True)
-    names = choose(meta.column_names, wanted)
-    options: dict[str, Any] = {
-        "usecols": names,
-        "output_format": "dict",
-        "apply_value_formats": False,
-        "disable_datetime_conversion": True,
-        "user_missing": kind != "dta",
-    }
-    values, meta = read(path, **options)
-    kept = set(names)
-    notes = {
-        "labels": {name: text for name, text in meta.column_names_to_labels.items() if text},
-        "value_labels": {
-            name: list(labels.items())
-            for name, labels in meta.variable_value_labels.items()
-            if name in kept
-        },
-        "user_missing": {
-            name: [(span["lo"], span["hi"]) for span in spans]
-            for name, spans in meta.missing_ranges.items()
-            if name in kept
-        },
-        "encoding": meta.file_encoding,
-    }
-    return with_notes(pa.table({name: pa.array(values[name]) for name in names}), notes)
-
-
-def read_parquet(path: str, wanted: Sequence[str] | None) -> pa.Table:
-    """Parquet by pyarrow."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
         schema = file.schema_arrow
         every = [name for name in schema.names if not name.startswith("__index_level_")]
         if wanted is None:
@@ -94,28 +85,15 @@ def read_parquet(path: str, wanted: Sequence[str] | None) -> pa.Table:
             raise Refusal(
                 f"column {nested[0]!r} holds nested values", "a column holds text or numbers"
             )
+        rows = file.metadata.num_rows
+        if rows * len(names) * _BYTES_A_CELL > memory:
+            raise Refusal(
+                f"its {rows:,} rows of {len(names)} columns need more than {memory >> 20:,} MB",
+                "give fewer rows or a file of another format",
+            )
         table = file.read(columns=names).select(names)
     table = pa.table({name: plain(table[name]) for name in names})
     return with_notes(table, {"encoding": "UTF-8"})
-
-
-def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as booleans, integers, floats, or dictionary-encoded text."""
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = kind.value_type
-    if pa.types.is_boolean(kind) or pa.types.is_signed_integer(kind):
-        return column
-    if pa.types.is_integer(kind):
-        return column.cast(pa.int64())
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return column.cast(pa.float64())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise Refusal("a wanted column holds binary data", "a column holds text or numbers")
-    return column.cast(pa.string()).dictionary_encode()
 
 
 def read(request: dict[str, Any]) -> pa.Table:
@@ -124,13 +102,25 @@ def read(request: dict[str, Any]) -> pa.Table:
     match request["kind"]:
         case "csv":
             table = read_csv(path, wanted, request["encoding"])
+        case "xlsx":
+            table = read_workbook(path, wanted)
         case "parquet":
-            table = read_parquet(path, wanted)
+            table = read_parquet(path, wanted, request["memory"])
         case kind:
-            table = read_statistical(path, kind, wanted)
+            table = read_statistical(path, kind, wanted, request["encoding"])
     if table.num_rows == 0:
         raise Refusal("the file has no rows", "give one row a person")
     return table
+
+
+def _import_reader(kind: str) -> None:
+    """Libraries take address space of their own, which is no part of a file's limit."""
+    for name in _READERS.get(kind, ("pyreadstat", "pandas")):
+        import_module(name)
+    import pyarrow as pa
+
+    # Each thread takes address space, whatever the file.
+    pa.set_cpu_count(min(pa.cpu_count(), _MOST_THREADS))
 
 
 def main(out: BinaryIO) -> int:
@@ -138,9 +128,14 @@ def main(out: BinaryIO) -> int:
     import pyarrow as pa
 
     request = json.load(sys.stdin.buffer)
+    _import_reader(request["kind"])
     limit(request["memory"], request["seconds"])
     try:
         table = read(request).unify_dictionaries()
+    except MemoryError:
+        found = f"reading it takes more than {request['memory'] >> 20:,} MB of memory"
+        out.write(json.dumps({"found": found, "allowed": "give a sound file"}).encode())
+        return REFUSED
     except Refusal as refusal:
         out.write(json.dumps({"found": refusal.found, "allowed": refusal.allowed}).encode())
         return REFUSED

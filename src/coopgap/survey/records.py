@@ -9,6 +9,7 @@ import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
+from coopgap.survey.raw import ExtendedMissing
 
 __all__ = ["Drop", "ModelRows", "Survey"]
 
@@ -55,7 +56,13 @@ class Survey:
         Shape (n,): a number for each person, from `coopgap.survey.ties`, that decides between
         people who are alike in all that a method looks at.
     n_read
-        Rows in the file.
+        Rows in the file, without those of labels.
+    sheet
+        Of a workbook that has others too; else empty.
+    label_rows
+        Rows under the file's header that hold labels of the columns, and no answers.
+    extended
+        Missing values that the file tells apart by letter, in the columns that a run reads.
     encoding
         Of the file's text, named or detected; empty where the format has none of its own.
     dropped
@@ -77,6 +84,9 @@ class Survey:
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
+    sheet: str = ""
+    label_rows: int = 0
+    extended: tuple[ExtendedMissing, ...] = ()
 
     @property
     def n(self) -> int:

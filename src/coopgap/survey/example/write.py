@@ -55,7 +55,7 @@ def _csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _parquet(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_parquet(path, index=False, engine="pyarrow")
+    frame.to_parquet(path, index=False, engine="pyarrow", write_page_checksum=True)
 
 
 def _spss(frame: pd.DataFrame, path: Path) -> None:

@@ -1,0 +1,221 @@
+"""Excel workbooks (.xlsx): one sheet, with the types that its cells have."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree
+
+from coopgap.study.values import normalise
+from coopgap.survey.columns import Refusal, choose, with_notes
+from coopgap.survey.label_row import flat, is_import_row, is_label_row, may_be_labels
+from coopgap.survey.numbers import shows_commas
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["check_parts", "read_workbook"]
+
+_MOST_UNPACKED: Final = 100
+"""Times the file's size that its parts may take unpacked; sheets shrink to about a twentieth."""
+
+_ALWAYS_UNPACKED: Final = 1 << 26
+_CHUNK: Final = 1 << 20
+_FORMULA = re.compile(rb"<(\w+:)?f[ />]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sheet:
+    """A sheet and the names in its header, by place."""
+
+    sheet: Any
+    header: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return str(self.sheet.title)[:60]
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """Rows below the header that are not blank, each as wide as it."""
+        width = len(self.header)
+        for row in itertools.islice(_filled(self.sheet), 1, None):
+            yield [*row[:width], *[None] * (width - len(row))]
+
+
+def read_workbook(path: str, wanted: Sequence[str] | None) -> pa.Table:
+    """One sheet of a workbook: the one that has the columns, or the first if all are wanted."""
+    import openpyxl
+    import pyarrow as pa
+
+    check_parts(path)
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    sheets = [found for sheet in book.worksheets if (found := _with_header(sheet)) is not None]
+    if not sheets:
+        raise Refusal("no sheet of the workbook holds anything", "give a header and rows below")
+    chosen = _one_sheet(sheets, wanted)
+    names = choose(chosen.header, wanted)
+    places = [chosen.header.index(name) for name in names]
+    _check_formulas(path, chosen, places)
+    rows = list(chosen.rows())
+    labels, n_labels = _labels(chosen.header, rows)
+    columns = [[row[place] for row in rows[n_labels:]] for place in places]
+    table = pa.table({name: _column(cells) for name, cells in zip(names, columns, strict=True)})
+    texts = ({cell for cell in cells if isinstance(cell, str)} for cells in columns)
+    commas = (name for name, cells in zip(names, texts, strict=True) if shows_commas(cells))
+    notes = {
+        "labels": labels,
+        "label_rows": n_labels,
+        "sheet": chosen.title if len(sheets) > 1 else "",
+        "decimal_commas": next(commas, ""),
+    }
+    return with_notes(table, notes)
+
+
+def check_parts(path: str) -> None:
+    """Refuse a file whose parts unpack to far more than it holds, or declare entities."""
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        size = sum(part.compress_size for part in parts)
+        unpacked = sum(part.file_size for part in parts)
+        if unpacked > max(_ALWAYS_UNPACKED, _MOST_UNPACKED * size):
+            raise Refusal(
+                f"its parts unpack to {unpacked >> 20:,} MB from {max(size >> 20, 1):,} MB",
+                "save the sheet again in a spreadsheet program, or as CSV",
+            )
+        for part in parts:
+            with archive.open(part) as file:
+                if b"<!DOCTYPE" in file.read(1024):
+                    raise Refusal("a part of it declares entities", "give an Excel workbook")
+
+
+def _filled(sheet: Any) -> Iterator[tuple[Any, ...]]:
+    """Rows of a sheet with something in them, whatever size it says it has."""
+    sheet.reset_dimensions()
+    for row in sheet.iter_rows(values_only=True):
+        if any(not _is_blank(cell) for cell in row):
+            yield row
+
+
+def _is_blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _with_header(sheet: Any) -> _Sheet | None:
+    """A visible sheet with its first filled row as header; None if it is hidden or empty."""
+    if sheet.sheet_state != "visible":
+        return None
+    for row in _filled(sheet):
+        names = ["" if _is_blank(cell) else _text(cell).strip() for cell in row]
+        while not names[-1]:
+            names.pop()
+        return _Sheet(sheet=sheet, header=tuple(names))
+    return None
+
+
+def _one_sheet(sheets: Sequence[_Sheet], wanted: Sequence[str] | None) -> _Sheet:
+    """The sheet meant; refused where another one could be meant as well."""
+    if wanted is None:
+        alike = [one for one in sheets if one.header == sheets[0].header]
+    else:
+        alike = [one for one in sheets if set(wanted) <= set(one.header)]
+    if len(alike) > 1:
+        names = ", ".join(repr(one.title) for one in alike[:5])
+        raise Refusal(
+            f"{len(alike)} sheets have these columns: {names}",
+            "leave one of them in the workbook, or save it as CSV",
+        )
+    return alike[0] if alike else sheets[0]
+
+
+def _check_formulas(path: str, chosen: _Sheet, places: Sequence[int]) -> None:
+    """Refuse formulas whose results the file does not hold: they would be blanks."""
+    from openpyxl.utils import get_column_letter
+
+    part = chosen.sheet._worksheet_path
+    with zipfile.ZipFile(path) as archive:
+        with archive.open(part) as file:
+            if not _has_formulas(file):
+                return
+        letters = {get_column_letter(place + 1): place for place in places}
+        counts = dict.fromkeys(places, 0)
+        with archive.open(part) as file:
+            for column in _without_result(file):
+                if column in letters:
+                    counts[letters[column]] += 1
+    for place, count in counts.items():
+        if count:
+            raise Refusal(
+                f"column {chosen.header[place]!r} has {count} formulas without a stored result",
+                "open the workbook in a spreadsheet program and save it",
+            )
+
+
+def _has_formulas(file: Any) -> bool:
+    tail = b""
+    while chunk := file.read(_CHUNK):
+        if _FORMULA.search(tail + chunk):
+            return True
+        tail = chunk[-20:]
+    return False
+
+
+def _without_result(file: Any) -> Iterator[str]:
+    """The column letters of each formula without a result; a result may be the empty text."""
+    for _, element in ElementTree.iterparse(file):
+        kind = element.tag.rpartition("}")[2]
+        if kind == "c":
+            parts = {child.tag.rpartition("}")[2]: child for child in element}
+            result = parts["v"].text if "v" in parts else None
+            if "f" in parts and not result and element.get("t") != "str":
+                yield element.get("r", "").rstrip("0123456789")
+        if kind == "row":
+            element.clear()
+
+
+def _labels(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[dict[str, str], int]:
+    """Labels by column, and the rows that hold them."""
+    if not rows:
+        return {}, 0
+    cells = [_shown(cell) for cell in rows[0]]
+    if any(isinstance(cell, bool | int | float) for cell in rows[0]) or not may_be_labels(cells):
+        return {}, 0
+    n_rows = 2 if len(rows) > 1 and is_import_row([_shown(cell) for cell in rows[1]]) else 1
+    below = ({_shown(row[place]) for row in rows[n_rows:]} for place in range(len(header)))
+    if len(rows) == n_rows or not is_label_row(cells, below):
+        return {}, 0
+    labels = {name: flat(cell) for name, cell in zip(header, cells, strict=True) if cell.strip()}
+    return labels, n_rows
+
+
+def _shown(cell: Any) -> str:
+    return "" if cell is None else _text(cell)
+
+
+def _text(cell: Any) -> str:
+    """A cell as text: numbers in their plain form, dates as ISO."""
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
+        cell = cell.date()
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
+    return normalise(cell) if isinstance(cell, bool | int | float) else str(cell)
+
+
+def _column(cells: Iterable[Any]) -> pa.Array:
+    """A column of truth values, of numbers, or of texts where there is anything else."""
+    import pyarrow as pa
+
+    values = [None if _is_blank(cell) else cell for cell in cells]
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+        return pa.array(values, pa.int64())
+    if kinds and kinds <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    texts = [None if value is None else _text(value) for value in values]
+    return pa.array(texts, pa.string()).dictionary_encode()
