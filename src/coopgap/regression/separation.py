@@ -12,10 +12,16 @@ from coopgap.errors import NotEstimable
 from coopgap.regression.cumulative import split_columns
 from coopgap.survey.cells import group_codes
 
-__all__ = ["SLACK", "check_separation", "recession", "separated_terms"]
+__all__ = ["SLACK", "SOLVER_SECONDS", "check_separation", "recession", "separated_terms"]
 
 SLACK = 1e-6
 """Slack, and movement of a term, that counts as more than rounding."""
+
+SOLVER_SECONDS = 120.0
+"""Of one linear programme."""
+
+_OUT_OF_TIME = 1
+"""SciPy's status of a solver that was stopped."""
 
 
 def separated_terms(
@@ -144,8 +150,15 @@ def recession(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
     rest = constraints.shape[1] - n_fixed
     bounds = [(-1.0, 1.0)] * n_fixed + [(-float(k), float(k))] * rest
     solved = linprog(
-        objective, A_ub=constraints, b_ub=np.zeros(len(constraints)), bounds=bounds, method="highs"
+        objective,
+        A_ub=constraints,
+        b_ub=np.zeros(len(constraints)),
+        bounds=bounds,
+        method="highs",
+        options={"time_limit": SOLVER_SECONDS},
     )
+    if solved.status == _OUT_OF_TIME:
+        raise NotEstimable(f"the check for separation took more than {SOLVER_SECONDS:g} seconds")
     if solved.status != 0 or solved.x is None:
         raise NotEstimable("the check for separation could not be solved")
     if -float(objective @ solved.x) <= SLACK:
