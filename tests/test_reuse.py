@@ -64,11 +64,24 @@ def test_another_seed_samples_anew_and_says_why(study, out):
     )
 
 
-def test_a_damaged_file_is_not_used(study, out):
-    path = out / DRAWS_FOLDER / "trust_agree.nc"
-    path.write_bytes(path.read_bytes()[:4000])
+def _flip(path):
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+
+
+def _folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_flip, _folder])
+def test_whatever_stands_in_its_place_the_run_samples_and_finishes(study, out, spoil):
+    spoil(out / DRAWS_FOLDER / "trust_agree.nc")
     assert fit(study, out, "--seed", "3") == 0
-    assert reused(out) == (False, "trust_agree.nc: is not a file of draws, or is damaged")
+    there, note = reused(out)
+    assert not there
+    assert ("no draws are kept" if spoil is _folder else "damaged or was altered") in note
 
 
 def test_draws_of_a_run_are_in_python_too(study, out):

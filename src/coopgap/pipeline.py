@@ -81,9 +81,8 @@ def execute(
     started = time.perf_counter()
     matched: list[MatchedModel] = []
     for model in plan.models:
-        notify(f"{model.spec.name}: families")
         with tables.stage("families"):
-            estimates = _families(tables, plan, model)
+            estimates = _families(tables, plan, model, notify)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
             one = asked(plan, model, estimates, seed=seed, jobs=jobs, scheduler=scheduler)
@@ -153,12 +152,20 @@ def _count(tables: Tables, plan: Plan) -> None:
     tables.coefficients = [*counted_coefficients(tables.coefficients, behind)]
 
 
-def _families(tables: Tables, plan: Plan, model: ModelPlan) -> list[FamilyEstimate]:
+def _families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> list[FamilyEstimate]:
     """Every family of one model, its domains and its balance."""
+    name = model.spec.name
     tables.diagnostics += model.feasibility
     labels, sample = model_labels(plan, model), model.sample
     declared = plan.study.design.population
-    estimates = list(family_estimates(sample, Population(model.spec.population), declared))
+    estimates = list(
+        family_estimates(
+            sample,
+            Population(model.spec.population),
+            declared,
+            lambda family: notify(f"{name}: {family}"),
+        )
+    )
     for estimate in estimates:
         tables.collect(estimate, labels)
     if declared is not None and model.spec.population == "poststratified":
@@ -166,6 +173,7 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan) -> list[FamilyEstima
     outside = [one for one in plan.study.benchmarks if one.outcome == labels.outcome]
     region = plan.study.design.region
     placed = replace(sample, rows=_with_margins(plan, sample.rows))
+    notify(f"{name}: benchmarks and domains")
     for group, estimate in benchmark_estimates(placed, outside, region, declared):
         tables.collect(estimate, replace(labels, group=group))
     balances = [("all", sample)]

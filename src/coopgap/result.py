@@ -109,8 +109,7 @@ class Run:
             kept = temporary / DRAWS_FOLDER
             for name, stored in self.draws.items():
                 kept.mkdir(exist_ok=True)
-                save_draws(kept / f"{name}.nc", stored)
-                written.append(kept / f"{name}.nc")
+                written += save_draws(kept / f"{name}.nc", stored)
             names = [path.relative_to(temporary) for path in written]
         return [target / name for name in names]
 

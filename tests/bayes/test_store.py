@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+
 import numpy as np
 import pytest
 
@@ -32,7 +35,7 @@ def test_draws_come_back_as_they_were(tmp_path, stored):
     assert np.array_equal(found.stats.energy, stored.stats.energy)
     assert (found.stats.divergences, found.stats.deepest) == (0, 1)
     assert (found.seconds, found.retried) == (1.5, True)
-    assert [p.name for p in tmp_path.iterdir()] == ["m.nc"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.nc", "m.nc.sha256"]
 
 
 def test_arviz_reads_the_file_and_finds_no_answers(tmp_path, stored):
@@ -54,45 +57,83 @@ def test_another_request_is_refused(tmp_path, stored):
         load_draws(tmp_path / "n.nc", "abc")
 
 
+def _flipped(whole, bit):
+    altered = bytearray(whole)
+    altered[bit // 8] ^= 1 << bit % 8
+    return bytes(altered)
+
+
+def test_no_flipped_bit_is_read(tmp_path, stored):
+    path = tmp_path / "m.nc"
+    save_draws(path, stored)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(57)
+    # The first bytes say what kind of file it is and how it is laid out.
+    bits = [*range(0, 8 * 96, 3), *rng.integers(8 * len(whole), size=400)]
+    for bit in map(int, bits):
+        path.write_bytes(_flipped(whole, bit))
+        with pytest.raises(DrawsError, match="damaged or was altered"):
+            load_draws(path, "abc")
+    path.write_bytes(whole)
+    assert load_draws(path, "abc").digest == "abc"
+
+
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_a_half_written_file_is_refused(tmp_path, stored, part):
     path = tmp_path / "m.nc"
     save_draws(path, stored)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
-    with pytest.raises(DrawsError, match=r"damaged|not what was written"):
+    with pytest.raises(DrawsError, match="damaged or was altered"):
         load_draws(path, "abc")
 
 
-def test_an_altered_file_is_refused(tmp_path, stored):
-    import h5py
-
+def test_another_file_or_a_folder_in_its_place_is_refused(tmp_path, stored):
     path = tmp_path / "m.nc"
     save_draws(path, stored)
-    with h5py.File(path, "r+") as file:
-        file["posterior/beta"][0, 0] += 1e-9
-    with pytest.raises(DrawsError, match="not what was written"):
+    path.write_text("model,family\n")
+    with pytest.raises(DrawsError, match="damaged or was altered"):
         load_draws(path, "abc")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DrawsError, match="no draws are kept"):
+        load_draws(path, "abc")
+
+
+def test_what_stands_beside_the_file_can_refuse_it(tmp_path, stored):
+    path, noted = tmp_path / "m.nc", tmp_path / "m.nc.sha256"
     save_draws(path, stored)
-    with h5py.File(path, "r+") as file:
-        file.attrs["divergences"] = 7
-    with pytest.raises(DrawsError, match="not what was written"):
+    assert noted.read_text().split() == [hashlib.sha256(path.read_bytes()).hexdigest(), "m.nc"]
+    noted.write_bytes(b"")
+    with pytest.raises(DrawsError, match="damaged or was altered"):
+        load_draws(path, "abc")
+    noted.unlink()
+    with pytest.raises(DrawsError, match="cannot be read"):
+        load_draws(path, "abc")
+    noted.mkdir()
+    with pytest.raises(DrawsError, match="cannot be read"):
+        load_draws(path, "abc")
+
+
+@pytest.mark.parametrize("content", [b"", b"model,family\n", b"\x89HDF\r\n\x1a\n" + bytes(2000)])
+def test_a_sound_sum_of_another_kind_of_file_does_not_help(tmp_path, content):
+    path = tmp_path / "m.nc"
+    path.write_bytes(content)
+    (tmp_path / "m.nc.sha256").write_text(hashlib.sha256(content).hexdigest())
+    with pytest.raises(DrawsError, match="not a file of draws"):
         load_draws(path, "abc")
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path, stored, monkeypatch):
-    import xarray as xr
-
     path = tmp_path / "m.nc"
     save_draws(path, stored)
 
-    def killed(self, target, **_):
-        target.write_bytes(b"half")
+    def full(_handle):
         raise OSError("disk full")
 
-    monkeypatch.setattr(xr.DataTree, "to_netcdf", killed)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="disk full"):
         save_draws(path, stored)
     monkeypatch.undo()
     assert load_draws(path, "abc").digest == "abc"
-    assert [p.name for p in tmp_path.iterdir()] == ["m.nc"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.nc", "m.nc.sha256"]

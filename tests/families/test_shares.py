@@ -162,6 +162,13 @@ def test_unadjusted_shares_of_matched_members_leave_out_those_without_a_match():
     assert in_run == ["all_members", "members"]
 
 
+def test_each_family_is_named_before_it_is_fitted():
+    said = []
+    for estimate in family_estimates(make_sample(make_rows()), notify=said.append):
+        assert said[-1] == estimate.family
+    assert said[:2] == [Family.UNADJUSTED] * 2
+
+
 def test_unadjusted_shares_of_matched_members_say_why_not():
     rows = make_rows()
     alone = dataclasses.replace(rows, factors={**rows.factors, "sex": rows.member.astype(np.int64)})

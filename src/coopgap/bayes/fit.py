@@ -19,7 +19,7 @@ from coopgap.bayes.gate import check
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.mode import density_of
 from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
-from coopgap.gap import Contrast, contrast_values, contrasts
+from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts
 from coopgap.study.spec import Hierarchical
 from coopgap.vocabulary import Population, Quantity
 
@@ -165,11 +165,16 @@ def _contrasts(
     *,
     shares: bool = True,
 ) -> dict[str, FloatArray]:
-    return {
-        _key(contrast, group): contrast_values(contrast, member, comparison)
-        for contrast in contrasts(levels)
-        if shares or contrast.quantity is not Quantity.SHARE
-    }
+    found = {}
+    for contrast in contrasts(levels):
+        if shares or contrast.quantity is not Quantity.SHARE:
+            values = contrast_values(contrast, member, comparison)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                # A ratio's error is that of its logarithm; on its own scale it may have none.
+                found[_key(contrast, group)] = (
+                    np.log(values) if contrast.quantity in LOG_SCALE else values
+                )
+    return found
 
 
 def _key(contrast: Contrast, group: str) -> str:

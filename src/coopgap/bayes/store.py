@@ -1,20 +1,20 @@
 """Draws that passed the gate, kept as netCDF in ArviZ's layout and reused if nothing changed.
 
-No answers are kept beside them. A file says what the draws were made from, and carries a checksum
-over its own content: a half-written or altered file is refused.
+No answers are kept beside them. A file says what the draws were made from, and its SHA-256 stands
+beside it, as `sha256sum` writes it. HDF5 never opens a file that is not what was written: on one
+flipped bit it can wait for ever.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.bayes.layout import Draws
@@ -30,7 +30,7 @@ DRAWS_FOLDER: Final = "draws"
 """Where an output folder keeps them."""
 
 _ENGINE: Final = "h5netcdf"
-_OWN: Final = ("digest", "seconds", "retried", "divergences", "deepest")
+_SUM: Final = ".sha256"
 
 
 class DrawsError(CoopgapError):
@@ -60,8 +60,8 @@ class StoredDraws:
     retried: bool
 
 
-def save_draws(path: Path, stored: StoredDraws) -> None:
-    """Write draws under a temporary name, bring them to disk, rename.
+def save_draws(path: Path, stored: StoredDraws) -> list[Path]:
+    """Write draws and their SHA-256, each under a temporary name that is then renamed.
 
     Parameters
     ----------
@@ -69,6 +69,11 @@ def save_draws(path: Path, stored: StoredDraws) -> None:
         Ends in `.nc`; its folder exists.
     stored
         What to keep.
+
+    Returns
+    -------
+    list of Path
+        What was written.
     """
     import xarray as xr
 
@@ -79,7 +84,6 @@ def save_draws(path: Path, stored: StoredDraws) -> None:
         "divergences": stored.stats.divergences,
         "deepest": stored.stats.deepest,
     }
-    attributes["checksum"] = _checksum(stored.draws, stored.stats.energy, attributes)
     tree = xr.DataTree.from_dict(
         {
             "/": xr.Dataset(attrs=attributes),
@@ -87,14 +91,26 @@ def save_draws(path: Path, stored: StoredDraws) -> None:
             "/sample_stats": _dataset({"energy": stored.stats.energy}),
         }
     )
+    content = bytes(tree.to_netcdf(None, engine=_ENGINE))
+    line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
+    return [_write(path, content), _write(_sum_of(path), line.encode())]
+
+
+def _sum_of(path: Path) -> Path:
+    return path.with_name(path.name + _SUM)
+
+
+def _write(path: Path, content: bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        tree.to_netcdf(temporary, engine=_ENGINE)
-        with temporary.open("rb+") as file:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    return path
 
 
 def load_draws(path: Path, digest: str) -> StoredDraws:
@@ -112,37 +128,45 @@ def load_draws(path: Path, digest: str) -> StoredDraws:
     DrawsError
         If the file is absent, is not such a file, was altered, or was made for another request.
     """
-    import xarray as xr
+    content = _unaltered(path)
+    try:
+        stored = _parsed(content)
+    except Exception as error:
+        raise DrawsError(f"{path.name}: is not a file of draws") from error
+    if stored.digest != digest:
+        raise DrawsError(f"{path.name}: was made from another survey, model, seed or version")
+    return stored
 
+
+def _unaltered(path: Path) -> bytes:
+    """The file's bytes, if they are those that were written."""
     if not path.is_file():
         raise DrawsError(f"{path.name}: no draws are kept")
     try:
-        with xr.open_datatree(path, engine=_ENGINE) as tree:
-            attributes = {name: _plain(value) for name, value in tree.attrs.items()}
-            draws = {str(k): v.to_numpy() for k, v in tree["posterior"].data_vars.items()}
-            energy = tree["sample_stats"]["energy"].to_numpy()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise DrawsError(f"{path.name}: is not a file of draws, or is damaged") from error
-    kept: dict[str, Any] = {name: attributes.get(name) for name in _OWN}
-    if attributes.get("checksum") != _checksum(draws, energy, kept):
-        raise DrawsError(f"{path.name}: its content is not what was written")
-    if kept["digest"] != digest:
-        raise DrawsError(f"{path.name}: was made from another survey, model, seed or version")
-    return StoredDraws(
-        digest=digest,
-        draws=draws,
-        stats=SamplerStats(
-            energy=energy,
-            divergences=int(kept["divergences"]),
-            deepest=int(kept["deepest"]),
-        ),
-        seconds=float(kept["seconds"]),
-        retried=bool(kept["retried"]),
-    )
+        noted = _sum_of(path).read_bytes()[: hashlib.sha256().digest_size * 2]
+        content = path.read_bytes()
+    except OSError as error:
+        raise DrawsError(f"{path.name}: it or its SHA-256 cannot be read") from error
+    if hashlib.sha256(content).hexdigest().encode() != noted:
+        raise DrawsError(f"{path.name}: is damaged or was altered")
+    return content
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _parsed(content: bytes) -> StoredDraws:
+    import xarray as xr
+
+    with xr.open_datatree(io.BytesIO(content), engine=_ENGINE) as tree:
+        return StoredDraws(
+            digest=str(tree.attrs["digest"]),
+            draws={str(k): v.to_numpy() for k, v in tree["posterior"].data_vars.items()},
+            stats=SamplerStats(
+                energy=tree["sample_stats"]["energy"].to_numpy(),
+                divergences=int(tree.attrs["divergences"]),
+                deepest=int(tree.attrs["deepest"]),
+            ),
+            seconds=float(tree.attrs["seconds"]),
+            retried=bool(tree.attrs["retried"]),
+        )
 
 
 def _dataset(draws: Mapping[str, FloatArray]) -> xr.Dataset:
@@ -154,16 +178,3 @@ def _dataset(draws: Mapping[str, FloatArray]) -> xr.Dataset:
             for name, values in draws.items()
         }
     )
-
-
-def _checksum(
-    draws: Mapping[str, FloatArray], energy: FloatArray, attributes: Mapping[str, Any]
-) -> str:
-    """SHA-256 over names, shapes and bytes of everything in the file."""
-    found = hashlib.sha256()
-    for name in _OWN:
-        found.update(f"{name}={attributes.get(name)!r};".encode())
-    for name, values in sorted({**draws, "energy": energy}.items()):
-        found.update(f"{name}{values.shape}".encode())
-        found.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
-    return found.hexdigest()

@@ -13,6 +13,7 @@ from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.gap import Contrast, contrasts
+from coopgap.progress import Notify, silent
 from coopgap.study.spec import DeclaredPopulation, FormName, ModelSpec
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
@@ -94,6 +95,7 @@ def family_estimates(
     sample: Sample,
     extra: Population = Population.MEMBERS,
     declared: DeclaredPopulation | None = None,
+    notify: Notify = silent,
 ) -> Iterator[FamilyEstimate]:
     """Every family that the outcome's levels call for.
 
@@ -105,6 +107,8 @@ def family_estimates(
         A further population the adjusted regression is standardised over.
     declared
         Margins of the declared population, for `poststratified`.
+    notify
+        Called with each family before it is fitted.
     """
     two = len(sample.rows.levels) == 2
     over = tuple(dict.fromkeys((Population.MEMBERS, Population.ALL_MEMBERS, extra)))
@@ -112,23 +116,32 @@ def family_estimates(
     both = (Population.ALL_MEMBERS, *([inside] if inside is Population.MEMBERS else []))
     adjusted = partial(estimate_adjusted, populations=over, declared=declared)
     family = Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL
+
+    def attempt(
+        family: Family, populations: tuple[Population, ...], estimate: _Estimator
+    ) -> Iterator[FamilyEstimate]:
+        notify(family)
+        return _attempt(sample, family, populations, estimate)
+
     for population in both:
         unadjusted = _one(partial(estimate_unadjusted, population=population))
-        yield from _attempt(sample, Family.UNADJUSTED, (population,), unadjusted)
-    yield from _attempt(sample, family, over, adjusted)
+        yield from attempt(Family.UNADJUSTED, (population,), unadjusted)
+    yield from attempt(family, over, adjusted)
     if not two:
         tied = partial(adjusted, form="proportional")
-        yield from _attempt(sample, Family.ADJUSTED_PROPORTIONAL, over, tied)
+        yield from attempt(Family.ADJUSTED_PROPORTIONAL, over, tied)
+    notify(Family.MATCHED_LOGIT if two else Family.MATCHED_ORDINAL)
     yield matched_estimate(sample)
     if not two:
+        notify(Family.MATCHED_PROPORTIONAL)
         yield matched_estimate(sample, "proportional")
     family = Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL
-    yield from _attempt(sample, family, (inside,), _one(estimate_conditional))
-    yield from _attempt(sample, Family.LINEAR, (inside,), _one(estimate_linear))
-    yield from _attempt(sample, Family.SHARES, (inside,), _one(estimate_shares))
+    yield from attempt(family, (inside,), _one(estimate_conditional))
+    yield from attempt(Family.LINEAR, (inside,), _one(estimate_linear))
+    yield from attempt(Family.SHARES, (inside,), _one(estimate_shares))
     for population in both:
         doubly = _one(partial(estimate_doubly_robust, population=population))
-        yield from _attempt(sample, Family.DOUBLY_ROBUST, (population,), doubly)
+        yield from attempt(Family.DOUBLY_ROBUST, (population,), doubly)
 
 
 def matched_estimate(sample: Sample, form: FormName | None = None) -> FamilyEstimate:

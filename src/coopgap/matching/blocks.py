@@ -11,7 +11,10 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.matching.distances import Distance
 
-__all__ = ["Block", "Side", "blocks", "count_tied", "join_pairs", "running_count"]
+__all__ = ["MOST_DISTANCES", "Block", "Side", "blocks", "count_tied", "join_pairs", "running_count"]
+
+MOST_DISTANCES = 100_000_000
+"""In one stratum: 0.8 GB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def blocks(stratum: IntArray, member: BoolArray, distance: Distance) -> Iterator
     Raises
     ------
     NotEstimable
-        No stratum holds both groups.
+        No stratum holds both groups, or one holds too many kinds of people.
     """
     order = np.argsort(stratum, kind="stable")
     bounds = np.flatnonzero(np.diff(stratum[order])) + 1
@@ -80,6 +83,13 @@ def blocks(stratum: IntArray, member: BoolArray, distance: Distance) -> Iterator
             continue
         found = True
         sides = [Side.of(people[group], distance.cell) for group in (is_member, ~is_member)]
+        points = [side.counts.size for side in sides]
+        if points[0] * points[1] > MOST_DISTANCES:
+            raise NotEstimable(
+                f"a stratum holds {points[0]:,} kinds of members and {points[1]:,} kinds of "
+                f"comparison people, and at most {MOST_DISTANCES:,} distances are taken: give "
+                "finer strata"
+            )
         yield Block(
             member=sides[0],
             comparison=sides[1],

@@ -6,8 +6,15 @@ import numpy as np
 from scipy import optimize, sparse
 
 from coopgap.arrays import FloatArray, IntArray
+from coopgap.errors import NotEstimable
 
-__all__ = ["transport", "whole_solution"]
+__all__ = ["MOST_PAIRS", "SOLVER_SECONDS", "transport", "whole_solution"]
+
+SOLVER_SECONDS = 300.0
+"""Of one stratum."""
+
+MOST_PAIRS = 5_000_000
+"""Of points in one stratum: beyond, the linear programme passes some gigabytes."""
 
 
 def transport(cost: FloatArray, members: IntArray, comparison: IntArray, ratio: int) -> IntArray:
@@ -106,9 +113,17 @@ def whole_solution(
     ------
     ValueError
         There is no solution.
+    NotEstimable
+        There are more than `MOST_PAIRS` pairs, or the solver was stopped after
+        `SOLVER_SECONDS`.
     RuntimeError
         The solver stopped elsewhere than at a whole vertex.
     """
+    if cost.size > MOST_PAIRS:
+        raise NotEstimable(
+            f"a stratum holds {cost.size:,} pairs of kinds of people, and at most {MOST_PAIRS:,} "
+            "are matched: give finer strata"
+        )
     found = optimize.linprog(  # type: ignore[call-overload]
         cost,
         A_ub=less,
@@ -117,7 +132,13 @@ def whole_solution(
         b_eq=equal_to,
         bounds=np.column_stack([np.zeros(cost.size), upper]),
         method="highs-ds",
+        options={"time_limit": SOLVER_SECONDS},
     )
+    if found.status == 1:
+        raise NotEstimable(
+            f"the matching of {cost.size:,} pairs of points took more than {SOLVER_SECONDS:g} "
+            "seconds: give finer strata"
+        )
     if found.status == 2:
         raise ValueError("no solution")
     whole = np.round(found.x) if found.success else np.array([np.nan])

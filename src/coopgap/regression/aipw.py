@@ -13,7 +13,8 @@ from coopgap.regression.covariance import CovarianceKind, require_kind, unit_cov
 from coopgap.regression.cumulative import (
     CumulativeFit,
     probabilities,
-    probability_jacobian,
+    score_products,
+    summed_jacobian,
     unit_scores,
 )
 from coopgap.regression.ordinal import fit_ordinal
@@ -139,14 +140,14 @@ def _stacked(
     """Margins (2J,) and the influence of one person on them, shape (c, J, 2J)."""
     rows = x.copy()
     rows[:, member_column] = 0.0
-    predicted, slopes = probabilities(fit, rows), probability_jacobian(fit, rows)
+    predicted = probabilities(fit, rows)
     member = inside * (x[:, member_column] == 1)
     tilt = inside * (x[:, member_column] == 0) * membership.odds
     weight = counts.sum(axis=1)
     seen = member @ counts
     residual = counts - weight[:, None] * predicted
     comparison = (weight * member) @ predicted + tilt @ residual
-    by_outcome = np.einsum("c,cjp->jp", weight * (member - tilt), slopes)
+    by_outcome = summed_jacobian(fit, rows, weight * (member - tilt))
     by_membership = residual.T @ (np.where(tilt > 0, inside, 0.0)[:, None] * membership.slopes)
     n_levels = counts.shape[1]
     each = np.eye(n_levels)[None]
@@ -154,6 +155,6 @@ def _stacked(
     influence[:, :, :n_levels] = member[:, None, None] * (each - seen)
     own = member[:, None] * (predicted - comparison)
     influence[:, :, n_levels:] = own[:, None] + tilt[:, None, None] * (each - predicted[:, None])
-    influence[:, :, n_levels:] += unit_scores(fit, x) @ (by_outcome @ fit.bread).T
+    influence[:, :, n_levels:] += score_products(fit, x, (by_outcome @ fit.bread).T)
     influence[:, :, n_levels:] += (membership.influence @ by_membership.T)[:, None]
     return np.concatenate([seen, comparison]), influence

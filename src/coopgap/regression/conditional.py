@@ -12,6 +12,7 @@ from coopgap.errors import NotEstimable
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.rank import require_full_rank
 from coopgap.regression.setbatch import SetBatch, SetGroups, batches, group_sets
+from coopgap.regression.setcost import require_affordable
 from coopgap.regression.setseparation import separated_within_sets
 from coopgap.regression.subsets import subset_moments
 
@@ -82,8 +83,8 @@ def fit_conditional(
     ------
     NotEstimable
         If no set is discordant, a column is constant within every set that holds both answers
-        or depends on the others there, or the likelihood has no finite maximum: the terms that
-        would be infinite are named.
+        or depends on the others there, the sets are too large to be computed in the time allowed,
+        or the likelihood has no finite maximum: the terms that would be infinite are named.
 
     Notes
     -----
@@ -105,6 +106,7 @@ def fit_conditional(
     _require_variation(groups, terms)
     scale = np.sqrt((groups.x**2).mean(axis=0))
     prepared = batches(groups, groups.x / scale)
+    require_affordable(prepared)
     k = groups.x.shape[1]
     total = float(groups.size.sum() * groups.above.shape[1])
     try:

@@ -181,6 +181,10 @@ def cluster_covariance(
         groups = grouping(cluster, counts.sum(axis=1), strata)
         cells = np.einsum("cj,cjp->cp", counts, unit_scores)
         return _cr2(bread, groups.sums(cells), information, groups)
+    n_params = root(bread).shape[1] if chosen in ("CR1S", "HC1") else None
+    if cluster is not None:
+        cells = np.einsum("cj,cjp->cp", counts, unit_scores) @ bread
+        return _by_cluster(cells, counts, cluster, chosen, strata, second, people, n_params)
     if chosen == "HC3":
         if information is None:
             raise ValueError("HC3 needs the information of each person")
@@ -190,15 +194,7 @@ def cluster_covariance(
     else:
         scores = unit_scores
     return unit_covariance(
-        scores @ bread,
-        counts,
-        squares,
-        cluster,
-        kind=chosen,
-        strata=strata,
-        second=second,
-        people=people,
-        n_params=root(bread).shape[1] if chosen in ("CR1S", "HC1") else None,
+        scores @ bread, counts, squares, None, kind=chosen, people=people, n_params=n_params
     )
 
 
@@ -255,14 +251,29 @@ def unit_covariance(
         If arguments do not go together.
     """
     chosen = require_kind(kind, cluster, strata, second)
-    factor = _people_factor(chosen, counts, people, n_params)
     if cluster is None:
+        factor = _people_factor(chosen, counts, people, n_params)
         flat = influence.reshape(-1, influence.shape[2])
         cov = factor * ((flat * squares.reshape(-1, 1)).T @ flat)
         return CoefficientCovariance(cov=cov, kind=chosen, n_clusters=None, df=np.inf)
     if chosen == "CR2":
         raise ValueError("CR2 needs more than an influence: use cluster_covariance or standardise")
     cells = np.einsum("cj,cjq->cq", counts, influence)
+    return _by_cluster(cells, counts, cluster, chosen, strata, second, people, n_params)
+
+
+def _by_cluster(
+    cells: FloatArray,
+    counts: FloatArray,
+    cluster: IntArray,
+    chosen: CovarianceKind,
+    strata: IntArray | None,
+    second: IntArray | None,
+    people: IntArray | None,
+    n_params: int | None,
+) -> CoefficientCovariance:
+    """Of contributions of cells to an estimate, shape (c, q)."""
+    factor = _people_factor(chosen, counts, people, n_params)
     weight = counts.sum(axis=1)
 
     def one_way(by: IntArray) -> tuple[FloatArray, Grouping]:

@@ -15,13 +15,16 @@ __all__ = [
     "CumulativeFit",
     "Curvature",
     "Intervals",
+    "cell_scores",
     "crossing_rows",
     "curvature",
     "cut_points",
     "intervals",
     "probabilities",
     "probability_jacobian",
+    "score_products",
     "split_columns",
+    "summed_jacobian",
     "unit_scores",
 ]
 
@@ -215,6 +218,46 @@ def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
         block[:, level, level] = at.below * side[:, None]
         block[:, level + 1, level] = -at.above * side[:, None]
     return score
+
+
+def cell_scores(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Score of each cell, shape (c, p): `counts`, shape (c, J), times `unit_scores`."""
+    at = intervals(cut_points(fit, x), LINKS[fit.link])
+    fixed, free = split_columns(x, fit.free)
+    moves = counts[:, :-1] * at.below - counts[:, 1:] * at.above
+    sides = [side[:, None] * moves for side in (*-free.T, np.ones(len(x)))]
+    return np.hstack([-moves.sum(axis=1, keepdims=True) * fixed, *sides])
+
+
+def score_products(fit: CumulativeFit, x: FloatArray, directions: FloatArray) -> FloatArray:
+    """`unit_scores` times directions, shape (p, m), without the former: shape (c, J, m)."""
+    at = intervals(cut_points(fit, x), LINKS[fit.link])
+    fixed, free = split_columns(x, fit.free)
+    k, (c, cuts) = fit.slopes.size, at.below.shape
+    sides = np.column_stack([-free, np.ones(c)])
+    by_side = directions[k:].reshape(sides.shape[1], -1)
+    moved = (sides @ by_side).reshape(c, cuts, -1) - (fixed @ directions[:k])[:, None, :]
+    found = np.zeros((c, cuts + 1, directions.shape[1]))
+    found[:, :-1] += at.below[:, :, None] * moved
+    found[:, 1:] -= at.above[:, :, None] * moved
+    return found
+
+
+def summed_jacobian(fit: CumulativeFit, x: FloatArray, weight: FloatArray) -> FloatArray:
+    """`probability_jacobian` summed over cells with weights (c,), shape (J, p)."""
+    at = intervals(cut_points(fit, x), LINKS[fit.link])
+    density = weight[:, None] * np.exp(at.log_prob)
+    found = np.zeros((density.shape[1], fit.params.size))
+    found[:-1] += _summed_moves(fit, x, density[:, :-1] * at.below)
+    found[1:] -= _summed_moves(fit, x, density[:, 1:] * at.above)
+    return found
+
+
+def _summed_moves(fit: CumulativeFit, x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Derivatives of the cut points summed over cells, weights and result by cut, (J − 1, p)."""
+    fixed, free = split_columns(x, fit.free)
+    sides = (*-free.T, np.ones(len(x)))
+    return np.hstack([-weight.T @ fixed, *(np.diag(side @ weight) for side in sides)])
 
 
 def probability_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.gap import Margins
-from coopgap.regression.cumulative import CumulativeFit, probabilities, probability_jacobian
+from coopgap.regression.cumulative import CumulativeFit, probabilities, summed_jacobian
 from coopgap.regression.leverage import QuadraticForm
 
 __all__ = ["Predictions", "predict", "predicted_margins"]
@@ -19,15 +19,15 @@ class Predictions(NamedTuple):
     """Predictions of the target as members, then as comparison people; 2J columns.
 
     `inside`, shape (c,), marks the t cells of the target, `share`, shape (t,), their share of
-    its weight `total`; `each` is (t, 2J), `slopes` (t, 2J, p), `margins` (2J,) and `gradient`
-    (2J, p) their means.
+    its weight `total`; `each` is (t, 2J), `margins` (2J,) their mean with its derivatives
+    `gradient` (2J, p). `rows` are the design rows of the target as members and as comparison.
     """
 
     inside: BoolArray
     share: FloatArray
     total: float
     each: FloatArray
-    slopes: FloatArray
+    rows: tuple[FloatArray, FloatArray]
     margins: FloatArray
     gradient: FloatArray
 
@@ -48,21 +48,18 @@ def predict(
         raise NotEstimable("nobody to standardise over")
     inside = np.asarray(share > 0)
     share = share[inside] / total
-    predicted, slopes = [], []
-    for value in (1.0, 0.0):
-        rows = x[inside].copy()
-        rows[:, member_column] = value
-        predicted.append(probabilities(fit, rows))
-        slopes.append(probability_jacobian(fit, rows))
-    each, jacobian = np.hstack(predicted), np.concatenate(slopes, axis=1)
+    rows = x[inside].copy(), x[inside].copy()
+    for side, value in zip(rows, (1.0, 0.0), strict=True):
+        side[:, member_column] = value
+    each = np.hstack([probabilities(fit, side) for side in rows])
     return Predictions(
         inside=inside,
         share=share,
         total=total,
         each=each,
-        slopes=jacobian,
+        rows=rows,
         margins=share @ each,
-        gradient=np.einsum("c,cjp->jp", share, jacobian),
+        gradient=np.vstack([summed_jacobian(fit, side, share) for side in rows]),
     )
 
 

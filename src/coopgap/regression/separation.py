@@ -14,10 +14,23 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
 
-__all__ = ["SLACK", "check_separation", "finite_fit", "recession", "separated_terms"]
+__all__ = [
+    "SLACK",
+    "SOLVER_SECONDS",
+    "check_separation",
+    "finite_fit",
+    "recession",
+    "separated_terms",
+]
 
 SLACK = 1e-6
 """Slack, and movement of a term, that counts as more than rounding."""
+
+SOLVER_SECONDS = 120.0
+"""Of one linear programme."""
+
+_OUT_OF_TIME = 1
+"""SciPy's status of a solver that was stopped."""
 
 _SHARP = 1e-6
 """A fit whose sharpness is above it has a finite maximum: under separation the curvature fades with
@@ -181,8 +194,15 @@ def recession(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
     rest = constraints.shape[1] - n_fixed
     bounds = [(-1.0, 1.0)] * n_fixed + [(-float(k), float(k))] * rest
     solved = linprog(
-        objective, A_ub=constraints, b_ub=np.zeros(len(constraints)), bounds=bounds, method="highs"
+        objective,
+        A_ub=constraints,
+        b_ub=np.zeros(len(constraints)),
+        bounds=bounds,
+        method="highs",
+        options={"time_limit": SOLVER_SECONDS},
     )
+    if solved.status == _OUT_OF_TIME:
+        raise NotEstimable(f"the check for separation took more than {SOLVER_SECONDS:g} seconds")
     if solved.status != 0 or solved.x is None:
         raise NotEstimable("the check for separation could not be solved")
     if -float(objective @ solved.x) <= SLACK:

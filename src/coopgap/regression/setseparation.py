@@ -12,6 +12,8 @@ from coopgap.regression.setbatch import SetGroups
 
 __all__ = ["separated_within_sets"]
 
+_MOST_NUMBERS = 50_000_000
+
 
 def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str, ...]:
     """Terms without a finite estimate in a conditional model.
@@ -27,7 +29,7 @@ def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str,
     -------
     tuple of str
         Terms that move along a direction in which no set's likelihood falls; empty if the
-        estimates are finite.
+        estimates are finite, or if the programme would not fit into memory.
 
     Notes
     -----
@@ -38,6 +40,8 @@ def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str,
     ----------
     Albert & Anderson (1984), Biometrika 71, 1-10; Konis (2007), for the largest total slack.
     """
+    if _pairs(groups) * len(terms) > _MOST_NUMBERS:
+        return ()
     apart = [*_differences(groups)]
     if not apart:
         return ()
@@ -45,6 +49,11 @@ def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str,
     direction = recession(-rows, rows.shape[1], rows.shape[1])
     moves = np.abs(direction) > SLACK
     return tuple(term for term, move in zip(terms, moves, strict=True) if move)
+
+
+def _pairs(groups: SetGroups) -> int:
+    """At most so many rows `_differences` has."""
+    return int((np.bincount(groups.set) ** 2).sum()) * groups.cuts.size
 
 
 def _differences(groups: SetGroups) -> Iterator[FloatArray]:

@@ -9,7 +9,12 @@ import numpy as np
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.gap import Margins
 from coopgap.regression.clusters import centring, grouping, stratified_covariance, sum_by
-from coopgap.regression.cumulative import CumulativeFit, unit_scores
+from coopgap.regression.cumulative import (
+    CumulativeFit,
+    cell_scores,
+    probability_jacobian,
+    unit_scores,
+)
 from coopgap.regression.information import cluster_information
 from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
 from coopgap.regression.predictions import Predictions, predicted_margins
@@ -44,12 +49,12 @@ def stacked_scores(
     """Scores of `fit` and margins `at`; arguments of `cr2_margins`, clusters in their order."""
     groups = grouping(cluster, counts.sum(axis=1))
     shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
-    scores = groups.sums(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x))) @ shares.root
-    slope = at.gradient @ shares.root
+    scores = groups.sums(cell_scores(fit, x, counts)) @ shares.root
     if fixed:
-        weights = _fixed_weights(shares, slope)
+        weights = _fixed_weights(shares, at.gradient @ shares.root)
         return StackedScores(shares.root, scores, shares.share, shares.share, weights)
-    return _stacked(at, shares, slope, scores, groups.index[at.inside])
+    each = np.concatenate([probability_jacobian(fit, rows) for rows in at.rows], axis=1)
+    return _stacked(at, shares, each @ shares.root, scores, groups.index[at.inside])
 
 
 def cr2_margins(
@@ -113,7 +118,7 @@ def _fixed_weights(shares: Leverage, slope: FloatArray) -> FloatArray:
 
 
 def _stacked(
-    at: Predictions, shares: Leverage, slope: FloatArray, scores: FloatArray, index: IntArray
+    at: Predictions, shares: Leverage, each: FloatArray, scores: FloatArray, index: IntArray
 ) -> StackedScores:
     """Scores, working variance, fitted part and adjusted weights of the stacked system.
 
@@ -121,12 +126,13 @@ def _stacked(
     on its diagonal and C f[S, t] below, f[s, t] the divided difference, which is
     1/(ab(a + b)) for a² = 1 − s, b² = 1 − t.
     """
+    slope = at.gradient @ shares.root
     n, rank = scores.shape
     m = at.margins.size
     part = np.bincount(index, weights=at.share, minlength=n)
     away = at.share[:, None] * (at.each - at.margins)
     own = sum_by(index, away, n)
-    lean = sum_by(index, at.share[:, None, None] * (at.slopes @ shares.root), n)
+    lean = sum_by(index, at.share[:, None, None] * each, n)
     lean -= part[:, None, None] * slope
     spread = away.T @ (at.each - at.margins)
     working, fitted = np.zeros((2, n, rank + m, rank + m))

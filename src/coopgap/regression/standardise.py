@@ -7,7 +7,7 @@ import numpy as np
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.gap import Margins
 from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
-from coopgap.regression.cumulative import CumulativeFit, unit_scores
+from coopgap.regression.cumulative import CumulativeFit, score_products, unit_scores
 from coopgap.regression.information import unit_information
 from coopgap.regression.leverage import root
 from coopgap.regression.predictions import Predictions, predict, predicted_margins
@@ -88,9 +88,8 @@ def standardise(
     chosen = require_kind(kind, cluster, strata, second)
     if chosen == "CR2" and cluster is not None:
         return cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
-    alone = chosen == "HC3"
-    scores = _without_oneself(fit, x, counts, squares) if alone else unit_scores(fit, x)
-    influence = _influence(fit, at, target, scores, fixed=fixed)
+    alone = squares if chosen == "HC3" else None
+    influence = _influence(fit, x, at, target, counts, alone, fixed=fixed)
     found = unit_covariance(
         influence,
         counts,
@@ -139,18 +138,29 @@ def margin_influence(
         If no weight lies in the target.
     """
     at = predict(fit, x, member_column, target, counts)
-    scores = unit_scores(fit, x) if squares is None else _without_oneself(fit, x, counts, squares)
-    return at.margins, _influence(fit, at, target, scores, fixed=fixed)
+    return at.margins, _influence(fit, x, at, target, counts, squares, fixed=fixed)
 
 
 def _influence(
-    fit: CumulativeFit, at: Predictions, target: FloatArray, scores: FloatArray, *, fixed: bool
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    target: FloatArray,
+    counts: FloatArray,
+    squares: FloatArray | None,
+    *,
+    fixed: bool,
 ) -> FloatArray:
-    influence = np.asarray(scores @ (at.gradient @ fit.bread).T)
+    """What a person of weight one moves the margins by; with `squares` as HC3 has it."""
+    directions = (at.gradient @ fit.bread).T
+    if squares is None:
+        influence = score_products(fit, x, directions)
+    else:
+        influence = _without_oneself(fit, x, counts, squares) @ directions
     if not fixed:
         own = target[at.inside, None] * (at.each - at.margins) / at.total
         influence[at.inside] += own[:, None, :]
-    return influence
+    return np.asarray(influence)
 
 
 def _without_oneself(

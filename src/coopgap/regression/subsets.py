@@ -22,6 +22,9 @@ from coopgap.arrays import FloatArray, IntArray
 
 __all__ = ["SubsetMoments", "subset_moments"]
 
+_AT_ONCE = 20_000_000
+"""Numbers held of a step; of a large set some totals are taken after the others."""
+
 
 class SubsetMoments(NamedTuple):
     """By set and total m: shapes (S, R + 1), (S, R + 1, k) and (S, R + 1, k, k).
@@ -77,16 +80,31 @@ def _add_group(
             size[:, None] - chosen + 1.0, chosen + 1.0
         )
     log_ways = np.where(chosen <= size[:, None], log_ways + chosen * log_weight[:, None], -np.inf)
-    terms = _windows(state.log_sum, most, -np.inf)[:, :reach] + log_ways[:, None, :]
+    fills = (-np.inf, 0.0, 0.0)
+    windows = [_windows(*one)[:, :reach] for one in zip(state, [most] * 3, fills, strict=True)]
+    step = max(1, _AT_ONCE // max(x.size * (most + 1), 1))
+    parts = [
+        _totals([values[:, low : low + step] for values in windows], x, chosen, log_ways)
+        for low in range(0, reach, step)
+    ]
+    return SubsetMoments(*(np.concatenate(each, axis=1) for each in zip(*parts, strict=True)))
+
+
+def _totals(
+    windows: list[FloatArray], x: FloatArray, chosen: IntArray, log_ways: FloatArray
+) -> SubsetMoments:
+    """Moments at some totals, over how many of the new group are chosen."""
+    log_sums, means, covs = windows
+    terms = log_sums + log_ways[:, None, :]
     log_sum = special.logsumexp(terms, axis=2)
     with np.errstate(invalid="ignore"):
         share = np.where(np.isfinite(terms), np.exp(terms - log_sum[:, :, None]), 0.0)
-    each = _windows(state.mean, most, 0.0)[:, :reach] + chosen * x[:, None, :, None]
+    each = means + chosen * x[:, None, :, None]
     mean = np.einsum("srka,sra->srk", each, share)
-    if not state.cov.shape[2]:
+    if not covs.shape[2]:
         return SubsetMoments(log_sum, mean, np.zeros((*log_sum.shape, 0, 0)))
     each -= mean[:, :, :, None]
-    within = np.einsum("srkla,sra->srkl", _windows(state.cov, most, 0.0)[:, :reach], share)
+    within = np.einsum("srkla,sra->srkl", covs, share)
     between = (each * share[:, :, None, :]) @ each.transpose(0, 1, 3, 2)
     return SubsetMoments(log_sum, mean, within + between)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import grouping
-from coopgap.regression.cumulative import CumulativeFit, unit_scores
-from coopgap.regression.information import cell_information
+from coopgap.regression.cumulative import CumulativeFit, cell_scores
+from coopgap.regression.information import total_information
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 
@@ -93,8 +93,8 @@ def wild_score_test(
     """
     groups = grouping(cluster, counts.sum(axis=1))
     fit = _null_fit(x, column, counts, link)
-    scores = groups.sums(np.einsum("cj,cjp->cp", counts, unit_scores(fit, x)))
-    free = _efficient(scores, cell_information(fit, x, counts).sum(axis=0), fit.cov, column)
+    scores = groups.sums(cell_scores(fit, x, counts))
+    free = _efficient(scores, total_information(fit, x, counts), fit.cov, column)
     scale = float(np.sqrt((free**2).sum()))
     enumerated = groups.n <= ENUMERATED
     signs = _signs(groups.n, None if enumerated else (seed, replicates))
