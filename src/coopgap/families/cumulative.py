@@ -34,7 +34,14 @@ from coopgap.regression.standardise import standardise
 from coopgap.study.spec import DeclaredPopulation, FormName
 from coopgap.vocabulary import Family, Population, Scale
 
-__all__ = ["FormFit", "estimate_adjusted", "estimate_matched", "fit_form", "form_of"]
+__all__ = [
+    "FormFit",
+    "estimate_adjusted",
+    "estimate_matched",
+    "fit_form",
+    "form_of",
+    "headline_family",
+]
 
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 
@@ -189,13 +196,14 @@ def estimate_adjusted(
     NotEstimable
         On a rank-deficient design, an empty group, or too few clusters.
     """
-    rows, weight = sample.rows, sample.rows.weight
+    # Without a matching, weights beside those of the survey are those of people called.
+    rows, weight = sample.rows, sample.rows.weight if sample.is_matched else sample.weight
     people = rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample, by_person=_by_person(sample))
     found = fit_form(sample, weight, form_of(sample, form))
     on = sample_cells(sample, weight) if found.fit is None else found.fit.on
-    family = _family(sample, form, Family.ADJUSTED_ORDINAL)
+    family = _family(sample, form, matched=False)
     of_fit = {} if found.fit is None else _of_fit(sample, found.fit)
     profile = sample.fitting.intervals == "profile" and not sample.domain
     if found.fit is not None and profile and not found.fit.fit.free:
@@ -278,7 +286,7 @@ def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEsti
         margins = _standardise(found.fit, on.member.astype(np.float64), fixed=found.fit.fixed)
         said, of_fit = _said(found.fit, fixed=found.fit.fixed), _of_fit(sample, found.fit)
     return from_margins(
-        _family(sample, form, Family.MATCHED_ORDINAL),
+        headline_family(sample, form),
         sample.population,
         sample,
         on,
@@ -299,14 +307,19 @@ def _form_fields(sample: Sample, found: FormFit) -> dict[str, str]:
 
 
 _NAMES = {
-    Family.ADJUSTED_ORDINAL: (Family.ADJUSTED_LOGIT, Family.ADJUSTED_PROPORTIONAL),
-    Family.MATCHED_ORDINAL: (Family.MATCHED_LOGIT, Family.MATCHED_PROPORTIONAL),
+    False: (Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL, Family.ADJUSTED_PROPORTIONAL),
+    True: (Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL, Family.MATCHED_PROPORTIONAL),
 }
 
 
-def _family(sample: Sample, form: FormName | None, ordinal: Family) -> Family:
+def headline_family(sample: Sample, form: FormName | None = None) -> Family:
+    """The family of a sample's headline, or with one odds ratio the one of that name."""
+    return _family(sample, form, matched=sample.is_matched)
+
+
+def _family(sample: Sample, form: FormName | None, *, matched: bool) -> Family:
     """The family's name, by levels and by whether one odds ratio was asked for."""
-    logit, proportional = _NAMES[ordinal]
+    logit, ordinal, proportional = _NAMES[matched]
     if len(sample.rows.levels) == 2:
         return logit
     return ordinal if form is None else proportional

@@ -180,7 +180,7 @@ def balance_rows(
     rows
         Complete rows; every variable of `rows.factors` is reported.
     matched
-        Weights over the same rows.
+        Weights over the same rows; without a matching nothing stands after it.
     model, group, source
         Keys of the rows.
     nominal
@@ -199,6 +199,7 @@ def balance_rows(
     Kolmogorov–Smirnov distance.
     """
     result: list[BalanceRow] = []
+    after = _number if matched.method != "none" else _nothing
     for name, codes in rows.factors.items():
         labels = rows.factor_levels[name]
         found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
@@ -223,13 +224,13 @@ def balance_rows(
                     level=level,
                     member_mean=_number(found.member[at]),
                     comparison_mean_before=_number(found.comparison_before[at]),
-                    comparison_mean_after=_number(found.comparison_after[at]),
+                    comparison_mean_after=after(found.comparison_after[at]),
                     smd_before=_number(smds[0][at]),
-                    smd_after=_number(smds[1][at]),
+                    smd_after=after(smds[1][at]),
                     variance_ratio_before=_number(ratios[0][at]),
-                    variance_ratio_after=_number(ratios[1][at]),
+                    variance_ratio_after=after(ratios[1][at]),
                     ks_before=_number(steps[0][at]) if ordered else None,
-                    ks_after=_number(steps[1][at]) if ordered else None,
+                    ks_after=after(steps[1][at]) if ordered else None,
                     n_smaller=int(people.sum(axis=1).min()),
                     n_fewest=int(fewest[at]),
                     source=source,
@@ -257,3 +258,7 @@ def _variance_ratio(member: FloatArray, comparison: FloatArray) -> FloatArray:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _nothing(_: float) -> None:
+    """Where nobody was matched there is no number after it."""

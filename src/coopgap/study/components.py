@@ -73,6 +73,8 @@ def _matching(
     matching: Matching, on: tuple[str, ...], covariates: tuple[str, ...], parts: Sequence[str]
 ) -> Matching:
     """The matching with other strata, its own covariates and interactions rid of the parts."""
+    if not matching.is_declared:
+        return matching
     crossed = tuple(names for names in matching.interactions if not {*names} & {*parts})
     matching = replace(matching, interactions=crossed)
     if not matching.covariates:

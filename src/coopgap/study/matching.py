@@ -10,7 +10,6 @@ from coopgap.study.spec import (
     ChoosingOrder,
     DistanceName,
     Matching,
-    MatchingMethod,
     TiesName,
     Variable,
 )
@@ -57,7 +56,7 @@ def matching_covariates(covariates: tuple[str, ...], on: tuple[str, ...]) -> tup
 def read_matching(
     section: Section, covariates: tuple[str, ...], variables: Mapping[str, Variable]
 ) -> Matching:
-    """The matching of a model or of a variant.
+    """The matching of a model or of a variant; of one without `[matching]` the method `none`.
 
     Parameters
     ----------
@@ -75,8 +74,10 @@ def read_matching(
         not use is refused.
     """
     every = dict.fromkeys(key for keys in KEYS.values() for key in keys)
+    if not section.has("matching"):
+        return Matching(method="none")
     table = Section(section.table("matching"), section.at("matching"), ("method", *every))
-    method = table.choice("method", get_args(MatchingMethod), "exact")
+    method = table.choice("method", tuple(KEYS), "exact")
     for key in table.values:
         if key not in ("method", *KEYS[method]):
             raise table.refuse(

@@ -15,6 +15,7 @@ from coopgap.study.section import Section
 from coopgap.study.spec import (
     Hierarchical,
     LinkName,
+    Matching,
     ModelSpec,
     PopulationName,
     Variable,
@@ -109,14 +110,14 @@ def _body(
                 raise section.refuse(
                     key, f"{one} is the outcome or reads its column", "leave it out"
                 )
-    population = section.choice("population", get_args(PopulationName), "members")
+    population = _population(section, matching)
     link = section.choice("link", get_args(LinkName), "logit")
     return ModelSpec(
         name=name,
         outcome=outcome,
         covariates=covariates,
         link=link,  # type: ignore[arg-type]
-        population=population,  # type: ignore[arg-type]
+        population=population,
         matching=matching,
         hierarchical=_hierarchical(section),
         fitting=read_fitting(section, variables[outcome], covariates),
@@ -141,6 +142,21 @@ def _outcome(section: Section, variables: Mapping[str, Variable]) -> str:
             "declare it ordinal, lowest first, or join levels until two are left",
         )
     return outcome
+
+
+def _population(section: Section, matching: Matching) -> PopulationName:
+    """Whose covariates: the matched members', or without a matching all members'."""
+    names: tuple[PopulationName, ...] = get_args(PopulationName)
+    usual: PopulationName = "members" if matching.is_declared else "all_members"
+    chosen = section.choice("population", names, usual)
+    if chosen == "members" and not matching.is_declared:
+        rest = ", ".join(name for name in names if name != chosen)
+        raise section.refuse(
+            "population",
+            "is members, those who have a comparison, but the model has no [matching]",
+            f"allowed without one: {rest}",
+        )
+    return next(name for name in names if name == chosen)
 
 
 def _hierarchical(section: Section) -> Hierarchical | None:

@@ -45,7 +45,9 @@ type Code = str | int | float | bool
 
 VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
-MatchingMethod = Literal["exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"]
+MatchingMethod = Literal[
+    "none", "exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"
+]
 DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
 ChoosingOrder = Literal["largest", "smallest", "random"]
 TiesName = Literal["key", "all"]
@@ -219,6 +221,8 @@ class Matching:
 
     Attributes
     ----------
+    method
+        `none` where a model has no `[matching]`: everybody stands for themselves.
     on
         Exact strata; margins to be balanced for entropy.
     distance
@@ -263,9 +267,15 @@ class Matching:
     time_limit: float = 60.0
 
     @property
+    def is_declared(self) -> bool:
+        """Whether there is a matching at all."""
+        return self.method != "none"
+
+    @property
     def has_ties(self) -> bool:
         """Whether it takes some people and leaves others, and `seed` decides between equals."""
-        return self.method not in ("exact", "entropy", "overlap") and self.ties == "key"
+        chooses = self.method not in ("none", "exact", "entropy", "overlap")
+        return chooses and self.ties == "key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +327,7 @@ class ModelSpec:
     covariates: tuple[str, ...]
     link: LinkName = "logit"
     population: PopulationName = "members"
-    matching: Matching = field(default_factory=Matching)
+    matching: Matching = field(default_factory=lambda: Matching(method="none"))
     hierarchical: Hierarchical | None = None
     fitting: Fitting = field(default_factory=Fitting)
     variants: tuple[Variant, ...] = ()

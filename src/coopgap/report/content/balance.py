@@ -26,16 +26,8 @@ def balance_table(view: View) -> Table:
             if row.model == model and row.group == "all":
                 lines.setdefault(_line(view, row), []).append(model_label(view, model))
     return Table(
-        caption="Balance: members kept after matching, and the comparison group before and after",
-        header=(
-            "Variable",
-            "Level",
-            "Members",
-            "Comparison before",
-            "Comparison after",
-            "Difference before",
-            "Difference after",
-        ),
+        caption=_CAPTION[view.has_matching],
+        header=("Variable", "Level", "Members", *_COLUMNS[view.has_matching]),
         rows=once(
             [
                 (line[0] if len(of) == len(models) else f"{line[0]} [{', '.join(of)}]", *line[1:])
@@ -49,15 +41,26 @@ def balance_table(view: View) -> Table:
     )
 
 
+_CAPTION = {
+    True: "Balance: members kept after matching, and the comparison group before and after",
+    False: "Balance: members and the comparison group as they are",
+}
+_COLUMNS = {
+    True: ("Comparison before", "Comparison after", "Difference before", "Difference after"),
+    False: ("Comparison", "Difference"),
+}
+"""Caption, and columns beside the members' shares, by whether anybody is matched."""
+
+
 def _line(view: View, row: BalanceRow) -> tuple[str, ...]:
     return (
         _covariate(view, row.model, row.covariate),
         clean(row.level),
         percent(row.member_mean),
         percent(row.comparison_mean_before),
-        percent(row.comparison_mean_after),
+        *((percent(row.comparison_mean_after),) if view.has_matching else ()),
         number(row.smd_before, 2),
-        number(row.smd_after, 2),
+        *((number(row.smd_after, 2),) if view.has_matching else ()),
     )
 
 

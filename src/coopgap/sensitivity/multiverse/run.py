@@ -12,7 +12,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.executor import cores, executor
 from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.gap import Contrast, null_value
 from coopgap.headline import headline_contrast
@@ -265,7 +265,7 @@ def _fit(
 def _estimate(one: Specification, rows: ModelRows) -> FamilyEstimate:
     """The family of one specification, or why there is none."""
     if one.population is None:
-        return matched_estimate(sample_for(rows, one.spec))
+        return headline_estimate(sample_for(rows, one.spec))
     sample = Sample(
         rows=rows,
         matched=MatchedSample.nobody("exact", rows.n, "no matching was asked for"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.cumulative import estimate_matched
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast
@@ -169,10 +169,9 @@ def mode_rows(
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
     result = list(_version(_IN_PERSON, matched, beside, labels, ""))
     for name, version, what in _versions(joined):
-        try:
-            again = estimate_matched(version)
-        except NotEstimable as error:
-            note = f"Not estimable: {error.reason}."
+        again = headline_estimate(version)
+        if not again.intervals:
+            note = f"Not estimable: {again.reason}."
             row = unanswered(checks, keys, Verdict.NOT_ASSESSED, note)[0]
             result.append(replace(row, variant=name))
             continue
