@@ -21,6 +21,7 @@ from coopgap.study.spec import (
     Variable,
     Variant,
 )
+from coopgap.study.variables import refuse_numeric
 
 __all__ = ["PRIORS", "read_model"]
 
@@ -119,7 +120,7 @@ def _body(
         link=link,  # type: ignore[arg-type]
         population=population,
         matching=matching,
-        hierarchical=_hierarchical(section),
+        hierarchical=_hierarchical(section, covariates, variables),
         fitting=read_fitting(section, variables[outcome], covariates),
     )
 
@@ -134,6 +135,7 @@ def _declared(section: Section, key: str, name: str, variables: Mapping[str, Var
 
 def _outcome(section: Section, variables: Mapping[str, Variable]) -> str:
     outcome = _declared(section, "outcome", section.text("outcome"), variables)
+    refuse_numeric(section, "outcome", (outcome,), variables, "an outcome has levels")
     variable = variables[outcome]
     if variable.type == "nominal" and len(variable.levels) > 2:
         raise section.refuse(
@@ -159,9 +161,13 @@ def _population(section: Section, matching: Matching) -> PopulationName:
     return next(name for name in names if name == chosen)
 
 
-def _hierarchical(section: Section) -> Hierarchical | None:
+def _hierarchical(
+    section: Section, covariates: tuple[str, ...], variables: Mapping[str, Variable]
+) -> Hierarchical | None:
     if not section.has("hierarchical"):
         return None
+    why = "the model by region draws levels of covariates together"
+    refuse_numeric(section, "hierarchical", covariates, variables, why)
     table = Section(
         section.table("hierarchical"),
         section.at("hierarchical"),

@@ -17,6 +17,7 @@ from coopgap.study.spec import (
     PopulationName,
     Variable,
 )
+from coopgap.study.variables import refuse_numeric
 
 __all__ = ["AXES", "check_multiverse", "declared_region", "read_multiverse", "same_question"]
 
@@ -78,6 +79,7 @@ def read_multiverse(
         found["covariates"] = dict(_sets(table, outcomes, variables))
     if not spec.matching.is_declared:
         _refuse_matching(table, found)
+    _refuse_numeric(table, spec, found, variables)
     _require_own(table, spec, found)
     return Multiverse(**found)
 
@@ -119,6 +121,7 @@ def _codings(
             raise table.refuse(
                 "coding", f'holds "{value}"', f"allowed: {', '.join((*alike, *cuts))}"
             )
+        refuse_numeric(table, "coding", {value} & {*alike}, variables, "an outcome has levels")
         if value in cuts:
             yield Coding(outcome=outcome.name, at=value.removeprefix(">="))
             continue
@@ -175,6 +178,19 @@ def _refuse_matching(table: Section, found: Mapping[str, Any]) -> None:
         if value in found.get(key, ()):
             rest = ", ".join(one for one in _CHOICES[key] if one != value)
             raise table.refuse(key, f"holds {value}, but {absent}", f"allowed: {rest}")
+
+
+def _refuse_numeric(
+    table: Section, spec: ModelSpec, found: Mapping[str, Any], variables: Mapping[str, Variable]
+) -> None:
+    """Refuse methods that would make strata or limits of a numeric covariate."""
+    sets = (names for names in found.get("covariates", {}).values())
+    names = dict.fromkeys((*spec.covariates, *(name for one in sets for name in one)))
+    for method in found.get("method", (spec.matching.method,) if "covariates" in found else ()):
+        if method in ("exact", "cardinality"):
+            why = f"{method} matching on covariates needs levels"
+            key = "method" if "method" in found else "covariates"
+            refuse_numeric(table, key, names, variables, why)
 
 
 def _require_own(table: Section, spec: ModelSpec, found: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ __all__ = [
 type Code = str | int | float | bool
 """A value as it stands in a survey file or a codebook."""
 
-VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
+VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of", "numeric"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
 MatchingMethod = Literal[
     "none", "exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"
@@ -147,7 +147,9 @@ class Variable:
 
     `levels` is always the final, ordered tuple (lowest first for ordinal and banded, reference
     first for nominal, no before yes for binary and count_of), after `collapse`. `declared_levels`
-    are the levels before `collapse`; they differ only where `collapse` is given.
+    are the levels before `collapse`; they differ only where `collapse` is given. A numeric variable
+    has none: it enters linearly, or as a natural cubic spline between its `knots`, linear beyond.
+    Within its `range`, if it has one, no number is taken for a code of no answer.
     """
 
     name: str
@@ -166,6 +168,13 @@ class Variable:
     cuts: tuple[float, ...] = ()
     items: tuple[str, ...] = ()
     at_least: int | None = None
+    knots: tuple[float, ...] = ()
+    range: tuple[float, ...] = ()
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its answers are numbers, not levels."""
+        return self.type == "numeric"
 
     def role_for(self, outcome: str) -> Role:
         """Role of this variable beside `outcome`; a confounder unless declared otherwise."""

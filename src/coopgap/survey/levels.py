@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,15 @@ from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
 from coopgap.survey.raw import Answers, RawTable
 
-__all__ = ["MISSING", "UNDECLARED", "as_number", "level_codes", "look_up", "undeclared"]
+__all__ = [
+    "MISSING",
+    "UNDECLARED",
+    "as_number",
+    "level_codes",
+    "look_up",
+    "numbers_of",
+    "undeclared",
+]
 
 MISSING: Final = -1
 """Index of an answer that is missing."""
@@ -222,6 +231,36 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     return codes
 
 
+def numbers_of(raw: RawTable, variable: Variable) -> FloatArray:
+    """Number of every row of a numeric variable, shape (n,); NaN where it is missing.
+
+    Raises
+    ------
+    SurveyError
+        A value that is no number and not declared missing, one outside the declared range, or one
+        that looks like a missing code.
+    """
+    answers = raw.answers(variable.column)
+    named = {normalise(code) for code in variable.missing} | {""}
+    absent = np.array([normalise(value) in named for value in answers.values], dtype=bool)
+    numbers = np.array([_or_nan(as_number(value)) for value in answers.values], dtype=np.float64)
+    numbers[absent] = np.nan
+    if variable.range:
+        low, high = variable.range
+        absent |= (numbers >= low) & (numbers <= high)
+        allowed = f"variable {variable.name} is numeric, from {low:g} to {high:g}"
+    else:
+        absent |= np.isfinite(numbers)
+        allowed = f"variable {variable.name} is numeric: numbers"
+        looks = [bool(_SENTINEL.fullmatch(normalise(value))) for value in answers.values]
+        likely = numbers[np.isfinite(numbers) & ~np.array(looks, dtype=bool)]
+        ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
+        _refuse_sentinels(raw, replace(variable, cuts=ends), answers, numbers)
+    codes = np.append(np.where(absent, MISSING, UNDECLARED), MISSING)[answers.index]
+    _refuse(raw, variable.column, answers, codes, f"{allowed}, or codes declared in missing")
+    return np.append(numbers, np.nan)[answers.index]
+
+
 def _or_nan(number: float | None) -> float:
     return np.nan if number is None else number
 
@@ -243,8 +282,11 @@ def _refuse_sentinels(
     raise SurveyError(
         f"{raw.where}: {variable.column}",
         undeclared(answers, rows) + " that looks like a missing code",
-        f"name it in missing, or in codes with its band, for variable {variable.name}",
+        f"name it in missing, or {_NUMBER_KEPT[variable.is_numeric]}, for variable {variable.name}",
     )
+
+
+_NUMBER_KEPT = {False: "in codes with its band", True: "give the range that it lies in"}
 
 
 def _user_missing(raw: RawTable, column: str, numbers: FloatArray) -> BoolArray:
