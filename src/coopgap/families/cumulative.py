@@ -133,32 +133,31 @@ def _of_fit(sample: Sample, result: CellFit) -> dict[str, Any]:
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
-    fit, levels = result.fit, sample.rows.levels
+    fit, on, levels = result.fit, result.on, sample.rows.levels
     std_errors = np.sqrt(np.diag(result.covariance.cov))
     scale = _SCALES[sample.link]
-    fixed = [term for position, term in enumerate(result.on.terms) if position not in fit.free]
-    names = [(term, scale) for term in fixed]
+    names = [(term, scale, on.scale[at]) for at, term in enumerate(on.terms) if at not in fit.free]
     names += [
-        (f"{result.on.terms[column]}:>={level}", scale)
-        for column in fit.free
+        (f"{on.terms[at]}:>={level}", scale, on.scale[at])
+        for at in fit.free
         for level in levels[1:]
     ]
-    names += [(f"{low}|{high}", Scale.THRESHOLD) for low, high in pairwise(levels)]
+    names += [(f"{low}|{high}", Scale.THRESHOLD, 1.0) for low, high in pairwise(levels)]
     kind = result.covariance.kind + (", bias-reduced" if fit.bias_reduced else "")
     return tuple(
         Coefficient(
             term=term,
             scale=scale,
             interval=wald(
-                float(value),
-                float(std_error),
+                float(value / unit),
+                float(std_error / unit),
                 df=float(df),
                 prob=INTERVAL_PROB,
                 null=0.0,
             ),
             std_error_kind=kind,
         )
-        for (term, scale), value, std_error, df in zip(
+        for (term, scale, unit), value, std_error, df in zip(
             names, fit.params, std_errors, result.covariance.coefficient_df, strict=True
         )
         if np.isfinite(value)
