@@ -65,7 +65,7 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
         case "entropy":
             chosen = {name: rows.factors[name] for name in matching.on}
             labels = {name: rows.factor_levels[name] for name in matching.on}
-            return entropy_match(chosen, labels, rows.member, rows.weight)
+            return entropy_match(chosen, labels, rows.member, rows.weight, rows.numeric)
         case "overlap":
             return overlap_match(rows, stratum_codes(rows, matching.on), matching.covariates)
         case "exact":
