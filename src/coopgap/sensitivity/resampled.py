@@ -118,7 +118,7 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
     )
     codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(names)}
     levels = {name: rows.factor_levels[name] for name in names}
-    design = design_matrix(codes, levels, len(cells.codes))
+    design = design_matrix(codes, levels, len(cells.codes), rows.numeric)
     member = cells.codes[:, 0].astype(np.float64)
     return bootstrap_margins(
         np.column_stack([member, design.x]),

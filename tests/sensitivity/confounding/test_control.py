@@ -164,9 +164,7 @@ def models(make_rows, **options):
     found = []
     for name, sample in zip(("trust", "near"), draw(make_rows, **options), strict=True):
         labels = Labels(model=name, outcome=name, levels=sample.rows.levels, source="s")
-        found.append(
-            HeadlineModel(labels=labels, sample=sample, estimate=headline_estimate(sample))
-        )
+        found.append(HeadlineModel(labels=labels, estimate=headline_estimate(sample)))
     return found
 
 

@@ -56,12 +56,19 @@ def _line(view: View, row: BalanceRow) -> tuple[str, ...]:
     return (
         _covariate(view, row.model, row.covariate),
         clean(row.level),
-        percent(row.member_mean),
-        percent(row.comparison_mean_before),
-        *((percent(row.comparison_mean_after),) if view.has_matching else ()),
+        _mean(row, row.member_mean),
+        _mean(row, row.comparison_mean_before),
+        *((_mean(row, row.comparison_mean_after),) if view.has_matching else ()),
         number(row.smd_before, 2),
         *((number(row.smd_after, 2),) if view.has_matching else ()),
     )
+
+
+def _mean(row: BalanceRow, value: float | None) -> str:
+    """A share at a level, or the mean of a numeric covariate."""
+    if row.level:
+        return percent(value)
+    return number(value, 2 if value is not None and abs(value) < 100 else 0)
 
 
 def _covariate(view: View, model: str, name: str) -> str:

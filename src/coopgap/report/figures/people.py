@@ -113,7 +113,10 @@ def balance(
     shown = [row for row in rows if row.group == "all" and row.smd_before is not None]
     if not shown:
         return None
-    names = [f"{view.label(row.covariate)}: {clean(row.level)}" for row in shown]
+    names = [
+        f"{view.label(row.covariate)}{f': {clean(row.level)}' if row.level else ''}"
+        for row in shown
+    ]
     matched = view.is_matched(model)
     who = "every model" if also else f"model {model}"
     drawn = canvas(

@@ -22,6 +22,7 @@ from coopgap.sensitivity.confounding.omitted import (
 )
 from coopgap.sensitivity.confounding.robustness import Residual, value_rows
 from coopgap.sensitivity.verdict import compared, shifted
+from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
@@ -56,6 +57,9 @@ _NOTE = (
 def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> tuple[str, ...]:
     """Covariates of a model, of its matching and of its declared variants, that are confounders.
 
+    Of several that read one column, as a number and in bands, the first: beside another of them
+    none has a strength of its own.
+
     Parameters
     ----------
     spec
@@ -65,7 +69,12 @@ def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> t
     """
     specs = (spec, *(variant.spec for variant in spec.variants))
     names = dict.fromkeys(name for one in specs for name in (*one.covariates, *one.matching.on))
-    return tuple(name for name in names if variables[name].role_for(spec.outcome) == "confounder")
+    found: list[str] = []
+    for name in names:
+        again = any(same_question(variables[name], variables[other]) for other in found)
+        if not again and variables[name].role_for(spec.outcome) == "confounder":
+            found.append(name)
+    return tuple(found)
 
 
 def benchmark_rows(
@@ -186,6 +195,7 @@ def _fit(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
         codes,
         rows.factor_levels,
         None if rows.zone is None else cells.codes[:, -2],
+        numeric=rows.numeric,
         kind="CR2" if rows.zone is not None and are_few(np.unique(rows.zone).size) else "CR1",
     )
 

@@ -102,7 +102,8 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
     both = stack(kept, data.called)
     factors = {name: both.factors[name] for name in sample.covariates}
     labels = {name: both.factor_levels[name] for name in sample.covariates}
-    called = entropy_match(factors, labels, both.member, both.weight).weight[kept.n :]
+    data_of = factors, labels, both.member
+    called = entropy_match(*data_of, both.weight, both.numeric).weight[kept.n :]
     rows, mode = with_mode(data)
     apart = int(sample.matched.set_id.max(initial=-1)) + 1
     matched = MatchedSample(
@@ -115,7 +116,7 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
     return Joined(
         sample=replace(sample, rows=rows, matched=matched, covariates=(*sample.covariates, mode)),
         mode=mode,
-        lost=common_support(factors, labels, both.member).lost,
+        lost=common_support(*data_of, both.numeric).lost,
         ess=effective_size(combined_weight(data.called.weight, called)),
     )
 
