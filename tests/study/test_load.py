@@ -444,7 +444,7 @@ STUDY_ERRORS = {
     "type nobody knows": (
         {TRUST_TYPE: f'type = "likert"\n{TRUST_LEVELS}'},
         'study.toml: variables.trust.type: is "likert"; '
-        "allowed: binary, ordinal, nominal, banded, count_of",
+        "allowed: binary, ordinal, nominal, banded, count_of, numeric",
     ),
     "ordinal without levels": (
         {TRUST_LEVELS: ""},

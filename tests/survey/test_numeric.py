@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,9 +66,9 @@ def test_a_range_vouches_for_what_lies_in_it_and_for_nothing_else():
     scores = [-2, -1, 0, 1, 2]
     assert "looks like a missing code" in refused(scores)
     np.testing.assert_array_equal(read(scores, range=(-2, 2)), scores)
-    assert refused([*scores, 7], range=(-2, 2)) == (
-        "undeclared code '7' (1 time); variable age is numeric, from -2 to 2, or codes declared "
-        "in missing"
+    assert refused([*scores, 71, 72], range=(-2, 2)) == (
+        "2 numbers lie outside the declared range of variable age; allowed: -2 to 2; name codes "
+        "of no answer in missing"
     )
     assert np.isnan(read([*scores, 7], range=(-2, 2), missing=(7,))[-1])
 
@@ -85,3 +87,13 @@ def test_a_line_has_one_column_and_a_spline_one_a_knot_but_the_first():
     curve = numeric("age", values, (20, 40, 60.5))
     assert curve.terms == ("age[40]", "age[60.5]")
     assert curve.columns.shape == (3, 2)
+
+
+def test_what_the_file_itself_calls_missing_is_no_number_whatever_the_range():
+    raw = from_dataframe(pd.DataFrame({"age": [30, 41, 97, 98]}), ["age"])
+    raw = replace(raw, user_missing={"age": ((97, 98),)})
+    for more in ({}, {"range": (0, 110)}):
+        with pytest.raises(SurveyError, match="undeclared code '97'"):
+            numbers_of(raw, variable(**more))
+    found = numbers_of(raw, variable(missing=(97, 98)))
+    np.testing.assert_array_equal(found, [30, 41, np.nan, np.nan])

@@ -12,15 +12,14 @@ from coopgap.study.values import normalise
 
 __all__ = ["read_variable", "refuse_numeric"]
 
-_COMMON = ("column", "type", "label", "role", "missing")
-_LEVELLED = (*_COMMON, "groups", "collapse", "levels")
+_LEVELLED = ("column", "type", "label", "groups", "role", "missing", "collapse", "levels")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "binary": (*_LEVELLED, "codes", "yes", "no"),
     "ordinal": (*_LEVELLED, "codes"),
     "nominal": (*_LEVELLED, "codes"),
     "banded": (*_LEVELLED, "cuts", "codes"),
     "count_of": (*_LEVELLED, "items", "yes", "no", "at_least"),
-    "numeric": (*_COMMON, "knots", "range"),
+    "numeric": ("column", "type", "label", "role", "missing", "knots", "range"),
 }
 _ALL = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
 

@@ -245,20 +245,24 @@ def numbers_of(raw: RawTable, variable: Variable) -> FloatArray:
     absent = np.array([normalise(value) in named for value in answers.values], dtype=bool)
     numbers = np.array([_or_nan(as_number(value)) for value in answers.values], dtype=np.float64)
     numbers[absent] = np.nan
-    if variable.range:
-        low, high = variable.range
-        absent |= (numbers >= low) & (numbers <= high)
-        allowed = f"variable {variable.name} is numeric, from {low:g} to {high:g}"
-    else:
-        absent |= np.isfinite(numbers)
-        allowed = f"variable {variable.name} is numeric: numbers"
-        looks = [bool(_SENTINEL.fullmatch(normalise(value))) for value in answers.values]
-        likely = numbers[np.isfinite(numbers) & ~np.array(looks, dtype=bool)]
-        ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
-        _refuse_sentinels(raw, replace(variable, cuts=ends), answers, numbers)
-    codes = np.append(np.where(absent, MISSING, UNDECLARED), MISSING)[answers.index]
-    _refuse(raw, variable.column, answers, codes, f"{allowed}, or codes declared in missing")
-    return np.append(numbers, np.nan)[answers.index]
+    known = np.isfinite(numbers)
+    codes = np.append(np.where(absent | known, MISSING, UNDECLARED), MISSING)[answers.index]
+    allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
+    _refuse(raw, variable.column, answers, codes, allowed)
+    looks = [bool(_SENTINEL.fullmatch(normalise(value))) for value in answers.values]
+    likely = numbers[known & ~np.array(looks, dtype=bool)]
+    ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
+    _refuse_sentinels(raw, replace(variable, cuts=ends), answers, numbers)
+    found = np.append(numbers, np.nan)[answers.index]
+    low, high = variable.range or (-np.inf, np.inf)
+    outside = int(((found < low) | (found > high)).sum())
+    if outside:
+        raise SurveyError(
+            f"{raw.where}: {variable.column}",
+            f"{outside} numbers lie outside the declared range of variable {variable.name}",
+            f"allowed: {low:g} to {high:g}; name codes of no answer in missing",
+        )
+    return found
 
 
 def _or_nan(number: float | None) -> float:
@@ -274,7 +278,9 @@ def _refuse_sentinels(
     other value and farther from the cuts than the cuts reach.
     """
     file_says = _user_missing(raw, variable.column, numbers)
-    suspect = _far_sentinels(answers.values, numbers, variable.cuts)
+    suspect = np.zeros(numbers.size, dtype=bool)
+    if not variable.range:
+        suspect = _far_sentinels(answers.values, numbers, variable.cuts)
     bad = file_says | suspect
     if not bad.any():
         return
