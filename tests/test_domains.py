@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from coopgap.domains import domains
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.plan import make_plan
 from coopgap.vocabulary import Quantity
 
@@ -59,7 +59,7 @@ def test_its_gap_is_that_of_those_members_matched_anew(plan):
     sample = dict(domains(plan.study, model))["coop_type=SACCO"]
     rows = model.rows
     expected, kept = matched_gap(rows, rows.factors["coop_type"] == 1)
-    estimate = matched_estimate(sample)
+    estimate = headline_estimate(sample)
     (gap,) = [
         interval
         for contrast, interval in estimate.intervals.items()
@@ -76,7 +76,7 @@ def test_a_group_of_both_keeps_its_own_people(plan):
     expected, _ = matched_gap(model.rows, model.rows.factors["sex"] == 0)
     (gap,) = [
         interval
-        for contrast, interval in matched_estimate(sample).intervals.items()
+        for contrast, interval in headline_estimate(sample).intervals.items()
         if contrast.quantity is Quantity.RISK_DIFFERENCE
     ]
     assert gap.estimate == pytest.approx(expected)
@@ -137,7 +137,7 @@ def planned(folder, matching, covariates=("region", "sex")):
 def difference(sample):
     (found,) = [
         interval
-        for contrast, interval in matched_estimate(sample).intervals.items()
+        for contrast, interval in headline_estimate(sample).intervals.items()
         if contrast.quantity is Quantity.RISK_DIFFERENCE
     ]
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import coopgap
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.plan import make_plan
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.document import Items
@@ -36,7 +36,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(study):
     """The matched family before anything was taken away."""
-    found = matched_estimate(
+    found = headline_estimate(
         make_plan(study, make_example().data, ["trust_agree"]).models[0].sample
     )
     return next(i for c, i in found.intervals.items() if c.is_threshold_gap)

@@ -147,8 +147,8 @@ class CoefficientRow:
     family: Family = _required("how it was estimated")
     outcome: str = _required("variable")
     term: str = _required(
-        "member, VARIABLE=LEVEL, either with :>=B where it differs by threshold, "
-        "or LEVEL|LEVEL for a threshold"
+        "member, VARIABLE=LEVEL, of a number VARIABLE or VARIABLE[KNOT], each with :>=B where it "
+        "differs by threshold, or LEVEL|LEVEL for a threshold"
     )
     scale: Scale = _required("scale of the estimate")
     estimate: float | None = _column("coefficient", told=_ESTIMATE)
@@ -180,20 +180,20 @@ class CoefficientRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceRow:
-    """One covariate level before and after matching."""
+    """One covariate level, or one numeric covariate, before and after matching."""
 
     model: str = _required("model file stem")
     group: str = _required("all, region=NAME or VARIABLE=LEVEL")
     covariate: str = _required("variable, or A:B for a declared interaction")
-    level: str = _required("level, or a:b for an interaction")
+    level: str = _required("level, or a:b for an interaction; empty for a numeric covariate")
     member_mean: float | None = _column(
-        "share of members at the level, those kept after matching", told=_SHARE
+        "share of members at the level, or mean, of those kept after matching", told=_SHARE
     )
     comparison_mean_before: float | None = _column(
-        "share of the comparison group, unmatched", told=_SHARE
+        "share or mean of the comparison group, unmatched", told=_SHARE
     )
     comparison_mean_after: float | None = _column(
-        "share of the comparison group, matched", told=_SHARE
+        "share or mean of the comparison group, matched", told=_SHARE
     )
     smd_before: float | None = _column(
         "standardised mean difference, unmatched", told=Told(Kind.STANDARDISED)
@@ -208,10 +208,10 @@ class BalanceRow:
         "member over comparison variance, matched", told=Told(Kind.RATIO)
     )
     ks_before: float | None = _column(
-        "largest gap of the cumulative shares at this level, unmatched", told=_SHARE
+        "gap of the cumulative shares at this level, or the largest, unmatched", told=_SHARE
     )
     ks_after: float | None = _column(
-        "largest gap of the cumulative shares at this level, matched", told=_SHARE
+        "gap of the cumulative shares at this level, or the largest, matched", told=_SHARE
     )
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from coopgap.estimate import GapRow
-from coopgap.families.dispatch import MATCHED
+from coopgap.families.dispatch import headline_families
 from coopgap.gap import Contrast, contrasts
-from coopgap.study.spec import Headline, Study
-from coopgap.vocabulary import IntervalKind, Quantity, Status
+from coopgap.study.spec import Headline, ModelSpec, Study
+from coopgap.vocabulary import IntervalKind, Population, Quantity, Status
 
 __all__ = [
     "control_models",
@@ -23,6 +23,7 @@ __all__ = [
     "headline_first",
     "headline_models",
     "headline_positions",
+    "is_headline",
     "is_negative_control",
     "with_adjusted",
 ]
@@ -93,29 +94,40 @@ def declared_headlines(study: Study) -> dict[str, Headline]:
     }
 
 
+def is_headline(spec: ModelSpec, row: GapRow) -> bool:
+    """Whether a row is of its model's headline, in whatever group.
+
+    That is the matched family, over the members who have a comparison or, with overlap weights,
+    over the overlap; of a model without matching the adjusted family over all members.
+    """
+    if row.family not in headline_families(spec):
+        return False
+    return spec.matching.is_declared or row.population == Population.ALL_MEMBERS
+
+
 def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
     """Positions of the headline rows: one a question, negative controls excluded.
 
-    The headline of a question is the matched family of its first model, over the members who have
-    a comparison or, with overlap weights, over the overlap, at `headline_contrast`.
+    The headline of a question is that of its first model (`is_headline`), at `headline_contrast`.
     """
+    specs = {spec.name: spec for spec in study.models}
     first = {
         (question, one.model): headline_contrast(study.variables[question].levels, one.at)
         for question, one in declared_headlines(study).items()
     }
 
-    def is_headline(row: GapRow) -> bool:
+    def is_first(row: GapRow) -> bool:
         contrast = first.get((row.outcome, row.model))
         return (
             contrast is not None
             and (row.quantity, row.category) == (contrast.quantity, contrast.category)
             and row.group == "all"
-            and row.family in MATCHED
+            and is_headline(specs[row.model], row)
             and row.interval_kind != IntervalKind.JOINT
             and row.status in (Status.OK, Status.FEW_PEOPLE)
         )
 
-    return tuple(number for number, row in enumerate(gaps) if is_headline(row))
+    return tuple(number for number, row in enumerate(gaps) if is_first(row))
 
 
 def with_adjusted(

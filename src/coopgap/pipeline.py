@@ -29,7 +29,7 @@ from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
 from coopgap.result import Run
-from coopgap.sensitivity.confounding.control import MatchedModel, control_rows
+from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
@@ -79,7 +79,7 @@ def execute(
     """
     tables = Tables()
     started = time.perf_counter()
-    matched: list[MatchedModel] = []
+    headlines: list[HeadlineModel] = []
     for model in plan.models:
         with tables.stage("families"):
             estimates = _families(tables, plan, model, notify)
@@ -89,9 +89,9 @@ def execute(
             quick_checks(tables, one)
             if checks == "full":
                 full_checks(tables, one)
-        matched.append(MatchedModel(labels=one.labels, sample=model.sample, estimate=one.matched))
+        headlines.append(HeadlineModel(labels=one.labels, estimate=one.headline))
     tables.sensitivity += control_rows(
-        matched,
+        headlines,
         control_models(plan.study),
         plan.study.negative_control,
         plan.study.smallest_gap,

@@ -17,7 +17,7 @@ from coopgap.families.dispatch import (
     domain_estimates,
     expected_contrasts,
     family_estimates,
-    matched_estimate,
+    headline_estimate,
 )
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.records import CR2_CLUSTERS, Sample
@@ -114,7 +114,7 @@ def test_matched_logit_on_saturated_strata_is_close_to_the_stratified_gap():
     # Main terms of two binary covariates against four saturated strata with exact weights: the
     # margins agree up to the interaction, which the simulation does not have.
     rows = make_rows(n=4000)
-    estimate = matched_estimate(make_sample(rows))
+    estimate = headline_estimate(make_sample(rows))
     found = interval(estimate, Quantity.RISK_DIFFERENCE).estimate
     assert found == pytest.approx(stratified_gap(rows), abs=0.004)
 
@@ -357,7 +357,7 @@ def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
         shuffled = np.random.default_rng(8).permutation(rows.n)
         rows = dataclasses.replace(rows, outcome=rows.outcome[shuffled])
     sample = make_sample(rows)
-    matched = matched_estimate(sample)
+    matched = headline_estimate(sample)
     row = wild_score_row(sample, matched, LABELS, seed=1)
     assert row.diagnostic == "wild_score_p: matched_logit"
     assert "30 zones with 9,999 random" in row.note
@@ -373,7 +373,7 @@ def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
 
 def test_the_wild_score_row_needs_zones():
     sample = make_sample(make_rows(zones=False))
-    matched = matched_estimate(sample)
+    matched = headline_estimate(sample)
     row = wild_score_row(sample, matched, LABELS, seed=1)
     assert row.value is None
     assert row.note == "the study declares no zone"
@@ -382,7 +382,7 @@ def test_the_wild_score_row_needs_zones():
 @pytest.mark.parametrize("n_zones", [20, CR2_CLUSTERS + 50])
 def test_gaps_of_few_zones_have_cr2_and_their_own_degrees_of_freedom(n_zones):
     sample = make_sample(make_rows(n=2000, n_zones=n_zones))
-    matched = matched_estimate(sample)
+    matched = headline_estimate(sample)
     found = interval(matched, Quantity.RISK_DIFFERENCE)
     result = fit_cells(sample, sample.weight, matched=True)
     on = result.on

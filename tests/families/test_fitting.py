@@ -10,7 +10,7 @@ import pytest
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.difference import difference
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.profiles import PROFILE
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, std_errors_row
@@ -73,7 +73,7 @@ def test_a_freed_covariate_has_a_slope_at_each_threshold(family):
         (found,) = estimate_adjusted(sample, MEMBERS, form="proportional")
         weight = sample.rows.weight
     else:
-        found, weight = matched_estimate(sample, "proportional"), sample.weight
+        found, weight = headline_estimate(sample, "proportional"), sample.weight
     named = terms(found)
     assert list(named) == [
         "member",
@@ -96,7 +96,7 @@ def test_a_freed_covariate_has_a_slope_at_each_threshold(family):
 
 
 def test_freed_covariates_stay_freed_where_membership_is_too():
-    freed = matched_estimate(unequal(free=("sex",)))
+    freed = headline_estimate(unequal(free=("sex",)))
     names = [name for name in terms(freed) if ":>=" in name]
     assert names == [
         "member:>=middle",
@@ -110,7 +110,7 @@ def test_freed_covariates_stay_freed_where_membership_is_too():
 def test_a_domain_without_the_freed_covariate_is_fitted_without_it():
     sample = unequal(free=("region",))
     domain = sample.within(sample.rows.factors["region"] == 0)
-    found = matched_estimate(domain)
+    found = headline_estimate(domain)
     assert found.status is Status.OK
     freed = [name for name in terms(found) if ":>=" in name]
     assert freed == ["member:>=middle", "member:>=high"]
@@ -136,21 +136,21 @@ def crossing(**fitting):
 
 
 def test_crossing_thresholds_are_counted_and_named_and_shares_stand_instead():
-    found = matched_estimate(crossing())
+    found = headline_estimate(crossing())
     assert found.status is Status.OK
     assert found.form == "shares"
     assert found.fell_back == (
         "thresholds cross for 1 of 4 combinations of freed terms: member, sex=female"
     )
     assert found.coefficients == ()
-    declared = matched_estimate(crossing(form="shares"))
+    declared = headline_estimate(crossing(form="shares"))
     assert declared.fell_back == ""
     for contrast, interval in found.intervals.items():
         assert interval == pytest.approx(declared.intervals[contrast], rel=1e-12, nan_ok=True)
 
 
 def test_the_same_people_do_not_cross_where_one_of_the_two_is_tied():
-    found = matched_estimate(crossing(), "proportional")
+    found = headline_estimate(crossing(), "proportional")
     assert found.status is Status.OK
     assert found.form == "proportional"
 
@@ -162,8 +162,8 @@ def test_covariates_that_cross_alone_refuse_the_proportional_form():
         [(m, s, counts) for m in (0, 1) for s, counts in enumerate(by_sex_and_region)]
     )
     sample = make_sample(outcome, member, stratum % 2, stratum // 2, free=("sex", "region"))
-    assert "thresholds cross" in matched_estimate(sample).fell_back
-    tied = matched_estimate(sample, "proportional")
+    assert "thresholds cross" in headline_estimate(sample).fell_back
+    tied = headline_estimate(sample, "proportional")
     assert tied.status is Status.NOT_ESTIMABLE
     assert tied.reason.startswith("thresholds cross")
 
@@ -176,7 +176,7 @@ KINDS = ["CR1", "CR1S", "CR2", "HC1", "HC3"]
 @pytest.mark.parametrize("form", ["free", "proportional"])
 def test_chosen_standard_errors_are_those_of_the_engine(form, kind, fixed):
     sample = unequal(n=900, std_errors=kind, fixed=fixed, form=form)
-    found = matched_estimate(sample)
+    found = headline_estimate(sample)
     free = form == "free"
     plain = fit_cells(unequal(n=900), sample.weight, member_free=free, matched=True)
     on, by_person = plain.on, kind.startswith("HC")
@@ -223,7 +223,7 @@ def test_chosen_standard_errors_are_those_of_the_engine(form, kind, fixed):
 
 def test_kinds_differ_as_their_factors_say():
     def error(kind):
-        return terms(matched_estimate(unequal(n=900, std_errors=kind)))["member:>=high"].std_error
+        return terms(headline_estimate(unequal(n=900, std_errors=kind)))["member:>=high"].std_error
 
     n, k = int(unequal(n=900).kept.sum()), 6
     assert (error("CR1S") / error("CR1")) ** 2 == pytest.approx((n - 1) / (n - k))
@@ -236,7 +236,7 @@ def test_kinds_differ_as_their_factors_say():
 def test_the_difference_of_two_forms_takes_the_chosen_kind_too(kind, fixed):
     """The variance of a difference of two fits is between (a − b)² and (a + b)²."""
     sample = unequal(n=900, std_errors=kind, fixed=fixed)
-    freed, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+    freed, tied = headline_estimate(sample), headline_estimate(sample, "proportional")
     # HC1 and CR1S multiply by N/(N − k), which differs by form: a difference has none.
     slack = 0.01 if kind in ("HC1", "CR1S") else 1e-9
     for contrast in filter(lambda one: one.is_threshold_gap, freed.intervals):
@@ -247,7 +247,7 @@ def test_the_difference_of_two_forms_takes_the_chosen_kind_too(kind, fixed):
 
 
 def test_fixed_covariates_leave_their_own_spread_out():
-    vary, fixed = (matched_estimate(unequal(n=900, fixed=fixed)) for fixed in (False, True))
+    vary, fixed = (headline_estimate(unequal(n=900, fixed=fixed)) for fixed in (False, True))
     share = next(c for c in vary.intervals if c.quantity is Quantity.SHARE and c.of_member)
     assert fixed.intervals[share].estimate == vary.intervals[share].estimate
     assert fixed.intervals[share].std_error != vary.intervals[share].std_error
@@ -255,9 +255,9 @@ def test_fixed_covariates_leave_their_own_spread_out():
 
 def test_hc_needs_no_zones_and_counts_none():
     few = dataclasses.replace(unequal(n=900, zones=3, std_errors="HC1"))
-    assert matched_estimate(few).status is Status.OK
+    assert headline_estimate(few).status is Status.OK
     usual = unequal(n=900, zones=3)
-    assert "3 zones" in matched_estimate(usual).reason
+    assert "3 zones" in headline_estimate(usual).reason
 
 
 def test_profile_limits_stand_beside_the_robust_rows():

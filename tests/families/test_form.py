@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import expected_contrasts, family_estimates, matched_estimate
+from coopgap.families.dispatch import expected_contrasts, family_estimates, headline_estimate
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.rows import Labels, fallback_row, gap_rows
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
@@ -90,8 +90,8 @@ def stratified(rows, level):
 
 def test_each_form_is_named_and_has_its_coefficients():
     rows = survey(n=4000)
-    found = {form: matched_estimate(make_sample(rows, form=form)) for form in ("free", "shares")}
-    found["proportional"] = matched_estimate(make_sample(rows), "proportional")
+    found = {form: headline_estimate(make_sample(rows, form=form)) for form in ("free", "shares")}
+    found["proportional"] = headline_estimate(make_sample(rows), "proportional")
     names = {form: [one.term for one in e.coefficients] for form, e in found.items()}
     covariates, cuts = ["sex=female", "region=South"], ["low|middle", "middle|high"]
     assert names["free"] == [*covariates, "member:>=middle", "member:>=high", *cuts]
@@ -138,7 +138,7 @@ def test_other_families_have_no_form():
 def test_shares_stand_in_the_place_of_a_fit_that_is_not_to_be_had(rows, reason):
     sample = make_sample(rows, free=("sex",))
     shares = estimate_shares(sample)
-    matched, (adjusted,) = matched_estimate(sample), estimate_adjusted(sample, ALL)
+    matched, (adjusted,) = headline_estimate(sample), estimate_adjusted(sample, ALL)
     for found, population in ((matched, Population.MEMBERS), (adjusted, Population.ALL_MEMBERS)):
         assert found.status is Status.OK
         assert found.form == "shares"
@@ -156,24 +156,24 @@ def test_shares_stand_in_the_place_of_a_fit_that_is_not_to_be_had(rows, reason):
         assert row.passed is False
     for category, interval in gaps(matched).items():
         assert interval.std_error == pytest.approx(gaps(shares)[category].std_error)
-    declared = matched_estimate(make_sample(rows, form="shares"))
+    declared = headline_estimate(make_sample(rows, form="shares"))
     assert declared.fell_back == ""
     assert gaps(declared) == gaps(matched)
 
 
 def test_the_proportional_form_stays_where_the_free_one_falls_back():
     sample = make_sample(without_members_at_the_top())
-    tied = matched_estimate(sample, "proportional")
+    tied = headline_estimate(sample, "proportional")
     assert (tied.form, tied.status, tied.infinite) == ("proportional", Status.OK, ())
     # Of nobody it makes some: that is what the free form does not.
     share = next(c for c in tied.intervals if c.quantity is Quantity.SHARE and c.of_member)
     assert (share.category, tied.intervals[share].estimate > 0.01) == ("high", True)
-    free = matched_estimate(sample).intervals[share]
+    free = headline_estimate(sample).intervals[share]
     assert (free.estimate, free.std_error) == (0, 0)
 
 
 def test_a_share_of_nobody_has_a_row_without_limits():
-    found = matched_estimate(make_sample(without_members_at_the_top()))
+    found = headline_estimate(make_sample(without_members_at_the_top()))
     rows = [row for row in gap_rows(found, LABELS) if row.quantity == Quantity.SHARE]
     (top,) = (row for row in rows if row.category == "high" and row.comparator == "")
     assert top.estimate == 0
@@ -225,7 +225,7 @@ def test_joint_rows_stand_beside_the_pointwise_ones():
 def test_a_threshold_that_nobody_reaches_has_no_joint_row():
     rows = survey()
     rows = dataclasses.replace(rows, outcome=np.minimum(rows.outcome, 1))
-    for found in (matched_estimate(make_sample(rows)), estimate_shares(make_sample(rows))):
+    for found in (headline_estimate(make_sample(rows)), estimate_shares(make_sample(rows))):
         written = list(gap_rows(found, LABELS))
         joint = [row for row in written if row.interval_kind == IntervalKind.JOINT]
         assert [row.category for row in joint] == [">=middle"]
@@ -238,7 +238,7 @@ def test_a_threshold_that_nobody_reaches_has_no_joint_row():
 def test_two_levels_have_no_joint_rows():
     rows = survey()
     rows = dataclasses.replace(rows, outcome=np.minimum(rows.outcome, 1), levels=("low", "middle"))
-    found = matched_estimate(make_sample(rows))
+    found = headline_estimate(make_sample(rows))
     labels = dataclasses.replace(LABELS, levels=rows.levels)
     assert found.joint == {}
     kinds = {row.interval_kind for row in gap_rows(found, labels)}
@@ -247,7 +247,7 @@ def test_two_levels_have_no_joint_rows():
 
 def test_rows_of_a_family_that_is_not_estimable_have_no_form_and_no_band():
     rows = survey(zones=4)
-    found = matched_estimate(make_sample(rows))
+    found = headline_estimate(make_sample(rows))
     assert found.status is Status.NOT_ESTIMABLE
     written = list(gap_rows(found, LABELS))
     assert len(written) == len(contrasts(LEVELS))
@@ -257,7 +257,7 @@ def test_rows_of_a_family_that_is_not_estimable_have_no_form_and_no_band():
 # What must not matter, for the free form and for shares.
 
 ESTIMATES = {
-    "matched free": lambda sample: matched_estimate(sample),
+    "matched free": lambda sample: headline_estimate(sample),
     "matched shares": estimate_shares,
     "adjusted free": lambda sample: next(iter(estimate_adjusted(sample, ALL))),
     "stratified shares": lambda sample: next(

@@ -10,7 +10,7 @@ import pytest
 from coopgap.errors import NotEstimable
 from coopgap.families.cells import sample_cells
 from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import domain_estimates, family_estimates, matched_estimate
+from coopgap.families.dispatch import domain_estimates, family_estimates, headline_estimate
 from coopgap.families.shares import (
     estimate_shares,
     estimate_unadjusted,
@@ -79,7 +79,7 @@ def test_matched_shares_are_the_stratified_mean():
     assert (found.coefficients, found.form, found.n_clusters) == ((), "", 60)
     assert found.people.tolist() == rows.people_by_level(sample.kept).tolist()
     assert found.std_errors == "cluster CR1"
-    shares = matched_estimate(make_sample(rows, form="shares"))
+    shares = headline_estimate(make_sample(rows, form="shares"))
     assert shares.intervals[next(iter(shares.intervals))] == next(iter(found.intervals.values()))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coopgap.families.difference import difference
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, infinite_row
@@ -78,7 +78,7 @@ def risk_difference(estimate, level):
 @pytest.mark.parametrize("form", ["free", "shares"])
 def test_free_gaps_follow_the_shares_where_proportional_odds_cannot(form):
     sample = dataclasses.replace(unequal(), covariates=(), fitting=Fitting(form=form))
-    found, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+    found, tied = headline_estimate(sample), headline_estimate(sample, "proportional")
     assert (found.form, tied.form) == (form, "proportional")
     for level in (1, 2):
         # Membership alone, freed: a saturated model reproduces the weighted table.
@@ -90,7 +90,7 @@ def test_free_gaps_follow_the_shares_where_proportional_odds_cannot(form):
 def test_a_models_form_and_the_form_asked_for_are_the_same_fit():
     sample = unequal()
     declared = dataclasses.replace(sample, fitting=Fitting(form="proportional"))
-    one, other = matched_estimate(declared), matched_estimate(sample, "proportional")
+    one, other = headline_estimate(declared), headline_estimate(sample, "proportional")
     assert (one.family, other.family) == ("matched_ordinal", "matched_proportional")
     assert [item.term for item in one.coefficients] == [item.term for item in other.coefficients]
     for contrast in gaps(one):
@@ -99,7 +99,7 @@ def test_a_models_form_and_the_form_asked_for_are_the_same_fit():
 
 def test_what_proportional_odds_changed_has_an_interval_of_its_own():
     sample = unequal()
-    freed, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+    freed, tied = headline_estimate(sample), headline_estimate(sample, "proportional")
     for contrast in gaps(freed):
         shift = difference(freed, tied, contrast)
         apart = freed.intervals[contrast].estimate - tied.intervals[contrast].estimate
@@ -115,7 +115,7 @@ def test_the_standard_error_of_a_difference_is_its_spread_over_surveys():
         kind = kinds[seed % 4]
         sample = unequal(seed, n=800)
         sample = dataclasses.replace(sample, fitting=Fitting(std_errors=kind))
-        freed, tied = matched_estimate(sample), matched_estimate(sample, "proportional")
+        freed, tied = headline_estimate(sample), headline_estimate(sample, "proportional")
         found = difference(freed, tied, gaps(freed)[0])
         shifts.append(found.estimate)
         errors[kind].append(found.std_error)
@@ -168,7 +168,7 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
     outcome = np.where(sex == 1, 2, rng.integers(0, 2, n))  # every woman stands highest
     sample = make_sample(outcome, member, sex)
-    estimate = matched_estimate(sample, "proportional")
+    estimate = headline_estimate(sample, "proportional")
     assert estimate.status is Status.OK
     assert estimate.infinite == ("sex=female",)
     assert estimate.fell_back == ""
@@ -179,7 +179,7 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     assert row.diagnostic == "bias_reduced: matched_proportional, all, members"
     assert "sex=female" in row.note
     assert abs(risk_difference(estimate, 2).estimate) < 0.02
-    free = matched_estimate(sample)
+    free = headline_estimate(sample)
     assert free.form == "shares"
     assert free.fell_back == "no finite estimate for sex=female"
     assert risk_difference(free, 2).estimate == pytest.approx(weighted_gap(sample, 2), abs=1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
@@ -39,7 +39,7 @@ def sample_of(data: PhoneData, std_errors="default"):
 def rows_of(data, gap=0.05, sample=None, at=""):
     sample = sample or sample_of(data)
     labels = Labels(model="m", outcome="y", levels=data.in_person.levels, source="s", at=at)
-    return design_rows(sample, matched_estimate(sample), data, gap, labels)
+    return design_rows(sample, headline_estimate(sample), data, gap, labels)
 
 
 def pick(rows, variant, quantity="smallest_detectable", category=""):
@@ -96,7 +96,7 @@ def test_at_no_gap_the_standard_error_is_the_reported_one(make_phone):
     row = pick(rows_of(data), IN_PERSON)
     reported = next(
         value
-        for one, value in matched_estimate(sample).intervals.items()
+        for one, value in headline_estimate(sample).intervals.items()
         if one.quantity is Quantity.RISK_DIFFERENCE
     )
     assert abs(reported.estimate) < 0.05
@@ -140,7 +140,7 @@ def test_simulated_surveys_find_the_detectable_gap_four_times_in_five(make_rows)
         return replace(sample, covariates=())
 
     def gap_of(sample):
-        found = matched_estimate(sample).intervals
+        found = headline_estimate(sample).intervals
         return next(v for one, v in found.items() if one.quantity is Quantity.RISK_DIFFERENCE)
 
     smallest = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
@@ -36,7 +36,7 @@ def make_sample(make_rows, *, zone_sd=0.0, size=20, zones=60, seed=3, gap=0.15):
 
 
 def rows_of(sample):
-    return list(design_effect_rows(sample, matched_estimate(sample), LABELS))
+    return list(design_effect_rows(sample, headline_estimate(sample), LABELS))
 
 
 def test_the_independent_variance_is_that_of_two_binomial_shares(make_rows):
@@ -65,7 +65,7 @@ def test_of_more_levels_the_declared_threshold_has_the_scenarios(make_rows):
     outcome = sample.rows.outcome + (rng.random(sample.rows.n) < 0.4)
     levels = ("E", "D", "C")
     sample = replace(sample, rows=replace(sample.rows, outcome=outcome, levels=levels))
-    matched = matched_estimate(sample)
+    matched = headline_estimate(sample)
     for at, quantity in ((">=C", Quantity.RISK_DIFFERENCE), ("", Quantity.SUPERIORITY)):
         rows = list(design_effect_rows(sample, matched, replace(LABELS, levels=levels, at=at)))
         assert {row.category for row in rows} == {at}

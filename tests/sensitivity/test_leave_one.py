@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
@@ -49,7 +49,7 @@ def make_sample(*, carried_by_one=False, zones=True):
 
 def rows_of(sample, region="region"):
     labels = tuple(f"z{k}" for k in range(12))
-    matched = matched_estimate(sample)
+    matched = headline_estimate(sample)
     beside = Beside(estimate=matched, smallest_gap=0.05)
     return list(leave_one_rows(sample, beside, LABELS, region=region, zone_labels=labels))
 
@@ -78,7 +78,7 @@ def test_every_place_is_left_out_once_and_the_rest_is_fitted():
     moved = next(r for r in rows if r.variant == "without z5" and r.quantity == "influence")
     whole = next(
         i.estimate
-        for c, i in matched_estimate(sample).intervals.items()
+        for c, i in headline_estimate(sample).intervals.items()
         if c.quantity == "risk_difference"
     )
     assert moved.estimate == pytest.approx(whole - found.estimate, abs=1e-12)
@@ -91,13 +91,13 @@ def test_of_more_levels_the_declared_threshold_is_what_is_fitted_again():
     outcome = sample.rows.outcome + (rng.random(sample.rows.n) < 0.4)
     rows = replace(sample.rows, outcome=outcome, levels=("none", "some", "much"))
     sample = replace(sample, rows=rows)
-    matched = matched_estimate(sample)
+    matched = headline_estimate(sample)
     for at, quantity in ((">=much", "risk_difference"), ("", "superiority")):
         labels = replace(LABELS, levels=rows.levels, at=at)
         named = tuple(f"z{k}" for k in range(12))
         beside = Beside(estimate=matched, smallest_gap=0.05)
         found = list(leave_one_rows(sample, beside, labels, region="region", zone_labels=named))
-        again = matched_estimate(sample.take(rows.factors["region"] != 0)).intervals
+        again = headline_estimate(sample.take(rows.factors["region"] != 0)).intervals
         (expected,) = [
             one.estimate for c, one in again.items() if (c.quantity, c.category) == (quantity, at)
         ]
@@ -127,7 +127,7 @@ def test_without_places_the_check_does_not_apply():
 def test_without_a_declared_gap_each_check_says_why():
     sample = make_sample()
     few = sample.take(sample.rows.zone < 4)
-    matched = matched_estimate(few)
+    matched = headline_estimate(few)
     assert not matched.intervals
     rows = rows_of(few)
     assert [(r.check, r.verdict) for r in rows][-1] == (Check.LEAVE_ONE_ZONE, Verdict.NOT_ASSESSED)

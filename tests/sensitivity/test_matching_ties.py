@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import coopgap
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import FamilyEstimate
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
@@ -97,7 +97,7 @@ def test_any_order_of_the_rows_gives_one_gap_near_zero(plan_of, method):
     found = []
     for turned in (data, data.iloc[::-1], data.sample(frac=1, random_state=1)):
         (model,) = plan_of(method, turned).models
-        found.append(difference(matched_estimate(model.sample)))
+        found.append(difference(headline_estimate(model.sample)))
         tied = [row for row in model.feasibility if row.diagnostic == "tied_members"]
         assert [row.value for row in tied] == ([] if method == "cardinality" else [480])
     assert found[0] == found[1] == found[2]
@@ -107,7 +107,7 @@ def test_any_order_of_the_rows_gives_one_gap_near_zero(plan_of, method):
 
 def rows_of(plan, quick=True, matched=None):
     (model,) = plan.models
-    estimate = matched or matched_estimate(model.sample)
+    estimate = matched or headline_estimate(model.sample)
     labels = model_labels(plan, model)
     return list(matching_ties_rows(plan, model, estimate, labels, quick=quick))
 
@@ -137,7 +137,7 @@ def test_the_spread_is_that_of_matching_under_each_key(plan_of):
 def test_a_key_changes_what_it_moves_by_half_the_smallest_gap(plan_of):
     plan = plan_of("nearest", sorted_by_answer())
     (model,) = plan.models
-    own = difference(matched_estimate(model.sample))
+    own = difference(headline_estimate(model.sample))
     (spread,) = (row for row in rows_of(plan) if row.quantity == "median_risk_difference")
     moved = max(spread.upper - own, own - spread.lower)
     for smallest, verdict in ((1.9 * moved, Verdict.CHANGES), (2.1 * moved, Verdict.HOLDS)):
@@ -150,7 +150,7 @@ def test_a_key_changes_what_it_moves_by_half_the_smallest_gap(plan_of):
 def test_a_clear_gap_that_a_key_turns_round_changes(plan_of):
     plan = plan_of("nearest", sorted_by_answer())
     (model,) = plan.models
-    estimate = matched_estimate(model.sample)
+    estimate = headline_estimate(model.sample)
     clear = {
         key: one and one._replace(estimate=0.02, lower=0.01, upper=0.03)
         for key, one in estimate.intervals.items()
@@ -177,7 +177,7 @@ def test_variants_have_a_spread_of_their_own(plan_of):
     rows = rows_of(varied)
     assert {row.variant for row in rows} == {"pairs"}
     own = difference(
-        matched_estimate(sample_for(complete_rows(plan.survey, plan.study, pairs), pairs))
+        headline_estimate(sample_for(complete_rows(plan.survey, plan.study, pairs), pairs))
     )
     (spread,) = (row for row in rows if row.quantity == "median_risk_difference")
     assert spread.lower <= own <= spread.upper or abs(own - spread.estimate) < 0.05
@@ -192,7 +192,7 @@ def test_a_design_without_choices_says_so(plan_of):
 def test_without_a_gap_there_is_nothing_to_compare(plan_of):
     plan = plan_of("nearest", sorted_by_answer())
     (model,) = plan.models
-    none = matched_estimate(model.sample)
+    none = headline_estimate(model.sample)
     none = FamilyEstimate(
         family=none.family, population=none.population, people=none.people, reason="nobody is left"
     )

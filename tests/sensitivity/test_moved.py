@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
@@ -57,7 +57,7 @@ def make_sample(
 
 
 def interval_of(sample, quantity, category=""):
-    found = matched_estimate(sample)
+    found = headline_estimate(sample)
     return next(
         interval
         for one, interval in found.intervals.items()

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.families.shares import estimate_shares
@@ -55,7 +55,7 @@ def make_sample(matching=None, zones=40, n=1600, zoned=True, **fitting):
 def margins(sample):
     """Shares of the matched gap, both groups, highest level last."""
     tied = sample.fitting.form == "proportional"
-    found = matched_estimate(sample) if tied else estimate_shares(sample)
+    found = headline_estimate(sample) if tied else estimate_shares(sample)
     return [
         interval.estimate
         for contrast, interval in found.intervals.items()
@@ -107,7 +107,7 @@ def test_draws_are_the_whole_way_done_again_person_by_person(form):
 
 def test_rows_stand_beside_the_declared_ones():
     sample = make_sample()
-    beside = Beside(estimate=matched_estimate(sample), smallest_gap=0.05)
+    beside = Beside(estimate=headline_estimate(sample), smallest_gap=0.05)
     declared = estimate_shares(sample)
     rows = list(bootstrap_rows(sample, beside, LABELS, seed=4))
     assert [(row.quantity, row.category) for row in rows] == [
@@ -162,7 +162,7 @@ def test_what_is_not_redrawn_says_why(keys, reason, monkeypatch):
 
     monkeypatch.setattr(module, "bootstrap_margins", never)
     sample = make_sample(**keys)
-    beside = Beside(estimate=matched_estimate(sample), smallest_gap=0.05)
+    beside = Beside(estimate=headline_estimate(sample), smallest_gap=0.05)
     (row,) = bootstrap_rows(sample, beside, LABELS, seed=1)
     assert (row.verdict, row.note) == (Verdict.NOT_APPLICABLE, reason)
     assert row.estimate is None

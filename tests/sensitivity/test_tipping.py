@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import contrasts
@@ -66,7 +66,7 @@ def simulated(rng, *, n=1600, n_levels=2, gap=0.6, zones=80, **more):
 
 def rows_of(sample, shifts=None, at=""):
     labels = replace(LABELS[len(sample.rows.levels)], at=at)
-    return tipping_rows(sample, matched_estimate(sample), labels, shifts)
+    return tipping_rows(sample, headline_estimate(sample), labels, shifts)
 
 
 def pick(rows, **wanted):
@@ -83,7 +83,7 @@ def headline_contrast(n_levels):
 
 def headline_of(sample):
     """The headline's interval, fitted."""
-    return matched_estimate(sample).intervals[headline_contrast(len(sample.rows.levels))]
+    return headline_estimate(sample).intervals[headline_contrast(len(sample.rows.levels))]
 
 
 def limit_of(sample, sign):
@@ -306,7 +306,7 @@ def test_a_gap_free_of_proportional_odds_is_halved_where_it_says(form):
     """The moved gap is that of the family itself on the moved answers."""
     sample = simulated(np.random.default_rng(6), n_levels=4, gap=0.7)
     sample = replace(sample, fitting=Fitting(form=form))
-    at, declared = movable(sample), matched_estimate(sample)
+    at, declared = movable(sample), headline_estimate(sample)
     start = moved_margins(at, at.nothing())
     for contrast, interval in declared.intervals.items():
         if contrast.is_threshold_gap:

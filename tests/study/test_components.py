@@ -49,6 +49,13 @@ def test_a_component_only_matched_on_gives_both():
     assert [variant.name.split()[0] for variant in found] == ["with", "without"]
 
 
+def test_without_a_matching_there_is_none_either_way():
+    spec = replace(SPEC, covariates=("age", "school"), matching=Matching(method="none"))
+    (found,) = component_variants(spec, (), VARIABLES)
+    assert found.spec.covariates == ("age",)
+    assert found.spec.matching == Matching(method="none")
+
+
 def test_a_declared_variant_is_not_repeated():
     same = replace(SPEC, covariates=("school", "age"), matching=Matching(on=("school", "age")))
     assert component_variants(SPEC, (Variant(name="mine", spec=same),), VARIABLES) == ()

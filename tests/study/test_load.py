@@ -215,6 +215,19 @@ def test_a_matching_is_about_every_covariate_where_all_are_strata(make_study):
     assert model.matching.covariates == ("age_band", "region")
 
 
+UNMATCHED = {"[matching]\n": "", METHOD: "", f"{ON}\n": ""}
+
+
+def test_a_model_without_matching_is_about_all_members(make_study):
+    (model,) = load_study(make_study(model=UNMATCHED)).models
+    assert model.matching.method == "none"
+    assert not model.matching.is_declared
+    assert model.population == "all_members"
+    assert model.variables == ("trust", "age_band", "region")
+    (variant,) = model.variants
+    assert (variant.spec.matching.method, variant.spec.population) == ("exact", "members")
+
+
 def test_a_variant_replaces_whole_tables_and_leaves_the_rest(make_study):
     (model,) = load_study(make_study(model={METHOD: 'method = "entropy"\n'})).models
     (variant,) = model.variants
@@ -431,7 +444,7 @@ STUDY_ERRORS = {
     "type nobody knows": (
         {TRUST_TYPE: f'type = "likert"\n{TRUST_LEVELS}'},
         'study.toml: variables.trust.type: is "likert"; '
-        "allowed: binary, ordinal, nominal, banded, count_of",
+        "allowed: binary, ordinal, nominal, banded, count_of, numeric",
     ),
     "ordinal without levels": (
         {TRUST_LEVELS: ""},
@@ -747,6 +760,11 @@ MODEL_ERRORS = {
         {COVARIATES: f'{COVARIATES}\npopulation = "poststratified"'},
         "trust.toml: population: is poststratified, but the study declares no population; "
         'name its file under [design] in study.toml: population = "FILE.csv"',
+    ),
+    "members of no matching": (
+        UNMATCHED | {COVARIATES: f'{COVARIATES}\npopulation = "members"'},
+        "trust.toml: population: is members, those who have a comparison, but the model has no "
+        "[matching]; allowed without one: all_members, pooled, overlap, poststratified",
     ),
     "matching nobody knows": (
         {METHOD: 'method = "greedy"\n'},

@@ -114,6 +114,31 @@ def test_choices_that_the_design_cannot_have_are_refused(make_study, text, study
     assert str(caught.value) == f"trust.toml: multiverse{expected}"
 
 
+UNMATCHED = {
+    "method": ('method = ["exact"]', ".method: is about a matching, but {}; leave it out"),
+    "caliper": ('caliper = ["none"]', ".caliper: is about a matching, but {}; leave it out"),
+    "strata": (
+        'region = ["covariate", "strata"]',
+        ".region: holds strata, but {}; allowed: covariate, left_out",
+    ),
+    "members": (
+        'population = ["all_members", "members"]',
+        ".population: holds members, but {}; allowed: all_members, pooled, overlap",
+    ),
+    "own population": ('population = ["pooled"]', f".population: {OWN}; add all_members"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), UNMATCHED.values(), ids=UNMATCHED)
+def test_choices_about_a_matching_need_one(make_study, text, expected):
+    changes = with_table(text)["model"]
+    changes |= {'[matching]\nmethod = "exact"\non = ["age_band"]\n': ""}
+    with pytest.raises(StudyError) as caught:
+        load_study(make_study(model=changes))
+    found = expected.format("the model has no [matching]")
+    assert str(caught.value) == f"trust.toml: multiverse{found}"
+
+
 def test_a_table_becomes_its_values_and_its_variables_are_read(make_study):
     text = """
 method = ["exact", "nearest"]

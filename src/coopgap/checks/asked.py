@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coopgap.families.dispatch import MATCHED
+from coopgap.families.dispatch import headline_families
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.plan import ModelPlan, Plan
@@ -29,8 +29,8 @@ class Asked:
     ----------
     estimates
         The whole model's, in the order of the tables.
-    matched
-        The matched family, the headline's.
+    headline
+        The headline's family: the matched one, or without a matching the adjusted one.
     phone
         The model's complete rows by mode.
     seed
@@ -44,7 +44,7 @@ class Asked:
     plan: Plan
     model: ModelPlan
     estimates: Sequence[FamilyEstimate]
-    matched: FamilyEstimate
+    headline: FamilyEstimate
     phone: PhoneData
     labels: Labels
     seed: int
@@ -54,7 +54,7 @@ class Asked:
     @property
     def beside(self) -> Beside:
         """What variants are compared with."""
-        return Beside(estimate=self.matched, smallest_gap=self.plan.study.smallest_gap)
+        return Beside(estimate=self.headline, smallest_gap=self.plan.study.smallest_gap)
 
     def family(self, name: Family) -> FamilyEstimate:
         """The first estimate of a family."""
@@ -103,11 +103,16 @@ def asked(
         As asked for.
     """
     phone = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
+    families = headline_families(model.spec)
     return Asked(
         plan=plan,
         model=model,
         estimates=estimates,
-        matched=next(one for one in estimates if one.family in MATCHED),
+        headline=next(
+            one
+            for one in estimates
+            if one.family in families and one.population is model.sample.population
+        ),
         phone=by_mode(plan.survey, model.rows, phone),
         labels=model_labels(plan, model),
         seed=seed,

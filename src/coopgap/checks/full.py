@@ -33,7 +33,7 @@ def full_checks(tables: Tables, one: Asked) -> None:
     _phone(tables, one)
     _again(tables, one)
     imputed, settled = imputation_rows(
-        one.plan.survey, one.plan.study, one.spec, one.matched, one.labels, one.seed
+        one.plan.survey, one.plan.study, one.spec, one.headline, one.labels, one.seed
     )
     tables.sensitivity += imputed
     tables.diagnostics += settled
@@ -55,9 +55,9 @@ def _again(tables: Tables, one: Asked) -> None:
     if len(one.rows.levels) > 2 and np.ptp(one.rows.weight) == 0:
         tables.diagnostics.append(bootstrap_row(one.sample, one.labels, one.seed))
     tables.sensitivity += bootstrap_rows(one.sample, one.beside, one.labels, one.seed)
-    tables.sensitivity += design_effect_rows(one.sample, one.matched, one.labels)
+    tables.sensitivity += design_effect_rows(one.sample, one.headline, one.labels)
     tables.sensitivity += matching_ties_rows(
-        one.plan, one.model, one.matched, one.labels, quick=False
+        one.plan, one.model, one.headline, one.labels, quick=False
     )
     tables.sensitivity += leave_one_rows(
         one.sample,
@@ -70,7 +70,7 @@ def _again(tables: Tables, one: Asked) -> None:
         one.plan.survey,
         one.plan.study,
         one.spec,
-        one.matched,
+        one.headline,
         one.labels,
         seed=one.seed,
         jobs=one.jobs,

@@ -7,14 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.checks.asked import Asked
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import proportionality_rows
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
 from coopgap.plan import sample_for, variant_sample
 from coopgap.sensitivity.again import variant_rows
-from coopgap.sensitivity.confounding.benchmarks import benchmark_rows, measured_covariates
+from coopgap.sensitivity.confounding.benchmarks import (
+    benchmark_rows,
+    covariate_robustness_rows,
+    measured_covariates,
+)
 from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
@@ -50,7 +54,7 @@ def quick_checks(tables: Tables, one: Asked) -> None:
     _variants(tables, one)
     _phone(tables, one)
     if one.rows.zone is not None:
-        tables.diagnostics.append(wild_score_row(one.sample, one.matched, one.labels, one.seed))
+        tables.diagnostics.append(wild_score_row(one.sample, one.headline, one.labels, one.seed))
     _answers(tables, one)
     _confounding(tables, one)
 
@@ -64,13 +68,13 @@ def _thresholds(tables: Tables, one: Asked) -> None:
 def _variants(tables: Tables, one: Asked) -> None:
     """The gap again under each declared variant, and by the other families of its people."""
     labels = one.labels
-    if not one.matched.intervals:
-        reason = f"There is no declared gap to compare with: {one.matched.reason}."
+    if not one.headline.intervals:
+        reason = f"There is no declared gap to compare with: {one.headline.reason}."
         keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
         tables.sensitivity += unanswered([Check.VARIANT], keys, Verdict.NOT_ASSESSED, reason)
     for variant in one.spec.variants:
         sample = variant_sample(one.plan, variant)
-        again = matched_estimate(sample)
+        again = headline_estimate(sample)
         pair = _same_people(one, variant.spec, sample, again)
         tables.sensitivity += variant_rows(variant.name, again, one.beside, labels, pair)
         tables.diagnostics.append(
@@ -82,15 +86,19 @@ def _variants(tables: Tables, one: Asked) -> None:
                 source=labels.source,
             )
         )
+    others = _OTHERS[one.sample.is_matched]
     for estimate in one.estimates:
-        if estimate.family in _OTHERS and estimate.intervals:
+        if estimate.family in others and estimate.intervals:
             name = f"{estimate.family}, {estimate.population}"
             tables.sensitivity += variant_rows(name, estimate, one.beside, labels)
-    tables.sensitivity += matching_ties_rows(one.plan, one.model, one.matched, labels, quick=True)
+    tables.sensitivity += matching_ties_rows(one.plan, one.model, one.headline, labels, quick=True)
 
 
-_OTHERS = (Family.MATCHED_PROPORTIONAL, Family.SHARES, Family.DOUBLY_ROBUST)
-"""Families that answer the headline's question otherwise."""
+_OTHERS = {
+    True: (Family.MATCHED_PROPORTIONAL, Family.SHARES, Family.DOUBLY_ROBUST),
+    False: (Family.ADJUSTED_PROPORTIONAL, Family.DOUBLY_ROBUST),
+}
+"""Families that answer the headline's question otherwise, with a matching and without."""
 
 
 def _same_people(
@@ -105,11 +113,11 @@ def _same_people(
     )
     if keep.all() and stay.all():
         return None
-    found = [again, one.matched]
+    found = [again, one.headline]
     if not keep.all():
-        found[0] = matched_estimate(sample_for(sample.rows.take(keep), spec))
+        found[0] = headline_estimate(sample_for(sample.rows.take(keep), spec))
     if not stay.all():
-        found[1] = matched_estimate(sample_for(one.rows.take(stay), one.spec))
+        found[1] = headline_estimate(sample_for(one.rows.take(stay), one.spec))
     return found[0], found[1]
 
 
@@ -126,19 +134,24 @@ def _answers(tables: Tables, one: Asked) -> None:
     """How many answers would have to be off, or were missing, and what could be detected."""
     survey, study = one.plan.survey, one.plan.study
     shifts = phone_shifts(one.phone, one.spec.covariates, one.spec.link)
-    tables.sensitivity += tipping_rows(one.sample, one.matched, one.labels, shifts)
+    tables.sensitivity += tipping_rows(one.sample, one.headline, one.labels, shifts)
     tables.sensitivity += design_rows(
-        one.sample, one.matched, one.phone, study.smallest_gap, one.labels
+        one.sample, one.headline, one.phone, study.smallest_gap, one.labels
     )
-    tables.sensitivity += bounds_rows(survey, study, one.spec, one.matched, one.labels)
+    tables.sensitivity += bounds_rows(survey, study, one.spec, one.headline, one.labels)
 
 
 def _confounding(tables: Tables, one: Asked) -> None:
     """How strong a confounder that nobody asked about would have to be."""
     survey, study = one.plan.survey, one.plan.study
-    tables.sensitivity += e_value_rows(one.matched, one.labels)
-    tables.sensitivity += rosenbaum_rows(one.sample, one.matched, one.labels)
-    tables.sensitivity += robustness_rows(one.sample, one.family(Family.LINEAR), one.labels)
+    tables.sensitivity += e_value_rows(one.headline, one.labels)
+    tables.sensitivity += rosenbaum_rows(one.sample, one.headline, one.labels)
+    if one.sample.is_matched:
+        tables.sensitivity += robustness_rows(one.sample, one.family(Family.LINEAR), one.labels)
+    else:
+        tables.sensitivity += covariate_robustness_rows(one.sample, one.labels)
     names = measured_covariates(one.spec, survey.variables)
     measured = complete_rows(survey, study, replace(one.spec, covariates=names))
-    tables.sensitivity += benchmark_rows(measured, names, one.labels, study.smallest_gap)
+    tables.sensitivity += benchmark_rows(
+        measured, names, one.labels, study.smallest_gap, matched=one.sample.is_matched
+    )

@@ -35,11 +35,13 @@ class SampleCells:
     cells
         c cells with counts by outcome level.
     x
-        Shape (c, k): membership, then covariates in treatment coding.
+        Shape (c, k): membership, then the columns of covariates.
     terms
-        k names: `member`, then `VARIABLE=LEVEL`.
+        k names: `member`, then those of the covariates.
     columns
         By term or variable, its positions in `x`, membership first.
+    scale
+        Shape (k,): what the columns of numeric covariates were divided by, else one.
     codes
         By covariate, shape (c,): its level.
     member, kept
@@ -52,6 +54,7 @@ class SampleCells:
     x: FloatArray
     terms: tuple[str, ...]
     columns: Mapping[str, tuple[int, ...]]
+    scale: FloatArray
     codes: Mapping[str, IntArray]
     member: BoolArray
     kept: BoolArray
@@ -82,16 +85,14 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
     cells = collapse(factors, rows.outcome, len(rows.levels), weight)
     codes = {name: cells.codes[:, 4 + k] for k, name in enumerate(sample.covariates)}
     levels = {name: rows.factor_levels[name] for name in codes}
-    design = design_matrix(codes, levels, cells.codes.shape[0])
-    columns: dict[str, tuple[int, ...]] = {"member": (0,)}
-    for position, term in enumerate(design.terms, start=1):
-        name = next(name for name in codes if term.startswith(f"{name}="))
-        columns[name] = (*columns.get(name, ()), position)
+    design = design_matrix(codes, levels, cells.codes.shape[0], rows.numeric)
+    columns = {name: tuple(1 + at for at in own) for name, own in design.columns.items() if own}
     return SampleCells(
         cells=cells,
         x=np.column_stack([cells.codes[:, 0].astype(np.float64), design.x]),
         terms=("member", *design.terms),
-        columns=columns,
+        columns={"member": (0,), **columns},
+        scale=np.append(1.0, design.scale),
         codes=codes,
         member=cells.codes[:, 0] == 1,
         kept=cells.codes[:, 1] == 1,
@@ -237,6 +238,9 @@ def _combination(row: FloatArray, fit: CumulativeFit, on: SampleCells, sample: S
     parts = []
     for name, columns in on.columns.items():
         if not set(columns) <= set(fit.free):
+            continue
+        if name in sample.rows.numeric:
+            parts.append(f"some {name}")
             continue
         set_to = [column for column in columns if row[column] == 1]
         if name == "member" and columns == (0,):

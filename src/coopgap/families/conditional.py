@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     require_both_groups(people)
     n_clusters = count_clusters(inside)
     rows, n_levels = inside.rows, len(inside.rows.levels)
-    data, terms, constant = _within_sets(inside)
+    data, units, constant = _within_sets(inside)
+    terms = tuple(units)
     fit, covariance = _fitted(*data, terms)
     cuts = tuple(_cuts(*data, terms, rows.levels)) if n_levels > 2 else ()
     return FamilyEstimate(
@@ -74,7 +75,7 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
         population=sample.population,
         people=people,
         intervals=_ratios(fit, covariance, cuts, rows.levels),
-        coefficients=_coefficients(fit, covariance, terms, cuts),
+        coefficients=_coefficients(fit, covariance, units, cuts),
         cuts=cuts,
         ess_comparison=effective_size((~rows.member).astype(np.float64)),
         constant=constant,
@@ -87,8 +88,8 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
 type _Data = tuple[FloatArray, IntArray, IntArray, IntArray | None]
 
 
-def _within_sets(inside: Sample) -> tuple[_Data, tuple[str, ...], tuple[str, ...]]:
-    """Design rows, people, sets and zones of cells; terms, and terms left out as constant."""
+def _within_sets(inside: Sample) -> tuple[_Data, dict[str, float], tuple[str, ...]]:
+    """Design rows, people, sets and zones of cells; units by term; terms left out as constant."""
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
     zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
@@ -96,27 +97,27 @@ def _within_sets(inside: Sample) -> tuple[_Data, tuple[str, ...], tuple[str, ...
     columns += [rows.factors[name] for name in varying]
     cells = collapse(columns, rows.outcome, len(rows.levels))
     codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(varying)}
-    design = design_matrix(
-        codes, {name: rows.factor_levels[name] for name in codes}, cells.codes.shape[0]
-    )
+    levels = {name: rows.factor_levels[name] for name in codes}
+    design = design_matrix(codes, levels, cells.codes.shape[0], rows.numeric)
     sets = cells.codes[:, 0]
     constant = constant_within_sets(design.x, cells.people, sets)
     x = np.column_stack([cells.codes[:, 1].astype(np.float64), design.x[:, ~constant]])
-    terms = ("member", *(design.terms[at] for at in np.flatnonzero(~constant)))
+    kept = np.flatnonzero(~constant)
+    units = {"member": 1.0, **{design.terms[at]: float(design.scale[at]) for at in kept}}
     left_out = tuple(design.terms[at] for at in np.flatnonzero(constant))
     zones = None if rows.zone is None else cells.codes[:, 2]
-    return (x, cells.people, sets, zones), terms, left_out
+    return (x, cells.people, sets, zones), units, left_out
 
 
 def _coefficients(
     fit: ConditionalFit,
     covariance: CoefficientCovariance,
-    terms: tuple[str, ...],
+    units: Mapping[str, float],
     cuts: tuple[CutSets, ...],
 ) -> tuple[Coefficient, ...]:
     """Every slope, then membership's at each cut by itself."""
     found = [
-        *zip(terms, _intervals(fit, covariance), strict=True),
+        *zip(units, _intervals(fit, covariance, tuple(units.values())), strict=True),
         *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
     ]
     return tuple(
@@ -140,11 +141,14 @@ def _fitted(
     return fit, conditional_covariance(fit, x, people, sets, cluster)
 
 
-def _intervals(fit: ConditionalFit, covariance: CoefficientCovariance) -> list[Interval]:
-    """Each slope with its interval."""
+def _intervals(
+    fit: ConditionalFit, covariance: CoefficientCovariance, units: Sequence[float] = (1.0,)
+) -> list[Interval]:
+    """The first slopes with their intervals, by the units of their columns."""
+    errors, prob = np.sqrt(np.diag(covariance.cov)), INTERVAL_PROB
     return [
-        wald(float(value), float(error), df=covariance.df, prob=INTERVAL_PROB, null=0.0)
-        for value, error in zip(fit.slopes, np.sqrt(np.diag(covariance.cov)), strict=True)
+        wald(float(value / unit), float(error / unit), df=covariance.df, prob=prob, null=0.0)
+        for value, error, unit in zip(fit.slopes, errors, units, strict=False)
     ]
 
 

@@ -34,7 +34,14 @@ from coopgap.regression.standardise import standardise
 from coopgap.study.spec import DeclaredPopulation, FormName
 from coopgap.vocabulary import Family, Population, Scale
 
-__all__ = ["FormFit", "estimate_adjusted", "estimate_matched", "fit_form", "form_of"]
+__all__ = [
+    "FormFit",
+    "estimate_adjusted",
+    "estimate_matched",
+    "fit_form",
+    "form_of",
+    "headline_family",
+]
 
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 
@@ -126,32 +133,31 @@ def _of_fit(sample: Sample, result: CellFit) -> dict[str, Any]:
 
 
 def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
-    fit, levels = result.fit, sample.rows.levels
+    fit, on, levels = result.fit, result.on, sample.rows.levels
     std_errors = np.sqrt(np.diag(result.covariance.cov))
     scale = _SCALES[sample.link]
-    fixed = [term for position, term in enumerate(result.on.terms) if position not in fit.free]
-    names = [(term, scale) for term in fixed]
+    names = [(term, scale, on.scale[at]) for at, term in enumerate(on.terms) if at not in fit.free]
     names += [
-        (f"{result.on.terms[column]}:>={level}", scale)
-        for column in fit.free
+        (f"{on.terms[at]}:>={level}", scale, on.scale[at])
+        for at in fit.free
         for level in levels[1:]
     ]
-    names += [(f"{low}|{high}", Scale.THRESHOLD) for low, high in pairwise(levels)]
+    names += [(f"{low}|{high}", Scale.THRESHOLD, 1.0) for low, high in pairwise(levels)]
     kind = result.covariance.kind + (", bias-reduced" if fit.bias_reduced else "")
     return tuple(
         Coefficient(
             term=term,
             scale=scale,
             interval=wald(
-                float(value),
-                float(std_error),
+                float(value / unit),
+                float(std_error / unit),
                 df=float(df),
                 prob=INTERVAL_PROB,
                 null=0.0,
             ),
             std_error_kind=kind,
         )
-        for (term, scale), value, std_error, df in zip(
+        for (term, scale, unit), value, std_error, df in zip(
             names, fit.params, std_errors, result.covariance.coefficient_df, strict=True
         )
         if np.isfinite(value)
@@ -189,13 +195,14 @@ def estimate_adjusted(
     NotEstimable
         On a rank-deficient design, an empty group, or too few clusters.
     """
-    rows, weight = sample.rows, sample.rows.weight
+    # Without a matching, weights beside those of the survey are those of people called.
+    rows, weight = sample.rows, sample.rows.weight if sample.is_matched else sample.weight
     people = rows.people_by_level()
     require_both_groups(people)
     n_clusters = count_clusters(sample, by_person=_by_person(sample))
     found = fit_form(sample, weight, form_of(sample, form))
     on = sample_cells(sample, weight) if found.fit is None else found.fit.on
-    family = _family(sample, form, Family.ADJUSTED_ORDINAL)
+    family = _family(sample, form, matched=False)
     of_fit = {} if found.fit is None else _of_fit(sample, found.fit)
     profile = sample.fitting.intervals == "profile" and not sample.domain
     if found.fit is not None and profile and not found.fit.fit.free:
@@ -278,7 +285,7 @@ def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEsti
         margins = _standardise(found.fit, on.member.astype(np.float64), fixed=found.fit.fixed)
         said, of_fit = _said(found.fit, fixed=found.fit.fixed), _of_fit(sample, found.fit)
     return from_margins(
-        _family(sample, form, Family.MATCHED_ORDINAL),
+        headline_family(sample, form),
         sample.population,
         sample,
         on,
@@ -299,14 +306,19 @@ def _form_fields(sample: Sample, found: FormFit) -> dict[str, str]:
 
 
 _NAMES = {
-    Family.ADJUSTED_ORDINAL: (Family.ADJUSTED_LOGIT, Family.ADJUSTED_PROPORTIONAL),
-    Family.MATCHED_ORDINAL: (Family.MATCHED_LOGIT, Family.MATCHED_PROPORTIONAL),
+    False: (Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL, Family.ADJUSTED_PROPORTIONAL),
+    True: (Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL, Family.MATCHED_PROPORTIONAL),
 }
 
 
-def _family(sample: Sample, form: FormName | None, ordinal: Family) -> Family:
+def headline_family(sample: Sample, form: FormName | None = None) -> Family:
+    """The family of a sample's headline, or with one odds ratio the one of that name."""
+    return _family(sample, form, matched=sample.is_matched)
+
+
+def _family(sample: Sample, form: FormName | None, *, matched: bool) -> Family:
     """The family's name, by levels and by whether one odds ratio was asked for."""
-    logit, proportional = _NAMES[ordinal]
+    logit, ordinal, proportional = _NAMES[matched]
     if len(sample.rows.levels) == 2:
         return logit
     return ordinal if form is None else proportional

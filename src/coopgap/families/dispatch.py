@@ -7,7 +7,7 @@ from functools import partial
 
 from coopgap.errors import NotEstimable
 from coopgap.families.conditional import conditional_contrasts, estimate_conditional
-from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.families.cumulative import estimate_adjusted, estimate_matched, headline_family
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
@@ -19,12 +19,12 @@ from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Family, Population
 
 __all__ = [
-    "MATCHED",
     "domain_estimates",
     "expected_contrasts",
     "families_for",
     "family_estimates",
-    "matched_estimate",
+    "headline_estimate",
+    "headline_families",
     "not_hierarchical",
 ]
 
@@ -50,15 +50,32 @@ _ORDINAL = (
     Family.SHARES,
     Family.DOUBLY_ROBUST,
 )
-MATCHED = frozenset({Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL})
-"""The families of the matched sample: the headline's."""
+_MATCHED = frozenset({Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL})
+_ADJUSTED = frozenset({Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL})
 
 _CONDITIONAL = {Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL}
 
 
+_OF_MATCHED = {
+    *_MATCHED,
+    *_CONDITIONAL,
+    Family.MATCHED_PROPORTIONAL,
+    Family.LINEAR,
+    Family.SHARES,
+}
+"""Families that a model without matching has not."""
+
+
+def headline_families(spec: ModelSpec) -> frozenset[Family]:
+    """The families of a model's headline: matched, or adjusted without a matching."""
+    return _MATCHED if spec.matching.is_declared else _ADJUSTED
+
+
 def families_for(spec: ModelSpec, n_levels: int) -> tuple[Family, ...]:
-    """Families a model gets: by its number of levels, and hierarchical where it asks for it."""
-    families = _BINARY if n_levels == 2 else _ORDINAL
+    """Families a model gets: by its levels, its matching, and `[hierarchical]` where it has one."""
+    families: tuple[Family, ...] = _BINARY if n_levels == 2 else _ORDINAL
+    if not spec.matching.is_declared:
+        families = tuple(family for family in families if family not in _OF_MATCHED)
     return (*families, Family.HIERARCHICAL) if spec.hierarchical else families
 
 
@@ -76,8 +93,10 @@ def _attempt(
     family: Family,
     populations: tuple[Population, ...],
     estimate: _Estimator,
+    notify: Notify = silent,
 ) -> Iterator[FamilyEstimate]:
     """Estimate, or say for each population why not."""
+    notify(family)
     try:
         yield from list(estimate(sample))
     except NotEstimable as error:
@@ -93,7 +112,7 @@ def _attempt(
 
 def family_estimates(
     sample: Sample,
-    extra: Population = Population.MEMBERS,
+    extra: Population = Population.ALL_MEMBERS,
     declared: DeclaredPopulation | None = None,
     notify: Notify = silent,
 ) -> Iterator[FamilyEstimate]:
@@ -111,54 +130,62 @@ def family_estimates(
         Called with each family before it is fitted.
     """
     two = len(sample.rows.levels) == 2
-    over = tuple(dict.fromkeys((Population.MEMBERS, Population.ALL_MEMBERS, extra)))
-    inside = sample.population
+    inside, matched = sample.population, sample.is_matched
+    first = (Population.MEMBERS,) if matched else ()
+    over = tuple(dict.fromkeys((*first, Population.ALL_MEMBERS, extra)))
     both = (Population.ALL_MEMBERS, *([inside] if inside is Population.MEMBERS else []))
     adjusted = partial(estimate_adjusted, populations=over, declared=declared)
     family = Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL
-
-    def attempt(
-        family: Family, populations: tuple[Population, ...], estimate: _Estimator
-    ) -> Iterator[FamilyEstimate]:
-        notify(family)
-        return _attempt(sample, family, populations, estimate)
-
+    attempt = partial(_attempt, notify=notify)
     for population in both:
         unadjusted = _one(partial(estimate_unadjusted, population=population))
-        yield from attempt(Family.UNADJUSTED, (population,), unadjusted)
-    yield from attempt(family, over, adjusted)
+        yield from attempt(sample, Family.UNADJUSTED, (population,), unadjusted)
+    yield from attempt(sample, family, over, adjusted)
     if not two:
         tied = partial(adjusted, form="proportional")
-        yield from attempt(Family.ADJUSTED_PROPORTIONAL, over, tied)
-    notify(Family.MATCHED_LOGIT if two else Family.MATCHED_ORDINAL)
-    yield matched_estimate(sample)
-    if not two:
-        notify(Family.MATCHED_PROPORTIONAL)
-        yield matched_estimate(sample, "proportional")
-    family = Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL
-    yield from attempt(family, (inside,), _one(estimate_conditional))
-    yield from attempt(Family.LINEAR, (inside,), _one(estimate_linear))
-    yield from attempt(Family.SHARES, (inside,), _one(estimate_shares))
+        yield from attempt(sample, Family.ADJUSTED_PROPORTIONAL, over, tied)
+    if matched:
+        yield from _matched_estimates(sample, notify)
     for population in both:
         doubly = _one(partial(estimate_doubly_robust, population=population))
-        yield from attempt(Family.DOUBLY_ROBUST, (population,), doubly)
+        yield from attempt(sample, Family.DOUBLY_ROBUST, (population,), doubly)
 
 
-def matched_estimate(sample: Sample, form: FormName | None = None) -> FamilyEstimate:
-    """The matched family alone, in the model's form or in another: what variants compare."""
-    family = Family.MATCHED_LOGIT if len(sample.rows.levels) == 2 else Family.MATCHED_ORDINAL
-    if form is not None and family is Family.MATCHED_ORDINAL:
-        family = Family.MATCHED_PROPORTIONAL
-    estimate = _one(partial(estimate_matched, form=form))
-    return next(_attempt(sample, family, (sample.population,), estimate))
+def _matched_estimates(sample: Sample, notify: Notify) -> Iterator[FamilyEstimate]:
+    """The families that need a matching."""
+    two, over = len(sample.rows.levels) == 2, (sample.population,)
+    attempt = partial(_attempt, notify=notify)
+    yield headline_estimate(sample, notify=notify)
+    if not two:
+        yield headline_estimate(sample, "proportional", notify=notify)
+    family = Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL
+    yield from attempt(sample, family, over, _one(estimate_conditional))
+    yield from attempt(sample, Family.LINEAR, over, _one(estimate_linear))
+    yield from attempt(sample, Family.SHARES, over, _one(estimate_shares))
+
+
+def headline_estimate(
+    sample: Sample, form: FormName | None = None, notify: Notify = silent
+) -> FamilyEstimate:
+    """The headline's family alone, in the model's form or in another: what variants compare.
+
+    Matched, or over all members of the adjusted regression where the model has no matching.
+    """
+    family, over = headline_family(sample, form), (sample.population,)
+    if sample.is_matched:
+        estimate = _one(partial(estimate_matched, form=form))
+    else:
+        estimate = partial(estimate_adjusted, populations=over, form=form)
+    return next(_attempt(sample, family, over, estimate, notify))
 
 
 def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:
-    """Families that are estimated anew within a domain: raw, matched, and matching alone."""
+    """Families that are estimated anew within a domain: raw, the headline, and matching alone."""
     over = (Population.ALL_MEMBERS,)
     yield from _attempt(sample, Family.UNADJUSTED, over, _one(estimate_unadjusted))
-    yield matched_estimate(sample)
-    yield from _attempt(sample, Family.SHARES, (sample.population,), _one(estimate_shares))
+    yield headline_estimate(sample)
+    if sample.is_matched:
+        yield from _attempt(sample, Family.SHARES, (sample.population,), _one(estimate_shares))
 
 
 def not_hierarchical(rows: ModelRows, error: NotEstimable) -> FamilyEstimate:

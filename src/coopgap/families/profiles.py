@@ -44,14 +44,15 @@ def profile_coefficients(result: CellFit, scale: Scale) -> Iterator[Coefficient]
         lower, upper = profile_interval(on.x, counts, column, prob=INTERVAL_PROB, link=fit.link)
         without = fit_ordinal(np.delete(on.x, column, axis=1), counts, link=fit.link)
         ratio = max(2 * (fit.log_likelihood - without.log_likelihood), 0.0)
+        unit = float(on.scale[column])
         yield Coefficient(
             term=term,
             scale=scale,
             interval=Interval(
-                estimate=float(fit.slopes[column]),
-                std_error=float(fit.std_errors[column]),
-                lower=lower,
-                upper=upper,
+                estimate=float(fit.slopes[column]) / unit,
+                std_error=float(fit.std_errors[column]) / unit,
+                lower=lower / unit,
+                upper=upper / unit,
                 p_value=float(stats.chi2.sf(ratio, 1)),
             ),
             std_error_kind=PROFILE,

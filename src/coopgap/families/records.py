@@ -90,8 +90,14 @@ class Sample:
 
     @property
     def population(self) -> Population:
-        """The people behind the matched gap: with overlap weights they are not the members."""
-        return Population.OVERLAP if self.matched.method == "overlap" else Population.MEMBERS
+        """The people behind the headline: members matched, the overlap, or all without matching."""
+        own = {"none": Population.ALL_MEMBERS, "overlap": Population.OVERLAP}
+        return own.get(self.matched.method, Population.MEMBERS)
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether the model declares a matching."""
+        return self.matched.method != "none"
 
     @property
     def clusters(self) -> tuple[IntArray | None, IntArray | None]:

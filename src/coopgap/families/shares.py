@@ -25,7 +25,13 @@ from coopgap.study.spec import Fitting
 from coopgap.survey.cells import group_codes
 from coopgap.vocabulary import Family, Population
 
-__all__ = ["estimate_shares", "estimate_unadjusted", "matched_shares", "stratified_shares"]
+__all__ = [
+    "estimate_shares",
+    "estimate_unadjusted",
+    "matched_shares",
+    "stratified_shares",
+    "stratum_ratio",
+]
 
 
 def estimate_unadjusted(
@@ -123,6 +129,18 @@ def stratified_shares(
     NotEstimable
         Where a stratum of the target has nobody of a group.
     """
+    ratio = stratum_ratio(on, target)
+    return _shares(on, sample, assisted=True, target=target, ratio=ratio, fixed=fixed)
+
+
+def stratum_ratio(on: SampleCells, target: FloatArray) -> FloatArray:
+    """Factor of each cell's weight, shape (c,), that gives every stratum the target's weight.
+
+    Raises
+    ------
+    NotEstimable
+        Where a stratum of the target has nobody of a group.
+    """
     stratum = group_codes([np.zeros(len(on.x), np.int64), *on.codes.values()])[1]
     weight = on.cells.counts.sum(axis=1)
     aim = np.bincount(stratum, target * weight)
@@ -137,7 +155,7 @@ def stratified_shares(
             )
         factor = np.divide(aim, own, out=np.zeros_like(aim), where=own > 0)
         ratio[side] = factor[stratum][side]
-    return _shares(on, sample, assisted=True, target=target, ratio=ratio, fixed=fixed)
+    return ratio
 
 
 def _shares(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ __all__ = [
     "level_balance",
     "level_shares",
     "multinomial_smd",
+    "number_balance",
     "smd",
 ]
 
@@ -148,20 +149,99 @@ def level_balance(
     )
 
 
-def largest_smd_after(rows: ModelRows, matched: MatchedSample) -> tuple[float, str]:
-    """Largest absolute standardised difference left by the matching, and `VARIABLE=LEVEL`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberBalance:
+    """A numeric covariate before or after matching.
 
-    Every variable of `rows.factors` counts, matched on or not. NaN and an empty name if there is
-    none.
+    `member` and `comparison` are means, `smd` has the unmatched groups' standard deviations below,
+    and `ks` is the largest distance of the two distribution functions.
+    """
+
+    member: float
+    comparison: float
+    smd: float
+    variance_ratio: float
+    ks: float
+
+
+def number_balance(
+    codes: IntArray,
+    values: FloatArray,
+    member: BoolArray,
+    sampling_weight: FloatArray,
+    matching_weight: FloatArray,
+) -> tuple[NumberBalance, NumberBalance]:
+    """Balance of a numeric covariate before and after matching.
+
+    Parameters
+    ----------
+    codes
+        Shape (n,): position among the values, -1 for people without an answer, left out.
+    values
+        Shape (m,): increasing.
+    member, sampling_weight, matching_weight
+        Shape (n,).
+
+    Notes
+    -----
+    Variances are those of the weighted people themselves, as p(1 − p) is of an indicator, so that
+    a number of two values has the balance of the binary variable.
+    """
+    shares = level_balance(codes, values.size, member, sampling_weight, matching_weight)
+    before = shares.member_before, shares.comparison_before
+    after = shares.member, shares.comparison_after
+    pooled = np.sqrt(sum(_variance(values, side) for side in before) / 2)
+    return _of_numbers(values, *before, pooled), _of_numbers(values, *after, pooled)
+
+
+def _variance(values: FloatArray, shares: FloatArray) -> float:
+    return float(shares @ (values - shares @ values) ** 2)
+
+
+def _of_numbers(
+    values: FloatArray, member: FloatArray, comparison: FloatArray, pooled: float
+) -> NumberBalance:
+    """Of the shares of two groups at each value."""
+    gap = float(member @ values - comparison @ values)
+    # Means that agree up to rounding agree: the table must not depend on summation order.
+    gap = 0.0 if abs(gap) < 1e-12 * float(np.abs(values).max()) else gap
+    spread, below = _variance(values, member), _variance(values, comparison)
+    return NumberBalance(
+        member=float(member @ values),
+        comparison=float(comparison @ values),
+        smd=gap / pooled if pooled > 0 else np.nan,
+        variance_ratio=spread / below if below > 0 else np.nan,
+        ks=float(np.abs(np.cumsum(member - comparison)).max()),
+    )
+
+
+def largest_smd_after(rows: ModelRows, matched: MatchedSample) -> tuple[float, str]:
+    """Largest absolute standardised difference left by the matching, and its `VARIABLE=LEVEL`.
+
+    Every variable of `rows.factors` counts, matched on or not; a numeric one is named without a
+    level. NaN and an empty name if there is none.
     """
     largest, where = np.nan, ""
     for name, codes in rows.factors.items():
-        labels = rows.factor_levels[name]
-        found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
-        for level, value in zip(labels, np.abs(found.smd_after), strict=True):
-            if np.isfinite(value) and not value <= largest:
-                largest, where = float(value), f"{name}={level}"
+        for place, value in _smd_after(rows, name, codes, matched.weight):
+            if np.isfinite(value) and not abs(value) <= largest:
+                largest, where = abs(value), place
     return largest, where
+
+
+def _smd_after(
+    rows: ModelRows, name: str, codes: IntArray, weight: FloatArray
+) -> Iterator[tuple[str, float]]:
+    """Standardised differences left of one variable, by place."""
+    data = rows.member, rows.weight, weight
+    if name in rows.numeric:
+        yield name, number_balance(codes, rows.numeric[name].values, *data)[1].smd
+        return
+    labels = rows.factor_levels[name]
+    for level, value in zip(
+        labels, level_balance(codes, len(labels), *data).smd_after, strict=True
+    ):
+        yield f"{name}={level}", float(value)
 
 
 def balance_rows(
@@ -173,14 +253,14 @@ def balance_rows(
     source: str,
     nominal: Collection[str] = (),
 ) -> list[BalanceRow]:
-    """A row for each level of each covariate, matched on or not.
+    """A row for each level of each covariate, matched on or not, and one for a numeric one.
 
     Parameters
     ----------
     rows
         Complete rows; every variable of `rows.factors` is reported.
     matched
-        Weights over the same rows.
+        Weights over the same rows; without a matching nothing stands after it.
     model, group, source
         Keys of the rows.
     nominal
@@ -199,7 +279,12 @@ def balance_rows(
     Kolmogorov–Smirnov distance.
     """
     result: list[BalanceRow] = []
+    after = _after(matched)
     for name, codes in rows.factors.items():
+        if name in rows.numeric:
+            row = _number_row(rows, name, matched)
+            result.append(replace(row, model=model, group=group, source=source))
+            continue
         labels = rows.factor_levels[name]
         found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
         smds = found.smd_before, found.smd_after
@@ -223,19 +308,44 @@ def balance_rows(
                     level=level,
                     member_mean=_number(found.member[at]),
                     comparison_mean_before=_number(found.comparison_before[at]),
-                    comparison_mean_after=_number(found.comparison_after[at]),
+                    comparison_mean_after=after(found.comparison_after[at]),
                     smd_before=_number(smds[0][at]),
-                    smd_after=_number(smds[1][at]),
+                    smd_after=after(smds[1][at]),
                     variance_ratio_before=_number(ratios[0][at]),
-                    variance_ratio_after=_number(ratios[1][at]),
+                    variance_ratio_after=after(ratios[1][at]),
                     ks_before=_number(steps[0][at]) if ordered else None,
-                    ks_after=_number(steps[1][at]) if ordered else None,
+                    ks_after=after(steps[1][at]) if ordered else None,
                     n_smaller=int(people.sum(axis=1).min()),
                     n_fewest=int(fewest[at]),
                     source=source,
                 )
             )
     return result
+
+
+def _number_row(rows: ModelRows, name: str, matched: MatchedSample) -> BalanceRow:
+    """The one row of a numeric covariate: means in place of shares, no level."""
+    codes, after = rows.factors[name], _after(matched)
+    data = rows.member, rows.weight, matched.weight
+    before, left = number_balance(codes, rows.numeric[name].values, *data)
+    people = _people(np.minimum(codes, 0), 1, rows.member, matched.weight > 0)
+    return BalanceRow(
+        model="",
+        group="",
+        source="",
+        covariate=name,
+        level="",
+        member_mean=_number(left.member),
+        comparison_mean_before=_number(before.comparison),
+        comparison_mean_after=after(left.comparison),
+        smd_before=_number(before.smd),
+        smd_after=after(left.smd),
+        variance_ratio_before=_number(before.variance_ratio),
+        variance_ratio_after=after(left.variance_ratio),
+        ks_before=_number(before.ks),
+        ks_after=after(left.ks),
+        n_smaller=int(people.sum(axis=1).min()),
+    )
 
 
 def _people(codes: IntArray, n_levels: int, member: BoolArray, kept: BoolArray) -> IntArray:
@@ -257,3 +367,8 @@ def _variance_ratio(member: FloatArray, comparison: FloatArray) -> FloatArray:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _after(matched: MatchedSample) -> Callable[[float], float | None]:
+    """A number after the matching; none where nobody was matched."""
+    return (lambda value: None) if matched.method == "none" else _number

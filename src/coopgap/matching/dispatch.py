@@ -60,10 +60,12 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
             f"there are {n_member} members and {rows.n - n_member} comparison people"
         )
     match matching.method:
+        case "none":
+            return MatchedSample.everybody(rows.n)
         case "entropy":
             chosen = {name: rows.factors[name] for name in matching.on}
             labels = {name: rows.factor_levels[name] for name in matching.on}
-            return entropy_match(chosen, labels, rows.member, rows.weight)
+            return entropy_match(chosen, labels, rows.member, rows.weight, rows.numeric)
         case "overlap":
             return overlap_match(rows, stratum_codes(rows, matching.on), matching.covariates)
         case "exact":
@@ -108,7 +110,7 @@ def _chosen(rows: ModelRows, matching: Matching) -> MatchedSample:
                 max_comparison=matching.max_comparison,
                 max_members=matching.max_members,
             )
-        case "exact" | "entropy" | "overlap":
+        case "none" | "exact" | "entropy" | "overlap":
             raise ValueError(f"{matching.method} chooses nobody")
         case _:
             assert_never(matching.method)

@@ -70,7 +70,7 @@ class Distance:
 def make_distance(
     rows: ModelRows, covariates: Sequence[str], name: DistanceName, caliper: float | None = None
 ) -> Distance:
-    """The distance a matching declares, from categorical covariates.
+    """The distance a matching declares.
 
     Parameters
     ----------
@@ -115,10 +115,20 @@ def make_distance(
         case "propensity":
             points = score[:, None]
         case "mahalanobis":
-            points = mahalanobis_points(full_indicators(columns), rows.member, rows.weight)
+            points = mahalanobis_points(_coordinates(rows, covariates), rows.member, rows.weight)
         case "robust_mahalanobis":
-            points = robust_points(full_indicators(columns), rows.weight)
+            points = robust_points(_coordinates(rows, covariates), rows.weight)
     return Distance(cell=cell, points=points[first], score=score[first], caliper=width)
+
+
+def _coordinates(rows: ModelRows, covariates: Sequence[str]) -> FloatArray:
+    """Indicators of every level, and numbers as they are, in the order of the covariates."""
+    parts = []
+    for name in covariates:
+        own = rows.numeric.get(name)
+        codes = rows.factors[name]
+        parts.append(full_indicators([codes]) if own is None else own.values[codes, None])
+    return np.hstack(parts)
 
 
 def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
@@ -129,8 +139,8 @@ def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
     rows
         Complete rows; sampling weights enter the likelihood.
     factors
-        Main terms, indicators of all levels but the first present. Columns that depend on
-        earlier ones are left out, which changes no fitted value.
+        Main terms: indicators of all levels but the first present, or numeric columns. Columns
+        that depend on earlier ones are left out, which changes no fitted value.
 
     Raises
     ------
@@ -139,7 +149,7 @@ def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
     """
     codes, cell = group_codes([rows.factors[name] for name in factors])
     named = dict(zip(factors, codes.T, strict=True))
-    design = design_matrix(named, rows.factor_levels)
+    design = design_matrix(named, rows.factor_levels, numeric=rows.numeric)
     counts = np.column_stack(
         [
             np.bincount(cell, weights=rows.weight * group, minlength=len(codes))

@@ -12,6 +12,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.cells import group_codes
+from coopgap.survey.numeric import Numeric
 
 __all__ = ["Support", "balance_weights", "common_support", "dummies", "entropy_match"]
 
@@ -40,6 +41,7 @@ def common_support(
     factors: Mapping[str, IntArray],
     labels: Mapping[str, tuple[str, ...]],
     member: BoolArray,
+    numeric: Mapping[str, Numeric] | None = None,
 ) -> Support:
     """Leave out members at a level without comparison people, and the reverse, until none is left.
 
@@ -51,6 +53,8 @@ def common_support(
         By variable, its levels.
     member
         Shape (n,).
+    numeric
+        Of numeric variables, which have no levels to be lost at.
 
     Returns
     -------
@@ -61,6 +65,8 @@ def common_support(
     while True:
         before = int(keep.sum())
         for name, codes in factors.items():
+            if name in (numeric or {}):
+                continue
             size = len(labels[name])
             members = np.bincount(codes[keep & member], minlength=size)
             others = np.bincount(codes[keep & ~member], minlength=size)
@@ -75,6 +81,14 @@ def common_support(
 def dummies(codes: IntArray, n_levels: int) -> FloatArray:
     """Indicators of every level after the first, shape (n, `n_levels` - 1)."""
     return np.asarray(codes[:, None] == np.arange(1, n_levels), dtype=np.float64)
+
+
+def margin_columns(
+    name: str, codes: IntArray, n_levels: int, numeric: Mapping[str, Numeric] | None
+) -> FloatArray:
+    """What is balanced of a variable, shape (n, k): indicators, or the columns of a numeric one."""
+    own = (numeric or {}).get(name)
+    return dummies(codes, n_levels) if own is None else own.columns[codes]
 
 
 def balance_weights(features: FloatArray, target: FloatArray, base: FloatArray) -> FloatArray:
@@ -174,6 +188,7 @@ def entropy_match(
     labels: Mapping[str, tuple[str, ...]],
     member: BoolArray,
     weight: FloatArray,
+    numeric: Mapping[str, Numeric] | None = None,
 ) -> MatchedSample:
     """Weight the comparison group so that it reproduces the members' margins exactly.
 
@@ -187,6 +202,8 @@ def entropy_match(
         Shape (n,).
     weight
         Shape (n,): sampling weights, positive; the base weights.
+    numeric
+        Of numeric variables, whose columns' means are reproduced.
 
     Returns
     -------
@@ -200,7 +217,7 @@ def entropy_match(
         Nobody shares every margin, or no positive weights reproduce the margins jointly; the
         variable that first made it impossible is named.
     """
-    keep = common_support(factors, labels, member).keep
+    keep = common_support(factors, labels, member, numeric).keep
     if not (keep & member).any() or not (keep & ~member).any():
         raise NotEstimable(
             f"no level of {', '.join(factors)} is shared by the {int(member.sum())} members and "
@@ -213,10 +230,11 @@ def entropy_match(
     base = np.bincount(cell, weights=weight[source])
     blocks, means = [], []
     for position, (name, column) in enumerate(factors.items()):
-        size = len(labels[name])
-        blocks.append(dummies(codes[:, position], size))
+        size = max(len(labels[name]), int(column.max()) + 1)
         share = np.bincount(column[target], weights=weight[target], minlength=size)
-        means.append(share[1:] / share.sum())
+        every = margin_columns(name, np.arange(size), size, numeric)
+        blocks.append(every[codes[:, position]])
+        means.append(share @ every / share.sum())
     balanced = _balance_named(list(factors), blocks, means, base)
     result = np.where(target, 1.0, 0.0)
     result[source] = (balanced * base.sum() / base)[cell]

@@ -52,10 +52,13 @@ def feasibility_rows(
     -------
     list of DiagnosticRow
     """
-    found = [*_complete(rows), *positivity(rows, matching)]
-    if matched is not None:
-        found += _reached(rows, matching, matched)
-    found += pairs(rows, matching)
+    found = [*_complete(rows)]
+    if matching.is_declared:
+        found += positivity(rows, matching)
+        found += [] if matched is None else _reached(rows, matching, matched)
+        found += pairs(rows, matching)
+    elif matched is not None:
+        found += _largest_before(rows, matched)
     return [
         DiagnosticRow(
             model=model,
@@ -103,9 +106,13 @@ def variant_row(
         value=None if matched.reason else effective_size(weight),
         kind=Kind.COUNT,
         note=matched.reason
-        or f"{matched.method} keeps {' and '.join(sizes)}, whose effective size this is",
+        or f"{_kept_by(matched)} {' and '.join(sizes)}, whose effective size this is",
         source=source,
     )
+
+
+def _kept_by(matched: MatchedSample) -> str:
+    return "no matching:" if matched.method == "none" else f"{matched.method} keeps"
 
 
 def _complete(rows: ModelRows) -> Iterator[Item]:
@@ -153,17 +160,23 @@ def _tied(matched: MatchedSample, members: int) -> Iterator[Item]:
 
 def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
     """Largest standardised difference of the unmatched groups, and what is left of it."""
-    unmatched = replace(matched, weight=np.ones(rows.n), n_sets=0)
-    smd, at = largest_smd_after(rows, unmatched)
-    if np.isfinite(smd):
-        note = f"largest standardised difference of the unmatched groups, at {at}"
-        yield Item("largest_smd_before", smd, note, kind=Kind.STANDARDISED)
+    yield from _largest_before(rows, matched)
     smd, at = largest_smd_after(rows, matched)
     if np.isfinite(smd):
         note = f"largest standardised difference left, at {at}"
         if smd == 0:
             note = "no difference is left in any covariate"
         yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR, Kind.STANDARDISED)
+
+
+def _largest_before(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
+    """Largest standardised difference of the groups as they are."""
+    unmatched = replace(matched, weight=np.ones(rows.n), n_sets=0)
+    smd, at = largest_smd_after(rows, unmatched)
+    if np.isfinite(smd):
+        groups = "groups as they are" if matched.method == "none" else "unmatched groups"
+        note = f"largest standardised difference of the {groups}, at {at}"
+        yield Item("largest_smd_before", smd, note, kind=Kind.STANDARDISED)
 
 
 def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:

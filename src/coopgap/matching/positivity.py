@@ -94,10 +94,16 @@ def pairs_possible(rows: ModelRows, on: Sequence[str]) -> int:
     return int(np.minimum(strata.member, strata.comparison).sum())
 
 
+def _levelled(rows: ModelRows, matching: Matching) -> tuple[str, ...]:
+    """What a matching is on that has levels: of numbers no two people need be alike."""
+    return tuple(name for name in matching.on if name not in rows.numeric)
+
+
 def positivity(rows: ModelRows, matching: Matching) -> list[Item]:
     """Strata that lack a group or nearly so: how many, and which hold members."""
-    strata = stratum_counts(rows, matching.on)
-    named = " x ".join(matching.on) or "no variable"
+    on = _levelled(rows, matching)
+    strata = stratum_counts(rows, on)
+    named = " x ".join(on) or "no variable"
     of = f"of {strata.member.size} strata of {named} that occur; these hold"
     few = f"1 to {HARDLY_ANY - 1} comparison people"
     found = [
@@ -113,7 +119,7 @@ def positivity(rows: ModelRows, matching: Matching) -> list[Item]:
         ),
         Item("strata_few_comparison", int(strata.few_comparison.sum()), f"{of} members and {few}"),
     ]
-    if matching.on:
+    if on:
         found += _cells("members_only", strata, strata.members_only, "no comparison person")
         found += _cells("few_comparison", strata, strata.few_comparison, few)
     return found
@@ -129,16 +135,17 @@ def _cells(kind: str, strata: Strata, chosen: BoolArray, beside: str) -> Iterato
 def pairs(rows: ModelRows, matching: Matching) -> list[Item]:
     """One-to-one pairs within strata, without strata, and by level of each stratum variable."""
     members, comparison = int(rows.member.sum()), int((~rows.member).sum())
-    named = ", ".join(matching.on) or "nothing"
+    on = _levelled(rows, matching)
+    named = ", ".join(on) or "nothing"
     return [
         Item(
             "pairs_possible",
-            pairs_possible(rows, matching.on),
+            pairs_possible(rows, on),
             f"one-to-one pairs without replacement that agree on {named}, "
             f"of {members} members and {comparison} comparison people",
         ),
         Item("pairs_ignoring_strata", min(members, comparison), _pair_note(members, comparison)),
-        *_pairs_by_level(rows, matching.on),
+        *_pairs_by_level(rows, on),
     ]
 
 

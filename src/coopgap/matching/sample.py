@@ -54,6 +54,13 @@ class MatchedSample:
             reason=reason,
         )
 
+    @classmethod
+    def everybody(cls, n: int) -> MatchedSample:
+        """No matching of n people: each stands for themselves, in no set."""
+        return cls(
+            method="none", weight=np.ones(n), set_id=np.full(n, -1, dtype=np.int64), n_sets=0
+        )
+
     def back(self, order: IntArray) -> MatchedSample:
         """The same people in the rows that they were taken from: at `order`, shape (n,)."""
         weight, set_id = np.empty_like(self.weight), np.empty_like(self.set_id)

@@ -59,7 +59,8 @@ def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
     yield f"model {spec.name}: {spec.outcome}, {' < '.join(model.rows.levels)}"
     yield f"  families    {', '.join(families_for(spec, len(model.rows.levels)))}"
     yield f"  covariates  {', '.join(spec.covariates) or 'none'}"
-    yield f"  matching    {design_words(spec.matching)}"
+    if spec.matching.is_declared:
+        yield f"  matching    {design_words(spec.matching)}"
     for variant in spec.variants:
         yield from _variant_lines(plan, model, variant)
     if spec.multiverse:
@@ -67,7 +68,8 @@ def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
     if model.reason:
         minimum = plan.study.disclosure_minimum
         reason = protected_note(model.reason) if minimum else model.reason
-        yield f"  no matched sample: {reason}"
+        absent = "no matched sample" if spec.matching.is_declared else "no sample"
+        yield f"  {absent}: {reason}"
     for kind, rows in groupby(_told(plan, model, model.feasibility), key=_cell_kind):
         for line in [_cells(kind, rows)] if kind else map(_found, rows):
             yield f"  {line}"
@@ -135,6 +137,8 @@ def _value(row: DiagnosticRow) -> str:
 
 def design_words(matching: Matching) -> str:
     """A matching by its method and the choices that the method has."""
+    if not matching.is_declared:
+        return "no matching"
     return "; ".join(_choices(matching))
 
 

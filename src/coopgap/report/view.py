@@ -17,18 +17,15 @@ from coopgap.estimate import (
     SensitivityRow,
 )
 from coopgap.gap import Contrast
-from coopgap.headline import declared_at, headline_contrast, headline_models
-from coopgap.report.words import clean, group_words, readable
+from coopgap.headline import declared_at, headline_contrast, headline_models, is_headline
+from coopgap.report.words import FAMILIES, NOT_MATCHED, clean, group_words, joined, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, Check, Family, IntervalKind, Quantity
+from coopgap.vocabulary import EXAMPLE, PRINTED, Check, IntervalKind, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MATCHED", "View", "headline_rows", "is_first", "make_view", "pick"]
-
-MATCHED = (Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL)
-"""Families of the headline rows."""
+__all__ = ["View", "headline_rows", "is_first", "make_view", "pick"]
 
 
 def _records(name: str, frame: pd.DataFrame) -> list[Any]:
@@ -141,6 +138,32 @@ class View:
         """Whether a model is declared to answer a question."""
         return (outcome, model) in self.headlines
 
+    def is_matched(self, model: str) -> bool:
+        """Whether a model declares a matching."""
+        spec = self.spec(model)
+        return spec is None or spec.matching.is_declared
+
+    @cached_property
+    def has_matching(self) -> bool:
+        """Whether some model of the tables declares one."""
+        return any(self.is_matched(model) for model, _ in self.by_model)
+
+    def how(self, models: Iterable[str]) -> str:
+        """By what the headlines of some models are made comparable: `matched`, `adjusted`."""
+        return joined(
+            list(dict.fromkeys("matched" if self.is_matched(one) else "adjusted" for one in models))
+        )
+
+    def in_headline(self, row: GapRow) -> bool:
+        """Whether a row is of its model's headline, in whatever group."""
+        spec = self.spec(row.model)
+        return spec is not None and is_headline(spec, row)
+
+    def family(self, name: str) -> str:
+        """A family in words; where nothing is matched none is told apart by that."""
+        words = FAMILIES.get(name, readable(name))
+        return words if self.has_matching else words.removesuffix(NOT_MATCHED)
+
     def is_negative_control(self, outcome: str) -> bool:
         """Whether no reason is evident for members to differ in this outcome."""
         variable = self.study.variables.get(outcome)
@@ -153,11 +176,11 @@ class View:
 
 
 def headline_rows(view: View, model: str, outcome: str) -> list[GapRow]:
-    """Rows of the matched family over everybody it is about."""
+    """Rows of the headline's family over everybody it is about."""
     return [
         row
         for row in view.by_model.get((model, outcome), [])
-        if row.family in MATCHED and row.group == "all"
+        if view.in_headline(row) and row.group == "all"
     ]
 
 

@@ -11,6 +11,7 @@ from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Ve
 __all__ = [
     "CHECKS",
     "FAMILIES",
+    "NOT_MATCHED",
     "POPULATIONS",
     "STATUSES",
     "UNKNOWN",
@@ -30,10 +31,12 @@ __all__ = [
 ]
 UNKNOWN: Final = "unknown"
 
+NOT_MATCHED: Final = ", no matching"
+
 FAMILIES: Final[dict[str, str]] = {
     Family.UNADJUSTED: "unadjusted",
-    Family.ADJUSTED_LOGIT: "adjusted, no matching",
-    Family.ADJUSTED_ORDINAL: "adjusted, no matching",
+    Family.ADJUSTED_LOGIT: f"adjusted{NOT_MATCHED}",
+    Family.ADJUSTED_ORDINAL: f"adjusted{NOT_MATCHED}",
     Family.ADJUSTED_PROPORTIONAL: "adjusted, proportional odds",
     Family.MATCHED_LOGIT: "matched",
     Family.MATCHED_ORDINAL: "matched",

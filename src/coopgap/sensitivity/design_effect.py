@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.estimate import SensitivityRow
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import wald_interval
@@ -66,7 +66,7 @@ def design_effect_rows(
     independent = replace(sample, rows=replace(sample.rows, zone=None), matched=nobody)
     alone = None
     if declared is not None and sample.rows.zone is not None:
-        alone = matched_estimate(independent).intervals.get(contrast)
+        alone = headline_estimate(independent).intervals.get(contrast)
     if declared is None or alone is None or not alone.std_error > 0:
         reason = "The study declares no zone, or there is no estimate."
         yield replace(base, verdict=Verdict.NOT_APPLICABLE, note=reason)

@@ -13,7 +13,11 @@ from coopgap.families.records import INTERVAL_PROB
 from coopgap.gap import Contrast, Interval, smallest_count
 from coopgap.vocabulary import Check, IntervalKind, Verdict
 
-__all__ = ["Keys", "unanswered", "with_interval", "with_number", "with_people"]
+__all__ = ["NO_MATCHING", "Keys", "unanswered", "with_interval", "with_number", "with_people"]
+
+
+NO_MATCHING = "The model declares no matching."
+"""Why a check of matched people does not apply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

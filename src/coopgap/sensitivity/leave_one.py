@@ -8,7 +8,7 @@ import numpy as np
 
 from coopgap.arrays import BoolArray
 from coopgap.estimate import SensitivityRow
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.headline import headline_contrast
@@ -86,7 +86,7 @@ def _check(
         return
     declared = matched.intervals[contrast]
     for name, keep in places:
-        again = matched_estimate(sample.take(keep))
+        again = headline_estimate(sample.take(keep))
         row = again_row(check, f"without {name}", contrast, again, beside, labels)
         yield row
         if row.estimate is not None and declared is not None:

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 
 from coopgap.estimate import SensitivityRow
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import PAIRED, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, null_value
 from coopgap.plan import ModelPlan, Plan, sample_for
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered, with_number
+from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered, with_number
 from coopgap.sensitivity.verdict import half_gap, side
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
@@ -41,7 +41,7 @@ def matching_ties_rows(
     plan, model
         What is run.
     matched
-        The matched family as declared.
+        The headline's family as declared.
     labels
         Model, outcome and source.
     quick
@@ -62,12 +62,14 @@ def matching_ties_rows(
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     if not tied and quick:
         reason = "No declared design chooses between people who are equally near."
+        if not any(spec.matching.is_declared for _, spec in designs):
+            reason = NO_MATCHING
         yield from unanswered([Check.MATCHING_TIES], keys, Verdict.NOT_APPLICABLE, reason)
     for name, spec in tied:
         rows = complete_rows(plan.survey, plan.study, spec) if name else model.rows
         if (spec.matching.method in PAIRED and rows.n <= _QUICK) == quick:
             sample = sample_for(rows, spec) if name else model.sample
-            own = matched_estimate(sample) if name else matched
+            own = headline_estimate(sample) if name else matched
             smallest = plan.study.smallest_gap
             yield from _design_rows(name, spec, sample, own, labels, smallest)
 
@@ -103,7 +105,7 @@ def _design_rows(
 def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
     """The matched family under another key; without zones, which move no estimate."""
     other = replace(spec, matching=replace(spec.matching, seed=seed))
-    return matched_estimate(sample_for(replace(rows, zone=None), other))
+    return headline_estimate(sample_for(replace(rows, zone=None), other))
 
 
 def _spread(

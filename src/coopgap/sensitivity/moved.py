@@ -1,4 +1,4 @@
-"""The matched gap again after answers of the comparison group have been moved."""
+"""The headline gap again after answers of the comparison group have been moved."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from coopgap.arrays import FloatArray
 from coopgap.families.cells import SampleCells, fit_cells
 from coopgap.families.cumulative import fit_form, form_of
 from coopgap.families.records import Sample
+from coopgap.families.shares import stratum_ratio
 from coopgap.gap import Contrast, Margins, contrast_gradient, contrast_values
 from coopgap.regression.covariance import unit_covariance
 from coopgap.regression.cumulative import CumulativeFit, cut_points
@@ -34,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movable:
-    """The matched sample's cells, with the fit before anything is moved.
+    """The sample's cells, with the fit before anything is moved.
 
     Attributes
     ----------
@@ -44,6 +45,8 @@ class Movable:
         The fit on the answers as given; beside weighted shares the one that says who moves.
     shares
         Whether the gap is one of weighted shares.
+    ratio
+        Shape (c,): factors that make shares those within strata; None where weights match people.
     link
         Link of the fits.
     fixed
@@ -55,6 +58,7 @@ class Movable:
     link: LinkName
     fixed: bool
     shares: bool = False
+    ratio: FloatArray | None = None
 
     @property
     def n_levels(self) -> int:
@@ -89,17 +93,25 @@ class Moved(NamedTuple):
 
 
 def movable(sample: Sample) -> Movable:
-    """Fit the matched sample as the headline does.
+    """Fit the sample as the headline does.
 
     Raises
     ------
     NotEstimable
-        As the matched family.
+        As the headline's family.
     """
     found = fit_form(sample, sample.weight, form_of(sample), matched=True)
     fit = found.fit or fit_cells(sample, sample.weight, matched=True)
-    shares = found.fit is None
-    return Movable(on=fit.on, fit=fit.fit, link=sample.link, fixed=fit.fixed, shares=shares)
+    shares, on = found.fit is None, fit.on
+    strata = shares and not sample.is_matched
+    return Movable(
+        on=on,
+        fit=fit.fit,
+        link=sample.link,
+        fixed=fit.fixed,
+        shares=shares,
+        ratio=stratum_ratio(on, on.member.astype(np.float64)) if strata else None,
+    )
 
 
 def latent_moves(eta: FloatArray, shift: float, link: LinkName = "logit") -> FloatArray:
@@ -192,7 +204,14 @@ def _refitted(
     on = at.on
     if at.shares:
         shares = weighted_shares(
-            on.member, counts, squares, None, z=on.x[:, 1:], fixed=at.fixed, kind="HC0"
+            on.member,
+            counts,
+            squares,
+            None,
+            z=on.x[:, 1:],
+            ratio=at.ratio,
+            fixed=at.fixed,
+            kind="HC0",
         )
         assert shares.influence is not None
         return np.concatenate([shares.member, shares.comparison]), shares.influence

@@ -16,6 +16,7 @@ from coopgap.families.shares import estimate_shares
 from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
 from coopgap.regression.design import design_matrix
 from coopgap.sensitivity.again import Beside, variant_rows
+from coopgap.sensitivity.keys import NO_MATCHING
 from coopgap.survey.cells import collapse
 from coopgap.vocabulary import Check, Verdict
 
@@ -95,6 +96,8 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
         For another matching, freed covariates, no zones, or no fit.
     """
     rows, matched = sample.rows, sample.matched
+    if not sample.is_matched:
+        raise NotEstimable(NO_MATCHING.rstrip("."))
     if matched.method != "exact":
         raise NotEstimable(f"zones are redrawn for exact matching only; this is {matched.method}")
     shares = form_of(sample) != "proportional"
@@ -115,7 +118,7 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
     )
     codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(names)}
     levels = {name: rows.factor_levels[name] for name in names}
-    design = design_matrix(codes, levels, len(cells.codes))
+    design = design_matrix(codes, levels, len(cells.codes), rows.numeric)
     member = cells.codes[:, 0].astype(np.float64)
     return bootstrap_margins(
         np.column_stack([member, design.x]),

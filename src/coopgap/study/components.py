@@ -36,7 +36,7 @@ def component_variants(
         return ()
     named = ", ".join(parts)
     offered = (
-        Variant(name=f"with {named} (component)", spec=_with(spec, parts)),
+        Variant(name=f"with {named} (component)", spec=_with(spec, parts, variables)),
         Variant(name=f"without {named} (component)", spec=_without(spec, parts)),
     )
     known = [_design(spec), *(_design(variant.spec) for variant in declared)]
@@ -49,8 +49,10 @@ def _design(spec: ModelSpec) -> tuple[object, ...]:
     return (frozenset(spec.covariates), matching, spec.link, spec.fitting)
 
 
-def _with(spec: ModelSpec, parts: Sequence[str]) -> ModelSpec:
-    on = tuple(dict.fromkeys((*spec.matching.on, *parts)))
+def _with(spec: ModelSpec, parts: Sequence[str], variables: Mapping[str, Variable]) -> ModelSpec:
+    """With the parts as covariates, and as strata too where they have levels."""
+    strata = [name for name in parts if not variables[name].is_numeric]
+    on = tuple(dict.fromkeys((*spec.matching.on, *strata)))
     covariates = tuple(dict.fromkeys((*spec.covariates, *parts)))
     return replace(
         spec, covariates=covariates, matching=_matching(spec.matching, on, covariates, parts)
@@ -73,6 +75,8 @@ def _matching(
     matching: Matching, on: tuple[str, ...], covariates: tuple[str, ...], parts: Sequence[str]
 ) -> Matching:
     """The matching with other strata, its own covariates and interactions rid of the parts."""
+    if not matching.is_declared:
+        return matching
     crossed = tuple(names for names in matching.interactions if not {*names} & {*parts})
     matching = replace(matching, interactions=crossed)
     if not matching.covariates:

@@ -10,10 +10,10 @@ from coopgap.study.spec import (
     ChoosingOrder,
     DistanceName,
     Matching,
-    MatchingMethod,
     TiesName,
     Variable,
 )
+from coopgap.study.variables import refuse_numeric
 
 __all__ = ["KEYS", "matching_covariates", "read_matching"]
 
@@ -57,7 +57,7 @@ def matching_covariates(covariates: tuple[str, ...], on: tuple[str, ...]) -> tup
 def read_matching(
     section: Section, covariates: tuple[str, ...], variables: Mapping[str, Variable]
 ) -> Matching:
-    """The matching of a model or of a variant.
+    """The matching of a model or of a variant; of one without `[matching]` the method `none`.
 
     Parameters
     ----------
@@ -75,8 +75,10 @@ def read_matching(
         not use is refused.
     """
     every = dict.fromkeys(key for keys in KEYS.values() for key in keys)
+    if not section.has("matching"):
+        return Matching(method="none")
     table = Section(section.table("matching"), section.at("matching"), ("method", *every))
-    method = table.choice("method", get_args(MatchingMethod), "exact")
+    method = table.choice("method", tuple(KEYS), "exact")
     for key in table.values:
         if key not in ("method", *KEYS[method]):
             raise table.refuse(
@@ -90,10 +92,24 @@ def read_matching(
         raise table.refuse("on", "is absent or empty", "give the variables to match on")
     known = dict.fromkeys((*covariates, *choices["on"], *choices.get("covariates", ())))
     choices["interactions"] = tuple(_interactions(table, tuple(known)))
+    _refuse_numeric(table, method, choices, variables)
     if "distance" in KEYS[method]:
         choices |= _distance(table, method)
     choices |= _numbers(table)
     return Matching(method=method, **choices)  # type: ignore[arg-type]
+
+
+def _refuse_numeric(
+    table: Section, method: str, choices: Mapping[str, Any], variables: Mapping[str, Variable]
+) -> None:
+    """Refuse numeric variables where a method has strata or limits the shares of levels."""
+    if method != "entropy":
+        refuse_numeric(table, "on", choices["on"], variables, "strata have levels")
+    if method == "cardinality":
+        about = choices["covariates"]
+        refuse_numeric(table, "covariates", about, variables, "cardinality balances levels")
+    crossed = (name for names in choices["interactions"] for name in names)
+    refuse_numeric(table, "interactions", crossed, variables, "interactions cross levels")
 
 
 def _names(table: Section, key: str, variables: Mapping[str, Variable]) -> tuple[str, ...]:

@@ -15,11 +15,13 @@ from coopgap.study.section import Section
 from coopgap.study.spec import (
     Hierarchical,
     LinkName,
+    Matching,
     ModelSpec,
     PopulationName,
     Variable,
     Variant,
 )
+from coopgap.study.variables import refuse_numeric
 
 __all__ = ["PRIORS", "read_model"]
 
@@ -109,16 +111,16 @@ def _body(
                 raise section.refuse(
                     key, f"{one} is the outcome or reads its column", "leave it out"
                 )
-    population = section.choice("population", get_args(PopulationName), "members")
+    population = _population(section, matching)
     link = section.choice("link", get_args(LinkName), "logit")
     return ModelSpec(
         name=name,
         outcome=outcome,
         covariates=covariates,
         link=link,  # type: ignore[arg-type]
-        population=population,  # type: ignore[arg-type]
+        population=population,
         matching=matching,
-        hierarchical=_hierarchical(section),
+        hierarchical=_hierarchical(section, covariates, variables),
         fitting=read_fitting(section, variables[outcome], covariates),
     )
 
@@ -133,6 +135,7 @@ def _declared(section: Section, key: str, name: str, variables: Mapping[str, Var
 
 def _outcome(section: Section, variables: Mapping[str, Variable]) -> str:
     outcome = _declared(section, "outcome", section.text("outcome"), variables)
+    refuse_numeric(section, "outcome", (outcome,), variables, "an outcome has levels")
     variable = variables[outcome]
     if variable.type == "nominal" and len(variable.levels) > 2:
         raise section.refuse(
@@ -143,9 +146,28 @@ def _outcome(section: Section, variables: Mapping[str, Variable]) -> str:
     return outcome
 
 
-def _hierarchical(section: Section) -> Hierarchical | None:
+def _population(section: Section, matching: Matching) -> PopulationName:
+    """Whose covariates: the matched members', or without a matching all members'."""
+    names: tuple[PopulationName, ...] = get_args(PopulationName)
+    usual: PopulationName = "members" if matching.is_declared else "all_members"
+    chosen = section.choice("population", names, usual)
+    if chosen == "members" and not matching.is_declared:
+        rest = ", ".join(name for name in names if name != chosen)
+        raise section.refuse(
+            "population",
+            "is members, those who have a comparison, but the model has no [matching]",
+            f"allowed without one: {rest}",
+        )
+    return next(name for name in names if name == chosen)
+
+
+def _hierarchical(
+    section: Section, covariates: tuple[str, ...], variables: Mapping[str, Variable]
+) -> Hierarchical | None:
     if not section.has("hierarchical"):
         return None
+    why = "the model by region draws levels of covariates together"
+    refuse_numeric(section, "hierarchical", covariates, variables, why)
     table = Section(
         section.table("hierarchical"),
         section.at("hierarchical"),

@@ -7,16 +7,17 @@ from typing import Any, get_args
 
 from coopgap.errors import StudyError
 from coopgap.study.choices import Coding, ModeHandlingName, Multiverse, RegionName
+from coopgap.study.matching import KEYS
 from coopgap.study.section import Section
 from coopgap.study.spec import (
     Design,
     Group,
     LinkName,
-    MatchingMethod,
     ModelSpec,
     PopulationName,
     Variable,
 )
+from coopgap.study.variables import refuse_numeric
 
 __all__ = ["AXES", "check_multiverse", "declared_region", "read_multiverse", "same_question"]
 
@@ -27,7 +28,7 @@ NO_CALIPER = "none"
 """In the table, that there is no caliper."""
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "method": get_args(MatchingMethod),
+    "method": tuple(KEYS),
     "link": get_args(LinkName),
     "region": get_args(RegionName),
     "mode": get_args(ModeHandlingName),
@@ -76,6 +77,9 @@ def read_multiverse(
     if table.has("covariates"):
         outcomes = [spec.outcome, *(one.outcome for one in found.get("coding", ()))]
         found["covariates"] = dict(_sets(table, outcomes, variables))
+    if not spec.matching.is_declared:
+        _refuse_matching(table, found)
+    _refuse_numeric(table, spec, found, variables)
     _require_own(table, spec, found)
     return Multiverse(**found)
 
@@ -117,6 +121,7 @@ def _codings(
             raise table.refuse(
                 "coding", f'holds "{value}"', f"allowed: {', '.join((*alike, *cuts))}"
             )
+        refuse_numeric(table, "coding", {value} & {*alike}, variables, "an outcome has levels")
         if value in cuts:
             yield Coding(outcome=outcome.name, at=value.removeprefix(">="))
             continue
@@ -163,10 +168,36 @@ def _covariate(
             )
 
 
+def _refuse_matching(table: Section, found: Mapping[str, Any]) -> None:
+    """Refuse choices about a matching in a model that has none."""
+    absent = "the model has no [matching]"
+    for key in ("method", "caliper"):
+        if key in found:
+            raise table.refuse(key, f"is about a matching, but {absent}", "leave it out")
+    for key, value in (("region", "strata"), ("population", "members")):
+        if value in found.get(key, ()):
+            rest = ", ".join(one for one in _CHOICES[key] if one != value)
+            raise table.refuse(key, f"holds {value}, but {absent}", f"allowed: {rest}")
+
+
+def _refuse_numeric(
+    table: Section, spec: ModelSpec, found: Mapping[str, Any], variables: Mapping[str, Variable]
+) -> None:
+    """Refuse methods that would make strata or limits of a numeric covariate."""
+    sets = (names for names in found.get("covariates", {}).values())
+    names = dict.fromkeys((*spec.covariates, *(name for one in sets for name in one)))
+    for method in found.get("method", (spec.matching.method,) if "covariates" in found else ()):
+        if method in ("exact", "cardinality"):
+            why = f"{method} matching on covariates needs levels"
+            key = "method" if "method" in found else "covariates"
+            refuse_numeric(table, key, names, variables, why)
+
+
 def _require_own(table: Section, spec: ModelSpec, found: Mapping[str, Any]) -> None:
     """Refuse values without the model's own: its gap would be none of the multiverse's."""
     sets = [frozenset(names) for names in found.get("covariates", {}).values()]
-    matched = "overlap" if spec.matching.method == "overlap" else "members"
+    own_population = {"none": "all_members", "overlap": "overlap"}
+    population = own_population.get(spec.matching.method, "members")
     caliper = spec.matching.caliper
     own: dict[str, tuple[bool, str]] = {
         "method": (spec.matching.method in found.get("method", ()), spec.matching.method),
@@ -175,7 +206,7 @@ def _require_own(table: Section, spec: ModelSpec, found: Mapping[str, Any]) -> N
         "link": (spec.link in found.get("link", ()), spec.link),
         "coding": (Coding(outcome=spec.outcome) in found.get("coding", ()), spec.outcome),
         "mode": ("in_person" in found.get("mode", ()), "in_person"),
-        "population": (matched in found.get("population", ()), matched),
+        "population": (population in found.get("population", ()), population),
     }
     for key, (there, value) in own.items():
         if key in found and not there:

@@ -17,6 +17,7 @@ from coopgap.study.spec import (
     Variable,
 )
 from coopgap.study.values import normalise
+from coopgap.study.variables import refuse_numeric
 
 __all__ = [
     "read_design",
@@ -84,6 +85,8 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
         raise table.refuse(
             "region", f"no variable {region} is declared", f"declared: {', '.join(variables)}"
         )
+    if region is not None:
+        refuse_numeric(table, "region", (region,), variables, "regions have levels")
     return Design(
         region=region,
         zone=table.optional_text("zone"),

@@ -114,6 +114,10 @@ def _check_header(name: str, header: list[str], variables: Mapping[str, Variable
             raise StudyError(
                 f"{name}: {column}", "is no declared variable", f"declared: {', '.join(variables)}"
             )
+        if column != _COUNT and variables[column].is_numeric:
+            raise StudyError(
+                f"{name}: {column}", "is numeric, and margins are by level", "declare it banded"
+            )
 
 
 def _line(

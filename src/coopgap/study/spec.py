@@ -43,9 +43,11 @@ __all__ = [
 type Code = str | int | float | bool
 """A value as it stands in a survey file or a codebook."""
 
-VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of"]
+VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of", "numeric"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
-MatchingMethod = Literal["exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"]
+MatchingMethod = Literal[
+    "none", "exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"
+]
 DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
 ChoosingOrder = Literal["largest", "smallest", "random"]
 TiesName = Literal["key", "all"]
@@ -145,7 +147,9 @@ class Variable:
 
     `levels` is always the final, ordered tuple (lowest first for ordinal and banded, reference
     first for nominal, no before yes for binary and count_of), after `collapse`. `declared_levels`
-    are the levels before `collapse`; they differ only where `collapse` is given.
+    are the levels before `collapse`; they differ only where `collapse` is given. A numeric variable
+    has none: it enters linearly, or as a natural cubic spline between its `knots`, linear beyond.
+    Within its `range`, if it has one, no number is taken for a code of no answer.
     """
 
     name: str
@@ -164,6 +168,13 @@ class Variable:
     cuts: tuple[float, ...] = ()
     items: tuple[str, ...] = ()
     at_least: int | None = None
+    knots: tuple[float, ...] = ()
+    range: tuple[float, ...] = ()
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its answers are numbers, not levels."""
+        return self.type == "numeric"
 
     def role_for(self, outcome: str) -> Role:
         """Role of this variable beside `outcome`; a confounder unless declared otherwise."""
@@ -219,6 +230,8 @@ class Matching:
 
     Attributes
     ----------
+    method
+        `none` where a model has no `[matching]`: everybody stands for themselves.
     on
         Exact strata; margins to be balanced for entropy.
     distance
@@ -263,9 +276,15 @@ class Matching:
     time_limit: float = 60.0
 
     @property
+    def is_declared(self) -> bool:
+        """Whether there is a matching at all."""
+        return self.method != "none"
+
+    @property
     def has_ties(self) -> bool:
         """Whether it takes some people and leaves others, and `seed` decides between equals."""
-        return self.method not in ("exact", "entropy", "overlap") and self.ties == "key"
+        chooses = self.method not in ("none", "exact", "entropy", "overlap")
+        return chooses and self.ties == "key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +336,7 @@ class ModelSpec:
     covariates: tuple[str, ...]
     link: LinkName = "logit"
     population: PopulationName = "members"
-    matching: Matching = field(default_factory=Matching)
+    matching: Matching = field(default_factory=lambda: Matching(method="none"))
     hierarchical: Hierarchical | None = None
     fitting: Fitting = field(default_factory=Fitting)
     variants: tuple[Variant, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby, pairwise
 from typing import get_args
 
@@ -10,17 +10,46 @@ from coopgap.study.section import Section
 from coopgap.study.spec import Code, Role, Variable, VariableType
 from coopgap.study.values import normalise
 
-__all__ = ["read_variable"]
+__all__ = ["read_variable", "refuse_numeric"]
 
-_COMMON = ("column", "type", "label", "groups", "role", "missing", "collapse", "levels")
-_OWN: Mapping[str, tuple[str, ...]] = {
-    "binary": ("codes", "yes", "no"),
-    "ordinal": ("codes",),
-    "nominal": ("codes",),
-    "banded": ("cuts", "codes"),
-    "count_of": ("items", "yes", "no", "at_least"),
+_LEVELLED = ("column", "type", "label", "groups", "role", "missing", "collapse", "levels")
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "binary": (*_LEVELLED, "codes", "yes", "no"),
+    "ordinal": (*_LEVELLED, "codes"),
+    "nominal": (*_LEVELLED, "codes"),
+    "banded": (*_LEVELLED, "cuts", "codes"),
+    "count_of": (*_LEVELLED, "items", "yes", "no", "at_least"),
+    "numeric": ("column", "type", "label", "role", "missing", "knots", "range"),
 }
-_ALL = (*_COMMON, "codes", "yes", "no", "cuts", "items", "at_least")
+_ALL = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
+
+
+def refuse_numeric(
+    section: Section, key: str, names: Iterable[str], variables: Mapping[str, Variable], why: str
+) -> None:
+    """Refuse numeric variables where levels are needed.
+
+    Parameters
+    ----------
+    section, key
+        Where they are named.
+    names
+        Declared variables.
+    variables
+        The study's variables by name.
+    why
+        What needs levels, after "is numeric, and".
+
+    Raises
+    ------
+    StudyError
+        Naming the first.
+    """
+    for name in names:
+        if variables[name].is_numeric:
+            raise section.refuse(
+                key, f"{name} is numeric, and {why}", 'declare it banded: type = "banded" with cuts'
+            )
 
 
 def read_variable(name: str, values: object, where: str) -> Variable:
@@ -42,9 +71,9 @@ def read_variable(name: str, values: object, where: str) -> Variable:
     """
     section = Section(values, where, _ALL)
     kind = section.choice("type", get_args(VariableType))
-    section = Section(values, where, (*_COMMON, *_OWN[kind]))
-    declared = _levels(section, kind)
-    collapse = _collapse(section, kind, declared)
+    section = Section(values, where, _KEYS[kind])
+    declared = () if kind == "numeric" else _levels(section, kind)
+    collapse = _collapse(section, kind, declared) if declared else {}
     role = section.mapping("role")
     for outcome, value in role.items():
         if value not in get_args(Role):
@@ -78,7 +107,29 @@ def read_variable(name: str, values: object, where: str) -> Variable:
         cuts=section.numbers("cuts"),
         items=items,
         at_least=_at_least(section, items) if kind == "count_of" else None,
+        knots=_knots(section),
+        range=_range(section),
     )
+
+
+def _knots(section: Section) -> tuple[float, ...]:
+    """Knots of a natural spline, the outer two its boundaries; none where there is no spline."""
+    knots = section.numbers("knots")
+    if section.has("knots") and len(knots) < 3:
+        raise section.refuse(
+            "knots", f"has {len(knots)}", "give three or more, or none for a straight line"
+        )
+    if any(high <= low for low, high in pairwise(knots)):
+        raise section.refuse("knots", "do not increase", "give increasing numbers")
+    return knots
+
+
+def _range(section: Section) -> tuple[float, ...]:
+    """The smallest and the largest number there can be; none where nothing is said of them."""
+    ends = section.numbers("range")
+    if section.has("range") and not (len(ends) == 2 and ends[0] < ends[1]):
+        raise section.refuse("range", "is no pair of increasing numbers", "give [LOWEST, HIGHEST]")
+    return ends
 
 
 def _levels(section: Section, kind: str) -> tuple[str, ...]:

@@ -19,9 +19,11 @@ from coopgap.survey.levels import (
     level_codes,
     look_up,
     numbers_of,
+    row_numbers,
     undeclared,
 )
 from coopgap.survey.numbers import as_number
+from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
@@ -94,7 +96,11 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     phone = _phone(raw, study, rows)
     _both_sides(raw, study, member & ~phone, ~member & ~phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
-    codes = {name: level_codes(raw, variable)[rows] for name, variable in variables.items()}
+    numbers = _numbers(raw, variables, rows)
+    codes = {
+        name: numbers[name][1] if variable.is_numeric else level_codes(raw, variable)[rows]
+        for name, variable in variables.items()
+    }
     for name, variable in variables.items():
         _every_level(raw, variable, codes[name][~phone])
     zone, zone_labels = (None, ()) if zones is None else zones.take(rows)
@@ -106,7 +112,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     if study.design.id is not None:
         record.append(_hashed_ids(raw, study.design.id, rows))
     else:
-        record += _hashed_answers(member, codes, variables)
+        record += _hashed_answers(member, codes, variables, numbers)
         record += [] if zone is None else [hashed(zone_labels)[zone]]
         record += [] if weight is None else [hashed(weight)]
     return Survey(
@@ -117,6 +123,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         phone=phone,
         codes=codes,
         variables=variables,
+        numeric={name: one for name, (one, _) in numbers.items()},
         zone=zone,
         zone_labels=zone_labels,
         weight=weight,
@@ -129,6 +136,28 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         label_rows=raw.label_rows,
         extended=raw.extended,
     )
+
+
+def _numbers(
+    raw: RawTable, variables: Mapping[str, Variable], rows: IntArray
+) -> dict[str, tuple[Numeric, IntArray]]:
+    """By numeric variable, its values, and the position of each person's among them, -1 without."""
+    found = {}
+    for name, variable in variables.items():
+        if not variable.is_numeric:
+            continue
+        column = row_numbers(raw, variable)[rows]
+        known = np.isfinite(column)
+        values = np.unique(column[known])
+        codes = np.where(known, np.searchsorted(values, column), MISSING)
+        if values.size == 1:
+            raise SurveyError(
+                f"{raw.where}: {variable.column}",
+                f"everybody answers variable {name} alike",
+                "take it out of the models",
+            )
+        found[name] = (numeric(name, values, variable.knots), codes.astype(np.int64))
+    return found
 
 
 def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
@@ -184,7 +213,7 @@ def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: Bool
 
 
 def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
-    """Refuse levels that nobody interviewed in person has."""
+    """Refuse levels that nobody interviewed in person has, or a variable that nobody answered."""
     counts = np.bincount(codes[codes >= 0], minlength=len(variable.levels))
     where = f"{raw.where}: {', '.join(variable.items) or variable.column}"
     if not counts.any():
@@ -193,7 +222,8 @@ def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
             f"nobody interviewed in person answers variable {variable.name}",
             "take it out of the models, or mend its codes",
         )
-    empty = [level for level, count in zip(variable.levels, counts, strict=True) if count == 0]
+    levels = () if variable.is_numeric else zip(variable.levels, counts, strict=True)
+    empty = [level for level, count in levels if count == 0]
     if empty:
         shown = ", ".join(repr(level) for level in empty[:5])
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
@@ -293,12 +323,16 @@ def _hashed_ids(raw: RawTable, column: str, rows: IntArray) -> UintArray:
 
 
 def _hashed_answers(
-    member: BoolArray, codes: Mapping[str, IntArray], variables: Mapping[str, Variable]
+    member: BoolArray,
+    codes: Mapping[str, IntArray],
+    variables: Mapping[str, Variable],
+    numbers: Mapping[str, tuple[Numeric, IntArray]],
 ) -> Iterator[UintArray]:
     """Membership, and the level of each variable by its name, whatever the order they stand in."""
     yield member.astype(np.uint64)
     for name in sorted(codes):
-        yield hashed([*variables[name].levels, ""])[codes[name]]
+        levels = [str(value) for value in numbers[name][0].values] if name in numbers else None
+        yield hashed([*(levels or variables[name].levels), ""])[codes[name]]
 
 
 def _identity(raw: RawTable, column: str) -> IntArray:

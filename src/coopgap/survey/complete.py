@@ -58,6 +58,7 @@ def complete_rows(
         weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
         tie=survey.tie[index],
         dropped=tuple(dropped),
+        numeric=survey.numeric,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,15 @@ from coopgap.study.values import normalise
 from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, RawTable
 
-__all__ = ["MISSING", "UNDECLARED", "level_codes", "look_up", "numbers_of", "undeclared"]
+__all__ = [
+    "MISSING",
+    "UNDECLARED",
+    "level_codes",
+    "look_up",
+    "numbers_of",
+    "row_numbers",
+    "undeclared",
+]
 
 MISSING: Final = -1
 """Index of an answer that is missing."""
@@ -223,10 +232,7 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     answers = raw.answers(variable.column)
     table = _declared_table(raw, variable, normalise)
     numbers = numbers_of(raw, variable.column, answers)
-    plain = [
-        normalise(value if np.isnan(number) else number)
-        for value, number in zip(answers.values, numbers.tolist(), strict=True)
-    ]
+    plain = _plain(answers, numbers)
     named = [table.get(text, UNDECLARED) for text in plain]
     open_ = np.array([code == UNDECLARED for code in named], dtype=bool)
     _refuse_sentinels(raw, variable, answers, np.where(open_, numbers, np.nan))
@@ -261,6 +267,49 @@ def numbers_of(raw: RawTable, column: str, answers: Answers) -> FloatArray:
     )
 
 
+def _plain(answers: Answers, numbers: FloatArray) -> list[str]:
+    """The distinct values as codes, numbers spelt alike however the column writes them."""
+    return [
+        normalise(value if np.isnan(number) else number)
+        for value, number in zip(answers.values, numbers.tolist(), strict=True)
+    ]
+
+
+def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
+    """Number of every row of a numeric variable, shape (n,); NaN where it is missing.
+
+    Raises
+    ------
+    SurveyError
+        A value that is no number and not declared missing, one outside the declared range, or one
+        that looks like a missing code.
+    """
+    answers = raw.answers(variable.column)
+    named = {normalise(code) for code in variable.missing} | {""}
+    numbers = numbers_of(raw, variable.column, answers)
+    plain = _plain(answers, numbers)
+    absent = np.array([text in named for text in plain], dtype=bool)
+    numbers[absent] = np.nan
+    known = np.isfinite(numbers)
+    codes = np.append(np.where(absent | known, MISSING, UNDECLARED), MISSING)[answers.index]
+    allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
+    _refuse(raw, variable.column, answers, codes, allowed)
+    looks = [bool(_SENTINEL.fullmatch(text)) for text in plain]
+    likely = numbers[known & ~np.array(looks, dtype=bool)]
+    ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
+    _refuse_sentinels(raw, replace(variable, cuts=ends), answers, numbers)
+    found = np.append(numbers, np.nan)[answers.index]
+    low, high = variable.range or (-np.inf, np.inf)
+    outside = int(((found < low) | (found > high)).sum())
+    if outside:
+        raise SurveyError(
+            f"{raw.where}: {variable.column}",
+            f"{outside} numbers lie outside the declared range of variable {variable.name}",
+            f"allowed: {low:g} to {high:g}; name codes of no answer in missing",
+        )
+    return found
+
+
 def _refuse_sentinels(
     raw: RawTable, variable: Variable, answers: Answers, numbers: FloatArray
 ) -> None:
@@ -270,7 +319,9 @@ def _refuse_sentinels(
     other value and farther from the cuts than the cuts reach.
     """
     file_says = _user_missing(raw, variable.column, numbers)
-    suspect = _far_sentinels(answers.values, numbers, variable.cuts)
+    suspect = np.zeros(numbers.size, dtype=bool)
+    if not variable.range:
+        suspect = _far_sentinels(answers.values, numbers, variable.cuts)
     bad = file_says | suspect
     if not bad.any():
         return
@@ -278,8 +329,11 @@ def _refuse_sentinels(
     raise SurveyError(
         f"{raw.where}: {variable.column}",
         undeclared(answers, rows) + " that looks like a missing code",
-        f"name it in missing, or in codes with its band, for variable {variable.name}",
+        f"name it in missing, or {_NUMBER_KEPT[variable.is_numeric]}, for variable {variable.name}",
     )
+
+
+_NUMBER_KEPT = {False: "in codes with its band", True: "give the range that it lies in"}
 
 
 def _user_missing(raw: RawTable, column: str, numbers: FloatArray) -> BoolArray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
+from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
 
 __all__ = ["Drop", "ModelRows", "Survey"]
@@ -39,9 +40,12 @@ class Survey:
     phone
         Shape (n,). True for interviews by phone.
     codes
-        By variable, shape (n,): index into the variable's `levels`, -1 where missing.
+        By variable, shape (n,): index into the variable's `levels`, or of a numeric one into its
+        values, -1 where missing.
     variables
         By name, in the order declared.
+    numeric
+        Of the numeric ones, values and columns.
     zone
         Shape (n,): cluster index from 0, or None where no zone is declared. Missing zones are
         dropped and counted like a missing answer.
@@ -87,6 +91,7 @@ class Survey:
     sheet: str = ""
     label_rows: int = 0
     extended: tuple[ExtendedMissing, ...] = ()
+    numeric: Mapping[str, Numeric] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -130,7 +135,9 @@ class ModelRows:
         By variable (covariates, exact strata, region and declared groups), shape (n,): level
         index. Declared groups and the region may hold -1; covariates and strata never do.
     factor_levels
-        By variable, its levels.
+        By variable, its levels; a numeric one has none.
+    numeric
+        Of numeric variables, values and columns; their factors are positions among the values.
     zone
         Shape (n,): cluster index, or None.
     weight
@@ -152,6 +159,7 @@ class ModelRows:
     weight: FloatArray
     tie: UintArray | None = None
     dropped: tuple[Drop, ...]
+    numeric: Mapping[str, Numeric] = field(default_factory=dict)
 
     @property
     def n(self) -> int:

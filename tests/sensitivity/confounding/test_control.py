@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.confounding.control import (
     SHARES,
-    MatchedModel,
+    HeadlineModel,
     control_rows,
     netted_gaps,
 )
@@ -48,7 +48,7 @@ def test_two_gaps_less_one_another_are_those_of_r(make_rows):
         none = np.full(n, -1, dtype=np.int64)
         matched = MatchedSample(method="entropy", weight=weight, set_id=none, n_sets=0)
         sample = Sample(rows=rows, matched=matched, covariates=(), link="logit", strata=())
-        return matched_estimate(sample.take(keep))
+        return headline_estimate(sample.take(keep))
 
     every, some = np.ones(n, bool), np.arange(1, n + 1) % 11 != 0
     both = estimate("trusted", every), estimate("top", some)
@@ -106,7 +106,7 @@ def gap_of(estimate, category=""):
 @pytest.mark.parametrize("zones", [12, 60, 1500], ids=["CR2", "CR1", "no zones"])
 def test_without_a_share_it_is_the_gap_as_it_stands(make_rows, zones):
     samples = draw(make_rows, zones=zones, n_levels=4)
-    both = [matched_estimate(sample) for sample in samples]
+    both = [headline_estimate(sample) for sample in samples]
     for category in (">=D", ">=C", ">=B"):
         at = contrast_of(both[0], category), contrast_of(both[1])
         found = netted_gaps(*both, at)[0]
@@ -114,7 +114,7 @@ def test_without_a_share_it_is_the_gap_as_it_stands(make_rows, zones):
 
 
 def test_a_gap_less_itself_leaves_nothing(make_rows):
-    part = matched_estimate(draw(make_rows)[0])
+    part = headline_estimate(draw(make_rows)[0])
     found = netted_gaps(part, part, (contrast_of(part), contrast_of(part)))
     assert found[-1].estimate == found[-1].std_error == 0
     assert found[2].std_error == pytest.approx(found[0].std_error / 2)
@@ -123,7 +123,7 @@ def test_a_gap_less_itself_leaves_nothing(make_rows):
 @pytest.mark.slow
 def test_joint_uncertainty_is_that_of_zones_drawn_again(make_rows):
     samples = draw(make_rows, zones=100, n=2000)
-    parts = [matched_estimate(sample) for sample in samples]
+    parts = [headline_estimate(sample) for sample in samples]
     at = contrast_of(parts[0]), contrast_of(parts[1])
     rng = np.random.default_rng(11)
     draws = []
@@ -138,7 +138,7 @@ def test_joint_uncertainty_is_that_of_zones_drawn_again(make_rows):
                 rows=sample.rows.take(again),
                 matched=sample.matched.take(again, sample.rows.member),
             )
-            gaps.append(gap_of(matched_estimate(drawn)).estimate)
+            gaps.append(gap_of(headline_estimate(drawn)).estimate)
         draws.append(gaps)
     first, second = np.array(draws).T
     apart = [gap_of(part).std_error for part in parts]
@@ -150,7 +150,7 @@ def test_joint_uncertainty_is_that_of_zones_drawn_again(make_rows):
 
 
 def test_pairs_that_cross_zones_are_a_second_way_of_clustering(make_rows):
-    both = [matched_estimate(sample) for sample in draw(make_rows, n=240, method="nearest")]
+    both = [headline_estimate(sample) for sample in draw(make_rows, n=240, method="nearest")]
     at = contrast_of(both[0]), contrast_of(both[1])
     found, stands = netted_gaps(*both, at)[0], gap_of(both[0])
     assert found.estimate == pytest.approx(stands.estimate, rel=1e-9)
@@ -164,7 +164,7 @@ def models(make_rows, **options):
     found = []
     for name, sample in zip(("trust", "near"), draw(make_rows, **options), strict=True):
         labels = Labels(model=name, outcome=name, levels=sample.rows.levels, source="s")
-        found.append(MatchedModel(labels=labels, sample=sample, estimate=matched_estimate(sample)))
+        found.append(HeadlineModel(labels=labels, estimate=headline_estimate(sample)))
     return found
 
 

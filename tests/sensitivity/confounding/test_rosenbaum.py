@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
@@ -49,7 +49,7 @@ def make_sample(make_rows):
 def rows_of(sample):
     levels = sample.rows.levels
     labels = Labels(model="m", outcome="y", levels=levels, source="s")
-    return rosenbaum_rows(sample, matched_estimate(sample), labels)
+    return rosenbaum_rows(sample, headline_estimate(sample), labels)
 
 
 def test_every_threshold_and_the_whole_distribution_have_the_grid_and_both_levels(make_sample):
@@ -107,7 +107,7 @@ def test_a_direction_that_is_not_the_gaps_is_said(make_rows):
         link="logit",
         strata=("age",),
     )
-    (gap,) = (i for c, i in matched_estimate(sample).intervals.items() if c.is_threshold_gap)
+    (gap,) = (i for c, i in headline_estimate(sample).intervals.items() if c.is_threshold_gap)
     # (900 x -.2 + 150 x .25) / 1050
     assert gap.estimate == pytest.approx(-0.1357, abs=5e-4)
     # By hand: members' yes 360 + 90 beside 1050 expected by set: 900 x 378/930 + 150 x 195/450.

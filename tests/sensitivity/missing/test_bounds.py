@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.rows import Labels
 from coopgap.gap import contrast_values
 from coopgap.plan import sample_for
@@ -130,7 +130,7 @@ def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
 
 
 def rows_of(survey, study, spec):
-    declared = matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
+    declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
     labels = Labels(model="m", outcome="y", levels=survey.variables["y"].levels, source="s.csv")
     return bounds_rows(survey, study, spec, declared, labels)
 
@@ -159,7 +159,7 @@ def test_a_gap_holds_where_no_filling_moves_it_by_the_smallest_that_matters(
     make_survey, missing, verdict
 ):
     survey, study, spec = make_survey(1500, missing={"y": missing}, levels=2, gap=1.0)
-    declared = matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
+    declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
     gap = next(i.estimate for c, i in declared.intervals.items() if c.is_threshold_gap)
     sure, wide = rows_of(survey, study, spec)
     assert (sure.verdict, sure.difference) == (None, None)
@@ -178,7 +178,7 @@ def test_the_smallest_gap_that_matters_is_the_studys(make_survey):
 
 def test_a_gap_not_clear_of_zero_is_undecided_where_a_filling_makes_it_clear(make_survey):
     survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=2, gap=0.0)
-    declared = matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
+    declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
     first = next(i for c, i in declared.intervals.items() if c.is_threshold_gap)
     assert first.lower < 0 < first.upper
     wide = rows_of(survey, study, spec)[1]
@@ -187,7 +187,7 @@ def test_a_gap_not_clear_of_zero_is_undecided_where_a_filling_makes_it_clear(mak
     silent = survey.codes["y"] < 0
     filled = np.where(silent, np.where(survey.member, 0, 1), survey.codes["y"])
     worst = replace(survey, codes={**survey.codes, "y": filled})
-    again = matched_estimate(sample_for(complete_rows(worst, study, spec), spec))
+    again = headline_estimate(sample_for(complete_rows(worst, study, spec), spec))
     assert next(i for c, i in again.intervals.items() if c.is_threshold_gap).upper < 0
     # The truth may as well be the gap as it stands: bounds can leave it open, not change it.
     assert wide.verdict is Verdict.UNDECIDED

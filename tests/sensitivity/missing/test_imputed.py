@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coopgap.families.difference import difference
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Interval
 from coopgap.headline import declared_at
@@ -29,7 +29,7 @@ from coopgap.vocabulary import Quantity, Verdict
 
 
 def estimate(survey, study, spec):
-    return matched_estimate(sample_for(complete_rows(survey, study, spec), spec))
+    return headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
 
 
 def gaps_of(survey, study, spec, how=None, **more):

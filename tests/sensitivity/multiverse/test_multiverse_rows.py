@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from coopgap.estimate import SensitivityRow
-from coopgap.families.dispatch import family_estimates, matched_estimate
+from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.rows import Labels
 from coopgap.headline import declared_at
 from coopgap.plan import make_plan, sample_for, variant_sample
@@ -98,7 +98,7 @@ def numbers(row):
 
 def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     model = declared.models[0]
-    base = Beside(estimate=matched_estimate(model.sample), smallest_gap=0.05)
+    base = Beside(estimate=headline_estimate(model.sample), smallest_gap=0.05)
     labels = model_labels(declared, model)
     listed = specifications(declared.study, model.spec)
     assert listed.n_combinations == 7 * 2 * 2 * 3 * 3
@@ -109,7 +109,7 @@ def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     variants = {one.name: one for one in model.spec.variants}
     for one in fitted:
         variant = variants[one.specification.name]
-        again = matched_estimate(variant_sample(declared, variant))
+        again = headline_estimate(variant_sample(declared, variant))
         mine, theirs = (
             list(variant_rows("x", estimate, base, labels)) for estimate in (one.estimate, again)
         )
@@ -129,7 +129,7 @@ def rows_of(study, spec, survey, **more):
     rows = rows_for(survey, study, specifications(study, spec).listed[0])
     at = declared_at(study, "m")
     labels = Labels(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
-    declared = matched_estimate(sample_for(rows, spec))
+    declared = headline_estimate(sample_for(rows, spec))
     return multiverse_rows(survey, study, spec, declared, labels, seed=3, **more)
 
 
@@ -285,7 +285,7 @@ def test_populations_are_those_of_the_adjusted_family(make_study, make_survey):
     for one in fitted:
         population = one.specification.population
         if population is None:
-            expected = matched_estimate(sample)
+            expected = headline_estimate(sample)
         else:
             found = family_estimates(sample, population)
             expected = next(
@@ -301,9 +301,9 @@ def test_a_cut_is_the_declared_variable_that_is_cut_there(make_study, make_surve
     survey = make_survey(np.random.default_rng(6), zones=60)
     cut = specifications(study, spec).listed[1]
     declared = replace(cut.spec, outcome="y_high")
-    first = matched_estimate(sample_for(rows_for(survey, study, cut), cut.spec))
+    first = headline_estimate(sample_for(rows_for(survey, study, cut), cut.spec))
     rows = rows_for(survey, study, replace(cut, spec=declared, at=""))
-    for contrast, interval in matched_estimate(sample_for(rows, declared)).intervals.items():
+    for contrast, interval in headline_estimate(sample_for(rows, declared)).intervals.items():
         if contrast.quantity in (Quantity.SUPERIORITY, Quantity.RISK_DIFFERENCE):
             assert first.intervals[contrast] == interval
 
@@ -312,7 +312,7 @@ def test_of_two_levels_superiority_is_half_plus_half_the_difference(make_study, 
     study, spec = make_study(Multiverse(link=("logit",)))
     one = specifications(study, replace(spec, outcome="y_high")).listed[0]
     survey = make_survey(np.random.default_rng(6), zones=60)
-    intervals = matched_estimate(sample_for(rows_for(survey, study, one), one.spec)).intervals
+    intervals = headline_estimate(sample_for(rows_for(survey, study, one), one.spec)).intervals
     found = {contrast.quantity: interval for contrast, interval in intervals.items()}
     difference, chance = found[Quantity.RISK_DIFFERENCE], found[Quantity.SUPERIORITY]
     assert chance.estimate == pytest.approx(0.5 + difference.estimate / 2, rel=1e-12)
@@ -323,7 +323,7 @@ def test_of_two_levels_superiority_is_half_plus_half_the_difference(make_study, 
 def test_a_real_survey_has_its_declared_gap_among_the_specifications():
     plan = make_plan("uganda_dairy", os.environ["COOPGAP_UGANDA"], ["food_insecurity"])
     (model,) = plan.models
-    declared, labels = matched_estimate(model.sample), model_labels(plan, model)
+    declared, labels = headline_estimate(model.sample), model_labels(plan, model)
     rows = multiverse_rows(
         plan.survey, plan.study, model.spec, declared, labels, seed=1, jobs=1, n_shuffles=9
     )

@@ -9,7 +9,7 @@ import pytest
 
 from coopgap.errors import NotEstimable
 from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.plan import sample_for
 from coopgap.sensitivity.multiverse.run import common_contrast, make_scheme, rows_for
 from coopgap.sensitivity.multiverse.shuffled import cell_design, shuffled_gaps
@@ -25,7 +25,7 @@ TIED = "proportional"
 def whole_way(one, rows, contrast):
     sample = sample_for(rows, one.spec)
     if one.population is None:
-        return matched_estimate(sample, TIED).intervals[contrast]
+        return headline_estimate(sample, TIED).intervals[contrast]
     return next(estimate_adjusted(sample, (one.population,), form=TIED)).intervals[contrast]
 
 

@@ -171,3 +171,26 @@ def test_the_method_of_the_model_keeps_its_own_choices(make_study):
     assert short == replace(own, covariates=("age",))
     assert designs["method: exact; covariates: short"] == Matching(on=("region", "age"))
     assert all(a != b for a, b in pairwise(designs.values()))
+
+
+def test_a_model_without_matching_is_itself_over_all_members(make_study):
+    axes = Multiverse(
+        link=("logit", "probit"),
+        region=("covariate", "left_out"),
+        population=("all_members", "overlap"),
+    )
+    study, spec = make_study(axes)
+    found = specifications(study, replace(spec, matching=Matching(method="none")))
+    assert len(found.listed) == 8
+    assert not found.removed
+    assert {one.spec.matching.method for one in found.listed} == {"none"}
+    (own,) = [one for one in found.listed if one.is_declared]
+    assert own.name == "link: logit; region: covariate; population: all_members"
+    assert own.population == "all_members"
+
+
+def test_without_the_choice_of_a_population_it_is_all_members(make_study):
+    study, spec = make_study(Multiverse(link=("logit", "probit")))
+    found = specifications(study, replace(spec, matching=Matching(method="none")))
+    assert [one.population for one in found.listed] == ["all_members", "all_members"]
+    assert [one.is_declared for one in found.listed] == [True, False]

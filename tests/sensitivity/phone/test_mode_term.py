@@ -10,7 +10,7 @@ from scipy import stats
 
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_matched
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
@@ -53,7 +53,7 @@ def rows_of(data, sample, smallest_gap=0.05):
     return mode_rows(
         data,
         sample,
-        Beside(estimate=matched_estimate(sample), smallest_gap=smallest_gap),
+        Beside(estimate=headline_estimate(sample), smallest_gap=smallest_gap),
         labels(sample.rows),
     )
 

@@ -26,16 +26,8 @@ def balance_table(view: View) -> Table:
             if row.model == model and row.group == "all":
                 lines.setdefault(_line(view, row), []).append(model_label(view, model))
     return Table(
-        caption="Balance: members kept after matching, and the comparison group before and after",
-        header=(
-            "Variable",
-            "Level",
-            "Members",
-            "Comparison before",
-            "Comparison after",
-            "Difference before",
-            "Difference after",
-        ),
+        caption=_CAPTION[view.has_matching],
+        header=("Variable", "Level", "Members", *_COLUMNS[view.has_matching]),
         rows=once(
             [
                 (line[0] if len(of) == len(models) else f"{line[0]} [{', '.join(of)}]", *line[1:])
@@ -49,16 +41,34 @@ def balance_table(view: View) -> Table:
     )
 
 
+_CAPTION = {
+    True: "Balance: members kept after matching, and the comparison group before and after",
+    False: "Balance: members and the comparison group as they are",
+}
+_COLUMNS = {
+    True: ("Comparison before", "Comparison after", "Difference before", "Difference after"),
+    False: ("Comparison", "Difference"),
+}
+"""Caption, and columns beside the members' shares, by whether anybody is matched."""
+
+
 def _line(view: View, row: BalanceRow) -> tuple[str, ...]:
     return (
         _covariate(view, row.model, row.covariate),
         clean(row.level),
-        percent(row.member_mean),
-        percent(row.comparison_mean_before),
-        percent(row.comparison_mean_after),
+        _mean(row, row.member_mean),
+        _mean(row, row.comparison_mean_before),
+        *((_mean(row, row.comparison_mean_after),) if view.has_matching else ()),
         number(row.smd_before, 2),
-        number(row.smd_after, 2),
+        *((number(row.smd_after, 2),) if view.has_matching else ()),
     )
+
+
+def _mean(row: BalanceRow, value: float | None) -> str:
+    """A share at a level, or the mean of a numeric covariate."""
+    if row.level:
+        return percent(value)
+    return number(value, 2 if value is not None and abs(value) < 100 else 0)
 
 
 def _covariate(view: View, model: str, name: str) -> str:

@@ -9,7 +9,7 @@ from coopgap.families.records import CR2_CLUSTERS
 from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import count, number
 from coopgap.report.view import View
-from coopgap.report.words import FAMILIES, UNKNOWN, clean, joined, readable
+from coopgap.report.words import UNKNOWN, clean, joined, readable
 from coopgap.vocabulary import FEW_PEOPLE, Family
 
 __all__ = ["association_section", "details_section", "methods_section"]
@@ -54,7 +54,7 @@ def association_section(view: View) -> Section:
     models = view.study.models
     names = dict.fromkeys(name for spec in models for name in (*spec.matching.on, *spec.covariates))
     alike = (
-        "Comparability on what was matched.",
+        f"Comparability on what was {'matched' if view.has_matching else 'adjusted for'}.",
         "Members and comparison people are alike here in "
         f"{joined(view.labels(tuple(names))) or 'nothing'}, and in nothing else by design. "
         "Whatever else differs between people who join and people who do not is part of the gap.",
@@ -123,17 +123,18 @@ def methods_section(view: View) -> Section:
     """Families, intervals and standard errors, in short."""
     present = dict.fromkeys(row.family for row in view.gaps)
     items = tuple(
-        (f"{FAMILIES.get(name, name).capitalize()} ({readable(name)}).", _METHODS[name])
+        (f"{view.family(name).capitalize()} ({readable(name)}).", _method(view, name))
         for name in _METHODS
         if name in present
     )
     kinds = sorted({row.std_error_kind for row in view.coefficients if row.std_error_kind})
+    sets = ", except within matched sets" if view.has_matching else ""
     blocks: list[Block] = [
         Paragraph(
             text=(
                 "A gap is the mean difference, over the covariates of a stated group of people, "
                 "between the probability of an answer for members and for comparison people. "
-                "Ratios come from the same standardised probabilities, except within matched sets. "
+                f"Ratios come from the same standardised probabilities{sets}. "
                 "Intervals are labelled: confidence, credible or bounds. Standard errors of "
                 f"coefficients: {clean(joined(kinds)) or UNKNOWN}. Fits of fewer than "
                 f"{CR2_CLUSTERS} zones have the CR2 correction and Satterthwaite's degrees of "
@@ -145,6 +146,18 @@ def methods_section(view: View) -> Section:
     ]
     blocks += [Items(items=items)] if items else []
     return Section(title="Methods in short", anchor="methods", blocks=tuple(blocks))
+
+
+def _method(view: View, name: str) -> str:
+    """What a family is, and whether it is the headline of models without matching."""
+    unmatched = {row.model for row in view.gaps if not view.is_matched(row.model)}
+    first = any(
+        row.model in unmatched and view.in_headline(row) and row.family == name for row in view.gaps
+    )
+    if not first:
+        return _METHODS[name]
+    where = " of models without matching" if view.has_matching else ""
+    return f"{_METHODS[name]} The headline{where}, over all members."
 
 
 def _small_counts(meta: Mapping[str, Any]) -> str:

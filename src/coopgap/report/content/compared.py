@@ -89,14 +89,16 @@ def compared_section(view: View, drawn: Sequence[str]) -> Section:
     blocks += _not_estimated(view)
     if view.balance:
         blocks.append(balance_table(view))
-    names = [balance_name(model) for model in view.in_order(row.model for row in view.balance)]
+    models = view.in_order(row.model for row in view.balance)
+    names = {balance_name(model): view.is_matched(model) for model in models}
+    when = {True: " before and after matching", False: ""}
     blocks += [
         Figure(
             name=name,
-            caption="Standardised differences before and after matching; the bar is at 0.1.",
+            caption=f"Standardised differences{when[matched]}; the bar is at 0.1.",
             mark=view.mark,
         )
-        for name in names
+        for name, matched in names.items()
         if name in drawn
     ]
     return Section(title="Who was compared", anchor="compared", blocks=tuple(blocks))
@@ -138,8 +140,8 @@ def _feasibility(view: View) -> list[Block]:
     if columns:
         blocks.append(
             Table(
-                caption="What each model's design reached",
-                header=("Model", *(head for _, head in columns)),
+                caption="What each model's design reached" if view.has_matching else _AS_THEY_ARE,
+                header=("Model", *(_head(view, head) for _, head in columns)),
                 rows=tuple(
                     (
                         model_label(view, model),
@@ -147,7 +149,7 @@ def _feasibility(view: View) -> list[Block]:
                     )
                     for model in models
                 ),
-                notes=("Differences are standardised by the same denominator before and after.",),
+                notes=(_ONE_DENOMINATOR,) if view.has_matching else (),
                 mark=view.mark,
             )
         )
@@ -162,6 +164,14 @@ def _feasibility(view: View) -> list[Block]:
     ]
     blocks += [_bar_table(view, others)] if others else []
     return blocks
+
+
+_ONE_DENOMINATOR = "Differences are standardised by the same denominator before and after."
+_AS_THEY_ARE = "Whom each model has answers of"
+
+
+def _head(view: View, head: str) -> str:
+    return head if view.has_matching else head.removesuffix(" before")
 
 
 def _value(row: DiagnosticRow | None, key: str) -> str:
@@ -234,7 +244,7 @@ def _not_estimated(view: View) -> list[Block]:
             status, _, what = row.diagnostic.partition(": ")
             reason = f"{STATUSES.get(status) or readable(status)}: {_sentence(row.note)}"
             places = found.setdefault(reason, {})
-            places.setdefault(_place(what), []).append(row.model)
+            places.setdefault(_place(view, what), []).append(row.model)
     if not found:
         return []
     every = len(view.by_model)
@@ -255,7 +265,7 @@ def _not_estimated(view: View) -> list[Block]:
     return [first, Items(items=items)]
 
 
-def _place(what: str) -> str:
+def _place(view: View, what: str) -> str:
     """`FAMILY, GROUP, POPULATION` in words."""
     parts = what.split(", ")
     if len(parts) < 3:
@@ -264,7 +274,7 @@ def _place(what: str) -> str:
     family, population = parts[0], parts[-1]
     group = group_words(", ".join(parts[1:-1]))
     over = POPULATIONS.get(population, readable(population))
-    text = f"{group}, {FAMILIES.get(family, readable(family))}, {over}"
+    text = f"{group}, {view.family(family)}, {over}"
     return capital(text)
 
 

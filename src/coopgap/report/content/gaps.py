@@ -10,8 +10,8 @@ from coopgap.report.content.proportional import proportional_blocks
 from coopgap.report.document import Block, Figure, Heading, Paragraph, Section, Table
 from coopgap.report.figures.names import forest_name, shares_name
 from coopgap.report.values import DASH, count, estimate_words, interval_name, quantity_words
-from coopgap.report.view import MATCHED, View
-from coopgap.report.words import FAMILIES, POPULATIONS, category_words
+from coopgap.report.view import View
+from coopgap.report.words import POPULATIONS, category_words
 from coopgap.vocabulary import Family, Quantity
 
 __all__ = ["family_table", "gaps_section"]
@@ -30,7 +30,10 @@ def gaps_section(view: View, drawn: Sequence[str]) -> Section:
         blocks.append(Heading(text=view.label(outcome) + declared))
         blocks.append(family_table(view, model, outcome, rows))
         for name, caption in (
-            (forest_name(model), "Gap by family, in points. The matched family is the headline."),
+            (
+                forest_name(model),
+                f"Gap by family, in points. The {view.how([model])} family is the headline.",
+            ),
             (shares_name(model), "How the answers are spread in each group, unadjusted."),
         ):
             if name in drawn:
@@ -72,7 +75,7 @@ def family_table(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -
     kinds = list(dict.fromkeys((row.family, row.population) for row in everyone))
     lines = [
         (
-            FAMILIES.get(family, family),
+            view.family(family),
             POPULATIONS.get(population, population),
             *(
                 _cell(found.get((family, population, quantity, category)))
@@ -81,7 +84,8 @@ def family_table(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -
         )
         for family, population in kinds
     ]
-    strong = [number for number, (family, _) in enumerate(kinds) if family in MATCHED]
+    first = {(row.family, row.population) for row in everyone if view.in_headline(row)}
+    strong = [number for number, kind in enumerate(kinds) if kind in first]
     return Table(
         caption=f"{view.label(outcome)}: gap in points, member minus comparison",
         header=("Family", "Standardised to", *heads),
@@ -94,12 +98,12 @@ def family_table(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -
 
 
 def _ratio_table(view: View, rows: Sequence[GapRow]) -> Table:
-    """Odds ratios: conditional ones with the marginal ones of the matched family beside them."""
+    """Odds ratios: conditional ones with the marginal ones of the headline beside them."""
     conditional = [row for row in rows if row.family in _CONDITIONAL and row.group == "all"]
     marginal = [
         row
         for row in rows
-        if row.family in MATCHED
+        if view.in_headline(row)
         and row.group == "all"
         and row.quantity in (*_RATIOS, Quantity.RISK_RATIO)
     ]
@@ -109,7 +113,7 @@ def _ratio_table(view: View, rows: Sequence[GapRow]) -> Table:
         header=("Family", "What", "At", "Ratio", "Sets"),
         rows=tuple(
             (
-                FAMILIES.get(row.family, row.family),
+                view.family(row.family),
                 quantity_words(row.quantity),
                 category_words(row.category, view.levels(row.outcome)) or "every threshold at once",
                 _cell(row),
@@ -119,8 +123,7 @@ def _ratio_table(view: View, rows: Sequence[GapRow]) -> Table:
         ),
         leading=3,
         notes=(
-            "A ratio within matched sets is conditional on the set and is not the marginal odds "
-            "ratio; its sets are the discordant ones, which alone say anything.",
+            *((_IN_SETS,) if conditional else ()),
             *_interval_note(shown),
         ),
         mark=view.mark,
@@ -128,17 +131,23 @@ def _ratio_table(view: View, rows: Sequence[GapRow]) -> Table:
     )
 
 
+_IN_SETS = (
+    "A ratio within matched sets is conditional on the set and is not the marginal odds "
+    "ratio; its sets are the discordant ones, which alone say anything."
+)
+
+
 def _group_table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
-    """The matched gap in each declared group, regions apart."""
+    """The headline gap in each declared group, regions apart."""
     inside = [
         row
         for row in rows
-        if row.group != "all" and not row.group.startswith("region=") and row.family in MATCHED
+        if row.group != "all" and not row.group.startswith("region=") and view.in_headline(row)
     ]
     thresholds = view.thresholds(outcome)
     found = {(row.group, row.quantity, row.category): row for row in inside}
     return Table(
-        caption="By group: matched gap in points",
+        caption=f"By group: {view.how(row.model for row in inside)} gap in points",
         header=("Group", *(category_words(name, view.levels(outcome)) for name in thresholds)),
         rows=tuple(
             (

@@ -26,7 +26,7 @@ _SHOWN = ("risk_difference", "superiority")
 _SAME = "Holds: the interval says the same about zero as in person. "
 _TWO = (
     "The gap in person stands here balanced on the covariates, as the phone people can be, and "
-    "with a term for the mode as the model matches it: the two differ a little because their "
+    "with a term for the mode as the model {makes} it: the two differ a little because their "
     "weights do."
 )
 _MODE = {
@@ -51,8 +51,8 @@ _BALANCED = _Kind(
         "effective sizes stand in sensitivity.csv. In brackets: 95 % confidence interval."
     ),
 )
-_MATCHED = _Kind(
-    caption="The same with both modes in the matched regression and a term for the mode, in points",
+_TERM = _Kind(
+    caption="The same with both modes in the {how} regression and a term for the mode, in points",
     note=(
         f"{_SAME}Standardised over the same members, as asked in person. No member's answer by "
         "phone enters: the term takes up the level of the phone answers, so that they inform the "
@@ -82,16 +82,17 @@ def gap_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     mode = [row for row in mine if row.check == Check.PHONE_JOINS_MODE and row not in pooled]
     plain = [row for row in mine if row not in pooled and row not in mode]
     blocks: list[Block] = []
-    for kind, found in ((_BALANCED, plain), (_MATCHED, mode), (_POOLED, pooled)):
+    for kind, found in ((_BALANCED, plain), (_TERM, mode), (_POOLED, pooled)):
         if any(row.quantity in _SHOWN for row in found):
             blocks.append(_table(view, found, kind))
     if not blocks:
         return []
     told = [said(view, [row for row in mine if row.check == check]) for check in VERSIONS]
     silent = tuple(_without_number(view, mine))
+    makes = "matches" if view.has_matching else "adjusts"
     return [
         Heading(text="What would the gap be with them?"),
-        *([Paragraph(text=_TWO)] if plain and mode else []),
+        *([Paragraph(text=_TWO.format(makes=makes))] if plain and mode else []),
         *(Items(items=items) for items in told if items),
         *blocks,
         *([Items(items=silent, brief=False)] if silent else []),
@@ -135,7 +136,7 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
         for (outcome, _, category), slots in found.items()
     ]
     return Table(
-        caption=kind.caption,
+        caption=kind.caption.format(how=view.how(row.model for row in rows)),
         header=(
             "Outcome",
             "At",

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.dispatch import said
 from coopgap.report.document import Block, Heading, Items, Table
-from coopgap.report.values import DASH, p_value, percent, quantity_words, spread, value_words
+from coopgap.report.values import (
+    DASH,
+    estimate_words,
+    p_value,
+    percent,
+    quantity_words,
+    spread,
+    value_words,
+)
 from coopgap.report.view import View
 from coopgap.report.words import clean, verdict_words
 from coopgap.vocabulary import Check, Verdict
@@ -21,7 +29,7 @@ def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     shares = [
         row
         for row in mine
-        if row.quantity in ("share", "smd") and not row.variant.startswith("balanced")
+        if row.quantity in ("share", "mean", "smd") and not row.variant.startswith("balanced")
     ]
     if not shares:
         return []
@@ -34,13 +42,14 @@ def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     found = {(row.category, row.quantity, row.variant): row for row in shares if row.model == model}
     lines = []
     for category in dict.fromkeys(key[0] for key in found):
-        phone = found.get((category, "share", "phone"))
-        person = found.get((category, "share", "in person"))
+        variable, mark, level = category.partition("=")
+        of_level = "share" if mark else "mean"
+        phone = found.get((category, of_level, "phone"))
+        person = found.get((category, of_level, "in person"))
         smd = found.get((category, "smd", ""))
-        variable, _, level = category.partition("=")
         lines.append(
             (
-                f"{view.label(variable)}: {clean(level)}",
+                f"{view.label(variable)}: {clean(level)}" if mark else view.label(variable),
                 *(_share(row) for row in (phone, person)),
                 DASH if smd is None else value_words("smd", smd.estimate),
                 _within(smd),
@@ -84,4 +93,6 @@ def _share(row: SensitivityRow | None) -> str:
         return DASH
     if row.estimate is None:
         return "suppressed" if row.verdict == Verdict.NOT_ASSESSED else DASH
+    if row.quantity == "mean":
+        return estimate_words(row.quantity, row.estimate, row.lower, row.upper)
     return f"{percent(row.estimate)} ({spread('share', row.lower, row.upper)})"

@@ -21,10 +21,12 @@ def proportional_blocks(view: View, model: str, outcome: str) -> list[Block]:
     tests = [
         row for row in view.diagnostics if row.model == model and row.diagnostic.startswith(_TEST)
     ]
+    family = _TIED[view.is_matched(model)]
+    declared = headline_rows(view, model, outcome)
     tied = [
         row
         for row in view.by_model.get((model, outcome), [])
-        if row.family == Family.MATCHED_PROPORTIONAL and row.group == "all"
+        if row.family == family and row.group == "all" and _over_the_same(row, declared)
     ]
     blocks: list[Block] = []
     if tests:
@@ -39,7 +41,16 @@ def proportional_blocks(view: View, model: str, outcome: str) -> list[Block]:
                 ),
             )
         )
-    return [*blocks, _table(view, model, outcome, tied)] if tied else blocks
+    return [*blocks, _table(view, declared, tied)] if declared and tied else blocks
+
+
+_TIED = {True: Family.MATCHED_PROPORTIONAL, False: Family.ADJUSTED_PROPORTIONAL}
+"""The headline's family with one odds ratio, by whether a model is matched."""
+
+
+def _over_the_same(row: GapRow, declared: Sequence[GapRow]) -> bool:
+    """Whether a row is over the people of the headline."""
+    return row.population in {one.population for one in declared}
 
 
 def _sentence(view: View, tests: Sequence[DiagnosticRow]) -> str:
@@ -57,14 +68,14 @@ def _sentence(view: View, tests: Sequence[DiagnosticRow]) -> str:
     )
 
 
-def _table(view: View, model: str, outcome: str, tied: Sequence[GapRow]) -> Table:
+def _table(view: View, declared: Sequence[GapRow], tied: Sequence[GapRow]) -> Table:
+    model, outcome = declared[0].model, declared[0].outcome
     thresholds = view.thresholds(outcome)
-    declared = headline_rows(view, model, outcome)
-    joint = [row for row in view.joint if (row.model, row.family) == (model, declared[0].family)]
+    joint = [row for row in view.joint if row.model == model and view.in_headline(row)]
     moved = {
         row.category: row
         for row in view.sensitivity
-        if row.model == model and row.family == Family.MATCHED_PROPORTIONAL
+        if row.model == model and row.family == tied[0].family
     }
     lines = [
         ("declared", [_cell(pick(declared, _GAP, at)) for at in thresholds]),
@@ -76,7 +87,10 @@ def _table(view: View, model: str, outcome: str, tied: Sequence[GapRow]) -> Tabl
         interval_name(row.interval_prob, row.interval_kind) for row in tied if row.interval_kind
     )
     return Table(
-        caption=f"{view.label(outcome)}: matched gap in points, with and without proportional odds",
+        caption=(
+            f"{view.label(outcome)}: {view.how([model])} gap in points, with and without "
+            "proportional odds"
+        ),
         header=("Membership", *(category_words(at, view.levels(outcome)) for at in thresholds)),
         rows=tuple((name, *cells) for name, cells in lines),
         notes=(f"In brackets: {' or '.join(kinds)}.",) if kinds else (),

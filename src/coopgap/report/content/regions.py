@@ -11,7 +11,7 @@ from coopgap.report.content.pooled_checks import pooled_check_blocks
 from coopgap.report.document import Block, Figure, Heading, Paragraph, Section, Table
 from coopgap.report.figures.names import region_name
 from coopgap.report.values import DASH, count, estimate_words, number, percent, points
-from coopgap.report.view import MATCHED, View
+from coopgap.report.view import View
 from coopgap.report.words import category_words, group_words, once
 from coopgap.vocabulary import Family, Quantity
 
@@ -26,7 +26,7 @@ def regions_section(view: View, drawn: Sequence[str]) -> Section | None:
     """Regional gaps; None where no row has a region."""
     blocks: list[Block] = []
     for (model, outcome), rows in view.by_model.items():
-        inside = [row for row in rows if row.group.startswith("region=") and _shown(row)]
+        inside = [row for row in rows if row.group.startswith("region=") and _shown(view, row)]
         if not inside:
             continue
         blocks.append(Heading(text=view.label(outcome)))
@@ -57,8 +57,8 @@ def regions_section(view: View, drawn: Sequence[str]) -> Section | None:
     return Section(title="By region", anchor="regions", blocks=(first, *blocks))
 
 
-def _shown(row: GapRow) -> bool:
-    return row.family in MATCHED or row.family == Family.HIERARCHICAL
+def _shown(view: View, row: GapRow) -> bool:
+    return view.in_headline(row) or row.family == Family.HIERARCHICAL
 
 
 def _cell(row: GapRow | None) -> str:
@@ -87,8 +87,9 @@ def _table(view: View, outcome: str, rows: Sequence[GapRow]) -> Table:
         for how, pooled in ((_ALONE, False), (_POOLED, True))
         if pooled in present
     ]
+    how = view.how(row.model for row in rows)
     notes = {
-        False: "Alone: the matched gap of the region's own people, 95 % confidence interval.",
+        False: f"Alone: the {how} gap of the region's own people, 95 % confidence interval.",
         True: "Pooled: the gap of the hierarchical model, 95 % credible interval.",
     }
     return Table(

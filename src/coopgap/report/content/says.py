@@ -127,7 +127,8 @@ def _told(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
     row = next((one for one in rows if is_first(view, one)), None)
     if row is None or row.estimate is None:
         return _not_shown(row)
-    text = _higher(row) if row.quantity == Quantity.SUPERIORITY else _gap(view, row, rows, spec)
+    by_level = row.quantity != Quantity.SUPERIORITY
+    text = _gap(view, row, rows, spec) if by_level else _higher(view, row)
     parts = [
         f"{category_words(one.category, view.levels(one.outcome))} {_at(one)}"
         for category in view.thresholds(row.outcome)
@@ -138,8 +139,8 @@ def _told(view: View, rows: Sequence[GapRow], spec: ModelSpec | None) -> str:
     if row.category and higher is not None and higher.estimate is not None:
         text += (
             f" Probability of superiority {percent(higher.estimate)}{_limits(higher)}: one of the "
-            "matched members has a higher answer than one of the comparison people, standardised "
-            "to them, counting ties half."
+            f"{_members(view, row)} has a higher answer than one of the comparison people, "
+            "standardised to them, counting ties half."
         )
     return text + thresholds
 
@@ -168,10 +169,14 @@ def _gap(view: View, row: GapRow, rows: Sequence[GapRow], spec: ModelSpec | None
     )
 
 
-def _higher(row: GapRow) -> str:
+def _members(view: View, row: GapRow) -> str:
+    return "matched members" if view.is_matched(row.model) else "members"
+
+
+def _higher(view: View, row: GapRow) -> str:
     return (
         f"Probability of superiority {percent(row.estimate)}{_limits(row)}: one person drawn from "
-        "the matched members has a higher answer than one drawn from the comparison people "
+        f"the {_members(view, row)} has a higher answer than one drawn from the comparison people "
         f"standardised to them, counting ties half; {percent(0.5)} would be no gap. "
         f"{_ASSOCIATION}{_caution(row, 0.5)}"
     )
@@ -186,6 +191,7 @@ def headline_table(view: View) -> Table:
     lines: list[tuple[str, ...]] = []
     kinds: dict[str, None] = {}
     people: dict[str, None] = {}
+    how = view.how(model for outcome, model in view.headlines if (model, outcome) in view.by_model)
     for outcome, model in view.headlines:
         rows = headline_rows(view, model, outcome)
         for one in headline_first(view.levels(outcome), declared_at(view.study, model)):
@@ -196,7 +202,7 @@ def headline_table(view: View) -> Table:
                 if row.interval_kind:
                     kinds[interval_name(row.interval_prob, row.interval_kind)] = None
     return Table(
-        caption="Headline gaps: matched" + (f" ({joined(list(people))})" if people else ""),
+        caption=f"Headline gaps: {how}" + (f" ({joined(list(people))})" if people else ""),
         header=(
             "Outcome",
             "At",

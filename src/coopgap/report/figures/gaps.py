@@ -18,8 +18,8 @@ from coopgap.report.figures.canvas import (
 )
 from coopgap.report.figures.names import forest_name, region_name
 from coopgap.report.values import estimate_words
-from coopgap.report.view import MATCHED, View
-from coopgap.report.words import FAMILIES, POPULATIONS, category_words, group_words, shorten
+from coopgap.report.view import View
+from coopgap.report.words import POPULATIONS, category_words, group_words, shorten
 from coopgap.vocabulary import Family, Population, Quantity
 
 __all__ = ["forest", "regions"]
@@ -40,8 +40,8 @@ def _limits(row: GapRow) -> tuple[float, float] | None:
     return 100 * row.lower, 100 * row.upper
 
 
-def _family(row: GapRow) -> str:
-    name = FAMILIES.get(row.family, row.family)
+def _family(view: View, row: GapRow) -> str:
+    name = view.family(row.family)
     if row.population == Population.POSTSTRATIFIED:
         return f"by region, {POPULATIONS[Population.POSTSTRATIFIED]}"
     return name
@@ -58,7 +58,7 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
         and row.category in thresholds
         and row.family not in _APART
     ]
-    shown = _on_one_population(shown)
+    shown = _on_one_population(view, shown)
     if not any(row.estimate is not None for row in shown):
         return None
     several = len(thresholds) > 1
@@ -71,7 +71,7 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
         view.label(outcome),
         _AXIS,
         mark=view.mark,
-        labels=[line if isinstance(line, str) else _family(line) for line in lines],
+        labels=[line if isinstance(line, str) else _family(view, line) for line in lines],
         values=[_words(line) for line in lines if not isinstance(line, str)],
     )
     drawn.zero()
@@ -79,7 +79,7 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
         if isinstance(line, str):
             drawn.heading(number, line)
         else:
-            _draw(drawn, number, line)
+            _draw(drawn, number, line, _family(view, line), headline=view.in_headline(line))
     return Drawing(
         name=forest_name(model),
         alt=f"Gap by family: {view.label(outcome)}. The numbers stand in the table above.",
@@ -87,17 +87,16 @@ def forest(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Draw
     )
 
 
-def _on_one_population(rows: Sequence[GapRow]) -> list[GapRow]:
+def _on_one_population(view: View, rows: Sequence[GapRow]) -> list[GapRow]:
     """Rows over the people of the headline, so that they differ by method; all without one."""
-    over = {row.population for row in rows if row.family in MATCHED}
+    over = {row.population for row in rows if view.in_headline(row)}
     return [row for row in rows if not over or row.population in over]
 
 
-def _draw(drawn: Canvas, number: int, row: GapRow) -> None:
+def _draw(drawn: Canvas, number: int, row: GapRow, name: str, *, headline: bool) -> None:
     """One family: the headline in colour, credible intervals with a square."""
-    headline = row.family in MATCHED
     color = FIRST if headline else (SECOND if row.family == Family.HIERARCHICAL else SOFT)
-    drawn.label(number, _family(row), bold=headline, color=color if headline else INK)
+    drawn.label(number, name, bold=headline, color=color if headline else INK)
     drawn.value(number, _words(row), bold=headline, color=color if headline else INK)
     if row.estimate is not None:
         shape = "s" if row.family == Family.HIERARCHICAL else "o"
@@ -121,7 +120,7 @@ def regions(view: View, model: str, outcome: str, rows: Sequence[GapRow]) -> Dra
         row
         for row in rows
         if row.quantity == Quantity.RISK_DIFFERENCE
-        and (row.family == Family.HIERARCHICAL or row.family in MATCHED)
+        and (row.family == Family.HIERARCHICAL or view.in_headline(row))
     ]
     inside = [row for row in mine if row.group.startswith("region=")]
     at = declared_at(view.study, model) or _threshold(view, outcome, inside)

@@ -113,39 +113,36 @@ def balance(
     shown = [row for row in rows if row.group == "all" and row.smd_before is not None]
     if not shown:
         return None
-    names = [f"{view.label(row.covariate)}: {clean(row.level)}" for row in shown]
+    names = [
+        f"{view.label(row.covariate)}{f': {clean(row.level)}' if row.level else ''}"
+        for row in shown
+    ]
+    matched = view.is_matched(model)
     who = "every model" if also else f"model {model}"
     drawn = canvas(
         len(shown) + 1,
-        f"Balance before and after matching, {shorten(who, 40)}",
+        f"{'Balance before and after matching' if matched else 'Balance'}, {shorten(who, 40)}",
         "standardised difference, members less comparison",
         mark=view.mark,
         labels=names,
-        values=["−0.00 → −0.00"],
+        values=["−0.00 → −0.00" if matched else "−0.00"],
     )
     drawn.axes.axvspan(-0.1, 0.1, color=BAND, zorder=0, lw=0)
     drawn.zero()
-    drawn.axes.text(
-        0.0,
-        0,
-        "○ before",
-        color=SECOND,
-        va="center",
-        fontweight="bold",
-        transform=drawn.axes.get_yaxis_transform(),
-    )
-    drawn.axes.text(
-        0.2,
-        0,
-        "● after",
-        color=FIRST,
-        va="center",
-        fontweight="bold",
-        transform=drawn.axes.get_yaxis_transform(),
-    )
+    for at, text, color in ((0.0, "○ before", SECOND), (0.2, "● after", FIRST)) * matched:
+        drawn.axes.text(
+            at,
+            0,
+            text,
+            color=color,
+            va="center",
+            fontweight="bold",
+            transform=drawn.axes.get_yaxis_transform(),
+        )
     for line, (row, name) in enumerate(zip(shown, names, strict=True), start=1):
         drawn.label(line, name)
-        drawn.value(line, f"{number(row.smd_before, 2)} → {number(row.smd_after, 2)}", color=SOFT)
+        after = f" → {number(row.smd_after, 2)}" if matched else ""
+        drawn.value(line, f"{number(row.smd_before, 2)}{after}", color=SOFT)
         if row.smd_before is not None:
             drawn.mark(line, row.smd_before, None, color=SECOND, hollow=True)
         if row.smd_after is not None:
@@ -155,7 +152,7 @@ def balance(
     return Drawing(
         name=balance_name(model),
         alt=(
-            "Standardised differences before and after matching. The "
+            f"Standardised differences{' before and after matching' if matched else ''}. The "
             "numbers stand in the table above."
         ),
         figure=drawn.figure,

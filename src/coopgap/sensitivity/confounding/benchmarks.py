@@ -10,7 +10,7 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, are_few
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, Sample, are_few
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.headline import headline_contrast
@@ -20,23 +20,34 @@ from coopgap.sensitivity.confounding.omitted import (
     left_of,
     linear_gap,
 )
+from coopgap.sensitivity.confounding.robustness import Residual, value_rows
 from coopgap.sensitivity.verdict import compared, shifted
+from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Check, Comparator, Family, IntervalKind, Quantity, Verdict
 
-__all__ = ["ALONE", "MULTIPLES", "benchmark_rows", "measured_covariates"]
+__all__ = [
+    "ALONE",
+    "MULTIPLES",
+    "benchmark_rows",
+    "covariate_robustness_rows",
+    "measured_covariates",
+]
 
 MULTIPLES: Final = (1, 2, 3)
 
 ALONE: Final = "no confounder"
 """`variant` of the linear gap itself."""
 
-_NOTE = (
+_ROWS = (
     "Weighted linear model of all complete in-person rows beside these covariates, those of the "
-    "declared variants among them, before matching: after it what was matched on no longer goes "
-    "with membership. A confounder k times as strong explains k times the covariate's share of "
+    "declared variants among them"
+)
+_BEFORE = ", before matching: after it what was matched on no longer goes with membership"
+_NOTE = (
+    ". A confounder k times as strong explains k times the covariate's share of "
     "variance of membership and of the outcome, the covariate itself left aside. Shares of "
     "variance and the gap that is left are those of classical least squares; the interval takes "
     "the standard error clustered on zones times the factor of the classical one."
@@ -45,6 +56,9 @@ _NOTE = (
 
 def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> tuple[str, ...]:
     """Covariates of a model, of its matching and of its declared variants, that are confounders.
+
+    Of several that read one column, as a number and in bands, the first: beside another of them
+    none has a strength of its own.
 
     Parameters
     ----------
@@ -55,11 +69,21 @@ def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> t
     """
     specs = (spec, *(variant.spec for variant in spec.variants))
     names = dict.fromkeys(name for one in specs for name in (*one.covariates, *one.matching.on))
-    return tuple(name for name in names if variables[name].role_for(spec.outcome) == "confounder")
+    found: list[str] = []
+    for name in names:
+        again = any(same_question(variables[name], variables[other]) for other in found)
+        if not again and variables[name].role_for(spec.outcome) == "confounder":
+            found.append(name)
+    return tuple(found)
 
 
 def benchmark_rows(
-    rows: ModelRows, covariates: tuple[str, ...], labels: Labels, smallest_gap: float
+    rows: ModelRows,
+    covariates: tuple[str, ...],
+    labels: Labels,
+    smallest_gap: float,
+    *,
+    matched: bool = True,
 ) -> list[SensitivityRow]:
     """The linear gap at one threshold, and what confounders like each covariate would leave.
 
@@ -73,6 +97,8 @@ def benchmark_rows(
         Keys of the rows.
     smallest_gap
         The smallest gap that matters.
+    matched
+        Whether the model declares a matching, before which these rows stand.
 
     Returns
     -------
@@ -82,15 +108,7 @@ def benchmark_rows(
         "NAME x K", the gap left, `r2_membership` and `r2_outcome`. A confounder too strong to
         exist has no rows.
     """
-    base = SensitivityRow(
-        check=Check.ROBUSTNESS_VALUE,
-        model=labels.model,
-        family=Family.LINEAR,
-        outcome=labels.outcome,
-        comparator=Comparator.COMPARISON,
-        group=labels.group,
-        source=labels.source,
-    )
+    base = _base(labels)
     if not rows.n:
         note = "Benchmarks: nobody has an answer to the outcome and every covariate."
         return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
@@ -100,8 +118,9 @@ def benchmark_rows(
     except NotEstimable as error:
         note = f"Benchmarks: not estimable, {error.reason}."
         return [replace(base, verdict=Verdict.NOT_ASSESSED, note=note)]
-    base = replace(base, category=contrast.category, note=_NOTE)
-    alone = wald(gap.estimate, gap.std_error, df=gap.df_interval, prob=INTERVAL_PROB, null=0.0)
+    note = f"{_ROWS}{_BEFORE if matched else ''}{_NOTE}"
+    base = replace(base, category=contrast.category, note=note)
+    alone = _interval(gap)
     result = [
         _gap_row(base, ALONE, alone),
         replace(base, variant=ALONE, quantity="bias_scale", estimate=gap.bias_scale),
@@ -110,6 +129,46 @@ def benchmark_rows(
     for name in covariates:
         result += _benchmark(base, name, gap, alone, smallest_gap)
     return result
+
+
+def covariate_robustness_rows(sample: Sample, labels: Labels) -> list[SensitivityRow]:
+    """Robustness values of a model without matching, a pair a threshold.
+
+    Those of the weighted linear model of all complete rows beside the model's covariates, in place
+    of the linear family, which absorbs matched sets. One row with the reason where it has no fit.
+    """
+    base, reason = _base(labels), ""
+    result: list[SensitivityRow] = []
+    for contrast in contrasts(labels.levels):
+        if not contrast.is_threshold_gap:
+            continue
+        try:
+            gap = _fit(sample.rows, sample.covariates, contrast.level)
+        except NotEstimable as error:
+            reason = error.reason
+            continue
+        at = replace(base, category=contrast.category)
+        result += value_rows(at, _interval(gap), Residual(gap.bias_scale, gap.df))
+    if not result:
+        note = f"Not estimable: {reason}."
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
+    return result
+
+
+def _base(labels: Labels) -> SensitivityRow:
+    return SensitivityRow(
+        check=Check.ROBUSTNESS_VALUE,
+        model=labels.model,
+        family=Family.LINEAR,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        source=labels.source,
+    )
+
+
+def _interval(gap: LinearGap) -> Interval:
+    return wald(gap.estimate, gap.std_error, df=gap.df_interval, prob=INTERVAL_PROB, null=0.0)
 
 
 def _middle(rows: ModelRows) -> Contrast:
@@ -136,6 +195,7 @@ def _fit(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
         codes,
         rows.factor_levels,
         None if rows.zone is None else cells.codes[:, -2],
+        numeric=rows.numeric,
         kind="CR2" if rows.zone is not None and are_few(np.unique(rows.zone).size) else "CR1",
     )
 

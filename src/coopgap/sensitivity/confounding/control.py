@@ -11,7 +11,7 @@ import numpy as np
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.difference import difference
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval
 from coopgap.sensitivity.confounding.rows import base_row
@@ -20,7 +20,7 @@ from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import NegativeControl
 from coopgap.vocabulary import Check, Quantity, Status, Verdict
 
-__all__ = ["CONTROL", "GAP", "SHARES", "MatchedModel", "control_rows", "netted_gaps"]
+__all__ = ["CONTROL", "GAP", "SHARES", "HeadlineModel", "control_rows", "netted_gaps"]
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares ρ of the control's gap that are taken off; none at all is the gap itself."""
@@ -40,11 +40,10 @@ _NETTED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatchedModel:
-    """One model with its matched family."""
+class HeadlineModel:
+    """One model with its headline's family."""
 
     labels: Labels
-    sample: Sample
     estimate: FamilyEstimate
 
 
@@ -59,7 +58,7 @@ def netted_gaps(
     Parameters
     ----------
     gap, control
-        The matched families of two whole models on overlapping people.
+        The headlines of two whole models on overlapping people.
     contrasts
         Threshold gap of each.
     shares
@@ -84,7 +83,7 @@ def netted_gaps(
 
 
 def control_rows(
-    models: Sequence[MatchedModel],
+    models: Sequence[HeadlineModel],
     controls: Mapping[str, str],
     declared: NegativeControl | None,
     smallest_gap: float,
@@ -128,9 +127,9 @@ def control_rows(
 
 
 def _beside(
-    one: MatchedModel,
+    one: HeadlineModel,
     name: str,
-    control: MatchedModel | None,
+    control: HeadlineModel | None,
     declared: NegativeControl | None,
     base: SensitivityRow,
     smallest_gap: float,
@@ -180,8 +179,8 @@ class _Netting:
 
     def __init__(
         self,
-        one: MatchedModel,
-        control: MatchedModel,
+        one: HeadlineModel,
+        control: HeadlineModel,
         at: Contrast,
         declared: NegativeControl,
         smallest_gap: float,

@@ -13,6 +13,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.regression.covariance import CovarianceKind, cluster_covariance
 from coopgap.regression.design import design_matrix
+from coopgap.survey.numeric import Numeric
 
 __all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
 
@@ -63,6 +64,7 @@ def linear_gap(
     factor_levels: Mapping[str, tuple[str, ...]],
     cluster: IntArray | None,
     *,
+    numeric: Mapping[str, Numeric] | None = None,
     kind: Literal["CR1", "CR2"] = "CR1",
 ) -> LinearGap:
     """Weighted least squares of an outcome on membership and factors.
@@ -72,8 +74,8 @@ def linear_gap(
     y, member, weight, people, cluster
         Shape (c,): outcome, membership, sum of sampling weights, number of people and cluster of
         cells of people who are alike in all of them and in `factors`.
-    factors, factor_levels
-        By covariate, shape (c,) codes, and its levels.
+    factors, factor_levels, numeric
+        By covariate, shape (c,) codes, and its levels, or the columns of a numeric one.
     kind
         With clusters: CR1 with t(G − 1), or CR2 with Satterthwaite's degrees of freedom.
 
@@ -89,7 +91,8 @@ def linear_gap(
     freedom count people.
     """
     root = np.sqrt(weight)
-    parts = {name: _columns(codes, factor_levels[name]) for name, codes in factors.items()}
+    design = design_matrix(factors, factor_levels, y.size, numeric)
+    parts = {name: design.x[:, list(own)] for name, own in design.columns.items()}
     scaled = {name: root[:, None] * x for name, x in parts.items() if x.shape[1]}
     one = root[:, None]
     covariates = np.hstack([one, *scaled.values()])
@@ -107,8 +110,8 @@ def linear_gap(
     bias_scale = float(np.sqrt(unexplained / spread))
     std_error, df_interval = bias_scale / float(np.sqrt(df)), df
     if cluster is not None:
-        design = np.column_stack([d, covariates])
-        std_error, df_interval = _clustered(design, left, cluster, kind)
+        both = np.column_stack([d, covariates])
+        std_error, df_interval = _clustered(both, left, cluster, kind)
     return LinearGap(
         estimate=estimate,
         bias_scale=bias_scale,
@@ -124,10 +127,6 @@ def linear_gap(
     )
 
 
-def _columns(codes: IntArray, levels: tuple[str, ...]) -> FloatArray:
-    return design_matrix({"x": codes}, {"x": levels}, codes.size).x
-
-
 def _residual(values: FloatArray, x: FloatArray) -> FloatArray:
     return np.asarray(values - x @ np.linalg.lstsq(x, values, rcond=None)[0])
 
@@ -140,7 +139,7 @@ def _strength(d: FloatArray, v: FloatArray, others: FloatArray, own: FloatArray)
 
 def _partial(values: FloatArray, given: FloatArray, own: FloatArray) -> float:
     without, both = _residual(values, given), _residual(values, np.hstack([given, own]))
-    return 1.0 - float(both @ both) / float(without @ without)
+    return max(1.0 - float(both @ both) / float(without @ without), 0.0)
 
 
 def _clustered(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +17,14 @@ from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 from coopgap.vocabulary import Check, Status, Verdict
 
-__all__ = ["Residual", "interval_value", "robustness_rows", "robustness_value", "within_sets"]
+__all__ = [
+    "Residual",
+    "interval_value",
+    "robustness_rows",
+    "robustness_value",
+    "value_rows",
+    "within_sets",
+]
 
 _RV_NOTES = {
     "estimate": (
@@ -70,7 +78,7 @@ def _value(f_value: float, critical: float) -> float:
 
 
 class Residual(NamedTuple):
-    """Scale of a confounder's bias within matched sets, and residual degrees of freedom."""
+    """Scale of a confounder's bias in a linear model, and residual degrees of freedom."""
 
     bias_scale: float
     df: float
@@ -137,6 +145,19 @@ def interval_value(interval: Interval, residual: Residual) -> float:
     return _value(abs(interval.estimate) / residual.bias_scale, half / residual.bias_scale)
 
 
+def value_rows(
+    base: SensitivityRow, interval: Interval, residual: Residual
+) -> Iterator[SensitivityRow]:
+    """The two robustness values of one linear gap: for the estimate, and for its interval."""
+    values = {
+        "estimate": _value(abs(interval.estimate) / residual.bias_scale, 0.0),
+        "interval": interval_value(interval, residual),
+    }
+    for variant, value in values.items():
+        note = _RV_NOTES[variant]
+        yield replace(base, variant=variant, quantity="robustness_value", estimate=value, note=note)
+
+
 def robustness_rows(
     sample: Sample, estimate: FamilyEstimate, labels: Labels
 ) -> list[SensitivityRow]:
@@ -166,23 +187,8 @@ def robustness_rows(
             continue
         above = (rows.outcome >= contrast.level).astype(np.float64)
         residual = within_sets(above, rows.member, sample.weight, set_id)
-        if residual is None:
-            continue
-        values = {
-            "estimate": _value(abs(interval.estimate) / residual.bias_scale, 0.0),
-            "interval": interval_value(interval, residual),
-        }
-        for variant, value in values.items():
-            result.append(
-                replace(
-                    base,
-                    variant=variant,
-                    quantity="robustness_value",
-                    category=contrast.category,
-                    estimate=value,
-                    note=_RV_NOTES[variant],
-                )
-            )
+        if residual is not None:
+            result += value_rows(replace(base, category=contrast.category), interval, residual)
     if not result:
         note = "No threshold has a linear estimate with an error."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]

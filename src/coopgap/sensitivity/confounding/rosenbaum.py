@@ -15,6 +15,7 @@ from coopgap.gap import Contrast, contrasts, null_value
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
+from coopgap.sensitivity.keys import NO_MATCHING
 from coopgap.vocabulary import Check, Quantity, Verdict
 
 __all__ = ["ALPHAS", "GAMMAS", "HIGHER", "LOWER", "OPPOSED", "P_BOUND", "rosenbaum_rows"]
@@ -73,7 +74,8 @@ def rosenbaum_rows(
     """
     base = base_row(Check.ROSENBAUM, estimate, labels)
     if not sample.matched.n_sets:
-        note = sample.matched.reason or "This matching makes no sets."
+        none = "This matching makes no sets." if sample.is_matched else NO_MATCHING
+        note = sample.matched.reason or none
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     result: list[SensitivityRow] = []
     if len(labels.levels) > 2:

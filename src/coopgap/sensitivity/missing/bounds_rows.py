@@ -20,7 +20,7 @@ from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval
 from coopgap.plan import sample_for
 from coopgap.regression.clusters import PERSON_KINDS
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
 from coopgap.sensitivity.missing.people import (
     Lacking,
@@ -68,9 +68,12 @@ def bounds_rows(
         identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
         whose covariates are known are matched anew, whether or not they answered; the gap is
         that of weighted shares. People who lack a covariate are left out and counted. One row,
-        `not_applicable`, where no outcome is missing.
+        `not_applicable`, where no outcome is missing or nobody is matched.
     """
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+    if not spec.matching.is_declared:
+        reason = f"{NO_MATCHING} The bounds are of matched shares."
+        return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_APPLICABLE, reason)
     who = lacking(survey, spec)
     if not sum(who.outcome):
         reason = "No answer to the outcome is missing."

@@ -1,4 +1,4 @@
-"""Imputation by chained equations of columns with few levels."""
+"""Imputation by chained equations of columns with few levels, and of numbers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from coopgap.sensitivity.missing.augmented import (
     fit_multinomial,
     multinomial_chances,
 )
+from coopgap.sensitivity.missing.donors import nearest_donors
+from coopgap.survey.numeric import Numeric
 
 __all__ = ["ROUNDS", "Column", "Imputed", "Last", "impute"]
 
@@ -37,11 +39,19 @@ class Column:
         How many levels are declared.
     ordered
         Whether levels are ordered; two levels are in any case.
+    numeric
+        Of a numeric variable; codes are positions among its values.
     """
 
     codes: IntArray
     n_levels: int
     ordered: bool
+    numeric: Numeric | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns with which it enters the others' models."""
+        return self.n_levels - 1 if self.numeric is None else self.numeric.columns.shape[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +88,8 @@ class Imputed:
     codes
         Shape (n,) each, in the order of the columns; nothing is missing.
     trace
-        By incomplete column, shape (rounds, J): imputed people at each level after each round.
+        By incomplete column, shape (rounds, J): imputed people at each level after each round, or
+        in each fifth of a numeric one.
     last
         Of the first column.
     """
@@ -111,7 +122,9 @@ def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = RO
     by rising number of missing answers: the people who answered are fitted, with pseudo-people
     (`augment`), by a proportional-odds logit where levels are ordered and a multinomial logit
     where they are not; parameters are drawn from their approximate posterior, and levels given
-    them. The others enter with one indicator a level, ordered or not.
+    them. The others enter with one indicator a level, ordered or not. Numbers are taken from
+    people who gave one, of much the same prediction (`nearest_donors`), and enter as they do in
+    the regressions.
 
     References
     ----------
@@ -131,7 +144,13 @@ def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = RO
         column, lack = columns[number], lacks[number]
         others = (part for other, part in enumerate(parts) if other != number)
         x = np.hstack([np.zeros((lack.size, 0)), *others])
-        chances = _chances(x[:, np.ptp(x, axis=0) > 0], column, lack, rng)
+        x = x[:, np.ptp(x, axis=0) > 0]
+        if column.numeric is not None:
+            codes[number][lack] = _numbers(x, column, lack, rng)
+            parts[number] = _indicators(codes[number], column)
+            trace[number].append(_fifths(column, codes[number][lack]))
+            continue
+        chances = _chances(x, column, lack, rng)
         uniform = rng.random(len(chances))
         drawn = (uniform[:, None] > chances).sum(axis=1)
         codes[number][lack] = drawn
@@ -154,7 +173,23 @@ def _start(column: Column, lack: BoolArray, rng: np.random.Generator) -> IntArra
 
 
 def _indicators(codes: IntArray, column: Column) -> FloatArray:
+    if column.numeric is not None:
+        return column.numeric.columns[codes]
     return np.asarray(codes[:, None] == np.arange(1, column.n_levels), dtype=np.float64)
+
+
+def _numbers(x: FloatArray, column: Column, lack: BoolArray, rng: np.random.Generator) -> IntArray:
+    """Numbers of donors for those who lack one, as codes, shape (q,)."""
+    assert column.numeric is not None
+    answered = column.codes[~lack]
+    chosen = nearest_donors(x[~lack], column.numeric.values[answered], x[lack], rng)
+    return np.asarray(answered[chosen])
+
+
+def _fifths(column: Column, drawn: IntArray) -> IntArray:
+    """How many drawn numbers lie in each fifth of those answered."""
+    edges = np.quantile(column.codes[column.codes >= 0], (0.2, 0.4, 0.6, 0.8))
+    return np.bincount(np.searchsorted(edges, drawn), minlength=5)
 
 
 def _chances(

@@ -167,6 +167,7 @@ def _column(survey: Survey, name: str, people: IntArray, outcome: str) -> Column
         codes=survey.codes[name][people],
         n_levels=len(variable.levels),
         ordered=variable.type != "nominal" or name == outcome,
+        numeric=survey.numeric.get(name),
     )
 
 
@@ -176,7 +177,7 @@ def _take(column: Column, group: BoolArray) -> Column:
 
 def _carries(columns: list[Column], group: BoolArray) -> bool:
     """Whether a group is large enough for imputation models of its own."""
-    indicators = [column.n_levels - 1 for column in columns]
+    indicators = [column.width for column in columns]
     for column, own in zip(columns, indicators, strict=True):
         answered = int((column.codes[group] >= 0).sum())
         if answered < group.sum() and answered < _PEOPLE_A_COLUMN * (sum(indicators) - own):

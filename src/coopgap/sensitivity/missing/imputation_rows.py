@@ -53,14 +53,14 @@ def imputation_rows(
     labels: Labels,
     seed: int,
 ) -> tuple[list[SensitivityRow], list[DiagnosticRow]]:
-    """The matched gap with missing answers imputed, and with the imputed ones shifted.
+    """The headline gap with missing answers imputed, and with the imputed ones shifted.
 
     Parameters
     ----------
     survey, study, spec
         What the model is asked of.
     declared
-        The matched family on complete cases, whose conclusion is compared.
+        The headline's family on complete cases, whose conclusion is compared.
     labels
         Model, outcome and source.
     seed
@@ -95,7 +95,7 @@ def imputation_rows(
         comparator=Comparator.COMPARISON,
         group=labels.group,
         population=found.population,
-        note=_note(who, how, found, study),
+        note=_note(who, how, found, study, matched=spec.matching.is_declared),
         source=labels.source,
     )
     first = headline_contrast(labels.levels, labels.at)
@@ -162,12 +162,13 @@ def _row(contrast: Contrast, pooled: Pooled, base: SensitivityRow) -> Sensitivit
     )
 
 
-def _note(who: Lacking, how: Imputation, found: ImputedGaps, study: Study) -> str:
+def _note(who: Lacking, how: Imputation, found: ImputedGaps, study: Study, *, matched: bool) -> str:
     together = "apart" if how.separate else "together"
+    again = "matched" if matched else "fitted"
     entering = "the region is a predictor, zones are not; " if study.design.region else ""
     return (
         f"{found.m} imputations; {who.incomplete:,} of {sum(who.people):,} people "
-        f"incomplete; members and comparison people imputed {together}; {entering}matched anew "
+        f"incomplete; members and comparison people imputed {together}; {entering}{again} anew "
         "each time. Delta is added to the log odds of a higher answer where the outcome is missing."
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.families.difference import difference
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.gap import Contrast, Interval
 from coopgap.headline import declared_at, headline_contrast
@@ -219,7 +219,7 @@ def _at(
 
 
 def _estimate(sample: Sample) -> FamilyEstimate:
-    found = matched_estimate(sample)
+    found = headline_estimate(sample)
     if not found.intervals:
         raise NotEstimable(f"a completed survey has no matched gap: {found.reason}", found.status)
     return found

@@ -12,7 +12,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.executor import cores, executor
 from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import matched_estimate
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.gap import Contrast, null_value
 from coopgap.headline import headline_contrast
@@ -61,6 +61,8 @@ class Scheme:
         errors, which hold the zones, as a studentised permutation test does.
     seed, n_shuffles
         The same for every specification.
+    none
+        Why nothing is shuffled, where nothing is.
     """
 
     member: BoolArray
@@ -69,6 +71,7 @@ class Scheme:
     has_zones: bool
     seed: int
     n_shuffles: int
+    none: str = "no shuffles were asked for"
 
     @property
     def free_share(self) -> float:
@@ -119,18 +122,22 @@ def make_scheme(
     is tested is that membership says nothing of the answers given these. Phone interviews stay
     apart. Membership that clusters by zone beyond these cells is not exchangeable; the standard
     errors that gaps are compared over allow for it (Chung & Romano 2013, Annals of Statistics 41).
+    A numeric covariate leaves hardly anybody in a cell with others: nothing is shuffled then.
     """
     region = () if study.design.region is None else (study.design.region,)
     names = tuple(dict.fromkeys((*region, *spec.matching.on, *spec.covariates)))
     codes = [survey.phone.astype(np.int64), *(survey.codes[name] for name in names)]
     own = hashlib.sha256(f"{seed} multiverse {spec.name}".encode()).digest()[:4]
+    numeric = next((name for name in names if name in survey.numeric), None)
+    none = f"membership is shuffled among people alike, and {numeric} is numeric"
     return Scheme(
         member=survey.member,
         cell=group_codes(codes)[1],
         within=names,
         has_zones=survey.zone is not None,
         seed=int.from_bytes(own),
-        n_shuffles=n_shuffles,
+        n_shuffles=0 if numeric else n_shuffles,
+        **({"none": none} if numeric else {}),
     )
 
 
@@ -222,7 +229,7 @@ def _fit_part(
         return (np.unpackbits(bits, count=size).astype(np.bool_)[index] for bits in packed)
 
     return [
-        _fit(one, rows, shuffles, contrast, known, n_shuffles=scheme.n_shuffles)
+        _fit(one, rows, shuffles, contrast, known, none="" if scheme.n_shuffles else scheme.none)
         for one, rows in part
     ]
 
@@ -234,12 +241,10 @@ def _fit(
     contrast: Contrast,
     known: dict[bytes, FloatArray | None],
     *,
-    n_shuffles: int,
+    none: str,
 ) -> Fitted:
     estimate = _estimate(one, rows)
-    reason = _not_shuffled(one, estimate)
-    if not reason and not n_shuffles:
-        reason = "no shuffles were asked for"
+    reason = _not_shuffled(one, estimate) or none
     if reason:
         return Fitted(specification=one, estimate=estimate, reason=reason)
     try:
@@ -265,7 +270,7 @@ def _fit(
 def _estimate(one: Specification, rows: ModelRows) -> FamilyEstimate:
     """The family of one specification, or why there is none."""
     if one.population is None:
-        return matched_estimate(sample_for(rows, one.spec))
+        return headline_estimate(sample_for(rows, one.spec))
     sample = Sample(
         rows=rows,
         matched=MatchedSample.nobody("exact", rows.n, "no matching was asked for"),

@@ -23,6 +23,7 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.sensitivity.multiverse.tables import table_gaps
 from coopgap.study.spec import LinkName, Matching, ModelSpec
 from coopgap.survey.cells import group_codes
+from coopgap.survey.numeric import Numeric
 from coopgap.survey.records import ModelRows
 from coopgap.vocabulary import Population
 
@@ -55,8 +56,8 @@ class CellDesign:
         J.
     x
         Shape (2D, 1 + k): membership, then covariates.
-    factors, factor_levels
-        By variable of the design, shape (D,), its level; and its levels.
+    factors, factor_levels, numeric
+        By variable of the design, shape (D,), its level; and its levels, or columns of numbers.
     covariates
         Variables of the regression.
     matching
@@ -73,6 +74,7 @@ class CellDesign:
     x: FloatArray
     factors: Mapping[str, IntArray]
     factor_levels: Mapping[str, tuple[str, ...]]
+    numeric: Mapping[str, Numeric]
     covariates: tuple[str, ...]
     link: LinkName
     matching: Matching | None
@@ -101,7 +103,10 @@ def cell_design(rows: ModelRows, spec: ModelSpec, population: Population | None)
     codes, cell = group_codes([nobody, *(rows.factors[name] for name in names)])
     factors = {name: codes[:, 1 + k] for k, name in enumerate(names)}
     design = design_matrix(
-        {name: factors[name] for name in spec.covariates}, rows.factor_levels, len(codes)
+        {name: factors[name] for name in spec.covariates},
+        rows.factor_levels,
+        len(codes),
+        rows.numeric,
     )
     sides = np.repeat([0.0, 1.0], len(codes))
     zone = rows.zone
@@ -114,6 +119,7 @@ def cell_design(rows: ModelRows, spec: ModelSpec, population: Population | None)
         x=np.column_stack([sides, np.vstack([design.x, design.x])]),
         factors=factors,
         factor_levels={name: rows.factor_levels[name] for name in names},
+        numeric=rows.numeric,
         covariates=spec.covariates,
         link=spec.link,
         matching=None if population else spec.matching,
@@ -232,6 +238,7 @@ def _merged(design: CellDesign, side: BoolArray, total: FloatArray, used: BoolAr
         member=side[used],
         factors={name: np.tile(codes, 2)[used] for name, codes in design.factors.items()},
         factor_levels=design.factor_levels,
+        numeric=design.numeric,
         zone=None,
         weight=total[used],
         dropped=(),

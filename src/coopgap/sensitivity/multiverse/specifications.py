@@ -112,7 +112,7 @@ def specifications(study: Study, spec: ModelSpec) -> Specifications:
     values = {} if axes is None else _values(axes)
     found: dict[object, Specification] = {}
     removed: dict[str, int] = {}
-    own = _key(spec, "in person", "", None)
+    own = _key(spec, "in person", "", _own_population(spec))
     for combination in product(*values.values()) if values else ():
         chosen = dict(zip(values, combination, strict=True))
         made = _make(study, spec, chosen, own)
@@ -157,7 +157,8 @@ def _make(
     value = {axis: one for axis, (_, one) in chosen.items()}
     region = study.design.region
     method = value.get("method", spec.matching.method)
-    population = Population(value["population"]) if "population" in value else None
+    asked = value.get("population")
+    population = Population(asked) if asked else _own_population(spec)
     if method == "overlap" and population not in (None, Population.OVERLAP):
         return _OVERLAP
     matched = method == "overlap" or population in (None, Population.MEMBERS)
@@ -165,7 +166,8 @@ def _make(
     covariates = _regressed(value.get("covariates", spec.covariates), region, handling, value)
     reason = _SAME
     if not matched:
-        reason, matching = _NO_MATCHING, Matching(on=covariates)
+        reason = _NO_MATCHING if spec.matching.is_declared else _SAME
+        matching = Matching(method="none")
         named = _unmatched_names(named, region, covariates)
     else:
         matching = _matching(spec, method, covariates, region, handling)
@@ -186,6 +188,11 @@ def _make(
     )
     key = _key(made.spec, made.mode, made.at, made.population)
     return key, reason, replace(made, is_declared=key == own)
+
+
+def _own_population(spec: ModelSpec) -> Population | None:
+    """The population of a model's own headline, None for that of its matched sample."""
+    return None if spec.matching.is_declared else Population.ALL_MEMBERS
 
 
 def _handling(spec: ModelSpec, region: str | None, value: Mapping[str, Any]) -> RegionName:

@@ -11,7 +11,7 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.families.records import Influence
 from coopgap.gap import Margins
-from coopgap.matching.entropy import common_support, dummies, entropy_match
+from coopgap.matching.entropy import common_support, entropy_match, margin_columns
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.phone.sides import require_clusters, side_errors
@@ -126,7 +126,7 @@ def balanced_margins(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
         ),
         influence=_influence(found),
         matched=found.matched,
-        lost=common_support(factors, labels, rows.member).lost,
+        lost=common_support(factors, labels, rows.member, rows.numeric).lost,
         ess=found.ess,
     )
 
@@ -157,7 +157,7 @@ def contributions(rows: ModelRows, covariates: Sequence[str]) -> Contributions:
     require_clusters(rows)
     factors = {name: rows.factors[name] for name in covariates}
     labels = {name: rows.factor_levels[name] for name in covariates}
-    matched = entropy_match(factors, labels, rows.member, rows.weight)
+    matched = entropy_match(factors, labels, rows.member, rows.weight, rows.numeric)
     kept = rows.take(np.asarray(matched.weight > 0))
     weight = combined_weight(kept.weight, matched.weight[matched.weight > 0])
     n_levels = len(kept.levels)
@@ -169,8 +169,11 @@ def contributions(rows: ModelRows, covariates: Sequence[str]) -> Contributions:
 
 
 def columns(rows: ModelRows, covariates: Sequence[str]) -> FloatArray:
-    """Indicators whose means are balanced, shape (n, k): levels after the first, in order."""
-    parts = (dummies(rows.factors[name], len(rows.factor_levels[name])) for name in covariates)
+    """Columns whose means are balanced, shape (n, k): levels after the first, numbers, in order."""
+    parts = (
+        margin_columns(name, rows.factors[name], len(rows.factor_levels[name]), rows.numeric)
+        for name in covariates
+    )
     return np.hstack([np.zeros((rows.n, 0)), *parts])
 
 

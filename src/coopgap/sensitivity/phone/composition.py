@@ -13,13 +13,12 @@ from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.gap import cluster_sums, smallest_by_level, wald_interval
-from coopgap.matching.balance import level_balance, level_shares, smd
-from coopgap.matching.entropy import dummies
+from coopgap.gap import cluster_sums, smallest_by_level, wald, wald_interval
+from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.keys import Keys, with_interval
-from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
+from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins, columns
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
@@ -74,7 +73,7 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
     ----------
     Rao & Scott (1984), Annals of Statistics 12(1); Thomas & Rao (1987), JASA 82.
     """
-    x = np.hstack([dummies(rows.factors[name], len(rows.factor_levels[name])) for name in names])
+    x = columns(rows, names)
     first, weight = rows.member, rows.weight
     q = weight / np.where(first, weight[first].sum(), weight[~first].sum())
     means = np.where(first[:, None], q[first] @ x[first], q[~first] @ x[~first])
@@ -106,6 +105,8 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
 class _Compared:
     """One level: shares by phone and in person with standard errors, and their SMD.
 
+    A numeric variable has means and no level.
+
     Standard errors are NaN where a side has too few zones for one. `fewest` are the people at the
     level or not at it, on the side where they are fewest.
     """
@@ -116,7 +117,12 @@ class _Compared:
     std_errors: FloatArray
     smd: float
     df: FloatArray
-    fewest: int
+    fewest: int | None
+
+    @property
+    def category(self) -> str:
+        """`VARIABLE=LEVEL`, or the numeric variable."""
+        return f"{self.variable}={self.level}" if self.level else self.variable
 
 
 def composition_rows(
@@ -151,22 +157,19 @@ def composition_rows(
     if len(names) > 1:
         result.append(_test_row(rows, tuple(names), levels, base))
     result += _balancing_rows(data, names, covariates, base)
-    fewest = {f"{found.variable}={found.level}": found.fewest for found in levels}
+    fewest = {found.category: found.fewest for found in levels}
     return [replace(row, n_fewest=fewest.get(row.category, row.n_fewest)) for row in result]
 
 
 def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
-    codes, labels = rows.factors[name], rows.factor_levels[name]
     ones = np.ones(rows.n)
+    if name in rows.numeric:
+        yield _compare_numbers(rows, name, ones)
+        return
+    codes, labels = rows.factors[name], rows.factor_levels[name]
     found = level_balance(codes, len(labels), rows.member, rows.weight, ones)
     answers = np.asarray(codes[:, None] == np.arange(len(labels)), dtype=np.float64)
-    errors, dfs = [], []
-    for side, means in ((rows.member, found.member), (~rows.member, found.comparison_before)):
-        unit = (answers - means)[side] * (rows.weight[side] / rows.weight[side].sum())[:, None]
-        sums, factor, df = cluster_sums(unit, None if rows.zone is None else rows.zone[side])
-        known = df + 1 >= FEW_CLUSTERS
-        errors.append(np.sqrt(factor * (sums**2).sum(axis=0)) if known else means * np.nan)
-        dfs.append(df)
+    errors, dfs = _errors(rows, answers, (found.member, found.comparison_before))
     sides = [
         np.bincount(codes[side], minlength=len(labels)) for side in (rows.member, ~rows.member)
     ]
@@ -176,31 +179,66 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Compared]:
             variable=name,
             level=level,
             shares=np.array([found.member[at], found.comparison_before[at]]),
-            std_errors=np.array([errors[0][at], errors[1][at]]),
+            std_errors=errors[:, at],
             smd=float(found.smd_before[at]),
-            df=np.array(dfs),
+            df=dfs,
             fewest=int(fewest[at]),
         )
 
 
+def _compare_numbers(rows: ModelRows, name: str, ones: FloatArray) -> _Compared:
+    """Means of a numeric variable."""
+    values, codes = rows.numeric[name].values, rows.factors[name]
+    found, _ = number_balance(codes, values, rows.member, rows.weight, ones)
+    means = np.array([found.member, found.comparison])
+    errors, dfs = _errors(rows, values[codes, None], (means[:1], means[1:]))
+    return _Compared(
+        variable=name,
+        level="",
+        shares=means,
+        std_errors=errors[:, 0],
+        smd=found.smd,
+        df=dfs,
+        fewest=None,
+    )
+
+
+def _errors(
+    rows: ModelRows, answers: FloatArray, centres: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Standard errors of both sides' means, shape (2, k), and their degrees of freedom."""
+    errors, dfs = [], []
+    for side, means in zip((rows.member, ~rows.member), centres, strict=True):
+        unit = (answers - means)[side] * (rows.weight[side] / rows.weight[side].sum())[:, None]
+        sums, factor, df = cluster_sums(unit, None if rows.zone is None else rows.zone[side])
+        known = df + 1 >= FEW_CLUSTERS
+        errors.append(np.sqrt(factor * (sums**2).sum(axis=0)) if known else means * np.nan)
+        dfs.append(df)
+    return np.stack(errors), np.array(dfs)
+
+
 def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityRow]:
-    category = f"{found.variable}={found.level}"
+    category = found.category
+    quantity = Quantity.SHARE if found.level else "mean"
     for mode, share, std_error, df in zip(
         ("phone", "in person"), found.shares, found.std_errors, found.df, strict=True
     ):
         row = replace(
             base,
             variant=mode,
-            quantity=Quantity.SHARE,
+            quantity=quantity,
             category=category,
             estimate=float(share),
         )
         if not std_error > 0:
             yield row if std_error == 0 else replace(row, note=_FEW)
             continue
-        interval = wald_interval(
-            Quantity.SHARE, float(share), float(std_error), df=float(df), prob=INTERVAL_PROB
-        )
+        value, error, of_t = float(share), float(std_error), float(df)
+        if not found.level:
+            mean = wald(value, error, df=of_t, prob=INTERVAL_PROB, null=np.nan)
+            yield with_interval(row, mean)
+            continue
+        interval = wald_interval(Quantity.SHARE, value, error, df=of_t, prob=INTERVAL_PROB)
         bare = replace(row, std_error=interval.std_error)
         yield with_interval(row, interval) if 0 < share < 1 else bare
     yield replace(
@@ -288,6 +326,10 @@ def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tu
     largest, where = 0.0, ""
     for name in names:
         codes, labels = rows.factors[name], rows.factor_levels[name]
+        if name in rows.numeric:
+            value = _left_of_numbers(rows, name, weight)
+            largest, where = max((largest, where), (value, name), key=lambda one: one[0])
+            continue
         everybody, called, balanced = (
             level_shares(codes, one, len(labels))
             for one in (
@@ -301,3 +343,16 @@ def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tu
             if value > largest:
                 largest, where = float(value), f"{name}={level}"
     return largest, where
+
+
+def _left_of_numbers(rows: ModelRows, name: str, weight: FloatArray) -> float:
+    """The same of a numeric variable's mean."""
+    values = rows.numeric[name].values[rows.factors[name]]
+    groups = rows.weight * rows.member, rows.weight * ~rows.member, weight * ~rows.member
+    everybody, called, balanced = (float(np.average(values, weights=one)) for one in groups)
+    variances = [
+        float(np.average((values - mean) ** 2, weights=one))
+        for one, mean in zip(groups, (everybody, called), strict=False)
+    ]
+    pooled = float(np.sqrt(np.mean(variances)))
+    return abs(everybody - balanced) / pooled if pooled > 0 else 0.0

@@ -121,6 +121,7 @@ def stack(target: ModelRows, other: ModelRows) -> ModelRows:
         zone=joined("zone") if zones else None,
         weight=np.concatenate([target.weight, other.weight]),
         dropped=(),
+        numeric=target.numeric,
     )
 
 

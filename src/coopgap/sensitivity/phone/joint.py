@@ -101,6 +101,7 @@ def _shared_members(
                 {name: rows.factors[name] for name in covariates},
                 {name: rows.factor_levels[name] for name in covariates},
                 rows.member,
+                rows.numeric,
             ).keep
             members = members.take(keep[: members.n])
         if members.n == before:

@@ -9,7 +9,7 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.cumulative import estimate_matched
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast
@@ -102,7 +102,8 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
     both = stack(kept, data.called)
     factors = {name: both.factors[name] for name in sample.covariates}
     labels = {name: both.factor_levels[name] for name in sample.covariates}
-    called = entropy_match(factors, labels, both.member, both.weight).weight[kept.n :]
+    data_of = factors, labels, both.member
+    called = entropy_match(*data_of, both.weight, both.numeric).weight[kept.n :]
     rows, mode = with_mode(data)
     apart = int(sample.matched.set_id.max(initial=-1)) + 1
     matched = MatchedSample(
@@ -115,7 +116,7 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
     return Joined(
         sample=replace(sample, rows=rows, matched=matched, covariates=(*sample.covariates, mode)),
         mode=mode,
-        lost=common_support(factors, labels, both.member).lost,
+        lost=common_support(*data_of, both.numeric).lost,
         ess=effective_size(combined_weight(data.called.weight, called)),
     )
 
@@ -169,10 +170,9 @@ def mode_rows(
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
     result = list(_version(_IN_PERSON, matched, beside, labels, ""))
     for name, version, what in _versions(joined):
-        try:
-            again = estimate_matched(version)
-        except NotEstimable as error:
-            note = f"Not estimable: {error.reason}."
+        again = headline_estimate(version)
+        if not again.intervals:
+            note = f"Not estimable: {again.reason}."
             row = unanswered(checks, keys, Verdict.NOT_ASSESSED, note)[0]
             result.append(replace(row, variant=name))
             continue

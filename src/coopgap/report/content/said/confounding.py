@@ -121,7 +121,8 @@ def explained(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         return sentences
     # The two are of different people: what was matched on no longer goes with membership.
     before = "The covariates are measured on all complete rows, before the matching."
-    return [*sentences, _like(view, found), *([before] if sentences and found.found else [])]
+    apart = sentences and found.found and view.is_matched(model)
+    return [*sentences, _like(view, found), *([before] if apart else [])]
 
 
 def _like(view: View, found: Benchmarks) -> str:

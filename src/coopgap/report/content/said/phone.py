@@ -46,7 +46,7 @@ def _beside(view: View, here: SensitivityRow, others: Sequence[SensitivityRow], 
     else:
         end = f"The gap {judged(others)}"
     where = f"In {model} the" if model else "The"
-    which = "" if model else " (matched)"
+    which = "" if model else f" ({view.how([here.model])})"
     return (
         f"{where} {what} is {interval(here)} in person{which}; with the phone group "
         f"{joined(given)} ({kind}). {end}."

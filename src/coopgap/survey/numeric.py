@@ -1,0 +1,94 @@
+"""What a numeric variable gives a design: a straight line, or a natural cubic spline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coopgap.arrays import FloatArray
+
+__all__ = ["Numeric", "natural_spline", "numeric"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numeric:
+    """Distinct values of a numeric variable, and the columns that each has in a design.
+
+    Attributes
+    ----------
+    values
+        Shape (m,): what people answered, increasing. Codes of people are positions in it.
+    columns
+        Shape (m, k).
+    scale
+        Shape (k,): what the columns were divided by. A slope over it is one of the variable.
+    terms
+        k names: `VARIABLE`, or `VARIABLE[KNOT]` for every knot but the first.
+    """
+
+    values: FloatArray
+    columns: FloatArray
+    scale: FloatArray
+    terms: tuple[str, ...]
+
+
+def numeric(name: str, values: FloatArray, knots: Sequence[float] = ()) -> Numeric:
+    """The columns of a variable.
+
+    Parameters
+    ----------
+    name
+        The variable's.
+    values
+        Shape (m,): its distinct values, increasing, two or more.
+    knots
+        Of a natural spline; a straight line without.
+
+    Returns
+    -------
+    Numeric
+        A line is divided by the standard deviation of the values: fits then do not depend on the
+        unit, and incomes in thousands stand beside indicators.
+    """
+    if knots:
+        columns = natural_spline(values, knots)
+        terms = tuple(f"{name}[{knot:g}]" for knot in knots[1:])
+        return Numeric(values=values, columns=columns, scale=np.ones(len(terms)), terms=terms)
+    scale = values.std()
+    return Numeric(
+        values=values, columns=values[:, None] / scale, scale=np.array([scale]), terms=(name,)
+    )
+
+
+def natural_spline(values: FloatArray, knots: Sequence[float]) -> FloatArray:
+    """Natural cubic spline basis, linear beyond the outer knots, without a constant.
+
+    Parameters
+    ----------
+    values
+        Shape (m,).
+    knots
+        K increasing numbers, the outer two the boundaries.
+
+    Returns
+    -------
+    FloatArray
+        Shape (m, K − 1): column k is the spline that is one at knot k + 1 and zero at every other
+        knot, so that its slope is the curve's height there above the first knot.
+
+    Notes
+    -----
+    With a constant it spans what R's `splines::ns` does with the same knots.
+
+    References
+    ----------
+    Hastie, Tibshirani & Friedman (2009), The Elements of Statistical Learning, section 5.2.1.
+    """
+    from scipy.interpolate import CubicSpline
+
+    at = np.asarray(knots, dtype=np.float64)
+    spline = CubicSpline(at, np.eye(at.size), bc_type="natural")
+    inside = np.clip(values, at[0], at[-1])
+    return np.asarray(spline(inside) + spline(inside, 1) * (values - inside)[:, None])[:, 1:]

@@ -1,0 +1,311 @@
+"""A covariate as a number: glm, clm and splines::ns (tests/r/numeric.R), and by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coopgap.families.conditional import estimate_conditional
+from coopgap.families.cumulative import estimate_adjusted, fit_form
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.doubly import estimate_doubly_robust
+from coopgap.plan import make_plan, sample_for
+from coopgap.study.spec import Fitting, Matching, ModelSpec
+from coopgap.survey.numeric import natural_spline, numeric
+from coopgap.vocabulary import Family, Population, Quantity
+
+R = Path(__file__).parents[1] / "r"
+EXPECTED = json.loads((R / "fixtures" / "numeric.json").read_text("utf-8"))
+KNOTS = (20.0, 35.0, 50.0, 70.0)
+# As in test_example_against_r: two programs at convergence.
+COEFFICIENT = {"rel": 1e-8, "abs": 1e-9}
+STD_ERROR = {"rel": 1e-6}
+STUDY = """\
+title = "Age as a number"
+[group]
+column = "member"
+member = 1
+comparison = 0
+[design]
+region = "region"
+zone = "zone"
+[headline]
+ses_class = {{ model = "ses", at = ">=C" }}
+trusted_person = "trusted"
+[variables.ses_class]
+type = "ordinal"
+levels = ["E", "D", "C", "B", "A"]
+[variables.trusted_person]
+type = "binary"
+yes = [1]
+no = [2]
+[variables.age]
+type = "numeric"
+{age}
+[variables.sex]
+type = "nominal"
+levels = ["male", "female"]
+[variables.region]
+type = "nominal"
+levels = ["Lima", "Center", "East", "North", "South"]
+"""
+MODEL = 'covariates = ["age", "sex", "region"]\n[matching]\non = ["region", "sex"]\n'
+AGE = {"linear": "", "spline": "knots = [20, 35, 50, 70]"}
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """By form of age and model, exact strata of region and sex."""
+    data = pd.read_csv(R / "data" / "example.csv")
+    found = {}
+    for form, age in AGE.items():
+        folder = tmp_path_factory.mktemp(form)
+        (folder / "study.toml").write_text(STUDY.format(age=age), encoding="utf-8")
+        for name, outcome in (("ses", "ses_class"), ("trusted", "trusted_person")):
+            (folder / f"{name}.toml").write_text(f'outcome = "{outcome}"\n{MODEL}')
+        plan = make_plan(folder, data=data)
+        found |= {(form, model.spec.name): model.sample for model in plan.models}
+    return found
+
+
+def test_the_spline_spans_what_ns_does():
+    at, columns = (np.array(EXPECTED["basis"][key]) for key in ("at", "columns"))
+    mine = natural_spline(at, KNOTS)
+    onto = np.linalg.lstsq(columns, mine, rcond=None)[0]
+    assert columns @ onto == pytest.approx(mine, abs=1e-12)
+    assert np.linalg.matrix_rank(mine) == 3
+    assert natural_spline(np.array(KNOTS), KNOTS) == pytest.approx(np.eye(4)[:, 1:], abs=1e-15)
+
+
+def test_it_is_straight_beyond_the_outer_knots_and_smooth_within():
+    h = 1e-3
+    for knot, sign in ((20.0, -1), (70.0, 1)):
+        out = natural_spline(knot + sign * np.array([0.0, 10.0, 20.0]), KNOTS)
+        assert out[2] - out[1] == pytest.approx(out[1] - out[0], abs=1e-12)
+    for knot in KNOTS:
+        at = natural_spline(knot + h * np.arange(-2, 3), KNOTS)
+        left, right = at[2] - at[1], at[3] - at[2]
+        assert left / h == pytest.approx(right / h, abs=1e-4)
+
+
+def estimates(sample):
+    """The adjusted, the matched and the doubly robust estimate, by family and population."""
+    everybody = (Population.ALL_MEMBERS,)
+    found = (
+        *estimate_adjusted(sample, everybody),
+        headline_estimate(sample),
+        estimate_doubly_robust(sample),
+    )
+    return {(one.family, one.population): one for one in found}
+
+
+def result_of(samples, form, name, *, matched):
+    sample = samples[form, name]
+    weight = sample.weight if matched else sample.rows.weight
+    kind = "free" if name == "ses" else "proportional"
+    return fit_form(sample, weight, kind, matched=matched).fit
+
+
+@pytest.mark.parametrize("form", AGE)
+@pytest.mark.parametrize("matched", [False, True])
+def test_clm_with_nominal_membership(samples, form, matched):
+    found = result_of(samples, form, "ses", matched=matched)
+    expected = EXPECTED["matched" if matched else "adjusted"][form]
+    assert found.fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    cov = found.covariance
+    assert cov.n_clusters == expected["n_clusters"] == 100
+    scale = np.append(np.delete(found.on.scale, 0), np.ones(8))
+    params, errors = found.fit.params / scale, np.sqrt(np.diag(cov.cov)) / scale
+    at = slice(0 if form == "linear" else 3, None)
+    assert params[at] == pytest.approx(expected["params"][at], **COEFFICIENT)
+    assert errors[at] == pytest.approx(expected["cluster_std_errors"][at], **STD_ERROR)
+    if form == "spline":
+        assert found.on.terms[1:4] == ("age[35]", "age[50]", "age[70]")
+        assert params[:3] == pytest.approx(expected["heights"]["values"], **COEFFICIENT)
+        model = found.fit.std_errors[:3]
+        assert model == pytest.approx(expected["heights"]["std_errors"], **STD_ERROR)
+
+
+@pytest.mark.parametrize("form", AGE)
+@pytest.mark.parametrize("matched", [False, True])
+def test_the_gaps_are_those_of_rs_margins(samples, form, matched):
+    family = Family.MATCHED_ORDINAL if matched else Family.ADJUSTED_ORDINAL
+    population = Population.MEMBERS if matched else Population.ALL_MEMBERS
+    one = estimates(samples[form, "ses"])[family, population]
+    expected = EXPECTED["matched" if matched else "adjusted"][form]["standardised"]["members"]
+    cov, shares = np.array(expected["cov"]), [expected["member"], expected["comparison"]]
+    for contrast in one.intervals:
+        if contrast.is_threshold_gap:
+            above = (np.arange(5) >= contrast.level).astype(float)
+            row = np.concatenate([above, -above])
+            interval = one.intervals[contrast]
+            assert interval.estimate == pytest.approx(row @ np.ravel(shares), **COEFFICIENT)
+            assert interval.std_error == pytest.approx(np.sqrt(row @ cov @ row), **STD_ERROR)
+
+
+@pytest.mark.parametrize("form", AGE)
+@pytest.mark.parametrize("matched", [False, True])
+def test_glm_with_clusters(samples, form, matched):
+    """The rows of coefficients.csv: slopes of the number itself."""
+    sample = samples[form, "trusted"]
+    family = Family.MATCHED_LOGIT if matched else Family.ADJUSTED_LOGIT
+    population = Population.MEMBERS if matched else Population.ALL_MEMBERS
+    one = estimates(sample)[family, population]
+    expected = EXPECTED["matched_logit" if matched else "adjusted_logit"][form]
+    mine = {coefficient.term.replace("=", ""): coefficient for coefficient in one.coefficients}
+    names = [name for name in expected["terms"] if name in mine]
+    assert len(names) >= len(expected["terms"]) - 1 - (3 if form == "spline" else 0)
+    for name, value, error in zip(
+        expected["terms"],
+        expected["coefficients"],
+        expected["cluster_std_errors"],
+        strict=True,
+    ):
+        if name in mine:
+            assert mine[name].interval.estimate == pytest.approx(value, **COEFFICIENT)
+            assert mine[name].interval.std_error == pytest.approx(error, **STD_ERROR)
+    shares = [
+        interval.estimate
+        for contrast, interval in one.intervals.items()
+        if contrast.quantity is Quantity.SHARE
+    ]
+    assert shares == pytest.approx(expected["shares"], **COEFFICIENT)
+
+
+def with_age(sample, values, knots=()):
+    """The sample with another number in the place of age, matched and covariates as they are."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    rows = replace(
+        sample.rows,
+        factors={**sample.rows.factors, "age": codes},
+        numeric={"age": numeric("age", distinct, knots)},
+    )
+    return replace(sample, rows=rows)
+
+
+def ages(sample):
+    return sample.rows.numeric["age"].values[sample.rows.factors["age"]]
+
+
+def gaps(sample):
+    """Every estimate and its error by what it is of."""
+    return {
+        (*key, contrast): (interval.estimate, interval.std_error)
+        for key, one in estimates(sample).items()
+        for contrast, interval in one.intervals.items()
+        if interval is not None and np.isfinite(interval.std_error)
+    }
+
+
+@pytest.mark.parametrize("name", ["ses", "trusted"])
+def test_a_number_of_two_values_is_the_binary_covariate(samples, name):
+    sample = samples["linear", name]
+    old = (ages(sample) >= 45).astype(np.int64)
+    number = with_age(sample, np.where(old, 7.5, 2.0))
+    factor = replace(
+        sample,
+        rows=replace(
+            sample.rows,
+            factors={**sample.rows.factors, "age": old},
+            factor_levels={**sample.rows.factor_levels, "age": ("young", "old")},
+            numeric={},
+        ),
+    )
+    mine, theirs = gaps(number), gaps(factor)
+    assert mine.keys() == theirs.keys()
+    assert len(mine) >= 18
+    for key, value in mine.items():
+        assert value == pytest.approx(theirs[key], rel=1e-7, abs=1e-10)
+
+
+@pytest.mark.parametrize("knots", [(), KNOTS])
+@pytest.mark.parametrize(("factor", "shift"), [(1000.0, 0.0), (1.0, 1900.0), (-1e-4, 3.0)])
+def test_the_unit_and_the_origin_of_a_number_leave_every_gap(samples, knots, factor, shift):
+    sample = samples["linear", "ses"]
+    own = with_age(sample, ages(sample), knots)
+    moved = tuple(sorted(shift + factor * knot for knot in knots))
+    other = with_age(sample, shift + factor * ages(sample), moved)
+    mine, theirs = gaps(own), gaps(other)
+    for key, value in mine.items():
+        assert theirs[key] == pytest.approx(value, rel=1e-6, abs=1e-9)
+
+
+def test_a_slope_is_one_of_the_unit_of_the_number(samples):
+    sample = samples["linear", "trusted"]
+    slopes = []
+    for unit in (1.0, 10.0):
+        found = headline_estimate(with_age(sample, unit * ages(sample)))
+        (one,) = (one for one in found.coefficients if one.term == "age")
+        slopes.append((one.interval.estimate * unit, one.interval.lower * unit))
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-8)
+
+
+def test_profile_limits_are_in_the_unit_too(samples):
+    sample = replace(samples["linear", "trusted"], fitting=Fitting(intervals="profile"))
+    (found,) = estimate_adjusted(sample, (Population.ALL_MEMBERS,))
+    wald, profile = (one.interval for one in found.coefficients if one.term == "age")
+    assert profile.estimate == pytest.approx(wald.estimate, rel=1e-9)
+    assert profile.lower < profile.estimate < profile.upper
+    assert profile.upper - profile.lower == pytest.approx(wald.upper - wald.lower, rel=0.3)
+
+
+def test_a_number_that_does_not_vary_leaves_the_design(samples):
+    sample = samples["linear", "trusted"]
+    alone = sample.take(ages(sample) == 30)
+    without = replace(alone, covariates=("sex", "region"))
+    one, other = (fit_form(each, each.rows.weight, "proportional").fit for each in (alone, without))
+    assert one.on.terms == other.on.terms
+    assert one.fit.params == pytest.approx(other.fit.params)
+
+
+METHODS = {
+    "nearest": {"caliper": 0.1},
+    "optimal": {"caliper": 0.1},
+    "full": {},
+    "overlap": {},
+    "entropy": {"on": ("region", "age", "sex"), "covariates": ()},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_distances_and_weights_balance_it(samples, method):
+    sample = samples["spline", "trusted"]
+    choices = {"on": ("region",), "covariates": ("age", "sex"), **METHODS[method]}
+    spec = ModelSpec(
+        name="m",
+        outcome="y",
+        covariates=("age", "sex", "region"),
+        matching=Matching(method=method, **choices),
+    )
+    found = sample_for(sample.rows.take(np.arange(0, sample.rows.n, 3)), spec)
+    assert not found.matched.reason
+    columns = found.rows.numeric["age"].columns[found.rows.factors["age"]]
+    member = found.rows.member
+
+    def apart(weight):
+        return np.average(columns[member], axis=0, weights=weight[member]) - np.average(
+            columns[~member], axis=0, weights=weight[~member]
+        )
+
+    before, after = (np.abs(apart(one)).max() for one in (found.rows.weight, found.weight))
+    # Entropy and overlap weights balance the means of every column, spline and all.
+    assert after < (1e-6 if method in ("entropy", "overlap") else 0.5 * before)
+
+
+def test_within_sets_a_slope_is_in_the_unit_of_the_number(samples):
+    sample = samples["linear", "trusted"]
+    rows = sample.rows.take(np.arange(0, sample.rows.n, 6))
+    matching = Matching(method="nearest", on=("region",), covariates=("sex",))
+    spec = ModelSpec(name="m", outcome="y", covariates=("age",), matching=matching)
+    own = sample_for(rows, spec)
+    slopes = []
+    for unit in (1.0, 12.0):
+        found = estimate_conditional(with_age(own, unit * ages(own)))
+        (one,) = (one for one in found.coefficients if one.term == "age")
+        slopes.append((one.interval.estimate * unit, one.interval.std_error * unit))
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-7)

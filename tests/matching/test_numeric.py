@@ -1,0 +1,135 @@
+"""Numeric covariates in distances, as MatchIt has them (tests/r/matching.R), and in balance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coopgap.matching.balance import balance_rows, largest_smd_after
+from coopgap.matching.dispatch import match, stratum_codes
+from coopgap.matching.distances import linear_propensity, make_distance
+from coopgap.matching.entropy import common_support
+from coopgap.matching.feasibility import feasibility_rows
+from coopgap.matching.nearest import nearest_pairs
+from coopgap.study.spec import Matching
+from coopgap.survey.numeric import numeric
+
+R = Path(__file__).parents[1] / "r"
+FIXTURE = json.loads((R / "fixtures" / "matching.json").read_text(encoding="utf-8"))
+LALONDE = pd.read_csv(R / "data" / "lalonde.csv")
+MEMBER = LALONDE["treat"].to_numpy() == 1
+NUMBERS = ("age", "educ", "married", "nodegree", "re74", "re75")
+COVARIATES = ("age", "educ", "race", "married", "nodegree", "re74", "re75")
+
+
+@pytest.fixture
+def rows(make_rows):
+    """Lalonde as measured: race has levels, everything else is a number."""
+    numbers, factors = {}, {"race": np.unique(LALONDE["race"], return_inverse=True)[1]}
+    for name in NUMBERS:
+        values, factors[name] = np.unique(LALONDE[name].to_numpy(float), return_inverse=True)
+        numbers[name] = numeric(name, values)
+    made = make_rows(factors, MEMBER)
+    levels = {**made.factor_levels, **dict.fromkeys(NUMBERS, ())}
+    return replace(made, factor_levels=levels, numeric=numbers)
+
+
+def test_the_linear_propensity_score(rows):
+    found = linear_propensity(rows, COVARIATES)
+    assert found == pytest.approx(FIXTURE["linear_propensity"], rel=1e-8, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("propensity", {"order": "largest"}),
+        ("propensity_smallest", {"order": "smallest"}),
+        ("by_race", {"order": "largest", "on": ("race",)}),
+        ("replace_two", {"replace": True, "ratio": 2}),
+        ("mahalanobis", {"distance": "mahalanobis"}),
+        ("robust_mahalanobis", {"distance": "robust_mahalanobis"}),
+    ],
+)
+def test_declared_matching_of_numbers(rows, name, choices):
+    expected = FIXTURE["measured"][name]
+    matching = Matching(**{"method": "nearest", "covariates": COVARIATES, **choices})
+    assert match(rows, matching).weight == pytest.approx(expected["weights"])
+    if not matching.replace:
+        distance = make_distance(rows, COVARIATES, matching.distance)
+        strata = stratum_codes(rows, matching.on)
+        pairs = nearest_pairs(strata, MEMBER, distance, order=matching.order)
+        assert pairs.tolist() == expected["pairs"]
+
+
+def table(rows, matched):
+    found = balance_rows(rows, matched, model="m", group="all", source="s")
+    return {(row.covariate, row.level): row for row in found}
+
+
+def test_balance_by_hand(rows):
+    matched = match(rows, Matching(method="nearest", covariates=COVARIATES, caliper=0.2))
+    row, x = table(rows, matched)["re74", ""], LALONDE["re74"].to_numpy(float)
+    weight = matched.weight
+    kept = MEMBER & (weight > 0)
+    after = np.average(x[~MEMBER], weights=weight[~MEMBER])
+    assert row.member_mean == pytest.approx(x[kept].mean())
+    assert row.comparison_mean_before == pytest.approx(x[~MEMBER].mean())
+    assert row.comparison_mean_after == pytest.approx(after)
+    pooled = np.sqrt((x[MEMBER].var() + x[~MEMBER].var()) / 2)
+    assert row.smd_before == pytest.approx((x[MEMBER].mean() - x[~MEMBER].mean()) / pooled)
+    assert row.smd_after == pytest.approx((x[kept].mean() - after) / pooled)
+    assert row.variance_ratio_before == pytest.approx(x[MEMBER].var() / x[~MEMBER].var())
+    steps = [np.mean(x[MEMBER] <= at) - np.mean(x[~MEMBER] <= at) for at in np.unique(x)]
+    assert row.ks_before == pytest.approx(np.abs(steps).max())
+    assert (row.n_smaller, row.n_fewest) == (int(kept.sum()), None)
+
+
+def test_a_number_of_two_values_is_as_balanced_as_the_binary_variable(rows):
+    married = LALONDE["married"].to_numpy()
+    matched = match(rows, Matching(method="nearest", covariates=COVARIATES, caliper=0.2))
+    levels = {**rows.factor_levels, "married": ("no", "yes")}
+    binary = replace(rows, factors={"married": married}, factor_levels=levels, numeric={})
+    own, level = table(rows, matched)["married", ""], table(binary, matched)["married", "yes"]
+    for name in (
+        "member_mean",
+        "comparison_mean_before",
+        "comparison_mean_after",
+        "smd_before",
+        "smd_after",
+        "variance_ratio_before",
+        "variance_ratio_after",
+    ):
+        assert getattr(own, name) == pytest.approx(getattr(level, name), rel=1e-12)
+    assert own.ks_before == pytest.approx(table(binary, matched)["married", "no"].ks_before)
+
+
+def test_the_largest_difference_may_be_a_numbers(rows):
+    alone = replace(rows, factors={name: rows.factors[name] for name in NUMBERS})
+    smd, where = largest_smd_after(alone, match(rows, Matching(method="none")))
+    found = table(alone, match(rows, Matching(method="none")))
+    assert where in NUMBERS
+    assert smd == pytest.approx(max(abs(row.smd_before) for row in found.values()))
+
+
+def test_entropy_balances_means_and_loses_nobody_for_a_number(rows):
+    some = replace(rows, factors={name: rows.factors[name] for name in ("age", "race", "married")})
+    matched = match(some, Matching(method="entropy", on=("age", "race", "married")))
+    row = table(some, matched)["age", ""]
+    assert row.comparison_mean_after == pytest.approx(row.member_mean, rel=1e-9)
+    labels = {"age": ()}
+    support = common_support({"age": rows.factors["age"]}, labels, MEMBER, rows.numeric)
+    assert support.keep.all()
+    assert not support.lost
+
+
+def test_feasibility_names_no_respondents_numbers(rows):
+    matching = Matching(method="nearest", covariates=COVARIATES, caliper=0.01)
+    found = feasibility_rows(rows, matching, match(rows, matching), model="m", source="s")
+    lost = [row.diagnostic for row in found if row.diagnostic.startswith("members_lost")]
+    assert lost
+    assert all(name.startswith("members_lost: race=") for name in lost)
