@@ -325,7 +325,7 @@ def protected_meta(meta: Mapping[str, Any], minimum: int) -> dict[str, Any]:
         for key, value in values.items():
             if key == "count" or key == "n" or key.startswith("n_"):
                 found[key] = protected_count(value, minimum)
-            elif key in ("dropped", "models"):
+            elif key in ("dropped", "doubts", "models"):
                 found[key] = [people(one) for one in value]
         return found
 

@@ -80,6 +80,7 @@ def people_meta(survey: Survey) -> dict[str, Any]:
         "n_phone": int(phone.sum()),
         "n_phone_member": int((member & phone).sum()),
         "dropped": _dropped(survey.dropped),
+        "doubts": [asdict(doubt) for doubt in survey.doubts],
     }
 
 

@@ -20,7 +20,8 @@ from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import comment, draft_study, quote
 from coopgap.survey.frame import from_dataframe
-from coopgap.survey.profile import Kind, profile, reads_as_missing
+from coopgap.survey.nonanswers import reads_as_missing
+from coopgap.survey.profile import Kind, profile
 from coopgap.survey.read import read_table
 
 HOSTILE = 'A "quoted"\nlabel\\ with ]] # = \x1b[31m \u2028 \x7f and \U0001f600'

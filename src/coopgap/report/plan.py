@@ -37,6 +37,9 @@ def _lines(plan: Plan) -> Iterator[str]:
     )
     for drop in people["dropped"]:
         yield f"dropped   {drop['count']:,}: {drop['reason']}"
+    for doubt in people["doubts"]:
+        code = f"{doubt['column']}: {doubt['code']} ({doubt['count']:,} times)"
+        yield f"warning   {code} is taken as it stands; if it means no answer, name it in missing"
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"

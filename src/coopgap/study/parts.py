@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from coopgap.study.section import Section
 from coopgap.study.spec import (
@@ -74,7 +75,7 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
     table = Section(
         section.table("design"),
         section.at("design"),
-        ("region", "zone", "weight", "id", "mode", "population"),
+        ("region", "zone", "weight", "id", "mode", "population", "missing"),
         {
             "cluster": "name the clusters as zone",
         },
@@ -84,13 +85,25 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
         raise table.refuse(
             "region", f"no variable {region} is declared", f"declared: {', '.join(variables)}"
         )
-    return Design(
+    design = Design(
         region=region,
         zone=table.optional_text("zone"),
         weight=table.optional_text("weight"),
         id=table.optional_text("id"),
         mode=_mode(table) if table.has("mode") else None,
     )
+    return replace(design, missing=_missing(table, design))
+
+
+def _missing(design: Section, declared: Design) -> dict[str, tuple[Code, ...]]:
+    """Codes for no answer, by the key whose column holds them."""
+    table = Section(design.table("missing"), design.at("missing"), tuple(declared.columns))
+    missing = {key: table.codes(key) for key in table.values}
+    for code in missing.get("mode", ()):
+        if declared.mode is not None:
+            _refuse_equal(table, "mode", code, "in_person", declared.mode.in_person)
+            _refuse_equal(table, "mode", code, "phone", declared.mode.phone)
+    return missing
 
 
 def _mode(design: Section) -> Mode:

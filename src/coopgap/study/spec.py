@@ -100,7 +100,8 @@ class DeclaredPopulation:
 class Design:
     """How people were sampled.
 
-    `region` names a declared variable; the others name columns of the survey file.
+    `region` names a declared variable; the others name columns of the survey file. `missing` has
+    codes of those columns that stand for no answer, by key.
     """
 
     region: str | None = None
@@ -110,6 +111,14 @@ class Design:
     cluster: str | None = None
     mode: Mode | None = None
     population: DeclaredPopulation | None = None
+    missing: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the survey file by key, where declared."""
+        mode = None if self.mode is None else self.mode.column
+        named = {"zone": self.zone, "weight": self.weight, "id": self.id, "mode": mode}
+        return {key: column for key, column in named.items() if column is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,16 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import normalise
-from coopgap.survey.levels import MISSING, UNDECLARED, as_number, level_codes, look_up, undeclared
+from coopgap.survey.levels import (
+    MISSING,
+    UNDECLARED,
+    as_number,
+    doubts,
+    level_codes,
+    look_up,
+    undeclared,
+)
+from coopgap.survey.nonanswers import file_missing, labelled_missing
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
@@ -41,13 +50,11 @@ def needed_variables(study: Study) -> tuple[str, ...]:
 
 def needed_columns(study: Study) -> tuple[str, ...]:
     """Columns of the survey file that a run reads, once each."""
-    design = study.design
     columns = [study.group.column]
     for name in needed_variables(study):
         variable = study.variables[name]
         columns.extend(variable.items or (variable.column,))
-    mode = None if design.mode is None else design.mode.column
-    columns.extend(name for name in (design.zone, design.weight, design.id, mode) if name)
+    columns.extend(study.design.columns.values())
     return tuple(dict.fromkeys(columns))
 
 
@@ -75,13 +82,12 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         dropped that the study does not declare.
     """
     keep, member, dropped = _membership(raw, study)
+    for key, column in study.design.columns.items():
+        lacking = keep & _lacking(raw, study, key, column, keep)
+        if lacking.any():
+            dropped.append(Drop(reason=f"{key} missing", count=int(lacking.sum())))
+        keep = keep & ~lacking
     zones = None if study.design.zone is None else _labels(raw, study.design.zone)
-    if zones is not None:
-        known = zones.index >= 0
-        lost = int((keep & ~known).sum())
-        if lost:
-            dropped.append(Drop(reason="zone missing", count=lost))
-        keep = keep & known
     rows = np.flatnonzero(keep)
     member = member[rows]
     phone = _phone(raw, study, rows)
@@ -118,6 +124,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         n_read=raw.n_rows,
         encoding=raw.encoding,
         dropped=tuple(dropped),
+        doubts=tuple(one for variable in variables.values() for one in doubts(raw, variable)),
     )
 
 
@@ -132,6 +139,32 @@ def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list
     lost = int((side == MISSING).sum())
     dropped = [Drop(reason="membership missing", count=lost)] if lost else []
     return side >= 0, side == 1, dropped
+
+
+def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
+    """Rows that have nothing in a column of the design, as the study declares it.
+
+    A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
+    column; of weights also those that a label calls so.
+    """
+    answers = raw.answers(column)
+    named = {normalise(code) for code in study.design.missing.get(key, ())}
+    named |= {""} if key == "zone" else set()
+    declared = np.array([normalise(value) in named for value in answers.values], dtype=bool)
+    bad = file_missing(raw, column, answers)
+    if key == "weight":
+        bad |= labelled_missing(raw, column, answers)
+    if study.design.mode is not None and key == "mode":
+        modes = {normalise(study.design.mode.in_person), normalise(study.design.mode.phone)}
+        bad &= [normalise(value) not in modes for value in answers.values]
+    rows = keep & np.append(bad & ~declared, False)[answers.index]
+    if rows.any():
+        raise SurveyError(
+            f"{raw.where}: {column}",
+            f"{undeclared(answers, rows)} that the file itself calls missing",
+            f"name it in design.missing.{key}: those people are dropped and counted",
+        )
+    return np.append(declared, "" in named)[answers.index]
 
 
 def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:

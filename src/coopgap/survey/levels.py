@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import SurveyError
-from coopgap.study.spec import Code, Variable
+from coopgap.study.spec import Variable
 from coopgap.study.values import normalise
+from coopgap.survey.nonanswers import (
+    as_number,
+    file_missing,
+    is_sentinel,
+    labelled_missing,
+    stands_out,
+)
 from coopgap.survey.raw import Answers, RawTable
+from coopgap.survey.records import Doubt
 
-__all__ = ["MISSING", "UNDECLARED", "as_number", "level_codes", "look_up", "undeclared"]
+__all__ = [
+    "MISSING",
+    "UNDECLARED",
+    "as_number",
+    "doubts",
+    "level_codes",
+    "look_up",
+    "undeclared",
+]
 
 MISSING: Final = -1
 """Index of an answer that is missing."""
@@ -22,22 +37,10 @@ MISSING: Final = -1
 UNDECLARED: Final = -2
 """Index of a value that the codebook does not know; it never leaves this package."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_SENTINEL = re.compile(r"-[1-9]|-?9{1,5}[6-9]", re.ASCII)
 _SHOWN = 5
 _LONGEST_CODE = 20
 _LONGEST_NUMBER = 5
 _FEWEST = 10
-
-
-def as_number(value: Code) -> float | None:
-    """A finite number, or None for anything else; a decimal comma is not a number."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        return None
-    number = float(value)
-    return number if np.isfinite(number) else None
 
 
 def undeclared(answers: Answers, bad: BoolArray) -> str:
@@ -80,7 +83,7 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
 
 
 def _is_code(text: str, count: int) -> bool:
-    if as_number(text) is not None and len(text) <= _LONGEST_NUMBER:
+    if is_sentinel(text) or (as_number(text) is not None and len(text) <= _LONGEST_NUMBER):
         return True
     return len(text) <= _LONGEST_CODE and count >= _FEWEST
 
@@ -204,15 +207,14 @@ def _count_of(raw: RawTable, variable: Variable) -> IntArray:
 
 
 def _banded(raw: RawTable, variable: Variable) -> IntArray:
-    """Left-closed bands; values that the file itself calls missing are not numbers to band."""
+    """Left-closed bands of the numbers that stand for themselves."""
     answers = raw.answers(variable.column)
     table = _declared_table(variable)
     named = [table.get(normalise(value), UNDECLARED) for value in answers.values]
-    numbers = np.array([_or_nan(as_number(value)) for value in answers.values])
-    open_ = np.array([code == UNDECLARED for code in named], dtype=bool)
-    _refuse_sentinels(raw, variable, answers, np.where(open_, numbers, np.nan))
+    numbers = _open_numbers(answers, variable)
+    _refuse_nonanswers(raw, variable, answers, numbers)
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
-    places = np.where(open_ & np.isfinite(numbers), bands, named)
+    places = np.where(np.isfinite(numbers), bands, named)
     blank = table.get("", MISSING)
     empty = np.array([normalise(value) == "" for value in answers.values], dtype=bool)
     places = np.append(np.where(empty, blank, places), blank).astype(np.int64)
@@ -222,45 +224,67 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     return codes
 
 
-def _or_nan(number: float | None) -> float:
-    return np.nan if number is None else number
+def _open_numbers(answers: Answers, variable: Variable) -> FloatArray:
+    """The column's distinct values as numbers; NaN for texts and what the codebook names."""
+    table = _declared_table(variable)
+    numbers = [None if normalise(value) in table else as_number(value) for value in answers.values]
+    return np.array([np.nan if number is None else number for number in numbers])
 
 
-def _refuse_sentinels(
+def _refuse_nonanswers(
     raw: RawTable, variable: Variable, answers: Answers, numbers: FloatArray
 ) -> None:
     """Refuse numbers that stand for no answer and that the codebook does not mention.
 
-    Those are the file's own user-missing codes, and codes such as 999 or -1 that lie beyond every
-    other value and farther from the cuts than the cuts reach.
+    Those are the file's own missing codes, values whose label says no answer, and codes such as
+    999 or -1 that lie beyond every other value and farther from the cuts than the cuts reach.
     """
-    file_says = _user_missing(raw, variable.column, numbers)
-    suspect = _far_sentinels(answers.values, numbers, variable.cuts)
-    bad = file_says | suspect
-    if not bad.any():
-        return
-    rows = np.append(bad, False)[answers.index]
-    raise SurveyError(
-        f"{raw.where}: {variable.column}",
-        undeclared(answers, rows) + " that looks like a missing code",
-        f"name it in missing, or in codes with its band, for variable {variable.name}",
-    )
+    column, known = variable.column, np.isfinite(numbers)
+    for bad, why in (
+        (known & file_missing(raw, column, answers), "that the file itself declares missing"),
+        (known & labelled_missing(raw, column, answers), "that the file labels as no answer"),
+        (_far_sentinels(answers, numbers, variable), "that looks like a missing code"),
+    ):
+        if bad.any():
+            rows = np.append(bad, False)[answers.index]
+            raise SurveyError(
+                f"{raw.where}: {column}",
+                f"{undeclared(answers, rows)} {why}",
+                f"name it in missing, or in codes with its band, for variable {variable.name}",
+            )
 
 
-def _user_missing(raw: RawTable, column: str, numbers: FloatArray) -> BoolArray:
-    bad = np.zeros(numbers.size, dtype=bool)
-    for low, high in raw.user_missing.get(column, ()):
-        ends = as_number(low), as_number(high)
-        if ends[0] is not None and ends[1] is not None:
-            bad |= (numbers >= ends[0]) & (numbers <= ends[1])
-    return bad
+def _sentinels(answers: Answers, numbers: FloatArray) -> BoolArray:
+    """Which numbers have the shape of a missing code."""
+    looks = [is_sentinel(normalise(value)) for value in answers.values]
+    return np.array(looks, dtype=bool) & np.isfinite(numbers)
 
 
-def _far_sentinels(values: Sequence[Code], numbers: FloatArray, cuts: Sequence[float]) -> BoolArray:
-    looks = np.array([bool(_SENTINEL.fullmatch(normalise(value))) for value in values], dtype=bool)
-    looks &= np.isfinite(numbers)
+def _far_sentinels(answers: Answers, numbers: FloatArray, variable: Variable) -> BoolArray:
+    cuts, looks = variable.cuts, _sentinels(answers, numbers)
     others = numbers[np.isfinite(numbers) & ~looks]
     reach = max(cuts[-1] - cuts[0], abs(cuts[0]))
     high = (numbers > cuts[-1] + reach) & (numbers > others.max(initial=-np.inf))
     low = (numbers < 0) & (others.min(initial=np.inf) >= 0)
     return np.asarray(looks & (high | low))
+
+
+def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
+    """Numbers taken as they stand that may stand for no answer, such as an age of 88.
+
+    They have the shape of a missing code, and lie beyond all other numbers or stand far oftener
+    than their neighbours.
+    """
+    if variable.type != "banded":
+        return ()
+    answers = raw.answers(variable.column)
+    numbers = _open_numbers(answers, variable)
+    looks = _sentinels(answers, numbers) & (numbers >= 0)
+    return tuple(
+        Doubt(
+            column=variable.column,
+            code=normalise(answers.values[place]),
+            count=int(answers.counts[place]),
+        )
+        for place in np.flatnonzero(stands_out(numbers, answers.counts, looks))
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,10 +11,15 @@ import numpy as np
 
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
-from coopgap.survey.levels import as_number
+from coopgap.survey.nonanswers import (
+    as_number,
+    declared_missing,
+    is_sentinel,
+    reads_as_missing,
+)
 from coopgap.survey.raw import RawTable
 
-__all__ = ["Kind", "MissingCode", "Profile", "profile", "reads_as_missing"]
+__all__ = ["Kind", "MissingCode", "Profile", "profile"]
 
 MOST_CODES = 12
 """A numeric column with more distinct answers is a scale."""
@@ -91,39 +95,6 @@ class Profile:
     numeric: bool
 
 
-_MISSING_CODES = re.compile(
-    r"n/?a|n\.a\.?|nan|null|none|\.|-|ns ?[/-]? ?nr|ns|nr|ns/nc|nc|dk|dk ?[/-]? ?na|rf|missing"
-    r"|unknown|desconocido|(do not|don.?t|doesn.?t) know|refused?"
-    r"|no (sabe|responde|contesta|aplica)"
-    r"|not (stated|asked|applicable|available)|no (answer|response)|sin (dato|respuesta)s?"
-)
-_MISSING_LABELS = re.compile(
-    r".*((do not|don.?t|doesn.?t|does not) know|refus|no sabe|no responde|no contesta|no aplica"
-    r"|not applicable|not stated|not asked|not available|no answer|no response|prefer.* not "
-    r"|sin (dato|respuesta|informacion)|ne sait pas|sans reponse|missing|perdido).*"
-)
-_HIGH = {str(value) for width in range(1, 6) for value in (10**width - 1, 10**width - 2)}
-_HIGH |= {"97", "96", "997", "996", "9997"}
-
-
-def reads_as_missing(text: str, *, label: bool) -> bool:
-    """Whether a text says, in English, Spanish or French, that there is no answer.
-
-    Parameters
-    ----------
-    text
-        A label of the file, or an answer.
-    label
-        Labels may say it in a sentence. Answers must be nothing else, since what a respondent
-        said may not be taken for a code.
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = plain.strip().casefold()
-    if _MISSING_CODES.fullmatch(plain):
-        return True
-    return label and bool(_MISSING_LABELS.fullmatch(plain))
-
-
 def profile(raw: RawTable, column: str) -> Profile:
     """Look at one column.
 
@@ -191,7 +162,7 @@ def _missing(
     spans: Iterable[tuple[Code, Code]],
 ) -> tuple[MissingCode, ...]:
     """Codes that the file declares missing, that read so, or that stand apart from the rest."""
-    declared = {code for code in counts if _within(code, spans)}
+    declared = {code for code in counts if declared_missing(code, spans)}
     likely = {
         code
         for code in counts
@@ -212,22 +183,10 @@ def _is_na(code: str) -> bool:
     return reads_as_missing(code, label=False)
 
 
-def _within(code: str, spans: Iterable[tuple[Code, Code]]) -> bool:
-    number = as_number(code)
-    for low, high in spans:
-        ends = as_number(low), as_number(high)
-        if number is None or ends[0] is None or ends[1] is None:
-            if code in (normalise(low), normalise(high)):
-                return True
-        elif ends[0] <= number <= ends[1]:
-            return True
-    return False
-
-
 def _apart(numbers: Mapping[str, float]) -> set[str]:
     """Numbers such as 8, 99, 999 or -1 that lie apart from all others."""
-    high = {code for code in numbers if code in _HIGH}
     low = {code for code in numbers if re.fullmatch(r"-\d+", code)}
+    high = {code for code in numbers if code in ("8", "9") or is_sentinel(code)} - low
     others = [number for code, number in numbers.items() if code not in high | low]
     if not others:
         return set()

@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
 
-__all__ = ["Drop", "ModelRows", "Survey"]
+__all__ = ["Doubt", "Drop", "ModelRows", "Survey"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,15 @@ class Drop:
     """People left out, and why."""
 
     reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A number taken as it stands that may be a code for no answer."""
+
+    column: str
+    code: str
     count: int
 
 
@@ -60,6 +69,8 @@ class Survey:
         Of the file's text, named or detected; empty where the format has none of its own.
     dropped
         What was left out before any model: people whose membership is missing, and so on.
+    doubts
+        Numbers of banded variables that may stand for no answer.
     """
 
     source: str
@@ -77,6 +88,7 @@ class Survey:
     n_read: int
     encoding: str
     dropped: tuple[Drop, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def n(self) -> int:
