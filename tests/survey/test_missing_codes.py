@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,81 +17,14 @@ from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.nonanswers import reads_as_missing, stands_out
 
-STUDY = """\
-title = "Invented"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[design]
-zone = "zone"
-region = "region"
-DESIGN
-[headline]
-yes = "model"
-[variables.yes]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.region]
-type = "nominal"
-levels = ["North", "South", "East"]
-[variables.sex]
-type = "nominal"
-levels = ["male", "female"]
-[variables.age]
-type = "banded"
-cuts = [35, 50, 65]
-AGE
-"""
-MODEL = """\
-outcome = "yes"
-covariates = ["age"]
-[matching]
-method = "exact"
-on = ["region", "sex"]
-"""
+type MakeFolder = Callable[..., Path]
 
-
-def people(n: int = 600, zones: int = 40) -> pd.DataFrame:
-    """Invented people whose answers follow membership, schooling, sex, age and place."""
-    rng = np.random.default_rng(1)
-    zone = rng.integers(0, zones, n)
-    sex, age, school = rng.integers(0, 2, n), rng.integers(18, 80, n), rng.integers(1, 5, n)
-    schooling = 0.3 * (school - 2.5)
-    chance = -0.3 + schooling + 0.2 * sex + 0.01 * (age - 45)
-    member = (rng.random(n) < 1 / (1 + np.exp(-chance))).astype(int)
-    place = rng.normal(0, 0.3, zones)[zone]
-    trust = 0.4 * member + schooling - 0.2 * sex + 0.01 * (age - 45) + place
-    trust = trust + rng.logistic(size=n)
-    yes = (trust + rng.normal(0, 1, n) > 0).astype(int)
-    return pd.DataFrame(
-        {
-            "id": np.arange(1, n + 1),
-            "member": member,
-            "region": np.array(["North", "South", "East"])[zone % 3],
-            "zone": zone + 1,
-            "sex": np.array(["male", "female"])[sex],
-            "age": age.astype(float),
-            "yes": yes,
-            "w": np.round(np.exp(rng.normal(0, 0.5, n)), 3),
-        }
-    )
-
-
-PEOPLE = people()
-SILENT = np.random.default_rng(9).random(len(PEOPLE)) < 0.1
+SILENT = np.random.default_rng(9).random(600) < 0.1
 """52 people without an answer."""
 
 
-def spoilt(column: str, code: float) -> pd.DataFrame:
-    return PEOPLE.assign(**{column: np.where(SILENT, code, PEOPLE[column].astype(float))})
-
-
-def folder(tmp_path: Path, design: str = "", age: str = "") -> Path:
-    (tmp_path / "study.toml").write_text(STUDY.replace("DESIGN", design).replace("AGE", age))
-    (tmp_path / "model.toml").write_text(MODEL)
-    return tmp_path
+def spoilt(people: pd.DataFrame, column: str, code: float) -> pd.DataFrame:
+    return people.assign(**{column: np.where(SILENT, code, people[column].astype(float))})
 
 
 def sav(tmp_path: Path, data: pd.DataFrame, **options: Any) -> Path:
@@ -122,40 +56,45 @@ class TestFile:
 
     @pytest.mark.parametrize(("code", "span"), RANGES)
     def test_a_range_without_an_end_is_refused_in_bands(
-        self, tmp_path: Path, code: float, span: dict[str, float]
+        self,
+        tmp_path: Path,
+        people: pd.DataFrame,
+        make_folder: MakeFolder,
+        code: float,
+        span: dict[str, float],
     ) -> None:
-        path = sav(tmp_path, spoilt("age", code), missing_ranges={"age": [span]})
-        message = refusal(folder(tmp_path), path)
+        path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
+        message = refusal(make_folder(), path)
         assert (
             f"age: undeclared code '{code:g}' (52 times) that the file itself declares" in message
         )
-        named = folder(tmp_path, age="missing = [98, 0]")
+        named = make_folder(age="missing = [98, 0]")
         survey = make_plan(named, path).survey
         assert (survey.codes["age"] < 0).sum() == 52
         assert survey.doubts == ()
 
     def test_once_named_they_are_dropped_and_the_gap_is_that_of_the_others(
-        self, tmp_path: Path
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
     ) -> None:
         """By R's glm on the file without those people, weighted by the strata's shares."""
         code, span = RANGES[0].values
-        path = sav(tmp_path, spoilt("age", code), missing_ranges={"age": [span]})
-        run = coopgap.run(folder(tmp_path, age="missing = [98]"), data=path)
+        path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
+        run = coopgap.run(make_folder(age="missing = [98]"), data=path)
         matched = gap(run, "matched_logit")
         assert gap(run, "adjusted_logit").estimate == pytest.approx(0.12641, abs=1e-5)
         assert matched.estimate == pytest.approx(0.12964, abs=1e-5)
         assert (matched.n_member, matched.n_comparison) == (260, 288)
         oldest = run.balance.query("group == 'all' and covariate == 'age' and level == '65+'")
-        members = PEOPLE[~SILENT & (PEOPLE.member == 1)]
+        members = people[~SILENT & (people.member == 1)]
         assert oldest.member_mean.item() == pytest.approx((members.age >= 65).mean())
         assert oldest.member_mean.item() == pytest.approx(0.3269, abs=5e-5)
 
-    def test_weights(self, tmp_path: Path) -> None:
-        path = sav(tmp_path, spoilt("w", 999), missing_ranges={"w": [999]})
-        message = refusal(folder(tmp_path, design='weight = "w"'), path)
+    def test_weights(self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder) -> None:
+        path = sav(tmp_path, spoilt(people, "w", 999), missing_ranges={"w": [999]})
+        message = refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '999' (52 times) that the file itself calls missing" in message
         assert "design.missing.weight" in message
-        named = folder(tmp_path, design='weight = "w"\nmissing = { weight = [999] }')
+        named = make_folder(design='weight = "w"\nmissing = { weight = [999] }')
         run = coopgap.run(named, data=path)
         # By R's glm on the others, with sampling weights times the strata's shares.
         assert gap(run, "matched_logit").estimate == pytest.approx(0.1408722, abs=1e-7)
@@ -167,48 +106,56 @@ class TestFile:
         )
 
     @pytest.mark.parametrize("key", ["zone", "id", "mode"])
-    def test_every_other_column_of_the_design(self, tmp_path: Path, key: str) -> None:
+    def test_every_other_column_of_the_design(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, key: str
+    ) -> None:
         column = {"zone": "zone", "id": "id", "mode": "how"}[key]
         declared = {
             "zone": "",
             "id": 'id = "id"',
             "mode": 'mode = { column = "how", in_person = 1, phone = 2 }',
         }[key]
-        data = PEOPLE.assign(how=1.0)
+        data = people.assign(how=1.0)
         data[column] = data[column].astype(float)
         data.loc[3, column] = 9999.0
         path = sav(tmp_path, data, missing_ranges={column: [{"lo": 9000, "hi": float("inf")}]})
         assert f"{column}: undeclared code '9999' (1 time)" in refusal(
-            folder(tmp_path, design=declared), path
+            make_folder(design=declared), path
         )
-        named = folder(tmp_path, design=f"{declared}\nmissing = {{ {key} = [9999] }}")
+        named = make_folder(design=f"{declared}\nmissing = {{ {key} = [9999] }}")
         plan = make_plan(named, path)
         assert [(one.reason, one.count) for one in plan.survey.dropped] == [(f"{key} missing", 1)]
         assert plan.survey.n == 599
 
     @pytest.mark.parametrize("column", ["member", "region", "yes"])
-    def test_membership_region_and_coded_answers(self, tmp_path: Path, column: str) -> None:
-        data = PEOPLE.assign(region=PEOPLE.region.map({"North": 1.0, "South": 2.0, "East": 3.0}))
+    def test_membership_region_and_coded_answers(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, column: str
+    ) -> None:
+        data = people.assign(region=people.region.map({"North": 1.0, "South": 2.0, "East": 3.0}))
         data[column] = data[column].astype(float)
         data.loc[[3, 4], column] = 7.0
         path = sav(tmp_path, data, missing_ranges={column: [{"lo": 7, "hi": float("inf")}]})
-        study = folder(tmp_path)
+        study = make_folder()
         text = (study / "study.toml").read_text()
         codes = 'codes = { 1 = "North", 2 = "South", 3 = "East" }'
         (study / "study.toml").write_text(text.replace('"East"]', f'"East"]\n{codes}'))
         assert f"{column}: undeclared code '7' (2 times)" in refusal(study, path)
 
-    def test_texts_that_the_file_declares_missing(self, tmp_path: Path) -> None:
-        data = PEOPLE.assign(zone="v" + PEOPLE.zone.astype(str))
+    def test_texts_that_the_file_declares_missing(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = people.assign(zone="v" + people.zone.astype(str))
         data.loc[:11, "zone"] = "NR"
         path = sav(tmp_path, data, missing_ranges={"zone": ["NR"]})
-        assert "zone: undeclared code 'NR' (12 times)" in refusal(folder(tmp_path), path)
+        assert "zone: undeclared code 'NR' (12 times)" in refusal(make_folder(), path)
 
-    def test_what_the_study_gives_a_meaning_keeps_it(self, tmp_path: Path) -> None:
+    def test_what_the_study_gives_a_meaning_keeps_it(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
         """The study has the last word on a code of its own."""
         code, span = RANGES[0].values
-        path = sav(tmp_path, spoilt("age", code), missing_ranges={"age": [span]})
-        plan = make_plan(folder(tmp_path, age='codes = { 98 = "65+" }'), path)
+        path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
+        plan = make_plan(make_folder(age='codes = { 98 = "65+" }'), path)
         assert plan.survey.codes["age"].min() == 0
 
 
@@ -227,23 +174,27 @@ ANSWERS = [text.strip() for text in ANSWERS.replace("\n", ";").split(";") if tex
 
 
 class TestLabels:
-    def test_a_labelled_non_answer_is_refused_in_bands_and_weights(self, tmp_path: Path) -> None:
+    def test_a_labelled_non_answer_is_refused_in_bands_and_weights(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
         labels = {"age": {888888: "Don't know"}, "w": {66: "No aplica"}}
-        data = spoilt("age", 888888)
+        data = spoilt(people, "age", 888888)
         path = sav(tmp_path, data, variable_value_labels=labels)
-        message = refusal(folder(tmp_path), path)
+        message = refusal(make_folder(), path)
         assert "age: undeclared code '888888' (52 times) that the file labels" in message
-        path = sav(tmp_path, spoilt("w", 66), variable_value_labels=labels)
-        message = refusal(folder(tmp_path, design='weight = "w"'), path)
+        path = sav(tmp_path, spoilt(people, "w", 66), variable_value_labels=labels)
+        message = refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '66' (52 times)" in message
 
-    def test_codes_within_the_scale_are_found_by_their_label(self, tmp_path: Path) -> None:
+    def test_codes_within_the_scale_are_found_by_their_label(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
         """70 is an age like any other, but for what the file says of it."""
         labels = {"age": {70: "NS/NR", 18: "18 or younger"}}
-        data = PEOPLE.assign(age=PEOPLE.age.replace(70, 71).where(~SILENT, 70))
+        data = people.assign(age=people.age.replace(70, 71).where(~SILENT, 70))
         path = sav(tmp_path, data, variable_value_labels=labels)
-        assert "undeclared code '70' (52 times)" in refusal(folder(tmp_path), path)
-        survey = make_plan(folder(tmp_path, age="missing = [70]"), path).survey
+        assert "undeclared code '70' (52 times)" in refusal(make_folder(), path)
+        survey = make_plan(make_folder(age="missing = [70]"), path).survey
         assert (survey.codes["age"] < 0).sum() == 52
 
     @pytest.mark.parametrize("text", SILENCE)
@@ -257,22 +208,28 @@ class TestLabels:
 
 class TestShape:
     @pytest.mark.parametrize("code", [888888, 888, 777, 9996, 66666])
-    def test_a_code_out_of_range_of_the_rest_is_refused(self, tmp_path: Path, code: int) -> None:
-        message = refusal(folder(tmp_path), spoilt("age", code))
+    def test_a_code_out_of_range_of_the_rest_is_refused(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, code: int
+    ) -> None:
+        message = refusal(make_folder(), spoilt(people, "age", code))
         assert f"undeclared code '{code}' (52 times) that looks like a missing code" in message
 
-    def test_a_long_code_is_named_however_rare(self, tmp_path: Path) -> None:
-        data = PEOPLE.copy()
+    def test_a_long_code_is_named_however_rare(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = people.copy()
         data.loc[7, "age"] = 888888.0
-        assert "undeclared code '888888' (1 time)" in refusal(folder(tmp_path), data)
+        assert "undeclared code '888888' (1 time)" in refusal(make_folder(), data)
 
-    def test_a_code_that_may_be_an_age_is_a_warning_of_the_plan(self, tmp_path: Path) -> None:
-        study = folder(tmp_path)
-        plan = make_plan(study, spoilt("age", 88))
+    def test_a_code_that_may_be_an_age_is_a_warning_of_the_plan(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder()
+        plan = make_plan(study, spoilt(people, "age", 88))
         (doubt,) = plan.survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("age", "88", 52)
         assert "warning   age: 88 (52 times) is taken as it stands" in plan_text(plan)
-        assert make_plan(study, PEOPLE).survey.doubts == ()
+        assert make_plan(study, people).survey.doubts == ()
 
     def test_among_its_like_a_code_stands_out_by_its_number_of_people(self) -> None:
         ages = np.array([75.0, 80, 86, 87, 88, 89, 90, 99])
@@ -296,21 +253,25 @@ class TestStudy:
         ],
     )
     def test_what_is_wrong_with_it_is_one_line(
-        self, tmp_path: Path, line: str, message: str
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, line: str, message: str
     ) -> None:
-        study = folder(tmp_path, design=f'weight = "w"\n{line}')
+        study = make_folder(design=f'weight = "w"\n{line}')
         with pytest.raises(StudyError) as caught:
-            make_plan(study, PEOPLE)
+            make_plan(study, people)
         assert message in str(caught.value)
 
-    def test_a_blank_is_named_like_a_code(self, tmp_path: Path) -> None:
-        data = spoilt("w", np.nan)
-        assert "52 weights are missing" in refusal(folder(tmp_path, design='weight = "w"'), data)
-        named = folder(tmp_path, design='weight = "w"\nmissing = { weight = [""] }')
+    def test_a_blank_is_named_like_a_code(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = spoilt(people, "w", np.nan)
+        assert "52 weights are missing" in refusal(make_folder(design='weight = "w"'), data)
+        named = make_folder(design='weight = "w"\nmissing = { weight = [""] }')
         assert make_plan(named, data).survey.n == 548
 
-    def test_a_mode_has_one_meaning(self, tmp_path: Path) -> None:
+    def test_a_mode_has_one_meaning(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
         mode = 'mode = { column = "how", in_person = 1, phone = 2 }'
-        study = folder(tmp_path, design=f"{mode}\nmissing = {{ mode = [2] }}")
+        study = make_folder(design=f"{mode}\nmissing = {{ mode = [2] }}")
         with pytest.raises(StudyError, match=r"missing\.mode: is the same value as phone"):
-            make_plan(study, PEOPLE.assign(how=1))
+            make_plan(study, people.assign(how=1))

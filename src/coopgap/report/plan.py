@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from coopgap.disclose import protected_meta, protected_note, protected_rows
 from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
+from coopgap.foreseen import Foreseen
 from coopgap.matching.feasibility import variant_row
 from coopgap.meta import people_meta
 from coopgap.plan import ModelPlan, Plan, variant_sample
@@ -18,12 +19,12 @@ from coopgap.study.spec import Matching, ModelSpec, Variant
 __all__ = ["design_words", "plan_text"]
 
 
-def plan_text(plan: Plan) -> str:
-    """Describe a plan in plain lines; nothing has been fitted."""
-    return "\n".join(_lines(plan))
+def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = ()) -> str:
+    """Describe a plan, and what of it will have no number, in plain lines; nothing is fitted."""
+    return "\n".join(_lines(plan, exceptions))
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
     study, survey = plan.study, plan.survey
     yield study.title
     people = people_meta(survey)
@@ -47,6 +48,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield ""
         yield from _model_lines(plan, model)
     yield ""
+    yield from _exceptions(plan, exceptions)
     yield "dry run: nothing was fitted, nothing was written"
 
 
@@ -60,13 +62,16 @@ def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
         yield from _variant_lines(plan, model, variant)
     if spec.multiverse:
         yield from _multiverse_lines(plan, spec)
-    if model.reason:
-        minimum = plan.study.disclosure_minimum
-        reason = protected_note(model.reason) if minimum else model.reason
-        yield f"  no matched sample: {reason}"
     for kind, rows in groupby(_told(plan, model, model.feasibility), key=_cell_kind):
         for line in [_cells(kind, rows)] if kind else map(_found, rows):
             yield f"  {line}"
+
+
+def _exceptions(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
+    minimum = plan.study.disclosure_minimum
+    for one in exceptions:
+        reason = protected_note(one.reason) if minimum else one.reason
+        yield f"not estimable  {one.model}, {one.families}, {one.group}: {reason}"
 
 
 def _told(plan: Plan, model: ModelPlan, rows: Iterable[DiagnosticRow]) -> Iterable[DiagnosticRow]:
