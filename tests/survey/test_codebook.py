@@ -244,10 +244,14 @@ class TestMembership:
         assert found.n_read == 8
 
     @pytest.mark.parametrize("blank", [None, "", "  ", np.nan])
-    def test_undeclared_blank_is_refused_with_its_count(self, blank: Any) -> None:
-        data = frame(8, member=pd.Series([1, 0, 1, 0, 1, 0, blank, blank], dtype=object))
-        message = refusal(data, study())
-        assert "member: an undeclared blank (2 times); group.member is 1" in message
+    def test_a_blank_is_dropped_and_counted_by_itself(self, blank: Any) -> None:
+        data = frame(8, member=pd.Series([1, 0, 1, 0, 1, 98, blank, blank], dtype=object))
+        found = survey(data, study(missing=(98,)))
+        assert (found.n_read, found.n) == (8, 5)
+        assert found.dropped == (
+            Drop(reason="membership missing", count=1),
+            Drop(reason="membership blank", count=2),
+        )
 
     def test_undeclared_code_is_refused(self) -> None:
         message = refusal(frame(8, member=[1, 0, 1, 0, 98, 98, 98, 0]), study())

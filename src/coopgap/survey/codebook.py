@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from coopgap.survey.ties import hashed, record_ties
 from coopgap.vocabulary import EXAMPLE
 
 __all__ = ["apply_codebook", "needed_columns", "needed_variables"]
+
+_BLANK: Final = -3
+"""Index of a blank where nothing is declared of it."""
 
 
 def needed_variables(study: Study) -> tuple[str, ...]:
@@ -129,15 +133,16 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
 
 
 def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
-    """Who is kept, who is a member, and the declared missing; a blank must be declared too."""
+    """Who is kept, who is a member, and who is dropped: declared missing, and blanks."""
     group = study.group
     table = {normalise(code): MISSING for code in group.missing}
     table |= {normalise(group.comparison): 0, normalise(group.member): 1}
-    side = look_up(raw.answers(group.column), table, blank=UNDECLARED)
+    side = look_up(raw.answers(group.column), table, blank=_BLANK)
     allowed = f"group.member is {group.member!r}, group.comparison is {group.comparison!r}"
     _refuse(raw, group.column, side, None, f"{allowed}; others belong in group.missing")
-    lost = int((side == MISSING).sum())
-    dropped = [Drop(reason="membership missing", count=lost)] if lost else []
+    lost = {"membership missing": side == MISSING, "membership blank": side == _BLANK}
+    counts = {reason: int(rows.sum()) for reason, rows in lost.items()}
+    dropped = [Drop(reason=reason, count=count) for reason, count in counts.items() if count]
     return side >= 0, side == 1, dropped
 
 
