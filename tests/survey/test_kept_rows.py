@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import coopgap
+from coopgap.errors import StudyError, SurveyError
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 
@@ -35,3 +37,77 @@ class TestBlanks:
         text = plan_text(make_plan(make_folder(), data))
         assert "600 rows read" in text
         assert "dropped   1: membership blank" in text
+
+
+WHERE = "[where]\nwave = 2\n"
+
+
+def two_waves(people: pd.DataFrame) -> pd.DataFrame:
+    """The same people, and an earlier wave with another codebook and other places."""
+    earlier = people.assign(
+        member=9, yes=5, zone="x", age=999.0, region="West", sex="?", wave=1, w=-1.0
+    )
+    data = pd.concat([earlier, people.assign(wave=2, zone=people.zone.astype(str))])
+    return data.sample(frac=1, random_state=2)
+
+
+class TestWhere:
+    def test_one_wave_has_the_numbers_of_its_own_file(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """Of rows left out nothing is looked at: not their codes, weights, zones, identifiers."""
+        design = 'id = "id"\nweight = "w"'
+        alone = coopgap.run(make_folder(design=design), data=people)
+        study = make_folder(design=design, tables=WHERE)
+        run = coopgap.run(study, data=two_waves(people))
+        pd.testing.assert_frame_equal(run.gaps, alone.gaps)
+        assert run.meta["n_read"] == 1200
+        assert run.meta["dropped"] == [{"reason": "not in where.wave", "count": 600}]
+        text = plan_text(make_plan(study, two_waves(people)))
+        assert "1,200 rows read" in text
+        assert "dropped   600: not in where.wave" in text
+
+    def test_several_values_of_several_columns(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = people.assign(wave=np.arange(600) % 4, kind=np.where(people.id < 400, "a", "b"))
+        study = make_folder(tables='[where]\nwave = [2, "3.0", 1]\nkind = "a"\n')
+        survey = make_plan(study, data).survey
+        kept = data[(data.wave > 0) & (data.kind == "a")]
+        assert survey.n == len(kept)
+        counts = [(one.reason, one.count) for one in survey.dropped]
+        assert counts == [
+            ("not in where.wave", 150),
+            ("not in where.kind", int(((data.wave > 0) & (data.kind == "b")).sum())),
+        ]
+
+    @pytest.mark.parametrize(
+        ("lines", "message"),
+        [
+            ("wave = 7", "wave: no row has '7'; where.wave names values of the column"),
+            ("wvae = 2", "no column 'wvae'; the nearest are 'wave'"),
+            ("wave = [2]\nkind = 'b'", "where keeps no row"),
+        ],
+    )
+    def test_what_the_file_has_not_is_one_line(
+        self, people: pd.DataFrame, make_folder: MakeFolder, lines: str, message: str
+    ) -> None:
+        data = people.assign(wave=1 + (people.id > 300), kind=np.where(people.id > 300, "a", "b"))
+        with pytest.raises(SurveyError) as caught:
+            make_plan(make_folder(tables=f"[where]\n{lines}\n"), data)
+        assert message in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("lines", "message"),
+        [
+            ("wave = []", "study.toml: where.wave: is an empty list; allowed: a value, or a list"),
+            ("wave = [1, '1.0']", "study.toml: where.wave: holds a value twice"),
+            ("wave = { a = 1 }", "study.toml: where.wave: is a table; allowed: a text, a number"),
+        ],
+    )
+    def test_what_the_study_may_not_say_is_one_line(
+        self, people: pd.DataFrame, make_folder: MakeFolder, lines: str, message: str
+    ) -> None:
+        with pytest.raises(StudyError) as caught:
+            make_plan(make_folder(tables=f"[where]\n{lines}\n"), people)
+        assert str(caught.value).startswith(message)

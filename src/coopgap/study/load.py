@@ -23,6 +23,7 @@ from coopgap.study.parts import (
     read_minimum,
     read_negative_control,
     read_phone,
+    read_where,
 )
 from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
@@ -37,6 +38,7 @@ _KEYS = (
     "survey",
     "printed",
     "smallest_gap",
+    "where",
     "group",
     "design",
     "headline",
@@ -125,6 +127,7 @@ def load_study(study: str | Path) -> Study:
         phone=read_phone(section, outcomes),
         benchmarks=benchmarks,
         negative_control=read_negative_control(section, variables, outcomes),
+        where=read_where(section),
     )
 
 

@@ -26,10 +26,24 @@ __all__ = [
     "read_minimum",
     "read_negative_control",
     "read_phone",
+    "read_where",
 ]
 
 _LEAST = 3
 """Smaller numbers of people hide nobody."""
+
+
+def read_where(section: Section) -> dict[str, tuple[Code, ...]]:
+    """Values of the rows to keep, by column, from the study's `[where]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    values = section.table("where")
+    table = Section(values, section.at("where"), tuple(values))
+    return {column: table.one_or_more(column) for column in values}
 
 
 def read_group(section: Section) -> Group:

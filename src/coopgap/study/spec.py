@@ -367,6 +367,7 @@ class Study:
     question's headline, and its outcome the question's name. `survey` is "example", a
     path, or None where only `--data` can say. `printed` is a shipped registry's name or a file of
     the folder. `sha256` covers study.toml, every model file and the files they name.
+    `where` has, by column, the values of the rows that are kept.
     `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
 
@@ -386,3 +387,4 @@ class Study:
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None
+    where: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def needed_variables(study: Study) -> tuple[str, ...]:
 
 def needed_columns(study: Study) -> tuple[str, ...]:
     """Columns of the survey file that a run reads, once each."""
-    columns = [study.group.column]
+    columns = [*study.where, study.group.column]
     for name in needed_variables(study):
         variable = study.variables[name]
         columns.extend(variable.items or (variable.column,))
@@ -80,12 +80,16 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     Raises
     ------
     SurveyError
-        An undeclared value (with column, code and count; free text is not repeated), nobody on
-        one side, a level that nobody has, a weight that is not positive, an identifier that
-        stands twice, zone labels that repeat from region to region. Nothing is
+        Rows to be kept that are not there, an undeclared value (with column, code and count;
+        free text is not repeated), nobody on one side, a level that nobody has, a weight that is
+        not positive, an identifier that stands twice, zone labels that repeat from region to
+        region. Nothing is
         dropped that the study does not declare.
     """
-    keep, member, dropped = _membership(raw, study)
+    n_read = raw.n_rows
+    raw, dropped = _kept(raw, study)
+    keep, member, lost = _membership(raw, study)
+    dropped += lost
     for key, column in study.design.columns.items():
         lacking = keep & _lacking(raw, study, key, column, keep)
         if lacking.any():
@@ -125,11 +129,36 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         weight=weight,
         person=person,
         tie=record_ties(record),
-        n_read=raw.n_rows,
+        n_read=n_read,
         encoding=raw.encoding,
         dropped=tuple(dropped),
         doubts=tuple(one for variable in variables.values() for one in doubts(raw, variable)),
     )
+
+
+def _kept(raw: RawTable, study: Study) -> tuple[RawTable, list[Drop]]:
+    """The rows that `[where]` keeps; those it leaves out are looked at no further."""
+    keep = np.ones(raw.n_rows, dtype=bool)
+    dropped = []
+    for column, values in study.where.items():
+        answers = raw.answers(column)
+        named = {normalise(value) for value in values}
+        absent = named - {normalise(value) for value in answers.values} - {""}
+        if absent:
+            raise SurveyError(
+                f"{raw.where}: {column}",
+                f"no row has {', '.join(repr(value) for value in sorted(absent))}",
+                f"where.{column} names values of the column",
+            )
+        inside = [normalise(value) in named for value in answers.values]
+        here = np.array([*inside, "" in named], dtype=bool)[answers.index]
+        lost = int((keep & ~here).sum())
+        if lost:
+            dropped.append(Drop(reason=f"not in where.{column}", count=lost))
+        keep &= here
+    if not keep.any():
+        raise SurveyError(raw.where, "where keeps no row", f"see where in {study.name}/study.toml")
+    return (raw.take(keep) if dropped else raw), dropped
 
 
 def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
