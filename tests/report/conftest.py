@@ -83,7 +83,7 @@ def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -
         name="small",
         title="A study",
         survey="example",
-        group=Group(column="member", member=1, comparison=0),
+        group=Group(column="member", member=(1,), comparison=(0,)),
         design=Design(region="region", zone="zone"),
         variables=variables,
         models=(

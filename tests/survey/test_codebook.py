@@ -46,7 +46,7 @@ def study(*variables: Variable, design: Design | None = None, **group: Any) -> S
         name="test",
         title="Test",
         survey=None,
-        group=Group(**{"column": "member", "member": 1, "comparison": 0} | group),
+        group=Group(**{"column": "member", "member": (1,), "comparison": (0,)} | group),
         design=design or Design(),
         variables={item.name: item for item in declared},
         models=(spec,),
@@ -262,14 +262,14 @@ class TestMembership:
         assert f"there are no {who}" in refusal(frame(4, member=[value] * 4), study())
 
     def test_nobody_in_person_on_one_side(self) -> None:
-        design = Design(mode=Mode(column="mode", in_person="p", phone="t"))
+        design = Design(mode=Mode(column="mode", in_person=("p",), phone=("t",)))
         data = frame(4, mode=["p", "t", "p", "t"])
         assert "there are no comparison people" in refusal(data, study(design=design))
 
 
 class TestDesign:
     def test_mode(self) -> None:
-        design = Design(mode=Mode(column="mode", in_person="in person", phone="phone"))
+        design = Design(mode=Mode(column="mode", in_person=("in person",), phone=("phone",)))
         mode = ["in person"] * 7 + ["phone"]
         spec = study(design=design)
         assert survey(frame(8, mode=mode), spec).phone.tolist() == [False] * 7 + [True]
@@ -278,7 +278,7 @@ class TestDesign:
             assert found in refusal(frame(8, mode=[*mode[:7], other]), spec)
 
     def test_a_level_only_on_the_phone_is_nobodys_level(self) -> None:
-        design = Design(mode=Mode(column="mode", in_person=0, phone=1))
+        design = Design(mode=Mode(column="mode", in_person=(0,), phone=(1,)))
         data = frame(8, mode=[0] * 7 + [1], x=["a"] * 7 + ["b"])
         item = variable("x", ("a", "b"))
         assert "nobody has the level 'b'" in refusal(data, study(item, design=design))
@@ -327,7 +327,7 @@ class TestDesign:
         assert "1 identifiers are blank" in refusal(frame(4, id=["a", "b", "c", " "]), spec)
 
     def test_an_identifier_may_come_back_by_phone_once(self) -> None:
-        design = Design(id="id", mode=Mode(column="mode", in_person=0, phone=1))
+        design = Design(id="id", mode=Mode(column="mode", in_person=(0,), phone=(1,)))
         data = frame(8, id=list("abcdefab"), mode=[0] * 6 + [1, 1])
         found = survey(data, study(design=design))
         person = found.person.tolist()
@@ -366,7 +366,7 @@ class TestNeeded:
             zone="z",
             weight="w",
             id="i",
-            mode=Mode(column="m", in_person=0, phone=1),
+            mode=Mode(column="m", in_person=(0,), phone=(1,)),
         )
         one = replace(study(design=design), variables=self.variables(), models=(spec,))
         assert needed_variables(one) == ("y", "cov", "stratum", "in_variant", "region", "grouped")

@@ -111,3 +111,48 @@ class TestWhere:
         with pytest.raises(StudyError) as caught:
             make_plan(make_folder(tables=f"[where]\n{lines}\n"), people)
         assert str(caught.value).startswith(message)
+
+
+class TestGroups:
+    def test_several_codes_make_a_group(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """Current and former members, never and not yet, against the two groups as one code."""
+        plain = coopgap.run(make_folder(), data=people)
+        second = np.random.default_rng(6).integers(0, 2, 600)
+        detailed = people.assign(member=np.where(people.member == 1, 1, 3) + second)
+        assert detailed.member.nunique() == 4
+        study = make_folder(member="[1, 2]", comparison='[3, "4.0"]')
+        pd.testing.assert_frame_equal(coopgap.run(study, data=detailed).gaps, plain.gaps)
+
+    def test_several_modes(self, people: pd.DataFrame, make_folder: MakeFolder) -> None:
+        mode = 'mode = { column = "how", in_person = ["paper", "tablet"], phone = [3] }'
+        how = np.array(["paper", "tablet", "3"])[np.arange(600) % 3]
+        survey = make_plan(make_folder(design=mode), people.assign(how=how)).survey
+        assert survey.phone.sum() == 200
+
+    def test_another_code_is_refused_with_both_lists(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder(member="[1, 2]", comparison="[0, 3]")
+        with pytest.raises(SurveyError) as caught:
+            make_plan(study, people.assign(member=people.member.where(people.id > 2, 7)))
+        assert (
+            "undeclared code '7' (2 times); group.member is 1 or 2, group.comparison is 0 or"
+            in (str(caught.value))
+        )
+
+    @pytest.mark.parametrize(
+        ("group", "message"),
+        [
+            ({"member": "[1, 2]", "comparison": "[2, 3]"}, "comparison: has a value that member"),
+            ({"member": "[]"}, "study.toml: group.member: is an empty list"),
+            ({"member": "[1, 1.0]"}, "study.toml: group.member: holds a value twice"),
+        ],
+    )
+    def test_a_code_is_in_one_group_once(
+        self, people: pd.DataFrame, make_folder: MakeFolder, group: dict[str, str], message: str
+    ) -> None:
+        with pytest.raises(StudyError) as caught:
+            make_plan(make_folder(**group), people)
+        assert message in str(caught.value)

@@ -273,5 +273,5 @@ class TestStudy:
     ) -> None:
         mode = 'mode = { column = "how", in_person = 1, phone = 2 }'
         study = make_folder(design=f"{mode}\nmissing = {{ mode = [2] }}")
-        with pytest.raises(StudyError, match=r"missing\.mode: is the same value as phone"):
+        with pytest.raises(StudyError, match=r"missing\.mode: has a value that phone has too"):
             make_plan(study, people.assign(how=1))

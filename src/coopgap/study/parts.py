@@ -62,20 +62,21 @@ def read_group(section: Section) -> Group:
     )
     column, member, comparison = (
         table.text("column"),
-        table.code("member"),
-        table.code("comparison"),
+        table.one_or_more("member"),
+        table.one_or_more("comparison"),
     )
     _refuse_equal(table, "comparison", comparison, "member", member)
     missing = table.codes("missing")
-    for code in missing:
-        _refuse_equal(table, "missing", code, "member", member)
-        _refuse_equal(table, "missing", code, "comparison", comparison)
+    _refuse_equal(table, "missing", missing, "member", member)
+    _refuse_equal(table, "missing", missing, "comparison", comparison)
     return Group(column=column, member=member, comparison=comparison, missing=missing)
 
 
-def _refuse_equal(table: Section, key: str, value: Code, other: str, taken: Code) -> None:
-    if normalise(value) == normalise(taken):
-        raise table.refuse(key, f"is the same value as {other}", "give another value")
+def _refuse_equal(
+    table: Section, key: str, values: Iterable[Code], other: str, taken: Iterable[Code]
+) -> None:
+    if {normalise(value) for value in values} & {normalise(value) for value in taken}:
+        raise table.refuse(key, f"has a value that {other} has too", "give it once")
 
 
 def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
@@ -113,16 +114,17 @@ def _missing(design: Section, declared: Design) -> dict[str, tuple[Code, ...]]:
     """Codes for no answer, by the key whose column holds them."""
     table = Section(design.table("missing"), design.at("missing"), tuple(declared.columns))
     missing = {key: table.codes(key) for key in table.values}
-    for code in missing.get("mode", ()):
-        if declared.mode is not None:
-            _refuse_equal(table, "mode", code, "in_person", declared.mode.in_person)
-            _refuse_equal(table, "mode", code, "phone", declared.mode.phone)
+    if declared.mode is not None:
+        named = missing.get("mode", ())
+        _refuse_equal(table, "mode", named, "in_person", declared.mode.in_person)
+        _refuse_equal(table, "mode", named, "phone", declared.mode.phone)
     return missing
 
 
 def _mode(design: Section) -> Mode:
     table = Section(design.table("mode"), design.at("mode"), ("column", "in_person", "phone"))
-    column, in_person, phone = table.text("column"), table.code("in_person"), table.code("phone")
+    column = table.text("column")
+    in_person, phone = table.one_or_more("in_person"), table.one_or_more("phone")
     _refuse_equal(table, "phone", phone, "in_person", in_person)
     return Mode(column=column, in_person=in_person, phone=phone)
 

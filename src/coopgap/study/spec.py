@@ -58,11 +58,11 @@ PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The membership question."""
+    """The membership question, and which of its values are whose."""
 
     column: str
-    member: Code
-    comparison: Code
+    member: tuple[Code, ...]
+    comparison: tuple[Code, ...]
     missing: tuple[Code, ...] = ()
     prevalence: float | None = None
 
@@ -72,8 +72,8 @@ class Mode:
     """The column that tells interviews in person from interviews by phone."""
 
     column: str
-    in_person: Code
-    phone: Code
+    in_person: tuple[Code, ...]
+    phone: tuple[Code, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

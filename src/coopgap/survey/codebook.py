@@ -5,7 +5,7 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.errors import SurveyError
-from coopgap.study.spec import Study, Variable
+from coopgap.study.spec import Code, Study, Variable
 from coopgap.study.values import normalise
 from coopgap.survey.levels import (
     MISSING,
@@ -165,14 +165,25 @@ def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list
     """Who is kept, who is a member, and who is dropped: declared missing, and blanks."""
     group = study.group
     table = {normalise(code): MISSING for code in group.missing}
-    table |= {normalise(group.comparison): 0, normalise(group.member): 1}
+    table |= _sides(group.comparison, group.member)
     side = look_up(raw.answers(group.column), table, blank=_BLANK)
-    allowed = f"group.member is {group.member!r}, group.comparison is {group.comparison!r}"
+    allowed = f"group.member is {_values(group.member)}, group.comparison is "
+    allowed += _values(group.comparison)
     _refuse(raw, group.column, side, None, f"{allowed}; others belong in group.missing")
     lost = {"membership missing": side == MISSING, "membership blank": side == _BLANK}
     counts = {reason: int(rows.sum()) for reason, rows in lost.items()}
     dropped = [Drop(reason=reason, count=count) for reason, count in counts.items() if count]
     return side >= 0, side == 1, dropped
+
+
+def _sides(first: Iterable[Code], second: Iterable[Code]) -> dict[str, int]:
+    """Index by normalised value: 0 for the first side's, 1 for the second's."""
+    return {normalise(code): 0 for code in first} | {normalise(code): 1 for code in second}
+
+
+def _values(codes: Iterable[Code]) -> str:
+    """Declared values, for messages."""
+    return " or ".join(repr(code) for code in codes)
 
 
 def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
@@ -189,7 +200,7 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     if key == "weight":
         bad |= labelled_missing(raw, column, answers)
     if study.design.mode is not None and key == "mode":
-        modes = {normalise(study.design.mode.in_person), normalise(study.design.mode.phone)}
+        modes = _sides(study.design.mode.in_person, study.design.mode.phone)
         bad &= [normalise(value) not in modes for value in answers.values]
     rows = keep & np.append(bad & ~declared, False)[answers.index]
     if rows.any():
@@ -205,9 +216,9 @@ def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:
     mode = study.design.mode
     if mode is None:
         return np.zeros(rows.size, dtype=bool)
-    table = {normalise(mode.in_person): 0, normalise(mode.phone): 1}
+    table = _sides(mode.in_person, mode.phone)
     by_phone = look_up(raw.answers(mode.column), table, blank=UNDECLARED)
-    allowed = f"design.mode declares {mode.in_person!r} and {mode.phone!r}"
+    allowed = f"design.mode declares {_values(mode.in_person)} and {_values(mode.phone)}"
     _refuse(raw, mode.column, by_phone, rows, allowed)
     return np.asarray(by_phone[rows] == 1)
 
@@ -226,14 +237,14 @@ def _refuse(
 
 def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: BoolArray) -> None:
     group = study.group
-    for who, code, here in (
+    for who, codes, here in (
         ("members", group.member, member),
         ("comparison people", group.comparison, comparison),
     ):
         if not here.any():
             raise SurveyError(
                 f"{raw.where}: {group.column}",
-                f"there are no {who} (value {code!r}) interviewed in person",
+                f"there are no {who} (value {_values(codes)}) interviewed in person",
                 "both groups need people; see [group] and [design] mode",
             )
 

@@ -92,7 +92,7 @@ def build(
         name="s",
         title="s",
         survey=None,
-        group=Group(column="member", member=1, comparison=0),
+        group=Group(column="member", member=(1,), comparison=(0,)),
         design=Design(region="region", zone="zone"),
         variables=variables,
         models=(spec,),
