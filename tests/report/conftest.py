@@ -84,7 +84,7 @@ def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -
         title="A study",
         survey="example",
         group=Group(column="member", member=(1,), comparison=(0,)),
-        design=Design(region="region", zone="zone"),
+        design=Design(region="region", zone=("zone",)),
         variables=variables,
         models=(
             ModelSpec(

@@ -37,7 +37,8 @@ def test_everything_declared_is_there(make_study):
     assert study.survey is None
     assert study.printed is None
     assert (study.group.member, study.group.comparison) == ((1,), (0,))
-    assert (study.design.region, study.design.zone, study.design.weight) == ("region", "zone", None)
+    assert (study.design.region, study.design.zone) == ("region", ("zone",))
+    assert study.design.weight is None
     assert study.design.mode is not None
     assert study.design.mode.phone == ("phone",)
     assert study.headline == {"trust": (Headline(model="trust"),)}

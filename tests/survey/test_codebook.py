@@ -284,7 +284,7 @@ class TestDesign:
         assert "nobody has the level 'b'" in refusal(data, study(item, design=design))
 
     def test_zone_indices_follow_sorted_labels_and_missing_zones_are_dropped(self) -> None:
-        spec = study(design=Design(zone="zone"))
+        spec = study(design=Design(zone=("zone",)))
         data = frame(8, zone=["10", "9", "9.0", "b", "", None, "10", "a"])
         found = survey(data, spec)
         assert found.zone_labels == ("9", "10", "a", "b")
@@ -294,7 +294,7 @@ class TestDesign:
         assert found.codes["y"].tolist() == [0, 0, 1, 1, 1, 1]
 
     def test_zones_of_dropped_people_leave_no_label(self) -> None:
-        spec = study(design=Design(zone="zone"), missing=(98,))
+        spec = study(design=Design(zone=("zone",)), missing=(98,))
         data = frame(8, member=[98, 1, 0, 1, 0, 1, 0, 1], zone=["z", *"aabbccd"])
         found = survey(data, spec)
         assert found.zone_labels == ("a", "b", "c", "d")
@@ -363,7 +363,7 @@ class TestNeeded:
         )
         design = Design(
             region="region",
-            zone="z",
+            zone=("z",),
             weight="w",
             id="i",
             mode=Mode(column="m", in_person=(0,), phone=(1,)),
@@ -386,7 +386,7 @@ class TestNeeded:
 
 def zoned(zones: list[Any], regions: list[Any]) -> tuple[pd.DataFrame, Study]:
     region = variable("place", ("north", "south"), kind="nominal", missing=("?",))
-    design = Design(zone="zone", region="place")
+    design = Design(zone=("zone",), region="place")
     return frame(len(zones), zone=zones, place=regions), study(region, design=design)
 
 
@@ -395,8 +395,32 @@ def test_zone_labels_that_repeat_in_each_region_are_refused() -> None:
     said = refusal(data, spec)
     assert "zone" in said
     assert "2 of 2 zones stand in more than one place" in said
+    assert "zone = [REGION, ZONE]" in said
     own = data.assign(zone=[1, 1, 2, 2, 3, 3, 4, 4])
     assert survey(own, spec).zone_labels == ("1", "2", "3", "4")
+
+
+def test_columns_that_name_a_zone_together_tell_repeated_labels_apart() -> None:
+    data, spec = zoned([1, 1, 2, 10] * 2, ["north"] * 4 + ["south"] * 4)
+    both = replace(spec, design=replace(spec.design, zone=("place", "zone")))
+    found = survey(data, both)
+    names = [f"{place} / {zone}" for place in ("north", "south") for zone in (1, 2, 10)]
+    assert found.zone_labels == tuple(names)
+    assert found.zone is not None
+    assert found.zone.tolist() == [0, 0, 1, 2, 3, 3, 4, 5]
+    turned = replace(spec, design=replace(spec.design, zone=("zone", "place")))
+    assert survey(data, turned).zone_labels[:2] == ("1 / north", "1 / south")
+    data.loc[3, "zone"] = None
+    found = survey(data, both)
+    assert found.dropped == (Drop(reason="zone missing", count=1),)
+    assert len(found.zone_labels) == 5
+
+
+def test_labels_that_read_alike_when_joined_stay_apart() -> None:
+    data = frame(4, a=["x / y", "x", "x", "x"], b=["z", "y / z", "w", "w"])
+    found = survey(data, study(design=Design(zone=("a", "b"))))
+    assert found.zone is not None
+    assert len(set(found.zone.tolist())) == 3
 
 
 def test_a_zone_across_a_border_and_people_without_a_region_are_taken() -> None:
@@ -409,7 +433,7 @@ def test_a_zone_across_a_border_and_people_without_a_region_are_taken() -> None:
 def test_row_order_changes_nothing_but_the_order() -> None:
     rng = np.random.default_rng(3)
     data = frame(40, x=rng.choice(["a", "b"], 40), zone=rng.integers(0, 7, 40))
-    spec = study(variable("x", ("a", "b")), design=Design(zone="zone"))
+    spec = study(variable("x", ("a", "b")), design=Design(zone=("zone",)))
     order = rng.permutation(40)
     one, two = survey(data, spec), survey(data.iloc[order], spec)
     assert one.zone is not None

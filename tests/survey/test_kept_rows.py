@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import coopgap
-from coopgap.errors import StudyError, SurveyError
+from coopgap.errors import InputError, StudyError, SurveyError
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 
@@ -155,4 +155,43 @@ class TestGroups:
     ) -> None:
         with pytest.raises(StudyError) as caught:
             make_plan(make_folder(**group), people)
+        assert message in str(caught.value)
+
+
+class TestZones:
+    def test_numbers_within_regions_are_those_of_zones_with_names_of_their_own(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder()
+        text = (study / "study.toml").read_text()
+        plain = coopgap.run(study, data=people).gaps
+        within = people.groupby("region").zone.rank(method="dense").astype(int)
+        data = people.assign(zone=within)
+        with pytest.raises(SurveyError, match="zones stand in more than one region"):
+            make_plan(study, data)
+        (study / "study.toml").write_text(text.replace('"zone"', '["region", "zone"]', 1))
+        keys = ["model", "family", "outcome", "comparator", "group", "population", "quantity"]
+        keys += ["category", "interval_kind"]
+        numbers = ["estimate", "std_error", "lower", "upper"]
+        found = coopgap.run(study, data=data).gaps.set_index(keys)[numbers]
+        expected = plain.set_index(keys)[numbers]
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-10)
+
+    @pytest.mark.parametrize(
+        ("zone", "message"),
+        [
+            ("[]", "study.toml: design.zone: is an empty list; allowed: a column"),
+            ('["zone", "zone"]', 'study.toml: design.zone: holds "zone" twice'),
+            ("[1]", "study.toml: design.zone: holds a whole number; allowed: texts"),
+            ('["region", "zona"]', "no column 'zona'; the nearest are 'zone'"),
+        ],
+    )
+    def test_what_is_wrong_with_it_is_one_line(
+        self, people: pd.DataFrame, make_folder: MakeFolder, zone: str, message: str
+    ) -> None:
+        study = make_folder()
+        text = (study / "study.toml").read_text()
+        (study / "study.toml").write_text(text.replace('zone = "zone"', f"zone = {zone}"))
+        with pytest.raises(InputError) as caught:
+            make_plan(study, people)
         assert message in str(caught.value)

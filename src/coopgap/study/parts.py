@@ -102,12 +102,23 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
         )
     design = Design(
         region=region,
-        zone=table.optional_text("zone"),
+        zone=_zone(table),
         weight=table.optional_text("weight"),
         id=table.optional_text("id"),
         mode=_mode(table) if table.has("mode") else None,
     )
     return replace(design, missing=_missing(table, design))
+
+
+def _zone(design: Section) -> tuple[str, ...]:
+    """The column of the zones, or several that name a zone together."""
+    if not isinstance(design.values.get("zone"), list):
+        named = design.optional_text("zone")
+        return () if named is None else (named,)
+    columns = design.texts("zone")
+    if not columns:
+        raise design.refuse("zone", "is an empty list", "allowed: a column, or a list of columns")
+    return columns
 
 
 def _missing(design: Section, declared: Design) -> dict[str, tuple[Code, ...]]:

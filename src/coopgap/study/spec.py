@@ -100,12 +100,12 @@ class DeclaredPopulation:
 class Design:
     """How people were sampled.
 
-    `region` names a declared variable; the others name columns of the survey file. `missing` has
-    codes of those columns that stand for no answer, by key.
+    `region` names a declared variable; the others name columns of the survey file, those of `zone`
+    name one together. `missing` has codes of such columns that stand for no answer, by key.
     """
 
     region: str | None = None
-    zone: str | None = None
+    zone: tuple[str, ...] = ()
     weight: str | None = None
     id: str | None = None
     cluster: str | None = None
@@ -114,11 +114,14 @@ class Design:
     missing: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
 
     @property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, tuple[str, ...]]:
         """Columns of the survey file by key, where declared."""
         mode = None if self.mode is None else self.mode.column
-        named = {"zone": self.zone, "weight": self.weight, "id": self.id, "mode": mode}
-        return {key: column for key, column in named.items() if column is not None}
+        one = {"weight": self.weight, "id": self.id, "mode": mode}
+        named: dict[str, tuple[str, ...]] = {
+            key: (column,) for key, column in one.items() if column is not None
+        }
+        return {"zone": self.zone, **named} if self.zone else named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ def needed_columns(study: Study) -> tuple[str, ...]:
     for name in needed_variables(study):
         variable = study.variables[name]
         columns.extend(variable.items or (variable.column,))
-    columns.extend(study.design.columns.values())
+    columns.extend(column for named in study.design.columns.values() for column in named)
     return tuple(dict.fromkeys(columns))
 
 
@@ -88,14 +88,15 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     """
     n_read = raw.n_rows
     raw, dropped = _kept(raw, study)
-    keep, member, lost = _membership(raw, study)
-    dropped += lost
-    for key, column in study.design.columns.items():
-        lacking = keep & _lacking(raw, study, key, column, keep)
-        if lacking.any():
-            dropped.append(Drop(reason=f"{key} missing", count=int(lacking.sum())))
-        keep = keep & ~lacking
-    zones = None if study.design.zone is None else _labels(raw, study.design.zone)
+    keep, member, without = _membership(raw, study)
+    dropped += without
+    for key, columns in study.design.columns.items():
+        lacking = [_lacking(raw, study, key, column, keep) for column in columns]
+        lost = keep & np.any(lacking, axis=0)
+        if lost.any():
+            dropped.append(Drop(reason=f"{key} missing", count=int(lost.sum())))
+        keep = keep & ~lost
+    zones = _zone_labels(raw, study.design.zone) if study.design.zone else None
     rows = np.flatnonzero(keep)
     member = member[rows]
     phone = _phone(raw, study, rows)
@@ -281,9 +282,10 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
     spread = int((n_regions > 1).sum())
     if 2 * spread > n_regions.size:
         raise SurveyError(
-            f"{raw.where}: {study.design.zone}",
+            f"{raw.where}: {', '.join(study.design.zone)}",
             f"{spread} of {n_regions.size} zones stand in more than one {study.design.region}",
-            "a zone has a label of its own; where labels repeat, join region and zone in a column",
+            "a zone has a label of its own; where labels repeat, name the columns that tell zones "
+            "apart together, such as zone = [REGION, ZONE]",
         )
 
 
@@ -307,6 +309,23 @@ def _labels(raw: RawTable, column: str) -> _Labels:
     places = {name: place for place, name in enumerate(names)} | {"": -1}
     table = np.array([*(places[text] for text in texts), -1], dtype=np.int64)
     return _Labels(names=tuple(names), index=table[answers.index])
+
+
+def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> _Labels:
+    """Labels of one column, or of several joined; -1 where any of them is blank."""
+    parts = [_labels(raw, column) for column in columns]
+    if len(parts) == 1:
+        return parts[0]
+    codes = np.column_stack([part.index for part in parts])
+    known = (codes >= 0).all(axis=1)
+    found, place = np.unique(codes[known], axis=0, return_inverse=True)
+    index = np.full(raw.n_rows, -1, dtype=np.int64)
+    index[known] = place.ravel()
+    names = [
+        " / ".join(part.names[code] for part, code in zip(parts, row, strict=True))
+        for row in found.tolist()
+    ]
+    return _Labels(names=tuple(names), index=index)
 
 
 def _natural(text: str) -> tuple[float, str]:

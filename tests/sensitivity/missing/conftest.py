@@ -93,7 +93,7 @@ def build(
         title="s",
         survey=None,
         group=Group(column="member", member=(1,), comparison=(0,)),
-        design=Design(region="region", zone="zone"),
+        design=Design(region="region", zone=("zone",)),
         variables=variables,
         models=(spec,),
         headline={"y": (Headline(model="m"),)},
