@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +147,34 @@ class TestMissing:
             ([*range(20, 60), 98, 99], ["98", "99"]),
             ([0, 1, -9], ["-9"]),
             ([-2, -1, 0, 1, 2], []),
+            ([1, 2, 3, 4, -1, -2], ["-2", "-1"]),
+            ([0, 1, 2, 3, 4, -1, -2], ["-2", "-1"]),
+            ([1, 2, -1, -2], ["-2", "-1"]),
+            ([1, 2, 3, -88, -99], ["-99", "-88"]),
+            ([*range(-12, 20)], []),
+            ([1, 2, 3, 4, 5, 88, 77], ["77", "88"]),
             (["a", "b", "NS/NR", "No sabe", "DON'T KNOW"], ["DON'T KNOW", "NS/NR", "No sabe"]),
         ],
     )
     def test_which_codes_are_likely(self, values: list[Any], expected: list[str]) -> None:
-        # Negative codes are missing only where nothing else is negative: -2 is declared a level
-        # of a symmetric scale by its neighbours.
+        # Negative codes are levels where they are the lower half of a scale about zero.
         raw = from_dataframe(pd.DataFrame({"x": values * 6}))
         assert [item.code for item in profile(raw, "x").missing] == expected
+
+    def test_negative_codes_are_drafted_as_missing_and_not_as_the_lowest_levels(self) -> None:
+        rng = np.random.default_rng(0)
+        shares = [0.3, 0.3, 0.2, 0.1, 0.06, 0.04]
+        values = rng.choice([1, 2, 3, 4, -1, -2], 600, p=shares)
+        text, toml = draft(pd.DataFrame({"x": values}))
+        assert toml["variables"]["x"]["levels"] == ["1", "2", "3", "4"]
+        assert "# missing = [-2, -1]" in text
+
+    def test_a_negative_code_whose_label_is_an_answer_is_a_level(self) -> None:
+        raw = from_dataframe(pd.DataFrame({"x": [-2, -1, 1, 2, 3] * 9}))
+        named = {"x": {-2: "much worse", -1: "No sabe", 1: "same"}}
+        found = profile(replace(raw, value_labels=named), "x")
+        assert [item.code for item in found.missing] == ["-1"]
+        assert "-2" in found.codes
 
     def test_labels_may_say_it_in_a_sentence_and_answers_may_not(self) -> None:
         text = "My husband does not know"

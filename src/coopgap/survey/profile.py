@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -169,7 +168,7 @@ def _missing(
         if (reads_as_missing(labels[code], label=True) if labels.get(code) else _is_na(code))
     }
     rest = {code: as_number(code) for code in counts if code not in declared | likely}
-    likely |= _apart({code: number for code, number in rest.items() if number is not None})
+    likely |= _apart({code: number for code, number in rest.items() if number is not None}, labels)
     chosen = sorted(declared | likely, key=_natural)
     return tuple(
         MissingCode(
@@ -183,10 +182,17 @@ def _is_na(code: str) -> bool:
     return reads_as_missing(code, label=False)
 
 
-def _apart(numbers: Mapping[str, float]) -> set[str]:
-    """Numbers such as 8, 99, 999 or -1 that lie apart from all others."""
-    low = {code for code in numbers if re.fullmatch(r"-\d+", code)}
-    high = {code for code in numbers if code in ("8", "9") or is_sentinel(code)} - low
+def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
+    """Numbers such as 8, 99, 999 or -1 that lie apart from all others.
+
+    Negative ones are answers where their label says so, where another negative number has no such
+    shape, and where they reach as far below zero as the others reach above it, as in -2 to 2.
+    """
+    shaped = {code for code in numbers if is_sentinel(code)}
+    low = {code for code in shaped if numbers[code] < 0 and not labels.get(code)}
+    high = {
+        code for code in numbers if code in ("8", "9") or (code in shaped and numbers[code] > 0)
+    }
     others = [number for code, number in numbers.items() if code not in high | low]
     if not others:
         return set()
@@ -198,7 +204,8 @@ def _apart(numbers: Mapping[str, float]) -> set[str]:
             apart.add(code)
         elif not apart:
             top = max(top, numbers[code])
-    mirrored = len(low) > 1 and all(-numbers[code] in others for code in low)
+    lowest = min((numbers[code] for code in low), default=0.0)
+    mirrored = len(low) > 1 and 0 in others and -lowest == max(others)
     return apart if min(others) < 0 or mirrored else apart | low
 
 
