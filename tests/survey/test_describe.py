@@ -230,6 +230,57 @@ class TestHints:
         assert likely(draft_study(from_dataframe(data), "s.csv")) == {}
 
 
+def field_export(mark: str = "/", n: int = 90) -> pd.DataFrame:
+    """Choices between spaces in one column, and a column for each of them."""
+    chosen = np.random.default_rng(3).integers(0, 2, (n, 3))
+    names = ("maize", "beans", "2")
+    cells = [" ".join(name for name, on in zip(names, row, strict=True) if on) for row in chosen]
+    items = {f"crops{mark}{name}": chosen[:, k] for k, name in enumerate(names)}
+    return pd.DataFrame({"crops": cells, **items, "crops_sold": chosen[::-1, 0]})
+
+
+class TestSeveralChoices:
+    @pytest.mark.parametrize("mark", ["/", ".", ":", "_"])
+    def test_they_are_drafted_as_a_count_and_as_yes_or_no(self, mark: str) -> None:
+        data = field_export(mark)
+        _, toml = draft(data)
+        items = [f"crops{mark}{name}" for name in ("maize", "beans", "2")]
+        assert toml["variables"]["crops"] == {
+            "type": "count_of",
+            "items": items,
+            "yes": [1],
+            "no": [0],
+            "at_least": 1,
+        }
+        drafted = {one.get("column", name): one for name, one in toml["variables"].items()}
+        assert all(drafted[item]["type"] == "binary" for item in items)
+
+    def test_booleans_and_people_who_were_not_asked(self) -> None:
+        data = field_export()
+        items = [name for name in data if "/" in name]
+        asked = np.arange(len(data)) % 4 > 0
+        flags = {item: data[item].astype(bool).astype(object).where(asked, None) for item in items}
+        data = data.assign(**flags, crops=data.crops.where(asked))
+        _, toml = draft(data)
+        assert (toml["variables"]["crops"]["yes"], toml["variables"]["crops"]["no"]) == (
+            ["true"],
+            ["false"],
+        )
+
+    def test_columns_that_say_something_else_are_no_choices(self) -> None:
+        data = field_export()
+        mixed = data.assign(crops=data.crops.sample(frac=1, random_state=1).to_numpy())
+        assert draft(mixed)[1]["variables"]["crops"]["type"] == "nominal"
+        assert draft(data[["crops", "crops/maize"]])[1]["variables"]["crops"]["type"] == "nominal"
+
+    def test_choices_of_few_people_are_in_no_draft(self) -> None:
+        """Free text beside columns of yes and no: the text itself is not repeated."""
+        data = field_export().assign(crops=lambda x: x.crops + " my_neighbour_Rosa")
+        text, toml = draft(data)
+        assert toml["variables"]["crops"]["type"] == "count_of"
+        assert "Rosa" not in text
+
+
 class TestMissing:
     def test_likely_missing_codes_are_comments_and_no_levels(self) -> None:
         values = [1, 2, 3, 4, 5] * 10 + [98] * 14 + [-1] * 3 + ["n/a"] * 10

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from coopgap.survey.hints import fold, hinted
+from coopgap.survey.multiple import Choices, multiple_choices
 from coopgap.survey.nonanswers import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
@@ -58,10 +59,14 @@ def draft_study(raw: RawTable, survey: str) -> str:
     -------
     str
         Valid TOML. Codes and levels stand as found; codes that are likely to mean no answer are
-        comments; columns of free text and identifiers are named, their values are not repeated.
+        comments; several choices in a cell are drafted as a count of their own columns; columns of
+        free text and identifiers are named, their values are not repeated.
     """
     profiles = [profile(raw, column) for column in raw.columns]
-    drafted = [item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE)]
+    several = multiple_choices(raw)
+    drafted = [
+        item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE) or item.column in several
+    ]
     lines = [
         comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
         "# Every line marked EDIT needs a decision; delete the variables that no model uses.",
@@ -78,8 +83,8 @@ def draft_study(raw: RawTable, survey: str) -> str:
         f'TODO = "TODO"  {_EDIT}: outcome = "stem of its model file", declared before fitting',
     ]
     for name, item in zip(_names(drafted), drafted, strict=True):
-        lines += ["", *_variable(name, item)]
-    lines += _left_out(profiles)
+        lines += ["", *_variable(name, item, several.get(item.column))]
+    lines += _left_out([item for item in profiles if item.column not in several])
     return "\n".join(lines) + "\n"
 
 
@@ -136,14 +141,27 @@ def _names(profiles: Iterable[Profile]) -> list[str]:
     return names
 
 
-def _variable(name: str, item: Profile) -> list[str]:
+def _variable(name: str, item: Profile, choices: Choices | None) -> list[str]:
     lines = [f"[variables.{name}]"]
-    if name != item.column:
+    if name != item.column and not choices:
         lines.append(f"column = {quote(item.column)}")
     if item.label:
         lines.append(f"label = {quote(item.label)}")
+    if choices:
+        return lines + _count(choices)
     lines += _scale(item) if item.kind is Kind.SCALE else _coded(item)
     return lines + _missing_lines(item)
+
+
+def _count(choices: Choices) -> list[str]:
+    """A question with several answers, by the columns of its choices."""
+    return [
+        f'type = "count_of"  {_EDIT}: or one choice alone, a yes or no column drafted below',
+        f"items = [{', '.join(quote(item) for item in choices.items)}]",
+        f"yes = [{', '.join(map(_literal, choices.yes))}]",
+        f"no = [{', '.join(map(_literal, choices.no))}]",
+        f"at_least = 1  {_EDIT}",
+    ]
 
 
 def _scale(item: Profile) -> list[str]:
