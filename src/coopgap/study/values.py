@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from coopgap.direction import without_marks
 from coopgap.study.spec import Code
 
 __all__ = ["normalise"]
@@ -21,7 +22,8 @@ def normalise(value: Code) -> str:
     -------
     str
         Whole numbers without a fraction, other numbers in their shortest form, booleans as
-        `true` and `false`, other text stripped of white space at its ends.
+        `true` and `false`, other text stripped of white space at its ends and of marks of
+        direction.
 
     Examples
     --------
@@ -33,7 +35,7 @@ def normalise(value: Code) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        text = value.strip()
+        text = without_marks(value).strip()
         number = _number(text)
         return text if number is None else _plain(number)
     return _plain(value) if math.isfinite(value) else str(value)

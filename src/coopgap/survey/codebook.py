@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
+from coopgap.direction import without_marks
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code, Study, Variable
 from coopgap.study.values import normalise
@@ -118,7 +119,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         record += [] if zone is None else [hashed(zone_labels)[zone]]
         record += [] if weight is None else [hashed(weight)]
     return Survey(
-        source=EXAMPLE if raw.is_example else raw.name,
+        source=EXAMPLE if raw.is_example else without_marks(raw.name),
         sha256=raw.sha256,
         is_example=raw.is_example,
         member=member,

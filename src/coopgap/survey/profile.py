@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from coopgap.direction import without_marks
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 from coopgap.survey.nonanswers import (
@@ -111,7 +112,7 @@ def profile(raw: RawTable, column: str) -> Profile:
     """
     counts = _counts(raw, column)
     labels = {
-        normalise(code): str(label).strip()
+        normalise(code): without_marks(str(label)).strip()
         for code, label in raw.value_labels.get(column, {}).items()
     }
     missing = _missing(counts, labels, raw.user_missing.get(column, ()))
@@ -131,7 +132,7 @@ def profile(raw: RawTable, column: str) -> Profile:
     )
     return Profile(
         column=column,
-        label=str(raw.labels.get(column, "")).strip(),
+        label=without_marks(str(raw.labels.get(column, ""))).strip(),
         kind=kind,
         codes=shown,
         unshown=sum(answers.values()) - sum(answers[code] for code in shown),
