@@ -193,6 +193,15 @@ class TestHints:
             "mode": ["q7"],
         }
 
+    def test_codes_for_no_answer_of_a_key_are_drafted_beside_it(self) -> None:
+        rng = np.random.default_rng(0)
+        data = pd.DataFrame({"wt": [*rng.uniform(0.5, 2, 119).round(3), 999.0]})
+        raw = replace(from_dataframe(data), user_missing={"wt": ((999.0, float("inf")),)})
+        text = draft_study(raw, "s.sav")
+        assert '# likely weight: "wt"\n' in text
+        assert "# missing = { weight = [999] }" in text
+        assert "# missing = {" not in draft_study(from_dataframe(data[:-1]), "s.sav")
+
     def test_without_labels_names_and_answers_tell(self) -> None:
         names = {
             "q1": "hhid",
@@ -272,6 +281,11 @@ class TestSeveralChoices:
         mixed = data.assign(crops=data.crops.sample(frac=1, random_state=1).to_numpy())
         assert draft(mixed)[1]["variables"]["crops"]["type"] == "nominal"
         assert draft(data[["crops", "crops/maize"]])[1]["variables"]["crops"]["type"] == "nominal"
+
+    def test_a_single_choice_beside_its_dummies_stays_itself(self) -> None:
+        place = np.random.default_rng(2).integers(1, 4, 90)
+        data = pd.DataFrame({"place": place} | {f"place_{k}": place == k for k in (1, 2, 3)})
+        assert draft(data)[1]["variables"]["place"]["type"] == "ordinal"
 
     def test_choices_of_few_people_are_in_no_draft(self) -> None:
         """Free text beside columns of yes and no: the text itself is not repeated."""

@@ -141,6 +141,23 @@ class TestFile:
         (study / "study.toml").write_text(text.replace('"East"]', f'"East"]\n{codes}'))
         assert f"{column}: undeclared code '7' (2 times)" in refusal(study, path)
 
+    def test_items_of_a_count(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        items = {f"food{k}": np.random.default_rng(k).integers(1, 3, 600) * 1.0 for k in (1, 2)}
+        data = people.assign(**items)
+        data.loc[:3, "food2"] = 98.0
+        span = {"lo": 90, "hi": float("inf")}
+        path = sav(tmp_path, data, missing_ranges={"food1": [span], "food2": [span]})
+        count = (
+            '[variables.food]\ntype = "count_of"\nitems = ["food1", "food2"]\n'
+            "yes = [1]\nno = [2]\nat_least = 1\ngroups = true\n"
+        )
+        message = refusal(make_folder(tables=count), path)
+        assert "food2: undeclared code '98' (4 times)" in message
+        named = make_folder(tables=count + "missing = [98]\n")
+        assert (make_plan(named, path).survey.codes["food"] < 0).sum() == 4
+
     def test_texts_that_the_file_declares_missing(
         self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
     ) -> None:

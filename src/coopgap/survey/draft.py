@@ -112,16 +112,22 @@ def _codes_text(item: Profile) -> str:
 
 
 def _design(profiles: Sequence[Profile], n_rows: int) -> list[str]:
-    lines = ["[design]"]
+    lines, missing = ["[design]"], {}
     for key, meaning in (
         ("region", "a variable declared below"),
         ("zone", "the column of the sampling cluster"),
         ("weight", "the column of the sampling weight"),
         ("id", "the column that names each person"),
     ):
-        names = ", ".join(quote(item.column) for item in hinted(profiles, key, n_rows)[:6])
+        likely = hinted(profiles, key, n_rows)[:6]
+        names = ", ".join(quote(item.column) for item in likely)
+        if key != "region" and likely and likely[0].missing:
+            missing[key] = ", ".join(_literal(entry.code) for entry in likely[0].missing)
         lines += [f"# likely {key}: {names}"] if names else []
         lines.append(f'# {key} = "TODO"  {_EDIT}: {meaning}')
+    if missing:
+        codes = ", ".join(f"{key} = [{named}]" for key, named in missing.items())
+        lines.append(f"# missing = {{ {codes} }}  {_EDIT}: codes for no answer in these columns")
     lines += [
         f"# likely mode: {_codes_text(item)}" for item in hinted(profiles, "mode", n_rows)[:3]
     ]

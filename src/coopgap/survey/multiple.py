@@ -47,12 +47,14 @@ def multiple_choices(raw: RawTable) -> dict[str, Choices]:
     for column in raw.columns:
         marks = tuple(f"{column}{mark}" for mark in _BETWEEN)
         named = [other for other in raw.columns if other.startswith(marks)]
+        if len(named) < _FEWEST or not _holds_several(raw, column):
+            continue
         items = {other: raw.answers(other) for other in named}
-        cells = raw.answers(column) if items else None
+        cells = raw.answers(column)
         kept = {
             other: answers
             for other, answers in items.items()
-            if cells and _agrees(cells, answers, normalise(other[len(column) + 1 :]))
+            if _agrees(cells, answers, normalise(other[len(column) + 1 :]))
         }
         if len(kept) >= _FEWEST:
             texts = {normalise(value) for one in kept.values() for value in one.values}
@@ -62,6 +64,11 @@ def multiple_choices(raw: RawTable) -> dict[str, Choices]:
                 no=tuple(sorted(text for text in texts if text.casefold() in _NO)),
             )
     return found
+
+
+def _holds_several(raw: RawTable, column: str) -> bool:
+    """Whether some cell holds several words: columns of a single choice are its dummies."""
+    return any(len(normalise(value).split()) > 1 for value in raw.answers(column).values)
 
 
 def _agrees(cells: Answers, item: Answers, name: str) -> bool:
