@@ -325,8 +325,10 @@ def protected_meta(meta: Mapping[str, Any], minimum: int) -> dict[str, Any]:
         for key, value in values.items():
             if key == "count" or key == "n" or key.startswith("n_"):
                 found[key] = protected_count(value, minimum)
-            elif key in ("dropped", "doubts", "models"):
+            elif key in ("dropped", "models"):
                 found[key] = [people(one) for one in value]
+            elif key == "doubts":
+                found[key] = [people(one) for one in value if one["count"] >= minimum]
         return found
 
     kept = {key: value for key, value in meta.items() if key not in _HASHES}

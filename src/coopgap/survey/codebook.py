@@ -90,13 +90,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     n_read = raw.n_rows
     raw, dropped = _kept(raw, study)
     keep, member, without = _membership(raw, study)
-    dropped += without
-    for key, columns in study.design.columns.items():
-        lacking = [_lacking(raw, study, key, column, keep) for column in columns]
-        lost = keep & np.any(lacking, axis=0)
-        if lost.any():
-            dropped.append(Drop(reason=f"{key} missing", count=int(lost.sum())))
-        keep = keep & ~lost
+    keep, without_design = _of_known_design(raw, study, keep)
     zones = _zone_labels(raw, study.design.zone) if study.design.zone else None
     rows = np.flatnonzero(keep)
     member = member[rows]
@@ -133,7 +127,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         tie=record_ties(record),
         n_read=n_read,
         encoding=raw.encoding,
-        dropped=tuple(dropped),
+        dropped=(*dropped, *without, *without_design),
         doubts=tuple(one for variable in variables.values() for one in doubts(raw, variable)),
     )
 
@@ -186,6 +180,18 @@ def _sides(first: Iterable[Code], second: Iterable[Code]) -> dict[str, int]:
 def _values(codes: Iterable[Code]) -> str:
     """Declared values, for messages."""
     return " or ".join(repr(code) for code in codes)
+
+
+def _of_known_design(raw: RawTable, study: Study, keep: BoolArray) -> tuple[BoolArray, list[Drop]]:
+    """Who of those kept has something in every column of the design."""
+    dropped = []
+    for key, columns in study.design.columns.items():
+        lacking = [_lacking(raw, study, key, column, keep) for column in columns]
+        lost = keep & np.any(lacking, axis=0)
+        if lost.any():
+            dropped.append(Drop(reason=f"{key} missing", count=int(lost.sum())))
+        keep = keep & ~lost
+    return keep, dropped
 
 
 def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
