@@ -442,6 +442,9 @@ def test_neighbours_have_the_same_count(runs):
         "seed": 7,
         "disclosure_minimum": 5,
     }
+    rare, common = ({"column": "age", "code": "88", "count": n} for n in (4, 52))
+    told = protected_meta({"doubts": [rare, common]}, 5)["doubts"]
+    assert told == [common | {"count": 50}]
 
 
 GAP = {

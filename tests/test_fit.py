@@ -296,8 +296,10 @@ name = "limits"
 matching = { method = "cardinality", on = ["region"], limit = 0.05 }
 """
     (study / "trust.toml").write_text(model + variants, encoding="utf-8")
-    assert run(study, "--data", survey, "--dry-run") == 0
+    # With replacement there are no sets, and so no conditional and no absorbed fit.
+    assert run(study, "--data", survey, "--dry-run") == 3
     text = capsys.readouterr().out
+    assert "conditional and linear families, all: this matching makes no sets" in text
     for line in (
         "matching    nearest on region; propensity distance in sex; caliper 0.2; ratio 2; "
         "with replacement; order largest",

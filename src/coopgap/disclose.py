@@ -327,6 +327,8 @@ def protected_meta(meta: Mapping[str, Any], minimum: int) -> dict[str, Any]:
                 found[key] = protected_count(value, minimum)
             elif key in ("dropped", "extended_missing", "models"):
                 found[key] = [people(one) for one in value]
+            elif key == "doubts":
+                found[key] = [people(one) for one in value if one["count"] >= minimum]
         return found
 
     kept = {key: value for key, value in meta.items() if key not in _HASHES}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from coopgap.direction import first_mark, without_marks
 from coopgap.vocabulary import Status
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "OutputError",
     "StudyError",
     "SurveyError",
+    "refuse_marks",
 ]
 
 
@@ -40,11 +42,18 @@ class InputError(CoopgapError):
         self.where = where
         self.found = found
         self.allowed = allowed
-        super().__init__(" ".join(f"{where}: {found}; {allowed}".split()))
+        super().__init__(without_marks(" ".join(f"{where}: {found}; {allowed}".split())))
 
 
 class StudyError(InputError):
     """The study folder or a model file is not usable."""
+
+
+def refuse_marks(where: str, text: str) -> None:
+    """Refuse a text of a study folder that holds marks of direction."""
+    found = first_mark(text)
+    if found is not None:
+        raise StudyError(where, found, "delete it")
 
 
 class SurveyError(InputError):

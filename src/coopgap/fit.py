@@ -88,11 +88,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dry_run(args: argparse.Namespace) -> int:
+    from coopgap.foreseen import foreseen
     from coopgap.plan import make_plan
     from coopgap.report.plan import plan_text
 
-    print(plan_text(make_plan(args.study, args.data, args.only, args.encoding)))
-    return 0
+    plan = make_plan(args.study, args.data, args.only, args.encoding)
+    exceptions = foreseen(plan)
+    print(plan_text(plan, exceptions))
+    return EXCEPTIONS if exceptions else 0
 
 
 def _fit(args: argparse.Namespace) -> int:

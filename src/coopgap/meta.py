@@ -83,6 +83,7 @@ def people_meta(survey: Survey) -> dict[str, Any]:
         "n_phone_member": int((member & phone).sum()),
         "dropped": _dropped(survey.dropped),
         "extended_missing": [asdict(one) for one in survey.extended],
+        "doubts": [asdict(doubt) for doubt in survey.doubts],
     }
 
 

@@ -83,8 +83,8 @@ def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -
         name="small",
         title="A study",
         survey="example",
-        group=Group(column="member", member=1, comparison=0),
-        design=Design(region="region", zone="zone"),
+        group=Group(column="member", member=(1,), comparison=(0,)),
+        design=Design(region="region", zone=("zone",)),
         variables=variables,
         models=(
             ModelSpec(

@@ -110,7 +110,7 @@ def make_study(spec) -> Callable[..., Study]:
             name="s",
             title="s",
             survey=None,
-            group=Group(column="member", member=1, comparison=0),
+            group=Group(column="member", member=(1,), comparison=(0,)),
             design=None,
             variables={},
             models=(spec,),

@@ -36,10 +36,11 @@ def test_everything_declared_is_there(make_study):
     assert study.name == "small"
     assert study.survey is None
     assert study.printed is None
-    assert (study.group.member, study.group.comparison) == (1, 0)
-    assert (study.design.region, study.design.zone, study.design.weight) == ("region", "zone", None)
+    assert (study.group.member, study.group.comparison) == ((1,), (0,))
+    assert (study.design.region, study.design.zone) == ("region", ("zone",))
+    assert study.design.weight is None
     assert study.design.mode is not None
-    assert study.design.mode.phone == "phone"
+    assert study.design.mode.phone == ("phone",)
     assert study.headline == {"trust": (Headline(model="trust"),)}
     assert study.phone.margin == {"trust": 0.06}
     assert study.smallest_gap == 0.05
@@ -286,7 +287,8 @@ STUDY_ERRORS = {
     "unknown key, with the nearest": (
         {HEAD: HEAD + "smalest_gap = 0.1\n"},
         "study.toml: unknown key smalest_gap; allowed: title, survey, encoding, printed, "
-        "smallest_gap, group, design, headline, phone, disclosure, negative_control, variables, "
+        "smallest_gap, where, group, design, headline, phone, disclosure, negative_control, "
+        "variables, "
         "benchmark; did you mean smallest_gap?",
     ),
     "unknown key of a table": (
@@ -331,11 +333,11 @@ STUDY_ERRORS = {
     ),
     "one value for both groups": (
         {"comparison = 0": 'comparison = "1.0"'},
-        "study.toml: group.comparison: is the same value as member; give another value",
+        "study.toml: group.comparison: has a value that member has too; give it once",
     ),
     "a group that is also missing": (
         {"comparison = 0": "comparison = 0\nmissing = [98, 1]"},
-        "study.toml: group.missing: is the same value as member; give another value",
+        "study.toml: group.missing: has a value that member has too; give it once",
     ),
     "prevalence": (
         {"comparison = 0": "comparison = 0\nprevalence = 0.2"},
@@ -353,7 +355,7 @@ STUDY_ERRORS = {
     ),
     "one value for both modes": (
         {'phone = "phone"': 'phone = " here "'},
-        "study.toml: design.mode.phone: is the same value as in_person; give another value",
+        "study.toml: design.mode.phone: has a value that in_person has too; give it once",
     ),
     "printed numbers of another study": (
         {HEAD: HEAD + 'printed = "chile"\n'},

@@ -46,7 +46,7 @@ def study(*variables: Variable, design: Design | None = None, **group: Any) -> S
         name="test",
         title="Test",
         survey=None,
-        group=Group(**{"column": "member", "member": 1, "comparison": 0} | group),
+        group=Group(**{"column": "member", "member": (1,), "comparison": (0,)} | group),
         design=design or Design(),
         variables={item.name: item for item in declared},
         models=(spec,),
@@ -265,10 +265,14 @@ class TestMembership:
         assert found.n_read == 8
 
     @pytest.mark.parametrize("blank", [None, "", "  ", np.nan])
-    def test_undeclared_blank_is_refused_with_its_count(self, blank: Any) -> None:
-        data = frame(8, member=pd.Series([1, 0, 1, 0, 1, 0, blank, blank], dtype=object))
-        message = refusal(data, study())
-        assert "member: an undeclared blank (2 times); group.member is 1" in message
+    def test_a_blank_is_dropped_and_counted_by_itself(self, blank: Any) -> None:
+        data = frame(8, member=pd.Series([1, 0, 1, 0, 1, 98, blank, blank], dtype=object))
+        found = survey(data, study(missing=(98,)))
+        assert (found.n_read, found.n) == (8, 5)
+        assert found.dropped == (
+            Drop(reason="membership missing", count=1),
+            Drop(reason="membership blank", count=2),
+        )
 
     def test_undeclared_code_is_refused(self) -> None:
         message = refusal(frame(8, member=[1, 0, 1, 0, 98, 98, 98, 0]), study())
@@ -279,14 +283,14 @@ class TestMembership:
         assert f"there are no {who}" in refusal(frame(4, member=[value] * 4), study())
 
     def test_nobody_in_person_on_one_side(self) -> None:
-        design = Design(mode=Mode(column="mode", in_person="p", phone="t"))
+        design = Design(mode=Mode(column="mode", in_person=("p",), phone=("t",)))
         data = frame(4, mode=["p", "t", "p", "t"])
         assert "there are no comparison people" in refusal(data, study(design=design))
 
 
 class TestDesign:
     def test_mode(self) -> None:
-        design = Design(mode=Mode(column="mode", in_person="in person", phone="phone"))
+        design = Design(mode=Mode(column="mode", in_person=("in person",), phone=("phone",)))
         mode = ["in person"] * 7 + ["phone"]
         spec = study(design=design)
         assert survey(frame(8, mode=mode), spec).phone.tolist() == [False] * 7 + [True]
@@ -295,13 +299,13 @@ class TestDesign:
             assert found in refusal(frame(8, mode=[*mode[:7], other]), spec)
 
     def test_a_level_only_on_the_phone_is_nobodys_level(self) -> None:
-        design = Design(mode=Mode(column="mode", in_person=0, phone=1))
+        design = Design(mode=Mode(column="mode", in_person=(0,), phone=(1,)))
         data = frame(8, mode=[0] * 7 + [1], x=["a"] * 7 + ["b"])
         item = variable("x", ("a", "b"))
         assert "nobody has the level 'b'" in refusal(data, study(item, design=design))
 
     def test_zone_indices_follow_sorted_labels_and_missing_zones_are_dropped(self) -> None:
-        spec = study(design=Design(zone="zone"))
+        spec = study(design=Design(zone=("zone",)))
         data = frame(8, zone=["10", "9", " 9", "b", "", None, "10", "a"])
         found = survey(data, spec)
         assert found.zone_labels == ("9", "10", "a", "b")
@@ -311,7 +315,7 @@ class TestDesign:
         assert found.codes["y"].tolist() == [0, 0, 1, 1, 1, 1]
 
     def test_zones_and_identifiers_that_are_texts_of_one_number_are_two(self) -> None:
-        spec = study(design=Design(zone="zone", id="id"))
+        spec = study(design=Design(zone=("zone",), id="id"))
         texts = [f"{k // 20 + 1}.{k % 20 + 1}" for k in range(60)]
         names = [f"{k // 30 + 1}.{k % 30 + 1}" for k in range(120)]
         data = frame(120, zone=texts * 2, id=names)
@@ -323,7 +327,7 @@ class TestDesign:
         assert np.unique(found.person).size == 120
 
     def test_zones_of_dropped_people_leave_no_label(self) -> None:
-        spec = study(design=Design(zone="zone"), missing=(98,))
+        spec = study(design=Design(zone=("zone",)), missing=(98,))
         data = frame(8, member=[98, 1, 0, 1, 0, 1, 0, 1], zone=["z", *"aabbccd"])
         found = survey(data, spec)
         assert found.zone_labels == ("a", "b", "c", "d")
@@ -356,7 +360,7 @@ class TestDesign:
         assert "1 identifiers are blank" in refusal(frame(4, id=["a", "b", "c", " "]), spec)
 
     def test_an_identifier_may_come_back_by_phone_once(self) -> None:
-        design = Design(id="id", mode=Mode(column="mode", in_person=0, phone=1))
+        design = Design(id="id", mode=Mode(column="mode", in_person=(0,), phone=(1,)))
         data = frame(8, id=list("abcdefab"), mode=[0] * 6 + [1, 1])
         found = survey(data, study(design=design))
         person = found.person.tolist()
@@ -392,10 +396,10 @@ class TestNeeded:
         )
         design = Design(
             region="region",
-            zone="z",
+            zone=("z",),
             weight="w",
             id="i",
-            mode=Mode(column="m", in_person=0, phone=1),
+            mode=Mode(column="m", in_person=(0,), phone=(1,)),
         )
         one = replace(study(design=design), variables=self.variables(), models=(spec,))
         assert needed_variables(one) == ("y", "cov", "stratum", "in_variant", "region", "grouped")
@@ -415,7 +419,7 @@ class TestNeeded:
 
 def zoned(zones: list[Any], regions: list[Any]) -> tuple[pd.DataFrame, Study]:
     region = variable("place", ("north", "south"), kind="nominal", missing=("?",))
-    design = Design(zone="zone", region="place")
+    design = Design(zone=("zone",), region="place")
     return frame(len(zones), zone=zones, place=regions), study(region, design=design)
 
 
@@ -424,8 +428,32 @@ def test_zone_labels_that_repeat_in_each_region_are_refused() -> None:
     said = refusal(data, spec)
     assert "zone" in said
     assert "2 of 2 zones stand in more than one place" in said
+    assert "zone = [REGION, ZONE]" in said
     own = data.assign(zone=[1, 1, 2, 2, 3, 3, 4, 4])
     assert survey(own, spec).zone_labels == ("1", "2", "3", "4")
+
+
+def test_columns_that_name_a_zone_together_tell_repeated_labels_apart() -> None:
+    data, spec = zoned([1, 1, 2, 10] * 2, ["north"] * 4 + ["south"] * 4)
+    both = replace(spec, design=replace(spec.design, zone=("place", "zone")))
+    found = survey(data, both)
+    names = [f"{place} / {zone}" for place in ("north", "south") for zone in (1, 2, 10)]
+    assert found.zone_labels == tuple(names)
+    assert found.zone is not None
+    assert found.zone.tolist() == [0, 0, 1, 2, 3, 3, 4, 5]
+    turned = replace(spec, design=replace(spec.design, zone=("zone", "place")))
+    assert survey(data, turned).zone_labels[:2] == ("1 / north", "1 / south")
+    data.loc[3, "zone"] = None
+    found = survey(data, both)
+    assert found.dropped == (Drop(reason="zone missing", count=1),)
+    assert len(found.zone_labels) == 5
+
+
+def test_labels_that_read_alike_when_joined_stay_apart() -> None:
+    data = frame(4, a=["x / y", "x", "x", "x"], b=["z", "y / z", "w", "w"])
+    found = survey(data, study(design=Design(zone=("a", "b"))))
+    assert found.zone is not None
+    assert len(set(found.zone.tolist())) == 3
 
 
 def test_a_zone_across_a_border_and_people_without_a_region_are_taken() -> None:
@@ -438,7 +466,7 @@ def test_a_zone_across_a_border_and_people_without_a_region_are_taken() -> None:
 def test_row_order_changes_nothing_but_the_order() -> None:
     rng = np.random.default_rng(3)
     data = frame(40, x=rng.choice(["a", "b"], 40), zone=rng.integers(0, 7, 40))
-    spec = study(variable("x", ("a", "b")), design=Design(zone="zone"))
+    spec = study(variable("x", ("a", "b")), design=Design(zone=("zone",)))
     order = rng.permutation(40)
     one, two = survey(data, spec), survey(data.iloc[order], spec)
     assert one.zone is not None

@@ -32,7 +32,7 @@ STUDY = Study(
     name="s",
     title="S",
     survey=None,
-    group=Group(column="member", member=1, comparison=0),
+    group=Group(column="member", member=(1,), comparison=(0,)),
     design=Design(region="region"),
     variables=VARIABLES,
     models=(SPEC,),

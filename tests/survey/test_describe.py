@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import comment, draft_study, quote
 from coopgap.survey.frame import from_dataframe
-from coopgap.survey.profile import Kind, profile, reads_as_missing
+from coopgap.survey.nonanswers import reads_as_missing
+from coopgap.survey.profile import Kind, profile
 from coopgap.survey.read import read_table
 
 HOSTILE = 'A "quoted"\nlabel\\ with ]] # = \x1b[31m \u2028 \x7f and \U0001f600'
@@ -130,6 +133,172 @@ class TestGuesses:
         assert "hh_id" not in toml["variables"]
 
 
+def barometer(n: int = 240) -> pd.DataFrame:
+    """A survey whose columns have numbers for names: only labels and answers tell what they are."""
+    yes_no, rng = [1.0, 2.0], np.random.default_rng(3)
+    return pd.DataFrame(
+        {
+            "q1": np.arange(n) + 10_000.0,
+            "q2": np.repeat(np.arange(n // 6), 6) + 1.0,
+            "q3": np.repeat([1.0, 2.0, 3.0, 4.0], n // 4),
+            "q4": rng.choice([*yes_no, 8.0], n),
+            "q5": rng.choice(yes_no, n),
+            "q6": rng.choice([*yes_no, 9.0], n),
+            "q7": rng.choice(yes_no, n),
+            "q8": rng.integers(1, 9, n).astype(float),
+            "q9": rng.choice([1.0, 2, 3, 4], n),
+            "q10": rng.uniform(0.4, 2.5, n).round(4),
+            "q11": rng.uniform(40, 90, n).round(1),
+            "q12": rng.choice([1.0, 2, 3], n),
+            "q13": rng.choice([1.0, 2, 3, 4, 5], n),
+        }
+    )
+
+
+LABELS = {
+    "q1": "Respondent number",
+    "q2": "Primary sampling unit",
+    "q3": "Province",
+    "q4": "Would a golpe de estado be justified?",
+    "q5": "Landline telephone in the home",
+    "q6": "Do you belong to a farmers' group or cooperative?",
+    "q7": "Mode of interview",
+    "q8": "Number of household members",
+    "q9": "Member of a trade union: how active",
+    "q10": "Sampling weight",
+    "q11": "Weight of the respondent in kg",
+    "q12": "Estado civil",
+    "q13": "Trust in your Member of Parliament",
+}
+
+
+def likely(text: str) -> dict[str, list[str]]:
+    """Proposed columns by key; membership under `group`."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if match := re.match(r"# likely ?(\w*): (.*)", line):
+            names = re.findall(r'"([^"]+)"', match[2].partition(" with codes")[0])
+            found.setdefault(match[1] or "group", []).extend(names)
+    return found
+
+
+class TestHints:
+    def test_labels_and_answers_tell_keys_from_questions_that_share_a_word(self) -> None:
+        raw = from_dataframe(barometer())
+        modes = {"q7": {1.0: "Face to face", 2.0: "Telephone"}}
+        asked = {name: {1.0: "Yes", 2.0: "No", 8.0: "Don't know"} for name in ("q4", "q5", "q6")}
+        raw = replace(raw, labels=LABELS, value_labels=modes | asked)
+        assert likely(draft_study(raw, "s.sav")) == {
+            "group": ["q6", "q9"],
+            "region": ["q3"],
+            "zone": ["q2"],
+            "weight": ["q10"],
+            "id": ["q1"],
+            "mode": ["q7"],
+        }
+
+    def test_codes_for_no_answer_of_a_key_are_drafted_beside_it(self) -> None:
+        rng = np.random.default_rng(0)
+        data = pd.DataFrame({"wt": [*rng.uniform(0.5, 2, 119).round(3), 999.0]})
+        raw = replace(from_dataframe(data), user_missing={"wt": ((999.0, float("inf")),)})
+        text = draft_study(raw, "s.sav")
+        assert '# likely weight: "wt"\n' in text
+        assert "# missing = { weight = [999] }" in text
+        assert "# missing = {" not in draft_study(from_dataframe(data[:-1]), "s.sav")
+
+    def test_without_labels_names_and_answers_tell(self) -> None:
+        names = {
+            "q1": "hhid",
+            "q2": "village",
+            "q3": "province",
+            "q5": "has_phone",
+            "q6": "coop_member",
+            "q7": "interview_mode",
+            "q8": "household_members",
+            "q10": "wt",
+            "q12": "estado_civil",
+        }
+        data = barometer().rename(columns=names)[[*names.values()]]
+        data["has_phone"] = data["has_phone"].map({1.0: "yes", 2.0: "no"})
+        assert likely(draft_study(from_dataframe(data), "s.csv")) == {
+            "group": ["coop_member"],
+            "region": ["province"],
+            "zone": ["village"],
+            "weight": ["wt"],
+            "id": ["hhid"],
+            "mode": ["interview_mode"],
+        }
+
+    def test_a_word_alone_is_no_hint(self) -> None:
+        """A key's name on a column of another shape, or its shape under another name."""
+        data = pd.DataFrame(
+            {
+                "region": np.arange(120) + 0.5,
+                "weight": [1, 2] * 60,
+                "zone": [1, 2, 3] * 40,
+                "hhid": [1, 2] * 60,
+                "colour": ["red", "blue", "green"] * 40,
+            }
+        )
+        assert likely(draft_study(from_dataframe(data), "s.csv")) == {}
+
+
+def field_export(mark: str = "/", n: int = 90) -> pd.DataFrame:
+    """Choices between spaces in one column, and a column for each of them."""
+    chosen = np.random.default_rng(3).integers(0, 2, (n, 3))
+    names = ("maize", "beans", "2")
+    cells = [" ".join(name for name, on in zip(names, row, strict=True) if on) for row in chosen]
+    items = {f"crops{mark}{name}": chosen[:, k] for k, name in enumerate(names)}
+    return pd.DataFrame({"crops": cells, **items, "crops_sold": chosen[::-1, 0]})
+
+
+class TestSeveralChoices:
+    @pytest.mark.parametrize("mark", ["/", ".", ":", "_"])
+    def test_they_are_drafted_as_a_count_and_as_yes_or_no(self, mark: str) -> None:
+        data = field_export(mark)
+        _, toml = draft(data)
+        items = [f"crops{mark}{name}" for name in ("maize", "beans", "2")]
+        assert toml["variables"]["crops"] == {
+            "type": "count_of",
+            "items": items,
+            "yes": [1],
+            "no": [0],
+            "at_least": 1,
+        }
+        drafted = {one.get("column", name): one for name, one in toml["variables"].items()}
+        assert all(drafted[item]["type"] == "binary" for item in items)
+
+    def test_booleans_and_people_who_were_not_asked(self) -> None:
+        data = field_export()
+        items = [name for name in data if "/" in name]
+        asked = np.arange(len(data)) % 4 > 0
+        flags = {item: data[item].astype(bool).astype(object).where(asked, None) for item in items}
+        data = data.assign(**flags, crops=data.crops.where(asked))
+        _, toml = draft(data)
+        assert (toml["variables"]["crops"]["yes"], toml["variables"]["crops"]["no"]) == (
+            ["true"],
+            ["false"],
+        )
+
+    def test_columns_that_say_something_else_are_no_choices(self) -> None:
+        data = field_export()
+        mixed = data.assign(crops=data.crops.sample(frac=1, random_state=1).to_numpy())
+        assert draft(mixed)[1]["variables"]["crops"]["type"] == "nominal"
+        assert draft(data[["crops", "crops/maize"]])[1]["variables"]["crops"]["type"] == "nominal"
+
+    def test_a_single_choice_beside_its_dummies_stays_itself(self) -> None:
+        place = np.random.default_rng(2).integers(1, 4, 90)
+        data = pd.DataFrame({"place": place} | {f"place_{k}": place == k for k in (1, 2, 3)})
+        assert draft(data)[1]["variables"]["place"]["type"] == "ordinal"
+
+    def test_choices_of_few_people_are_in_no_draft(self) -> None:
+        """Free text beside columns of yes and no: the text itself is not repeated."""
+        data = field_export().assign(crops=lambda x: x.crops + " my_neighbour_Rosa")
+        text, toml = draft(data)
+        assert toml["variables"]["crops"]["type"] == "count_of"
+        assert "Rosa" not in text
+
+
 class TestMissing:
     def test_likely_missing_codes_are_comments_and_no_levels(self) -> None:
         values = [1, 2, 3, 4, 5] * 10 + [98] * 14 + [-1] * 3 + ["n/a"] * 10
@@ -149,14 +318,34 @@ class TestMissing:
             ([*range(20, 60), 98, 99], ["98", "99"]),
             ([0, 1, -9], ["-9"]),
             ([-2, -1, 0, 1, 2], []),
+            ([1, 2, 3, 4, -1, -2], ["-2", "-1"]),
+            ([0, 1, 2, 3, 4, -1, -2], ["-2", "-1"]),
+            ([1, 2, -1, -2], ["-2", "-1"]),
+            ([1, 2, 3, -88, -99], ["-99", "-88"]),
+            ([*range(-12, 20)], []),
+            ([1, 2, 3, 4, 5, 88, 77], ["77", "88"]),
             (["a", "b", "NS/NR", "No sabe", "DON'T KNOW"], ["DON'T KNOW", "NS/NR", "No sabe"]),
         ],
     )
     def test_which_codes_are_likely(self, values: list[Any], expected: list[str]) -> None:
-        # Negative codes are missing only where nothing else is negative: -2 is declared a level
-        # of a symmetric scale by its neighbours.
+        # Negative codes are levels where they are the lower half of a scale about zero.
         raw = from_dataframe(pd.DataFrame({"x": values * 6}))
         assert [item.code for item in profile(raw, "x").missing] == expected
+
+    def test_negative_codes_are_drafted_as_missing_and_not_as_the_lowest_levels(self) -> None:
+        rng = np.random.default_rng(0)
+        shares = [0.3, 0.3, 0.2, 0.1, 0.06, 0.04]
+        values = rng.choice([1, 2, 3, 4, -1, -2], 600, p=shares)
+        text, toml = draft(pd.DataFrame({"x": values}))
+        assert toml["variables"]["x"]["levels"] == ["1", "2", "3", "4"]
+        assert "# missing = [-2, -1]" in text
+
+    def test_a_negative_code_whose_label_is_an_answer_is_a_level(self) -> None:
+        raw = from_dataframe(pd.DataFrame({"x": [-2, -1, 1, 2, 3] * 9}))
+        named = {"x": {-2: "much worse", -1: "No sabe", 1: "same"}}
+        found = profile(replace(raw, value_labels=named), "x")
+        assert [item.code for item in found.missing] == ["-1"]
+        assert "-2" in found.codes
 
     def test_labels_may_say_it_in_a_sentence_and_answers_may_not(self) -> None:
         text = "My husband does not know"

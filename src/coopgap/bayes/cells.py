@@ -126,9 +126,14 @@ def hierarchical_cells(
     Raises
     ------
     NotEstimable
-        If sampling weights differ (this model has no rule for them), if all people live in one
-        region, or if zones are asked for and not declared.
+        If a group is empty, if sampling weights differ (this model has no rule for them), if all
+        people live in one region, or if zones are asked for and not declared.
     """
+    n_member = int(rows.member.sum())
+    if n_member in (0, rows.n):
+        raise NotEstimable(
+            f"{n_member:,} members and {rows.n - n_member:,} comparison people are left"
+        )
     if np.ptp(rows.weight) > 1e-12 * rows.weight.max():
         raise NotEstimable("sampling weights differ and the hierarchical model takes none")
     keep = rows.factors[region] >= 0

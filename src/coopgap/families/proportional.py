@@ -48,6 +48,8 @@ def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticR
         the Wald test with zone-clustered covariance stands in either case, for each term and for
         all of them where there are zones enough.
     """
+    if not sample.rows.n:
+        return
     made = sample_cells(sample, sample.rows.weight)
     for term, name, test in _tests(sample, made):
         diagnostic = f"proportional_odds: {term}, {name}"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from coopgap.errors import StudyError
+from coopgap.errors import StudyError, refuse_marks
 from coopgap.printed.items import ALL, NAMED
 from coopgap.printed.registry import Printed
 
@@ -67,6 +67,7 @@ def read_registry(where: str, content: bytes) -> tuple[Printed, ...]:
         text = content.decode("utf-8-sig")
         if "\0" in text:
             raise StudyError(where, "holds NUL bytes", "save it as UTF-8 text")
+        refuse_marks(where, text)
         lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(lines, [])
         _check_header(where, header)

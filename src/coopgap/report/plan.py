@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
 from coopgap.disclose import protected_meta, protected_note, protected_rows
 from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
+from coopgap.foreseen import Foreseen
 from coopgap.matching.feasibility import variant_row
 from coopgap.meta import people_meta
 from coopgap.plan import ModelPlan, Plan, variant_sample
@@ -20,12 +21,12 @@ from coopgap.survey.draft import label_row_words
 __all__ = ["design_words", "plan_text"]
 
 
-def plan_text(plan: Plan) -> str:
-    """Describe a plan in plain lines; nothing has been fitted."""
-    return "\n".join(_lines(plan))
+def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = ()) -> str:
+    """Describe a plan, and what of it will have no number, in plain lines; nothing is fitted."""
+    return "\n".join(_lines(plan, exceptions))
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
     study, survey = plan.study, plan.survey
     yield study.title
     people = people_meta(survey)
@@ -44,6 +45,9 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"dropped   {drop['count']:,}: {drop['reason']}"
     for column, group in groupby(people["extended_missing"], key=itemgetter("column")):
         yield f"missing   {column}: {', '.join(f'{one["count"]:,} {one["code"]}' for one in group)}"
+    for doubt in people["doubts"]:
+        code = f"{doubt['column']}: {doubt['code']} ({doubt['count']:,} times)"
+        yield f"warning   {code} is taken as it stands; if it means no answer, name it in missing"
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"
@@ -51,6 +55,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield ""
         yield from _model_lines(plan, model)
     yield ""
+    yield from _exceptions(plan, exceptions)
     yield "dry run: nothing was fitted, nothing was written"
 
 
@@ -65,14 +70,16 @@ def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
         yield from _variant_lines(plan, model, variant)
     if spec.multiverse:
         yield from _multiverse_lines(plan, spec)
-    if model.reason:
-        minimum = plan.study.disclosure_minimum
-        reason = protected_note(model.reason) if minimum else model.reason
-        absent = "no matched sample" if spec.matching.is_declared else "no sample"
-        yield f"  {absent}: {reason}"
     for kind, rows in groupby(_told(plan, model, model.feasibility), key=_cell_kind):
         for line in [_cells(kind, rows)] if kind else map(_found, rows):
             yield f"  {line}"
+
+
+def _exceptions(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
+    minimum = plan.study.disclosure_minimum
+    for one in exceptions:
+        reason = protected_note(one.reason) if minimum else one.reason
+        yield f"not estimable  {one.model}, {one.families}, {one.group}: {reason}"
 
 
 def _told(plan: Plan, model: ModelPlan, rows: Iterable[DiagnosticRow]) -> Iterable[DiagnosticRow]:

@@ -31,7 +31,7 @@ def printed_study(registry: Registry, title: str) -> Study:
         name=registry.name,
         title=title,
         survey=None,
-        group=Group(column="", member=1, comparison=0),
+        group=Group(column="", member=(1,), comparison=(0,)),
         design=Design(),
         variables=_variables(registry),
         models=(),

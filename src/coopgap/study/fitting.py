@@ -71,7 +71,7 @@ def check_fitting(model: ModelSpec, design: Design) -> None:
     """
     for spec in (model, *(variant.spec for variant in model.variants)):
         chosen = spec.fitting.std_errors
-        if chosen.startswith("CR") and design.zone is None:
+        if chosen.startswith("CR") and not design.zone:
             raise StudyError(
                 f"{model.name}.toml: std_errors",
                 f"is {chosen}, but the study declares no zone",

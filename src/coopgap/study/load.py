@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coopgap.errors import StudyError
+from coopgap.direction import first_mark
+from coopgap.errors import StudyError, refuse_marks
 from coopgap.printed.reading import read_registry
 from coopgap.printed.registry import SHIPPED
 from coopgap.study.benchmarks import check_margins, read_benchmarks
@@ -24,6 +26,7 @@ from coopgap.study.parts import (
     read_minimum,
     read_negative_control,
     read_phone,
+    read_where,
 )
 from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
@@ -39,6 +42,7 @@ _KEYS = (
     "encoding",
     "printed",
     "smallest_gap",
+    "where",
     "group",
     "design",
     "headline",
@@ -128,6 +132,7 @@ def load_study(study: str | Path) -> Study:
         phone=read_phone(section, outcomes),
         benchmarks=benchmarks,
         negative_control=read_negative_control(section, variables, outcomes),
+        where=read_where(section),
     )
 
 
@@ -186,13 +191,20 @@ def _read(path: Path) -> bytes:
 
 def _parse(name: str, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        table = tomllib.loads(text)
+        # An escape in the text is a mark only once it is read.
+        escaped = first_mark(json.dumps(table, default=str, ensure_ascii=False))
     except UnicodeDecodeError as error:
         raise StudyError(name, "is not UTF-8", "save it as UTF-8") from error
     except ValueError as error:  # also a whole number of thousands of digits
         raise StudyError(name, f"is not TOML: {error}", "mend that line") from error
     except RecursionError as error:
         raise StudyError(name, "nests tables or lists too deeply", "flatten it") from error
+    refuse_marks(name, text)
+    if escaped:
+        raise StudyError(name, "writes a mark that turns the direction of text", "delete it")
+    return table
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from coopgap.study.section import Section
 from coopgap.study.spec import (
@@ -26,10 +27,24 @@ __all__ = [
     "read_minimum",
     "read_negative_control",
     "read_phone",
+    "read_where",
 ]
 
 _LEAST = 3
 """Smaller numbers of people hide nobody."""
+
+
+def read_where(section: Section) -> dict[str, tuple[Code, ...]]:
+    """Values of the rows to keep, by column, from the study's `[where]`.
+
+    Raises
+    ------
+    StudyError
+        For anything that is not as the study folder's format says.
+    """
+    values = section.table("where")
+    table = Section(values, section.at("where"), tuple(values))
+    return {column: table.one_or_more(column) for column in values}
 
 
 def read_group(section: Section) -> Group:
@@ -48,20 +63,21 @@ def read_group(section: Section) -> Group:
     )
     column, member, comparison = (
         table.text("column"),
-        table.code("member"),
-        table.code("comparison"),
+        table.one_or_more("member"),
+        table.one_or_more("comparison"),
     )
     _refuse_equal(table, "comparison", comparison, "member", member)
     missing = table.codes("missing")
-    for code in missing:
-        _refuse_equal(table, "missing", code, "member", member)
-        _refuse_equal(table, "missing", code, "comparison", comparison)
+    _refuse_equal(table, "missing", missing, "member", member)
+    _refuse_equal(table, "missing", missing, "comparison", comparison)
     return Group(column=column, member=member, comparison=comparison, missing=missing)
 
 
-def _refuse_equal(table: Section, key: str, value: Code, other: str, taken: Code) -> None:
-    if normalise(value) == normalise(taken):
-        raise table.refuse(key, f"is the same value as {other}", "give another value")
+def _refuse_equal(
+    table: Section, key: str, values: Iterable[Code], other: str, taken: Iterable[Code]
+) -> None:
+    if {normalise(value) for value in values} & {normalise(value) for value in taken}:
+        raise table.refuse(key, f"has a value that {other} has too", "give it once")
 
 
 def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
@@ -75,7 +91,7 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
     table = Section(
         section.table("design"),
         section.at("design"),
-        ("region", "zone", "weight", "id", "mode", "population"),
+        ("region", "zone", "weight", "id", "mode", "population", "missing"),
         {
             "cluster": "name the clusters as zone",
         },
@@ -87,18 +103,42 @@ def read_design(section: Section, variables: Mapping[str, Variable]) -> Design:
         )
     if region is not None:
         refuse_numeric(table, "region", (region,), variables, "regions have levels")
-    return Design(
+    design = Design(
         region=region,
-        zone=table.optional_text("zone"),
+        zone=_zone(table),
         weight=table.optional_text("weight"),
         id=table.optional_text("id"),
         mode=_mode(table) if table.has("mode") else None,
     )
+    return replace(design, missing=_missing(table, design))
+
+
+def _zone(design: Section) -> tuple[str, ...]:
+    """The column of the zones, or several that name a zone together."""
+    if not isinstance(design.values.get("zone"), list):
+        named = design.optional_text("zone")
+        return () if named is None else (named,)
+    columns = design.texts("zone")
+    if not columns:
+        raise design.refuse("zone", "is an empty list", "allowed: a column, or a list of columns")
+    return columns
+
+
+def _missing(design: Section, declared: Design) -> dict[str, tuple[Code, ...]]:
+    """Codes for no answer, by the key whose column holds them."""
+    table = Section(design.table("missing"), design.at("missing"), tuple(declared.columns))
+    missing = {key: table.codes(key) for key in table.values}
+    if declared.mode is not None:
+        named = missing.get("mode", ())
+        _refuse_equal(table, "mode", named, "in_person", declared.mode.in_person)
+        _refuse_equal(table, "mode", named, "phone", declared.mode.phone)
+    return missing
 
 
 def _mode(design: Section) -> Mode:
     table = Section(design.table("mode"), design.at("mode"), ("column", "in_person", "phone"))
-    column, in_person, phone = table.text("column"), table.code("in_person"), table.code("phone")
+    column = table.text("column")
+    in_person, phone = table.one_or_more("in_person"), table.one_or_more("phone")
     _refuse_equal(table, "phone", phone, "in_person", in_person)
     return Mode(column=column, in_person=in_person, phone=phone)
 

@@ -10,7 +10,7 @@ from itertools import product
 from math import isfinite
 from pathlib import Path
 
-from coopgap.errors import StudyError
+from coopgap.errors import StudyError, refuse_marks
 from coopgap.study.spec import DeclaredPopulation, Margin, ModelSpec, Variable
 
 __all__ = ["check_population", "read_population"]
@@ -53,7 +53,9 @@ def read_population(
     """
     name = path.name
     try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+        text = content.decode("utf-8-sig")
+        refuse_marks(name, text)
+        rows = csv.DictReader(io.StringIO(text), strict=True)
         header = [*(rows.fieldnames or ())]
         _check_header(name, header, variables)
         lines = [_line(name, number, row, variables) for number, row in enumerate(rows, start=2)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from coopgap.errors import StudyError
 from coopgap.study.spec import Code
+from coopgap.study.values import normalise
 
 __all__ = ["Section"]
 
@@ -130,6 +131,17 @@ class Section:
     def codes(self, key: str) -> tuple[Code, ...]:
         """Several values as they stand in a survey file; none where the key is absent."""
         return tuple(self._list(key, (str, int, float, bool), "texts, numbers, true or false"))
+
+    def one_or_more(self, key: str) -> tuple[Code, ...]:
+        """Different values as they stand in a survey file: one alone, or a list of them."""
+        if not isinstance(self.values.get(key), list):
+            return (self.code(key),)
+        codes = self.codes(key)
+        if not codes:
+            raise self.refuse(key, "is an empty list", "allowed: a value, or a list of values")
+        if len({normalise(code) for code in codes}) < len(codes):
+            raise self.refuse(key, "holds a value twice", "allowed: each once")
+        return codes
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Several different texts; none where the key is absent."""

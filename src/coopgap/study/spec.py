@@ -60,11 +60,11 @@ PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The membership question."""
+    """The membership question, and which of its values are whose."""
 
     column: str
-    member: Code
-    comparison: Code
+    member: tuple[Code, ...]
+    comparison: tuple[Code, ...]
     missing: tuple[Code, ...] = ()
     prevalence: float | None = None
 
@@ -74,8 +74,8 @@ class Mode:
     """The column that tells interviews in person from interviews by phone."""
 
     column: str
-    in_person: Code
-    phone: Code
+    in_person: tuple[Code, ...]
+    phone: tuple[Code, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +102,28 @@ class DeclaredPopulation:
 class Design:
     """How people were sampled.
 
-    `region` names a declared variable; the others name columns of the survey file.
+    `region` names a declared variable; the others name columns of the survey file, those of `zone`
+    name one together. `missing` has codes of such columns that stand for no answer, by key.
     """
 
     region: str | None = None
-    zone: str | None = None
+    zone: tuple[str, ...] = ()
     weight: str | None = None
     id: str | None = None
     cluster: str | None = None
     mode: Mode | None = None
     population: DeclaredPopulation | None = None
+    missing: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Columns of the survey file by key, where declared."""
+        mode = None if self.mode is None else self.mode.column
+        one = {"weight": self.weight, "id": self.id, "mode": mode}
+        named: dict[str, tuple[str, ...]] = {
+            key: (column,) for key, column in one.items() if column is not None
+        }
+        return {"zone": self.zone, **named} if self.zone else named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +390,7 @@ class Study:
     path, or None where only `--data` can say; `encoding` is that of its text, None where it is to
     be found. `printed` is a shipped registry's name or a file of the folder. `sha256` covers
     study.toml, every model file and the files they name.
+    `where` has, by column, the values of the rows that are kept.
     `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
 
@@ -398,3 +411,4 @@ class Study:
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None
+    where: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from coopgap.direction import without_marks
 from coopgap.study.spec import Code
 
 __all__ = ["lossless", "normalise"]
@@ -25,7 +26,8 @@ def normalise(value: Code, *, numeric: bool = True) -> str:
     -------
     str
         Whole numbers without a fraction, other numbers in their shortest form, booleans as
-        `true` and `false` in whatever case, other text stripped of white space at its ends.
+        `true` and `false` in whatever case, other text stripped of white space at its ends and of
+        marks of direction.
 
     Examples
     --------
@@ -39,7 +41,7 @@ def normalise(value: Code, *, numeric: bool = True) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        text = value.strip()
+        text = without_marks(value).strip()
         number = _number(text) if numeric else None
         if number is not None:
             return _plain(number)

@@ -5,31 +5,38 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
+from coopgap.direction import without_marks
 from coopgap.errors import SurveyError
-from coopgap.study.spec import Study, Variable
+from coopgap.study.spec import Code, Study, Variable
 from coopgap.survey.levels import (
     MISSING,
     UNDECLARED,
+    doubts,
     level_codes,
     look_up,
     numbers_of,
     row_numbers,
     undeclared,
 )
+from coopgap.survey.nonanswers import file_missing, labelled_missing
 from coopgap.survey.numbers import as_number
 from coopgap.survey.numeric import Numeric, numeric
-from coopgap.survey.raw import RawTable
+from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
 from coopgap.vocabulary import EXAMPLE
 
 __all__ = ["apply_codebook", "needed_columns", "needed_variables"]
+
+_BLANK: Final = -3
+"""Index of a blank where nothing is declared of it."""
 
 
 def needed_variables(study: Study) -> tuple[str, ...]:
@@ -50,13 +57,11 @@ def needed_variables(study: Study) -> tuple[str, ...]:
 
 def needed_columns(study: Study) -> tuple[str, ...]:
     """Columns of the survey file that a run reads, once each."""
-    design = study.design
-    columns = [study.group.column]
+    columns = [*study.where, study.group.column]
     for name in needed_variables(study):
         variable = study.variables[name]
         columns.extend(variable.items or (variable.column,))
-    mode = None if design.mode is None else design.mode.column
-    columns.extend(name for name in (design.zone, design.weight, design.id, mode) if name)
+    columns.extend(column for named in study.design.columns.values() for column in named)
     return tuple(dict.fromkeys(columns))
 
 
@@ -78,19 +83,17 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     Raises
     ------
     SurveyError
-        An undeclared value (with column, code and count; free text is not repeated), nobody on
-        one side, a level that nobody has, a weight that is not positive, an identifier that
-        stands twice, zone labels that repeat from region to region. Nothing is
+        Rows to be kept that are not there, an undeclared value (with column, code and count;
+        free text is not repeated), nobody on one side, a level that nobody has, a weight that is
+        not positive, an identifier that stands twice, zone labels that repeat from region to
+        region. Nothing is
         dropped that the study does not declare.
     """
-    keep, member, dropped = _membership(raw, study)
-    zones = None if study.design.zone is None else _labels(raw, study.design.zone)
-    if zones is not None:
-        known = zones.index >= 0
-        lost = int((keep & ~known).sum())
-        if lost:
-            dropped.append(Drop(reason="zone missing", count=lost))
-        keep = keep & known
+    n_read = raw.n_rows
+    raw, dropped = _kept(raw, study)
+    keep, member, without = _membership(raw, study)
+    keep, without_design = _of_known_design(raw, study, keep)
+    zones = _zone_labels(raw, study.design.zone) if study.design.zone else None
     rows = np.flatnonzero(keep)
     member = member[rows]
     phone = _phone(raw, study, rows)
@@ -116,7 +119,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         record += [] if zone is None else [hashed(zone_labels)[zone]]
         record += [] if weight is None else [hashed(weight)]
     return Survey(
-        source=EXAMPLE if raw.is_example else raw.name,
+        source=EXAMPLE if raw.is_example else without_marks(raw.name),
         sha256=raw.sha256,
         is_example=raw.is_example,
         member=member,
@@ -129,9 +132,10 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         weight=weight,
         person=person,
         tie=record_ties(record),
-        n_read=raw.n_rows,
+        n_read=n_read,
         encoding=raw.encoding,
-        dropped=tuple(dropped),
+        dropped=(*dropped, *without, *without_design),
+        doubts=tuple(one for variable in variables.values() for one in doubts(raw, variable)),
         sheet=raw.sheet,
         label_rows=raw.label_rows,
         extended=raw.extended,
@@ -160,18 +164,94 @@ def _numbers(
     return found
 
 
+def _kept(raw: RawTable, study: Study) -> tuple[RawTable, list[Drop]]:
+    """The rows that `[where]` keeps; those it leaves out are looked at no further."""
+    keep = np.ones(raw.n_rows, dtype=bool)
+    dropped = []
+    for column, values in study.where.items():
+        answers = raw.answers(column)
+        named = {answers.spell(value) for value in values}
+        absent = named - {*answers.texts, ""}
+        if absent:
+            raise SurveyError(
+                f"{raw.where}: {column}",
+                f"no row has {', '.join(repr(value) for value in sorted(absent))}",
+                f"where.{column} names values of the column",
+            )
+        inside = [text in named for text in answers.texts]
+        here = np.array([*inside, "" in named], dtype=bool)[answers.index]
+        lost = int((keep & ~here).sum())
+        if lost:
+            dropped.append(Drop(reason=f"not in where.{column}", count=lost))
+        keep &= here
+    if not keep.any():
+        raise SurveyError(raw.where, "where keeps no row", f"see where in {study.name}/study.toml")
+    return (raw.take(keep) if dropped else raw), dropped
+
+
 def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
-    """Who is kept, who is a member, and the declared missing; a blank must be declared too."""
+    """Who is kept, who is a member, and who is dropped: declared missing, and blanks."""
     group = study.group
     answers = raw.answers(group.column)
     table = {answers.spell(code): MISSING for code in group.missing}
-    table |= {answers.spell(group.comparison): 0, answers.spell(group.member): 1}
-    side = look_up(answers, table, blank=UNDECLARED)
-    allowed = f"group.member is {group.member!r}, group.comparison is {group.comparison!r}"
+    table |= _sides(answers, group.comparison, group.member)
+    side = look_up(answers, table, blank=_BLANK)
+    allowed = f"group.member is {_values(group.member)}, group.comparison is "
+    allowed += _values(group.comparison)
     _refuse(raw, group.column, side, None, f"{allowed}; others belong in group.missing")
-    lost = int((side == MISSING).sum())
-    dropped = [Drop(reason="membership missing", count=lost)] if lost else []
+    lost = {"membership missing": side == MISSING, "membership blank": side == _BLANK}
+    counts = {reason: int(rows.sum()) for reason, rows in lost.items()}
+    dropped = [Drop(reason=reason, count=count) for reason, count in counts.items() if count]
     return side >= 0, side == 1, dropped
+
+
+def _sides(answers: Answers, first: Iterable[Code], second: Iterable[Code]) -> dict[str, int]:
+    """Index by value as the column spells it: 0 for the first side's, 1 for the second's."""
+    sides = {answers.spell(code): 0 for code in first}
+    return sides | {answers.spell(code): 1 for code in second}
+
+
+def _values(codes: Iterable[Code]) -> str:
+    """Declared values, for messages."""
+    return " or ".join(repr(code) for code in codes)
+
+
+def _of_known_design(raw: RawTable, study: Study, keep: BoolArray) -> tuple[BoolArray, list[Drop]]:
+    """Who of those kept has something in every column of the design."""
+    dropped = []
+    for key, columns in study.design.columns.items():
+        lacking = [_lacking(raw, study, key, column, keep) for column in columns]
+        lost = keep & np.any(lacking, axis=0)
+        if lost.any():
+            dropped.append(Drop(reason=f"{key} missing", count=int(lost.sum())))
+        keep = keep & ~lost
+    return keep, dropped
+
+
+def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
+    """Rows that have nothing in a column of the design, as the study declares it.
+
+    A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
+    column; of weights also those that a label calls so.
+    """
+    answers = raw.answers(column)
+    named = {answers.spell(code) for code in study.design.missing.get(key, ())}
+    named |= {""} if key == "zone" else set()
+    declared = np.array([text in named for text in answers.texts], dtype=bool)
+    bad = file_missing(raw, column, answers)
+    if key == "weight":
+        bad |= labelled_missing(raw, column, answers)
+    if study.design.mode is not None and key == "mode":
+        modes = _sides(answers, study.design.mode.in_person, study.design.mode.phone)
+        bad &= [text not in modes for text in answers.texts]
+    rows = keep & np.append(bad & ~declared, False)[answers.index]
+    if rows.any():
+        raise SurveyError(
+            f"{raw.where}: {column}",
+            f"{undeclared(answers, rows)} that the file itself calls missing",
+            f"name it in design.missing.{key}: those people are dropped and counted",
+        )
+    return np.append(declared, "" in named)[answers.index]
 
 
 def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:
@@ -179,9 +259,9 @@ def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:
     if mode is None:
         return np.zeros(rows.size, dtype=bool)
     answers = raw.answers(mode.column)
-    table = {answers.spell(mode.in_person): 0, answers.spell(mode.phone): 1}
+    table = _sides(answers, mode.in_person, mode.phone)
     by_phone = look_up(answers, table, blank=UNDECLARED)
-    allowed = f"design.mode declares {mode.in_person!r} and {mode.phone!r}"
+    allowed = f"design.mode declares {_values(mode.in_person)} and {_values(mode.phone)}"
     _refuse(raw, mode.column, by_phone, rows, allowed)
     return np.asarray(by_phone[rows] == 1)
 
@@ -200,14 +280,14 @@ def _refuse(
 
 def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: BoolArray) -> None:
     group = study.group
-    for who, code, here in (
+    for who, codes, here in (
         ("members", group.member, member),
         ("comparison people", group.comparison, comparison),
     ):
         if not here.any():
             raise SurveyError(
                 f"{raw.where}: {group.column}",
-                f"there are no {who} (value {code!r}) interviewed in person",
+                f"there are no {who} (value {_values(codes)}) interviewed in person",
                 "both groups need people; see [group] and [design] mode",
             )
 
@@ -245,9 +325,10 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
     spread = int((n_regions > 1).sum())
     if 2 * spread > n_regions.size:
         raise SurveyError(
-            f"{raw.where}: {study.design.zone}",
+            f"{raw.where}: {', '.join(study.design.zone)}",
             f"{spread} of {n_regions.size} zones stand in more than one {study.design.region}",
-            "a zone has a label of its own; where labels repeat, join region and zone in a column",
+            "a zone has a label of its own; where labels repeat, name the columns that tell zones "
+            "apart together, such as zone = [REGION, ZONE]",
         )
 
 
@@ -270,6 +351,23 @@ def _labels(raw: RawTable, column: str) -> _Labels:
     places = {name: place for place, name in enumerate(names)} | {"": -1}
     table = np.array([*(places[text] for text in answers.texts), -1], dtype=np.int64)
     return _Labels(names=tuple(names), index=table[answers.index])
+
+
+def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> _Labels:
+    """Labels of one column, or of several joined; -1 where any of them is blank."""
+    parts = [_labels(raw, column) for column in columns]
+    if len(parts) == 1:
+        return parts[0]
+    codes = np.column_stack([part.index for part in parts])
+    known = (codes >= 0).all(axis=1)
+    found, place = np.unique(codes[known], axis=0, return_inverse=True)
+    index = np.full(raw.n_rows, -1, dtype=np.int64)
+    index[known] = place.ravel()
+    names = [
+        " / ".join(part.names[code] for part, code in zip(parts, row, strict=True))
+        for row in found.tolist()
+    ]
+    return _Labels(names=tuple(names), index=index)
 
 
 def _natural(text: str) -> tuple[float, str]:

@@ -6,12 +6,13 @@ Labels are hostile input: they reach the draft only through `quote` and `comment
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from coopgap.study.values import normalise
+from coopgap.survey.hints import fold, hinted
+from coopgap.survey.multiple import Choices, multiple_choices
 from coopgap.survey.numbers import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
@@ -20,16 +21,6 @@ __all__ = ["comment", "draft_study", "quote"]
 
 _EDIT = "# EDIT"
 _LONGEST = 200
-
-_HINTS = {
-    "group": r"member|membership|coop|socio|miembro|membre|sacco",
-    "region": r"region|departa|provinc|state|district|county|estado",
-    "zone": r"zone|zona|cluster|psu|upm|village|communit|comunidad|parish|distrito|conglomerado"
-    r"|ward|segment|^sub",
-    "weight": r"weight|^wt|_wt|peso|ponder|factor|wgt",
-    "id": r"(^|[^a-z])(id|uuid|folio|caseid|hhid|key|serial)([^a-z]|$)|identif",
-    "mode": r"(^|[^a-z])mode?([^a-z]|$)|phone|telef|modalidad|interview type",
-}
 
 
 def quote(text: str) -> str:
@@ -76,10 +67,14 @@ def draft_study(raw: RawTable, survey: str) -> str:
     -------
     str
         Valid TOML. Codes and levels stand as found; codes that are likely to mean no answer are
-        comments; columns of free text and identifiers are named, their values are not repeated.
+        comments; several choices in a cell are drafted as a count of their own columns; columns of
+        free text and identifiers are named, their values are not repeated.
     """
     profiles = [profile(raw, column) for column in raw.columns]
-    drafted = [item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE)]
+    several = multiple_choices(raw)
+    drafted = [
+        item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE) or item.column in several
+    ]
     lines = [
         comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
         *([comment(f"From its sheet {raw.sheet}.")] if raw.sheet else []),
@@ -90,7 +85,7 @@ def draft_study(raw: RawTable, survey: str) -> str:
         f"title = {quote(raw.name)}  {_EDIT}",
         f"survey = {quote(survey)}  {_EDIT}: this path, or one from this folder",
         "",
-        *_group(profiles),
+        *_group(profiles, raw.n_rows),
         "",
         *_design(profiles, raw.n_rows),
         "",
@@ -98,17 +93,13 @@ def draft_study(raw: RawTable, survey: str) -> str:
         f'TODO = "TODO"  {_EDIT}: outcome = "stem of its model file", declared before fitting',
     ]
     for name, item in zip(_names(drafted), drafted, strict=True):
-        lines += ["", *_variable(name, item)]
-    lines += _left_out(profiles)
+        lines += ["", *_variable(name, item, several.get(item.column))]
+    lines += _left_out([item for item in profiles if item.column not in several])
     return "\n".join(lines) + "\n"
 
 
-def _group(profiles: Sequence[Profile]) -> list[str]:
-    found = [
-        item
-        for item in _hinted(profiles, "group")
-        if item.kind is Kind.CODES and len(item.codes) <= 6
-    ]
+def _group(profiles: Sequence[Profile], n_rows: int) -> list[str]:
+    found = hinted(profiles, "group", n_rows)
     likely = [f"# likely: {_codes_text(item)}" for item in found[:8]]
     return [
         "[group]",
@@ -131,52 +122,34 @@ def _codes_text(item: Profile) -> str:
 
 
 def _design(profiles: Sequence[Profile], n_rows: int) -> list[str]:
-    likely = {
-        "region": [p for p in _hinted(profiles, "region") if p.kind is Kind.CODES],
-        "zone": [p for p in _hinted(profiles, "zone") if p.n_distinct >= 6],
-        "weight": [p for p in _hinted(profiles, "weight") if _positive(p)],
-        "id": [p for p in _hinted(profiles, "id") if p.n_distinct >= 0.9 * n_rows],
-        "mode": [p for p in _hinted(profiles, "mode") if 2 <= len(p.codes) <= 3],
-    }
-    lines = ["[design]"]
+    lines, missing = ["[design]"], {}
     for key, meaning in (
         ("region", "a variable declared below"),
         ("zone", "the column of the sampling cluster"),
         ("weight", "the column of the sampling weight"),
         ("id", "the column that names each person"),
     ):
-        names = ", ".join(quote(item.column) for item in likely[key][:6])
+        likely = hinted(profiles, key, n_rows)[:6]
+        names = ", ".join(quote(item.column) for item in likely)
+        if key != "region" and likely and likely[0].missing:
+            missing[key] = ", ".join(_literal(entry.code) for entry in likely[0].missing)
         lines += [f"# likely {key}: {names}"] if names else []
         lines.append(f'# {key} = "TODO"  {_EDIT}: {meaning}')
-    lines += [f"# likely mode: {_codes_text(item)}" for item in likely["mode"][:3]]
+    if missing:
+        codes = ", ".join(f"{key} = [{named}]" for key, named in missing.items())
+        lines.append(f"# missing = {{ {codes} }}  {_EDIT}: codes for no answer in these columns")
+    lines += [
+        f"# likely mode: {_codes_text(item)}" for item in hinted(profiles, "mode", n_rows)[:3]
+    ]
     lines.append(f'# mode = {{ column = "TODO", in_person = 1, phone = 2 }}  {_EDIT}')
     return lines
-
-
-def _hinted(profiles: Sequence[Profile], what: str) -> list[Profile]:
-    pattern = re.compile(_HINTS[what])
-    return [
-        item
-        for item in profiles
-        if item.kind not in (Kind.EMPTY, Kind.CONSTANT)
-        and (pattern.search(_fold(item.column)) or pattern.search(_fold(item.label)))
-    ]
-
-
-def _positive(item: Profile) -> bool:
-    return item.kind is Kind.SCALE and bool((item.numbers > 0).all())
-
-
-def _fold(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return plain.casefold()
 
 
 def _names(profiles: Iterable[Profile]) -> list[str]:
     """Bare TOML keys, each once."""
     names: list[str] = []
     for item in profiles:
-        stem = re.sub(r"[^a-z0-9]+", "_", _fold(item.column)).strip("_") or "variable"
+        stem = re.sub(r"[^a-z0-9]+", "_", fold(item.column)).strip("_") or "variable"
         name, number = stem, 2
         while name in names:
             name, number = f"{stem}_{number}", number + 1
@@ -184,14 +157,27 @@ def _names(profiles: Iterable[Profile]) -> list[str]:
     return names
 
 
-def _variable(name: str, item: Profile) -> list[str]:
+def _variable(name: str, item: Profile, choices: Choices | None) -> list[str]:
     lines = [f"[variables.{name}]"]
-    if name != item.column:
+    if name != item.column and not choices:
         lines.append(f"column = {quote(item.column)}")
     if item.label:
         lines.append(f"label = {quote(item.label)}")
+    if choices:
+        return lines + _count(choices)
     lines += _scale(item) if item.kind is Kind.SCALE else _coded(item)
     return lines + _missing_lines(item)
+
+
+def _count(choices: Choices) -> list[str]:
+    """A question with several answers, by the columns of its choices."""
+    return [
+        f'type = "count_of"  {_EDIT}: or one choice alone, a yes or no column drafted below',
+        f"items = [{', '.join(quote(item) for item in choices.items)}]",
+        f"yes = [{', '.join(map(_literal, choices.yes))}]",
+        f"no = [{', '.join(map(_literal, choices.no))}]",
+        f"at_least = 1  {_EDIT}",
+    ]
 
 
 def _scale(item: Profile) -> list[str]:
@@ -218,7 +204,7 @@ _NO = {"no", "false", "non", "nao"}
 
 
 def _coded(item: Profile) -> list[str]:
-    words = {code: _fold(label or code).strip() for code, label in item.codes.items()}
+    words = {code: fold(label or code).strip() for code, label in item.codes.items()}
     yes = [code for code, word in words.items() if word in _YES]
     no = [code for code, word in words.items() if word in _NO]
     if set(words) == {"0", "1"} and not any(item.codes.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from coopgap.survey.profile import reads_as_missing
+from coopgap.survey.nonanswers import reads_as_missing
 
 __all__ = ["flat", "is_import_row", "is_label_row", "may_be_labels"]
 

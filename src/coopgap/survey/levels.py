@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,12 +12,20 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
+from coopgap.survey.nonanswers import (
+    file_missing,
+    is_sentinel,
+    labelled_missing,
+    stands_out,
+)
 from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, RawTable
+from coopgap.survey.records import Doubt
 
 __all__ = [
     "MISSING",
     "UNDECLARED",
+    "doubts",
     "level_codes",
     "look_up",
     "numbers_of",
@@ -32,7 +39,6 @@ MISSING: Final = -1
 UNDECLARED: Final = -2
 """Index of a value that the codebook does not know; it never leaves this package."""
 
-_SENTINEL = re.compile(r"-[1-9]|-?9{1,5}[6-9]", re.ASCII)
 _SHOWN = 5
 _LONGEST_CODE = 20
 _LONGEST_NUMBER = 5
@@ -79,7 +85,7 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
 
 
 def _is_code(text: str, count: int) -> bool:
-    if as_number(text) is not None and len(text) <= _LONGEST_NUMBER:
+    if is_sentinel(text) or (as_number(text) is not None and len(text) <= _LONGEST_NUMBER):
         return True
     return len(text) <= _LONGEST_CODE and count >= _FEWEST
 
@@ -225,19 +231,17 @@ def _count_of(raw: RawTable, variable: Variable) -> IntArray:
 
 
 def _banded(raw: RawTable, variable: Variable) -> IntArray:
-    """Left-closed bands; values that the file itself calls missing are not numbers to band.
+    """Left-closed bands of the numbers that stand for themselves.
 
     A column that is banded is one of numbers, however many spellings of one number it holds.
     """
     answers = raw.answers(variable.column)
     table = _declared_table(raw, variable, normalise)
-    numbers = numbers_of(raw, variable.column, answers)
-    plain = _plain(answers, numbers)
+    plain, numbers = _open_numbers(raw, variable.column, answers, table)
     named = [table.get(text, UNDECLARED) for text in plain]
-    open_ = np.array([code == UNDECLARED for code in named], dtype=bool)
-    _refuse_sentinels(raw, variable, answers, np.where(open_, numbers, np.nan))
+    _refuse_nonanswers(raw, variable, answers, plain, numbers)
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
-    places = np.where(open_ & np.isfinite(numbers), bands, named)
+    places = np.where(np.isfinite(numbers), bands, named)
     blank = table.get("", MISSING)
     empty = np.array([text == "" for text in plain], dtype=bool)
     places = np.append(np.where(empty, blank, places), blank).astype(np.int64)
@@ -267,12 +271,20 @@ def numbers_of(raw: RawTable, column: str, answers: Answers) -> FloatArray:
     )
 
 
-def _plain(answers: Answers, numbers: FloatArray) -> list[str]:
-    """The distinct values as codes, numbers spelt alike however the column writes them."""
-    return [
+def _open_numbers(
+    raw: RawTable, column: str, answers: Answers, named: Collection[str]
+) -> tuple[list[str], FloatArray]:
+    """The distinct values as codes and as numbers, NaN for texts and for what is `named`.
+
+    As codes numbers are spelt alike, however the column writes them.
+    """
+    numbers = numbers_of(raw, column, answers)
+    plain = [
         normalise(value if np.isnan(number) else number)
         for value, number in zip(answers.values, numbers.tolist(), strict=True)
     ]
+    numbers[[text in named for text in plain]] = np.nan
+    return plain, numbers
 
 
 def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
@@ -286,18 +298,15 @@ def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
     """
     answers = raw.answers(variable.column)
     named = {normalise(code) for code in variable.missing} | {""}
-    numbers = numbers_of(raw, variable.column, answers)
-    plain = _plain(answers, numbers)
+    plain, numbers = _open_numbers(raw, variable.column, answers, named)
     absent = np.array([text in named for text in plain], dtype=bool)
-    numbers[absent] = np.nan
     known = np.isfinite(numbers)
     codes = np.append(np.where(absent | known, MISSING, UNDECLARED), MISSING)[answers.index]
     allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
     _refuse(raw, variable.column, answers, codes, allowed)
-    looks = [bool(_SENTINEL.fullmatch(text)) for text in plain]
-    likely = numbers[known & ~np.array(looks, dtype=bool)]
+    likely = numbers[known & ~_sentinels(plain, numbers)]
     ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
-    _refuse_sentinels(raw, replace(variable, cuts=ends), answers, numbers)
+    _refuse_nonanswers(raw, replace(variable, cuts=ends), answers, plain, numbers)
     found = np.append(numbers, np.nan)[answers.index]
     low, high = variable.range or (-np.inf, np.inf)
     outside = int(((found < low) | (found > high)).sum())
@@ -310,46 +319,67 @@ def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
     return found
 
 
-def _refuse_sentinels(
-    raw: RawTable, variable: Variable, answers: Answers, numbers: FloatArray
+def _refuse_nonanswers(
+    raw: RawTable,
+    variable: Variable,
+    answers: Answers,
+    plain: Iterable[str],
+    numbers: FloatArray,
 ) -> None:
     """Refuse numbers that stand for no answer and that the codebook does not mention.
 
-    Those are the file's own user-missing codes, and codes such as 999 or -1 that lie beyond every
-    other value and farther from the cuts than the cuts reach.
+    Those are the file's own missing codes, values whose label says no answer, and codes such as
+    999 or -1 that lie beyond every other value and farther from the cuts than the cuts reach.
     """
-    file_says = _user_missing(raw, variable.column, numbers)
-    suspect = np.zeros(numbers.size, dtype=bool)
-    if not variable.range:
-        suspect = _far_sentinels(answers.values, numbers, variable.cuts)
-    bad = file_says | suspect
-    if not bad.any():
-        return
-    rows = np.append(bad, False)[answers.index]
-    raise SurveyError(
-        f"{raw.where}: {variable.column}",
-        undeclared(answers, rows) + " that looks like a missing code",
-        f"name it in missing, or {_NUMBER_KEPT[variable.is_numeric]}, for variable {variable.name}",
-    )
+    column, known = variable.column, np.isfinite(numbers)
+    kept = "give the range that it lies in" if variable.is_numeric else "in codes with its band"
+    far = _far_sentinels(plain, numbers, variable.cuts) & (not variable.range)
+    for bad, why, other in (
+        (file_missing(raw, column, answers), "that the file itself declares missing", False),
+        (labelled_missing(raw, column, answers), "that the file labels as no answer", False),
+        (far, "that looks like a missing code", True),
+    ):
+        if (known & bad).any():
+            rows = np.append(known & bad, False)[answers.index]
+            or_kept = f", or {kept}," if other or not variable.is_numeric else ""
+            raise SurveyError(
+                f"{raw.where}: {column}",
+                f"{undeclared(answers, rows)} {why}",
+                f"name it in missing{or_kept} for variable {variable.name}",
+            )
 
 
-_NUMBER_KEPT = {False: "in codes with its band", True: "give the range that it lies in"}
+def _sentinels(plain: Iterable[str], numbers: FloatArray) -> BoolArray:
+    """Which numbers have the shape of a missing code."""
+    return np.array([is_sentinel(text) for text in plain], dtype=bool) & np.isfinite(numbers)
 
 
-def _user_missing(raw: RawTable, column: str, numbers: FloatArray) -> BoolArray:
-    bad = np.zeros(numbers.size, dtype=bool)
-    for low, high in raw.user_missing.get(column, ()):
-        ends = as_number(low), as_number(high)
-        if ends[0] is not None and ends[1] is not None:
-            bad |= (numbers >= ends[0]) & (numbers <= ends[1])
-    return bad
-
-
-def _far_sentinels(values: Sequence[Code], numbers: FloatArray, cuts: Sequence[float]) -> BoolArray:
-    looks = np.array([bool(_SENTINEL.fullmatch(normalise(value))) for value in values], dtype=bool)
-    looks &= np.isfinite(numbers)
+def _far_sentinels(plain: Iterable[str], numbers: FloatArray, cuts: Sequence[float]) -> BoolArray:
+    looks = _sentinels(plain, numbers)
     others = numbers[np.isfinite(numbers) & ~looks]
     reach = max(cuts[-1] - cuts[0], abs(cuts[0]))
     high = (numbers > cuts[-1] + reach) & (numbers > others.max(initial=-np.inf))
     low = (numbers < 0) & (others.min(initial=np.inf) >= 0)
     return np.asarray(looks & (high | low))
+
+
+def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
+    """Numbers taken as they stand that may stand for no answer, such as an age of 88.
+
+    They have the shape of a missing code, and lie beyond all other numbers or stand far oftener
+    than their neighbours.
+    """
+    if variable.type not in ("banded", "numeric"):
+        return ()
+    answers = raw.answers(variable.column)
+    table = _declared_table(raw, variable, normalise)
+    plain, numbers = _open_numbers(raw, variable.column, answers, table)
+    looks = _sentinels(plain, numbers) & (numbers >= 0)
+    return tuple(
+        Doubt(
+            column=variable.column,
+            code=plain[place],
+            count=int(answers.counts[place]),
+        )
+        for place in np.flatnonzero(stands_out(numbers, answers.counts, looks))
+    )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from coopgap.direction import without_marks
 from coopgap.study.spec import Code
-from coopgap.study.values import normalise
+from coopgap.survey.nonanswers import (
+    declared_missing,
+    is_sentinel,
+    reads_as_missing,
+)
 from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 
-__all__ = ["Kind", "MissingCode", "Profile", "profile", "reads_as_missing"]
+__all__ = ["Kind", "MissingCode", "Profile", "profile"]
 
 MOST_CODES = 12
 """A numeric column with more distinct answers is a scale."""
@@ -97,39 +100,6 @@ class Profile:
     problem: str
 
 
-_MISSING_CODES = re.compile(
-    r"n/?a|n\.a\.?|nan|null|none|\.|-|ns ?[/-]? ?nr|ns|nr|ns/nc|nc|dk|dk ?[/-]? ?na|rf|missing"
-    r"|unknown|desconocido|(do not|don.?t|doesn.?t) know|refused?"
-    r"|no (sabe|responde|contesta|aplica)"
-    r"|not (stated|asked|applicable|available)|no (answer|response)|sin (dato|respuesta)s?"
-)
-_MISSING_LABELS = re.compile(
-    r".*((do not|don.?t|doesn.?t|does not) know|refus|no sabe|no responde|no contesta|no aplica"
-    r"|not applicable|not stated|not asked|not available|no answer|no response|prefer.* not "
-    r"|sin (dato|respuesta|informacion)|ne sait pas|sans reponse|missing|perdido).*"
-)
-_HIGH = {str(value) for width in range(1, 6) for value in (10**width - 1, 10**width - 2)}
-_HIGH |= {"97", "96", "997", "996", "9997"}
-
-
-def reads_as_missing(text: str, *, label: bool) -> bool:
-    """Whether a text says, in English, Spanish or French, that there is no answer.
-
-    Parameters
-    ----------
-    text
-        A label of the file, or an answer.
-    label
-        Labels may say it in a sentence. Answers must be nothing else, since what a respondent
-        said may not be taken for a code.
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = plain.strip().casefold()
-    if _MISSING_CODES.fullmatch(plain):
-        return True
-    return label and bool(_MISSING_LABELS.fullmatch(plain))
-
-
 def profile(raw: RawTable, column: str) -> Profile:
     """Look at one column.
 
@@ -148,7 +118,7 @@ def profile(raw: RawTable, column: str) -> Profile:
     given = raw.answers(column)
     counts = _counts(given)
     labels = {
-        given.spell(code): str(label).strip()
+        given.spell(code): without_marks(str(label)).strip()
         for code, label in raw.value_labels.get(column, {}).items()
     }
     missing = _missing(counts, labels, raw.user_missing.get(column, ()))
@@ -174,7 +144,7 @@ def profile(raw: RawTable, column: str) -> Profile:
     )
     return Profile(
         column=column,
-        label=str(raw.labels.get(column, "")).strip(),
+        label=without_marks(str(raw.labels.get(column, ""))).strip(),
         kind=kind,
         codes=shown,
         unshown=sum(answers.values()) - sum(answers[code] for code in shown),
@@ -204,14 +174,14 @@ def _missing(
     spans: Iterable[tuple[Code, Code]],
 ) -> tuple[MissingCode, ...]:
     """Codes that the file declares missing, that read so, or that stand apart from the rest."""
-    declared = {code for code in counts if _within(code, spans)}
+    declared = {code for code in counts if declared_missing(code, spans)}
     likely = {
         code
         for code in counts
         if (reads_as_missing(labels[code], label=True) if labels.get(code) else _is_na(code))
     }
     rest = {code: as_number(code) for code in counts if code not in declared | likely}
-    likely |= _apart({code: number for code, number in rest.items() if number is not None})
+    likely |= _apart({code: number for code, number in rest.items() if number is not None}, labels)
     chosen = sorted(declared | likely, key=_natural)
     return tuple(
         MissingCode(
@@ -225,22 +195,17 @@ def _is_na(code: str) -> bool:
     return reads_as_missing(code, label=False)
 
 
-def _within(code: str, spans: Iterable[tuple[Code, Code]]) -> bool:
-    number = as_number(code)
-    for low, high in spans:
-        ends = as_number(low), as_number(high)
-        if number is None or ends[0] is None or ends[1] is None:
-            if code in (normalise(low), normalise(high)):
-                return True
-        elif ends[0] <= number <= ends[1]:
-            return True
-    return False
+def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
+    """Numbers such as 8, 99, 999 or -1 that lie apart from all others.
 
-
-def _apart(numbers: Mapping[str, float]) -> set[str]:
-    """Numbers such as 8, 99, 999 or -1 that lie apart from all others."""
-    high = {code for code in numbers if code in _HIGH}
-    low = {code for code in numbers if re.fullmatch(r"-\d+", code)}
+    Negative ones are answers where their label says so, where another negative number has no such
+    shape, and where they reach as far below zero as the others reach above it, as in -2 to 2.
+    """
+    shaped = {code for code in numbers if is_sentinel(code)}
+    low = {code for code in shaped if numbers[code] < 0 and not labels.get(code)}
+    high = {
+        code for code in numbers if code in ("8", "9") or (code in shaped and numbers[code] > 0)
+    }
     others = [number for code, number in numbers.items() if code not in high | low]
     if not others:
         return set()
@@ -252,7 +217,8 @@ def _apart(numbers: Mapping[str, float]) -> set[str]:
             apart.add(code)
         elif not apart:
             top = max(top, numbers[code])
-    mirrored = len(low) > 1 and all(-numbers[code] in others for code in low)
+    lowest = min((numbers[code] for code in low), default=0.0)
+    mirrored = len(low) > 1 and 0 in others and -lowest == max(others)
     return apart if min(others) < 0 or mirrored else apart | low
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import IntArray
+from coopgap.arrays import BoolArray, IntArray
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code
 from coopgap.study.values import lossless, normalise
@@ -134,6 +134,17 @@ class RawTable:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that are here."""
         return tuple(self.table.column_names)
+
+    def take(self, keep: BoolArray) -> RawTable:
+        """The rows where `keep`, shape (n,), is true; values that only others gave are gone."""
+        import pyarrow as pa
+
+        table = self.table.filter(pa.array(keep))
+        for place, field_ in enumerate(table.schema):
+            if pa.types.is_dictionary(field_.type):
+                column = table.column(place).cast(field_.type.value_type).dictionary_encode()
+                table = table.set_column(place, field_.name, column)
+        return replace(self, n_rows=table.num_rows, table=table)
 
     def answers(self, column: str) -> Answers:
         """Distinct values of a column, and who gave which."""

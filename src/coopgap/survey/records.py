@@ -12,7 +12,7 @@ from coopgap.study.spec import Variable
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
 
-__all__ = ["Drop", "ModelRows", "Survey"]
+__all__ = ["Doubt", "Drop", "ModelRows", "Survey"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,15 @@ class Drop:
     """People left out, and why."""
 
     reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A number taken as it stands that may be a code for no answer."""
+
+    column: str
+    code: str
     count: int
 
 
@@ -71,6 +80,8 @@ class Survey:
         Of the file's text, named or detected; empty where the format has none of its own.
     dropped
         What was left out before any model: people whose membership is missing, and so on.
+    doubts
+        Numbers of banded variables that may stand for no answer.
     """
 
     source: str
@@ -92,6 +103,7 @@ class Survey:
     label_rows: int = 0
     extended: tuple[ExtendedMissing, ...] = ()
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def n(self) -> int:

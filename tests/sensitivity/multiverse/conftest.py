@@ -37,8 +37,10 @@ def build_study(multiverse: Multiverse | None, **changes: object) -> tuple[Study
         name="s",
         title="s",
         survey=None,
-        group=Group(column="member", member=1, comparison=0),
-        design=Design(region="region", zone="zone", mode=Mode(column="mode", in_person=0, phone=1)),
+        group=Group(column="member", member=(1,), comparison=(0,)),
+        design=Design(
+            region="region", zone=("zone",), mode=Mode(column="mode", in_person=(0,), phone=(1,))
+        ),
         variables=variables,
         models=(spec,),
         headline={"y": (Headline(model="m"),)},

@@ -1,0 +1,197 @@
+"""Which rows of a file are a study's, who is in which group, and that it is all counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import coopgap
+from coopgap.errors import InputError, StudyError, SurveyError
+from coopgap.plan import make_plan
+from coopgap.report.plan import plan_text
+
+type MakeFolder = Callable[..., Path]
+
+
+class TestBlanks:
+    def test_one_blank_hides_no_count(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """A blank covariate and a blank membership are one row each, wherever N is told."""
+        data = people.assign(member=people.member.astype(float))
+        data.loc[3, "member"] = np.nan
+        data.loc[5, "age"] = np.nan
+        run = coopgap.run(make_folder(), data=data)
+        assert run.meta["n_read"] == 600
+        assert run.meta["n_member"] + run.meta["n_comparison"] == 599
+        assert run.meta["dropped"] == [{"reason": "membership blank", "count": 1}]
+        assert run.meta["models"][0]["dropped"] == [{"reason": "age missing", "count": 1}]
+        run.save(tmp_path / "out", ["md"])
+        report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+        assert "Rows read: 600." in report
+        assert "1 left out, membership blank" in report
+        text = plan_text(make_plan(make_folder(), data))
+        assert "600 rows read" in text
+        assert "dropped   1: membership blank" in text
+
+
+WHERE = "[where]\nwave = 2\n"
+
+
+def two_waves(people: pd.DataFrame) -> pd.DataFrame:
+    """The same people, and an earlier wave with another codebook and other places."""
+    earlier = people.assign(
+        member=9, yes=5, zone="x", age=999.0, region="West", sex="?", wave=1, w=-1.0
+    )
+    data = pd.concat([earlier, people.assign(wave=2, zone=people.zone.astype(str))])
+    return data.sample(frac=1, random_state=2)
+
+
+class TestWhere:
+    def test_one_wave_has_the_numbers_of_its_own_file(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """Of rows left out nothing is looked at: not their codes, weights, zones, identifiers."""
+        design = 'id = "id"\nweight = "w"'
+        alone = coopgap.run(make_folder(design=design), data=people)
+        study = make_folder(design=design, tables=WHERE)
+        run = coopgap.run(study, data=two_waves(people))
+        pd.testing.assert_frame_equal(run.gaps, alone.gaps)
+        assert run.meta["n_read"] == 1200
+        assert run.meta["dropped"] == [{"reason": "not in where.wave", "count": 600}]
+        text = plan_text(make_plan(study, two_waves(people)))
+        assert "1,200 rows read" in text
+        assert "dropped   600: not in where.wave" in text
+
+    def test_several_values_of_several_columns(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = people.assign(wave=np.arange(600) % 4, kind=np.where(people.id < 400, "a", "b"))
+        study = make_folder(tables='[where]\nwave = [2, "3.0", 1]\nkind = "a"\n')
+        survey = make_plan(study, data).survey
+        kept = data[(data.wave > 0) & (data.kind == "a")]
+        assert survey.n == len(kept)
+        counts = [(one.reason, one.count) for one in survey.dropped]
+        assert counts == [
+            ("not in where.wave", 150),
+            ("not in where.kind", int(((data.wave > 0) & (data.kind == "b")).sum())),
+        ]
+
+    @pytest.mark.parametrize(
+        ("lines", "message"),
+        [
+            ("wave = 7", "wave: no row has '7'; where.wave names values of the column"),
+            ("wvae = 2", "no column 'wvae'; the nearest are 'wave'"),
+            ("wave = [2]\nkind = 'b'", "where keeps no row"),
+        ],
+    )
+    def test_what_the_file_has_not_is_one_line(
+        self, people: pd.DataFrame, make_folder: MakeFolder, lines: str, message: str
+    ) -> None:
+        data = people.assign(wave=1 + (people.id > 300), kind=np.where(people.id > 300, "a", "b"))
+        with pytest.raises(SurveyError) as caught:
+            make_plan(make_folder(tables=f"[where]\n{lines}\n"), data)
+        assert message in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("lines", "message"),
+        [
+            ("wave = []", "study.toml: where.wave: is an empty list; allowed: a value, or a list"),
+            ("wave = [1, '1.0']", "study.toml: where.wave: holds a value twice"),
+            ("wave = { a = 1 }", "study.toml: where.wave: is a table; allowed: a text, a number"),
+        ],
+    )
+    def test_what_the_study_may_not_say_is_one_line(
+        self, people: pd.DataFrame, make_folder: MakeFolder, lines: str, message: str
+    ) -> None:
+        with pytest.raises(StudyError) as caught:
+            make_plan(make_folder(tables=f"[where]\n{lines}\n"), people)
+        assert str(caught.value).startswith(message)
+
+
+class TestGroups:
+    def test_several_codes_make_a_group(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """Current and former members, never and not yet, against the two groups as one code."""
+        plain = coopgap.run(make_folder(), data=people)
+        second = np.random.default_rng(6).integers(0, 2, 600)
+        detailed = people.assign(member=np.where(people.member == 1, 1, 3) + second)
+        assert detailed.member.nunique() == 4
+        study = make_folder(member="[1, 2]", comparison='[3, "4.0"]')
+        pd.testing.assert_frame_equal(coopgap.run(study, data=detailed).gaps, plain.gaps)
+
+    def test_several_modes(self, people: pd.DataFrame, make_folder: MakeFolder) -> None:
+        mode = 'mode = { column = "how", in_person = ["paper", "tablet"], phone = [3] }'
+        how = np.array(["paper", "tablet", "3"])[np.arange(600) % 3]
+        survey = make_plan(make_folder(design=mode), people.assign(how=how)).survey
+        assert survey.phone.sum() == 200
+
+    def test_another_code_is_refused_with_both_lists(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder(member="[1, 2]", comparison="[0, 3]")
+        with pytest.raises(SurveyError) as caught:
+            make_plan(study, people.assign(member=people.member.where(people.id > 2, 7)))
+        assert (
+            "undeclared code '7' (2 times); group.member is 1 or 2, group.comparison is 0 or"
+            in (str(caught.value))
+        )
+
+    @pytest.mark.parametrize(
+        ("group", "message"),
+        [
+            ({"member": "[1, 2]", "comparison": "[2, 3]"}, "comparison: has a value that member"),
+            ({"member": "[]"}, "study.toml: group.member: is an empty list"),
+            ({"member": "[1, 1.0]"}, "study.toml: group.member: holds a value twice"),
+        ],
+    )
+    def test_a_code_is_in_one_group_once(
+        self, people: pd.DataFrame, make_folder: MakeFolder, group: dict[str, str], message: str
+    ) -> None:
+        with pytest.raises(StudyError) as caught:
+            make_plan(make_folder(**group), people)
+        assert message in str(caught.value)
+
+
+class TestZones:
+    def test_numbers_within_regions_are_those_of_zones_with_names_of_their_own(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder()
+        text = (study / "study.toml").read_text()
+        plain = coopgap.run(study, data=people).gaps
+        within = people.groupby("region").zone.rank(method="dense").astype(int)
+        data = people.assign(zone=within)
+        with pytest.raises(SurveyError, match="zones stand in more than one region"):
+            make_plan(study, data)
+        (study / "study.toml").write_text(text.replace('"zone"', '["region", "zone"]', 1))
+        keys = ["model", "family", "outcome", "comparator", "group", "population", "quantity"]
+        keys += ["category", "interval_kind"]
+        numbers = ["estimate", "std_error", "lower", "upper"]
+        found = coopgap.run(study, data=data).gaps.set_index(keys)[numbers]
+        expected = plain.set_index(keys)[numbers]
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-10)
+
+    @pytest.mark.parametrize(
+        ("zone", "message"),
+        [
+            ("[]", "study.toml: design.zone: is an empty list; allowed: a column"),
+            ('["zone", "zone"]', 'study.toml: design.zone: holds "zone" twice'),
+            ("[1]", "study.toml: design.zone: holds a whole number; allowed: texts"),
+            ('["region", "zona"]', "no column 'zona'; the nearest are 'zone'"),
+        ],
+    )
+    def test_what_is_wrong_with_it_is_one_line(
+        self, people: pd.DataFrame, make_folder: MakeFolder, zone: str, message: str
+    ) -> None:
+        study = make_folder()
+        text = (study / "study.toml").read_text()
+        (study / "study.toml").write_text(text.replace('zone = "zone"', f"zone = {zone}"))
+        with pytest.raises(InputError) as caught:
+            make_plan(study, people)
+        assert message in str(caught.value)

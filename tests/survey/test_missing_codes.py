@@ -1,0 +1,294 @@
+"""Codes for no answer, wherever they stand: refused until the study names them, then dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyreadstat
+import pytest
+
+import coopgap
+from coopgap.errors import StudyError, SurveyError
+from coopgap.plan import make_plan
+from coopgap.report.plan import plan_text
+from coopgap.survey.nonanswers import reads_as_missing, stands_out
+
+type MakeFolder = Callable[..., Path]
+
+SILENT = np.random.default_rng(9).random(600) < 0.1
+"""52 people without an answer."""
+
+
+def spoilt(people: pd.DataFrame, column: str, code: float) -> pd.DataFrame:
+    return people.assign(**{column: np.where(SILENT, code, people[column].astype(float))})
+
+
+def sav(tmp_path: Path, data: pd.DataFrame, **options: Any) -> Path:
+    path = tmp_path / "survey.sav"
+    pyreadstat.write_sav(data, path, **options)
+    return path
+
+
+def refusal(study: Path, data: Path | pd.DataFrame) -> str:
+    with pytest.raises(SurveyError) as caught:
+        make_plan(study, data)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def gap(run: coopgap.result.Run, family: str) -> pd.Series:
+    rows = run.gaps.query("group == 'all' and quantity == 'risk_difference'")
+    return rows[(rows.family == family) & (rows.population == "members")].iloc[0]
+
+
+RANGES = [
+    pytest.param(98.0, {"lo": 97, "hi": float("inf")}, id="to HIGHEST"),
+    pytest.param(0.0, {"lo": -float("inf"), "hi": 0}, id="from LOWEST"),
+]
+
+
+class TestFile:
+    """What the file itself declares missing."""
+
+    @pytest.mark.parametrize(("code", "span"), RANGES)
+    def test_a_range_without_an_end_is_refused_in_bands(
+        self,
+        tmp_path: Path,
+        people: pd.DataFrame,
+        make_folder: MakeFolder,
+        code: float,
+        span: dict[str, float],
+    ) -> None:
+        path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
+        message = refusal(make_folder(), path)
+        assert (
+            f"age: undeclared code '{code:g}' (52 times) that the file itself declares" in message
+        )
+        named = make_folder(age="missing = [98, 0]")
+        survey = make_plan(named, path).survey
+        assert (survey.codes["age"] < 0).sum() == 52
+        assert survey.doubts == ()
+
+    def test_once_named_they_are_dropped_and_the_gap_is_that_of_the_others(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """By R's glm on the file without those people, weighted by the strata's shares."""
+        code, span = RANGES[0].values
+        path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
+        run = coopgap.run(make_folder(age="missing = [98]"), data=path)
+        matched = gap(run, "matched_logit")
+        assert gap(run, "adjusted_logit").estimate == pytest.approx(0.12641, abs=1e-5)
+        assert matched.estimate == pytest.approx(0.12964, abs=1e-5)
+        assert (matched.n_member, matched.n_comparison) == (260, 288)
+        oldest = run.balance.query("group == 'all' and covariate == 'age' and level == '65+'")
+        members = people[~SILENT & (people.member == 1)]
+        assert oldest.member_mean.item() == pytest.approx((members.age >= 65).mean())
+        assert oldest.member_mean.item() == pytest.approx(0.3269, abs=5e-5)
+
+    def test_weights(self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder) -> None:
+        path = sav(tmp_path, spoilt(people, "w", 999), missing_ranges={"w": [999]})
+        message = refusal(make_folder(design='weight = "w"'), path)
+        assert "w: undeclared code '999' (52 times) that the file itself calls missing" in message
+        assert "design.missing.weight" in message
+        named = make_folder(design='weight = "w"\nmissing = { weight = [999] }')
+        run = coopgap.run(named, data=path)
+        # By R's glm on the others, with sampling weights times the strata's shares.
+        assert gap(run, "matched_logit").estimate == pytest.approx(0.1408722, abs=1e-7)
+        assert {"reason": "weight missing", "count": 52} in run.meta["dropped"]
+        assert (run.meta["n_read"], run.meta["n_member"], run.meta["n_comparison"]) == (
+            600,
+            260,
+            288,
+        )
+
+    @pytest.mark.parametrize("key", ["zone", "id", "mode"])
+    def test_every_other_column_of_the_design(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, key: str
+    ) -> None:
+        column = {"zone": "zone", "id": "id", "mode": "how"}[key]
+        declared = {
+            "zone": "",
+            "id": 'id = "id"',
+            "mode": 'mode = { column = "how", in_person = 1, phone = 2 }',
+        }[key]
+        data = people.assign(how=1.0)
+        data[column] = data[column].astype(float)
+        data.loc[3, column] = 9999.0
+        path = sav(tmp_path, data, missing_ranges={column: [{"lo": 9000, "hi": float("inf")}]})
+        assert f"{column}: undeclared code '9999' (1 time)" in refusal(
+            make_folder(design=declared), path
+        )
+        named = make_folder(design=f"{declared}\nmissing = {{ {key} = [9999] }}")
+        plan = make_plan(named, path)
+        assert [(one.reason, one.count) for one in plan.survey.dropped] == [(f"{key} missing", 1)]
+        assert plan.survey.n == 599
+
+    @pytest.mark.parametrize("column", ["member", "region", "yes"])
+    def test_membership_region_and_coded_answers(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, column: str
+    ) -> None:
+        data = people.assign(region=people.region.map({"North": 1.0, "South": 2.0, "East": 3.0}))
+        data[column] = data[column].astype(float)
+        data.loc[[3, 4], column] = 7.0
+        path = sav(tmp_path, data, missing_ranges={column: [{"lo": 7, "hi": float("inf")}]})
+        study = make_folder()
+        text = (study / "study.toml").read_text()
+        codes = 'codes = { 1 = "North", 2 = "South", 3 = "East" }'
+        (study / "study.toml").write_text(text.replace('"East"]', f'"East"]\n{codes}'))
+        assert f"{column}: undeclared code '7' (2 times)" in refusal(study, path)
+
+    def test_items_of_a_count(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        items = {f"food{k}": np.random.default_rng(k).integers(1, 3, 600) * 1.0 for k in (1, 2)}
+        data = people.assign(**items)
+        data.loc[:3, "food2"] = 98.0
+        span = {"lo": 90, "hi": float("inf")}
+        path = sav(tmp_path, data, missing_ranges={"food1": [span], "food2": [span]})
+        count = (
+            '[variables.food]\ntype = "count_of"\nitems = ["food1", "food2"]\n'
+            "yes = [1]\nno = [2]\nat_least = 1\ngroups = true\n"
+        )
+        message = refusal(make_folder(tables=count), path)
+        assert "food2: undeclared code '98' (4 times)" in message
+        named = make_folder(tables=count + "missing = [98]\n")
+        assert (make_plan(named, path).survey.codes["food"] < 0).sum() == 4
+
+    def test_texts_that_the_file_declares_missing(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = people.assign(zone="v" + people.zone.astype(str))
+        data.loc[:11, "zone"] = "NR"
+        path = sav(tmp_path, data, missing_ranges={"zone": ["NR"]})
+        assert "zone: undeclared code 'NR' (12 times)" in refusal(make_folder(), path)
+
+    def test_what_the_study_gives_a_meaning_keeps_it(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """The study has the last word on a code of its own."""
+        code, span = RANGES[0].values
+        path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
+        plan = make_plan(make_folder(age='codes = { 98 = "65+" }'), path)
+        assert plan.survey.codes["age"].min() == 0
+
+
+SILENCE = """
+Don't know; don’t know (spontaneous); DK/NA; No answer; Refused; Refused to answer; Not applicable
+No sabe; No responde; No aplica; NS/NR; 99. Ns / Nc; Rehúsa; Prefer not to say; Recusou
+Ne sait pas; Refus de répondre; Sans réponse; Sans objet; Non concerné
+Não sabe; Não se aplica; Não respondeu; Sem resposta
+"""
+SILENCE = [text.strip() for text in SILENCE.replace("\n", ";").split(";") if text.strip()]
+ANSWERS = """
+None; None at all; 18 or younger; 97 or more; Less than a year; Refuse collection; Refugee
+Nothing; No one; Ninguno; Aucun; Nenhum; Never; No; Knows well
+"""
+ANSWERS = [text.strip() for text in ANSWERS.replace("\n", ";").split(";") if text.strip()]
+
+
+class TestLabels:
+    def test_a_labelled_non_answer_is_refused_in_bands_and_weights(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        labels = {"age": {888888: "Don't know"}, "w": {66: "No aplica"}}
+        data = spoilt(people, "age", 888888)
+        path = sav(tmp_path, data, variable_value_labels=labels)
+        message = refusal(make_folder(), path)
+        assert "age: undeclared code '888888' (52 times) that the file labels" in message
+        path = sav(tmp_path, spoilt(people, "w", 66), variable_value_labels=labels)
+        message = refusal(make_folder(design='weight = "w"'), path)
+        assert "w: undeclared code '66' (52 times)" in message
+
+    def test_codes_within_the_scale_are_found_by_their_label(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        """70 is an age like any other, but for what the file says of it."""
+        labels = {"age": {70: "NS/NR", 18: "18 or younger"}}
+        data = people.assign(age=people.age.replace(70, 71).where(~SILENT, 70))
+        path = sav(tmp_path, data, variable_value_labels=labels)
+        assert "undeclared code '70' (52 times)" in refusal(make_folder(), path)
+        survey = make_plan(make_folder(age="missing = [70]"), path).survey
+        assert (survey.codes["age"] < 0).sum() == 52
+
+    @pytest.mark.parametrize("text", SILENCE)
+    def test_what_reads_as_no_answer(self, text: str) -> None:
+        assert reads_as_missing(text, label=True)
+
+    @pytest.mark.parametrize("text", ANSWERS)
+    def test_what_does_not(self, text: str) -> None:
+        assert not reads_as_missing(text, label=True)
+
+
+class TestShape:
+    @pytest.mark.parametrize("code", [888888, 888, 777, 9996, 66666])
+    def test_a_code_out_of_range_of_the_rest_is_refused(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, code: int
+    ) -> None:
+        message = refusal(make_folder(), spoilt(people, "age", code))
+        assert f"undeclared code '{code}' (52 times) that looks like a missing code" in message
+
+    def test_a_long_code_is_named_however_rare(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = people.copy()
+        data.loc[7, "age"] = 888888.0
+        assert "undeclared code '888888' (1 time)" in refusal(make_folder(), data)
+
+    def test_a_code_that_may_be_an_age_is_a_warning_of_the_plan(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder()
+        plan = make_plan(study, spoilt(people, "age", 88))
+        (doubt,) = plan.survey.doubts
+        assert (doubt.column, doubt.code, doubt.count) == ("age", "88", 52)
+        assert "warning   age: 88 (52 times) is taken as it stands" in plan_text(plan)
+        assert make_plan(study, people).survey.doubts == ()
+
+    def test_among_its_like_a_code_stands_out_by_its_number_of_people(self) -> None:
+        ages = np.array([75.0, 80, 86, 87, 88, 89, 90, 99])
+        shape = np.isin(ages, [88, 99])
+        few = np.array([40, 20, 4, 5, 6, 3, 2, 0])
+        assert not stands_out(ages, few, shape).any()
+        many = np.where(ages == 88, 16, few)
+        assert ages[stands_out(ages, many, shape)].tolist() == [88]
+        assert ages[stands_out(ages, np.where(ages == 99, 1, few), shape)].tolist() == [99]
+
+
+class TestStudy:
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            (
+                "missing = { wieght = [9] }",
+                "design.missing: unknown key wieght; allowed: zone, weight; did you mean weight?",
+            ),
+            ("missing = { weight = 9 }", "design.missing.weight: is a whole number"),
+        ],
+    )
+    def test_what_is_wrong_with_it_is_one_line(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, line: str, message: str
+    ) -> None:
+        study = make_folder(design=f'weight = "w"\n{line}')
+        with pytest.raises(StudyError) as caught:
+            make_plan(study, people)
+        assert message in str(caught.value)
+
+    def test_a_blank_is_named_like_a_code(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        data = spoilt(people, "w", np.nan)
+        assert "52 weights are missing" in refusal(make_folder(design='weight = "w"'), data)
+        named = make_folder(design='weight = "w"\nmissing = { weight = [""] }')
+        assert make_plan(named, data).survey.n == 548
+
+    def test_a_mode_has_one_meaning(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        mode = 'mode = { column = "how", in_person = 1, phone = 2 }'
+        study = make_folder(design=f"{mode}\nmissing = {{ mode = [2] }}")
+        with pytest.raises(StudyError, match=r"missing\.mode: has a value that phone has too"):
+            make_plan(study, people.assign(how=1))
