@@ -171,7 +171,7 @@ levels = ["Łódź", "Poznań"]
     file = tmp_path / "study.toml"
     file.write_text(study.format(key=""), encoding="utf-8")
     assert fit.main([str(tmp_path), "--dry-run"]) == 2
-    assert "undeclared" in capsys.readouterr().err
+    assert "neither UTF-8 nor cp1252; name its encoding" in capsys.readouterr().err
     assert fit.main([str(tmp_path), "--dry-run", "--encoding", "cp1250"]) == 0
     assert make_plan(tmp_path, encoding="cp1250").survey.encoding == "cp1250"
     file.write_text(study.format(key='encoding = "windows-1250"'), encoding="utf-8")

@@ -25,6 +25,7 @@ _WESTERN = "cp1252"
 _MARKS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(rb"""["']?sep=([^\w\s"']|\t)\1*["']?[ \t]*(?:\r\n|\n|\r)""", re.IGNORECASE)
 _FIRST_ROWS = 50
+_SIGNS = frozenset("¿¡°«»–—‘’“”„…€´·§©®\u00a0")
 
 
 def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> pa.Table:
@@ -225,8 +226,8 @@ def guess_encoding(content: bytes) -> str:
 def _looks_western(sample: bytes) -> bool:
     """Whether a few words, too few for a detector, read as cp1252.
 
-    They are mostly of plain letters, and no sign stands within one: words of other alphabets are of
-    accented letters alone, and letters such as the Polish L with stroke are signs in cp1252.
+    They are mostly of plain letters, signs are common ones, and none stands within a word: words of
+    other alphabets are of accented letters alone, and some letters of others are signs in cp1252.
     """
     try:
         text = sample.decode(_WESTERN)
@@ -234,7 +235,8 @@ def _looks_western(sample: bytes) -> bool:
         return False
     letters = "".join(word for word in re.findall(r"\w+", text) if not word.isascii())
     plain = 2 * sum(not char.isascii() for char in letters) <= len(letters)
-    return plain and not re.search(r"[^\W\d_][^\w\x00-\x7f\u2019][^\W\d_]", text)
+    common = _SIGNS.issuperset(re.findall(r"[^\w\x00-\x7f]", text))
+    return plain and common and not re.search(r"[^\W\d_][^\w\x00-\x7f\u2019][^\W\d_]", text)
 
 
 def split_header(content: bytes) -> tuple[str, list[str], bytes]:
