@@ -12,6 +12,8 @@ from coopgap.survey.draft import draft_study
 from coopgap.survey.label_row import is_label_row
 from coopgap.survey.read import read_table
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 HEADER = ["member", "age", "sex", "when"]
 LABELS = ["Are you a member?", 'Age, in "full" years', "Sex", "Date of\ninterview"]
 ROWS = [
