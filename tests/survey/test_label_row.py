@@ -46,6 +46,7 @@ FIRST_ROWS = {
     "an answer that comes back": ["one", "about sixty", "male", "in May"],
     "no answers": ["n/a", "refused", "don't know", "missing"],
     "one number": ["Are you a member?", "40", "Sex", "Date"],
+    "a trial": ["test", "test", "test", "test"],
     "mostly blank": ["Are you a member?", "", "", ""],
     "true or false": ["true", "Age", "Sex", "Date"],
 }
