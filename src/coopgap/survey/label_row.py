@@ -20,9 +20,10 @@ _FEWEST = 2
 
 
 def may_be_labels(cells: Sequence[str]) -> bool:
-    """Whether a row could be one of labels: mostly filled, with words and with nothing else."""
+    """Whether a row could be one of labels: mostly filled, with words, most of them different."""
     filled = [cell.strip() for cell in cells if cell.strip()]
-    return 2 * len(filled) >= len(cells) and all(_is_word(text) for text in filled)
+    enough = 2 * len(filled) >= len(cells) and 2 * len(set(filled)) > len(filled)
+    return enough and all(_is_word(text) for text in filled)
 
 
 def _is_word(text: str) -> bool:

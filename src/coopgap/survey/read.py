@@ -50,7 +50,7 @@ class Limits:
     @classmethod
     def for_size(cls, size: int) -> Limits:
         """Limits that a sound file of `size` bytes stays far below."""
-        return cls(memory=768 * _MIB + 80 * size, seconds=120 + size // 500_000)
+        return cls(memory=768 * _MIB + 80 * size, seconds=120 + size // 100_000)
 
 
 def read_table(

@@ -173,7 +173,9 @@ def _iconv_name(encoding: str) -> str:
 def _texts(meta: Any, values: Mapping[str, Iterable[Any]]) -> Iterator[str]:
     """Every distinct text of a file that is not plain ASCII."""
     labels = (text for table in meta.variable_value_labels.values() for text in table.values())
-    cells = (cell for column in values.values() for cell in set(column))
+    kinds = meta.readstat_variable_types
+    columns = (column for name, column in values.items() if kinds.get(name) == "string")
+    cells = (cell for column in columns for cell in set(column))
     for text in chain(meta.column_names, meta.column_names_to_labels.values(), labels, cells):
         if isinstance(text, str) and not text.isascii():
             yield text

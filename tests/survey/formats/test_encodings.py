@@ -75,6 +75,7 @@ def check(path: Path, encoding: str, named: str | None = None) -> None:
     assert raw.encoding.lower() == encoding
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("version", "encoding", "found"),
     [
@@ -89,6 +90,7 @@ def test_stata(tmp_path, version, encoding, found):
     check(stata(tmp_path, version, encoding), found)
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("encoding", "declared", "found"),
     [
@@ -103,12 +105,14 @@ def test_spss(tmp_path, encoding, declared, found):
     check(spss(tmp_path, encoding, declared), found)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_column_with_letters_of_its_own_can_be_wanted(tmp_path):
     path = spss(tmp_path, "utf-8", b"windows-1252")
     path.write_bytes(path.read_bytes().replace(b"region", "regiñ".encode()))
     assert read_table(path, ["regiñ"]).columns == ("regiñ",)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_encoding_named_is_taken(tmp_path):
     check(stata(tmp_path, 118, "latin-1"), "latin-1", named="latin-1")
     raw = read_table(stata(tmp_path, 118, "latin-1"), None, encoding="cp1250")
@@ -171,7 +175,7 @@ levels = ["Łódź", "Poznań"]
     file = tmp_path / "study.toml"
     file.write_text(study.format(key=""), encoding="utf-8")
     assert fit.main([str(tmp_path), "--dry-run"]) == 2
-    assert "undeclared" in capsys.readouterr().err
+    assert "neither UTF-8 nor cp1252; name its encoding" in capsys.readouterr().err
     assert fit.main([str(tmp_path), "--dry-run", "--encoding", "cp1250"]) == 0
     assert make_plan(tmp_path, encoding="cp1250").survey.encoding == "cp1250"
     file.write_text(study.format(key='encoding = "windows-1250"'), encoding="utf-8")

@@ -12,6 +12,8 @@ from coopgap.survey.draft import draft_study
 from coopgap.survey.label_row import is_label_row
 from coopgap.survey.read import read_table
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 HEADER = ["member", "age", "sex", "when"]
 LABELS = ["Are you a member?", 'Age, in "full" years', "Sex", "Date of\ninterview"]
 ROWS = [
@@ -44,6 +46,7 @@ FIRST_ROWS = {
     "an answer that comes back": ["one", "about sixty", "male", "in May"],
     "no answers": ["n/a", "refused", "don't know", "missing"],
     "one number": ["Are you a member?", "40", "Sex", "Date"],
+    "a trial": ["test", "test", "test", "test"],
     "mostly blank": ["Are you a member?", "", "", ""],
     "true or false": ["true", "Age", "Sex", "Date"],
 }

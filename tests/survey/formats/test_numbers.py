@@ -16,6 +16,8 @@ from coopgap.survey.numbers import as_number, read_numbers, shows_commas
 from coopgap.survey.profile import Kind, profile
 from coopgap.survey.read import read_table
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 INCOME = Variable(
     name="income",
     column="income",
