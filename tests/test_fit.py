@@ -150,13 +150,13 @@ def _changed(example, tmp_path, column, value, rows):
     ("column", "value", "rows", "words"),
     [
         ("trust", 77, slice(0, 12), ["trust", "77", "12"]),
-        ("member", "", slice(0, 3), ["member", "3"]),
+        ("member", 7, slice(0, 3), ["member", "7", "3"]),
         ("member", 1, slice(None), ["member"]),
         ("region", "Lima", slice(None), ["region", "Center"]),
         ("id", "x1", slice(0, 2), ["id"]),
         ("mode", "fax", slice(0, 30), ["mode", "30"]),
     ],
-    ids=["undeclared code", "missing member", "constant", "empty level", "twice", "mode"],
+    ids=["undeclared code", "undeclared member", "constant", "empty level", "twice", "mode"],
 )
 def test_answers_the_study_does_not_declare(
     study, example, tmp_path, capsys, column, value, rows, words
