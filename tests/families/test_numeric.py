@@ -202,9 +202,17 @@ def gaps(sample):
     }
 
 
-@pytest.mark.parametrize("name", ["ses", "trusted"])
-def test_a_number_of_two_values_is_the_binary_covariate(samples, name):
-    sample = samples["linear", name]
+@pytest.mark.parametrize(
+    ("name", "fitting"),
+    [
+        ("ses", Fitting()),
+        ("ses", Fitting(form="proportional", free=("age",))),
+        ("ses", Fitting(form="shares")),
+        ("trusted", Fitting(std_errors="HC3")),
+    ],
+)
+def test_a_number_of_two_values_is_the_binary_covariate(samples, name, fitting):
+    sample = replace(samples["linear", name], fitting=fitting)
     old = (ages(sample) >= 45).astype(np.int64)
     number = with_age(sample, np.where(old, 7.5, 2.0))
     factor = replace(
@@ -252,6 +260,19 @@ def test_profile_limits_are_in_the_unit_too(samples):
     assert profile.estimate == pytest.approx(wald.estimate, rel=1e-9)
     assert profile.lower < profile.estimate < profile.upper
     assert profile.upper - profile.lower == pytest.approx(wald.upper - wald.lower, rel=0.3)
+
+
+def test_where_thresholds_cross_no_ones_number_is_told(samples):
+    """The young stand at either end and the old in the middle: straight lines cross."""
+    sample = samples["linear", "ses"]
+    rng, rows = np.random.default_rng(8), sample.rows
+    ends, middle = 4 * rng.integers(0, 2, rows.n), rng.integers(1, 4, rows.n)
+    outcome = np.where(rng.random(rows.n) < (ages(sample) - 18) / 25, middle, ends)
+    crossing = replace(sample, rows=replace(rows, outcome=outcome), fitting=Fitting(free=("age",)))
+    found = headline_estimate(crossing)
+    assert "thresholds cross" in found.fell_back
+    assert "some age" in found.fell_back
+    assert "age=" not in found.fell_back
 
 
 def test_a_number_that_does_not_vary_leaves_the_design(samples):

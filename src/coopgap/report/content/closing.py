@@ -78,6 +78,7 @@ def association_section(view: View) -> Section:
     )
 
 
+_NO_WEIGHT = "; no matching weight enters it"
 _METHODS: dict[str, str] = {
     Family.UNADJUSTED: "Shares of each group as they are.",
     Family.ADJUSTED_LOGIT: "Logistic regression on all complete in-person rows, standardised.",
@@ -112,7 +113,7 @@ _METHODS: dict[str, str] = {
     Family.HIERARCHICAL: (
         "Bayesian cumulative model, regions partially pooled, zones with levels and gaps of "
         "their own where there are zones, and thresholds that may differ by membership, on all "
-        "complete in-person rows; no matching weight enters it. Its headline is the gap over "
+        f"complete in-person rows{_NO_WEIGHT}. Its headline is the gap over "
         "the members' own regions."
     ),
     Family.BENCHMARK: "Members, and the comparison group, against declared outside shares.",
@@ -154,10 +155,11 @@ def _method(view: View, name: str) -> str:
     first = any(
         row.model in unmatched and view.in_headline(row) and row.family == name for row in view.gaps
     )
+    text = _METHODS[name] if view.has_matching else _METHODS[name].replace(_NO_WEIGHT, "")
     if not first:
-        return _METHODS[name]
+        return text
     where = " of models without matching" if view.has_matching else ""
-    return f"{_METHODS[name]} The headline{where}, over all members."
+    return f"{text} The headline{where}, over all members."
 
 
 def _small_counts(meta: Mapping[str, Any]) -> str:

@@ -92,8 +92,8 @@ def linear_gap(
     """
     root = np.sqrt(weight)
     design = design_matrix(factors, factor_levels, y.size, numeric)
-    parts = {name: design.x[:, list(own)] for name, own in design.columns.items()}
-    scaled = {name: root[:, None] * x for name, x in parts.items() if x.shape[1]}
+    parts = {name: design.x[:, own[0] : own[-1] + 1] for name, own in design.columns.items() if own}
+    scaled = {name: root[:, None] * x for name, x in parts.items()}
     one = root[:, None]
     covariates = np.hstack([one, *scaled.values()])
     d, v = root * member, root * y
