@@ -183,13 +183,25 @@ def _read(path: Path) -> bytes:
 
 def _parse(name: str, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        table = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise StudyError(name, "is not UTF-8", "save it as UTF-8") from error
     except ValueError as error:  # also a whole number of thousands of digits
         raise StudyError(name, f"is not TOML: {error}", "mend that line") from error
     except RecursionError as error:
         raise StudyError(name, "nests tables or lists too deeply", "flatten it") from error
+    if _beyond(table):
+        raise StudyError(name, "holds a whole number beyond 64 bits", "write it as text")
+    return table
+
+
+def _beyond(value: object) -> bool:
+    """Whether a whole number is longer than TOML has them: Python cannot even print the longest."""
+    if isinstance(value, int):
+        return value.bit_length() > 64
+    if isinstance(value, dict | list):
+        return any(map(_beyond, value.values() if isinstance(value, dict) else value))
+    return False
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:
