@@ -11,7 +11,7 @@ CHECK_VENV = $(BIN)/python -c "$(USABLE)" 2>/dev/null || { \
 # Exit 3 is a finished run with rows withheld or not estimable, each named on stderr.
 FINISHED := || test $$? -eq 3
 
-.PHONY: fit fit-full example test test-all check bench coverage alarms r-fixtures
+.PHONY: fit fit-full example test test-all check bench fuzz coverage alarms r-fixtures
 
 fit: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit $(ARGS) $(FINISHED)
@@ -35,6 +35,10 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+# What no test has thought of; ARGS="--minutes 30 --seed 2 reader" for longer, or for one part.
+fuzz: .venv/dev.stamp
+	$(BIN)/python tests/fuzz/run.py $(ARGS)
 
 # Stops and goes on; ARGS="--minutes 30" for a part. Blocks are kept in reports/coverage.
 coverage: .venv/dev.stamp

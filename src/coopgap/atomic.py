@@ -20,6 +20,8 @@ RUN_FILE = "run.json"
 PROGRAM = "coopgap"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_SHOWN = 200
+"""Characters of a path in a message."""
 
 
 def check_target(target: Path) -> None:
@@ -36,21 +38,28 @@ def check_target(target: Path) -> None:
         If it is a file, holds something that is not an earlier run, or its parent cannot be
         written.
     """
-    _recover(target)
-    _check_kind(target)
-    parent = _existing_parent(target)
-    if not parent.is_dir():
-        raise OutputError(
-            str(target), f"{parent} is not a folder", "name a folder that can be made"
-        )
-    probe = parent / f".coopgap.{os.getpid()}.{secrets.token_hex(4)}"
+    if "\0" in str(target):
+        raise OutputError(_short(target), "is no path of this system", "name a folder")
     try:
+        _recover(target)
+        _check_kind(target)
+        parent = _existing_parent(target)
+        if not parent.is_dir():
+            raise OutputError(
+                str(target), f"{parent} is not a folder", "name a folder that can be made"
+            )
+        probe = parent / f".coopgap.{os.getpid()}.{secrets.token_hex(4)}"
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
         raise OutputError(
-            str(target), f"cannot be written: {error.strerror}", "name a folder you may write"
+            _short(target), f"cannot be written: {error.strerror}", "name a folder you may write"
         ) from error
+
+
+def _short(target: Path) -> str:
+    text = str(target)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _check_kind(target: Path) -> None:

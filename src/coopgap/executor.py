@@ -66,7 +66,7 @@ def executor(jobs: int | None = None, scheduler: str | None = None) -> Iterator[
     try:
         yield pool
     except TerminatedWorkerError as error:
-        raise WorkerError(f"a process ended without a result: {error}") from error
+        raise WorkerError("a process ended without a result") from error
     finally:
         pool.shutdown(wait=True, kill_workers=True)
 

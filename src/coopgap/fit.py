@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="coopgap fit",
         description="Estimate the gap between co-operative members and non-members.",
         epilog="Exit: 0 done; 2 the input cannot be used, nothing written; 3 done, with rows "
-        "withheld or not estimable; 130 interrupted; 1 a fault of coopgap.",
+        "withheld or not estimable; 130 interrupted; 143 terminated; 1 a fault of coopgap.",
     )
     parser.add_argument(
         "study", nargs="?", default="peru", help="a study folder or a shipped study (default: peru)"
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, 1, 2, 3 or 130.
+        Exit code: 0, 1, 2, 3, 130 or 143.
     """
     args = _parser().parse_args(argv)
     return run_command(lambda: _dry_run(args) if args.dry_run else _fit(args))

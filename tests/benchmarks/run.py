@@ -11,7 +11,7 @@ from pathlib import Path
 from judged import Judged, load, markdown
 
 HERE = Path(__file__).parent
-NAMES = ("ordinal", "large", "bootstrap", "matching", "multiverse", "hierarchical")
+NAMES = ("ordinal", "large", "sizes", "bootstrap", "matching", "multiverse", "hierarchical")
 
 
 def run(name: str) -> list[Judged]:

@@ -40,6 +40,11 @@ ERRORS = {
         'caliper = ["none", 0.1, 0.1]',
         ".caliper: holds 0.1 twice; allowed: each once",
     ),
+    "too many": (
+        'method = ["exact", "entropy"]\nlink = ["logit", "probit", "cloglog"]\n'
+        f'caliper = ["none", {", ".join(f"{k / 1000}" for k in range(1, 1700))}]',
+        ": has 10,200 combinations; allowed: at most 10,000",
+    ),
     "own caliper": ("caliper = [0.1]", f".caliper: {OWN}; add none"),
     "coding of another question": (
         'coding = ["trust", "helped"]',

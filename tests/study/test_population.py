@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from coopgap.errors import StudyError
 from coopgap.study.load import load_study
+from coopgap.study.population import read_population
 
 COVARIATES = 'covariates = ["age_band", "region"]'
 ZONE = 'zone = "zone"'
@@ -34,6 +39,19 @@ def populated(make_study):
         return folder
 
     return make
+
+
+def test_combinations_are_not_built_to_find_one_absent():
+    names = [f"v{k}" for k in range(6)]
+    levels = tuple(f"level {k}" for k in range(40))
+    variables = {name: SimpleNamespace(levels=levels) for name in names}
+    rows = [",".join(["level 0"] * 5 + [f"level {k}", "1"]) for k in range(39)]
+    content = "\n".join([",".join([*names, "population"]), *rows]).encode()
+    tracemalloc.start()
+    with pytest.raises(StudyError, match=r"lacks .*v5=level 39; give every .* 4,096,000,000 by v0"):
+        read_population(Path("people.csv"), content, variables)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
 
 
 def test_one_joint_margin(populated):
@@ -88,7 +106,8 @@ def test_the_file_is_hashed_with_the_study(populated):
         (JOINT.replace("25-34,south,0", "25-34,east,0"),
          'farmers_2020.csv: line 5: region has no level "east"; allowed: north, south'),
         (JOINT.replace("25-34,south,0\n", ""),
-         "farmers_2020.csv: lacks age_band=25-34, region=south; give every combination of levels"),
+         "farmers_2020.csv: lacks age_band=25-34, region=south; "
+         "give every combination of levels: 6 by age_band, region"),
         (f"{JOINT}\n<25,south,3",
          "farmers_2020.csv: has age_band=<25, region=south twice; give it once"),
         (JOINT.replace("south,25", "south,many"),

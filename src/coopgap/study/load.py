@@ -193,18 +193,28 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
         table = tomllib.loads(text)
-        # An escape in the text is a mark only once it is read.
-        escaped = first_mark(json.dumps(table, default=str, ensure_ascii=False))
     except UnicodeDecodeError as error:
         raise StudyError(name, "is not UTF-8", "save it as UTF-8") from error
     except ValueError as error:  # also a whole number of thousands of digits
         raise StudyError(name, f"is not TOML: {error}", "mend that line") from error
     except RecursionError as error:
         raise StudyError(name, "nests tables or lists too deeply", "flatten it") from error
+    if _beyond(table):
+        raise StudyError(name, "holds a whole number beyond 64 bits", "write it as text")
     refuse_marks(name, text)
-    if escaped:
+    # An escape in the text is a mark only once it is read.
+    if first_mark(json.dumps(table, default=str, ensure_ascii=False)):
         raise StudyError(name, "writes a mark that turns the direction of text", "delete it")
     return table
+
+
+def _beyond(value: object) -> bool:
+    """Whether a whole number is longer than TOML has them: Python cannot even print the longest."""
+    if isinstance(value, int):
+        return value.bit_length() > 64
+    if isinstance(value, dict | list):
+        return any(map(_beyond, value.values() if isinstance(value, dict) else value))
+    return False
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, get_args
 
 from coopgap.errors import StudyError
@@ -23,6 +24,8 @@ __all__ = ["AXES", "check_multiverse", "declared_region", "read_multiverse", "sa
 
 AXES = ("method", "caliper", "covariates", "link", "coding", "region", "mode", "population")
 """Choices that a multiverse may combine."""
+
+MOST_COMBINATIONS = 10_000
 
 NO_CALIPER = "none"
 """In the table, that there is no caliper."""
@@ -228,13 +231,19 @@ def check_multiverse(
     Raises
     ------
     StudyError
-        Regions or modes that are not declared, a model's own handling of the region left out, or
-        the membership question among the variables.
+        More than `MOST_COMBINATIONS`, regions or modes that are not declared, a model's own
+        handling of the region left out, or the membership question among the variables.
     """
     for model in models:
         axes, where = model.multiverse, f"{model.name}.toml: multiverse"
         if axes is None:
             continue
+        # Counted before the product is ever made.
+        n = prod(max(len(getattr(axes, axis)), 1) for axis in AXES)
+        if n > MOST_COMBINATIONS:
+            raise StudyError(
+                where, f"has {n:,} combinations", f"allowed: at most {MOST_COMBINATIONS:,}"
+            )
         for name in axes.variables:
             if group.column in (variables[name].items or (variables[name].column,)):
                 raise StudyError(where, f"uses {name}, the membership question", "leave it out")

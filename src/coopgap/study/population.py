@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 
 from coopgap.errors import StudyError, refuse_marks
@@ -156,16 +156,22 @@ def _margin(
         if line.levels in found:
             raise StudyError(name, f"has {_said(names, line.levels)} twice", "give it once")
         found[line.levels] = line.people
-    every = [*product(*(variables[one].levels for one in names))]
-    absent = [levels for levels in every if levels not in found]
-    if absent:
+    levels_of = [variables[one].levels for one in names]
+    # There may be billions of combinations: one by one, they end soon after the rows do.
+    absent = next((levels for levels in product(*levels_of) if levels not in found), None)
+    if absent is not None:
+        n = prod(len(levels) for levels in levels_of)
         raise StudyError(
-            name, f"lacks {_said(names, absent[0])}", "give every combination of levels"
+            name,
+            f"lacks {_said(names, absent)}",
+            f"give every combination of levels: {n:,} by {', '.join(names)}",
         )
     total = sum(found.values())
     if not total > 0:
         raise StudyError(name, f"has nobody by {', '.join(names)}", "give people")
-    return Margin(variables=names, shares={levels: found[levels] / total for levels in every})
+    return Margin(
+        variables=names, shares={levels: found[levels] / total for levels in product(*levels_of)}
+    )
 
 
 def _check_agreement(name: str, margins: tuple[Margin, ...]) -> None:
