@@ -98,6 +98,9 @@ class TestFile:
         run = coopgap.run(named, data=path)
         # By R's glm on the others, with sampling weights times the strata's shares.
         assert gap(run, "matched_logit").estimate == pytest.approx(0.1408722, abs=1e-7)
+        others = coopgap.run(make_folder(design='weight = "w"'), data=people[~SILENT])
+        numbers = ["estimate", "std_error", "lower", "upper"]
+        pd.testing.assert_frame_equal(run.gaps[numbers], others.gaps[numbers])
         assert {"reason": "weight missing", "count": 52} in run.meta["dropped"]
         assert (run.meta["n_read"], run.meta["n_member"], run.meta["n_comparison"]) == (
             600,
