@@ -65,7 +65,8 @@ def _why_not(sample: Sample) -> tuple[str, str] | None:
 
     A domain with one zone has numbers without an interval, and is no exception of a run.
     """
-    for families, keep in ((_EVERY, None), (_MATCHED, sample.kept)):
+    of_whom = ((_EVERY, None), (_MATCHED, sample.kept))
+    for families, keep in of_whom[: 1 + sample.is_matched]:
         try:
             if keep is not None:
                 require_matched(sample)
@@ -73,7 +74,7 @@ def _why_not(sample: Sample) -> tuple[str, str] | None:
             count_clusters(sample, keep)
         except NotEstimable as error:
             return None if error.status is Status.FEW_CLUSTERS else (families, error.reason)
-    if not sample.domain and not sample.matched.n_sets:
+    if sample.is_matched and not sample.domain and not sample.matched.n_sets:
         return _WITHIN_SETS, "this matching makes no sets"
     return None
 
