@@ -10,7 +10,7 @@ import pytest
 
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Variable
-from coopgap.survey.levels import numbers_of
+from coopgap.survey.levels import row_numbers
 from coopgap.survey.numeric import numeric
 from coopgap.survey.read import from_dataframe
 
@@ -21,7 +21,7 @@ def variable(**more):
 
 
 def read(values, **more):
-    return numbers_of(from_dataframe(pd.DataFrame({"age": values}), ["age"]), variable(**more))
+    return row_numbers(from_dataframe(pd.DataFrame({"age": values}), ["age"]), variable(**more))
 
 
 def refused(values, **more):
@@ -94,6 +94,6 @@ def test_what_the_file_itself_calls_missing_is_no_number_whatever_the_range():
     raw = replace(raw, user_missing={"age": ((97, 98),)})
     for more in ({}, {"range": (0, 110)}):
         with pytest.raises(SurveyError, match="undeclared code '97'"):
-            numbers_of(raw, variable(**more))
-    found = numbers_of(raw, variable(missing=(97, 98)))
+            row_numbers(raw, variable(**more))
+    found = row_numbers(raw, variable(missing=(97, 98)))
     np.testing.assert_array_equal(found, [30, 41, np.nan, np.nan])

@@ -20,7 +20,7 @@ from coopgap.survey.levels import (
     as_number,
     level_codes,
     look_up,
-    numbers_of,
+    row_numbers,
     undeclared,
 )
 from coopgap.survey.numeric import Numeric, numeric
@@ -143,7 +143,7 @@ def _numbers(
     for name, variable in variables.items():
         if not variable.is_numeric:
             continue
-        column = numbers_of(raw, variable)[rows]
+        column = row_numbers(raw, variable)[rows]
         known = np.isfinite(column)
         values = np.unique(column[known])
         codes = np.where(known, np.searchsorted(values, column), MISSING)

@@ -21,7 +21,7 @@ __all__ = [
     "as_number",
     "level_codes",
     "look_up",
-    "numbers_of",
+    "row_numbers",
     "undeclared",
 ]
 
@@ -231,7 +231,7 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     return codes
 
 
-def numbers_of(raw: RawTable, variable: Variable) -> FloatArray:
+def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
     """Number of every row of a numeric variable, shape (n,); NaN where it is missing.
 
     Raises
