@@ -16,6 +16,7 @@ from coopgap.fit import main
 from coopgap.gap import contrast_values
 from coopgap.plan import make_plan
 from coopgap.sensitivity.moved import movable, moved_margins
+from coopgap.survey.example import make_example
 
 STUDY = """\
 title = "Members and others"
@@ -209,3 +210,17 @@ def test_what_moves_answers_starts_at_the_headline(folder, form):
         assert float(value) == pytest.approx(interval.estimate, abs=1e-9)
         if contrast.is_threshold_gap:
             assert start.variance(contrast) ** 0.5 == pytest.approx(interval.std_error, rel=1e-6)
+
+
+def test_nobody_complete_is_no_fault(folder, tmp_path, capsys):
+    """Only members answer the outcome: rows without numbers, each with its reason, exit 3."""
+    data = make_example().data.iloc[::4].copy()
+    data["trust"] = data["trust"].astype(float).where(data["member"] == 1)
+    data.to_csv(tmp_path / "people.csv", index=False)
+    command = [str(folder), "--data", str(tmp_path / "people.csv"), "--only", "trust_agree"]
+    assert main([*command, "--quiet", "--out", str(tmp_path / "out")]) == 3
+    error = capsys.readouterr().err
+    assert "trust_agree, adjusted_logit, all, all_members: not_estimable" in error
+    rows = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
+    (row,) = rows[rows["check"] == "e_value"].to_dict("records")
+    assert row["verdict"] == "not_applicable"

@@ -117,6 +117,20 @@ class TestFormats:
             assert raw.value_labels == {"x": {1: "yes"}}
             assert read_table(path, ["w"]).extended == ()
 
+    def test_sas_extended_missing_values_are_counted_by_letter(self, tmp_path: Path) -> None:
+        made = Path(__file__).parents[1] / "r" / "fixtures" / "extended.sas7bdat"
+        raw = read_table(made, ["q", "place"])
+        assert cells(raw, "q") == [*[None] * 12, *[1.0, 2.0] * 14]
+        assert cells(raw, "place")[:3] == ["Ica", "Piura", "Ica"]
+        assert raw.labels["q"] == "Sells through it"
+        found = [(one.column, one.code, one.count) for one in raw.extended]
+        assert found == [("q", ".A", 3), ("q", ".B", 8)]
+        (tmp_path / "s.dta").write_bytes(made.read_bytes())
+        assert "the content is SAS, not Stata" in refusal(tmp_path / "s.dta")
+        cut = tmp_path / "cut.sas7bdat"
+        cut.write_bytes(made.read_bytes()[:9000])
+        assert "cannot be read as SAS" in refusal(cut)
+
     def test_stata_extended_missing_values_are_empty(self, tmp_path: Path) -> None:
         path = tmp_path / "survey.dta"
         frame = pd.DataFrame({"a": [1, 2, "a"], "s": ["x", "ñ", ""]})
@@ -267,7 +281,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("name", ["survey.xls", "survey"])
     def test_unknown_extension_lists_the_known_ones(self, tmp_path: Path, name: str) -> None:
-        assert ".sav, .zsav, .dta, .csv, .xlsx, .parquet" in refusal(
+        assert ".sav, .zsav, .dta, .sas7bdat, .csv, .xlsx, .parquet" in refusal(
             write_csv(tmp_path, "a\n1\n", name)
         )
 
@@ -293,7 +307,9 @@ class TestRefusals:
         assert "no rows" in refusal(tmp_path / "s.parquet")
         assert "no rows" in refusal(tmp_path / "s.sav")
 
-    @pytest.mark.parametrize("name", ["s.sav", "s.zsav", "s.dta", "s.xlsx", "s.parquet"])
+    @pytest.mark.parametrize(
+        "name", ["s.sav", "s.zsav", "s.dta", "s.sas7bdat", "s.xlsx", "s.parquet"]
+    )
     def test_csv_under_another_name(self, tmp_path: Path, name: str) -> None:
         assert "the content is text" in refusal(write_csv(tmp_path, "a,b\n1,2\n", name))
 

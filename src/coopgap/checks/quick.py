@@ -149,7 +149,7 @@ def _confounding(tables: Tables, one: Asked) -> None:
     if one.sample.is_matched:
         tables.sensitivity += robustness_rows(one.sample, one.family(Family.LINEAR), one.labels)
     else:
-        tables.sensitivity += covariate_robustness_rows(one.sample, one.labels)
+        tables.sensitivity += covariate_robustness_rows(one.sample, one.headline, one.labels)
     names = measured_covariates(one.spec, survey.variables)
     measured = complete_rows(survey, study, replace(one.spec, covariates=names))
     tables.sensitivity += benchmark_rows(

@@ -63,7 +63,7 @@ class ExtendedMissing:
     column
         Where it stands.
     code
-        As Stata writes it: `.a` to `.z`.
+        As Stata or SAS writes it: `.a` to `.z`, `.A` to `.Z`.
     label
         Its label in the file, or empty.
     count

@@ -23,6 +23,7 @@ FORMATS: Mapping[str, str] = {
     ".sav": "SPSS",
     ".zsav": "SPSS",
     ".dta": "Stata",
+    ".sas7bdat": "SAS",
     ".csv": "CSV",
     ".xlsx": "Excel",
     ".parquet": "Parquet",
@@ -64,7 +65,8 @@ def read_table(
     Parameters
     ----------
     path
-        An SPSS (.sav, .zsav), Stata (.dta), CSV (.csv), Excel (.xlsx) or Parquet (.parquet) file.
+        An SPSS (.sav, .zsav), Stata (.dta), SAS (.sas7bdat), CSV (.csv), Excel (.xlsx) or Parquet
+        (.parquet) file.
     columns
         The columns wanted; all if None. `provenance` comes along wherever there is one.
     encoding
@@ -136,6 +138,7 @@ _MAGIC = (
     (b"$FL2", "SPSS"),
     (b"$FL3", "SPSS"),
     (b"<stata_dta>", "Stata"),
+    (bytes(12) + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf", "SAS"),
     (b"PAR1", "Parquet"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
     (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel workbook"),

@@ -1,4 +1,4 @@
-"""SPSS and Stata files: raw codes, labels, declared missing values, encodings."""
+"""SPSS, Stata and SAS files: raw codes, labels, declared missing values, encodings."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _DEFAULT = "cp1252"
 _BYTES = {"int8": 1, "int16": 2, "int32": 4, "float": 4, "double": 8}
 """What a number takes in a Stata file; a text takes at least one."""
 
+_SPSS = ("sav", "zsav")
 _OTHER_NAMES = {"mac-roman": "MACINTOSH"}
 _UNREADABLE = ("(invalid byte sequence)", "unsupported character set")
 """How a reader's error ends where text is not in the encoding it was read as."""
@@ -35,24 +36,25 @@ _UNREADABLE = ("(invalid byte sequence)", "unsupported character set")
 def read_statistical(
     path: str, kind: str, wanted: Sequence[str] | None, encoding: str | None
 ) -> pa.Table:
-    """SPSS or Stata by pyreadstat: raw codes, with labels and user-missing ranges beside them.
+    """SPSS, Stata or SAS by pyreadstat: raw codes, with labels and user-missing ranges beside them.
 
     Text is in the encoding named; else in the one that the file declares, or in UTF-8 or cp1252
     where its bytes show that it is that.
-    Stata's extended missing values (.a to .z) are empty, as its own commands treat them, and are
-    counted by letter; SPSS user-missing codes come as they are, for the codebook to decide.
+    Extended missing values (.a to .z of Stata, .A to .Z of SAS) are empty, as commands there treat
+    them, and are counted by letter; SPSS user-missing codes come as they are, for the codebook to
+    decide.
     """
     import pyarrow as pa
 
     values, meta, encoding = _decoded(path, kind, wanted, encoding)
-    extended = _take_extended(values, meta) if kind == "dta" else []
+    extended = [] if kind in _SPSS else _take_extended(values, meta)
     names = choose(list(values), wanted)
     kept = set(names)
     notes = {
         "labels": {name: text for name, text in meta.column_names_to_labels.items() if text},
         "value_labels": {
             name: [(code, text) for code, text in labels.items() if not isinstance(code, str)]
-            if kind == "dta"
+            if kind not in _SPSS
             else list(labels.items())
             for name, labels in meta.variable_value_labels.items()
             if name in kept
@@ -115,7 +117,8 @@ def _decoded(
 def _reader(kind: str) -> Any:
     import pyreadstat
 
-    return pyreadstat.read_dta if kind == "dta" else pyreadstat.read_sav
+    readers = {"dta": pyreadstat.read_dta, "sas7bdat": pyreadstat.read_sas7bdat}
+    return readers.get(kind, pyreadstat.read_sav)
 
 
 def _metadata(path: str, kind: str, encoding: str | None) -> Any:
@@ -126,11 +129,12 @@ def _read(path: str, kind: str, wanted: Sequence[str] | None, encoding: str | No
     meta = _metadata(path, kind, encoding)
     names = choose(meta.column_names, wanted)
     _check_rows(path, kind, meta)
+    labels = {} if kind == "sas7bdat" else {"apply_value_formats": False}
     content: _Content = _reader(kind)(
         path,
         usecols=names,
         output_format="dict",
-        apply_value_formats=False,
+        **labels,
         disable_datetime_conversion=True,
         user_missing=True,
         encoding=encoding,
@@ -142,13 +146,15 @@ def _check_rows(path: str, kind: str, meta: Any) -> None:
     """Refuse a number of rows that the file has no room for, before room is made for them.
 
     Stata writes every row in full. In SPSS a value takes 8 bytes or, compressed, at least one, of
-    which zlib leaves at least one in 1,032.
+    which zlib leaves at least one in 1,032. In SAS a compressed row takes more than one byte.
     """
     file = Path(path)
     most = file.stat().st_size
     width = len(meta.column_names)
     if kind == "dta":
         width = sum(_BYTES.get(name, 1) for name in meta.readstat_variable_types.values())
+    elif kind == "sas7bdat":
+        width = 1
     else:
         with file.open("rb") as content:
             most *= 1032 if content.read(4) == b"$FL3" else 1

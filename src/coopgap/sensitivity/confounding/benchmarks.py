@@ -10,7 +10,13 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import SensitivityRow
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, Sample, are_few
+from coopgap.families.records import (
+    FEW_CLUSTERS,
+    INTERVAL_PROB,
+    FamilyEstimate,
+    Sample,
+    are_few,
+)
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrasts, wald
 from coopgap.headline import headline_contrast
@@ -21,12 +27,13 @@ from coopgap.sensitivity.confounding.omitted import (
     linear_gap,
 )
 from coopgap.sensitivity.confounding.robustness import Residual, value_rows
+from coopgap.sensitivity.confounding.rows import no_estimate
 from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Family, IntervalKind, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Family, IntervalKind, Quantity, Status, Verdict
 
 __all__ = [
     "ALONE",
@@ -131,13 +138,18 @@ def benchmark_rows(
     return result
 
 
-def covariate_robustness_rows(sample: Sample, labels: Labels) -> list[SensitivityRow]:
+def covariate_robustness_rows(
+    sample: Sample, estimate: FamilyEstimate, labels: Labels
+) -> list[SensitivityRow]:
     """Robustness values of a model without matching, a pair a threshold.
 
     Those of the weighted linear model of all complete rows beside the model's covariates, in place
-    of the linear family, which absorbs matched sets. One row with the reason where it has no fit.
+    of the linear family, which absorbs matched sets. One row with the reason where it has no fit,
+    or the headline has none.
     """
     base, reason = _base(labels), ""
+    if estimate.status is not Status.OK:
+        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=no_estimate(estimate))]
     result: list[SensitivityRow] = []
     for contrast in contrasts(labels.levels):
         if not contrast.is_threshold_gap:
