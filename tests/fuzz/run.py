@@ -157,9 +157,12 @@ class _Active(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        text = " ".join(f"{name}={value}" for name, value in attrs)
-        if tag in ("script", "iframe", "object") or re.search(r"\bon\w+=|javascript:", text):
-            self.found.append(f"<{tag} {text[:80]}>")
+        acts = (
+            name.startswith("on") or (value or "").strip().lower().startswith("javascript:")
+            for name, value in attrs
+        )
+        if tag in ("script", "iframe", "object") or any(acts):
+            self.found.append(f"<{tag} {attrs}>")
 
 
 def labels(folder: Path, seed: int) -> Iterator[Round]:

@@ -209,9 +209,10 @@ def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
     c, cuts = at.below.shape
     score = np.zeros((c, cuts + 1, fit.params.size))
     by_slope = score[:, :, : fit.slopes.size]
-    by_slope[:, :-1] -= at.below[:, :, None] * fixed[:, None, :]
-    by_slope[:, 1:] += at.above[:, :, None] * fixed[:, None, :]
     level = np.arange(cuts)
+    for cut in level:
+        by_slope[:, cut] -= at.below[:, cut, None] * fixed
+        by_slope[:, cut + 1] += at.above[:, cut, None] * fixed
     for number, side in enumerate((*-free.T, np.ones(c))):
         start = fit.slopes.size + number * cuts
         block = score[:, :, start : start + cuts]

@@ -272,7 +272,10 @@ class Problem(NamedTuple):
         row, k = at.row_sums(), self.x.shape[1]
         q, cuts = self.sides.shape[1], row.shape[1]
         information = np.zeros((k + q * cuts, k + q * cuts))
-        information[:k, :k] = (self.x * row.sum(axis=1)[:, None]).T @ self.x
+        # Densities are log-concave, so that the weights are not negative; a product with itself
+        # costs half of one with another.
+        half = self.x * np.sqrt(np.maximum(row.sum(axis=1), 0.0))[:, None]
+        information[:k, :k] = half.T @ half
         moved = (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
         information[:k, k:] = -self.x.T @ moved
         information[k:, :k] = information[:k, k:].T

@@ -148,5 +148,5 @@ def _leverage(problem: Problem, inverse: FloatArray) -> FloatArray:
     for cut in range(cuts):
         columns = np.concatenate([np.arange(k), k + cut + cuts * np.arange(q)])
         z = np.column_stack([-problem.x, problem.sides])
-        result[:, cut] = np.einsum("ca,ab,cb->c", z, inverse[np.ix_(columns, columns)], z)
+        result[:, cut] = ((z @ inverse[np.ix_(columns, columns)]) * z).sum(axis=1)
     return result
