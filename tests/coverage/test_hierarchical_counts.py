@@ -11,7 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 MODULES = ("hierarchical", "intervals", "run", "simulate")
-LEAST = 40  # surveys a setting
+LEAST = 100  # surveys a setting
 UNEVEN = 9  # place of the setting with no gap at the rarest answer
 
 
