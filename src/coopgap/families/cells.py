@@ -12,7 +12,7 @@ from coopgap.errors import NoFreeFit
 from coopgap.families.records import Sample, are_few
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
-from coopgap.regression.cumulative import CumulativeFit, crossing_rows, unit_scores
+from coopgap.regression.cumulative import CumulativeFit, cell_scores, crossing_rows, unit_scores
 from coopgap.regression.design import design_matrix
 from coopgap.regression.information import cluster_information, unit_information
 from coopgap.regression.reduced import fit_reduced
@@ -147,7 +147,7 @@ def fit_cells(
     kind = covariance_kind(sample.fitting.std_errors, on, infinite)
     covariance = cluster_covariance(
         fit.cov,
-        unit_scores(fit, x),
+        unit_scores(fit, x) if on.cluster is None else cell_scores(fit, x, cells.counts),
         cells.counts,
         cells.squares,
         on.cluster,

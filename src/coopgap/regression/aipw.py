@@ -12,10 +12,10 @@ from coopgap.gap import Margins
 from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
 from coopgap.regression.cumulative import (
     CumulativeFit,
+    cell_scores,
     probabilities,
     score_products,
     summed_jacobian,
-    unit_scores,
 )
 from coopgap.regression.ordinal import fit_ordinal
 
@@ -125,7 +125,7 @@ def _membership(z: FloatArray, weight: FloatArray, member: np.ndarray) -> _Membe
     share = probabilities(fit, z)
     design = np.column_stack([z, -np.ones(len(z))])  # θ is minus the intercept
     odds = share[:, 1] / share[:, 0]
-    scores = unit_scores(fit, z)[np.arange(len(z)), side]
+    scores = cell_scores(fit, z, np.eye(2)[side])
     return _Membership(odds, odds[:, None] * design, scores @ fit.bread)
 
 

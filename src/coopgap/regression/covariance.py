@@ -103,7 +103,7 @@ def require_kind(
 
 def cluster_covariance(
     bread: FloatArray,
-    unit_scores: FloatArray,
+    scores: FloatArray,
     counts: FloatArray,
     squares: FloatArray,
     cluster: IntArray | None,
@@ -120,8 +120,9 @@ def cluster_covariance(
     ----------
     bread
         Shape (p, p): inverse of the weighted observed information.
-    unit_scores
-        Shape (c, J, p): score of one person of weight one.
+    scores
+        Shape (c, J, p): score of one person of weight one. With clusters those of all people of a
+        cell do as well, shape (c, p).
     counts, squares
         Shape (c, J): sums of weights and of squared weights.
     cluster
@@ -179,23 +180,25 @@ def cluster_covariance(
         if information is None:
             raise ValueError("CR2 needs the information of each cluster")
         groups = grouping(cluster, counts.sum(axis=1), strata)
-        cells = np.einsum("cj,cjp->cp", counts, unit_scores)
-        return _cr2(bread, groups.sums(cells), information, groups)
+        return _cr2(bread, groups.sums(_of_cells(counts, scores)), information, groups)
     n_params = root(bread).shape[1] if chosen in ("CR1S", "HC1") else None
     if cluster is not None:
-        cells = np.einsum("cj,cjp->cp", counts, unit_scores) @ bread
+        cells = _of_cells(counts, scores) @ bread
         return _by_cluster(cells, counts, cluster, chosen, strata, second, people, n_params)
     if chosen == "HC3":
         if information is None:
             raise ValueError("HC3 needs the information of each person")
         mean_weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
         own = mean_weight[:, :, None, None] * information @ bread
-        scores = np.linalg.solve(np.eye(len(bread)) - own, unit_scores[..., None])[..., 0]
-    else:
-        scores = unit_scores
+        scores = np.linalg.solve(np.eye(len(bread)) - own, scores[..., None])[..., 0]
     return unit_covariance(
         scores @ bread, counts, squares, None, kind=chosen, people=people, n_params=n_params
     )
+
+
+def _of_cells(counts: FloatArray, scores: FloatArray) -> FloatArray:
+    """Scores of all people of a cell, shape (c, p)."""
+    return scores if scores.ndim == 2 else np.einsum("cj,cjp->cp", counts, scores)
 
 
 def _cr2(

@@ -11,7 +11,7 @@ from scipy import stats
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.cumulative import CumulativeFit, probabilities, unit_scores
+from coopgap.regression.cumulative import CumulativeFit, cell_scores, probabilities, unit_scores
 from coopgap.regression.newton import supremum
 from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_problem
 from coopgap.regression.separation import finite_fit
@@ -205,7 +205,8 @@ def robust_wald(
     fit, _ = finite_fit(x, counts, terms, columns, link=link)
     if fit is None:
         raise NotEstimable("a slope that may differ by threshold has no finite estimate")
-    found = cluster_covariance(fit.cov, unit_scores(fit, x), counts, squares, cluster)
+    scores = unit_scores(fit, x) if cluster is None else cell_scores(fit, x, counts)
+    found = cluster_covariance(fit.cov, scores, counts, squares, cluster)
     inner = np.isfinite(fit.thresholds) & (np.diff(fit.thresholds, prepend=-np.inf) > 0)
     cuts = fit.thresholds.size
     positions = fit.slopes.size + np.arange(fit.freed.size).reshape(-1, cuts)[:, inner]

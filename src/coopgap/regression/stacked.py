@@ -9,12 +9,7 @@ import numpy as np
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.gap import Margins
 from coopgap.regression.clusters import centring, grouping, stratified_covariance, sum_by
-from coopgap.regression.cumulative import (
-    CumulativeFit,
-    cell_scores,
-    probability_jacobian,
-    unit_scores,
-)
+from coopgap.regression.cumulative import CumulativeFit, cell_scores, score_products
 from coopgap.regression.information import cluster_information
 from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
 from coopgap.regression.predictions import Predictions, predicted_margins
@@ -53,8 +48,9 @@ def stacked_scores(
     if fixed:
         weights = _fixed_weights(shares, at.gradient @ shares.root)
         return StackedScores(shares.root, scores, shares.share, shares.share, weights)
-    each = np.concatenate([probability_jacobian(fit, rows) for rows in at.rows], axis=1)
-    return _stacked(at, shares, each @ shares.root, scores, groups.index[at.inside])
+    moves = [score_products(fit, rows, shares.root) for rows in at.rows]
+    each = at.each[:, :, None] * np.concatenate(moves, axis=1)
+    return _stacked(at, shares, each, scores, groups.index[at.inside])
 
 
 def cr2_margins(
@@ -100,10 +96,11 @@ def _person_influence(
     fixed: bool,
 ) -> FloatArray:
     """What a person of weight one moves the margins by, adjusted for the cluster, (c, J, 2J)."""
-    used = index >= 0
     slopes = parts.root @ parts.weights[:, : parts.root.shape[1]]
-    influence = np.zeros((*used.shape, fit.present.size, at.margins.size))
-    influence[used] = unit_scores(fit, x[used]) @ slopes[index[used]]
+    influence = np.zeros((len(x), fit.present.size, at.margins.size))
+    for number, directions in enumerate(slopes):
+        here = index == number
+        influence[here] = score_products(fit, x[here], directions)
     if not fixed:
         own = (at.each - at.margins) / at.total
         weights = parts.weights[index[at.inside], parts.root.shape[1] :]
