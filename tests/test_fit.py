@@ -361,9 +361,9 @@ def test_control_c_exits_130_and_leaves_the_former_output(study, survey, tmp_pat
     out = tmp_path / "out"
     assert run(study, "--data", survey, "--out", out) in (0, 3)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    # Another seed, so that it samples; the line comes when the families are done.
+    # Another seed, so that it samples; each family is told before it is fitted.
     process = _start(study, survey, out, "--seed", "2", "--verbose")
-    while "families" not in process.stderr.readline():
+    while "unadjusted" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)

@@ -97,7 +97,7 @@ def _refused(line: str) -> int:
 
 
 def _of_the_machine(error: BaseException) -> str | None:
-    """One line for an error that the machine's limits are the cause of."""
+    """One line for an error that comes of the machine's limits."""
     more = _MACHINE[errno.ENOMEM]
     # The loader and the interpreter have no type of their own for it.
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
@@ -109,8 +109,8 @@ def _of_the_machine(error: BaseException) -> str | None:
         found = f"{where[:_SHOWN]}: {error.strerror}" if where else str(error.strerror)
         return f"{found}; {_MACHINE[error.errno]}"
     # An import, a thread or a library's own error may stand in front of it.
-    cause = error.__cause__ or error.__context__
-    return None if cause is None else _of_the_machine(cause)
+    behind = error.__cause__ or error.__context__
+    return None if behind is None else _of_the_machine(behind)
 
 
 @contextmanager

@@ -38,6 +38,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "coopgap"
 RULE = {SOURCE / "report" / name for name in ("turns.py", "wording.py")}
 NAMED = {
+    # Python's own name of an error behind an error.
+    "__cause__",
     # The titles of works cited, and what a report is quoted with.
     "What Difference Do Cooperatives Make?",
     "Journal of Causal Inference",

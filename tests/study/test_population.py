@@ -44,7 +44,7 @@ def populated(make_study):
 def test_combinations_are_not_built_to_find_one_absent():
     names = [f"v{k}" for k in range(6)]
     levels = tuple(f"level {k}" for k in range(40))
-    variables = {name: SimpleNamespace(levels=levels) for name in names}
+    variables = {name: SimpleNamespace(levels=levels, is_numeric=False) for name in names}
     rows = [",".join(["level 0"] * 5 + [f"level {k}", "1"]) for k in range(39)]
     content = "\n".join([",".join([*names, "population"]), *rows]).encode()
     tracemalloc.start()

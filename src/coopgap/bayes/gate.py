@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,10 @@ from coopgap.arrays import FloatArray
 from coopgap.bayes.records import GateItem, SamplerStats
 
 __all__ = ["BARS", "Bars", "check", "diagnose"]
+
+
+_NEVER_ALIKE: Final = 0.95
+"""Correlation of two chains that is too high however short they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,18 @@ class Bars:
     pareto_k: float = 0.4
     probability_error: float = 0.01
     e_bfmi: float = 0.3
+
+    def of_share(self, share: float) -> Bars:
+        """Bars for a share, at most one, of a fit's draws: as strict, for what fewer draws show."""
+        root = float(np.sqrt(share))
+        return replace(
+            self,
+            ess=self.ess * share,
+            chains_alike=min(self.chains_alike / root, _NEVER_ALIKE),
+            mean_error=self.mean_error / root,
+            moving=self.moving * share,
+            pareto_k=self.pareto_k / root,
+        )
 
 
 BARS = Bars()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from coopgap.arrays import FloatArray
 from coopgap.bayes.gate import BARS, check
@@ -30,11 +30,11 @@ def posterior(setup: Setup, seed: int) -> Posterior:
 
     Notes
     -----
-    The gate's bar for effective sizes is that of a fit times the share of a fit's draws that a
-    replicate has, so that replicates may be shorter and fail as often.
+    The gate's bars are those of a fit for the share of a fit's draws that a replicate has, so that
+    replicates may be shorter and fail as often.
     """
     usual = Hierarchical().draws
-    bars = replace(BARS, ess=BARS.ess * min(1.0, setup.draws / usual))
+    bars = BARS.of_share(min(1.0, setup.draws / usual))
     tries = attempts(
         density_of(setup.cells, setup.fitted, setup.form),
         draws=setup.draws,

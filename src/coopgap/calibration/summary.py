@@ -128,6 +128,9 @@ def summarise(
 
 
 def _inside(values: FloatArray, prob: float) -> bool:
+    """Whether the ranks lie in their band; one rank, or none, shows nothing."""
+    if values.size < 2:
+        return False
     _, ecdf, lower, upper = band(values, prob)
     return bool(((ecdf >= lower) & (ecdf <= upper)).all())
 
