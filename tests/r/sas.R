@@ -8,4 +8,4 @@ q[4:11] <- tagged_na("B")
 q[12] <- NA
 people <- data.frame(member = rep(0:1, each = 20), q = q, place = rep(c("Ica", "Piura"), 20))
 attr(people$q, "label") <- "Sells through it"
-write_sas(people, "tests/r/fixtures/extended.sas7bdat")
+write_sas(people, "tests/survey/formats/extended.sas7bdat")

@@ -118,7 +118,7 @@ class TestFormats:
             assert read_table(path, ["w"]).extended == ()
 
     def test_sas_extended_missing_values_are_counted_by_letter(self, tmp_path: Path) -> None:
-        made = Path(__file__).parents[1] / "r" / "fixtures" / "extended.sas7bdat"
+        made = Path(__file__).parent / "formats" / "extended.sas7bdat"
         raw = read_table(made, ["q", "place"])
         assert cells(raw, "q") == [*[None] * 12, *[1.0, 2.0] * 14]
         assert cells(raw, "place")[:3] == ["Ica", "Piura", "Ica"]
