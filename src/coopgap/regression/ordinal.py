@@ -280,7 +280,7 @@ class Problem(NamedTuple):
         information[:k, k:] = -self.x.T @ moved
         information[k:, :k] = information[:k, k:].T
         within = information[k:, k:].reshape(q, cuts, q, cuts)
-        pairs = (self.sides[:, :, None] * self.sides[:, None, :]).reshape(-1, q * q).T
+        sides = self.sides.T
         # A cell's negative Hessian is tridiagonal, so only three bands are not zero.
         bands = (
             (within, at.diagonal),
@@ -288,5 +288,5 @@ class Problem(NamedTuple):
             (within[:, 1:, :, :-1], at.off),
         )
         for band, found in bands:
-            np.einsum("aibi->abi", band)[...] = (pairs @ found).reshape(q, q, -1)
+            np.einsum("aibi->iab", band)[...] = (found.T[:, None] * sides) @ self.sides
         return information
