@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,15 @@ def test_agrees_with_the_fit_on_random_small_tables():
         else:
             assert np.abs(fit_ordinal(x, counts).slopes).max() < 25
     assert min(seen.values()) >= 5
+
+
+def test_conditions_are_counted_before_they_are_built():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(2000, 300))
+    counts = np.eye(5)[rng.integers(0, 5, 2000)]
+    tracemalloc.start()
+    with pytest.raises(NotEstimable, match=r"whether 1,204 parameters are finite is [\d,]+ cond"):
+        separated_terms(x, counts, [f"x{k}" for k in range(300)], range(300))
+    # The rows themselves, twice; the conditions would be 30 times that.
+    assert tracemalloc.get_traced_memory()[1] < 10 * x.nbytes
+    tracemalloc.stop()

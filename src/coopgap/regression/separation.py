@@ -15,6 +15,7 @@ from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
 
 __all__ = [
+    "MOST_NUMBERS",
     "SLACK",
     "SOLVER_SECONDS",
     "check_separation",
@@ -28,6 +29,9 @@ SLACK = 1e-6
 
 SOLVER_SECONDS = 120.0
 """Of one linear programme."""
+
+MOST_NUMBERS = 5_000_000
+"""In the constraints of one linear programme: a tenth of them is solved in seconds."""
 
 _OUT_OF_TIME = 1
 """SciPy's status of a solver that was stopped."""
@@ -90,6 +94,11 @@ def separated_terms(
         Terms that move along a direction in which the likelihood never falls; empty if the
         estimates are finite.
 
+    Raises
+    ------
+    NotEstimable
+        If the linear programme is too large, or could not be solved.
+
     Notes
     -----
     One stacked linear programme: the maximum is finite unless some (t, d) ≠ 0 has
@@ -108,6 +117,7 @@ def separated_terms(
         return ()
     if not free:
         answered = _extremes(answered)
+    _require_small(answered, k + len(free) * (cuts - 1) + cuts)
     direction = recession(_constraints(rows, answered, tuple(free)), k - len(free), k)
     fixed = np.setdiff1d(np.arange(k), list(free))
     moves = np.zeros(k)
@@ -141,6 +151,16 @@ def _distinct(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
     answered = np.zeros((codes.shape[0], seen.shape[1]), dtype=bool)
     np.logical_or.at(answered, index, seen)
     return scaled[np.unique(index, return_index=True)[1]], answered
+
+
+def _require_small(answered: BoolArray, n_params: int) -> None:
+    """Refuse a linear programme that would take minutes, before it is built."""
+    conditions = int(answered[:, :-1].sum() + answered[:, 1:].sum())
+    if conditions * n_params > MOST_NUMBERS:
+        raise NotEstimable(
+            f"whether {n_params:,} parameters are finite is {conditions:,} conditions, too many to "
+            "be looked at"
+        )
 
 
 def _extremes(answered: BoolArray) -> BoolArray:
