@@ -97,8 +97,8 @@ def test_agrees_with_the_fit_on_random_small_tables():
 
 def test_conditions_are_counted_before_they_are_built():
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(2000, 300))
-    counts = np.eye(5)[rng.integers(0, 5, 2000)]
+    x = rng.normal(size=(4000, 300))
+    counts = np.eye(5)[rng.integers(0, 5, 4000)]
     tracemalloc.start()
     with pytest.raises(NotEstimable, match=r"whether 1,204 parameters are finite is [\d,]+ cond"):
         separated_terms(x, counts, [f"x{k}" for k in range(300)], range(300))
