@@ -234,6 +234,10 @@ def test_several_models_of_one_question_count_once(tmp_path):
     adjusted = found.sensitivity[found.sensitivity["check"] == "multiplicity"]
     assert sorted(set(adjusted["model"])) == ["a", "grade"]
     assert len(adjusted) == 4
+    alone = coopgap.run(tmp_path, data=data, only=["b"], jobs=1).sensitivity
+    (row,) = alone[alone["check"] == "multiplicity"].itertuples()
+    assert (row.model, row.verdict) == ("b", "not_applicable")
+    assert row.note == "The model is no question's headline: its p-value is not adjusted."
 
 
 def test_with_too_few_zones_variants_and_adjusted_p_values_say_why(tmp_path):

@@ -248,6 +248,14 @@ def _headlines(tables: Tables, plan: Plan) -> None:
     declared = {one.model: outcome for outcome, one in declared_headlines(plan.study).items()}
     run = [model.spec.name for model in plan.models if model.spec.name in declared]
     tables.sensitivity += multiplicity_rows(rows, run=len(run), declared=len(declared))
+    for spec in () if run else (model.spec for model in plan.models):
+        keys = Keys(model=spec.name, outcome=spec.outcome, source=plan.survey.source)
+        tables.sensitivity += unanswered(
+            [Check.MULTIPLICITY],
+            keys,
+            Verdict.NOT_APPLICABLE,
+            "The model is no question's headline: its p-value is not adjusted.",
+        )
     answered = {row.model for row in rows if row.p_value is not None}
     for name in run:
         if name not in answered:
