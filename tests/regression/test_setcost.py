@@ -61,7 +61,9 @@ def test_the_estimate_is_near_what_a_fit_takes(shape):
 
 def test_pairs_of_a_large_survey_are_no_trouble():
     groups = group_sets(*stratified(150_000, 2, 2, 10))
-    require_affordable(batches(groups, groups.x))
+    prepared = batches(groups, groups.x)
+    require_affordable(prepared)
+    assert likelihood_seconds(prepared) < MOST_SECONDS / 2
 
 
 def test_totals_taken_one_after_another_are_the_same(monkeypatch):
