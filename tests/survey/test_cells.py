@@ -38,7 +38,7 @@ def test_weighted_counts_are_sums_within_the_cell():
     assert cells.counts.tolist() == [[0.0, 3.0], [2.5, 0.0]]
     assert cells.squares.tolist() == [[0.0, 9.0], [4.25, 0.0]]
     assert cells.people.tolist() == [[0, 1], [2, 0]]
-    assert cells.n_people == 3
+    assert cells.people.sum() == 3
 
 
 def test_people_of_weight_zero_are_left_out():

@@ -41,11 +41,6 @@ class Cells:
     people: IntArray
     index: IntArray
 
-    @property
-    def n_people(self) -> int:
-        """People in all cells."""
-        return int(self.people.sum())
-
 
 def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     """Number the distinct rows of several code columns.
