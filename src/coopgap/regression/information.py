@@ -8,6 +8,7 @@ from coopgap.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import sum_by
 from coopgap.regression.cumulative import CumulativeFit, curvature, cut_points, split_columns
 from coopgap.regression.links import LINKS
+from coopgap.regression.ordinal import Problem
 
 __all__ = ["cell_information", "cluster_information", "total_information", "unit_information"]
 
@@ -32,30 +33,20 @@ def cell_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> F
     linearly, so the information is DᵀHD with D the derivative of η. Levels that nobody has, and
     thresholds at infinity, add nothing.
     """
-    jacobian, right = _halves(fit, x, counts)
-    return np.asarray(jacobian.swapaxes(1, 2) @ right)
-
-
-def total_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
-    """Observed information of all cells together, shape (p, p); arguments of `cell_information`."""
-    p = fit.params.size
-    total = np.zeros((p, p))
-    step = max(1, _NUMBERS_AT_ONCE // (p * counts.shape[1]))
-    for start in range(0, len(x), step):
-        rows = slice(start, start + step)
-        jacobian, right = _halves(fit, x[rows], counts[rows])
-        total += jacobian.reshape(-1, p).T @ right.reshape(-1, p)
-    return total
-
-
-def _halves(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """D and HD of each cell, both of shape (c, J − 1, p)."""
     at = curvature(cut_points(fit, x), counts, LINKS[fit.link])
     jacobian = _cut_point_jacobian(fit, x)
     right = at.diagonal[:, :, None] * jacobian
     right[:, :-1] += at.off[:, :, None] * jacobian[:, 1:]
     right[:, 1:] += at.off[:, :, None] * jacobian[:, :-1]
-    return jacobian, right
+    return np.asarray(jacobian.swapaxes(1, 2) @ right)
+
+
+def total_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Observed information of all cells together, shape (p, p); arguments of `cell_information`."""
+    fixed, freed = split_columns(x, fit.free)
+    sides, link = np.column_stack([-freed, np.ones(len(x))]), LINKS[fit.link]
+    at = curvature(cut_points(fit, x), counts, link)
+    return Problem(fixed, sides, counts, link).information(at)
 
 
 def cluster_information(

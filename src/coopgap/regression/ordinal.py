@@ -263,12 +263,13 @@ class Problem(NamedTuple):
         by_threshold = params[k:].reshape(self.sides.shape[1], -1)
         eta = (by_threshold.T @ self.sides.T - self.x @ params[:k]).T - self.offset
         at = curvature(eta, self.counts, self.link)
-        return Point(float(at.value.sum()), self._score(at.slope), self._information(at))
+        return Point(float(at.value.sum()), self._score(at.slope), self.information(at))
 
     def _score(self, slope: FloatArray) -> FloatArray:
         return np.concatenate([-self.x.T @ slope.sum(axis=1), (self.sides.T @ slope).ravel()])
 
-    def _information(self, at: Curvature) -> FloatArray:
+    def information(self, at: Curvature) -> FloatArray:
+        """Observed information where the cells' curvature is `at`, shape (p, p)."""
         row, k = at.row_sums(), self.x.shape[1]
         q, cuts = self.sides.shape[1], row.shape[1]
         information = np.zeros((k + q * cuts, k + q * cuts))
