@@ -65,8 +65,8 @@ def _why_not(sample: Sample) -> tuple[str, str] | None:
 
     A domain with one zone has numbers without an interval, and is no exception of a run.
     """
-    of_whom = ((_EVERY, None), (_MATCHED, sample.kept))
-    for families, keep in of_whom[: 1 + sample.is_matched]:
+    of_whom = {_EVERY: None} | ({_MATCHED: sample.kept} if sample.is_matched else {})
+    for families, keep in of_whom.items():
         try:
             if keep is not None:
                 require_matched(sample)
