@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from coopgap.errors import OutputError
+from coopgap.errors import OutputError, shortened
 
 __all__ = ["check_target", "replace_folder"]
 
@@ -20,8 +20,6 @@ RUN_FILE = "run.json"
 PROGRAM = "coopgap"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_SHOWN = 200
-"""Characters of a path in a message."""
 
 
 def check_target(target: Path) -> None:
@@ -39,7 +37,7 @@ def check_target(target: Path) -> None:
         written.
     """
     if "\0" in str(target):
-        raise OutputError(_short(target), "is no path of this system", "name a folder")
+        raise OutputError(shortened(target), "is no path of this system", "name a folder")
     try:
         _recover(target)
         _check_kind(target)
@@ -53,13 +51,8 @@ def check_target(target: Path) -> None:
         probe.rmdir()
     except OSError as error:
         raise OutputError(
-            _short(target), f"cannot be written: {error.strerror}", "name a folder you may write"
+            shortened(target), f"cannot be written: {error.strerror}", "name a folder you may write"
         ) from error
-
-
-def _short(target: Path) -> str:
-    text = str(target)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _check_kind(target: Path) -> None:

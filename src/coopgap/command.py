@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from coopgap.errors import InputError
+from coopgap.errors import InputError, shortened
 from coopgap.executor import WorkerError
 
 __all__ = ["at_least", "run_command"]
@@ -35,9 +35,6 @@ _MACHINE: Final = {
 """What a machine may refuse at any moment, and what helps; nothing of it is a fault of coopgap."""
 
 _NO_MEMORY: Final = ("failed to map segment", "can't start new thread")
-
-_SHOWN: Final = 200
-"""Characters of a path in a message."""
 
 
 class _Terminated(KeyboardInterrupt):
@@ -105,8 +102,8 @@ def _of_the_machine(error: BaseException) -> str | None:
     if isinstance(error, WorkerError):
         return f"{error}: it was killed, or the memory allowed is not enough; {more}"
     if isinstance(error, OSError) and error.errno in _MACHINE:
-        where = " ".join(str(error.filename or "").split())
-        found = f"{where[:_SHOWN]}: {error.strerror}" if where else str(error.strerror)
+        where = shortened(error.filename or "")
+        found = f"{where}: {error.strerror}" if where else str(error.strerror)
         return f"{found}; {_MACHINE[error.errno]}"
     # An import, a thread or a library's own error may stand in front of it.
     behind = error.__cause__ or error.__context__

@@ -18,7 +18,11 @@ __all__ = [
     "StudyError",
     "SurveyError",
     "refuse_marks",
+    "shortened",
 ]
+
+_SHOWN = 200
+"""Characters of a path in a message."""
 
 
 class CoopgapError(Exception):
@@ -43,6 +47,12 @@ class InputError(CoopgapError):
         self.found = found
         self.allowed = allowed
         super().__init__(without_marks(" ".join(f"{where}: {found}; {allowed}".split())))
+
+
+def shortened(path: object) -> str:
+    """A path for a message, on one line and cut where it is very long."""
+    text = " ".join(str(path).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class StudyError(InputError):

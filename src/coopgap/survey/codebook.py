@@ -86,8 +86,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         Rows to be kept that are not there, an undeclared value (with column, code and count;
         free text is not repeated), nobody on one side, a level that nobody has, a weight that is
         not positive, an identifier that stands twice, zone labels that repeat from region to
-        region. Nothing is
-        dropped that the study does not declare.
+        region. Nobody is dropped but for a blank membership or zone, or as the study declares.
     """
     n_read = raw.n_rows
     raw, dropped = _kept(raw, study)
