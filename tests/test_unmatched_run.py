@@ -178,6 +178,10 @@ def test_the_report_tells_what_is_there_and_nothing_of_matching(run, tmp_path):
     assert "Headline gaps: adjusted (all members)" in text
     assert "than comparison people, adjusted for age, sex and region" in text
     assert "Adjusted (adjusted logit)" in text
+    # Neither a model by region nor sets.
+    assert "## By region" in text
+    assert "Partial pooling" not in text
+    assert "| Sets |" not in text
     told = re.sub(r"(?m)^- \*\*.*The model declares no matching\..*$", "", text)
     told = told.replace("Ties in matching broken otherwise", "")
     assert not re.search("match", told, re.IGNORECASE)

@@ -110,14 +110,14 @@ def _ratio_table(view: View, rows: Sequence[GapRow]) -> Table:
     shown = [*conditional, *marginal] if conditional or marginal else []
     return Table(
         caption="Ratios",
-        header=("Family", "What", "At", "Ratio", "Sets"),
+        header=("Family", "What", "At", "Ratio", *(("Sets",) if conditional else ())),
         rows=tuple(
             (
                 view.family(row.family),
                 quantity_words(row.quantity),
                 category_words(row.category, view.levels(row.outcome)) or "every threshold at once",
                 _cell(row),
-                count(row.n_sets),
+                *((count(row.n_sets),) if conditional else ()),
             )
             for row in shown
         ),

@@ -25,6 +25,7 @@ _CHANCES = (Quantity.PROB_ABOVE_ZERO, Quantity.PROB_ABOVE_SMALLEST, Quantity.EXP
 def regions_section(view: View, drawn: Sequence[str]) -> Section | None:
     """Regional gaps; None where no row has a region."""
     blocks: list[Block] = []
+    any_pooled = False
     for (model, outcome), rows in view.by_model.items():
         inside = [row for row in rows if row.group.startswith("region=") and _shown(view, row)]
         if not inside:
@@ -41,20 +42,25 @@ def regions_section(view: View, drawn: Sequence[str]) -> Section | None:
                 )
             )
         pooled = [row for row in rows if row.family == Family.HIERARCHICAL]
+        any_pooled |= bool(pooled)
         chances = _chances(view, outcome, pooled)
         blocks += [chances] if chances.rows else []
         blocks += spread_blocks(view, model, outcome, rows)
         blocks += pooled_check_blocks(view, model, outcome, rows, drawn)
     if not blocks:
         return None
-    first = Paragraph(
-        text=(
-            "A region alone has few people and few zones, so its interval is wide and sometimes "
-            "cannot be had at all. Partial pooling lets the regions inform one another: it moves "
-            "each towards the whole by as much as its own answers leave open."
-        )
-    )
+    first = Paragraph(text=_ALONE_IS_FEW + (_POOLING if any_pooled else ""))
     return Section(title="By region", anchor="regions", blocks=(first, *blocks))
+
+
+_ALONE_IS_FEW = (
+    "A region alone has few people and few zones, so its interval is wide and sometimes cannot be "
+    "had at all."
+)
+_POOLING = (
+    " Partial pooling lets the regions inform one another: it moves each towards the whole by as "
+    "much as its own answers leave open."
+)
 
 
 def _shown(view: View, row: GapRow) -> bool:
