@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.bayes.gate import check
+from coopgap.bayes.gate import BARS, check
 
 from .posteriors import CHAINS, DRAWS, SAMPLERS, SICK, SOUND, passes, sick_passed, sound, withheld
 from .posteriors import stats as sampler_stats
@@ -98,3 +98,21 @@ def test_the_gate_does_not_round():
     assert 1.01 < found["r_hat"].value < 1.05
     assert not found["r_hat"].passed
     assert found["r_hat"].note == "of q0"
+
+
+def test_one_heavy_tail_among_many_quantities_is_found():
+    rng = np.random.default_rng(4)
+    quantities = sound(rng, n=60)
+    quantities["q41"] = stats.t.rvs(1.5, size=(CHAINS, DRAWS), random_state=rng)
+    (item,) = [i for i in check(quantities, {}, sampler_stats(rng)) if i.name == "pareto_k"]
+    assert not item.passed
+    assert item.note == "of q41"
+
+
+def test_bars_for_all_draws_are_those_of_a_fit_and_wider_for_fewer():
+    assert BARS.of_share(1.0) == BARS
+    fewer = BARS.of_share(0.25)
+    assert (fewer.ess, fewer.mean_error, fewer.pareto_k) == pytest.approx((250.0, 0.12, 0.8))
+    assert (fewer.moving, fewer.chains_alike) == pytest.approx((0.025, 0.6))
+    assert BARS.of_share(0.01).chains_alike < 1
+    assert (fewer.r_hat, fewer.false_alarm, fewer.e_bfmi) == (1.01, 0.01, 0.3)

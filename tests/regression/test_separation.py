@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from coopgap.errors import NotEstimable
+from coopgap.regression import separation
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.separation import check_separation, separated_terms
+from coopgap.regression.separation import check_separation, finite_fit, separated_terms
 
 SIDE = np.array([[0.0], [1.0]])
 # R's ordinal::wine, 72 ratings 1-5 by (contact, temp): every split of some term is separated
@@ -105,3 +106,24 @@ def test_conditions_are_counted_before_they_are_built():
     # The rows themselves, twice; the conditions would be 30 times that.
     assert tracemalloc.get_traced_memory()[1] < 10 * x.nbytes
     tracemalloc.stop()
+
+
+def test_a_fit_or_the_terms_without_one():
+    fit, infinite = finite_fit(WINE_X, WINE, ("contact", "temp"))
+    assert fit.slopes == pytest.approx(fit_ordinal(WINE_X, WINE).slopes)
+    assert infinite == ()
+    lowest = np.column_stack([WINE[:, 0], WINE[:, 1:].sum(axis=1)])
+    assert finite_fit(WINE_X, lowest, ("contact", "temp")) == (None, ("temp",))
+    with pytest.raises(NotEstimable, match="everybody gave the same answer"):
+        finite_fit(WINE_X, np.ones((4, 1)), ("contact", "temp"))
+
+
+def test_a_flat_fit_is_not_taken_without_looking(monkeypatch):
+    # Nobody but 1 in ten million at the top: finite, and too flat to say so by itself.
+    counts = np.array([[5e7, 5e7, 6], [4e7, 6e7, 9]])
+    looked = []
+    monkeypatch.setattr(
+        separation, "separated_terms", lambda *args: looked.append(args) or ("member",)
+    )
+    assert finite_fit(SIDE, counts, ("member",)) == (None, ("member",))
+    assert looked
