@@ -1,148 +1,250 @@
-"""The five tables as they are: CSV and a workbook."""
+"""One kind of table: rows of a frame set out by keys down and, where asked for, across."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from coopgap.printed.registry import Printed
-from coopgap.printed.trace import Traced
-from coopgap.report.words import clean
-from coopgap.vocabulary import EXAMPLE
+from coopgap.report import values as v
+from coopgap.report.pages import escape_markdown
+from coopgap.report.words import (
+    capital,
+    category_words,
+    clean,
+    family_words,
+    joined,
+    population_words,
+    status_notes,
+    verdict_words,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["csv_text", "escape_cell", "write_csv", "write_registry", "write_workbook"]
-
-_LONGEST = 32_767
-"""Characters that a cell of a workbook holds."""
-
-_LEADING = ("=", "+", "-", "@", "\t", "\r")
+    from coopgap.report.data import Results
 
 
-def escape_cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe before a sign that starts one."""
-    return f"'{text}" if text.startswith(_LEADING) else text
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Cells of text.
+
+    Attributes
+    ----------
+    name
+        Of the file it is written to by itself, and of its label.
+    numbers
+        Columns set to the right.
+    strong
+        Rows set off: the headline.
+    """
+
+    name: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[int] = frozenset()
+    strong: frozenset[int] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    def markdown(self) -> str:
+        """The table with its caption and notes; empty without rows."""
+        if not self.rows:
+            return ""
+        rule = ["---:" if n in self.numbers else "---" for n in range(len(self.header))]
+        lines = [self._line(self.header), f"| {' | '.join(rule)} |"]
+        lines += [self._line(row, strong=n in self.strong) for n, row in enumerate(self.rows)]
+        caption = [f"Table: {escape_markdown(self.caption)}", ""] if self.caption else []
+        notes = [escape_markdown(note) for note in self.explained]
+        below = ["", f"*{' '.join(notes)}*"] if notes else []
+        return "\n".join(["", *caption, *lines, *below, ""])
+
+    def _line(self, cells: Sequence[str], *, strong: bool = False) -> str:
+        mark = "**" if strong else ""
+        told = [f"{mark}{escape_markdown(cell)}{mark}" if cell else "" for cell in cells]
+        return f"| {' | '.join(told)} |"
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """The notes, and what a status means where a cell names one."""
+        return (*self.notes, *status_notes(cell for row in self.rows for cell in row))
 
 
-def _escaped(cell: object) -> object:
-    return escape_cell(cell) if isinstance(cell, str) else cell
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column by name: its head, and what a cell of it says of a row."""
+
+    head: str
+    text: Callable[[Results, Any], str]
+    is_number: bool = False
 
 
-def csv_text(frame: pd.DataFrame) -> str:
-    """A table as CSV: empty for missing, true and false, shortest floats that read back alike.
+def _at(results: Results, row: Any) -> str:
+    levels = results.levels(row.outcome)
+    whole = "superiority" if row.quantity == "superiority" else ""
+    return category_words(row.category, levels) or whole
+
+
+def _estimate(results: Results, row: Any) -> str:
+    status = getattr(row, "status", "ok")
+    return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
+
+
+def _number(results: Results, row: Any) -> str:
+    return v.value_words(row.quantity, row.estimate)
+
+
+COLUMNS: dict[str, Column] = {
+    "outcome": Column(head="Outcome", text=lambda r, row: r.label(row.outcome)),
+    "at": Column(head="At", text=_at),
+    "who": Column(head="Who", text=lambda r, row: r.group(row.group)),
+    "family": Column(head="Family", text=lambda r, row: family_words(row.family)),
+    "population": Column(head="Standardised to", text=lambda r, row: population_words(row.population)),
+    "variant": Column(head="Version", text=lambda r, row: capital(clean(row.variant)) or v.DASH),
+    "about": Column(head="Of", text=lambda r, row: r.label(row.about) if row.about else v.DASH),
+    "quantity": Column(head="What", text=lambda r, row: capital(v.quantity_words(row.quantity))),
+    "estimate": Column(head="Estimate", text=_estimate, is_number=True),
+    "value": Column(head="Value", text=_number, is_number=True),
+    "p": Column(head="p", text=lambda r, row: v.p_value(row.p_value), is_number=True),
+    "p_adjusted": Column(head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True),
+    "power": Column(head="Power", text=lambda r, row: v.percent(row.power), is_number=True),
+    "members": Column(head="{members}", text=lambda r, row: v.count(row.n_member), is_number=True),
+    "others": Column(head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True),
+    "ess": Column(head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True),
+    "sets": Column(head="Sets", text=lambda r, row: v.count(row.n_sets), is_number=True),
+    "verdict": Column(head="Verdict", text=lambda r, row: verdict_words(row.verdict)),
+    "difference": Column(
+        head="Difference to the headline",
+        text=lambda r, row: v.estimate_words(
+            row.quantity, row.difference, row.difference_lower, row.difference_upper
+        ),
+        is_number=True,
+    ),
+    "note": Column(head="Note", text=lambda r, row: clean(row.note)),
+}
+"""What templates name in `down`, `across` and `cells`."""
+
+
+def pivot(
+    results: Results,
+    rows: Sequence[Any],
+    *,
+    down: Sequence[str],
+    cells: Sequence[str] = ("estimate",),
+    across: str = "",
+    end: Sequence[str] = (),
+    caption: str = "",
+    name: str = "",
+    strong: Callable[[Any], bool] = lambda row: False,
+    notes: Sequence[str] = (),
+    most: int = 0,
+) -> Table:
+    """Set rows out as a table.
 
     Parameters
     ----------
-    frame
-        Columns of dtype string, Int64, boolean or float64.
+    results
+        Whose labels the cells have.
+    rows
+        Records of one table.
+    down
+        Columns that lead a line; where `across` is given one line stands for all rows that agree
+        in them. A column in which nothing is said is left out.
+    cells
+        What is told of a row: after `down`, or at each value of `across`.
+    across
+        Column whose values become heads; empty for one line a row.
+    end
+        Columns told once at the end of a line, of the first of its rows that says something.
+    strong
+        Which rows set their line off.
+    notes
+        Said below the table, before what its marks mean.
+    most
+        Most lines that are shown; 0 for all.
     """
-    import pandas as pd
+    lead, tail = [COLUMNS[key] for key in down], [COLUMNS[key] for key in end]
+    inner = [COLUMNS[key] for key in cells]
+    told = [(tuple(column.text(results, row) for column in lead), row) for row in rows]
+    if across:
+        heads = list(dict.fromkeys(COLUMNS[across].text(results, row) for row in rows))
+        lines: dict[tuple[str, ...], list[Any]] = {}
+        for key, row in told:
+            lines.setdefault(key, []).append(row)
+        groups = list(lines.items())
+    else:
+        heads = [""]
+        groups = [(key, [row]) for key, row in told]
+    full, marked = [], []
+    for key, found in groups[: most or None]:
+        where = {COLUMNS[across].text(results, row) if across else "": row for row in found}
+        body = [
+            column.text(results, where[head]) if head in where else v.DASH
+            for head in heads
+            for column in inner
+        ]
+        last = [_first_said(column.text(results, row) for row in found) for column in tail]
+        full.append((*key, *body, *last))
+        marked.append(any(strong(row) for row in found))
+    header = [column.head for column in lead]
+    header += [_head(head, column, several=len(inner) > 1) for head in heads for column in inner]
+    header += [column.head for column in tail]
+    numeric = [c.is_number for c in lead] + [c.is_number for _ in heads for c in inner]
+    numeric += [c.is_number for c in tail]
+    kept = _kept(full, len(lead), len(header) - len(tail))
+    cut = f"The first {most} of {len(groups)} rows; the csv has all."
+    kinds = dict.fromkeys(
+        v.interval_name(row.interval_prob, row.interval_kind)
+        for row in rows
+        if getattr(row, "interval_kind", None)
+    )
+    return Table(
+        name=name,
+        caption=caption,
+        header=tuple(_named(header[n], results) for n in kept),
+        rows=_once([tuple(line[n] for n in kept) for line in full]),
+        numbers=frozenset(at for at, n in enumerate(kept) if numeric[n]),
+        strong=frozenset(n for n, one in enumerate(marked) if one),
+        notes=(
+            *notes,
+            *((f"In brackets: {joined(list(kinds), 'or')}.",) if kinds else ()),
+            *((cut,) if most and len(groups) > most else ()),
+        ),
+    )
 
-    plain = {}
-    for name, column in frame.items():
-        if pd.api.types.is_bool_dtype(column.dtype):
-            plain[name] = column.map({True: "true", False: "false"}).astype(object)
-        elif pd.api.types.is_string_dtype(column.dtype):
-            plain[name] = pd.Series(
-                [_escaped(cell) for cell in column], index=column.index, dtype=object
-            )
-        else:
-            plain[name] = column
-    text: str = pd.DataFrame(plain, columns=frame.columns).to_csv(index=False, lineterminator="\n")
-    return text
+
+def _head(head: str, column: Column, *, several: bool) -> str:
+    if not head:
+        return column.head
+    return f"{capital(head)}, {column.head.lower()}" if several else capital(head)
 
 
-def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    """Write every table as `<name>.csv`, UTF-8 without a byte order mark."""
-    paths = []
-    for name, frame in frames.items():
-        path = folder / f"{name}.csv"
-        path.write_bytes(csv_text(frame).encode("utf-8"))
-        paths.append(path)
-    return paths
+def _named(head: str, results: Results) -> str:
+    """A head with the study's own words for the two groups."""
+    people = {"{members}": results.members, "{others}": results.others}
+    return capital(people.get(head, head))
 
 
-def write_registry(traced: Iterable[Traced], folder: Path) -> Path:
-    """Write every printed number with the models it is used in, or why it is in none."""
-    import pandas as pd
+def _first_said(texts: Any) -> str:
+    found = list(dict.fromkeys(text for text in texts if text and text != v.DASH))
+    return "; ".join(found) or v.DASH
 
-    records = [
-        {
-            "id": one.printed.id,
-            "source": one.printed.place,
-            "group": one.printed.group,
-            "item": one.printed.item,
-            "category": one.printed.category,
-            "stat": one.printed.stat,
-            "value": _as_printed(one.printed),
-            "base_n": one.printed.base,
-            "models": "; ".join(one.models),
-            "reason": one.reason,
-        }
-        for one in traced
+
+def _kept(lines: Sequence[Sequence[str]], lead: int, tail: int) -> list[int]:
+    """Columns at either end that say nothing, or the same `all` of everybody, are left out."""
+    blank = {"", v.DASH, "all"}
+    width = len(lines[0]) if lines else 0
+    return [
+        n
+        for n in range(width)
+        if lead <= n < tail or any(line[n] not in blank for line in lines)
     ]
-    frame = pd.DataFrame(records).astype({"base_n": "Int64"})
-    frame["value"] = pd.Series([one["value"] for one in records], dtype=object)
-    texts = frame.columns.difference(["base_n", "value"])
-    frame[texts] = frame[texts].astype("string")
-    return write_csv({"registry": frame}, folder)[0]
 
 
-def _as_printed(number: Printed) -> int | float | None:
-    """A whole number where no decimals are printed, None where nothing is."""
-    if number.stat == "not printed":
-        return None
-    return number.value if number.decimals else int(number.value)
-
-
-def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path, *, mark: str = "") -> None:
-    """Write every table as a sheet; text stays text, whatever it starts with.
-
-    Parameters
-    ----------
-    frames
-        By sheet name.
-    path
-        The `.xlsx` file.
-    mark
-        EXAMPLE DATA or empty; in the sheets' print header and the workbook's title.
-    """
-    from openpyxl import Workbook
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
-
-    book = Workbook()
-    book.remove(book.active)
-    book.properties.title = mark or "coopgap"
-    for name, frame in frames.items():
-        sheet = book.create_sheet(name)
-        sheet.oddHeader.center.text = mark or None
-        sheet.sheet_properties.tabColor = "E0A469" if mark == EXAMPLE else None
-        for number, head in enumerate(frame.columns, start=1):
-            cell = sheet.cell(row=1, column=number)
-            _put(cell, str(head))
-            cell.font = Font(bold=True)
-            sheet.column_dimensions[get_column_letter(number)].width = max(11, len(head) + 2)
-        plain = frame.astype(object).where(frame.notna(), None)
-        for line, values in enumerate(plain.itertuples(index=False, name=None), start=2):
-            for number, value in enumerate(values, start=1):
-                _put(sheet.cell(row=line, column=number), value)
-        sheet.freeze_panes = "A2"
-        if len(frame):
-            sheet.auto_filter.ref = sheet.dimensions
-    book.save(path)
-
-
-def _put(cell: Any, value: Any) -> None:
-    """A value by its type; an empty text or a missing number leaves the cell empty."""
-    if value is None or value == "":
-        return
-    if not isinstance(value, str):
-        cell.value = value if abs(value) != float("inf") else str(value)
-        return
-    cell.value = clean(value)[:_LONGEST]
-    cell.data_type = "s"
-    cell.quotePrefix = value.startswith(_LEADING)
+def _once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Rows whose first cell is left empty where it repeats the one above."""
+    return tuple(
+        ("", *row[1:]) if number and row[0] == rows[number - 1][0] else row
+        for number, row in enumerate(rows)
+    )

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from coopgap.report.words import readable, status_word
 from coopgap.vocabulary import Quantity, Status
 
-__all__ = [
-    "DASH",
-    "DASH_NOTE",
-    "count",
-    "estimate_words",
-    "interval_name",
-    "limits_words",
-    "number",
-    "p_value",
-    "percent",
-    "points",
-    "quantity_words",
-    "ratio",
-    "spread",
-    "value_words",
-]
 
 
 DASH: Final = "–"
@@ -52,8 +37,8 @@ _QUANTITIES: Final[dict[str, str]] = {
     "largest_smd": "largest standardised difference",
     "ess": "effective sample size",
     "rao_scott_f": "Rao–Scott F",
-    "share_off": "share of answers off",
-    "least_share_off": "share of answers off, at least",
+    "share_off": "misclassified answers",
+    "least_share_off": "misclassified answers, at least",
     "odds_multiple": "multiple of the odds",
     "latent_shift": "shift on the latent scale",
     "largest_difference": "largest difference over the thresholds, points",
@@ -87,7 +72,7 @@ _QUANTITIES: Final[dict[str, str]] = {
     "sd_superiority": "standard deviation of the probability",
     "tied_members": "members with several people equally near",
     "share_same_sign": "combinations on the same side",
-    "share_significant": "combinations whose interval leaves out no gap",
+    "share_significant": "combinations whose interval excludes zero",
 }
 
 _POINTS = {
@@ -208,10 +193,19 @@ def spread(quantity: str, lower: float | None, upper: float | None) -> str:
         return f"from {value_words(quantity, lower)}"
     if lower is None:
         return f"up to {value_words(quantity, upper)}"
-    low, high = value_words(quantity, lower), value_words(quantity, upper)
+    low, high = (_limit_words(quantity, limit) for limit in (lower, upper))
     if high.endswith(_PERCENT_SIGN):
         low = low.removesuffix(_PERCENT_SIGN)
     return f"{low} to {high}"
+
+
+def _limit_words(quantity: str, limit: float) -> str:
+    """A limit that would print as zero with a digit that says on which side of it it lies."""
+    text = value_words(quantity, limit)
+    if limit == 0 or quantity not in _POINTS or text.strip("0."):
+        return text
+    digits = -math.floor(math.log10(abs(100 * limit)))
+    return number(100 * limit, min(digits, 6)) if digits <= 6 else text
 
 
 def limits_words(quantity: str, lower: float | None, upper: float | None) -> str:

@@ -8,54 +8,31 @@ from typing import Final
 
 from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
 
-__all__ = [
-    "CHECKS",
-    "FAMILIES",
-    "NOT_MATCHED",
-    "POPULATIONS",
-    "STATUSES",
-    "UNKNOWN",
-    "VERDICTS",
-    "capital",
-    "category_words",
-    "clean",
-    "comparator_words",
-    "group_words",
-    "joined",
-    "once",
-    "readable",
-    "shorten",
-    "status_notes",
-    "status_word",
-    "verdict_words",
-]
 UNKNOWN: Final = "unknown"
 
-NOT_MATCHED: Final = ", no matching"
-
-FAMILIES: Final[dict[str, str]] = {
+_FAMILIES: Final[dict[str, str]] = {
     Family.UNADJUSTED: "unadjusted",
-    Family.ADJUSTED_LOGIT: f"adjusted{NOT_MATCHED}",
-    Family.ADJUSTED_ORDINAL: f"adjusted{NOT_MATCHED}",
+    Family.ADJUSTED_LOGIT: "adjusted",
+    Family.ADJUSTED_ORDINAL: "adjusted",
     Family.ADJUSTED_PROPORTIONAL: "adjusted, proportional odds",
     Family.MATCHED_LOGIT: "matched",
     Family.MATCHED_ORDINAL: "matched",
     Family.MATCHED_PROPORTIONAL: "matched, proportional odds",
-    Family.CONDITIONAL_LOGIT: "within matched sets",
-    Family.CONDITIONAL_ORDINAL: "within matched sets",
-    Family.LINEAR: "linear, within matched sets",
+    Family.CONDITIONAL_LOGIT: "conditional on matched sets",
+    Family.CONDITIONAL_ORDINAL: "conditional on matched sets",
+    Family.LINEAR: "linear, matched sets absorbed",
     Family.SHARES: "matched, weighted shares",
     Family.DOUBLY_ROBUST: "doubly robust (AIPW)",
-    Family.HIERARCHICAL: "hierarchical, by region",
-    Family.BENCHMARK: "against declared shares",
+    Family.HIERARCHICAL: "hierarchical",
+    Family.BENCHMARK: "external benchmark",
     Family.PRINTED: "printed",
 }
 
-POPULATIONS: Final[dict[str, str]] = {
-    Population.MEMBERS: "members with a comparison",
+_POPULATIONS: Final[dict[str, str]] = {
+    Population.MEMBERS: "matched members",
     Population.ALL_MEMBERS: "all members",
-    Population.POOLED: "both groups together",
-    Population.OVERLAP: "where the groups overlap",
+    Population.POOLED: "both groups",
+    Population.OVERLAP: "the overlap",
     Population.POSTSTRATIFIED: "declared population",
     Population.PRINTED: "as printed",
 }
@@ -83,13 +60,13 @@ VERDICTS: Final[dict[str, str]] = {
 
 CHECKS: Final[dict[str, str]] = {
     Check.PHONE_COMPOSITION: "Who was reached by phone",
-    Check.PHONE_EQUIVALENCE: "Do phone and in-person comparison people answer alike",
-    Check.PHONE_REPLACES: "Phone interviews in place of the in-person comparison group",
-    Check.PHONE_JOINS: "Phone interviews added to the in-person comparison group",
+    Check.PHONE_EQUIVALENCE: "Phone against in-person answers",
+    Check.PHONE_REPLACES: "Phone interviews replace the in-person non-members",
+    Check.PHONE_JOINS: "Phone interviews join the in-person non-members",
     Check.PHONE_JOINS_MODE: "Phone interviews added, with a mode term",
-    Check.PHONE_POWER_PRIOR: "Phone interviews borrowed by a power prior",
-    Check.PHONE_ROBUST_MIXTURE: "Phone interviews borrowed by a robust mixture",
-    Check.PHONE_SUBSAMPLE_REFERENCE: "Phone interviews against subsamples of the in-person ones",
+    Check.PHONE_POWER_PRIOR: "Power prior",
+    Check.PHONE_ROBUST_MIXTURE: "Robust mixture prior",
+    Check.PHONE_SUBSAMPLE_REFERENCE: "Phone interviews against in-person subsamples",
     Check.PHONE_LINKED: "People asked in both modes",
     Check.TIPPING_POINT: "Tipping point",
     Check.E_VALUE: "E-values",
@@ -98,18 +75,18 @@ CHECKS: Final[dict[str, str]] = {
     Check.NEGATIVE_CONTROL: "Negative control",
     Check.MISSING_BOUNDS: "Missing answers: worst-case bounds",
     Check.MISSING_IMPUTATION: "Missing answers: multiple imputation",
-    Check.MULTIPLICITY: "Several headline gaps at once",
+    Check.MULTIPLICITY: "Multiplicity",
     Check.MULTIVERSE: "Multiverse",
-    Check.VARIANT: "Declared variants of the models",
+    Check.VARIANT: "Variants",
     Check.MATCHING_TIES: "Ties in matching broken otherwise",
     Check.LEAVE_ONE_REGION: "Leaving one region out",
     Check.LEAVE_ONE_ZONE: "Leaving one zone out",
-    Check.PRIOR_PREDICTIVE: "What the prior allows before an answer is seen",
-    Check.POSTERIOR_PREDICTIVE: "Answers drawn from the posterior beside those given",
+    Check.PRIOR_PREDICTIVE: "Prior predictive check",
+    Check.POSTERIOR_PREDICTIVE: "Posterior predictive check",
     Check.PRIOR_REFIT: "Other priors",
-    Check.LOO: "What each part of the hierarchical model adds",
-    Check.POWER_SCALING: "Weight of the prior and of the data",
-    Check.DESIGN_ANALYSIS: "What this design can detect",
+    Check.LOO: "Leave-one-out comparison",
+    Check.POWER_SCALING: "Power-scaling sensitivity",
+    Check.DESIGN_ANALYSIS: "Design analysis",
     Check.DESIGN_EFFECT: "Design effect",
 }
 
@@ -142,14 +119,6 @@ def joined(words: Sequence[str], last: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-def once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Rows whose first cell is left empty where it repeats the one above."""
-    return tuple(
-        ("", *row[1:]) if number and row[0] == rows[number - 1][0] else row
-        for number, row in enumerate(rows)
-    )
 
 
 def status_word(status: str) -> str:
@@ -190,25 +159,19 @@ def _is_comparative(level: str) -> bool:
     return level.endswith(("higher", "lower"))
 
 
-def group_words(group: str) -> str:
-    """A group in words."""
-    if group in ("", "all"):
-        return "everyone"
-    name, mark, level = group.partition("=")
-    if not mark:
-        return readable(group)
-    return clean(level) if name == "region" else f"{readable(name)}: {clean(level)}"
+def family_words(family: str) -> str:
+    """How a gap was estimated."""
+    return _FAMILIES.get(family, readable(family))
 
 
-def comparator_words(comparator: str) -> str:
-    """Who the members are compared with."""
-    known = {
-        "": "members",
-        "comparison": "comparison people",
-        "national": "national average",
-        "phone": "comparison people reached by phone",
-    }
-    return known.get(comparator, readable(comparator))
+def population_words(population: str) -> str:
+    """Over whose covariates a gap is standardised."""
+    return _POPULATIONS.get(population, readable(population))
+
+
+def check_title(check: str) -> str:
+    """A check as a heading."""
+    return CHECKS.get(check, readable(check))
 
 
 def verdict_words(verdict: str | None) -> str:

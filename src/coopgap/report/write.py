@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.errors import OutputError
-from coopgap.report.shape import RUN, Shape
-from coopgap.report.tables import write_csv, write_workbook
-from coopgap.report.view import View, make_view
+from coopgap.report.data import Results, make_results
+from coopgap.report.sheets import write_csv, write_workbook
+from coopgap.report.words import clean
 from coopgap.study.spec import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["write_report"]
-
-_FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx")
+FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx")
 
 
 def write_report(
@@ -27,7 +25,7 @@ def write_report(
     meta: Mapping[str, Any],
     folder: Path,
     formats: Collection[str],
-    shape: Shape = RUN,
+    template: str = "report.md.j2",
 ) -> list[Path]:
     """Write tables, figures, report and run.json.
 
@@ -42,9 +40,9 @@ def write_report(
     folder
         An existing folder.
     formats
-        Any of csv, html, md, xlsx, tex, docx; csv is always written.
-    shape
-        What the report is made of; that of a run unless given.
+        Any of `FORMATS`; csv is always written.
+    template
+        Of the pages.
 
     Returns
     -------
@@ -56,66 +54,50 @@ def write_report(
     OutputError
         If a format is unknown.
     """
-    unknown = sorted(set(formats) - set(_FORMATS))
+    unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
-        raise OutputError("formats", f"no format {unknown[0]}", f"allowed: {', '.join(_FORMATS)}")
-    view = make_view(frames, study, meta)
+        raise OutputError("formats", f"no format {unknown[0]}", f"allowed: {', '.join(FORMATS)}")
+    results = make_results(frames, study, meta)
     written = [*write_csv(frames, folder), _write_meta(meta, folder)]
     if "xlsx" in formats:
-        write_workbook(frames, folder / "tables.xlsx", mark=view.mark)
+        write_workbook(frames, folder / "tables.xlsx", mark=results.mark)
         written.append(folder / "tables.xlsx")
     if {"html", "md"} & set(formats):
-        written += _write_pages(view, folder, formats, shape)
-    if {"tex", "docx"} & set(formats):
-        written += _write_documents(view, folder, formats, shape)
+        written += _write_pages(results, folder, formats, template)
     return written
 
 
 def _write_meta(meta: Mapping[str, Any], folder: Path) -> Path:
-    path = folder / "run.json"
     text = json.dumps(dict(meta), indent=2, ensure_ascii=False)
-    path.write_text(f"{text}\n", encoding="utf-8")
-    return path
+    return _write(folder / "run.json", f"{text}\n")
 
 
-def _write_pages(view: View, folder: Path, formats: Collection[str], shape: Shape) -> list[Path]:
+def _write_pages(
+    results: Results, folder: Path, formats: Collection[str], template: str
+) -> list[Path]:
     """Figures, and the pages that show them."""
-    from coopgap.report.figures.canvas import drawing_style, drawn_words, save_png, svg_text
-    from coopgap.report.markdown import markdown_page
-    from coopgap.report.page import html_page
+    from coopgap.report.content import Content
+    from coopgap.report.figures import draw
+    from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
+    from coopgap.report.pages import html_page
 
-    written = []
+    content = Content(results, draw)
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
-    inline: dict[str, str] = {}
-    said: list[str] = []
     with drawing_style():
-        for drawing in shape.drawings(view):
-            path = figures / f"{drawing.name}.png"
+        text = content.render(template)
+        written = [figures / f"{name}.png" for name in content.drawings]
+        inline = {}
+        for path, drawing in zip(written, content.drawings.values(), strict=True):
             save_png(drawing, path)
-            written.append(path)
-            said += drawn_words(drawing)
-            inline[drawing.name] = svg_text(drawing) if "html" in formats else ""
-    found = shape.sections(view, tuple(inline), said)
+            if "html" in formats:
+                inline[f"figures/{path.name}"] = svg_text(drawing)
     if "html" in formats:
-        written.append(_write(folder / "report.html", html_page(view, inline, found)))
+        title = clean(results.study.title) + (f" ({results.mark})" if results.mark else "")
+        page = html_page(text, title=title, drawings=inline)
+        written.append(_write(folder / "report.html", page))
     if "md" in formats:
-        written.append(_write(folder / "report.md", markdown_page(view, found)))
-    return written
-
-
-def _write_documents(
-    view: View, folder: Path, formats: Collection[str], shape: Shape
-) -> list[Path]:
-    from coopgap.report.documents import latex_tables, write_word
-
-    written = []
-    tables = shape.tables(view)
-    if "tex" in formats:
-        written.append(_write(folder / "tables.tex", latex_tables(view, tables)))
-    if "docx" in formats:
-        write_word(view, tables, folder / "tables.docx")
-        written.append(folder / "tables.docx")
+        written.append(_write(folder / "report.md", text))
     return written
 
 

@@ -58,7 +58,7 @@ def read_group(section: Section) -> Group:
     table = Section(
         section.table("group"),
         section.at("group"),
-        ("column", "member", "comparison", "missing"),
+        ("column", "member", "comparison", "missing", "member_label", "comparison_label"),
         {"prevalence": "it serves gaps over everyone; leave it out"},
     )
     column, member, comparison = (
@@ -70,7 +70,12 @@ def read_group(section: Section) -> Group:
     missing = table.codes("missing")
     _refuse_equal(table, "missing", missing, "member", member)
     _refuse_equal(table, "missing", missing, "comparison", comparison)
-    return Group(column=column, member=member, comparison=comparison, missing=missing)
+    labels = {
+        key: table.text(key)
+        for key in ("member_label", "comparison_label")
+        if table.has(key)
+    }
+    return Group(column=column, member=member, comparison=comparison, missing=missing, **labels)
 
 
 def _refuse_equal(

@@ -67,6 +67,8 @@ class Group:
     comparison: tuple[Code, ...]
     missing: tuple[Code, ...] = ()
     prevalence: float | None = None
+    member_label: str = "members"
+    comparison_label: str = "non-members"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

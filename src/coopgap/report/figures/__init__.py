@@ -1,1 +1,21 @@
-"""Drawings of the report; matplotlib is imported only when something is drawn."""
+"""Figures by the names that templates give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from coopgap.report.data import Answer, Results
+from coopgap.report.figures.canvas import Drawing
+from coopgap.report.figures.forest import families, headline
+
+FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = {
+    "headline": headline,
+    "forest": families,
+}
+
+
+def draw(name: str, results: Results, answer: Answer | None) -> Drawing | None:
+    """One figure; None where there is nothing to draw. Call inside `drawing_style`."""
+    make = FIGURES.get(name)
+    return None if make is None else make(results, answer)

@@ -17,22 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "BAND",
-    "FIRST",
-    "INK",
-    "LINE",
-    "SECOND",
-    "SOFT",
-    "Canvas",
-    "Drawing",
-    "canvas",
-    "drawing_style",
-    "drawn_words",
-    "save_png",
-    "svg_text",
-    "titled",
-]
 
 INK, SOFT, LINE, BAND = "#1b1f24", "#57606a", "#d4d8dd", "#dde9f2"
 FIRST, SECOND = "#0069a8", "#b84e00"
@@ -89,6 +73,19 @@ class Canvas:
             fontweight="bold" if bold else "normal",
         )
 
+    def above(self, row: float, text: str, *, color: str = INK) -> None:
+        """Words over the whole width, above a row."""
+        self.figure.text(
+            0.012,
+            row + 0.2,
+            _fitted(text, _WIDTH - 0.3),
+            transform=blended(self.figure, self.axes),
+            ha="left",
+            va="center",
+            color=color,
+            fontweight="bold",
+        )
+
     def heading(self, row: float, text: str) -> None:
         """Words that open a group of rows."""
         self.label(row, text, bold=True)
@@ -133,6 +130,13 @@ class Canvas:
     def zero(self, at: float = 0.0) -> None:
         """The line of no gap."""
         self.axes.axvline(at, color=INK, lw=0.9, zorder=1)
+
+
+def blended(figure: Figure, axes: Axes) -> Any:
+    """Horizontally the figure's width, vertically the rows of the axes."""
+    from matplotlib.transforms import blended_transform_factory
+
+    return blended_transform_factory(figure.transFigure, axes.transData)
 
 
 @contextmanager
@@ -263,14 +267,6 @@ def _fitted(text: str, inches: float) -> str:
     while len(line) > 1 and _inches(line) > inches:
         line = shorten(line, len(line) - 1 - int((_inches(line) - inches) / 0.1))
     return line
-
-
-def drawn_words(drawing: Drawing) -> tuple[str, ...]:
-    """Every text in a drawing, and the words that stand for it."""
-    from matplotlib.text import Text
-
-    texts = (one.get_text() for one in drawing.figure.findobj(Text) if isinstance(one, Text))
-    return (drawing.alt, *(text for text in texts if text))
 
 
 def save_png(drawing: Drawing, path: Path) -> None:

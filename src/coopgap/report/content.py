@@ -1,0 +1,169 @@
+"""The report's text: templates over the tables, with the few functions that they call.
+
+A template says the words; here stand the pivot table, the numbers and the places of figures. Each
+check has a template of its own with two macros: `sentence` for the text, `detail` for the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coopgap.report import lookat, paper, values, words
+from coopgap.report.data import Answer, Results, by
+from coopgap.report.pages import environment, tidy
+from coopgap.report.tables import Table, pivot
+from coopgap.vocabulary import Check, Status, Verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from coopgap.report.figures.canvas import Drawing
+
+
+class Content:
+    """What one run's pages are rendered from.
+
+    Parameters
+    ----------
+    results
+        The run.
+    draw
+        Makes a figure by its name; called as templates place them, inside `drawing_style`. None
+        where no figure is wanted.
+    """
+
+    def __init__(
+        self, results: Results, draw: Callable[..., Drawing | None] | None = None
+    ) -> None:
+        self.results = results
+        self.draw = draw
+        self.drawings: dict[str, Drawing] = {}
+
+    @cached_property
+    def templates(self) -> Environment:
+        """The templates with this run's functions."""
+        made = environment(
+            {
+                "points": values.points,
+                "signed": lambda value: values.points(value, signed=True),
+                "percent": values.percent,
+                "ratio": values.ratio,
+                "count": values.count,
+                "number": values.number,
+                "p_value": values.p_value,
+                "value": values.value_words,
+                "quantity": values.quantity_words,
+                "interval": self.interval,
+                "gap": self.gap,
+                "kind": lambda row: values.interval_name(row.interval_prob, row.interval_kind),
+                "at": self.at,
+                "category_of": lambda category, answer: self.at(answer, category),
+                "label": self.results.label,
+                "group": self.results.group,
+                "joined": words.joined,
+                "capital": words.capital,
+                "family": words.family_words,
+                "population": words.population_words,
+                "verdict": words.verdict_words,
+                "status": words.status_word,
+                "title": words.check_title,
+                "imbalance": lookat.imbalance,
+                "by": by,
+                "some": some,
+                "table": self.table,
+                "show": show,
+                "figure": self.figure,
+                "sentence": self.sentence,
+                "detail": self.detail,
+            }
+        )
+        made.globals |= {
+            "run": self.results,
+            "meta": self.results.meta,
+            "study": self.results.study,
+            "members": self.results.members,
+            "others": self.results.others,
+            "lookat": lookat,
+            "paper": paper,
+            "Check": Check,
+            "Status": Status,
+            "Verdict": Verdict,
+        }
+        return made
+
+    def render(self, name: str, **context: Any) -> str:
+        """One template as Markdown."""
+        return tidy(self.templates.get_template(name).render(**context))
+
+    def at(self, answer: Answer, category: str | None = None) -> str:
+        """A threshold of an outcome in words; empty over the whole distribution."""
+        return words.category_words(
+            answer.first.category if category is None else category, answer.levels
+        )
+
+    def interval(self, row: Any) -> str:
+        """`4.5 to 14.0`: the limits on the scale of the row."""
+        return values.limits_words(row.quantity, row.lower, row.upper)
+
+    def gap(self, row: Any) -> str:
+        """`+9.3 (4.5 to 14.0)`, or why there is no number."""
+        status = getattr(row, "status", Status.OK)
+        return values.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
+
+    def table(self, rows: Sequence[Any], **how: Any) -> Markup:
+        """Rows set out by `pivot`."""
+        return show(pivot(self.results, rows, **how))
+
+    def figure(self, name: str, answer: Answer | None = None, caption: str = "") -> Markup:
+        """The place of a figure; nothing where there is nothing to draw."""
+        from markupsafe import Markup
+
+        from coopgap.report.pages import escape_markdown
+
+        drawing = self.draw(name, self.results, answer) if self.draw else None
+        if drawing is None:
+            return Markup("")
+        self.drawings[drawing.name] = drawing
+        mark = f"{self.results.mark}. " if self.results.mark else ""
+        told = escape_markdown(f"{mark}{caption}").replace('"', "'")
+        alt = escape_markdown(drawing.alt)
+        return Markup(f'\n![{alt}](figures/{drawing.name}.png "{told}")\n')
+
+    def sentence(self, answer: Answer, check: str) -> Markup:
+        """What one check found for a model, in words; empty where it found nothing."""
+        return self._of_check("sentence", answer, check)
+
+    def detail(self, answer: Answer, check: str) -> Markup:
+        """The evidence of one check: its table and figure."""
+        return self._of_check("detail", answer, check)
+
+    def _of_check(self, part: str, answer: Answer, check: str) -> Markup:
+        from markupsafe import Markup
+
+        rows = [row for row in answer.check(check) if row.quantity]
+        if not rows:
+            return Markup("")
+        module = self.templates.get_template(f"checks/{check}.md.j2").module
+        return Markup(getattr(module, part)(answer, rows)).strip()
+
+
+def show(table: Table) -> Markup:
+    """A table as Markdown that needs no escape."""
+    from markupsafe import Markup
+
+    return Markup(table.markdown())
+
+
+def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
+    """Rows whose fields have these values; a tuple allows any of its members."""
+    return [
+        row
+        for row in rows
+        if all(
+            getattr(row, name) in wanted if isinstance(wanted, tuple) else getattr(row, name) == wanted
+            for name, wanted in fields.items()
+        )
+    ]

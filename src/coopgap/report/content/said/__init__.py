@@ -1,1 +1,0 @@
-"""What each sensitivity check found, in plain sentences."""

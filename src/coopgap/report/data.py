@@ -1,0 +1,321 @@
+"""The five tables of a run as records, question by question, with the study's labels at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coopgap.estimate import (
+    TABLES,
+    BalanceRow,
+    CoefficientRow,
+    DiagnosticRow,
+    GapRow,
+    SensitivityRow,
+)
+from coopgap.gap import Contrast
+from coopgap.headline import declared_at, headline_contrast, is_headline
+from coopgap.report.words import clean, readable
+from coopgap.study.spec import ModelSpec, Study
+from coopgap.vocabulary import EXAMPLE, PRINTED, IntervalKind, Quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The five tables of one source."""
+
+    gaps: tuple[GapRow, ...]
+    coefficients: tuple[CoefficientRow, ...]
+    balance: tuple[BalanceRow, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+    diagnostics: tuple[DiagnosticRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a report is written from: a run's tables, what run.json says, and the study."""
+
+    study: Study
+    meta: Mapping[str, Any]
+    survey: Rows
+    printed: Rows
+
+    @cached_property
+    def is_example(self) -> bool:
+        """Whether the survey is an example: the run says so, or any row does."""
+        rows: Sequence[Any] = (*self.survey.gaps, *self.survey.sensitivity, *self.survey.balance)
+        return bool(self.meta.get("is_example")) or any(row.source == EXAMPLE for row in rows)
+
+    @property
+    def mark(self) -> str:
+        """What every figure and table from the survey is marked with."""
+        return EXAMPLE if self.is_example else ""
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """Models that have gaps: those of the declared questions first, in their order."""
+        declared = [one.model for models in self.study.headline.values() for one in models]
+        outcomes = {row.model: row.outcome for row in self.survey.gaps}
+        order = [name for name in declared if name in outcomes]
+        return tuple(
+            Answer(results=self, model=name, outcome=outcomes[name], is_declared=name in declared)
+            for name in dict.fromkeys((*order, *outcomes))
+        )
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """Declared questions first; a model that answers none stands for its own."""
+        by_model = {answer.model: answer for answer in self.answers}
+        found: list[Question] = []
+        for models in self.study.headline.values():
+            told = [by_model.pop(one.model) for one in models if one.model in by_model]
+            if told:
+                found.append(Question(answers=tuple(told)))
+        return (*found, *(Question(answers=(answer,)) for answer in by_model.values()))
+
+    def label(self, name: str) -> str:
+        """A variable as the study labels it; an interaction `A:B` by those of its variables."""
+        variable = self.study.variables.get(name)
+        if variable is None and ":" in name:
+            return " × ".join(self.label(part) for part in name.split(":"))
+        return clean(variable.label) if variable is not None and variable.label else readable(name)
+
+    def group(self, name: str) -> str:
+        """A group of people as the study labels it."""
+        variable, mark, level = name.partition("=")
+        if not mark:
+            return "all" if name in ("", "all") else readable(name)
+        return clean(level) if variable == "region" else f"{self.label(variable)}: {clean(level)}"
+
+    def levels(self, outcome: str) -> tuple[str, ...]:
+        """Levels of an outcome, lowest first; none if the study does not declare it."""
+        variable = self.study.variables.get(outcome)
+        return () if variable is None else variable.levels
+
+    def spec(self, model: str) -> ModelSpec | None:
+        """The model file a row comes from."""
+        return next((spec for spec in self.study.models if spec.name == model), None)
+
+    @property
+    def members(self) -> str:
+        """What the study calls its members."""
+        return clean(self.study.group.member_label)
+
+    @property
+    def others(self) -> str:
+        """What the study calls those they are compared with."""
+        return clean(self.study.group.comparison_label)
+
+    @property
+    def has_phone(self) -> bool:
+        """Whether people of the survey were interviewed by telephone."""
+        return bool(self.meta.get("n_phone"))
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether the study declares regions."""
+        return self.study.design.region is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One model: its rows of every table, and what it puts first."""
+
+    results: Results
+    model: str
+    outcome: str
+    is_declared: bool
+
+    @property
+    def label(self) -> str:
+        """The outcome as the study labels it."""
+        return self.results.label(self.outcome)
+
+    @property
+    def anchor(self) -> str:
+        """Name that a link inside the page has."""
+        return "outcome-" + "".join(c if c.isalnum() else "-" for c in self.model)
+
+    @cached_property
+    def spec(self) -> ModelSpec | None:
+        """The model file."""
+        return self.results.spec(self.model)
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether the model declares a matching."""
+        return self.spec is None or self.spec.matching.is_declared
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels of the outcome, lowest first."""
+        return self.results.levels(self.outcome)
+
+    @property
+    def is_ordinal(self) -> bool:
+        """Whether the outcome has more than two levels."""
+        return len(self.levels) > 2
+
+    @property
+    def is_control(self) -> bool:
+        """Whether no reason is evident for members to differ in this outcome."""
+        variable = self.results.study.variables.get(self.outcome)
+        return variable is not None and variable.role_for(self.outcome) == "negative_control"
+
+    @cached_property
+    def thresholds(self) -> tuple[str, ...]:
+        """Categories of the threshold gaps, highest first; one empty one of two levels."""
+        return tuple(f">={level}" for level in self.levels[:0:-1]) if self.is_ordinal else ("",)
+
+    @cached_property
+    def first(self) -> Contrast:
+        """The contrast that is put first."""
+        return headline_contrast(self.levels, declared_at(self.results.study, self.model))
+
+    @cached_property
+    def gaps(self) -> tuple[GapRow, ...]:
+        """Rows of gaps.csv with pointwise intervals."""
+        mine = (row for row in self.results.survey.gaps if row.model == self.model)
+        return tuple(row for row in mine if row.interval_kind != IntervalKind.JOINT)
+
+    @cached_property
+    def joint(self) -> tuple[GapRow, ...]:
+        """Threshold gaps with limits that hold at all thresholds together."""
+        mine = (row for row in self.results.survey.gaps if row.model == self.model)
+        return tuple(row for row in mine if row.interval_kind == IntervalKind.JOINT)
+
+    @cached_property
+    def headlines(self) -> tuple[GapRow, ...]:
+        """Rows of the headline's family over everybody."""
+        return tuple(row for row in self.gaps if self.is_headline(row) and row.group == "all")
+
+    def is_headline(self, row: GapRow) -> bool:
+        """Whether a row is of the model's headline, in whatever group."""
+        return self.spec is not None and is_headline(self.spec, row)
+
+    def is_first(self, row: GapRow | SensitivityRow) -> bool:
+        """Whether a row is of the contrast that is put first."""
+        return (row.quantity, row.category) == (self.first.quantity, self.first.category)
+
+    @cached_property
+    def headline(self) -> GapRow | None:
+        """The row that is put first."""
+        return next((row for row in self.headlines if self.is_first(row)), None)
+
+    def pick(self, quantity: str, category: str = "") -> GapRow | None:
+        """The headline family's row of a quantity at a category, over everybody."""
+        found = (row for row in self.headlines if row.comparator != "")
+        return next((r for r in found if (r.quantity, r.category) == (quantity, category)), None)
+
+    def share(self, comparator: str, category: str | None = None) -> float | None:
+        """Standardised share at a threshold, of members (comparator empty) or of the others."""
+        category = self.first.category if category is None else category
+        levels = self.levels
+        start = levels.index(category.removeprefix(">=")) if category else 1
+        wanted = levels[start:] if category or len(levels) == 2 else ()
+        found = {
+            row.category: row.estimate
+            for row in self.headlines
+            if row.quantity == Quantity.SHARE and row.comparator == comparator
+        }
+        values = [found.get(level) for level in wanted]
+        known = [value for value in values if value is not None]
+        return min(1.0, sum(known)) if known and len(known) == len(values) else None
+
+    def check(self, *names: str) -> tuple[SensitivityRow, ...]:
+        """Rows of sensitivity.csv of some checks."""
+        return tuple(row for row in self.sensitivity if row.check in names)
+
+    @cached_property
+    def sensitivity(self) -> tuple[SensitivityRow, ...]:
+        """Rows of sensitivity.csv."""
+        return tuple(row for row in self.results.survey.sensitivity if row.model == self.model)
+
+    @cached_property
+    def diagnostics(self) -> tuple[DiagnosticRow, ...]:
+        """Rows of diagnostics.csv."""
+        return tuple(row for row in self.results.survey.diagnostics if row.model == self.model)
+
+    @cached_property
+    def coefficients(self) -> tuple[CoefficientRow, ...]:
+        """Rows of coefficients.csv."""
+        return tuple(row for row in self.results.survey.coefficients if row.model == self.model)
+
+    @cached_property
+    def balance(self) -> tuple[BalanceRow, ...]:
+        """Rows of balance.csv of everybody."""
+        mine = (row for row in self.results.survey.balance if row.model == self.model)
+        return tuple(row for row in mine if row.group == "all")
+
+    def diagnostic(self, name: str) -> float | None:
+        """Value of a diagnostic that the model has once."""
+        return next((row.value for row in self.diagnostics if row.diagnostic == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What one section answers: the declared model first, others of the question after it."""
+
+    answers: tuple[Answer, ...]
+
+    @property
+    def first(self) -> Answer:
+        """The model whose number is the headline."""
+        return self.answers[0]
+
+    @property
+    def others(self) -> tuple[Answer, ...]:
+        """Models that answer the same question otherwise."""
+        return self.answers[1:]
+
+
+def make_results(
+    frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]
+) -> Results:
+    """Read the tables into records.
+
+    Parameters
+    ----------
+    frames
+        By table name, columns as in `coopgap.estimate`.
+    study
+        Where labels and levels are declared.
+    meta
+        What run.json holds.
+    """
+    rows = {name: _records(name, frames[name]) for name in TABLES}
+
+    def of(printed: bool) -> Rows:
+        return Rows(
+            **{
+                name: tuple(row for row in found if (row.source == PRINTED) is printed)
+                for name, found in rows.items()
+            }
+        )
+
+    return Results(study=study, meta=meta, survey=of(False), printed=of(True))
+
+
+def _records(name: str, frame: pd.DataFrame) -> list[Any]:
+    """Rows of a table as its records; missing numbers are None."""
+    cls = TABLES[name]
+    names = [item.name for item in fields(cls)]
+    plain = frame[names].astype(object)
+    plain = plain.where(frame[names].notna(), None)
+    return [
+        cls(**dict(zip(names, values, strict=True)))
+        for values in plain.itertuples(index=False, name=None)
+    ]
+
+
+def by(rows: Iterable[Any], name: str) -> dict[Any, list[Any]]:
+    """Rows by the value of a field, in the order of first appearance."""
+    found: dict[Any, list[Any]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, name), []).append(row)
+    return found

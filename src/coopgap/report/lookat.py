@@ -1,0 +1,336 @@
+"""What a reader must look at: a word a topic for every question, and what failed, in typed records.
+
+A warning is made from columns of the tables; the words for it stand in a template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from coopgap.estimate import BalanceRow, SensitivityRow
+from coopgap.report.data import Answer, Results
+from coopgap.report.values import number
+from coopgap.vocabulary import BY_PHONE, Check, Family, Status, Verdict
+
+BALANCED: Final = 0.1
+"""Largest absolute standardised difference of a covariate that counts as balanced."""
+
+UNMATCHED: Final = 0.05
+"""Share of members without a match above which the headline is about visibly fewer people."""
+
+FEW_ZONES: Final = 30
+_LEVEL: Final = 0.05
+
+
+class Topic(StrEnum):
+    """What may change an answer."""
+
+    BALANCE = "balance"
+    ODDS = "proportional odds"
+    PHONE = "phone"
+    MISSING = "missing"
+    UNMEASURED = "unmeasured"
+    VARIANTS = "variants"
+    REGIONS = "regions"
+
+
+class Concern(StrEnum):
+    """What is said on the first screen, each by a template of its own words."""
+
+    UNBALANCED = "unbalanced"
+    ODDS = "odds"
+    CHECK = "check"
+    WITHHELD = "withheld"
+    NO_NUMBER = "no_number"
+    UNMATCHED = "unmatched"
+    FEW_ZONES = "few_zones"
+    NO_ZONES = "no_zones"
+    TIES = "ties"
+    FEW_PEOPLE = "few_people"
+    GROUPS_DIFFER = "groups_differ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A cell of the grid: one word, whether it speaks against the answer, and its evidence."""
+
+    topic: Topic
+    text: str
+    is_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something that a reader must know before believing a number.
+
+    Attributes
+    ----------
+    answers
+        Models it is about, declared ones first.
+    about
+        Covariate, check, or what else it names.
+    value
+        The number that goes with it, on the scale of its concern.
+    verdict
+        Of a check.
+    rows
+        What it was found in.
+    """
+
+    concern: Concern
+    answers: tuple[Answer, ...]
+    about: str = ""
+    value: float | None = None
+    verdict: Verdict | None = None
+    rows: tuple[SensitivityRow | BalanceRow, ...] = ()
+
+    def where(self, answer: Answer) -> list[str]:
+        """Thresholds of one outcome that it is true at; none where it has none."""
+        mine = [row for row in self.rows if isinstance(row, SensitivityRow)]
+        found = dict.fromkeys(row.category for row in mine if row.model == answer.model)
+        return [category for category in found if category in answer.thresholds and category]
+
+
+TOPIC_CHECKS: Final[dict[Topic, tuple[Check, ...]]] = {
+    Topic.PHONE: tuple(one for one in sorted(BY_PHONE) if one != Check.PHONE_COMPOSITION),
+    Topic.MISSING: (Check.MISSING_BOUNDS, Check.MISSING_IMPUTATION),
+    Topic.UNMEASURED: (
+        Check.E_VALUE,
+        Check.ROSENBAUM,
+        Check.ROBUSTNESS_VALUE,
+        Check.NEGATIVE_CONTROL,
+        Check.TIPPING_POINT,
+    ),
+    Topic.VARIANTS: (
+        Check.VARIANT,
+        Check.MATCHING_TIES,
+        Check.MULTIVERSE,
+        Check.LEAVE_ONE_REGION,
+        Check.LEAVE_ONE_ZONE,
+        Check.PRIOR_REFIT,
+        Check.POWER_SCALING,
+        Check.DESIGN_EFFECT,
+        Check.DESIGN_ANALYSIS,
+        Check.MULTIPLICITY,
+    ),
+    Topic.REGIONS: (Check.PRIOR_PREDICTIVE, Check.POSTERIOR_PREDICTIVE, Check.LOO),
+}
+"""Which checks answer which topic; every check stands once."""
+
+_WORST: Final = (
+    Verdict.CHANGES,
+    Verdict.DIFFERENT,
+    Verdict.UNDECIDED,
+    Verdict.INCONCLUSIVE,
+    Verdict.DIFFERENT_WITHIN_MARGIN,
+    Verdict.EQUIVALENT,
+    Verdict.HOLDS,
+    Verdict.NOT_ASSESSED,
+)
+_BAD: Final = frozenset({Verdict.CHANGES, Verdict.DIFFERENT})
+_SHORT: Final = {
+    Verdict.DIFFERENT_WITHIN_MARGIN: "within margin",
+    Verdict.EQUIVALENT: "alike",
+    Verdict.NOT_ASSESSED: "not assessed",
+}
+
+
+def worst(rows: Sequence[SensitivityRow]) -> Verdict | None:
+    """The verdict that speaks most against the headline; None without any."""
+    found = {row.verdict for row in rows}
+    return next((verdict for verdict in _WORST if verdict in found), None)
+
+
+def unbalanced(answer: Answer) -> list[BalanceRow]:
+    """The level that is most unbalanced of each covariate beyond the bar, largest first.
+
+    Of a model without matching, before adjustment.
+    """
+    found: dict[str, BalanceRow] = {}
+    for row in answer.balance:
+        size = abs(imbalance(row) or 0.0)
+        if size > max(BALANCED, abs(imbalance(found.get(row.covariate)) or 0.0)):
+            found[row.covariate] = row
+    return sorted(found.values(), key=lambda row: -abs(imbalance(row) or 0.0))
+
+
+def imbalance(row: BalanceRow | None) -> float | None:
+    """Standardised difference that is left: after matching where there is one."""
+    if row is None:
+        return None
+    return row.smd_before if row.smd_after is None else row.smd_after
+
+
+def odds_p(answer: Answer) -> float | None:
+    """p-value of proportional odds of membership: clustered Wald, else likelihood ratio."""
+    for test in ("Wald", "likelihood ratio"):
+        for row in answer.diagnostics:
+            if row.diagnostic == f"proportional_odds: member, {test}" and row.value is not None:
+                return row.value
+    return None
+
+
+def grid(answer: Answer, topics: Sequence[Topic]) -> list[Word]:
+    """A word a topic."""
+    return [_WORDS[topic](answer, topic) for topic in topics]
+
+
+def topics(results: Results) -> list[Topic]:
+    """Topics that the study has: no phone without interviews, no regions without any."""
+    has = {
+        Topic.ODDS: any(answer.is_ordinal for answer in results.answers),
+        Topic.PHONE: results.has_phone,
+        Topic.REGIONS: results.has_regions,
+    }
+    return [topic for topic in Topic if has.get(topic, True)]
+
+
+def _balance(answer: Answer, topic: Topic) -> Word:
+    rows = unbalanced(answer)
+    if rows:
+        return Word(topic=topic, text=number(imbalance(rows[0]), 2), is_bad=True)
+    return Word(topic=topic, text="balanced" if answer.balance else "none")
+
+
+def _odds(answer: Answer, topic: Topic) -> Word:
+    p = odds_p(answer)
+    if not answer.is_ordinal or p is None:
+        return Word(topic=topic, text="not tested" if answer.is_ordinal else "two levels")
+    rejected = p < _LEVEL
+    return Word(topic=topic, text="rejected" if rejected else "not rejected", is_bad=rejected)
+
+
+def _judged(answer: Answer, topic: Topic) -> Word:
+    verdict = worst(answer.check(*TOPIC_CHECKS[topic]))
+    if verdict is None:
+        return Word(topic=topic, text="none")
+    return Word(topic=topic, text=_SHORT.get(verdict, str(verdict)), is_bad=verdict in _BAD)
+
+
+def _missing(answer: Answer, topic: Topic) -> Word:
+    rows = answer.check(*TOPIC_CHECKS[topic])
+    told = any(row.verdict in _WORST for row in rows)
+    return _judged(answer, topic) if told else Word(topic=topic, text="none missing")
+
+
+def _unmeasured(answer: Answer, topic: Topic) -> Word:
+    e = next(
+        (
+            row.lower if row.lower is not None else row.estimate
+            for row in answer.check(Check.E_VALUE)
+            if row.quantity == "e_value" and row.category == answer.first.category
+        ),
+        None,
+    )
+    if e is None:
+        return Word(topic=topic, text="not assessed")
+    return Word(topic=topic, text=f"E {number(e, 1)}", is_bad=e <= 1)
+
+
+def _regions(answer: Answer, topic: Topic) -> Word:
+    rows = [row for row in answer.gaps if row.family == Family.HIERARCHICAL]
+    if any(row.status == Status.WITHHELD for row in rows):
+        return Word(topic=topic, text="withheld", is_bad=True)
+    if not rows:
+        return Word(topic=topic, text="alone")
+    p = answer.diagnostic("group_gaps_equal: region")
+    if p is None:
+        return Word(topic=topic, text="pooled")
+    return Word(topic=topic, text="differ" if p < _LEVEL else "alike", is_bad=p < _LEVEL)
+
+
+_WORDS: Final[dict[Topic, Callable[[Answer, Topic], Word]]] = {
+    Topic.BALANCE: _balance,
+    Topic.ODDS: _odds,
+    Topic.PHONE: _judged,
+    Topic.MISSING: _missing,
+    Topic.UNMEASURED: _unmeasured,
+    Topic.VARIANTS: _judged,
+    Topic.REGIONS: _regions,
+}
+
+
+def warnings(results: Results) -> list[Warned]:
+    """Everything the first screen must name, the gravest kinds first.
+
+    What is true of several models alike is said once.
+    """
+    found = [one for answer in results.answers if answer.is_declared for one in _of(answer)]
+    merged: dict[tuple[str, ...], Warned] = {}
+    for one in found:
+        own = one.answers[0].model if one.concern is Concern.ODDS else ""
+        key = (one.concern, one.about, str(one.value), str(one.verdict), own)
+        known = merged.get(key)
+        if known is not None:
+            both = (*known.answers, *one.answers)
+            one = replace(known, answers=both, rows=(*known.rows, *one.rows))
+        merged[key] = one
+    order = list(Concern)
+    return sorted(merged.values(), key=lambda one: order.index(one.concern))
+
+
+def _of(answer: Answer) -> Iterator[Warned]:
+    yield from _numbers(answer)
+    for row in unbalanced(answer):
+        yield Warned(
+            concern=Concern.UNBALANCED,
+            answers=(answer,),
+            about=row.covariate,
+            value=imbalance(row),
+            rows=(row,),
+        )
+    p = odds_p(answer)
+    if p is not None and p < _LEVEL:
+        yield Warned(concern=Concern.ODDS, answers=(answer,), value=p)
+    yield from _checks(answer)
+    yield from _people(answer)
+
+
+def _numbers(answer: Answer) -> Iterator[Warned]:
+    row = answer.headline
+    if row is None or row.estimate is None:
+        yield Warned(concern=Concern.NO_NUMBER, answers=(answer,))
+    elif row.status == Status.FEW_PEOPLE:
+        yield Warned(concern=Concern.FEW_PEOPLE, answers=(answer,))
+    if any(one.status == Status.WITHHELD for one in answer.gaps):
+        yield Warned(concern=Concern.WITHHELD, answers=(answer,))
+
+
+def _checks(answer: Answer) -> Iterator[Warned]:
+    """Checks that change the gap at any threshold."""
+    for checks in TOPIC_CHECKS.values():
+        for check in checks:
+            rows = tuple(row for row in answer.check(check) if row.verdict in _BAD)
+            found = worst(rows)
+            if found is not None:
+                yield Warned(
+                    concern=Concern.CHECK,
+                    answers=(answer,),
+                    about=check,
+                    verdict=found,
+                    rows=rows,
+                )
+
+
+def _people(answer: Answer) -> Iterator[Warned]:
+    lost = answer.diagnostic("members_without_comparison_share")
+    if lost is not None and lost > UNMATCHED:
+        yield Warned(concern=Concern.UNMATCHED, answers=(answer,), value=lost)
+    zones = [row.n_clusters for row in answer.coefficients if row.n_clusters]
+    if not answer.results.study.design.zone:
+        yield Warned(concern=Concern.NO_ZONES, answers=(answer,))
+    elif zones and min(zones) < FEW_ZONES:
+        yield Warned(concern=Concern.FEW_ZONES, answers=(answer,), value=min(zones))
+    tied = answer.diagnostic("tied_members")
+    if tied:
+        yield Warned(concern=Concern.TIES, answers=(answer,), value=tied)
+
+
+def against(answer: Answer) -> list[Check]:
+    """Checks that change the answer, or leave open whether they do, the former first."""
+    found = {check: worst(answer.check(check)) for checks in TOPIC_CHECKS.values() for check in checks}
+    order = (Verdict.CHANGES, Verdict.DIFFERENT, Verdict.UNDECIDED)
+    return [check for verdict in order for check, known in found.items() if known is verdict]

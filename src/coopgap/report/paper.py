@@ -1,0 +1,3 @@
+"""Tables for a paper."""
+
+from __future__ import annotations
