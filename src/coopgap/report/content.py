@@ -74,6 +74,7 @@ class Content:
                 "by": by,
                 "some": some,
                 "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
+                "head": lambda rows: next(iter(rows), None),
                 "largest": largest,
                 "outside": outside,
                 "table": self.table,
