@@ -66,7 +66,9 @@ def test_headings_go_down_one_level_at_a_time_and_have_ids(page):
 
 def test_ids_are_unique_and_every_link_has_its_target(page):
     found = Elements(page).found
-    ids = [a["id"] for tag, a in found if a.get("id") and tag in ("section", "div", "h1", "h2", "h3")]
+    ids = [
+        a["id"] for tag, a in found if a.get("id") and tag in ("section", "div", "h1", "h2", "h3")
+    ]
     assert len(ids) == len(set(ids))
     links = {a["href"].removeprefix("#") for tag, a in found if tag == "a" and "href" in a}
     assert links
@@ -86,7 +88,12 @@ def test_nothing_runs_and_nothing_is_fetched(page):
 
 
 def test_pages_are_set_for_dark_screens_for_paper_and_for_telephones(page):
-    for rule in ("prefers-color-scheme: dark", "@media print", "max-width: 40rem", "details-content"):
+    for rule in (
+        "prefers-color-scheme: dark",
+        "@media print",
+        "max-width: 40rem",
+        "details-content",
+    ):
         assert rule in page
 
 

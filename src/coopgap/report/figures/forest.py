@@ -13,11 +13,11 @@ from coopgap.report.values import estimate_words, interval_name, percent
 from coopgap.report.words import (
     capital,
     category_words,
-    clean,
     comparator_words,
     family_words,
     joined,
     verdict_words,
+    version_words,
 )
 from coopgap.vocabulary import Check, Family, Quantity, Verdict
 
@@ -213,7 +213,8 @@ def versions(results: Results, answer: Answer | None) -> Drawing | None:
     lines = [_line(head, "as declared", color=FIRST, is_strong=True)]
     for row in rows:
         color = SECOND if row.verdict == Verdict.CHANGES else SOFT
-        lines.append(_line(row, clean(row.variant), color=color, is_strong=color == SECOND))
+        name = version_words(row)
+        lines.append(_line(row, name, color=color, is_strong=color == SECOND))
     return forest(
         f"versions_{answer.model}",
         lines,
