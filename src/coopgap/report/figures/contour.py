@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coopgap.report.data import Answer, Results
-from coopgap.report.figures.canvas import FIRST, INK, LINE, SECOND, SOFT, Drawing, panel
+from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, panel
 from coopgap.report.values import points
 from coopgap.report.words import category_words, shorten
 from coopgap.sensitivity.confounding.omitted import left_surface

@@ -1,4 +1,4 @@
-"""One forest: lines with a point, its interval and its value; every figure of gaps is made of it."""
+"""One forest: lines with a point, its interval and its value; figures of gaps are made of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from coopgap.estimate import GapRow, SensitivityRow
 from coopgap.report.data import Answer, Results, by
-from coopgap.report.figures.canvas import BAND, FIRST, INK, SECOND, SOFT, Drawing, canvas
+from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, canvas
 from coopgap.report.values import estimate_words, interval_name, percent
 from coopgap.report.words import (
     capital,
