@@ -10,6 +10,7 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from coopgap.errors import NotEstimable
+from coopgap.regression import conditional
 from coopgap.regression.conditional import constant_within_sets, fit_conditional
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.setscores import conditional_covariance, conditional_scores
@@ -250,6 +251,21 @@ def test_refuses_one_sided_discordance():
     # Ten pairs, all in one direction: the estimate is infinite, not 10 with SE 12.
     with pytest.raises(NotEstimable, match="no finite estimate"):
         fit_conditional(*pairs(10, 0))
+
+
+def test_a_fit_without_a_maximum_ends_where_its_information_is_lost(monkeypatch):
+    """Each step towards infinity leaves 1/e of the information: some twenty leave none."""
+    rng = np.random.default_rng(0)
+    sets = np.repeat(np.arange(400), 3)
+    x = np.column_stack([*rng.integers(0, 2, (2, sets.size)), np.zeros(sets.size)]).astype(float)
+    yes = (rng.random(sets.size) < 1 / (1 + np.exp(-0.5 * x[:, 0] - 0.3 * x[:, 1]))).astype(int)
+    yes[:12] = x[:12, 2] = np.tile([1, 0, 0], 4)
+    points = []
+    evaluate = conditional._point
+    monkeypatch.setattr(conditional, "_point", lambda *at: points.append(at) or evaluate(*at))
+    with pytest.raises(NotEstimable, match="no finite estimate for rare"):
+        fit_conditional(x, np.eye(2, dtype=np.int64)[yes], sets, terms=("member", "sex", "rare"))
+    assert 15 < len(points) < 30
 
 
 def test_refuses_columns_constant_within_sets_by_name():
