@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,14 @@ from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.nonanswers import reads_as_missing, stands_out
 
+from ..r.invented import SILENT
+
 type MakeFolder = Callable[..., Path]
 
-SILENT = np.random.default_rng(9).random(600) < 0.1
-"""52 people without an answer."""
+EXPECTED = json.loads(
+    (Path(__file__).parents[1] / "r" / "fixtures" / "codes.json").read_text(encoding="utf-8")
+)
+"""What R finds among those who answer."""
 
 
 def spoilt(people: pd.DataFrame, column: str, code: float) -> pd.DataFrame:
@@ -76,18 +81,19 @@ class TestFile:
     def test_once_named_they_are_dropped_and_the_gap_is_that_of_the_others(
         self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
     ) -> None:
-        """By R's glm on the file without those people, weighted by the strata's shares."""
         code, span = RANGES[0].values
         path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
         run = coopgap.run(make_folder(age="missing = [98]"), data=path)
         matched = gap(run, "matched_logit")
-        assert gap(run, "adjusted_logit").estimate == pytest.approx(0.12641, abs=1e-5)
-        assert matched.estimate == pytest.approx(0.12964, abs=1e-5)
-        assert (matched.n_member, matched.n_comparison) == (260, 288)
+        adjusted = gap(run, "adjusted_logit")
+        assert adjusted.estimate == pytest.approx(EXPECTED["adjusted"], abs=1e-8)
+        assert matched.estimate == pytest.approx(EXPECTED["matched"], abs=1e-8)
+        counted = (EXPECTED["n_member"], EXPECTED["n_comparison"])
+        assert (matched.n_member, matched.n_comparison) == counted == (260, 288)
         oldest = run.balance.query("group == 'all' and covariate == 'age' and level == '65+'")
         members = people[~SILENT & (people.member == 1)]
         assert oldest.member_mean.item() == pytest.approx((members.age >= 65).mean())
-        assert oldest.member_mean.item() == pytest.approx(0.3269, abs=5e-5)
+        assert oldest.member_mean.item() == pytest.approx(EXPECTED["oldest_members"])
 
     def test_weights(self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder) -> None:
         path = sav(tmp_path, spoilt(people, "w", 999), missing_ranges={"w": [999]})
@@ -96,8 +102,8 @@ class TestFile:
         assert "design.missing.weight" in message
         named = make_folder(design='weight = "w"\nmissing = { weight = [999] }')
         run = coopgap.run(named, data=path)
-        # By R's glm on the others, with sampling weights times the strata's shares.
-        assert gap(run, "matched_logit").estimate == pytest.approx(0.1408722, abs=1e-7)
+        matched = gap(run, "matched_logit")
+        assert matched.estimate == pytest.approx(EXPECTED["weighted"], abs=1e-8)
         others = coopgap.run(make_folder(design='weight = "w"'), data=people[~SILENT])
         numbers = ["estimate", "std_error", "lower", "upper"]
         pd.testing.assert_frame_equal(run.gaps[numbers], others.gaps[numbers])
