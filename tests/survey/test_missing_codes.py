@@ -13,7 +13,10 @@ import pyreadstat
 import pytest
 
 import coopgap
+from coopgap import fit
+from coopgap.disclose import protected_meta
 from coopgap.errors import StudyError, SurveyError
+from coopgap.meta import with_warnings
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.nonanswers import reads_as_missing, stands_out
@@ -232,6 +235,9 @@ class TestLabels:
         assert not reads_as_missing(text, label=True)
 
 
+WARNING = "age: 88 (52 times) is taken as it stands; if it means no answer, name it in missing"
+
+
 class TestShape:
     @pytest.mark.parametrize("code", [888888, 888, 777, 9996, 66666])
     def test_a_code_out_of_range_of_the_rest_is_refused(
@@ -254,8 +260,36 @@ class TestShape:
         plan = make_plan(study, spoilt(people, "age", 88))
         (doubt,) = plan.survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("age", "88", 52)
-        assert "warning   age: 88 (52 times) is taken as it stands" in plan_text(plan)
+        assert f"warning   {WARNING}" in plan_text(plan)
         assert make_plan(study, people).survey.doubts == ()
+
+    def test_it_is_one_of_the_finished_run_too(
+        self,
+        tmp_path: Path,
+        people: pd.DataFrame,
+        make_folder: MakeFolder,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        study, path, out = make_folder(), tmp_path / "survey.csv", tmp_path / "out"
+        command = [str(study), "--data", str(path), "--out", str(out), "--quiet"]
+        for code, warnings in ((88, [WARNING]), (70, [])):
+            spoilt(people, "age", code).to_csv(path, index=False)
+            exit_code = fit.main(command)
+            lines = capsys.readouterr().err.splitlines()
+            told = [line for line in lines if "warning" in line]
+            assert told == [f"coopgap: warning: {one}" for one in warnings]
+            assert lines[len(lines) - len(told) :] == told
+            # A warning is no exception of the run.
+            assert (exit_code == 3) == (len(lines) > len(told))
+            assert json.loads((out / "run.json").read_text("utf-8"))["warnings"] == warnings
+
+    def test_an_official_release_rounds_its_count(self) -> None:
+        doubts = [{"column": "age", "code": "88", "count": n} for n in (52, 4)]
+        meta = with_warnings(protected_meta({"doubts": doubts}, 10))
+        assert meta["warnings"] == [WARNING.replace("52", "50")]
+        assert with_warnings({"doubts": [doubts[0] | {"count": 1}]})["warnings"] == [
+            WARNING.replace("52 times", "1 time")
+        ]
 
     def test_among_its_like_a_code_stands_out_by_its_number_of_people(self) -> None:
         ages = np.array([75.0, 80, 86, 87, 88, 89, 90, 99])
