@@ -16,7 +16,7 @@ from coopgap.printed.registry import Registry
 from coopgap.survey.records import Drop, Survey
 from coopgap.vocabulary import PRINTED
 
-__all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta"]
+__all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta", "with_warnings"]
 
 PROGRAM = "coopgap"
 """`program` in run.json, by which an earlier output folder is known."""
@@ -85,6 +85,19 @@ def people_meta(survey: Survey) -> dict[str, Any]:
         "extended_missing": [asdict(one) for one in survey.extended],
         "doubts": [asdict(doubt) for doubt in survey.doubts],
     }
+
+
+def with_warnings(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json holds, with a sentence for each of its doubts under `warnings`."""
+    sentences = []
+    for doubt in meta["doubts"]:
+        count = doubt["count"]
+        often = "1 time" if count == 1 else f"{count:,} times"
+        sentences.append(
+            f"{doubt['column']}: {doubt['code']} ({often}) is taken as it stands; "
+            "if it means no answer, name it in missing"
+        )
+    return {**meta, "warnings": sentences}
 
 
 def printed_meta(registry: Registry, *, title: str, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class Run:
     gaps, coefficients, balance, sensitivity, diagnostics
         The output tables, columns as in `coopgap.estimate`.
     meta
-        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped.
+        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped;
+        under `warnings`, sentences on numbers of the file that may stand for no answer.
     draws
         By model, the posterior draws that passed the gate.
     """
