@@ -13,6 +13,7 @@ from typing import Any
 from coopgap import __version__
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.registry import Registry
+from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.survey.records import Drop, Survey
 from coopgap.vocabulary import PRINTED
 
@@ -65,6 +66,7 @@ def run_meta(
         "seed": seed,
         **people_meta(survey),
         "models": [_model_meta(model, draws) for model in plan.models],
+        "multiverse": _multiverses(plan) if checks == "full" else {},
         "versions": _versions(_PACKAGES),
         "cpu_seconds": round(time.process_time(), 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -137,6 +139,18 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
 
 def _dropped(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+
+
+def _multiverses(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """By model, what each `variant` of the check `multiverse` chooses on each axis."""
+    return {
+        model.spec.name: [
+            {"variant": one.id, "choices": dict(one.choices), "is_declared": one.is_declared}
+            for one in specifications(plan.study, model.spec).listed
+        ]
+        for model in plan.models
+        if model.spec.multiverse is not None
+    }
 
 
 def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:

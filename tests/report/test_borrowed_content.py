@@ -15,9 +15,9 @@ from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
 from coopgap.report.figures.names import PHONE_BORROWED
 from coopgap.report.view import make_view
 from coopgap.sensitivity.keys import Keys
-from coopgap.sensitivity.phone.borrow_rows import AVERAGED, borrow_rows
+from coopgap.sensitivity.phone.borrow_rows import borrow_rows
 from coopgap.sensitivity.phone.joint import Joint
-from coopgap.vocabulary import EXAMPLE, Check, Verdict
+from coopgap.vocabulary import EXAMPLE, Check, Verdict, Version
 
 LEVELS = {"agree": ("no", "yes"), "ses": ("C", "B", "A")}
 
@@ -121,7 +121,7 @@ def test_a_changed_gap_is_said(build, agree):
 def test_thresholds_at_which_the_gap_changes_or_is_undecided_are_named(build, ses):
     def power(verdicts):
         rows = [
-            replace(row, verdict=verdicts[row.category]) if row.variant == AVERAGED else row
+            replace(row, verdict=verdicts[row.category]) if row.variant == Version.AVERAGED else row
             for row in ses
         ]
         items = (block for block in blocks_of(view_of(build, rows)) if isinstance(block, Items))

@@ -66,6 +66,7 @@ def pooled(verdict="holds", turns=(), quantity="risk_difference", estimate=0.08)
             **BASE,
             variant=f"delta that changes the gap, {who}",
             quantity="delta",
+            about=who,
             estimate=at,
         )
         for who, at in turns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -16,11 +17,20 @@ from coopgap.report.view import make_view
 from coopgap.study.load import load_study
 from coopgap.vocabulary import EXAMPLE, Check, Quantity
 
-NAMES = [
-    f"method: {method}; covariates: {covariates}; mode: {mode}; population: members"
-    for method in ("exact", "entropy")
-    for covariates in ("age and sex", "education too")
-    for mode in ("in_person", "phone_joins")
+LISTED = [
+    {
+        "variant": f"specification {number}",
+        "choices": dict(zip(("method", "covariates", "mode", "population"), chosen, strict=True)),
+        "is_declared": number == 2,
+    }
+    for number, chosen in enumerate(
+        product(
+            ("exact", "entropy"),
+            ("age and sex", "education too"),
+            ("in_person", "phone_joins"),
+            ("members",),
+        )
+    )
 ]
 
 
@@ -39,31 +49,37 @@ def a_row(variant, quantity, estimate, lower=None, upper=None, **more):
     )
 
 
+def a_choice(axis, value, *numbers):
+    return a_row(f"{axis}: {value}", *numbers, about=axis, choice=value, n=4, of=8)
+
+
 ROWS = [
     a_row("together", "median_risk_difference", 0.035, p_value=0.02, note="8 specifications."),
     a_row("together", "share_same_sign", 1.0, p_value=0.4, note="199 shuffles."),
     a_row("together", "share_significant", 0.25, p_value=0.03, note="199 shuffles."),
-    a_row("method: exact, 4 specifications", "median_risk_difference", 0.015, 0.0, 0.03),
-    a_row("method: entropy, 4 specifications", "median_risk_difference", 0.055, 0.04, 0.07),
-    a_row("mode: in_person, 4 specifications", "median_risk_difference", 0.03, 0.0, 0.06),
-    a_row("mode: phone_joins, 4 specifications", "median_risk_difference", 0.04, 0.01, 0.07),
+    a_choice("method", "exact", "median_risk_difference", 0.015, 0.0, 0.03),
+    a_choice("method", "entropy", "median_risk_difference", 0.055, 0.04, 0.07),
+    a_choice("mode", "in_person", "median_risk_difference", 0.03, 0.0, 0.06),
+    a_choice("mode", "phone_joins", "median_risk_difference", 0.04, 0.01, 0.07),
 ] + [
     a_row(
-        name,
+        one["variant"],
         Quantity.RISK_DIFFERENCE,
         0.01 * at,
         0.01 * at - 0.055,
         0.01 * at + 0.055,
         verdict="changes" if at > 5 else "undecided" if at == 5 else "holds",
     )
-    for at, name in enumerate(NAMES)
+    for at, one in enumerate(LISTED)
 ]
 
 
 @pytest.fixture(scope="module")
 def view():
     frames = {name: to_frame(name, ROWS if name == "sensitivity" else []) for name in TABLES}
-    return make_view(frames, load_study("peru"), {"is_example": True})
+    return make_view(
+        frames, load_study("peru"), {"is_example": True, "multiverse": {"neighbours": LISTED}}
+    )
 
 
 def test_sentences_say_how_far_choices_move_the_gap(view):
@@ -81,7 +97,9 @@ def test_sentences_say_how_far_choices_move_the_gap(view):
 
 
 def test_specifications_without_an_estimate_are_counted(view):
-    lost = [replace(row, estimate=None) if row.variant == NAMES[0] else row for row in ROWS]
+    lost = [
+        replace(row, estimate=None) if row.variant == "specification 0" else row for row in ROWS
+    ]
     items = next(b for b in check_blocks(view, lost) if isinstance(b, Items)).items
     assert "and is undecided under 1; 1 without an estimate." in items[0][1]
 

@@ -54,7 +54,11 @@ def row(group="all", comparator=NAME, population="all_members", estimate=0.1, **
 def worth(group, value):
     return DiagnosticRow(
         model="ses",
-        diagnostic=f"effective_size: benchmark, {NAME}, {group}, poststratified",
+        diagnostic="effective_size",
+        about=NAME,
+        family="benchmark",
+        group=group,
+        population="poststratified",
         value=value,
         note="people that the raked weights are worth",
         source=EXAMPLE,
@@ -115,7 +119,8 @@ def test_an_effective_size_of_another_model_benchmark_or_group_is_not_this_ones(
     rows = (row(population="poststratified"),)
     for other in (
         replace(worth("all", 99.0), model="trust"),
-        replace(worth("all", 99.0), diagnostic="effective_size: benchmark, B, all, poststratified"),
+        replace(worth("all", 99.0), about="B"),
+        replace(worth("all", 99.0), population="members"),
         worth(COMPARISON_GROUP, 99.0),
     ):
         _, text = said(*rows, population=POPULATION, diagnostics=[other])

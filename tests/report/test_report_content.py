@@ -246,12 +246,12 @@ def test_strata_without_comparison_people_are_named_as_far_as_they_can_be_read(b
     frames = build.frames()
     base = {"source": "EXAMPLE DATA"}
     named = [
-        DiagnosticRow(model=model, diagnostic=f"stratum_members_only: {cell}", **base)
+        DiagnosticRow(model=model, diagnostic="stratum_members_only", about=cell, **base)
         for model in ("agree", "ses")
         for cell in ("North x m", "South x f")
     ]
     few = [
-        DiagnosticRow(model="ses", diagnostic=f"stratum_few_comparison: c{number}", **base)
+        DiagnosticRow(model="ses", diagnostic="stratum_few_comparison", about=f"c{number}", **base)
         for number in range(15)
     ]
     other = to_frame("diagnostics", [*named, *few])

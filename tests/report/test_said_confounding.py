@@ -14,7 +14,6 @@ from coopgap.report.figures.canvas import drawing_style, svg_text
 from coopgap.report.figures.confounder import confounder
 from coopgap.report.figures.names import confounder_name
 from coopgap.report.view import View, make_view
-from coopgap.sensitivity.confounding.rosenbaum import HIGHER, LOWER, OPPOSED
 from coopgap.study.spec import Headline
 
 
@@ -67,14 +66,11 @@ def test_hidden_bias_is_said_of_the_whole_distribution_and_of_the_thresholds(vie
 
 
 def test_the_direction_is_said_and_that_it_is_not_the_gaps(view):
-    lower = [replace(one, note=LOWER) if one.quantity == "n_sets" else one for one in bias("", 1.5)]
+    lower = [replace(one, direction="members_lower", opposed=False) for one in bias("", 1.5)]
     text = sentence(view, lower)
     assert "for the whole distribution that members stand lower stays below 0.025" in text
     assert "the other way" not in text
-    against = [
-        replace(one, note=HIGHER + OPPOSED) if one.quantity == "n_sets" else one
-        for one in bias(">=B", 1.2)
-    ]
+    against = [replace(one, direction="members_higher", opposed=True) for one in bias(">=B", 1.2)]
     text = sentence(view, [*lower, *against])
     assert "For “B or higher” the sets point the other way than the gap" in text
 
@@ -132,7 +128,13 @@ def benchmarks(*lefts, alone=0.10):
     for k, left in enumerate(lefts, start=1):
         variant, changes = f"region x {k}", left < 0.04 < alone
         rows += [
-            gap(variant, left, verdict="changes" if changes else "holds"),
+            gap(
+                variant,
+                left,
+                about="region",
+                setting=float(k),
+                verdict="changes" if changes else "holds",
+            ),
             number(variant, "r2_membership", 0.02 * k),
             number(variant, "r2_outcome", 0.03 * k),
         ]
@@ -206,14 +208,16 @@ def test_a_gap_that_no_benchmark_brings_to_zero_has_no_line_there(view):
 def control(lower, upper, *netted):
     limits = {"estimate": (lower + upper) / 2, "lower": lower, "upper": upper}
     rows = [
-        row("negative_control", "risk_difference", variant="gap", estimate=0.1),
-        row("negative_control", "risk_difference", variant="control agree", **limits),
+        row("negative_control", "risk_difference", variant="gap", about="agree", estimate=0.1),
+        row("negative_control", "risk_difference", variant="control", about="agree", **limits),
     ]
     return rows + [
         row(
             "negative_control",
             "risk_difference",
             variant=f"less {share} x control",
+            about="agree",
+            setting=float(share),
             estimate=0.05,
             verdict=verdict,
         )

@@ -12,9 +12,7 @@ from coopgap.headline import headline_contrast
 from coopgap.report.content.checks import check_blocks
 from coopgap.report.content.said.tipping import detectable, tipping
 from coopgap.report.document import Table
-from coopgap.sensitivity.design_analysis import IN_PERSON, IN_PLACE, MODES
-from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO
-from coopgap.vocabulary import Check, Verdict
+from coopgap.vocabulary import Check, Verdict, Version
 
 
 def view_of(levels, at="", **more):
@@ -45,12 +43,12 @@ def row(variant, quantity, estimate=None, check=Check.TIPPING_POINT, **more):
 
 
 ROWS = (
-    row(ZERO, "share_off", 0.0951, threshold=0.0993),
-    row(ZERO, "odds_multiple", 1.889, verdict=Verdict.HOLDS),
-    row(ZERO, "least_share_off", 0.0235),
-    row(HALVES, "share_off", 0.0674),
-    row(HALVES, "odds_multiple", 1.603),
-    row(PHONE, "odds_multiple", 0.959, lower=0.672, upper=1.368),
+    row(Version.INTERVAL_AT_ZERO, "share_off", 0.0951, threshold=0.0993),
+    row(Version.INTERVAL_AT_ZERO, "odds_multiple", 1.889, verdict=Verdict.HOLDS),
+    row(Version.INTERVAL_AT_ZERO, "least_share_off", 0.0235),
+    row(Version.GAP_HALVES, "share_off", 0.0674),
+    row(Version.GAP_HALVES, "odds_multiple", 1.603),
+    row(Version.PHONE_SHIFT, "odds_multiple", 0.959, lower=0.672, upper=1.368),
 )
 
 
@@ -111,7 +109,7 @@ def test_without_phone_interviews_nothing_is_said_of_them():
 
 
 def test_an_interval_that_holds_no_gap_has_nothing_to_lose():
-    blank = row(ZERO, "share_off", verdict=Verdict.NOT_APPLICABLE)
+    blank = row(Version.INTERVAL_AT_ZERO, "share_off", verdict=Verdict.NOT_APPLICABLE)
     found = tipping(TWO, (blank, *ROWS[3:]))
     assert found[0] == "The interval holds no gap already: no answer has to be off."
     assert found[1].startswith("Before the gap halves")
@@ -129,7 +127,7 @@ def test_another_link_is_told_on_its_own_scale():
 
 def test_what_the_design_can_detect_at_a_declared_threshold():
     rows = tuple(replace(one, category=">=C") for one in DESIGN)
-    whole = row(IN_PERSON, "smallest_superiority", 0.53, Check.DESIGN_ANALYSIS)
+    whole = row(Version.IN_PERSON, "smallest_superiority", 0.53, Check.DESIGN_ANALYSIS)
     found = text(detectable(AT_C, (whole, *rows)))
     assert found.startswith("A gap of 5.8 points or more at “C or higher” would have been found")
     assert "what is found would be 1.23 times" in found
@@ -138,12 +136,12 @@ def test_what_the_design_can_detect_at_a_declared_threshold():
 DESIGN = tuple(
     row(variant, quantity, estimate, Check.DESIGN_ANALYSIS, threshold=0.05, power=power)
     for variant, quantity, estimate, power in (
-        (IN_PERSON, "smallest_detectable", 0.058, 0.669),
-        (IN_PERSON, "type_s", 0.00002, None),
-        (IN_PERSON, "type_m", 1.225, None),
+        (Version.IN_PERSON, "smallest_detectable", 0.058, 0.669),
+        (Version.IN_PERSON, "type_s", 0.00002, None),
+        (Version.IN_PERSON, "type_m", 1.225, None),
         ("design effect 1", "smallest_detectable", 0.0635, 0.6),
-        (IN_PLACE, "smallest_detectable", 0.096, 0.31),
-        (MODES, "smallest_detectable", 0.077, 0.44),
+        (Version.PHONE_IN_PLACE, "smallest_detectable", 0.096, 0.31),
+        (Version.PHONE_AGAINST, "smallest_detectable", 0.077, 0.44),
     )
 )
 
@@ -166,7 +164,7 @@ def test_what_the_design_can_detect():
 
 def test_superiority_is_told_beside_the_thresholds():
     rows = (
-        row(IN_PERSON, "smallest_superiority", 0.534, Check.DESIGN_ANALYSIS),
+        row(Version.IN_PERSON, "smallest_superiority", 0.534, Check.DESIGN_ANALYSIS),
         *(replace(DESIGN[0], category=f">={c}", estimate=v) for c, v in (("A", 0.02), ("B", 0.04))),
     )
     assert text(detectable(FIVE, rows)) == (
@@ -177,7 +175,7 @@ def test_superiority_is_told_beside_the_thresholds():
 
 def test_columns_of_one_version_stand_together():
     # The first outcome has no tipping share: its rows name the versions in another order.
-    blank = row(ZERO, "share_off", verdict=Verdict.NOT_APPLICABLE)
+    blank = row(Version.INTERVAL_AT_ZERO, "share_off", verdict=Verdict.NOT_APPLICABLE)
     rows = [replace(one, outcome="x", model="x") for one in (blank, *ROWS[3:])]
     view = view_of(("no", "yes"), label=str, group=str, mark="")
     (table,) = (block for block in check_blocks(view, [*rows, *ROWS]) if isinstance(block, Table))

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coopgap.estimate import SensitivityRow
-from coopgap.sensitivity.confounding.benchmarks import ALONE
-from coopgap.vocabulary import Check, Quantity
+from coopgap.vocabulary import Check, Quantity, Version
 
 __all__ = ["Benchmark", "Benchmarks", "benchmarks_of", "is_benchmark"]
 
@@ -50,21 +49,24 @@ def benchmarks_of(rows: Sequence[SensitivityRow], model: str) -> Benchmarks | No
     mine = {
         (row.variant, row.quantity): row for row in rows if row.model == model and is_benchmark(row)
     }
-    alone = mine.get((ALONE, str(Quantity.RISK_DIFFERENCE)))
-    scale, df = (_number(mine, ALONE, name) for name in ("bias_scale", "df"))
+    alone = mine.get((Version.NO_CONFOUNDER, str(Quantity.RISK_DIFFERENCE)))
+    scale, df = (_number(mine, Version.NO_CONFOUNDER, name) for name in ("bias_scale", "df"))
     if alone is None or scale is None or df is None:
         return None
     found = []
     for (variant, quantity), row in mine.items():
-        name, mark, multiple = variant.rpartition(" x ")
-        if quantity != Quantity.RISK_DIFFERENCE or not mark:
+        if quantity != Quantity.RISK_DIFFERENCE or row.setting is None:
             continue
         member, outcome = (_number(mine, variant, part) for part in ("r2_membership", "r2_outcome"))
         if member is None or outcome is None:
             continue
         found.append(
             Benchmark(
-                covariate=name, multiple=int(multiple), member=member, outcome=outcome, left=row
+                covariate=row.about,
+                multiple=int(row.setting),
+                member=member,
+                outcome=outcome,
+                left=row,
             )
         )
     return Benchmarks(alone=alone, bias_scale=scale, df=df, found=tuple(found))

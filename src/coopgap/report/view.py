@@ -128,6 +128,22 @@ class View:
             return group_words(name)
         return f"{self.label(variable)}: {clean(level)}"
 
+    def choices(self, row: SensitivityRow) -> Mapping[str, str]:
+        """By axis, what a specification of the multiverse chooses."""
+        return next(
+            (
+                one["choices"]
+                for one in self.specifications(row.model)
+                if one["variant"] == row.variant
+            ),
+            {},
+        )
+
+    def specifications(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Specifications of a model's multiverse, as run.json has them."""
+        listed: Sequence[Mapping[str, Any]] = self.meta.get("multiverse", {}).get(model, ())
+        return listed
+
     def in_order(self, models: Iterable[str]) -> list[str]:
         """Models once each, headline models first, in the order declared."""
         found = list(dict.fromkeys(models))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from coopgap.estimate import SensitivityRow
 from coopgap.report.confounders import is_benchmark
@@ -24,7 +25,7 @@ from coopgap.report.words import (
     readable,
     verdict_words,
 )
-from coopgap.vocabulary import BY_REGION, Check
+from coopgap.vocabulary import BY_REGION, Check, Version
 
 __all__ = ["check_blocks", "checks_section"]
 
@@ -99,12 +100,21 @@ def check_blocks(
 def _tabulated(check: str, rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
     """The rows a page shows: of the zones left out, those that move the gap most."""
     answered = [
-        row for row in rows if row.quantity and row.quantity != INFLUENCE and not is_benchmark(row)
+        _named(row)
+        for row in rows
+        if row.quantity and row.quantity != INFLUENCE and not is_benchmark(row)
     ]
     if check != Check.LEAVE_ONE_ZONE:
         return answered
     models = dict.fromkeys(row.model for row in answered)
     return [row for name in models for row in most_moving([r for r in rows if r.model == name])]
+
+
+def _named(row: SensitivityRow) -> SensitivityRow:
+    """The row, that of a control with its name and threshold in its version."""
+    if row.variant != Version.CONTROL:
+        return row
+    return replace(row, variant=" ".join(filter(None, (row.variant, row.about, row.choice))))
 
 
 def _verdicts(rows: Sequence[SensitivityRow]) -> list[Block]:

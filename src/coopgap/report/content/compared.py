@@ -22,6 +22,7 @@ from coopgap.report.words import (
     once,
     readable,
 )
+from coopgap.vocabulary import REASONS, Diagnostic, Family
 
 __all__ = ["compared_section"]
 
@@ -45,7 +46,7 @@ _NOTED = {
     "pairs_possible": "One-to-one pairs within strata",
     "pairs_ignoring_strata": "One-to-one pairs without strata",
     "zones_in_model": "Zones in the hierarchical model",
-    "gate: retried": "Sampling",
+    "gate_retried": "Sampling",
 }
 _STRATA = {
     "stratum_members_only": "Members without a comparison person",
@@ -56,7 +57,7 @@ _STRATA = {
 _NAMED = 12
 """Strata that are named; more stand in diagnostics.csv."""
 
-_SENTENCES = ("zones_in_model", "gate: retried")
+_SENTENCES = ("zones_in_model", "gate_retried")
 """Diagnostics whose note says all."""
 
 _BARS = {
@@ -133,7 +134,7 @@ def _dropped(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _feasibility(view: View) -> list[Block]:
     rows = [row for row in view.diagnostics if not _is_reason(row)]
-    found = {(row.model, row.diagnostic): row for row in rows}
+    found = {(row.model, row.diagnostic): row for row in rows if not _is_by_level(row)}
     models = view.in_order(row.model for row in rows)
     columns = [(key, head) for key, head in _COLUMNS if any((m, key) in found for m in models)]
     blocks: list[Block] = []
@@ -145,7 +146,7 @@ def _feasibility(view: View) -> list[Block]:
                 rows=tuple(
                     (
                         model_label(view, model),
-                        *(_value(found.get((model, key)), key) for key, _ in columns),
+                        *(_value(found.get((model, Diagnostic(key))), key) for key, _ in columns),
                     )
                     for model in models
                 ),
@@ -160,7 +161,7 @@ def _feasibility(view: View) -> list[Block]:
         for row in rows
         if row.diagnostic not in dict(_COLUMNS)
         and row.bar is not None
-        and not row.diagnostic.startswith("proportional_odds")
+        and row.diagnostic != Diagnostic.PROPORTIONAL_ODDS
     ]
     blocks += [_bar_table(view, others)] if others else []
     return blocks
@@ -182,7 +183,7 @@ def _notes(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str], 
     """Sentences about the design, once each, with the models they hold for."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        name = _NOTED.get(row.diagnostic)
+        name = None if _is_by_level(row) else _NOTED.get(row.diagnostic)
         if name and row.note and row.value is not None:
             value = "" if row.diagnostic in _SENTENCES else f"{_plain(row.value)}: "
             text = f"{value}{_sentence(row.note)}"
@@ -199,8 +200,8 @@ def _strata(view: View, rows: Sequence[DiagnosticRow]) -> tuple[tuple[str, str],
     lists: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for kind, name in _STRATA.items():
         for model in view.in_order(row.model for row in rows):
-            found = [row.diagnostic for row in rows if row.model == model]
-            cells = tuple(one.partition(": ")[2] for one in found if one.startswith(f"{kind}: "))
+            mine = [row for row in rows if row.model == model]
+            cells = tuple(row.about for row in mine if row.diagnostic == kind)
             if cells:
                 lists.setdefault((name, cells), []).append(model)
     models = len({row.model for row in rows})
@@ -233,7 +234,12 @@ def _models(view: View, models: Sequence[str]) -> str:
 
 
 def _is_reason(row: DiagnosticRow) -> bool:
-    return row.diagnostic.split(":")[0] in {*STATUSES} - {"ok"}
+    return row.diagnostic in REASONS
+
+
+def _is_by_level(row: DiagnosticRow) -> bool:
+    """Whether a row of pairs is about one level of a stratum variable."""
+    return row.diagnostic == Diagnostic.PAIRS_POSSIBLE and bool(row.about)
 
 
 def _not_estimated(view: View) -> list[Block]:
@@ -241,10 +247,10 @@ def _not_estimated(view: View) -> list[Block]:
     found: dict[str, dict[str, list[str]]] = {}
     for row in view.diagnostics:
         if _is_reason(row):
-            status, _, what = row.diagnostic.partition(": ")
-            reason = f"{STATUSES.get(status) or readable(status)}: {_sentence(row.note)}"
+            outside = f"against {row.about}: " if row.about else ""
+            reason = f"{STATUSES[row.diagnostic]}: {_sentence(outside + row.note)}"
             places = found.setdefault(reason, {})
-            places.setdefault(_place(view, what), []).append(row.model)
+            places.setdefault(_place(view, row), []).append(row.model)
     if not found:
         return []
     every = len(view.by_model)
@@ -265,17 +271,12 @@ def _not_estimated(view: View) -> list[Block]:
     return [first, Items(items=items)]
 
 
-def _place(view: View, what: str) -> str:
-    """`FAMILY, GROUP, POPULATION` in words."""
-    parts = what.split(", ")
-    if len(parts) < 3:
-        name = FAMILIES.get(what, clean(what))
-        return capital(name)
-    family, population = parts[0], parts[-1]
-    group = group_words(", ".join(parts[1:-1]))
-    over = POPULATIONS.get(population, readable(population))
-    text = f"{group}, {view.family(family)}, {over}"
-    return capital(text)
+def _place(view: View, row: DiagnosticRow) -> str:
+    """Family, group and population in words."""
+    if not row.group or not row.population or not row.family:
+        return capital(FAMILIES[Family(row.family)] if row.family else "")
+    over = POPULATIONS.get(row.population, readable(row.population))
+    return capital(f"{group_words(row.group)}, {view.family(row.family)}, {over}")
 
 
 def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
@@ -286,7 +287,7 @@ def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
             [
                 (
                     model_label(view, row.model),
-                    _bar_name(row.diagnostic),
+                    _bar_name(row),
                     _plain(row.value),
                     _plain(row.bar),
                     DASH if row.passed is None else ("yes" if row.passed else "no"),
@@ -301,6 +302,6 @@ def _bar_table(view: View, rows: Sequence[DiagnosticRow]) -> Table:
     )
 
 
-def _bar_name(diagnostic: str) -> str:
-    name = diagnostic.removeprefix("gate: ")
+def _bar_name(row: DiagnosticRow) -> str:
+    name = row.about if row.diagnostic == Diagnostic.GATE else row.diagnostic
     return _BARS.get(name, readable(name))

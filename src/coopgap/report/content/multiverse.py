@@ -11,8 +11,7 @@ from coopgap.report.figures.names import multiverse_name
 from coopgap.report.values import DASH, estimate_words, p_value, spread
 from coopgap.report.view import View
 from coopgap.report.words import clean, once, readable
-from coopgap.sensitivity.multiverse.rows import TOGETHER
-from coopgap.sensitivity.multiverse.specifications import choices_of
+from coopgap.vocabulary import Version
 
 __all__ = ["multiverse_blocks"]
 
@@ -31,8 +30,8 @@ def multiverse_blocks(
     drawn
         Names of the figures that exist.
     """
-    together = [row for row in rows if row.variant == TOGETHER]
-    choices = [row for row in rows if row.variant != TOGETHER and not is_specification(row)]
+    together = [row for row in rows if row.variant == Version.TOGETHER]
+    choices = [row for row in rows if row.variant != Version.TOGETHER and not is_specification(row)]
     models = dict.fromkeys(row.model for row in rows)
     blocks: list[Block] = [
         Figure(
@@ -82,8 +81,7 @@ def _choices(view: View, rows: Sequence[SensitivityRow]) -> Table:
     """A line a choice: the median by each of its values, and how far estimates run."""
     found: dict[tuple[str, str], list[tuple[str, SensitivityRow]]] = {}
     for row in rows:
-        ((axis, value),) = choices_of(row.variant.rpartition(", ")[0]).items()
-        found.setdefault((row.outcome, axis), []).append((value, row))
+        found.setdefault((row.outcome, row.about), []).append((row.choice, row))
     lines = [
         (
             view.label(outcome),

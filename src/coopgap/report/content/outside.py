@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
 from coopgap.families.benchmark import COMPARISON_GROUP
-from coopgap.families.rows import ess_name
 from coopgap.report.document import Block, Paragraph, Table
 from coopgap.report.values import DASH, count, estimate_words, interval_name
 from coopgap.report.view import View
@@ -20,7 +19,7 @@ from coopgap.report.words import (
     readable,
 )
 from coopgap.study.spec import Benchmark, OutsideShares
-from coopgap.vocabulary import AT_REGIONS, Family, Population, Quantity
+from coopgap.vocabulary import AT_REGIONS, Diagnostic, Family, Population, Quantity
 
 __all__ = ["OUTSIDE", "outside_blocks", "taken_as"]
 
@@ -93,9 +92,14 @@ def _raked(view: View, rows: Sequence[GapRow]) -> str:
 
 def _worth(view: View, rows: Sequence[GapRow], group: str) -> str:
     """How many people the raked weights of a group are worth; empty where unknown."""
-    sizes = {(one.model, one.diagnostic): one.value for one in view.diagnostics}
+    raked = Population.POSTSTRATIFIED
+    sizes = {
+        (one.model, one.about, one.group): one.value
+        for one in view.diagnostics
+        if one.diagnostic == Diagnostic.EFFECTIVE_SIZE and one.population == raked
+    }
     for row in rows:
-        worth = sizes.get((row.model, ess_name(row.comparator, group, Population.POSTSTRATIFIED)))
+        worth = sizes.get((row.model, row.comparator, group))
         if row.population == Population.POSTSTRATIFIED and row.group == group and worth:
             return f"{_WHO[group]}: {count(row.n_member)}, worth {count(worth)} once raked."
     return ""

@@ -12,23 +12,16 @@ from coopgap.report.figures.names import PHONE_BORROWED
 from coopgap.report.values import DASH, estimate_words, percent
 from coopgap.report.view import View
 from coopgap.report.words import CHECKS, category_words, clean, once, verdict_words
-from coopgap.sensitivity.phone.borrow_rows import (
-    AGREED,
-    AVERAGED,
-    IN_PERSON,
-    POSTERIOR,
-    VAGUE,
-    WEIGHTS,
-    mixture_name,
-)
-from coopgap.vocabulary import Check, Quantity
+from coopgap.sensitivity.phone.borrow_rows import VAGUE, WEIGHTS
+from coopgap.vocabulary import Check, Quantity, Version
 
 __all__ = ["BORROWED", "borrowed_blocks"]
 
 BORROWED = (Check.PHONE_POWER_PRIOR, Check.PHONE_ROBUST_MIXTURE)
 
-type _Place = dict[tuple[str, str], SensitivityRow]
-"""Rows of one outcome and threshold by variant and quantity."""
+type _Key = str | tuple[float | None, str]
+type _Place = dict[tuple[_Key, str], SensitivityRow]
+"""Rows of one outcome and threshold by quantity and variant, or the mixture's weight and prior."""
 
 
 def borrowed_blocks(
@@ -78,8 +71,12 @@ def _figure(view: View) -> Figure:
 def _places(rows: Sequence[SensitivityRow]) -> dict[tuple[str, str], _Place]:
     found: dict[tuple[str, str], _Place] = {}
     for row in rows:
-        found.setdefault((row.outcome, row.category), {})[(row.variant, row.quantity)] = row
+        found.setdefault((row.outcome, row.category), {})[_key(row), row.quantity] = row
     return found
+
+
+def _key(row: SensitivityRow) -> _Key:
+    return (row.setting, row.choice) if row.choice else row.variant
 
 
 def _at(view: View, outcome: str, category: str) -> str:
@@ -100,14 +97,14 @@ def _power_table(view: View, places: dict[tuple[str, str], _Place]) -> Table:
 
     lines = []
     for (outcome, category), here in places.items():
-        averaged = here.get((AVERAGED, Quantity.RISK_DIFFERENCE))
+        averaged = here.get((Version.AVERAGED, Quantity.RISK_DIFFERENCE))
         lines.append(
             (
                 view.label(outcome),
                 _at(view, outcome, category),
-                _gap(here.get((IN_PERSON, Quantity.RISK_DIFFERENCE))),
-                discount(here.get((POSTERIOR, "discount"))),
-                discount(here.get((AGREED, "discount"))),
+                _gap(here.get((Version.IN_PERSON, Quantity.RISK_DIFFERENCE))),
+                discount(here.get((Version.POSTERIOR, "discount"))),
+                discount(here.get((Version.AGREED, "discount"))),
                 _gap(averaged),
                 verdict_words(None if averaged is None else averaged.verdict),
             )
@@ -149,7 +146,7 @@ def _mixture_table(view: View, places: dict[tuple[str, str], _Place]) -> Table:
             for weight in WEIGHTS
             for cell in (
                 _kept(here, weight),
-                _gap(here.get((mixture_name(weight, first), Quantity.RISK_DIFFERENCE))),
+                _gap(here.get(((weight, first), Quantity.RISK_DIFFERENCE))),
             )
         ]
         verdicts = dict.fromkeys(verdict_words(row.verdict) for row in gaps)
@@ -183,7 +180,7 @@ def _mixture_table(view: View, places: dict[tuple[str, str], _Place]) -> Table:
 
 def _kept(here: _Place, weight: float) -> str:
     """Posterior weight over the vague parts, as a range."""
-    found = [here.get((mixture_name(weight, vague), "phone_weight")) for vague in VAGUE]
+    found = [here.get(((weight, vague), "phone_weight")) for vague in VAGUE]
     values = sorted(row.estimate for row in found if row is not None and row.estimate is not None)
     if not values:
         return DASH

@@ -12,16 +12,14 @@ from coopgap.report.document import Block, Heading, Items, Paragraph, Table
 from coopgap.report.values import DASH, estimate_words
 from coopgap.report.view import View
 from coopgap.report.words import category_words, clean, once, verdict_words
-from coopgap.vocabulary import Check, Family
+from coopgap.vocabulary import Check, Family, Version
 
 __all__ = ["VERSIONS", "gap_blocks", "is_version"]
 
 VERSIONS = (Check.PHONE_REPLACES, Check.PHONE_JOINS, Check.PHONE_JOINS_MODE)
 """Checks whose rows are gaps with the phone people in them."""
 
-_IN_PERSON = "in person"
 _HERE = "In person only"
-_SAME_MEMBERS = "in person, same members"
 _SHOWN = ("risk_difference", "superiority")
 _SAME = "Holds: the interval says the same about zero as in person. "
 _TWO = (
@@ -29,9 +27,9 @@ _TWO = (
     "with a term for the mode as the model {makes} it: the two differ a little because their "
     "weights do."
 )
-_MODE = {
-    "joins with a mode term": "With a mode term",
-    "joins with mode-specific thresholds": "With thresholds by mode",
+_MODE: dict[str, str] = {
+    Version.MODE_TERM: "With a mode term",
+    Version.MODE_THRESHOLDS: "With thresholds by mode",
 }
 _INSTEAD = {Check.PHONE_REPLACES: "By phone instead", Check.PHONE_JOINS: "Both together"}
 
@@ -120,10 +118,10 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
     for row in rows:
         if row.quantity in _SHOWN:
             slots = found.setdefault((row.outcome, row.quantity, row.category), {})
-            if row.variant == _SAME_MEMBERS:
-                slots[f"{_SAME_MEMBERS} {row.check}"] = row
+            if row.variant == Version.SAME_MEMBERS:
+                slots[f"{Version.SAME_MEMBERS} {row.check}"] = row
             else:
-                slots.setdefault(_HERE if row.variant == _IN_PERSON else _heading(row), row)
+                slots.setdefault(_HERE if row.variant == Version.IN_PERSON else _heading(row), row)
     used = {slot for slots in found.values() for slot in slots}
     heads = [head for head in (*_INSTEAD.values(), *_MODE.values()) if head in used]
     lines = [
@@ -153,7 +151,7 @@ def _table(view: View, rows: Sequence[SensitivityRow], kind: _Kind) -> Table:
 
 def _cells(row: SensitivityRow | None, slots: dict[str, SensitivityRow]) -> tuple[str, str]:
     """A gap and its conclusion, which is drawn beside the gap in person of the same members."""
-    same = None if row is None else slots.get(f"{_SAME_MEMBERS} {row.check}")
+    same = None if row is None else slots.get(f"{Version.SAME_MEMBERS} {row.check}")
     beside = "" if same is None else f"; same members in person {_gap(same)}"
     return _gap(row) + beside, DASH if row is None else verdict_words(row.verdict)
 

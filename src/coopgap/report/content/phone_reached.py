@@ -18,7 +18,7 @@ from coopgap.report.values import (
 )
 from coopgap.report.view import View
 from coopgap.report.words import clean, verdict_words
-from coopgap.vocabulary import Check, Verdict
+from coopgap.vocabulary import Check, Verdict, Version
 
 __all__ = ["reached_blocks"]
 
@@ -29,7 +29,7 @@ def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     shares = [
         row
         for row in mine
-        if row.quantity in ("share", "mean", "smd") and not row.variant.startswith("balanced")
+        if row.quantity in ("share", "mean", "smd") and row.variant != Version.BALANCED
     ]
     if not shares:
         return []
@@ -42,14 +42,15 @@ def reached_blocks(view: View, rows: Sequence[SensitivityRow]) -> list[Block]:
     found = {(row.category, row.quantity, row.variant): row for row in shares if row.model == model}
     lines = []
     for category in dict.fromkeys(key[0] for key in found):
-        variable, mark, level = category.partition("=")
-        of_level = "share" if mark else "mean"
+        one = next(row for row in shares if row.category == category)
+        variable, level = one.about, one.choice
+        of_level = "share" if level else "mean"
         phone = found.get((category, of_level, "phone"))
         person = found.get((category, of_level, "in person"))
         smd = found.get((category, "smd", ""))
         lines.append(
             (
-                f"{view.label(variable)}: {clean(level)}" if mark else view.label(variable),
+                f"{view.label(variable)}: {clean(level)}" if level else view.label(variable),
                 *(_share(row) for row in (phone, person)),
                 DASH if smd is None else value_words("smd", smd.estimate),
                 _within(smd),

@@ -25,7 +25,7 @@ from coopgap.report.document import Block, Items, Paragraph, Section, Table
 from coopgap.report.values import count, number, p_value, spread
 from coopgap.report.view import View
 from coopgap.report.words import capital, clean, readable
-from coopgap.vocabulary import Comparator, Quantity
+from coopgap.vocabulary import Comparator, Diagnostic, Quantity
 
 __all__ = [
     "INTRODUCTION",
@@ -170,18 +170,19 @@ def _limits(
 
 def design_blocks(view: View) -> list[Block]:
     """How alike the two samples are: a line a covariate."""
-    values = {row.diagnostic: row.value for row in view.printed_diagnostics}
-    bars = [row.bar for row in view.printed_diagnostics if row.diagnostic.endswith("_smd")]
-    names = [name.removesuffix("_smd") for name in values if name.endswith("_smd")]
+    values = {(row.about, row.diagnostic): row.value for row in view.printed_diagnostics}
+    smd = [row for row in view.printed_diagnostics if row.diagnostic == Diagnostic.SMD]
+    bars, names = [row.bar for row in smd], [row.about for row in smd]
     if not names:
         return []
     lines = [
         (
             capital(view.label(name)),
-            f"{number(values.get(f'{name}_chi2'), 1)} ({count(values.get(f'{name}_chi2_df'))})",
-            p_value(values.get(f"{name}_chi2_p")),
-            number(values.get(f"{name}_smd"), 2),
-            count(values.get(f"{name}_pairs")),
+            f"{number(values.get((name, Diagnostic.CHI2)), 1)} "
+            f"({count(values.get((name, Diagnostic.CHI2_DF)))})",
+            p_value(values.get((name, Diagnostic.CHI2_P))),
+            number(values.get((name, Diagnostic.SMD)), 2),
+            count(values.get((name, Diagnostic.PAIRS))),
         )
         for name in names
     ]
@@ -198,7 +199,11 @@ def design_blocks(view: View) -> list[Block]:
         notes=(
             f"Alike: a standardised difference of {number(bars[0], 1)} or less. Most pairs: "
             "one-to-one pairs of the same printed level that the groups allow.",
-            *((_ROUNDED_ALIKE,) if any(values[f"{name}_chi2_p"] is None for name in names) else ()),
+            *(
+                (_ROUNDED_ALIKE,)
+                if any(values[name, Diagnostic.CHI2_P] is None for name in names)
+                else ()
+            ),
         ),
         mark=MARK,
     )
@@ -207,7 +212,7 @@ def design_blocks(view: View) -> list[Block]:
 
 def contradiction_blocks(rows: Sequence[DiagnosticRow]) -> list[Block]:
     """Where the printed numbers do not agree."""
-    notes = [clean(row.note) for row in rows if row.diagnostic.startswith("contradiction")]
+    notes = [clean(row.note) for row in rows if row.diagnostic == Diagnostic.CONTRADICTION]
     if not notes:
         return []
     return [

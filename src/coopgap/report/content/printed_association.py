@@ -9,6 +9,7 @@ from coopgap.report.document import Block, Items, Paragraph
 from coopgap.report.values import number
 from coopgap.report.view import View
 from coopgap.report.words import UNKNOWN, capital, clean
+from coopgap.vocabulary import Diagnostic
 
 __all__ = ["association_blocks"]
 
@@ -45,10 +46,10 @@ def association_blocks(view: View, result: PrintedResult) -> list[Block]:
 
 def _alike(view: View, result: PrintedResult) -> list[tuple[str, str]]:
     """How alike the printed samples are, on what they were matched on and on the rest."""
-    bars = {row.diagnostic: row for row in view.printed_diagnostics}
+    bars = {row.about: row for row in view.printed_diagnostics if row.diagnostic == Diagnostic.SMD}
     known = {}
     for one in result.covariates:
-        row = bars.get(f"{one.name}_smd")
+        row = bars.get(one.name)
         if row is not None and row.value is not None:
             words = "alike" if row.passed else "not alike"
             known[one.name] = f"{words} (standardised difference {number(row.value, 2)})"

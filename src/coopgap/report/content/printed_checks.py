@@ -11,8 +11,8 @@ from coopgap.report.content.printed_tables import MARK
 from coopgap.report.document import Block, Items, Paragraph, Table
 from coopgap.report.values import interval_name, number, p_value, points, ratio, spread
 from coopgap.report.view import View
-from coopgap.report.words import capital, clean, once
-from coopgap.vocabulary import Check, Quantity, Scale
+from coopgap.report.words import TESTS, capital, clean, once
+from coopgap.vocabulary import Check, OddsTest, Quantity, Scale
 
 __all__ = ["design_effect_table", "gradient_items", "phone_table", "proportional_blocks"]
 
@@ -81,18 +81,18 @@ def phone_table(view: View) -> list[Block]:
     if not powers:
         return []
     margins = sorted({row.threshold for row in powers if row.threshold is not None})
-    cells: dict[tuple[str, str], dict[float | None, SensitivityRow]] = {}
+    cells: dict[tuple[str, float | None], dict[float | None, SensitivityRow]] = {}
     for row in rows:
-        cells.setdefault((row.outcome, row.variant), {})[row.threshold] = row
+        cells.setdefault((row.outcome, row.setting), {})[row.threshold] = row
     lines = []
-    for (outcome, variant), mine in cells.items():
+    for (outcome, factor), mine in cells.items():
         label = item_label(view, outcome, outcome)
         smallest = mine.get(None)
         power = (mine[margin].power if margin in mine else None for margin in margins)
         lines.append(
             (
                 label,
-                variant.rpartition(" ")[2],
+                "" if factor is None else f"{factor:g}",
                 *(number(one, 2) for one in power),
                 points(smallest.estimate if smallest else None),
             )
@@ -171,7 +171,7 @@ def _one_ratio(row: CoefficientRow) -> str:
 
 def _cuts(view: View, row: CoefficientRow, tests: Sequence[DiagnosticRow]) -> list[float]:
     """Odds ratios at each cut, of the same members against the same others."""
-    beside = {_sides(one.diagnostic) for one in tests}
+    beside = {(one.group, one.about) for one in tests}
     item = item_name(row.model)
     return [
         one.estimate
@@ -183,12 +183,6 @@ def _cuts(view: View, row: CoefficientRow, tests: Sequence[DiagnosticRow]) -> li
         and one.quantity == Quantity.CUMULATIVE_ODDS_RATIO
         and one.estimate is not None
     ]
-
-
-def _sides(diagnostic: str) -> tuple[str, str]:
-    """Members and others of `proportional_odds: OUTCOME of GROUP against OTHERS, TEST`."""
-    left, _, right = diagnostic.partition(" against ")
-    return left.partition(" of ")[2] or "all", right.rpartition(", ")[0]
 
 
 def _at_the_cuts(values: Sequence[float], *, fits: bool) -> str:
@@ -203,12 +197,14 @@ def _proportional(tests: Sequence[DiagnosticRow]) -> str:
     """What the tests say, and what they were made of."""
     said, about = [], ""
     for one in tests:
-        name = one.diagnostic.rpartition(", ")[2]
-        test, _, about = clean(one.note).partition(". ")
+        name = TESTS[OddsTest(one.test)] if one.test else ""
+        about = clean(one.note)
         if one.value is None:
             said.append(f"{name}: {clean(one.note).rstrip('.')}")
             about = ""
         else:
             fits = "fits" if one.passed else "does not fit"
+            degrees = "degree" if one.df == 1 else "degrees"
+            test = f"chi-square {one.statistic:.1f} on {one.df} {degrees} of freedom"
             said.append(f"{name}: {test}, p {p_value(one.value)}, one odds ratio {fits}")
     return capital("; ".join(said)) + (f". {about}" if about else "." if said else "")

@@ -8,18 +8,18 @@ from coopgap.estimate import DiagnosticRow, GapRow, SensitivityRow
 from coopgap.report.document import Block, Paragraph, Table
 from coopgap.report.values import DASH, estimate_words, interval_name, p_value
 from coopgap.report.view import View, headline_rows, pick
-from coopgap.report.words import category_words, clean
-from coopgap.vocabulary import Family, Quantity
+from coopgap.report.words import TESTS, category_words, clean
+from coopgap.vocabulary import Diagnostic, Family, OddsTest, Quantity
 
 __all__ = ["proportional_blocks"]
-
-_TEST = "proportional_odds: "
 
 
 def proportional_blocks(view: View, model: str, outcome: str) -> list[Block]:
     """Tests in a sentence, then the gap with and without the assumption; none for two levels."""
     tests = [
-        row for row in view.diagnostics if row.model == model and row.diagnostic.startswith(_TEST)
+        row
+        for row in view.diagnostics
+        if row.model == model and row.diagnostic == Diagnostic.PROPORTIONAL_ODDS
     ]
     family = _TIED[view.is_matched(model)]
     declared = headline_rows(view, model, outcome)
@@ -57,9 +57,9 @@ def _sentence(view: View, tests: Sequence[DiagnosticRow]) -> str:
     """Tests by term, membership and all terms first."""
     found: dict[str, list[str]] = {}
     for row in tests:
-        term, _, name = row.diagnostic.removeprefix(_TEST).rpartition(", ")
+        name = TESTS[OddsTest(row.test)] if row.test else ""
         p = f"p\N{NO-BREAK SPACE}{p_value(row.value)}" if row.value is not None else "not estimable"
-        found.setdefault(term, []).append(f"{name} {p}")
+        found.setdefault(row.about, []).append(f"{name} {p}")
     order = [term for term in ("member", "all terms") if term in found]
     names = {"member": "membership", "all terms": "all terms"}
     return "; ".join(

@@ -12,8 +12,8 @@ from coopgap.report.figures.canvas import BAND, FIRST, INK, LINE, SECOND, SOFT, 
 from coopgap.report.figures.names import PHONE_BORROWED
 from coopgap.report.view import View
 from coopgap.report.words import category_words, shorten
-from coopgap.sensitivity.phone.borrow_rows import AVERAGED, CURVE, POSTERIOR, TENTHS
-from coopgap.vocabulary import Check, Quantity
+from coopgap.sensitivity.phone.borrow_rows import DISCOUNTS
+from coopgap.vocabulary import Check, Quantity, Version
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,27 +80,27 @@ def _panels(view: View, rows: Sequence[SensitivityRow]) -> list[_Panel]:
     found = []
     for model in view.in_order(row.model for row in rows):
         mine = [row for row in rows if row.model == model]
-        at = next((row.category for row in mine if row.variant in CURVE), None)
+        at = next((row.category for row in mine if row.setting is not None), None)
         here = {
-            (row.variant, row.quantity): row
+            (row.variant if row.setting is None else row.setting, row.quantity): row
             for row in mine
             if row.category == at and row.estimate is not None
         }
         gap = Quantity.RISK_DIFFERENCE
-        points = [_point(x, here.get((name, gap))) for name, x in CURVE.items()]
+        points = [_point(x, here.get((x, gap))) for x in DISCOUNTS]
         curve = tuple(point for point in points if point is not None)
         if len(curve) < 2:
             continue
-        mean = here.get((POSTERIOR, "discount"))
+        mean = here.get((Version.POSTERIOR, "discount"))
         x = 0.5 if mean is None or mean.estimate is None else mean.estimate
-        tenths = [here.get((name, "discount_probability")) for name in TENTHS]
+        tenths = [here.get((x, "discount_probability")) for x in DISCOUNTS[:-1]]
         outcome = mine[0].outcome
         where = f": {category_words(at, view.levels(outcome))}" if at else ""
         found.append(
             _Panel(
                 title=f"{view.label(outcome)}{where}",
                 curve=curve,
-                averaged=_point(x, here.get((AVERAGED, gap))),
+                averaged=_point(x, here.get((Version.AVERAGED, gap))),
                 tenths=tuple(0.0 if row is None else row.estimate or 0.0 for row in tenths),
             )
         )

@@ -13,7 +13,6 @@ from coopgap.report.figures.names import multiverse_name
 from coopgap.report.values import value_words
 from coopgap.report.view import View
 from coopgap.report.words import clean, readable
-from coopgap.sensitivity.multiverse.specifications import choices_of, specifications
 from coopgap.vocabulary import Quantity
 
 __all__ = ["curve"]
@@ -45,9 +44,9 @@ def curve(view: View, model: str, outcome: str) -> Drawing | None:
     if len(rows) < 2:
         return None
     rows.sort(key=lambda row: (row.estimate or 0.0, row.variant))
-    lines = _lines(rows)
+    lines = _lines(view, rows)
     labels = [_AXES.get(axis, axis) if not value else _word(value) for axis, value in lines]
-    values = [_median(rows, axis, value) for axis, value in lines]
+    values = [_median(view, rows, axis, value) for axis, value in lines]
     what = "points" if rows[0].quantity == Quantity.RISK_DIFFERENCE else "percent"
     drawn = canvas(
         _HEIGHT + 1 + len(lines),
@@ -69,7 +68,7 @@ def curve(view: View, model: str, outcome: str) -> Drawing | None:
             continue
         drawn.label(at, label)
         drawn.value(at, words, color=SOFT)
-        _marks(drawn, at, [_has(row, axis, value) for row in rows], own, len(rows))
+        _marks(drawn, at, [_has(view, row, axis, value) for row in rows], own, len(rows))
     return Drawing(
         name=multiverse_name(model),
         alt=(
@@ -80,12 +79,12 @@ def curve(view: View, model: str, outcome: str) -> Drawing | None:
     )
 
 
-def _lines(rows: Sequence[SensitivityRow]) -> list[tuple[str, str]]:
+def _lines(view: View, rows: Sequence[SensitivityRow]) -> list[tuple[str, str]]:
     """A line a choice, with no value, and one for each of its values."""
     found: dict[str, dict[str, None]] = {}
     for axis in _AXES:
         for row in rows:
-            value = choices_of(row.variant).get(axis)
+            value = view.choices(row).get(axis)
             if value:
                 found.setdefault(axis, {})[value] = None
     return [
@@ -100,22 +99,21 @@ def _word(value: str) -> str:
     return clean(readable(value))
 
 
-def _has(row: SensitivityRow, axis: str, value: str) -> bool:
-    return choices_of(row.variant).get(axis) == value
+def _has(view: View, row: SensitivityRow, axis: str, value: str) -> bool:
+    return view.choices(row).get(axis) == value
 
 
-def _median(rows: Sequence[SensitivityRow], axis: str, value: str) -> str:
+def _median(view: View, rows: Sequence[SensitivityRow], axis: str, value: str) -> str:
     if not value:
         return ""
-    found = [row.estimate or 0.0 for row in rows if _has(row, axis, value)]
+    found = [row.estimate or 0.0 for row in rows if _has(view, row, axis, value)]
     return value_words(rows[0].quantity, median(found), signed=True)
 
 
 def _declared(view: View, model: str, rows: Sequence[SensitivityRow]) -> int | None:
     """Place of the model itself among the rows."""
-    spec = view.spec(model)
-    listed = specifications(view.study, spec).listed if spec else ()
-    name = next((one.name for one in listed if one.is_declared), None)
+    listed = view.specifications(model)
+    name = next((one["variant"] for one in listed if one["is_declared"]), None)
     return next((at for at, row in enumerate(rows) if row.variant == name), None)
 
 

@@ -8,17 +8,8 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.values import estimate_words, percent, spread, value_words
 from coopgap.report.view import View
 from coopgap.report.words import category_words, joined
-from coopgap.sensitivity.phone.borrow_rows import (
-    AGREED,
-    AVERAGED,
-    IN_PERSON,
-    POSTERIOR,
-    PRIOR,
-    VAGUE,
-    WEIGHTS,
-    mixture_name,
-)
-from coopgap.vocabulary import Quantity, Verdict
+from coopgap.sensitivity.phone.borrow_rows import VAGUE, WEIGHTS
+from coopgap.vocabulary import Quantity, Verdict, Version
 
 __all__ = ["discount_words", "mixture", "power_prior"]
 
@@ -29,7 +20,7 @@ _NOT_HELD = {Verdict.CHANGES: "changes", Verdict.UNDECIDED: "is undecided"}
 def power_prior(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """How far the discount moved, and the gap averaged over it."""
     where, shown = _main(view, rows)
-    needed = (IN_PERSON, AVERAGED, PRIOR, POSTERIOR, AGREED)
+    needed = (Version.IN_PERSON, Version.AVERAGED, Version.PRIOR, Version.POSTERIOR, Version.AGREED)
     if not all(name in shown for name in needed):
         return ()
     person, averaged, before, after, alike = (shown[name] for name in needed)
@@ -42,7 +33,7 @@ def power_prior(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         f"Averaged over that the gap is {_gap(averaged)} points, in person {_gap(person)}: it "
         f"{_holds([averaged])}."
     )
-    return (moved, gap, *_changed(view, [row for row in rows if row.variant == AVERAGED]))
+    return (moved, gap, *_changed(view, [row for row in rows if row.variant == Version.AVERAGED]))
 
 
 def mixture(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
@@ -50,12 +41,15 @@ def mixture(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     where, _ = _main(view, rows)
     category = _category(view, rows)
     here = [row for row in rows if row.category == category]
-    weights = {row.variant: row for row in here if row.quantity == "phone_weight"}
+    weights = {
+        row.setting: row
+        for row in here
+        if row.quantity == "phone_weight" and row.choice == _FIRST_VAGUE
+    }
     gaps = [row for row in here if _is_gap(row)]
-    names = [mixture_name(weight, _FIRST_VAGUE) for weight in WEIGHTS]
-    if not gaps or not all(name in weights for name in names):
+    if not gaps or not all(weight in weights for weight in WEIGHTS):
         return ()
-    kept = joined([percent(weights[name].estimate) for name in names])
+    kept = joined([percent(weights[weight].estimate) for weight in WEIGHTS])
     low, high = (pick(gaps, key=lambda row: row.estimate or 0.0) for pick in (min, max))
     ends = [value_words(row.quantity, row.estimate, signed=True) for row in (low, high)]
     between = f"is {ends[0]}" if ends[0] == ends[1] else f"lies between {ends[0]} and {ends[1]}"

@@ -9,9 +9,7 @@ from coopgap.report.confounders import Benchmarks, benchmarks_of
 from coopgap.report.values import estimate_words, p_value, percent, ratio
 from coopgap.report.view import View
 from coopgap.report.words import category_words, joined
-from coopgap.sensitivity.confounding.control import CONTROL
-from coopgap.sensitivity.confounding.rosenbaum import HIGHER, LOWER, OPPOSED
-from coopgap.vocabulary import Verdict
+from coopgap.vocabulary import Direction, Verdict, Version
 
 __all__ = ["beside_control", "e_values", "explained", "hidden_bias"]
 
@@ -58,9 +56,7 @@ def hidden_bias(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     main = next((row for row in found if not row.category), found[0])
     others = [row for row in found if row is not main]
     sentences = [_bias(view, main, rows)]
-    against = [
-        _at(view, row) for row in rows if row.quantity == "n_sets" and row.note.endswith(OPPOSED)
-    ]
+    against = [_at(view, row) for row in rows if row.quantity == "n_sets" and row.opposed]
     if against:
         sentences.append(
             f"For {joined(against)} the sets point the other way than the gap, so this bound says "
@@ -77,9 +73,12 @@ def hidden_bias(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
 
 def _direction(main: SensitivityRow, rows: Sequence[SensitivityRow]) -> str:
     """Which way the sets of a row point, as an addition to a sentence."""
-    notes = [row.note for row in rows if row.quantity == "n_sets" and row.category == main.category]
-    words = {HIGHER: " that members stand higher", LOWER: " that members stand lower"}
-    return next((words[told] for told in words for note in notes if note.startswith(told)), "")
+    words = {
+        Direction.MEMBERS_HIGHER: " that members stand higher",
+        Direction.MEMBERS_LOWER: " that members stand lower",
+    }
+    mine = [row for row in rows if row.quantity == "n_sets" and row.category == main.category]
+    return next((words[Direction(row.direction)] for row in mine if row.direction), "")
 
 
 def _bias(view: View, main: SensitivityRow, rows: Sequence[SensitivityRow]) -> str:
@@ -162,10 +161,10 @@ def _like(view: View, found: Benchmarks) -> str:
 
 def beside_control(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The control's gap, whether it is clear of zero, and what netting does where declared."""
-    control = next((row for row in rows if row.variant.startswith(CONTROL)), None)
+    control = next((row for row in rows if row.variant == Version.CONTROL), None)
     if control is None or control.lower is None or control.upper is None:
         return ()
-    name = control.variant.removeprefix(CONTROL).partition(" ")[0]
+    name = control.about
     gap = estimate_words(control.quantity, control.estimate, control.lower, control.upper)
     clear = not control.lower <= 0 <= control.upper
     sentences = [
@@ -176,7 +175,7 @@ def beside_control(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
             else "not clear of zero, which does not show that nothing confounds this gap."
         )
     ]
-    netted = [row for row in rows if row.variant.startswith("less ") and row.estimate is not None]
+    netted = [row for row in rows if row.setting is not None and row.estimate is not None]
     return [*sentences, *_netted(view, netted)]
 
 
@@ -186,7 +185,7 @@ def _netted(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     for row in rows:
         shares = changed.setdefault(_at(view, row), [])
         if row.verdict == Verdict.CHANGES:
-            shares.append(row.variant.split()[1])
+            shares.append(f"{row.setting:g}")
     moved = {place: shares for place, shares in changed.items() if shares}
     undecided = {_at(view, row) for row in rows if row.verdict == Verdict.UNDECIDED}
     if not rows:

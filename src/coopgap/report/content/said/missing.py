@@ -9,10 +9,8 @@ from coopgap.report.content.said.common import place
 from coopgap.report.values import estimate_words, interval_name, quantity_words, spread, value_words
 from coopgap.report.view import View, is_first
 from coopgap.report.words import joined
-from coopgap.sensitivity.missing.bounds_rows import BOUNDS, WITH_ERROR
-from coopgap.sensitivity.missing.imputation_rows import IMPUTED, TURNS
 from coopgap.sensitivity.missing.imputed import DELTAS
-from coopgap.vocabulary import Quantity, Verdict
+from coopgap.vocabulary import Quantity, Verdict, Version
 
 __all__ = ["bounded", "imputed"]
 
@@ -35,12 +33,12 @@ def bounded(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     return (between,)
 
 
-_VARIANTS = (BOUNDS, WITH_ERROR)
+_VARIANTS = (Version.BOUNDS, Version.BOUNDS_WITH_ERROR)
 
 
 def imputed(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The gap with missing answers imputed, and how far they may be shifted."""
-    row = _first(view, rows, IMPUTED)
+    row = _first(view, rows, Version.IMPUTED)
     if row is None or row.estimate is None:
         return ()
     name = interval_name(row.interval_prob, row.interval_kind)
@@ -53,13 +51,13 @@ def imputed(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     }
     judged = known.get(Verdict(row.verdict), "") if row.verdict else ""
     first = f"With missing answers imputed {_what(view, row)} is {gap} ({name} {limits}){judged}."
-    return (first, *_shifts([row for row in rows if row.variant.startswith(TURNS)]))
+    return (first, *_shifts([row for row in rows if row.quantity == "delta"]))
 
 
 def _shifts(rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """Where the interval turns, for each group whose answers were shifted."""
     turning = [
-        f"from {value_words(row.quantity, row.estimate)} on for {_group(row)}"
+        f"from {value_words(row.quantity, row.estimate)} on for {row.about}"
         for row in rows
         if row.estimate is not None
     ]
@@ -70,15 +68,11 @@ def _shifts(rows: Sequence[SensitivityRow]) -> Sequence[str]:
         )
     if not rows:
         return ()
-    groups = joined([_group(row) for row in rows], "or")
+    groups = joined([row.about for row in rows], "or")
     return (
         "The gap changes by no more than half of the smallest one that matters if the log odds of "
         f"the missing answers of {groups} are shifted by up to {max(DELTAS):g} either way.",
     )
-
-
-def _group(row: SensitivityRow) -> str:
-    return row.variant.removeprefix(f"{TURNS}, ")
 
 
 def _first(view: View, rows: Sequence[SensitivityRow], variant: str) -> SensitivityRow | None:

@@ -9,9 +9,7 @@ from coopgap.report.content.said.common import place
 from coopgap.report.values import estimate_words, p_value
 from coopgap.report.view import View
 from coopgap.report.words import clean, readable
-from coopgap.sensitivity.multiverse.rows import TOGETHER
-from coopgap.sensitivity.multiverse.specifications import choices_of
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.vocabulary import Check, Quantity, Verdict, Version
 
 __all__ = ["is_specification", "many_choices"]
 
@@ -53,9 +51,8 @@ def _moved(rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The choice between whose values the median moves most."""
     medians: dict[str, list[tuple[float, str, SensitivityRow]]] = {}
     for row in rows:
-        if row.quantity.startswith("median_") and row.variant != TOGETHER:
-            ((axis, value),) = choices_of(row.variant.rpartition(", ")[0]).items()
-            medians.setdefault(axis, []).append((row.estimate or 0.0, value, row))
+        if row.quantity.startswith("median_") and row.variant != Version.TOGETHER:
+            medians.setdefault(row.about, []).append((row.estimate or 0.0, row.choice, row))
     if not medians:
         return ()
     axis = max(medians, key=lambda name: max(medians[name])[0] - min(medians[name])[0])
@@ -68,7 +65,7 @@ def _moved(rows: Sequence[SensitivityRow]) -> Sequence[str]:
 
 
 def _shuffled(rows: Sequence[SensitivityRow]) -> Sequence[str]:
-    found = {row.quantity: row.p_value for row in rows if row.variant == TOGETHER}
+    found = {row.quantity: row.p_value for row in rows if row.variant == Version.TOGETHER}
     median = next((p for name, p in found.items() if name.startswith("median_")), None)
     if median is None:
         return ()

@@ -9,9 +9,8 @@ from coopgap.estimate import SensitivityRow
 from coopgap.report.content.said.common import place
 from coopgap.report.values import estimate_words, number, percent, points, ratio
 from coopgap.report.view import View
-from coopgap.sensitivity.design_analysis import IN_PERSON, IN_PLACE, MODES
-from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO, phone_verdict
-from coopgap.vocabulary import Verdict
+from coopgap.sensitivity.tipping import phone_verdict
+from coopgap.vocabulary import Verdict, Version
 
 __all__ = ["detectable", "tipping"]
 
@@ -28,7 +27,10 @@ _HEARD = {
 def tipping(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """How many answers would have to be off, in one sentence a conclusion, at the headline."""
     found = _of_first(view, rows)
-    zero, half = (found.get((variant, "share_off")) for variant in (ZERO, HALVES))
+    zero, half = (
+        found.get((variant, "share_off"))
+        for variant in (Version.INTERVAL_AT_ZERO, Version.GAP_HALVES)
+    )
     sentences = []
     if zero is not None and zero.verdict == Verdict.NOT_APPLICABLE:
         sentences.append("The interval holds no gap already: no answer has to be off.")
@@ -73,7 +75,7 @@ def _off(row: SensitivityRow, found: _Found) -> str:
     told = f"odds times {ratio(move.estimate)}"
     if move.quantity != "odds_multiple":
         told = f"a latent shift of {number(move.estimate, 2, signed=True)}"
-    phone = _scaled(PHONE, found)
+    phone = _scaled(Version.PHONE_SHIFT, found)
     heard = "" if phone is None else f", {_HEARD[_heard(move, phone)]}"
     return f"{share} ({told} in every cell{heard})"
 
@@ -90,7 +92,7 @@ def _heard(move: SensitivityRow, phone: SensitivityRow) -> Verdict:
 
 
 def _least(found: _Found) -> str:
-    row = found.get((ZERO, "least_share_off"))
+    row = found.get((Version.INTERVAL_AT_ZERO, "least_share_off"))
     if row is None or row.estimate is None:
         return ""
     return f", at least {percent(row.estimate)} where those that weigh most are moved first"
@@ -98,7 +100,7 @@ def _least(found: _Found) -> str:
 
 def _by_telephone(found: _Found) -> tuple[str, ...]:
     """What the phone interviews say about such a move."""
-    row = _scaled(PHONE, found)
+    row = _scaled(Version.PHONE_SHIFT, found)
     if row is None:
         return ()
     if row.quantity == "odds_multiple":
@@ -112,7 +114,9 @@ def detectable(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The smallest gap that could be found, and what would be made of the declared one."""
     here = [row for row in rows if row.estimate is not None]
     found = _of_first(view, here)
-    named = (found.get((IN_PERSON, f"smallest_{name}")) for name in ("detectable", "superiority"))
+    named = (
+        found.get((Version.IN_PERSON, f"smallest_{name}")) for name in ("detectable", "superiority")
+    )
     headline = next(filter(None, named), None)
     if headline is None:
         return ()
@@ -127,7 +131,7 @@ def detectable(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
         f"A gap of {points(headline.estimate)} points or more{place(view, headline)} would have "
         f"been found with at least 80\N{NO-BREAK SPACE}% probability{_by_phone(found)}."
     ]
-    type_s, type_m = (found.get((IN_PERSON, name)) for name in ("type_s", "type_m"))
+    type_s, type_m = (found.get((Version.IN_PERSON, name)) for name in ("type_s", "type_m"))
     if type_s is not None and type_m is not None:
         sentences.append(
             f"A true gap of {points(headline.threshold)} points would be found with "
@@ -146,7 +150,10 @@ def _rare(share: float | None) -> str:
 
 
 def _by_phone(found: _Found) -> str:
-    place, modes = (found.get((variant, "smallest_detectable")) for variant in (IN_PLACE, MODES))
+    place, modes = (
+        found.get((variant, "smallest_detectable"))
+        for variant in (Version.PHONE_IN_PLACE, Version.PHONE_AGAINST)
+    )
     if place is None or modes is None:
         return ""
     return (
@@ -160,7 +167,9 @@ def _at_thresholds(rows: Sequence[SensitivityRow]) -> str:
     gaps = [
         row.estimate
         for row in rows
-        if row.variant == IN_PERSON and row.quantity == "smallest_detectable" and row.estimate
+        if row.variant == Version.IN_PERSON
+        and row.quantity == "smallest_detectable"
+        and row.estimate
     ]
     if not gaps:
         return ""

@@ -9,11 +9,13 @@ from coopgap.report.content.said.common import interval, judged
 from coopgap.report.values import count, p_value, value_words
 from coopgap.report.view import View
 from coopgap.report.words import category_words, clean, joined
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.vocabulary import Check, Quantity, Verdict, Version
 
 __all__ = ["reached", "with_phone"]
 
 _LEVEL = 0.05
+
+_IN_PERSON = (Version.IN_PERSON, Version.SAME_MEMBERS)
 
 
 def reached(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
@@ -67,7 +69,7 @@ def _differ(differing: Sequence[str], whole: SensitivityRow) -> str:
 def with_phone(view: View, rows: Sequence[SensitivityRow]) -> Sequence[str]:
     """The gap with the phone people beside the gap in person, where it changes."""
     gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE and not row.family]
-    in_person = {row.category: row for row in gaps if row.variant.startswith("in person")}
+    in_person = {row.category: row for row in gaps if row.variant in _IN_PERSON}
     others = [row for row in gaps if row.category in in_person and row.verdict]
     answered = [row for row in others if row.estimate is not None]
     if not answered:
