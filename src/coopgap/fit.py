@@ -133,6 +133,8 @@ def _fit(args: argparse.Namespace) -> int:
         where = f"{row.model}, {row.family}, {row.group}, {row.population}"
         reason = f": {row.reason!s}" if row.reason else ""
         print(f"coopgap: {where}: {row.status}{reason}", file=sys.stderr)
+    for warning in run.meta["warnings"]:
+        print(f"coopgap: warning: {warning}", file=sys.stderr)
     return EXCEPTIONS if len(run.exceptions) else 0
 
 
