@@ -8,10 +8,16 @@ from typing import Final
 from coopgap.report.data import Answer, Results
 from coopgap.report.figures.canvas import Drawing
 from coopgap.report.figures.forest import families, headline
+from coopgap.report.figures.love import love
+from coopgap.report.figures.regions import regions
+from coopgap.report.figures.shares import shares
 
 FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = {
     "headline": headline,
     "forest": families,
+    "love": love,
+    "regions": regions,
+    "shares": shares,
 }
 
 
