@@ -79,6 +79,7 @@ def _write_pages(
     from coopgap.report.content import Content
     from coopgap.report.figures import draw
     from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
+    from coopgap.report.methods import bibliography
     from coopgap.report.pages import html_page
 
     content = Content(results, draw)
@@ -98,6 +99,7 @@ def _write_pages(
         written.append(_write(folder / "report.html", page))
     if "md" in formats:
         written.append(_write(folder / "report.md", text))
+    written.append(_write(folder / "references.bib", bibliography(results)))
     return written
 
 
