@@ -651,6 +651,7 @@ def make_meta(*, is_example: bool = True) -> dict[str, object]:
         "n_member": 400,
         "n_comparison": None,
         "n_phone": 10,
+        "n_phone_member": 0,
         "dropped": [{"reason": "membership missing", "count": 3}],
         "models": [{"model": "agree", "outcome": "agree", "n": 790, "dropped": [], "draws": None}],
         "versions": {"python": "3.13.0"},

@@ -73,6 +73,10 @@ class Content:
                 "imbalance": lookat.imbalance,
                 "by": by,
                 "some": some,
+                "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
+                "head": lambda rows: next(iter(rows), None),
+                "largest": largest,
+                "outside": outside,
                 "table": self.table,
                 "show": show,
                 "figure": self.figure,
@@ -80,6 +84,7 @@ class Content:
                 "detail": self.detail,
             }
         )
+        made.tests["headline_of"] = lambda row, answer: answer.is_headline(row)
         made.globals |= {
             "run": self.results,
             "meta": self.results.meta,
@@ -128,9 +133,9 @@ class Content:
             return Markup("")
         self.drawings[drawing.name] = drawing
         mark = f"{self.results.mark}. " if self.results.mark else ""
-        told = escape_markdown(f"{mark}{caption}").replace('"', "'")
-        alt = escape_markdown(drawing.alt)
-        return Markup(f'\n![{alt}](figures/{drawing.name}.png "{told}")\n')
+        told = escape_markdown(f"{mark}{caption}" if caption else "").replace('"', "&quot;")
+        title = f' "{told}"' if told else ""
+        return Markup(f"\n![{escape_markdown(drawing.alt)}](figures/{drawing.name}.png{title})\n")
 
     def sentence(self, answer: Answer, check: str) -> Markup:
         """What one check found for a model, in words; empty where it found nothing."""
@@ -167,3 +172,14 @@ def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
             for name, wanted in fields.items()
         )
     ]
+
+
+def largest(rows: Iterable[Any]) -> list[Any]:
+    """Rows with a number, those farthest from zero first."""
+    told = [row for row in rows if row.estimate is not None]
+    return sorted(told, key=lambda row: -abs(row.estimate))
+
+
+def outside(rows: Iterable[Any]) -> list[Any]:
+    """Rows whose interval does not hold what was observed."""
+    return [row for row in rows if not row.lower <= row.threshold <= row.upper]

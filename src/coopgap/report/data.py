@@ -78,6 +78,11 @@ class Results:
                 found.append(Question(answers=tuple(told)))
         return (*found, *(Question(answers=(answer,)) for answer in by_model.values()))
 
+    @cached_property
+    def headlines(self) -> tuple[Answer, ...]:
+        """What the first screen shows: a question's first model, or every model if none is asked."""
+        return tuple(one.first for one in self.questions if one.first.is_declared) or self.answers
+
     def label(self, name: str) -> str:
         """A variable as the study labels it; an interaction `A:B` by those of its variables."""
         variable = self.study.variables.get(name)

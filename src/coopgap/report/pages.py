@@ -114,15 +114,14 @@ def html(text: str, drawings: Mapping[str, str]) -> str:
 
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = parser.parse(text)
-    _name_headings(tokens)
+    _name_headings(tokens, set(re.findall(r'id="([^"]+)"', text)))
     _set_tables(tokens)
     _set_figures(tokens, drawings)
     return str(parser.renderer.render(tokens, parser.options, {}))
 
 
-def _name_headings(tokens: list[Token]) -> None:
-    """Give every heading an id, once each."""
-    used: set[str] = set()
+def _name_headings(tokens: list[Token], used: set[str]) -> None:
+    """Give every heading an id that nothing else has."""
     for number, token in enumerate(tokens):
         if token.type != "heading_open":
             continue

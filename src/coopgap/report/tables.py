@@ -15,6 +15,7 @@ from coopgap.report.words import (
     family_words,
     joined,
     population_words,
+    readable,
     status_notes,
     verdict_words,
 )
@@ -91,6 +92,10 @@ def _estimate(results: Results, row: Any) -> str:
     return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
 
 
+def _term(results: Results, term: str) -> str:
+    return {"member": "membership"}.get(term) or results.label(term)
+
+
 def _number(results: Results, row: Any) -> str:
     return v.value_words(row.quantity, row.estimate)
 
@@ -103,6 +108,14 @@ COLUMNS: dict[str, Column] = {
     "population": Column(head="Standardised to", text=lambda r, row: population_words(row.population)),
     "variant": Column(head="Version", text=lambda r, row: capital(clean(row.variant)) or v.DASH),
     "about": Column(head="Of", text=lambda r, row: r.label(row.about) if row.about else v.DASH),
+    "category": Column(head="Who", text=lambda r, row: r.group(row.category)),
+    "term": Column(head="Term", text=lambda r, row: _term(r, row.about)),
+    "test": Column(head="Test", text=lambda r, row: readable(row.test or "")),
+    "diagnostic_p": Column(
+        head="p", text=lambda r, row: v.p_value(row.value), is_number=True
+    ),
+    "choice": Column(head="Choice", text=lambda r, row: clean(row.choice) or v.DASH),
+    "setting": Column(head="Setting", text=lambda r, row: v.number(row.setting, 2)),
     "quantity": Column(head="What", text=lambda r, row: capital(v.quantity_words(row.quantity))),
     "estimate": Column(head="Estimate", text=_estimate, is_number=True),
     "value": Column(head="Value", text=_number, is_number=True),

@@ -174,6 +174,11 @@ def check_title(check: str) -> str:
     return CHECKS.get(check, readable(check))
 
 
+def comparator_words(comparator: str, members: str, others: str) -> str:
+    """Whose share a row is, or who the members are compared with."""
+    return {"": members, "comparison": others}.get(comparator, readable(comparator))
+
+
 def verdict_words(verdict: str | None) -> str:
     """A verdict in words, a dash where a check concludes nothing."""
     return VERDICTS.get(verdict or "", verdict or "") or "–"
