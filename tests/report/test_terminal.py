@@ -33,13 +33,8 @@ def frames(build):
 
 
 @pytest.fixture
-def meta(build):
-    return {**build.meta(), "n_phone_member": 0}
-
-
-@pytest.fixture
-def results(build, frames, meta):
-    return make_results(frames, build.study(), meta)
+def results(build, frames):
+    return make_results(frames, build.study(), build.meta())
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +60,10 @@ def test_headlines_are_a_table_on_stderr_plain_in_a_pipe(results, capsys):
     assert "EXAMPLE DATA" in told.err
 
 
-def test_what_speaks_against_an_answer_stands_in_its_row(build, frames, meta, results):
+def test_what_speaks_against_an_answer_stands_in_its_row(build, frames, results):
     frames = dict(frames, balance=frames["balance"].copy())
     frames["balance"].loc[frames["balance"]["model"] == "agree", "smd_after"] = 0.25
-    changed = make_results(frames, build.study(), meta)
+    changed = make_results(frames, build.study(), build.meta())
     told = {one.model: doubts(one) for one in changed.answers}
     assert "balance: 0.25" in told["agree"]
     assert "balance" not in doubts(results.answers[0])
@@ -96,8 +91,8 @@ def test_labels_are_text_and_never_markup_or_escapes(build, hostile):
         assert wanted[:12] in plain
 
 
-def test_a_run_is_a_few_lines_at_a_prompt_and_its_summary_in_a_notebook(build, frames, meta):
-    run = Run(study=build.study(), meta=meta, **frames)
+def test_a_run_is_a_few_lines_at_a_prompt_and_its_summary_in_a_notebook(build, frames):
+    run = Run(study=build.study(), meta=build.meta(), **frames)
     text = repr(run)
     assert text.splitlines()[0] == "Run of A study: 2 models"
     assert len(text.splitlines()) < 12
@@ -110,9 +105,9 @@ def test_a_run_is_a_few_lines_at_a_prompt_and_its_summary_in_a_notebook(build, f
     assert "<h2" not in page
 
 
-def test_a_notebook_takes_no_label_for_html(build, frames, meta, hostile):
+def test_a_notebook_takes_no_label_for_html(build, frames, hostile):
     for label in hostile[:2]:
-        results = make_results(frames, build.study((label,) * 4), meta)
+        results = make_results(frames, build.study((label,) * 4), build.meta())
         assert "<script" not in notebook_html(results)
 
 

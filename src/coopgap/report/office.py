@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coopgap.report import paper
 from coopgap.report.data import Answer, Results
 from coopgap.report.tables import Table, pivot
-from coopgap.report.terminal import asked, doubts, outcome_words
+from coopgap.report.terminal import doubts, outcome_words
 from coopgap.report.words import clean
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _MARGIN, _UPRIGHT, _SIDEWAYS = 0.9, 8.27, 11.69
 
 def paper_tables(results: Results) -> list[Table]:
     """Table 1, coefficients, gaps and differences between groups; those that are not empty."""
-    answers = asked(results)
+    answers = results.headlines
     if not answers:
         down = ["outcome", "at", "quantity"]
         caption = "Printed numbers, re-analysed"
@@ -47,7 +47,7 @@ def paper_tables(results: Results) -> list[Table]:
 
 def headline_rows(results: Results) -> list[dict[str, Any]]:
     """The headlines as numbers, by head: the first sheet of a workbook."""
-    return [_headline_row(results, answer) for answer in asked(results)]
+    return [_headline_row(results, answer) for answer in results.headlines]
 
 
 def _headline_row(results: Results, answer: Answer) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def write_word(content: Content, tables: Sequence[Table], path: Path) -> None:
     _turn(document.sections[0], wide=False)
     document.sections[0].header.paragraphs[0].text = results.mark
     with drawing_style():
-        text = content.render("document.md.j2", asked=asked(results))
+        text = content.render("document.md.j2")
         _add_text(document, text, content)
     wide = False
     for number, table in enumerate(tables, start=1):

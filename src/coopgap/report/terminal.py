@@ -20,11 +20,6 @@ _WIDTH = 120
 """Columns where there is no terminal to ask."""
 
 
-def asked(results: Results) -> tuple[Answer, ...]:
-    """Answers to the declared questions; all where none of the models that ran is declared."""
-    return tuple(one for one in results.answers if one.is_declared) or results.answers
-
-
 def outcome_words(answer: Answer) -> str:
     """An outcome with the threshold put first."""
     at = category_words(answer.first.category, answer.levels) if answer.first.category else ""
@@ -59,14 +54,14 @@ def _table(results: Results) -> Table:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = [one.headline for one in asked(results)]
+    rows = [one.headline for one in results.headlines]
     probs = {row.interval_prob for row in rows if row is not None and row.interval_prob}
     interval = values.interval_name(probs.pop(), None) if len(probs) == 1 else "interval"
     sides = (capital(results.members), capital(results.others))
     for number, head in enumerate(("Outcome", *sides, "Gap, points", interval, "Look at")):
         is_number = 0 < number < 5
         table.add_column(Text(head), justify="right" if is_number else "left")
-    for answer in asked(results):
+    for answer in results.headlines:
         table.add_row(*(Text(cell) for cell in _cells(answer)))
     return table
 
