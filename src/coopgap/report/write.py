@@ -101,6 +101,7 @@ def _write_pages(
 ) -> list[Path]:
     """Figures, and the pages that show them."""
     from coopgap.report.figures.canvas import drawing_style, save_png
+    from coopgap.report.methods import bibliography
     from coopgap.report.pages import html_page
 
     content = _content(results)
@@ -123,6 +124,7 @@ def _write_pages(
         written.append(_write(folder / "report.html", page))
     if "md" in formats:
         written.append(_write(folder / "report.md", text))
+    written.append(_write(folder / "references.bib", bibliography(results)))
     return written
 
 
