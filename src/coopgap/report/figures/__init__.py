@@ -10,6 +10,7 @@ from coopgap.report.figures.canvas import Drawing
 from coopgap.report.figures.contour import contour
 from coopgap.report.figures.curve import borrowed, curve
 from coopgap.report.figures.forest import families, headline, phone, predictive, prior, versions
+from coopgap.report.figures.printed import gaps
 
 FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = {
     "headline": headline,
@@ -21,6 +22,7 @@ FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = 
     "contour": contour,
     "curve": curve,
     "borrowed": borrowed,
+    "printed": gaps,
 }
 
 
