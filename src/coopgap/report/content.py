@@ -35,9 +35,7 @@ class Content:
         where no figure is wanted.
     """
 
-    def __init__(
-        self, results: Results, draw: Callable[..., Drawing | None] | None = None
-    ) -> None:
+    def __init__(self, results: Results, draw: Callable[..., Drawing | None] | None = None) -> None:
         self.results = results
         self.draw = draw
         self.drawings: dict[str, Drawing] = {}
@@ -67,6 +65,7 @@ class Content:
                 "capital": words.capital,
                 "family": words.family_words,
                 "population": words.population_words,
+                "version": words.version_words,
                 "verdict": words.verdict_words,
                 "status": words.status_word,
                 "title": words.check_title,
@@ -170,7 +169,9 @@ def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
         row
         for row in rows
         if all(
-            getattr(row, name) in wanted if isinstance(wanted, tuple) else getattr(row, name) == wanted
+            getattr(row, name) in wanted
+            if isinstance(wanted, tuple)
+            else getattr(row, name) == wanted
             for name, wanted in fields.items()
         )
     ]

@@ -18,6 +18,7 @@ from coopgap.report.words import (
     readable,
     status_notes,
     verdict_words,
+    version_words,
 )
 
 if TYPE_CHECKING:
@@ -121,26 +122,32 @@ COLUMNS: dict[str, Column] = {
     "at": Column(head="At", text=_at),
     "who": Column(head="Who", text=lambda r, row: r.group(row.group)),
     "family": Column(head="Family", text=lambda r, row: family_words(row.family)),
-    "population": Column(head="Standardised to", text=lambda r, row: population_words(row.population)),
-    "variant": Column(head="Version", text=lambda r, row: capital(clean(row.variant)) or v.DASH),
+    "population": Column(
+        head="Standardised to", text=lambda r, row: population_words(row.population)
+    ),
+    "variant": Column(head="Version", text=lambda r, row: capital(version_words(row)) or v.DASH),
     "about": Column(head="Of", text=lambda r, row: r.label(row.about) if row.about else v.DASH),
     "category": Column(head="Who", text=lambda r, row: r.group(row.category)),
     "term": Column(head="Term", text=lambda r, row: _term(r, row.about)),
     "test": Column(head="Test", text=lambda r, row: readable(row.test or "")),
-    "diagnostic_p": Column(
-        head="p", text=lambda r, row: v.p_value(row.value), is_number=True
-    ),
+    "diagnostic_p": Column(head="p", text=lambda r, row: v.p_value(row.value), is_number=True),
     "choice": Column(head="Choice", text=lambda r, row: clean(row.choice) or v.DASH),
     "setting": Column(head="Setting", text=lambda r, row: v.number(row.setting, 2)),
     "quantity": Column(head="What", text=lambda r, row: capital(v.quantity_words(row.quantity))),
     "estimate": Column(head="Estimate", text=_estimate, is_number=True),
     "value": Column(head="Value", text=_number, is_number=True),
     "p": Column(head="p", text=lambda r, row: v.p_value(row.p_value), is_number=True),
-    "p_adjusted": Column(head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True),
+    "p_adjusted": Column(
+        head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True
+    ),
     "power": Column(head="Power", text=lambda r, row: v.percent(row.power), is_number=True),
     "members": Column(head="{members}", text=lambda r, row: v.count(row.n_member), is_number=True),
-    "others": Column(head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True),
-    "ess": Column(head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True),
+    "others": Column(
+        head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True
+    ),
+    "ess": Column(
+        head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True
+    ),
     "sets": Column(head="Sets", text=lambda r, row: v.count(row.n_sets), is_number=True),
     "verdict": Column(head="Verdict", text=lambda r, row: verdict_words(row.verdict)),
     "difference": Column(
@@ -302,9 +309,7 @@ def _kept(lines: Sequence[Sequence[str]], lead: int, tail: int) -> list[int]:
     blank = {"", v.DASH, "all"}
     width = len(lines[0]) if lines else 0
     return [
-        n
-        for n in range(width)
-        if lead <= n < tail or any(line[n] not in blank for line in lines)
+        n for n in range(width) if lead <= n < tail or any(line[n] not in blank for line in lines)
     ]
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
+
+if TYPE_CHECKING:
+    from coopgap.estimate import SensitivityRow
 
 UNKNOWN: Final = "unknown"
 
@@ -167,6 +170,14 @@ def family_words(family: str) -> str:
 def population_words(population: str) -> str:
     """Over whose covariates a gap is standardised."""
     return _POPULATIONS.get(population, readable(population))
+
+
+def version_words(row: SensitivityRow) -> str:
+    """What a version of the headline is: a family over a population, or as the study names it."""
+    family, population = row.family or "", row.population or ""
+    if row.variant == f"{family}, {population}":
+        return f"{family_words(family)}, {population_words(population)}"
+    return clean(row.variant)
 
 
 def check_title(check: str) -> str:
