@@ -12,7 +12,7 @@ from typing import Any
 
 from coopgap import __version__
 from coopgap.plan import ModelPlan, Plan
-from coopgap.printed.registry import Registry
+from coopgap.printed.rows import PrintedResult
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.survey.records import Drop, Survey
 from coopgap.vocabulary import PRINTED
@@ -102,18 +102,21 @@ def with_warnings(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {**meta, "warnings": sentences}
 
 
-def printed_meta(registry: Registry, *, title: str, seconds: Mapping[str, float]) -> dict[str, Any]:
+def printed_meta(
+    result: PrintedResult, *, title: str, seconds: Mapping[str, float]
+) -> dict[str, Any]:
     """Everything about a re-analysis of printed numbers that is not an estimate.
 
     Parameters
     ----------
-    registry
-        The numbers.
+    result
+        What was found; numbers that stand behind no row are named with the reason.
     title
         Of the report.
     seconds
         Wall time of each stage.
     """
+    registry = result.registry
     return {
         "program": PROGRAM,
         "version": __version__,
@@ -124,6 +127,7 @@ def printed_meta(registry: Registry, *, title: str, seconds: Mapping[str, float]
         "source": PRINTED,
         "is_example": False,
         "n_numbers": len(registry.rows),
+        "unused": {one.printed.id: one.reason for one in result.traced if not one.models},
         "versions": _versions(("numpy", "scipy", "pandas")),
         "cpu_seconds": round(time.process_time(), 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

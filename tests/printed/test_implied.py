@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +30,9 @@ from coopgap.printed.standardise import (
     standardised_bounds,
     surface,
 )
-from coopgap.report.content.printed_checks import proportional_blocks
-from coopgap.report.printed_shape import printed_study
-from coopgap.report.view import make_view
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
+from coopgap.report.printed import printed_study
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.vocabulary import Check, Quantity
 
@@ -327,14 +328,16 @@ def test_members_beside_several_have_a_model_and_a_sentence_against_each():
     assert {row.model for row in tests} == set(models)
     assert len({(row.about, row.group, row.test) for row in tests}) == len(tests) == 8
     frames = {name: to_frame(name, getattr(result, name)) for name in TABLES}
-    view = make_view(frames, printed_study(result.registry, "t"), {})
-    said = {block.lead: block.text for block in proportional_blocks(view)}
-    # At the lower cut 100/20 over 60/40 is 3.33, at the upper 30/90 over 10/90 is 3.
-    national = said["Wealth (against national)."]
-    assert "runs from 3.00 to 3.33. Brant" in national
-    # 60/10 over 60/40 is 4, 20/50 over 10/90 is 3.6.
-    assert "runs from 3.60 to 4.00" in said["Wealth (women members against national)."]
-    assert all(text.count("Brant") == 1 for text in said.values())
+    results = make_results(frames, printed_study(result, "t", "Any"), {})
+    results.published.registry = result.registry
+    text = Content(results).render("printed_report.md.j2")
+    assert sorted(re.findall(r"every threshold of (.*?), would be", text)) == [
+        "Wealth, beside non-members",
+        "Wealth, beside the national average",
+        "Wealth, members: women, beside non-members",
+        "Wealth, members: women, beside the national average",
+    ]
+    assert text.count("Brant’s test") == 4
 
 
 # Contradictions

@@ -123,8 +123,10 @@ class Content:
         """Rows set out by `pivot`."""
         return show(pivot(self.results, rows, **how))
 
-    def figure(self, name: str, answer: Answer | None = None, caption: str = "") -> Markup:
-        """The place of a figure; nothing where there is nothing to draw."""
+    def figure(
+        self, name: str, answer: Answer | None = None, caption: str = "", *, real: bool = False
+    ) -> Markup:
+        """The place of a figure; nothing where there is nothing to draw; `real` bears no mark."""
         from markupsafe import Markup
 
         from coopgap.report.pages import escape_markdown
@@ -133,7 +135,7 @@ class Content:
         if drawing is None:
             return Markup("")
         self.drawings[drawing.name] = drawing
-        mark = f"{self.results.mark}. " if self.results.mark else ""
+        mark = f"{self.results.mark}. " if self.results.mark and not real else ""
         told = escape_markdown(f"{mark}{caption}" if caption else "").replace('"', "&quot;")
         title = f' "{told}"' if told else ""
         return Markup(f"\n![{escape_markdown(drawing.alt)}](figures/{drawing.name}.png{title})\n")

@@ -24,6 +24,8 @@ from coopgap.vocabulary import EXAMPLE, PRINTED, IntervalKind, Quantity
 if TYPE_CHECKING:
     import pandas as pd
 
+    from coopgap.report.printed import Published
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -115,6 +117,13 @@ class Results:
     def others(self) -> str:
         """What the study calls those they are compared with."""
         return clean(self.study.group.comparison_label)
+
+    @cached_property
+    def published(self) -> Published:
+        """The published numbers that the study names."""
+        from coopgap.report.printed import Published
+
+        return Published(self)
 
     @property
     def has_phone(self) -> bool:

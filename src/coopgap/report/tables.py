@@ -101,6 +101,22 @@ def _number(results: Results, row: Any) -> str:
     return v.value_words(row.quantity, row.estimate)
 
 
+def _limits(results: Results, row: Any) -> str:
+    return v.DASH if row is None else v.limits_words(row.quantity, row.lower, row.upper) or v.DASH
+
+
+def _share(row: Any) -> str:
+    return v.DASH if row is None else v.percent(row.estimate)
+
+
+def _zero_at(results: Results, row: Any) -> str:
+    """The design effect at which a printed interval reaches zero."""
+    reached = results.published.vanishes(row)
+    if reached is None:
+        return v.DASH if row.lower is None else "includes zero"
+    return "above 1,000" if reached.estimate is None else v.number(reached.estimate, 1)
+
+
 COLUMNS: dict[str, Column] = {
     "outcome": Column(head="Outcome", text=lambda r, row: r.label(row.outcome)),
     "at": Column(head="At", text=_at),
@@ -141,6 +157,42 @@ COLUMNS: dict[str, Column] = {
         ),
         is_number=True,
     ),
+    "item": Column(head="Item", text=lambda r, row: r.published.item(row)),
+    "beside": Column(
+        head="Compared with",
+        text=lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH,
+    ),
+    "own": Column(
+        head="{members}", text=lambda r, row: _share(r.published.own(row)), is_number=True
+    ),
+    "other": Column(
+        head="Others", text=lambda r, row: _share(r.published.other(row)), is_number=True
+    ),
+    "rounding": Column(
+        head="Rounding alone",
+        text=lambda r, row: _limits(r, r.published.rounding(row)),
+        is_number=True,
+    ),
+    "zero_at": Column(head="Zero at design effect", text=_zero_at, is_number=True),
+    "mixed": Column(head="By", text=lambda r, row: r.published.mixing(row)),
+    "sample": Column(head="Samples", text=lambda r, row: r.published.covariate(row.covariate)),
+    "whose": Column(
+        head="Who", text=lambda r, row: capital(r.published.beside(row.comparator) or r.members)
+    ),
+    "people": Column(
+        head="Asked",
+        text=lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member),
+        is_number=True,
+    ),
+    "level": Column(head="Level", text=lambda r, row: clean(row.level)),
+    "mean_member": Column(
+        head="{members}", text=lambda r, row: v.percent(row.member_mean), is_number=True
+    ),
+    "mean_other": Column(
+        head="{others}", text=lambda r, row: v.percent(row.comparison_mean_before), is_number=True
+    ),
+    "limits": Column(head="Limits", text=_limits, is_number=True),
+    "margin": Column(head="Margin", text=lambda r, row: f"±{v.points(row.threshold)}"),
     "note": Column(head="Note", text=lambda r, row: clean(row.note)),
 }
 """What templates name in `down`, `across` and `cells`."""
@@ -219,6 +271,7 @@ def pivot(
         for row in rows
         if getattr(row, "interval_kind", None)
     )
+    limits = "Limits" if "limits" in (*cells, *end) else "In brackets"
     return Table(
         name=name,
         caption=caption,
@@ -228,7 +281,7 @@ def pivot(
         strong=frozenset(n for n, one in enumerate(marked) if one),
         notes=(
             *notes,
-            *((f"In brackets: {joined(list(kinds), 'or')}.",) if kinds else ()),
+            *((f"{limits}: {joined(list(kinds), 'or')}.",) if kinds else ()),
             *((cut,) if most and len(groups) > most else ()),
         ),
     )
