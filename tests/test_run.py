@@ -22,8 +22,11 @@ from coopgap.vocabulary import (
     BY_REGION,
     Check,
     Comparator,
+    Diagnostic,
+    Direction,
     Family,
     IntervalKind,
+    OddsTest,
     Population,
     Quantity,
     Scale,
@@ -50,6 +53,18 @@ VOCABULARY = {
     "power_scaling design_analysis design_effect prior_predictive posterior_predictive loo",
     Verdict: "equivalent different different_within_margin inconclusive not_assessed holds "
     "changes undecided not_applicable",
+    Direction: "members_higher members_lower",
+    OddsTest: "likelihood_ratio brant wald bootstrap",
+    Diagnostic: "rows_complete dropped strata_members_only strata_comparison_only "
+    "strata_few_comparison stratum_members_only stratum_few_comparison "
+    "members_without_comparison "
+    "members_without_comparison_share members_lost comparison_unused ess_comparison "
+    "matched_sets tied_members comparison_weight_moved member_weight_moved "
+    "largest_smd_before largest_smd_after pairs_possible pairs_ignoring_strata variant "
+    "effective_size shares_instead correct_decimals constant_within_sets poststratified "
+    "not_poststratified std_errors discordant_sets bias_reduced wild_score_p "
+    "proportional_odds imputation_convergence gate gate_retried zones_in_model draws_reused "
+    "withheld not_estimable few_clusters contradiction chi2 chi2_df chi2_p smd pairs",
 }
 NUMBERS = ["estimate", "std_error", "lower", "upper", "p_value"]
 
@@ -97,6 +112,11 @@ def test_every_table_has_the_contracts_columns_and_says_where_it_comes_from(run,
         ("coefficients", "family", Family),
         ("sensitivity", "check", Check),
         ("sensitivity", "verdict", Verdict),
+        ("sensitivity", "direction", Direction),
+        ("diagnostics", "diagnostic", Diagnostic),
+        ("diagnostics", "test", OddsTest),
+        ("diagnostics", "family", Family),
+        ("diagnostics", "population", Population),
     ],
 )
 def test_only_words_of_the_vocabulary_stand_in_a_column(run, table, column, vocabulary):

@@ -268,8 +268,8 @@ class SensitivityRow:
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     about: str = _column(
-        "covariate, control, axis of the multiverse, part of the model, place left out or people "
-        "whose missing answers are shifted, which the row is about",
+        "covariate, control, declared variant, axis of the multiverse, part of the model, place "
+        "left out or people whose missing answers are shifted, which the row is about",
         "",
     )
     choice: str = _column(
