@@ -92,14 +92,18 @@ class GapRow:
     family: Family = _required("how it was estimated")
     outcome: str = _required("variable")
     comparator: str = _required(
-        "who the members are compared with; empty where the row is the members' own share"
+        "who the members are compared with, of a gap_difference the other group; empty where the "
+        "row is the members' own share"
     )
     group: str = _required(
         "all, region=NAME or VARIABLE=LEVEL; membership=comparison where the comparison group "
         "stands in the members' place against outside shares, with `, region=NAME` in one region"
     )
     population: Population = _required("over whose covariates the gap is standardised")
-    quantity: Quantity = _required("what is estimated; differences are member minus comparator")
+    quantity: Quantity = _required(
+        "what is estimated; differences are member minus comparator, a gap_difference is the "
+        "group's gap minus the comparator's, of what the model puts first"
+    )
     category: str = _column("a level (A), a threshold (>=B) or empty", "")
     estimate: float | None = _column(
         "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
@@ -121,7 +125,11 @@ class GapRow:
     p_adjusted: float | None = _column(
         "Holm over the declared headline rows, one a question", told=_P_VALUE
     )
-    n_member: int | None = _column("members behind the row", told=_COUNT)
+    n_member: int | None = _column(
+        "members behind the row; this and every count of a gap_difference is that of the group "
+        "with fewer",
+        told=_COUNT,
+    )
     n_comparison: int | None = _column("comparison people behind the row", told=_COUNT)
     ess_comparison: float | None = _column(
         "effective size of the weighted comparison group", told=_COUNT

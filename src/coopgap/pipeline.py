@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -17,10 +18,17 @@ from coopgap.disclose import protected_meta, protected_rows
 from coopgap.domains import domains
 from coopgap.estimate import TABLES, BalanceRow, to_frame
 from coopgap.families.benchmark import benchmark_estimates
-from coopgap.families.dispatch import domain_estimates, family_estimates
+from coopgap.families.dispatch import domain_estimates, family_estimates, headline_families
+from coopgap.families.groups import group_rows
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels, population_row
-from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
+from coopgap.headline import (
+    control_models,
+    declared_headlines,
+    headline_contrast,
+    headline_positions,
+    with_adjusted,
+)
 from coopgap.hierarchical import fit_regions, say_why_not
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
@@ -177,11 +185,19 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> l
     for group, estimate in benchmark_estimates(placed, outside, region, declared):
         tables.collect(estimate, replace(labels, group=group))
     balances = [("all", sample)]
+    groups: dict[str, dict[str, FamilyEstimate]] = defaultdict(dict)
     for name, domain in domains(plan.study, model):
         for estimate in domain_estimates(domain):
             tables.collect(estimate, replace(labels, group=name))
+            if estimate.family in headline_families(model.spec):
+                groups[name.partition("=")[0]][name] = estimate
         if name.startswith("region="):
             balances.append((name, domain))
+    first = headline_contrast(labels.levels, labels.at)
+    for variable, estimates_of in groups.items():
+        differences, tests = group_rows(variable, estimates_of, first, labels)
+        tables.gaps += differences
+        tables.diagnostics += tests
     for name, part in balances:
         tables.balance += _balance(plan, model, labels, name, part)
     return estimates

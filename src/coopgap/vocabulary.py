@@ -92,6 +92,7 @@ class Quantity(StrEnum):
     PROB_ABOVE_ZERO = "prob_above_zero"
     PROB_ABOVE_SMALLEST = "prob_above_smallest"
     EXPECTED_RANK = "expected_rank"
+    GAP_DIFFERENCE = "gap_difference"
 
 
 class IntervalKind(StrEnum):
@@ -209,6 +210,7 @@ class Kind(StrEnum):
 
 KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys((Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY, Quantity.SHARE), Kind.SHARE),
+    Quantity.GAP_DIFFERENCE: Kind.SHARE,
     **dict.fromkeys(("largest_difference", "influence", "phone_superiority"), Kind.SHARE),
     **dict.fromkeys(
         ("median_risk_difference", "median_superiority", "sd_risk_difference", "sd_superiority"),
