@@ -19,6 +19,7 @@ from coopgap.vocabulary import (
     Quantity,
     Scale,
     Status,
+    Use,
     Verdict,
 )
 
@@ -220,6 +221,43 @@ class BalanceRow:
     )
     ks_after: float | None = _column(
         "gap of the cumulative shares at this level, or the largest, matched", told=_SHARE
+    )
+    use: Use | None = _column(
+        "matched, adjusted (a covariate of the regression alone), component (of the outcome, by "
+        "its role) or reported (the region or a group); empty for printed numbers"
+    )
+    n_member_before: int | None = _column(
+        "members at the level, unweighted, unmatched; of a numeric covariate all who answered",
+        told=_COUNT,
+    )
+    n_member_after: int | None = _column("of these the members kept by the matching", told=_COUNT)
+    n_comparison_before: int | None = _column(
+        "comparison people at the level, unweighted, unmatched; of a numeric covariate all who "
+        "answered",
+        told=_COUNT,
+    )
+    n_comparison_after: int | None = _column(
+        "of these the comparison people kept by the matching", told=_COUNT
+    )
+    member_mean_before: float | None = _column(
+        "share of members at the level, or mean, unmatched: with members who have no match",
+        told=_SHARE,
+    )
+    member_sd_before: float | None = _column(
+        "standard deviation of a numeric covariate among members, unmatched", told=_SHARE
+    )
+    member_sd: float | None = _column("the same of the members kept", told=_SHARE)
+    comparison_sd_before: float | None = _column(
+        "the same of the comparison group, unmatched", told=_SHARE
+    )
+    comparison_sd_after: float | None = _column(
+        "the same of the comparison group, matched", told=_SHARE
+    )
+    missing_member: int | None = _column(
+        "members asked in person without an answer, before anybody is dropped for one", told=_COUNT
+    )
+    missing_comparison: int | None = _column(
+        "comparison people asked in person without an answer, likewise", told=_COUNT
     )
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)

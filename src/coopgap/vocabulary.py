@@ -23,6 +23,7 @@ __all__ = [
     "Quantity",
     "Scale",
     "Status",
+    "Use",
     "Verdict",
 ]
 
@@ -128,6 +129,15 @@ class Status(StrEnum):
 
 BLANK: Final = frozenset({Status.SUPPRESSED, Status.WITHHELD, Status.NOT_ESTIMABLE})
 """Statuses of rows without numbers."""
+
+
+class Use(StrEnum):
+    """What a model does with a variable whose balance is shown: the first that holds."""
+
+    MATCHED = "matched"
+    ADJUSTED = "adjusted"
+    COMPONENT = "component"
+    REPORTED = "reported"
 
 
 class Check(StrEnum):

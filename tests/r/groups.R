@@ -8,7 +8,8 @@ people <- read.csv(file.path(data_dir, "example.csv"))
 people$w <- 0.5 + ((seq_len(nrow(people)) - 1) %% 7) / 4
 people$y <- as.numeric(people$ses_class %in% c("A", "B", "C"))
 people$sex <- factor(people$sex, levels = c("male", "female"))
-people$band <- cut(people$age, c(0, 35, 50, 200), right = FALSE, labels = c("young", "middle", "old"))
+bands <- c("young", "middle", "old")
+people$band <- cut(people$age, c(0, 35, 50, 200), right = FALSE, labels = bands)
 
 # The gaps of each two levels, later less earlier, and Wald's test as Korn and Graubard adjust it.
 compared <- function(group) {
