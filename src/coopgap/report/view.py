@@ -47,7 +47,8 @@ class View:
     Attributes
     ----------
     gaps
-        Rows of the survey, interval by interval; the printed ones stand apart.
+        Rows of the survey, interval by interval; the printed ones stand apart, and differences
+        of two groups' gaps are in gaps.csv alone.
     joint
         Threshold gaps with the limits that hold at all thresholds together.
     printed, printed_coefficients, printed_sensitivity, printed_diagnostics
@@ -251,7 +252,9 @@ def make_view(frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[st
         gaps=tuple(
             row
             for row in rows["gaps"]
-            if row.source != PRINTED and row.interval_kind != IntervalKind.JOINT
+            if row.source != PRINTED
+            and row.interval_kind != IntervalKind.JOINT
+            and row.quantity != Quantity.GAP_DIFFERENCE
         ),
         joint=tuple(row for row in rows["gaps"] if row.interval_kind == IntervalKind.JOINT),
         printed=tuple(row for row in rows["gaps"] if row.source == PRINTED),
