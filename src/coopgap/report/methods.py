@@ -30,34 +30,28 @@ class Reference:
     @property
     def short(self) -> str:
         """`Hansen and Klopfer 2006`."""
-        family = [name.partition(",")[0].strip("{}") for name in self._authors]
+        authors = self.fields["author"].split(" and ")
+        family = [name.partition(",")[0].strip("{}") for name in authors]
         named = f"{family[0]} et al." if len(family) > 2 else joined(family)
         return f"{named} {self.fields.get('year', '')}".strip()
 
     @property
     def text(self) -> str:
-        """The entry of a list of references."""
+        """The entry of a short list of references; titles of papers stand in the BibTeX file."""
         it = self.fields
-        people = joined([name.strip("{}") for name in self._authors])
-        year = f" ({it['year']})" if "year" in it else ""
-        volume = it.get("volume", "") + (f"({it['number']})" if "number" in it else "")
+        journal = f"{it['journal']} {it['volume']}" if "journal" in it else it["title"]
+        number = f"({it['number']})" if "number" in it else ""
         pages = it.get("pages", "").replace("--", "–")
-        of = [" ".join((it.get("journal", ""), volume)).strip(), pages, it.get("publisher", "")]
-        place = ", ".join(part for part in of if part).replace("\\&", "&")
+        place = [f"{journal}{number}".replace("\\&", "&"), pages, it.get("publisher", "")]
         link = f"doi:{it['doi']}" if "doi" in it else it.get("url", "")
         link = f"arXiv:{it['eprint']}" if "eprint" in it else link
-        end = ". ".join(part for part in (it["title"], place, link) if part)
-        return f"{people}{year}. {end}."
+        return ", ".join(part for part in (self.short, *place, link) if part)
 
     @property
     def bibtex(self) -> str:
         """The entry of a BibTeX file."""
         lines = [f"  {name} = {{{value}}}," for name, value in self.fields.items()]
         return "\n".join((f"@{self.type}{{{self.key},", *lines, "}"))
-
-    @property
-    def _authors(self) -> list[str]:
-        return self.fields["author"].split(" and ")
 
 
 @cache

@@ -237,7 +237,7 @@ def _coefficient(row: CoefficientRow | None) -> str:
     if row is None:
         return ""
     show = v.points if row.scale == Scale.PROBABILITY else v.ratio
-    return f"{show(row.estimate)} ({show(row.std_error)})"
+    return f"{show(row.estimate)}\N{NO-BREAK SPACE}({show(row.std_error)})"
 
 
 def _term(answer: Answer, row: CoefficientRow) -> str:
