@@ -35,9 +35,7 @@ class Content:
         where no figure is wanted.
     """
 
-    def __init__(
-        self, results: Results, draw: Callable[..., Drawing | None] | None = None
-    ) -> None:
+    def __init__(self, results: Results, draw: Callable[..., Drawing | None] | None = None) -> None:
         self.results = results
         self.draw = draw
         self.drawings: dict[str, Drawing] = {}
@@ -67,6 +65,7 @@ class Content:
                 "capital": words.capital,
                 "family": words.family_words,
                 "population": words.population_words,
+                "version": words.version_words,
                 "verdict": words.verdict_words,
                 "status": words.status_word,
                 "title": words.check_title,
@@ -74,6 +73,10 @@ class Content:
                 "gate_words": paper.gate_words,
                 "by": by,
                 "some": some,
+                "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
+                "head": lambda rows: next(iter(rows), None),
+                "largest": largest,
+                "outside": outside,
                 "table": self.table,
                 "show": show,
                 "figure": self.figure,
@@ -81,6 +84,7 @@ class Content:
                 "detail": self.detail,
             }
         )
+        made.tests["headline_of"] = lambda row, answer: answer.is_headline(row)
         made.globals |= {
             "run": self.results,
             "meta": self.results.meta,
@@ -119,8 +123,10 @@ class Content:
         """Rows set out by `pivot`."""
         return show(pivot(self.results, rows, **how))
 
-    def figure(self, name: str, answer: Answer | None = None, caption: str = "") -> Markup:
-        """The place of a figure; nothing where there is nothing to draw."""
+    def figure(
+        self, name: str, answer: Answer | None = None, caption: str = "", *, real: bool = False
+    ) -> Markup:
+        """The place of a figure; nothing where there is nothing to draw; `real` bears no mark."""
         from markupsafe import Markup
 
         from coopgap.report.pages import escape_markdown
@@ -129,10 +135,10 @@ class Content:
         if drawing is None:
             return Markup("")
         self.drawings[drawing.name] = drawing
-        mark = f"{self.results.mark}. " if self.results.mark else ""
-        told = escape_markdown(f"{mark}{caption}").replace('"', "'")
-        alt = escape_markdown(drawing.alt)
-        return Markup(f'\n![{alt}](figures/{drawing.name}.png "{told}")\n')
+        mark = f"{self.results.mark}. " if self.results.mark and not real else ""
+        told = escape_markdown(f"{mark}{caption}" if caption else "").replace('"', "&quot;")
+        title = f' "{told}"' if told else ""
+        return Markup(f"\n![{escape_markdown(drawing.alt)}](figures/{drawing.name}.png{title})\n")
 
     def sentence(self, answer: Answer, check: str) -> Markup:
         """What one check found for a model, in words; empty where it found nothing."""
@@ -165,7 +171,20 @@ def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
         row
         for row in rows
         if all(
-            getattr(row, name) in wanted if isinstance(wanted, tuple) else getattr(row, name) == wanted
+            getattr(row, name) in wanted
+            if isinstance(wanted, tuple)
+            else getattr(row, name) == wanted
             for name, wanted in fields.items()
         )
     ]
+
+
+def largest(rows: Iterable[Any]) -> list[Any]:
+    """Rows with a number, those farthest from zero first."""
+    told = [row for row in rows if row.estimate is not None]
+    return sorted(told, key=lambda row: -abs(row.estimate))
+
+
+def outside(rows: Iterable[Any]) -> list[Any]:
+    """Rows whose interval does not hold what was observed."""
+    return [row for row in rows if not row.lower <= row.threshold <= row.upper]

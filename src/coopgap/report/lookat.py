@@ -13,7 +13,7 @@ from typing import Final
 from coopgap.estimate import BalanceRow, SensitivityRow
 from coopgap.report.data import Answer, Results
 from coopgap.report.values import number
-from coopgap.vocabulary import BY_PHONE, Check, Family, Status, Verdict
+from coopgap.vocabulary import BY_PHONE, Check, Diagnostic, Family, OddsTest, Status, Verdict
 
 BALANCED: Final = 0.1
 """Largest absolute standardised difference of a covariate that counts as balanced."""
@@ -21,6 +21,7 @@ BALANCED: Final = 0.1
 UNMATCHED: Final = 0.05
 """Share of members without a match above which the headline is about visibly fewer people."""
 
+NONE: Final = "–"
 FEW_ZONES: Final = 30
 _LEVEL: Final = 0.05
 
@@ -166,11 +167,13 @@ def imbalance(row: BalanceRow | None) -> float | None:
 
 def odds_p(answer: Answer) -> float | None:
     """p-value of proportional odds of membership: clustered Wald, else likelihood ratio."""
-    for test in ("Wald", "likelihood ratio"):
-        for row in answer.diagnostics:
-            if row.diagnostic == f"proportional_odds: member, {test}" and row.value is not None:
-                return row.value
-    return None
+    found = {
+        row.test: row.value
+        for row in answer.diagnostics
+        if (row.diagnostic, row.about) == (Diagnostic.PROPORTIONAL_ODDS, "member")
+        and row.value is not None
+    }
+    return found.get(OddsTest.WALD, found.get(OddsTest.LIKELIHOOD_RATIO))
 
 
 def grid(answer: Answer, topics: Sequence[Topic]) -> list[Word]:
@@ -192,28 +195,28 @@ def _balance(answer: Answer, topic: Topic) -> Word:
     rows = unbalanced(answer)
     if rows:
         return Word(topic=topic, text=number(imbalance(rows[0]), 2), is_bad=True)
-    return Word(topic=topic, text="balanced" if answer.balance else "none")
+    return Word(topic=topic, text="balanced" if answer.balance else NONE)
 
 
 def _odds(answer: Answer, topic: Topic) -> Word:
     p = odds_p(answer)
     if not answer.is_ordinal or p is None:
-        return Word(topic=topic, text="not tested" if answer.is_ordinal else "two levels")
+        return Word(topic=topic, text="not tested" if answer.is_ordinal else NONE)
     rejected = p < _LEVEL
-    return Word(topic=topic, text="rejected" if rejected else "not rejected", is_bad=rejected)
+    return Word(topic=topic, text="rejected" if rejected else "holds", is_bad=rejected)
 
 
 def _judged(answer: Answer, topic: Topic) -> Word:
     verdict = worst(answer.check(*TOPIC_CHECKS[topic]))
     if verdict is None:
-        return Word(topic=topic, text="none")
+        return Word(topic=topic, text=NONE)
     return Word(topic=topic, text=_SHORT.get(verdict, str(verdict)), is_bad=verdict in _BAD)
 
 
 def _missing(answer: Answer, topic: Topic) -> Word:
     rows = answer.check(*TOPIC_CHECKS[topic])
     told = any(row.verdict in _WORST for row in rows)
-    return _judged(answer, topic) if told else Word(topic=topic, text="none missing")
+    return _judged(answer, topic) if told else Word(topic=topic, text="none")
 
 
 def _unmeasured(answer: Answer, topic: Topic) -> Word:
@@ -221,12 +224,12 @@ def _unmeasured(answer: Answer, topic: Topic) -> Word:
         (
             row.lower if row.lower is not None else row.estimate
             for row in answer.check(Check.E_VALUE)
-            if row.quantity == "e_value" and row.category == answer.first.category
+            if row.quantity == "e_value"
         ),
         None,
     )
     if e is None:
-        return Word(topic=topic, text="not assessed")
+        return Word(topic=topic, text=NONE)
     return Word(topic=topic, text=f"E {number(e, 1)}", is_bad=e <= 1)
 
 
@@ -235,8 +238,15 @@ def _regions(answer: Answer, topic: Topic) -> Word:
     if any(row.status == Status.WITHHELD for row in rows):
         return Word(topic=topic, text="withheld", is_bad=True)
     if not rows:
-        return Word(topic=topic, text="alone")
-    p = answer.diagnostic("group_gaps_equal: region")
+        return Word(topic=topic, text=NONE)
+    p = next(
+        (
+            row.value
+            for row in answer.diagnostics
+            if (row.diagnostic, row.about) == ("group_gaps_equal", "region")
+        ),
+        None,
+    )
     if p is None:
         return Word(topic=topic, text="pooled")
     return Word(topic=topic, text="differ" if p < _LEVEL else "alike", is_bad=p < _LEVEL)
@@ -331,6 +341,8 @@ def _people(answer: Answer) -> Iterator[Warned]:
 
 def against(answer: Answer) -> list[Check]:
     """Checks that change the answer, or leave open whether they do, the former first."""
-    found = {check: worst(answer.check(check)) for checks in TOPIC_CHECKS.values() for check in checks}
+    found = {
+        check: worst(answer.check(check)) for checks in TOPIC_CHECKS.values() for check in checks
+    }
     order = (Verdict.CHANGES, Verdict.DIFFERENT, Verdict.UNDECIDED)
     return [check for verdict in order for check, known in found.items() if known is verdict]

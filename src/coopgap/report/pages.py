@@ -91,7 +91,9 @@ def html_page(text: str, *, title: str, drawings: Mapping[str, str]) -> str:
 
 def html_fragment(text: str, drawings: Mapping[str, str]) -> str:
     """The same for a notebook: a fragment with its style."""
-    return f'<div class="coopgap"><style>{_template("style.css")}</style>{html(text, drawings)}</div>'
+    return (
+        f'<div class="coopgap"><style>{_template("style.css")}</style>{html(text, drawings)}</div>'
+    )
 
 
 def _template(name: str) -> str:
@@ -114,15 +116,14 @@ def html(text: str, drawings: Mapping[str, str]) -> str:
 
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = parser.parse(text)
-    _name_headings(tokens)
+    _name_headings(tokens, set(re.findall(r'id="([^"]+)"', text)))
     _set_tables(tokens)
     _set_figures(tokens, drawings)
     return str(parser.renderer.render(tokens, parser.options, {}))
 
 
-def _name_headings(tokens: list[Token]) -> None:
-    """Give every heading an id, once each."""
-    used: set[str] = set()
+def _name_headings(tokens: list[Token], used: set[str]) -> None:
+    """Give every heading an id that nothing else has."""
     for number, token in enumerate(tokens):
         if token.type != "heading_open":
             continue
@@ -165,19 +166,15 @@ def _set_tables(tokens: list[Token]) -> None:
 
 def _caption(tokens: list[Token], number: int) -> str:
     """Take a paragraph `Table: …` before a table into it."""
+    from markdown_it import MarkdownIt
+
     before = tokens[number - 2] if number > 2 else None
     if before is None or before.type != "inline" or not before.content.startswith("Table: "):
         return ""
-    first = (before.children or [])[0]
-    first.content = first.content.removeprefix("Table: ")
     for one in (tokens[number - 3], tokens[number - 1]):
         one.hidden = True
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark")
-    text = parser.renderer.renderInline(before.children or [], parser.options, {})
     before.children = []
-    return str(text)
+    return str(MarkdownIt("commonmark").renderInline(before.content.removeprefix("Table: ")))
 
 
 def _wrap(tokens: list[Token], number: int, caption: str, *, wide: bool) -> None:
@@ -201,9 +198,9 @@ def _set_figures(tokens: list[Token], drawings: Mapping[str, str]) -> None:
     from html import escape
 
     for number, token in enumerate(tokens):
-        image = (token.children or [None])[0]
-        if token.type != "inline" or image is None or image.type != "image":
+        if token.type != "inline" or not token.children or token.children[0].type != "image":
             continue
+        image = token.children[0]
         svg = drawings.get(str(image.attrGet("src")))
         if svg is None:
             continue

@@ -8,8 +8,6 @@ from typing import Final
 from coopgap.report.words import readable, status_word
 from coopgap.vocabulary import Quantity, Status
 
-
-
 DASH: Final = "–"
 DASH_NOTE: Final = "A dash: there is no such number."
 _MINUS: Final = "−"
@@ -227,7 +225,8 @@ def estimate_words(
     if estimate is None:
         limits = spread(quantity, lower, upper)
         return status_word(status) or limits or DASH
-    limits = spread(quantity, lower, upper).replace(" ", "\N{NO-BREAK SPACE}")
+    limits = spread(quantity, lower, upper).replace(" to ", ", ").removesuffix(_PERCENT_SIGN)
+    limits = limits.replace(" ", "\N{NO-BREAK SPACE}")
     text = value_words(quantity, estimate, signed=True) + (f" ({limits})" if limits else "")
     return text if status == Status.OK else f"{text}; {status_word(status)}"
 

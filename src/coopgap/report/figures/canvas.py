@@ -38,10 +38,12 @@ _PROPERTIES = {
 }
 """Colours of a drawing by the page's CSS properties, which change with light and dark."""
 
-_WIDTH, _ROW, _TOP, _BOTTOM = 7.2, 0.235, 0.58, 0.55
+_WIDTH, _ROW, _TOP, _BOTTOM = 7.2, 0.225, 0.44, 0.48
 _SIZE = 8.0
 _LABELS, _VALUES = 3.15, 2.2
 _DPI = 192
+_NARROW = 6.0
+"""Inches up to which a figure is legible when it is as wide as a telephone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +80,13 @@ class Canvas:
         self.figure.text(
             0.012,
             row + 0.2,
-            _fitted(text, _WIDTH - 0.3),
+            _fitted(text, self.figure.get_figwidth() - 0.3),
             transform=blended(self.figure, self.axes),
             ha="left",
             va="center",
             color=color,
             fontweight="bold",
+            bbox={"fc": "#ffffff", "ec": "none", "pad": 0.6},
         )
 
     def heading(self, row: float, text: str) -> None:
@@ -127,6 +130,14 @@ class Canvas:
             zorder=4,
         )
 
+    def band(self, row: float, half: float) -> None:
+        """A margin around zero."""
+        from matplotlib.patches import Rectangle
+
+        self.axes.add_patch(
+            Rectangle((-half, row - 0.5), 2 * half, 1, fc=BAND, ec="none", zorder=0.5)
+        )
+
     def zero(self, at: float = 0.0) -> None:
         """The line of no gap."""
         self.axes.axvline(at, color=INK, lw=0.9, zorder=1)
@@ -168,6 +179,7 @@ def canvas(
     mark: str,
     labels: Sequence[str],
     values: Sequence[str] = (),
+    width: float = _WIDTH,
 ) -> Canvas:
     """An empty figure for a number of rows.
 
@@ -183,20 +195,22 @@ def canvas(
         EXAMPLE DATA or empty; printed in the corner.
     labels, values
         Words that will stand left and right, for their room.
+    width
+        Inches; the type keeps its size, so that a narrow figure can be read on a narrow screen.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     height = _TOP + _BOTTOM + _ROW * max(rows, 1)
-    figure = Figure(figsize=(_WIDTH, height))
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     left = _room(labels, _LABELS, 0.9)
     right = _room(values, _VALUES, 0.25)
     axes = figure.add_axes(
         (
-            left / _WIDTH,
+            left / width,
             _BOTTOM / height,
-            (_WIDTH - left - right) / _WIDTH,
+            (width - left - right) / width,
             1 - (_TOP + _BOTTOM) / height,
         )
     )
@@ -214,11 +228,29 @@ def canvas(
     return Canvas(figure=figure, axes=axes)
 
 
+def panel(title: str, mark: str, *, height: float, width: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, `width` inches wide, and room for a legend beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, height))
+    FigureCanvasAgg(figure)
+    titled(figure, title, mark, height)
+    axes = figure.add_axes((0.62 / _WIDTH, 0.55 / height, width / _WIDTH, (height - 1.1) / height))
+    axes.patch.set_alpha(0)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(LINE)
+    axes.tick_params(colors=SOFT, length=3, width=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
 def titled(figure: Figure, title: str, mark: str, height: float) -> None:
     """Put a title and the mark, if there is one, at the top of a figure of `height` inches."""
     figure.text(
         0.012,
-        1 - 0.17 / height,
+        1 - 0.1 / height,
         shorten(title, 74 if mark else 92),
         color=INK,
         fontsize=9.5,
@@ -232,7 +264,7 @@ def titled(figure: Figure, title: str, mark: str, height: float) -> None:
 def _stamp(figure: Figure, mark: str, height: float) -> None:
     figure.text(
         0.985,
-        1 - 0.17 / height,
+        1 - 0.1 / height,
         mark,
         color=_MARK_INK,
         fontsize=7.5,
@@ -291,11 +323,13 @@ def svg_text(drawing: Drawing) -> str:
         text = re.sub(rf"(: ?){color}", rf"\1var({name}, {color})", text)
     text = re.sub(r"(font: [^;\"']*?)'DejaVu Sans'[^;\"]*", r"\1system-ui, sans-serif", text)
     alt = escape(drawing.alt)
+    inches = drawing.figure.get_figwidth()
+    size = f"max-width:{6.2 * inches:.0f}rem" + (";min-width:30rem" if inches > _NARROW else "")
     return re.sub(
         r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>",
         lambda found: (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{found[1]}" role="img" aria-label="{alt}">'
+            f'viewBox="{found[1]}" style="{size}" role="img" aria-label="{alt}">'
         ),
         text,
         count=1,

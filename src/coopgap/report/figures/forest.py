@@ -1,63 +1,163 @@
-"""Gaps as points with intervals: every headline, and one gap by how it is estimated."""
+"""One forest: lines with a point, its interval and its value; figures of gaps are made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from coopgap.estimate import GapRow
-from coopgap.report.data import Answer, Results
+from coopgap.estimate import GapRow, SensitivityRow
+from coopgap.report.data import Answer, Results, by
 from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, canvas
-from coopgap.report.values import estimate_words, percent
-from coopgap.report.words import category_words, family_words
-from coopgap.vocabulary import Family, Quantity
+from coopgap.report.values import estimate_words, interval_name, percent
+from coopgap.report.words import (
+    capital,
+    category_words,
+    comparator_words,
+    family_words,
+    joined,
+    verdict_words,
+    version_words,
+)
+from coopgap.vocabulary import Check, Family, Quantity, Verdict
 
-_AXIS = "gap, percentage points"
+AXIS = "gap, percentage points"
 _APART = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL, Family.BENCHMARK)
+_VERSIONS = (
+    Check.VARIANT,
+    Check.PHONE_REPLACES,
+    Check.PHONE_JOINS,
+    Check.PHONE_JOINS_MODE,
+    Check.MISSING_IMPUTATION,
+)
 
 
-def limits(row: GapRow) -> tuple[float, float] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a forest; without `at` it heads those below it.
+
+    Attributes
+    ----------
+    at, limits, beside
+        In the unit of the axis; `beside` is a second, hollow mark.
+    band
+        Half width of a margin around zero.
+    """
+
+    label: str
+    value: str = ""
+    at: float | None = None
+    limits: tuple[float, float] | None = None
+    beside: float | None = None
+    band: float | None = None
+    color: str = SOFT
+    is_strong: bool = False
+    shape: str = "o"
+
+
+def forest(
+    name: str,
+    lines: Sequence[Line],
+    *,
+    title: str,
+    axis: str,
+    mark: str,
+    alt: str,
+    zero: float | None = 0.0,
+) -> Drawing | None:
+    """Draw lines below one another; None where none has a point.
+
+    Parameters
+    ----------
+    name, title, alt
+        Of the drawing; `alt` is put before what the lines say.
+    axis
+        What the horizontal axis counts.
+    mark
+        EXAMPLE DATA or empty.
+    zero
+        Where a vertical line stands; None for none.
+    """
+    if not any(line.at is not None for line in lines):
+        return None
+    drawn = canvas(
+        len(lines),
+        title,
+        axis,
+        mark=mark,
+        labels=[line.label for line in lines],
+        values=[line.value for line in lines],
+    )
+    if zero is not None:
+        drawn.zero(zero)
+    for number, line in enumerate(lines):
+        if line.at is None and not line.value:
+            drawn.heading(number, line.label)
+            continue
+        ink = line.color if line.is_strong else INK
+        drawn.label(number, line.label, bold=line.is_strong, color=ink)
+        drawn.value(number, line.value, bold=line.is_strong, color=ink)
+        if line.band is not None:
+            drawn.band(number, line.band)
+        if line.beside is not None:
+            drawn.mark(number, line.beside, None, color=SECOND, hollow=True)
+        if line.at is not None:
+            drawn.mark(number, line.at, line.limits, color=line.color, shape=line.shape)
+    told = "; ".join(f"{line.label} {line.value}".strip() for line in lines)
+    return Drawing(name=name, alt=f"{alt}: {told}.", figure=drawn.figure)
+
+
+def limits(row: Any) -> tuple[float, float] | None:
     """Limits of a row in points."""
     return None if row.lower is None or row.upper is None else (100 * row.lower, 100 * row.upper)
 
 
-def shown(row: GapRow) -> str:
+def shown(row: Any) -> str:
     """The estimate, or why there is none."""
-    text = estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+    status = getattr(row, "status", "ok")
+    text = estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
     return text.partition(";")[0]
 
 
+def _line(row: Any, label: str, **how: Any) -> Line:
+    at = None if row.estimate is None else 100 * row.estimate
+    return Line(label=label, value=how.pop("value", shown(row)), at=at, limits=limits(row), **how)
+
+
 def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
-    """Every declared gap, with both groups' shares; superiority stands in the table."""
-    asked = [one for one in results.answers if one.is_declared] or list(results.answers)
-    rows = [(one, one.headline) for one in asked]
+    """Every declared gap, with both groups' shares; superiority stands in its section."""
     told = [
         (one, row)
-        for one, row in rows
-        if row is not None and row.quantity == Quantity.RISK_DIFFERENCE and row.estimate is not None
+        for one in results.headlines
+        if (row := one.headline) is not None
+        and row.quantity == Quantity.RISK_DIFFERENCE
+        and row.estimate is not None
     ]
     if not told:
         return None
     names = [_name(one) for one, _ in told]
+    kinds = [interval_name(row.interval_prob, row.interval_kind) for _, row in told]
+    sides = [
+        " vs ".join(percent(one.share(side)) for side in ("", "comparison")) for one, _ in told
+    ]
     drawn = canvas(
         len(told) * 2,
-        "Headline gaps",
-        f"{_AXIS}, {results.members} minus {results.others}",
+        f"{capital(results.members)} vs {results.others}",
+        f"{AXIS}, {joined(list(dict.fromkeys(kinds)))}",
         mark=results.mark,
-        labels=[],
+        labels=sides,
         values=[shown(row) for _, row in told],
+        width=5.6,
     )
     drawn.zero()
     for number, (one, row) in enumerate(told):
-        color = SOFT if one.is_control else FIRST
+        color, at = SOFT if one.is_control else FIRST, 2 * number + 0.9
         drawn.above(2 * number, names[number], color=SOFT if one.is_control else INK)
-        sides = [percent(one.share(side)) for side in ("", "comparison")]
-        drawn.label(2 * number + 0.9, " vs ".join(sides), color=SOFT)
-        drawn.value(2 * number + 0.9, shown(row), color=color, bold=True)
-        drawn.mark(2 * number + 0.9, 100 * (row.estimate or 0.0), limits(row), color=color)
-    told_in_words = "; ".join(f"{name} {shown(row)}" for name, (_, row) in zip(names, told, strict=True))
-    return Drawing(
-        name="headline", alt=f"Headline gaps in points: {told_in_words}.", figure=drawn.figure
-    )
+        drawn.label(at, sides[number], color=SOFT)
+        drawn.value(at, shown(row), color=color, bold=True)
+        drawn.mark(at, 100 * (row.estimate or 0.0), limits(row), color=color)
+    said = "; ".join(f"{name} {shown(row)}" for name, (_, row) in zip(names, told, strict=True))
+    return Drawing(name="headline", alt=f"Headline gaps in points: {said}.", figure=drawn.figure)
 
 
 def _name(answer: Answer) -> str:
@@ -66,11 +166,15 @@ def _name(answer: Answer) -> str:
     return f"{answer.label}{f': {where}' if where else ''}{control}"
 
 
+def shown_category(answer: Answer) -> str:
+    """The threshold at which gaps are drawn: the declared one, else the middle one."""
+    return answer.first.category or answer.thresholds[len(answer.thresholds) // 2]
+
+
 def families(results: Results, answer: Answer | None) -> Drawing | None:
-    """The gap at the contrast that is put first, by family, over the headline's people."""
-    if answer is None:
-        return None
-    category = answer.first.category or answer.thresholds[len(answer.thresholds) // 2]
+    """The gap by family over the headline's people, so that they differ by method only."""
+    assert answer is not None
+    category = shown_category(answer)
     found = [
         row
         for row in answer.gaps
@@ -78,32 +182,138 @@ def families(results: Results, answer: Answer | None) -> Drawing | None:
         and row.family not in _APART
     ]
     over = {row.population for row in found if answer.is_headline(row)}
-    rows = [row for row in found if not over or row.population in over]
-    if not any(row.estimate is not None for row in rows):
-        return None
-    return _forest(results, answer, rows, category)
-
-
-def _forest(
-    results: Results, answer: Answer, rows: Sequence[GapRow], category: str
-) -> Drawing:
-    names = [family_words(row.family) for row in rows]
-    drawn = canvas(
-        len(rows),
-        "Gap by how it is estimated",
-        _AXIS,
+    return forest(
+        f"gaps_{answer.model}",
+        [_family(answer, row) for row in found if not over or row.population in over],
+        title="Gap by how it is estimated",
+        axis=AXIS,
         mark=results.mark,
-        labels=names,
-        values=[shown(row) for row in rows],
+        alt=answer.label,
     )
-    drawn.zero()
-    for number, (name, row) in enumerate(zip(names, rows, strict=True)):
-        first, sampled = answer.is_headline(row), row.family == Family.HIERARCHICAL
-        color = FIRST if first else (SECOND if sampled else SOFT)
-        drawn.label(number, name, bold=first, color=color if first else INK)
-        drawn.value(number, shown(row), bold=first, color=color if first else INK)
-        if row.estimate is not None:
-            shape = "s" if sampled else "o"
-            drawn.mark(number, 100 * row.estimate, limits(row), color=color, shape=shape)
-    told = "; ".join(f"{name} {shown(row)}" for name, row in zip(names, rows, strict=True))
-    return Drawing(name=f"gaps_{answer.model}", alt=f"{answer.label}: {told}.", figure=drawn.figure)
+
+
+def _family(answer: Answer, row: GapRow) -> Line:
+    sampled, first = row.family == Family.HIERARCHICAL, answer.is_headline(row)
+    return _line(
+        row,
+        family_words(row.family),
+        color=FIRST if first else (SECOND if sampled else SOFT),
+        is_strong=first,
+        shape="s" if sampled else "o",
+    )
+
+
+def versions(results: Results, answer: Answer | None) -> Drawing | None:
+    """The headline beside each version of it: variants, phone interviews, imputed answers."""
+    assert answer is not None
+    rows = [row for row in answer.check(*_VERSIONS) if _is_version(answer, row)]
+    head = answer.headline
+    if head is None or head.quantity != Quantity.RISK_DIFFERENCE or not rows:
+        return None
+    lines = [_line(head, "as declared", color=FIRST, is_strong=True)]
+    for row in rows:
+        color = SECOND if row.verdict == Verdict.CHANGES else SOFT
+        name = version_words(row)
+        lines.append(_line(row, name, color=color, is_strong=color == SECOND))
+    return forest(
+        f"versions_{answer.model}",
+        lines,
+        title="Versions of the headline; those that change it in colour",
+        axis=AXIS,
+        mark=results.mark,
+        alt=answer.label,
+    )
+
+
+def _is_version(answer: Answer, row: SensitivityRow) -> bool:
+    return answer.is_first(row) and row.estimate is not None and row.reference is not None
+
+
+def phone(results: Results, answer: Answer | None) -> Drawing | None:
+    """Phone less in-person answers of those the members are compared with, and the margin."""
+    assert answer is not None
+    rows = [
+        row
+        for row in answer.check(Check.PHONE_EQUIVALENCE)
+        if (row.variant, row.quantity) == ("adjusted", Quantity.RISK_DIFFERENCE)
+    ]
+    lines = [
+        _line(
+            row,
+            category_words(row.category, answer.levels),
+            value=f"{shown(row)} {verdict_words(row.verdict)}",
+            band=None if row.threshold is None else 100 * row.threshold,
+            color=FIRST,
+        )
+        for row in rows
+    ]
+    return forest(
+        f"phone_{answer.model}",
+        lines,
+        title="Phone minus in person; band: the margin declared",
+        axis="difference, percentage points, 90 % interval",
+        mark=results.mark,
+        alt=answer.label,
+    )
+
+
+def predictive(results: Results, answer: Answer | None) -> Drawing | None:
+    """Observed shares (hollow) on the posterior's intervals, by group and level."""
+    assert answer is not None
+    rows = [
+        row for row in answer.check(Check.POSTERIOR_PREDICTIVE) if row.group in ("", "all")
+    ] or list(answer.check(Check.POSTERIOR_PREDICTIVE))
+    lines: list[Line] = []
+    for comparator, found in by(rows, "comparator").items():
+        who = comparator_words(comparator, results.members, results.others)
+        for group, mine in by(found, "group").items():
+            place = results.group(group)
+            lines.append(Line(label=capital(who if place == "all" else f"{who}, {place}")))
+            lines += [_predicted(answer, row) for row in mine]
+    return forest(
+        f"predictive_{answer.model}",
+        lines,
+        title="Observed share (hollow) on the posterior's interval",
+        axis="share, percent",
+        mark=results.mark,
+        alt=answer.label,
+        zero=None,
+    )
+
+
+def _predicted(answer: Answer, row: SensitivityRow) -> Line:
+    out = row.verdict == Verdict.CHANGES
+    return _line(
+        row,
+        category_words(row.category, answer.levels),
+        beside=None if row.threshold is None else 100 * row.threshold,
+        color=SECOND if out else FIRST,
+        is_strong=out,
+    )
+
+
+def prior(results: Results, answer: Answer | None) -> Drawing | None:
+    """What the prior allows of the headline, and what the posterior leaves."""
+    assert answer is not None
+    rows = [row for row in answer.check(Check.PRIOR_PREDICTIVE) if answer.is_first(row)]
+    over = {row.population for row in answer.headlines}
+    found = [
+        row
+        for row in answer.gaps
+        if row.family == Family.HIERARCHICAL
+        and row.group == "all"
+        and answer.is_first(row)
+        and row.population in over
+    ]
+    lines = [_line(row, "prior") for row in rows[:1]]
+    lines += [_line(row, "posterior", color=FIRST, is_strong=True) for row in found[:1]]
+    if len(lines) < 2:
+        return None
+    return forest(
+        f"prior_{answer.model}",
+        lines,
+        title="Prior and posterior of the headline",
+        axis=f"{AXIS}, 95 % credible interval",
+        mark=results.mark,
+        alt=answer.label,
+    )

@@ -1,0 +1,184 @@
+"""What must be said on the first screen, each made to happen; and what must never be said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from coopgap.estimate import (
+    BalanceRow,
+    CoefficientRow,
+    DiagnosticRow,
+    GapRow,
+    SensitivityRow,
+    to_frame,
+)
+from coopgap.report import lookat
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
+from coopgap.study.spec import Design
+
+SOURCE = "survey.csv"
+
+
+@pytest.fixture
+def screen(build):
+    """Renders the summary of the small study with rows added to its tables."""
+
+    def render(*rows, study=None, meta=None, keep=True):
+        frames = build.frames(SOURCE, printed=False)
+        if not keep:
+            frames["sensitivity"] = to_frame("sensitivity", [])
+        kinds = {
+            GapRow: "gaps",
+            CoefficientRow: "coefficients",
+            BalanceRow: "balance",
+            SensitivityRow: "sensitivity",
+            DiagnosticRow: "diagnostics",
+        }
+        for row in rows:
+            name = kinds[type(row)]
+            frames[name] = pd.concat([frames[name], to_frame(name, [row])], ignore_index=True)
+        meta = build.meta(is_example=False) | (meta or {})
+        results = make_results(frames, study or build.study(), meta)
+        return " ".join(Content(results).render("summary.md.j2").split())
+
+    return render
+
+
+def diagnostic(name, value, **how):
+    return DiagnosticRow(model="agree", diagnostic=name, value=value, source=SOURCE, **how)
+
+
+def balance(covariate, smd, **how):
+    return BalanceRow(
+        model="agree", group="all", covariate=covariate, level="x", source=SOURCE, smd_after=smd
+    )
+
+
+def test_an_unbalanced_covariate_is_named_with_its_difference(screen):
+    assert "Region is left unbalanced (0.31)" in screen(balance("region", 0.31))
+    assert "unbalanced" not in screen(balance("region", 0.09))
+
+
+def test_a_covariate_only_adjusted_for_is_said_to_be_so(screen, build):
+    study = build.study()
+    bare = tuple(
+        replace(one, matching=replace(one.matching, method="none")) for one in study.models
+    )
+    row = replace(balance("region", None), smd_before=0.4)
+    assert "Region is left unbalanced (0.40) and only adjusted for" in screen(
+        row, study=replace(study, models=bare)
+    )
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.003, True), (0.3, False)])
+def test_rejected_proportional_odds_are_said_with_what_they_mean(screen, p, said):
+    row = DiagnosticRow(
+        model="ses",
+        diagnostic="proportional_odds",
+        about="member",
+        test="wald",
+        value=p,
+        source=SOURCE,
+    )
+    text = screen(row)
+    assert ("Proportional odds of membership are rejected for Class" in text) is said
+    assert ("not one odds ratio" in text) is said
+
+
+def test_a_check_that_changes_a_gap_at_any_threshold_is_named_there(screen):
+    row = SensitivityRow(
+        check="leave_one_region",
+        variant="without North",
+        model="ses",
+        outcome="ses",
+        quantity="risk_difference",
+        category=">=A",
+        estimate=0.1,
+        verdict="changes",
+        source=SOURCE,
+    )
+    assert "Leaving one region out: changes for Class (A)" in screen(row, keep=False)
+    assert "Leaving one region out" not in screen(replace(row, verdict="holds"), keep=False)
+
+
+def test_a_gate_that_withheld_is_named(screen):
+    row = GapRow(
+        model="ses",
+        family="hierarchical",
+        outcome="ses",
+        comparator="comparison",
+        group="all",
+        population="all_members",
+        quantity="superiority",
+        status="withheld",
+        source=SOURCE,
+    )
+    assert "hierarchical model of Agrees and Class is withheld" in screen(row)
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.12, True), (0.05, False)])
+def test_members_without_a_match_above_5_percent_are_said(screen, share, said):
+    text = screen(diagnostic("members_without_comparison_share", share))
+    assert ("of members have no match" in text) is said
+
+
+def test_weights_and_zones_are_in_the_line_of_design(screen, build):
+    zones = CoefficientRow(
+        model="agree",
+        family="matched_logit",
+        outcome="agree",
+        term="sex=f",
+        scale="log_odds",
+        n_clusters=57,
+        source=SOURCE,
+    )
+    assert "57 zones; no sampling weights" in screen(zones)
+    weighted = replace(build.study(), design=Design(region="region", zone=("z",), weight="w"))
+    assert "57 zones; sampling weights used" in screen(zones, study=weighted)
+    few = screen(replace(zones, n_clusters=lookat.FEW_ZONES - 1))
+    assert f"Only {lookat.FEW_ZONES - 1} zones" in few
+    assert "Only" not in screen(zones)
+
+
+def test_a_study_without_zones_says_what_that_means(screen, build):
+    study = replace(build.study(), design=Design(region="region"))
+    assert "No zones are declared: if people were sampled in clusters" in screen(study=study)
+
+
+def test_ties_are_counted(screen):
+    assert "31 matched members had several equally near" in screen(diagnostic("tied_members", 31.0))
+    assert "equally near" not in screen(diagnostic("tied_members", 0.0))
+
+
+def test_a_headline_without_a_number_and_one_of_few_people_are_named(screen, build):
+    frames = build.frames(SOURCE, printed=False)
+    gaps = frames["gaps"]
+    first = (gaps["family"] == "matched_logit") & (gaps["group"] == "all")
+    for status, said in (("not_estimable", "No headline number"), ("few_people", "Fewer than ten")):
+        changed = {**frames, "gaps": gaps.assign(status=gaps["status"].mask(first, status))}
+        if status == "not_estimable":
+            changed["gaps"]["estimate"] = gaps["estimate"].mask(first)
+        results = make_results(changed, build.study(), build.meta(is_example=False))
+        assert said in Content(results).render("summary.md.j2")
+
+
+def test_a_study_without_phone_has_no_word_of_telephones(screen):
+    without = screen(meta={"n_phone": 0}, keep=False)
+    assert not re.search(r"phone|\bmode\b", without, flags=re.IGNORECASE)
+    assert "phone" in screen(meta={"n_phone": 10}, keep=False).lower()
+
+
+def test_nothing_says_that_a_conclusion_holds_or_that_groups_are_alike(screen):
+    text = screen()
+    assert not re.search(r"conclusion holds|groups are alike", text)
+
+
+def test_every_check_answers_one_topic_or_is_about_who_was_reached():
+    listed = [check for checks in lookat.TOPIC_CHECKS.values() for check in checks]
+    assert len(listed) == len(set(listed))
+    assert set(lookat.Check) - set(listed) == {lookat.Check.PHONE_COMPOSITION}

@@ -1,0 +1,172 @@
+"""Markdown and HTML of the report: escapes, headings, ids, links, alternatives of figures."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
+from coopgap.report.figures import draw
+from coopgap.report.figures.canvas import drawing_style, svg_text
+from coopgap.report.pages import escape_markdown, html, html_page
+from coopgap.vocabulary import Check
+
+
+class Elements(HTMLParser):
+    """Names and attributes of elements, and what is open at the end."""
+
+    VOID = ("meta", "br", "hr", "img", "use", "link")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open
+        assert self.open.pop() == tag
+
+
+def page_of(results, draw=draw) -> str:
+    content = Content(results, draw)
+    with drawing_style():
+        text = content.render("report.md.j2")
+        drawings = {f"figures/{n}.png": svg_text(one) for n, one in content.drawings.items()}
+    return html_page(text, title="A study", drawings=drawings)
+
+
+@pytest.fixture(scope="module")
+def page(build):
+    return page_of(make_results(build.pooled(), build.study(), build.meta()))
+
+
+def test_elements_are_closed_in_order(page):
+    assert Elements(page).open == []
+
+
+def test_headings_go_down_one_level_at_a_time_and_have_ids(page):
+    heads = [(tag, a) for tag, a in Elements(page).found if re.fullmatch("h[1-6]", tag)]
+    levels = [int(tag[1]) for tag, _ in heads]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert all(attributes.get("id") for _, attributes in heads)
+
+
+def test_ids_are_unique_and_every_link_has_its_target(page):
+    found = Elements(page).found
+    ids = [
+        a["id"] for tag, a in found if a.get("id") and tag in ("section", "div", "h1", "h2", "h3")
+    ]
+    assert len(ids) == len(set(ids))
+    links = {a["href"].removeprefix("#") for tag, a in found if tag == "a" and "href" in a}
+    assert links
+    assert links <= set(ids)
+
+
+def test_every_figure_has_words_and_says_that_its_data_are_an_example(page):
+    found = Elements(page).found
+    drawn = [a for tag, a in found if tag == "svg" and a.get("role") == "img"]
+    assert len(drawn) == sum(tag == "figure" for tag, _ in found) > 0
+    assert all(len(a["aria-label"]) > 20 for a in drawn)
+    assert page.count("EXAMPLE DATA") > len(drawn)
+
+
+def test_nothing_runs_and_nothing_is_fetched(page):
+    assert not re.search(r"<script|javascript:|https?://(?!www\.w3\.org)", page.split("<h1")[1])
+
+
+def test_pages_are_set_for_dark_screens_for_paper_and_for_telephones(page):
+    for rule in (
+        "prefers-color-scheme: dark",
+        "@media print",
+        "max-width: 40rem",
+        "details-content",
+    ):
+        assert rule in page
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_a_label_is_never_taken_for_markup(build, hostile, number):
+    label = hostile[number]
+    study = build.study((label, label, label, label))
+    meta = build.meta() | {"title": label}
+    results = make_results(build.hostile(build.pooled(), label), study, meta)
+    page = page_of(results, draw if number == 0 else None)
+    elements = Elements(page)
+    assert elements.open == []
+    assert {tag for tag, _ in elements.found} <= set(TAGS)
+    outside = [a["href"] for tag, a in elements.found if tag == "a" and a["href"][:1] != "#"]
+    assert outside == []
+
+
+TAGS = [
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "main",
+    "h1",
+    "h2",
+    "h3",
+    "p",
+    "strong",
+    "em",
+    "a",
+    "div",
+    "section",
+    "table",
+    "caption",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "details",
+    "summary",
+    "figure",
+    "figcaption",
+    "svg",
+    "g",
+    "path",
+    "defs",
+    "use",
+    "text",
+    "rect",
+    "clippath",
+    "ul",
+    "li",
+    "tspan",
+    "code",
+    "br",
+    "ol",
+]
+
+
+def test_a_pipe_or_a_mark_stays_in_its_cell():
+    table = f"| a | b |\n| --- | --- |\n| {escape_markdown('x | **y** <b>')} | 2 |\n"
+    assert html(table, {}).count("<td") == 2
+    assert "x | **y** &lt;b&gt;" in html(table, {})
+
+
+@pytest.mark.parametrize("check", Check)
+def test_every_check_has_a_template_with_a_sentence_and_a_detail(build, check):
+    results = make_results(build.frames(), build.study(), build.meta())
+    module = Content(results).templates.get_template(f"checks/{check}.md.j2").module
+    assert callable(module.sentence)
+    assert callable(module.detail)
