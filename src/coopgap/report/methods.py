@@ -12,7 +12,15 @@ from typing import Final
 from coopgap.report.data import Results
 from coopgap.report.words import joined
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Check, Family, IntervalKind, Population, Quantity
+from coopgap.vocabulary import (
+    Check,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    OddsTest,
+    Population,
+    Quantity,
+)
 
 _ORDINAL: Final = frozenset({Family.ADJUSTED_ORDINAL, Family.MATCHED_ORDINAL})
 _PROPORTIONAL: Final = frozenset({Family.ADJUSTED_PROPORTIONAL, Family.MATCHED_PROPORTIONAL})
@@ -106,7 +114,7 @@ class Used:
     def tests(self) -> frozenset[str]:
         """Tests of proportional odds with a value."""
         rows = self.results.survey.diagnostics
-        return frozenset(str(getattr(r, "test", "")) for r in rows if r.value is not None)
+        return frozenset(row.test for row in rows if row.test and row.value is not None)
 
     @cached_property
     def std_errors(self) -> frozenset[str]:
@@ -186,7 +194,7 @@ CITED: Final[dict[str, Callable[[Used], bool]]] = {
     "kish1965": lambda u: bool(u.designs) or Check.DESIGN_EFFECT in u.checks,
     "mccullagh1980": lambda u: bool(_PROPORTIONAL & u.families),
     "peterson1990": lambda u: u.is_free,
-    "brant1990": lambda u: "brant" in u.tests,
+    "brant1990": lambda u: OddsTest.BRANT in u.tests,
     "baetschmann2015": lambda u: bool(_CONDITIONAL & u.families),
     "robins1994": lambda u: Family.DOUBLY_ROBUST in u.families,
     "agresti2017": lambda u: Quantity.SUPERIORITY in u.quantities,
@@ -199,7 +207,7 @@ CITED: Final[dict[str, Callable[[Used], bool]]] = {
     "pustejovsky2018": lambda u: "CR2" in u.std_errors,
     "cameron2011": lambda u: "two-way" in u.std_errors,
     "abadie2022": lambda u: bool({"nearest", "optimal"} & u.methods),
-    "kline2012": lambda u: "wild_score_p" in u.diagnostics,
+    "kline2012": lambda u: Diagnostic.WILD_SCORE_P in u.diagnostics,
     "hothorn2008": lambda u: u.has_band,
     "holm1979": lambda u: u.has_holm,
     "benjamini1995": lambda u: Check.MULTIPLICITY in u.checks,
