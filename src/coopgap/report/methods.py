@@ -51,7 +51,7 @@ class Reference:
         number = f"({it['number']})" if "number" in it else ""
         pages = it.get("pages", "").replace("--", "–")
         place = [f"{journal}{number}".replace("\\&", "&"), pages, it.get("publisher", "")]
-        link = f"doi:{it['doi']}" if "doi" in it else it.get("url", "")
+        link = f"doi:{it['doi']}" if "doi" in it else it.get("url", "").removeprefix("https://")
         link = f"arXiv:{it['eprint']}" if "eprint" in it else link
         return ", ".join(part for part in (self.short, *place, link) if part)
 
