@@ -65,7 +65,8 @@ VOCABULARY = {
     "largest_smd_before largest_smd_after pairs_possible pairs_ignoring_strata variant "
     "effective_size shares_instead correct_decimals constant_within_sets poststratified "
     "not_poststratified std_errors discordant_sets bias_reduced wild_score_p "
-    "proportional_odds group_gaps_equal imputation_convergence gate gate_retried zones_in_model draws_reused "
+    "proportional_odds group_gaps_equal imputation_convergence gate gate_retried zones_in_model "
+    "draws_reused "
     "withheld not_estimable few_clusters contradiction chi2 chi2_df chi2_p smd pairs",
     Use: "matched adjusted component reported",
 }
