@@ -85,7 +85,15 @@ def read_run(folder: Path) -> Run:
     for name, frame in frames.items():
         if meta.get("tables_sha256", {}).get(name) != table_digest(frame):
             raise _damaged(folder / f"{name}.csv", "is not the table that was written")
-    return Run(study=study, meta=meta, **frames)
+    return Run(
+        study=study,
+        gaps=frames["gaps"],
+        coefficients=frames["coefficients"],
+        balance=frames["balance"],
+        sensitivity=frames["sensitivity"],
+        diagnostics=frames["diagnostics"],
+        meta=meta,
+    )
 
 
 def _meta(folder: Path) -> dict[str, Any]:
