@@ -21,9 +21,9 @@ def read_back(text: str, frame: pd.DataFrame) -> pd.DataFrame:
     dtypes = {name: str(dtype) for name, dtype in frame.dtypes.items() if str(dtype) != "boolean"}
     blanks = {name: [""] for name, dtype in frame.dtypes.items() if str(dtype) != "string"}
     read = pd.read_csv(io.StringIO(text), dtype=dtypes, keep_default_na=False, na_values=blanks)
-    if "passed" in read:
-        words = {"true": True, "false": False, True: True, False: False}
-        read["passed"] = read["passed"].map(words).astype("boolean")
+    words = {"true": True, "false": False, True: True, False: False}
+    for name in frame.columns[frame.dtypes == "boolean"]:
+        read[name] = read[name].map(words).astype("boolean")
     return read
 
 
