@@ -137,6 +137,8 @@ def _fit(args: argparse.Namespace) -> int:
         where = f"{row.model}, {row.family}, {row.group}, {row.population}"
         reason = f": {row.reason!s}" if row.reason else ""
         print(f"coopgap: {where}: {row.status}{reason}", file=sys.stderr)
+    for warning in run.meta["warnings"]:
+        print(f"coopgap: warning: {warning}", file=sys.stderr)
     if not args.quiet:
         show_headlines(make_results(run.frames, run.study, run.meta))
     for path in paths_to_tell(target, written, verbose=args.verbose):

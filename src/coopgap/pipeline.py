@@ -24,7 +24,7 @@ from coopgap.headline import control_models, declared_headlines, headline_positi
 from coopgap.hierarchical import fit_regions, say_why_not
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
-from coopgap.meta import run_meta
+from coopgap.meta import run_meta, with_warnings
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
@@ -140,7 +140,7 @@ def execute(
         balance=to_frame("balance", tables.balance),
         sensitivity=to_frame("sensitivity", tables.sensitivity),
         diagnostics=to_frame("diagnostics", tables.diagnostics),
-        meta=meta,
+        meta=with_warnings(meta),
         draws=kept,
     )
 

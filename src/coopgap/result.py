@@ -36,7 +36,8 @@ class Run:
     gaps, coefficients, balance, sensitivity, diagnostics
         The output tables, columns as in `coopgap.estimate`.
     meta
-        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped.
+        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped;
+        under `warnings`, sentences on numbers of the file that may stand for no answer.
     draws
         By model, the posterior draws that passed the gate.
     """
@@ -75,12 +76,14 @@ class Run:
         by = gaps["estimate"].notna().groupby([gaps[key] for key in (*columns[:4], "comparator")])
         rows = gaps.loc[refused & ~by.transform("any"), columns]
         rows = rows.drop_duplicates().reset_index(drop=True)
-        said = self.diagnostics[["model", "diagnostic", "note"]].itertuples(index=False, name=None)
-        notes = {(model, diagnostic): note for model, diagnostic, note in said}
-        reasons = [
-            notes.get((row.model, f"{row.status}: {row.family}, {row.group}, {row.population}"), "")
-            for row in rows.itertuples(index=False)
-        ]
+        about = ["model", "diagnostic", "family", "group", "population"]
+        said = self.diagnostics[[*about, "about", "note"]].itertuples(index=False, name=None)
+        notes = {
+            tuple(key): f"against {outside}: {note}" if outside else note
+            for *key, outside, note in said
+        }
+        keys = rows[["model", "status", "family", "group", "population"]]
+        reasons = [notes.get(key, "") for key in keys.itertuples(index=False, name=None)]
         return rows.assign(reason=reasons)
 
     def save(

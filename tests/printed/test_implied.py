@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +30,9 @@ from coopgap.printed.standardise import (
     standardised_bounds,
     surface,
 )
-from coopgap.report.content.printed_checks import proportional_blocks
-from coopgap.report.printed_shape import printed_study
-from coopgap.report.view import make_view
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
+from coopgap.report.printed import printed_study
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.vocabulary import Check, Quantity
 
@@ -66,6 +67,7 @@ def test_a_design_effect_counts_people_for_fewer(peru):
     rows = {row.variant: row for row in checks(peru, Check.DESIGN_EFFECT, "trust")}
     for factor in (1, 1.5, 2, 3):
         row = rows[f"design effect {factor:g}"]
+        assert row.setting == factor
         expected = newcombe(0.40, 1004 / factor, 0.27, 1003 / factor)
         assert (row.lower, row.upper) == pytest.approx(expected[2:4])
         assert row.std_error == pytest.approx(
@@ -190,10 +192,12 @@ def test_the_sample_of_tables_1_to_3(peru):
     found = {one.name: one for one in covariates(peru.registry)}
     assert found["age"].member_people.tolist() == [80, 142, 183, 219, 185, 195]
     assert found["region"].member_people.tolist() == [40, 70, 402, 131, 361]
-    values = {row.diagnostic: row.value for row in peru.diagnostics}
+    values = {f"{row.about}_{row.diagnostic}": row.value for row in peru.diagnostics}
+    tests = {row.about: row for row in peru.diagnostics if row.diagnostic == "chi2_p"}
     for name in ("age", "sex"):
         assert values[f"{name}_chi2"] == pytest.approx(FIXTURE[name]["statistic"], rel=1e-12)
-        assert values[f"{name}_chi2_df"] == FIXTURE[name]["df"]
+        assert values[f"{name}_chi2_df"] == tests[name].df == FIXTURE[name]["df"]
+        assert tests[name].statistic == values[f"{name}_chi2"]
         assert values[f"{name}_chi2_p"] == pytest.approx(FIXTURE[name]["p"], rel=1e-9)
     balance = {(row.covariate, row.level): row for row in peru.balance}
     assert len(balance) == 6 + 2 + 5
@@ -259,11 +263,14 @@ def test_proportional_odds_of_the_printed_classes_equal_r(peru):
     assert terms["member"].std_error == pytest.approx(expected["std_errors"][0], rel=1e-7)
     cuts = [terms[name].estimate for name in ("E|D", "D|C", "C|B", "B|A")]
     assert cuts == pytest.approx(expected["thresholds"], rel=1e-9)
-    tests = {row.diagnostic.rpartition(", ")[2]: row for row in peru.diagnostics}
-    assert f"{expected['likelihood_ratio']:.1f} on 3" in tests["likelihood ratio"].note
-    assert "41.2 on 3 degrees of freedom" in tests["Brant"].note
-    assert "taken as 1,003 people" in tests["Brant"].note
-    assert tests["Brant"].passed is False
+    tests = {row.test: row for row in peru.diagnostics if row.diagnostic == "proportional_odds"}
+    ratio, brant = tests["likelihood_ratio"], tests["brant"]
+    assert (ratio.df, brant.df) == (3, 3)
+    assert ratio.statistic == pytest.approx(expected["likelihood_ratio"], rel=1e-6)
+    assert brant.statistic == pytest.approx(41.2, abs=0.05)
+    assert (brant.about, brant.group, brant.family) == ("national", "all", "printed")
+    assert "taken as 1,003 people" in brant.note
+    assert brant.passed is False
 
 
 def test_odds_ratios_of_whole_people_at_each_cut_equal_r(peru):
@@ -317,18 +324,20 @@ def test_members_beside_several_have_a_model_and_a_sentence_against_each():
         "printed_wealth_women_members_against_comparison",
         "printed_wealth_women_members_against_national",
     }
-    tests = [row for row in result.diagnostics if row.diagnostic.startswith("proportional_odds")]
+    tests = [row for row in result.diagnostics if row.diagnostic == "proportional_odds"]
     assert {row.model for row in tests} == set(models)
-    assert len({row.diagnostic for row in tests}) == len(tests) == 8
+    assert len({(row.about, row.group, row.test) for row in tests}) == len(tests) == 8
     frames = {name: to_frame(name, getattr(result, name)) for name in TABLES}
-    view = make_view(frames, printed_study(result.registry, "t"), {})
-    said = {block.lead: block.text for block in proportional_blocks(view)}
-    # At the lower cut 100/20 over 60/40 is 3.33, at the upper 30/90 over 10/90 is 3.
-    national = said["Wealth (against national)."]
-    assert "runs from 3.00 to 3.33. Brant" in national
-    # 60/10 over 60/40 is 4, 20/50 over 10/90 is 3.6.
-    assert "runs from 3.60 to 4.00" in said["Wealth (women members against national)."]
-    assert all(text.count("Brant") == 1 for text in said.values())
+    results = make_results(frames, printed_study(result, "t", "Any"), {})
+    results.published.registry = result.registry
+    text = Content(results).render("printed_report.md.j2")
+    assert sorted(re.findall(r"every threshold of (.*?), would be", text)) == [
+        "Wealth, beside non-members",
+        "Wealth, beside the national average",
+        "Wealth, members: women, beside non-members",
+        "Wealth, members: women, beside the national average",
+    ]
+    assert text.count("Brant’s test") == 4
 
 
 # Contradictions
@@ -372,7 +381,7 @@ def test_shares_that_nobody_can_be_in_at_once(value, size):
 
 
 def test_two_ages_of_co_operatives_cannot_both_hold(peru):
-    notes = [row.note for row in peru.diagnostics if row.diagnostic.startswith("contradiction")]
+    notes = [row.note for row in peru.diagnostics if row.diagnostic == "contradiction"]
     (note,) = (note for note in notes if "age, under 25 years old: 66 in" in note)
     assert "sum to 110" in note
     # As of when: the registry's own note.

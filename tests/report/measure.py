@@ -76,10 +76,12 @@ def browser() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-_PROBE = """<script>addEventListener("load", () => { document.title = JSON.stringify({
+_PROBE = """<script>
+const begin = (name) => Math.round(
+  (document.querySelector(name) || document.body).getBoundingClientRect().top);
+addEventListener("load", () => { document.title = JSON.stringify({
   height: document.documentElement.scrollHeight, width: document.documentElement.scrollWidth,
-  headline: Math.round((document.querySelector("figure") || document.body).getBoundingClientRect().top),
-  summary: Math.round((document.querySelector("section") || document.body).getBoundingClientRect().top)
+  headline: begin("figure"), summary: begin("section")
 }); });</script>"""
 
 

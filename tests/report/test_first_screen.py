@@ -66,7 +66,9 @@ def test_an_unbalanced_covariate_is_named_with_its_difference(screen):
 
 def test_a_covariate_only_adjusted_for_is_said_to_be_so(screen, build):
     study = build.study()
-    bare = tuple(replace(one, matching=replace(one.matching, method="none")) for one in study.models)
+    bare = tuple(
+        replace(one, matching=replace(one.matching, method="none")) for one in study.models
+    )
     row = replace(balance("region", None), smd_before=0.4)
     assert "Region is left unbalanced (0.40) and only adjusted for" in screen(
         row, study=replace(study, models=bare)

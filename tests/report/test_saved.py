@@ -147,9 +147,9 @@ def test_any_text_comes_back_from_a_table(build, hostile, folder):
     meta = {"program": "coopgap", "study": "x", "study_sha256": study.sha256}
     texts = [*hostile, "'=1", "''=1", "'quoted", "a\rb", "a\nb", 'a"b', "é 字", ""]
     frames = build.frames()
-    rows = len(frames["sensitivity"])
+    rows = len(frames["gaps"])
     assert rows >= len(texts)
-    frames["sensitivity"]["note"] = pd.array((texts * rows)[:rows], dtype="string")
+    frames["gaps"]["form"] = pd.array((texts * rows)[:rows], dtype="string")
     write_report(frames, study, meta, folder, ("csv",))
     found = read_run(folder).frames
     for name in TABLES:

@@ -16,7 +16,7 @@ CAUSAL = re.compile(
 """What membership is never said to do."""
 
 ALLOWED = re.compile(
-    r"design effects?|causal wording|average treatment effect[^.]*|random effects?|cause of anything"
+    r"design effects?|causal wording|average treatment effect[^.]*|random effects?"
     r"|“[^”]*”|\*[^*]*\*|effective",
     re.IGNORECASE,
 )

@@ -73,7 +73,7 @@ def _printed(args: argparse.Namespace) -> int:
 
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the printed numbers")
-        registry, title, benchmarks = find_registry(args.registry)
+        registry, source, title, benchmarks = find_registry(args.registry)
         target = Path(args.out) if args.out else Path("reports") / f"printed_{registry.name}"
         check_target(target)
         notify("comparing")
@@ -81,7 +81,7 @@ def _printed(args: argparse.Namespace) -> int:
         result = analyse(registry, benchmarks)
         seconds = {"printed": time.perf_counter() - started}
         notify("writing tables, figures and report")
-        written = save_printed(result, title, target, args.formats, seconds)
+        written = save_printed(result, source, title, target, args.formats, seconds)
     for path in written:
         print(path)
     blank = [row for row in result.gaps if row.status is Status.NOT_ESTIMABLE]

@@ -24,9 +24,10 @@ _TITLES: Final = {
 
 
 class Named(NamedTuple):
-    """A registry, the title of its report, and the outside shares that its study declares."""
+    """A registry, where it is, its report's title, and outside shares that its study declares."""
 
     registry: Registry
+    source: str | Path
     title: str
     benchmarks: tuple[Benchmark, ...] = ()
 
@@ -54,21 +55,21 @@ def find_registry(named: str) -> Named:
         raise StudyError(named, "cannot be read", error.strerror or "check it") from error
     if is_file:
         registry = load_registry(path)
-        return Named(registry, f"{registry.name}: the printed numbers")
+        return Named(registry, path, f"{registry.name}: the printed numbers")
     if is_folder:
         alone = load_printed(path)
         if alone is not None:
-            return Named(load_registry(alone[1]), f"{alone[0]}: the printed numbers")
+            return Named(load_registry(alone[1]), alone[1], f"{alone[0]}: the printed numbers")
         study = load_study(path)
         if study.printed is None:
             raise StudyError(
                 f"{named}: printed", "is absent in study.toml", 'give printed = "FILE.csv"'
             )
         title = f"{study.title}: the printed numbers"
-        return Named(load_registry(study.printed), title, study.benchmarks)
+        return Named(load_registry(study.printed), study.printed, title, study.benchmarks)
     if named in SHIPPED:
         outside = load_study(named).benchmarks if named in shipped_studies() else ()
-        return Named(load_registry(named), _TITLES[named], outside)
+        return Named(load_registry(named), named, _TITLES[named], outside)
     raise StudyError(
         named, "no such registry, file or folder", f"shipped registries: {', '.join(SHIPPED)}"
     )
@@ -76,6 +77,7 @@ def find_registry(named: str) -> Named:
 
 def save_printed(
     result: PrintedResult,
+    source: str | Path,
     title: str,
     target: Path,
     formats: Collection[str],
@@ -87,6 +89,8 @@ def save_printed(
     ----------
     result
         What was found.
+    source
+        Where the registry is: a shipped name or a file.
     title
         Of the report.
     target
@@ -103,8 +107,8 @@ def save_printed(
     """
     from coopgap.atomic import replace_folder
     from coopgap.meta import printed_meta
-    from coopgap.report.printed_shape import printed_shape, printed_study
-    from coopgap.report.tables import write_registry
+    from coopgap.report.printed import printed_study
+    from coopgap.report.sheets import write_registry
     from coopgap.report.write import write_report
 
     names = ("gaps", "coefficients", "balance", "sensitivity", "diagnostics")
@@ -112,11 +116,11 @@ def save_printed(
     with replace_folder(target) as temporary:
         written = write_report(
             frames,
-            printed_study(result.registry, title),
-            printed_meta(result.registry, title=title, seconds=seconds),
+            printed_study(result, source, title),
+            printed_meta(result, title=title, seconds=seconds),
             temporary,
             formats,
-            printed_shape(result),
+            "printed_report.md.j2",
         )
         written.append(write_registry(result.traced, temporary))
         kept = [path.relative_to(temporary) for path in written]

@@ -10,8 +10,6 @@ from coopgap.calibration.summary import RankRow, ranks_by_quantity, to_frame
 from coopgap.report.figures.calibration import rank_panels
 from coopgap.report.figures.canvas import drawing_style, save_png
 
-__all__ = ["write_calibration"]
-
 
 def write_calibration(
     folder: Path, name: str, rows: Sequence[RankRow], replicates: Sequence[Mapping[str, Any]]

@@ -35,9 +35,7 @@ class Content:
         where no figure is wanted.
     """
 
-    def __init__(
-        self, results: Results, draw: Callable[..., Drawing | None] | None = None
-    ) -> None:
+    def __init__(self, results: Results, draw: Callable[..., Drawing | None] | None = None) -> None:
         self.results = results
         self.draw = draw
         self.drawings: dict[str, Drawing] = {}
@@ -67,6 +65,7 @@ class Content:
                 "capital": words.capital,
                 "family": words.family_words,
                 "population": words.population_words,
+                "version": words.version_words,
                 "verdict": words.verdict_words,
                 "status": words.status_word,
                 "title": words.check_title,
@@ -124,8 +123,10 @@ class Content:
         """Rows set out by `pivot`."""
         return show(pivot(self.results, rows, **how))
 
-    def figure(self, name: str, answer: Answer | None = None, caption: str = "") -> Markup:
-        """The place of a figure; nothing where there is nothing to draw."""
+    def figure(
+        self, name: str, answer: Answer | None = None, caption: str = "", *, real: bool = False
+    ) -> Markup:
+        """The place of a figure; nothing where there is nothing to draw; `real` bears no mark."""
         from markupsafe import Markup
 
         from coopgap.report.pages import escape_markdown
@@ -134,7 +135,7 @@ class Content:
         if drawing is None:
             return Markup("")
         self.drawings[drawing.name] = drawing
-        mark = f"{self.results.mark}. " if self.results.mark else ""
+        mark = f"{self.results.mark}. " if self.results.mark and not real else ""
         told = escape_markdown(f"{mark}{caption}" if caption else "").replace('"', "&quot;")
         title = f' "{told}"' if told else ""
         return Markup(f"\n![{escape_markdown(drawing.alt)}](figures/{drawing.name}.png{title})\n")
@@ -170,7 +171,9 @@ def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
         row
         for row in rows
         if all(
-            getattr(row, name) in wanted if isinstance(wanted, tuple) else getattr(row, name) == wanted
+            getattr(row, name) in wanted
+            if isinstance(wanted, tuple)
+            else getattr(row, name) == wanted
             for name, wanted in fields.items()
         )
     ]

@@ -24,6 +24,8 @@ from coopgap.vocabulary import EXAMPLE, PRINTED, IntervalKind, Quantity
 if TYPE_CHECKING:
     import pandas as pd
 
+    from coopgap.report.printed import Published
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -80,7 +82,7 @@ class Results:
 
     @cached_property
     def headlines(self) -> tuple[Answer, ...]:
-        """What the first screen shows: a question's first model, or every model if none is asked."""
+        """What the first screen shows: each question's first model; every model if none is asked."""
         return tuple(one.first for one in self.questions if one.first.is_declared) or self.answers
 
     def label(self, name: str) -> str:
@@ -115,6 +117,13 @@ class Results:
     def others(self) -> str:
         """What the study calls those they are compared with."""
         return clean(self.study.group.comparison_label)
+
+    @cached_property
+    def published(self) -> Published:
+        """The published numbers that the study names."""
+        from coopgap.report.printed import Published
+
+        return Published(self)
 
     @property
     def has_phone(self) -> bool:

@@ -341,6 +341,8 @@ def _people(answer: Answer) -> Iterator[Warned]:
 
 def against(answer: Answer) -> list[Check]:
     """Checks that change the answer, or leave open whether they do, the former first."""
-    found = {check: worst(answer.check(check)) for checks in TOPIC_CHECKS.values() for check in checks}
+    found = {
+        check: worst(answer.check(check)) for checks in TOPIC_CHECKS.values() for check in checks
+    }
     order = (Verdict.CHANGES, Verdict.DIFFERENT, Verdict.UNDECIDED)
     return [check for verdict in order for check, known in found.items() if known is verdict]

@@ -91,7 +91,9 @@ def html_page(text: str, *, title: str, drawings: Mapping[str, str]) -> str:
 
 def html_fragment(text: str, drawings: Mapping[str, str]) -> str:
     """The same for a notebook: a fragment with its style."""
-    return f'<div class="coopgap"><style>{_template("style.css")}</style>{html(text, drawings)}</div>'
+    return (
+        f'<div class="coopgap"><style>{_template("style.css")}</style>{html(text, drawings)}</div>'
+    )
 
 
 def _template(name: str) -> str:
@@ -164,19 +166,15 @@ def _set_tables(tokens: list[Token]) -> None:
 
 def _caption(tokens: list[Token], number: int) -> str:
     """Take a paragraph `Table: …` before a table into it."""
+    from markdown_it import MarkdownIt
+
     before = tokens[number - 2] if number > 2 else None
     if before is None or before.type != "inline" or not before.content.startswith("Table: "):
         return ""
-    first = (before.children or [])[0]
-    first.content = first.content.removeprefix("Table: ")
     for one in (tokens[number - 3], tokens[number - 1]):
         one.hidden = True
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark")
-    text = parser.renderer.renderInline(before.children or [], parser.options, {})
     before.children = []
-    return str(text)
+    return str(MarkdownIt("commonmark").renderInline(before.content.removeprefix("Table: ")))
 
 
 def _wrap(tokens: list[Token], number: int, caption: str, *, wide: bool) -> None:
@@ -200,9 +198,9 @@ def _set_figures(tokens: list[Token], drawings: Mapping[str, str]) -> None:
     from html import escape
 
     for number, token in enumerate(tokens):
-        image = (token.children or [None])[0]
-        if token.type != "inline" or image is None or image.type != "image":
+        if token.type != "inline" or not token.children or token.children[0].type != "image":
             continue
+        image = token.children[0]
         svg = drawings.get(str(image.attrGet("src")))
         if svg is None:
             continue

@@ -378,7 +378,8 @@ def _cell(row: Any, mean: str, spread: str, n: str = "") -> str:
 
 
 def _missing(row: Any, number: int) -> str:
-    names = ("missing_member", "missing_comparison")
+    both = row.comparison_mean_before is not None
+    names = ("missing_member", *(("missing_comparison",) if both else ()))
     known = [n for name in names if (n := getattr(row, name, None)) is not None]
     return v.count(sum(known)) if number == 0 and known else ""
 

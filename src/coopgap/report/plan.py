@@ -22,6 +22,7 @@ from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
 from coopgap.study.spec import Matching, ModelSpec, Variant
 from coopgap.survey.draft import label_row_words
+from coopgap.vocabulary import BY_STRATUM, Diagnostic
 
 __all__ = ["design_words", "plan_text"]
 
@@ -211,20 +212,24 @@ def _multiverse_lines(plan: Plan, spec: ModelSpec) -> Iterator[str]:
 
 def _cell_kind(row: DiagnosticRow) -> str:
     """Which list of strata a row belongs to; empty for other rows."""
-    kind = row.diagnostic.partition(": ")[0]
-    return kind if kind.startswith("stratum_") else ""
+    return row.diagnostic if row.diagnostic in BY_STRATUM else ""
 
 
 def _cells(kind: str, rows: Iterable[DiagnosticRow]) -> str:
     """Strata of one kind in a line, with their members."""
-    names = [f"{row.diagnostic.partition(': ')[2]} ({_value(row)} members)" for row in rows]
+    names = [f"{row.about} ({_value(row)} members)" for row in rows]
     return f"{kind.replace('_', ' ')}: {'; '.join(names)}"
+
+
+_SAID_IN_NOTE = (Diagnostic.LARGEST_SMD_BEFORE, Diagnostic.LARGEST_SMD_AFTER)
+"""Their note says what the row is about."""
 
 
 def _found(row: DiagnosticRow) -> str:
     """What was looked at with underscores as spaces, names of strata and levels as they are."""
-    name, mark, of = row.diagnostic.partition(": ")
-    text = f"{name.replace('_', ' ')}{mark}{of}: {_value(row)}"
+    of = f"{row.about}={row.category}" if row.category else row.about
+    where = f": {of}" if of and row.diagnostic not in _SAID_IN_NOTE else ""
+    text = f"{row.diagnostic.replace('_', ' ')}{where}: {_value(row)}"
     return f"{text}  {row.note}" if row.note else text
 
 

@@ -18,6 +18,7 @@ from coopgap.report.words import (
     readable,
     status_notes,
     verdict_words,
+    version_words,
 )
 
 if TYPE_CHECKING:
@@ -100,31 +101,53 @@ def _number(results: Results, row: Any) -> str:
     return v.value_words(row.quantity, row.estimate)
 
 
+def _limits(results: Results, row: Any) -> str:
+    return v.DASH if row is None else v.limits_words(row.quantity, row.lower, row.upper) or v.DASH
+
+
+def _share(row: Any) -> str:
+    return v.DASH if row is None else v.percent(row.estimate)
+
+
+def _zero_at(results: Results, row: Any) -> str:
+    """The design effect at which a printed interval reaches zero."""
+    reached = results.published.vanishes(row)
+    if reached is None:
+        return v.DASH if row.lower is None else "includes zero"
+    return "above 1,000" if reached.estimate is None else v.number(reached.estimate, 1)
+
+
 COLUMNS: dict[str, Column] = {
     "outcome": Column(head="Outcome", text=lambda r, row: r.label(row.outcome)),
     "at": Column(head="At", text=_at),
     "who": Column(head="Who", text=lambda r, row: r.group(row.group)),
     "family": Column(head="Family", text=lambda r, row: family_words(row.family)),
-    "population": Column(head="Standardised to", text=lambda r, row: population_words(row.population)),
-    "variant": Column(head="Version", text=lambda r, row: capital(clean(row.variant)) or v.DASH),
+    "population": Column(
+        head="Standardised to", text=lambda r, row: population_words(row.population)
+    ),
+    "variant": Column(head="Version", text=lambda r, row: capital(version_words(row)) or v.DASH),
     "about": Column(head="Of", text=lambda r, row: r.label(row.about) if row.about else v.DASH),
     "category": Column(head="Who", text=lambda r, row: r.group(row.category)),
     "term": Column(head="Term", text=lambda r, row: _term(r, row.about)),
     "test": Column(head="Test", text=lambda r, row: readable(row.test or "")),
-    "diagnostic_p": Column(
-        head="p", text=lambda r, row: v.p_value(row.value), is_number=True
-    ),
+    "diagnostic_p": Column(head="p", text=lambda r, row: v.p_value(row.value), is_number=True),
     "choice": Column(head="Choice", text=lambda r, row: clean(row.choice) or v.DASH),
     "setting": Column(head="Setting", text=lambda r, row: v.number(row.setting, 2)),
     "quantity": Column(head="What", text=lambda r, row: capital(v.quantity_words(row.quantity))),
     "estimate": Column(head="Estimate", text=_estimate, is_number=True),
     "value": Column(head="Value", text=_number, is_number=True),
     "p": Column(head="p", text=lambda r, row: v.p_value(row.p_value), is_number=True),
-    "p_adjusted": Column(head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True),
+    "p_adjusted": Column(
+        head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True
+    ),
     "power": Column(head="Power", text=lambda r, row: v.percent(row.power), is_number=True),
     "members": Column(head="{members}", text=lambda r, row: v.count(row.n_member), is_number=True),
-    "others": Column(head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True),
-    "ess": Column(head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True),
+    "others": Column(
+        head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True
+    ),
+    "ess": Column(
+        head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True
+    ),
     "sets": Column(head="Sets", text=lambda r, row: v.count(row.n_sets), is_number=True),
     "verdict": Column(head="Verdict", text=lambda r, row: verdict_words(row.verdict)),
     "difference": Column(
@@ -134,6 +157,42 @@ COLUMNS: dict[str, Column] = {
         ),
         is_number=True,
     ),
+    "item": Column(head="Item", text=lambda r, row: r.published.item(row)),
+    "beside": Column(
+        head="Compared with",
+        text=lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH,
+    ),
+    "own": Column(
+        head="{members}", text=lambda r, row: _share(r.published.own(row)), is_number=True
+    ),
+    "other": Column(
+        head="Others", text=lambda r, row: _share(r.published.other(row)), is_number=True
+    ),
+    "rounding": Column(
+        head="Rounding alone",
+        text=lambda r, row: _limits(r, r.published.rounding(row)),
+        is_number=True,
+    ),
+    "zero_at": Column(head="Zero at design effect", text=_zero_at, is_number=True),
+    "mixed": Column(head="By", text=lambda r, row: r.published.mixing(row)),
+    "sample": Column(head="Samples", text=lambda r, row: r.published.covariate(row.covariate)),
+    "whose": Column(
+        head="Who", text=lambda r, row: capital(r.published.beside(row.comparator) or r.members)
+    ),
+    "people": Column(
+        head="Asked",
+        text=lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member),
+        is_number=True,
+    ),
+    "level": Column(head="Level", text=lambda r, row: clean(row.level)),
+    "mean_member": Column(
+        head="{members}", text=lambda r, row: v.percent(row.member_mean), is_number=True
+    ),
+    "mean_other": Column(
+        head="{others}", text=lambda r, row: v.percent(row.comparison_mean_before), is_number=True
+    ),
+    "limits": Column(head="Limits", text=_limits, is_number=True),
+    "margin": Column(head="Margin", text=lambda r, row: f"±{v.points(row.threshold)}"),
     "note": Column(head="Note", text=lambda r, row: clean(row.note)),
 }
 """What templates name in `down`, `across` and `cells`."""
@@ -212,6 +271,7 @@ def pivot(
         for row in rows
         if getattr(row, "interval_kind", None)
     )
+    limits = "Limits" if "limits" in (*cells, *end) else "In brackets"
     return Table(
         name=name,
         caption=caption,
@@ -221,7 +281,7 @@ def pivot(
         strong=frozenset(n for n, one in enumerate(marked) if one),
         notes=(
             *notes,
-            *((f"In brackets: {joined(list(kinds), 'or')}.",) if kinds else ()),
+            *((f"{limits}: {joined(list(kinds), 'or')}.",) if kinds else ()),
             *((cut,) if most and len(groups) > most else ()),
         ),
     )
@@ -249,9 +309,7 @@ def _kept(lines: Sequence[Sequence[str]], lead: int, tail: int) -> list[int]:
     blank = {"", v.DASH, "all"}
     width = len(lines[0]) if lines else 0
     return [
-        n
-        for n in range(width)
-        if lead <= n < tail or any(line[n] not in blank for line in lines)
+        n for n in range(width) if lead <= n < tail or any(line[n] not in blank for line in lines)
     ]
 
 

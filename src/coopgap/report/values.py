@@ -8,8 +8,6 @@ from typing import Final
 from coopgap.report.words import readable, status_word
 from coopgap.vocabulary import Quantity, Status
 
-
-
 DASH: Final = "–"
 DASH_NOTE: Final = "A dash: there is no such number."
 _MINUS: Final = "−"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
+from coopgap.vocabulary import FEW_PEOPLE, Check, Family, OddsTest, Population, Status, Verdict
+
+if TYPE_CHECKING:
+    from coopgap.estimate import SensitivityRow
 
 UNKNOWN: Final = "unknown"
 
@@ -45,6 +48,14 @@ STATUSES: Final[dict[str, str]] = {
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",
 }
+
+TESTS: Final[dict[str, str]] = {
+    OddsTest.LIKELIHOOD_RATIO: "likelihood ratio",
+    OddsTest.BRANT: "Brant",
+    OddsTest.WALD: "Wald",
+    OddsTest.BOOTSTRAP: "bootstrap",
+}
+"""Tests of proportional odds."""
 
 VERDICTS: Final[dict[str, str]] = {
     Verdict.EQUIVALENT: "equivalent within the margin",
@@ -167,6 +178,14 @@ def family_words(family: str) -> str:
 def population_words(population: str) -> str:
     """Over whose covariates a gap is standardised."""
     return _POPULATIONS.get(population, readable(population))
+
+
+def version_words(row: SensitivityRow) -> str:
+    """What a version of the headline is: a family over a population, or as the study names it."""
+    family, population = row.family or "", row.population or ""
+    if row.variant == f"{family}, {population}":
+        return f"{family_words(family)}, {population_words(population)}"
+    return clean(row.variant)
 
 
 def check_title(check: str) -> str:

@@ -13,6 +13,7 @@ from coopgap.report.figures.forest import families, headline, phone, predictive,
 from coopgap.report.figures.love import love
 from coopgap.report.figures.regions import regions
 from coopgap.report.figures.shares import shares
+from coopgap.report.figures.printed import gaps
 
 FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = {
     "headline": headline,
@@ -27,6 +28,7 @@ FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = 
     "love": love,
     "regions": regions,
     "shares": shares,
+    "printed": gaps,
 }
 
 

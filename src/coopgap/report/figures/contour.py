@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coopgap.report.data import Answer, Results
-from coopgap.report.figures.canvas import FIRST, INK, LINE, SECOND, SOFT, Drawing, panel
+from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, panel
 from coopgap.report.values import points
 from coopgap.report.words import category_words, shorten
 from coopgap.sensitivity.confounding.omitted import left_surface
@@ -44,10 +44,7 @@ def contour(results: Results, answer: Answer | None) -> Drawing | None:
         if quantity == "r2_membership" and (name, setting, "", "r2_outcome") in rows
     ]
     told = [(n, s, x, y) for n, s, x, y in marks if x is not None and y is not None]
-    ends = tuple(
-        min(max(1.15 * max((one[side] for one in told), default=0.0), _LEAST), 0.99)
-        for side in (2, 3)
-    )
+    ends = _end([x for _, _, x, _ in told]), _end([y for _, _, _, y in told])
     where = category_words(alone.category, answer.levels)
     title = f"{shorten(answer.label, 40)}: {shorten(where, 20)}, gap left"
     figure, axes = panel(title, results.mark, height=3.6, width=4.1)
@@ -72,6 +69,11 @@ def contour(results: Results, answer: Answer | None) -> Drawing | None:
         alt=f"{answer.label}: gap left by confounders of every strength; the table has numbers.",
         figure=figure,
     )
+
+
+def _end(shares: list[float]) -> float:
+    """Where an axis ends: a little beyond the strongest covariate."""
+    return min(max(1.15 * max(shares, default=0.0), _LEAST), 0.99)
 
 
 def _lines(

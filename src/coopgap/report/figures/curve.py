@@ -32,7 +32,9 @@ _HEIGHT = 11
 def curve(results: Results, answer: Answer | None) -> Drawing | None:
     """Estimates in order above, a tick for each choice below; None without a multiverse."""
     assert answer is not None
-    listed = {one["variant"]: one for one in results.meta.get("multiverse", {}).get(answer.model, ())}
+    listed = {
+        one["variant"]: one for one in results.meta.get("multiverse", {}).get(answer.model, ())
+    }
     rows = [
         row
         for row in answer.check(Check.MULTIVERSE)
@@ -105,7 +107,9 @@ def _estimates(drawn: Canvas, rows: Sequence[SensitivityRow]) -> None:
         else:
             clear = False
         color = FIRST if clear else SOFT
-        drawn.axes.plot([at], [height(row.estimate or 0.0)], "o", ms=3, mfc=color, mec="none", zorder=4)
+        drawn.axes.plot(
+            [at], [height(row.estimate or 0.0)], "o", ms=3, mfc=color, mec="none", zorder=4
+        )
     drawn.axes.plot(drawn.axes.get_xlim(), [height(null)] * 2, color=INK, lw=0.9, zorder=1)
     for value in [null, *(end for end in (low, high) if abs(height(end) - height(null)) > 1)]:
         drawn.label(height(value), value_words(quantity, value, signed=True), color=SOFT)
@@ -122,7 +126,9 @@ def borrowed(results: Results, answer: Answer | None) -> Drawing | None:
     at = sorted((row for row in mine if row.setting is not None), key=lambda row: row.setting or 0)
     if len(at) < 2:
         return None
-    figure, axes = panel(f"{answer.label}: gap by the discount a₀", results.mark, height=2.8, width=5)
+    figure, axes = panel(
+        f"{answer.label}: gap by the discount a₀", results.mark, height=2.8, width=5
+    )
     x = [row.setting for row in at]
     low, middle, high = ([100 * getattr(row, end) for row in at] for end in _ENDS)
     axes.set_xlim(0, 1)
@@ -133,7 +139,9 @@ def borrowed(results: Results, answer: Answer | None) -> Drawing | None:
     for row in mine:
         if row.variant == Version.AVERAGED and row.estimate is not None:
             axes.axhline(100 * row.estimate, color=SECOND, lw=1.1, ls=(0, (4, 2)))
-    axes.set_xlabel("discount a₀: part of an in-person interview that one by phone counts as", color=SOFT)
+    axes.set_xlabel(
+        "discount a₀: part of an in-person interview that one by phone counts as", color=SOFT
+    )
     axes.set_ylabel("gap, points", color=SOFT)
     return Drawing(
         name=f"borrowed_{answer.model}",

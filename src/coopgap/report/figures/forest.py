@@ -1,4 +1,4 @@
-"""One forest: lines with a point, its interval and its value; every figure of gaps is made of it."""
+"""One forest: lines with a point, its interval and its value; figures of gaps are made of it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from coopgap.estimate import GapRow, SensitivityRow
 from coopgap.report.data import Answer, Results, by
-from coopgap.report.figures.canvas import BAND, FIRST, INK, SECOND, SOFT, Drawing, canvas
+from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, canvas
 from coopgap.report.values import estimate_words, interval_name, percent
 from coopgap.report.words import (
     capital,
     category_words,
-    clean,
     comparator_words,
     family_words,
     joined,
     verdict_words,
+    version_words,
 )
 from coopgap.vocabulary import Check, Family, Quantity, Verdict
 
@@ -213,7 +213,8 @@ def versions(results: Results, answer: Answer | None) -> Drawing | None:
     lines = [_line(head, "as declared", color=FIRST, is_strong=True)]
     for row in rows:
         color = SECOND if row.verdict == Verdict.CHANGES else SOFT
-        lines.append(_line(row, clean(row.variant), color=color, is_strong=color == SECOND))
+        name = version_words(row)
+        lines.append(_line(row, name, color=color, is_strong=color == SECOND))
     return forest(
         f"versions_{answer.model}",
         lines,
