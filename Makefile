@@ -51,6 +51,7 @@ alarms: .venv/dev.stamp
 # Two runs write the same bytes. Uganda needs the path of the published file in COOPGAP_UGANDA.
 r-fixtures: .venv/fit.stamp
 	$(BIN)/python tests/r/example.py
+	$(BIN)/python tests/r/invented.py
 	Rscript tests/r/all.R
 	@if [ -n "$$COOPGAP_UGANDA" ]; then \
 	  echo "Rscript tests/r/uganda.R"; Rscript tests/r/uganda.R; \

@@ -34,7 +34,7 @@ def test_the_gap_in_the_control_is_that_of_its_model(run):
     gaps = run.gaps.query(
         "family == 'matched_logit' and group == 'all' and quantity == 'risk_difference'"
     ).set_index("model")
-    for variant, model in (("gap", "trusted_person"), ("control neighbours", "neighbours")):
+    for variant, model in (("gap", "trusted_person"), ("control", "neighbours")):
         for column in ("estimate", "std_error", "lower", "upper"):
             assert by_variant.loc[variant, column] == gaps.loc[model, column]
     expected = gaps["estimate"]["trusted_person"] - gaps["estimate"]["neighbours"]
@@ -50,7 +50,7 @@ def test_each_model_has_bounds_and_benchmarks(run):
         assert (rows["quantity"] == "p_bound").sum() == 6
         assert (rows["quantity"] == "gamma").sum() == 2
         mine = rows.query("check == 'robustness_value' and quantity == 'r2_outcome'")
-        covariates = {name.rpartition(" x ")[0] for name in mine["variant"]}
+        covariates = {*mine["about"]}
         assert covariates == {"age_band", "sex", "region", "education"}
     keys = ["check", "variant", "model", "group", "quantity", "category"]
     confounding = run.sensitivity.query(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from coopgap.estimate import TABLES, DiagnosticRow, GapRow, SensitivityRow, to_f
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.study.load import load_study
-from coopgap.vocabulary import KINDS, Kind
+from coopgap.vocabulary import BY_STRATUM, KINDS, Kind
 
 N = 400
 FEW = (2, 5, 8)
@@ -264,7 +265,7 @@ def dropped(run):
 def rows_dropped(run):
     """People left out of a model, as diagnostics.csv has them."""
     rows = run.diagnostics
-    rows = rows[(rows["model"] == "class") & rows["diagnostic"].str.startswith("dropped: ")]
+    rows = rows[(rows["model"] == "class") & (rows["diagnostic"] == "dropped")]
     return count(rows["value"].iloc[0])
 
 
@@ -351,7 +352,7 @@ def test_no_draws_are_kept_and_nothing_stands_by_zone_or_stratum(tmp_path, monke
     for minimum, shown in ((0, True), (10, False)):
         run = found[minimum]
         zones = run.sensitivity[run.sensitivity["check"] == "leave_one_zone"]
-        strata = run.diagnostics["diagnostic"].str.startswith("stratum_")
+        strata = run.diagnostics["diagnostic"].isin(BY_STRATUM)
         assert zones["estimate"].notna().any() == shown
         assert strata.any() == shown
         assert ("survey_sha256" in run.meta) == shown
@@ -511,7 +512,7 @@ def test_diagnostics_are_told_by_what_they_are():
         Kind.COUNT: 17.0, Kind.SHARE: 0.1234, Kind.P_VALUE: 0.0123, Kind.PLAIN: 14.0, None: 3.21
     }  # fmt: skip
     rows = [
-        DiagnosticRow(model="m", diagnostic=f"d {kind}", value=value, kind=kind, source="s")
+        DiagnosticRow(model="m", diagnostic="gate", value=value, kind=kind, source="s")
         for kind, value in kinds.items()
     ]
     found = to_frame("diagnostics", protected_rows(rows, 10, {"m": 1000}))
@@ -520,6 +521,37 @@ def test_diagnostics_are_told_by_what_they_are():
     assert found["value"][2] == pytest.approx(0.05)
     assert found["value"][3] == 14.0
     assert np.isnan(found["value"][4])
+
+
+def test_counts_in_columns_of_their_own_are_rounded_too():
+    row = DiagnosticRow(
+        model="m", diagnostic="members_lost", value=17, kind=Kind.COUNT, about="age",
+        category="65+", n=17, of=103, statistic=9.4321, df=2, df_residual=37.0, source="s",
+    )  # fmt: skip
+    (found,) = protected_rows([row], 10, {"m": 1000})
+    assert (found.n, found.of, found.df_residual) == (20, 100, 40)
+    # Ten of 1,000 people move a deviation by .63, and so 3.07 of them squared by 4.3: in fives.
+    assert (found.statistic, found.df) == (10.0, 2)
+    lost = {"check": "phone_joins", "model": "m", "outcome": "y", "quantity": "members_lost_share"}
+    row = SensitivityRow(
+        **lost, estimate=0.17, n=17, of=103, n_smaller=103, n_fewest=17, source="s"
+    )
+    (found,) = protected_rows([row], 10)
+    assert (found.n, found.of) == (20, 100)
+    # Specifications are no people.
+    (found,) = protected_rows([replace(row, check="multiverse", n=3, of=8)], 10)
+    assert (found.n, found.of) == (3, 8)
+
+
+def test_the_way_the_sets_point_is_not_told_of_few_people():
+    row = SensitivityRow(
+        check="rosenbaum", model="m", outcome="y", quantity="n_sets", estimate=14.0,
+        direction="members_higher", opposed=True, n_smaller=400, n_fewest=9, source="s",
+    )  # fmt: skip
+    (found,) = protected_rows([row], 10)
+    assert (found.direction, found.opposed) == (None, None)
+    (found,) = protected_rows([replace(row, n_fewest=30)], 10)
+    assert (found.direction, found.opposed) == ("members_higher", True)
 
 
 def test_steps_are_what_people_could_move():

@@ -22,8 +22,9 @@ CONTRACT = {
     "sensitivity": "check, variant, model, family, outcome, comparator, group, population, "
     "quantity, category, estimate, std_error, lower, upper, interval_prob, interval_kind, "
     "p_value, threshold, power, reference, difference, difference_lower, difference_upper, "
-    "verdict, note, n_smaller, n_fewest, source",
-    "diagnostics": "model, diagnostic, value, bar, passed, note, kind, source",
+    "verdict, note, n_smaller, n_fewest, about, choice, setting, direction, opposed, n, of, source",
+    "diagnostics": "model, diagnostic, value, bar, passed, note, kind, about, test, family, group, "
+    "population, category, n, of, statistic, df, df_residual, source",
 }
 
 

@@ -43,9 +43,9 @@ def run(folder):
 def test_the_gap_over_the_declared_population_has_rows_of_its_own(run):
     rows = run.gaps[(run.gaps["family"] == "adjusted_ordinal") & (run.gaps["group"] == "all")]
     assert set(rows["population"]) == {"members", "all_members", "poststratified"}
-    (found,) = run.diagnostics[run.diagnostics["diagnostic"] == f"poststratified: {FILE}"].to_dict(
-        "records"
-    )
+    told = run.diagnostics[run.diagnostics["diagnostic"] == "poststratified"]
+    (found,) = told.to_dict("records")
+    assert found["about"] == FILE
     assert found["value"] == 1
     assert FILE in found["note"]
 
@@ -55,10 +55,11 @@ def test_the_model_file_s_choices_are_in_the_tables(run):
     assert set(rows["std_error_kind"]) == {"cluster CR2"}
     freed = rows[rows["term"].str.startswith("sex=") & rows["term"].str.contains(":>=")]
     assert len(freed) == 4
-    said = run.diagnostics.set_index("diagnostic")["note"]
+    said = run.diagnostics[run.diagnostics["diagnostic"] == "std_errors"]
+    said = said.set_index(["family", "population"])["note"]
     for population in ("members", "all_members", "poststratified"):
-        assert "taken as fixed" in said[f"std_errors: adjusted_ordinal, {population}"]
-    assert said["std_errors: linear, members"] == "cluster CR1"
+        assert "taken as fixed" in said["adjusted_ordinal", population]
+    assert said["linear", "members"] == "cluster CR1"
 
 
 def test_the_report_and_the_record_name_the_population(folder, tmp_path):
@@ -124,6 +125,8 @@ def test_a_population_by_a_variable_that_is_no_covariate_is_raked_to(tmp_path):
         expected = np.average(own["ses_class"] == row["category"], weights=weight)
         assert row["estimate"] == pytest.approx(expected, abs=1e-10)
         assert abs(expected - np.mean(own["ses_class"] == row["category"])) > 1e-3
-    told = run.diagnostics.set_index("diagnostic")["value"]
-    name = "effective_size: benchmark, national, all, poststratified"
-    assert told[name] == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
+    told = run.diagnostics
+    told = told[(told["diagnostic"] == "effective_size") & (told["group"] == "all")]
+    (size,) = told.to_dict("records")
+    assert (size["about"], size["population"]) == ("national", "poststratified")
+    assert size["value"] == pytest.approx(weight.sum() ** 2 / (weight**2).sum())

@@ -8,7 +8,7 @@ import pytest
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.tables import Tables
-from coopgap.vocabulary import Family, Population
+from coopgap.vocabulary import REASONS, Family, Population, Status
 
 LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
 
@@ -24,7 +24,25 @@ def test_effective_size_of_raked_weights_stands_where_anything_was_raked(ess):
         ess_own=ess,
     )
     tables.collect(estimate, LABELS)
-    found = [row for row in tables.diagnostics if row.diagnostic.startswith("effective_size: ")]
+    found = [row for row in tables.diagnostics if row.diagnostic == "effective_size"]
     assert [row.value for row in found] == ([ess] if ess else [])
-    named = "effective_size: benchmark, a census, region=East, poststratified"
-    assert {row.diagnostic for row in found} <= {named}
+    places = {(row.family, row.about, row.group, row.population) for row in found}
+    assert places <= {("benchmark", "a census", "region=East", "poststratified")}
+    assert not estimate.reason
+
+
+def test_a_reason_says_of_what_it_is_in_columns():
+    tables = Tables()
+    estimate = FamilyEstimate(
+        family=Family.BENCHMARK,
+        population=Population.ALL_MEMBERS,
+        people=np.array([[40, 60], [7, 2]]),
+        comparator="a census",
+        status=Status.NOT_ESTIMABLE,
+        reason="4 zones are too few",
+    )
+    tables.collect(estimate, LABELS)
+    (row,) = [row for row in tables.diagnostics if row.diagnostic in REASONS]
+    assert (row.diagnostic, row.note) == ("not_estimable", "4 zones are too few")
+    assert (row.family, row.about) == ("benchmark", "a census")
+    assert (row.group, row.population) == ("region=East", "all_members")

@@ -140,7 +140,7 @@ def test_the_readmes_sentences_on_income(run):
     keys = {"model": "income", "group": "all"}
     matched = keys | {"family": "matched_ordinal"}
     above = pick(run.gaps, **matched, quantity="superiority")
-    wald = pick(run.diagnostics, model="income", diagnostic="proportional_odds: member, Wald")
+    wald = pick(run.diagnostics, model="income", about="member", test="wald")
     higher = {"quantity": "risk_difference", "category": ">=higher"}
     tied = pick(run.sensitivity, **keys, **higher, check="variant", family="matched_proportional")
     said = [

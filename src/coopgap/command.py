@@ -1,4 +1,4 @@
-"""What every command does around its work: whole numbers; one line and exit 2, 130, 143, 1."""
+"""What every command does around its work: arguments; one line and exit 2, 130, 143, 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from coopgap.errors import InputError, shortened
 from coopgap.executor import WorkerError
 
-__all__ = ["at_least", "run_command"]
+__all__ = ["at_least", "run_command", "some_of"]
 
 FAULT = 1
 INPUT_ERROR = 2
@@ -52,6 +52,22 @@ def at_least(least: int) -> Callable[[str], int]:
 
     integer.__name__ = "whole number"
     return integer
+
+
+def some_of(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Type of an argument: some of the words allowed, separated by commas."""
+
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        unknown = [name for name in found if name not in allowed]
+        if unknown or not found:
+            raise argparse.ArgumentTypeError(
+                f"{', '.join(unknown) or 'nothing'}; allowed: {', '.join(allowed)}"
+            )
+        return found
+
+    names.__name__ = "list"
+    return names
 
 
 def run_command(work: Callable[[], int]) -> int:

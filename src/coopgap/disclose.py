@@ -36,7 +36,16 @@ from coopgap.estimate import (
     SensitivityRow,
     Told,
 )
-from coopgap.vocabulary import KINDS, PRINTED, Check, IntervalKind, Kind, Status, Verdict
+from coopgap.vocabulary import (
+    BY_STRATUM,
+    KINDS,
+    PRINTED,
+    Check,
+    IntervalKind,
+    Kind,
+    Status,
+    Verdict,
+)
 
 __all__ = ["Grain", "protected_count", "protected_meta", "protected_note", "protected_rows"]
 
@@ -245,6 +254,10 @@ def _of_level(row: BalanceRow, minimum: int) -> BalanceRow:
     return _rounded(row, grain, blank=_is_few(row.n_fewest, minimum))
 
 
+_NOT_PEOPLE = (Check.MULTIVERSE, Check.MULTIPLICITY)
+"""Checks whose `n` and `of` count specifications or headlines."""
+
+
 def _of_check(row: SensitivityRow, minimum: int) -> SensitivityRow | None:
     if row.check is Check.LEAVE_ONE_ZONE and row.variant:
         return None
@@ -260,10 +273,18 @@ def _of_check(row: SensitivityRow, minimum: int) -> SensitivityRow | None:
     )
     few = _is_few(row.n_fewest, minimum)
     found = _rounded(row, grain, blank=few or silent)
+    if row.check in _NOT_PEOPLE:
+        found = replace(found, n=row.n, of=row.of)
     if silent:
         return found
     if few:
-        return replace(found, verdict=Verdict.NOT_ASSESSED, note=_SUPPRESSED)
+        return replace(
+            found,
+            direction=None,
+            opposed=None,
+            verdict=Verdict.NOT_ASSESSED,
+            note=_SUPPRESSED,
+        )
     return found if _is_found(row) else replace(found, threshold=row.threshold)
 
 
@@ -279,7 +300,7 @@ def _is_found(row: SensitivityRow) -> bool:
 
 
 def _of_model(row: DiagnosticRow, n: int, minimum: int) -> DiagnosticRow | None:
-    if row.diagnostic.startswith("stratum_"):
+    if row.diagnostic in BY_STRATUM:
         return None
     grain = Grain(minimum=minimum, n=n, fewest=None, kind=row.kind)
     return replace(_rounded(row, grain, blank=False), note=protected_note(row.note))

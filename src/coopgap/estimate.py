@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from coopgap.vocabulary import (
     Check,
+    Diagnostic,
+    Direction,
     Family,
     IntervalKind,
     Kind,
+    OddsTest,
     Population,
     Quantity,
     Scale,
@@ -73,6 +76,8 @@ _ESTIMATE, _DOWN, _UP = Told(), Told(toward=-1), Told(toward=1)
 _COUNT, _SHARE, _P_VALUE = Told(Kind.COUNT), Told(Kind.SHARE), Told(Kind.P_VALUE, 1)
 
 N_SMALLER = "people of the smaller group behind the row, unweighted"
+N = "people or other units that the row counts, such as members left out"
+OF = "out of how many"
 N_FEWEST = "fewest people, unweighted, at the category or not at it, in each group the row is about"
 
 
@@ -223,7 +228,7 @@ class SensitivityRow:
     """One answer of one sensitivity check."""
 
     check: Check = _required("which check")
-    variant: str = _column("which version of it", "")
+    variant: str = _column("which version of it; of a multiverse the id in run.json", "")
     model: str = _required("model file stem")
     family: Family | None = _column("how it was estimated")
     outcome: str = _required("variable")
@@ -262,6 +267,22 @@ class SensitivityRow:
     note: str = _column("one sentence", "")
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
+    about: str = _column(
+        "covariate, control, axis of the multiverse, part of the model, place left out or people "
+        "whose missing answers are shifted, which the row is about",
+        "",
+    )
+    choice: str = _column(
+        "which value of it: a level, a threshold of the control, a value of the axis, a prior", ""
+    )
+    setting: float | None = _column(
+        "number that the row supposes: a design effect, a bias Γ or its level, a multiple, a "
+        "share, a shift, a discount, a prior's weight or scale"
+    )
+    direction: Direction | None = _column("which way the matched sets point")
+    opposed: bool | None = _column("whether the gap points the other way than the sets")
+    n: int | None = _column(N, told=_COUNT)
+    of: int | None = _column(OF, told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 
@@ -270,12 +291,29 @@ class DiagnosticRow:
     """One count, bar or warning about a model."""
 
     model: str = _required("model file stem, or printed")
-    diagnostic: str = _required("what was looked at")
+    diagnostic: Diagnostic = _required("what was looked at")
     value: float | None = _column("what was found", told=_ESTIMATE)
     bar: float | None = _column("what would pass")
     passed: bool | None = _column("whether it passed; empty where there is no bar")
     note: str = _column("one sentence", "")
     kind: Kind | None = _column("what the value is: a count, a share, a p-value and so on")
+    about: str = _column(
+        "term, covariate, stratum, item of the gate, variant, outside shares, rule or file that "
+        "the row is about",
+        "",
+    )
+    test: OddsTest | None = _column("which test of proportional odds")
+    family: Family | None = _column("how it was estimated, where the row is about an estimate")
+    group: str = _column("all, region=NAME or VARIABLE=LEVEL, where it is", "")
+    population: Population | None = _column("over whose covariates, where it is")
+    category: str = _column("a threshold, or the level of the covariate in `about`", "")
+    n: int | None = _column(N, told=_COUNT)
+    of: int | None = _column(OF, told=_COUNT)
+    statistic: float | None = _column(
+        "χ², or F where there are residual degrees of freedom", told=Told(Kind.SQUARE)
+    )
+    df: int | None = _column("degrees of freedom of the statistic")
+    df_residual: float | None = _column("residual degrees of freedom", told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
 
 

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coopgap import __version__
-from coopgap.command import at_least, run_command
-from coopgap.result import FORMATS
+from coopgap.command import at_least, run_command, some_of
+from coopgap.result import FIGURES, FORMATS
 
 __all__ = ["formats_of", "main"]
 
 EXCEPTIONS = 3
+
+formats_of = some_of(FORMATS)
+"""Type of an argument: formats of a report, separated by commas."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help=f"any of {','.join(FORMATS)} (default: csv,html,md)",
     )
+    parser.add_argument(
+        "--figures",
+        type=some_of(FIGURES),
+        default=(),
+        metavar="LIST",
+        help=f"every figure also as {','.join(FIGURES)}",
+    )
     parser.add_argument("--seed", type=at_least(0), default=20200131, metavar="N")
     parser.add_argument(
         "--draws", type=at_least(100), metavar="N", help="posterior draws a chain, for every model"
@@ -53,21 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="read, validate, show the plan; fit nothing"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--verbose", action="store_true", help="say where the time goes")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no table of headlines")
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="say where the time goes, name every file; of a dry run, say all that is known",
+    )
     parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
     return parser
-
-
-def formats_of(text: str) -> tuple[str, ...]:
-    """Type of an argument: formats of a report, separated by commas."""
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown) or 'nothing'}; allowed: {', '.join(FORMATS)}"
-        )
-    return names
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,7 +97,7 @@ def _dry_run(args: argparse.Namespace) -> int:
 
     plan = make_plan(args.study, args.data, args.only, args.encoding)
     exceptions = foreseen(plan)
-    print(plan_text(plan, exceptions))
+    print(plan_text(plan, exceptions, verbose=args.verbose))
     return EXCEPTIONS if exceptions else 0
 
 
@@ -102,9 +105,11 @@ def _fit(args: argparse.Namespace) -> int:
     from coopgap.atomic import check_target
     from coopgap.bayes.store import DRAWS_FOLDER
     from coopgap.executor import executor
-    from coopgap.pipeline import execute
+    from coopgap.pipeline import execute, stages
     from coopgap.plan import make_plan
     from coopgap.progress import progress
+    from coopgap.report.data import make_results
+    from coopgap.report.terminal import paths_to_tell, show_headlines
 
     plan_args = (args.study, args.data, args.only, args.encoding)
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
@@ -112,6 +117,7 @@ def _fit(args: argparse.Namespace) -> int:
         plan = make_plan(*plan_args)
         target = Path(args.out) if args.out else Path("reports") / plan.study.name
         check_target(target)
+        notify.expect(stages(plan, args.checks) + 1)
         if args.scheduler is not None:
             with executor(scheduler=args.scheduler):
                 pass
@@ -126,13 +132,17 @@ def _fit(args: argparse.Namespace) -> int:
             notify=notify,
         )
         notify("writing tables, figures and report")
-        written = run.save(target, args.formats)
-    for path in written:
-        print(path)
+        written = run.save(target, args.formats, args.figures)
     for row in run.exceptions.itertuples(index=False):
         where = f"{row.model}, {row.family}, {row.group}, {row.population}"
         reason = f": {row.reason!s}" if row.reason else ""
         print(f"coopgap: {where}: {row.status}{reason}", file=sys.stderr)
+    for warning in run.meta["warnings"]:
+        print(f"coopgap: warning: {warning}", file=sys.stderr)
+    if not args.quiet:
+        show_headlines(make_results(run.frames, run.study, run.meta))
+    for path in paths_to_tell(target, written, verbose=args.verbose):
+        print(path)
     return EXCEPTIONS if len(run.exceptions) else 0
 
 

@@ -43,7 +43,7 @@ from coopgap.study.spec import Hierarchical
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import BY_REGION, Kind, Population, Verdict
+from coopgap.vocabulary import BY_REGION, Diagnostic, Family, Kind, Population, Verdict
 
 __all__ = ["fit_regions", "hierarchical_request", "say_why_not"]
 
@@ -213,7 +213,8 @@ def _declared_population(
         tables.diagnostics.append(
             DiagnosticRow(
                 model=labels.model,
-                diagnostic="not poststratified: hierarchical",
+                diagnostic=Diagnostic.NOT_POSTSTRATIFIED,
+                family=Family.HIERARCHICAL,
                 note=f"{error.reason}.",
                 source=labels.source,
             )
@@ -266,7 +267,7 @@ def _collect(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit) -> N
     tables.diagnostics.append(
         DiagnosticRow(
             model=labels.model,
-            diagnostic="draws_reused",
+            diagnostic=Diagnostic.DRAWS_REUSED,
             value=float(one.kept is not None),
             kind=Kind.PLAIN,
             note=one.why_not,
@@ -298,7 +299,7 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
     fits = {name: future.result() for name, future in futures.items()}
     for variant in refits:
         again = fits.get(variant.name, fit)
-        tables.sensitivity += prior_refit_rows(variant.name, again, fit, one.request, labels)
+        tables.sensitivity += prior_refit_rows(variant, again, fit, one.request, labels)
     others = {
         variant.name: _loo(fits[variant.name], variant.request)
         if fits[variant.name].passed

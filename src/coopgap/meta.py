@@ -13,10 +13,11 @@ from typing import Any
 from coopgap import __version__
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import PrintedResult
+from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.survey.records import Drop, Survey
 from coopgap.vocabulary import PRINTED
 
-__all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta"]
+__all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta", "with_warnings"]
 
 PROGRAM = "coopgap"
 """`program` in run.json, by which an earlier output folder is known."""
@@ -65,6 +66,7 @@ def run_meta(
         "seed": seed,
         **people_meta(survey),
         "models": [_model_meta(model, draws) for model in plan.models],
+        "multiverse": _multiverses(plan) if checks == "full" else {},
         "versions": _versions(_PACKAGES),
         "cpu_seconds": round(time.process_time(), 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -85,6 +87,19 @@ def people_meta(survey: Survey) -> dict[str, Any]:
         "extended_missing": [asdict(one) for one in survey.extended],
         "doubts": [asdict(doubt) for doubt in survey.doubts],
     }
+
+
+def with_warnings(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json holds, with a sentence for each of its doubts under `warnings`."""
+    sentences = []
+    for doubt in meta["doubts"]:
+        count = doubt["count"]
+        often = "1 time" if count == 1 else f"{count:,} times"
+        sentences.append(
+            f"{doubt['column']}: {doubt['code']} ({often}) is taken as it stands; "
+            "if it means no answer, name it in missing"
+        )
+    return {**meta, "warnings": sentences}
 
 
 def printed_meta(
@@ -128,6 +143,18 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
 
 def _dropped(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+
+
+def _multiverses(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """By model, what each `variant` of the check `multiverse` chooses on each axis."""
+    return {
+        model.spec.name: [
+            {"variant": one.id, "choices": dict(one.choices), "is_declared": one.is_declared}
+            for one in specifications(plan.study, model.spec).listed
+        ]
+        for model in plan.models
+        if model.spec.multiverse is not None
+    }
 
 
 def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from coopgap.disclose import protected_meta, protected_rows
 from coopgap.domains import domains
 from coopgap.estimate import TABLES, BalanceRow, to_frame
 from coopgap.families.benchmark import benchmark_estimates
-from coopgap.families.dispatch import domain_estimates, family_estimates
+from coopgap.families.dispatch import domain_estimates, families_for, family_estimates
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels, population_row
 from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
 from coopgap.hierarchical import fit_regions, say_why_not
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
-from coopgap.meta import run_meta
+from coopgap.meta import run_meta, with_warnings
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
 from coopgap.progress import Notify, silent
@@ -36,9 +36,23 @@ from coopgap.study.spec import Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import Check, Population, Verdict
+from coopgap.vocabulary import Check, Family, Population, Verdict
 
-__all__ = ["execute"]
+__all__ = ["execute", "stages"]
+
+
+def stages(plan: Plan, checks: Literal["quick", "full"] = "quick") -> int:
+    """How many stages `execute` tells of."""
+    found = 0
+    for model in plan.models:
+        families = families_for(model.spec, len(model.rows.levels))
+        # Each family but the hierarchical one, benchmarks and domains, checks; the unadjusted and
+        # the doubly robust gap of matched members too.
+        found += sum(family is not Family.HIERARCHICAL for family in families) + 2
+        found += 2 * (model.sample.population is Population.MEMBERS)
+    by_region = sum(model.spec.hierarchical is not None for model in plan.models)
+    refits = by_region if checks == "full" else 0
+    return found + (by_region > 0) + refits
 
 
 def execute(
@@ -126,7 +140,7 @@ def execute(
         balance=to_frame("balance", tables.balance),
         sensitivity=to_frame("sensitivity", tables.sensitivity),
         diagnostics=to_frame("diagnostics", tables.diagnostics),
-        meta=meta,
+        meta=with_warnings(meta),
         draws=kept,
     )
 

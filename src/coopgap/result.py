@@ -13,10 +13,16 @@ from coopgap.study.spec import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMATS", "Run"]
+__all__ = ["FIGURES", "FORMATS", "STUDY_FOLDER", "Run"]
 
-FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx")
+FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx", "parquet")
 """Formats a run can be saved in."""
+
+FIGURES = ("svg", "pdf")
+"""Formats that figures can have beside PNG."""
+
+STUDY_FOLDER = "study"
+"""Where a saved run keeps the study it was made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,8 @@ class Run:
     gaps, coefficients, balance, sensitivity, diagnostics
         The output tables, columns as in `coopgap.estimate`.
     meta
-        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped.
+        What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped;
+        under `warnings`, sentences on numbers of the file that may stand for no answer.
     draws
         By model, the posterior draws that passed the gate.
     """
@@ -69,18 +76,23 @@ class Run:
         by = gaps["estimate"].notna().groupby([gaps[key] for key in (*columns[:4], "comparator")])
         rows = gaps.loc[refused & ~by.transform("any"), columns]
         rows = rows.drop_duplicates().reset_index(drop=True)
-        said = self.diagnostics[["model", "diagnostic", "note"]].itertuples(index=False, name=None)
-        notes = {(model, diagnostic): note for model, diagnostic, note in said}
-        reasons = [
-            notes.get((row.model, f"{row.status}: {row.family}, {row.group}, {row.population}"), "")
-            for row in rows.itertuples(index=False)
-        ]
+        about = ["model", "diagnostic", "family", "group", "population"]
+        said = self.diagnostics[[*about, "about", "note"]].itertuples(index=False, name=None)
+        notes = {
+            tuple(key): f"against {outside}: {note}" if outside else note
+            for *key, outside, note in said
+        }
+        keys = rows[["model", "status", "family", "group", "population"]]
+        reasons = [notes.get(key, "") for key in keys.itertuples(index=False, name=None)]
         return rows.assign(reason=reasons)
 
     def save(
-        self, folder: str | Path, formats: Collection[str] = ("csv", "html", "md")
+        self,
+        folder: str | Path,
+        formats: Collection[str] = ("csv", "html", "md"),
+        figures: Collection[str] = (),
     ) -> list[Path]:
-        """Write tables, figures, report and draws; the folder appears whole or not at all.
+        """Write tables, figures, report, study and draws; the folder appears whole or not at all.
 
         Parameters
         ----------
@@ -89,6 +101,8 @@ class Run:
             run.
         formats
             Any of `FORMATS`; csv is always written.
+        figures
+            Any of `FIGURES`, in which every figure is written beside PNG.
 
         Returns
         -------
@@ -105,7 +119,9 @@ class Run:
 
         target = Path(folder)
         with replace_folder(target) as temporary:
-            written = write_report(self.frames, self.study, self.meta, temporary, formats)
+            written = write_report(
+                self.frames, self.study, self.meta, temporary, formats, figures=figures
+            )
             kept = temporary / DRAWS_FOLDER
             for name, stored in self.draws.items():
                 kept.mkdir(exist_ok=True)
@@ -113,7 +129,14 @@ class Run:
             names = [path.relative_to(temporary) for path in written]
         return [target / name for name in names]
 
-    def _repr_html_(self) -> str:
-        from coopgap.report.notebook import notebook_html
+    def __repr__(self) -> str:
+        from coopgap.report.data import make_results
+        from coopgap.report.terminal import run_text
 
-        return notebook_html(self.frames, self.study, self.meta)
+        return run_text(make_results(self.frames, self.study, self.meta))
+
+    def _repr_html_(self) -> str:
+        from coopgap.report.data import make_results
+        from coopgap.report.write import notebook_html
+
+        return notebook_html(make_results(self.frames, self.study, self.meta))

@@ -10,20 +10,26 @@ __all__ = [
     "BLANK",
     "BY_PHONE",
     "BY_REGION",
+    "BY_STRATUM",
     "EXAMPLE",
     "FEW_PEOPLE",
     "KINDS",
     "PRINTED",
+    "REASONS",
     "Check",
     "Comparator",
+    "Diagnostic",
+    "Direction",
     "Family",
     "IntervalKind",
     "Kind",
+    "OddsTest",
     "Population",
     "Quantity",
     "Scale",
     "Status",
     "Verdict",
+    "Version",
 ]
 
 AT_REGIONS: Final = ", at the sample's regions"
@@ -174,6 +180,129 @@ BY_REGION: Final = (
     Check.LOO,
 )
 """Checks of the hierarchical model: with all checks each model has a row of them."""
+
+
+class Version(StrEnum):
+    """What `variant` of sensitivity.csv says where its words are the check's own.
+
+    Others name a scenario whose number stands in `setting` (`design effect 1.5`), or what the study
+    declared: a variant, a covariate, a place.
+    """
+
+    IN_PERSON = "in person"
+    SAME_MEMBERS = "in person, same members"
+    PHONE = "phone"
+    PHONE_AND_IN_PERSON = "phone and in person"
+    PHONE_IN_PLACE = "phone in place of in person"
+    PHONE_AGAINST = "phone against in person"
+    PHONE_SHIFT = "phone minus in person"
+    BALANCED = "balanced"
+    UNADJUSTED = "unadjusted"
+    ADJUSTED = "adjusted"
+    MODE_TERM = "joins with a mode term"
+    MODE_THRESHOLDS = "joins with mode-specific thresholds"
+    AVERAGED = "averaged over the discount"
+    PRIOR = "prior"
+    POSTERIOR = "posterior"
+    AGREED = "posterior under full agreement"
+    ANSWERS_MOVED = "answers, phone minus in person"
+    GAP_IN_PERSON = "gap, in-person answers"
+    GAP_BY_PHONE = "gap, phone answers of those asked twice"
+    GAP_MOVED = "gap, by phone minus in person"
+    GAP = "gap"
+    CONTROL = "control"
+    NO_CONFOUNDER = "no confounder"
+    ESTIMATE = "estimate"
+    INTERVAL = "interval"
+    SETS = "sets"
+    INTERVAL_AT_ZERO = "interval reaches zero"
+    GAP_HALVES = "gap halves"
+    BOUNDS = "bounds"
+    BOUNDS_WITH_ERROR = "bounds with sampling error"
+    IMPUTED = "multiple imputation"
+    HOLM = "Holm"
+    BENJAMINI_HOCHBERG = "Benjamini-Hochberg"
+    TOGETHER = "together"
+    BOOTSTRAP = "cluster bootstrap"
+    AS_ESTIMATED = "as estimated"
+    AS_DECLARED = "as declared"
+    TOP_LEVEL_PRIORS = "top-level priors"
+    ANSWERS = "answers"
+    REACHES_ZERO = "reaches zero"
+
+
+class Direction(StrEnum):
+    """Which way the matched sets of a row point."""
+
+    MEMBERS_HIGHER = "members_higher"
+    MEMBERS_LOWER = "members_lower"
+
+
+class Diagnostic(StrEnum):
+    """What a row of diagnostics.csv looked at, beside `REASONS`, which say why there is no gap."""
+
+    ROWS_COMPLETE = "rows_complete"
+    DROPPED = "dropped"
+    STRATA_MEMBERS_ONLY = "strata_members_only"
+    STRATA_COMPARISON_ONLY = "strata_comparison_only"
+    STRATA_FEW_COMPARISON = "strata_few_comparison"
+    STRATUM_MEMBERS_ONLY = "stratum_members_only"
+    STRATUM_FEW_COMPARISON = "stratum_few_comparison"
+    MEMBERS_WITHOUT_COMPARISON = "members_without_comparison"
+    MEMBERS_WITHOUT_COMPARISON_SHARE = "members_without_comparison_share"
+    MEMBERS_LOST = "members_lost"
+    COMPARISON_UNUSED = "comparison_unused"
+    ESS_COMPARISON = "ess_comparison"
+    MATCHED_SETS = "matched_sets"
+    TIED_MEMBERS = "tied_members"
+    COMPARISON_WEIGHT_MOVED = "comparison_weight_moved"
+    MEMBER_WEIGHT_MOVED = "member_weight_moved"
+    LARGEST_SMD_BEFORE = "largest_smd_before"
+    LARGEST_SMD_AFTER = "largest_smd_after"
+    PAIRS_POSSIBLE = "pairs_possible"
+    PAIRS_IGNORING_STRATA = "pairs_ignoring_strata"
+    VARIANT = "variant"
+    EFFECTIVE_SIZE = "effective_size"
+    SHARES_INSTEAD = "shares_instead"
+    CORRECT_DECIMALS = "correct_decimals"
+    CONSTANT_WITHIN_SETS = "constant_within_sets"
+    POSTSTRATIFIED = "poststratified"
+    NOT_POSTSTRATIFIED = "not_poststratified"
+    STD_ERRORS = "std_errors"
+    DISCORDANT_SETS = "discordant_sets"
+    BIAS_REDUCED = "bias_reduced"
+    WILD_SCORE_P = "wild_score_p"
+    PROPORTIONAL_ODDS = "proportional_odds"
+    IMPUTATION_CONVERGENCE = "imputation_convergence"
+    GATE = "gate"
+    GATE_RETRIED = "gate_retried"
+    ZONES_IN_MODEL = "zones_in_model"
+    DRAWS_REUSED = "draws_reused"
+    WITHHELD = "withheld"
+    NOT_ESTIMABLE = "not_estimable"
+    FEW_CLUSTERS = "few_clusters"
+    CONTRADICTION = "contradiction"
+    CHI2 = "chi2"
+    CHI2_DF = "chi2_df"
+    CHI2_P = "chi2_p"
+    SMD = "smd"
+    PAIRS = "pairs"
+
+
+REASONS: Final = frozenset({Diagnostic.WITHHELD, Diagnostic.NOT_ESTIMABLE, Diagnostic.FEW_CLUSTERS})
+"""Diagnostics that are a status: the row says of what, `note` why."""
+
+BY_STRATUM: Final = frozenset({Diagnostic.STRATUM_MEMBERS_ONLY, Diagnostic.STRATUM_FEW_COMPARISON})
+"""Diagnostics of single strata."""
+
+
+class OddsTest(StrEnum):
+    """Tests of proportional odds."""
+
+    LIKELIHOOD_RATIO = "likelihood_ratio"
+    BRANT = "brant"
+    WALD = "wald"
+    BOOTSTRAP = "bootstrap"
 
 
 class Verdict(StrEnum):

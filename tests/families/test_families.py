@@ -359,7 +359,7 @@ def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
     sample = make_sample(rows)
     matched = headline_estimate(sample)
     row = wild_score_row(sample, matched, LABELS, seed=1)
-    assert row.diagnostic == "wild_score_p: matched_logit"
+    assert (row.diagnostic, row.family) == ("wild_score_p", "matched_logit")
     assert "30 zones with 9,999 random" in row.note
     (wald,) = (
         i

@@ -214,7 +214,8 @@ def test_chosen_standard_errors_are_those_of_the_engine(form, kind, fixed):
         assert errors == pytest.approx(np.sqrt(np.diag(covariance.cov)), rel=1e-9)
     assert found.n_clusters == (None if by_person else 60)
     row = std_errors_row(found, LABELS)
-    assert row.diagnostic == "std_errors: matched_ordinal, members"
+    assert (row.diagnostic, row.family) == ("std_errors", "matched_ordinal")
+    assert (row.about, row.group, row.population) == ("", "all", "members")
     assert row.value == found.n_clusters
     assert row.note.startswith(name)
     assert ("taken as fixed" in row.note) == fixed

@@ -151,7 +151,8 @@ def test_shares_stand_in_the_place_of_a_fit_that_is_not_to_be_had(rows, reason):
             assert interval.estimate == pytest.approx(stratified(rows, level), abs=1e-12)
             assert interval.std_error > 0
         row = fallback_row(found, LABELS)
-        assert row.diagnostic == f"shares_instead: {found.family}, all, {population}"
+        assert (row.diagnostic, row.family) == ("shares_instead", found.family)
+        assert (row.group, row.population) == ("all", population)
         assert row.note == found.fell_back
         assert row.passed is False
     for category, interval in gaps(matched).items():

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
@@ -16,7 +17,7 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Status
+from coopgap.vocabulary import OddsTest, Status
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
@@ -125,24 +126,32 @@ def test_the_standard_error_of_a_difference_is_its_spread_over_surveys():
 
 
 def test_tests_find_what_is_unequal_and_only_that():
-    found = {row.diagnostic: row for row in proportionality_rows(unequal(), LABELS)}
-    assert [name.removeprefix("proportional_odds: ") for name in found] == [
-        "member, likelihood ratio",
-        "sex, likelihood ratio",
-        "all terms, likelihood ratio",
-        "member, Brant",
-        "all terms, Brant",
-        "member, Wald",
-        "sex, Wald",
-        "all terms, Wald",
+    rows = list(proportionality_rows(unequal(), LABELS))
+    assert {row.diagnostic for row in rows} == {"proportional_odds"}
+    found = {(row.about, row.test): row for row in rows}
+    assert list(found) == [
+        ("member", "likelihood_ratio"),
+        ("sex", "likelihood_ratio"),
+        ("all terms", "likelihood_ratio"),
+        ("member", "brant"),
+        ("all terms", "brant"),
+        ("member", "wald"),
+        ("sex", "wald"),
+        ("all terms", "wald"),
     ]
-    for name in ("member, likelihood ratio", "member, Brant", "member, Wald"):
-        row = found[f"proportional_odds: {name}"]
-        assert row.value < 1e-6
-        assert row.passed is False
-    assert found["proportional_odds: sex, likelihood ratio"].passed is True
-    assert "F " in found["proportional_odds: member, Wald"].note
-    assert "39 df" in found["proportional_odds: member, Wald"].note
+    for test in OddsTest:
+        if test is not OddsTest.BOOTSTRAP:
+            row = found["member", test]
+            assert row.value < 1e-6
+            assert row.passed is False
+    assert found["sex", "likelihood_ratio"].passed is True
+    wald, ratio = found["member", "wald"], found["all terms", "likelihood_ratio"]
+    assert "F " in wald.note
+    assert "39 df" in wald.note
+    # Two thresholds: a slope more a term. F(1, 39) by zones, chi-square of people.
+    assert (wald.df, wald.df_residual, ratio.df, ratio.df_residual) == (1, 39, 2, None)
+    assert wald.value == pytest.approx(stats.f.sf(wald.statistic, 1, 39))
+    assert ratio.value == pytest.approx(stats.chi2.sf(ratio.statistic, 2))
 
 
 def test_differing_weights_leave_only_the_clustered_test():
@@ -151,10 +160,10 @@ def test_differing_weights_leave_only_the_clustered_test():
     rows = dataclasses.replace(base.rows, weight=weight)
     sample = dataclasses.replace(base, rows=rows, matched=match(rows, Matching(on=("sex",))))
     rows = list(proportionality_rows(sample, LABELS))
-    assert [row.diagnostic.removeprefix("proportional_odds: ") for row in rows] == [
-        "member, Wald",
-        "sex, Wald",
-        "all terms, Wald",
+    assert [(row.about, row.test) for row in rows] == [
+        ("member", "wald"),
+        ("sex", "wald"),
+        ("all terms", "wald"),
     ]
     assert rows[0].value < 1e-6
     assert rows[1].value > 0.01
@@ -176,7 +185,8 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     slope = next(item for item in estimate.coefficients if item.term == "sex=female")
     assert 2 < slope.interval.estimate < 12
     row = infinite_row(estimate, LABELS)
-    assert row.diagnostic == "bias_reduced: matched_proportional, all, members"
+    assert (row.diagnostic, row.family) == ("bias_reduced", "matched_proportional")
+    assert (row.group, row.population) == ("all", "members")
     assert "sex=female" in row.note
     assert abs(risk_difference(estimate, 2).estimate) < 0.02
     free = headline_estimate(sample)
@@ -187,7 +197,8 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
 
 def test_the_bootstrap_stands_beside_the_other_tests():
     row = bootstrap_row(unequal(n=600), LABELS, seed=3)
-    assert row.diagnostic == "proportional_odds: member, bootstrap"
+    assert (row.diagnostic, row.about) == ("proportional_odds", "member")
+    assert row.test == "bootstrap"
     assert row.value == pytest.approx(1 / 501)  # none of 500 surveys is as unequal
     assert row.passed is False
     assert "500 surveys" in row.note

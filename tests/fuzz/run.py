@@ -24,6 +24,7 @@ from types import ModuleType
 
 import numpy as np
 import openpyxl
+import pyreadstat
 
 from coopgap.bayes.records import SamplerStats
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
@@ -34,7 +35,7 @@ from coopgap.survey.example.write import write_example
 from coopgap.survey.read import Limits, read_table
 
 TESTS = Path(__file__).resolve().parents[1]
-FORMATS = ("csv", "sav", "dta", "parquet")
+FORMATS = ("csv", "sav", "dta", "parquet", "xpt")
 LIMITS = Limits(memory=4 << 30, seconds=20)
 
 type Round = Callable[[int], str]
@@ -82,7 +83,10 @@ def reader(folder: Path, seed: int) -> Iterator[Round]:
     sound = {}
     for kind in FORMATS:
         path = folder / f"sound.{kind}"
-        write_example(data, path)
+        if kind == "xpt":
+            pyreadstat.write_xport(data, path)
+        else:
+            write_example(data, path)
         sound[kind] = path.read_bytes()
 
     def one(number: int) -> str:

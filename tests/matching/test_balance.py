@@ -147,7 +147,7 @@ def test_swapped_groups_flip_the_smd_before(random_rows):
 
 def test_largest_smd_names_its_level(peru):
     matched = match(peru, Matching(method="exact", on=()))
-    value, where = largest_smd_after(peru, matched)
+    value, *where = largest_smd_after(peru, matched)
     p, q = 195 / 1004, 69 / 1003
-    assert where == "age=age5"
+    assert where == ["age", "age5"]
     assert value == pytest.approx((p - q) / np.sqrt((p * (1 - p) + q * (1 - q)) / 2))

@@ -9,7 +9,13 @@ from coopgap.survey.records import Drop
 
 
 def by_name(rows):
-    return {row.diagnostic: row for row in rows}
+    """By diagnostic, and by what it is about where it is about a level or a stratum."""
+    return {
+        f"{row.diagnostic}: {row.about}{row.category and f'={row.category}'}"
+        if row.about and not row.diagnostic.startswith("largest_smd")
+        else row.diagnostic: row
+        for row in rows
+    }
 
 
 def test_exact_age_pairs_of_the_printed_margins(peru):
@@ -26,6 +32,10 @@ def test_one_to_one_on_almost_equal_groups_changes_nothing(peru):
         "one-to-one matching without replacement on these people changes nothing"
     )
     assert found["pairs_possible"].value == 803
+    assert (found["pairs_possible"].n, found["pairs_possible"].of) == (803, 1004)
+    assert (found["rows_complete"].n, found["rows_complete"].of) == (1004, 2007)
+    assert found["ess_comparison"].of == 1003
+    assert (found["strata_members_only"].n, found["strata_members_only"].of) == (0, 6)
     # Weights k*M/C by age: sum of w over comparison people is 1003, ESS = 1003^2 / sum w^2.
     members, others = [80, 142, 183, 219, 185, 195], [183, 209, 213, 216, 113, 69]
     squares = sum((1003 / 1004 * m) ** 2 / c for m, c in zip(members, others, strict=True))
@@ -110,6 +120,10 @@ def test_positivity_and_losses_by_level_by_hand(make_rows):
     assert found["strata_few_comparison"].value == 1
     assert found["members_lost: s=s1"].value == 11
     assert found["members_lost: s=s1"].note == "of 11 members"
+    assert (found["members_lost: s=s1"].about, found["members_lost: s=s1"].category) == ("s", "s1")
+    assert (found["members_lost: s=s1"].n, found["members_lost: s=s1"].of) == (11, 11)
+    for name in ("members_without_comparison", "members_without_comparison_share"):
+        assert (found[name].n, found[name].of) == (11, 27)
     assert found["members_lost: t=t1"].value == 11
     # Nobody of s=0 and s=2 is lost.
     assert {name for name in found if name.startswith("members_lost")} == {

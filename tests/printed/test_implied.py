@@ -67,6 +67,7 @@ def test_a_design_effect_counts_people_for_fewer(peru):
     rows = {row.variant: row for row in checks(peru, Check.DESIGN_EFFECT, "trust")}
     for factor in (1, 1.5, 2, 3):
         row = rows[f"design effect {factor:g}"]
+        assert row.setting == factor
         expected = newcombe(0.40, 1004 / factor, 0.27, 1003 / factor)
         assert (row.lower, row.upper) == pytest.approx(expected[2:4])
         assert row.std_error == pytest.approx(

@@ -169,7 +169,7 @@ def test_the_trusted_person_stands_under_both_printed_values(result):
 
 
 def test_design_facts_of_tables_1_and_2(result):
-    facts = {d.diagnostic: d.value for d in result.diagnostics if d.diagnostic != "contradiction"}
+    facts = {f"{d.about}_{d.diagnostic}": d.value for d in result.diagnostics}
     # Chi-squares and standardised differences of the printed counts, computed independently.
     assert facts["age_chi2"] == pytest.approx(132.95, abs=0.005)
     assert facts["sex_chi2"] == pytest.approx(10.51, abs=0.005)
@@ -180,7 +180,7 @@ def test_design_facts_of_tables_1_and_2(result):
     # Table 3 prints the same percentages for both groups.
     assert facts["region_smd"] == 0
     assert facts["region_chi2"] < 0.01
-    passed = {d.diagnostic: d.passed for d in result.diagnostics}
+    passed = {f"{d.about}_{d.diagnostic}": d.passed for d in result.diagnostics}
     assert (passed["age_smd"], passed["sex_smd"], passed["region_smd"]) == (False, False, True)
 
 
@@ -292,9 +292,9 @@ def test_counts_that_differ_by_five_at_most_by_brute_force(result):
         found = row(result, "printed_region_rounding", Quantity.RISK_DIFFERENCE, region)
         assert (found.lower, found.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-12)
         assert found.upper < 0.006
-    notes = {d.diagnostic: d.note for d in result.diagnostics}
+    notes = {f"{d.about}_{d.diagnostic}": d.note for d in result.diagnostics}
     assert "no p-value" in notes["region_chi2_p"]
-    values = {d.diagnostic: d.value for d in result.diagnostics}
+    values = {f"{d.about}_{d.diagnostic}": d.value for d in result.diagnostics}
     assert values["region_chi2_p"] is None
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .invented import extract
+
 R = Path(__file__).parent
 NEEDS = re.compile(r"library\((\w+)\)|(\w+):::?\w|package = \"(\w+)\"|packageVersion\(\"(\w+)\"\)")
 WRITES = re.compile(r"^write_(fixture|data)\((?:.|\n)*?, \"(\w+)\"\)$", re.MULTILINE)
@@ -65,8 +67,8 @@ def test_every_file_that_is_kept_has_a_script():
     kept = {path.relative_to(R) for path in (*R.glob("data/*"), *R.glob("fixtures/*"))}
     made = [written(script) for script in sorted(scripts)]
     assert sum(map(len, made)) == len(set().union(*made))
-    from_package = {Path("data/example.csv"), Path("data/example_phone.csv")}
-    assert set().union(*made) | from_package == kept
+    by_python = {"data/example.csv", "data/example_phone.csv", "data/invented.csv"}
+    assert set().union(*made) | {*map(Path, by_python)} == kept
 
 
 def test_the_example_that_r_reads_is_the_one_the_package_makes():
@@ -83,6 +85,10 @@ def test_the_example_that_r_reads_is_the_one_the_package_makes():
     assert module.extract("phone") == called
     assert len(called.splitlines()) == 251
     assert all(row.endswith(",EXAMPLE DATA") for row in called.splitlines()[1:])
+
+
+def test_the_invented_people_that_r_reads_are_those_of_the_tests():
+    assert extract() == (R / "data" / "invented.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -264,6 +264,50 @@ def test_clogit_wine_one_copy_a_cut():
     assert conditional_covariance(fit, x, counts.astype(np.int64), judge, judge).n_clusters == 9
 
 
+def cases_by_age():
+    """Cases, then controls, of each age and consumption: whether a case, level, age, people."""
+    frame = table("esoph")
+    level = frame["alcgp"].map({"0-39g/day": 0, "40-79": 1, "80-119": 2, "120+": 3}).to_numpy()
+    age = np.unique(frame["agegp"], return_inverse=True)[1]
+    people = np.concatenate([frame["ncases"], frame["ncontrols"]])
+    return np.repeat([1, 0], len(frame)), np.tile(level, 2), np.tile(age, 2), people
+
+
+def test_clogit_esoph_two_kinds_of_people_in_sets_of_hundreds():
+    case, level, age, people = cases_by_age()
+    counts = np.eye(2, dtype=np.int64)[case] * people[:, None]
+    fit = fit_conditional((level >= 2)[:, None].astype(float), counts, age)
+    expected = fixture("conditional")["esoph"]
+    assert fit.slopes == pytest.approx([expected["slopes"]], **COEFFICIENT)
+    assert fit.std_errors == pytest.approx([expected["std_errors"]], **STD_ERROR)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+
+
+def test_clogit_esoph_two_kinds_of_people_one_copy_a_cut():
+    case, level, age, people = cases_by_age()
+    counts = np.eye(4, dtype=np.int64)[level] * people[:, None]
+    fit = fit_conditional(case[:, None].astype(float), counts, age)
+    expected = fixture("conditional")["esoph_drinks"]
+    assert fit.slopes == pytest.approx([expected["slopes"]], **COEFFICIENT)
+    assert fit.std_errors == pytest.approx([expected["std_errors"]], **STD_ERROR)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+
+
+def test_hypergeometric_sums_of_sets_of_thousands():
+    frame = table("example")
+    level = np.array(["EDCBA".index(name) for name in frame["ses_class"]])
+    region = np.unique(frame["region"], return_inverse=True)[1]
+    data = (frame[["member"]].to_numpy(float), 25 * np.eye(5, dtype=np.int64)[level], region)
+    fit = fit_conditional(*data)
+    expected = fixture("conditional")["example"]
+    assert fit.n_obs == 25 * 2007
+    assert fit.slopes == pytest.approx([expected["slopes"]], **COEFFICIENT)
+    assert fit.std_errors == pytest.approx([expected["std_errors"]], **STD_ERROR)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    robust = conditional_covariance(fit, *data, region)
+    assert robust.cov[0, 0] ** 0.5 == pytest.approx(expected["region_std_error"], **STD_ERROR)
+
+
 def test_lm_infert_with_absorbed_sets():
     frame, x, case = infert()
     cluster = frame["parity"] * 5 + frame["age"] % 5

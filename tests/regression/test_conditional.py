@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from math import comb
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from coopgap.errors import NotEstimable
+from coopgap.regression import conditional
 from coopgap.regression.conditional import constant_within_sets, fit_conditional
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.setscores import conditional_covariance, conditional_scores
+from coopgap.regression.subsets import subset_moments
 
 
 def pairs(b: int, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,6 +124,41 @@ def test_alike_people_may_be_grouped_or_not():
         assert there.cov == pytest.approx(here.cov, rel=1e-8)
 
 
+def test_two_groups_are_the_recursion_over_any_split_of_them():
+    """Alike people in one group or in several: the linear sum and the recursion agree."""
+    rng = np.random.default_rng(21)
+    x, whole = rng.normal(size=(8, 2, 2)), rng.integers(0, 30, (8, 2))
+    parts = rng.binomial(whole, 0.4)
+    order = rng.permutation(4)
+    split = np.hstack([parts, whole - parts])[:, order]
+    rows = np.hstack([x, x])[:, order]
+    total = rng.integers(0, whole.sum(axis=1)[:, None] + 1, (8, 3))
+    slopes = np.array([0.7, -1.3])
+    two = subset_moments(x, whole, x @ slopes, total)
+    four = subset_moments(rows, split, rows @ slopes, total)
+    for found, expected in zip(two, four, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_two_groups_are_a_noncentral_hypergeometric_distribution():
+    size, log_odds, total = np.array([[40, 90]]), 0.8, np.array([[0, 55, 130]])
+    x = np.array([[[1.0], [0.0]]])
+    found = subset_moments(x, size, log_odds * x[:, :, 0], total)
+    for at, m in enumerate(total[0]):
+        members = stats.nchypergeom_fisher(130, 40, m, np.exp(log_odds))
+        assert found.mean[0, at, 0] == pytest.approx(members.mean(), abs=1e-9)
+        assert found.cov[0, at, 0, 0] == pytest.approx(members.var(), abs=1e-9)
+        ways = [comb(40, r) * comb(90, m - r) * np.exp(log_odds * r) for r in range(min(m, 40) + 1)]
+        assert found.log_sum[0, at] == pytest.approx(np.log(sum(ways)), abs=1e-10)
+
+
+def test_a_total_that_a_set_does_not_reach_has_no_ways():
+    x = np.array([[[1.0], [0.0]]])
+    found = subset_moments(x, np.array([[2, 3]]), x[:, :, 0], np.array([[5, 6]]))
+    assert np.isfinite(found.log_sum[0, 0])
+    assert found.log_sum[0, 1] == -np.inf
+
+
 def test_row_order_and_set_numbers_do_not_matter():
     x, counts, sets, zone = people(6, n_sets=20, size=9, n_levels=3, k=2)
     order = np.random.default_rng(0).permutation(len(x))
@@ -213,6 +251,21 @@ def test_refuses_one_sided_discordance():
     # Ten pairs, all in one direction: the estimate is infinite, not 10 with SE 12.
     with pytest.raises(NotEstimable, match="no finite estimate"):
         fit_conditional(*pairs(10, 0))
+
+
+def test_a_fit_without_a_maximum_ends_where_its_information_is_lost(monkeypatch):
+    """Each step towards infinity leaves 1/e of the information: some twenty leave none."""
+    rng = np.random.default_rng(0)
+    sets = np.repeat(np.arange(400), 3)
+    x = np.column_stack([*rng.integers(0, 2, (2, sets.size)), np.zeros(sets.size)]).astype(float)
+    yes = (rng.random(sets.size) < 1 / (1 + np.exp(-0.5 * x[:, 0] - 0.3 * x[:, 1]))).astype(int)
+    yes[:12] = x[:12, 2] = np.tile([1, 0, 0], 4)
+    points = []
+    evaluate = conditional._point
+    monkeypatch.setattr(conditional, "_point", lambda *at: points.append(at) or evaluate(*at))
+    with pytest.raises(NotEstimable, match="no finite estimate for rare"):
+        fit_conditional(x, np.eye(2, dtype=np.int64)[yes], sets, terms=("member", "sex", "rare"))
+    assert 15 < len(points) < 30
 
 
 def test_refuses_columns_constant_within_sets_by_name():

@@ -29,7 +29,7 @@ def stratified(n_sets, size, n_groups, k, n_levels=3, seed=0):
 @pytest.mark.parametrize(
     ("shape", "minutes", "words"),
     [
-        # 300,000 people in 60 strata, and 50 covariates of 12 levels of 3,000 people.
+        # 300,000 people of 8 kinds in 60 strata, and 50 covariates of 12 levels of 3,000 people.
         ((60, 5000, 8, 6), 10, "60 sets of up to 5,000 people with 6 columns"),
         ((60, 50, 50, 551), 25, "60 sets of up to 50 people with 551 columns"),
     ],
@@ -45,7 +45,8 @@ def test_what_would_run_for_long_is_refused_at_once(shape, minutes, words):
 
 
 @pytest.mark.parametrize(
-    "shape", [(400, 2, 2, 2), (60, 60, 6, 6), (3, 900, 9, 4), (2, 300, 300, 8)]
+    "shape",
+    [(400, 2, 2, 2), (60, 60, 6, 6), (3, 900, 9, 4), (2, 300, 300, 8), (60, 5000, 2, 6)],
 )
 def test_the_estimate_is_near_what_a_fit_takes(shape):
     x, counts, sets = stratified(*shape)
@@ -57,6 +58,26 @@ def test_the_estimate_is_near_what_a_fit_takes(shape):
     conditional_covariance(fit, x, counts, sets, None)
     taken = time.process_time() - started
     assert expected / 8 < taken < max(8 * expected, 0.3)
+
+
+def test_two_kinds_of_people_in_large_strata_take_seconds():
+    x, counts, sets = stratified(60, 5000, 2, 1, n_levels=5)
+    groups = group_sets(x, counts, sets)
+    assert likelihood_seconds(batches(groups, groups.x)) < 5
+    started = time.process_time()
+    fit = fit_conditional(x, counts, sets)
+    conditional_covariance(fit, x, counts, sets, None)
+    assert time.process_time() - started < 5
+    assert fit.n_obs == 300_000
+    assert fit.n_sets_discordant == 60
+
+
+def test_batches_keep_sets_of_two_groups_apart():
+    more, two = stratified(30, 8, 4, 2, seed=1), stratified(20, 8, 2, 2, seed=2)
+    x, counts = (np.concatenate(pair) for pair in zip(more[:2], two[:2], strict=True))
+    groups = group_sets(x, counts, np.concatenate([more[2], 100 + two[2]]))
+    shapes = [batch.size.shape for batch in batches(groups, groups.x)]
+    assert shapes == [(20, 2), (30, 4)]
 
 
 def test_pairs_of_a_large_survey_are_no_trouble():

@@ -338,6 +338,8 @@ def sensitivity_rows(source: str) -> list[SensitivityRow]:
             variant=variant,
             quantity=quantity,
             category="sex=m",
+            about="sex",
+            choice="m",
             estimate=0.5,
             verdict="holds" if quantity == "smd" else None,
         )
@@ -573,11 +575,20 @@ def make_frames(source: str = EXAMPLE, *, printed: bool = True):
             source=source,
         ),
         DiagnosticRow(
-            model="agree", diagnostic="r_hat", value=1.002, bar=1.01, passed=True, source=source
+            model="agree",
+            diagnostic="gate",
+            about="r_hat",
+            value=1.002,
+            bar=1.01,
+            passed=True,
+            source=source,
         ),
         DiagnosticRow(
             model="ses",
-            diagnostic="not_estimable: matched_ordinal, region=North, members",
+            diagnostic="not_estimable",
+            family="matched_ordinal",
+            group="region=North",
+            population="members",
             passed=False,
             note="4 zones are too few",
             source=source,
@@ -664,7 +675,7 @@ def make_hostile(frames, label: str):
     result = {}
     for name, frame in frames.items():
         new = frame.copy()
-        for column in ("variant", "note", "level", "diagnostic", "term"):
+        for column in ("variant", "note", "level", "about", "choice", "term"):
             if column in new:
                 new[column] = new[column].mask(new[column] != "", label).astype("string")
         if "group" in new:

@@ -11,17 +11,11 @@ from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.design_analysis import (
-    IN_PERSON,
-    IN_PLACE,
-    MODES,
-    design_rows,
-    null_error,
-)
+from coopgap.sensitivity.design_analysis import design_rows, null_error
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.retrodesign import detectable_gap, retrodesign
 from coopgap.study.spec import Fitting, Matching
-from coopgap.vocabulary import Quantity, Verdict
+from coopgap.vocabulary import Quantity, Verdict, Version
 
 
 def sample_of(data: PhoneData, std_errors="default"):
@@ -59,11 +53,18 @@ def test_rows_of_a_binary_outcome(make_phone):
     data = make_phone(np.random.default_rng(1), zones=60)
     found = rows_of(data)
     assert {(row.variant, row.quantity) for row in found} == {
-        *((v, q) for v in (IN_PERSON, IN_PLACE, MODES) for q in ("type_s", "type_m")),
-        *((v, "smallest_detectable") for v in (IN_PERSON, IN_PLACE, MODES)),
+        *(
+            (v, q)
+            for v in (Version.IN_PERSON, Version.PHONE_IN_PLACE, Version.PHONE_AGAINST)
+            for q in ("type_s", "type_m")
+        ),
+        *(
+            (v, "smallest_detectable")
+            for v in (Version.IN_PERSON, Version.PHONE_IN_PLACE, Version.PHONE_AGAINST)
+        ),
         *((f"design effect {f}", "smallest_detectable") for f in ("1", "1.5", "2")),
     }
-    for variant in (IN_PERSON, IN_PLACE, MODES):
+    for variant in (Version.IN_PERSON, Version.PHONE_IN_PLACE, Version.PHONE_AGAINST):
         row = pick(found, variant)
         there = retrodesign(0.05, row.std_error, df=59)
         assert row.estimate == pytest.approx(detectable_gap(row.std_error, df=59), rel=1e-6)
@@ -72,7 +73,7 @@ def test_rows_of_a_binary_outcome(make_phone):
         assert pick(found, variant, "type_s").estimate == pytest.approx(there.type_s, rel=1e-4)
         assert pick(found, variant, "type_m").estimate == pytest.approx(there.type_m, rel=1e-6)
     # 250 interviews find less than 600.
-    assert pick(found, IN_PLACE).estimate > pick(found, IN_PERSON).estimate
+    assert pick(found, Version.PHONE_IN_PLACE).estimate > pick(found, Version.IN_PERSON).estimate
 
 
 def test_simple_random_sample_by_hand(make_phone):
@@ -85,6 +86,7 @@ def test_simple_random_sample_by_hand(make_phone):
     error = np.sqrt(share * (1 - share) * (1 / rows.member.sum() + 1 / ess))
     for factor in (1, 1.5, 2):
         row = pick(found, f"design effect {factor:g}")
+        assert row.setting == factor
         assert row.std_error == pytest.approx(error * factor**0.5, rel=1e-3)
         assert row.estimate == pytest.approx(2.801585 * error * factor**0.5, rel=1e-3)
 
@@ -93,7 +95,7 @@ def test_at_no_gap_the_standard_error_is_the_reported_one(make_phone):
     # Shares made alike by hand: nothing has to be moved.
     data = without(make_phone(np.random.default_rng(3), gap=0.0, zones=60))
     sample = sample_of(data)
-    row = pick(rows_of(data), IN_PERSON)
+    row = pick(rows_of(data), Version.IN_PERSON)
     reported = next(
         value
         for one, value in headline_estimate(sample).intervals.items()
@@ -147,7 +149,7 @@ def test_simulated_surveys_find_the_detectable_gap_four_times_in_five(make_rows)
     for _ in range(30):
         sample = draw(0.15)
         data = PhoneData(in_person=sample.rows, phone=sample.rows.take(np.zeros(900, bool)))
-        smallest.append(pick(rows_of(data, sample=sample), IN_PERSON).estimate)
+        smallest.append(pick(rows_of(data, sample=sample), Version.IN_PERSON).estimate)
     gap = float(np.mean(smallest))
     found = [gap_of(draw(gap)).p_value < 0.05 for _ in range(600)]
     # Monte Carlo error 1.6 percent, three of them; the errors of surveys vary about their mean.
@@ -162,9 +164,9 @@ def test_ordered_outcomes_have_thresholds_and_superiority(make_phone):
     whole = [row for row in found if not row.category]
     assert {row.quantity for row in whole} == {"smallest_superiority"}
     assert {row.threshold for row in whole} == {None}
-    row = pick(found, IN_PERSON, "smallest_superiority")
+    row = pick(found, Version.IN_PERSON, "smallest_superiority")
     assert row.estimate - 0.5 == pytest.approx(detectable_gap(row.std_error, df=59), rel=1e-6)
-    assert pick(found, IN_PLACE, category=">=C").estimate > 0
+    assert pick(found, Version.PHONE_IN_PLACE, category=">=C").estimate > 0
 
 
 def test_a_declared_threshold_is_set_beside_simple_random_samples(make_phone):
@@ -179,13 +181,13 @@ def test_a_declared_threshold_is_set_beside_simple_random_samples(make_phone):
     assert pick(found, "design effect 1", category=">=C").std_error == pytest.approx(
         error, rel=0.01
     )
-    assert pick(found, IN_PERSON, "smallest_superiority").estimate > 0.5
+    assert pick(found, Version.IN_PERSON, "smallest_superiority").estimate > 0.5
 
 
 def test_reported_degrees_of_freedom_are_used(make_phone):
     # CR2 has Satterthwaite's, fewer than G - 1.
     data = without(make_phone(np.random.default_rng(7), zones=12))
-    row = pick(rows_of(data), IN_PERSON)
+    row = pick(rows_of(data), Version.IN_PERSON)
     assert row.estimate > detectable_gap(row.std_error, df=11)
     assert row.estimate < detectable_gap(row.std_error, df=3)
     assert stats.t.ppf(0.975, 11) < row.estimate / row.std_error
@@ -208,5 +210,5 @@ def test_phone_that_cannot_be_balanced_says_so(make_phone):
     sample = sample_of(data, std_errors="HC0")
     found = rows_of(data, sample=sample)
     blank = [row for row in found if row.verdict is Verdict.NOT_ASSESSED]
-    assert {row.variant for row in blank} == {IN_PLACE, MODES}
+    assert {row.variant for row in blank} == {Version.PHONE_IN_PLACE, Version.PHONE_AGAINST}
     assert all("1 zones on one side are too few" in row.note for row in blank)

@@ -46,6 +46,7 @@ def test_the_independent_variance_is_that_of_two_binomial_shares(make_rows):
     simple = float(np.sum(shares * (1 - shares) / people.sum(axis=1)) ** 0.5)
     scenarios = rows_of(sample)[1:]
     assert [row.variant for row in scenarios] == [f"design effect {f:g}" for f in SCENARIOS]
+    assert [row.setting for row in scenarios] == list(SCENARIOS)
     for row, factor in zip(scenarios, SCENARIOS, strict=True):
         assert row.std_error == pytest.approx(simple * factor**0.5, rel=1e-9)
         assert row.upper - row.lower == pytest.approx(2 * 1.959964 * row.std_error, rel=1e-6)

@@ -12,6 +12,7 @@ from coopgap.bayes.loo import Loo
 from coopgap.bayes.records import Form, GateItem, SamplerStats
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.hierarchical import (
+    Refit,
     loo_rows,
     loo_variants,
     posterior_rows,
@@ -57,22 +58,31 @@ def test_the_refits_are_the_declared_ones(request_):
         "region and zone SDs half-normal 0.5",
         "threshold shifts normal 0.5",
     ]
+    spreads = [(v.choice, v.setting) for v in prior_refits(request_) if "SDs" in v.about]
+    assert ("half-normal 0.25", 0.25) in spreads
+    assert ("half-t3 2.5", 2.5) in spreads
+    shifts = [v.setting for v in prior_refits(request_) if v.about == "threshold shifts"]
+    assert shifts == [0.25, 0.5, 1.0]
     two = dataclasses.replace(request_, cells=make_cells(n_levels=2, n_zones=9))
     assert len(prior_refits(two)) == 5
 
 
 def test_a_refit_changes_where_its_interval_crosses_zero(request_):
     base, up = make_fit(request_), make_fit(request_, up=20.0)
-    rows = list(prior_refit_rows("wide", up, base, request_, LABELS))
+    wide = prior_refits(request_)[3]
+    rows = list(prior_refit_rows(wide, up, base, request_, LABELS))
+    assert {(row.about, row.choice, row.setting) for row in rows} == {
+        ("region and zone SDs", "half-t3 2.5", 2.5)
+    }
     gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE]
     assert {row.verdict for row in gaps} == {Verdict.CHANGES}
-    again = list(prior_refit_rows("same", base, base, request_, LABELS))
+    again = list(prior_refit_rows(wide, base, base, request_, LABELS))
     assert {row.verdict for row in again if row.quantity == Quantity.RISK_DIFFERENCE} == {
         Verdict.HOLDS
     }
     assert {row.group for row in rows} == {"all", "region=A", "region=B", "region=C"}
     failed = make_fit(request_, passed=False)
-    withheld = list(prior_refit_rows("x", failed, base, request_, LABELS))
+    withheld = list(prior_refit_rows(wide, failed, base, request_, LABELS))
     assert all(row.estimate is None and row.verdict is Verdict.NOT_ASSESSED for row in withheld)
     assert all("divergences" in row.note for row in withheld)
 
@@ -84,7 +94,7 @@ def test_regions_are_refitted_at_what_is_put_first(request_):
         (LABELS, Quantity.SUPERIORITY),
         (dataclasses.replace(LABELS, at=at), Quantity.RISK_DIFFERENCE),
     ):
-        rows = prior_refit_rows("x", fit, fit, request_, labels)
+        rows = prior_refit_rows(Refit(name="x", request=request_), fit, fit, request_, labels)
         regional = [row for row in rows if row.group != "all"]
         assert {(row.quantity, row.category) for row in regional} == {(quantity, labels.at)}
     share = fit.member[1, ..., 1:].sum(-1) - fit.comparison[1, ..., 1:].sum(-1)
@@ -113,11 +123,14 @@ def test_a_part_is_needed_if_predictions_without_it_are_clearly_worse(shift, ver
     # Summed over 100 people: -5, 5, -3 and 0, each with a standard error of .1.
     other = dataclasses.replace(base, elpd=base.elpd + shift + noise - noise.mean())
     rows = list(loo_rows(base, {"part": other, "lost": None}, LABELS))
+    assert [(row.about, row.n) for row in rows] == [("", 0), ("part", 0), ("lost", None)]
     assert rows[1].verdict is verdict
     assert rows[1].estimate == pytest.approx(100 * shift)
     assert rows[2].verdict is Verdict.NOT_ASSESSED
     bad = dataclasses.replace(base, pareto_k=np.append(np.full(99, 0.1), np.nan))
-    assert "1 people" in next(iter(loo_rows(bad, {}, LABELS))).note
+    (row,) = loo_rows(bad, {}, LABELS)
+    assert "1 people" in row.note
+    assert row.n == 1
 
 
 def test_prior_and_predictive_rows(request_):

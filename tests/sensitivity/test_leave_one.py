@@ -62,6 +62,9 @@ def test_every_place_is_left_out_once_and_the_rest_is_fitted():
     zones = [r.variant for r in gaps if r.check is Check.LEAVE_ONE_ZONE]
     assert regions == ["without A", "without B", "without C"]
     assert zones == [f"without z{k}" for k in range(12)]
+    assert {(r.variant, r.about) for r in rows} == {
+        (f"without {place}", place) for place in ("A", "B", "C", *(f"z{k}" for k in range(12)))
+    }
     without = sample.take(sample.rows.zone != 5)
     rows_left = without.rows
     weight = without.weight

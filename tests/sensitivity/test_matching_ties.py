@@ -127,7 +127,8 @@ def test_the_spread_is_that_of_matching_under_each_key(plan_of):
     assert spread.estimate == pytest.approx(median(gaps), abs=1e-9)
     assert (spread.lower, spread.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-9)
     assert rows["sd_risk_difference"].estimate == pytest.approx(stdev(gaps), abs=1e-9)
-    assert rows["tied_members"].estimate == 480
+    assert rows["tied_members"].estimate == rows["tied_members"].n == 480
+    assert rows["tied_members"].of == int(plan.models[0].rows.member.sum())
     # Of two levels superiority is one half plus half the difference.
     assert rows["median_superiority"].upper == pytest.approx(0.5 + max(gaps) / 2, abs=1e-9)
     assert 0.005 < stdev(gaps) < 0.03

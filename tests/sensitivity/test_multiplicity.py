@@ -63,6 +63,7 @@ def test_rows_say_whether_the_conclusion_stays():
     assert [(row.outcome, row.variant) for row in rows] == [
         (outcome, method) for outcome in "abd" for method in ("Holm", "Benjamini-Hochberg")
     ]
+    assert {(row.n, row.of) for row in rows} == {(3, 4)}
     verdict = {(row.outcome, row.variant): row.verdict for row in rows}
     assert verdict["a", "Holm"] is Verdict.HOLDS
     assert verdict["b", "Holm"] is Verdict.CHANGES  # 2 * .03
@@ -87,6 +88,7 @@ def test_what_was_not_run_leaves_adjusted_p_values_unknown():
     rows = multiplicity_rows([gap("a", 0.001), gap("b", 0.03)], run=2, declared=5)
     assert [row.verdict for row in rows] == [Verdict.NOT_ASSESSED] * 2
     assert all(row.p_value is None and row.threshold is None for row in rows)
+    assert (rows[0].n, rows[0].of) == (2, 5)
     assert rows[0].note.startswith("2 of 5 declared headline gaps were run")
     (row,) = multiplicity_rows([gap("a", 0.001)], run=1, declared=2)
     assert row.note.startswith("1 of 2 declared headline gaps was run")

@@ -14,10 +14,10 @@ from coopgap.families.shares import estimate_shares
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity import resampled as module
 from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.resampled import BOOTSTRAP, bootstrap_rows, resampled
+from coopgap.sensitivity.resampled import bootstrap_rows, resampled
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.vocabulary import Check, Quantity, Verdict, Version
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
@@ -116,7 +116,7 @@ def test_rows_stand_beside_the_declared_ones():
         (Quantity.SUPERIORITY, ""),
     ]
     for row in rows:
-        assert (row.check, row.variant) == (Check.VARIANT, BOOTSTRAP)
+        assert (row.check, row.variant) == (Check.VARIANT, Version.BOOTSTRAP)
         contrast = next(
             one
             for one in declared.intervals

@@ -18,12 +18,12 @@ from coopgap.plan import make_plan
 from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
-from coopgap.sensitivity.tipping import HALVES, PHONE, ZERO, tipping_rows
+from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.example import make_example
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Quantity, Verdict
+from coopgap.vocabulary import Quantity, Verdict, Version
 
 FIXTURES = Path(__file__).parents[1] / "r" / "fixtures"
 LABELS = {
@@ -164,16 +164,20 @@ def test_flips_one_answer_at_a_time_by_hand(sign):
         return limit_of(with_outcome(sample, answers), sign)
 
     flips = next(k for k in range(200) if after(k) <= 0)
-    share = pick(rows_of(sample), variant=ZERO, quantity="share_off").estimate
+    share = pick(rows_of(sample), variant=Version.INTERVAL_AT_ZERO, quantity="share_off").estimate
     assert flips - 1 < share * 600 <= flips
-    least = pick(rows_of(sample), variant=ZERO, quantity="least_share_off").estimate
+    least = pick(
+        rows_of(sample), variant=Version.INTERVAL_AT_ZERO, quantity="least_share_off"
+    ).estimate
     assert least == pytest.approx(share, abs=1e-5)
 
 
 @pytest.mark.parametrize("n_levels", [2, 4])
 def test_tipping_share_is_that_of_answers_moved_by_hand_in_a_simulated_survey(n_levels):
     sample = simulated(np.random.default_rng(11), n_levels=n_levels)
-    share = pick(rows_of(sample), variant=ZERO, quantity="share_off", category="").estimate
+    share = pick(
+        rows_of(sample), variant=Version.INTERVAL_AT_ZERO, quantity="share_off", category=""
+    ).estimate
     number = share * (~sample.rows.member).sum()
     rng = np.random.default_rng(1)
     by_hand = [answers_off_by_hand(sample, 1, rng) for _ in range(12)]
@@ -186,7 +190,7 @@ def test_tipping_share_is_that_of_answers_moved_by_hand_in_a_simulated_survey(n_
 @pytest.mark.parametrize("name", ["trust_agree", "trusted_person"])
 def test_tipping_share_is_that_of_answers_moved_by_hand_in_the_example_survey(name):
     sample = peru(name)
-    share = pick(rows_of(sample), variant=ZERO, quantity="share_off").estimate
+    share = pick(rows_of(sample), variant=Version.INTERVAL_AT_ZERO, quantity="share_off").estimate
     number = share * (sample.kept & ~sample.rows.member).sum()
     rng = np.random.default_rng(2)
     by_hand = [answers_off_by_hand(sample, 1, rng) for _ in range(8)]
@@ -209,8 +213,8 @@ def test_least_share_is_that_of_the_weightiest_answers_flipped_by_hand():
 
     flips = next(k for k in range(200) if after(k) <= 0)
     found = rows_of(sample)
-    least = pick(found, variant=ZERO, quantity="least_share_off").estimate
-    spread = pick(found, variant=ZERO, quantity="share_off").estimate
+    least = pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="least_share_off").estimate
+    spread = pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="share_off").estimate
     number = least * (sample.kept & ~rows.member).sum()
     # By influence rather than by weight, and the last stratum evenly: never more than by hand.
     assert flips - 2 < number <= flips
@@ -220,11 +224,11 @@ def test_least_share_is_that_of_the_weightiest_answers_flipped_by_hand():
 def test_odds_multiple_and_halving_from_a_table():
     outcome = np.concatenate([np.repeat([1, 0], [240, 360]), np.repeat([1, 0], [162, 438])])
     found = rows_of(sample_of(outcome, np.arange(1200) < 600))
-    half = pick(found, variant=HALVES, quantity="share_off")
+    half = pick(found, variant=Version.GAP_HALVES, quantity="share_off")
     assert half.estimate == pytest.approx(0.065, abs=1e-6)
-    odds = pick(found, variant=HALVES, quantity="odds_multiple")
+    odds = pick(found, variant=Version.GAP_HALVES, quantity="odds_multiple")
     assert odds.estimate == pytest.approx(0.335 / 0.665 * 0.73 / 0.27, rel=1e-5)
-    zero = pick(found, variant=ZERO, quantity="share_off")
+    zero = pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="share_off")
     error = np.sqrt(0.4 * 0.6 / 600 + (m := 0.27 + zero.estimate) * (1 - m) / 600)
     assert 0.4 - m == pytest.approx(1.959964 * error, abs=1e-6)
     # Of two answers the share is close to the gap's lower limit.
@@ -251,7 +255,10 @@ def test_answers_moved_in_r(name, n_levels):
     assert interval.estimate - null == pytest.approx(known["start"]["gap"], rel=1e-8)
     assert interval.std_error == pytest.approx(known["start"]["std_error"], rel=1e-6)
     found = rows_of(sample)
-    for variant, there in ((ZERO, known["zero"]), (HALVES, known["half"])):
+    for variant, there in (
+        (Version.INTERVAL_AT_ZERO, known["zero"]),
+        (Version.GAP_HALVES, known["half"]),
+    ):
         moved = moved_margins(at, shift_moves(at, there["shift"]))
         one = headline_contrast(n_levels)
         assert moved.value(one) - null == pytest.approx(there["gap"], rel=1e-7)
@@ -276,7 +283,7 @@ def test_odds_multiple_in_every_cell_restandardised_by_hand():
     def left(shift):
         return np.mean(expit(eta + fit.slopes[0]) - expit(eta + shift)) - gap / 2
 
-    odds = pick(rows_of(sample), variant=HALVES, quantity="odds_multiple").estimate
+    odds = pick(rows_of(sample), variant=Version.GAP_HALVES, quantity="odds_multiple").estimate
     # Moving answers and fitting anew moves the shared coefficients of age a little too.
     assert np.log(odds) == pytest.approx(brentq(left, 0, 1), abs=2e-3)
 
@@ -285,8 +292,10 @@ def test_ordinal_shift_until_superiority_is_a_half_by_hand():
     sample = simulated(np.random.default_rng(6), n_levels=4, gap=0.7)
     sample = replace(sample, fitting=replace(sample.fitting, form="proportional"))
     found = rows_of(sample)
-    zero = pick(found, variant=ZERO, quantity="odds_multiple", category="").estimate
-    half = pick(found, variant=HALVES, quantity="odds_multiple", category="").estimate
+    zero = pick(
+        found, variant=Version.INTERVAL_AT_ZERO, quantity="odds_multiple", category=""
+    ).estimate
+    half = pick(found, variant=Version.GAP_HALVES, quantity="odds_multiple", category="").estimate
     assert half > 1
     # One shift for all thresholds: moved that far, every threshold's odds are multiplied by it.
     rows, fit = sample.rows, movable(sample).fit
@@ -312,7 +321,9 @@ def test_a_gap_free_of_proportional_odds_is_halved_where_it_says(form):
         if contrast.is_threshold_gap:
             assert start.value(contrast) == pytest.approx(interval.estimate, abs=1e-9)
     for category in (">=A", ">=B", ">=C"):
-        odds = pick(rows_of(sample), variant=HALVES, quantity="odds_multiple", category=category)
+        odds = pick(
+            rows_of(sample), variant=Version.GAP_HALVES, quantity="odds_multiple", category=category
+        )
         moved = moved_margins(at, shift_moves(at, np.log(odds.estimate)))
         contrast = next(
             c for c in declared.intervals if c.is_threshold_gap and c.category == category
@@ -326,7 +337,7 @@ def test_thresholds_have_rows_of_their_own():
     found = rows_of(replace(sample, fitting=replace(sample.fitting, form="proportional")))
     assert list(dict.fromkeys(row.category for row in found)) == ["", ">=A", ">=B", ">=C"]
     shares = [
-        pick(found, variant=ZERO, quantity="share_off", category=c).estimate
+        pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="share_off", category=c).estimate
         for c in ("", ">=A", ">=B", ">=C")
     ]
     # At so small a shift an answer that moves goes one level, and crosses one threshold; each row
@@ -351,7 +362,9 @@ def test_a_declared_threshold_comes_first_with_the_same_numbers():
         for row in plain
         if row.quantity not in others
     )
-    evenly = pick(found, variant=ZERO, quantity="share_off", category=">=B").estimate
+    evenly = pick(
+        found, variant=Version.INTERVAL_AT_ZERO, quantity="share_off", category=">=B"
+    ).estimate
     assert 0 < least.estimate < evenly
 
 
@@ -372,17 +385,17 @@ def test_reported_interval_anchors_the_course():
 
 def test_interval_that_holds_no_gap_has_no_tipping_share():
     found = rows_of(simulated(np.random.default_rng(3), gap=0.0))
-    row = pick(found, variant=ZERO)
+    row = pick(found, variant=Version.INTERVAL_AT_ZERO)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert row.estimate is None
-    assert pick(found, variant=HALVES, quantity="share_off").estimate > 0
+    assert pick(found, variant=Version.GAP_HALVES, quantity="share_off").estimate > 0
 
 
 @pytest.mark.parametrize("n_levels", [2, 4])
 def test_negative_gap_moves_the_other_way(n_levels):
     up = simulated(np.random.default_rng(5), n_levels=n_levels)
     down = with_outcome(up, n_levels - 1 - up.rows.outcome)
-    for variant in (ZERO, HALVES):
+    for variant in (Version.INTERVAL_AT_ZERO, Version.GAP_HALVES):
         for quantity, turn in (("share_off", lambda v: v), ("odds_multiple", lambda v: 1 / v)):
             one, other = (
                 pick(rows_of(sample), variant=variant, quantity=quantity, category="").estimate
@@ -403,28 +416,30 @@ def test_negative_gap_moves_the_other_way(n_levels):
 def test_verdict_against_the_phone_interval(interval, verdict):
     phone = PhoneShift(np.mean(interval), 0.1, *interval, 0.9)
     found = rows_of(simulated(np.random.default_rng(0)), {"": phone})
-    row = pick(found, variant=ZERO, quantity="odds_multiple")
+    row = pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="odds_multiple")
     assert 0.1 < np.log(row.estimate) < 0.8
     assert row.verdict is verdict
-    beside = pick(found, variant=PHONE)
+    beside = pick(found, variant=Version.PHONE_SHIFT)
     assert (beside.lower, beside.upper) == pytest.approx(tuple(np.exp(interval)))
     assert beside.threshold == row.estimate
 
 
 def test_reason_stands_where_the_phone_says_nothing():
     found = rows_of(simulated(np.random.default_rng(0)), {"": "two zones are too few"})
-    row = pick(found, variant=PHONE)
+    row = pick(found, variant=Version.PHONE_SHIFT)
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "two zones are too few" in row.note
-    assert pick(found, variant=ZERO, quantity="odds_multiple").verdict is None
+    assert pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="odds_multiple").verdict is None
 
 
 def test_other_links_have_a_latent_shift():
     found = rows_of(simulated(np.random.default_rng(0), link="probit"))
     assert {row.quantity for row in found} == {"share_off", "latent_shift", "least_share_off"}
-    shift = pick(found, variant=HALVES, quantity="latent_shift").estimate
+    shift = pick(found, variant=Version.GAP_HALVES, quantity="latent_shift").estimate
     odds = pick(
-        rows_of(simulated(np.random.default_rng(0))), variant=HALVES, quantity="odds_multiple"
+        rows_of(simulated(np.random.default_rng(0))),
+        variant=Version.GAP_HALVES,
+        quantity="odds_multiple",
     ).estimate
     # A logistic latent answer has about 1.6 times the spread of a normal one.
     assert np.log(odds) / shift == pytest.approx(1.6, abs=0.15)
@@ -447,6 +462,6 @@ def test_half_way_of_the_logit_is_not_half_the_log_odds_ratio():
     p1, p0 = 0.9, 0.5
     outcome = np.concatenate([np.repeat([1, 0], [900, 100]), np.repeat([1, 0], [500, 500])])
     found = rows_of(sample_of(outcome, np.arange(2000) < 1000))
-    odds = pick(found, variant=HALVES, quantity="odds_multiple").estimate
+    odds = pick(found, variant=Version.GAP_HALVES, quantity="odds_multiple").estimate
     assert np.log(odds) == pytest.approx(logit((p1 + p0) / 2) - logit(p0), abs=1e-5)
     assert np.log(odds) < (logit(p1) - logit(p0)) / 2

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+
+from ..r.invented import invented
 
 STUDY = """\
 title = "Invented"
@@ -44,32 +45,6 @@ covariates = ["age"]
 method = "exact"
 on = ["region", "sex"]
 """
-
-
-def invented(n: int = 600, zones: int = 40) -> pd.DataFrame:
-    """Invented people whose answers follow membership, schooling, sex, age and place."""
-    rng = np.random.default_rng(1)
-    zone = rng.integers(0, zones, n)
-    sex, age, school = rng.integers(0, 2, n), rng.integers(18, 80, n), rng.integers(1, 5, n)
-    schooling = 0.3 * (school - 2.5)
-    chance = -0.3 + schooling + 0.2 * sex + 0.01 * (age - 45)
-    member = (rng.random(n) < 1 / (1 + np.exp(-chance))).astype(int)
-    place = rng.normal(0, 0.3, zones)[zone]
-    trust = 0.4 * member + schooling - 0.2 * sex + 0.01 * (age - 45) + place
-    trust = trust + rng.logistic(size=n)
-    yes = (trust + rng.normal(0, 1, n) > 0).astype(int)
-    return pd.DataFrame(
-        {
-            "id": np.arange(1, n + 1),
-            "member": member,
-            "region": np.array(["North", "South", "East"])[zone % 3],
-            "zone": zone + 1,
-            "sex": np.array(["male", "female"])[sex],
-            "age": age.astype(float),
-            "yes": yes,
-            "w": np.round(np.exp(rng.normal(0, 0.5, n)), 3),
-        }
-    )
 
 
 type MakeFolder = Callable[..., Path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,22 @@ import pyreadstat
 import pytest
 
 import coopgap
+from coopgap import fit
+from coopgap.disclose import protected_meta
 from coopgap.errors import StudyError, SurveyError
+from coopgap.meta import with_warnings
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.nonanswers import reads_as_missing, stands_out
 
+from ..r.invented import SILENT
+
 type MakeFolder = Callable[..., Path]
 
-SILENT = np.random.default_rng(9).random(600) < 0.1
-"""52 people without an answer."""
+EXPECTED = json.loads(
+    (Path(__file__).parents[1] / "r" / "fixtures" / "codes.json").read_text(encoding="utf-8")
+)
+"""What R finds among those who answer."""
 
 
 def spoilt(people: pd.DataFrame, column: str, code: float) -> pd.DataFrame:
@@ -76,18 +84,19 @@ class TestFile:
     def test_once_named_they_are_dropped_and_the_gap_is_that_of_the_others(
         self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
     ) -> None:
-        """By R's glm on the file without those people, weighted by the strata's shares."""
         code, span = RANGES[0].values
         path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
         run = coopgap.run(make_folder(age="missing = [98]"), data=path)
         matched = gap(run, "matched_logit")
-        assert gap(run, "adjusted_logit").estimate == pytest.approx(0.12641, abs=1e-5)
-        assert matched.estimate == pytest.approx(0.12964, abs=1e-5)
-        assert (matched.n_member, matched.n_comparison) == (260, 288)
+        adjusted = gap(run, "adjusted_logit")
+        assert adjusted.estimate == pytest.approx(EXPECTED["adjusted"], abs=1e-8)
+        assert matched.estimate == pytest.approx(EXPECTED["matched"], abs=1e-8)
+        counted = (EXPECTED["n_member"], EXPECTED["n_comparison"])
+        assert (matched.n_member, matched.n_comparison) == counted == (260, 288)
         oldest = run.balance.query("group == 'all' and covariate == 'age' and level == '65+'")
         members = people[~SILENT & (people.member == 1)]
         assert oldest.member_mean.item() == pytest.approx((members.age >= 65).mean())
-        assert oldest.member_mean.item() == pytest.approx(0.3269, abs=5e-5)
+        assert oldest.member_mean.item() == pytest.approx(EXPECTED["oldest_members"])
 
     def test_weights(self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder) -> None:
         path = sav(tmp_path, spoilt(people, "w", 999), missing_ranges={"w": [999]})
@@ -96,8 +105,8 @@ class TestFile:
         assert "design.missing.weight" in message
         named = make_folder(design='weight = "w"\nmissing = { weight = [999] }')
         run = coopgap.run(named, data=path)
-        # By R's glm on the others, with sampling weights times the strata's shares.
-        assert gap(run, "matched_logit").estimate == pytest.approx(0.1408722, abs=1e-7)
+        matched = gap(run, "matched_logit")
+        assert matched.estimate == pytest.approx(EXPECTED["weighted"], abs=1e-8)
         others = coopgap.run(make_folder(design='weight = "w"'), data=people[~SILENT])
         numbers = ["estimate", "std_error", "lower", "upper"]
         pd.testing.assert_frame_equal(run.gaps[numbers], others.gaps[numbers])
@@ -226,6 +235,9 @@ class TestLabels:
         assert not reads_as_missing(text, label=True)
 
 
+WARNING = "age: 88 (52 times) is taken as it stands; if it means no answer, name it in missing"
+
+
 class TestShape:
     @pytest.mark.parametrize("code", [888888, 888, 777, 9996, 66666])
     def test_a_code_out_of_range_of_the_rest_is_refused(
@@ -248,8 +260,36 @@ class TestShape:
         plan = make_plan(study, spoilt(people, "age", 88))
         (doubt,) = plan.survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("age", "88", 52)
-        assert "warning   age: 88 (52 times) is taken as it stands" in plan_text(plan)
+        assert f"warning   {WARNING}" in plan_text(plan)
         assert make_plan(study, people).survey.doubts == ()
+
+    def test_it_is_one_of_the_finished_run_too(
+        self,
+        tmp_path: Path,
+        people: pd.DataFrame,
+        make_folder: MakeFolder,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        study, path, out = make_folder(), tmp_path / "survey.csv", tmp_path / "out"
+        command = [str(study), "--data", str(path), "--out", str(out), "--quiet"]
+        for code, warnings in ((88, [WARNING]), (70, [])):
+            spoilt(people, "age", code).to_csv(path, index=False)
+            exit_code = fit.main(command)
+            lines = capsys.readouterr().err.splitlines()
+            told = [line for line in lines if "warning" in line]
+            assert told == [f"coopgap: warning: {one}" for one in warnings]
+            assert lines[len(lines) - len(told) :] == told
+            # A warning is no exception of the run.
+            assert (exit_code == 3) == (len(lines) > len(told))
+            assert json.loads((out / "run.json").read_text("utf-8"))["warnings"] == warnings
+
+    def test_an_official_release_rounds_its_count(self) -> None:
+        doubts = [{"column": "age", "code": "88", "count": n} for n in (52, 4)]
+        meta = with_warnings(protected_meta({"doubts": doubts}, 10))
+        assert meta["warnings"] == [WARNING.replace("52", "50")]
+        assert with_warnings({"doubts": [doubts[0] | {"count": 1}]})["warnings"] == [
+            WARNING.replace("52 times", "1 time")
+        ]
 
     def test_among_its_like_a_code_stands_out_by_its_number_of_people(self) -> None:
         ages = np.array([75.0, 80, 86, 87, 88, 89, 90, 99])

@@ -281,7 +281,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("name", ["survey.xls", "survey"])
     def test_unknown_extension_lists_the_known_ones(self, tmp_path: Path, name: str) -> None:
-        assert ".sav, .zsav, .dta, .sas7bdat, .csv, .xlsx, .parquet" in refusal(
+        assert ".sav, .zsav, .dta, .sas7bdat, .xpt, .csv, .xlsx, .parquet" in refusal(
             write_csv(tmp_path, "a\n1\n", name)
         )
 

@@ -19,6 +19,7 @@ from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smalles
 from coopgap.vocabulary import (
     FEW_PEOPLE,
     Comparator,
+    Diagnostic,
     Family,
     IntervalKind,
     Kind,
@@ -186,7 +187,8 @@ def gate_rows(
     for item in fit.gate:
         yield DiagnosticRow(
             model=labels.model,
-            diagnostic=f"gate: {item.name}",
+            diagnostic=Diagnostic.GATE,
+            about=item.name,
             value=item.value if np.isfinite(item.value) else None,
             bar=item.bar,
             passed=item.passed,
@@ -195,7 +197,7 @@ def gate_rows(
         )
     yield DiagnosticRow(
         model=labels.model,
-        diagnostic="gate: retried",
+        diagnostic=Diagnostic.GATE_RETRIED,
         value=float(fit.retried),
         kind=Kind.PLAIN,
         note="A first attempt failed and a longer one was made." if fit.retried else "",
@@ -204,7 +206,8 @@ def gate_rows(
     if not fit.passed:
         yield DiagnosticRow(
             model=labels.model,
-            diagnostic="withheld: hierarchical",
+            diagnostic=Diagnostic.WITHHELD,
+            family=Family.HIERARCHICAL,
             passed=False,
             note="The draws cannot be trusted and no number is shown; try more --draws, or a "
             "higher target_accept in the model file.",
@@ -212,17 +215,19 @@ def gate_rows(
         )
     for r, region in enumerate(cells.regions):
         if not cells.people(r)[1]:
-            where = f"region={region}, {Population.ALL_MEMBERS}"
             yield DiagnosticRow(
                 model=labels.model,
-                diagnostic=f"{Status.NOT_ESTIMABLE}: {Family.HIERARCHICAL}, {where}",
+                diagnostic=Diagnostic.NOT_ESTIMABLE,
+                family=Family.HIERARCHICAL,
+                group=f"region={region}",
+                population=Population.ALL_MEMBERS,
                 passed=False,
                 note="no members are left",
                 source=labels.source,
             )
     yield DiagnosticRow(
         model=labels.model,
-        diagnostic="zones_in_model",
+        diagnostic=Diagnostic.ZONES_IN_MODEL,
         value=float(cells.n_zones),
         kind=Kind.COUNT,
         note=_WITH_ZONES if cells.n_zones else _WITHOUT_ZONES,

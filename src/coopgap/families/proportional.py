@@ -20,12 +20,15 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
-from coopgap.vocabulary import Kind
+from coopgap.vocabulary import Diagnostic, Kind, OddsTest
 
-__all__ = ["LEVEL", "bootstrap_row", "proportionality_rows"]
+__all__ = ["ALL_TERMS", "LEVEL", "bootstrap_row", "proportionality_rows"]
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""
+
+ALL_TERMS = "all terms"
+"""`about` of a test of every term at once."""
 
 _REPLICATES = 500
 
@@ -52,52 +55,58 @@ def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticR
         return
     made = sample_cells(sample, sample.rows.weight)
     for term, name, test in _tests(sample, made):
-        diagnostic = f"proportional_odds: {term}, {name}"
+        row = _row(labels, term, name)
         try:
             found = test()
         except NotEstimable as error:
-            yield DiagnosticRow(
-                model=labels.model,
-                diagnostic=diagnostic,
-                bar=LEVEL,
-                note=error.reason,
-                source=labels.source,
-            )
+            yield replace(row, note=error.reason)
             continue
-        yield DiagnosticRow(
-            model=labels.model,
-            diagnostic=diagnostic,
+        yield replace(
+            row,
             value=found.p_value,
             kind=Kind.P_VALUE,
-            bar=LEVEL,
             passed=found.p_value >= LEVEL,
+            statistic=found.statistic,
+            df=found.df,
+            df_residual=found.df_error if np.isfinite(found.df_error) else None,
             note=_note(found),
-            source=labels.source,
         )
+
+
+def _row(labels: Labels, term: str, test: OddsTest) -> DiagnosticRow:
+    """A row of one test of one term, without its numbers."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=Diagnostic.PROPORTIONAL_ODDS,
+        bar=LEVEL,
+        about=term,
+        test=test,
+        source=labels.source,
+    )
 
 
 type _Test = Callable[[], ProportionalityTest]
 
 
-def _tests(sample: Sample, made: SampleCells) -> Iterator[tuple[str, str, _Test]]:
+def _tests(sample: Sample, made: SampleCells) -> Iterator[tuple[str, OddsTest, _Test]]:
     x, cells = made.x, made.cells
     every = tuple(range(x.shape[1]))
-    terms = {**made.columns, "all terms": every}
+    terms = {**made.columns, ALL_TERMS: every}
     if np.ptp(sample.rows.weight) == 0:
         people = cells.people.astype(np.float64)
         for term, columns in terms.items():
             yield (
                 term,
-                "likelihood ratio",
+                OddsTest.LIKELIHOOD_RATIO,
                 partial(likelihood_ratio, x, people, columns, sample.link),
             )
         if sample.link == "logit":
-            yield "member", "Brant", lambda: brant(x, people, made.columns["member"])
-            yield "all terms", "Brant", lambda: brant(x, people, every)
+            yield "member", OddsTest.BRANT, lambda: brant(x, people, made.columns["member"])
+            yield ALL_TERMS, OddsTest.BRANT, lambda: brant(x, people, every)
     for term, columns in terms.items():
         yield (
             term,
-            "Wald",
+            OddsTest.WALD,
             partial(
                 robust_wald,
                 x,
@@ -129,12 +138,7 @@ def bootstrap_row(sample: Sample, labels: Labels, seed: int) -> DiagnosticRow:
         The same seed gives the same p-value.
     """
     made = sample_cells(sample, sample.rows.weight)
-    row = DiagnosticRow(
-        model=labels.model,
-        diagnostic="proportional_odds: member, bootstrap",
-        bar=LEVEL,
-        source=labels.source,
-    )
+    row = _row(labels, "member", OddsTest.BOOTSTRAP)
     try:
         value, used = bootstrap_ratio(
             made.x,

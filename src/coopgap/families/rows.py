@@ -13,7 +13,16 @@ from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
 from coopgap.gap import Contrast, Interval, smallest_count
 from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import BLANK, FEW_PEOPLE, Comparator, Family, IntervalKind, Kind, Status
+from coopgap.vocabulary import (
+    BLANK,
+    FEW_PEOPLE,
+    Comparator,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    Kind,
+    Status,
+)
 
 __all__ = [
     "Labels",
@@ -21,7 +30,6 @@ __all__ = [
     "constant_row",
     "cut_rows",
     "decimals_row",
-    "ess_name",
     "ess_row",
     "fallback_row",
     "gap_rows",
@@ -144,75 +152,60 @@ def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[Coeff
         )
 
 
-def _named(estimate: FamilyEstimate) -> str:
-    """The family, and which outside shares."""
-    outside = f", {estimate.comparator}" if estimate.family is Family.BENCHMARK else ""
-    return f"{estimate.family}{outside}"
-
-
-def ess_name(comparator: str, group: str, population: str) -> str:
-    """Name of the diagnostic that `ess_row` writes."""
-    return f"effective_size: {Family.BENCHMARK}, {comparator}, {group}, {population}"
+def _of_estimate(name: Diagnostic, estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+    """A row about an estimate, without its value; `about` are the outside shares, if it has any."""
+    return DiagnosticRow(
+        model=labels.model,
+        diagnostic=name,
+        about=estimate.comparator if estimate.family is Family.BENCHMARK else "",
+        family=estimate.family,
+        group=labels.group,
+        population=estimate.population,
+        source=labels.source,
+    )
 
 
 def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
     """How many people the raked weights are worth; None where nothing is raked."""
     if estimate.ess_own is None:
         return None
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=ess_name(estimate.comparator, labels.group, estimate.population),
+    return replace(
+        _of_estimate(Diagnostic.EFFECTIVE_SIZE, estimate, labels),
         value=estimate.ess_own,
         kind=Kind.COUNT,
         note="people that the raked weights are worth",
-        source=labels.source,
     )
 
 
 def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """Why a family could not be estimated."""
-    outside = estimate.family is Family.BENCHMARK
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"{estimate.status}: {estimate.family}, {labels.group}, {estimate.population}",
-        passed=False,
-        note=f"against {estimate.comparator}: {estimate.reason}" if outside else estimate.reason,
-        source=labels.source,
-    )
+    row = _of_estimate(Diagnostic(estimate.status), estimate, labels)
+    return replace(row, passed=False, note=estimate.reason)
 
 
 def fallback_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """Why weighted shares stand in the place of a fit with membership free by threshold."""
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"shares_instead: {estimate.family}, {labels.group}, {estimate.population}",
-        passed=False,
-        note=estimate.fell_back,
-        source=labels.source,
-    )
+    row = _of_estimate(Diagnostic.SHARES_INSTEAD, estimate, labels)
+    return replace(row, passed=False, note=estimate.fell_back)
 
 
 def decimals_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """How many decimals of the coefficients are settled."""
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"correct_decimals: {estimate.family}",
+    return replace(
+        _of_estimate(Diagnostic.CORRECT_DECIMALS, estimate, labels),
         value=estimate.correct_decimals,
         kind=Kind.PLAIN,
         note="decimals of the coefficients that one more Newton step leaves as they are",
-        source=labels.source,
     )
 
 
 def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """Which covariates the matched sets leave nothing to say about."""
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"constant_within_sets: {estimate.family}, {labels.group}",
+    return replace(
+        _of_estimate(Diagnostic.CONSTANT_WITHIN_SETS, estimate, labels),
         value=len(estimate.constant),
         kind=Kind.PLAIN,
         note=f"left out of the conditional fit: {', '.join(estimate.constant)}",
-        source=labels.source,
     )
 
 
@@ -221,7 +214,8 @@ def population_row(declared: DeclaredPopulation, labels: Labels) -> DiagnosticRo
     by = "; ".join(" by ".join(margin.variables) for margin in declared.margins)
     return DiagnosticRow(
         model=labels.model,
-        diagnostic=f"poststratified: {declared.file}",
+        diagnostic=Diagnostic.POSTSTRATIFIED,
+        about=declared.file,
         value=len(declared.margins),
         kind=Kind.PLAIN,
         note=f"both groups' people are raked to the shares of {declared.file}: {by}",
@@ -233,38 +227,33 @@ def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """How the standard errors of a family's gaps are made; `value` is the number of clusters."""
     few = ", degrees of freedom after Satterthwaite" if "CR2" in estimate.std_errors else ""
     kind, semicolon, rest = estimate.std_errors.partition(";")
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"std_errors: {_named(estimate)}, {estimate.population}",
+    return replace(
+        _of_estimate(Diagnostic.STD_ERRORS, estimate, labels),
         value=estimate.n_clusters,
         kind=Kind.COUNT,
         note=f"{kind}{few}{semicolon}{rest}",
-        source=labels.source,
     )
 
 
 def cut_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[DiagnosticRow]:
     """Sets that tell something at each cut of a conditional ordinal fit."""
     for cut in estimate.cuts:
-        yield DiagnosticRow(
-            model=labels.model,
-            diagnostic=f"discordant_sets: {estimate.family}, {cut.category}",
+        yield replace(
+            _of_estimate(Diagnostic.DISCORDANT_SETS, estimate, labels),
             value=cut.n_sets,
             kind=Kind.COUNT,
             note=cut.reason or "sets that hold both groups and both sides of the cut",
-            source=labels.source,
+            category=cut.category,
         )
 
 
 def infinite_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     """Which terms had no finite maximum-likelihood estimate, and what stands instead."""
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=f"bias_reduced: {estimate.family}, {labels.group}, {estimate.population}",
+    return replace(
+        _of_estimate(Diagnostic.BIAS_REDUCED, estimate, labels),
         value=len(estimate.infinite),
         note=(
             "separation: no finite maximum-likelihood estimate for "
             f"{', '.join(estimate.infinite)}; bias-reduced estimates stand instead"
         ),
-        source=labels.source,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow
 from coopgap.families.cells import sample_cells
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.regression.wildscore import wild_score_test
-from coopgap.vocabulary import Kind
+from coopgap.vocabulary import Diagnostic, Kind
 
 __all__ = ["wild_score_row"]
 
@@ -34,24 +36,27 @@ def wild_score_row(
     DiagnosticRow
         Without a value, and with the reason, where the model has no finite fit.
     """
-    name = f"wild_score_p: {matched.family}"
+    row = DiagnosticRow(
+        model=labels.model,
+        diagnostic=Diagnostic.WILD_SCORE_P,
+        family=matched.family,
+        group=labels.group,
+        population=matched.population,
+        source=labels.source,
+    )
     on = sample_cells(sample, sample.weight, matched=True)
     try:
         if on.cluster is None:
             raise NotEstimable("the study declares no zone")
         found = wild_score_test(on.x, 0, on.cells.counts, on.cluster, seed=seed, link=sample.link)
     except NotEstimable as error:
-        return DiagnosticRow(
-            model=labels.model, diagnostic=name, note=error.reason, source=labels.source
-        )
+        return replace(row, note=error.reason)
     ways = f"all {found.n_signs:,}" if found.enumerated else f"{found.n_signs:,} random"
-    return DiagnosticRow(
-        model=labels.model,
-        diagnostic=name,
+    return replace(
+        row,
         value=found.p_value,
         kind=Kind.P_VALUE,
         note=(
             f"p-value of no gap, scores of {found.n_clusters} zones with {ways} patterns of signs"
         ),
-        source=labels.source,
     )

@@ -215,33 +215,33 @@ def _of_numbers(
     )
 
 
-def largest_smd_after(rows: ModelRows, matched: MatchedSample) -> tuple[float, str]:
-    """Largest absolute standardised difference left by the matching, and its `VARIABLE=LEVEL`.
+def largest_smd_after(rows: ModelRows, matched: MatchedSample) -> tuple[float, str, str]:
+    """Largest absolute standardised difference left by the matching, its variable and level.
 
-    Every variable of `rows.factors` counts, matched on or not; a numeric one is named without a
-    level. NaN and an empty name if there is none.
+    Every variable of `rows.factors` counts, matched on or not; a numeric one has no level. NaN and
+    empty names if there is none.
     """
-    largest, where = np.nan, ""
+    largest, variable, level = np.nan, "", ""
     for name, codes in rows.factors.items():
         for place, value in _smd_after(rows, name, codes, matched.weight):
             if np.isfinite(value) and not abs(value) <= largest:
-                largest, where = abs(value), place
-    return largest, where
+                largest, variable, level = abs(value), name, place
+    return largest, variable, level
 
 
 def _smd_after(
     rows: ModelRows, name: str, codes: IntArray, weight: FloatArray
 ) -> Iterator[tuple[str, float]]:
-    """Standardised differences left of one variable, by place."""
+    """Standardised differences left of one variable, by level."""
     data = rows.member, rows.weight, weight
     if name in rows.numeric:
-        yield name, number_balance(codes, rows.numeric[name].values, *data)[1].smd
+        yield "", number_balance(codes, rows.numeric[name].values, *data)[1].smd
         return
     labels = rows.factor_levels[name]
     for level, value in zip(
         labels, level_balance(codes, len(labels), *data).smd_after, strict=True
     ):
-        yield f"{name}={level}", float(value)
+        yield level, float(value)
 
 
 def balance_rows(

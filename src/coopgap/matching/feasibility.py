@@ -16,7 +16,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Kind
+from coopgap.vocabulary import Diagnostic, Kind
 
 __all__ = ["SMD_BAR", "feasibility_rows", "variant_row"]
 
@@ -68,6 +68,10 @@ def feasibility_rows(
             bar=item.bar,
             passed=item.passed,
             note=item.note,
+            about=item.about,
+            category=item.category,
+            n=item.n,
+            of=item.of,
             source=source,
         )
         for item in found
@@ -92,7 +96,7 @@ def variant_row(
     -------
     DiagnosticRow
         `value` is the effective size of the comparison group; without one where the matching
-        leaves nobody, and `note` is then its reason.
+        leaves nobody, and `note` is then its reason. `n` are the members kept, `of` all.
     """
     kept = matched.weight > 0
     sizes = [
@@ -102,7 +106,10 @@ def variant_row(
     weight = combined_weight(rows.weight, matched.weight)[~rows.member]
     return DiagnosticRow(
         model=model,
-        diagnostic=f"variant: {name}",
+        diagnostic=Diagnostic.VARIANT,
+        about=name,
+        n=int((rows.member & kept).sum()),
+        of=int(rows.member.sum()),
         value=None if matched.reason else effective_size(weight),
         kind=Kind.COUNT,
         note=matched.reason
@@ -118,9 +125,9 @@ def _kept_by(matched: MatchedSample) -> str:
 def _complete(rows: ModelRows) -> Iterator[Item]:
     members = int(rows.member.sum())
     note = f"{members} members and {rows.n - members} comparison people answer all it needs"
-    yield Item("rows_complete", rows.n, note)
+    yield Item(Diagnostic.ROWS_COMPLETE, rows.n, note, n=members, of=rows.n)
     for drop in rows.dropped:
-        yield Item(f"dropped: {drop.reason}", drop.count, "people left out")
+        yield Item(Diagnostic.DROPPED, drop.count, "people left out", about=drop.reason)
 
 
 def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> list[Item]:
@@ -131,20 +138,29 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
     weight = combined_weight(rows.weight, matched.weight)
     note = f"of {members} members; the matched gap is about the others"
     return [
-        Item("members_without_comparison", lost, note),
+        Item(Diagnostic.MEMBERS_WITHOUT_COMPARISON, lost, note, n=lost, of=members),
         Item(
-            "members_without_comparison_share",
+            Diagnostic.MEMBERS_WITHOUT_COMPARISON_SHARE,
             lost / members,
             f"{lost:,} of {members} members",
             kind=Kind.SHARE,
+            n=lost,
+            of=members,
         ),
-        Item("comparison_unused", unused, f"of {comparison} comparison people"),
         Item(
-            "ess_comparison",
+            Diagnostic.COMPARISON_UNUSED,
+            unused,
+            f"of {comparison} comparison people",
+            n=unused,
+            of=comparison,
+        ),
+        Item(
+            Diagnostic.ESS_COMPARISON,
             effective_size(weight[~rows.member]),
             f"the weighted comparison group is worth this many of its {comparison} people",
+            of=comparison,
         ),
-        Item("matched_sets", matched.n_sets, "sets that hold both groups"),
+        Item(Diagnostic.MATCHED_SETS, matched.n_sets, "sets that hold both groups"),
         *_tied(matched, members),
         *_moved(rows, weight),
         *_lost_by_level(rows, kept),
@@ -155,28 +171,48 @@ def _reached(rows: ModelRows, matching: Matching, matched: MatchedSample) -> lis
 def _tied(matched: MatchedSample, members: int) -> Iterator[Item]:
     if matched.n_tied is not None:
         note = f"of {members} members, for whom several comparison people are equally near"
-        yield Item("tied_members", matched.n_tied, note)
+        yield Item(Diagnostic.TIED_MEMBERS, matched.n_tied, note, n=int(matched.n_tied), of=members)
 
 
 def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
     """Largest standardised difference of the unmatched groups, and what is left of it."""
     yield from _largest_before(rows, matched)
-    smd, at = largest_smd_after(rows, matched)
+    smd, name, level = largest_smd_after(rows, matched)
     if np.isfinite(smd):
-        note = f"largest standardised difference left, at {at}"
+        note = f"largest standardised difference left, at {_place(name, level)}"
         if smd == 0:
             note = "no difference is left in any covariate"
-        yield Item("largest_smd_after", smd, note, SMD_BAR, smd <= SMD_BAR, Kind.STANDARDISED)
+        yield Item(
+            Diagnostic.LARGEST_SMD_AFTER,
+            smd,
+            note,
+            SMD_BAR,
+            smd <= SMD_BAR,
+            Kind.STANDARDISED,
+            about=name,
+            category=level,
+        )
+
+
+def _place(name: str, level: str) -> str:
+    return f"{name}={level}" if level else name
 
 
 def _largest_before(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
     """Largest standardised difference of the groups as they are."""
     unmatched = replace(matched, weight=np.ones(rows.n), n_sets=0)
-    smd, at = largest_smd_after(rows, unmatched)
+    smd, name, level = largest_smd_after(rows, unmatched)
     if np.isfinite(smd):
         groups = "groups as they are" if matched.method == "none" else "unmatched groups"
-        note = f"largest standardised difference of the {groups}, at {at}"
-        yield Item("largest_smd_before", smd, note, kind=Kind.STANDARDISED)
+        note = f"largest standardised difference of the {groups}, at {_place(name, level)}"
+        yield Item(
+            Diagnostic.LARGEST_SMD_BEFORE,
+            smd,
+            note,
+            kind=Kind.STANDARDISED,
+            about=name,
+            category=level,
+        )
 
 
 def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
@@ -200,8 +236,8 @@ def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
         "share of the members' weight that the matching moves: those lost, or reweighted"
     )
     return [
-        Item("comparison_weight_moved", other, note, kind=Kind.SHARE),
-        Item("member_weight_moved", own, about_members, kind=Kind.SHARE),
+        Item(Diagnostic.COMPARISON_WEIGHT_MOVED, other, note, kind=Kind.SHARE),
+        Item(Diagnostic.MEMBER_WEIGHT_MOVED, own, about_members, kind=Kind.SHARE),
     ]
 
 
@@ -215,5 +251,15 @@ def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
             here = rows.member & (codes == code)
             size, left = int(here.sum()), int((here & ~kept).sum())
             if left:
-                lost.append(Item(f"members_lost: {name}={level}", left, f"of {size} members"))
+                lost.append(
+                    Item(
+                        Diagnostic.MEMBERS_LOST,
+                        left,
+                        f"of {size} members",
+                        about=name,
+                        category=level,
+                        n=left,
+                        of=size,
+                    )
+                )
     return lost

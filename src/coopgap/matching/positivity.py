@@ -11,7 +11,7 @@ from coopgap.arrays import BoolArray, FloatArray
 from coopgap.matching.dispatch import stratum_codes
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Kind
+from coopgap.vocabulary import Diagnostic, Kind
 
 __all__ = [
     "HARDLY_ANY",
@@ -31,14 +31,18 @@ _SAME_SIZE = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One finding about a design."""
+    """One finding about a design; the fields are those of a row of diagnostics.csv."""
 
-    name: str
+    name: Diagnostic
     value: float | None
     note: str
     bar: float | None = None
     passed: bool | None = None
     kind: Kind = Kind.COUNT
+    about: str = ""
+    category: str = ""
+    n: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,30 +110,32 @@ def positivity(rows: ModelRows, matching: Matching) -> list[Item]:
     named = " x ".join(on) or "no variable"
     of = f"of {strata.member.size} strata of {named} that occur; these hold"
     few = f"1 to {HARDLY_ANY - 1} comparison people"
+    kinds = (
+        (Diagnostic.STRATA_MEMBERS_ONLY, strata.members_only, "members and no comparison person"),
+        (
+            Diagnostic.STRATA_COMPARISON_ONLY,
+            strata.comparison_only,
+            "comparison people and no member",
+        ),
+        (Diagnostic.STRATA_FEW_COMPARISON, strata.few_comparison, f"members and {few}"),
+    )
     found = [
-        Item(
-            "strata_members_only",
-            int(strata.members_only.sum()),
-            f"{of} members and no comparison person",
-        ),
-        Item(
-            "strata_comparison_only",
-            int(strata.comparison_only.sum()),
-            f"{of} comparison people and no member",
-        ),
-        Item("strata_few_comparison", int(strata.few_comparison.sum()), f"{of} members and {few}"),
+        Item(name, n, f"{of} {who}", n=n, of=strata.member.size)
+        for name, chosen, who in kinds
+        for n in (int(chosen.sum()),)
     ]
     if on:
-        found += _cells("members_only", strata, strata.members_only, "no comparison person")
-        found += _cells("few_comparison", strata, strata.few_comparison, few)
+        only, some = Diagnostic.STRATUM_MEMBERS_ONLY, Diagnostic.STRATUM_FEW_COMPARISON
+        found += _cells(only, strata, strata.members_only, "no comparison person")
+        found += _cells(some, strata, strata.few_comparison, few)
     return found
 
 
-def _cells(kind: str, strata: Strata, chosen: BoolArray, beside: str) -> Iterator[Item]:
+def _cells(name: Diagnostic, strata: Strata, chosen: BoolArray, beside: str) -> Iterator[Item]:
     """Strata by name, with their number of members."""
     for at in np.flatnonzero(chosen):
         members = int(strata.member[at])
-        yield Item(f"stratum_{kind}: {strata.labels[at]}", members, f"members and {beside}")
+        yield Item(name, members, f"members and {beside}", about=strata.labels[at])
 
 
 def pairs(rows: ModelRows, matching: Matching) -> list[Item]:
@@ -137,14 +143,15 @@ def pairs(rows: ModelRows, matching: Matching) -> list[Item]:
     members, comparison = int(rows.member.sum()), int((~rows.member).sum())
     on = _levelled(rows, matching)
     named = ", ".join(on) or "nothing"
+    possible, most = pairs_possible(rows, on), min(members, comparison)
+    note = (
+        f"one-to-one pairs without replacement that agree on {named}, "
+        f"of {members} members and {comparison} comparison people"
+    )
+    loose = _pair_note(members, comparison)
     return [
-        Item(
-            "pairs_possible",
-            pairs_possible(rows, on),
-            f"one-to-one pairs without replacement that agree on {named}, "
-            f"of {members} members and {comparison} comparison people",
-        ),
-        Item("pairs_ignoring_strata", min(members, comparison), _pair_note(members, comparison)),
+        Item(Diagnostic.PAIRS_POSSIBLE, possible, note, n=possible, of=members),
+        Item(Diagnostic.PAIRS_IGNORING_STRATA, most, loose, n=most, of=members),
         *_pairs_by_level(rows, on),
     ]
 
@@ -156,7 +163,15 @@ def _pairs_by_level(rows: ModelRows, on: Sequence[str]) -> Iterator[Item]:
             part = rows.take(np.asarray(rows.factors[name] == code))
             members = int(part.member.sum())
             note = f"of {members} members and {part.n - members} comparison people"
-            yield Item(f"pairs_possible: {name}={level}", pairs_possible(part, on), note)
+            yield Item(
+                Diagnostic.PAIRS_POSSIBLE,
+                possible := pairs_possible(part, on),
+                note,
+                about=name,
+                category=level,
+                n=possible,
+                of=members,
+            )
 
 
 def _pair_note(members: int, comparison: int) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from coopgap.estimate import DiagnosticRow
 from coopgap.printed.items import ALL, first_stage, is_member, is_second, overlap, stem_of
 from coopgap.printed.registry import Printed, Registry
-from coopgap.vocabulary import PRINTED
+from coopgap.vocabulary import PRINTED, Diagnostic
 
 __all__ = ["RULES", "contradictions", "impossible", "misnamed", "sums", "two_values"]
 
@@ -279,21 +279,22 @@ def _percentages(registry: Registry) -> Iterable[Printed]:
 
 
 RULES: Final[dict[str, Callable[[Registry], Iterator[Found]]]] = {
-    "two values": two_values,
+    "two_values": two_values,
     "sums": sums,
-    "misnamed comparator": misnamed,
-    "impossible percentage": impossible,
+    "misnamed_comparator": misnamed,
+    "impossible_percentage": impossible,
 }
 """The rules by name."""
 
 
 def contradictions(registry: Registry) -> Iterator[DiagnosticRow]:
     """A row for each contradiction."""
-    for rule in RULES.values():
+    for name, rule in RULES.items():
         for size, sentence in rule(registry):
             yield DiagnosticRow(
                 model=PRINTED,
-                diagnostic="contradiction",
+                diagnostic=Diagnostic.CONTRADICTION,
+                about=name,
                 value=size,
                 passed=False,
                 note=sentence,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -22,7 +23,7 @@ from coopgap.printed.items import (
 )
 from coopgap.printed.registry import Registry
 from coopgap.printed.rounding import whole_people
-from coopgap.vocabulary import PRINTED, Comparator
+from coopgap.vocabulary import PRINTED, Comparator, Diagnostic
 
 __all__ = ["Covariate", "balance_rows", "covariates", "design_rows"]
 
@@ -121,32 +122,40 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
         nearest = "" if one.counted else " The nearest whole people of the printed percentages."
         alike = not one.counted and bool(np.all(one.member == one.comparison))
         about = f"{one.place}: {one.name} by membership."
-        yield _row(f"{one.name}_chi2", float(test.statistic), f"{about}{nearest}")
-        yield _row(f"{one.name}_chi2_df", float(test.dof), about)
-        yield _row(
-            f"{one.name}_chi2_p",
-            None if alike else float(test.pvalue),
-            f"{about}{_ALIKE if alike else nearest}",
+        row = partial(_row, one.name)
+        yield row(Diagnostic.CHI2, float(test.statistic), f"{about}{nearest}")
+        yield row(Diagnostic.CHI2_DF, float(test.dof), about)
+        yield replace(
+            row(
+                Diagnostic.CHI2_P,
+                None if alike else float(test.pvalue),
+                f"{about}{_ALIKE if alike else nearest}",
+            ),
+            statistic=float(test.statistic),
+            df=int(test.dof),
         )
-        yield _row(
-            f"{one.name}_smd",
+        yield row(
+            Diagnostic.SMD,
             multinomial_smd(one.member, one.comparison),
             f"{one.place}: multinomial standardised difference of {one.name} between the printed "
             "groups.",
             bar=_BAR,
         )
-        yield _row(
-            f"{one.name}_pairs",
+        yield row(
+            Diagnostic.PAIRS,
             float(np.minimum(one.member_people, one.comparison_people).sum()),
             f"The most one-to-one pairs of the same printed level of {one.name} that the groups "
             f"allow.{nearest}",
         )
 
 
-def _row(name: str, value: float | None, note: str, bar: float | None = None) -> DiagnosticRow:
+def _row(
+    covariate: str, name: Diagnostic, value: float | None, note: str, bar: float | None = None
+) -> DiagnosticRow:
     return DiagnosticRow(
         model=PRINTED,
         diagnostic=name,
+        about=covariate,
         value=value,
         bar=bar,
         passed=None if bar is None or value is None else value <= bar,

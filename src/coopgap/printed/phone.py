@@ -64,6 +64,7 @@ def _rows(
         "population": Population.PRINTED,
         "category": line.category,
         "std_error": std_error,
+        "setting": factor,
         "source": PRINTED,
     }
     for margin in MARGINS:
@@ -72,6 +73,7 @@ def _rows(
             quantity=Quantity.RISK_DIFFERENCE,
             threshold=margin,
             power=power_at_zero(std_error, margin),
+            n=called,
             note=f"{called:,} phone interviews against {asked:,}.",
         )
     yield SensitivityRow(

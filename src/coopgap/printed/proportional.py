@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -13,13 +13,12 @@ from coopgap.errors import NotEstimable
 from coopgap.estimate import CoefficientRow, DiagnosticRow
 from coopgap.gap import wald
 from coopgap.printed.compare import PROB
-from coopgap.printed.items import ALL
 from coopgap.printed.records import Ordered
 from coopgap.printed.rounding import whole_people
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.proportional import ProportionalityTest, brant, likelihood_ratio
-from coopgap.vocabulary import PRINTED, Family, IntervalKind, Scale
+from coopgap.regression.proportional import brant, likelihood_ratio
+from coopgap.vocabulary import PRINTED, Diagnostic, Family, IntervalKind, OddsTest, Scale
 
 __all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
 
@@ -126,39 +125,33 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
     Yields
     ------
     DiagnosticRow
-        `value` is the p-value, `bar` the level it is held against.
+        `value` is the p-value, `bar` the level it is held against; `group` are the members, `about`
+        those they are compared with.
     """
-    who = "" if pair.group == ALL else f" of {pair.group}"
-    where = f"{pair.outcome}{who} against {pair.comparator}"
-    tests = {"Brant": brant, "likelihood ratio": likelihood_ratio}
+    tests = {OddsTest.BRANT: brant, OddsTest.LIKELIHOOD_RATIO: likelihood_ratio}
     for name, test in tests.items():
-        diagnostic = f"proportional_odds: {where}, {name}"
+        row = DiagnosticRow(
+            model=pair.model,
+            diagnostic=Diagnostic.PROPORTIONAL_ODDS,
+            bar=_LEVEL,
+            about=pair.comparator,
+            test=name,
+            family=Family.PRINTED,
+            group=pair.group,
+            source=PRINTED,
+        )
         try:
             if people is None:
                 raise NotEstimable("no base is printed, and no size of the comparison sample")
             found = test(_MEMBER, people.counts, (0,))
         except NotEstimable as error:
-            yield DiagnosticRow(
-                model=pair.model,
-                diagnostic=diagnostic,
-                bar=_LEVEL,
-                note=error.reason,
-                source=PRINTED,
-            )
+            yield replace(row, note=error.reason)
             continue
-        yield DiagnosticRow(
-            model=pair.model,
-            diagnostic=diagnostic,
+        yield replace(
+            row,
             value=found.p_value,
-            bar=_LEVEL,
             passed=found.p_value >= _LEVEL,
-            note=_note(found, people.note),
-            source=PRINTED,
+            statistic=found.statistic,
+            df=found.df,
+            note=people.note,
         )
-
-
-def _note(test: ProportionalityTest, people: str) -> str:
-    return (
-        f"chi-square {test.statistic:.1f} on {test.df} "
-        f"{'degree' if test.df == 1 else 'degrees'} of freedom. {people}"
-    )

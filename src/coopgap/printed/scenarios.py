@@ -17,6 +17,7 @@ from coopgap.vocabulary import (
     IntervalKind,
     Population,
     Quantity,
+    Version,
 )
 
 __all__ = ["SCENARIOS", "largest_design_effect", "scenario_rows"]
@@ -119,12 +120,13 @@ def _scenario(line: Line, factor: float, again: Interval) -> SensitivityRow:
         upper=again.upper,
         interval_prob=PROB,
         interval_kind=IntervalKind.CONFIDENCE,
+        setting=factor,
     )
 
 
 def _reach(line: Line, member: Share, other: Share) -> SensitivityRow:
     return SensitivityRow(
-        **_base(line, "reaches zero"),  # type: ignore[arg-type]
+        **_base(line, Version.REACHES_ZERO),  # type: ignore[arg-type]
         quantity="design_effect",
         estimate=largest_design_effect(member, other),
         note="Design effect at which the interval would reach zero.",

@@ -238,6 +238,7 @@ def _gradient(line: Line, one: Covariate, aim: float, share: float) -> Sensitivi
     return SensitivityRow(
         check=Check.TIPPING_POINT,
         variant=f"even gradient over {one.name}",
+        about=one.name,
         model=f"printed_{line.slug}",
         family=Family.PRINTED,
         outcome=line.outcome,

@@ -184,11 +184,10 @@ def _point(prepared: Sequence[SetBatch], slopes: FloatArray) -> Point:
     gradient, information = np.zeros(k), np.zeros((k, k))
     for batch in prepared:
         log_weight = batch.x @ slopes
-        moments = subset_moments(batch.x, batch.size, log_weight)
-        row = np.arange(len(batch.x))[:, None]
+        moments = subset_moments(batch.x, batch.size, log_weight, batch.total)
         value += float((batch.above * log_weight[:, :, None]).sum())
-        value -= float(moments.log_sum[row, batch.total].sum())
+        value -= float(moments.log_sum.sum())
         gradient += np.einsum("sgc,sgk->k", batch.above, batch.x)
-        gradient -= moments.mean[row, batch.total].sum(axis=(0, 1))
-        information += moments.cov[row, batch.total].sum(axis=(0, 1))
+        gradient -= moments.mean.sum(axis=(0, 1))
+        information += moments.cov.sum(axis=(0, 1))
     return Point(value, gradient, information)

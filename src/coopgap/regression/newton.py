@@ -62,20 +62,19 @@ def maximise(
     ------
     NotEstimable
         If the information is singular or there is no convergence. Where a likelihood has its
-        supremum at infinity the gradient vanishes but the step does not; should both vanish
-        by rounding, the information is lost in some direction beside that at the start.
+        supremum at infinity the gradient vanishes and, beside that at the start, the information
+        is lost in some direction; the climb ends there, before rounding leads it astray.
     """
     params, point = start, evaluate(start)
     at_start = point.information
     for iteration in range(1, _MAX_ITERATIONS + 1):
         step = _newton_step(point)
         largest = float(np.abs(point.gradient).max(initial=0.0)) / total
-        small = float(np.abs(step).max(initial=0.0)) <= _STEP_TOLERANCE
-        if largest <= _GRADIENT_TOLERANCE and small:
+        if largest <= _GRADIENT_TOLERANCE:
             _require_information(point.information, at_start)
-            return _polish(
-                evaluate, inside, Maximum(params, point, iteration, largest), step, total
-            )
+            if float(np.abs(step).max(initial=0.0)) <= _STEP_TOLERANCE:
+                found = Maximum(params, point, iteration, largest)
+                return _polish(evaluate, inside, found, step, total)
         params, point = _halve(evaluate, inside, params, point, step)
     raise NotEstimable(f"the fit did not converge in {_MAX_ITERATIONS} iterations")
 

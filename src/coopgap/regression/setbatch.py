@@ -51,7 +51,7 @@ class SetGroups:
 
 
 class SetBatch(NamedTuple):
-    """S sets of similar size, padded to G groups with size zero.
+    """S sets of similar size, padded to G groups, at least two, with size zero.
 
     `x` (S, G, k), `size` (S, G), `above` (S, G, C), `total` (S, C), and `group` (S, G), the
     position of each group.
@@ -120,7 +120,7 @@ def batches(groups: SetGroups, x: FloatArray, *, moments: bool = True) -> tuple[
     start = np.searchsorted(groups.set[order], np.arange(groups.n_sets + 1))
     n_groups = np.diff(start)
     people = np.bincount(groups.set, weights=groups.size, minlength=groups.n_sets)
-    by_size = np.lexsort((n_groups, people))
+    by_size = np.lexsort((n_groups, people, n_groups > 2))
     width = x.shape[1] ** 2 if moments else 1
     return tuple(
         _pad(groups, x, [order[start[s] : start[s + 1]] for s in chunk])
@@ -131,15 +131,20 @@ def batches(groups: SetGroups, x: FloatArray, *, moments: bool = True) -> tuple[
 def _chunks(
     by_size: IntArray, people: FloatArray, n_groups: IntArray, width: int, moments: bool
 ) -> Iterator[IntArray]:
-    """Runs of sets whose padded working arrays stay small and whose sizes are alike."""
+    """Runs of sets whose padded working arrays stay small and whose sizes are alike.
+
+    Sets of two groups, which cost one number a person, stand apart from those of more.
+    """
     first = 0
     while first < by_size.size:
-        last = first
-        smallest = people[by_size[first]]
+        last, most = first, 0
+        smallest, two = people[by_size[first]], n_groups[by_size[first]] <= 2
         while last < by_size.size:
-            n, g = people[by_size[last]], n_groups[first : last + 1].max()
-            each = (n + 1) * (n + 1) * (width if moments else g)
-            if last > first and (n > 1.5 * smallest or each * (last - first + 1) > _BATCH_NUMBERS):
+            n, here = people[by_size[last]], n_groups[by_size[last]]
+            most = max(most, here)
+            each = (n + 1) * (1 if two else n + 1) * (width if moments else most)
+            full = n > 1.5 * smallest or each * (last - first + 1) > _BATCH_NUMBERS
+            if last > first and (full or (here <= 2) != two):
                 break
             last += 1
         yield by_size[first:last]
@@ -147,7 +152,7 @@ def _chunks(
 
 
 def _pad(groups: SetGroups, x: FloatArray, members: list[IntArray]) -> SetBatch:
-    most = max(len(group) for group in members)
+    most = max(2, *map(len, members))
     position = np.zeros((len(members), most), dtype=np.int64)
     filled = np.zeros((len(members), most), dtype=bool)
     for s, group in enumerate(members):

@@ -89,9 +89,9 @@ def _expected(groups: SetGroups, slopes: FloatArray) -> FloatArray:
     for batch in batches(groups, groups.x, moments=False):
         n_sets, n_groups, _ = batch.x.shape
         identity = np.broadcast_to(np.eye(n_groups), (n_sets, n_groups, n_groups))
-        found = subset_moments(identity, batch.size, batch.x @ slopes, second=False)
-        row = np.arange(n_sets)[:, None]
-        chosen = found.mean[row, batch.total].transpose(0, 2, 1)
+        log_weight = batch.x @ slopes
+        found = subset_moments(identity, batch.size, log_weight, batch.total, second=False)
+        chosen = found.mean.transpose(0, 2, 1)
         used = batch.size > 0
         expected[batch.group[used]] = (chosen / np.maximum(batch.size, 1)[:, :, None])[used]
     return expected

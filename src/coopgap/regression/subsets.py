@@ -1,13 +1,17 @@
 """Sums over all ways to choose m people of a matched set, by dynamic programming on groups.
 
 In a set with groups g of n_g alike people, weight w_g = exp(x_g'b), let r_g be how many of a
-group are chosen and R = Σ r_g. For every total R = m at once this gives
+group are chosen and R = Σ r_g. For the totals R = m that are wanted this gives
 
 - log Σ Π C(n_g, r_g) w_g^{r_g}, the logarithm of the elementary symmetric polynomial e_m;
 - mean and covariance of Σ x_g r_g given R = m.
 
 Groups enter one after another. Moments are kept conditional on the total, so that each step is
 a convex combination and the law of total covariance: nothing cancels and nothing overflows.
+
+The first group alone is known at once, and the last, which is the largest, enters only at the
+totals that are wanted. Two groups are therefore a noncentral hypergeometric distribution, summed
+in time linear in the smaller of them; every group between costs its size times the total so far.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ _AT_ONCE = 20_000_000
 
 
 class SubsetMoments(NamedTuple):
-    """By set and total m: shapes (S, R + 1), (S, R + 1, k) and (S, R + 1, k, k).
+    """By set and total: shapes (S, R), (S, R, k) and (S, R, k, k).
 
     `log_sum` is −inf for totals that a set does not reach.
     """
@@ -38,35 +42,51 @@ class SubsetMoments(NamedTuple):
 
 
 def subset_moments(
-    x: FloatArray, size: IntArray, log_weight: FloatArray, *, second: bool = True
+    x: FloatArray,
+    size: IntArray,
+    log_weight: FloatArray,
+    total: IntArray,
+    *,
+    second: bool = True,
 ) -> SubsetMoments:
-    """Moments of a batch of S sets with at most G groups each.
+    """Moments of a batch of S sets with at most G groups each, at C totals of each set.
 
     Parameters
     ----------
     x
-        Shape (S, G, k).
+        Shape (S, G, k), G at least two.
     size
         Shape (S, G): people in each group; zero pads.
     log_weight
         Shape (S, G): x'b of one person.
+    total
+        Shape (S, C): how many are chosen.
     second
-        Whether the covariance is wanted; zeros otherwise.
+        Whether the covariance is wanted; of shape (S, C, 0, 0) otherwise.
 
     References
     ----------
     Gail, Lubin & Rubinstein (1981), Likelihood calculations for matched case-control studies
     and survival studies with tied death times. Biometrika 68, 703-707.
     """
-    n_sets, n_groups, k = x.shape
-    depth = k if second else 0
-    state = SubsetMoments(
-        np.zeros((n_sets, 1)), np.zeros((n_sets, 1, k)), np.zeros((n_sets, 1, depth, depth))
-    )
-    for g in range(n_groups):
+    n_groups = x.shape[1]
+    state = _alone(x[:, 0], size[:, 0], log_weight[:, 0], second)
+    for g in range(1, n_groups - 1):
         reach = int(size[:, : g + 1].sum(axis=1).max(initial=0)) + 1
         state = _add_group(state, x[:, g], size[:, g], log_weight[:, g], reach)
-    return state
+    return _close(state, x[:, -1], size[:, -1], log_weight[:, -1], total)
+
+
+def _alone(x: FloatArray, size: IntArray, log_weight: FloatArray, second: bool) -> SubsetMoments:
+    """Every total of one group: there is no choice but of whom."""
+    n_sets, k = x.shape
+    chosen = np.arange(int(size.max(initial=0)) + 1)
+    depth = k if second else 0
+    return SubsetMoments(
+        _log_ways(size[:, None], chosen, log_weight[:, None]),
+        chosen[:, None] * x[:, None, :],
+        np.broadcast_to(0.0, (n_sets, chosen.size, depth, depth)),
+    )
 
 
 def _add_group(
@@ -75,36 +95,74 @@ def _add_group(
     """Convolve the totals so far with one more group; `reach` totals are kept."""
     most = int(size.max(initial=0))
     chosen = np.arange(most, -1, -1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        log_ways = -np.log1p(size)[:, None] - special.betaln(
-            size[:, None] - chosen + 1.0, chosen + 1.0
-        )
-    log_ways = np.where(chosen <= size[:, None], log_ways + chosen * log_weight[:, None], -np.inf)
+    log_ways = _log_ways(size[:, None], chosen, log_weight[:, None])[:, None, :]
     fills = (-np.inf, 0.0, 0.0)
     windows = [_windows(*one)[:, :reach] for one in zip(state, [most] * 3, fills, strict=True)]
-    step = max(1, _AT_ONCE // max(x.size * (most + 1), 1))
+    return _totals(SubsetMoments(*windows), x, chosen[None, None, :], log_ways)
+
+
+def _close(
+    state: SubsetMoments, x: FloatArray, size: IntArray, log_weight: FloatArray, total: IntArray
+) -> SubsetMoments:
+    """Moments with the last group at the totals wanted, over every total without it."""
+    chosen = total[:, :, None] - np.arange(state.log_sum.shape[1])
+    log_ways = _log_ways(size[:, None, None], chosen, log_weight[:, None, None])
+    before = SubsetMoments(
+        state.log_sum[:, None],
+        state.mean.transpose(0, 2, 1)[:, None],
+        state.cov.transpose(0, 2, 3, 1)[:, None],
+    )
+    return _totals(before, x, chosen, log_ways)
+
+
+def _log_ways(size: IntArray, chosen: IntArray, log_weight: FloatArray) -> FloatArray:
+    """Logarithm of C(n, r) w^r; −inf where a group has not so many."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ways = -np.log1p(size) - special.betaln(size - chosen + 1.0, chosen + 1.0)
+    possible = (chosen >= 0) & (chosen <= size)
+    return np.where(possible, ways + chosen * log_weight, -np.inf)
+
+
+def _totals(
+    before: SubsetMoments, x: FloatArray, chosen: IntArray, log_ways: FloatArray
+) -> SubsetMoments:
+    """Moments at R totals, over A ways to reach each: the last axis of all that is given.
+
+    Axes of sets and totals are as in `SubsetMoments`, or of length one where all share a value.
+    """
+    n_totals = max(chosen.shape[1], before.log_sum.shape[1])
+    step = max(1, _AT_ONCE // max(x.size * chosen.shape[2], 1))
     parts = [
-        _totals([values[:, low : low + step] for values in windows], x, chosen, log_ways)
-        for low in range(0, reach, step)
+        _mixture(
+            SubsetMoments(*(_some(values, low, step) for values in before)),
+            x,
+            _some(chosen, low, step),
+            _some(log_ways, low, step),
+        )
+        for low in range(0, n_totals, step)
     ]
     return SubsetMoments(*(np.concatenate(each, axis=1) for each in zip(*parts, strict=True)))
 
 
-def _totals(
-    windows: list[FloatArray], x: FloatArray, chosen: IntArray, log_ways: FloatArray
+def _some[A: (FloatArray, IntArray)](values: A, low: int, step: int) -> A:
+    """The values at some totals; those that all totals share stay."""
+    return values if values.shape[1] == 1 else values[:, low : low + step]
+
+
+def _mixture(
+    before: SubsetMoments, x: FloatArray, chosen: IntArray, log_ways: FloatArray
 ) -> SubsetMoments:
-    """Moments at some totals, over how many of the new group are chosen."""
-    log_sums, means, covs = windows
-    terms = log_sums + log_ways[:, None, :]
+    """Moments over how many of the new group are chosen."""
+    terms = before.log_sum + log_ways
     log_sum = special.logsumexp(terms, axis=2)
     with np.errstate(invalid="ignore"):
         share = np.where(np.isfinite(terms), np.exp(terms - log_sum[:, :, None]), 0.0)
-    each = means + chosen * x[:, None, :, None]
+    each = before.mean + chosen[:, :, None, :] * x[:, None, :, None]
     mean = np.einsum("srka,sra->srk", each, share)
-    if not covs.shape[2]:
+    if not before.cov.shape[2]:
         return SubsetMoments(log_sum, mean, np.zeros((*log_sum.shape, 0, 0)))
     each -= mean[:, :, :, None]
-    within = np.einsum("srkla,sra->srkl", covs, share)
+    within = np.einsum("srkla,sra->srkl", before.cov, share)
     between = (each * share[:, :, None, :]) @ each.transpose(0, 1, 3, 2)
     return SubsetMoments(log_sum, mean, within + between)
 

@@ -1,3 +1,546 @@
-"""Tables for a paper."""
+"""Tables as a paper has them, for the page and for every export."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from coopgap.estimate import BalanceRow, CoefficientRow, GapRow
+from coopgap.report import lookat
+from coopgap.report import values as v
+from coopgap.report.data import Answer, Results, by
+from coopgap.report.tables import Table
+from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
+from coopgap.vocabulary import Family, Quantity, Scale, Status, Verdict
+
+type Cells = tuple[str, ...]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], lead: int, **how: Any) -> Table:
+    """A table whose columns from `lead` on are numbers; columns that say nothing are left out."""
+    lines = [tuple(row) for row in rows]
+    said = [any(line[n] not in ("", v.DASH) for line in lines) for n in range(len(header))]
+    kept = [n for n in range(len(header)) if said[n] or n < lead]
+    return Table(
+        header=tuple(header[n] for n in kept),
+        rows=tuple(tuple(line[n] for n in kept) for line in lines),
+        numbers=frozenset(at for at, n in enumerate(kept) if n >= lead),
+        **how,
+    )
+
+
+def _brackets(rows: Iterable[Any]) -> str:
+    """What the brackets of estimates hold."""
+    kinds = {
+        v.interval_name(r.interval_prob, r.interval_kind): None for r in rows if r.interval_kind
+    }
+    return f"In brackets: {joined(list(kinds), 'or')}." if kinds else ""
+
+
+def _estimate(row: GapRow | None) -> str:
+    if row is None:
+        return v.DASH
+    return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+
+
+def asked(results: Results) -> list[Answer]:
+    """Models of declared questions; every model where none is declared."""
+    return [one for one in results.answers if one.is_declared] or list(results.answers)
+
+
+# Gaps by outcome
+
+
+def gaps(results: Results) -> Table:
+    """Every headline with both groups' shares and superiority; N once where all have the same."""
+    found = [(one, row) for one in asked(results) if (row := one.headline) is not None]
+    people = {(row.n_member, row.n_comparison) for _, row in found}
+    sides = tuple(capital(side) for side in (results.members, results.others))
+    return _table(
+        ("Outcome", "At", *sides, "Gap, points", "p", "p, Holm", "Superiority", *sides),
+        [_gap_line(one, row, several=len(people) > 1) for one, row in found],
+        lead=2,
+        name="gaps",
+        caption="Gaps by outcome",
+        notes=tuple(_gap_notes(results, [row for _, row in found])),
+    )
+
+
+def _gap_line(answer: Answer, row: GapRow, *, several: bool) -> Cells:
+    whole = row.quantity == Quantity.SUPERIORITY
+    shown = answer.is_ordinal and row.status not in (Status.WITHHELD, Status.NOT_ESTIMABLE)
+    control = " (negative control)" if answer.is_control else ""
+    return (
+        answer.label + control,
+        category_words(row.category, answer.levels),
+        *("" if whole else v.percent(answer.share(side)) for side in ("", "comparison")),
+        "" if whole else _estimate(row),
+        v.p_value(row.p_value),
+        v.p_value(row.p_adjusted),
+        _estimate(answer.pick(Quantity.SUPERIORITY)) if shown else "",
+        *(v.count(n) if several else "" for n in (row.n_member, row.n_comparison)),
+    )
+
+
+def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
+    if rows and len({(row.n_member, row.n_comparison) for row in rows}) == 1:
+        n = v.count(rows[0].n_member), v.count(rows[0].n_comparison)
+        yield f"{n[0]} {results.members} and {n[1]} {results.others}."
+    yield _brackets(rows)
+
+
+# Groups of people
+
+
+def group_variables(answer: Answer) -> list[str]:
+    """Variables by whose levels the headline's family has gaps, `region` among them."""
+    rows = (row for row in answer.gaps if answer.is_headline(row) and row.group != "all")
+    return list(dict.fromkeys(row.group.partition("=")[0] for row in rows))
+
+
+def by_group(answer: Answer, variable: str) -> Table:
+    """Each group's own gap, with pooling where there is any, and its difference to the first.
+
+    Differences of other pairs stand in gaps.csv. The first is the first level that has a gap.
+    """
+    mine = [row for row in answer.gaps if row.group.partition("=")[0] == variable]
+    own = {row.group: row for row in mine if answer.is_headline(row) and answer.is_first(row)}
+    pooled = {r.group: r for r in mine if r.family == Family.HIERARCHICAL and answer.is_first(r)}
+    first = next((group for group, row in own.items() if row.estimate is not None), "")
+    from_first = [
+        row for row in mine if (row.quantity, row.comparator) == ("gap_difference", first)
+    ]
+    alone = {row.group: row for row in from_first if answer.is_headline(row)}
+    together = {row.group: row for row in from_first if row.family == Family.HIERARCHICAL}
+    results = answer.results
+    away = f"from {results.group(first).partition(': ')[2] or results.group(first)}"
+    header = (
+        *("Who", capital(results.members), capital(results.others)),
+        "Alone" if pooled else "Gap",
+        *("Pooled", f"Difference {away}", "p", f"Pooled difference {away}"),
+    )
+    rows = [
+        (
+            results.group(group).partition(": ")[2] or results.group(group),
+            v.count(row.n_member),
+            v.count(row.n_comparison),
+            _estimate(row),
+            *(_estimate(found.get(group)) for found in (pooled, alone)),
+            v.p_value(alone[group].p_value) if group in alone else v.DASH,
+            _estimate(together.get(group)),
+        )
+        for group, row in own.items()
+    ]
+    where = answer.first.category
+    at = (category_words(where, answer.levels),) if where else ()
+    of = results.label(variable_of(results, variable))
+    return _table(
+        header,
+        rows,
+        lead=1,
+        name=f"groups_{answer.model}_{variable}",
+        caption=f"{', '.join((answer.label, *at))}, by {of}",
+        notes=(_brackets([*own.values(), *pooled.values()]),),
+    )
+
+
+def variable_of(results: Results, name: str) -> str:
+    """The study's variable that a term or group names: `region` is that of the design."""
+    declared = results.study.design.region
+    return declared if name == "region" and declared else name
+
+
+def equal_gaps(answer: Answer, variable: str) -> Any:
+    """The test that all groups of a variable have the same gap; None without one."""
+    rows: Sequence[Any] = answer.diagnostics
+    found = (row for row in rows if row.diagnostic == "group_gaps_equal")
+    return next((row for row in found if row.about == variable and row.value is not None), None)
+
+
+# Coefficients
+
+
+def coefficients(answer: Answer) -> Table:
+    """One column a family: membership first, then covariates, thresholds and spreads."""
+    families = list(dict.fromkeys(row.family for row in answer.coefficients))
+    cells = {(row.term, row.family): row for row in answer.coefficients}
+    terms: dict[str, CoefficientRow] = {}
+    for row in answer.coefficients:
+        terms.setdefault(row.term, row)
+    order = sorted(terms, key=lambda term: _place(answer, terms[term]))
+    body = [
+        (_term(answer, terms[term]), *(_coefficient(cells.get((term, one))) for one in families))
+        for term in order
+    ]
+    foot = [(name, *(text(_of(answer, one)) for one in families)) for name, text in _FOOT.items()]
+    sampled = Family.HIERARCHICAL in families
+    scales = {row.family for row in answer.coefficients if row.scale == Scale.PROBABILITY}
+    apart = f"; {joined([family_words(one) for one in scales])}: points" if scales else ""
+    return _table(
+        ("", *(capital(family_words(one)) for one in families)),
+        [*body, *foot],
+        lead=1,
+        name=f"coefficients_{answer.model}",
+        caption=f"Coefficients: {answer.label}",
+        notes=(
+            f"{_SCALES[answer.spec.link if answer.spec else 'logit']}{apart}.",
+            "In brackets: standard errors, of draws posterior standard deviations.",
+            *(("Hierarchical: a covariate's levels sum to zero.",) if sampled else ()),
+            "Coefficients of covariates are no findings.",
+        ),
+    )
+
+
+_SCALES: Final = {"logit": "Log odds", "probit": "Probit scale", "cloglog": "Complementary log-log"}
+
+
+_SPREADS: Final = {
+    "sd_superpopulation": "Spread between regions like these",
+    "sd_finite": "Spread between these regions",
+    "sd_zone": "Spread between zones",
+    "sd_zone_gap": "Spread of the gap between zones",
+    "sd_threshold_shift": "Spread of the gap over thresholds",
+}
+
+
+def _of(answer: Answer, family: str) -> list[CoefficientRow]:
+    return [row for row in answer.coefficients if row.family == family]
+
+
+def _most(name: str) -> Callable[[list[CoefficientRow]], str]:
+    return lambda rows: v.count(max((getattr(row, name) or 0 for row in rows), default=0) or None)
+
+
+_FOOT: Final[dict[str, Callable[[list[CoefficientRow]], str]]] = {
+    "People": _most("n_obs"),
+    "Clusters": _most("n_clusters"),
+    "Standard errors": lambda rows: "; ".join(dict.fromkeys(r.std_error_kind for r in rows)),
+}
+
+
+def _place(answer: Answer, row: CoefficientRow) -> tuple[int, ...]:
+    """Membership, covariates as the study has them, thresholds, spreads."""
+    if row.scale in (Scale.THRESHOLD, Scale.SD):
+        return (2 + (row.scale == Scale.SD),)
+    if row.term.partition(":")[0] == "member":
+        return (0,)
+    name, _, level = row.term.partition(":>=")[0].partition("=")
+    variables = answer.results.study.variables
+    name = variable_of(answer.results, name)
+    levels = variables[name].levels if name in variables else ()
+    at = list(variables).index(name) if name in variables else len(variables)
+    return (1, at, levels.index(level) if level in levels else 0)
+
+
+def _coefficient(row: CoefficientRow | None) -> str:
+    if row is None:
+        return ""
+    show = v.points if row.scale == Scale.PROBABILITY else v.ratio
+    return f"{show(row.estimate)} ({show(row.std_error)})"
+
+
+def _term(answer: Answer, row: CoefficientRow) -> str:
+    """A term in the study's words; its grammar is the column's."""
+    if row.scale == Scale.THRESHOLD:
+        return clean(row.term)
+    if row.scale == Scale.SD:
+        return _SPREADS.get(row.term, readable(row.term))
+    name, cut, level = row.term.partition(":>=")
+    at = f", {category_words(f'>={level}', answer.levels)}" if cut else ""
+    who, _, group = name.partition(":")
+    if who == "member":
+        like = "regions like these" if group == "superpopulation" else answer.results.group(group)
+        return capital(answer.results.members) + (f": {like}" if group else "") + at
+    variable, mark, value = name.partition("=")
+    label = answer.results.label(variable_of(answer.results, variable))
+    return label + (f": {clean(value)}" if mark else "") + at
+
+
+# Who was compared
+
+
+def flow(results: Results) -> Table:
+    """How many people there were at each step; steps that all outcomes share stand once."""
+    meta = results.meta
+
+    def line(step: str, *people: Any) -> Cells:
+        return (step, *("" if n is None else v.count(n) for n in people))
+
+    rows = [line("Rows read", None, None, None, meta.get("n_read"))]
+    rows += [_left_out(drop) for drop in meta.get("dropped") or ()]
+    phone = meta.get("n_phone") or None
+    phone_member = meta.get("n_phone_member") or (0 if phone else None)
+    others_by_phone = phone - (phone_member or 0) if phone else None
+    rows.append(line("In person", meta.get("n_member"), meta.get("n_comparison"), None, None))
+    rows.append(line("By phone, in checks only", phone_member, others_by_phone, None, phone))
+    steps = {one.model: _steps(one) for one in asked(results)}
+    for model, found in steps.items():
+        shared = len({tuple(own) for own in steps.values()}) == 1
+        if shared and model != next(iter(steps)):
+            break
+        rows += [
+            (step if shared else f"{_label(results, model)}: {step}", *n) for step, *n in found
+        ]
+    sides = (capital(results.members), capital(results.others))
+    header = ("Step", *sides, "Effective size", "All")
+    kept = [row for row in rows if any(row[1:])]
+    return _table(header, kept, lead=1, name="flow", caption="From rows read to people compared")
+
+
+def _label(results: Results, model: str) -> str:
+    return next(one.label for one in results.answers if one.model == model)
+
+
+def _left_out(drop: Any) -> Cells:
+    return (f"Left out: {clean(str(drop['reason']))}", "", "", "", v.count(drop["count"]))
+
+
+def _steps(answer: Answer) -> list[Cells]:
+    """Complete answers, and whom the matching kept, lost and is worth."""
+    models = answer.results.meta.get("models") or ()
+    drops = (drop for one in models if one["model"] == answer.model for drop in one["dropped"])
+    rows = [_left_out(drop) for drop in drops]
+    everyone = (row for row in answer.gaps if row.group == "all" and row.n_member is not None)
+    whole = next((row for row in everyone if row.family == Family.UNADJUSTED), None)
+    if whole is None or whole.n_member is None or whole.n_comparison is None:
+        return rows
+    members, others = whole.n_member, whole.n_comparison
+    rows.append(("Complete answers", *(v.count(n) for n in (members, others)), "", ""))
+    row = answer.headline
+    if row is None or not answer.is_matched or row.n_member is None or row.n_comparison is None:
+        return rows
+    kept, used = row.n_member, row.n_comparison
+    lost = (v.count(n) for n in (members - kept, others - used))
+    rows.append(("Without a match", *lost, "", ""))
+    rows.append(("Matched", v.count(kept), v.count(used), v.count(row.ess_comparison), ""))
+    return rows
+
+
+def table_one(results: Results) -> Table:
+    """Covariates of both groups, whole and matched; each from the first model that has it."""
+    found: dict[str, list[Any]] = {}
+    for answer in asked(results):
+        for name, rows in by(answer.balance, "covariate").items():
+            found.setdefault(name, rows)
+    sides = (results.members, results.others)
+    header = (
+        *("Covariate", "Level", *map(capital, sides), "Difference"),
+        *(*(f"Matched {side}" for side in sides), "Difference left", "Missing"),
+    )
+    lines = [
+        (head if number == 0 else "", clean(row.level), *_compared(row), _missing(row, number))
+        for name, rows in found.items()
+        for head in (results.label(name) + _MARKS.get(_use(rows[0]), ""),)
+        for number, row in enumerate(rows)
+    ]
+    return _table(
+        header,
+        lines,
+        lead=2,
+        name="table_1",
+        caption="Table 1: covariates of both groups",
+        notes=tuple(_table_one_notes(results, [_use(rows[0]) for rows in found.values()])),
+    )
+
+
+_MARKS: Final = {"component": " (component)", "adjusted": " (adjusted only)"}
+
+
+def _use(row: Any) -> str:
+    """What a model uses a covariate for: matched, adjusted, component or reported."""
+    return str(getattr(row, "use", None) or "")
+
+
+def _compared(row: Any) -> Cells:
+    """Both groups whole, their difference, both matched, the difference left."""
+    return (
+        _cell(row, "member_mean_before", "member_sd_before", "n_member_before"),
+        _cell(row, "comparison_mean_before", "comparison_sd_before", "n_comparison_before"),
+        v.ratio(row.smd_before),
+        _cell(row, "member_mean", "member_sd"),
+        _cell(row, "comparison_mean_after", "comparison_sd_after"),
+        v.ratio(row.smd_after),
+    )
+
+
+def _cell(row: Any, mean: str, spread: str, n: str = "") -> str:
+    """`183 (18.2 %)` of a level, `41.3 (12.0)` of a number; matched people have weights, no n."""
+    value, sd = getattr(row, mean, None), getattr(row, spread, None)
+    if value is None:
+        return v.DASH
+    if row.level:
+        people = getattr(row, n, None) if n else None
+        share = v.percent(value)
+        return share if people is None else f"{v.count(people)} ({share})"
+    digits = 2 if abs(value) < 100 else 0
+    return v.number(value, digits) + ("" if sd is None else f" ({v.number(sd, digits)})")
+
+
+def _missing(row: Any, number: int) -> str:
+    both = row.comparison_mean_before is not None
+    names = ("missing_member", *(("missing_comparison",) if both else ()))
+    known = [n for name in names if (n := getattr(row, name, None)) is not None]
+    return v.count(sum(known)) if number == 0 and known else ""
+
+
+def _table_one_notes(results: Results, uses: Sequence[str]) -> Iterator[str]:
+    yield "Of a level n (percent), of a number mean (standard deviation); matched: weighted."
+    yield "Differences are standardised by the unmatched groups' spread."
+    if "component" in uses:
+        yield "Component: part of what an outcome is made of; not matched for it."
+    if "adjusted" in uses:
+        yield "Adjusted only: in the regressions, not in the matching."
+    answers = asked(results)
+    if len({tuple(_steps(one)) for one in answers}) > 1:
+        yield f"Of the people of “{answers[0].label}”; balance.csv has every outcome."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A covariate beyond the bar of balance: its most unbalanced level, and for which outcomes.
+
+    Attributes
+    ----------
+    use
+        What their models use it for: matched, adjusted, component or reported.
+    is_matched
+        Whether the groups were matched, so that the difference is what matching left.
+    """
+
+    row: BalanceRow
+    outcomes: tuple[str, ...]
+    use: str
+    is_matched: bool
+
+
+def unbalanced(results: Results) -> list[Left]:
+    """Covariates beyond the bar in any model, largest first; models that agree stand together."""
+    found: dict[tuple[str, ...], tuple[BalanceRow, list[Answer]]] = {}
+    for answer in asked(results):
+        for row in lookat.unbalanced(answer):
+            size = v.ratio(lookat.imbalance(row))
+            key = (row.covariate, row.level, size, _use(row))
+            found.setdefault(key, (row, []))[1].append(answer)
+    left = [
+        Left(
+            row=row,
+            outcomes=tuple(dict.fromkeys(one.label for one in answers)),
+            use=_use(row),
+            is_matched=answers[0].is_matched,
+        )
+        for row, answers in found.values()
+    ]
+    return sorted(left, key=lambda one: -abs(lookat.imbalance(one.row) or 0.0))
+
+
+# What has no number, and the run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why something has no number: of what, for which outcomes; no names where for all."""
+
+    what: str
+    note: str
+    places: tuple[str, ...]
+    outcomes: tuple[str, ...]
+
+
+def _reasons(results: Results, found: Iterable[tuple[str, str, str, str]]) -> list[Reason]:
+    """One a kind and note, from (kind, note, place, model)."""
+    merged: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for what, note, place, model in found:
+        places, models = merged.setdefault((what, note), ({}, {}))
+        places |= {place: None} if place else {}
+        models |= {model: None}
+    every = {one.model for one in results.answers}
+    labels = {one.model: one.label for one in results.answers}
+    return [
+        Reason(
+            what=what,
+            note=clean(note).rstrip(". "),
+            places=tuple(places),
+            outcomes=() if every <= set(models) else tuple(labels.get(m, m) for m in models),
+        )
+        for (what, note), (places, models) in merged.items()
+    ]
+
+
+def unanswered(results: Results) -> list[Reason]:
+    """Checks that gave no answer, by reason."""
+    none = (Verdict.NOT_APPLICABLE, Verdict.NOT_ASSESSED)
+    rows = [r for r in results.survey.sensitivity if r.verdict in none and not r.quantity]
+    return _reasons(results, ((row.check, row.note, "", row.model) for row in rows))
+
+
+_WITHOUT: Final = ("withheld", "not_estimable", "shares_instead", "bias_reduced")
+
+
+def without_number(results: Results) -> list[Reason]:
+    """Estimates withheld, impossible or made otherwise, by reason."""
+    rows: Sequence[Any] = [r for r in results.survey.diagnostics if r.diagnostic in _WITHOUT]
+    return _reasons(
+        results,
+        ((row.diagnostic, row.note, _of_what(results, row), row.model) for row in rows),
+    )
+
+
+def _of_what(results: Results, row: Any) -> str:
+    group = results.group(row.group) if row.group not in ("", "all") else ""
+    family = family_words(row.family) if row.family else ""
+    return ", ".join(part for part in (family, clean(row.about), group) if part)
+
+
+GATE: Final = {
+    "finite_draws": "finite draws",
+    "r_hat": "R-hat",
+    "ess_bulk": "bulk effective size",
+    "ess_tail": "tail effective size",
+    "chains_alike": "copies of a chain",
+    "chains_agree": "agreement of chains",
+    "mean_error": "error of a mean",
+    "moving": "a chain that stands still",
+    "pareto_k": "Pareto k",
+    "probability_error": "Monte Carlo error of a probability",
+    "tree_depth_reached": "largest tree depth",
+    "e_bfmi": "E-BFMI",
+}
+"""Items of the gate of draws in words; others by their names."""
+
+
+def gate(answer: Answer) -> list[Any]:
+    """Items of the gate of a hierarchical model; none without one."""
+    rows: Sequence[Any] = answer.diagnostics
+    return [row for row in rows if row.diagnostic == "gate" and row.bar is not None]
+
+
+def gated(results: Results) -> list[Answer]:
+    """Models whose draws had to pass the gate."""
+    return [one for one in results.answers if gate(one)]
+
+
+def gate_words(row: Any) -> str:
+    """An item of the gate with what was found and what would pass."""
+    name = GATE.get(row.about, readable(row.about))
+    return f"{name} {v.value_words('', row.value)} (bar {v.value_words('', row.bar)})"
+
+
+def run_details(results: Results) -> Table:
+    """Seed, versions, hashes and times."""
+    meta = results.meta
+    versions = ", ".join(f"{name} {one}" for name, one in (meta.get("versions") or {}).items())
+    seconds = meta.get("seconds") or {}
+    timed = ", ".join(f"{name} {v.number(one, 1)}" for name, one in seconds.items())
+    told = {
+        "Program": f"{meta.get('program', '')} {meta.get('version', '')}",
+        "Finished": meta.get("finished"),
+        "Checks": meta.get("checks"),
+        "Seed": meta.get("seed"),
+        "Survey": f"{meta.get('survey', '')}, SHA-256 {str(meta.get('survey_sha256'))[:16]}…",
+        "Study": f"{meta.get('study', '')}, SHA-256 {str(meta.get('study_sha256'))[:16]}…",
+        "Versions": versions,
+        "Seconds": timed,
+    }
+    rows = [(name, clean(str(value))) for name, value in told.items() if value not in (None, "")]
+    return Table(name="run", caption="The run", header=("", ""), rows=tuple(rows))

@@ -6,27 +6,73 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from coopgap.disclose import protected_meta, protected_note, protected_rows
+from coopgap.direction import without_marks
+from coopgap.disclose import protected_count, protected_meta, protected_note, protected_rows
 from coopgap.estimate import DiagnosticRow
 from coopgap.families.dispatch import families_for
+from coopgap.families.records import Sample
 from coopgap.foreseen import Foreseen
-from coopgap.matching.feasibility import variant_row
+from coopgap.matching.balance import largest_smd_after
+from coopgap.matching.feasibility import SMD_BAR, variant_row
+from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.meta import people_meta
 from coopgap.plan import ModelPlan, Plan, variant_sample
+from coopgap.report.words import shorten
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
 from coopgap.study.spec import Matching, ModelSpec, Variant
 from coopgap.survey.draft import label_row_words
+from coopgap.vocabulary import BY_STRATUM, Diagnostic
 
 __all__ = ["design_words", "plan_text"]
 
+_MOST, _LEAST = 60, 8
+"""Lines of a plan that is not asked for in full, and the fewest of its table."""
 
-def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = ()) -> str:
-    """Describe a plan, and what of it will have no number, in plain lines; nothing is fitted."""
-    return "\n".join(_lines(plan, exceptions))
+_WIDEST = 60
+_LAST = "dry run: nothing was fitted, nothing was written"
 
 
-def _lines(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
+def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = (), *, verbose: bool = False) -> str:
+    """Describe a plan, and what of it will have no number, in plain lines; nothing is fitted.
+
+    Parameters
+    ----------
+    plan
+        From `coopgap.plan.make_plan`.
+    exceptions
+        From `coopgap.foreseen.foreseen`; told whatever their number.
+    verbose
+        Everything that is known of every model, in place of one table in at most `_MOST` lines.
+    """
+    return "\n".join(_whole(plan, exceptions) if verbose else _short(plan, exceptions))
+
+
+def _whole(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
+    yield from _opening(plan)
+    for model in plan.models:
+        yield ""
+        yield from _model_lines(plan, model)
+    yield ""
+    yield from _exceptions(plan, exceptions)
+    yield _LAST
+
+
+def _short(plan: Plan, exceptions: Sequence[Foreseen]) -> list[str]:
+    head, table = [*_opening(plan)], [*_aligned(_designs(plan))]
+    tail = ["", *_exceptions(plan, exceptions), f"{_LAST}; --verbose says all that is known"]
+    room = max(_MOST - len(tail) - 1, 2 * _LEAST)
+    head = _cut(head, max(room - len(table), room // 3, _LEAST))
+    return [*head, "", *_cut(table, room - len(head)), *tail]
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"… {len(lines) - most + 1} more lines with --verbose"]
+
+
+def _opening(plan: Plan) -> Iterator[str]:
     study, survey = plan.study, plan.survey
     yield study.title
     people = people_meta(survey)
@@ -38,8 +84,8 @@ def _lines(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
         yield f"labels    {label_row_words(survey.label_rows)}"
     by_phone = f", {people['n_phone']:,} by phone" if survey.phone.any() else ""
     yield (
-        f"people    {people['n_member']:,} members, {people['n_comparison']:,} comparison people "
-        f"in person{by_phone}"
+        f"people    {people['n_member']:,} {study.group.member_label}, "
+        f"{people['n_comparison']:,} {study.group.comparison_label} in person{by_phone}"
     )
     for drop in people["dropped"]:
         yield f"dropped   {drop['count']:,}: {drop['reason']}"
@@ -51,12 +97,57 @@ def _lines(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"
+
+
+def _designs(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """A line a model and a line a variant: its design, and how many people it keeps."""
+    group = plan.study.group
+    yield ("model", "design", group.member_label, group.comparison_label, "effective", "SMD left")
     for model in plan.models:
-        yield ""
-        yield from _model_lines(plan, model)
-    yield ""
-    yield from _exceptions(plan, exceptions)
-    yield "dry run: nothing was fitted, nothing was written"
+        spec, levels = model.spec, len(model.rows.levels)
+        families = len(families_for(spec, levels))
+        yield (
+            shorten(f"{spec.name}: {levels} levels, {families} families", _WIDEST),
+            shorten(design_words(spec.matching), _WIDEST),
+            *_kept(plan, model.sample),
+        )
+        for variant in spec.variants:
+            design = design_words(variant.spec.matching)
+            name = f"  {shorten(variant.name, _WIDEST)}"
+            yield name, shorten(design, _WIDEST), *_kept(plan, variant_sample(plan, variant))
+        if spec.multiverse:
+            number = len(specifications(plan.study, spec).listed)
+            yield f"  multiverse: {number:,} specifications", "with --checks full", "", "", "", ""
+
+
+def _kept(plan: Plan, sample: Sample) -> tuple[str, str, str, str]:
+    """People a design keeps of each group, their effective number, and the imbalance left."""
+    rows, matched, minimum = sample.rows, sample.matched, plan.study.disclosure_minimum
+    if matched.reason:
+        return ("nobody", "nobody", "", "")
+
+    def people(count: float) -> str:
+        return f"{protected_count(count, minimum) if minimum else count:,.0f}"
+
+    kept = matched.weight > 0
+    sizes = [
+        f"{people((side & kept).sum())} of {people(side.sum())}"
+        for side in (rows.member, ~rows.member)
+    ]
+    weight = combined_weight(rows.weight, matched.weight)
+    smd = largest_smd_after(rows, matched)[0]
+    left = "" if minimum or smd != smd else f"{smd:.2f}{' !' if smd > SMD_BAR else ''}"
+    return sizes[0], sizes[1], people(effective_size(weight[~rows.member])), left
+
+
+def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Rows in columns, words to the left and sizes to the right."""
+    table = [tuple(without_marks(cell) for cell in row) for row in rows]
+    widths = [max(len(row[number]) for row in table) for number in range(len(table[0]))]
+    for row in table:
+        words = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        sizes = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        yield "  ".join((*words, *sizes)).rstrip()
 
 
 def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
@@ -121,20 +212,24 @@ def _multiverse_lines(plan: Plan, spec: ModelSpec) -> Iterator[str]:
 
 def _cell_kind(row: DiagnosticRow) -> str:
     """Which list of strata a row belongs to; empty for other rows."""
-    kind = row.diagnostic.partition(": ")[0]
-    return kind if kind.startswith("stratum_") else ""
+    return row.diagnostic if row.diagnostic in BY_STRATUM else ""
 
 
 def _cells(kind: str, rows: Iterable[DiagnosticRow]) -> str:
     """Strata of one kind in a line, with their members."""
-    names = [f"{row.diagnostic.partition(': ')[2]} ({_value(row)} members)" for row in rows]
+    names = [f"{row.about} ({_value(row)} members)" for row in rows]
     return f"{kind.replace('_', ' ')}: {'; '.join(names)}"
+
+
+_SAID_IN_NOTE = (Diagnostic.LARGEST_SMD_BEFORE, Diagnostic.LARGEST_SMD_AFTER)
+"""Their note says what the row is about."""
 
 
 def _found(row: DiagnosticRow) -> str:
     """What was looked at with underscores as spaces, names of strata and levels as they are."""
-    name, mark, of = row.diagnostic.partition(": ")
-    text = f"{name.replace('_', ' ')}{mark}{of}: {_value(row)}"
+    of = f"{row.about}={row.category}" if row.category else row.about
+    where = f": {of}" if of and row.diagnostic not in _SAID_IN_NOTE else ""
+    text = f"{row.diagnostic.replace('_', ' ')}{where}: {_value(row)}"
     return f"{text}  {row.note}" if row.note else text
 
 

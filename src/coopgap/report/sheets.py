@@ -1,11 +1,14 @@
-"""The five tables as they are: CSV and a workbook."""
+"""The five tables as they are: CSV, parquet, and a workbook with the tables for a paper."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.estimate import TABLES, columns
 from coopgap.printed.registry import Printed
 from coopgap.printed.trace import Traced
 from coopgap.report.words import clean
@@ -13,8 +16,10 @@ from coopgap.vocabulary import EXAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
+    from openpyxl import Workbook
+    from openpyxl.worksheet.worksheet import Worksheet
 
-__all__ = ["csv_text", "escape_cell", "write_csv", "write_registry", "write_workbook"]
+    from coopgap.report.tables import Table
 
 _LONGEST = 32_767
 """Characters that a cell of a workbook holds."""
@@ -24,7 +29,12 @@ _LEADING = ("=", "+", "-", "@", "\t", "\r")
 
 def escape_cell(text: str) -> str:
     """Text that no spreadsheet takes for a formula: an apostrophe before a sign that starts one."""
-    return f"'{text}" if text.startswith(_LEADING) else text
+    return f"'{text}" if text.lstrip("'").startswith(_LEADING) else text
+
+
+def unescape_cell(text: str) -> str:
+    """The text that `escape_cell` was given."""
+    return text[1:] if text[:1] == "'" and text.lstrip("'").startswith(_LEADING) else text
 
 
 def _escaped(cell: object) -> object:
@@ -55,6 +65,11 @@ def csv_text(frame: pd.DataFrame) -> str:
     return text
 
 
+def table_digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a table as CSV, whatever it is kept as."""
+    return hashlib.sha256(csv_text(frame).encode("utf-8")).hexdigest()
+
+
 def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
     """Write every table as `<name>.csv`, UTF-8 without a byte order mark."""
     paths = []
@@ -62,6 +77,14 @@ def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
         path = folder / f"{name}.csv"
         path.write_bytes(csv_text(frame).encode("utf-8"))
         paths.append(path)
+    return paths
+
+
+def write_parquet(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Write every table as `<name>.parquet`."""
+    paths = [folder / f"{name}.parquet" for name in frames]
+    for path, frame in zip(paths, frames.values(), strict=True):
+        frame.to_parquet(path, index=False)
     return paths
 
 
@@ -98,8 +121,17 @@ def _as_printed(number: Printed) -> int | float | None:
     return number.value if number.decimals else int(number.value)
 
 
-def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path, *, mark: str = "") -> None:
-    """Write every table as a sheet; text stays text, whatever it starts with.
+def write_workbook(
+    frames: Mapping[str, pd.DataFrame],
+    path: Path,
+    *,
+    mark: str = "",
+    headlines: Sequence[Mapping[str, Any]] = (),
+    tables: Iterable[Table] = (),
+) -> None:
+    """Write the headlines, the tables for a paper, every table as it is, and what its columns mean.
+
+    Text stays text, whatever it starts with.
 
     Parameters
     ----------
@@ -109,31 +141,104 @@ def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path, *, mark: str 
         The `.xlsx` file.
     mark
         EXAMPLE DATA or empty; in the sheets' print header and the workbook's title.
+    headlines
+        Rows of the first sheet: values by head.
+    tables
+        One sheet each, with caption and notes.
     """
     from openpyxl import Workbook
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
 
     book = Workbook()
     book.remove(book.active)
     book.properties.title = mark or "coopgap"
+    if headlines:
+        heads = list(headlines[0])
+        _fill(_sheet(book, "headlines", mark), heads, [[*row.values()] for row in headlines])
+    for table in tables:
+        _paper_sheet(_sheet(book, table.name, mark), table)
     for name, frame in frames.items():
-        sheet = book.create_sheet(name)
-        sheet.oddHeader.center.text = mark or None
-        sheet.sheet_properties.tabColor = "E0A469" if mark == EXAMPLE else None
-        for number, head in enumerate(frame.columns, start=1):
-            cell = sheet.cell(row=1, column=number)
-            _put(cell, str(head))
-            cell.font = Font(bold=True)
-            sheet.column_dimensions[get_column_letter(number)].width = max(11, len(head) + 2)
         plain = frame.astype(object).where(frame.notna(), None)
-        for line, values in enumerate(plain.itertuples(index=False, name=None), start=2):
-            for number, value in enumerate(values, start=1):
-                _put(sheet.cell(row=line, column=number), value)
-        sheet.freeze_panes = "A2"
-        if len(frame):
-            sheet.auto_filter.ref = sheet.dimensions
+        rows = plain.itertuples(index=False, name=None)
+        _fill(_sheet(book, name, mark), list(frame.columns), [[*row] for row in rows])
+    told = [[name, *item] for name in TABLES for item in columns(name).items()]
+    _fill(_sheet(book, "columns", ""), ["table", "column", "meaning"], told)
     book.save(path)
+
+
+def _sheet(book: Workbook, name: str, mark: str) -> Worksheet:
+    """A sheet of the first free name: a workbook allows 31 characters and not all of them."""
+    plain = re.sub(r"[\\/*?:\[\]']", "-", clean(name)) or "table"
+    taken = {sheet.lower() for sheet in book.sheetnames}
+    tries = (plain[:31], *(f"{plain[:27]}-{number}" for number in range(2, 1000)))
+    sheet = book.create_sheet(next(one for one in tries if one.lower() not in taken))
+    sheet.oddHeader.center.text = mark or None
+    sheet.sheet_properties.tabColor = "E0A469" if mark == EXAMPLE else None
+    return sheet
+
+
+def _fill(sheet: Worksheet, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows under a header that stays in sight, can be filtered, and is repeated on paper."""
+    _line(sheet, 1, heads, bold=True)
+    formats = [_number_format(head) for head in heads]
+    for line, row in enumerate(rows, start=2):
+        for number, value in enumerate(row):
+            cell = sheet.cell(row=line, column=number + 1)
+            _put(cell, value)
+            if isinstance(value, float):
+                cell.number_format = formats[number]
+            elif isinstance(value, int) and not isinstance(value, bool):
+                cell.number_format = "#,##0"
+    for number, head in enumerate(heads):
+        texts = [str(row[number]) for row in rows[:200] if isinstance(row[number], str)]
+        _set_width(sheet, number, max([11, len(head) + 4, *map(len, texts)]))
+    sheet.freeze_panes = "A2"
+    sheet.print_title_rows = "1:1"
+    if rows:
+        sheet.auto_filter.ref = sheet.dimensions
+
+
+def _paper_sheet(sheet: Worksheet, table: Table) -> None:
+    """A table for a paper as it is read: caption, cells, notes."""
+    from openpyxl.styles import Alignment
+
+    _line(sheet, 1, [table.caption], bold=True)
+    _line(sheet, 2, table.header, bold=True)
+    for line, row in enumerate(table.rows, start=3):
+        _line(sheet, line, row, bold=line - 3 in table.strong)
+    for number in range(len(table.header)):
+        cells = [row[number] for row in (table.header, *table.rows)]
+        _set_width(sheet, number, max(11, *(len(cell) + 2 for cell in cells)))
+        for line in range(2, len(table.rows) + 3):
+            side = "right" if number in table.numbers else "left"
+            sheet.cell(row=line, column=number + 1).alignment = Alignment(horizontal=side)
+    for line, note in enumerate(table.explained, start=len(table.rows) + 4):
+        _line(sheet, line, [note])
+    sheet.freeze_panes = "B3"
+    sheet.print_title_rows = "2:2"
+
+
+def _line(sheet: Worksheet, line: int, cells: Sequence[str], *, bold: bool = False) -> None:
+    from openpyxl.styles import Font
+
+    for number, text in enumerate(cells, start=1):
+        cell = sheet.cell(row=line, column=number)
+        _put(cell, text)
+        cell.font = Font(bold=bold)
+
+
+def _set_width(sheet: Worksheet, number: int, width: int) -> None:
+    from openpyxl.utils import get_column_letter
+
+    sheet.column_dimensions[get_column_letter(number + 1)].width = min(width, 60)
+
+
+def _number_format(head: str) -> str:
+    """Enough digits for a probability, fewer for a size; points and percent as they are read."""
+    if head.startswith("ess_"):
+        return "#,##0.0"
+    if head.startswith("gap, points"):
+        return "+0.0;-0.0;0.0"
+    return "0.0" if head.endswith((", %", ", points")) else "0.0000"
 
 
 def _put(cell: Any, value: Any) -> None:

@@ -25,6 +25,7 @@ _QUANTITIES: Final[dict[str, str]] = {
     Quantity.PROB_ABOVE_ZERO: "probability that the gap is above zero",
     Quantity.PROB_ABOVE_SMALLEST: "probability that the gap is above the smallest that matters",
     Quantity.EXPECTED_RANK: "expected rank",
+    "gap_difference": "difference of two groups' gaps, points",
     "e_value": "E-value",
     "p_bound": "largest one-sided p-value",
     "gamma": "Γ",
@@ -75,6 +76,7 @@ _QUANTITIES: Final[dict[str, str]] = {
 
 _POINTS = {
     "risk_difference",
+    "gap_difference",
     "median_risk_difference",
     "sd_risk_difference",
     "largest_difference",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
+from coopgap.vocabulary import FEW_PEOPLE, Check, Family, OddsTest, Population, Status, Verdict
 
 if TYPE_CHECKING:
     from coopgap.estimate import SensitivityRow
@@ -48,6 +48,14 @@ STATUSES: Final[dict[str, str]] = {
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",
 }
+
+TESTS: Final[dict[str, str]] = {
+    OddsTest.LIKELIHOOD_RATIO: "likelihood ratio",
+    OddsTest.BRANT: "Brant",
+    OddsTest.WALD: "Wald",
+    OddsTest.BOOTSTRAP: "bootstrap",
+}
+"""Tests of proportional odds."""
 
 VERDICTS: Final[dict[str, str]] = {
     Verdict.EQUIVALENT: "equivalent within the margin",

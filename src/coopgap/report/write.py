@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.errors import OutputError
 from coopgap.report.data import Results, make_results
-from coopgap.report.sheets import write_csv, write_workbook
+from coopgap.report.sheets import table_digest, write_csv, write_parquet, write_workbook
 from coopgap.report.words import clean
+from coopgap.result import FIGURES, FORMATS, STUDY_FOLDER
 from coopgap.study.spec import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx")
+    from coopgap.report.content import Content
+    from coopgap.report.figures.canvas import Drawing
 
 
 def write_report(
@@ -26,8 +28,9 @@ def write_report(
     folder: Path,
     formats: Collection[str],
     template: str = "report.md.j2",
+    figures: Collection[str] = (),
 ) -> list[Path]:
-    """Write tables, figures, report and run.json.
+    """Write tables, figures, report, run.json and the study's files.
 
     Parameters
     ----------
@@ -36,13 +39,15 @@ def write_report(
     study
         The study they answer.
     meta
-        What run.json is to hold.
+        What run.json is to hold, beside the hashes of the tables.
     folder
         An existing folder.
     formats
-        Any of `FORMATS`; csv is always written.
+        Any of `coopgap.result.FORMATS`; csv is always written.
     template
         Of the pages.
+    figures
+        Any of `coopgap.result.FIGURES`, in which every figure is written beside PNG.
 
     Returns
     -------
@@ -54,51 +59,130 @@ def write_report(
     OutputError
         If a format is unknown.
     """
-    unknown = sorted(set(formats) - set(FORMATS))
-    if unknown:
-        raise OutputError("formats", f"no format {unknown[0]}", f"allowed: {', '.join(FORMATS)}")
-    results = make_results(frames, study, meta)
-    written = [*write_csv(frames, folder), _write_meta(meta, folder)]
-    if "xlsx" in formats:
-        write_workbook(frames, folder / "tables.xlsx", mark=results.mark)
-        written.append(folder / "tables.xlsx")
-    if {"html", "md"} & set(formats):
-        written += _write_pages(results, folder, formats, template)
+    _refuse_unknown("formats", formats, FORMATS)
+    _refuse_unknown("figures", figures, FIGURES)
+    hashes = {name: table_digest(frame) for name, frame in frames.items()}
+    text = json.dumps({**meta, "tables_sha256": hashes}, indent=2, ensure_ascii=False)
+    # As read back from the file, so that a report made again is the same.
+    results = make_results(frames, study, json.loads(text))
+    written = [*write_csv(frames, folder), _write(folder / "run.json", f"{text}\n")]
+    written += _write_study(study, folder)
+    if "parquet" in formats:
+        written += write_parquet(frames, folder)
+    if figures or {"html", "md"} & set(formats):
+        written += _write_pages(results, folder, formats, template, figures)
+    if {"xlsx", "tex", "docx"} & set(formats):
+        written += _write_documents(results, frames, folder, formats)
     return written
 
 
-def _write_meta(meta: Mapping[str, Any], folder: Path) -> Path:
-    text = json.dumps(dict(meta), indent=2, ensure_ascii=False)
-    return _write(folder / "run.json", f"{text}\n")
+def _refuse_unknown(what: str, asked: Collection[str], allowed: Sequence[str]) -> None:
+    unknown = sorted(set(asked) - set(allowed))
+    if unknown:
+        raise OutputError(what, f"no format {unknown[0]}", f"allowed: {', '.join(allowed)}")
+
+
+def _write_study(study: Study, folder: Path) -> list[Path]:
+    """The files that the study was read from, for a report made again; never the survey."""
+    kept = folder / STUDY_FOLDER
+    if study.files:
+        kept.mkdir(exist_ok=True)
+    for name, content in study.files.items():
+        (kept / name).write_bytes(content)
+    return [kept / name for name in study.files]
 
 
 def _write_pages(
-    results: Results, folder: Path, formats: Collection[str], template: str
+    results: Results,
+    folder: Path,
+    formats: Collection[str],
+    template: str,
+    figures: Collection[str],
 ) -> list[Path]:
     """Figures, and the pages that show them."""
-    from coopgap.report.content import Content
-    from coopgap.report.figures import draw
-    from coopgap.report.figures.canvas import drawing_style, save_png, svg_text
+    from coopgap.report.figures.canvas import drawing_style, save_png
+    from coopgap.report.methods import bibliography
     from coopgap.report.pages import html_page
 
-    content = Content(results, draw)
-    figures = folder / "figures"
-    figures.mkdir(exist_ok=True)
+    content = _content(results)
+    shelf = folder / "figures"
+    shelf.mkdir(exist_ok=True)
     with drawing_style():
         text = content.render(template)
-        written = [figures / f"{name}.png" for name in content.drawings]
-        inline = {}
+        written = [shelf / f"{name}.png" for name in content.drawings]
         for path, drawing in zip(written, content.drawings.values(), strict=True):
             save_png(drawing, path)
-            if "html" in formats:
-                inline[f"figures/{path.name}"] = svg_text(drawing)
+        inline = _inline(content) if "html" in formats else {}
+        written += [
+            _save_figure(drawing, shelf / f"{name}.{kind}", kind)
+            for kind in figures
+            for name, drawing in content.drawings.items()
+        ]
     if "html" in formats:
         title = clean(results.study.title) + (f" ({results.mark})" if results.mark else "")
         page = html_page(text, title=title, drawings=inline)
         written.append(_write(folder / "report.html", page))
     if "md" in formats:
         written.append(_write(folder / "report.md", text))
+    written.append(_write(folder / "references.bib", bibliography(results)))
     return written
+
+
+def _content(results: Results) -> Content:
+    from coopgap.report.content import Content
+    from coopgap.report.figures import draw
+
+    return Content(results, draw)
+
+
+def _inline(content: Content) -> dict[str, str]:
+    """Drawings as SVG by the path that the text has."""
+    from coopgap.report.figures.canvas import svg_text
+
+    return {f"figures/{name}.png": svg_text(one) for name, one in content.drawings.items()}
+
+
+def _save_figure(drawing: Drawing, path: Path, kind: str) -> Path:
+    """A drawing by itself on white; no date, so that two runs write the same bytes."""
+    undated = {"svg": {"Date": None, "Title": drawing.alt}, "pdf": {"CreationDate": None}}
+    drawing.figure.savefig(path, format=kind, facecolor="#ffffff", metadata=undated[kind])
+    return path
+
+
+def _write_documents(
+    results: Results, frames: Mapping[str, pd.DataFrame], folder: Path, formats: Collection[str]
+) -> list[Path]:
+    """A workbook, LaTeX and Word: the tables for a paper."""
+    from coopgap.report.latex import write_latex
+    from coopgap.report.office import headline_rows, paper_tables, write_word
+
+    written, tables = [], paper_tables(results)
+    if "xlsx" in formats:
+        path = folder / "tables.xlsx"
+        head = headline_rows(results)
+        write_workbook(frames, path, mark=results.mark, headlines=head, tables=tables)
+        written.append(path)
+    if "tex" in formats:
+        written += write_latex(results, tables, folder)
+    if "docx" in formats:
+        path = folder / "tables.docx"
+        write_word(_content(results), tables, path)
+        written.append(path)
+    return written
+
+
+def notebook_html(results: Results) -> str:
+    """The summary with its figures as a fragment; what it would link to is not there."""
+    import re
+
+    from coopgap.report.figures.canvas import drawing_style
+    from coopgap.report.pages import html_fragment
+
+    content = _content(results)
+    with drawing_style():
+        text = content.render("summary.md.j2")
+        fragment = html_fragment(text, _inline(content))
+    return re.sub(r'<a href="#[^"]*">(.*?)</a>', r"\1", fragment, flags=re.DOTALL)
 
 
 def _write(path: Path, text: str) -> Path:

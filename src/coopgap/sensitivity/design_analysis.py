@@ -23,12 +23,9 @@ from coopgap.sensitivity.retrodesign import (
     superiority_error,
 )
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Quantity, Status, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Status, Verdict, Version
 
-__all__ = ["DESIGN_EFFECTS", "IN_PERSON", "IN_PLACE", "MODES", "design_rows", "null_error"]
-
-IN_PERSON, IN_PLACE, MODES = "in person", "phone in place of in person", "phone against in person"
-"""Variants of the rows besides the design effects."""
+__all__ = ["DESIGN_EFFECTS", "design_rows", "null_error"]
 
 DESIGN_EFFECTS = (1.0, 1.5, 2.0)
 """Design effects of a simple random sample of the same effective sizes."""
@@ -51,11 +48,15 @@ _NOTES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Design:
-    """A variant's standard error of a contrast at no gap, with its degrees of freedom."""
+    """A variant's standard error of a contrast at no gap, with its degrees of freedom.
+
+    `factor` is the design effect of a simple random sample.
+    """
 
     variant: str
     std_error: float
     df: float = np.inf
+    factor: float | None = None
 
 
 def design_rows(
@@ -146,7 +147,7 @@ def _in_person(
     if interval is None or not interval.std_error > 0 or not before > 0:
         return
     yield _Design(
-        variant=IN_PERSON,
+        variant=Version.IN_PERSON,
         std_error=interval.std_error * (level.variance(contrast) / before) ** 0.5,
         df=interval.df,
     )
@@ -160,7 +161,9 @@ def _simple(contrast: Contrast, margins: Margins, sizes: tuple[float, float]) ->
         share = float(margins.member[contrast.level :].sum())
         error = (share * (1 - share) * sum(1 / size for size in sizes)) ** 0.5
     for factor in DESIGN_EFFECTS:
-        yield _Design(variant=f"design effect {factor:g}", std_error=error * factor**0.5)
+        yield _Design(
+            variant=f"design effect {factor:g}", std_error=error * factor**0.5, factor=factor
+        )
 
 
 def null_error(margins: Margins, level: int) -> float:
@@ -202,8 +205,8 @@ def _phone_rows(
     if not phone.called.n or not phone.comparison.n:
         return
     pairs: Mapping[str, Callable[[], ModelRows]] = {
-        IN_PLACE: lambda: stack(phone.members, phone.called),
-        MODES: lambda: stack(phone.comparison, phone.called),
+        Version.PHONE_IN_PLACE: lambda: stack(phone.members, phone.called),
+        Version.PHONE_AGAINST: lambda: stack(phone.comparison, phone.called),
     }
     for variant, pair in pairs.items():
         rows = pair()
@@ -237,7 +240,7 @@ def _rows(
     if not design.std_error > 0:
         return
     smallest = detectable_gap(design.std_error, df=design.df, power=_POWER)
-    row = replace(base, variant=design.variant, std_error=design.std_error)
+    row = replace(base, variant=design.variant, setting=design.factor, std_error=design.std_error)
     if contrast.quantity is Quantity.SUPERIORITY:
         name = "smallest_superiority"
         yield replace(row, quantity=name, estimate=0.5 + smallest, note=_NOTES[name])
@@ -251,7 +254,7 @@ def _rows(
         power=found.power,
         note=_NOTES["smallest_detectable"],
     )
-    if design.variant.startswith("design effect"):
+    if design.factor is not None:
         return
     for name, value in (("type_s", found.type_s), ("type_m", found.type_m)):
         known = value if np.isfinite(value) else None

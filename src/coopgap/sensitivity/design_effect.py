@@ -14,7 +14,7 @@ from coopgap.families.rows import Labels
 from coopgap.gap import wald_interval
 from coopgap.headline import headline_contrast
 from coopgap.sensitivity.keys import with_interval
-from coopgap.vocabulary import Check, Comparator, Verdict
+from coopgap.vocabulary import Check, Comparator, Verdict, Version
 
 __all__ = ["SCENARIOS", "design_effect_rows"]
 
@@ -74,7 +74,7 @@ def design_effect_rows(
     at = replace(base, category=contrast.category)
     yield replace(
         at,
-        variant="as estimated",
+        variant=Version.AS_ESTIMATED,
         quantity="design_effect",
         estimate=(declared.std_error / alone.std_error) ** 2,
         note="Variance with zones over the variance with the same weights and independent people.",
@@ -90,5 +90,6 @@ def design_effect_rows(
         yield replace(
             with_interval(at, again),
             variant=f"design effect {factor:g}",
+            setting=factor,
             quantity=contrast.quantity,
         )

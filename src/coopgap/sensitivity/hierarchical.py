@@ -26,7 +26,7 @@ from coopgap.sensitivity.posterior import (
     posterior_row,
 )
 from coopgap.sensitivity.verdict import compared, shifted
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
 __all__ = [
     "loo_rows",
@@ -50,15 +50,19 @@ _REFITS: Final = {
     "half-t3 2.5": SdPrior(scale=2.5, df=3.0),
     "half-Cauchy 1": SdPrior(scale=1.0, df=1.0),
 }
+_SCALED: Final = (Version.TOP_LEVEL_PRIORS, Version.ANSWERS)
 _SHIFT_SDS: Final = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refit:
-    """A refit under another choice."""
+    """A refit under another choice: of what, which, and the number in it."""
 
     name: str
     request: Request
+    about: str = ""
+    choice: str = ""
+    setting: float | None = None
 
 
 def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
@@ -69,12 +73,12 @@ def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
     for j in range(len(levels) - 1, 0, -1):
         name = f">={levels[j]}" if len(levels) > 2 else ""
         yield posterior_row(
-            Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=gaps[:, j - 1]
+            Check.PRIOR_PREDICTIVE, Version.PRIOR, labels, category=name, draws=gaps[:, j - 1]
         )
     for j in range(1, len(levels) if len(levels) > 2 else 1):
         name = f"<={levels[j - 1]}"
         yield posterior_row(
-            Check.PRIOR_PREDICTIVE, "prior", labels, category=name, draws=-gaps[:, j - 1]
+            Check.PRIOR_PREDICTIVE, Version.PRIOR, labels, category=name, draws=-gaps[:, j - 1]
         )
 
 
@@ -131,11 +135,11 @@ def scaling_rows(
         log_likelihood(draws, cells, link),
     )
     for k, contrast in enumerate(headline_contrasts(cells.levels)):
-        for variant, value in zip(("top-level priors", "answers"), scaled[str(k)], strict=True):
+        for variant, value in zip(_SCALED, scaled[str(k)], strict=True):
             rate = f"rate_of_{contrast.quantity}"
             row = posterior_row(Check.POWER_SCALING, variant, labels, contrast.category, None, rate)
             above = value > SCALING_BAR
-            about_prior = variant == "top-level priors"
+            about_prior = variant is Version.TOP_LEVEL_PRIORS
             yield replace(
                 row,
                 estimate=value,
@@ -146,17 +150,36 @@ def scaling_rows(
             )
 
 
+_SPREADS: Final = "region and zone SDs"
+_SHIFTS: Final = "threshold shifts"
+
+
 def prior_refits(request: Request) -> list[Refit]:
     """The refits: SDs of regions' gaps and of zones, then of the threshold shifts."""
     priors, found = request.priors, []
     for name, prior in _REFITS.items():
         spread = replace(priors, gap_sd=prior, zone_sd=prior, zone_gap_sd=prior)
-        found.append(Refit(name=f"region and zone SDs {name}", request=_with(request, spread)))
+        found.append(
+            Refit(
+                name=f"{_SPREADS} {name}",
+                request=_with(request, spread),
+                about=_SPREADS,
+                choice=name,
+                setting=prior.scale,
+            )
+        )
     if len(request.cells.levels) > 2:
         for sd in _SHIFT_SDS:
             shift = replace(priors, threshold_shift_sd=sd)
-            name = f"threshold shifts normal {sd:g}"
-            found.append(Refit(name=name, request=_with(request, shift)))
+            found.append(
+                Refit(
+                    name=f"{_SHIFTS} normal {sd:g}",
+                    request=_with(request, shift),
+                    about=_SHIFTS,
+                    choice=f"normal {sd:g}",
+                    setting=sd,
+                )
+            )
     return found
 
 
@@ -165,7 +188,7 @@ def _with(request: Request, priors: Any) -> Request:
 
 
 def prior_refit_rows(
-    variant: str, fit: HierarchicalFit, base: HierarchicalFit, request: Request, labels: Labels
+    refit: Refit, fit: HierarchicalFit, base: HierarchicalFit, request: Request, labels: Labels
 ) -> Iterator[SensitivityRow]:
     """The headline gap, its region SDs and each region's gap under other priors.
 
@@ -175,16 +198,13 @@ def prior_refit_rows(
     before = _refitted(base, request, labels.at)
     for key, draws in _refitted(fit, request, labels.at).items():
         quantity, category, group = key
-        row = posterior_row(
-            Check.PRIOR_REFIT, variant, labels, category, None, quantity, group=group
-        )
+        name, used = refit.name, draws if fit.passed else None
+        row = posterior_row(Check.PRIOR_REFIT, name, labels, category, used, quantity, group=group)
+        row = replace(row, about=refit.about, choice=refit.choice, setting=refit.setting)
         if not fit.passed:
             failed = ", ".join(item.name for item in fit.gate if not item.passed)
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note=f"withheld: {failed}")
             continue
-        row = posterior_row(
-            Check.PRIOR_REFIT, variant, labels, category, draws, quantity, group=group
-        )
         if quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY):
             first, again = (posterior_interval(one) for one in (before[key], draws))
             gap = shifted(first, again)
@@ -236,12 +256,13 @@ def loo_rows(
     below which that standard error cannot be relied on (Sivula, Magnusson, Matamoros & Vehtari
     2025, Bayesian Analysis).
     """
-    row = posterior_row(Check.LOO, "as declared", labels, quantity="elpd")
-    yield replace(row, estimate=base.total, note=_reliable(base))
+    row = posterior_row(Check.LOO, Version.AS_DECLARED, labels, quantity="elpd")
+    yield replace(row, estimate=base.total, n=base.n_high_k, note=_reliable(base))
     for name, other in others.items():
         row = posterior_row(
             Check.LOO, f"{name}, minus declared", labels, quantity="elpd_difference"
         )
+        row = replace(row, about=name)
         if other is None:
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note="withheld: its fit did not pass")
             continue
@@ -252,6 +273,7 @@ def loo_rows(
             estimate=value,
             std_error=error,
             verdict=Verdict.CHANGES if worse else Verdict.HOLDS,
+            n=other.n_high_k,
             note=_reliable(other),
         )
 

@@ -67,6 +67,9 @@ def with_number(row: SensitivityRow, quantity: str, value: float, note: str) -> 
         note=note,
         n_smaller=row.n_smaller,
         n_fewest=row.n_fewest,
+        about=row.about,
+        choice=row.choice,
+        setting=row.setting,
         source=row.source,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def leave_one_rows(
     ------
     SensitivityRow
         For each place left out the contrast that is put first, and the declared gap less it,
-        `influence`. `variant` names the place. A check whose
+        `influence`. `about` is the place. A check whose
         places the study does not declare writes one row, `not_applicable`; one without a
         declared gap, `not_assessed`.
     """
@@ -88,6 +89,7 @@ def _check(
     for name, keep in places:
         again = headline_estimate(sample.take(keep))
         row = again_row(check, f"without {name}", contrast, again, beside, labels)
+        row = replace(row, about=name)
         yield row
         if row.estimate is not None and declared is not None:
             note = "The declared gap less the gap without the place."

@@ -96,7 +96,9 @@ def _design_rows(
             continue
         row = again_row(Check.MATCHING_TIES, name, contrast, own, beside, labels)
         if first and sample.matched.n_tied is not None:
-            yield with_number(replace(row, category=""), "tied_members", sample.matched.n_tied, "")
+            tied = with_number(replace(row, category=""), "tied_members", sample.matched.n_tied, "")
+            n, of = int(sample.matched.n_tied), int(sample.rows.member.sum())
+            yield replace(tied, n=n, of=of)
         first = False
         if row.estimate is not None:
             yield from _spread(row, contrast, own, again, smallest_gap)

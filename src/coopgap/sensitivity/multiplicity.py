@@ -9,7 +9,7 @@ import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.estimate import GapRow, SensitivityRow
-from coopgap.vocabulary import Check, Verdict
+from coopgap.vocabulary import Check, Verdict, Version
 
 __all__ = ["benjamini_hochberg", "holm", "multiplicity_rows"]
 
@@ -97,7 +97,10 @@ def multiplicity_rows(
             "adjusted p-values are known once all are."
         )
         return [
-            replace(_row(row, "", None), verdict=Verdict.NOT_ASSESSED, note=note) for row in rows
+            replace(
+                _row(row, "", None), verdict=Verdict.NOT_ASSESSED, n=run, of=declared, note=note
+            )
+            for row in rows
         ]
     if len(rows) == 1:
         only = _row(rows[0], "", None)
@@ -106,9 +109,12 @@ def multiplicity_rows(
         note = "One declared headline gap alone has a p-value: there is nothing to adjust."
         return [replace(only, note=note)]
     p_values = [row.p_value for row in rows if row.p_value is not None]
-    methods = {"Holm": holm(p_values), "Benjamini-Hochberg": benjamini_hochberg(p_values)}
+    methods = {
+        Version.HOLM: holm(p_values),
+        Version.BENJAMINI_HOCHBERG: benjamini_hochberg(p_values),
+    }
     return [
-        _row(row, name, float(adjusted[number]))
+        replace(_row(row, name, float(adjusted[number])), n=len(rows), of=declared)
         for number, row in enumerate(rows)
         for name, adjusted in methods.items()
     ]

@@ -18,12 +18,9 @@ from coopgap.regression.design import design_matrix
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.keys import NO_MATCHING
 from coopgap.survey.cells import collapse
-from coopgap.vocabulary import Check, Verdict
+from coopgap.vocabulary import Check, Verdict, Version
 
-__all__ = ["BOOTSTRAP", "bootstrap_rows", "resampled"]
-
-BOOTSTRAP = "cluster bootstrap"
-"""Name of the variant."""
+__all__ = ["bootstrap_rows", "resampled"]
 
 REPLICATES = 1000
 
@@ -57,7 +54,7 @@ def bootstrap_rows(
     except NotEstimable as error:
         yield SensitivityRow(
             check=Check.VARIANT,
-            variant=BOOTSTRAP,
+            variant=Version.BOOTSTRAP,
             model=labels.model,
             family=matched.family,
             outcome=labels.outcome,
@@ -75,7 +72,7 @@ def bootstrap_rows(
     intervals = bootstrap_intervals(found, sample.rows.levels, INTERVAL_PROB)
     own = matched if form_of(sample) == "proportional" else estimate_shares(sample)
     again = replace(own, intervals=intervals, reason=note)
-    yield from variant_rows(BOOTSTRAP, again, beside, labels)
+    yield from variant_rows(Version.BOOTSTRAP, again, beside, labels)
 
 
 def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootstrap:

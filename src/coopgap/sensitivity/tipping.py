@@ -23,12 +23,10 @@ from coopgap.vocabulary import (
     IntervalKind,
     Status,
     Verdict,
+    Version,
 )
 
-__all__ = ["HALVES", "PHONE", "ZERO", "phone_verdict", "tipping_rows"]
-
-ZERO, HALVES, PHONE = "interval reaches zero", "gap halves", "phone minus in person"
-"""Variants of the rows."""
+__all__ = ["phone_verdict", "tipping_rows"]
 
 
 def tipping_rows(
@@ -109,7 +107,7 @@ def _course_rows(
     course: Course, phone: PhoneShift | str | None, base: SensitivityRow, headline: bool
 ) -> Iterator[SensitivityRow]:
     zero = None
-    open_row = replace(base, variant=ZERO, quantity="share_off")
+    open_row = replace(base, variant=Version.INTERVAL_AT_ZERO, quantity="share_off")
     if course.sign == 0 or course.limit(course.start) <= 0:
         note = "The interval holds no gap already."
         yield replace(open_row, verdict=Verdict.NOT_APPLICABLE, note=note)
@@ -123,11 +121,15 @@ def _course_rows(
         verdict = None
         if isinstance(phone, PhoneShift):
             verdict = phone_verdict(zero, phone.lower, phone.upper)
-        yield from _pair(course, zero, replace(base, variant=ZERO), verdict)
+        yield from _pair(course, zero, replace(base, variant=Version.INTERVAL_AT_ZERO), verdict)
         if headline:
-            yield _least_row(course, zero, replace(base, variant=ZERO, quantity="least_share_off"))
+            yield _least_row(
+                course,
+                zero,
+                replace(base, variant=Version.INTERVAL_AT_ZERO, quantity="least_share_off"),
+            )
     if course.sign != 0:
-        yield from _half(course, replace(base, variant=HALVES))
+        yield from _half(course, replace(base, variant=Version.GAP_HALVES))
     if phone is not None:
         yield _phone_row(course, phone, zero, base)
 
@@ -151,7 +153,9 @@ def _pair(
         base,
         quantity="share_off",
         estimate=share,
-        threshold=abs(course.limit(course.start)) if base.variant == ZERO else None,
+        threshold=abs(course.limit(course.start))
+        if base.variant == Version.INTERVAL_AT_ZERO
+        else None,
         note=_SHARE_NOTE,
     )
     yield replace(
@@ -200,7 +204,7 @@ def _on_scale(course: Course, shift: float) -> float:
 def _phone_row(
     course: Course, phone: PhoneShift | str, zero: float | None, base: SensitivityRow
 ) -> SensitivityRow:
-    row = replace(base, variant=PHONE, quantity=_scale(course))
+    row = replace(base, variant=Version.PHONE_SHIFT, quantity=_scale(course))
     if isinstance(phone, str):
         note = f"The phone interviews say nothing about it: {phone}."
         return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)

@@ -133,6 +133,7 @@ def load_study(study: str | Path) -> Study:
         benchmarks=benchmarks,
         negative_control=read_negative_control(section, variables, outcomes),
         where=read_where(section),
+        files=contents,
     )
 
 

@@ -391,7 +391,7 @@ class Study:
     question's headline, and its outcome the question's name. `survey` is "example", a
     path, or None where only `--data` can say; `encoding` is that of its text, None where it is to
     be found. `printed` is a shipped registry's name or a file of the folder. `sha256` covers
-    study.toml, every model file and the files they name.
+    study.toml, every model file and the files they name; `files` are these, by name.
     `where` has, by column, the values of the rows that are kept.
     `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
@@ -414,3 +414,4 @@ class Study:
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None
     where: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MARK", "REFUSED", "Refusal", "choose", "with_notes"]
+__all__ = ["MARK", "REFUSED", "Refusal", "choose", "one_part", "with_notes"]
 
 REFUSED = 3
 """Exit code of a reading process that refuses a file, with the reason on standard output."""
@@ -53,6 +53,33 @@ def choose(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
     if MARK not in chosen and counts[MARK] == 1:
         chosen.append(MARK)
     return chosen
+
+
+def one_part(
+    parts: Sequence[tuple[str, Sequence[str]]], wanted: Sequence[str] | None, what: str
+) -> int:
+    """Place of the part of a file that is meant, such as a sheet; refused where two could be.
+
+    Parameters
+    ----------
+    parts
+        The name and the columns of each, at least one.
+    wanted
+        Columns; the first part is meant if None.
+    what
+        What the parts are called.
+    """
+    if wanted is None:
+        alike = [place for place, (_, names) in enumerate(parts) if names == parts[0][1]]
+    else:
+        alike = [place for place, (_, names) in enumerate(parts) if set(wanted) <= set(names)]
+    if len(alike) > 1:
+        named = ", ".join(repr(parts[place][0]) for place in alike[:5])
+        raise Refusal(
+            f"{len(alike)} {what} have these columns: {named}",
+            "leave one of them in the file, or save it as CSV",
+        )
+    return alike[0] if alike else 0
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ class ExtendedMissing:
     column
         Where it stands.
     code
-        As Stata or SAS writes it: `.a` to `.z`, `.A` to `.Z`.
+        As Stata or SAS writes it: `.a` to `.z`; `.A` to `.Z`, `._`.
     label
         Its label in the file, or empty.
     count
@@ -107,7 +107,8 @@ class RawTable:
     encoding
         How text is encoded in the file.
     sheet
-        The sheet of a workbook that has others too; empty for other files.
+        The sheet of a workbook, or the data set of a transport file, that has others too; else
+        empty.
     delimiter
         What parts the cells of a text file; empty for other formats.
     decimal_commas

@@ -24,6 +24,7 @@ FORMATS: Mapping[str, str] = {
     ".zsav": "SPSS",
     ".dta": "Stata",
     ".sas7bdat": "SAS",
+    ".xpt": "SAS transport",
     ".csv": "CSV",
     ".xlsx": "Excel",
     ".parquet": "Parquet",
@@ -65,12 +66,12 @@ def read_table(
     Parameters
     ----------
     path
-        An SPSS (.sav, .zsav), Stata (.dta), SAS (.sas7bdat), CSV (.csv), Excel (.xlsx) or Parquet
-        (.parquet) file.
+        An SPSS (.sav, .zsav), Stata (.dta), SAS (.sas7bdat, .xpt), CSV (.csv), Excel (.xlsx) or
+        Parquet (.parquet) file.
     columns
         The columns wanted; all if None. `provenance` comes along wherever there is one.
     encoding
-        Of the text in a CSV, SPSS or Stata file; declared there, or detected, if None.
+        Of the text in a CSV, SPSS, Stata or SAS file; declared there, or detected, if None.
     limits
         On memory and time; `Limits.for_size` if None.
 
@@ -139,6 +140,9 @@ _MAGIC = (
     (b"$FL3", "SPSS"),
     (b"<stata_dta>", "Stata"),
     (bytes(12) + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf", "SAS"),
+    (b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!", "SAS transport"),
+    (b"HEADER RECORD*******LIBV8   HEADER RECORD!!!!!!!", "SAS transport"),
+    (b"**COMPRESSED** **COMPRESSED**", "a SAS file of PROC CPORT"),
     (b"PAR1", "Parquet"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
     (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel workbook"),

@@ -71,7 +71,7 @@ class Survey:
     n_read
         Rows in the file, without those of labels.
     sheet
-        Of a workbook that has others too; else empty.
+        Of a workbook, or data set of a transport file, that has others too; else empty.
     label_rows
         Rows under the file's header that hold labels of the columns, and no answers.
     extended

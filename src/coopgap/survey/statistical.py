@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from coopgap.survey.arrow import shortest
 from coopgap.survey.columns import Refusal, choose, with_notes
 from coopgap.survey.csv_text import guess_encoding
+from coopgap.survey.transport import choose_data_set
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,16 +42,22 @@ def read_statistical(
 
     Text is in the encoding named; else in the one that the file declares, or in UTF-8 or cp1252
     where its bytes show that it is that.
-    Extended missing values (.a to .z of Stata, .A to .Z of SAS) are empty, as commands there treat
-    them, and are counted by letter; SPSS user-missing codes come as they are, for the codebook to
-    decide.
+    Extended missing values (.a to .z of Stata, .A to .Z and ._ of SAS) are empty, as commands there
+    treat them, and are counted by letter; SPSS user-missing codes come as they are, for the
+    codebook to decide. Dates are the numbers that stand there.
     """
     import pyarrow as pa
 
-    values, meta, encoding = _decoded(path, kind, wanted, encoding)
-    extended = [] if kind in _SPSS else _take_extended(values, meta)
+    data_set = choose_data_set(path, wanted, encoding) if kind == "xpt" else None
+    source = path if data_set is None else data_set.content
+    values, meta, encoding = _decoded(source, kind, wanted, encoding)
     names = choose(list(values), wanted)
     kept = set(names)
+    if data_set is None:
+        letters = {} if kind in _SPSS else _take_letters(values, meta)
+    else:
+        every = _metadata(source, kind, _iconv_name(encoding) if encoding else None).column_names
+        letters = data_set.letters(every, kept, meta.number_rows)
     notes = {
         "labels": {name: text for name, text in meta.column_names_to_labels.items() if text},
         "value_labels": {
@@ -64,8 +72,9 @@ def read_statistical(
             for name, spans in meta.missing_ranges.items()
             if name in kept
         },
-        "extended": extended,
+        "extended": _extended(letters, meta.variable_value_labels),
         "encoding": encoding,
+        "sheet": "" if data_set is None else data_set.name,
     }
     single = {name for name, kind in meta.readstat_variable_types.items() if kind == "float"}
     return with_notes(
@@ -81,22 +90,25 @@ def read_statistical(
     )
 
 
+type _Source = str | bytes
+"""A path, or what a file holds."""
+
 type _Content = tuple[dict[str, list[Any]], Any]
 
 
 def _decoded(
-    path: str, kind: str, wanted: Sequence[str] | None, encoding: str | None
+    source: _Source, kind: str, wanted: Sequence[str] | None, encoding: str | None
 ) -> tuple[dict[str, list[Any]], Any, str]:
     """Values, metadata, and the encoding of their text as named, declared or found."""
     import pyreadstat
 
     def read(name: str | None, wanted: Sequence[str] | None) -> _Content:
-        return _read(path, kind, wanted, name)
+        return _read(source, kind, wanted, name)
 
     try:
         if encoding is not None:
             return *read(_iconv_name(encoding), wanted), encoding
-        names = _metadata(path, kind, None)
+        names = _metadata(source, kind, None)
         if not _shows_utf8(names, {}):
             values, meta = read(None, wanted)
             if not _shows_utf8(meta, values):
@@ -117,27 +129,41 @@ def _decoded(
 def _reader(kind: str) -> Any:
     import pyreadstat
 
-    readers = {"dta": pyreadstat.read_dta, "sas7bdat": pyreadstat.read_sas7bdat}
+    readers = {
+        "dta": pyreadstat.read_dta,
+        "sas7bdat": pyreadstat.read_sas7bdat,
+        "xpt": pyreadstat.read_xport,
+    }
     return readers.get(kind, pyreadstat.read_sav)
 
 
-def _metadata(path: str, kind: str, encoding: str | None) -> Any:
-    return _reader(kind)(path, metadataonly=True, encoding=encoding)[1]
+def _opened(source: _Source) -> str | BytesIO:
+    return BytesIO(source) if isinstance(source, bytes) else source
 
 
-def _read(path: str, kind: str, wanted: Sequence[str] | None, encoding: str | None) -> _Content:
-    meta = _metadata(path, kind, encoding)
+def _metadata(source: _Source, kind: str, encoding: str | None) -> Any:
+    return _reader(kind)(_opened(source), metadataonly=True, encoding=encoding)[1]
+
+
+_OPTIONS: Mapping[str, Mapping[str, bool]] = {"xpt": {}, "sas7bdat": {"user_missing": True}}
+"""What a reader is asked for that not every reader knows."""
+
+
+def _read(
+    source: _Source, kind: str, wanted: Sequence[str] | None, encoding: str | None
+) -> _Content:
+    meta = _metadata(source, kind, encoding)
     names = choose(meta.column_names, wanted)
-    _check_rows(path, kind, meta)
-    labels = {} if kind == "sas7bdat" else {"apply_value_formats": False}
+    if isinstance(source, str):
+        _check_rows(source, kind, meta)
+    options = _OPTIONS.get(kind, {"user_missing": True, "apply_value_formats": False})
     content: _Content = _reader(kind)(
-        path,
+        _opened(source),
         usecols=names,
         output_format="dict",
-        **labels,
         disable_datetime_conversion=True,
-        user_missing=True,
         encoding=encoding,
+        **options,
     )
     return content
 
@@ -199,22 +225,27 @@ def _shows_utf8(meta: Any, values: Mapping[str, Iterable[Any]]) -> bool:
         return False
 
 
-def _take_extended(values: dict[str, list[Any]], meta: Any) -> list[dict[str, Any]]:
+def _take_letters(values: dict[str, list[Any]], meta: Any) -> dict[str, Counter[str]]:
     """Empty the cells of extended missing values, which come as letters, and count them."""
-    found = []
+    found = {}
     for name in meta.missing_user_values:
-        if name not in values:
-            continue
-        counts = Counter(value for value in values[name] if isinstance(value, str))
-        values[name] = [None if isinstance(value, str) else value for value in values[name]]
-        labels = meta.variable_value_labels.get(name, {})
-        found += [
-            {
-                "column": name,
-                "code": f".{letter}",
-                "label": labels.get(letter, ""),
-                "count": count,
-            }
-            for letter, count in sorted(counts.items())
-        ]
+        if name in values:
+            found[name] = Counter(value for value in values[name] if isinstance(value, str))
+            values[name] = [None if isinstance(value, str) else value for value in values[name]]
     return found
+
+
+def _extended(
+    letters: Mapping[str, Counter[str]], labels: Mapping[str, Mapping[Any, str]]
+) -> list[dict[str, Any]]:
+    """Extended missing values as they are told."""
+    return [
+        {
+            "column": name,
+            "code": f".{letter}",
+            "label": labels.get(name, {}).get(letter, ""),
+            "count": count,
+        }
+        for name, counts in letters.items()
+        for letter, count in sorted(counts.items())
+    ]

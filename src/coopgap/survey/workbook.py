@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
 from coopgap.study.values import normalise
-from coopgap.survey.columns import Refusal, choose, with_notes
+from coopgap.survey.columns import Refusal, choose, one_part, with_notes
 from coopgap.survey.label_row import flat, is_import_row, is_label_row, may_be_labels
 from coopgap.survey.numbers import shows_commas
 
@@ -57,7 +57,8 @@ def read_workbook(path: str, wanted: Sequence[str] | None) -> pa.Table:
     sheets = [found for sheet in book.worksheets if (found := _with_header(sheet)) is not None]
     if not sheets:
         raise Refusal("no sheet of the workbook holds anything", "give a header and rows below")
-    chosen = _one_sheet(sheets, wanted)
+    parts = [(one.title, one.header) for one in sheets]
+    chosen = sheets[one_part(parts, wanted, "sheets")]
     names = choose(chosen.header, wanted)
     places = [chosen.header.index(name) for name in names]
     _check_formulas(path, chosen, places)
@@ -115,21 +116,6 @@ def _with_header(sheet: Any) -> _Sheet | None:
             names.pop()
         return _Sheet(sheet=sheet, header=tuple(names))
     return None
-
-
-def _one_sheet(sheets: Sequence[_Sheet], wanted: Sequence[str] | None) -> _Sheet:
-    """The sheet meant; refused where another one could be meant as well."""
-    if wanted is None:
-        alike = [one for one in sheets if one.header == sheets[0].header]
-    else:
-        alike = [one for one in sheets if set(wanted) <= set(one.header)]
-    if len(alike) > 1:
-        names = ", ".join(repr(one.title) for one in alike[:5])
-        raise Refusal(
-            f"{len(alike)} sheets have these columns: {names}",
-            "leave one of them in the workbook, or save it as CSV",
-        )
-    return alike[0] if alike else sheets[0]
 
 
 def _check_formulas(path: str, chosen: _Sheet, places: Sequence[int]) -> None:

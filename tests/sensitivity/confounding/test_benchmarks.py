@@ -9,13 +9,12 @@ import pytest
 
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.benchmarks import (
-    ALONE,
     benchmark_rows,
     measured_covariates,
 )
 from coopgap.sensitivity.confounding.omitted import Strength, left_of, linear_gap
 from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
-from coopgap.vocabulary import Verdict
+from coopgap.vocabulary import Verdict, Version
 
 COVARIATES = ("age", "school")
 
@@ -60,10 +59,10 @@ def test_every_covariate_has_its_multiples_and_what_they_leave(make_sample):
         rows.zone,
         kind="CR2",
     )
-    assert found[ALONE, "risk_difference"].estimate == pytest.approx(gap.estimate)
-    assert found[ALONE, "risk_difference"].std_error == pytest.approx(gap.std_error)
-    assert found[ALONE, "bias_scale"].estimate == pytest.approx(gap.bias_scale)
-    assert found[ALONE, "df"].estimate == 800 - 5
+    assert found[Version.NO_CONFOUNDER, "risk_difference"].estimate == pytest.approx(gap.estimate)
+    assert found[Version.NO_CONFOUNDER, "risk_difference"].std_error == pytest.approx(gap.std_error)
+    assert found[Version.NO_CONFOUNDER, "bias_scale"].estimate == pytest.approx(gap.bias_scale)
+    assert found[Version.NO_CONFOUNDER, "df"].estimate == 800 - 5
     for name in COVARIATES:
         gaps = []
         for multiple in (1, 2, 3):
@@ -71,6 +70,7 @@ def test_every_covariate_has_its_multiples_and_what_they_leave(make_sample):
             parts = [found[variant, f"r2_{of}"].estimate for of in ("membership", "outcome")]
             left = left_of(gap, Strength(*parts))
             row = found[variant, "risk_difference"]
+            assert (row.about, row.setting) == (name, multiple)
             assert (row.estimate, row.lower) == pytest.approx((left.estimate, left.lower))
             gaps.append(row.estimate)
         assert gap.estimate > gaps[0] > gaps[1] > gaps[2]
@@ -78,8 +78,8 @@ def test_every_covariate_has_its_multiples_and_what_they_leave(make_sample):
 
 def test_the_verdict_says_whether_it_would_move_the_gap_by_much(make_sample):
     rows = [row for row in rows_of(make_sample(gap=0.08)) if row.quantity == "risk_difference"]
-    (alone,) = [row for row in rows if row.variant == ALONE]
-    others = [row for row in rows if row.variant != ALONE]
+    (alone,) = [row for row in rows if row.variant == Version.NO_CONFOUNDER]
+    others = [row for row in rows if row.variant != Version.NO_CONFOUNDER]
     for row in others:
         moved = row.estimate - alone.estimate
         assert (row.reference, row.difference) == (alone.estimate, pytest.approx(moved))
@@ -104,15 +104,18 @@ def test_of_several_thresholds_the_declared_one_is_shown(make_sample):
         found = rows_of(rows, at=f">={level}")
         assert {row.category for row in found} == {f">={level}"}
     two = replace(rows, outcome=(rows.outcome >= 2).astype(np.int64), levels=("below", "reached"))
-    assert by_key(found)[ALONE, "risk_difference"].estimate == pytest.approx(
-        by_key(rows_of(two))[ALONE, "risk_difference"].estimate
+    assert by_key(found)[Version.NO_CONFOUNDER, "risk_difference"].estimate == pytest.approx(
+        by_key(rows_of(two))[Version.NO_CONFOUNDER, "risk_difference"].estimate
     )
 
 
 def test_a_constant_covariate_has_no_benchmark(make_sample):
     rows = make_sample()
     rows = replace(rows, factors={**rows.factors, "age": np.zeros(rows.n, dtype=np.int64)})
-    assert {row.variant.split(" x ")[0] for row in rows_of(rows)} == {ALONE, "school"}
+    assert {row.variant.split(" x ")[0] for row in rows_of(rows)} == {
+        Version.NO_CONFOUNDER,
+        "school",
+    }
 
 
 def test_few_zones_and_nobody_have_one_row_with_the_reason(make_sample):
@@ -126,7 +129,9 @@ def test_few_zones_and_nobody_have_one_row_with_the_reason(make_sample):
 
 def test_without_zones_everything_is_classical(make_sample):
     found = by_key(rows_of(make_sample(zones=None)))
-    alone, scale, df = (found[ALONE, what] for what in ("risk_difference", "bias_scale", "df"))
+    alone, scale, df = (
+        found[Version.NO_CONFOUNDER, what] for what in ("risk_difference", "bias_scale", "df")
+    )
     assert alone.std_error == pytest.approx(scale.estimate / df.estimate**0.5)
 
 
@@ -155,7 +160,7 @@ def test_covariates_of_variants_count_and_components_do_not():
 def test_without_covariates_the_gap_stands_alone(make_sample):
     rows = make_sample()
     found = by_key(rows_of(rows, ()))
-    assert {variant for variant, _ in found} == {ALONE}
+    assert {variant for variant, _ in found} == {Version.NO_CONFOUNDER}
     member = rows.member
     raw = rows.outcome[member].mean() - rows.outcome[~member].mean()
-    assert found[ALONE, "risk_difference"].estimate == pytest.approx(raw)
+    assert found[Version.NO_CONFOUNDER, "risk_difference"].estimate == pytest.approx(raw)

@@ -174,10 +174,10 @@ DECLARED = NegativeControl(variable="near", outcomes=("trust",), exclusion="No w
 def test_the_control_stands_beside_and_nothing_is_netted_by_itself(make_rows):
     both = models(make_rows)
     rows = control_rows(both, {"near": "near"}, None, 0.05)
-    assert [(row.model, row.variant) for row in rows] == [
-        ("trust", "gap"),
-        ("trust", "control near"),
-        ("near", ""),
+    assert [(row.model, row.variant, row.about) for row in rows] == [
+        ("trust", "gap", "near"),
+        ("trust", "control", "near"),
+        ("near", "", ""),
     ]
     assert rows[0].estimate == gap_of(both[0].estimate).estimate
     assert rows[1].estimate == gap_of(both[1].estimate).estimate
@@ -193,6 +193,9 @@ def test_with_a_declared_exclusion_every_share_is_taken_off_at_every_threshold(m
         mine = [row for row in rows if row.category == category and row.variant.startswith("less")]
         assert [row.variant for row in mine] == [
             f"less {share:g} x control" for share in SHARES[1:]
+        ]
+        assert [(row.about, row.setting) for row in mine] == [
+            ("near", share) for share in SHARES[1:]
         ]
         at = contrast_of(parts[0], category), contrast_of(parts[1])
         expected = netted_gaps(*parts, at, SHARES[1:])
@@ -211,6 +214,16 @@ def test_with_a_declared_exclusion_every_share_is_taken_off_at_every_threshold(m
             assert row.verdict is (
                 Verdict.CHANGES if moved or flips else Verdict.HOLDS if small else Verdict.UNDECIDED
             )
+
+
+def test_a_control_of_more_levels_says_at_which_threshold_it_is_taken(make_rows):
+    trust, near = models(make_rows, n_levels=3)
+    rows = control_rows([trust, near], {"trust": "trust"}, None, 0.05)
+    (row,) = [row for row in rows if row.variant == "control"]
+    at = contrast_of(trust.estimate, row.choice)
+    assert (row.model, row.about, row.category) == ("near", "trust", "")
+    assert row.choice in (">=C", ">=D")
+    assert row.estimate == trust.estimate.intervals[at].estimate
 
 
 def test_an_outcome_outside_the_exclusion_is_not_netted(make_rows):

@@ -14,14 +14,13 @@ from coopgap.matching.dispatch import match
 from coopgap.sensitivity.confounding.rosenbaum import (
     ALPHAS,
     GAMMAS,
-    HIGHER,
-    LOWER,
-    OPPOSED,
     rosenbaum_rows,
 )
 from coopgap.sensitivity.confounding.sets import binary_bound, set_counts
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Verdict
+from coopgap.vocabulary import Direction, Verdict
+
+UP, DOWN = Direction.MEMBERS_HIGHER, Direction.MEMBERS_LOWER
 
 
 @pytest.fixture
@@ -77,17 +76,26 @@ def test_the_direction_is_the_one_observed(make_sample):
 
 
 def told(sample):
-    return {row.category: row.note for row in rows_of(sample) if row.quantity == "n_sets"}
+    """By threshold which way its sets point and whether the gap does not; the same in each row."""
+    found = {}
+    for row in rows_of(sample):
+        pointing = (row.direction, row.opposed)
+        assert found.setdefault(row.category, pointing) == pointing
+        assert (" The gap is the other way." in row.note) == (
+            row.opposed and row.quantity == "n_sets"
+        )
+        assert row.setting == row.threshold
+    return found
 
 
 def test_the_direction_is_named(make_sample):
     sample = make_sample(n_levels=2)
     turned = replace(sample, rows=replace(sample.rows, outcome=1 - sample.rows.outcome))
-    assert (told(sample), told(turned)) == ({"": HIGHER}, {"": LOWER})
+    assert (told(sample), told(turned)) == ({"": (UP, False)}, {"": (DOWN, False)})
     whole = make_sample()
     turned = replace(whole, rows=replace(whole.rows, outcome=2 - whole.rows.outcome))
-    assert set(told(whole).values()) == {HIGHER}
-    assert set(told(turned).values()) == {LOWER}
+    assert set(told(whole).values()) == {(UP, False)}
+    assert set(told(turned).values()) == {(DOWN, False)}
 
 
 def test_a_direction_that_is_not_the_gaps_is_said(make_rows):
@@ -112,7 +120,7 @@ def test_a_direction_that_is_not_the_gaps_is_said(make_rows):
     assert gap.estimate == pytest.approx(-0.1357, abs=5e-4)
     # By hand: members' yes 360 + 90 beside 1050 expected by set: 900 x 378/930 + 150 x 195/450.
     assert 360 + 90 > 900 * 378 / 930 + 150 * 195 / 450
-    assert told(sample) == {"": HIGHER + OPPOSED}
+    assert told(sample) == {"": (UP, True)}
 
 
 def test_two_levels_have_one_line(make_sample):

@@ -23,9 +23,9 @@ from coopgap.sensitivity.missing.bounds import (
     imbens_manski_factor,
     worst_case,
 )
-from coopgap.sensitivity.missing.bounds_rows import BOUNDS, WITH_ERROR, bounds_rows
+from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.survey.complete import complete_rows
-from coopgap.vocabulary import Quantity, Verdict
+from coopgap.vocabulary import Quantity, Verdict, Version
 
 R = Path(__file__).parents[2] / "r"
 
@@ -147,7 +147,7 @@ def test_weights_are_made_on_everybody_whose_covariates_are_known(make_survey):
         yes = np.average(survey.codes["y"][mine] == 1, weights=weight)
         unknown = np.average(survey.codes["y"][mine] < 0, weights=weight)
         share[side] = (yes, yes + unknown)
-    assert [row.variant for row in found] == [BOUNDS, WITH_ERROR]
+    assert [row.variant for row in found] == [Version.BOUNDS, Version.BOUNDS_WITH_ERROR]
     assert found[0].lower == pytest.approx(share[True][0] - share[False][1], abs=1e-12)
     assert found[0].upper == pytest.approx(share[True][1] - share[False][0], abs=1e-12)
     assert (found[0].interval_prob, found[1].interval_prob) == (None, 0.95)
@@ -208,7 +208,10 @@ def test_counts_are_of_those_whose_covariates_are_known(make_survey):
 def test_who_lacks_a_covariate_is_counted(make_survey):
     survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=3)
     survey.codes["x"][np.flatnonzero(survey.member)[:4]] = -1
-    note = rows_of(survey, study, spec)[0].note
+    row = rows_of(survey, study, spec)[0]
+    note = row.note
+    asked = survey.codes["x"] >= 0
+    assert (row.n, row.of) == (int((asked & (survey.codes["y"] < 0)).sum()), int(asked.sum()))
     silent = (survey.codes["y"] < 0) & (survey.codes["x"] >= 0) & survey.member
     known = survey.member & (survey.codes["x"] >= 0)
     assert f"missing from {int(silent.sum())} of {int(known.sum())} members and" in note

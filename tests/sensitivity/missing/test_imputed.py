@@ -242,6 +242,12 @@ def test_rows_of_an_ordinal_outcome(make_survey):
         "delta that changes the gap, members",
         "delta that changes the gap, comparison people",
     ]
+    for who in ("members", "comparison people"):
+        mine = [row for row in rows if row.about == who]
+        assert [row.setting for row in mine] == [*DELTAS, None]
+        assert mine[-1].quantity == "delta"
+    assert len({(row.n, row.of) for row in rows}) == 1
+    assert 0 < rows[0].n < rows[0].of
     assert len(rows) == 5 + 2 * (len(DELTAS) + 1)
     assert settled.passed
     assert 1.0 <= settled.value < settled.bar

@@ -33,6 +33,11 @@ NAMES = {
 }
 
 
+def named(one):
+    """A specification's choices in a line."""
+    return "; ".join(f"{axis}: {value}" for axis, value in one.choices.items())
+
+
 @pytest.fixture(scope="module")
 def plan():
     """The file that R read, with columns that the study declares and no specification here has."""
@@ -55,12 +60,12 @@ def test_estimates_and_standard_errors(plan):
     tied = Fitting(form="proportional")
     spec = replace(plan.models[0].spec, multiverse=AXES, fitting=tied)
     listed = specifications(plan.study, spec)
-    chosen = tuple(one for one in listed.listed if one.name in NAMES.values())
+    chosen = tuple(one for one in listed.listed if named(one) in NAMES.values())
     scheme = make_scheme(plan.survey, plan.study, spec, 1, 1)
     fitted = fit_specifications(
         plan.survey, plan.study, replace(listed, listed=chosen), scheme, jobs=1
     )
-    found = {one.specification.name: one for one in fitted}
+    found = {named(one.specification): one for one in fitted}
     contrast = common_contrast([("E", "D", "C", "B", "A"), ("below", "above")])
     for name, expected in EXPECTED.items():
         one = found[NAMES[name]]

@@ -18,7 +18,7 @@ from coopgap.headline import declared_at
 from coopgap.plan import make_plan, sample_for, variant_sample
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
-from coopgap.sensitivity.multiverse.rows import TOGETHER, multiverse_rows, share_clear
+from coopgap.sensitivity.multiverse.rows import multiverse_rows, share_clear
 from coopgap.sensitivity.multiverse.run import (
     common_contrast,
     fit_specifications,
@@ -30,7 +30,7 @@ from coopgap.study.choices import Coding, Multiverse
 from coopgap.study.load import load_study
 from coopgap.study.spec import Headline
 from coopgap.tables import model_labels
-from coopgap.vocabulary import Check, Population, Quantity, Verdict
+from coopgap.vocabulary import Check, Population, Quantity, Verdict, Version
 
 VARIANTS = {
     "method: entropy; covariates: education too; link: probit; region: strata": """
@@ -81,6 +81,11 @@ covariates."education too" = ["age_band", "sex", "region", "education"]
 """
 
 
+def named(one):
+    """A specification's choices in a line."""
+    return "; ".join(f"{axis}: {value}" for axis, value in one.choices.items())
+
+
 @pytest.fixture(scope="module")
 def declared(tmp_path_factory):
     """The shipped study with a model whose variants are specifications of its multiverse."""
@@ -102,13 +107,13 @@ def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     labels = model_labels(declared, model)
     listed = specifications(declared.study, model.spec)
     assert listed.n_combinations == 7 * 2 * 2 * 3 * 3
-    chosen = replace(listed, listed=tuple(one for one in listed.listed if one.name in VARIANTS))
+    chosen = replace(listed, listed=tuple(one for one in listed.listed if named(one) in VARIANTS))
     assert len(chosen.listed) == len(VARIANTS)
     scheme = make_scheme(declared.survey, declared.study, model.spec, 1, 1)
     fitted = fit_specifications(declared.survey, declared.study, chosen, scheme, jobs=1)
     variants = {one.name: one for one in model.spec.variants}
     for one in fitted:
-        variant = variants[one.specification.name]
+        variant = variants[named(one.specification)]
         again = headline_estimate(variant_sample(declared, variant))
         mine, theirs = (
             list(variant_rows("x", estimate, base, labels)) for estimate in (one.estimate, again)
@@ -193,15 +198,20 @@ def test_rows_together_and_by_choice_are_of_the_rows_of_specifications(
     survey = make_survey(np.random.default_rng(2), zones=60, gap=0.8)
     rows = rows_of(study, spec, survey, jobs=1, n_shuffles=20)
     single = [row for row in rows if row.quantity == Quantity.SUPERIORITY]
-    together = {row.quantity: row for row in rows if row.variant == TOGETHER}
+    together = {row.quantity: row for row in rows if row.variant == Version.TOGETHER}
     values = [row.estimate for row in single]
     assert together["median_superiority"].estimate == pytest.approx(median(values))
     assert together["share_same_sign"].estimate == np.mean([value > 0.5 for value in values])
     # With 60 zones the rows' intervals are those that are compared over the shuffles.
     assert together["share_significant"].estimate == np.mean([row.lower > 0.5 for row in single])
     assert together["median_superiority"].note.startswith("108 specifications of 108 comb")
-    exact = [row.estimate for row in single if row.variant.startswith("method: exact")]
-    by_choice = next(row for row in rows if row.variant == "method: exact, 36 specifications")
+    listed = {one.id: dict(one.choices) for one in specifications(study, spec).listed}
+    assert {row.variant for row in single} == {*listed}
+    exact = [row.estimate for row in single if listed[row.variant]["method"] == "exact"]
+    by_choice = next(row for row in rows if row.variant == "method: exact")
+    assert (by_choice.about, by_choice.choice) == ("method", "exact")
+    assert (by_choice.n, by_choice.of) == (36, 108)
+    assert {(row.n, row.of) for row in together.values()} == {(108, 108)}
     assert (by_choice.lower, by_choice.upper) == (min(exact), max(exact))
     assert by_choice.estimate == pytest.approx(median(exact))
     assert None not in {row.difference for row in single}
@@ -213,7 +223,7 @@ def test_codings_of_two_levels_are_compared_by_the_difference(make_study, make_s
     spec = replace(spec, outcome="y_high")
     rows = rows_of(study, spec, make_survey(np.random.default_rng(2)), jobs=1, n_shuffles=5)
     assert {row.quantity for row in rows if row.verdict} == {Quantity.RISK_DIFFERENCE}
-    assert {row.quantity for row in rows if row.variant == TOGETHER} == {
+    assert {row.quantity for row in rows if row.variant == Version.TOGETHER} == {
         "median_risk_difference",
         "share_same_sign",
         "share_significant",
@@ -232,7 +242,9 @@ def test_a_declared_threshold_is_compared_where_every_coding_has_it(make_study, 
     )
     single = [row for row in rows if row.verdict]
     assert {(row.quantity, row.category) for row in single} == {("risk_difference", ">=high")}
-    assert "median_risk_difference" in {row.quantity for row in rows if row.variant == TOGETHER}
+    assert "median_risk_difference" in {
+        row.quantity for row in rows if row.variant == Version.TOGETHER
+    }
 
 
 def test_what_every_coding_has():
@@ -255,12 +267,13 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
     survey = make_survey(np.random.default_rng(2))
     lost = {**survey.codes, "sex": np.where(survey.member, 0, 1)}
     rows = rows_of(study, spec, replace(survey, codes=lost), jobs=1, n_shuffles=5)
-    single = [row for row in rows if row.variant.startswith("method")]
+    single = [row for row in rows if row.variant.startswith("specification")]
     assert len(single) == 4
     assert {row.verdict for row in single} == {Verdict.NOT_ASSESSED}
     assert all(row.note and row.estimate is None for row in single)
-    together = [row for row in rows if row.variant == TOGETHER]
+    together = [row for row in rows if row.variant == Version.TOGETHER]
     assert [row.verdict for row in together] == [Verdict.NOT_ASSESSED]
+    assert (together[0].n, together[0].of) == (0, 4)
     assert "4 left out, it could not be estimated" in together[0].note
 
 
@@ -328,7 +341,7 @@ def test_a_real_survey_has_its_declared_gap_among_the_specifications():
         plan.survey, plan.study, model.spec, declared, labels, seed=1, jobs=1, n_shuffles=9
     )
     own = next(one for one in specifications(plan.study, model.spec).listed if one.is_declared)
-    row = next(row for row in rows if row.variant == own.name)
+    row = next(row for row in rows if row.variant == own.id)
     gap = next(i for c, i in declared.intervals.items() if c.quantity == Quantity.RISK_DIFFERENCE)
     assert (row.estimate, row.lower, row.upper) == (gap.estimate, gap.lower, gap.upper)
     assert row.verdict == Verdict.HOLDS
@@ -385,7 +398,7 @@ def test_one_specification_is_not_several(make_study, make_survey):
     survey = make_survey(np.random.default_rng(2), zones=60)
     rows = rows_of(study, spec, survey, jobs=1, n_shuffles=2)
     assert {row.variant for row in rows if row.quantity == "median_superiority"} == {
-        TOGETHER,
-        "method: exact, 1 specification",
-        "method: entropy, 1 specification",
+        Version.TOGETHER,
+        "method: exact",
+        "method: entropy",
     }

@@ -40,8 +40,8 @@ def compare(study, spec, survey, n_shuffles=2):
         found = shuffled_gaps(cell_design(own, one.spec, one.population), iter(members), contrast)
         for at, member in enumerate(members):
             expected = whole_way(one, replace(own, member=member), contrast)
-            assert found.estimate[at] == pytest.approx(expected.estimate, **SAME), one.name
-            assert found.std_error[at] == pytest.approx(expected.std_error, **SAME), one.name
+            assert found.estimate[at] == pytest.approx(expected.estimate, **SAME), one.id
+            assert found.std_error[at] == pytest.approx(expected.std_error, **SAME), one.id
     return len(listed)
 
 

@@ -7,10 +7,15 @@ from itertools import pairwise
 
 import pytest
 
-from coopgap.sensitivity.multiverse.specifications import choices_of, specifications
+from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.choices import Multiverse
 from coopgap.study.load import load_study
 from coopgap.study.spec import Matching
+
+
+def named(one):
+    """A specification's choices in a line."""
+    return "; ".join(f"{axis}: {value}" for axis, value in one.choices.items())
 
 
 def listed(make_study, **axes):
@@ -21,17 +26,17 @@ def test_every_combination_stands_once(make_study, wide):
     found = specifications(*make_study(wide))
     assert found.n_combinations == 3 * 2 * 2 * 3 * 3 == len(found.listed)
     assert not found.removed
-    names = [one.name for one in found.listed]
+    names = [named(one) for one in found.listed]
     assert len(set(names)) == len(names)
-    assert [choices_of(name) for name in names] == [dict(one.choices) for one in found.listed]
-    assert [one.name for one in found.listed if one.is_declared] == [
+    assert [one.id for one in found.listed] == [f"specification {k}" for k in range(1, 109)]
+    assert [named(one) for one in found.listed if one.is_declared] == [
         "method: exact; covariates: all; link: logit; coding: y; region: strata"
     ]
 
 
 def test_a_caliper_makes_specifications_of_methods_that_take_one(make_study):
     found = listed(make_study, method=("exact", "entropy", "nearest"), caliper=(None, 0.1, 0.2))
-    assert [one.name for one in found.listed] == [
+    assert [named(one) for one in found.listed] == [
         "method: exact",
         "method: entropy",
         "method: nearest; caliper: none",
@@ -57,7 +62,7 @@ def test_populations_of_all_rows_need_no_matching(make_study):
         region=("strata", "covariate", "left_out"),
         population=("members", "pooled"),
     )
-    names = [one.name for one in found.listed]
+    names = [named(one) for one in found.listed]
     assert "region: covariate; population: pooled" in names
     assert "region: left_out; population: pooled" in names
     # Strata without a matching are a covariate: of six combinations two are left.
@@ -71,7 +76,7 @@ def test_overlap_weights_go_with_their_own_population(make_study):
     found = listed(
         make_study, method=("exact", "overlap"), population=("members", "all_members", "overlap")
     )
-    assert [one.name for one in found.listed] == [
+    assert [named(one) for one in found.listed] == [
         "method: exact; population: members",
         "population: all_members",
         "population: overlap",
@@ -100,7 +105,7 @@ def test_the_region_goes_where_it_is_put(make_study):
     found = listed(
         make_study, method=("exact", "nearest"), region=("strata", "covariate", "left_out")
     )
-    spec = {one.name: one.spec for one in found.listed}
+    spec = {named(one): one.spec for one in found.listed}
     exact = [spec[f"method: exact; region: {at}"] for at in ("strata", "covariate", "left_out")]
     assert [one.matching.on for one in exact] == [("region", "age", "sex"), *[("age", "sex")] * 2]
     assert ["region" in one.covariates for one in exact] == [True, True, False]
@@ -141,14 +146,17 @@ def test_shipped_multiverses_have_the_declared_gap_once(name):
         found = specifications(study, spec)
         assert sum(one.is_declared for one in found.listed) == 1, spec.name
         assert 12 <= len(found.listed) <= 300
-        assert len({one.name for one in found.listed}) == len(found.listed)
+        assert len({named(one) for one in found.listed}) == len(found.listed)
 
 
 def test_the_list_does_not_depend_on_the_order_of_values(make_study, wide):
     study, spec = make_study(wide)
     turned = replace(wide, method=wide.method[::-1], region=wide.region[::-1])
     first, second = (
-        {one.name: one for one in specifications(study, replace(spec, multiverse=axes)).listed}
+        {
+            named(one): replace(one, id="")
+            for one in specifications(study, replace(spec, multiverse=axes)).listed
+        }
         for axes in (wide, turned)
     )
     assert first == second
@@ -165,7 +173,7 @@ def test_the_method_of_the_model_keeps_its_own_choices(make_study):
         method="cardinality", on=("region",), covariates=("age", "sex"), limit=0.03, time_limit=5
     )
     found = specifications(study, replace(spec, matching=own)).listed
-    designs = {one.name: one.spec.matching for one in found}
+    designs = {named(one): one.spec.matching for one in found}
     assert designs["method: cardinality; covariates: all"] == own
     short = designs["method: cardinality; covariates: short"]
     assert short == replace(own, covariates=("age",))
@@ -185,7 +193,7 @@ def test_a_model_without_matching_is_itself_over_all_members(make_study):
     assert not found.removed
     assert {one.spec.matching.method for one in found.listed} == {"none"}
     (own,) = [one for one in found.listed if one.is_declared]
-    assert own.name == "link: logit; region: covariate; population: all_members"
+    assert named(own) == "link: logit; region: covariate; population: all_members"
     assert own.population == "all_members"
 
 

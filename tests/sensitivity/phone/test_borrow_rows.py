@@ -11,25 +11,15 @@ from scipy import stats
 from coopgap.gap import contrasts
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.borrow import averaged_gap, discount_posterior, robust_mixture
-from coopgap.sensitivity.phone.borrow_rows import (
-    AGREED,
-    AVERAGED,
-    CURVE,
-    IN_PERSON,
-    POSTERIOR,
-    PRIOR,
-    TENTHS,
-    VAGUE,
-    WEIGHTS,
-    mixture_name,
-)
+from coopgap.sensitivity.phone.borrow_rows import DISCOUNTS, VAGUE, WEIGHTS
 from coopgap.sensitivity.phone.borrow_rows import _place as place
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.sensitivity.phone.rows import BORROW_CHECKS, borrowed_rows
-from coopgap.vocabulary import Check, IntervalKind, Verdict
+from coopgap.vocabulary import Check, IntervalKind, Verdict, Version
 
+CURVE = {f"phone counts {discount:.1f}" for discount in DISCOUNTS}
 KEYS = Keys(model="m", outcome="y", source="s")
 
 
@@ -45,20 +35,27 @@ def test_rows_are_unique_and_complete(make_phone, spec):
     rows = borrowed_rows(make_phone(np.random.default_rng(0), zones=30), spec, "EXAMPLE DATA", 0.05)
     keys = [(row.check, row.variant, row.quantity, row.category, row.comparator) for row in rows]
     assert len(keys) == len(set(keys))
-    assert set(found(rows)) == {IN_PERSON, AVERAGED, *CURVE}
-    assert set(found(rows, quantity="discount")) == {PRIOR, POSTERIOR, AGREED}
+    assert set(found(rows)) == {Version.IN_PERSON, Version.AVERAGED, *CURVE}
+    assert set(found(rows, quantity="discount")) == {
+        Version.PRIOR,
+        Version.POSTERIOR,
+        Version.AGREED,
+    }
     tenths = found(rows, quantity="discount_probability")
-    assert set(tenths) == set(TENTHS)
+    assert [row.setting for row in tenths.values()] == list(DISCOUNTS[:-1])
+    assert next(iter(tenths)) == "discount 0.0 to 0.1"
     assert sum(row.estimate for row in tenths.values()) == pytest.approx(1)
-    names = {mixture_name(weight, vague) for weight in WEIGHTS for vague in VAGUE}
+    kinds = [(weight, vague) for weight in WEIGHTS for vague in VAGUE]
     for quantity in ("phone_weight", "risk_difference"):
-        assert set(found(rows, Check.PHONE_ROBUST_MIXTURE, quantity)) == names
+        mixed = found(rows, Check.PHONE_ROBUST_MIXTURE, quantity)
+        assert [(row.setting, row.choice) for row in mixed.values()] == kinds
+        assert set(mixed) == {f"weight {weight:g}, vague {vague}" for weight, vague in kinds}
     assert {row.source for row in rows} == {"EXAMPLE DATA"}
     assert {row.interval_kind for row in rows if row.lower is not None} == {
         IntervalKind.CREDIBLE,
         IntervalKind.CONFIDENCE,
     }
-    assert LIMITS in found(rows)[AVERAGED].note
+    assert LIMITS in found(rows)[Version.AVERAGED].note
 
 
 def test_nothing_of_the_phone_is_the_gap_in_person_interval_and_all(make_phone, spec):
@@ -70,7 +67,7 @@ def test_nothing_of_the_phone_is_the_gap_in_person_interval_and_all(make_phone, 
         for row in gap_rows_with_phone(data, ("age",), KEYS, 0.05)
         if row.check is Check.PHONE_REPLACES and row.variant == "in person"
     )
-    for row in (rows[IN_PERSON], rows["phone counts 0.0"]):
+    for row in (rows[Version.IN_PERSON], rows["phone counts 0.0"]):
         assert row.estimate == pytest.approx(beside.estimate, abs=1e-9)
         assert row.lower == pytest.approx(beside.lower, abs=1e-6)
         assert row.upper == pytest.approx(beside.upper, abs=1e-6)
@@ -96,11 +93,13 @@ def test_the_gap_moves_by_a_part_of_what_the_answers_lie_apart(
     rows = found(borrowed_rows(data, replace(spec, covariates=()), "s", 0.05))
     c, p = data.comparison.outcome.mean(), data.called.outcome.mean()
     v_c, v_p = c * (1 - c) / n[1], p * (1 - p) / n[2]
-    here = rows[IN_PERSON]
+    here = rows[Version.IN_PERSON]
     assert here.verdict is here.difference is here.reference is None
     seen = set()
-    for tenth, name in enumerate(CURVE):
-        row, a = rows[name], tenth / 10
+    curve = [row for row in rows.values() if row.setting is not None]
+    assert [row.setting for row in curve] == list(DISCOUNTS)
+    for row in curve:
+        a = row.setting
         part = a / v_p / (1 / v_c + a / v_p)
         half = stats.norm.ppf(0.975) * part * (v_c + v_p) ** 0.5
         assert row.reference == here.estimate
@@ -119,10 +118,10 @@ def test_every_gap_is_judged_by_its_difference(make_phone, spec, by_rule, smalle
     # then moves by a contrast of them, with the variance that their covariance gives it.
     data = make_phone(np.random.default_rng(8), gap=0.06, shift=0.05)
     rows = borrowed_rows(data, spec, "s", smallest_gap)
-    here = found(rows)[IN_PERSON]
+    here = found(rows)[Version.IN_PERSON]
     judged = [row for row in rows if row.difference is not None]
-    names = {mixture_name(weight, vague) for weight in WEIGHTS for vague in VAGUE}
-    assert {row.variant for row in judged} == {AVERAGED, *CURVE, *names}
+    names = {f"weight {weight:g}, vague {vague}" for weight in WEIGHTS for vague in VAGUE}
+    assert {row.variant for row in judged} == {Version.AVERAGED, *CURVE, *names}
     for row in judged:
         assert row.difference == pytest.approx(row.estimate - here.estimate, abs=1e-12)
         assert row.verdict is by_rule(row, here, smallest_gap)
@@ -144,8 +143,8 @@ def test_ordinal_outcomes_have_a_curve_at_the_middle_only(make_phone, spec):
     curves = {row.category for row in rows if row.variant in CURVE}
     assert len(curves) == 1
     for category in (">=A", ">=B", ">=C", ">=D"):
-        assert {IN_PERSON, AVERAGED} <= set(found(rows, category=category))
-    assert {row.category for row in rows if row.variant == AVERAGED} == {
+        assert {Version.IN_PERSON, Version.AVERAGED} <= set(found(rows, category=category))
+    assert {row.category for row in rows if row.variant == Version.AVERAGED} == {
         ">=A",
         ">=B",
         ">=C",
@@ -186,13 +185,14 @@ def test_members_left_out_are_told(make_phone, spec):
     )
     rows = found(borrowed_rows(young, spec, "s", 0.05))
     lost = int((data.members.factors["age"] == 2).sum())
-    assert f"Members left out: {lost} of {data.members.n}." in rows[AVERAGED].note
+    assert (rows[Version.AVERAGED].n, rows[Version.AVERAGED].of) == (lost, data.members.n)
+    assert f"Members left out: {lost} of {data.members.n}." in rows[Version.AVERAGED].note
     kept = data.members.outcome[data.members.factors["age"] < 2].mean()
     others = data.comparison
     share = np.bincount(data.members.factors["age"], minlength=3)[:2]
     means = [others.outcome[others.factors["age"] == age].mean() for age in (0, 1)]
     expected = kept - share @ means / share.sum()
-    assert rows[IN_PERSON].estimate == pytest.approx(expected)
+    assert rows[Version.IN_PERSON].estimate == pytest.approx(expected)
 
 
 def simulated(make_phone, shift, replicates, seed):

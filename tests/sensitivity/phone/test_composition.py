@@ -103,13 +103,15 @@ def test_shares_and_smd_by_hand(make_phone):
     pooled = np.sqrt((phone * (1 - phone) + other * (1 - other)) / 2)
     assert smd.estimate == pytest.approx((phone - other) / pooled)
     assert smd.verdict is Verdict.CHANGES
+    assert (smd.about, f"{smd.about}={smd.choice}") == ("age", smd.category)
     test = by["", "rao_scott_f", "age"]
+    assert (test.about, test.choice) == ("age", "")
     assert test.p_value < 0.001
     assert test.verdict is Verdict.CHANGES
     left = next(row for row in rows if row.quantity == "largest_smd")
     assert left.estimate == pytest.approx(0, abs=1e-8)
     assert left.verdict is Verdict.HOLDS
-    assert by["balanced", "ess", ""].estimate < 250
+    assert by["balanced", "ess", ""].estimate < by["balanced", "ess", ""].of == 250
 
 
 def test_the_same_people_have_no_difference(make_phone):
@@ -161,11 +163,12 @@ def test_what_balancing_leaves_is_measured_against_everybody_in_person(make_rows
     left = next(row for row in rows if row.quantity == "largest_smd")
     p = lost / 1000
     # Nobody by phone is at the lost level, before balancing and after.
-    assert left.category == "a=2"
+    assert (left.category, left.about, left.choice) == ("a=2", "a", "2")
     assert left.estimate == pytest.approx(p / np.sqrt(p * (1 - p) / 2))
     assert left.verdict is (Verdict.CHANGES if lost == 100 else Verdict.HOLDS)
     unmatched = next(row for row in rows if row.quantity == "unmatched_share")
     assert unmatched.estimate == share
+    assert (unmatched.n, unmatched.of) == (lost, 1000)
     assert unmatched.note.endswith(f"without phone people: {lost}.")
 
 

@@ -103,6 +103,7 @@ def test_design_effect_rows_of_the_printed_design(make_rows):
     phone = make_rows({"age": [0] * 250}, [False] * 250, np.repeat([1, 0], [68, 182]))
     rows = equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), 0.10, KEYS)
     scenario = {row.variant: row for row in rows if row.quantity == "smallest_margin"}
+    assert [row.setting for row in scenario.values()] == [1.0, 1.5, 2.0]
     assert scenario["design effect 1"].power == pytest.approx(0.88, abs=5e-3)
     assert scenario["design effect 1.5"].power == pytest.approx(0.66, abs=5e-3)
     error = np.sqrt(0.27 * 0.73 * (1 / 250 + 1 / 1003))

@@ -109,7 +109,8 @@ def test_missing_answers_and_changed_membership_are_counted_and_said():
     pairs = asked_twice((plan := planned(data, again)).survey, "trust")
     assert (pairs.n, pairs.n_linked, pairs.n_missing, pairs.n_changed) == (360, 400, 15, 25)
     row = find(rows_of(plan, "trust"), quantity="people_linked")
-    assert row.estimate == 360
+    assert row.estimate == row.n == 360
+    assert row.of == 400
     assert row.note == (
         "People asked in both modes: 400; 15 of them lack an answer in one mode, "
         "25 are members in one mode only."

@@ -19,13 +19,11 @@ from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.mode_term import (
-    MODE_TERM,
-    MODE_THRESHOLDS,
     joined_sample,
     mode_rows,
 )
 from coopgap.study.spec import Fitting, Matching
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))
@@ -93,7 +91,7 @@ def test_the_gap_with_a_mode_term_is_that_of_r(example_phone, model, key):
     sample = proportional(sample)
     expected = EXPECTED["mode_term"][key]["standardised"]
     margins = np.array([*expected["member"], *expected["comparison"]])
-    shown = check_gaps(data, sample, MODE_TERM, margins, np.array(expected["cov"]))
+    shown = check_gaps(data, sample, Version.MODE_TERM, margins, np.array(expected["cov"]))
     assert shown == {"ses": [">=D", ">=C", ">=B", ">=A"], "trusted_person": [""]}[model]
 
 
@@ -147,7 +145,7 @@ def test_without_covariates_nothing_is_borrowed(make_phone, zones, n_levels):
     data = make_phone(np.random.default_rng(0), n_levels=n_levels, zones=zones, shift=0.2)
     sample = sample_of(data.in_person, (), on=("age",))
     rows = rows_of(data, sample)
-    variant = MODE_TERM if n_levels == 2 else MODE_THRESHOLDS
+    variant = Version.MODE_TERM if n_levels == 2 else Version.MODE_THRESHOLDS
     here, there = pick(rows, "in person"), pick(rows, variant)
     for category, row in there.items():
         assert row.estimate == pytest.approx(here[category].estimate, abs=1e-9)
@@ -155,7 +153,7 @@ def test_without_covariates_nothing_is_borrowed(make_phone, zones, n_levels):
         assert row.lower == pytest.approx(here[category].lower, abs=1e-8)
     if n_levels > 2:
         # One shift for all thresholds ties the distances between them together.
-        tied = pick(rows, MODE_TERM)
+        tied = pick(rows, Version.MODE_TERM)
         moved = [abs(tied[c].estimate - here[c].estimate) for c in tied]
         assert max(moved) > 1e-4
 
@@ -204,11 +202,11 @@ def crossed(data):
 def test_weights_that_balance_the_covariates_leave_the_estimate_where_it_is(make_phone):
     data = crossed(make_phone(np.random.default_rng(2), zones=30, shift=0.2))
     balanced = rows_of(data, sample_of(data.in_person, ("age",)))
-    here, there = (pick(balanced, name)[""] for name in ("in person", MODE_TERM))
+    here, there = (pick(balanced, name)[""] for name in ("in person", Version.MODE_TERM))
     assert there.estimate == pytest.approx(here.estimate, abs=1e-10)
     assert "in-person one and only its interval can move" in there.note
     unbalanced = rows_of(data, sample_of(data.in_person, ("age",), on=("other",)))
-    here, there = (pick(unbalanced, name)[""] for name in ("in person", MODE_TERM))
+    here, there = (pick(unbalanced, name)[""] for name in ("in person", Version.MODE_TERM))
     assert abs(there.estimate - here.estimate) > 1e-5
     assert "in-person one" not in there.note
 
@@ -260,7 +258,10 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap(make_rows):
         fit = fit_cells(joined.sample, joined.sample.weight, matched=True)
         found["shift"].append(fit.fit.slopes[fit.on.columns[joined.mode][0]])
         rows = rows_of(data, sample)
-        for name, variant in (("mode term", MODE_TERM), ("own thresholds", MODE_THRESHOLDS)):
+        for name, variant in (
+            ("mode term", Version.MODE_TERM),
+            ("own thresholds", Version.MODE_THRESHOLDS),
+        ):
             gaps = pick(rows, variant)
             found[name].append([gaps[c].estimate for c in (">=D", ">=C")])
         plain = gap_rows_with_phone(data, ("age",), Keys(model="m", outcome="y", source="s"), 0.05)
@@ -282,13 +283,13 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap(make_rows):
 def test_two_levels_say_that_thresholds_are_the_mode_term(make_phone, by_rule):
     data = make_phone(np.random.default_rng(4), zones=30)
     rows = rows_of(data, sample_of(data.in_person, ("age",)))
-    (row,) = [row for row in rows if row.variant == MODE_THRESHOLDS]
+    (row,) = [row for row in rows if row.variant == Version.MODE_THRESHOLDS]
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "one threshold" in row.note
     keys = [(row.variant, row.quantity, row.category) for row in rows]
     assert len(keys) == len(set(keys))
     assert {row.check for row in rows} == {Check.PHONE_JOINS_MODE}
-    gap = pick(rows, MODE_TERM)[""]
+    gap = pick(rows, Version.MODE_TERM)[""]
     assert gap.comparator == Comparator.PHONE
     assert gap.verdict is by_rule(gap, pick(rows, "in person")[""])
     assert "covariates' slopes only" in gap.note
@@ -311,8 +312,8 @@ def moved_by_zone():
     def of(data, sample):
         joined = joined_sample(sample, data)
         versions = {
-            MODE_TERM: joined.sample,
-            MODE_THRESHOLDS: replace(joined.sample, fitting=Fitting(free=(joined.mode,))),
+            Version.MODE_TERM: joined.sample,
+            Version.MODE_THRESHOLDS: replace(joined.sample, fitting=Fitting(free=(joined.mode,))),
         }
         found = {}
         for zone in np.unique(data.in_person.zone):
@@ -336,7 +337,7 @@ def test_the_difference_varies_as_with_zones_left_out(make_phone, moved_by_zone)
     keys = [(row.variant, row.quantity, row.category) for row in judged]
     assert set(keys) == {
         (variant, *what)
-        for variant in (MODE_TERM, MODE_THRESHOLDS)
+        for variant in (Version.MODE_TERM, Version.MODE_THRESHOLDS)
         for what in (("risk_difference", ">=D"), ("risk_difference", ">=C"), ("superiority", ""))
     }
     for row, key in zip(judged, keys, strict=True):
@@ -362,7 +363,7 @@ def test_the_verdict_is_of_the_difference(make_phone, by_rule):
     seen = set()
     for smallest_gap in (1e-4, 2e-3, 0.01, 0.05):
         rows = rows_of(data, sample, smallest_gap)
-        for variant in (MODE_TERM, MODE_THRESHOLDS):
+        for variant in (Version.MODE_TERM, Version.MODE_THRESHOLDS):
             for quantity in ("risk_difference", "superiority"):
                 judged = pick(rows, variant, quantity)
                 assert len(judged) == (2 if quantity == "risk_difference" else 1)
@@ -383,14 +384,15 @@ def test_members_whom_no_phone_person_resembles_stay(make_phone):
     )
     sample = sample_of(data.in_person, ("age",))
     rows = rows_of(young, sample)
-    (lost,) = pick(rows, MODE_TERM, "members_lost_share").values()
-    assert lost.estimate == 0
+    (lost,) = pick(rows, Version.MODE_TERM, "members_lost_share").values()
+    assert lost.estimate == lost.n == 0
+    assert lost.of == int(data.members.n)
     assert "No phone person is at age=2" in lost.note
     called = joined_sample(sample, young).sample.weight[data.in_person.n :]
     member_ages = data.members.factors["age"]
     share = np.mean(member_ages[member_ages < 2])
     assert np.average(young.called.factors["age"], weights=called) == pytest.approx(share)
-    (size,) = pick(rows, MODE_TERM, "ess").values()
+    (size,) = pick(rows, Version.MODE_TERM, "ess").values()
     assert size.estimate == pytest.approx(called.sum() ** 2 / (called**2).sum())
 
 
@@ -415,7 +417,7 @@ def test_pairs_leave_phone_people_in_sets_of_their_own(make_phone):
     assert second is None
     assert np.unique(cluster[data.in_person.n :]).size == 60
     assert not np.isin(cluster[data.in_person.n :], cluster[: data.in_person.n]).any()
-    assert pick(rows_of(data, sample), MODE_TERM)[""].std_error > 0
+    assert pick(rows_of(data, sample), Version.MODE_TERM)[""].std_error > 0
 
 
 def test_a_factor_of_the_same_name_is_left_alone(make_phone):
@@ -431,8 +433,10 @@ def test_a_factor_of_the_same_name_is_left_alone(make_phone):
     other = PhoneData(in_person=renamed(data.in_person), phone=renamed(data.phone))
     sample = sample_of(other.in_person, ("mode",))
     assert joined_sample(sample, other).mode == "mode of interview"
-    plain = pick(rows_of(data, sample_of(data.in_person, ("age",))), MODE_TERM)[""]
-    assert pick(rows_of(other, sample), MODE_TERM)[""].std_error == pytest.approx(plain.std_error)
+    plain = pick(rows_of(data, sample_of(data.in_person, ("age",))), Version.MODE_TERM)[""]
+    assert pick(rows_of(other, sample), Version.MODE_TERM)[""].std_error == pytest.approx(
+        plain.std_error
+    )
 
 
 def test_few_zones_are_not_assessed(make_phone):
@@ -463,7 +467,11 @@ def test_rescaled_sampling_weights_change_nothing(make_phone):
             assert right.std_error == pytest.approx(left.std_error, rel=1e-6)
     plain = rows_of(data, sample_of(data.in_person, ("age",), on=("other",)))
     assert (
-        abs(pick(plain, MODE_TERM)[">=D"].estimate - pick(first, MODE_TERM)[">=D"].estimate) > 1e-4
+        abs(
+            pick(plain, Version.MODE_TERM)[">=D"].estimate
+            - pick(first, Version.MODE_TERM)[">=D"].estimate
+        )
+        > 1e-4
     )
 
 

@@ -177,6 +177,7 @@ def test_few_members_lost_are_counted(make_phone):
     )
     assert lost.estimate == pytest.approx(3 / few.members.n)
     assert lost.note.startswith("Members left out: 3 of ")
+    assert (lost.n, lost.of) == (3, few.members.n)
 
 
 def test_nobody_in_common_is_not_assessed(make_phone):

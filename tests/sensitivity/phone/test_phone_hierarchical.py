@@ -16,9 +16,8 @@ from coopgap.hierarchical import hierarchical_request
 from coopgap.plan import make_plan
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.hierarchical import phone_refit_rows, phone_refits
-from coopgap.sensitivity.phone.mode_term import MODE_TERM, MODE_THRESHOLDS
 from coopgap.sensitivity.posterior import headline_contrasts
-from coopgap.vocabulary import Check, Comparator, Family, Population, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Family, Population, Quantity, Verdict, Version
 
 from ...bayes.conftest import make_draws, make_rows
 
@@ -60,7 +59,7 @@ def test_who_is_in_each_refit():
     data = people()
     request = asked(data)
     refits = phone_refits(request, data, COVARIATES, "region")
-    found = {one.check: one.request for one in refits if one.variant != MODE_THRESHOLDS}
+    found = {one.check: one.request for one in refits if one.variant != Version.MODE_THRESHOLDS}
     members, others, called = data.members.n, data.comparison.n, data.called.n
     assert found[Check.PHONE_REPLACES].cells.people() == (called, members)
     assert found[Check.PHONE_JOINS].cells.people() == (others + called, members)
@@ -73,7 +72,10 @@ def test_who_is_in_each_refit():
     by_phone = mode.covariates[mode.row, at] == 1
     assert mode.counts[by_phone].sum() == called
     thresholds = refits[-1]
-    assert (thresholds.check, thresholds.variant) == (Check.PHONE_JOINS_MODE, MODE_THRESHOLDS)
+    assert (thresholds.check, thresholds.variant) == (
+        Check.PHONE_JOINS_MODE,
+        Version.MODE_THRESHOLDS,
+    )
     assert thresholds.request.form == dataclasses.replace(request.form, mode="mode")
     assert thresholds.request.cells.digest == mode.digest
     seeds = [request.seed, *(one.request.seed for one in refits)]
@@ -204,7 +206,7 @@ def test_two_levels_have_no_thresholds_by_mode():
     data = people(2)
     rows = phone_refit_rows([], {}, make_fit(asked(data)), data, labels(data), 0.05)
     (row,) = rows
-    assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, MODE_THRESHOLDS)
+    assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert row.note
     assert (
@@ -262,7 +264,7 @@ def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
     refits = phone_refits(request, ends, COVARIATES, "region")
     fits = {one.variant: fit_hierarchical(one.request, 2) for one in refits[2:]}
     base = fit_hierarchical(request, 2)
-    term, thresholds = fits[MODE_TERM], fits[MODE_THRESHOLDS]
+    term, thresholds = fits[Version.MODE_TERM], fits[Version.MODE_THRESHOLDS]
     gate = (GateItem(name="divergences", value=0, bar=0, passed=True),)
     passed = {one.name: dataclasses.replace(fits[one.variant], gate=gate) for one in refits[2:]}
     for contrast in headline_contrasts(ends.in_person.levels):
@@ -277,8 +279,8 @@ def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
         (row.category, row.variant): row.verdict
         for row in phone_refit_rows(refits[2:], passed, base, ends, labels(ends), 0.05)
     }
-    assert found[">=top", MODE_TERM] is Verdict.CHANGES
-    assert found[">=top", MODE_THRESHOLDS] is Verdict.HOLDS
+    assert found[">=top", Version.MODE_TERM] is Verdict.CHANGES
+    assert found[">=top", Version.MODE_THRESHOLDS] is Verdict.HOLDS
 
 
 @pytest.mark.slow
@@ -299,7 +301,7 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap():
     request = Request(cells=cells, form=Form(zones=False), draws=500, seed=3, target_accept=0.95)
     refits = {one.variant: one for one in phone_refits(request, data, COVARIATES, "region")}
     fits = {name: fit_hierarchical(one.request, 2) for name, one in refits.items()}
-    mode = fits[MODE_TERM].parameters
+    mode = fits[Version.MODE_TERM].parameters
     shift = mode["mode=phone"] - mode["mode=in person"]
     assert abs(shift.mean() - 1.5) < 3 * shift.std()
     assert shift.mean() > 1.2
@@ -311,7 +313,7 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap():
     women = np.mean(in_person.factors["sex"][in_person.member])
     above = 1 / (1 + np.exp(-1.0 - np.array([[0.7, 0.0], [1.0, 0.3]])))
     true = (above[:, 0] - above[:, 1]) @ [1 - women, women]
-    assert abs(gaps[MODE_TERM].mean() - true) < 3 * gaps[MODE_TERM].std()
+    assert abs(gaps[Version.MODE_TERM].mean() - true) < 3 * gaps[Version.MODE_TERM].std()
     joined = gaps["phone and in person"]
     assert joined.mean() < true - 5 * joined.std()
     assert contrast.quantity is Quantity.RISK_DIFFERENCE

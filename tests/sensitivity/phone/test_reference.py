@@ -208,7 +208,10 @@ def test_people_without_a_region_are_left_out_and_regions_stay(make_phone, lost)
     wanted = reference_rows(known, ("age",), "region", KEYS, 1)
     found = reference_rows(some, ("age",), "region", KEYS, 1)
     for left, right in zip(wanted, found, strict=True):
-        assert replace(right, note="") == replace(left, note="")
+        assert replace(right, note="", n=left.n, of=left.of) == replace(left, note="")
+    everybody = some.called.n + some.comparison.n
+    assert {(row.n, row.of) for row in found} == {(lost, everybody)}
+    assert {(row.n, row.of) for row in wanted} == {(0, everybody - lost)}
     assert f"People left out whose region is missing: {lost}." in found[0].note
     assert "region is missing" not in wanted[0].note
 

@@ -33,10 +33,18 @@ from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Family, IntervalKind, Quantity, Status, Verdict
+from coopgap.vocabulary import (
+    Check,
+    Comparator,
+    Family,
+    IntervalKind,
+    Quantity,
+    Status,
+    Verdict,
+    Version,
+)
 
 __all__ = [
-    "ALONE",
     "MULTIPLES",
     "benchmark_rows",
     "covariate_robustness_rows",
@@ -44,9 +52,6 @@ __all__ = [
 ]
 
 MULTIPLES: Final = (1, 2, 3)
-
-ALONE: Final = "no confounder"
-"""`variant` of the linear gap itself."""
 
 _ROWS = (
     "Weighted linear model of all complete in-person rows beside these covariates, those of the "
@@ -111,9 +116,9 @@ def benchmark_rows(
     -------
     list of SensitivityRow
         At the declared threshold, else at the one nearest to one half of everybody: the gap alone
-        (`risk_difference`) with `bias_scale` and `df`; then by covariate and multiple, `variant`
-        "NAME x K", the gap left, `r2_membership` and `r2_outcome`. A confounder too strong to
-        exist has no rows.
+        (`risk_difference`) with `bias_scale` and `df`; then by covariate (`about`) and multiple
+        (`setting`) the gap left, `r2_membership` and `r2_outcome`. A confounder too strong to exist
+        has no rows.
     """
     base = _base(labels)
     if not rows.n:
@@ -129,9 +134,11 @@ def benchmark_rows(
     base = replace(base, category=contrast.category, note=note)
     alone = _interval(gap)
     result = [
-        _gap_row(base, ALONE, alone),
-        replace(base, variant=ALONE, quantity="bias_scale", estimate=gap.bias_scale),
-        replace(base, variant=ALONE, quantity="df", estimate=gap.df),
+        _gap_row(base, Version.NO_CONFOUNDER, alone),
+        replace(
+            base, variant=Version.NO_CONFOUNDER, quantity="bias_scale", estimate=gap.bias_scale
+        ),
+        replace(base, variant=Version.NO_CONFOUNDER, quantity="df", estimate=gap.df),
     ]
     for name in covariates:
         result += _benchmark(base, name, gap, alone, smallest_gap)
@@ -239,7 +246,8 @@ def _benchmark(
             continue
         left = Interval(*left_of(gap, strength, prob=INTERVAL_PROB), np.nan)
         variant = f"{name} x {multiple}"
-        row = _gap_row(base, variant, left)
+        like = replace(base, about=name, setting=float(multiple))
+        row = _gap_row(like, variant, left)
         yield compared(row, alone, left, shifted(alone, left), smallest_gap)
         for quantity, value in zip(("r2_membership", "r2_outcome"), strength, strict=True):
-            yield replace(base, variant=variant, quantity=quantity, estimate=value)
+            yield replace(like, variant=variant, quantity=quantity, estimate=value)

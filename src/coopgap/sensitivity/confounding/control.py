@@ -18,16 +18,12 @@ from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import NegativeControl
-from coopgap.vocabulary import Check, Quantity, Status, Verdict
+from coopgap.vocabulary import Check, Quantity, Status, Verdict, Version
 
-__all__ = ["CONTROL", "GAP", "SHARES", "HeadlineModel", "control_rows", "netted_gaps"]
+__all__ = ["SHARES", "HeadlineModel", "control_rows", "netted_gaps"]
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares ρ of the control's gap that are taken off; none at all is the gap itself."""
-
-GAP: Final = "gap"
-CONTROL: Final = "control "
-"""`variant` of an outcome's gap; beginning of the `variant` of its control's."""
 
 _NOTE = (
     "A control without a gap does not show that nothing confounds the outcome's gap: it can only "
@@ -104,8 +100,9 @@ def control_rows(
     Returns
     -------
     list of SensitivityRow
-        At each threshold the `gap`, the `control`'s, and where the exclusion covers the outcome
-        the gap less each share. One row with the reason where there is no control, or its model
+        At each threshold the `gap`, the `control`'s (`about` is the control, `choice` its
+        threshold), and where the exclusion covers the outcome the gap less each share
+        (`setting`). One row with the reason where there is no control, or its model
         or an estimate is missing.
     """
     known = {one.labels.model: one for one in models}
@@ -122,7 +119,8 @@ def control_rows(
             continue
         for name, model in controls.items():
             covered = declared if declared is not None and declared.variable == name else None
-            result += _beside(one, name, known.get(model), covered, base, smallest_gap)
+            about = replace(base, about=name)
+            result += _beside(one, name, known.get(model), covered, about, smallest_gap)
     return result
 
 
@@ -155,8 +153,8 @@ def _beside(
             continue
         row = replace(base, quantity=Quantity.RISK_DIFFERENCE, category=contrast.category)
         row = with_people(row, (one.estimate.people, contrast))
-        yield with_interval(replace(row, variant=GAP, note=_NOTE), interval)
-        beside = replace(row, variant=f"{CONTROL}{name}{at.category and f' {at.category}'}")
+        yield with_interval(replace(row, variant=Version.GAP, note=_NOTE), interval)
+        beside = replace(row, variant=Version.CONTROL, choice=at.category)
         other = control.estimate.intervals[at]
         if other is not None:
             beside = with_people(beside, (control.estimate.people, at))
@@ -196,7 +194,7 @@ class _Netting:
         try:
             found = netted_gaps(*self.estimates, (contrast, self.at))
         except NotEstimable as error:
-            row = replace(row, variant=_name(SHARES[-1]), note=f"Not netted: {error.reason}.")
+            row = _less(row, SHARES[-1], note=f"Not netted: {error.reason}.")
             yield replace(row, verdict=Verdict.NOT_ASSESSED)
             return
         other = self.estimates[1].intervals[self.at]
@@ -206,7 +204,7 @@ class _Netting:
             row = with_people(
                 row, (self.estimates[0].people, contrast), (self.estimates[1].people, self.at)
             )
-            row = replace(with_interval(row, less), variant=_name(share), note=self.note)
+            row = _less(with_interval(row, less), share, self.note)
             yield compared(row, interval, less, _scaled(other, -share), self.smallest_gap)
 
 
@@ -216,5 +214,6 @@ def _scaled(interval: Interval, factor: float) -> Interval:
     return Interval(factor * interval.estimate, -factor * interval.std_error, *ends, np.nan)
 
 
-def _name(share: float) -> str:
-    return f"less {share:g} x control"
+def _less(row: SensitivityRow, share: float, note: str) -> SensitivityRow:
+    """A row of the gap less a share of the control's."""
+    return replace(row, variant=f"less {share:g} x control", setting=share, note=note)

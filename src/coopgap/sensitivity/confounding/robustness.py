@@ -15,7 +15,7 @@ from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
-from coopgap.vocabulary import Check, Status, Verdict
+from coopgap.vocabulary import Check, Status, Verdict, Version
 
 __all__ = [
     "Residual",
@@ -150,8 +150,8 @@ def value_rows(
 ) -> Iterator[SensitivityRow]:
     """The two robustness values of one linear gap: for the estimate, and for its interval."""
     values = {
-        "estimate": _value(abs(interval.estimate) / residual.bias_scale, 0.0),
-        "interval": interval_value(interval, residual),
+        Version.ESTIMATE: _value(abs(interval.estimate) / residual.bias_scale, 0.0),
+        Version.INTERVAL: interval_value(interval, residual),
     }
     for variant, value in values.items():
         note = _RV_NOTES[variant]

@@ -16,9 +16,9 @@ from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
 from coopgap.sensitivity.keys import NO_MATCHING
-from coopgap.vocabulary import Check, Quantity, Verdict
+from coopgap.vocabulary import Check, Direction, Quantity, Verdict, Version
 
-__all__ = ["ALPHAS", "GAMMAS", "HIGHER", "LOWER", "OPPOSED", "P_BOUND", "rosenbaum_rows"]
+__all__ = ["ALPHAS", "GAMMAS", "P_BOUND", "rosenbaum_rows"]
 
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Hidden biases at which the largest p-value is shown."""
@@ -41,9 +41,11 @@ _OVERALL = (
     "members at the answer."
 )
 
-HIGHER: Final = "Direction observed in the sets: members higher."
-LOWER: Final = "Direction observed in the sets: members lower."
-OPPOSED: Final = " The gap is the other way."
+_POINTS: Final = {
+    Direction.MEMBERS_HIGHER: "Direction observed in the sets: members higher.",
+    Direction.MEMBERS_LOWER: "Direction observed in the sets: members lower.",
+}
+_OPPOSED: Final = " The gap is the other way."
 """Notes of a row `n_sets`: which way its p-values look, and whether the gap looks there."""
 
 type _Bound = Callable[[float], float]
@@ -69,8 +71,9 @@ def rosenbaum_rows(
         At each threshold, and with more than two levels for the whole distribution: the number
         of sets that carry it (`n_sets`), the largest p-value (`p_bound`, in `p_value`, with Γ in
         `threshold`) and Γ (`gamma`, with the level in `threshold`). A Γ of one: the level is not
-        reached even without hidden bias. The note of `n_sets` says in which direction the sets
-        point: they count alike whatever their size, so it may not be that of the gap.
+        reached even without hidden bias. `direction` says which way the sets point: they count
+        alike whatever their size, so it may not be that of the gap (`opposed`). Γ and the level
+        stand in `setting` too.
     """
     base = base_row(Check.ROSENBAUM, estimate, labels)
     if not sample.matched.n_sets:
@@ -81,26 +84,28 @@ def rosenbaum_rows(
     if len(labels.levels) > 2:
         n_sets, bound, higher = _overall(sample)
         whole = next(c for c in contrasts(labels.levels) if c.quantity is Quantity.SUPERIORITY)
-        told = _direction(higher, whole, estimate)
-        result += _rows(replace(base, note=_OVERALL), n_sets, bound, told)
+        row = _pointing(replace(base, note=_OVERALL), higher, whole, estimate)
+        result += _rows(row, n_sets, bound)
     for contrast in contrasts(labels.levels):
         if not contrast.is_threshold_gap:
             continue
         row = replace(base, category=contrast.category, note=_NOTE)
         n_sets, bound, higher = _threshold(sample, contrast.level)
-        result += _rows(row, n_sets, bound, _direction(higher, contrast, estimate))
+        result += _rows(_pointing(row, higher, contrast, estimate), n_sets, bound)
     if not any(row.quantity == P_BOUND for row in result):
         note = "No matched set holds both groups and different answers."
         return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
     return result
 
 
-def _direction(higher: bool, contrast: Contrast, estimate: FamilyEstimate) -> str:
-    """Which way the sets point, and that the gap points the other way where it does."""
-    told = HIGHER if higher else LOWER
+def _pointing(
+    row: SensitivityRow, higher: bool, contrast: Contrast, estimate: FamilyEstimate
+) -> SensitivityRow:
+    """The row with the way the sets point, and whether the gap points the other way."""
     gap = estimate.intervals.get(contrast)
     away = 0.0 if gap is None else gap.estimate - null_value(contrast.quantity)
-    return told + (OPPOSED if away and (away > 0) != higher else "")
+    direction = Direction.MEMBERS_HIGHER if higher else Direction.MEMBERS_LOWER
+    return replace(row, direction=direction, opposed=bool(away) and (away > 0) != higher)
 
 
 def _threshold(sample: Sample, level: int) -> tuple[int, _Bound, bool]:
@@ -129,10 +134,11 @@ def _level(alpha: float) -> str:
     return f"Γ at p {alpha:g}"
 
 
-def _rows(row: SensitivityRow, n_sets: int, bound: _Bound, told: str) -> Iterator[SensitivityRow]:
-    if not n_sets:
+def _rows(row: SensitivityRow, n_sets: int, bound: _Bound) -> Iterator[SensitivityRow]:
+    if not n_sets or row.direction is None:
         return
-    yield replace(row, variant="sets", quantity="n_sets", estimate=float(n_sets), note=told)
+    note = _POINTS[row.direction] + (_OPPOSED if row.opposed else "")
+    yield replace(row, variant=Version.SETS, quantity="n_sets", estimate=float(n_sets), note=note)
     for gamma in GAMMAS:
         yield replace(
             row,
@@ -140,6 +146,7 @@ def _rows(row: SensitivityRow, n_sets: int, bound: _Bound, told: str) -> Iterato
             quantity=P_BOUND,
             p_value=bound(gamma),
             threshold=gamma,
+            setting=gamma,
         )
     for alpha in ALPHAS:
         yield replace(
@@ -148,4 +155,5 @@ def _rows(row: SensitivityRow, n_sets: int, bound: _Bound, told: str) -> Iterato
             quantity="gamma",
             estimate=gamma_at(bound, alpha),
             threshold=alpha,
+            setting=alpha,
         )

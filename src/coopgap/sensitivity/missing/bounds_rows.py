@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,15 +37,10 @@ from coopgap.vocabulary import (
     IntervalKind,
     Quantity,
     Verdict,
+    Version,
 )
 
-__all__ = ["BOUNDS", "WITH_ERROR", "bounds_rows"]
-
-BOUNDS = "bounds"
-"""Variant of the identified set."""
-
-WITH_ERROR = "bounds with sampling error"
-"""Variant of the interval around it."""
+__all__ = ["bounds_rows"]
 
 
 def bounds_rows(
@@ -85,9 +81,9 @@ def bounds_rows(
         found = sample_bounds(sample)
     except NotEstimable as error:
         return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_ASSESSED, error.reason)
-    note = _note(who)
+    note, asked = _note(who), sum(who.people) - sum(who.covariate)
     return [
-        row
+        replace(row, n=sum(who.outcome), of=asked)
         for contrast, bounds in found.items()
         if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
         for row in _pair(contrast, bounds, sample, declared, labels, note, study.smallest_gap)
@@ -128,7 +124,10 @@ def _pair(
 ) -> Iterator[SensitivityRow]:
     first = declared.intervals.get(contrast)
     wide = imbens_manski(bounds, INTERVAL_PROB)
-    ends = ((BOUNDS, (bounds.lower, bounds.upper), None), (WITH_ERROR, wide, INTERVAL_PROB))
+    ends = (
+        (Version.BOUNDS, (bounds.lower, bounds.upper), None),
+        (Version.BOUNDS_WITH_ERROR, wide, INTERVAL_PROB),
+    )
     for variant, (lower, upper), prob in ends:
         row = SensitivityRow(
             check=Check.MISSING_BOUNDS,

@@ -29,15 +29,9 @@ from coopgap.sensitivity.missing.pool import Pooled
 from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, Verdict
+from coopgap.vocabulary import Check, Comparator, Diagnostic, Verdict, Version
 
-__all__ = ["CONVERGED", "IMPUTED", "TURNS", "delta_name", "imputation_rows"]
-
-IMPUTED = "multiple imputation"
-"""Variant of the pooled gaps."""
-
-TURNS = "delta that changes the gap"
-"""Beginning of the variant that says where the gap changes."""
+__all__ = ["CONVERGED", "imputation_rows"]
 
 CONVERGED = 1.2
 """Split R-hat of the imputed shares that still counts as settled."""
@@ -70,9 +64,10 @@ def imputation_rows(
     -------
     sensitivity : list
         `multiple imputation`: a row a threshold, superiority of more than two levels, and the
-        fraction of missing information (`fmi`) of the headline. `delta …`: the headline with the
-        missing outcomes of one group shifted on the log odds, judged beside no shift, and the
-        shift at which it changes. One row, `not_applicable`, where nothing is missing.
+        fraction of missing information (`fmi`) of the headline. The headline with the missing
+        outcomes of one group (`about`) shifted on the log odds by `setting`, judged beside no
+        shift, and the shift at which it changes, `delta`. One row, `not_applicable`, where
+        nothing is missing.
     diagnostics : list
         Whether the chains settled.
     """
@@ -88,13 +83,15 @@ def imputation_rows(
         return unanswered([Check.MISSING_IMPUTATION], keys, Verdict.NOT_ASSESSED, error.reason), []
     base = SensitivityRow(
         check=Check.MISSING_IMPUTATION,
-        variant=IMPUTED,
+        variant=Version.IMPUTED,
         model=labels.model,
         family=declared.family,
         outcome=labels.outcome,
         comparator=Comparator.COMPARISON,
         group=labels.group,
         population=found.population,
+        n=who.incomplete,
+        of=sum(who.people),
         note=_note(who, how, found, study, matched=spec.matching.is_declared),
         source=labels.source,
     )
@@ -104,11 +101,6 @@ def imputation_rows(
         *_shifted_rows(found, base, first, study.smallest_gap),
     ]
     return rows, [_settled(found, labels)]
-
-
-def delta_name(delta: float, member: bool) -> str:
-    """Variant of a shift."""
-    return f"delta {delta:g}, {_WHO[member]}"
 
 
 def _pooled_rows(
@@ -134,9 +126,10 @@ def _shifted_rows(
 ) -> Iterator[SensitivityRow]:
     none = interval_of(found.pooled[contrast], contrast.quantity)
     for member, curve in found.shifted.items():
-        by_delta = {0.0: none}
+        by_delta, whose = {0.0: none}, _WHO[member]
         for delta, pooled in zip(DELTAS, curve, strict=True):
-            named = replace(base, variant=delta_name(delta, member))
+            name = f"delta {delta:g}, {whose}"
+            named = replace(base, variant=name, about=whose, setting=delta)
             again = by_delta[delta] = interval_of(pooled, contrast.quantity)
             row = _row(contrast, pooled, named)
             yield compared(row, none, again, shifted(none, again), smallest_gap)
@@ -145,7 +138,8 @@ def _shifted_rows(
         turns = turning(np.array(shifts), curves, contrast.quantity, smallest_gap)
         yield replace(
             base,
-            variant=f"{TURNS}, {_WHO[member]}",
+            variant=f"delta that changes the gap, {whose}",
+            about=whose,
             quantity="delta",
             category=contrast.category,
             estimate=turns,
@@ -176,7 +170,7 @@ def _note(who: Lacking, how: Imputation, found: ImputedGaps, study: Study, *, ma
 def _settled(found: ImputedGaps, labels: Labels) -> DiagnosticRow:
     return DiagnosticRow(
         model=labels.model,
-        diagnostic="imputation_convergence",
+        diagnostic=Diagnostic.IMPUTATION_CONVERGENCE,
         value=found.r_hat,
         bar=CONVERGED,
         passed=found.r_hat <= CONVERGED,

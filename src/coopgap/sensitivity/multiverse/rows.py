@@ -29,12 +29,9 @@ from coopgap.sensitivity.multiverse.specifications import (
 )
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, Verdict
+from coopgap.vocabulary import Check, Comparator, Verdict, Version
 
-__all__ = ["TOGETHER", "multiverse_rows", "share_clear"]
-
-TOGETHER = "together"
-"""`variant` of the rows about all specifications."""
+__all__ = ["multiverse_rows", "share_clear"]
 
 _FEWEST = 2
 """Specifications that say something together."""
@@ -72,9 +69,10 @@ def multiverse_rows(
     Returns
     -------
     list of SensitivityRow
-        A row a specification; three rows `together` with a p-value over the shuffles; a row a
-        value of each choice, with the median of its specifications between the smallest and the
-        largest. Without a declared multiverse one row, `not_applicable`.
+        A row a specification, `variant` its id; three rows `together` with a p-value over the
+        shuffles; a row a value (`choice`) of each axis (`about`), with the median of its
+        specifications between the smallest and the largest. Without a declared
+        multiverse one row, `not_applicable`.
     """
     keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     if spec.multiverse is None:
@@ -93,7 +91,7 @@ def multiverse_rows(
         replace(
             again_row(
                 Check.MULTIVERSE,
-                one.specification.name,
+                one.specification.id,
                 contrast,
                 one.estimate,
                 Beside(estimate=declared, smallest_gap=study.smallest_gap),
@@ -148,8 +146,10 @@ def _together(
     ]
     if len(inside) < _FEWEST:
         yield replace(
-            _row(labels, TOGETHER, f"median_{contrast.quantity}", {}, _why(fitted)),
+            _row(labels, Version.TOGETHER, f"median_{contrast.quantity}", {}, _why(fitted)),
             verdict=Verdict.NOT_ASSESSED,
+            n=len(inside),
+            of=len(fitted),
         )
         return
     studentised = np.array([one.studentised for one, _ in inside]).T
@@ -161,11 +161,12 @@ def _together(
     note = _listed_note(listed, rows)
     if len(inside) < len(fitted):
         note += f" Rows together are over {len(inside)} of them: {_why(fitted)}"
+    counts = {"n": len(inside), "of": len(fitted)}
     yield _row(
         labels,
-        TOGETHER,
+        Version.TOGETHER,
         f"median_{contrast.quantity}",
-        {"estimate": median, "p_value": float(p_values.median)},
+        {"estimate": median, "p_value": float(p_values.median), **counts},
         note,
     )
     for quantity, share, p_value in (
@@ -174,9 +175,9 @@ def _together(
     ):
         yield _row(
             labels,
-            TOGETHER,
+            Version.TOGETHER,
             quantity,
-            {"estimate": float(share), "p_value": float(p_value)},
+            {"estimate": float(share), "p_value": float(p_value), **counts},
             _scheme_note(scheme),
         )
 
@@ -252,9 +253,9 @@ def _by_choice(
             ]
             if not found:
                 continue
-            yield _row(
+            row = _row(
                 labels,
-                f"{axis}: {value}, {len(found)} specification{'' if len(found) == 1 else 's'}",
+                f"{axis}: {value}",
                 f"median_{contrast.quantity}",
                 {
                     "estimate": float(np.median(found)),
@@ -263,3 +264,4 @@ def _by_choice(
                 },
                 "By choice: the median estimate, in brackets the smallest and the largest.",
             )
+            yield replace(row, about=axis, choice=value, n=len(found), of=len(fitted))

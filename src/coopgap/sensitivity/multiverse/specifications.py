@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,12 +15,10 @@ from coopgap.study.spec import Matching, ModelSpec, Study
 from coopgap.survey.complete import ModeName
 from coopgap.vocabulary import Population
 
-__all__ = ["Specification", "Specifications", "choices_of", "specifications"]
+__all__ = ["Specification", "Specifications", "specifications"]
 
 _STRATA = ("exact", "entropy")
 """Methods whose `on` is all they are about."""
-
-_BETWEEN = re.compile(rf"; (?=(?:{'|'.join(AXES)}): )")
 
 _NO_CALIPER_TAKEN = "the same as another: the method takes no caliper"
 _NO_MATCHING = "the same as another: a population of all complete rows needs no matching"
@@ -36,6 +33,8 @@ class Specification:
 
     Attributes
     ----------
+    id
+        Its place in the list, by which run.json and sensitivity.csv name it.
     choices
         By axis of the model's `[multiverse]`, what is chosen; without those that make no
         difference here.
@@ -51,17 +50,13 @@ class Specification:
         Whether it is the model itself.
     """
 
+    id: str
     choices: Mapping[str, str]
     spec: ModelSpec
     mode: ModeName
     at: str
     population: Population | None
     is_declared: bool
-
-    @property
-    def name(self) -> str:
-        """Its choices in a line: `method: exact; link: logit`."""
-        return "; ".join(f"{axis}: {value}" for axis, value in self.choices.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +81,6 @@ class Specifications:
     def n_combinations(self) -> int:
         """Product of the numbers of values."""
         return len(self.listed) + sum(self.removed.values())
-
-
-def choices_of(name: str) -> dict[str, str]:
-    """The choices that the name of a specification says, by axis."""
-    found = (part.partition(": ") for part in _BETWEEN.split(name))
-    return {axis: value for axis, _, value in found}
 
 
 def specifications(study: Study, spec: ModelSpec) -> Specifications:
@@ -126,7 +115,10 @@ def specifications(study: Study, spec: ModelSpec) -> Specifications:
         found[key] = specification
     return Specifications(
         axes={axis: tuple(name for name, _ in pairs) for axis, pairs in values.items()},
-        listed=tuple(found.values()),
+        listed=tuple(
+            replace(one, id=f"specification {number}")
+            for number, one in enumerate(found.values(), start=1)
+        ),
         removed=MappingProxyType(removed),
     )
 
@@ -179,6 +171,7 @@ def _make(
             return _NOTHING
     coding: Coding = value.get("coding", Coding(outcome=spec.outcome))
     made = Specification(
+        id="",
         choices=named,
         spec=_changed(study, spec, coding, covariates, matching, value),
         mode="both" if value.get("mode") == "phone_joins" else "in person",

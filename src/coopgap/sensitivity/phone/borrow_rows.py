@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -24,31 +25,25 @@ from coopgap.sensitivity.phone.data import LIMITS
 from coopgap.sensitivity.phone.discount import Discount
 from coopgap.sensitivity.phone.joint import Joint
 from coopgap.sensitivity.verdict import compared
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Population, Quantity, Verdict
+from coopgap.vocabulary import (
+    Check,
+    Comparator,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
 
 __all__ = [
-    "AGREED",
-    "AVERAGED",
-    "CURVE",
-    "IN_PERSON",
-    "POSTERIOR",
-    "PRIOR",
-    "TENTHS",
+    "DISCOUNTS",
     "VAGUE",
     "WEIGHTS",
     "borrow_rows",
-    "mixture_name",
 ]
 
-IN_PERSON, AVERAGED = "in person", "averaged over the discount"
-PRIOR, POSTERIOR, AGREED = "prior", "posterior", "posterior under full agreement"
-"""Variants of the gap and of the discount."""
-
-CURVE = {f"phone counts {tenth / 10:.1f}": tenth / 10 for tenth in range(11)}
-"""Variants of the gap at a fixed discount."""
-
-TENTHS = {f"discount {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}": tenth for tenth in range(10)}
-"""Variants of the posterior probability of each tenth of the discount."""
+DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
+"""Fixed discounts of the gap."""
 
 WEIGHTS = (0.8, 0.5, 0.2)
 """Prior weights of the component that the phone interviews inform."""
@@ -75,11 +70,6 @@ class _At:
     in_person: Interval
     apart: Interval
     smallest_gap: float
-
-
-def mixture_name(weight: float, vague: str) -> str:
-    """Variant of a mixture."""
-    return f"weight {weight:g}, vague {vague}"
 
 
 def borrow_rows(
@@ -134,7 +124,7 @@ def borrow_rows(
     at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
     middle = len(levels) / 2
     main = min(at, key=lambda one: (one.category != first, abs(one.level - middle)))
-    lost = _lost(joint, n_member)
+    told = partial(_told, joint=joint, n_member=n_member)
     result: list[SensitivityRow] = []
     for contrast in at:
         here = replace(base, category=contrast.category, quantity=Quantity.RISK_DIFFERENCE)
@@ -143,24 +133,35 @@ def borrow_rows(
         except NotEstimable as error:
             result += [_refused(row, error.reason) for row in _both(here)]
             continue
-        result += _power_rows(place, here, lost, whole=contrast == main)
-        result += _mixture_rows(place, here, lost)
+        result += _power_rows(place, here, told, whole=contrast == main)
+        result += _mixture_rows(place, here, told)
     return sorted(result, key=lambda row: row.check != Check.PHONE_POWER_PRIOR)
 
 
+type _Told = Callable[[SensitivityRow], SensitivityRow]
+
+
 def _both(row: SensitivityRow) -> list[SensitivityRow]:
-    first = replace(row, variant=AVERAGED)
-    name = mixture_name(WEIGHTS[0], next(iter(VAGUE)))
-    return [first, replace(row, check=Check.PHONE_ROBUST_MIXTURE, variant=name)]
+    first = replace(row, variant=Version.AVERAGED)
+    mixed = replace(row, check=Check.PHONE_ROBUST_MIXTURE)
+    return [first, _mixed(mixed, WEIGHTS[0], next(iter(VAGUE)))]
+
+
+def _mixed(row: SensitivityRow, weight: float, vague: str) -> SensitivityRow:
+    """The row of a mixture."""
+    name = f"weight {weight:g}, vague {vague}"
+    return replace(row, variant=name, choice=vague, setting=weight)
 
 
 def _refused(row: SensitivityRow, reason: str) -> SensitivityRow:
     return replace(row, verdict=Verdict.NOT_ASSESSED, note=f"Not estimable: {reason}.")
 
 
-def _lost(joint: Joint, n_member: int) -> str:
+def _told(row: SensitivityRow, joint: Joint, n_member: int) -> SensitivityRow:
+    """A row with what it cannot say, and how many members it leaves out."""
     lost = n_member - joint.n_member
-    return f" Members left out: {lost:,} of {n_member}." if lost else ""
+    left = f" Members left out: {lost:,} of {n_member}." if lost else ""
+    return replace(row, n=lost, of=n_member, note=f"{LIMITS}{left}")
 
 
 def _place(joint: Joint, contrast: Contrast, smallest_gap: float) -> _At:
@@ -190,11 +191,10 @@ def _difference(at: _At, again: Interval) -> Interval:
     return Interval(moved, part * at.apart.std_error, moved - half, moved + half, np.nan)
 
 
-def _gap_row(at: _At, interval: Interval, base: SensitivityRow, name: str) -> SensitivityRow:
+def _gap_row(at: _At, interval: Interval, base: SensitivityRow) -> SensitivityRow:
     """A gap with borrowing, and what it makes of the one in person."""
     row = replace(
         base,
-        variant=name,
         estimate=interval.estimate,
         std_error=interval.std_error,
         lower=interval.lower,
@@ -206,30 +206,38 @@ def _gap_row(at: _At, interval: Interval, base: SensitivityRow, name: str) -> Se
 
 
 def _power_rows(
-    at: _At, base: SensitivityRow, lost: str, *, whole: bool
+    at: _At, base: SensitivityRow, told: _Told, *, whole: bool
 ) -> Iterator[SensitivityRow]:
     found = discount_posterior(at.measures)
     alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
     alone = replace(
-        with_interval(replace(base, variant=IN_PERSON), at.in_person, _PROB),
+        with_interval(replace(base, variant=Version.IN_PERSON), at.in_person, _PROB),
         comparator=Comparator.COMPARISON,
     )
     yield alone
-    averaged = _gap_row(at, averaged_gap(at.measures, found), base, AVERAGED)
-    yield replace(averaged, note=f"{LIMITS}{lost}")
+    named = replace(base, variant=Version.AVERAGED)
+    yield told(_gap_row(at, averaged_gap(at.measures, found), named))
     tail = (1 - _PROB) / 2
     yield replace(
-        _discount_row(base, PRIOR, 0.5, tail, 1 - tail), std_error=12**-0.5, note=_PRIOR_NOTE
+        _discount_row(base, Version.PRIOR, 0.5, tail, 1 - tail),
+        std_error=12**-0.5,
+        note=_PRIOR_NOTE,
     )
-    for name, one in ((POSTERIOR, found), (AGREED, alike)):
+    for name, one in ((Version.POSTERIOR, found), (Version.AGREED, alike)):
         row = _discount_row(base, name, one.mean, one.lower, one.upper)
         yield replace(row, std_error=_spread(one))
     if whole:
-        for name, discount in CURVE.items():
-            yield _gap_row(at, power_gap(at.measures, discount), base, name)
-        for name, tenth in TENTHS.items():
-            probability = float(found.tenths[tenth])
-            yield replace(base, variant=name, quantity="discount_probability", estimate=probability)
+        for discount in DISCOUNTS:
+            named = replace(base, variant=f"phone counts {discount:.1f}", setting=discount)
+            yield _gap_row(at, power_gap(at.measures, discount), named)
+        for low, high, probability in zip(DISCOUNTS, DISCOUNTS[1:], found.tenths, strict=False):
+            yield replace(
+                base,
+                variant=f"discount {low:.1f} to {high:.1f}",
+                quantity="discount_probability",
+                estimate=float(probability),
+                setting=low,
+            )
 
 
 def _spread(discount: Discount) -> float:
@@ -252,11 +260,11 @@ def _discount_row(
     )
 
 
-def _mixture_rows(at: _At, base: SensitivityRow, lost: str) -> Iterator[SensitivityRow]:
+def _mixture_rows(at: _At, base: SensitivityRow, told: _Told) -> Iterator[SensitivityRow]:
     base = replace(base, check=Check.PHONE_ROBUST_MIXTURE)
     for weight in WEIGHTS:
         for vague, params in VAGUE.items():
             posterior, interval = robust_mixture(at.measures, weight, params)
-            name = mixture_name(weight, vague)
-            yield replace(base, variant=name, quantity="phone_weight", estimate=posterior)
-            yield replace(_gap_row(at, interval, base, name), note=f"{LIMITS}{lost}")
+            mixed = _mixed(base, weight, vague)
+            yield replace(mixed, quantity="phone_weight", estimate=posterior)
+            yield told(_gap_row(at, interval, mixed))

@@ -22,7 +22,7 @@ from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins, colum
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
 __all__ = ["RaoScott", "composition_rows", "rao_scott"]
 
@@ -122,7 +122,11 @@ class _Compared:
     @property
     def category(self) -> str:
         """`VARIABLE=LEVEL`, or the numeric variable."""
-        return f"{self.variable}={self.level}" if self.level else self.variable
+        return _category(self.variable, self.level)
+
+
+def _category(variable: str, level: str) -> str:
+    return f"{variable}={level}" if level else variable
 
 
 def composition_rows(
@@ -219,9 +223,10 @@ def _errors(
 
 def _level_rows(found: _Compared, base: SensitivityRow) -> Iterator[SensitivityRow]:
     category = found.category
+    base = replace(base, about=found.variable, choice=found.level)
     quantity = Quantity.SHARE if found.level else "mean"
     for mode, share, std_error, df in zip(
-        ("phone", "in person"), found.shares, found.std_errors, found.df, strict=True
+        (Version.PHONE, Version.IN_PERSON), found.shares, found.std_errors, found.df, strict=True
     ):
         row = replace(
             base,
@@ -280,6 +285,7 @@ def _test_row(
         base,
         quantity="rao_scott_f",
         category=names[0] if len(names) == 1 else "",
+        about=names[0] if len(names) == 1 else "",
         estimate=test.statistic if np.isfinite(test.statistic) else None,
         p_value=test.p_value if np.isfinite(test.p_value) else None,
         threshold=SMD_BAR,
@@ -292,43 +298,51 @@ def _balancing_rows(
     data: PhoneData, names: Sequence[str], covariates: Sequence[str], base: SensitivityRow
 ) -> list[SensitivityRow]:
     """What balancing the phone people to the in-person margins leaves."""
-    base = replace(base, variant="balanced")
+    base = replace(base, variant=Version.BALANCED)
     rows = stack(data.comparison, data.called)
     try:
         found = balanced_margins(rows, covariates)
     except NotEstimable as error:
         note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
         return [replace(base, quantity="ess", verdict=Verdict.NOT_ASSESSED, note=note)]
-    largest, where = _largest_after(rows, found, names)
+    largest, variable, level = _largest_after(rows, found, names)
     lost = int((rows.member & ~(found.matched.weight > 0)).sum())
     note = f"People the balanced phone interviews are worth, of {data.called.n}. {LIMITS}"
     unmatched = replace(
         base,
         quantity="unmatched_share",
         estimate=lost / data.comparison.n,
+        n=lost,
+        of=data.comparison.n,
         note=f"In-person comparison people at a level without phone people: {lost:,}.",
     )
     left = replace(
         base,
         quantity="largest_smd",
-        category=where,
+        category=_category(variable, level),
+        about=variable,
+        choice=level,
         estimate=largest,
         threshold=SMD_BAR,
         verdict=Verdict.CHANGES if largest > SMD_BAR else Verdict.HOLDS,
         note="Largest standardised difference to everybody in person that balancing leaves.",
     )
-    return [replace(base, quantity="ess", estimate=found.ess, note=note), left, unmatched]
+    size = replace(base, quantity="ess", estimate=found.ess, of=data.called.n, note=note)
+    return [size, left, unmatched]
 
 
-def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tuple[float, str]:
-    """Of all people in person against the balanced phone people, and `VARIABLE=LEVEL`."""
+def _largest_after(
+    rows: ModelRows, found: Balanced, names: Sequence[str]
+) -> tuple[float, str, str]:
+    """Of all people in person against the balanced phone people, with its variable and level."""
     weight = combined_weight(rows.weight, found.matched.weight)
-    largest, where = 0.0, ""
+    largest, variable, at = 0.0, "", ""
     for name in names:
         codes, labels = rows.factors[name], rows.factor_levels[name]
         if name in rows.numeric:
             value = _left_of_numbers(rows, name, weight)
-            largest, where = max((largest, where), (value, name), key=lambda one: one[0])
+            if value > largest:
+                largest, variable, at = value, name, ""
             continue
         everybody, called, balanced = (
             level_shares(codes, one, len(labels))
@@ -341,8 +355,8 @@ def _largest_after(rows: ModelRows, found: Balanced, names: Sequence[str]) -> tu
         left = np.abs(smd(everybody, balanced, everybody, called))
         for level, value in zip(labels, left, strict=True):
             if value > largest:
-                largest, where = float(value), f"{name}={level}"
-    return largest, where
+                largest, variable, at = float(value), name, level
+    return largest, variable, at
 
 
 def _left_of_numbers(rows: ModelRows, name: str, weight: FloatArray) -> float:

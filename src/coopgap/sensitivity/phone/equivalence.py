@@ -24,7 +24,7 @@ from coopgap.sensitivity.phone.tost import (
     two_one_sided,
     verdict_over_all,
 )
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
 __all__ = ["equivalence_rows"]
 
@@ -90,9 +90,9 @@ def equivalence_rows(
     rows = stack(data.called, data.comparison)
     n_levels = len(rows.levels)
     margins = balanced_margins(rows, ()).margins
-    plain = replace(base, variant="unadjusted")
+    plain = replace(base, variant=Version.UNADJUSTED)
     result = list(_difference_rows(margins, rows.levels, margin, plain))
-    adjusted = replace(base, variant="adjusted")
+    adjusted = replace(base, variant=Version.ADJUSTED)
     try:
         balanced = balanced_margins(stack(data.comparison, data.called), covariates)
         moved = swapped(balanced.margins)
@@ -110,10 +110,10 @@ def equivalence_rows(
 
 def _told(row: SensitivityRow, lost: int, n: int) -> SensitivityRow:
     """The row, saying how many people in person it leaves out."""
-    if not lost or row.estimate is None:
+    if row.estimate is None:
         return row
-    left = f"Left out for want of phone people at their level: {lost:,} of {n:,}."
-    return replace(row, note=f"{row.note} {left}")
+    left = f" Left out for want of phone people at their level: {lost:,} of {n:,}."
+    return replace(row, n=lost, of=n, note=row.note + (left if lost else ""))
 
 
 def _difference_rows(
@@ -194,6 +194,7 @@ def _scenario_rows(
             scenario = replace(
                 base,
                 variant=f"design effect {factor:g}",
+                setting=factor,
                 category=contrast.category,
                 std_error=std_error,
             )

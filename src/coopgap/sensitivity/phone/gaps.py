@@ -22,13 +22,12 @@ from coopgap.vocabulary import (
     Population,
     Quantity,
     Verdict,
+    Version,
 )
 
 __all__ = ["gap_rows_with_phone"]
 
 _PROB = 0.95
-_IN_PERSON = "in person"
-_SAME_MEMBERS = "in person, same members"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +71,12 @@ def gap_rows_with_phone(
     members, who take no part in it.
     """
     groups = (
-        (Check.PHONE_REPLACES, "phone", data.called),
-        (Check.PHONE_JOINS, "phone and in person", _joined(data.comparison, data.called)),
+        (Check.PHONE_REPLACES, Version.PHONE, data.called),
+        (
+            Check.PHONE_JOINS,
+            Version.PHONE_AND_IN_PERSON,
+            _joined(data.comparison, data.called),
+        ),
     )
     result: list[SensitivityRow] = []
     for check, name, others in groups:
@@ -133,11 +136,11 @@ def _check_rows(
     smallest_gap: float,
 ) -> list[SensitivityRow]:
     in_person = Comparator.COMPARISON
-    reference = _version(data.members, data.comparison, covariates, _IN_PERSON, in_person)
+    reference = _version(data.members, data.comparison, covariates, Version.IN_PERSON, in_person)
     version = _version(data.members, others, covariates, name, Comparator.PHONE)
     same = reference
     if version.kept.n != reference.kept.n:
-        same = _version(version.kept, data.comparison, covariates, _SAME_MEMBERS, in_person)
+        same = _version(version.kept, data.comparison, covariates, Version.SAME_MEMBERS, in_person)
     result = []
     for contrast, again in version.intervals.items():
         row = _gap_row(version, contrast, base)
@@ -176,6 +179,8 @@ def _lost_row(version: _Version, base: SensitivityRow) -> SensitivityRow:
         comparator=version.comparator,
         quantity="members_lost_share",
         estimate=lost / version.n_member,
+        n=lost,
+        of=version.n_member,
         note=f"Members left out: {lost:,} of {version.n_member}{where}.",
     )
 

@@ -18,11 +18,11 @@ from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
 from coopgap.gap import Contrast, Interval, contrast_values, wald
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, with_mode
-from coopgap.sensitivity.phone.mode_term import MODE_TERM, MODE_THRESHOLDS, TWO_LEVELS
+from coopgap.sensitivity.phone.mode_term import TWO_LEVELS
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Verdict
+from coopgap.vocabulary import Check, Comparator, Verdict, Version
 
 __all__ = ["PhoneRefit", "phone_refit_rows", "phone_refits"]
 
@@ -92,12 +92,20 @@ def phone_refits(
     names = tuple(covariates)
     form = replace(request.form, mode=mode)
     wanted: list[tuple[Check, str, ModelRows, tuple[str, ...], Form]] = [
-        (Check.PHONE_REPLACES, "phone", stack(data.members, data.called), names, request.form),
-        (Check.PHONE_JOINS, "phone and in person", everybody, names, request.form),
-        (Check.PHONE_JOINS_MODE, MODE_TERM, everybody, (*names, mode), request.form),
+        (
+            Check.PHONE_REPLACES,
+            Version.PHONE,
+            stack(data.members, data.called),
+            names,
+            request.form,
+        ),
+        (Check.PHONE_JOINS, Version.PHONE_AND_IN_PERSON, everybody, names, request.form),
+        (Check.PHONE_JOINS_MODE, Version.MODE_TERM, everybody, (*names, mode), request.form),
     ]
     if len(request.cells.levels) > 2:
-        wanted.append((Check.PHONE_JOINS_MODE, MODE_THRESHOLDS, everybody, (*names, mode), form))
+        wanted.append(
+            (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS, everybody, (*names, mode), form)
+        )
     return [_refit(request, region, *one) for one in wanted]
 
 
@@ -197,7 +205,7 @@ def phone_refit_rows(
             yield from _in_person(refit.check, contrasts, base, labels)
     if len(labels.levels) == 2:
         check, verdict = Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE
-        yield _unanswered(check, MODE_THRESHOLDS, TWO_LEVELS, labels, verdict)
+        yield _unanswered(check, Version.MODE_THRESHOLDS, TWO_LEVELS, labels, verdict)
 
 
 def _in_person(
@@ -205,7 +213,7 @@ def _in_person(
 ) -> Iterator[SensitivityRow]:
     for contrast in contrasts:
         category, draws = contrast.category, _draws(contrast, base)
-        yield posterior_row(check, "in person", labels, category, draws, contrast.quantity)
+        yield posterior_row(check, Version.IN_PERSON, labels, category, draws, contrast.quantity)
 
 
 def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:

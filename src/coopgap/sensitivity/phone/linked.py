@@ -29,7 +29,7 @@ from coopgap.sensitivity.phone.pairs import Pairs, asked_twice
 from coopgap.sensitivity.phone.tost import two_one_sided
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import ModelRows, Survey
-from coopgap.vocabulary import Check, IntervalKind, Quantity, Verdict
+from coopgap.vocabulary import Check, IntervalKind, Quantity, Verdict, Version
 
 __all__ = ["linked_rows"]
 
@@ -91,7 +91,8 @@ def linked_rows(
         check=Check.PHONE_LINKED, model=keys.model, outcome=keys.outcome, source=source
     )
     base = replace(base, n_smaller=pairs.n, n_fewest=pairs.n)
-    result = [replace(base, quantity="people_linked", estimate=float(pairs.n), note=_who(pairs))]
+    asked = replace(base, quantity="people_linked", n=pairs.n, of=pairs.n_linked)
+    result = [replace(asked, estimate=float(pairs.n), note=_who(pairs))]
     result += _agreement_rows(pairs, base)
     result += _margin_rows(pairs, base)
     result += _shift_rows(pairs, study.phone.margin.get(spec.outcome), base)
@@ -99,7 +100,7 @@ def linked_rows(
         result += linked_gap_rows(pairs, rows, spec.covariates, base, study.smallest_gap)
     except NotEstimable as error:
         note = f"The gap is not estimable: {error.reason}."
-        result.append(replace(base, variant="gap", verdict=Verdict.NOT_ASSESSED, note=note))
+        result.append(replace(base, variant=Version.GAP, verdict=Verdict.NOT_ASSESSED, note=note))
     return result
 
 
@@ -213,7 +214,7 @@ def _shift_rows(
             continue
         row = replace(
             base,
-            variant="answers, phone minus in person",
+            variant=Version.ANSWERS_MOVED,
             quantity=Quantity.RISK_DIFFERENCE,
             category=contrast.category,
         )

@@ -18,13 +18,9 @@ from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units,
 from coopgap.sensitivity.phone.pairs import Pairs
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Comparator, Population, Quantity
+from coopgap.vocabulary import Comparator, Population, Quantity, Version
 
 __all__ = ["linked_gap_rows", "moved_gap", "with_phone_answers"]
-
-_IN_PERSON = "gap, in-person answers"
-_BY_PHONE = "gap, phone answers of those asked twice"
-_MOVED = "gap, by phone minus in person"
 
 
 def with_phone_answers(rows: ModelRows, pairs: Pairs) -> ModelRows:
@@ -136,12 +132,16 @@ def linked_gap_rows(
         if first is None or second is None:
             continue
         gap = moved[contrast.category]
-        intervals = ((_IN_PERSON, first), (_BY_PHONE, second), (_MOVED, gap))
+        intervals = (
+            (Version.GAP_IN_PERSON, first),
+            (Version.GAP_BY_PHONE, second),
+            (Version.GAP_MOVED, gap),
+        )
         for name, interval in intervals:
             row = _row(replace(base, variant=name, category=contrast.category), interval)
-            if name == _BY_PHONE:
+            if name == Version.GAP_BY_PHONE:
                 row = compared(row, first, second, gap, smallest_gap)
-                row = replace(row, note=_note(n_here, rows.n))
+                row = replace(row, n=n_here, of=rows.n, note=_note(n_here, rows.n))
             yield row
 
 

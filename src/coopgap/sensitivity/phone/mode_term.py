@@ -26,13 +26,9 @@ from coopgap.sensitivity.phone.data import (
     with_mode,
 )
 from coopgap.sensitivity.verdict import alone
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
-__all__ = ["MODE_TERM", "MODE_THRESHOLDS", "TWO_LEVELS", "Joined", "joined_sample", "mode_rows"]
-
-MODE_TERM = "joins with a mode term"
-MODE_THRESHOLDS = "joins with mode-specific thresholds"
-_IN_PERSON = "in person"
+__all__ = ["TWO_LEVELS", "Joined", "joined_sample", "mode_rows"]
 
 _ROUNDING = 1e-9
 """Two fits that agree in everything differ by less."""
@@ -168,7 +164,7 @@ def mode_rows(
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-    result = list(_version(_IN_PERSON, matched, beside, labels, ""))
+    result = list(_version(Version.IN_PERSON, matched, beside, labels, ""))
     for name, version, what in _versions(joined):
         again = headline_estimate(version)
         if not again.intervals:
@@ -181,7 +177,7 @@ def mode_rows(
         result += _version(name, again, beside, labels, note)
     if len(labels.levels) == 2:
         row = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)[0]
-        result.append(replace(row, variant=MODE_THRESHOLDS))
+        result.append(replace(row, variant=Version.MODE_THRESHOLDS))
     return [*result, *_size_rows(joined, data, result[0])]
 
 
@@ -189,12 +185,12 @@ def _versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
     """Each version, and through what the phone people enter the gap."""
     slopes = "the covariates' slopes"
     if len(joined.sample.rows.levels) == 2:
-        yield MODE_TERM, joined.sample, slopes
+        yield Version.MODE_TERM, joined.sample, slopes
         return
-    yield MODE_TERM, joined.sample, f"{slopes} and the distances between the thresholds"
+    yield Version.MODE_TERM, joined.sample, f"{slopes} and the distances between the thresholds"
     fitting = joined.sample.fitting
     freed = replace(fitting, free=(*fitting.free, joined.mode))
-    yield MODE_THRESHOLDS, replace(joined.sample, fitting=freed), slopes
+    yield Version.MODE_THRESHOLDS, replace(joined.sample, fitting=freed), slopes
 
 
 def _version(
@@ -204,7 +200,7 @@ def _version(
         if not _is_shown(contrast, labels):
             continue
         row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, beside, labels)
-        if name == _IN_PERSON:
+        if name == Version.IN_PERSON:
             yield alone(row) if row.estimate is not None else row
         elif row.estimate is None:
             yield replace(row, comparator=Comparator.PHONE)
@@ -239,7 +235,7 @@ def _size_rows(joined: Joined, data: PhoneData, base: SensitivityRow) -> Iterato
     )
     row = SensitivityRow(
         check=base.check,
-        variant=MODE_TERM,
+        variant=Version.MODE_TERM,
         model=base.model,
         family=base.family,
         outcome=base.outcome,
@@ -253,11 +249,14 @@ def _size_rows(joined: Joined, data: PhoneData, base: SensitivityRow) -> Iterato
         row,
         quantity="members_lost_share",
         estimate=left_out / members,
+        n=left_out,
+        of=members,
         note=f"{left}{without}",
     )
     yield replace(
         row,
         quantity="ess",
         estimate=joined.ess,
+        of=data.called.n,
         note=f"People that the weighted phone interviews are worth, of {data.called.n}.",
     )

@@ -17,7 +17,7 @@ from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.sides import fewest_zones, require_clusters
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Quantity, Verdict
+from coopgap.vocabulary import Quantity, Verdict, Version
 
 __all__ = ["odds_ratio_rows", "phone_fit"]
 
@@ -86,7 +86,10 @@ def odds_ratio_rows(
         Variants `unadjusted` and `adjusted`; `std_error` is of the logarithm and the p-value for
         a ratio of one.
     """
-    for variant, names in (("unadjusted", ()), ("adjusted", tuple(covariates))):
+    for variant, names in (
+        (Version.UNADJUSTED, ()),
+        (Version.ADJUSTED, tuple(covariates)),
+    ):
         row = replace(base, variant=variant, quantity=Quantity.CUMULATIVE_ODDS_RATIO)
         try:
             found = phone_fit(rows, names)

@@ -19,7 +19,7 @@ from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, wi
 from coopgap.sensitivity.phone.resample import differences, largest_standardised, places, two_sided
 from coopgap.sensitivity.phone.sides import require_clusters
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict
+from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
 
 __all__ = ["Reference", "phone_reference", "reference_rows"]
 
@@ -104,12 +104,14 @@ def reference_rows(
     silent = why_not(data)
     if silent is not None:
         return unanswered(checks, keys, *silent)
+    asked = data.called.n + data.comparison.n
     data, left = with_region(data, region)
+    lost = asked - data.called.n - data.comparison.n
     if not data.called.n or not data.comparison.n:
         reason = f"Nobody of one mode has a region. {left}"
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
     result: list[SensitivityRow] = []
-    for variant, names in (("adjusted", covariates), ("unadjusted", ())):
+    for variant, names in ((Version.ADJUSTED, covariates), (Version.UNADJUSTED, ())):
         digest = hashlib.sha256(f"{seed} {keys.model} {checks[0]} {variant}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8]))
         try:
@@ -119,7 +121,8 @@ def reference_rows(
             (row,) = unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
             result.append(replace(row, variant=variant))
             continue
-        result += _rows(found, keys, variant, left)
+        rows = _rows(found, keys, variant, left)
+        result += [replace(row, n=lost, of=asked) for row in rows]
     return result
 
 

@@ -1,0 +1,186 @@
+"""Read a saved run back from its folder, and make its pages again without fitting."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from coopgap.errors import OutputError, shortened
+from coopgap.estimate import TABLES, Row, to_frame
+from coopgap.meta import PROGRAM
+from coopgap.report.sheets import csv_text, table_digest, unescape_cell
+from coopgap.result import STUDY_FOLDER, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from coopgap.study.spec import Study
+
+_AGAIN = "fit it again"
+
+
+def rewrite(
+    folder: str | Path, formats: Collection[str] = ("html", "md"), figures: Collection[str] = ()
+) -> list[Path]:
+    """Write a saved run's report again; what else its folder holds stays.
+
+    Parameters
+    ----------
+    folder
+        As `coopgap.result.Run.save` wrote it.
+    formats, figures
+        As there.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    InputError
+        If the folder is no run, or is damaged.
+    """
+    from coopgap.atomic import replace_folder
+    from coopgap.report.write import write_report
+
+    target = Path(folder)
+    run = read_run(target)
+    with replace_folder(target) as temporary:
+        written = write_report(run.frames, run.study, run.meta, temporary, formats, figures=figures)
+        names = [path.relative_to(temporary) for path in written]
+
+        def known(where: str, found: list[str]) -> set[str]:
+            here = temporary / Path(where).relative_to(target)
+            return {name for name in found if (here / name).is_file()}
+
+        shutil.copytree(target, temporary, dirs_exist_ok=True, symlinks=True, ignore=known)
+    return [target / name for name in names]
+
+
+def read_run(folder: Path) -> Run:
+    """A saved run, without its draws.
+
+    Parameters
+    ----------
+    folder
+        As `coopgap.result.Run.save` wrote it. Tables are read from CSV, or from parquet where a
+        table has no CSV.
+
+    Raises
+    ------
+    InputError
+        If the folder is no run, is damaged, or its study is not the one that was run.
+    """
+    meta = _meta(folder)
+    study = _study(folder, meta)
+    frames = {name: _table(folder, name) for name in TABLES}
+    for name, frame in frames.items():
+        if meta.get("tables_sha256", {}).get(name) != table_digest(frame):
+            raise _damaged(folder / f"{name}.csv", "is not the table that was written")
+    return Run(study=study, meta=meta, **frames)
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    where = shortened(folder)
+    allowed = "name a folder that coopgap fit wrote"
+    try:
+        if not folder.is_dir():
+            raise OutputError(where, "is no folder", allowed)
+        meta = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OutputError(where, "holds no run.json", allowed) from error
+    except OSError as error:
+        raise OutputError(where, f"cannot be read: {error.strerror}", allowed) from error
+    except ValueError as error:  # also a path that no system has
+        raise OutputError(f"{where}: run.json", "is damaged", _AGAIN) from error
+    if not isinstance(meta, dict) or meta.get("program") != PROGRAM:
+        raise OutputError(where, "is no run of coopgap", allowed)
+    if not isinstance(meta.get("tables_sha256", {}), dict):
+        raise OutputError(f"{where}: run.json", "is damaged", _AGAIN)
+    if "study" not in meta:
+        raise OutputError(where, "is a run of printed numbers", "make it again by coopgap printed")
+    return meta
+
+
+def _study(folder: Path, meta: dict[str, Any]) -> Study:
+    from coopgap.study.load import load_study
+
+    kept = folder / STUDY_FOLDER
+    where = shortened(kept)
+    if not kept.is_dir():
+        raise OutputError(where, "is absent: the study that was run", _AGAIN)
+    study = load_study(kept)
+    if study.sha256 != meta.get("study_sha256"):
+        raise OutputError(where, "is not the study that was run", f"put that back, or {_AGAIN}")
+    return replace(study, name=str(meta["study"]))
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / f"{name}.csv"
+    try:
+        text = path.read_bytes().decode("utf-8") if path.exists() else _parquet_text(folder, name)
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise _damaged(path, "cannot be read") from error
+    if not lines:
+        raise _damaged(path, "is empty")
+    return to_frame(name, _records(path, TABLES[name], *lines))
+
+
+def _parquet_text(folder: Path, name: str) -> str:
+    import pandas as pd
+
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        raise _damaged(folder / f"{name}.csv", "is absent")
+    return csv_text(pd.read_parquet(path))
+
+
+def _records(
+    path: Path, kind: type[Row], header: Sequence[str], *lines: Sequence[str]
+) -> list[Row]:
+    names = [item.name for item in fields(kind)]
+    absent = [name for name in names if name not in header]
+    if absent:
+        raise _damaged(path, f"has no column {absent[0]}")
+    hints = get_type_hints(kind)
+    readers = [(name, header.index(name), _reader(hints[name])) for name in names]
+    records = []
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise _damaged(path, f"row {number} has {len(line)} of {len(header)} cells")
+        values = {}
+        for name, at, read in readers:
+            try:
+                values[name] = read(line[at])
+            except (KeyError, ValueError) as error:
+                found = f"column {name}, row {number} holds what coopgap does not write"
+                raise _damaged(path, found) from error
+        records.append(kind(**values))
+    return records
+
+
+def _reader(hint: Any) -> Callable[[str], Any]:
+    """How a cell is read that stands for a value of this type."""
+    kinds = get_args(hint) or (hint,)
+    (kind,) = (one for one in kinds if one is not type(None))
+    if kind is str:
+        return unescape_cell
+    read: Callable[[str], Any] = {"true": True, "false": False}.__getitem__
+    if issubclass(kind, StrEnum) or kind is not bool:
+        read = kind
+    if type(None) not in kinds:
+        return read
+    return lambda text: None if text == "" else read(text)
+
+
+def _damaged(path: Path, found: str) -> OutputError:
+    return OutputError(shortened(path), found, f"it is damaged or of another version: {_AGAIN}")

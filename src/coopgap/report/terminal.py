@@ -1,0 +1,108 @@
+"""What a run says in a terminal and at a prompt: its headlines, and where the report is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coopgap.report import lookat, values
+from coopgap.report.data import Answer, Results
+from coopgap.report.words import capital, category_words, clean
+from coopgap.vocabulary import Quantity
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_WIDTH = 120
+"""Columns where there is no terminal to ask."""
+
+
+def outcome_words(answer: Answer) -> str:
+    """An outcome with the threshold put first."""
+    at = category_words(answer.first.category, answer.levels) if answer.first.category else ""
+    control = " (negative control)" if answer.is_control else ""
+    return f"{answer.label}{f': {at}' if at else ''}{control}"
+
+
+def doubts(answer: Answer) -> str:
+    """Topics whose word in the report's grid speaks against the answer."""
+    words = lookat.grid(answer, lookat.topics(answer.results))
+    return " · ".join(f"{word.topic}: {word.text}" for word in words if word.is_bad)
+
+
+def _cells(answer: Answer) -> Iterator[str]:
+    row = answer.headline
+    yield outcome_words(answer)
+    yield values.percent(answer.share(""))
+    yield values.percent(answer.share("comparison"))
+    if row is None:
+        yield from ("not estimated", "")
+    else:
+        # A probability of superiority is no gap in points and keeps its sign of percent.
+        of = "superiority " if row.quantity == Quantity.SUPERIORITY else ""
+        yield of + values.estimate_words(row.quantity, row.estimate, status=row.status)
+        yield values.limits_words(row.quantity, row.lower, row.upper)
+    yield doubts(answer) or values.DASH
+
+
+def _table(results: Results) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = [one.headline for one in results.headlines]
+    probs = {row.interval_prob for row in rows if row is not None and row.interval_prob}
+    interval = values.interval_name(probs.pop(), None) if len(probs) == 1 else "interval"
+    sides = (capital(results.members), capital(results.others))
+    for number, head in enumerate(("Outcome", *sides, "Gap, points", interval, "Look at")):
+        is_number = 0 < number < 5
+        table.add_column(Text(head), justify="right" if is_number else "left")
+    for answer in results.headlines:
+        table.add_row(*(Text(cell) for cell in _cells(answer)))
+    return table
+
+
+def show_headlines(results: Results) -> None:
+    """Print the headlines on stderr: in colour on a terminal that has it, plain in a pipe."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    _print(results, console if console.is_terminal else _plain(console.file))
+
+
+def _plain(file: object) -> Console:
+    from rich.console import Console
+
+    return Console(file=file, width=_WIDTH, highlight=False, color_system=None)  # type: ignore[arg-type]
+
+
+def _print(results: Results, console: Console) -> None:
+    from rich.text import Text
+
+    if not results.answers:
+        return
+    if results.mark:
+        console.print(Text(f"{results.mark}: no finding about anybody", style="bold yellow"))
+    console.print(_table(results))
+
+
+def run_text(results: Results) -> str:
+    """A run in a few lines, for a prompt."""
+    models = len(results.answers)
+    head = f"Run of {clean(results.study.title)}: {models} {'model' if models == 1 else 'models'}"
+    file = io.StringIO()
+    _print(results, _plain(file))
+    lines = (line.rstrip() for line in (head, *file.getvalue().splitlines()))
+    return "\n".join(line for line in lines if line)
+
+
+def paths_to_tell(folder: Path, written: Sequence[Path], *, verbose: bool) -> list[Path]:
+    """Paths for stdout: the report's, the folder's where no page was written; all of them."""
+    if verbose:
+        return list(written)
+    pages = [path for name in ("report.html", "report.md") for path in written if path.name == name]
+    return [*pages[:1]] or [folder]
