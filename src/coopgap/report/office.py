@@ -33,9 +33,17 @@ def paper_tables(results: Results) -> list[Table]:
     """Table 1, coefficients, gaps and differences between groups; those that are not empty."""
     answers = results.headlines
     if not answers:
-        down = ["outcome", "at", "quantity"]
-        caption = "Printed numbers, re-analysed"
-        return [pivot(results, results.printed.gaps, down=down, caption=caption, name="printed")]
+        return [
+            pivot(
+                results,
+                results.published.estimated("risk_difference"),
+                down=["item", "beside"],
+                cells=["own", "other", "estimate"],
+                end=["rounding", "zero_at"],
+                caption="Printed gaps in points",
+                name="printed",
+            )
+        ]
     tables: list[Table] = [
         paper.table_one(results),
         paper.gaps(results),
