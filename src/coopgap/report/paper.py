@@ -160,13 +160,16 @@ def equal_gaps(answer: Answer, variable: str) -> DiagnosticRow | None:
 # Coefficients
 
 
-def coefficients(answer: Answer) -> Table:
-    """One column a family: membership first, then covariates, thresholds and spreads."""
+def coefficients(answer: Answer, *, brief: bool = False) -> Table:
+    """One column a family: membership first, then, unless brief, covariates and thresholds."""
     families = list(dict.fromkeys(row.family for row in answer.coefficients))
+    if brief:
+        families = [one for one in families if one not in _BESIDE]
     cells = {(row.term, row.family): row for row in answer.coefficients}
     terms: dict[str, CoefficientRow] = {}
     for row in answer.coefficients:
-        terms.setdefault(row.term, row)
+        if not brief or row.term.partition(":")[0] == "member":
+            terms.setdefault(row.term, row)
     order = sorted(terms, key=lambda term: _place(answer, terms[term]))
     body = [
         (_term(answer, terms[term]), *(_coefficient(cells.get((term, one))) for one in families))
@@ -190,6 +193,16 @@ def coefficients(answer: Answer) -> Table:
         ),
     )
 
+
+_BESIDE: Final = frozenset(
+    {
+        Family.ADJUSTED_LOGIT,
+        Family.ADJUSTED_ORDINAL,
+        Family.ADJUSTED_PROPORTIONAL,
+        Family.MATCHED_PROPORTIONAL,
+    }
+)
+"""Families whose coefficients the page leaves to the csv and to the tables for papers."""
 
 _SCALES: Final = {"logit": "Log odds", "probit": "Probit scale", "cloglog": "Complementary log-log"}
 
