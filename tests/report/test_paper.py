@@ -167,6 +167,23 @@ def test_flow_adds_up_from_rows_read_to_people_compared():
     assert lines["Matched"]["Effective size"] == "61"
 
 
+def test_doubts_of_the_file_and_of_the_design_are_said():
+    run = results(
+        doubts=[{"column": "age", "code": "99", "count": 7}],
+        extended_missing=[
+            {"column": "school", "code": ".a", "count": 5},
+            {"column": "school", "code": ".b", "count": 2},
+        ],
+        models=[{"model": "trust", "dropped": [], "zones_member": 12, "zones_comparison": 9}],
+    )
+    zoned = replace(run, study=replace(run.study, design=Design(zone=("psu",), weight="w")))
+    text = plain(Content(zoned).render("people.md.j2"))
+    assert "Sampling weights: w; zones (psu), members in 12 of them and Others in 9." in text
+    assert "In age the value 99 (7 times) is taken as it stands" in text
+    assert "In school the file tells missing answers apart: .a 5, .b 2." in text
+    assert "no zones are declared" in Content(run).render("people.md.j2")
+
+
 def test_flow_of_two_outcomes_is_told_apart_only_where_they_differ():
     run = results()
     other = ModelSpec(name="b", outcome="school", covariates=())
@@ -303,6 +320,9 @@ def coefficient(term: str, family: str, value: float, **how: object) -> Coeffici
     )
 
 
+_FOOT = ("People", "Clusters", "Standard errors")
+
+
 def test_coefficients_stand_side_by_side_membership_first():
     run = results(
         coefficients=(
@@ -321,10 +341,10 @@ def test_coefficients_stand_side_by_side_membership_first():
         "School: some",
         "Area: South",
         "low|middle",
-        "People",
-        "Clusters",
-        "Standard errors",
+        *_FOOT,
     ]
+    short = paper.coefficients(run.answers[0], whole=False)
+    assert [row[0] for row in short.rows] == ["Members, middle or higher", *_FOOT]
     first = cells(table)["Members, middle or higher"]
     assert (first["Adjusted"], first["Linear, matched sets absorbed"]) == (
         "0.75 (0.10)",

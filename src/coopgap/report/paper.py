@@ -160,53 +160,43 @@ def equal_gaps(answer: Answer, variable: str) -> DiagnosticRow | None:
 # Coefficients
 
 
-def coefficients(answer: Answer, *, brief: bool = False) -> Table:
-    """One column a family: membership first, then, unless brief, covariates and thresholds."""
+def coefficients(answer: Answer, *, whole: bool = True) -> Table:
+    """One column a family: membership first, then covariates, thresholds and spreads.
+
+    The page has membership alone (not `whole`).
+    """
     families = list(dict.fromkeys(row.family for row in answer.coefficients))
-    if brief:
-        families = [one for one in families if one not in _BESIDE]
     cells = {(row.term, row.family): row for row in answer.coefficients}
-    terms: dict[str, CoefficientRow] = {}
-    for row in answer.coefficients:
-        if not brief or row.term.partition(":")[0] == "member":
-            terms.setdefault(row.term, row)
+    terms = {term: row for (term, _), row in cells.items()}
     order = sorted(terms, key=lambda term: _place(answer, terms[term]))
     body = [
         (_term(answer, terms[term]), *(_coefficient(cells.get((term, one))) for one in families))
         for term in order
+        if whole or _place(answer, terms[term])[0] == 0
     ]
     foot = [(name, *(text(_of(answer, one)) for one in families)) for name, text in _FOOT.items()]
-    sampled = Family.HIERARCHICAL in families
-    scales = {row.family for row in answer.coefficients if row.scale == Scale.PROBABILITY}
-    apart = f"; {joined([family_words(one) for one in scales])}: points" if scales else ""
     return _table(
         ("", *(capital(family_words(one)) for one in families)),
         [*body, *foot],
         lead=1,
         name=f"coefficients_{answer.model}",
         caption=f"Coefficients: {answer.label}",
-        notes=(
-            f"{_SCALES[answer.spec.link if answer.spec else 'logit']}{apart}.",
-            "In brackets: standard errors, of draws posterior standard deviations.",
-            *(("Hierarchical: a covariate's levels sum to zero.",) if sampled else ()),
-            "Coefficients of covariates are no findings.",
-        ),
+        notes=tuple(_coefficient_notes(answer, whole=whole)),
     )
 
 
-_BESIDE: Final = frozenset(
-    {
-        Family.ADJUSTED_LOGIT,
-        Family.ADJUSTED_ORDINAL,
-        Family.ADJUSTED_PROPORTIONAL,
-        Family.MATCHED_PROPORTIONAL,
-    }
-)
-"""Families whose coefficients the page leaves to the csv and to the tables for papers."""
+def _coefficient_notes(answer: Answer, *, whole: bool) -> Iterator[str]:
+    linear = {row.family for row in answer.coefficients if row.scale == Scale.PROBABILITY}
+    apart = f"; {joined([family_words(one) for one in linear])}: points" if linear else ""
+    yield f"{_SCALES[answer.spec.link if answer.spec else 'logit']}{apart}."
+    yield "In brackets: standard errors, of draws posterior standard deviations."
+    if whole:
+        if any(row.family == Family.HIERARCHICAL for row in answer.coefficients):
+            yield "Hierarchical: a covariate's levels sum to zero."
+        yield "Coefficients of covariates are no findings."
+
 
 _SCALES: Final = {"logit": "Log odds", "probit": "Probit scale", "cloglog": "Complementary log-log"}
-
-
 _SPREADS: Final = {
     "sd_superpopulation": "Spread between regions like these",
     "sd_finite": "Spread between these regions",
