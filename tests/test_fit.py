@@ -262,6 +262,7 @@ def test_a_variant_that_leaves_nobody_says_why_with_its_counts(study, tmp_path, 
     table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     rows = table[table["variant"] == "sex too"]
     assert set(rows["verdict"]) == {"not_assessed"}
+    assert set(rows.loc[rows["check"] == "variant", "about"]) == {"sex too"}
     members = int((apart["member"] == 1).sum())
     sizes = pd.read_csv(tmp_path / "out" / "diagnostics.csv")
     (size,) = sizes[sizes["diagnostic"] == "variant"].to_dict("records")

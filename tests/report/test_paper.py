@@ -13,12 +13,14 @@ import pytest
 from coopgap.estimate import (
     BalanceRow,
     CoefficientRow,
+    DiagnosticRow,
     GapRow,
     SensitivityRow,
     to_frame,
 )
 from coopgap.report import methods, paper
-from coopgap.report.data import Results, Rows
+from coopgap.report.content import Content
+from coopgap.report.data import Results, Rows, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
 from coopgap.study.spec import (
@@ -241,9 +243,7 @@ GROUPS = (
 def test_groups_have_their_gaps_and_the_difference_to_the_first_that_has_one():
     run = results(
         gaps=GROUPS,
-        diagnostics=(
-            SimpleNamespace(model="trust", diagnostic="group_gaps_equal", about="sex", value=0.04),
-        ),
+        diagnostics=(diagnostic("group_gaps_equal", about="sex", value=0.04),),
     )
     (answer,) = run.answers
     assert paper.group_variables(answer) == ["sex"]
@@ -278,6 +278,10 @@ def test_regions_have_pooled_gaps_beside_and_the_label_of_the_design():
     without = results(gaps=(gap(0.3, group="region=North"),))
     with drawing_style():
         assert draw("regions", without, without.answers[0]) is None
+
+
+def diagnostic(name: str, **how: object) -> DiagnosticRow:
+    return DiagnosticRow(**{"model": "trust", "diagnostic": name, "source": SOURCE, **how})
 
 
 def coefficient(term: str, family: str, value: float, **how: object) -> CoefficientRow:
@@ -335,20 +339,33 @@ def test_reasons_are_told_once_with_the_outcomes_they_hold_for():
         SensitivityRow(**base, check="phone_linked", verdict="not_applicable", note="No phone."),
         SensitivityRow(**base, check="phone_joins", verdict="holds", quantity="risk_difference"),
     )
-    without = SimpleNamespace(
-        model="trust",
-        diagnostic="not_estimable",
+    without = diagnostic(
+        "not_estimable",
         note="no members are left",
         family="benchmark",
         about="national",
         group="region=North",
-        value=None,
     )
     run = results(sensitivity=rows, diagnostics=(without,))
     (one,) = paper.unanswered(run)
     assert (one.what, one.note, one.outcomes) == ("phone_linked", "No phone", ())
     (other,) = paper.without_number(run)
     assert other.places == ("external benchmark, national, North",)
+
+
+def test_a_gate_that_failed_names_what_failed():
+    items = (
+        diagnostic("gate", about="r_hat", value=1.42, bar=1.01, passed=False),
+        diagnostic("gate", about="ess_bulk", value=812.0, bar=400.0, passed=True),
+    )
+    run = results(diagnostics=items)
+    assert paper.gated(run) == [run.answers[0]]
+    assert paper.gate_words(paper.gate(run.answers[0])[0]) == "R-hat 1.42 (bar 1.01)"
+    text = Content(run).render("appendix.md.j2")
+    assert "Draws of Trust: failed on R-hat 1.42 (bar 1.01), of 2 bars." in text
+    assert "Draws of Trust: 2 of 2" not in text
+    passed = results(diagnostics=items[1:])
+    assert "Draws of Trust: 1 of 1 bars passed." in Content(passed).render("appendix.md.j2")
 
 
 def test_every_paper_is_whole_and_cited_by_the_methods_paragraph():
@@ -368,7 +385,8 @@ def test_short_names_of_one_two_and_many_authors():
     assert papers["hansen2006"].short == "Hansen and Klopfer 2006"
     assert papers["vehtari2021"].short == "Vehtari et al. 2021"
     assert papers["nutpie"].short == "PyMC Developers"
-    assert "28(2), 169–181." in papers["bell2002"].text
+    assert papers["bell2002"].text == "Bell and McCaffrey 2002, Survey Methodology 28(2), 169–181"
+    assert papers["kish1965"].text == "Kish 1965, Survey Sampling, Wiley"
 
 
 @pytest.mark.parametrize(
@@ -425,9 +443,6 @@ def test_love_plot_and_dumbbell_say_what_they_show():
 
 def test_frames_and_labels_reach_the_page_escaped(build):
     """Hostile labels in every table of the section stay text."""
-    from coopgap.report.content import Content
-    from coopgap.report.data import make_results
-
     frames = build.frames(SOURCE, printed=False)
     hostile = build.study(("<script>x</script>", "| a | b |", "R&D & <b>", "[y](http://z)"))
     frames["balance"] = pd.concat(

@@ -12,7 +12,15 @@ from typing import Final
 from coopgap.report.data import Results
 from coopgap.report.words import joined
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Check, Family, IntervalKind, Population, Quantity
+from coopgap.vocabulary import (
+    Check,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    OddsTest,
+    Population,
+    Quantity,
+)
 
 _ORDINAL: Final = frozenset({Family.ADJUSTED_ORDINAL, Family.MATCHED_ORDINAL})
 _PROPORTIONAL: Final = frozenset({Family.ADJUSTED_PROPORTIONAL, Family.MATCHED_PROPORTIONAL})
@@ -30,34 +38,28 @@ class Reference:
     @property
     def short(self) -> str:
         """`Hansen and Klopfer 2006`."""
-        family = [name.partition(",")[0].strip("{}") for name in self._authors]
+        authors = self.fields["author"].split(" and ")
+        family = [name.partition(",")[0].strip("{}") for name in authors]
         named = f"{family[0]} et al." if len(family) > 2 else joined(family)
         return f"{named} {self.fields.get('year', '')}".strip()
 
     @property
     def text(self) -> str:
-        """The entry of a list of references."""
+        """The entry of a short list of references; titles of papers stand in the BibTeX file."""
         it = self.fields
-        people = joined([name.strip("{}") for name in self._authors])
-        year = f" ({it['year']})" if "year" in it else ""
-        volume = it.get("volume", "") + (f"({it['number']})" if "number" in it else "")
+        journal = f"{it['journal']} {it['volume']}" if "journal" in it else it["title"]
+        number = f"({it['number']})" if "number" in it else ""
         pages = it.get("pages", "").replace("--", "–")
-        of = [" ".join((it.get("journal", ""), volume)).strip(), pages, it.get("publisher", "")]
-        place = ", ".join(part for part in of if part).replace("\\&", "&")
-        link = f"doi:{it['doi']}" if "doi" in it else it.get("url", "")
+        place = [f"{journal}{number}".replace("\\&", "&"), pages, it.get("publisher", "")]
+        link = f"doi:{it['doi']}" if "doi" in it else it.get("url", "").removeprefix("https://")
         link = f"arXiv:{it['eprint']}" if "eprint" in it else link
-        end = ". ".join(part for part in (it["title"], place, link) if part)
-        return f"{people}{year}. {end}."
+        return ", ".join(part for part in (self.short, *place, link) if part)
 
     @property
     def bibtex(self) -> str:
         """The entry of a BibTeX file."""
         lines = [f"  {name} = {{{value}}}," for name, value in self.fields.items()]
         return "\n".join((f"@{self.type}{{{self.key},", *lines, "}"))
-
-    @property
-    def _authors(self) -> list[str]:
-        return self.fields["author"].split(" and ")
 
 
 @cache
@@ -112,7 +114,7 @@ class Used:
     def tests(self) -> frozenset[str]:
         """Tests of proportional odds with a value."""
         rows = self.results.survey.diagnostics
-        return frozenset(str(getattr(r, "test", "")) for r in rows if r.value is not None)
+        return frozenset(row.test for row in rows if row.test and row.value is not None)
 
     @cached_property
     def std_errors(self) -> frozenset[str]:
@@ -192,7 +194,7 @@ CITED: Final[dict[str, Callable[[Used], bool]]] = {
     "kish1965": lambda u: bool(u.designs) or Check.DESIGN_EFFECT in u.checks,
     "mccullagh1980": lambda u: bool(_PROPORTIONAL & u.families),
     "peterson1990": lambda u: u.is_free,
-    "brant1990": lambda u: "brant" in u.tests,
+    "brant1990": lambda u: OddsTest.BRANT in u.tests,
     "baetschmann2015": lambda u: bool(_CONDITIONAL & u.families),
     "robins1994": lambda u: Family.DOUBLY_ROBUST in u.families,
     "agresti2017": lambda u: Quantity.SUPERIORITY in u.quantities,
@@ -205,7 +207,7 @@ CITED: Final[dict[str, Callable[[Used], bool]]] = {
     "pustejovsky2018": lambda u: "CR2" in u.std_errors,
     "cameron2011": lambda u: "two-way" in u.std_errors,
     "abadie2022": lambda u: bool({"nearest", "optimal"} & u.methods),
-    "kline2012": lambda u: "wild_score_p" in u.diagnostics,
+    "kline2012": lambda u: Diagnostic.WILD_SCORE_P in u.diagnostics,
     "hothorn2008": lambda u: u.has_band,
     "holm1979": lambda u: u.has_holm,
     "benjamini1995": lambda u: Check.MULTIPLICITY in u.checks,

@@ -34,8 +34,17 @@ def paper_tables(results: Results) -> list[Table]:
     """Table 1, coefficients, gaps and differences between groups; those that are not empty."""
     answers = results.headlines
     if not answers:
-        down, caption = ["outcome", "at", "quantity"], "Printed numbers, re-analysed"
-        tables = [pivot(results, results.printed.gaps, down=down, caption=caption, name="printed")]
+        tables = [
+            pivot(
+                results,
+                results.published.estimated("risk_difference"),
+                down=["item", "beside"],
+                cells=["own", "other", "estimate"],
+                end=["rounding", "zero_at"],
+                caption="Printed gaps in points",
+                name="printed",
+            )
+        ]
     else:
         tables = [
             paper.table_one(results),

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from coopgap.estimate import BalanceRow, CoefficientRow, GapRow
+from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
 from coopgap.report import lookat
 from coopgap.report import values as v
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.tables import Table
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
-from coopgap.vocabulary import Family, Quantity, Scale, Status, Verdict
+from coopgap.vocabulary import Diagnostic, Family, Quantity, Scale, Status, Verdict
 
 type Cells = tuple[str, ...]
 
@@ -53,8 +53,8 @@ def asked(results: Results) -> list[Answer]:
 
 
 def gaps(results: Results) -> Table:
-    """Every headline with both groups' shares and superiority; N once where all have the same."""
-    found = [(one, row) for one in asked(results) if (row := one.headline) is not None]
+    """Each question's headline, with both groups' shares; N once where all have the same."""
+    found = [(one, row) for one in results.headlines if (row := one.headline) is not None]
     people = {(row.n_member, row.n_comparison) for _, row in found}
     sides = tuple(capital(side) for side in (results.members, results.others))
     return _table(
@@ -151,23 +151,25 @@ def variable_of(results: Results, name: str) -> str:
     return declared if name == "region" and declared else name
 
 
-def equal_gaps(answer: Answer, variable: str) -> Any:
+def equal_gaps(answer: Answer, variable: str) -> DiagnosticRow | None:
     """The test that all groups of a variable have the same gap; None without one."""
-    rows: Sequence[Any] = answer.diagnostics
-    found = (row for row in rows if row.diagnostic == "group_gaps_equal")
+    found = (row for row in answer.diagnostics if row.diagnostic == "group_gaps_equal")
     return next((row for row in found if row.about == variable and row.value is not None), None)
 
 
 # Coefficients
 
 
-def coefficients(answer: Answer) -> Table:
-    """One column a family: membership first, then covariates, thresholds and spreads."""
+def coefficients(answer: Answer, *, brief: bool = False) -> Table:
+    """One column a family: membership first, then, unless brief, covariates and thresholds."""
     families = list(dict.fromkeys(row.family for row in answer.coefficients))
+    if brief:
+        families = [one for one in families if one not in _BESIDE]
     cells = {(row.term, row.family): row for row in answer.coefficients}
     terms: dict[str, CoefficientRow] = {}
     for row in answer.coefficients:
-        terms.setdefault(row.term, row)
+        if not brief or row.term.partition(":")[0] == "member":
+            terms.setdefault(row.term, row)
     order = sorted(terms, key=lambda term: _place(answer, terms[term]))
     body = [
         (_term(answer, terms[term]), *(_coefficient(cells.get((term, one))) for one in families))
@@ -191,6 +193,16 @@ def coefficients(answer: Answer) -> Table:
         ),
     )
 
+
+_BESIDE: Final = frozenset(
+    {
+        Family.ADJUSTED_LOGIT,
+        Family.ADJUSTED_ORDINAL,
+        Family.ADJUSTED_PROPORTIONAL,
+        Family.MATCHED_PROPORTIONAL,
+    }
+)
+"""Families whose coefficients the page leaves to the csv and to the tables for papers."""
 
 _SCALES: Final = {"logit": "Log odds", "probit": "Probit scale", "cloglog": "Complementary log-log"}
 
@@ -237,7 +249,7 @@ def _coefficient(row: CoefficientRow | None) -> str:
     if row is None:
         return ""
     show = v.points if row.scale == Scale.PROBABILITY else v.ratio
-    return f"{show(row.estimate)} ({show(row.std_error)})"
+    return f"{show(row.estimate)}\N{NO-BREAK SPACE}({show(row.std_error)})"
 
 
 def _term(answer: Answer, row: CoefficientRow) -> str:
@@ -474,19 +486,24 @@ def unanswered(results: Results) -> list[Reason]:
     return _reasons(results, ((row.check, row.note, "", row.model) for row in rows))
 
 
-_WITHOUT: Final = ("withheld", "not_estimable", "shares_instead", "bias_reduced")
+_WITHOUT: Final = (
+    Diagnostic.WITHHELD,
+    Diagnostic.NOT_ESTIMABLE,
+    Diagnostic.SHARES_INSTEAD,
+    Diagnostic.BIAS_REDUCED,
+)
 
 
 def without_number(results: Results) -> list[Reason]:
     """Estimates withheld, impossible or made otherwise, by reason."""
-    rows: Sequence[Any] = [r for r in results.survey.diagnostics if r.diagnostic in _WITHOUT]
+    rows = [row for row in results.survey.diagnostics if row.diagnostic in _WITHOUT]
     return _reasons(
         results,
         ((row.diagnostic, row.note, _of_what(results, row), row.model) for row in rows),
     )
 
 
-def _of_what(results: Results, row: Any) -> str:
+def _of_what(results: Results, row: DiagnosticRow) -> str:
     group = results.group(row.group) if row.group not in ("", "all") else ""
     family = family_words(row.family) if row.family else ""
     return ", ".join(part for part in (family, clean(row.about), group) if part)
@@ -509,10 +526,9 @@ GATE: Final = {
 """Items of the gate of draws in words; others by their names."""
 
 
-def gate(answer: Answer) -> list[Any]:
+def gate(answer: Answer) -> list[DiagnosticRow]:
     """Items of the gate of a hierarchical model; none without one."""
-    rows: Sequence[Any] = answer.diagnostics
-    return [row for row in rows if row.diagnostic == "gate" and row.bar is not None]
+    return [row for row in answer.diagnostics if row.diagnostic == Diagnostic.GATE]
 
 
 def gated(results: Results) -> list[Answer]:
@@ -520,7 +536,7 @@ def gated(results: Results) -> list[Answer]:
     return [one for one in results.answers if gate(one)]
 
 
-def gate_words(row: Any) -> str:
+def gate_words(row: DiagnosticRow) -> str:
     """An item of the gate with what was found and what would pass."""
     name = GATE.get(row.about, readable(row.about))
     return f"{name} {v.value_words('', row.value)} (bar {v.value_words('', row.bar)})"

@@ -93,6 +93,14 @@ def _estimate(results: Results, row: Any) -> str:
     return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
 
 
+def _method(results: Results, row: Any) -> str:
+    """A family, and its population where that is not the headline's."""
+    answer = next(one for one in results.answers if one.model == row.model)
+    if row.population in {one.population for one in answer.headlines}:
+        return family_words(row.family)
+    return f"{family_words(row.family)}, {population_words(row.population)}"
+
+
 def _term(results: Results, term: str) -> str:
     return {"member": "membership"}.get(term) or results.label(term)
 
@@ -122,6 +130,7 @@ COLUMNS: dict[str, Column] = {
     "at": Column(head="At", text=_at),
     "who": Column(head="Who", text=lambda r, row: r.group(row.group)),
     "family": Column(head="Family", text=lambda r, row: family_words(row.family)),
+    "method": Column(head="Family", text=lambda r, row: _method(r, row)),
     "population": Column(
         head="Standardised to", text=lambda r, row: population_words(row.population)
     ),

@@ -11,9 +11,9 @@ from coopgap.report.figures.contour import contour
 from coopgap.report.figures.curve import borrowed, curve
 from coopgap.report.figures.forest import families, headline, phone, predictive, prior, versions
 from coopgap.report.figures.love import love
+from coopgap.report.figures.printed import gaps
 from coopgap.report.figures.regions import regions
 from coopgap.report.figures.shares import shares
-from coopgap.report.figures.printed import gaps
 
 FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = {
     "headline": headline,
