@@ -21,6 +21,7 @@ DISTRIBUTION = {
     "docx": "python-docx",
     "charset_normalizer": "charset-normalizer",
     "arviz_stats": "arviz-stats",
+    "markdown_it": "markdown-it-py",
 }
 NOT_OURS = {"markupsafe"}
 """Imported from a dependency that re-exports nothing of it: jinja2 returns its strings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,20 +67,6 @@ def _table(results: Results) -> Table:
     return table
 
 
-def show_headlines(results: Results) -> None:
-    """Print the headlines on stderr: in colour on a terminal that has it, plain in a pipe."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    _print(results, console if console.is_terminal else _plain(console.file))
-
-
-def _plain(file: object) -> Console:
-    from rich.console import Console
-
-    return Console(file=file, width=_WIDTH, highlight=False, color_system=None)  # type: ignore[arg-type]
-
-
 def _print(results: Results, console: Console) -> None:
     from rich.text import Text
 
@@ -90,14 +77,32 @@ def _print(results: Results, console: Console) -> None:
     console.print(_table(results))
 
 
+def _plain_text(results: Results) -> str:
+    """The headlines without colour, for a pipe and a prompt."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    _print(results, Console(file=file, width=_WIDTH, highlight=False, color_system=None))
+    lines = (line.rstrip() for line in file.getvalue().splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def show_headlines(results: Results) -> None:
+    """Print the headlines on stderr: in colour on a terminal that has it, plain in a pipe."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        _print(results, console)
+    elif results.answers:
+        print(_plain_text(results), file=sys.stderr)
+
+
 def run_text(results: Results) -> str:
     """A run in a few lines, for a prompt."""
     models = len(results.answers)
     head = f"Run of {clean(results.study.title)}: {models} {'model' if models == 1 else 'models'}"
-    file = io.StringIO()
-    _print(results, _plain(file))
-    lines = (line.rstrip() for line in (head, *file.getvalue().splitlines()))
-    return "\n".join(line for line in lines if line)
+    return f"{head}\n{_plain_text(results)}".rstrip()
 
 
 def paths_to_tell(folder: Path, written: Sequence[Path], *, verbose: bool) -> list[Path]:
