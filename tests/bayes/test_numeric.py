@@ -17,7 +17,7 @@ from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import hierarchical_cells, members_by_row
 from coopgap.bayes.draws import draw_margins, reported_parameters, thresholds_at
 from coopgap.bayes.fit import Request, fit_hierarchical
-from coopgap.bayes.layout import constrain
+from coopgap.bayes.layout import constrain, zero_sum
 from coopgap.bayes.loo import log_likelihood
 from coopgap.bayes.mode import density_of, layout_of
 from coopgap.bayes.prior import prior_draws
@@ -313,3 +313,39 @@ def test_under_flat_priors_slopes_are_those_of_clm(form):
         # Skewness of order 1/n, and a Monte Carlo error of 3 % of an SD.
         assert draws.mean() == pytest.approx(estimate, abs=0.12 * error), term
         assert draws.std() == pytest.approx(error, rel=0.08), term
+
+
+def from_stan(u, basis):
+    """Our free values at Stan's, and their slopes in Stan's, shape (p,) and (p, p)."""
+    # Both have beta, thresholds, shifts, region and gap with log SD and raw values, slopes; Stan
+    # has the lowest threshold where we have their mean, and another basis of the same levels.
+    x, slopes = u.copy(), np.eye(u.size)
+    sizes = np.exp(u[2:5])
+    x[1] = u[1] + np.cumsum([0.0, *sizes]).mean()
+    slopes[1, 2:5] = sizes * [3 / 4, 2 / 4, 1 / 4]
+    turn = zero_sum(np.eye(4)) @ basis
+    for raw in (slice(9, 13), slice(14, 18)):
+        x[raw] = turn @ u[raw]
+        slopes[raw, raw] = turn
+    return x, slopes
+
+
+@pytest.mark.parametrize(("form", "knots"), [("linear", ()), ("spline", CURVE)])
+def test_density_and_gradient_are_those_of_stan(form, knots):
+    """Another program, person by person, other parameters (tests/r/hierarchical_numeric.R)."""
+    text = (R / "fixtures" / "hierarchical_numeric.json").read_text("utf-8")
+    basis = np.array(json.loads(text)["region_basis"])
+    expected = {name: np.array(value) for name, value in json.loads(text)[form].items()}
+    cells = hierarchical_cells(example_rows(knots), ("age", "region"), "region", zones=False)
+    scales = [column.scale for column in cells.columns.values()]
+    assert scales == pytest.approx(np.atleast_1d(expected["spread"]))
+    density = density_of(cells, Priors(), Form(zones=False))
+    values = []
+    for u, gradient in zip(expected["at"], expected["gradients"], strict=True):
+        x, slopes = from_stan(u, basis)
+        value, found = density(x)
+        values.append(value)
+        assert found @ slopes == pytest.approx(gradient, rel=1e-8, abs=1e-7)
+    # Stan's density has constants that ours has not.
+    apart = values - expected["log_densities"]
+    assert apart == pytest.approx(np.full(apart.size, apart[0]), abs=1e-7)
