@@ -11,9 +11,11 @@ from coopgap.bayes.layout import constrain
 from coopgap.bayes.mode import layout_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
+from coopgap.survey.numeric import numeric
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "mid", "high", "top")
+KNOTS = (50.0, 100.0, 200.0, 400.0)
 
 
 def make_rows(seed=0, n=300, n_levels=4, n_regions=3, n_zones=0):
@@ -53,6 +55,32 @@ def with_modes(rows, seed=9):
 def make_mode_cells(seed=0, n=300, n_levels=4, n_zones=0):
     rows = with_modes(make_rows(seed, n, n_levels, n_zones=n_zones))
     return hierarchical_cells(rows, ("region", "sex", "mode"), "region", zones=n_zones > 0)
+
+
+def with_numbers(rows, seed=11):
+    """The same people with an age, which is a line, and an income, which is a curve."""
+    rng = np.random.default_rng(seed)
+    answers = {
+        "age": rng.integers(18, 80, rows.n).astype(float),
+        "income": np.round(np.exp(rng.normal(5.0, 0.6, rows.n)), 1),
+    }
+    codes, columns = {}, {}
+    for name, answer in answers.items():
+        values, codes[name] = np.unique(answer, return_inverse=True)
+        columns[name] = numeric(name, values, KNOTS if name == "income" else ())
+    return dataclasses.replace(
+        rows,
+        factors={**rows.factors, **codes},
+        factor_levels={**rows.factor_levels, "age": (), "income": ()},
+        numeric=columns,
+    )
+
+
+def make_number_cells(seed=0, n=300, n_levels=4, n_zones=0, *, mode=False):
+    rows = make_rows(seed, n, n_levels, n_zones=n_zones)
+    rows = with_numbers(with_modes(rows) if mode else rows)
+    names = ("age", "region", "sex", "income", *(("mode",) if mode else ()))
+    return hierarchical_cells(rows, names, "region", zones=n_zones > 0)
 
 
 def make_draws(cells, form=None, seed=1, shape=(4, 50)):

@@ -18,8 +18,17 @@ from coopgap.bayes.density import make_density
 from coopgap.bayes.layout import constrain, make_layout, zero_sum
 from coopgap.bayes.mode import density_of
 from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.survey.numeric import natural_spline
 
-from .conftest import make_cells, make_mode_cells, make_rows, with_modes
+from .conftest import (
+    KNOTS,
+    make_cells,
+    make_mode_cells,
+    make_number_cells,
+    make_rows,
+    with_modes,
+    with_numbers,
+)
 
 ROOT = Path(__file__).parents[2]
 HALF_T = Priors(
@@ -27,6 +36,7 @@ HALF_T = Priors(
     gap_sd=SdPrior(scale=2.5, df=3.0),
     zone_sd=SdPrior(scale=1.0, df=1.0),
     threshold_shift_sd=0.8,
+    slope_sd=0.6,
 )
 FORMS = [
     Form(zones=False),
@@ -38,11 +48,22 @@ FORMS = [
     Form(mode="mode", link="probit"),
     Form(mode="mode", shifts=False, zones=False),
 ]
+WITH_NUMBERS = [
+    Form(),
+    Form(link="probit", shifts=False, zones=False),
+    Form(mode="mode"),
+    Form(mode="mode", link="probit"),
+]
+CASES = [*((form, False) for form in FORMS), *((form, True) for form in WITH_NUMBERS)]
+"""Forms, and whether numeric covariates are in the model."""
 
 
-def people(form, n_levels=4):
+def people(form, n_levels=4, *, numbers=False):
     """Rows and cells of the small survey, by mode where the form has one."""
     rows = make_rows(n_levels=n_levels, n_zones=9)
+    if numbers:
+        cells = make_number_cells(n_levels=n_levels, n_zones=9, mode=form.mode is not None)
+        return with_numbers(rows if form.mode is None else with_modes(rows)), cells
     if form.mode is None:
         return rows, make_cells(n_levels=n_levels, n_zones=9)
     return with_modes(rows), make_mode_cells(n_levels=n_levels, n_zones=9)
@@ -56,6 +77,15 @@ def log_half(spread, prior):
     if np.isinf(prior.df):
         return stats.halfnorm.logpdf(spread, scale=prior.scale)
     return np.log(2) + stats.t.logpdf(spread, prior.df, scale=prior.scale)
+
+
+def columns_by_hand(rows):
+    """Standardised columns of age and of the curve of income, shape (n, 4); none without them."""
+    if not rows.numeric:
+        return np.zeros((rows.n, 0))
+    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
+    columns = np.column_stack([age, natural_spline(income, KNOTS)])
+    return (columns - columns.mean(axis=0)) / columns.std(axis=0)
 
 
 def by_hand(rows, density, form, priors, x):
@@ -74,10 +104,12 @@ def by_hand(rows, density, form, priors, x):
         return ladder - ladder.mean() + draws["location"]
 
     total = 0.0
+    slopes = draws.get("slopes", np.zeros(0))
+    along = columns_by_hand(rows) @ slopes
     for i in range(rows.n):
         m = 0.5 if rows.member[i] else -0.5
         r = rows.factors["region"][i]
-        eta = draws["covariate_sex"][rows.factors["sex"][i]] + draws["region"][r]
+        eta = draws["covariate_sex"][rows.factors["sex"][i]] + draws["region"][r] + along[i]
         c = 0.0
         if form.mode is not None:
             eta += draws["covariate_mode"][rows.factors["mode"][i]]
@@ -96,6 +128,7 @@ def by_hand(rows, density, form, priors, x):
     # increments' Jacobian is the sum of their logarithms.
     total += pdf.logpdf(cuts(0.0, 0.0)).sum() + increments.sum()
     total += stats.norm.logpdf(draws["beta"], 0, priors.beta_sd)
+    total += stats.norm.logpdf(slopes, 0, priors.slope_sd).sum()
     for block in layout.blocks:
         spread = draws[f"{block.name}_sd"]
         # The density is over the logarithm of the SD.
@@ -106,11 +139,11 @@ def by_hand(rows, density, form, priors, x):
     return total
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize(("form", "numbers"), CASES, ids=str)
 @pytest.mark.parametrize("priors", [Priors(), HALF_T], ids=["half-normal", "half-t"])
 @pytest.mark.parametrize("n_levels", [2, 4])
-def test_density_on_cells_equals_people_by_hand(form, priors, n_levels):
-    rows, cells = people(form, n_levels)
+def test_density_on_cells_equals_people_by_hand(form, numbers, priors, n_levels):
+    rows, cells = people(form, n_levels, numbers=numbers)
     density = density_of(cells, priors, form)
     at = points(density)
     found = np.array([density(x)[0] for x in at])
@@ -119,9 +152,9 @@ def test_density_on_cells_equals_people_by_hand(form, priors, n_levels):
     assert found - found[0] == pytest.approx(expected - expected[0], abs=1e-8)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_gradient_is_the_slope_of_the_density(form):
-    density = density_of(people(form)[1], HALF_T, form)
+@pytest.mark.parametrize(("form", "numbers"), CASES, ids=str)
+def test_gradient_is_the_slope_of_the_density(form, numbers):
+    density = density_of(people(form, numbers=numbers)[1], HALF_T, form)
     for x in points(density, 2):
         _, gradient = density(x)
         step = 1e-5
@@ -132,12 +165,12 @@ def test_gradient_is_the_slope_of_the_density(form):
         assert gradient == pytest.approx(np.array(numeric), rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_density_equals_the_pymc_model(form):
+@pytest.mark.parametrize(("form", "numbers"), CASES, ids=str)
+def test_density_equals_the_pymc_model(form, numbers):
     pytest.importorskip("pymc")
     from coopgap.bayes.model import build_model
 
-    _, cells = people(form)
+    _, cells = people(form, numbers=numbers)
     density = density_of(cells, HALF_T, form)
     model = build_model(cells, HALF_T, form)
     log_density = model.compile_logp(jacobian=True, mode="FAST_COMPILE")
@@ -152,6 +185,8 @@ def test_density_equals_the_pymc_model(form):
             values[f"{block.name}_sd_log__"] = x[block.start - 1]
             ending = "_raw_zerosum__" if block.sums_to_zero else "_raw"
             values[block.name + ending] = x[block.start : block.start + block.n_free]
+        if numbers:
+            values["slopes"] = x[layout.slopes]
         assert set(values) == names
         return float(log_density({name: np.asarray(value) for name, value in values.items()}))
 
@@ -169,11 +204,12 @@ def test_zero_sum_is_the_transform_that_pymc_has():
     assert levels @ levels.T == pytest.approx(raw @ raw.T)
 
 
+@pytest.mark.parametrize("numbers", [False, True])
 @pytest.mark.parametrize("mode", [None, "mode"])
 @pytest.mark.parametrize("link", ["logit", "probit"])
-def test_a_reversed_outcome_with_swapped_groups_is_the_mirror_image(link, mode):
+def test_a_reversed_outcome_with_swapped_groups_is_the_mirror_image(link, mode, numbers):
     form = Form(link=link, mode=mode)
-    _, cells = people(form)
+    _, cells = people(form, numbers=numbers)
     mirrored = dataclasses.replace(cells, counts=cells.counts[:, ::-1], member=~cells.member)
     density, mirror = (density_of(c, Priors(), form) for c in (cells, mirrored))
     layout = density.layout
@@ -188,6 +224,7 @@ def test_a_reversed_outcome_with_swapped_groups_is_the_mirror_image(link, mode):
             # Gaps change sign twice, by the scale and by the groups; levels once.
             raw = slice(block.start, block.start + block.n_free)
             y[raw] = x[raw] if block.of_gap else -x[raw]
+        y[layout.slopes] = -x[layout.slopes]
         assert mirror(y)[0] == pytest.approx(density(x)[0], abs=1e-9)
 
 
@@ -259,4 +296,7 @@ def test_layout_counts_free_values():
     # beta, location, 2 increments and 2 shifts; region 1 + 2, gap 1 + 2, sex 1 + 1, zones.
     assert layout.size == 6 + 3 + 3 + 2 + 10 + 10
     assert layout.shifts == {"shift": 4}
+    assert layout.slopes == slice(34, 34)
+    # One of age and three of income, behind all others.
+    assert make_layout(make_number_cells(n_zones=9), Form()).slopes == slice(34, 38)
     assert make_layout(make_cells(n_levels=2), Form()).shifts == {}

@@ -889,7 +889,8 @@ MODEL_ERRORS = {
     "a prior nobody knows": (
         {"[hierarchical]\n": "[hierarchical]\npriors = { beta_scale = 1 }\n"},
         "trust.toml: hierarchical.priors: unknown key beta_scale; allowed: beta_sd, region_sd, "
-        "gap_sd, covariate_sd, zone_sd, zone_gap_sd, threshold_shift_sd; did you mean beta_sd?",
+        "gap_sd, covariate_sd, slope_sd, zone_sd, zone_gap_sd, threshold_shift_sd; did you mean "
+        "beta_sd?",
     ),
     "a prior of no width": (
         {"[hierarchical]\n": "[hierarchical]\npriors = { gap_sd = 0 }\n"},

@@ -12,7 +12,6 @@ HELPED = "[variables.helped]\n"
 COVARIATES = 'covariates = ["age_band", "region"]'
 WITH_AGE = {COVARIATES: 'covariates = ["age_years", "region"]'}
 BAND = 'declare it banded: type = "banded" with cuts'
-ALONE = {"[hierarchical]\n": ""}
 
 
 def declared(make_study, lines="", model=None):
@@ -34,10 +33,12 @@ def test_a_number_has_no_levels(make_study):
 def test_it_may_be_a_covariate_and_in_a_distance(make_study):
     method = 'method = "exact"\non = ["age_band"]\n'
     nearest = 'method = "nearest"\non = ["age_band"]\ncovariates = ["age_years"]\n'
-    model = WITH_AGE | {method: nearest} | ALONE
+    model = WITH_AGE | {method: nearest}
     (spec,) = declared(make_study, model=model).models
     assert spec.covariates == ("age_years", "region")
     assert spec.matching.covariates == ("age_years",)
+    # In the model by region too.
+    assert spec.hierarchical is not None
 
 
 def test_entropy_balances_its_mean(make_study):
@@ -83,17 +84,12 @@ NEEDS_LEVELS = {
         "matching.on: age_years is numeric, and strata have levels",
     ),
     "limits": (
-        WITH_AGE | {METHOD: 'method = "cardinality"\n'} | ALONE,
+        WITH_AGE | {METHOD: 'method = "cardinality"\n'},
         "matching.covariates: age_years is numeric, and cardinality balances levels",
     ),
     "interaction": (
-        WITH_AGE | {METHOD: f'{METHOD}interactions = [["age_years", "region"]]\n'} | ALONE,
+        WITH_AGE | {METHOD: f'{METHOD}interactions = [["age_years", "region"]]\n'},
         "matching.interactions: age_years is numeric, and interactions cross levels",
-    ),
-    "by region": (
-        WITH_AGE,
-        "hierarchical: age_years is numeric, and the model by region draws levels of covariates "
-        "together",
     ),
     "strata of a multiverse": (
         WITH_AGE | {"[hierarchical]\n": '[multiverse]\nmethod = ["exact", "overlap"]\n'},
@@ -136,7 +132,7 @@ def test_margins_of_a_population_are_by_level(make_study):
 
 def test_a_numeric_component_is_a_covariate_and_no_stratum(make_study):
     lines = 'role = { trust = "component" }\n'
-    (spec,) = declared(make_study, lines, ALONE).models
+    (spec,) = declared(make_study, lines).models
     (found,) = (one.spec for one in spec.variants if one.name.startswith("with "))
     assert found.covariates == ("age_band", "region", "age_years")
     assert found.matching.on == ("age_band",)

@@ -35,7 +35,7 @@ def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArra
     member, row = cells.member[which], cells.row[which]
     region = cells.region[row]
     gap = region_gaps(draws, len(cells.regions))[..., region]
-    eta = row_levels(draws, cells)[..., row]
+    eta = row_levels(draws, cells, row)
     if "zone" in draws and cells.zone is not None:
         eta = eta + draws["zone"][..., cells.zone[which]]
         gap = gap + draws["zone_gap"][..., cells.zone[which]]

@@ -5,16 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.survey.cells import collapse, group_codes
 from coopgap.survey.records import ModelRows
 
-__all__ = ["HierarchicalCells", "hierarchical_cells", "members_by_row"]
+__all__ = ["Column", "HierarchicalCells", "hierarchical_cells", "members_by_row"]
+
+_LEAST_SPREAD: Final = 1e-9
+"""Of a column whose unit is that of `Numeric`; a smaller spread is rounding."""
+
+
+class Column(NamedTuple):
+    """What a slope is multiplied by in each row, shape (r,): over people its mean is 0, its SD 1.
+
+    A slope over `scale` is one of the variable; of a spline it is the height at a knot.
+    """
+
+    values: FloatArray
+    scale: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +52,11 @@ class HierarchicalCells:
     levels, regions
         Names of the J outcome levels and of the R regions.
     terms
-        By covariate, the names of its levels.
+        By covariate, the names of its levels; numeric ones have none.
     n_zones
         Zones that somebody is in.
+    columns
+        By term of the numeric covariates, as the regressions name it.
     """
 
     counts: IntArray
@@ -53,15 +69,24 @@ class HierarchicalCells:
     regions: tuple[str, ...]
     terms: Mapping[str, tuple[str, ...]]
     n_zones: int = 0
+    columns: Mapping[str, Column] = field(default_factory=dict)
+
+    @property
+    def standardised(self) -> FloatArray:
+        """Columns of the numeric covariates, shape (q, r)."""
+        values = [column.values for column in self.columns.values()]
+        return np.array(values).reshape(len(values), self.region.size)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything in the cells."""
+        """SHA-256 of everything in the cells; without numeric covariates what it ever was."""
         names = json.dumps([self.levels, self.regions, dict(self.terms)])
         found = hashlib.sha256(names.encode())
         parts = (self.counts, self.member, self.row, self.zone, self.region, self.covariates)
         for part in parts:
             found.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+        for term, (values, scale) in self.columns.items():
+            found.update(json.dumps([term, scale]).encode() + values.tobytes())
         return found.hexdigest()
 
     @property
@@ -137,15 +162,15 @@ def hierarchical_cells(
     if np.ptp(rows.weight) > 1e-12 * rows.weight.max():
         raise NotEstimable("sampling weights differ and the hierarchical model takes none")
     keep = rows.factors[region] >= 0
-    factors = {
-        name: _present(rows.factors[name][keep], rows.factor_levels[name])
+    present = {
+        name: np.unique(rows.factors[name][keep], return_inverse=True)
         for name in (region, *(name for name in covariates if name != region))
     }
-    regions = factors.pop(region)
-    if len(regions[1]) < 2:
+    places, regions = present.pop(region)
+    if places.size < 2:
         raise NotEstimable("everybody lives in one region: there is nothing to pool")
-    terms = {name: one for name, one in factors.items() if len(one[1]) > 1}
-    columns = [rows.member[keep].astype(np.int64), regions[0], *(one[0] for one in terms.values())]
+    varied = {name: one for name, one in present.items() if one[0].size > 1}
+    columns = [rows.member[keep].astype(np.int64), regions, *(one[1] for one in varied.values())]
     n_zones = 0
     if zones:
         if rows.zone is None:
@@ -154,22 +179,47 @@ def hierarchical_cells(
         columns.append(index.astype(np.int64))
         n_zones = int(found.size)
     cells = collapse(columns, rows.outcome[keep], len(rows.levels))
-    codes, row = group_codes(list(cells.codes[:, 1 : 2 + len(terms)].T))
+    codes, row = group_codes(list(cells.codes[:, 1 : 2 + len(varied)].T))
+    levelled = [name for name in varied if name not in rows.numeric]
     return HierarchicalCells(
         counts=cells.people,
         member=cells.codes[:, 0] == 1,
         row=row,
         zone=cells.codes[:, -1].copy() if zones else None,
         region=codes[:, 0].copy(),
-        covariates=codes[:, 1:].copy(),
+        covariates=codes[:, [1 + list(varied).index(name) for name in levelled]],
         levels=rows.levels,
-        regions=regions[1],
-        terms={name: one[1] for name, one in terms.items()},
+        regions=_named(rows, region, places),
+        terms={name: _named(rows, name, varied[name][0]) for name in levelled},
         n_zones=n_zones,
+        columns=_columns(rows, varied, codes[:, 1:]),
     )
 
 
-def _present(codes: IntArray, names: tuple[str, ...]) -> tuple[IntArray, tuple[str, ...]]:
-    """Codes among the levels that somebody has, and the names of those."""
-    found, index = np.unique(codes, return_inverse=True)
-    return index.astype(np.int64), tuple(names[level] for level in found)
+def _named(rows: ModelRows, name: str, present: IntArray) -> tuple[str, ...]:
+    """Names of the levels of a variable that somebody has."""
+    return tuple(rows.factor_levels[name][level] for level in present)
+
+
+def _columns(
+    rows: ModelRows, varied: Mapping[str, tuple[IntArray, IntArray]], codes: IntArray
+) -> dict[str, Column]:
+    """Columns of the numeric covariates, standardised over the people; none that never varies.
+
+    `varied` has by covariate the codes that somebody has and where each person stands among them,
+    in the order of the columns of `codes`, which has the same by row.
+    """
+    found = {}
+    for (name, (present, index)), code in zip(varied.items(), codes.T, strict=True):
+        if name not in rows.numeric:
+            continue
+        own, people = rows.numeric[name], np.bincount(index)
+        # Sums over distinct values: the order of people does not move a digit.
+        columns = own.columns[present]
+        columns = columns - people @ columns / people.sum()
+        spreads = np.sqrt(people @ columns**2 / people.sum())
+        for k, (term, spread) in enumerate(zip(own.terms, spreads, strict=True)):
+            if spread > _LEAST_SPREAD:
+                values = columns[code, k] / spread
+                found[term] = Column(values=values, scale=float(spread * own.scale[k]))
+    return found

@@ -41,19 +41,21 @@ def _unpacked(x, words, gradient):
     """The kernel on a packed buffer."""
     settings = _part(words, 0)
     blocks = _part(words, 1).reshape((-1, 4))
+    index = _part(words, 3).reshape((settings[3], -1))
     return log_density(
         x,
         settings,
         blocks,
-        _part(words, 2).view(np.float64).reshape((blocks.shape[0] + 2, 2)),
-        _part(words, 3).reshape((settings[3], -1)),
-        _part(words, 4),
+        _part(words, 2).view(np.float64).reshape((blocks.shape[0] + 3, 2)),
+        index,
+        _part(words, 4).view(np.float64).reshape((settings[5], index.shape[1])),
         _part(words, 5),
         _part(words, 6),
         _part(words, 7),
         _part(words, 8),
-        _part(words, 9).view(np.float64),
-        _part(words, 10).view(np.float64).reshape((2, settings[0] - 1)),
+        _part(words, 9),
+        _part(words, 10).view(np.float64),
+        _part(words, 11).view(np.float64).reshape((2, settings[0] - 1)),
         gradient,
     )
 

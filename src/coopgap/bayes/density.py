@@ -23,6 +23,7 @@ class KernelInput(NamedTuple):
     blocks: IntArray
     priors: FloatArray
     level_of_row: IntArray
+    columns: FloatArray
     row: IntArray
     zone: IntArray
     side: IntArray
@@ -95,20 +96,28 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
     level_of = {"region": cells.region, "gap": cells.region}
     level_of |= {f"{COVARIATE}{name}": cells.covariates[:, k] for k, name in enumerate(cells.terms)}
     half = [layout.prior(block, priors) for block in layout.blocks]
-    normal = [(sd, np.inf) for sd in (priors.threshold_shift_sd, priors.beta_sd)]
+    sds = (priors.threshold_shift_sd, priors.beta_sd, priors.slope_sd)
     side = cells.member.astype(np.int64)
     cell, level = np.nonzero(cells.counts)
     zone = cells.zone if cells.zone is not None and form.zones else np.zeros_like(cells.row)
     given = KernelInput(
         settings=np.array(
-            [layout.n_cuts, layout.shifts.get("shift", -1), form.link == "probit", len(by_row)],
+            [
+                layout.n_cuts,
+                layout.shifts.get("shift", -1),
+                form.link == "probit",
+                len(by_row),
+                layout.slopes.start,
+                len(cells.columns),
+            ],
             dtype=np.int64,
         ),
         blocks=np.array(
             [(b.start, b.n, b.sums_to_zero, b.of_gap) for b in layout.blocks], dtype=np.int64
         ),
-        priors=np.array([*((one.scale, one.df) for one in half), *normal]),
+        priors=np.array([*((one.scale, one.df) for one in half), *((sd, np.inf) for sd in sds)]),
         level_of_row=np.array([level_of[block.name] for block in by_row]),
+        columns=cells.standardised,
         row=cells.row,
         zone=zone,
         side=side,

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import COVARIATE, Draws
 from coopgap.bayes.mode import MODE_SHIFT, in_person, mode_of
@@ -26,6 +26,10 @@ __all__ = [
 
 _NODES: Final = 9
 _CHUNK: Final = 2_000_000
+_ALL_ROWS: Final = 32_000_000
+"""Draws of rows held at once: a numeric covariate gives almost every person a row."""
+_BLOCK: Final = 20_000
+"""Of a chunk, what stays in the processor's cache; larger ones take twice as long."""
 _SEED: Final = 20200131
 
 
@@ -71,11 +75,13 @@ def _member_shares(cells: HierarchicalCells) -> FloatArray:
     return np.asarray(members / members.sum())
 
 
-def row_levels(draws: Draws, cells: HierarchicalCells) -> FloatArray:
-    """Levels of region and covariates of each row added up, shape (chains, draws, r)."""
-    eta = draws["region"][..., cells.region]
+def row_levels(draws: Draws, cells: HierarchicalCells, which: IntArray | BoolArray) -> FloatArray:
+    """What region and covariates of some rows add up to, shape (chains, draws, k)."""
+    eta = draws["region"][..., cells.region[which]]
     for k, name in enumerate(cells.terms):
-        eta = eta + draws[f"{COVARIATE}{name}"][..., cells.covariates[:, k]]
+        eta = eta + draws[f"{COVARIATE}{name}"][..., cells.covariates[which, k]]
+    if cells.columns:
+        eta = eta + draws["slopes"] @ cells.standardised[:, which]
     return np.asarray(eta)
 
 
@@ -117,21 +123,19 @@ def draw_margins(
     people = cells.members_by_row.astype(np.float64) if weight is None else weight
     used = people > 0
     region, share = cells.region[used], people[used] / people.sum()
-    eta, spread = row_levels(draws, cells)[..., used], zone_spread(draws)
-    gaps = region_gaps(draws, len(cells.regions))[..., region]
-    sides = [
-        standardised(
-            eta + gaps * m,
-            thresholds_at(draws, len(cells.levels), m),
-            spread,
-            region,
-            share,
-            len(cells.regions),
-            link,
-        )
-        for m in (0.5, -0.5)
-    ]
-    return sides[0], sides[1]
+    n_chains, n_draws = draws["beta"].shape
+    step = max(1, _ALL_ROWS // (n_chains * region.size))
+    sides: dict[float, list[FloatArray]] = {0.5: [], -0.5: []}
+    for start in range(0, n_draws, step):
+        some = {name: values[:, start : start + step] for name, values in draws.items()}
+        eta, spread = row_levels(some, cells, used), zone_spread(some)
+        gaps = region_gaps(some, len(cells.regions))[..., region]
+        for m, parts in sides.items():
+            cuts = thresholds_at(some, len(cells.levels), m)
+            mean = eta + gaps * m
+            parts.append(standardised(mean, cuts, spread, region, share, len(cells.regions), link))
+    member, comparison = (np.concatenate(parts, axis=2) for parts in sides.values())
+    return member, comparison
 
 
 def standardised(
@@ -172,8 +176,6 @@ def standardised(
     The normal is averaged over by Gauss-Hermite quadrature with nine nodes, right to 2e-6 of a
     probability for SDs up to one.
     """
-    nodes, node_weights = _nodes(bool(spread.any()))
-    distribution = LINKS[link].distribution
     shape, cuts = eta.shape[:-1], thresholds.shape[-1]
     flat, edges = eta.reshape(-1, eta.shape[-1]), thresholds.reshape(-1, cuts)
     width = spread.reshape(-1, 1)
@@ -184,18 +186,28 @@ def standardised(
     for start in range(0, flat.shape[0], step):
         here = slice(start, start + step)
         for j in range(cuts):
-            centre = edges[here, j, None] - flat[here]
-            mean = sum(
-                w * distribution(centre - width[here] * node)
-                for node, w in zip(nodes, node_weights, strict=True)
-            )
-            below[here, j] = mean @ by_region
+            at = edges[here, j, None] - flat[here]
+            below[here, j] = _mixed(at, width[here], link) @ by_region
     total = by_region.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         groups = np.concatenate([below.sum(axis=-1, keepdims=True), below / total], axis=-1)
     ends = np.zeros((flat.shape[0], 1, 1 + n_regions)), np.ones((flat.shape[0], 1, 1 + n_regions))
     levels = np.diff(np.concatenate([ends[0], groups, ends[1]], axis=1), axis=1)
     return np.moveaxis(levels, -1, 0).reshape(1 + n_regions, *shape, cuts + 1)
+
+
+def _mixed(at: FloatArray, width: FloatArray, link: LinkName) -> FloatArray:
+    """Mean of F over normals around `at`, shape (k, r), of SDs `width`, shape (k, 1); in place."""
+    nodes, node_weights = _nodes(bool(width.any()))
+    distribution = LINKS[link].distribution
+    step = max(1, _BLOCK // max(at.shape[1], 1))
+    for start in range(0, at.shape[0], step):
+        here = slice(start, start + step)
+        at[here] = sum(
+            w * distribution(at[here] - width[here] * node)
+            for node, w in zip(nodes, node_weights, strict=True)
+        )
+    return at
 
 
 def _nodes(wanted: bool) -> tuple[FloatArray, FloatArray]:
@@ -211,7 +223,8 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
 
     `member` is the members-weighted mean of the regions' gaps, `member:region=NAME` the gap of a
     region, `member:superpopulation` as in `superpopulation_gap`, and `member:>=B` the mean gap at
-    a threshold. Then `VARIABLE=LEVEL`, `LEVEL|LEVEL` (thresholds between the groups, m = 0),
+    a threshold. Then `VARIABLE=LEVEL`, slopes of numeric covariates as the regressions name them
+    and on the variable's own scale, `LEVEL|LEVEL` (thresholds between the groups, m = 0),
     `sd_superpopulation` (SD of the regional gaps' distribution), `sd_finite` (SD of these
     regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and `sd_threshold_shift` (root
     mean square of the shifts: how far the posterior is from proportional odds). SDs of the levels
@@ -236,6 +249,8 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     for name, levels in cells.terms.items():
         values = draws[f"{COVARIATE}{name}"]
         found |= {f"{name}={level}": values[..., k] for k, level in enumerate(levels)}
+    for k, (term, column) in enumerate(cells.columns.items()):
+        found[term] = draws["slopes"][..., k] / column.scale
     found |= {f"region={name}": draws["region"][..., r] for r, name in enumerate(cells.regions)}
     cuts = thresholds_at(draws, n_levels, 0.0)
     pairs = pairwise(cells.levels)

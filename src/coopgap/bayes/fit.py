@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -71,7 +71,8 @@ class Request:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws, the versions of the packages included."""
-        choices = [asdict(self.priors), self.form.choices, self.draws, self.target_accept]
+        priors = self.priors.choices(slopes=bool(self.cells.columns))
+        choices = [priors, self.form.choices, self.draws, self.target_accept]
         versions = {name: version(name) for name in _PACKAGES}
         text = json.dumps([self.cells.digest, choices, self.seed, versions])
         found = hashlib.sha256(text.encode())

@@ -184,6 +184,27 @@ def _blocks_gradient(
 
 
 @numba.njit(nogil=True, error_model="numpy")
+def _add_slopes(x, slope_at, columns, of_row):
+    """What the columns of numeric covariates add to each row, whatever its membership."""
+    for k in range(columns.shape[0]):
+        for r in range(columns.shape[1]):
+            of_row[0, r] += x[slope_at + k] * columns[k, r]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _slopes_gradient(x, slope_at, columns, sd, d_row, gradient):
+    """Prior of the slopes, and the gradient in the sums of rows handed on to them."""
+    value = 0.0
+    for k in range(columns.shape[0]):
+        here, along = x[slope_at + k], 0.0
+        for r in range(columns.shape[1]):
+            along += d_row[0, r] * columns[k, r]
+        gradient[slope_at + k] += along - here / sd**2
+        value -= 0.5 * (here / sd) ** 2
+    return value
+
+
+@numba.njit(nogil=True, error_model="numpy")
 def _cell_sums(d_eta, side, row, zone, d_row, d_zone):
     """Gradient in the sums of rows and zones, from that in the cells."""
     for i in range(side.size):
@@ -196,7 +217,20 @@ def _cell_sums(d_eta, side, row, zone, d_row, d_zone):
 
 @numba.njit(nogil=True, error_model="numpy")
 def log_density(
-    x, settings, blocks, priors, index, row, zone, side, starts, levels, counts, inside, gradient
+    x,
+    settings,
+    blocks,
+    priors,
+    index,
+    columns,
+    row,
+    zone,
+    side,
+    starts,
+    levels,
+    counts,
+    inside,
+    gradient,
 ):
     """Log-density of the posterior at free values `x`; fills `gradient`.
 
@@ -206,15 +240,17 @@ def log_density(
         Shape (p,).
     settings
         Integers: thresholds, position of the first shift (-1 without), whether the link is the
-        probit, number of blocks that belong to rows.
+        probit, number of blocks that belong to rows, position of the first slope, slopes.
     blocks
         Shape (b, 4), integers: start, n, whether they sum to zero, whether they multiply m.
         Blocks of rows come first, then those of zones.
     priors
-        Shape (b + 2, 2): scale and degrees of freedom of each block's SD, then the SD of the
-        shifts; last the SD of beta.
+        Shape (b + 3, 2): scale and degrees of freedom of each block's SD, then the SD of the
+        shifts, of beta, and of the slopes.
     index
         Shape (b of rows, r): level of each row in each block.
+    columns
+        Shape (q, r): of numeric covariates, what each of q slopes is multiplied by.
     row, zone, side
         Shape (c,): row and zone of each cell, and 1 for members.
     starts, levels, counts
@@ -234,6 +270,7 @@ def log_density(
     of_row, of_zone = np.zeros((2, n_rows)), np.zeros((2, widest))
     of_row[1] = x[0]
     _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone)
+    _add_slopes(x, settings[4], columns, of_row)
     eta, d_eta = np.empty(n_cells), np.empty(n_cells)
     for i in range(n_cells):
         m, r, z = side[i] - 0.5, row[i], zone[i]
@@ -252,6 +289,8 @@ def log_density(
     value += _blocks_gradient(
         x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
     )
+    slope_sd = priors[n_blocks + 2, 0]
+    value += _slopes_gradient(x, settings[4], columns, slope_sd, d_row, gradient)
     return value + _thresholds(
         x, cuts, shift_at, priors[n_blocks, 0], probit, inside, d_theta, sizes, gradient
     )

@@ -1,8 +1,9 @@
 """Where each parameter stands among the free values that are sampled, and back.
 
 The free values of a model are beta; location; the J - 2 log increments between thresholds; J - 2
-shifts of them by membership; then for each block of levels the log of its SD and its raw values.
-Raw values are standard normal; a zero-sum block of n levels has n - 1.
+shifts of them by membership; then for each block of levels the log of its SD and its raw values;
+last the slopes of numeric covariates. Raw values are standard normal; a zero-sum block of n levels
+has n - 1.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from coopgap.bayes.records import Form, Priors, SdPrior
 __all__ = ["COVARIATE", "Block", "Draws", "Layout", "constrain", "make_layout", "zero_sum"]
 
 type Draws = Mapping[str, FloatArray]
-"""By name, shape (chains, draws, ...): beta, location, increments, the shifts, and for each block
-its levels under its name and their SD under its name with `_sd`."""
+"""By name, shape (chains, draws, ...): beta, location, increments, the shifts, for each block its
+levels under its name and their SD under its name with `_sd`, and the slopes."""
 
 COVARIATE: Final = "covariate_"
 """What a covariate's name begins with among the draws."""
@@ -59,6 +60,8 @@ class Layout:
         Position of the first of J - 2 shifts, by the name of what shifts: `shift` for membership.
     blocks
         Region, gap, covariates, zone, zone_gap, as far as the model has them.
+    slopes
+        Positions of the slopes of numeric covariates.
     size
         Number of free values.
     """
@@ -66,6 +69,7 @@ class Layout:
     n_cuts: int
     shifts: Mapping[str, int]
     blocks: tuple[Block, ...]
+    slopes: slice
     size: int
 
     def prior(self, block: Block, priors: Priors) -> SdPrior:
@@ -97,7 +101,10 @@ def make_layout(cells: HierarchicalCells, form: Form) -> Layout:
         block = Block(name, position + 1, n, sums_to_zero, of_gap, of_zone)
         blocks.append(block)
         position = block.start + block.n_free
-    return Layout(n_cuts=n_cuts, shifts=shifts, blocks=tuple(blocks), size=position)
+    slopes = slice(position, position + len(cells.columns))
+    return Layout(
+        n_cuts=n_cuts, shifts=shifts, blocks=tuple(blocks), slopes=slopes, size=slopes.stop
+    )
 
 
 def zero_sum(raw: FloatArray) -> FloatArray:
@@ -133,4 +140,5 @@ def constrain(x: FloatArray, layout: Layout) -> dict[str, FloatArray]:
         raw = x[..., block.start : block.start + block.n_free]
         draws[f"{block.name}_sd"] = spread
         draws[block.name] = spread[..., None] * (zero_sum(raw) if block.sums_to_zero else raw)
-    return draws
+    slopes = x[..., layout.slopes]
+    return draws | ({"slopes": slopes} if slopes.shape[-1] else {})

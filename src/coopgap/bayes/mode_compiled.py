@@ -21,7 +21,7 @@ from coopgap.bayes.mode_kernel import log_density_by_mode
 
 __all__ = ["PARTS", "evaluate_by_mode", "logp_by_mode", "parts"]
 
-PARTS = 11
+PARTS = 12
 """Arrays of the model without mode shifts, in the order of `KernelInput`."""
 
 
@@ -32,23 +32,25 @@ def parts(words: IntArray) -> list[IntArray]:
 
 @numba.njit(nogil=True, error_model="numpy")
 def _unpacked(x, words, gradient):
-    """The kernel on a packed buffer; part 10 is the two groups', part 12 the four sides'."""
+    """The kernel on a packed buffer; part 11 is the two groups', part 13 the four sides'."""
     settings = _part(words, 0)
     blocks = _part(words, 1).reshape((-1, 4))
+    index = _part(words, 3).reshape((settings[3], -1))
     return log_density_by_mode(
         x,
         settings,
         blocks,
-        _part(words, 2).view(np.float64).reshape((blocks.shape[0] + 2, 2)),
-        _part(words, 3).reshape((settings[3], -1)),
-        _part(words, 4),
+        _part(words, 2).view(np.float64).reshape((blocks.shape[0] + 3, 2)),
+        index,
+        _part(words, 4).view(np.float64).reshape((settings[5], index.shape[1])),
         _part(words, 5),
         _part(words, 6),
         _part(words, 7),
         _part(words, 8),
-        _part(words, 9).view(np.float64),
-        _part(words, 11),
-        _part(words, 12).view(np.float64).reshape((4, settings[0] - 1)),
+        _part(words, 9),
+        _part(words, 10).view(np.float64),
+        _part(words, 12),
+        _part(words, 13).view(np.float64).reshape((4, settings[0] - 1)),
         gradient,
     )
 

@@ -12,11 +12,13 @@ import numba
 import numpy as np
 
 from coopgap.bayes.kernel import (
+    _add_slopes,
     _blocks_gradient,
     _cell_sums,
     _cuts,
     _increments_slope,
     _read_blocks,
+    _slopes_gradient,
     _thresholds_prior,
 )
 from coopgap.bayes.likelihood import logit_cells, probit_cells
@@ -106,6 +108,7 @@ def log_density_by_mode(
     blocks,
     priors,
     index,
+    columns,
     row,
     zone,
     member,
@@ -122,7 +125,7 @@ def log_density_by_mode(
     ----------
     x, gradient
         Shape (p,). The mode's J - 2 shifts come last.
-    settings, blocks, priors, index, row, zone, starts, levels, counts
+    settings, blocks, priors, index, columns, row, zone, starts, levels, counts
         As in `coopgap.bayes.kernel.log_density`; the mode's shifts have the SD of membership's.
     member
         Shape (c,): 1 for members.
@@ -144,6 +147,7 @@ def log_density_by_mode(
     of_row, of_zone = np.zeros((2, n_rows)), np.zeros((2, widest))
     of_row[1] = x[0]
     _read_blocks(x, blocks, n_row_blocks, index, spread, level, of_row, of_zone)
+    _add_slopes(x, settings[4], columns, of_row)
     eta, d_eta = _predictors(member, row, zone, of_row, of_zone), np.empty(side.size)
     theta, sizes, d_theta = np.zeros((4, cuts)), np.zeros((4, cuts)), np.zeros((4, cuts))
     _side_cuts(x, cuts, shift_at, mode_at, theta, sizes)
@@ -158,6 +162,8 @@ def log_density_by_mode(
     value += _blocks_gradient(
         x, blocks, priors, n_row_blocks, index, spread, level, d_row, d_zone, gradient
     )
+    slope_sd = priors[n_blocks + 2, 0]
+    value += _slopes_gradient(x, settings[4], columns, slope_sd, d_row, gradient)
     shift_sd = priors[n_blocks, 0]
     return value + _thresholds(
         x, cuts, shift_at, mode_at, shift_sd, probit, inside, d_theta, sizes, gradient

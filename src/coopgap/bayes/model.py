@@ -36,14 +36,15 @@ def build_model(
     -------
     pymc.Model
         Free variables: beta; for each block of levels (region, gap, zone, zone_gap, one a
-        covariate) NAME_sd and NAME_raw; location; and for more than two levels increments,
-        shift, and with a mode shift_by_MODE.
+        covariate) NAME_sd and NAME_raw; with numeric covariates slopes; location; and for more
+        than two levels increments, shift, and with a mode shift_by_MODE.
 
     Notes
     -----
     With m = +1/2 for members and -1/2 for the comparison group, P(Y <= j) = F(threshold_j(m) -
-    eta) and eta = covariate levels + region level + zone level + (beta + regional gap + zone
-    gap) m. Increments between thresholds are exp(increments + shift m), cumulated and centred to
+    eta) and eta = covariate levels + slopes · columns + region level + zone level + (beta +
+    regional gap + zone gap) m. Columns are those of numeric covariates, standardised. Increments
+    between thresholds are exp(increments + shift m), cumulated and centred to
     mean zero, plus one location, so that beta is the mean log odds ratio over the cuts and the
     prior reads the same from both ends of the scale. Region levels, regional gaps and the levels
     of each covariate sum to zero; zones do not. All are non-centred. The SD of
@@ -72,6 +73,9 @@ def build_model(
         for k, (name, levels) in enumerate(cells.terms.items()):
             level = _levels(pm, f"{COVARIATE}{name}", len(levels), priors.covariate_sd)
             eta += level[cells.covariates[cells.row, k]]
+        if cells.columns:
+            slopes = pm.Normal("slopes", 0.0, priors.slope_sd, shape=len(cells.columns))
+            eta += pt.dot(slopes, cells.standardised)[cells.row]
         if form.zones and cells.zone is not None:
             n = cells.n_zones
             eta += _levels(pm, "zone", n, priors.zone_sd, zero_sum=False)[cells.zone]

@@ -46,6 +46,7 @@ def prior_draws(
         x[:, at : at + cuts - 1] *= priors.threshold_shift_sd
     for block in layout.blocks:
         x[:, block.start - 1] = _log_sds(layout.prior(block, priors), n, rng)
+    x[:, layout.slopes] *= priors.slope_sd
     return x[None]
 
 

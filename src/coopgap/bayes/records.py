@@ -29,23 +29,27 @@ class SdPrior:
     df: float = np.inf
 
 
-_NORMAL = ("beta_sd", "threshold_shift_sd")
+_NORMAL = ("beta_sd", "slope_sd", "threshold_shift_sd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priors:
     """Priors on the latent scale: log odds, or probits.
 
-    `beta_sd` and `threshold_shift_sd` are SDs of normals: of beta, and of each shift by membership,
-    or by mode, of the log increments between thresholds. The others are priors on SDs: of the
-    regions' levels, of the regions' gaps, of each covariate's levels, of the zones' levels, and of
-    the zones' gaps.
+    `beta_sd`, `slope_sd` and `threshold_shift_sd` are SDs of normals: of beta, of each slope of a
+    numeric covariate (for one SD of its column), and of each shift by membership, or by mode, of
+    the log increments between thresholds. The others are priors on SDs: of the regions' levels, of
+    the regions' gaps, of each covariate's levels, of the zones' levels, and of the zones' gaps.
+
+    The default of a slope lets a column move people as far from each other as a covariate's levels
+    do: SDs of levels are half-normal with scale 0.5, whose root mean square is 0.5.
     """
 
     beta_sd: float = 1.0
     region_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
     gap_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
     covariate_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
+    slope_sd: float = 0.5
     zone_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
     zone_gap_sd: SdPrior = field(default_factory=lambda: SdPrior(scale=0.5))
     threshold_shift_sd: float = 0.5
@@ -58,6 +62,10 @@ class Priors:
             for name, scale in scales.items()
         }
         return replace(cls(), **changes)
+
+    def choices(self, *, slopes: bool) -> dict[str, Any]:
+        """What digests read: without slopes, what they read before there were any."""
+        return {name: one for name, one in asdict(self).items() if slopes or name != "slope_sd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

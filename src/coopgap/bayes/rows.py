@@ -181,7 +181,7 @@ def coefficient_rows(
             family=Family.HIERARCHICAL,
             outcome=labels.outcome,
             term=term,
-            scale=_scale(term, form),
+            scale=_scale(term, cells, form),
             interval_prob=INTERVAL_PROB,
             interval_kind=IntervalKind.CREDIBLE,
             std_error_kind="posterior",
@@ -195,11 +195,12 @@ def coefficient_rows(
         )
 
 
-def _scale(term: str, form: Form) -> Scale:
-    if term.startswith("sd_"):
-        return Scale.SD
-    if "|" in term:
-        return Scale.THRESHOLD
+def _scale(term: str, cells: HierarchicalCells, form: Form) -> Scale:
+    if term not in cells.columns:
+        if term.startswith("sd_"):
+            return Scale.SD
+        if "|" in term:
+            return Scale.THRESHOLD
     return Scale.PROBIT if form.link == "probit" else Scale.LOG_ODDS
 
 

@@ -19,14 +19,16 @@ __all__ = ["log_priors", "power_scaling"]
 def log_priors(draws: Draws, layout: Layout, priors: Priors, link: LinkName) -> FloatArray:
     """Log-density of the top-level priors, shape (chains, draws), up to a constant.
 
-    Top-level are beta, the SDs, the shifts and the thresholds between the groups; the levels that
-    the SDs govern belong to the model and are not scaled.
+    Top-level are beta, the slopes, the SDs, the shifts and the thresholds between the groups; the
+    levels that the SDs govern belong to the model and are not scaled.
     """
     found = -0.5 * np.square(draws["beta"] / priors.beta_sd)
     for block in layout.blocks:
         found = found + _log_half(draws[f"{block.name}_sd"], layout.prior(block, priors))
     for name in layout.shifts:
         found = found - 0.5 * np.square(draws[name] / priors.threshold_shift_sd).sum(axis=-1)
+    if "slopes" in draws:
+        found = found - 0.5 * np.square(draws["slopes"] / priors.slope_sd).sum(axis=-1)
     cuts = thresholds_at(draws, layout.n_cuts + 1, 0.0)
     return np.asarray(found + LINKS[link].log_density(cuts).sum(axis=-1))
 

@@ -30,6 +30,7 @@ PRIORS = (
     "region_sd",
     "gap_sd",
     "covariate_sd",
+    "slope_sd",
     "zone_sd",
     "zone_gap_sd",
     "threshold_shift_sd",
@@ -120,7 +121,7 @@ def _body(
         link=link,  # type: ignore[arg-type]
         population=population,
         matching=matching,
-        hierarchical=_hierarchical(section, covariates, variables),
+        hierarchical=_hierarchical(section),
         fitting=read_fitting(section, variables[outcome], covariates),
     )
 
@@ -161,13 +162,9 @@ def _population(section: Section, matching: Matching) -> PopulationName:
     return next(name for name in names if name == chosen)
 
 
-def _hierarchical(
-    section: Section, covariates: tuple[str, ...], variables: Mapping[str, Variable]
-) -> Hierarchical | None:
+def _hierarchical(section: Section) -> Hierarchical | None:
     if not section.has("hierarchical"):
         return None
-    why = "the model by region draws levels of covariates together"
-    refuse_numeric(section, "hierarchical", covariates, variables, why)
     table = Section(
         section.table("hierarchical"),
         section.at("hierarchical"),

@@ -142,11 +142,13 @@ def _note(check: Check, request: Request) -> str:
 
 
 def _borrows(request: Request) -> str:
-    zones = " and zones" if request.form.zones else ""
+    what = f"covariates, regions{' and zones' if request.form.zones else ''}"
+    if request.cells.columns:
+        what += " and the slopes of numeric covariates"
     if request.form.mode is not None:
-        return f"{_ABSORBS.format(what=f'covariates, regions{zones}')} {_SHIFTS}"
+        return f"{_ABSORBS.format(what=what)} {_SHIFTS}"
     beside = " and the distances between the thresholds" if len(request.cells.levels) > 2 else ""
-    return _ABSORBS.format(what=f"covariates, regions{zones}{beside}")
+    return _ABSORBS.format(what=f"{what}{beside}")
 
 
 def _without_comparison(cells: HierarchicalCells) -> list[str]:

@@ -1,0 +1,351 @@
+"""Numeric covariates in the model by region: columns, slopes on their own scale, recovered."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+import coopgap.bayes.draws
+from coopgap.bayes.cell_shares import cell_levels
+from coopgap.bayes.cells import hierarchical_cells, members_by_row
+from coopgap.bayes.draws import draw_margins, reported_parameters, thresholds_at
+from coopgap.bayes.fit import Request, fit_hierarchical
+from coopgap.bayes.layout import constrain, zero_sum
+from coopgap.bayes.loo import log_likelihood
+from coopgap.bayes.mode import density_of, layout_of
+from coopgap.bayes.prior import prior_draws
+from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.bayes.rows import coefficient_rows
+from coopgap.bayes.sample import sample
+from coopgap.bayes.scaling import log_priors
+from coopgap.families.rows import Labels
+from coopgap.survey.numeric import natural_spline, numeric
+from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Scale
+
+from .conftest import (
+    KNOTS,
+    LEVELS,
+    make_cells,
+    make_draws,
+    make_number_cells,
+    make_rows,
+    with_modes,
+    with_numbers,
+)
+
+R = Path(__file__).parents[1] / "r"
+TERMS = ("age", "income[100]", "income[200]", "income[400]")
+NAMES = ("age", "region", "sex", "income")
+
+
+def columns_of(rows):
+    """Age and the curve of income of each person, on their own scale, shape (n, 4)."""
+    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
+    return np.column_stack([age, natural_spline(income, KNOTS)])
+
+
+def test_columns_are_those_of_the_people_standardised():
+    rows = with_numbers(make_rows())
+    region = rows.factors["region"].copy()
+    # Who has no region is in no model: the outlier moves no mean.
+    region[:30] = -1
+    rows = dataclasses.replace(rows, factors={**rows.factors, "region": region})
+    cells = hierarchical_cells(rows, NAMES, "region", zones=False)
+    assert tuple(cells.columns) == TERMS
+    assert list(cells.terms) == ["sex"]
+    assert cells.counts.sum() == 270
+    assert np.array_equal(
+        members_by_row(rows, NAMES, "region", np.ones(rows.n, dtype=bool)), cells.members_by_row
+    )
+    people = np.bincount(cells.row, weights=cells.counts.sum(axis=1)).astype(int)
+    own = columns_of(rows)[30:]
+    for k, column in enumerate(cells.columns.values()):
+        assert people @ column.values / 270 == pytest.approx(0.0, abs=1e-12)
+        assert people @ column.values**2 / 270 == pytest.approx(1.0)
+        assert column.scale == pytest.approx(own[:, k].std())
+        back = np.repeat(column.values, people) * column.scale + own[:, k].mean()
+        assert np.sort(back) == pytest.approx(np.sort(own[:, k]))
+
+
+def test_the_order_of_people_moves_no_digit():
+    rows = with_numbers(make_rows())
+    order = np.random.default_rng(3).permutation(rows.n)
+    cells, again = (
+        hierarchical_cells(one, NAMES, "region", zones=False) for one in (rows, rows.take(order))
+    )
+    assert cells.digest == again.digest
+
+
+def test_a_number_that_does_not_vary_has_no_slope():
+    rows = with_numbers(make_rows())
+    # Everybody is at one of two knots: the curves of the other knots are zero at both.
+    values = np.array([50.0, 200.0])
+    two = {"income": numeric("income", values, KNOTS)}
+    codes = {**rows.factors, "income": np.arange(rows.n) % 2, "age": np.full(rows.n, 7)}
+    rows = dataclasses.replace(rows, factors=codes, numeric={**rows.numeric, **two})
+    cells = hierarchical_cells(rows, NAMES, "region", zones=False)
+    assert tuple(cells.columns) == ("income[200]",)
+
+
+def test_without_numbers_digests_read_what_they_did():
+    cells = make_cells(n_zones=9)
+    found = hashlib.sha256(json.dumps([cells.levels, cells.regions, dict(cells.terms)]).encode())
+    for part in (cells.counts, cells.member, cells.row, cells.zone, cells.region, cells.covariates):
+        found.update(part.tobytes())
+    assert cells.digest == found.hexdigest()
+    # Digests of earlier fits and calibrations were made of these seven, in this order.
+    assert list(Priors().choices(slopes=False)) == [
+        "beta_sd",
+        "region_sd",
+        "gap_sd",
+        "covariate_sd",
+        "zone_sd",
+        "zone_gap_sd",
+        "threshold_shift_sd",
+    ]
+    assert "slopes" not in make_draws(cells)
+
+
+def test_the_digest_names_the_columns_and_their_prior():
+    cells = make_number_cells()
+    plain = Request(cells=cells)
+    age = cells.columns["age"]
+    for other in (age._replace(values=age.values + 0.1), age._replace(scale=1.0)):
+        changed = dataclasses.replace(cells, columns={**cells.columns, "age": other})
+        assert dataclasses.replace(plain, cells=changed).digest != plain.digest
+    wide = dataclasses.replace(Priors(), slope_sd=1.0)
+    assert dataclasses.replace(plain, priors=wide).digest != plain.digest
+
+
+@pytest.mark.parametrize("form", [Form(), Form(mode="mode", link="probit")], ids=str)
+def test_slopes_of_nothing_are_the_model_without_them(form):
+    rows = make_rows(n_zones=9)
+    rows = with_numbers(rows if form.mode is None else with_modes(rows))
+    names = ("region", "sex", *((form.mode,) if form.mode else ()))
+    cells = [
+        hierarchical_cells(rows, (*names, *more), "region", zones=True)
+        for more in ((), ("age", "income"))
+    ]
+    plain, sloped = (density_of(one, Priors(), form) for one in cells)
+    at = sloped.layout.slopes
+    assert sloped.layout.size == plain.layout.size + 4
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        x = rng.normal(0, 0.5, sloped.layout.size)
+        x[at] = 0.0
+        rest = np.delete(x, at)
+        value, gradient = plain(rest)
+        found, slope = sloped(x)
+        assert found == pytest.approx(value, abs=1e-8)
+        assert np.delete(slope, at) == pytest.approx(gradient, abs=1e-7)
+
+
+def test_the_unit_of_a_number_moves_its_slope_alone():
+    rows = with_numbers(make_rows())
+    months = numeric("age", rows.numeric["age"].values * 12)
+    other = dataclasses.replace(rows, numeric={**rows.numeric, "age": months})
+    years, in_months = (
+        hierarchical_cells(one, NAMES, "region", zones=False) for one in (rows, other)
+    )
+    x = np.random.default_rng(0).normal(0, 0.5, layout_of(years, Form()).size)
+    values = [density_of(one, Priors(), Form())(x)[0] for one in (years, in_months)]
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+    draws = make_draws(years)
+    found = [reported_parameters(draws, one) for one in (years, in_months)]
+    assert found[0]["age"] == pytest.approx(12 * found[1]["age"])
+    assert found[0]["income[100]"] == pytest.approx(found[1]["income[100]"])
+
+
+def eta_by_hand(rows, here, member):
+    """Linear predictor of everybody in one draw, all as members or all as comparison people."""
+    x = columns_of(rows)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    region, sex = rows.factors["region"], rows.factors["sex"]
+    gap = here["beta"] + here["gap"][region]
+    return here["covariate_sex"][sex] + here["region"][region] + x @ here["slopes"] + gap * member
+
+
+def shares_by_hand(draws, rows, member):
+    here = {name: values[0, 7] for name, values in draws.items()}
+    m = np.broadcast_to(member, rows.n) - 0.5
+    cuts = np.array([thresholds_at(draws, 4, side)[0, 7] for side in m])
+    below = expit(cuts - eta_by_hand(rows, here, m)[:, None])
+    return np.diff(np.column_stack([np.zeros(rows.n), below, np.ones(rows.n)]), axis=1)
+
+
+def test_answers_and_margins_are_those_of_people():
+    rows = with_numbers(make_rows())
+    cells = make_number_cells()
+    draws = make_draws(cells)
+    own = shares_by_hand(draws, rows, rows.member)[np.arange(rows.n), rows.outcome]
+    assert log_likelihood(draws, cells, "logit")[0, 7] == pytest.approx(np.log(own).sum())
+    # Some cells at a time are the same as all.
+    some = cell_levels(draws, cells, "logit", slice(40, 90))
+    assert some == pytest.approx(cell_levels(draws, cells, "logit", slice(None))[..., 40:90, :])
+    for member, found in zip((1, 0), draw_margins(draws, cells, "logit"), strict=True):
+        expected = shares_by_hand(draws, rows, member)[rows.member]
+        assert found[0, 0, 7] == pytest.approx(expected.mean(axis=0))
+        here = rows.factors["region"][rows.member] == 1
+        assert found[2, 0, 7] == pytest.approx(expected[here].mean(axis=0))
+
+
+def test_margins_of_many_rows_are_made_some_draws_at_a_time(monkeypatch):
+    cells = make_number_cells(n_zones=9)
+    draws = make_draws(cells)
+    whole = draw_margins(draws, cells, "logit")
+    monkeypatch.setattr(coopgap.bayes.draws, "_ALL_ROWS", 4 * 7 * 150)
+    monkeypatch.setattr(coopgap.bayes.draws, "_BLOCK", 400)
+    for one, again in zip(whole, draw_margins(draws, cells, "logit"), strict=True):
+        assert one == pytest.approx(again, abs=1e-14)
+
+
+def test_coefficients_are_of_the_variable_whatever_its_name():
+    cells = make_number_cells()
+    # A variable may be named as a spread is.
+    cells = dataclasses.replace(
+        cells, columns={f"sd_{term}": one for term, one in cells.columns.items()}
+    )
+    draws = make_draws(cells)
+    found = reported_parameters(draws, cells)
+    spreads = columns_of(with_numbers(make_rows())).std(axis=0)
+    for k, term in enumerate(cells.columns):
+        assert found[term] == pytest.approx(draws["slopes"][..., k] / spreads[k])
+    labels = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+
+    class Passed:
+        passed, parameters = True, found
+
+    scales = {row.term: row.scale for row in coefficient_rows(Passed, cells, Form(), labels)}
+    assert {scales[term] for term in cells.columns} == {Scale.LOG_ODDS}
+    assert scales["sd_finite"] == Scale.SD
+
+
+def test_slopes_have_their_prior():
+    cells, priors = make_number_cells(), Priors.with_scales({"slope_sd": 2.0})
+    layout = layout_of(cells, Form())
+    x = prior_draws(layout, priors, "logit", 40_000, np.random.default_rng(2))
+    slopes = constrain(x, layout)["slopes"][0]
+    # Errors of 40,000: of the mean .01, of the SD .007.
+    assert slopes.mean(axis=0) == pytest.approx(np.zeros(4), abs=0.04)
+    assert slopes.std(axis=0) == pytest.approx(np.full(4, 2.0), abs=0.03)
+    draws = make_draws(cells)
+    none = {**draws, "slopes": np.zeros_like(draws["slopes"])}
+    moved = log_priors(draws, layout, priors, "logit") - log_priors(none, layout, priors, "logit")
+    assert moved == pytest.approx(-0.5 * np.square(draws["slopes"] / 2.0).sum(axis=-1))
+
+
+def test_slopes_that_made_the_answers_are_found():
+    rows = with_numbers(make_rows(0, 1200))
+    true = np.array([0.04, 0.5, 1.2, 1.6])
+    rng = np.random.default_rng(5)
+    eta = columns_of(rows) @ true
+    latent = rng.logistic(size=rows.n) + 0.6 * rows.member + eta - eta.mean()
+    rows = dataclasses.replace(rows, outcome=np.searchsorted([-1.0, 0.5, 2.0], latent))
+    cells = hierarchical_cells(rows, NAMES, "region", zones=False)
+    fit = fit_hierarchical(
+        Request(cells=cells, form=Form(zones=False), draws=600, target_accept=0.9, seed=1), 2
+    )
+    assert fit.passed
+    found = np.array([fit.parameters[term].ravel() for term in TERMS])
+    assert (np.abs(found.mean(axis=1) - true) < 3 * found.std(axis=1)).all()
+    # A person's age says something of the answer, and so 1,200 do of the slope.
+    assert found.std(axis=1).max() < 0.45
+    assert found[0].std() < 0.004
+
+
+def example_rows(knots):
+    """The example survey that R reads, with age as a number."""
+    people = pd.read_csv(R / "data" / "example.csv")
+    names = {
+        "region": ("Lima", "Center", "East", "North", "South"),
+        "sex": ("male", "female"),
+    }
+    values, codes = np.unique(people["age"].to_numpy(float), return_inverse=True)
+    factors = {name: people[name].map(levels.index) for name, levels in names.items()}
+    levels = ("E", "D", "C", "B", "A")
+    return ModelRows(
+        index=np.arange(len(people)),
+        outcome=people["ses_class"].map(levels.index).to_numpy(np.int64),
+        levels=levels,
+        member=people["member"].to_numpy() == 1,
+        factors={name: codes.to_numpy() for name, codes in factors.items()} | {"age": codes},
+        factor_levels=names | {"age": ()},
+        zone=None,
+        weight=np.ones(len(people)),
+        dropped=(),
+        numeric={"age": numeric("age", values, knots)},
+    )
+
+
+CURVE = (20.0, 35.0, 50.0, 70.0)
+
+
+@pytest.mark.parametrize(
+    "form", [pytest.param("linear", marks=pytest.mark.slow), pytest.param("spline")]
+)
+def test_under_flat_priors_slopes_are_those_of_clm(form):
+    """2,007 people; thresholds free by membership as `nominal = ~ member` (tests/r/numeric.R)."""
+    record = json.loads((R / "fixtures" / "numeric.json").read_text("utf-8"))["adjusted"][form]
+    if form == "linear":
+        expected = [(record["params"][0], record["std_errors"][0])]
+    else:
+        expected = list(zip(*record["heights"].values(), strict=True))
+    rows = example_rows(CURVE if form == "spline" else ())
+    cells = hierarchical_cells(rows, ("age", "sex", "region"), "region", zones=False)
+    wide = SdPrior(scale=10.0)
+    priors = Priors(
+        beta_sd=100.0, region_sd=wide, covariate_sd=wide, threshold_shift_sd=10.0, slope_sd=100.0
+    )
+    flat = Form(region_gaps=False, zones=False)
+    found = sample(density_of(cells, priors, flat), draws=600, seed=3, target_accept=0.9, cores=2)
+    parameters = reported_parameters(found.draws, cells)
+    assert len(expected) == len(cells.columns)
+    for term, (estimate, error) in zip(cells.columns, expected, strict=True):
+        draws = parameters[term]
+        # Skewness of order 1/n, and a Monte Carlo error of 3 % of an SD.
+        assert draws.mean() == pytest.approx(estimate, abs=0.12 * error), term
+        assert draws.std() == pytest.approx(error, rel=0.08), term
+
+
+def from_stan(u, basis):
+    """Our free values at Stan's, and their slopes in Stan's, shape (p,) and (p, p)."""
+    # Both have beta, thresholds, shifts, region and gap with log SD and raw values, slopes; Stan
+    # has the lowest threshold where we have their mean, and another basis of the same levels.
+    x, slopes = u.copy(), np.eye(u.size)
+    sizes = np.exp(u[2:5])
+    x[1] = u[1] + np.cumsum([0.0, *sizes]).mean()
+    slopes[1, 2:5] = sizes * [3 / 4, 2 / 4, 1 / 4]
+    turn = zero_sum(np.eye(4)) @ basis
+    for raw in (slice(9, 13), slice(14, 18)):
+        x[raw] = turn @ u[raw]
+        slopes[raw, raw] = turn
+    return x, slopes
+
+
+@pytest.mark.parametrize(("form", "knots"), [("linear", ()), ("spline", CURVE)])
+def test_density_and_gradient_are_those_of_stan(form, knots):
+    """Another program, person by person, other parameters (tests/r/hierarchical_numeric.R)."""
+    text = (R / "fixtures" / "hierarchical_numeric.json").read_text("utf-8")
+    basis = np.array(json.loads(text)["region_basis"])
+    expected = {name: np.array(value) for name, value in json.loads(text)[form].items()}
+    cells = hierarchical_cells(example_rows(knots), ("age", "region"), "region", zones=False)
+    scales = [column.scale for column in cells.columns.values()]
+    assert scales == pytest.approx(np.atleast_1d(expected["spread"]))
+    density = density_of(cells, Priors(), Form(zones=False))
+    values = []
+    for u, gradient in zip(expected["at"], expected["gradients"], strict=True):
+        x, slopes = from_stan(u, basis)
+        value, found = density(x)
+        values.append(value)
+        assert found @ slopes == pytest.approx(gradient, rel=1e-8, abs=1e-7)
+    # Stan's density has constants that ours has not.
+    apart = values - expected["log_densities"]
+    assert apart == pytest.approx(np.full(apart.size, apart[0]), abs=1e-7)
