@@ -121,3 +121,70 @@ def test_the_saved_report_shows_it(run, tmp_path):
     run.save(tmp_path / "out", ["html"])
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Education (component of the outcome) [Class A or B]" in text
+
+
+def test_what_a_model_does_with_a_variable_is_marked(run):
+    table = run.balance[(run.balance["model"] == "ses_top") & (run.balance["group"] == "all")]
+    found = dict(zip(table["covariate"], table["use"], strict=True))
+    assert found == {
+        "age_band": "matched",
+        "sex": "matched",
+        "region": "matched",
+        "coop_type": "reported",
+        "age_band:sex": "reported",
+        "region:sex": "reported",
+        "education": "component",
+    }
+
+
+def test_a_first_table_can_be_made_from_balance_alone(run, people):
+    """People by level, before and after, whole and by region, from the survey itself."""
+    member, kept = people["member"] == 1, people["after"] > 0
+    table = run.balance[run.balance["model"] == "ses_top"]
+    for group, inside in (
+        ("all", people["region"] != ""),
+        ("region=East", people["region"] == "East"),
+    ):
+        for level in BANDS:
+            (found,) = table[
+                (table["group"] == group)
+                & (table["covariate"] == "age_band")
+                & (table["level"] == level)
+            ].to_dict("records")
+            here = inside & (people["age_band"] == level)
+            assert found["n_member_before"] == (here & member).sum()
+            assert found["n_member_after"] == (here & member & kept).sum()
+            assert found["n_comparison_before"] == (here & ~member).sum()
+            assert found["n_comparison_after"] == (here & ~member & kept).sum()
+            assert found["member_mean_before"] == pytest.approx(
+                (here & member).sum() / (inside & member).sum()
+            )
+
+
+def test_people_without_an_answer_are_counted_before_anybody_is_dropped(run, tmp_path):
+    data = make_example().data
+    here = data["mode"] == "in person"
+    rows = np.flatnonzero(here & (data["member"] == 1) & (data["region"] == "Lima"))[:7]
+    others = np.flatnonzero(here & (data["member"] == 0) & (data["region"] == "South"))[:4]
+    called = np.flatnonzero(~here)[:5]
+    data["sex"] = data["sex"].astype(object)
+    data.loc[data.index[[*rows, *others, *called]], "sex"] = None
+    folder = tmp_path / "peru"
+    shutil.copytree(PERU, folder)
+    text = (folder / "study.toml").read_text(encoding="utf-8")
+    before = '[variables.sex]\nlabel = "Sex"\ntype = "nominal"\n'
+    assert before in text
+    text = text.replace(before, before + 'missing = [""]\n')
+    (folder / "study.toml").write_text(text, encoding="utf-8")
+    (folder / "ses_top.toml").write_text(MODEL, encoding="utf-8")
+    found = coopgap.run(folder, data=data, only=["ses_top"], jobs=1).balance
+    found = found[found["source"] == "EXAMPLE DATA"].set_index(["group", "covariate"])
+    pairs = found[["missing_member", "missing_comparison"]]
+    expected = {"all": (7, 4), "region=Lima": (7, 0), "region=South": (0, 4), "region=East": (0, 0)}
+    for group, counts in expected.items():
+        for covariate in ("sex", "age_band:sex"):
+            assert set(pairs.loc[(group, covariate)].itertuples(index=False, name=None)) == {counts}
+    assert set(pairs.loc[("all", "age_band")].itertuples(index=False, name=None)) == {(0, 0)}
+    # They are in no count of the model's people.
+    sex = found.loc[("all", "sex")]
+    assert sex["n_member_before"].sum() == 1004 - 7

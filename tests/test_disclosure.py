@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
@@ -21,7 +22,7 @@ from coopgap.disclose import (
     protected_rows,
 )
 from coopgap.errors import StudyError
-from coopgap.estimate import TABLES, DiagnosticRow, GapRow, SensitivityRow, to_frame
+from coopgap.estimate import TABLES, BalanceRow, DiagnosticRow, GapRow, SensitivityRow, to_frame
 from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.study.load import load_study
@@ -614,6 +615,43 @@ def test_it_is_off_unless_declared_and_in_the_shipped_studies(tmp_path):
     assert load_study(folder_of(tmp_path / "s", 0)).disclosure_minimum == 0
     assert load_study(folder_of(tmp_path / "t", 3)).disclosure_minimum == 3
     assert load_study("peru").disclosure_minimum == 0
+
+
+def test_counts_of_a_first_table_are_rounded_or_blank():
+    counts = {
+        "n_member_before": 37,
+        "n_member_after": 31,
+        "n_comparison_before": 84,
+        "n_comparison_after": 66,
+    }
+    keys = {"model": "m", "group": "all", "covariate": "age", "level": "old", "source": "s"}
+    row = BalanceRow(
+        **keys, **counts, member_mean_before=0.3712, missing_member=4, n_smaller=90, n_fewest=31
+    )
+    (told,) = protected_rows([row], 10)
+    assert [getattr(told, name) for name in counts] == [40, 30, 80, 70]
+    assert (told.member_mean_before, told.missing_member) == (0.4, 0)
+    # Of few people at the level, or not at it, no count is told: theirs would be among them.
+    (few,) = protected_rows([dataclasses.replace(row, n_member_after=8, n_fewest=8)], 10)
+    assert {getattr(few, name) for name in (*counts, "member_mean_before")} == {None}
+
+
+def test_counts_of_run_json_s_models_are_rounded():
+    model = {
+        "model": "m",
+        "n": 213,
+        "members": 104,
+        "members_matched": None,
+        "tied_members": 7,
+        "n_zones": 38,
+        "zones_member": 33,
+        "zones_comparison": None,
+        "form": "free",
+        "draws": 2000,
+    }
+    assert protected_meta({"models": [model]}, 10)["models"] == [
+        model | {"n": 210, "members": 100, "tied_members": 10, "n_zones": 40, "zones_member": 30}
+    ]
 
 
 def test_every_quantity_that_a_run_estimates_has_a_kind_or_is_blank(runs):

@@ -88,22 +88,37 @@ def refused(capsys, *words):
 
 def test_a_whole_run_writes_what_the_contract_says(study, survey, tmp_path, capsys):
     out = tmp_path / "out"
-    code = run(study, "--data", survey, "--out", out)
+    code = run(study, "--data", survey, "--out", out, "--figures", "svg")
     captured = capsys.readouterr()
     assert code in (0, 3), captured.err
     tables = {"gaps", "coefficients", "balance", "sensitivity", "diagnostics"}
     assert {path.stem for path in out.glob("*.csv")} == tables
     assert (out / "report.html").exists()
     assert (out / "report.md").exists()
-    assert sorted(out.glob("figures/*.png"))
+    drawn = {path.stem for path in out.glob("figures/*.png")}
+    assert drawn == {path.stem for path in out.glob("figures/*.svg")} != set()
+    assert {path.name for path in out.glob("study/*")} == {"study.toml", "trust.toml"}
     meta = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert meta["program"] == "coopgap"
     assert meta["headline"] == {"trust_agree": [{"model": "trust", "at": ""}]}
     assert len(meta["survey_sha256"]) == 64
     assert meta["seconds"]["total"] > 0
-    printed = [line for line in captured.out.splitlines() if line]
-    assert all(os.path.exists(line) for line in printed)  # noqa: PTH110
-    assert str(out / "gaps.csv") in printed
+    assert captured.out == f"{out / 'report.html'}\n"
+    gaps = pd.read_csv(out / "gaps.csv", keep_default_na=False)
+    first = gaps[(gaps["family"] == "matched_logit") & (gaps["quantity"] == "risk_difference")]
+    (row,) = first[first["group"] == "all"].to_dict("records")
+    assert f"{100 * float(row['estimate']):+.1f}" in captured.err
+    assert "Look at" in captured.err
+
+
+def test_every_path_is_told_on_request_and_nothing_more_when_quiet(study, survey, tmp_path, capsys):
+    out = tmp_path / "out"
+    code = run(study, "--data", survey, "--out", out, "--quiet", "--verbose", "--formats", "csv")
+    captured = capsys.readouterr()
+    printed = captured.out.splitlines()
+    assert {os.path.relpath(line, out) for line in printed} == {
+        str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()
+    }
     assert captured.err == "" or code == 3
 
 
@@ -247,6 +262,7 @@ def test_a_variant_that_leaves_nobody_says_why_with_its_counts(study, tmp_path, 
     table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     rows = table[table["variant"] == "sex too"]
     assert set(rows["verdict"]) == {"not_assessed"}
+    assert set(rows.loc[rows["check"] == "variant", "about"]) == {"sex too"}
     members = int((apart["member"] == 1).sum())
     sizes = pd.read_csv(tmp_path / "out" / "diagnostics.csv")
     (size,) = sizes[sizes["diagnostic"] == "variant"].to_dict("records")
@@ -302,6 +318,9 @@ matching = { method = "cardinality", on = ["region"], limit = 0.05 }
     (study / "trust.toml").write_text(model + variants, encoding="utf-8")
     # With replacement there are no sets, and so no conditional and no absorbed fit.
     assert run(study, "--data", survey, "--dry-run") == 3
+    short = capsys.readouterr().out
+    assert "conditional and linear families, all: this matching makes no sets" in short
+    assert run(study, "--data", survey, "--dry-run", "--verbose") == 3
     text = capsys.readouterr().out
     assert "conditional and linear families, all: this matching makes no sets" in text
     for line in (
@@ -338,6 +357,8 @@ region = ["strata", "left_out"]
 """
     (study / "trust.toml").write_text(model, encoding="utf-8")
     assert run(study, "--data", survey, "--dry-run") == 0
+    assert "multiverse: 8 specifications" in capsys.readouterr().out
+    assert run(study, "--data", survey, "--dry-run", "--verbose") == 0
     assert (
         """
   multiverse  8 specifications of 12 combinations (with --checks full)

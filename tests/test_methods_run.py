@@ -98,3 +98,12 @@ def test_the_report_says_how_they_were_matched(run, tmp_path):
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert words in text
     assert "Headline gaps: matched (" in text
+
+
+def test_run_json_has_the_ties_that_the_diagnostics_have(run):
+    method, _, result = run
+    (found,) = result.meta["models"]
+    ties = result.diagnostics.set_index("diagnostic")["value"].get("tied_members")
+    assert found["tied_members"] == ties
+    assert (ties is not None) == (method not in {"cardinality", "overlap"})
+    assert 0 < found["members_matched"] <= found["members"] == 1004

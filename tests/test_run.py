@@ -22,12 +22,16 @@ from coopgap.vocabulary import (
     BY_REGION,
     Check,
     Comparator,
+    Diagnostic,
+    Direction,
     Family,
     IntervalKind,
+    OddsTest,
     Population,
     Quantity,
     Scale,
     Status,
+    Use,
     Verdict,
 )
 
@@ -39,7 +43,8 @@ VOCABULARY = {
     Comparator: "comparison national phone",
     Population: "members all_members pooled overlap poststratified printed",
     Quantity: "risk_difference risk_ratio odds_ratio cumulative_odds_ratio superiority share "
-    "sd_superpopulation sd_finite prob_above_zero prob_above_smallest expected_rank",
+    "sd_superpopulation sd_finite prob_above_zero prob_above_smallest expected_rank "
+    "gap_difference",
     IntervalKind: "confidence joint credible bounds",
     Scale: "log_odds probit cloglog probability threshold sd",
     Status: "ok few_people suppressed withheld not_estimable few_clusters",
@@ -50,6 +55,20 @@ VOCABULARY = {
     "power_scaling design_analysis design_effect prior_predictive posterior_predictive loo",
     Verdict: "equivalent different different_within_margin inconclusive not_assessed holds "
     "changes undecided not_applicable",
+    Direction: "members_higher members_lower",
+    OddsTest: "likelihood_ratio brant wald bootstrap",
+    Diagnostic: "rows_complete dropped strata_members_only strata_comparison_only "
+    "strata_few_comparison stratum_members_only stratum_few_comparison "
+    "members_without_comparison "
+    "members_without_comparison_share members_lost comparison_unused ess_comparison "
+    "matched_sets tied_members comparison_weight_moved member_weight_moved "
+    "largest_smd_before largest_smd_after pairs_possible pairs_ignoring_strata variant "
+    "effective_size shares_instead correct_decimals constant_within_sets poststratified "
+    "not_poststratified std_errors discordant_sets bias_reduced wild_score_p "
+    "proportional_odds group_gaps_equal imputation_convergence gate gate_retried zones_in_model "
+    "draws_reused "
+    "withheld not_estimable few_clusters contradiction chi2 chi2_df chi2_p smd pairs",
+    Use: "matched adjusted component reported",
 }
 NUMBERS = ["estimate", "std_error", "lower", "upper", "p_value"]
 
@@ -95,8 +114,14 @@ def test_every_table_has_the_contracts_columns_and_says_where_it_comes_from(run,
         ("gaps", "interval_kind", IntervalKind),
         ("coefficients", "scale", Scale),
         ("coefficients", "family", Family),
+        ("balance", "use", Use),
         ("sensitivity", "check", Check),
         ("sensitivity", "verdict", Verdict),
+        ("sensitivity", "direction", Direction),
+        ("diagnostics", "diagnostic", Diagnostic),
+        ("diagnostics", "test", OddsTest),
+        ("diagnostics", "family", Family),
+        ("diagnostics", "population", Population),
     ],
 )
 def test_only_words_of_the_vocabulary_stand_in_a_column(run, table, column, vocabulary):
@@ -299,6 +324,65 @@ def test_what_is_declared_is_hashed_and_seeds_are_written(run, saved):
     assert meta["n_phone"] == 250
     assert meta["seconds"]["hierarchical"] > 0
     assert meta["is_example"] is True
+
+
+def test_run_json_names_the_design_and_whom_each_model_is_about(run, saved):
+    """By hand: the members of cells of region, age and sex that hold a comparison person."""
+    meta = json.loads((saved / "run.json").read_text(encoding="utf-8"))
+    assert meta["design"] == {
+        "region": "region",
+        "zone": ["zone"],
+        "weight": None,
+        "id": "id",
+        "cluster": None,
+        "mode": "mode",
+        "population": "peru_2019_population_16plus.csv",
+    }
+    data = make_example().data
+    data = data[data["mode"] == "in person"]
+    band = pd.cut(data["age"], [0, 25, 35, 45, 55, 65, 200], right=False).astype(str)
+    cells = data.groupby([data["region"], band, data["sex"]])["member"]
+    kept = cells.transform("nunique") == 2
+    zones = data[kept].groupby("member")["zone"].nunique()
+    by_model = {one["model"]: one for one in meta["models"]}
+    for one in by_model.values():
+        assert one["n"] == len(data)
+        assert one["members"] == (data["member"] == 1).sum()
+        assert one["members_matched"] == (kept & (data["member"] == 1)).sum() < one["members"]
+        assert one["n_zones"] == data.loc[kept, "zone"].nunique()
+        assert (one["zones_member"], one["zones_comparison"]) == (zones[1], zones[0])
+        assert one["tied_members"] is None
+    assert by_model["ses"]["form"] == "free"
+    assert by_model["ses_top"]["form"] is None
+
+
+def test_groups_gaps_are_compared_with_their_own_rows(run):
+    """A difference is that of the two gaps; its variance leaves theirs by what zones share."""
+    gaps = run.gaps[run.gaps["model"] == "ses"]
+    found = gaps[gaps["quantity"] == "gap_difference"]
+    assert set(found["category"]) == {">=C"}
+    assert found.groupby("family").size().to_dict() == {"hierarchical": 10, "matched_ordinal": 21}
+    own = gaps[
+        gaps["family"].isin(["matched_ordinal", "hierarchical"])
+        & (gaps["quantity"] == "risk_difference")
+        & (gaps["category"] == ">=C")
+        & (gaps["interval_kind"] != "joint")
+        & gaps["population"].isin(["members", "all_members"])
+    ].set_index(["family", "group"])
+    for row in found.itertuples():
+        first, second = (own.loc[(row.family, name)] for name in (row.group, row.comparator))
+        assert row.estimate == pytest.approx(first["estimate"] - second["estimate"], abs=1e-12)
+        assert row.n_member == min(first["n_member"], second["n_member"])
+        if row.family == "matched_ordinal" and row.group.startswith("region="):
+            apart = np.hypot(first["std_error"], second["std_error"])
+            # A region's zones are its own.
+            assert row.std_error == pytest.approx(apart, rel=1e-9)
+    rows = run.diagnostics
+    rows = rows[(rows["model"] == "ses") & (rows["diagnostic"] == "group_gaps_equal")]
+    tests = rows.set_index("about")["value"]
+    assert {0 < tests[name] < 1 for name in ("region", "sex")} == {True}
+    pair = found[found["group"] == "sex=female"]["p_value"].item()
+    assert tests["sex"] == pytest.approx(pair)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ _MOVABLE = 0.4
 
 _SUPPRESSED = "Suppressed: fewer people stand behind it than the study's rule on disclosure asks."
 
+_COUNTS = {
+    "count",
+    "n",
+    "members",
+    "members_matched",
+    "tied_members",
+    "zones_member",
+    "zones_comparison",
+}
+"""Keys of run.json that are counts, beside those that begin with `n_`."""
+
 _HASHES = ("survey_sha256",)
 """Keys of run.json that would let a guess at the whole survey be checked."""
 
@@ -251,7 +262,18 @@ def _of_term(row: CoefficientRow, minimum: int) -> CoefficientRow:
 
 def _of_level(row: BalanceRow, minimum: int) -> BalanceRow:
     grain = Grain(minimum=minimum, n=row.n_smaller or 0, fewest=row.n_fewest, kind=None)
-    return _rounded(row, grain, blank=_is_few(row.n_fewest, minimum))
+    few = _is_few(row.n_fewest, minimum)
+    found = _rounded(row, grain, blank=few)
+    if not few:
+        return found
+    # What is few here are these very counts.
+    return replace(
+        found,
+        n_member_before=None,
+        n_member_after=None,
+        n_comparison_before=None,
+        n_comparison_after=None,
+    )
 
 
 _NOT_PEOPLE = (Check.MULTIVERSE, Check.MULTIPLICITY)
@@ -344,8 +366,8 @@ def protected_meta(meta: Mapping[str, Any], minimum: int) -> dict[str, Any]:
     def people(values: Mapping[str, Any]) -> dict[str, Any]:
         found = dict(values)
         for key, value in values.items():
-            if key == "count" or key == "n" or key.startswith("n_"):
-                found[key] = protected_count(value, minimum)
+            if key in _COUNTS or key.startswith("n_"):
+                found[key] = None if value is None else protected_count(value, minimum)
             elif key in ("dropped", "extended_missing", "models"):
                 found[key] = [people(one) for one in value]
             elif key == "doubts":

@@ -22,6 +22,7 @@ from coopgap.vocabulary import (
     Quantity,
     Scale,
     Status,
+    Use,
     Verdict,
 )
 
@@ -97,14 +98,18 @@ class GapRow:
     family: Family = _required("how it was estimated")
     outcome: str = _required("variable")
     comparator: str = _required(
-        "who the members are compared with; empty where the row is the members' own share"
+        "who the members are compared with, of a gap_difference the other group; empty where the "
+        "row is the members' own share"
     )
     group: str = _required(
         "all, region=NAME or VARIABLE=LEVEL; membership=comparison where the comparison group "
         "stands in the members' place against outside shares, with `, region=NAME` in one region"
     )
     population: Population = _required("over whose covariates the gap is standardised")
-    quantity: Quantity = _required("what is estimated; differences are member minus comparator")
+    quantity: Quantity = _required(
+        "what is estimated; differences are member minus comparator, a gap_difference is the "
+        "group's gap minus the comparator's, of what the model puts first"
+    )
     category: str = _column("a level (A), a threshold (>=B) or empty", "")
     estimate: float | None = _column(
         "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
@@ -126,7 +131,11 @@ class GapRow:
     p_adjusted: float | None = _column(
         "Holm over the declared headline rows, one a question", told=_P_VALUE
     )
-    n_member: int | None = _column("members behind the row", told=_COUNT)
+    n_member: int | None = _column(
+        "members behind the row; this and every count of a gap_difference is that of the group "
+        "with fewer",
+        told=_COUNT,
+    )
     n_comparison: int | None = _column("comparison people behind the row", told=_COUNT)
     ess_comparison: float | None = _column(
         "effective size of the weighted comparison group", told=_COUNT
@@ -218,6 +227,43 @@ class BalanceRow:
     ks_after: float | None = _column(
         "gap of the cumulative shares at this level, or the largest, matched", told=_SHARE
     )
+    use: Use | None = _column(
+        "matched, adjusted (a covariate of the regression alone), component (of the outcome, by "
+        "its role) or reported (the region or a group); empty for printed numbers"
+    )
+    n_member_before: int | None = _column(
+        "members at the level, unweighted, unmatched; of a numeric covariate all who answered",
+        told=_COUNT,
+    )
+    n_member_after: int | None = _column("of these the members kept by the matching", told=_COUNT)
+    n_comparison_before: int | None = _column(
+        "comparison people at the level, unweighted, unmatched; of a numeric covariate all who "
+        "answered",
+        told=_COUNT,
+    )
+    n_comparison_after: int | None = _column(
+        "of these the comparison people kept by the matching", told=_COUNT
+    )
+    member_mean_before: float | None = _column(
+        "share of members at the level, or mean, unmatched: with members who have no match",
+        told=_SHARE,
+    )
+    member_sd_before: float | None = _column(
+        "standard deviation of a numeric covariate among members, unmatched", told=_SHARE
+    )
+    member_sd: float | None = _column("the same of the members kept", told=_SHARE)
+    comparison_sd_before: float | None = _column(
+        "the same of the comparison group, unmatched", told=_SHARE
+    )
+    comparison_sd_after: float | None = _column(
+        "the same of the comparison group, matched", told=_SHARE
+    )
+    missing_member: int | None = _column(
+        "members asked in person without an answer, before anybody is dropped for one", told=_COUNT
+    )
+    missing_comparison: int | None = _column(
+        "comparison people asked in person without an answer, likewise", told=_COUNT
+    )
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
@@ -268,8 +314,8 @@ class SensitivityRow:
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
     about: str = _column(
-        "covariate, control, axis of the multiverse, part of the model, place left out or people "
-        "whose missing answers are shifted, which the row is about",
+        "covariate, control, declared variant, axis of the multiverse, part of the model, place "
+        "left out or people whose missing answers are shifted, which the row is about",
         "",
     )
     choice: str = _column(

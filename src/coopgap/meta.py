@@ -10,11 +10,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from coopgap import __version__
+from coopgap.arrays import BoolArray
+from coopgap.families.records import FamilyEstimate
 from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import PrintedResult
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.survey.records import Drop, Survey
+from coopgap.study.spec import Design
+from coopgap.survey.records import Drop, ModelRows, Survey
 from coopgap.vocabulary import PRINTED
 
 __all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta", "with_warnings"]
@@ -26,7 +31,13 @@ _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie"
 
 
 def run_meta(
-    plan: Plan, *, checks: str, seed: int, draws: int | None, seconds: Mapping[str, float]
+    plan: Plan,
+    headlines: Mapping[str, FamilyEstimate],
+    *,
+    checks: str,
+    seed: int,
+    draws: int | None,
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Everything about a run that is not an estimate.
 
@@ -34,6 +45,8 @@ def run_meta(
     ----------
     plan
         Study, survey and models.
+    headlines
+        By model, its headline's family.
     checks, seed, draws
         As asked for.
     seconds
@@ -62,10 +75,11 @@ def run_meta(
             question: [asdict(one) for one in models] for question, models in study.headline.items()
         },
         "smallest_gap": study.smallest_gap,
+        "design": _design_meta(study.design),
         "checks": checks,
         "seed": seed,
         **people_meta(survey),
-        "models": [_model_meta(model, draws) for model in plan.models],
+        "models": [_model_meta(model, headlines[model.spec.name], draws) for model in plan.models],
         "multiverse": _multiverses(plan) if checks == "full" else {},
         "versions": _versions(_PACKAGES),
         "cpu_seconds": round(time.process_time(), 3),
@@ -157,13 +171,38 @@ def _multiverses(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _model_meta(model: ModelPlan, draws: int | None) -> dict[str, Any]:
+def _design_meta(design: Design) -> dict[str, Any]:
+    """Columns that say how people were sampled, `region` a variable; null where undeclared."""
+    return {
+        "region": design.region,
+        "zone": list(design.zone) or None,
+        "weight": design.weight,
+        "id": design.id,
+        "cluster": design.cluster,
+        "mode": None if design.mode is None else design.mode.column,
+        "population": None if design.population is None else design.population.file,
+    }
+
+
+def _model_meta(model: ModelPlan, headline: FamilyEstimate, draws: int | None) -> dict[str, Any]:
     """What a model was fitted to; `draws` a chain is null where nothing is sampled."""
-    sampled = model.spec.hierarchical
+    sampled, rows, matched = model.spec.hierarchical, model.rows, model.sample.matched
+    kept = model.sample.kept
     return {
         "model": model.spec.name,
         "outcome": model.spec.outcome,
-        "n": model.rows.n,
-        "dropped": _dropped(model.rows.dropped),
+        "n": rows.n,
+        "members": int(rows.member.sum()),
+        "members_matched": int((rows.member & kept).sum()) if model.sample.is_matched else None,
+        "tied_members": matched.n_tied,
+        "n_zones": headline.n_clusters,
+        "zones_member": _zones(rows, kept & rows.member),
+        "zones_comparison": _zones(rows, kept & ~rows.member),
+        "form": headline.form or None,
+        "dropped": _dropped(rows.dropped),
         "draws": (draws or sampled.draws) if sampled else None,
     }
+
+
+def _zones(rows: ModelRows, people: BoolArray) -> int | None:
+    return None if rows.zone is None else int(np.unique(rows.zone[people]).size)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -17,10 +19,22 @@ from coopgap.disclose import protected_meta, protected_rows
 from coopgap.domains import domains
 from coopgap.estimate import TABLES, BalanceRow, to_frame
 from coopgap.families.benchmark import benchmark_estimates
-from coopgap.families.dispatch import domain_estimates, families_for, family_estimates
+from coopgap.families.dispatch import (
+    domain_estimates,
+    families_for,
+    family_estimates,
+    headline_families,
+)
+from coopgap.families.groups import group_rows
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels, population_row
-from coopgap.headline import control_models, declared_headlines, headline_positions, with_adjusted
+from coopgap.headline import (
+    control_models,
+    declared_headlines,
+    headline_contrast,
+    headline_positions,
+    with_adjusted,
+)
 from coopgap.hierarchical import fit_regions, say_why_not
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
@@ -32,11 +46,11 @@ from coopgap.result import Run
 from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
-from coopgap.study.spec import Study
+from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import Check, Family, Population, Verdict
+from coopgap.vocabulary import Check, Family, Population, Use, Verdict
 
 __all__ = ["execute", "stages"]
 
@@ -128,7 +142,14 @@ def execute(
     _headlines(tables, plan)
     _count(tables, plan)
     tables.seconds["total"] = time.perf_counter() - started
-    meta = run_meta(plan, checks=checks, seed=seed, draws=draws, seconds=tables.seconds)
+    meta = run_meta(
+        plan,
+        {one.labels.model: one.estimate for one in headlines},
+        checks=checks,
+        seed=seed,
+        draws=draws,
+        seconds=tables.seconds,
+    )
     minimum = plan.study.disclosure_minimum
     if minimum:
         _protect(tables, plan, minimum)
@@ -191,11 +212,19 @@ def _families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> l
     for group, estimate in benchmark_estimates(placed, outside, region, declared):
         tables.collect(estimate, replace(labels, group=group))
     balances = [("all", sample)]
+    groups: dict[str, dict[str, FamilyEstimate]] = defaultdict(dict)
     for name, domain in domains(plan.study, model):
         for estimate in domain_estimates(domain):
             tables.collect(estimate, replace(labels, group=name))
+            if estimate.family in headline_families(model.spec):
+                groups[name.partition("=")[0]][name] = estimate
         if name.startswith("region="):
             balances.append((name, domain))
+    first = headline_contrast(labels.levels, labels.at)
+    for variable, estimates_of in groups.items():
+        differences, tests = group_rows(variable, estimates_of, first, labels)
+        tables.gaps += differences
+        tables.diagnostics += tests
     for name, part in balances:
         tables.balance += _balance(plan, model, labels, name, part)
     return estimates
@@ -229,6 +258,8 @@ def _balance(
     factors = {**rows.factors, **{name: codes[name][rows.index] for name in parts}}
     levels = {**rows.factor_levels, **{name: variables[name].levels for name in parts}}
     nominal = [name for name, one in plan.study.variables.items() if one.type == "nominal"]
+    crossed = {":".join(names): tuple(names) for names in interactions}
+    made_of = {name: crossed.get(name, (name,)) for name in factors}
     return balance_rows(
         replace(
             rows,
@@ -239,8 +270,30 @@ def _balance(
         model=labels.model,
         group=group,
         source=labels.source,
-        nominal=[*nominal, *(":".join(names) for names in interactions)],
+        nominal=[*nominal, *crossed],
+        use={name: _use(model.spec, name, component=name in parts) for name in factors},
+        missing={name: _missing(plan, names, group) for name, names in made_of.items()},
     )
+
+
+def _use(spec: ModelSpec, name: str, *, component: bool) -> Use:
+    """What a model does with a variable; an interaction is declared to be looked at alone."""
+    if name in (*spec.matching.on, *spec.matching.covariates):
+        return Use.MATCHED
+    if name in spec.covariates:
+        return Use.ADJUSTED
+    return Use.COMPONENT if component else Use.REPORTED
+
+
+def _missing(plan: Plan, names: Sequence[str], group: str) -> tuple[int, int]:
+    """Members and comparison people of a group, asked in person, who lack some of the answers."""
+    survey, region = plan.survey, plan.study.design.region
+    lacking = ~survey.phone
+    if group != "all" and region is not None:
+        level = survey.variables[region].levels.index(group.partition("=")[2])
+        lacking &= survey.codes[region] == level
+    lacking &= np.any([survey.codes[one] < 0 for one in names], axis=0)
+    return int((lacking & survey.member).sum()), int((lacking & ~survey.member).sum())
 
 
 def _printed(tables: Tables, study: Study) -> None:

@@ -66,12 +66,15 @@ class Run:
     def exceptions(self) -> pd.DataFrame:
         """Estimates without a number, one a model, family, group and population.
 
-        A ratio that does not exist beside a difference that does is none of them. `reason` is that
-        of diagnostics.csv; empty where that table has several or none.
+        A ratio that does not exist beside a difference that does is none of them, nor a difference
+        to a group that is named itself. `reason` is that of diagnostics.csv; empty where that table
+        has several or none.
         """
         columns = ["model", "family", "group", "population", "status"]
         # A members' own share has no comparator; where it has no number, nothing of it has.
-        gaps = self.gaps[self.gaps["comparator"] != ""]
+        gaps = self.gaps[
+            (self.gaps["comparator"] != "") & (self.gaps["quantity"] != "gap_difference")
+        ]
         refused = gaps["status"].isin(["withheld", "not_estimable"])
         by = gaps["estimate"].notna().groupby([gaps[key] for key in (*columns[:4], "comparator")])
         rows = gaps.loc[refused & ~by.transform("any"), columns]

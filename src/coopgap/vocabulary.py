@@ -28,6 +28,7 @@ __all__ = [
     "Quantity",
     "Scale",
     "Status",
+    "Use",
     "Verdict",
     "Version",
 ]
@@ -98,6 +99,7 @@ class Quantity(StrEnum):
     PROB_ABOVE_ZERO = "prob_above_zero"
     PROB_ABOVE_SMALLEST = "prob_above_smallest"
     EXPECTED_RANK = "expected_rank"
+    GAP_DIFFERENCE = "gap_difference"
 
 
 class IntervalKind(StrEnum):
@@ -133,6 +135,15 @@ class Status(StrEnum):
 
 BLANK: Final = frozenset({Status.SUPPRESSED, Status.WITHHELD, Status.NOT_ESTIMABLE})
 """Statuses of rows without numbers."""
+
+
+class Use(StrEnum):
+    """What a model does with a variable whose balance is shown: the first that holds."""
+
+    MATCHED = "matched"
+    ADJUSTED = "adjusted"
+    COMPONENT = "component"
+    REPORTED = "reported"
 
 
 class Check(StrEnum):
@@ -273,6 +284,7 @@ class Diagnostic(StrEnum):
     BIAS_REDUCED = "bias_reduced"
     WILD_SCORE_P = "wild_score_p"
     PROPORTIONAL_ODDS = "proportional_odds"
+    GROUP_GAPS_EQUAL = "group_gaps_equal"
     IMPUTATION_CONVERGENCE = "imputation_convergence"
     GATE = "gate"
     GATE_RETRIED = "gate_retried"
@@ -338,6 +350,7 @@ class Kind(StrEnum):
 
 KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys((Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY, Quantity.SHARE), Kind.SHARE),
+    Quantity.GAP_DIFFERENCE: Kind.SHARE,
     **dict.fromkeys(("largest_difference", "influence", "phone_superiority"), Kind.SHARE),
     **dict.fromkeys(
         ("median_risk_difference", "median_superiority", "sd_risk_difference", "sd_superiority"),

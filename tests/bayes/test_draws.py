@@ -179,6 +179,34 @@ def test_rows_are_posterior_means_with_equal_tailed_intervals():
     assert all(r.std_error > 0 and 1 <= r.lower <= r.upper <= 3 for r in ranks)
 
 
+def test_regions_are_compared_draw_by_draw():
+    cells = make_cells(n_zones=9)
+    fit = make_fit(cells)
+    labels = dataclasses.replace(LABELS, at=">=high")
+    rows = [r for r in gap_rows(fit, cells, labels, 0.05) if r.quantity is Quantity.GAP_DIFFERENCE]
+    assert [(r.group, r.comparator) for r in rows] == [
+        ("region=B", "region=A"),
+        ("region=C", "region=A"),
+        ("region=C", "region=B"),
+    ]
+    gap = (fit.member[1:, ..., 2:].sum(-1) - fit.comparison[1:, ..., 2:].sum(-1)).reshape(3, -1)
+    for row, (high, low) in zip(rows, ((1, 0), (2, 0), (2, 1)), strict=True):
+        draws = gap[high] - gap[low]
+        assert row.category == ">=high"
+        assert row.estimate == pytest.approx(draws.mean())
+        assert row.std_error == pytest.approx(draws.std(ddof=1))
+        assert (row.lower, row.upper) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
+        assert row.interval_kind == "credible"
+    people = [cells.people_by_level(r).sum(axis=1) for r in range(3)]
+    assert [r.n_member for r in rows] == [
+        min(people[a][1], people[b][1]) for a, b in ((1, 0), (2, 0), (2, 1))
+    ]
+    # Without a declared threshold the whole distribution is put first.
+    whole = [r for r in gap_rows(fit, cells, LABELS, 0.05) if r.quantity is Quantity.GAP_DIFFERENCE]
+    assert {r.category for r in whole} == {""}
+    assert whole[0].estimate != pytest.approx(rows[0].estimate, rel=1e-3)
+
+
 def test_ratios_are_medians_so_that_swapped_groups_give_the_inverse():
     cells = make_cells(n_zones=9)
     fit = make_fit(cells)

@@ -96,6 +96,25 @@ def test_dummies_of_pairs_in_a_cumulative_logit_double_the_estimate():
     assert found.coefficients[0].interval.estimate == pytest.approx(np.log(b / c), abs=1e-10)
 
 
+def test_strata_of_thousands_agree_with_a_level_for_each():
+    """Where strata are large, their levels may be estimated too: the slopes meet as 1/n."""
+    from coopgap.regression.binary import fit_logit
+
+    rng = np.random.default_rng(3)
+    n = 40_000
+    sets, member = rng.integers(0, 8, n), rng.random(n) < 0.5
+    outcome = np.digitize(0.4 * member + 0.1 * sets + rng.logistic(size=n), [-0.5, 1.2])
+    found = estimate_conditional(in_sets(outcome, member, sets, zone=np.arange(n) % 50))
+    cell = 8 * member + sets
+    people = np.array([np.bincount(cell[outcome == level], minlength=16) for level in range(3)])
+    x = np.column_stack([np.arange(16) // 8, np.arange(16)[:, None] % 8 == np.arange(1, 8)])
+    for level, cut in zip((1, 2), found.cuts, strict=True):
+        assert cut.n_sets == 8
+        above, below = people[level:].sum(axis=0), people[:level].sum(axis=0)
+        plain = fit_logit(x.astype(float), above.astype(float), below.astype(float))
+        assert cut.log_odds.estimate == pytest.approx(plain.slopes[0], rel=1e-3)
+
+
 def test_two_levels_have_no_cuts_of_their_own():
     outcome, member, sets = pairs()
     found = estimate_conditional(

@@ -242,9 +242,35 @@ def test_without_zones_people_are_the_units():
 def test_what_has_no_contributions_is_refused():
     sample = make_sample(make_rows())
     matched = estimate_matched(sample)
-    for other in (
-        estimate_conditional(sample),
-        estimate_shares(sample.within(sample.rows.factors["region"] == 0)),
-    ):
-        with pytest.raises(NotEstimable, match="no contributions"):
-            difference(matched, other, gap(matched))
+    with pytest.raises(NotEstimable, match="no contributions"):
+        difference(matched, estimate_conditional(sample), gap(matched))
+
+
+def test_without_zones_pairs_of_two_matchings_are_two_ways():
+    """Their sets have numbers alike: set 0 of one matching is not set 0 of the other."""
+    rows = make_rows(zones=False)
+    samples = [
+        dataclasses.replace(make_sample(rows, on=(), matching=near), strata=())
+        for near in (
+            Matching(method="nearest", covariates=("region",)),
+            Matching(method="nearest", covariates=("region", "sex"), seed=2),
+        )
+    ]
+    first, second = (estimate_matched(sample) for sample in samples)
+    contrast = gap(first)
+    found = difference(first, second, contrast)
+    total = np.zeros(rows.n)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        gradient = contrast_gradient(contrast, estimate.margins)
+        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    inside = samples[0].kept | samples[1].kept
+    sets = [
+        np.where(one.kept, one.matched.set_id, -1 - np.arange(rows.n))[inside] for one in samples
+    ]
+    expected = 0.0
+    for sign, ways in ((1, sets[:1]), (1, sets[1:]), (-1, sets)):
+        codes = np.unique(np.column_stack(ways), axis=0, return_inverse=True)[1].ravel()
+        sums = np.bincount(codes, total[inside])
+        expected += sign * sums.size / (sums.size - 1) * sums @ sums
+    assert found.std_error == pytest.approx(np.sqrt(expected))

@@ -1,8 +1,9 @@
 """Try what no test has thought of: `python tests/fuzz/run.py --minutes 5 --seed 1`.
 
-Four parts share the time: survey files with altered bytes through the reader, altered files of
-kept draws, sick posteriors at the gate, hostile labels through every format. A refusal in one line
-is right; anything else is a fault, printed with the round that made it.
+Five parts share the time: survey files with altered bytes through the reader, altered files of
+kept draws, kills while an output or draws are saved, sick posteriors at the gate, hostile labels
+through every format. A refusal in one line is right; anything else is a fault, printed with the
+round that made it. With --write what came of the rounds is kept in table.csv, by seed.
 """
 
 from __future__ import annotations
@@ -13,19 +14,22 @@ import importlib.util
 import io
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pyreadstat
 
+from coopgap.atomic import check_target
 from coopgap.bayes.records import SamplerStats
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
 from coopgap.errors import SurveyError
@@ -35,7 +39,8 @@ from coopgap.survey.example.write import write_example
 from coopgap.survey.read import Limits, read_table
 
 TESTS = Path(__file__).resolve().parents[1]
-FORMATS = ("csv", "sav", "dta", "parquet", "xpt")
+TABLE = Path(__file__).parent / "table.csv"
+FORMATS = ("csv", "sav", "dta", "parquet", "xpt", "sas7bdat", "xlsx")
 LIMITS = Limits(memory=4 << 30, seconds=20)
 
 type Round = Callable[[int], str]
@@ -83,10 +88,15 @@ def reader(folder: Path, seed: int) -> Iterator[Round]:
     sound = {}
     for kind in FORMATS:
         path = folder / f"sound.{kind}"
-        if kind == "xpt":
-            pyreadstat.write_xport(data, path)
-        else:
-            write_example(data, path)
+        match kind:
+            case "xpt":
+                pyreadstat.write_xport(data, path)
+            case "xlsx":
+                data.to_excel(path, index=False)
+            case "sas7bdat":  # which no library here writes
+                path = TESTS / "survey" / "formats" / "extended.sas7bdat"
+            case _:
+                write_example(data, path)
         sound[kind] = path.read_bytes()
 
     def one(number: int) -> str:
@@ -126,6 +136,67 @@ def kept_draws(folder: Path, seed: int) -> Iterator[Round]:
             return "refused"
         assert content == whole, "an altered file was taken"
         return "as written"
+
+    yield one
+
+
+SAVE_DRAWS = """
+import pathlib, sys
+import numpy as np
+from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.store import StoredDraws, save_draws
+for mark in range(10**6):
+    draws = np.full((4, 20_000), float(mark))
+    stats = SamplerStats(energy=draws, divergences=mark, deepest=0)
+    save_draws(pathlib.Path(sys.argv[1]), StoredDraws(
+        digest="a", draws={"beta": draws}, stats=stats, seconds=1.0, retried=False))
+    if mark == 0:
+        print("ready", flush=True)
+"""
+"""A program that saves draws without end, each time others; the first take seconds."""
+
+
+def kills(folder: Path, seed: int) -> Iterator[Round]:
+    """What a kill leaves is one whole output, and draws of one time or none."""
+    output = neighbour("test_atomic").LOOP
+    run_folder, draws = folder / "out", folder / "model.nc"
+    whole: set[Path] = set()
+
+    def left() -> str:
+        """The folder, and what its files were written as."""
+        check_target(run_folder)
+        if not run_folder.exists():
+            assert run_folder not in whole, "an earlier output is gone"
+            return "output, none yet"
+        marks = [path.read_text() for path in run_folder.glob("*.txt")]
+        assert len(marks) == 20, "files are missing"
+        assert len(set(marks)) == 1, "files of two outputs"
+        whole.add(run_folder)
+        return "output, whole"
+
+    def left_draws() -> str:
+        try:
+            kept = load_draws(draws, "a")
+        except DrawsError:
+            return "draws, refused"
+        assert (kept.draws["beta"] == kept.stats.divergences).all(), "draws of two times"
+        assert (kept.stats.energy == kept.stats.divergences).all(), "draws of two times"
+        return "draws, whole"
+
+    def one(number: int) -> str:
+        if number % 4 == 3:
+            program, place, look = SAVE_DRAWS, draws, left_draws
+        else:
+            program, place, look = output, run_folder, left
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(place)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(random.Random(f"{seed} {number}").uniform(0.0, 0.4))
+        process.kill()
+        process.communicate()
+        return look()
 
     yield one
 
@@ -212,25 +283,48 @@ def unsafe(path: Path) -> list[str]:
     return re.findall(r"\\(?:input\{/|write18)", text)
 
 
-PARTS = {"reader": reader, "draws": kept_draws, "posteriors": posteriors, "labels": labels}
+PARTS = {
+    "reader": reader,
+    "draws": kept_draws,
+    "kills": kills,
+    "posteriors": posteriors,
+    "labels": labels,
+}
+FAULT = "fault"
 
 
-def run(name: str, seconds: float, seed: int) -> int:
-    """Rounds of one part until its time is up; prints its figures and gives its faults."""
-    found: Counter[str] = Counter()
-    faults, number, end = 0, 0, time.monotonic() + seconds
+def run(name: str, seconds: float, seed: int) -> Counter[str]:
+    """Rounds of one part until its time is up; prints and gives what came of them."""
+    found: Counter[str] = Counter({FAULT: 0})
+    number, end = 0, time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         (one,) = PARTS[name](Path(folder), seed)
         while number == 0 or time.monotonic() < end:
             try:
                 found[one(number)] += 1
             except Exception as error:  # noqa: BLE001 - every fault is counted and printed
-                faults += 1
+                found[FAULT] += 1
                 print(f"  fault in round {number}: {type(error).__name__}: {str(error)[:300]}")
             number += 1
-    figures = ", ".join(f"{what} {n:,}" for what, n in sorted(found.items()))
-    print(f"{name}: {number:,} rounds; {figures or 'none'}; faults {faults:,}", flush=True)
-    return faults
+    figures = ", ".join(f"{what} {n:,}" for what, n in sorted(found.items()) if what != FAULT)
+    print(f"{name}: {number:,} rounds; {figures or 'none'}; faults {found[FAULT]:,}", flush=True)
+    return found
+
+
+def keep(table: Path, seed: int, found: Mapping[str, Mapping[str, int]]) -> None:
+    """Put what came of the parts in the table, in place of what the same seed and part had."""
+    made = pd.DataFrame(
+        [
+            (seed, part, outcome, n)
+            for part, outcomes in found.items()
+            for outcome, n in sorted(outcomes.items())
+        ],
+        columns=["seed", "part", "outcome", "rounds"],
+    )
+    if table.exists():
+        old = pd.read_csv(table)
+        made = pd.concat([old[(old["seed"] != seed) | ~old["part"].isin(list(found))], made])
+    made.sort_values(["part", "seed", "outcome"]).to_csv(table, index=False, lineterminator="\n")
 
 
 def main() -> int:
@@ -239,11 +333,15 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", default=[*PARTS], metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--minutes", type=float, default=4.0, help="of all parts (default: 4)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="keep what came of it in table.csv")
     options = parser.parse_args()
     if unknown := sorted({*options.parts} - {*PARTS}):
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     seconds = 60 * options.minutes / len(options.parts)
-    return 1 if sum(run(name, seconds, options.seed) for name in options.parts) else 0
+    found = {name: run(name, seconds, options.seed) for name in options.parts}
+    if options.write:
+        keep(TABLE, options.seed, found)
+    return 1 if any(outcomes[FAULT] for outcomes in found.values()) else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from . import run as fuzz
 
 
-@pytest.mark.parametrize("part", ["reader", "draws", "posteriors", "labels"])
+@pytest.mark.parametrize("part", ["reader", "draws", "kills", "posteriors", "labels"])
 def test_a_round_of_each_part_is_sound(part, capsys):
-    assert fuzz.run(part, 0.0, 3) == 0
+    found = fuzz.run(part, 0.0, 3)
+    assert (found[fuzz.FAULT], found.total()) == (0, 1)
     assert f"{part}: 1 rounds" in capsys.readouterr().out
 
 
@@ -42,3 +44,35 @@ def test_alterations_follow_the_seed_and_alter():
     made = [fuzz.altered(whole, random.Random(seed)) for seed in range(50)]
     assert made == [fuzz.altered(whole, random.Random(seed)) for seed in range(50)]
     assert sum(one != whole for one in made) >= 45
+
+
+def test_a_fault_is_counted_and_the_command_ends_with_1(monkeypatch, capsys):
+    def sick(folder, seed):
+        def one(number):
+            raise ValueError("boom")
+
+        yield one
+
+    monkeypatch.setitem(fuzz.PARTS, "labels", sick)
+    monkeypatch.setattr("sys.argv", ["run.py", "--minutes", "0", "labels"])
+    assert fuzz.main() == 1
+    assert "fault in round 0: ValueError: boom" in capsys.readouterr().out
+
+
+def test_a_part_run_again_takes_the_place_of_what_was_kept(tmp_path):
+    table = tmp_path / "table.csv"
+    fuzz.keep(table, 1, {"reader": {"csv read": 3, "fault": 0}, "draws": {"refused": 9}})
+    fuzz.keep(table, 2, {"reader": {"csv read": 5}})
+    fuzz.keep(table, 1, {"reader": {"csv refused": 4}})
+    assert table.read_text() == (
+        "seed,part,outcome,rounds\n1,draws,refused,9\n1,reader,csv refused,4\n2,reader,csv read,5\n"
+    )
+
+
+def test_no_fault_is_left_in_the_table_that_is_kept():
+    rows = csv.DictReader(fuzz.TABLE.read_text(encoding="utf-8").splitlines())
+    faults = {
+        (row["seed"], row["part"]): row["rounds"] for row in rows if row["outcome"] == "fault"
+    }
+    assert faults
+    assert set(faults.values()) == {"0"}

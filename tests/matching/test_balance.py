@@ -1,6 +1,9 @@
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -15,6 +18,10 @@ from coopgap.matching.balance import (
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Matching
+from coopgap.survey.numeric import numeric
+from coopgap.vocabulary import Use
+
+R = Path(__file__).parents[1] / "r"
 
 # WDDCM Peru, Tables 1 and 2.
 AGE = np.array([[80, 142, 183, 219, 185, 195], [183, 209, 213, 216, 113, 69]])
@@ -93,6 +100,9 @@ def test_members_lost_leave_the_member_mean_but_not_the_smd_before(make_rows):
     found = balance_rows(rows, matched, model="m", group="all", source="s")
     row = next(item for item in found if item.covariate == "x" and item.level == "x1")
     assert row.member_mean == pytest.approx(0.5)
+    assert row.member_mean_before == pytest.approx(2 / 3)
+    people = row.n_member_before, row.n_member_after, row.n_comparison_before
+    assert people == (80, 40, 20)
     pooled = np.sqrt((2 / 9 + 3 / 16) / 2)
     assert row.smd_before == pytest.approx((2 / 3 - 1 / 4) / pooled)
     assert row.smd_after == pytest.approx((0.5 - 1 / 4) / pooled)
@@ -151,3 +161,65 @@ def test_largest_smd_names_its_level(peru):
     p, q = 195 / 1004, 69 / 1003
     assert where == ["age", "age5"]
     assert value == pytest.approx((p - q) / np.sqrt((p * (1 - p) + q * (1 - q)) / 2))
+
+
+def lalonde_rows(make_rows):
+    """Lalonde's people with race, married and schooling as codes and age as a number."""
+    data = pd.read_csv(R / "data" / "lalonde.csv")
+    race = pd.Categorical(data["race"])
+    codes = {"race": race.codes, "married": data["married"], "educ": data["educ"]}
+    values, ages = np.unique(data["age"].to_numpy(dtype=float), return_inverse=True)
+    rows = make_rows({**codes, "age": ages}, data["treat"] == 1)
+    return dataclasses.replace(
+        rows,
+        factor_levels={**rows.factor_levels, "race": tuple(race.categories), "age": ()},
+        numeric={"age": numeric("age", values)},
+    )
+
+
+def test_counts_means_and_deviations_are_matchits(make_rows):
+    expected = json.loads((R / "fixtures" / "balance.json").read_text("utf-8"))
+    rows = lalonde_rows(make_rows)
+    on = ("race", "married", "educ")
+    matched = match(rows, Matching(method="exact", on=on))
+    found = balance_rows(
+        rows,
+        matched,
+        model="m",
+        group="all",
+        source="s",
+        use={"age": Use.ADJUSTED},
+        missing={"age": (3, 4)},
+    )
+    (age,) = (row for row in found if row.covariate == "age")
+    want = expected["age"]
+    assert [age.member_mean_before, age.comparison_mean_before] == pytest.approx(want["before"])
+    assert [age.member_mean, age.comparison_mean_after] == pytest.approx(want["after"])
+    assert [age.member_sd_before, age.comparison_sd_before] == pytest.approx(want["sd_before"])
+    assert [age.member_sd, age.comparison_sd_after] == pytest.approx(want["sd_after"])
+    people = [age.n_member_before, age.n_comparison_before]
+    assert people == expected["people"]["all"]
+    assert [age.n_member_after, age.n_comparison_after] == expected["people"]["matched"]
+    assert (age.use, age.missing_member, age.missing_comparison) == (Use.ADJUSTED, 3, 4)
+    race = [row for row in found if row.covariate == "race"]
+    counts = [
+        [row.n_member_before, row.n_member_after, row.n_comparison_before, row.n_comparison_after]
+        for row in race
+    ]
+    assert np.transpose(counts).tolist() == expected["race"]["counts"]
+    before = [[row.member_mean_before, row.comparison_mean_before] for row in race]
+    after = [[row.member_mean, row.comparison_mean_after] for row in race]
+    assert np.array(before) == pytest.approx(np.array(expected["race"]["before"]))
+    assert np.array(after) == pytest.approx(np.array(expected["race"]["after"]))
+    # Only a number has a deviation; of a share it is √(p(1 − p)).
+    assert {row.member_sd for row in race} == {None}
+
+
+def test_without_a_matching_nobody_stands_after_it(random_rows):
+    matched = match(random_rows, Matching(method="none"))
+    rows = balance_rows(random_rows, matched, model="m", group="all", source="s")
+    assert (
+        {row.n_member_after for row in rows} == {row.n_comparison_after for row in rows} == {None}
+    )
+    members = sum(row.n_member_before for row in rows if row.covariate == "sex")
+    assert members == random_rows.member.sum()

@@ -665,7 +665,7 @@ def make_meta(*, is_example: bool = True) -> dict[str, object]:
         "n_phone_member": 0,
         "dropped": [{"reason": "membership missing", "count": 3}],
         "models": [{"model": "agree", "outcome": "agree", "n": 790, "dropped": [], "draws": None}],
-        "versions": {"python": "3.13.0"},
+        "versions": {"python": "3.13.0", "nutpie": "0.16.11"},
         "seconds": {"total": 1.5},
     }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -13,9 +14,11 @@ from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
 from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.families.groups import MOST_PAIRED, difference_row
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
 from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
+from coopgap.headline import headline_contrast
 from coopgap.vocabulary import (
     FEW_PEOPLE,
     Comparator,
@@ -47,12 +50,14 @@ _WITHOUT_ZONES: Final = (
 def gap_rows(
     fit: HierarchicalFit, cells: HierarchicalCells, labels: Labels, smallest_gap: float
 ) -> Iterator[GapRow]:
-    """Rows for all and for each region.
+    """Rows for all and for each region, and what the model puts first compared between regions.
 
     The estimate is the posterior mean, of ratios the median; `std_error` is the posterior SD (of
     the logarithm for ratios), the interval equal-tailed. If the gate failed every row is withheld;
     a region without members has no gap.
     """
+    first = headline_contrast(cells.levels, labels.at)
+    own: list[tuple[GapRow, FloatArray]] = []
     for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
         people = cells.people_by_level(None if g == 0 else g - 1)
         blank = None if people[1].any() else Status.NOT_ESTIMABLE
@@ -63,7 +68,10 @@ def gap_rows(
             if g and contrast.quantity is Quantity.SHARE:
                 continue
             draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
-            yield row(contrast, draws)
+            made = row(contrast, draws)
+            yield made
+            if g and contrast == first:
+                own.append((made, draws))
             if g and contrast.is_threshold_gap:
                 for quantity, bar in (
                     (Quantity.PROB_ABOVE_ZERO, 0.0),
@@ -79,6 +87,21 @@ def gap_rows(
         for population, margins in fit.elsewhere.items():
             for contrast in contrasts(cells.levels):
                 yield row(contrast, contrast_values(contrast, *margins), population=population)
+    yield from _differences(own)
+
+
+def _differences(own: Sequence[tuple[GapRow, FloatArray]]) -> Iterator[GapRow]:
+    """A later region's gap less an earlier one's, from the draws of both."""
+    if len(own) > MOST_PAIRED:
+        return
+    for (second, base), (first, draws) in combinations(own, 2):
+        numbers: dict[str, Any] = {}
+        if first.estimate is not None and second.estimate is not None:
+            numbers = posterior_numbers(draws - base) | {
+                "interval_prob": INTERVAL_PROB,
+                "interval_kind": IntervalKind.CREDIBLE,
+            }
+        yield difference_row(first, second, **numbers)
 
 
 def _overall(quantity: Quantity) -> Contrast:

@@ -76,7 +76,8 @@ def _variants(tables: Tables, one: Asked) -> None:
         sample = variant_sample(one.plan, variant)
         again = headline_estimate(sample)
         pair = _same_people(one, variant.spec, sample, again)
-        tables.sensitivity += variant_rows(variant.name, again, one.beside, labels, pair)
+        found = variant_rows(variant.name, again, one.beside, labels, pair)
+        tables.sensitivity += (replace(row, about=variant.name) for row in found)
         tables.diagnostics.append(
             variant_row(
                 variant.name,

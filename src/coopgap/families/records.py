@@ -172,7 +172,8 @@ class Influence:
     unit
         Shape (c, J, 2J): of a person of weight one.
     cluster, second
-        Shape (m,): first and second way of clustering, or None.
+        Shape (m,): zones, and the sets that the matching chose where people are clustered on them
+        too; each may be None.
     corrected
         Whether contributions are adjusted for the clusters' number already (CR2).
     """
@@ -204,7 +205,7 @@ class FamilyEstimate:
     joint
         Intervals of the threshold gaps that hold together.
     influence
-        Of the people of a whole model, so that it can be compared with another estimate.
+        Of its people, so that it can be compared with another estimate.
     form
         How membership enters an outcome of more than two levels: free, shares or proportional;
         empty elsewhere.
@@ -297,7 +298,7 @@ def from_margins(
         margins=margins,
         joint=joint_intervals(margins, levels, INTERVAL_PROB),
         intervals=estimate_contrasts(margins, levels, INTERVAL_PROB),
-        influence=None if sample.domain else _influence(sample.rows, on, margins, weight),
+        influence=_influence(sample.rows, on, margins, weight),
         ess_comparison=effective_size(weight[~sample.rows.member]),
         **more,
     )
@@ -310,14 +311,16 @@ def _influence(
         return None
     used = on.cells.index >= 0
     cell = on.cells.index[used]
+    # Without zones sets are the first way; sets of two matchings have numbers alike.
+    zone, sets = (on.cluster, on.second) if rows.zone is not None else (None, on.cluster)
     return Influence(
         people=rows.index[used],
         cell=cell,
         level=rows.outcome[used],
         weight=weight[used],
         unit=margins.influence,
-        cluster=None if on.cluster is None else on.cluster[cell],
-        second=None if on.second is None else on.second[cell],
+        cluster=None if zone is None else zone[cell],
+        second=None if sets is None else sets[cell],
         corrected=margins.df_of is not None,
     )
 

@@ -34,6 +34,7 @@ __all__ = [
     "fallback_row",
     "gap_rows",
     "infinite_row",
+    "interval_numbers",
     "population_row",
     "reason_row",
     "std_errors_row",
@@ -56,7 +57,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _numbers(interval: Interval) -> dict[str, Any]:
+def interval_numbers(interval: Interval) -> dict[str, Any]:
     """The estimate, with limits where people or zones differ: a share of zero has no error."""
     if not interval.std_error > 0:
         return {"estimate": _finite(interval.estimate)}
@@ -110,7 +111,7 @@ def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
             status=status,
             form=estimate.form,
             source=labels.source,
-            **(_numbers(interval) if shown and interval is not None else {}),
+            **(interval_numbers(interval) if shown and interval is not None else {}),
         )
         yield row
         if contrast in estimate.joint:
@@ -148,7 +149,7 @@ def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[Coeff
             n_obs=int(estimate.people.sum()),
             n_clusters=estimate.n_clusters,
             source=labels.source,
-            **_numbers(interval),
+            **interval_numbers(interval),
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from coopgap.gap import smallest_by_level
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
 from coopgap.survey.records import ModelRows
+from coopgap.vocabulary import Use
 
 __all__ = [
     "LevelBalance",
@@ -159,6 +161,8 @@ class NumberBalance:
 
     member: float
     comparison: float
+    member_sd: float
+    comparison_sd: float
     smd: float
     variance_ratio: float
     ks: float
@@ -209,6 +213,8 @@ def _of_numbers(
     return NumberBalance(
         member=float(member @ values),
         comparison=float(comparison @ values),
+        member_sd=spread**0.5,
+        comparison_sd=below**0.5,
         smd=gap / pooled if pooled > 0 else np.nan,
         variance_ratio=spread / below if below > 0 else np.nan,
         ks=float(np.abs(np.cumsum(member - comparison)).max()),
@@ -252,6 +258,8 @@ def balance_rows(
     group: str,
     source: str,
     nominal: Collection[str] = (),
+    use: Mapping[str, Use] | None = None,
+    missing: Mapping[str, tuple[int, int]] | None = None,
 ) -> list[BalanceRow]:
     """A row for each level of each covariate, matched on or not, and one for a numeric one.
 
@@ -265,6 +273,10 @@ def balance_rows(
         Keys of the rows.
     nominal
         Variables whose level order means nothing: their cumulative differences stay empty.
+    use
+        By variable, what the model does with it.
+    missing
+        By variable, members and comparison people without an answer.
 
     Returns
     -------
@@ -272,18 +284,27 @@ def balance_rows(
 
     Notes
     -----
-    `member_mean` is the share of the members kept; `smd_before`, `variance_ratio_before` and
-    `ks_before` compare all members with the whole comparison group, so that members lost by the
-    matching show in the change. Both SMDs share one denominator (see `smd`). The cumulative
-    difference at a level is |F₁ − F₀| there; the largest over the levels of a variable is its
-    Kolmogorov–Smirnov distance.
+    `member_mean` is the share of the members kept, `member_mean_before` of all; `smd_before`,
+    `variance_ratio_before` and `ks_before` compare all members with the whole comparison group, so
+    that members lost by the matching show in the change. Both SMDs share one denominator (see
+    `smd`). The cumulative difference at a level is |F₁ − F₀| there; the largest over the levels of
+    a variable is its Kolmogorov–Smirnov distance.
     """
     result: list[BalanceRow] = []
     after = _after(matched)
     for name, codes in rows.factors.items():
+        lacking = (missing or {}).get(name, (None, None))
+        keys: dict[str, Any] = {
+            "model": model,
+            "group": group,
+            "covariate": name,
+            "use": (use or {}).get(name),
+            "missing_member": lacking[0],
+            "missing_comparison": lacking[1],
+            "source": source,
+        }
         if name in rows.numeric:
-            row = _number_row(rows, name, matched)
-            result.append(replace(row, model=model, group=group, source=source))
+            result.append(_number_row(rows, name, matched, keys))
             continue
         labels = rows.factor_levels[name]
         found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
@@ -297,15 +318,14 @@ def balance_rows(
             np.abs(np.cumsum(found.member - found.comparison_after)),
         )
         ordered = name not in nominal
-        people = _people(codes, len(labels), rows.member, matched.weight > 0)
+        counts = _counts(codes, len(labels), rows.member, matched.weight > 0)
+        people = _asked(counts)
         fewest = smallest_by_level(people)
         for at, level in enumerate(labels):
             result.append(
                 BalanceRow(
-                    model=model,
-                    group=group,
-                    covariate=name,
                     level=level,
+                    member_mean_before=_number(found.member_before[at]),
                     member_mean=_number(found.member[at]),
                     comparison_mean_before=_number(found.comparison_before[at]),
                     comparison_mean_after=after(found.comparison_after[at]),
@@ -317,24 +337,28 @@ def balance_rows(
                     ks_after=after(steps[1][at]) if ordered else None,
                     n_smaller=int(people.sum(axis=1).min()),
                     n_fewest=int(fewest[at]),
-                    source=source,
+                    **_people(counts[:, at], matched),
+                    **keys,
                 )
             )
     return result
 
 
-def _number_row(rows: ModelRows, name: str, matched: MatchedSample) -> BalanceRow:
+def _number_row(
+    rows: ModelRows, name: str, matched: MatchedSample, keys: Mapping[str, Any]
+) -> BalanceRow:
     """The one row of a numeric covariate: means in place of shares, no level."""
     codes, after = rows.factors[name], _after(matched)
     data = rows.member, rows.weight, matched.weight
     before, left = number_balance(codes, rows.numeric[name].values, *data)
-    people = _people(np.minimum(codes, 0), 1, rows.member, matched.weight > 0)
+    counts = _counts(np.minimum(codes, 0), 1, rows.member, matched.weight > 0)
     return BalanceRow(
-        model="",
-        group="",
-        source="",
-        covariate=name,
         level="",
+        member_mean_before=_number(before.member),
+        member_sd_before=_number(before.member_sd),
+        member_sd=_number(left.member_sd),
+        comparison_sd_before=_number(before.comparison_sd),
+        comparison_sd_after=after(left.comparison_sd),
         member_mean=_number(left.member),
         comparison_mean_before=_number(before.comparison),
         comparison_mean_after=after(left.comparison),
@@ -344,19 +368,33 @@ def _number_row(rows: ModelRows, name: str, matched: MatchedSample) -> BalanceRo
         variance_ratio_after=after(left.variance_ratio),
         ks_before=_number(before.ks),
         ks_after=after(left.ks),
-        n_smaller=int(people.sum(axis=1).min()),
+        n_smaller=int(_asked(counts).sum(axis=1).min()),
+        **_people(counts[:, 0], matched),
+        **keys,
     )
 
 
-def _people(codes: IntArray, n_levels: int, member: BoolArray, kept: BoolArray) -> IntArray:
-    """People by level of each group, before and after matching, shape (4, J).
-
-    A group that was not asked is left out, so that of such a question there are fewer.
-    """
+def _counts(codes: IntArray, n_levels: int, member: BoolArray, kept: BoolArray) -> IntArray:
+    """People by level of each group, before and after matching, shape (4, J)."""
     known = codes >= 0
     groups = (member, ~member, member & kept, ~member & kept)
-    people = np.stack([np.bincount(codes[known & one], minlength=n_levels) for one in groups])
-    return people[people.any(axis=1)] if people.any() else people
+    return np.stack([np.bincount(codes[known & one], minlength=n_levels) for one in groups])
+
+
+def _asked(counts: IntArray) -> IntArray:
+    """The groups of `_counts` that were asked: of such a question there may be fewer than four."""
+    return counts[counts.any(axis=1)] if counts.any() else counts
+
+
+def _people(counts: IntArray, matched: MatchedSample) -> dict[str, Any]:
+    """Counts at one level, shape (4,), by column."""
+    after = [None, None] if matched.method == "none" else [int(one) for one in counts[2:]]
+    return {
+        "n_member_before": int(counts[0]),
+        "n_comparison_before": int(counts[1]),
+        "n_member_after": after[0],
+        "n_comparison_after": after[1],
+    }
 
 
 def _variance_ratio(member: FloatArray, comparison: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -218,7 +219,8 @@ def _fit(table: Table) -> tuple[_Size, list[float]]:
     # Where even the smallest size is too wide, words are broken by the page's own rules.
     scale = min(room / sum(words), 1.0) if sum(words) else 1.0
     widths = [word * scale + part * extra for word, extra in zip(words, more, strict=True)]
-    return size, [width / size.line for width in widths]
+    # Rounded down: the file has four decimals.
+    return size, [floor(1e4 * width / size.line) / 1e4 for width in widths]
 
 
 _WIDE: Final = frozenset("ABCDEFGHIJKLNOPQRSTUVXYZmw%@&+=<>−±×∞≥≤·")

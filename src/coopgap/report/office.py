@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -33,16 +34,28 @@ def paper_tables(results: Results) -> list[Table]:
     """Table 1, coefficients, gaps and differences between groups; those that are not empty."""
     answers = results.headlines
     if not answers:
-        down = ["outcome", "at", "quantity"]
-        caption = "Printed numbers, re-analysed"
-        return [pivot(results, results.printed.gaps, down=down, caption=caption, name="printed")]
-    tables: list[Table] = [
-        paper.table_one(results),
-        paper.gaps(results),
-        *(paper.by_group(one, name) for one in answers for name in paper.group_variables(one)),
-        *(paper.coefficients(answer) for answer in answers),
+        tables = [
+            pivot(
+                results,
+                results.published.estimated("risk_difference"),
+                down=["item", "beside"],
+                cells=["own", "other", "estimate"],
+                end=["rounding", "zero_at"],
+                caption="Printed gaps in points",
+                name="printed",
+            )
+        ]
+    else:
+        tables = [
+            paper.table_one(results),
+            paper.gaps(results),
+            *(paper.by_group(one, name) for one in answers for name in paper.group_variables(one)),
+            *(paper.coefficients(answer) for answer in answers),
+        ]
+    # Word and LaTeX count tables themselves.
+    return [
+        replace(table, caption=table.caption.removeprefix("Table 1: ")) for table in tables if table
     ]
-    return [table for table in tables if table]
 
 
 def headline_rows(results: Results) -> list[dict[str, Any]]:

@@ -131,7 +131,7 @@ def _kept(plan: Plan, sample: Sample) -> tuple[str, str, str, str]:
 
     kept = matched.weight > 0
     sizes = [
-        f"{people((side & kept).sum())} of {people(side.sum())}"
+        f"{people(int((side & kept).sum()))} of {people(int(side.sum()))}"
         for side in (rows.member, ~rows.member)
     ]
     weight = combined_weight(rows.weight, matched.weight)

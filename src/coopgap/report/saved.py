@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -85,7 +84,15 @@ def read_run(folder: Path) -> Run:
     for name, frame in frames.items():
         if meta.get("tables_sha256", {}).get(name) != table_digest(frame):
             raise _damaged(folder / f"{name}.csv", "is not the table that was written")
-    return Run(study=study, meta=meta, **frames)
+    return Run(
+        study=study,
+        gaps=frames["gaps"],
+        coefficients=frames["coefficients"],
+        balance=frames["balance"],
+        sensitivity=frames["sensitivity"],
+        diagnostics=frames["diagnostics"],
+        meta=meta,
+    )
 
 
 def _meta(folder: Path) -> dict[str, Any]:
@@ -169,16 +176,16 @@ def _records(
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:
-    """How a cell is read that stands for a value of this type."""
+    """How a cell is read that stands for a value of this type; words are text, as in a frame."""
     kinds = get_args(hint) or (hint,)
-    (kind,) = (one for one in kinds if one is not type(None))
-    if kind is str:
+    numbers: dict[type, Callable[[str], Any]] = {
+        bool: {"true": True, "false": False}.__getitem__,
+        int: int,
+        float: float,
+    }
+    read = next((numbers[kind] for kind in kinds if kind in numbers), None)
+    if read is None:
         return unescape_cell
-    read: Callable[[str], Any] = {"true": True, "false": False}.__getitem__
-    if issubclass(kind, StrEnum) or kind is not bool:
-        read = kind
-    if type(None) not in kinds:
-        return read
     return lambda text: None if text == "" else read(text)
 
 

@@ -155,7 +155,7 @@ def write_workbook(
         heads = list(headlines[0])
         _fill(_sheet(book, "headlines", mark), heads, [[*row.values()] for row in headlines])
     for table in tables:
-        _paper_sheet(_sheet(book, table.name, mark), table)
+        _paper_sheet(_sheet(book, table.name, mark, kept=(*frames, "columns")), table)
     for name, frame in frames.items():
         plain = frame.astype(object).where(frame.notna(), None)
         rows = plain.itertuples(index=False, name=None)
@@ -165,10 +165,10 @@ def write_workbook(
     book.save(path)
 
 
-def _sheet(book: Workbook, name: str, mark: str) -> Worksheet:
+def _sheet(book: Workbook, name: str, mark: str, kept: Iterable[str] = ()) -> Worksheet:
     """A sheet of the first free name: a workbook allows 31 characters and not all of them."""
     plain = re.sub(r"[\\/*?:\[\]']", "-", clean(name)) or "table"
-    taken = {sheet.lower() for sheet in book.sheetnames}
+    taken = {sheet.lower() for sheet in (*book.sheetnames, *kept)}
     tries = (plain[:31], *(f"{plain[:27]}-{number}" for number in range(2, 1000)))
     sheet = book.create_sheet(next(one for one in tries if one.lower() not in taken))
     sheet.oddHeader.center.text = mark or None

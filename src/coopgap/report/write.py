@@ -124,7 +124,9 @@ def _write_pages(
         written.append(_write(folder / "report.html", page))
     if "md" in formats:
         written.append(_write(folder / "report.md", text))
-    written.append(_write(folder / "references.bib", bibliography(results)))
+    cited = bibliography(results)
+    if cited.strip():
+        written.append(_write(folder / "references.bib", cited))
     return written
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import warnings
@@ -15,6 +16,7 @@ from coopgap.estimate import SensitivityRow
 from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.rows import Labels
 from coopgap.headline import declared_at
+from coopgap.meta import run_meta
 from coopgap.plan import make_plan, sample_for, variant_sample
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
@@ -123,6 +125,23 @@ def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
         assert one.specification.spec.matching == variant.spec.matching
         shuffled = one.specification.spec.matching.method in ("exact", "entropy", "overlap")
         assert (one.studentised is not None) == shuffled
+
+
+def test_the_choices_of_each_specification_stand_in_run_json(declared):
+    model = declared.models[0]
+    quick, full = (
+        run_meta(declared, checks=checks, seed=1, draws=None, seconds={})
+        for checks in ("quick", "full")
+    )
+    assert quick["multiverse"] == {}
+    rows = json.loads(json.dumps(full["multiverse"]))[model.spec.name]
+    listed = specifications(declared.study, model.spec).listed
+    assert [row["variant"] for row in rows] == [one.id for one in listed]
+    assert [row["choices"] for row in rows] == [dict(one.choices) for one in listed]
+    assert [row["is_declared"] for row in rows].count(True) == 1
+    assert {axis for row in rows for axis in row["choices"]} == {
+        "method", "caliper", "covariates", "link", "region"
+    }  # fmt: skip
 
 
 def gaps(estimate):
