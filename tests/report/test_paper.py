@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from importlib.resources import files
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -230,7 +229,7 @@ def test_table_one_has_counts_before_shares_after_and_marks():
         "member_sd_before": 2.5,
         "smd_after": 0.31,
     }
-    run = results(balance=(SimpleNamespace(**full), SimpleNamespace(**number)))
+    run = results(balance=(BalanceRow(**full), BalanceRow(**number)))
     lines = cells(paper.table_one(run))
     sex, school = lines["Sex of the head"], lines["School (component)"]
     assert (sex["Members"], sex["Others"]) == ("52 (52.0 %)", "38 (40.0 %)")

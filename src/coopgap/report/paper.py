@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from coopgap.report import values as v
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.tables import Table
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
-from coopgap.vocabulary import Diagnostic, Family, Quantity, Scale, Status, Verdict
+from coopgap.vocabulary import Diagnostic, Family, Quantity, Scale, Status, Use, Verdict
 
 type Cells = tuple[str, ...]
 
@@ -321,7 +321,7 @@ def _steps(answer: Answer) -> list[Cells]:
 
 def table_one(results: Results) -> Table:
     """Covariates of both groups, whole and matched; each from the first model that has it."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[BalanceRow]] = {}
     for answer in asked(results):
         for name, rows in by(answer.balance, "covariate").items():
             found.setdefault(name, rows)
@@ -333,7 +333,7 @@ def table_one(results: Results) -> Table:
     lines = [
         (head if number == 0 else "", clean(row.level), *_compared(row), _missing(row, number))
         for name, rows in found.items()
-        for head in (results.label(name) + _MARKS.get(_use(rows[0]), ""),)
+        for head in (results.label(name) + _MARKS.get(rows[0].use, ""),)
         for number, row in enumerate(rows)
     ]
     return _table(
@@ -342,56 +342,52 @@ def table_one(results: Results) -> Table:
         lead=2,
         name="table_1",
         caption="Table 1: covariates of both groups",
-        notes=tuple(_table_one_notes(results, [_use(rows[0]) for rows in found.values()])),
+        notes=tuple(_table_one_notes(results, {rows[0].use for rows in found.values()})),
     )
 
 
-_MARKS: Final = {"component": " (component)", "adjusted": " (adjusted only)"}
+_MARKS: Final[dict[Use | None, str]] = {
+    Use.COMPONENT: " (component)",
+    Use.ADJUSTED: " (adjusted only)",
+}
 
 
-def _use(row: Any) -> str:
-    """What a model uses a covariate for: matched, adjusted, component or reported."""
-    return str(getattr(row, "use", None) or "")
-
-
-def _compared(row: Any) -> Cells:
+def _compared(row: BalanceRow) -> Cells:
     """Both groups whole, their difference, both matched, the difference left."""
     return (
-        _cell(row, "member_mean_before", "member_sd_before", "n_member_before"),
-        _cell(row, "comparison_mean_before", "comparison_sd_before", "n_comparison_before"),
+        _cell(row, row.member_mean_before, row.member_sd_before, row.n_member_before),
+        _cell(row, row.comparison_mean_before, row.comparison_sd_before, row.n_comparison_before),
         v.ratio(row.smd_before),
-        _cell(row, "member_mean", "member_sd"),
-        _cell(row, "comparison_mean_after", "comparison_sd_after"),
+        _cell(row, row.member_mean, row.member_sd),
+        _cell(row, row.comparison_mean_after, row.comparison_sd_after),
         v.ratio(row.smd_after),
     )
 
 
-def _cell(row: Any, mean: str, spread: str, n: str = "") -> str:
+def _cell(row: BalanceRow, mean: float | None, sd: float | None, n: int | None = None) -> str:
     """`183 (18.2 %)` of a level, `41.3 (12.0)` of a number; matched people have weights, no n."""
-    value, sd = getattr(row, mean, None), getattr(row, spread, None)
-    if value is None:
+    if mean is None:
         return v.DASH
     if row.level:
-        people = getattr(row, n, None) if n else None
-        share = v.percent(value)
-        return share if people is None else f"{v.count(people)} ({share})"
-    digits = 2 if abs(value) < 100 else 0
-    return v.number(value, digits) + ("" if sd is None else f" ({v.number(sd, digits)})")
+        return v.percent(mean) if n is None else f"{v.count(n)} ({v.percent(mean)})"
+    digits = 2 if abs(mean) < 100 else 0
+    return v.number(mean, digits) + ("" if sd is None else f" ({v.number(sd, digits)})")
 
 
-def _missing(row: Any, number: int) -> str:
-    both = row.comparison_mean_before is not None
-    names = ("missing_member", *(("missing_comparison",) if both else ()))
-    known = [n for name in names if (n := getattr(row, name, None)) is not None]
-    return v.count(sum(known)) if number == 0 and known else ""
+def _missing(row: BalanceRow, number: int) -> str:
+    """Answers missing of both groups, or of members where only they are asked."""
+    if number or row.missing_member is None:
+        return ""
+    others = None if row.comparison_mean_before is None else row.missing_comparison
+    return v.count(row.missing_member + (others or 0))
 
 
-def _table_one_notes(results: Results, uses: Sequence[str]) -> Iterator[str]:
+def _table_one_notes(results: Results, uses: Set[Use | None]) -> Iterator[str]:
     yield "Of a level n (percent), of a number mean (standard deviation); matched: weighted."
     yield "Differences are standardised by the unmatched groups' spread."
-    if "component" in uses:
+    if Use.COMPONENT in uses:
         yield "Component: part of what an outcome is made of; not matched for it."
-    if "adjusted" in uses:
+    if Use.ADJUSTED in uses:
         yield "Adjusted only: in the regressions, not in the matching."
     answers = asked(results)
     if len({tuple(_steps(one)) for one in answers}) > 1:
@@ -412,7 +408,7 @@ class Left:
 
     row: BalanceRow
     outcomes: tuple[str, ...]
-    use: str
+    use: Use | None
     is_matched: bool
 
 
@@ -422,13 +418,13 @@ def unbalanced(results: Results) -> list[Left]:
     for answer in asked(results):
         for row in lookat.unbalanced(answer):
             size = v.ratio(lookat.imbalance(row))
-            key = (row.covariate, row.level, size, _use(row))
+            key = (row.covariate, row.level, size, str(row.use))
             found.setdefault(key, (row, []))[1].append(answer)
     left = [
         Left(
             row=row,
             outcomes=tuple(dict.fromkeys(one.label for one in answers)),
-            use=_use(row),
+            use=row.use,
             is_matched=answers[0].is_matched,
         )
         for row, answers in found.values()

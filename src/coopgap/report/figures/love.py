@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from coopgap.report.data import Answer, Results
 from coopgap.report.figures.canvas import BAND, FIRST, INK, SECOND, SOFT, Drawing, canvas
@@ -29,7 +29,7 @@ def love(results: Results, answer: Answer | None = None) -> Drawing | None:
             if row.smd_before is not None:
                 before.setdefault(place, row.smd_before)
             if row.smd_after is not None:
-                designs.setdefault(_design(one, row), {}).setdefault(place, row.smd_after)
+                designs.setdefault(_design(one), {}).setdefault(place, row.smd_after)
     if not before:
         return None
     kept = sorted(before, key=lambda place: -abs(before[place]))[:_MOST]
@@ -72,12 +72,9 @@ def love(results: Results, answer: Answer | None = None) -> Drawing | None:
     )
 
 
-def _design(answer: Answer, row: Any) -> str:
-    """A variant by its name; the declared design of a model by its method."""
-    variant = getattr(row, "variant", "")
-    if variant or answer.spec is None:
-        return str(variant) or "after"
-    return f"after, {answer.spec.matching.method}"
+def _design(answer: Answer) -> str:
+    """A model's matching by its method."""
+    return "after" if answer.spec is None else f"after, {answer.spec.matching.method}"
 
 
 def _words(before: float, shown: list[tuple[str, dict[Place, float]]], place: Place) -> str:
