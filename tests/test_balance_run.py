@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-import coopgap
 from coopgap.report.content.balance import balance_table
 from coopgap.report.view import make_view
+
+import coopgap
 from coopgap.survey.example import make_example
 
 PERU = Path(__file__).parents[1] / "models" / "peru"

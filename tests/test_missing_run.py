@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coopgap.report.content.checks import check_blocks
+from coopgap.report.document import Items
+from coopgap.report.view import make_view
 
 import coopgap
 from coopgap.families.dispatch import headline_estimate
 from coopgap.plan import make_plan
-from coopgap.report.content.checks import check_blocks
-from coopgap.report.document import Items
-from coopgap.report.view import make_view
 from coopgap.survey.example import make_example
 
 ROOT = Path(__file__).parents[1]

@@ -9,13 +9,13 @@ from html import unescape
 import numpy as np
 import pandas as pd
 import pytest
+from coopgap.report.content.said.dispatch import said
+from coopgap.report.page import html_page, sections
+from coopgap.report.view import make_view
 
 import coopgap
 from coopgap.estimate import GAP_KEY, TABLES, columns
 from coopgap.gap import LOG_SCALE
-from coopgap.report.content.said.dispatch import said
-from coopgap.report.page import html_page, sections
-from coopgap.report.view import make_view
 from coopgap.survey.example import make_example
 from coopgap.vocabulary import (
     BLANK,

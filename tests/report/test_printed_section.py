@@ -148,20 +148,26 @@ def test_a_section_is_short_and_its_evidence_closed(run):
     assert page.count("<table") == 3
 
 
-def test_a_gap_stands_with_all_that_is_known_of_it(run):
-    content, text = run
-    (line,) = rows_of(text, "Most people in the community can be trusted", "Non-members")
-    del line[1]
+def test_a_gap_stands_with_all_that_is_known_of_it(run, page):
     # Newcombe's interval, rounding by all counts that print the same, and Kish's design effect are
     # each tested where they are made; here they must stand in one line.
-    assert line[1:3] == ["40.0 %", "27.0 %"]
-    assert re.fullmatch(r"\+13\.0 \(8\.9(?: to|,) 17\.1\)", line[3])
-    assert line[4:] == ["12.1 to 13.9", "9.9"]
-    (line,) = rows_of(text, "Could rely on neighbours for financial help", "Non-members")
+    whole = plain((page / "report.md").read_text("utf-8"))
+    item = "Most people in the community can be trusted"
+    (line,) = (row for row in rows_of(whole, item, "Non-members") if "40.0 %" in row)
+    assert line[2:4] == ["40.0 %", "27.0 %"]
+    assert re.fullmatch(r"\+13\.0 \(8\.9(?: to|,) 17\.1\)", line[4])
+    assert line[5:] == ["12.1 to 13.9", "9.9"]
+    # In a run shares and design effect stand in the open sentence.
+    text = run[1]
+    assert rows_of(text, item, "Non-members") == [[item, "Non-members", line[4], line[5]]]
+    assert f"- **{item}**: 40.0 % of members, 27.0 % of non-members; gap +13.0" in plain(text)
+    assert "reaches zero at a design effect of 9.9." in plain(text)
+    (line,) = (
+        r for r in rows_of(whole, "Could rely on neighbours for financial help") if "61.0 %" in r
+    )
     assert line[-1] == "includes zero"
-    others = {cell for line in rows_of(text) for cell in line if cell.startswith("ENADES")}
+    others = {cell for row in rows_of(text) for cell in row if cell.startswith("ENADES")}
     assert others == {"ENADES 2024", "ENADES 2024, at the sample's regions"}
-    assert "[" not in content.drawings["printed_gaps"].alt
 
 
 def test_what_the_samples_are_made_of_and_could_do(run, page):
@@ -186,16 +192,16 @@ def test_what_the_samples_are_made_of_and_could_do(run, page):
     ]
 
 
-def test_groups_have_the_names_that_the_study_gives_them():
-    text = plain(
-        Content(results_of(member_label="socias", comparison_label="vecinas")).render(
-            "printed.md.j2"
-        )
-    )
+@pytest.mark.parametrize(
+    ("template", "heads"),
+    [("printed.md.j2", ["Vecinas"]), ("printed_report.md.j2", ["Vecinas", "Socias"])],
+)
+def test_groups_have_the_names_that_the_study_gives_them(template, heads):
+    named = results_of(member_label="socias", comparison_label="vecinas")
+    text = plain(Content(named).render(template))
     assert "40.0 % of socias, 27.0 % of vecinas" in text
-    assert "| Socias |" in text
-    assert "| Vecinas |" in text
-    assert not re.search(r"of (?:non-)?members", text)
+    assert all(f"| {head} |" in text for head in heads)
+    assert not re.search(r"[0-9] % of (?:non-)?members", text)
 
 
 def test_a_run_without_printed_numbers_has_no_section(build):

@@ -40,8 +40,3 @@ def test_every_word_of_the_vocabulary_has_words():
 def test_control_characters_become_visible():
     assert words.clean("a\x00b\x1bc") == "a�b�c"
     assert words.clean("tab\tand\nline") == "tab\tand\nline"
-
-
-def test_repeated_first_cells_are_left_empty():
-    rows = [("a", "1"), ("a", "2"), ("b", "3"), ("a", "4")]
-    assert words.once(rows) == (("a", "1"), ("", "2"), ("b", "3"), ("a", "4"))

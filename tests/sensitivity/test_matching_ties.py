@@ -8,6 +8,7 @@ from statistics import median, stdev
 import numpy as np
 import pandas as pd
 import pytest
+from coopgap.report.content.said.again import under_other_keys
 
 import coopgap
 from coopgap.families.dispatch import headline_estimate
@@ -15,7 +16,6 @@ from coopgap.families.records import FamilyEstimate
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
 from coopgap.plan import make_plan, sample_for
-from coopgap.report.content.said.again import under_other_keys
 from coopgap.sensitivity.matching_ties import KEYS, matching_ties_rows
 from coopgap.study.spec import Matching, Variant
 from coopgap.survey.complete import complete_rows

@@ -82,7 +82,7 @@ class Results:
 
     @cached_property
     def headlines(self) -> tuple[Answer, ...]:
-        """What the first screen shows: each question's first model; every model if none is asked."""
+        """What the first screen shows: each question's first model; every model without any."""
         return tuple(one.first for one in self.questions if one.first.is_declared) or self.answers
 
     def label(self, name: str) -> str:

@@ -25,7 +25,7 @@ _STACKED = 4
 
 def escape_markdown(text: str) -> str:
     """One line of text that Markdown takes for nothing else, inside a table cell too."""
-    line = " ".join(clean(text).split())
+    line = re.sub(r"[ \t\r\n]+", " ", clean(text)).strip(" \t\r\n")
     return _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", line).replace("<", "&lt;"))
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "unknown"
 
-_FAMILIES: Final[dict[str, str]] = {
+FAMILIES: Final[dict[str, str]] = {
     Family.UNADJUSTED: "unadjusted",
     Family.ADJUSTED_LOGIT: "adjusted",
     Family.ADJUSTED_ORDINAL: "adjusted",
@@ -31,7 +31,7 @@ _FAMILIES: Final[dict[str, str]] = {
     Family.PRINTED: "printed",
 }
 
-_POPULATIONS: Final[dict[str, str]] = {
+POPULATIONS: Final[dict[str, str]] = {
     Population.MEMBERS: "matched members",
     Population.ALL_MEMBERS: "all members",
     Population.POOLED: "both groups",
@@ -121,7 +121,7 @@ def capital(text: str) -> str:
 
 def shorten(text: str, width: int) -> str:
     """One line of at most `width` characters."""
-    line = " ".join(clean(text).split())
+    line = re.sub(r"[ \t\r\n]+", " ", clean(text)).strip(" \t\r\n")
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 
 
@@ -172,12 +172,12 @@ def _is_comparative(level: str) -> bool:
 
 def family_words(family: str) -> str:
     """How a gap was estimated."""
-    return _FAMILIES.get(family, readable(family))
+    return FAMILIES.get(family, readable(family))
 
 
 def population_words(population: str) -> str:
     """Over whose covariates a gap is standardised."""
-    return _POPULATIONS.get(population, readable(population))
+    return POPULATIONS.get(population, readable(population))
 
 
 def version_words(row: SensitivityRow) -> str:

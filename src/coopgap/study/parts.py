@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from coopgap.study.section import Section
 from coopgap.study.spec import (
+    MEMBERS,
+    NON_MEMBERS,
     Code,
     Design,
     Group,
@@ -70,12 +72,14 @@ def read_group(section: Section) -> Group:
     missing = table.codes("missing")
     _refuse_equal(table, "missing", missing, "member", member)
     _refuse_equal(table, "missing", missing, "comparison", comparison)
-    labels = {
-        key: table.text(key)
-        for key in ("member_label", "comparison_label")
-        if table.has(key)
-    }
-    return Group(column=column, member=member, comparison=comparison, missing=missing, **labels)
+    return Group(
+        column=column,
+        member=member,
+        comparison=comparison,
+        missing=missing,
+        member_label=table.text("member_label", MEMBERS),
+        comparison_label=table.text("comparison_label", NON_MEMBERS),
+    )
 
 
 def _refuse_equal(

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from coopgap.study.choices import Multiverse
 
 __all__ = [
+    "MEMBERS",
+    "NON_MEMBERS",
     "Benchmark",
     "Code",
     "DeclaredPopulation",
@@ -58,6 +60,11 @@ FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 
 
+MEMBERS: Final = "members"
+NON_MEMBERS: Final = "non-members"
+"""What the two groups are called unless a study says otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """The membership question, and which of its values are whose."""
@@ -67,8 +74,8 @@ class Group:
     comparison: tuple[Code, ...]
     missing: tuple[Code, ...] = ()
     prevalence: float | None = None
-    member_label: str = "members"
-    comparison_label: str = "non-members"
+    member_label: str = MEMBERS
+    comparison_label: str = NON_MEMBERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

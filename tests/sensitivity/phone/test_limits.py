@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-
-import coopgap
 from coopgap.report.content.phone_note import phone_limits
 from coopgap.report.markdown import markdown_page
 from coopgap.report.page import sections
 from coopgap.report.view import make_view
+
+import coopgap
 from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE
 from coopgap.survey.example import make_example
 
