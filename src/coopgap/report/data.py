@@ -19,7 +19,7 @@ from coopgap.gap import Contrast
 from coopgap.headline import declared_at, headline_contrast, is_headline
 from coopgap.report.words import clean, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, IntervalKind, Quantity
+from coopgap.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +164,11 @@ class Answer:
     def is_matched(self) -> bool:
         """Whether the model declares a matching."""
         return self.spec is None or self.spec.matching.is_declared
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it has a hierarchical model by region."""
+        return any(row.family == Family.HIERARCHICAL for row in self.gaps)
 
     @property
     def levels(self) -> tuple[str, ...]:

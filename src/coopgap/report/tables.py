@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from coopgap.report import values as v
 from coopgap.report.pages import escape_markdown
@@ -23,6 +23,10 @@ from coopgap.report.words import (
 
 if TYPE_CHECKING:
     from coopgap.report.data import Results
+
+
+USUAL: Final = "In brackets: 95 % confidence interval."
+"""Said once for the page, and below every table that stands by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Table:
         lines = [self._line(self.header), f"| {' | '.join(rule)} |"]
         lines += [self._line(row, strong=n in self.strong) for n, row in enumerate(self.rows)]
         caption = [f"Table: {escape_markdown(self.caption)}", ""] if self.caption else []
-        notes = [escape_markdown(note) for note in self.explained]
+        notes = [escape_markdown(note) for note in self.explained if note != USUAL]
         below = ["", f"*{' '.join(notes)}*"] if notes else []
         return "\n".join(["", *caption, *lines, *below, ""])
 
