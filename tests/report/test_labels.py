@@ -1,4 +1,4 @@
-"""The study's own names of the two groups reach the page; other studies say members and non-members."""
+"""What a study calls its two groups reaches the page; otherwise they are members and non-members."""
 
 from __future__ import annotations
 
