@@ -1,4 +1,4 @@
-"""What a study calls its two groups reaches the page; otherwise they are members and non-members."""
+"""What a study calls its two groups reaches the page; else they are members and non-members."""
 
 from __future__ import annotations
 

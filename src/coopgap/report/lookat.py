@@ -272,11 +272,13 @@ def warnings(results: Results) -> list[Warned]:
     merged: dict[tuple[str, ...], Warned] = {}
     for one in found:
         own = one.answers[0].model if one.concern is Concern.ODDS else ""
-        key = (one.concern, one.about, str(one.value), str(one.verdict), own)
+        value = "" if one.concern is Concern.UNMATCHED else str(one.value)
+        key = (one.concern, one.about, value, str(one.verdict), own)
         known = merged.get(key)
         if known is not None:
             both = (*known.answers, *one.answers)
-            one = replace(known, answers=both, rows=(*known.rows, *one.rows))
+            most = max(filter(None, (known.value, one.value)), default=None)
+            one = replace(known, answers=both, rows=(*known.rows, *one.rows), value=most)
         merged[key] = one
     order = list(Concern)
     return sorted(merged.values(), key=lambda one: order.index(one.concern))
