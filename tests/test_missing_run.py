@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coopgap.report.content.checks import check_blocks
-from coopgap.report.document import Items
-from coopgap.report.view import make_view
 
 import coopgap
 from coopgap.families.dispatch import headline_estimate
 from coopgap.plan import make_plan
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
 from coopgap.survey.example import make_example
 
 ROOT = Path(__file__).parents[1]
@@ -112,18 +111,15 @@ def test_the_chains_settled_and_the_counts_are_told(run):
 
 
 def test_the_report_says_what_was_found_in_sentences(run):
-    view = make_view(run.frames, run.study, run.meta)
-    asked = [row for row in view.sensitivity if row.check.startswith("missing")]
-    said = [
-        text
-        for block in check_blocks(view, asked)
-        if isinstance(block, Items)
-        for _, text in block.items
-    ]
-    assert len(said) == 2
-    assert said[0].startswith("Whatever the missing answers are, the difference in points lies")
-    assert "With missing answers imputed the difference in points is +" in said[1]
-    assert "; the gap of the complete cases holds." in said[1]
+    content = Content(make_results(run.frames, run.study, run.meta))
+    (answer,) = content.results.answers
+    bounds, imputed = (
+        content.sentence(answer, f"missing_{name}") for name in ("bounds", "imputation")
+    )
+    assert bounds.startswith("Whatever the missing answers are (")
+    assert imputed.startswith("With missing answers imputed the gap is +")
+    assert ": it holds." in imputed
+    assert all(text in content.render("report.md.j2") for text in (bounds, imputed))
 
 
 def test_with_nothing_missing_each_check_is_one_row(study):

@@ -8,7 +8,6 @@ from statistics import median, stdev
 import numpy as np
 import pandas as pd
 import pytest
-from coopgap.report.content.said.again import under_other_keys
 
 import coopgap
 from coopgap.families.dispatch import headline_estimate
@@ -200,26 +199,6 @@ def test_without_a_gap_there_is_nothing_to_compare(plan_of):
     (row,) = rows_of(plan, matched=none)
     assert row.verdict == Verdict.NOT_ASSESSED
     assert "nobody is left" in row.note
-
-
-class TwoLevels:
-    """What the sentence asks of the tables."""
-
-    @staticmethod
-    def levels(outcome):
-        return ("no", "yes")
-
-
-def test_the_sentence_has_the_widest_spread_and_who_changes(plan_of):
-    rows = rows_of(plan_of("nearest", sorted_by_answer()))
-    spread = next(row for row in rows if row.quantity == "median_risk_difference")
-    said = " ".join(under_other_keys(TwoLevels, rows))
-    low, high = (f"{100 * value:.1f}".replace("-", "−") for value in (spread.lower, spread.upper))
-    assert said.startswith(f"With ties broken in 20 other ways the gap is {low} to {high} points.")
-    assert said.endswith("The gap changes with the key, matched as declared.")
-    held = [replace(row, verdict=Verdict.HOLDS if row.verdict else None) for row in rows]
-    assert " ".join(under_other_keys(TwoLevels, held)).endswith("The gap holds under each.")
-    assert under_other_keys(TwoLevels, rows[:1]) == ()
 
 
 @pytest.mark.parametrize("checks", ["quick", pytest.param("full", marks=pytest.mark.slow)])

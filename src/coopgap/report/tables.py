@@ -284,6 +284,7 @@ def pivot(
         for row in rows
         if getattr(row, "interval_kind", None)
     )
+    is_said = "interval" in caption
     limits = "Limits" if "limits" in (*cells, *end) else "In brackets"
     return Table(
         name=name,
@@ -294,7 +295,7 @@ def pivot(
         strong=frozenset(n for n, one in enumerate(marked) if one),
         notes=(
             *notes,
-            *((f"{limits}: {joined(list(kinds), 'or')}.",) if kinds else ()),
+            *((f"{limits}: {joined(list(kinds), 'or')}.",) if kinds and not is_said else ()),
             *((cut,) if most and len(groups) > most else ()),
         ),
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from coopgap.report.content.phone_note import phone_limits
-from coopgap.report.markdown import markdown_page
-from coopgap.report.page import sections
-from coopgap.report.view import make_view
 
 import coopgap
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
 from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE
 from coopgap.survey.example import make_example
 
@@ -35,8 +33,9 @@ def test_members_among_the_calls_are_left_aside_and_nothing_says_there_were_none
     columns = ["check", "variant", "quantity", "category", "estimate", "lower", "upper"]
     assert with_members.sensitivity[columns].equals(without_them.sensitivity[columns])
     assert with_members.gaps.equals(without_them.gaps)
-    view = make_view(with_members.frames, with_members.study, with_members.meta)
-    assert "No members were called" not in markdown_page(view, sections(view, ()))
-    assert "no members were called" in phone_limits(
-        make_view(plain.frames, plain.study, plain.meta)
-    )
+    assert "members were called" not in page(with_members)
+    assert "no members were called" in page(plain)
+
+
+def page(run):
+    return Content(make_results(run.frames, run.study, run.meta)).render("report.md.j2")
