@@ -18,7 +18,9 @@ CONTRACT = {
     "ess_bulk, ess_tail, n_smaller, n_fewest, source",
     "balance": "model, group, covariate, level, member_mean, comparison_mean_before, "
     "comparison_mean_after, smd_before, smd_after, variance_ratio_before, variance_ratio_after, "
-    "ks_before, ks_after, n_smaller, n_fewest, source",
+    "ks_before, ks_after, use, n_member_before, n_member_after, n_comparison_before, "
+    "n_comparison_after, member_mean_before, member_sd_before, member_sd, comparison_sd_before, "
+    "comparison_sd_after, missing_member, missing_comparison, n_smaller, n_fewest, source",
     "sensitivity": "check, variant, model, family, outcome, comparator, group, population, "
     "quantity, category, estimate, std_error, lower, upper, interval_prob, interval_kind, "
     "p_value, threshold, power, reference, difference, difference_lower, difference_upper, "

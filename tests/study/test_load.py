@@ -293,7 +293,8 @@ STUDY_ERRORS = {
     ),
     "unknown key of a table": (
         {"member = 1": "member = 1\nzzz = 1"},
-        "study.toml: group: unknown key zzz; allowed: column, member, comparison, missing",
+        "study.toml: group: unknown key zzz; allowed: column, member, comparison, missing, "
+        "member_label, comparison_label",
     ),
     "unknown key of a variable": (
         {"cuts = [25, 35]": "cuts = [25, 35]\nat_least = 1"},

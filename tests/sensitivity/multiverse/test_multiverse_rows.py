@@ -129,8 +129,9 @@ def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
 
 def test_the_choices_of_each_specification_stand_in_run_json(declared):
     model = declared.models[0]
+    headlines = {one.spec.name: headline_estimate(one.sample) for one in declared.models}
     quick, full = (
-        run_meta(declared, checks=checks, seed=1, draws=None, seconds={})
+        run_meta(declared, headlines, checks=checks, seed=1, draws=None, seconds={})
         for checks in ("quick", "full")
     )
     assert quick["multiverse"] == {}
