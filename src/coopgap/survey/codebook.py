@@ -153,13 +153,21 @@ def _numbers(
         known = np.isfinite(column)
         values = np.unique(column[known])
         codes = np.where(known, np.searchsorted(values, column), MISSING)
-        if values.size == 1:
+        where = f"{raw.where}: {variable.column}"
+        if values.size < 2:
+            who = "everybody answers" if values.size else "nobody answers"
+            alike = " alike" if values.size else ""
+            raise SurveyError(where, f"{who} variable {name}{alike}", "take it out of the models")
+        one = numeric(name, values, variable.knots)
+        if not one.independent:
+            knots = ", ".join(f"{knot:g}" for knot in variable.knots)
             raise SurveyError(
-                f"{raw.where}: {variable.column}",
-                f"everybody answers variable {name} alike",
-                "take it out of the models",
+                where,
+                f"the knots of variable {name} ({knots}) lie where it has too few different "
+                "numbers for a curve",
+                "put knots among its numbers, or leave them out for a straight line",
             )
-        found[name] = (numeric(name, values, variable.knots), codes.astype(np.int64))
+        found[name] = (one, codes.astype(np.int64))
     return found
 
 
