@@ -186,3 +186,26 @@ def test_what_is_no_number_is_one_line_and_exit_2(tmp_path, capsys, column, foun
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert f"age: {found}" in error
+
+
+@pytest.mark.parametrize(
+    ("age", "knots", "found"),
+    [
+        ("", "", "nobody answers variable age"),
+        ("40", "", "everybody answers variable age alike"),
+        (None, "knots = [100, 120, 140]", "the knots of variable age (100, 120, 140) lie where"),
+    ],
+)
+def test_numbers_without_a_line_or_curve_are_one_line_and_exit_2(
+    tmp_path, capsys, age, knots, found
+):
+    data = make_example().data[["member", "region", "zone", "mode", "trust", "sex", "age"]].copy()
+    if age is not None:
+        data["age"] = age
+    data.to_csv(tmp_path / "people.csv", index=False)
+    label = 'label = "Age"\ntype = "numeric"\n'
+    folder = make_folder(tmp_path / "age", study=STUDY.replace(label, f"{label}{knots}\n"))
+    assert main([str(folder), "--data", str(tmp_path / "people.csv"), "--dry-run"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"age: {found}" in error

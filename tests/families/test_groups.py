@@ -267,6 +267,22 @@ def test_a_group_without_a_gap_leaves_its_differences_blank():
     )
 
 
+def test_no_group_with_a_gap_leaves_every_difference_and_the_test_blank():
+    nobody = FamilyEstimate(
+        family=Family.UNADJUSTED,
+        population=Population.ALL_MEMBERS,
+        people=np.array([[3, 2], [0, 0]]),
+        status=Status.NOT_ESTIMABLE,
+        reason="0 members are left",
+    )
+    groups = {f"group={name}": nobody for name in "abc"}
+    found, (test,) = group_rows("group", groups, TWO, LABELS)
+    assert [row.status for row in found] == [Status.NOT_ESTIMABLE] * 3
+    assert {row.estimate for row in found} == {None}
+    assert test.value is None
+    assert test.note.startswith("fewer than two groups have a gap")
+
+
 def test_counts_are_those_of_the_smaller_group_and_few_are_marked():
     rng = np.random.default_rng(1)
     group = np.repeat(["a", "b"], [400, 45])

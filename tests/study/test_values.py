@@ -80,3 +80,10 @@ def test_texts_are_numbers_only_where_that_loses_nothing():
     assert not lossless(["1.1", "1.10"])
     assert not lossless(["1", "01", "n/a"])
     assert not lossless(["7", "7.0"])
+
+
+def test_an_accent_is_part_of_its_letter_however_it_is_coded():
+    apart = "Si\u0301, se\u00f1or"
+    assert normalise(apart) == normalise("S\u00ed, sen\u0303or") == "S\u00ed, se\u00f1or"
+    assert normalise(apart, numeric=False) == "S\u00ed, se\u00f1or"
+    assert normalise("Si") != normalise("S\u00ed")

@@ -301,6 +301,59 @@ class TestShape:
         assert ages[stands_out(ages, np.where(ages == 99, 1, few), shape)].tolist() == [99]
 
 
+class TestDesign:
+    """Weights and zones that may stand for no answer, without a word of the file."""
+
+    @pytest.mark.parametrize("code", [999, 9999, 888])
+    def test_a_weight_far_beyond_the_rest_is_refused(
+        self, people: pd.DataFrame, make_folder: MakeFolder, code: int
+    ) -> None:
+        data = spoilt(people, "w", code)
+        message = refusal(make_folder(design='weight = "w"'), data)
+        assert f"w: undeclared code '{code}' (52 times) that looks like a missing code" in message
+        assert "design.missing.weight" in message
+        named = make_folder(design=f'weight = "w"\nmissing = {{ weight = [{code}] }}')
+        survey = make_plan(named, data).survey
+        assert survey.n == 548
+        assert survey.weight is not None
+        assert survey.weight.max() == people.w[~SILENT].max()
+
+    def test_weights_of_that_shape_among_their_like_are_weights(
+        self, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        study = make_folder(design='weight = "w"')
+        data = people.assign(w=np.linspace(200, 1400, len(people)).round())
+        data.loc[9, "w"] = 999.0
+        survey = make_plan(study, data).survey
+        assert survey.doubts == ()
+        assert survey.weight is not None
+        assert np.array_equal(np.sort(survey.weight), np.sort(data.w))
+        # Beyond them all, yet not by far: taken, and said.
+        data["w"] = np.linspace(200, 700, len(people)).round()
+        data.loc[9, "w"] = 999.0
+        (doubt,) = make_plan(study, data).survey.doubts
+        assert (doubt.column, doubt.code, doubt.count) == ("w", "999", 1)
+
+    def test_a_zone_that_reads_as_no_answer_is_a_warning(
+        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
+    ) -> None:
+        zone = people.zone.astype(str).where(~SILENT, "n/a")
+        (doubt,) = make_plan(make_folder(), people.assign(zone=zone)).survey.doubts
+        assert (doubt.column, doubt.code, doubt.count) == ("zone", "n/a", 52)
+        labelled = sav(
+            tmp_path,
+            spoilt(people, "zone", 99),
+            variable_value_labels={"zone": {99: "No answer", 1: "Santa Rosa"}},
+        )
+        (doubt,) = make_plan(make_folder(), labelled).survey.doubts
+        assert (doubt.column, doubt.code, doubt.count) == ("zone", "99", 52)
+        named = make_folder(design='missing = { zone = ["n/a", 99] }')
+        for data in (people.assign(zone=zone), labelled):
+            survey = make_plan(named, data).survey
+            assert survey.doubts == ()
+            assert survey.n == 548
+
+
 class TestStudy:
     @pytest.mark.parametrize(
         ("line", "message"),

@@ -89,6 +89,29 @@ def test_a_line_has_one_column_and_a_spline_one_a_knot_but_the_first():
     assert curve.columns.shape == (3, 2)
 
 
+@pytest.mark.parametrize(
+    ("values", "knots", "independent"),
+    [
+        (range(18, 80), (), True),
+        (range(18, 80), (20, 40, 60), True),
+        (range(18, 80), (10, 40, 60, 95), True),  # the outer knots beyond everybody
+        (range(18, 80), (100, 120, 140), False),  # a straight line is left
+        (range(18, 80), (-30, -20, 0), False),
+        (range(18, 80), (1, 5, 10, 90), False),  # one curve between two knots has two parts less
+        ((30, 50), (20, 40, 60), False),  # two points make no curve
+        ((30, 40, 50), (20, 40, 60), True),
+    ],
+)
+def test_knots_need_numbers_among_them(values, knots, independent):
+    found = numeric("age", np.array(values, dtype=float), knots)
+    assert found.independent is independent
+    # A least-squares fit tells it too: without independence another set of slopes is as good.
+    with_constant = np.column_stack([np.ones(len(found.values)), found.columns])
+    smallest = float(np.linalg.svd(with_constant, compute_uv=False)[-1])
+    enough = len(values) >= with_constant.shape[1]
+    assert (enough and smallest > 1e-8) is independent
+
+
 def test_what_the_file_itself_calls_missing_is_no_number_whatever_the_range():
     raw = from_dataframe(pd.DataFrame({"age": [30, 41, 97, 98]}), ["age"])
     raw = replace(raw, user_missing={"age": ((97, 98),)})

@@ -166,7 +166,17 @@ class TestFormats:
         assert cells(raw, "s") == ["x", None, "z"]
         assert cells(raw, "c") == ["b", "a", "b"]
         assert cells(raw, "t") == [True, False, True]
-        assert cells(raw, "d")[0].startswith("2020-03-16")  # type: ignore[union-attr]
+        assert cells(raw, "d") == ["2020-03-16"] * 3
+
+    def test_days_are_alike_however_they_are_stored_and_instants_keep_their_time(self) -> None:
+        days = pd.to_datetime(["2020-03-16", None, "1969-12-31"])
+        noon = pd.to_datetime(["2020-03-16 12:30", None, "1969-12-31 00:00"])
+        frame = pd.DataFrame({"s": days.astype("datetime64[s]"), "ns": days, "noon": noon})
+        raw = from_dataframe(frame.assign(date=[day.date() for day in days]))
+        for name in ("s", "ns", "date"):
+            assert cells(raw, name) == ["2020-03-16", None, "1969-12-31"]
+        assert cells(raw, "noon")[0].startswith("2020-03-16 12:30")  # type: ignore[union-attr]
+        assert cells(raw, "noon")[2].startswith("1969-12-31 00:00")  # type: ignore[union-attr]
 
     @pytest.mark.parametrize("name", ["survey.dta", "survey.parquet", "frame"])
     def test_single_precision_is_read_as_the_decimal_it_stands_for(

@@ -176,11 +176,16 @@ def _sums(parts: Sequence[tuple[Influence, FloatArray]]) -> tuple[sparse.csr_arr
         corrected = own.corrected or own.cluster is None or n < 2
         factors.append(1.0 if corrected else (n / (n - 1)) ** 0.5)
     values = [factor * moves for factor, (_, moves) in zip(factors, parts, strict=True)]
-    at = np.repeat(np.arange(len(parts)), [one.size for one in columns]), np.concatenate(columns)
+    # There may be no group at all.
+    none = np.zeros(0, dtype=np.int64)
+    at = (
+        np.repeat(np.arange(len(parts)), [one.size for one in columns]),
+        np.concatenate([none, *columns]),
+    )
     shape = len(parts), int(at[1].max(initial=-1)) + 1
     made = (
         sparse.coo_array((data, at), shape=shape).tocsr()
-        for data in (np.concatenate(values), np.ones(at[1].size))
+        for data in (np.concatenate([none, *values]), np.ones(at[1].size))
     )
     return next(made), next(made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable
 
 from coopgap.direction import without_marks
@@ -27,7 +28,7 @@ def normalise(value: Code, *, numeric: bool = True) -> str:
     str
         Whole numbers without a fraction, other numbers in their shortest form, booleans as
         `true` and `false` in whatever case, other text stripped of white space at its ends and of
-        marks of direction.
+        marks of direction, an accent part of its letter however it is coded.
 
     Examples
     --------
@@ -41,7 +42,7 @@ def normalise(value: Code, *, numeric: bool = True) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        text = without_marks(value).strip()
+        text = unicodedata.normalize("NFC", without_marks(value).strip())
         number = _number(text) if numeric else None
         if number is not None:
             return _plain(number)

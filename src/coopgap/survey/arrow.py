@@ -31,6 +31,13 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return shortest(column)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return column.cast(pa.float64())
+    if pa.types.is_timestamp(kind) and kind.tz is None:
+        import pyarrow.compute as pc
+
+        # Days that a library has stored as their first instants, as pandas does.
+        days = column.cast(pa.date32(), safe=False)
+        if pc.all(pc.equal(days.cast(kind), column)).as_py():
+            column = days
     if "binary" in str(kind):
         raise Refusal("a wanted column holds binary data", "a column holds text or numbers")
     return column.cast(pa.string()).dictionary_encode()

@@ -15,21 +15,24 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.direction import without_marks
 from coopgap.errors import SurveyError
 from coopgap.study.spec import Code, Study, Variable
+from coopgap.study.values import normalise
 from coopgap.survey.levels import (
     MISSING,
     UNDECLARED,
+    doubtful_numbers,
     doubts,
+    far_codes,
     level_codes,
     look_up,
     numbers_of,
     row_numbers,
     undeclared,
 )
-from coopgap.survey.nonanswers import file_missing, labelled_missing
+from coopgap.survey.nonanswers import file_missing, labelled_missing, reads_as_missing
 from coopgap.survey.numbers import as_number
 from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import Answers, RawTable
-from coopgap.survey.records import Drop, Survey
+from coopgap.survey.records import Doubt, Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
 from coopgap.vocabulary import EXAMPLE
 
@@ -134,7 +137,10 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         n_read=n_read,
         encoding=raw.encoding,
         dropped=(*dropped, *without, *without_design),
-        doubts=tuple(one for variable in variables.values() for one in doubts(raw, variable)),
+        doubts=(
+            *(one for variable in variables.values() for one in doubts(raw, variable)),
+            *_design_doubts(raw, study),
+        ),
         sheet=raw.sheet,
         label_rows=raw.label_rows,
         extended=raw.extended,
@@ -153,13 +159,21 @@ def _numbers(
         known = np.isfinite(column)
         values = np.unique(column[known])
         codes = np.where(known, np.searchsorted(values, column), MISSING)
-        if values.size == 1:
+        where = f"{raw.where}: {variable.column}"
+        if values.size < 2:
+            who = "everybody answers" if values.size else "nobody answers"
+            alike = " alike" if values.size else ""
+            raise SurveyError(where, f"{who} variable {name}{alike}", "take it out of the models")
+        one = numeric(name, values, variable.knots)
+        if not one.independent:
+            knots = ", ".join(f"{knot:g}" for knot in variable.knots)
             raise SurveyError(
-                f"{raw.where}: {variable.column}",
-                f"everybody answers variable {name} alike",
-                "take it out of the models",
+                where,
+                f"the knots of variable {name} ({knots}) lie where it has too few different "
+                "numbers for a curve",
+                "put knots among its numbers, or leave them out for a straight line",
             )
-        found[name] = (numeric(name, values, variable.knots), codes.astype(np.int64))
+        found[name] = (one, codes.astype(np.int64))
     return found
 
 
@@ -231,26 +245,50 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     """Rows that have nothing in a column of the design, as the study declares it.
 
     A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
-    column; of weights also those that a label calls so.
+    column; of weights also those that a label calls so, and such as 999 far beyond the rest.
     """
     answers = raw.answers(column)
     named = {answers.spell(code) for code in study.design.missing.get(key, ())}
     named |= {""} if key == "zone" else set()
     declared = np.array([text in named for text in answers.texts], dtype=bool)
     bad = file_missing(raw, column, answers)
+    far = np.zeros(bad.size, dtype=bool)
     if key == "weight":
         bad |= labelled_missing(raw, column, answers)
+        far = far_codes(raw, column, named) & ~declared & ~bad
     if study.design.mode is not None and key == "mode":
         modes = _sides(answers, study.design.mode.in_person, study.design.mode.phone)
         bad &= [text not in modes for text in answers.texts]
-    rows = keep & np.append(bad & ~declared, False)[answers.index]
-    if rows.any():
-        raise SurveyError(
-            f"{raw.where}: {column}",
-            f"{undeclared(answers, rows)} that the file itself calls missing",
-            f"name it in design.missing.{key}: those people are dropped and counted",
-        )
+    for found, why in (
+        (bad & ~declared, "that the file itself calls missing"),
+        (far, "that looks like a missing code"),
+    ):
+        rows = keep & np.append(found, False)[answers.index]
+        if rows.any():
+            raise SurveyError(
+                f"{raw.where}: {column}",
+                f"{undeclared(answers, rows)} {why}",
+                f"name it in design.missing.{key}: those people are dropped and counted",
+            )
     return np.append(declared, "" in named)[answers.index]
+
+
+def _design_doubts(raw: RawTable, study: Study) -> Iterator[Doubt]:
+    """Weights, and words or labels of zones, taken as they stand that may stand for no answer."""
+    for key in ("zone", "weight"):
+        declared = study.design.missing.get(key, ())
+        for column in study.design.columns.get(key, ()):
+            if key == "weight":
+                yield from doubtful_numbers(raw, column, {normalise(code) for code in declared})
+                continue
+            answers = raw.answers(column)
+            named = {answers.spell(code) for code in declared} | {""}
+            looks = labelled_missing(raw, column, answers)
+            looks |= [reads_as_missing(text, label=False) for text in answers.texts]
+            for place in np.flatnonzero(looks & (answers.counts > 0)):
+                text = answers.texts[place]
+                if text not in named:
+                    yield Doubt(column=column, code=text, count=int(answers.counts[place]))
 
 
 def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:

@@ -25,7 +25,9 @@ from coopgap.survey.records import Doubt
 __all__ = [
     "MISSING",
     "UNDECLARED",
+    "doubtful_numbers",
     "doubts",
+    "far_codes",
     "level_codes",
     "look_up",
     "numbers_of",
@@ -371,15 +373,26 @@ def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
     """
     if variable.type not in ("banded", "numeric"):
         return ()
-    answers = raw.answers(variable.column)
     table = _declared_table(raw, variable, normalise)
-    plain, numbers = _open_numbers(raw, variable.column, answers, table)
+    return doubtful_numbers(raw, variable.column, table)
+
+
+def doubtful_numbers(raw: RawTable, column: str, named: Collection[str]) -> tuple[Doubt, ...]:
+    """The doubts of a column whose values are numbers, but for what is `named`."""
+    answers = raw.answers(column)
+    plain, numbers = _open_numbers(raw, column, answers, named)
     looks = _sentinels(plain, numbers) & (numbers >= 0)
     return tuple(
-        Doubt(
-            column=variable.column,
-            code=plain[place],
-            count=int(answers.counts[place]),
-        )
+        Doubt(column=column, code=plain[place], count=int(answers.counts[place]))
         for place in np.flatnonzero(stands_out(numbers, answers.counts, looks))
     )
+
+
+def far_codes(raw: RawTable, column: str, named: Collection[str]) -> BoolArray:
+    """Which distinct numbers of a column look like missing codes far above the rest, from 666."""
+    plain, numbers = _open_numbers(raw, column, raw.answers(column), named)
+    likely = numbers[np.isfinite(numbers) & ~_sentinels(plain, numbers)]
+    if not likely.size:
+        return np.zeros(numbers.size, dtype=bool)
+    far = _far_sentinels(plain, numbers, (likely.min(), likely.max()))
+    return np.asarray(far & (numbers > 100))

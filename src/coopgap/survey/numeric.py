@@ -33,6 +33,15 @@ class Numeric:
     scale: FloatArray
     terms: tuple[str, ...]
 
+    @property
+    def independent(self) -> bool:
+        """Whether no column is linear in a constant and the others, as where knots lie apart."""
+        centred = self.columns - self.columns.mean(axis=0)
+        lengths = np.linalg.norm(centred, axis=0)
+        if (lengths <= 1e-9 * np.abs(self.columns).max(axis=0)).any():
+            return False
+        return bool(np.linalg.matrix_rank(centred / lengths, tol=1e-9) == lengths.size)
+
 
 def numeric(name: str, values: FloatArray, knots: Sequence[float] = ()) -> Numeric:
     """The columns of a variable.
