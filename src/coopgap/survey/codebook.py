@@ -245,7 +245,7 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     """Rows that have nothing in a column of the design, as the study declares it.
 
     A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
-    column; of weights also those that a label calls so, and such as 999 far beyond the rest.
+    column; of weights also those that a label calls so, and, where the study names none, such as 999 far beyond.
     """
     answers = raw.answers(column)
     named = {answers.spell(code) for code in study.design.missing.get(key, ())}
@@ -255,20 +255,22 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     far = np.zeros(bad.size, dtype=bool)
     if key == "weight":
         bad |= labelled_missing(raw, column, answers)
-        far = far_codes(raw, column, named) & ~declared & ~bad
+        if key not in study.design.missing:
+            far = far_codes(raw, column, named) & ~bad
     if study.design.mode is not None and key == "mode":
         modes = _sides(answers, study.design.mode.in_person, study.design.mode.phone)
         bad &= [text not in modes for text in answers.texts]
-    for found, why in (
-        (bad & ~declared, "that the file itself calls missing"),
-        (far, "that looks like a missing code"),
+    dropped = f"name it in design.missing.{key}: those people are dropped and counted"
+    for found, why, allowed in (
+        (bad & ~declared, "that the file itself calls missing", dropped),
+        (far, "that looks like a missing code", f"{dropped}; or none, with {key} = []"),
     ):
         rows = keep & np.append(found, False)[answers.index]
         if rows.any():
             raise SurveyError(
                 f"{raw.where}: {column}",
                 f"{undeclared(answers, rows)} {why}",
-                f"name it in design.missing.{key}: those people are dropped and counted",
+                allowed,
             )
     return np.append(declared, "" in named)[answers.index]
 
