@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from coopgap.errors import OutputError
 from coopgap.report.data import Results, make_results
-from coopgap.report.sheets import table_digest, write_csv, write_parquet, write_workbook
+from coopgap.report.sheets import (
+    headline_rows,
+    table_digest,
+    write_csv,
+    write_parquet,
+    write_workbook,
+)
 from coopgap.report.words import clean
 from coopgap.result import FIGURES, FORMATS, STUDY_FOLDER
 from coopgap.study.spec import Study
@@ -156,7 +162,8 @@ def _write_documents(
 ) -> list[Path]:
     """A workbook, LaTeX and Word: the tables for a paper."""
     from coopgap.report.latex import write_latex
-    from coopgap.report.office import headline_rows, paper_tables, write_word
+    from coopgap.report.layout import paper_tables
+    from coopgap.report.office import write_word
 
     written, tables = [], paper_tables(results)
     if "xlsx" in formats:
