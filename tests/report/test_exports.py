@@ -21,8 +21,8 @@ from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.latex import escape_latex, write_latex
 from coopgap.report.office import write_word
-from coopgap.report.sheets import write_workbook
 from coopgap.report.tables import Table
+from coopgap.report.workbook import write_workbook
 from coopgap.report.write import write_report
 from coopgap.result import FIGURES, FORMATS
 from coopgap.vocabulary import EXAMPLE

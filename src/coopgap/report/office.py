@@ -8,6 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from docx import Document
+from docx.enum.section import WD_ORIENT
+from docx.enum.style import WD_STYLE_TYPE
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml import OxmlElement, parse_xml
+from docx.oxml.ns import nsdecls
+from docx.shared import Pt, RGBColor
+from markdown_it import MarkdownIt
+
+from coopgap.report.figures.canvas import drawing_style
 from coopgap.report.layout import BESIDE, Page, fit
 from coopgap.report.tables import Table
 from coopgap.report.words import clean
@@ -24,7 +34,7 @@ _TABLE, _CELL, _CAPTION = "Coopgap Table", "Coopgap Cell", "Caption"
 _MARGIN, _SHORT, _LONG = 56.7, 595.3, 841.9
 """Points: the margins, and the two sides of A4."""
 
-_PAGE: Final = Page(_SHORT - 2 * _MARGIN, _LONG - 2 * _MARGIN, ems=(9, 8, 7))
+_PAGE: Final = Page(_SHORT - 2 * _MARGIN, _LONG - 2 * _MARGIN, ems=(8.5, 8, 7))
 
 _WHOLE = 45
 """Most rows of a table that is not broken between pages."""
@@ -32,10 +42,6 @@ _WHOLE = 45
 
 def write_word(content: Content, tables: Sequence[Table], path: Path) -> None:
     """Write the headlines and the tables as a Word document."""
-    from docx import Document
-
-    from coopgap.report.figures.canvas import drawing_style
-
     results = content.results
     document = Document()
     document.core_properties.title = clean(results.study.title)[:255]
@@ -58,29 +64,15 @@ def write_word(content: Content, tables: Sequence[Table], path: Path) -> None:
 
 def _set_styles(document: Word) -> None:
     """Plain type, and a table style of thin rules above, below and under the head."""
-    from docx.enum.style import WD_STYLE_TYPE
-    from docx.oxml import parse_xml
-    from docx.oxml.ns import nsdecls, qn
-    from docx.shared import Pt, RGBColor
-
     document.styles.add_style(_CELL, WD_STYLE_TYPE.PARAGRAPH)
-    sizes = {
-        "Normal": (10, 6),
-        "Title": (15, 8),
-        "Heading 1": (12, 4),
-        _CAPTION: (9, 3),
-        _CELL: (8, 1),
-    }
-    for name, (size, after) in sizes.items():
-        style = document.styles[name]
+    styles = {"Normal": (10, 0, 6), "Title": (15, 0, 8), _CAPTION: (9, 14, 3), _CELL: (8, 1, 1)}
+    for name, (size, before, after) in styles.items():
+        style, spacing = document.styles[name], document.styles[name].paragraph_format
         style.font.size, style.font.color.rgb, style.font.name = Pt(size), RGBColor(0, 0, 0), _FONT
         # A theme's font would win over the name.
-        fonts = style.element.rPr.rFonts
-        for kind in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
-            fonts.attrib.pop(qn(f"w:{kind}"), None)
-        style.paragraph_format.space_after, style.paragraph_format.line_spacing = Pt(after), 1.0
-    for name, before in {_CAPTION: 14, _CELL: 1}.items():
-        document.styles[name].paragraph_format.space_before = Pt(before)
+        style.element.rPr.rFonts.attrib.clear()
+        style.font.name = _FONT
+        spacing.space_before, spacing.space_after, spacing.line_spacing = Pt(before), Pt(after), 1.0
     rule = 'w:val="single" w:sz="6" w:space="0" w:color="000000"'
     side = f'w:w="{20 * BESIDE:g}" w:type="dxa"'
     style = document.styles.add_style(_TABLE, WD_STYLE_TYPE.TABLE)
@@ -95,9 +87,6 @@ def _set_styles(document: Word) -> None:
 
 def _turn(section: Any, *, turned: bool) -> None:
     """A4, upright or turned."""
-    from docx.enum.section import WD_ORIENT
-    from docx.shared import Pt
-
     section.orientation = WD_ORIENT.LANDSCAPE if turned else WD_ORIENT.PORTRAIT
     sides = (_LONG, _SHORT) if turned else (_SHORT, _LONG)
     section.page_width, section.page_height = map(Pt, sides)
@@ -107,9 +96,6 @@ def _turn(section: Any, *, turned: bool) -> None:
 
 def _add_text(document: Word, text: str, content: Content) -> None:
     """Headings, paragraphs and figures of a Markdown text."""
-    from docx.shared import Pt
-    from markdown_it import MarkdownIt
-
     for before, token in pairwise(MarkdownIt("commonmark").parse(text)):
         children = token.children or []
         if token.type != "inline":
@@ -143,9 +129,6 @@ def _runs(children: Sequence[Token]) -> Iterator[tuple[str, bool]]:
 
 def _add_caption(document: Word, number: int, mark: str, text: str) -> None:
     """A caption with Word's own counter of tables, so that a document can refer to them."""
-    from docx.oxml import parse_xml
-    from docx.oxml.ns import nsdecls
-
     caption = document.add_paragraph("Table ", style=_CAPTION)
     caption.paragraph_format.keep_with_next = True
     counter = f"<w:r><w:t>{number}</w:t></w:r>"
@@ -156,10 +139,6 @@ def _add_caption(document: Word, number: int, mark: str, text: str) -> None:
 
 def _add_table(document: Word, table: Table, widths: Sequence[float], size: float) -> None:
     """A table whose head is repeated on every page, and its notes; a short one stays whole."""
-    from docx.enum.text import WD_ALIGN_PARAGRAPH
-    from docx.oxml import OxmlElement
-    from docx.shared import Pt
-
     grid = document.add_table(rows=0, cols=len(table.header), style=_TABLE)
     grid.autofit = False
     for column, width in zip(grid.columns, widths, strict=True):
