@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
 from dataclasses import replace
@@ -19,8 +21,8 @@ from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.latex import escape_latex, write_latex
 from coopgap.report.office import write_word
-from coopgap.report.sheets import write_workbook
 from coopgap.report.tables import Table
+from coopgap.report.workbook import write_workbook
 from coopgap.report.write import write_report
 from coopgap.result import FIGURES, FORMATS
 from coopgap.vocabulary import EXAMPLE
@@ -197,8 +199,9 @@ def test_word_says_what_the_page_says(results, word):
     texts = [paragraph.text for paragraph in word.paragraphs]
     assert texts[0] == "A study"
     for answer in results.headlines:
-        plain = " ".join(str(told.headline(answer)).replace("*", "").split())
-        assert any(text == f"{answer.label}. {plain}" for text in texts), plain
+        plain = str(told.headline(answer)).replace("*", "").strip().split("\n\n")
+        for paragraph in (f"{answer.label}. {plain[0]}", *plain[1:]):
+            assert paragraph.split() in [text.split() for text in texts], paragraph
     assert any(text.startswith("Not said: ") for text in texts)
     assert not any(re.search(r"\*\*|\]\(|\\|&lt;", text) for text in texts)
     (bold,) = [p.runs[0] for p in word.paragraphs if p.text.startswith("Agrees. ")]
@@ -245,6 +248,38 @@ def test_only_a_wide_table_turns_the_page_and_none_is_wider_than_it(word):
         assert sum(column.width for column in grid.columns) <= room + 9 * 635
 
 
+@pytest.mark.parametrize("table", TABLES_FOR_PAPER)
+def test_no_word_is_broken_inside_a_cell_of_word(word, table):
+    """By the metrics of STIX, which are those of Times."""
+    grid = word.tables[TABLES_FOR_PAPER.index(table)]
+    fonts = [_font(f"STIXGeneral{weight}.ttf") for weight in ("", "Bol")]
+    for number, column in enumerate(grid.columns):
+        for at, row in enumerate((table.header, *table.rows)):
+            size = grid.rows[at].cells[number].paragraphs[0].runs[0].font.size.pt
+            font = fonts[at == 0 or at - 1 in table.strong]
+            for word_ in re.split(r"[ \n]+", row[number]):
+                assert _points(font, word_) * size + 6 <= column.width.pt + 0.1, word_
+
+
+def test_a_short_table_is_not_broken_between_pages_and_type_is_small(word):
+    for grid, table in zip(word.tables, TABLES_FOR_PAPER, strict=True):
+        kept = [row.cells[0].paragraphs[0].paragraph_format.keep_with_next for row in grid.rows]
+        assert kept == [at < 3 or len(table.rows) < 46 for at in range(len(table.rows) + 1)]
+    cell = word.styles["Coopgap Cell"].paragraph_format
+    assert cell.line_spacing == 1
+    assert cell.space_before.pt + cell.space_after.pt <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("soffice"), reason="needs LibreOffice")
+def test_libreoffice_opens_the_document_on_few_pages(folder, tmp_path):
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", str(tmp_path)]
+    subprocess.run([*command, str(folder / "tables.docx")], check=True, capture_output=True)
+    pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "tables.pdf").read_bytes())
+    assert 1 <= len(pages) <= 4
+
+
 # LaTeX
 
 
@@ -272,42 +307,66 @@ def test_one_file_a_table_with_a_label_and_one_that_inputs_them(fragments):
     assert "longtable" not in (fragments / "tables" / "narrow.tex").read_text("utf-8")
 
 
-POINTS = {"small": 9, "footnotesize": 8, "scriptsize": 7, "tiny": 5}
-OPTICAL = {9: 0.514, 8: 0.531, 7: 0.569, 5: 0.681}
-"""Width of a digit of Computer Modern Roman at a size, in parts of it; 0.5 at ten points."""
+POINTS = {"small": 9, "footnotesize": 8, "scriptsize": 7}
+OPTICAL = {9: 1.028, 8: 1.062, 7: 1.138}
+"""How much wider Computer Modern is at a size than by its name."""
+
+
+def _font(name):
+    from matplotlib import get_data_path
+    from matplotlib.ft2font import FT2Font
+
+    font = FT2Font(f"{get_data_path()}/fonts/ttf/{name}")
+    font.set_size(100, 72)
+    return font
+
+
+def _points(font, word):
+    """Width at a size of one point."""
+    font.set_text(word, 0)
+    return font.get_width_height()[0] / 64 / 100
 
 
 def test_no_word_is_wider_than_its_column_and_no_table_than_its_line(fragments):
     """By the metrics of Computer Modern, with what a small size and bold type add."""
-    from matplotlib import get_data_path
-    from matplotlib.ft2font import FT2Font
-
-    font = FT2Font(f"{get_data_path()}/fonts/ttf/cmr10.ttf")
-    font.set_size(100, 72)
-
-    def points(word, size, bold):
-        font.set_text(word.replace("−", "-"), 0)
-        width = font.get_width_height()[0] / 64 / 100 * size * OPTICAL[size] / 0.5
-        return width * (1.15 if bold else 1)
-
+    font = _font("cmr10.ttf")
     for table, stem in zip(TABLES_FOR_PAPER, ("narrow", "wide-table", "narrow-3"), strict=True):
         text = (fragments / "tables" / f"{stem}.tex").read_text("utf-8")
-        size = POINTS[re.search(r"\\(small|footnotesize|scriptsize|tiny)\\", text)[1]]
+        size = POINTS[re.search(r"\\(small|footnotesize|scriptsize)\\", text)[1]]
         line = 550.0 if "landscape" in text else 345.0
         widths = [line * float(part) for part in re.findall(r"p\{([\d.]+)\\linewidth\}", text)]
-        widths = widths[: len(table.header)]
+        assert len(widths) == len(table.header)
         assert sum(widths) + 6 * (len(widths) - 1) <= line + 0.1
         for number, width in enumerate(widths):
-            for row_number, row in enumerate((table.header, *table.rows)):
+            for at, row in enumerate((table.header, *table.rows)):
+                bold = 1.15 if at - 1 in table.strong else 1
                 for word in re.split(r"[ \n]+", row[number]):
-                    bold = row_number - 1 in table.strong
-                    assert points(word, size, bold) <= width, (word, stem)
+                    points = _points(font, word.replace("−", "-")) * size * OPTICAL[size] * bold
+                    assert points <= width, (word, stem)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.parametrize("which", ["saved", "tables"])
+def test_latex_compiles_and_nothing_is_overfull(folder, fragments, which):
+    where = folder if which == "saved" else fragments
+    packages = r"\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable,pdflscape}"
+    body = rf"\documentclass{{article}}{packages}\begin{{document}}\input{{tables}}\end{{document}}"
+    command = ["pdflatex", "-draftmode", "-halt-on-error", "-interaction=nonstopmode"]
+    done = subprocess.run(
+        [*command, f"-output-directory={fragments}", "-jobname=paper", body],
+        cwd=where,
+        capture_output=True,
+        check=False,
+    )
+    log = (fragments / "paper.log").read_text("latin-1")
+    assert done.returncode == 0, log[-2000:]
+    assert not re.search("Overfull|Float too large|Undefined", log)
 
 
 def test_latex_is_escaped():
     assert escape_latex("100% $x_$ & {a} \\b ^ ~ # [c] −1 ≥ “q”") == (
         r"100\% \$x\_\$ \& \{a\} \textbackslash{}b \textasciicircum{} \textasciitilde{} \# "
-        r"{[}c{]} $-$1 $\geq$ ``q''"
+        r"{[}c{]} $-$1 $\geq$ “q”"
     )
 
 
@@ -320,6 +379,7 @@ def test_the_workbook_opens_with_the_headlines_as_numbers(folder, results):
     assert book.sheetnames[-6:] == [*TABLES, "columns"]
     sheet = book["headlines"]
     heads = [cell.value for cell in sheet[1]]
+    assert all(any(cell.value is not None for cell in column[1:]) for column in sheet.columns)
     for row, answer in zip(sheet.iter_rows(min_row=2), results.headlines, strict=True):
         cells = dict(zip(heads, row, strict=True))
         assert cells["outcome"].value.startswith(answer.label)
@@ -369,6 +429,7 @@ def test_tables_for_a_paper_are_sheets_of_their_own(tmp_path):
     assert values[0][0] == NARROW.caption
     assert values[1:4] == [NARROW.header, *NARROW.rows]
     assert values[4][0] == NARROW.notes[0]
+    assert sheet.freeze_panes == "B3"
     assert sheet["A3"].font.bold
     assert sheet["B4"].alignment.horizontal == "right"
 

@@ -21,7 +21,7 @@ from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
-from coopgap.report.office import paper_tables
+from coopgap.report.layout import paper_tables
 from coopgap.report.pages import html
 from coopgap.study.load import load_study
 from coopgap.vocabulary import EXAMPLE

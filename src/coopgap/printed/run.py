@@ -107,8 +107,9 @@ def save_printed(
     """
     from coopgap.atomic import replace_folder
     from coopgap.meta import printed_meta
+    from coopgap.printed.trace import registry_frame
     from coopgap.report.printed import printed_study
-    from coopgap.report.sheets import write_registry
+    from coopgap.report.sheets import write_csv
     from coopgap.report.write import write_report
 
     names = ("gaps", "coefficients", "balance", "sensitivity", "diagnostics")
@@ -122,6 +123,6 @@ def save_printed(
             formats,
             "printed_report.md.j2",
         )
-        written.append(write_registry(result.traced, temporary))
+        written += write_csv({"registry": registry_frame(result.traced)}, temporary)
         kept = [path.relative_to(temporary) for path in written]
     return [target / name for name in kept]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from coopgap.printed.items import ALL, tables
 from coopgap.printed.phone import ITEM
 from coopgap.printed.records import Line
 from coopgap.printed.registry import Printed, Registry
 
-__all__ = ["Traced", "is_used", "trace"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Traced", "is_used", "registry_frame", "trace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +91,32 @@ def _reason(row: Printed, repeats: Mapping[str, str], used: bool, powered: bool)
     if row.group == ALL:
         return "both groups together: only checked to be their sum"
     return "no base is printed and nothing is printed beside it: no interval can be made"
+
+
+def registry_frame(traced: Iterable[Traced]) -> pd.DataFrame:
+    """Every printed number with the models it is used in, or why it is in none."""
+    import pandas as pd
+
+    records = [
+        {
+            "id": one.printed.id,
+            "source": one.printed.place,
+            "group": one.printed.group,
+            "item": one.printed.item,
+            "category": one.printed.category,
+            "stat": one.printed.stat,
+            "value": _as_printed(one.printed),
+            "base_n": one.printed.base,
+            "models": "; ".join(one.models),
+            "reason": one.reason,
+        }
+        for one in traced
+    ]
+    return pd.DataFrame(records, dtype=object)
+
+
+def _as_printed(number: Printed) -> int | float | None:
+    """A whole number where no decimals are printed, None where nothing is."""
+    if number.stat == "not printed":
+        return None
+    return number.value if number.decimals else int(number.value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coopgap.errors import OutputError
 from coopgap.report.data import Results, make_results
-from coopgap.report.sheets import table_digest, write_csv, write_parquet, write_workbook
+from coopgap.report.sheets import table_digest, write_csv, write_parquet
 from coopgap.report.words import clean
 from coopgap.result import FIGURES, FORMATS, STUDY_FOLDER
 from coopgap.study.spec import Study
@@ -155,18 +155,23 @@ def _write_documents(
     results: Results, frames: Mapping[str, pd.DataFrame], folder: Path, formats: Collection[str]
 ) -> list[Path]:
     """A workbook, LaTeX and Word: the tables for a paper."""
-    from coopgap.report.latex import write_latex
-    from coopgap.report.office import headline_rows, paper_tables, write_word
+    from coopgap.report.layout import paper_tables
 
     written, tables = [], paper_tables(results)
     if "xlsx" in formats:
+        from coopgap.report.workbook import headline_rows, write_workbook
+
         path = folder / "tables.xlsx"
         head = headline_rows(results)
         write_workbook(frames, path, mark=results.mark, headlines=head, tables=tables)
         written.append(path)
     if "tex" in formats:
+        from coopgap.report.latex import write_latex
+
         written += write_latex(results, tables, folder)
     if "docx" in formats:
+        from coopgap.report.office import write_word
+
         path = folder / "tables.docx"
         write_word(_content(results), tables, path)
         written.append(path)
