@@ -1,4 +1,4 @@
-"""The study's own names of the two groups reach the page; other studies say members and non-members."""
+"""The study's names of the two groups reach the page; others say members and non-members."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from importlib.resources import files
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -22,8 +23,11 @@ from coopgap.report.content import Content
 from coopgap.report.data import Results, Rows, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
+from coopgap.study.matching import KEYS
 from coopgap.study.spec import (
     Design,
+    DistanceName,
+    FormName,
     Group,
     Headline,
     Matching,
@@ -31,6 +35,15 @@ from coopgap.study.spec import (
     Study,
     Variable,
     Variant,
+)
+from coopgap.vocabulary import (
+    Check,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    OddsTest,
+    Population,
+    Quantity,
 )
 
 SOURCE = "survey.csv"
@@ -387,10 +400,30 @@ def test_a_gate_that_failed_names_what_failed():
     assert "Draws of Trust: 1 of 1 bars passed." in Content(passed).render("appendix.md.j2")
 
 
+_KINDS = {
+    "family": set(Family),
+    "quantity": {*Quantity, "gap_difference"},
+    "population": set(Population),
+    "interval": set(IntervalKind),
+    "check": set(Check),
+    "diagnostic": {*Diagnostic, "group_gaps_equal"},
+    "test": set(OddsTest),
+    "form": set(get_args(FormName)),
+    "method": set(KEYS),
+    "distance": set(get_args(DistanceName)),
+    "has": {"matching", "caliper", "balance", "p_adjusted", "negative_control"},
+    "std_error": {"CR1", "CR1S", "CR2", "two-way", "bias-reduced"},
+}
+
+
 def test_every_paper_is_whole_and_cited_by_the_methods_paragraph():
     text = (files("coopgap.report") / "templates" / "methods.md.j2").read_text(encoding="utf-8")
-    assert set(methods.CITED) == set(methods.references())
+    facts = methods.Used(results=results()).facts
     for key, one in methods.references().items():
+        assert one.when
+        for name, values in ((name, values) for each in one.when for name, values in each.items()):
+            assert set(values) <= _KINDS[name], key
+            assert name in facts, key
         assert f'"{key}"' in text
         assert {"author", "title"} <= set(one.fields)
         assert one.type != "article" or {"journal", "year", "volume", "pages"} <= set(one.fields)
