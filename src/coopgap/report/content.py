@@ -24,16 +24,7 @@ if TYPE_CHECKING:
 
 
 class Content:
-    """What one run's pages are rendered from.
-
-    Parameters
-    ----------
-    results
-        The run.
-    draw
-        Makes a figure by its name; called as templates place them, inside `drawing_style`. None
-        where no figure is wanted.
-    """
+    """What one run's pages are rendered from; `draw` makes a figure where a template places it."""
 
     def __init__(self, results: Results, draw: Callable[..., Drawing | None] | None = None) -> None:
         self.results = results

@@ -296,17 +296,7 @@ class Question:
 def make_results(
     frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]
 ) -> Results:
-    """Read the tables into records.
-
-    Parameters
-    ----------
-    frames
-        By table name, columns as in `coopgap.estimate`.
-    study
-        Where labels and levels are declared.
-    meta
-        What run.json holds.
-    """
+    """Read tables of `coopgap.estimate` into records; `meta` is what run.json holds."""
     rows = {name: _records(name, frames[name]) for name in TABLES}
 
     def of(printed: bool) -> Rows:

@@ -34,17 +34,7 @@ _LAST = "dry run: nothing was fitted, nothing was written"
 
 
 def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = (), *, verbose: bool = False) -> str:
-    """Describe a plan, and what of it will have no number, in plain lines; nothing is fitted.
-
-    Parameters
-    ----------
-    plan
-        From `coopgap.plan.make_plan`.
-    exceptions
-        From `coopgap.foreseen.foreseen`; told whatever their number.
-    verbose
-        Everything that is known of every model, in place of one table in at most `_MOST` lines.
-    """
+    """A plan, and what of it will have no number, in lines; nothing is fitted."""
     return "\n".join(_whole(plan, exceptions) if verbose else _short(plan, exceptions))
 
 

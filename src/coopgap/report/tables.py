@@ -225,29 +225,11 @@ def pivot(
     notes: Sequence[str] = (),
     most: int = 0,
 ) -> Table:
-    """Set rows out as a table.
+    """Set rows out by columns of `COLUMNS`.
 
-    Parameters
-    ----------
-    results
-        Whose labels the cells have.
-    rows
-        Records of one table.
-    down
-        Columns that lead a line; where `across` is given one line stands for all rows that agree
-        in them. A column in which nothing is said is left out.
-    cells
-        What is told of a row: after `down`, or at each value of `across`.
-    across
-        Column whose values become heads; empty for one line a row.
-    end
-        Columns told once at the end of a line, of the first of its rows that says something.
-    strong
-        Which rows set their line off.
-    notes
-        Said below the table, before what its marks mean.
-    most
-        Most lines that are shown; 0 for all.
+    A line has `down`, `cells` of its row or of its rows at each value of `across`, and at the end
+    what the first of its rows says in `end`. Columns in which nothing is said are left out.
+    `strong` rows set their line off; `most` is the most lines shown, 0 for all.
     """
     lead, tail = [COLUMNS[key] for key in down], [COLUMNS[key] for key in end]
     inner = [COLUMNS[key] for key in cells]

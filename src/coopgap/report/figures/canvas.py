@@ -181,22 +181,9 @@ def canvas(
     values: Sequence[str] = (),
     width: float = _WIDTH,
 ) -> Canvas:
-    """An empty figure for a number of rows.
+    """An empty figure of a number of rows; labels and values are what needs room beside it.
 
-    Parameters
-    ----------
-    rows
-        Units of height.
-    title
-        What is shown, one line.
-    axis
-        What the horizontal axis counts.
-    mark
-        EXAMPLE DATA or empty; printed in the corner.
-    labels, values
-        Words that will stand left and right, for their room.
-    width
-        Inches; the type keeps its size, so that a narrow figure can be read on a narrow screen.
+    The type keeps its size, so that a narrow figure can be read on a narrow screen.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

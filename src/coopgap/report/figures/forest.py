@@ -65,19 +65,7 @@ def forest(
     alt: str,
     zero: float | None = 0.0,
 ) -> Drawing | None:
-    """Draw lines below one another; None where none has a point.
-
-    Parameters
-    ----------
-    name, title, alt
-        Of the drawing; `alt` is put before what the lines say.
-    axis
-        What the horizontal axis counts.
-    mark
-        EXAMPLE DATA or empty.
-    zero
-        Where a vertical line stands; None for none.
-    """
+    """Draw lines below one another, with a vertical one at `zero`; None where none has a point."""
     if not any(line.at is not None for line in lines):
         return None
     drawn = canvas(
