@@ -45,8 +45,8 @@ class Content:
                 "p_value": values.p_value,
                 "value": values.value_words,
                 "quantity": values.quantity_words,
-                "interval": self.interval,
-                "gap": self.gap,
+                "interval": lambda row: values.limits_words(row.quantity, row.lower, row.upper),
+                "gap": values.row_words,
                 "kind": lambda row: values.interval_name(row.interval_prob, row.interval_kind),
                 "at": self.at,
                 "category_of": lambda category, answer: self.at(answer, category),
@@ -100,15 +100,6 @@ class Content:
         return words.category_words(
             answer.first.category if category is None else category, answer.levels
         )
-
-    def interval(self, row: Any) -> str:
-        """`4.5 to 14.0`: the limits on the scale of the row."""
-        return values.limits_words(row.quantity, row.lower, row.upper)
-
-    def gap(self, row: Any) -> str:
-        """`+9.3 (4.5 to 14.0)`, or why there is no number."""
-        status = getattr(row, "status", Status.OK)
-        return values.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
 
     def table(self, rows: Sequence[Any], **how: Any) -> Markup:
         """Rows set out by `pivot`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from coopgap.report import paper
 from coopgap.report.data import Answer, Results
 from coopgap.report.tables import Table, pivot
-from coopgap.report.terminal import doubts, outcome_words
+from coopgap.report.terminal import doubts
 from coopgap.report.words import clean
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _headline_row(results: Results, answer: Answer) -> dict[str, Any]:
     names = ("gap, points", "lower, points", "upper, points")
     superiority = ("superiority, %", "superiority lower, %", "superiority upper, %")
     return {
-        "outcome": outcome_words(answer),
+        "outcome": answer.title,
         f"{results.members}, %": points(answer.share("")),
         f"{results.others}, %": points(answer.share("comparison")),
         **dict(zip(names, gap if of_points else [None] * 3, strict=True)),

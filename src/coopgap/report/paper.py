@@ -10,7 +10,7 @@ from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
 from coopgap.report import lookat
 from coopgap.report import values as v
 from coopgap.report.data import Answer, Results, by
-from coopgap.report.tables import Table
+from coopgap.report.tables import Table, brackets
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
 from coopgap.vocabulary import Diagnostic, Family, Quantity, Scale, Status, Use, Verdict
 
@@ -30,18 +30,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], lead: int, **ho
     )
 
 
-def _brackets(rows: Iterable[Any]) -> str:
-    """What the brackets of estimates hold."""
-    kinds = {
-        v.interval_name(r.interval_prob, r.interval_kind): None for r in rows if r.interval_kind
-    }
-    return f"In brackets: {joined(list(kinds), 'or')}." if kinds else ""
-
-
 def _estimate(row: GapRow | None) -> str:
-    if row is None:
-        return v.DASH
-    return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+    return v.DASH if row is None else v.row_words(row)
 
 
 def asked(results: Results) -> list[Answer]:
@@ -87,7 +77,7 @@ def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
     if rows and len({(row.n_member, row.n_comparison) for row in rows}) == 1:
         n = v.count(rows[0].n_member), v.count(rows[0].n_comparison)
         yield f"{n[0]} {results.members} and {n[1]} {results.others}."
-    yield _brackets(rows)
+    yield brackets(rows)
 
 
 # Groups of people
@@ -141,7 +131,7 @@ def by_group(answer: Answer, variable: str) -> Table:
         lead=1,
         name=f"groups_{answer.model}_{variable}",
         caption=f"{', '.join((answer.label, *at))}, by {of}",
-        notes=(_brackets([*own.values(), *pooled.values()]),),
+        notes=(brackets([*own.values(), *pooled.values()]),),
     )
 
 

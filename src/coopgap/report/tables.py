@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,11 +92,6 @@ def _at(results: Results, row: Any) -> str:
     return category_words(row.category, levels) or whole
 
 
-def _estimate(results: Results, row: Any) -> str:
-    status = getattr(row, "status", "ok")
-    return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
-
-
 def _method(results: Results, row: Any) -> str:
     """A family, and its population where that is not the headline's."""
     answer = next(one for one in results.answers if one.model == row.model)
@@ -107,10 +102,6 @@ def _method(results: Results, row: Any) -> str:
 
 def _term(results: Results, term: str) -> str:
     return {"member": "membership"}.get(term) or results.label(term)
-
-
-def _number(results: Results, row: Any) -> str:
-    return v.value_words(row.quantity, row.estimate)
 
 
 def _limits(results: Results, row: Any) -> str:
@@ -129,84 +120,66 @@ def _zero_at(results: Results, row: Any) -> str:
     return "above 1,000" if reached.estimate is None else v.number(reached.estimate, 1)
 
 
+def _words(head: str, text: Callable[[Results, Any], str]) -> Column:
+    return Column(head=head, text=text)
+
+
+def _number(head: str, text: Callable[[Results, Any], str]) -> Column:
+    return Column(head=head, text=text, is_number=True)
+
+
 COLUMNS: dict[str, Column] = {
-    "outcome": Column(head="Outcome", text=lambda r, row: r.label(row.outcome)),
-    "at": Column(head="At", text=_at),
-    "who": Column(head="Who", text=lambda r, row: r.group(row.group)),
-    "family": Column(head="Family", text=lambda r, row: family_words(row.family)),
-    "method": Column(head="Family", text=lambda r, row: _method(r, row)),
-    "population": Column(
-        head="Standardised to", text=lambda r, row: population_words(row.population)
-    ),
-    "variant": Column(head="Version", text=lambda r, row: capital(version_words(row)) or v.DASH),
-    "about": Column(head="Of", text=lambda r, row: r.label(row.about) if row.about else v.DASH),
-    "category": Column(head="Who", text=lambda r, row: r.group(row.category)),
-    "term": Column(head="Term", text=lambda r, row: _term(r, row.about)),
-    "test": Column(head="Test", text=lambda r, row: readable(row.test or "")),
-    "diagnostic_p": Column(head="p", text=lambda r, row: v.p_value(row.value), is_number=True),
-    "choice": Column(head="Choice", text=lambda r, row: clean(row.choice) or v.DASH),
-    "setting": Column(head="Setting", text=lambda r, row: v.number(row.setting, 2)),
-    "quantity": Column(head="What", text=lambda r, row: capital(v.quantity_words(row.quantity))),
-    "estimate": Column(head="Estimate", text=_estimate, is_number=True),
-    "value": Column(head="Value", text=_number, is_number=True),
-    "p": Column(head="p", text=lambda r, row: v.p_value(row.p_value), is_number=True),
-    "p_adjusted": Column(
-        head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True
-    ),
-    "power": Column(head="Power", text=lambda r, row: v.percent(row.power), is_number=True),
-    "members": Column(head="{members}", text=lambda r, row: v.count(row.n_member), is_number=True),
-    "others": Column(
-        head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True
-    ),
-    "ess": Column(
-        head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True
-    ),
-    "sets": Column(head="Sets", text=lambda r, row: v.count(row.n_sets), is_number=True),
-    "verdict": Column(head="Verdict", text=lambda r, row: verdict_words(row.verdict)),
-    "difference": Column(
-        head="Difference to the headline",
-        text=lambda r, row: v.estimate_words(
+    "outcome": _words("Outcome", lambda r, row: r.label(row.outcome)),
+    "at": _words("At", _at),
+    "who": _words("Who", lambda r, row: r.group(row.group)),
+    "family": _words("Family", lambda r, row: family_words(row.family)),
+    "method": _words("Family", _method),
+    "population": _words("Standardised to", lambda r, row: population_words(row.population)),
+    "variant": _words("Version", lambda r, row: capital(version_words(row)) or v.DASH),
+    "about": _words("Of", lambda r, row: r.label(row.about) if row.about else v.DASH),
+    "category": _words("Who", lambda r, row: r.group(row.category)),
+    "term": _words("Term", lambda r, row: _term(r, row.about)),
+    "test": _words("Test", lambda r, row: readable(row.test or "")),
+    "diagnostic_p": _number("p", lambda r, row: v.p_value(row.value)),
+    "choice": _words("Choice", lambda r, row: clean(row.choice) or v.DASH),
+    "setting": _words("Setting", lambda r, row: v.number(row.setting, 2)),
+    "quantity": _words("What", lambda r, row: capital(v.quantity_words(row.quantity))),
+    "estimate": _number("Estimate", lambda r, row: v.row_words(row)),
+    "value": _number("Value", lambda r, row: v.value_words(row.quantity, row.estimate)),
+    "p": _number("p", lambda r, row: v.p_value(row.p_value)),
+    "p_adjusted": _number("p, Holm", lambda r, row: v.p_value(row.p_adjusted)),
+    "power": _number("Power", lambda r, row: v.percent(row.power)),
+    "members": _number("{members}", lambda r, row: v.count(row.n_member)),
+    "others": _number("{others}", lambda r, row: v.count(row.n_comparison)),
+    "ess": _number("Effective size", lambda r, row: v.number(row.ess_comparison, 0)),
+    "sets": _number("Sets", lambda r, row: v.count(row.n_sets)),
+    "verdict": _words("Verdict", lambda r, row: verdict_words(row.verdict)),
+    "difference": _number(
+        "Difference to the headline",
+        lambda r, row: v.estimate_words(
             row.quantity, row.difference, row.difference_lower, row.difference_upper
         ),
-        is_number=True,
     ),
-    "item": Column(head="Item", text=lambda r, row: r.published.item(row)),
-    "beside": Column(
-        head="Compared with",
-        text=lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH,
+    "item": _words("Item", lambda r, row: r.published.item(row)),
+    "beside": _words(
+        "Compared with", lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH
     ),
-    "own": Column(
-        head="{members}", text=lambda r, row: _share(r.published.own(row)), is_number=True
+    "own": _number("{members}", lambda r, row: _share(r.published.own(row))),
+    "other": _number("Others", lambda r, row: _share(r.published.other(row))),
+    "rounding": _number("Rounding alone", lambda r, row: _limits(r, r.published.rounding(row))),
+    "zero_at": _number("Zero at design effect", _zero_at),
+    "mixed": _words("By", lambda r, row: r.published.mixing(row)),
+    "sample": _words("Samples", lambda r, row: r.published.covariate(row.covariate)),
+    "whose": _words("Who", lambda r, row: capital(r.published.beside(row.comparator) or r.members)),
+    "people": _number(
+        "Asked", lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member)
     ),
-    "other": Column(
-        head="Others", text=lambda r, row: _share(r.published.other(row)), is_number=True
-    ),
-    "rounding": Column(
-        head="Rounding alone",
-        text=lambda r, row: _limits(r, r.published.rounding(row)),
-        is_number=True,
-    ),
-    "zero_at": Column(head="Zero at design effect", text=_zero_at, is_number=True),
-    "mixed": Column(head="By", text=lambda r, row: r.published.mixing(row)),
-    "sample": Column(head="Samples", text=lambda r, row: r.published.covariate(row.covariate)),
-    "whose": Column(
-        head="Who", text=lambda r, row: capital(r.published.beside(row.comparator) or r.members)
-    ),
-    "people": Column(
-        head="Asked",
-        text=lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member),
-        is_number=True,
-    ),
-    "level": Column(head="Level", text=lambda r, row: clean(row.level)),
-    "mean_member": Column(
-        head="{members}", text=lambda r, row: v.percent(row.member_mean), is_number=True
-    ),
-    "mean_other": Column(
-        head="{others}", text=lambda r, row: v.percent(row.comparison_mean_before), is_number=True
-    ),
-    "limits": Column(head="Limits", text=_limits, is_number=True),
-    "margin": Column(head="Margin", text=lambda r, row: f"±{v.points(row.threshold)}"),
-    "note": Column(head="Note", text=lambda r, row: clean(row.note)),
+    "level": _words("Level", lambda r, row: clean(row.level)),
+    "mean_member": _number("{members}", lambda r, row: v.percent(row.member_mean)),
+    "mean_other": _number("{others}", lambda r, row: v.percent(row.comparison_mean_before)),
+    "limits": _number("Limits", _limits),
+    "margin": _words("Margin", lambda r, row: f"±{v.points(row.threshold)}"),
+    "note": _words("Note", lambda r, row: clean(row.note)),
 }
 """What templates name in `down`, `across` and `cells`."""
 
@@ -261,12 +234,7 @@ def pivot(
     numeric += [c.is_number for c in tail]
     kept = _kept(full, len(lead), len(header) - len(tail))
     cut = f"The first {most} of {len(groups)} rows; the csv has all."
-    kinds = dict.fromkeys(
-        v.interval_name(row.interval_prob, row.interval_kind)
-        for row in rows
-        if getattr(row, "interval_kind", None)
-    )
-    limits = "Limits" if "limits" in (*cells, *end) else "In brackets"
+    limits = brackets(rows, "Limits" if "limits" in (*cells, *end) else "In brackets")
     return Table(
         name=name,
         caption=caption,
@@ -276,10 +244,20 @@ def pivot(
         strong=frozenset(n for n, one in enumerate(marked) if one),
         notes=(
             *notes,
-            *((f"{limits}: {joined(list(kinds), 'or')}.",) if kinds else ()),
+            *((limits,) if limits else ()),
             *((cut,) if most and len(groups) > most else ()),
         ),
     )
+
+
+def brackets(rows: Iterable[Any], where: str = "In brackets") -> str:
+    """What the limits of estimates are; empty where none has any."""
+    kinds = dict.fromkeys(
+        v.interval_name(row.interval_prob, row.interval_kind)
+        for row in rows
+        if getattr(row, "interval_kind", None)
+    )
+    return f"{where}: {joined(list(kinds), 'or')}." if kinds else ""
 
 
 def _head(head: str, column: Column, *, several: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from coopgap.report.words import readable, status_word
 from coopgap.vocabulary import Quantity, Status
@@ -136,6 +136,12 @@ def estimate_words(
     limits = limits.replace(" ", "\N{NO-BREAK SPACE}")
     text = value_words(quantity, estimate, signed=True) + (f" ({limits})" if limits else "")
     return text if status == Status.OK else f"{text}; {status_word(status)}"
+
+
+def row_words(row: Any) -> str:
+    """A row's estimate with its interval, or why there is none."""
+    status = getattr(row, "status", Status.OK)
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
 
 
 def interval_name(prob: float | None, kind: str | None) -> str:

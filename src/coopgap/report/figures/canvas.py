@@ -42,6 +42,9 @@ _WIDTH, _ROW, _TOP, _BOTTOM = 7.2, 0.225, 0.44, 0.48
 _SIZE = 8.0
 _LABELS, _VALUES = 3.15, 2.2
 _DPI = 192
+_CHARACTER = 0.014
+"""Part of the axis that one character of a legend takes."""
+
 _NARROW = 6.0
 """Inches up to which a figure is legible when it is as wide as a telephone."""
 
@@ -64,16 +67,7 @@ class Canvas:
 
     def label(self, row: float, text: str, *, bold: bool = False, color: str = INK) -> None:
         """Words left of the axes."""
-        self.axes.text(
-            -0.02,
-            row,
-            _fitted(text, _LABELS - 0.15),
-            transform=self.axes.get_yaxis_transform(),
-            ha="right",
-            va="center",
-            color=color,
-            fontweight="bold" if bold else "normal",
-        )
+        self._words(-0.02, row, _fitted(text, _LABELS - 0.15), "right", color, bold)
 
     def above(self, row: float, text: str, *, color: str = INK) -> None:
         """Words over the whole width, above a row."""
@@ -95,12 +89,22 @@ class Canvas:
 
     def value(self, row: float, text: str, *, bold: bool = False, color: str = INK) -> None:
         """Words right of the axes."""
+        self._words(1.02, row, _fitted(text, _VALUES - 0.15), "left", color, bold)
+
+    def legend(self, entries: Sequence[tuple[str, str]]) -> None:
+        """Marks with their names in the first row, one after the other."""
+        at = 0.0
+        for text, color in entries:
+            self._words(at, 0, text, "left", color, True)
+            at += _CHARACTER * len(text) + 0.05
+
+    def _words(self, at: float, row: float, text: str, side: str, color: str, bold: bool) -> None:
         self.axes.text(
-            1.02,
+            at,
             row,
-            _fitted(text, _VALUES - 0.15),
+            text,
             transform=self.axes.get_yaxis_transform(),
-            ha="left",
+            ha=side,
             va="center",
             color=color,
             fontweight="bold" if bold else "normal",

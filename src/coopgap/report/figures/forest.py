@@ -9,7 +9,7 @@ from typing import Any
 from coopgap.estimate import GapRow, SensitivityRow
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, canvas
-from coopgap.report.values import estimate_words, interval_name, percent
+from coopgap.report.values import interval_name, percent, row_words
 from coopgap.report.words import (
     capital,
     category_words,
@@ -102,9 +102,7 @@ def limits(row: Any) -> tuple[float, float] | None:
 
 def shown(row: Any) -> str:
     """The estimate, or why there is none."""
-    status = getattr(row, "status", "ok")
-    text = estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
-    return text.partition(";")[0]
+    return row_words(row).partition(";")[0]
 
 
 def _line(row: Any, label: str, **how: Any) -> Line:
@@ -112,7 +110,7 @@ def _line(row: Any, label: str, **how: Any) -> Line:
     return Line(label=label, value=how.pop("value", shown(row)), at=at, limits=limits(row), **how)
 
 
-def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
+def headline(results: Results) -> Drawing | None:
     """Every declared gap, with both groups' shares; superiority stands in its section."""
     told = [
         (one, row)
@@ -123,7 +121,7 @@ def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
     ]
     if not told:
         return None
-    names = [_name(one) for one, _ in told]
+    names = [one.title for one, _ in told]
     kinds = [interval_name(row.interval_prob, row.interval_kind) for _, row in told]
     sides = [
         " vs ".join(percent(one.share(side)) for side in ("", "comparison")) for one, _ in told
@@ -148,20 +146,13 @@ def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
     return Drawing(name="headline", alt=f"Headline gaps in points: {said}.", figure=drawn.figure)
 
 
-def _name(answer: Answer) -> str:
-    where = category_words(answer.first.category, answer.levels) if answer.first.category else ""
-    control = " (negative control)" if answer.is_control else ""
-    return f"{answer.label}{f': {where}' if where else ''}{control}"
-
-
 def shown_category(answer: Answer) -> str:
     """The threshold at which gaps are drawn: the declared one, else the middle one."""
     return answer.first.category or answer.thresholds[len(answer.thresholds) // 2]
 
 
-def families(results: Results, answer: Answer | None) -> Drawing | None:
+def families(answer: Answer) -> Drawing | None:
     """The gap by family over the headline's people, so that they differ by method only."""
-    assert answer is not None
     category = shown_category(answer)
     found = [
         row
@@ -175,7 +166,7 @@ def families(results: Results, answer: Answer | None) -> Drawing | None:
         [_family(answer, row) for row in found if not over or row.population in over],
         title="Gap by how it is estimated",
         axis=AXIS,
-        mark=results.mark,
+        mark=answer.results.mark,
         alt=answer.label,
     )
 
@@ -191,9 +182,8 @@ def _family(answer: Answer, row: GapRow) -> Line:
     )
 
 
-def versions(results: Results, answer: Answer | None) -> Drawing | None:
+def versions(answer: Answer) -> Drawing | None:
     """The headline beside each version of it: variants, phone interviews, imputed answers."""
-    assert answer is not None
     rows = [row for row in answer.check(*_VERSIONS) if _is_version(answer, row)]
     head = answer.headline
     if head is None or head.quantity != Quantity.RISK_DIFFERENCE or not rows:
@@ -208,7 +198,7 @@ def versions(results: Results, answer: Answer | None) -> Drawing | None:
         lines,
         title="Versions of the headline; those that change it in colour",
         axis=AXIS,
-        mark=results.mark,
+        mark=answer.results.mark,
         alt=answer.label,
     )
 
@@ -217,9 +207,8 @@ def _is_version(answer: Answer, row: SensitivityRow) -> bool:
     return answer.is_first(row) and row.estimate is not None and row.reference is not None
 
 
-def phone(results: Results, answer: Answer | None) -> Drawing | None:
+def phone(answer: Answer) -> Drawing | None:
     """Phone less in-person answers of those the members are compared with, and the margin."""
-    assert answer is not None
     rows = [
         row
         for row in answer.check(Check.PHONE_EQUIVALENCE)
@@ -240,14 +229,14 @@ def phone(results: Results, answer: Answer | None) -> Drawing | None:
         lines,
         title="Phone minus in person; band: the margin declared",
         axis="difference, percentage points, 90 % interval",
-        mark=results.mark,
+        mark=answer.results.mark,
         alt=answer.label,
     )
 
 
-def predictive(results: Results, answer: Answer | None) -> Drawing | None:
+def predictive(answer: Answer) -> Drawing | None:
     """Observed shares (hollow) on the posterior's intervals, by group and level."""
-    assert answer is not None
+    results = answer.results
     rows = [
         row for row in answer.check(Check.POSTERIOR_PREDICTIVE) if row.group in ("", "all")
     ] or list(answer.check(Check.POSTERIOR_PREDICTIVE))
@@ -263,7 +252,7 @@ def predictive(results: Results, answer: Answer | None) -> Drawing | None:
         lines,
         title="Observed share (hollow) on the posterior's interval",
         axis="share, percent",
-        mark=results.mark,
+        mark=answer.results.mark,
         alt=answer.label,
         zero=None,
     )
@@ -280,9 +269,8 @@ def _predicted(answer: Answer, row: SensitivityRow) -> Line:
     )
 
 
-def prior(results: Results, answer: Answer | None) -> Drawing | None:
+def prior(answer: Answer) -> Drawing | None:
     """What the prior allows of the headline, and what the posterior leaves."""
-    assert answer is not None
     rows = [row for row in answer.check(Check.PRIOR_PREDICTIVE) if answer.is_first(row)]
     over = {row.population for row in answer.headlines}
     found = [
@@ -302,6 +290,6 @@ def prior(results: Results, answer: Answer | None) -> Drawing | None:
         lines,
         title="Prior and posterior of the headline",
         axis=f"{AXIS}, 95 % credible interval",
-        mark=results.mark,
+        mark=answer.results.mark,
         alt=answer.label,
     )
