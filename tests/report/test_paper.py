@@ -18,7 +18,7 @@ from coopgap.estimate import (
     SensitivityRow,
     to_frame,
 )
-from coopgap.report import methods, paper
+from coopgap.report import appendix, methods, paper
 from coopgap.report.content import Content
 from coopgap.report.data import Results, Rows, make_results
 from coopgap.report.figures import draw
@@ -249,7 +249,7 @@ def test_table_one_has_counts_before_shares_after_and_marks():
     assert (sex["Difference"], sex["Difference left"], sex["Missing"]) == ("0.20", "0.00", "7")
     assert school["Members"] == "7.25 (2.50)"
     (left,) = paper.unbalanced(run)
-    assert (left.row.covariate, left.use, left.is_matched) == ("school", "component", True)
+    assert (left.row.covariate, left.row.use, left.is_matched) == ("school", "component", True)
 
 
 def test_headline_table_has_shares_that_give_the_gap():
@@ -379,9 +379,9 @@ def test_reasons_are_told_once_with_the_outcomes_they_hold_for():
         group="region=North",
     )
     run = results(sensitivity=rows, diagnostics=(without,))
-    (one,) = paper.unanswered(run)
+    (one,) = appendix.unanswered(run)
     assert (one.what, one.note, one.outcomes) == ("phone_linked", "No phone", ())
-    (other,) = paper.without_number(run)
+    (other,) = appendix.without_number(run)
     assert other.places == ("external benchmark, national, North",)
 
 
@@ -391,8 +391,8 @@ def test_a_gate_that_failed_names_what_failed():
         diagnostic("gate", about="ess_bulk", value=812.0, bar=400.0, passed=True),
     )
     run = results(diagnostics=items)
-    assert paper.gated(run) == [run.answers[0]]
-    assert paper.gate_words(paper.gate(run.answers[0])[0]) == "R-hat 1.42 (bar 1.01)"
+    assert appendix.gated(run) == [run.answers[0]]
+    assert appendix.gate_words(appendix.gate(run.answers[0])[0]) == "R-hat 1.42 (bar 1.01)"
     text = Content(run).render("appendix.md.j2")
     assert "Draws of Trust: failed on R-hat 1.42 (bar 1.01), of 2 bars." in text
     assert "Draws of Trust: 2 of 2" not in text

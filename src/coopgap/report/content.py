@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from coopgap.report import lookat, methods, paper, values, words
+from coopgap.report import appendix, lookat, methods, paper, values, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.pages import environment, tidy
 from coopgap.report.tables import Table, pivot
@@ -61,7 +61,7 @@ class Content:
                 "status": words.status_word,
                 "title": words.check_title,
                 "imbalance": lookat.imbalance,
-                "gate_words": paper.gate_words,
+                "gate_words": appendix.gate_words,
                 "by": by,
                 "some": some,
                 "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
@@ -84,6 +84,7 @@ class Content:
             "others": self.results.others,
             "lookat": lookat,
             "paper": paper,
+            "appendix": appendix,
             "used": methods.Used(results=self.results),
             "Check": Check,
             "Status": Status,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from coopgap.report import values as v
@@ -230,23 +230,53 @@ def pivot(
     header = [column.head for column in lead]
     header += [_head(head, column, several=len(inner) > 1) for head in heads for column in inner]
     header += [column.head for column in tail]
-    numeric = [c.is_number for c in lead] + [c.is_number for _ in heads for c in inner]
-    numeric += [c.is_number for c in tail]
-    kept = _kept(full, len(lead), len(header) - len(tail))
+    columns = (*lead, *(column for _ in heads for column in inner), *tail)
     cut = f"The first {most} of {len(groups)} rows; the csv has all."
     limits = brackets(rows, "Limits" if "limits" in (*cells, *end) else "In brackets")
-    return Table(
+    table = trimmed(
+        [_named(head, results) for head in header],
+        full,
+        fixed=range(len(lead), len(header) - len(tail)),
+        numbers={n for n, column in enumerate(columns) if column.is_number},
+        blank={"", v.DASH, "all"},
         name=name,
         caption=caption,
-        header=tuple(_named(header[n], results) for n in kept),
-        rows=_once([tuple(line[n] for n in kept) for line in full]),
-        numbers=frozenset(at for at, n in enumerate(kept) if numeric[n]),
         strong=frozenset(n for n, one in enumerate(marked) if one),
         notes=(
             *notes,
             *((limits,) if limits else ()),
             *((cut,) if most and len(groups) > most else ()),
         ),
+    )
+    return replace(table, rows=_once(table.rows))
+
+
+def trimmed(
+    header: Sequence[str],
+    lines: Sequence[tuple[str, ...]],
+    *,
+    fixed: range,
+    numbers: Set[int],
+    blank: Set[str] = frozenset(("", v.DASH)),
+    **how: Any,
+) -> Table:
+    """A table without the columns outside `fixed` that are blank in every line."""
+    kept = [
+        n for n in range(len(header)) if n in fixed or any(line[n] not in blank for line in lines)
+    ]
+    return Table(
+        header=tuple(header[n] for n in kept),
+        rows=tuple(tuple(line[n] for n in kept) for line in lines),
+        numbers=frozenset(at for at, n in enumerate(kept) if n in numbers),
+        **how,
+    )
+
+
+def _once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Rows whose first cell is left empty where it repeats the one above."""
+    return tuple(
+        ("", *row[1:]) if number and row[0] == rows[number - 1][0] else row
+        for number, row in enumerate(rows)
     )
 
 
@@ -275,20 +305,3 @@ def _named(head: str, results: Results) -> str:
 def _first_said(texts: Any) -> str:
     found = list(dict.fromkeys(text for text in texts if text and text != v.DASH))
     return "; ".join(found) or v.DASH
-
-
-def _kept(lines: Sequence[Sequence[str]], lead: int, tail: int) -> list[int]:
-    """Columns at either end that say nothing, or the same `all` of everybody, are left out."""
-    blank = {"", v.DASH, "all"}
-    width = len(lines[0]) if lines else 0
-    return [
-        n for n in range(width) if lead <= n < tail or any(line[n] not in blank for line in lines)
-    ]
-
-
-def _once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Rows whose first cell is left empty where it repeats the one above."""
-    return tuple(
-        ("", *row[1:]) if number and row[0] == rows[number - 1][0] else row
-        for number, row in enumerate(rows)
-    )
