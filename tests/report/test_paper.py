@@ -286,6 +286,13 @@ def test_groups_have_their_gaps_and_the_difference_to_the_first_that_has_one():
     assert not any("from men" in head for head in paper.by_group(other, "sex").header)
 
 
+def test_a_colon_in_a_level_does_not_cut_it():
+    rows = (gap(0.3, group="region=North: coast"), gap(0.1, group="sex=men: all"))
+    (answer,) = results(gaps=rows).answers
+    assert "North: coast" in cells(paper.by_group(answer, "region"))
+    assert "men: all" in cells(paper.by_group(answer, "sex"))
+
+
 def test_regions_have_pooled_gaps_beside_and_the_label_of_the_design():
     pooled = {"family": "hierarchical", "population": "all_members", "interval_kind": "credible"}
     run = results(

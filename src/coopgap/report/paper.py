@@ -97,7 +97,7 @@ def by_group(answer: Answer, variable: str) -> Table:
     alone = {row.group: row for row in from_first if answer.is_headline(row)}
     together = {row.group: row for row in from_first if row.family == Family.HIERARCHICAL}
     results = answer.results
-    away = f"from {results.group(first).partition(': ')[2] or results.group(first)}"
+    away = f"from {_level(first)}"
     header = (
         *("Who", capital(results.members), capital(results.others)),
         "Alone" if pooled else "Gap",
@@ -105,7 +105,7 @@ def by_group(answer: Answer, variable: str) -> Table:
     )
     rows = [
         (
-            results.group(group).partition(": ")[2] or results.group(group),
+            _level(group),
             v.count(row.n_member),
             v.count(row.n_comparison),
             _estimate(row),
@@ -126,6 +126,10 @@ def by_group(answer: Answer, variable: str) -> Table:
         caption=f"{', '.join((answer.label, *at))}, by {of}",
         notes=(brackets([*own.values(), *pooled.values()]),),
     )
+
+
+def _level(group: str) -> str:
+    return clean(group.partition("=")[2])
 
 
 def variable_of(results: Results, name: str) -> str:
