@@ -14,7 +14,7 @@ from coopgap.report import appendix, lookat, methods, paper, values, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.pages import environment, tidy
 from coopgap.report.tables import Table, pivot
-from coopgap.vocabulary import Check, Status, Verdict
+from coopgap.vocabulary import Check
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -87,8 +87,6 @@ class Content:
             "appendix": appendix,
             "used": methods.Used(results=self.results),
             "Check": Check,
-            "Status": Status,
-            "Verdict": Verdict,
         }
         return made
 
@@ -150,16 +148,8 @@ def show(table: Table) -> Markup:
 
 def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
     """Rows whose fields have these values; a tuple allows any of its members."""
-    return [
-        row
-        for row in rows
-        if all(
-            getattr(row, name) in wanted
-            if isinstance(wanted, tuple)
-            else getattr(row, name) == wanted
-            for name, wanted in fields.items()
-        )
-    ]
+    wanted = {name: one if isinstance(one, tuple) else (one,) for name, one in fields.items()}
+    return [row for row in rows if all(getattr(row, name) in wanted[name] for name in wanted)]
 
 
 def largest(rows: Iterable[Any]) -> list[Any]:

@@ -31,16 +31,9 @@ USUAL: Final = "In brackets: 95 % confidence interval."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Cells of text.
+    """Cells of text; `numbers` are columns set to the right, `strong` are rows set off.
 
-    Attributes
-    ----------
-    name
-        Of the file it is written to by itself, and of its label.
-    numbers
-        Columns set to the right.
-    strong
-        Rows set off: the headline.
+    `name` is that of the file it is written to by itself, and of its label.
     """
 
     name: str
@@ -129,12 +122,9 @@ def _number(head: str, text: Callable[[Results, Any], str]) -> Column:
 
 
 COLUMNS: dict[str, Column] = {
-    "outcome": _words("Outcome", lambda r, row: r.label(row.outcome)),
     "at": _words("At", _at),
-    "who": _words("Who", lambda r, row: r.group(row.group)),
     "family": _words("Family", lambda r, row: family_words(row.family)),
     "method": _words("Family", _method),
-    "population": _words("Standardised to", lambda r, row: population_words(row.population)),
     "variant": _words("Version", lambda r, row: capital(version_words(row)) or v.DASH),
     "about": _words("Of", lambda r, row: r.label(row.about) if row.about else v.DASH),
     "category": _words("Who", lambda r, row: r.group(row.category)),
@@ -147,12 +137,7 @@ COLUMNS: dict[str, Column] = {
     "estimate": _number("Estimate", lambda r, row: v.row_words(row)),
     "value": _number("Value", lambda r, row: v.value_words(row.quantity, row.estimate)),
     "p": _number("p", lambda r, row: v.p_value(row.p_value)),
-    "p_adjusted": _number("p, Holm", lambda r, row: v.p_value(row.p_adjusted)),
     "power": _number("Power", lambda r, row: v.percent(row.power)),
-    "members": _number("{members}", lambda r, row: v.count(row.n_member)),
-    "others": _number("{others}", lambda r, row: v.count(row.n_comparison)),
-    "ess": _number("Effective size", lambda r, row: v.number(row.ess_comparison, 0)),
-    "sets": _number("Sets", lambda r, row: v.count(row.n_sets)),
     "verdict": _words("Verdict", lambda r, row: verdict_words(row.verdict)),
     "difference": _number(
         "Difference to the headline",
@@ -179,7 +164,6 @@ COLUMNS: dict[str, Column] = {
     "mean_other": _number("{others}", lambda r, row: v.percent(row.comparison_mean_before)),
     "limits": _number("Limits", _limits),
     "margin": _words("Margin", lambda r, row: f"±{v.points(row.threshold)}"),
-    "note": _words("Note", lambda r, row: clean(row.note)),
 }
 """What templates name in `down`, `across` and `cells`."""
 

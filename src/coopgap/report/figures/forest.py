@@ -34,14 +34,9 @@ _VERSIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a forest; without `at` it heads those below it.
+    """A line of a forest in the unit of its axis; without `at` it heads those below it.
 
-    Attributes
-    ----------
-    at, limits, beside
-        In the unit of the axis; `beside` is a second, hollow mark.
-    band
-        Half width of a margin around zero.
+    `beside` is a second, hollow mark; `band` is half the width of a margin around zero.
     """
 
     label: str
