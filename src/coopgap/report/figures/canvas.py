@@ -144,9 +144,9 @@ class Canvas:
             Rectangle((-half, row - 0.5), 2 * half, 1, fc=BAND, ec="none", zorder=0.5)
         )
 
-    def zero(self, at: float = 0.0) -> None:
+    def zero(self) -> None:
         """The line of no gap."""
-        self.axes.axvline(at, color=INK, lw=0.9, zorder=1)
+        self.axes.axvline(0.0, color=INK, lw=0.9, zorder=1)
 
 
 @contextmanager

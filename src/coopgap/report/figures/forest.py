@@ -51,28 +51,27 @@ class Line:
 
 
 def forest(
-    name: str,
+    answer: Answer,
+    kind: str,
     lines: Sequence[Line],
     *,
     title: str,
-    axis: str,
-    mark: str,
-    alt: str,
-    zero: float | None = 0.0,
+    axis: str = AXIS,
+    has_zero: bool = True,
 ) -> Drawing | None:
-    """Draw lines below one another, with a vertical one at `zero`; None where none has a point."""
+    """Draw lines below one another, over the line of no gap; None where none has a point."""
     if not any(line.at is not None for line in lines):
         return None
     drawn = canvas(
         len(lines),
         title,
         axis,
-        mark=mark,
+        mark=answer.results.mark,
         labels=[line.label for line in lines],
         values=[line.value for line in lines],
     )
-    if zero is not None:
-        drawn.zero(zero)
+    if has_zero:
+        drawn.zero()
     for number, line in enumerate(lines):
         if line.at is None and not line.value:
             drawn.heading(number, line.label)
@@ -87,7 +86,8 @@ def forest(
         if line.at is not None:
             drawn.mark(number, line.at, line.limits, color=line.color, shape=line.shape)
     told = "; ".join(f"{line.label} {line.value}".strip() for line in lines)
-    return Drawing(name=name, alt=f"{alt}: {told}.", figure=drawn.figure)
+    name = f"{kind}_{answer.model}"
+    return Drawing(name=name, alt=f"{answer.label}: {told}.", figure=drawn.figure)
 
 
 def limits(row: Any) -> tuple[float, float] | None:
@@ -157,12 +157,10 @@ def families(answer: Answer) -> Drawing | None:
     ]
     over = {row.population for row in found if answer.is_headline(row)}
     return forest(
-        f"gaps_{answer.model}",
+        answer,
+        "gaps",
         [_family(answer, row) for row in found if not over or row.population in over],
         title="Gap by how it is estimated",
-        axis=AXIS,
-        mark=answer.results.mark,
-        alt=answer.label,
     )
 
 
@@ -189,12 +187,7 @@ def versions(answer: Answer) -> Drawing | None:
         name = version_words(row)
         lines.append(_line(row, name, color=color, is_strong=color == SECOND))
     return forest(
-        f"versions_{answer.model}",
-        lines,
-        title="Versions of the headline; those that change it in colour",
-        axis=AXIS,
-        mark=answer.results.mark,
-        alt=answer.label,
+        answer, "versions", lines, title="Versions of the headline; those that change it in colour"
     )
 
 
@@ -220,12 +213,11 @@ def phone(answer: Answer) -> Drawing | None:
         for row in rows
     ]
     return forest(
-        f"phone_{answer.model}",
+        answer,
+        "phone",
         lines,
         title="Phone minus in person; band: the margin declared",
         axis="difference, percentage points, 90 % interval",
-        mark=answer.results.mark,
-        alt=answer.label,
     )
 
 
@@ -243,13 +235,12 @@ def predictive(answer: Answer) -> Drawing | None:
             lines.append(Line(label=capital(who if place == "all" else f"{who}, {place}")))
             lines += [_predicted(answer, row) for row in mine]
     return forest(
-        f"predictive_{answer.model}",
+        answer,
+        "predictive",
         lines,
         title="Observed share (hollow) on the posterior's interval",
         axis="share, percent",
-        mark=answer.results.mark,
-        alt=answer.label,
-        zero=None,
+        has_zero=False,
     )
 
 
@@ -281,10 +272,9 @@ def prior(answer: Answer) -> Drawing | None:
     if len(lines) < 2:
         return None
     return forest(
-        f"prior_{answer.model}",
+        answer,
+        "prior",
         lines,
         title="Prior and posterior of the headline",
         axis=f"{AXIS}, 95 % credible interval",
-        mark=answer.results.mark,
-        alt=answer.label,
     )
