@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from importlib.resources import files
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -17,13 +18,16 @@ from coopgap.estimate import (
     SensitivityRow,
     to_frame,
 )
-from coopgap.report import methods, paper
+from coopgap.report import appendix, methods, paper
 from coopgap.report.content import Content
 from coopgap.report.data import Results, Rows, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
+from coopgap.study.matching import KEYS
 from coopgap.study.spec import (
     Design,
+    DistanceName,
+    FormName,
     Group,
     Headline,
     Matching,
@@ -31,6 +35,15 @@ from coopgap.study.spec import (
     Study,
     Variable,
     Variant,
+)
+from coopgap.vocabulary import (
+    Check,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    OddsTest,
+    Population,
+    Quantity,
 )
 
 SOURCE = "survey.csv"
@@ -236,7 +249,7 @@ def test_table_one_has_counts_before_shares_after_and_marks():
     assert (sex["Difference"], sex["Difference left"], sex["Missing"]) == ("0.20", "0.00", "7")
     assert school["Members"] == "7.25 (2.50)"
     (left,) = paper.unbalanced(run)
-    assert (left.row.covariate, left.use, left.is_matched) == ("school", "component", True)
+    assert (left.row.covariate, left.row.use, left.is_matched) == ("school", "component", True)
 
 
 def test_headline_table_has_shares_that_give_the_gap():
@@ -271,6 +284,13 @@ def test_groups_have_their_gaps_and_the_difference_to_the_first_that_has_one():
     blank = replace(GROUPS[0], estimate=None, lower=None, upper=None, status="not_estimable")
     (other,) = results(gaps=(blank, *GROUPS[1:])).answers
     assert not any("from men" in head for head in paper.by_group(other, "sex").header)
+
+
+def test_a_colon_in_a_level_does_not_cut_it():
+    rows = (gap(0.3, group="region=North: coast"), gap(0.1, group="sex=men: all"))
+    (answer,) = results(gaps=rows).answers
+    assert "North: coast" in cells(paper.by_group(answer, "region"))
+    assert "men: all" in cells(paper.by_group(answer, "sex"))
 
 
 def test_regions_have_pooled_gaps_beside_and_the_label_of_the_design():
@@ -366,9 +386,9 @@ def test_reasons_are_told_once_with_the_outcomes_they_hold_for():
         group="region=North",
     )
     run = results(sensitivity=rows, diagnostics=(without,))
-    (one,) = paper.unanswered(run)
+    (one,) = appendix.unanswered(run)
     assert (one.what, one.note, one.outcomes) == ("phone_linked", "No phone", ())
-    (other,) = paper.without_number(run)
+    (other,) = appendix.without_number(run)
     assert other.places == ("external benchmark, national, North",)
 
 
@@ -378,8 +398,8 @@ def test_a_gate_that_failed_names_what_failed():
         diagnostic("gate", about="ess_bulk", value=812.0, bar=400.0, passed=True),
     )
     run = results(diagnostics=items)
-    assert paper.gated(run) == [run.answers[0]]
-    assert paper.gate_words(paper.gate(run.answers[0])[0]) == "R-hat 1.42 (bar 1.01)"
+    assert appendix.gated(run) == [run.answers[0]]
+    assert appendix.gate_words(appendix.gate(run.answers[0])[0]) == "R-hat 1.42 (bar 1.01)"
     text = Content(run).render("appendix.md.j2")
     assert "Draws of Trust: failed on R-hat 1.42 (bar 1.01), of 2 bars." in text
     assert "Draws of Trust: 2 of 2" not in text
@@ -387,10 +407,30 @@ def test_a_gate_that_failed_names_what_failed():
     assert "Draws of Trust: 1 of 1 bars passed." in Content(passed).render("appendix.md.j2")
 
 
+_KINDS = {
+    "family": set(Family),
+    "quantity": {*Quantity, "gap_difference"},
+    "population": set(Population),
+    "interval": set(IntervalKind),
+    "check": set(Check),
+    "diagnostic": {*Diagnostic, "group_gaps_equal"},
+    "test": set(OddsTest),
+    "form": set(get_args(FormName)),
+    "method": set(KEYS),
+    "distance": set(get_args(DistanceName)),
+    "has": {"matching", "caliper", "balance", "p_adjusted", "negative_control"},
+    "std_error": {"CR1", "CR1S", "CR2", "two-way", "bias-reduced"},
+}
+
+
 def test_every_paper_is_whole_and_cited_by_the_methods_paragraph():
     text = (files("coopgap.report") / "templates" / "methods.md.j2").read_text(encoding="utf-8")
-    assert set(methods.CITED) == set(methods.references())
+    facts = methods.Used(results=results()).facts
     for key, one in methods.references().items():
+        assert one.when
+        for name, values in ((name, values) for each in one.when for name, values in each.items()):
+            assert set(values) <= _KINDS[name], key
+            assert name in facts, key
         assert f'"{key}"' in text
         assert {"author", "title"} <= set(one.fields)
         assert one.type != "article" or {"journal", "year", "volume", "pages"} <= set(one.fields)

@@ -171,6 +171,7 @@ def test_a_plan_is_one_table_of_designs_in_at_most_sixty_lines(plan):
     whole = plan_text(plan, verbose=True)
     assert len(whole.splitlines()) > 200
     assert "pairs possible: region=Lima" in whole
+    assert "; covariates age_band, sex, region, education" in whole
 
 
 def test_a_long_plan_is_cut_and_what_is_not_estimable_is_not(plan):

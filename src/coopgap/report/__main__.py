@@ -37,18 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    argv
-        Arguments; those of the process if None.
-
-    Returns
-    -------
-    int
-        Exit code: 0, 1, 2, 130 or 143.
-    """
+    """Run the command; returns the exit code."""
     args = _parser().parse_args(argv)
     return run_command(lambda: _again(args))
 

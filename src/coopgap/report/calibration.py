@@ -14,24 +14,7 @@ from coopgap.report.figures.canvas import drawing_style, save_png
 def write_calibration(
     folder: Path, name: str, rows: Sequence[RankRow], replicates: Sequence[Mapping[str, Any]]
 ) -> list[Path]:
-    """Write `NAME.csv` and two pictures into a folder.
-
-    Parameters
-    ----------
-    folder
-        An existing folder.
-    name
-        Of the calibration.
-    rows
-        From `coopgap.calibration.summary.summarise`.
-    replicates
-        What they were made from.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-    """
+    """Write `NAME.csv` and two pictures into an existing folder."""
     table = folder / f"{name}.csv"
     to_frame(rows).to_csv(table, index=False, lineterminator="\n")
     written = [table]

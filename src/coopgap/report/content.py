@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from coopgap.report import lookat, methods, paper, values, words
+from coopgap.report import appendix, lookat, methods, paper, values, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.pages import environment, tidy
 from coopgap.report.tables import Table, pivot
-from coopgap.vocabulary import Check, Status, Verdict
+from coopgap.vocabulary import Check
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,16 +24,7 @@ if TYPE_CHECKING:
 
 
 class Content:
-    """What one run's pages are rendered from.
-
-    Parameters
-    ----------
-    results
-        The run.
-    draw
-        Makes a figure by its name; called as templates place them, inside `drawing_style`. None
-        where no figure is wanted.
-    """
+    """What one run's pages are rendered from; `draw` makes a figure where a template places it."""
 
     def __init__(self, results: Results, draw: Callable[..., Drawing | None] | None = None) -> None:
         self.results = results
@@ -54,8 +45,8 @@ class Content:
                 "p_value": values.p_value,
                 "value": values.value_words,
                 "quantity": values.quantity_words,
-                "interval": self.interval,
-                "gap": self.gap,
+                "interval": lambda row: values.limits_words(row.quantity, row.lower, row.upper),
+                "gap": values.row_words,
                 "kind": lambda row: values.interval_name(row.interval_prob, row.interval_kind),
                 "at": self.at,
                 "category_of": lambda category, answer: self.at(answer, category),
@@ -70,7 +61,7 @@ class Content:
                 "status": words.status_word,
                 "title": words.check_title,
                 "imbalance": lookat.imbalance,
-                "gate_words": paper.gate_words,
+                "gate_words": appendix.gate_words,
                 "by": by,
                 "some": some,
                 "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
@@ -93,10 +84,9 @@ class Content:
             "others": self.results.others,
             "lookat": lookat,
             "paper": paper,
+            "appendix": appendix,
             "used": methods.Used(results=self.results),
             "Check": Check,
-            "Status": Status,
-            "Verdict": Verdict,
         }
         return made
 
@@ -109,15 +99,6 @@ class Content:
         return words.category_words(
             answer.first.category if category is None else category, answer.levels
         )
-
-    def interval(self, row: Any) -> str:
-        """`4.5 to 14.0`: the limits on the scale of the row."""
-        return values.limits_words(row.quantity, row.lower, row.upper)
-
-    def gap(self, row: Any) -> str:
-        """`+9.3 (4.5 to 14.0)`, or why there is no number."""
-        status = getattr(row, "status", Status.OK)
-        return values.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
 
     def table(self, rows: Sequence[Any], **how: Any) -> Markup:
         """Rows set out by `pivot`."""
@@ -167,16 +148,8 @@ def show(table: Table) -> Markup:
 
 def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
     """Rows whose fields have these values; a tuple allows any of its members."""
-    return [
-        row
-        for row in rows
-        if all(
-            getattr(row, name) in wanted
-            if isinstance(wanted, tuple)
-            else getattr(row, name) == wanted
-            for name, wanted in fields.items()
-        )
-    ]
+    wanted = {name: one if isinstance(one, tuple) else (one,) for name, one in fields.items()}
+    return [row for row in rows if all(getattr(row, name) in wanted[name] for name in wanted)]
 
 
 def largest(rows: Iterable[Any]) -> list[Any]:

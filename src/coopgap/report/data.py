@@ -17,7 +17,7 @@ from coopgap.estimate import (
 )
 from coopgap.gap import Contrast
 from coopgap.headline import declared_at, headline_contrast, is_headline
-from coopgap.report.words import clean, readable
+from coopgap.report.words import category_words, clean, readable
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 
@@ -151,6 +151,13 @@ class Answer:
         return self.results.label(self.outcome)
 
     @property
+    def title(self) -> str:
+        """The outcome with the threshold put first, and whether it is a negative control."""
+        category = self.first.category
+        at = f": {category_words(category, self.levels)}" if category else ""
+        return f"{self.label}{at}{' (negative control)' if self.is_control else ''}"
+
+    @property
     def anchor(self) -> str:
         """Name that a link inside the page has."""
         return "outcome-" + "".join(c if c.isalnum() else "-" for c in self.model)
@@ -196,16 +203,21 @@ class Answer:
         """The contrast that is put first."""
         return headline_contrast(self.levels, declared_at(self.results.study, self.model))
 
+    def _mine[Row: (GapRow, SensitivityRow, DiagnosticRow, CoefficientRow, BalanceRow)](
+        self, rows: Iterable[Row]
+    ) -> tuple[Row, ...]:
+        return tuple(row for row in rows if row.model == self.model)
+
     @cached_property
     def gaps(self) -> tuple[GapRow, ...]:
         """Rows of gaps.csv with pointwise intervals."""
-        mine = (row for row in self.results.survey.gaps if row.model == self.model)
+        mine = self._mine(self.results.survey.gaps)
         return tuple(row for row in mine if row.interval_kind != IntervalKind.JOINT)
 
     @cached_property
     def joint(self) -> tuple[GapRow, ...]:
         """Threshold gaps with limits that hold at all thresholds together."""
-        mine = (row for row in self.results.survey.gaps if row.model == self.model)
+        mine = self._mine(self.results.survey.gaps)
         return tuple(row for row in mine if row.interval_kind == IntervalKind.JOINT)
 
     @cached_property
@@ -253,23 +265,22 @@ class Answer:
     @cached_property
     def sensitivity(self) -> tuple[SensitivityRow, ...]:
         """Rows of sensitivity.csv."""
-        return tuple(row for row in self.results.survey.sensitivity if row.model == self.model)
+        return self._mine(self.results.survey.sensitivity)
 
     @cached_property
     def diagnostics(self) -> tuple[DiagnosticRow, ...]:
         """Rows of diagnostics.csv."""
-        return tuple(row for row in self.results.survey.diagnostics if row.model == self.model)
+        return self._mine(self.results.survey.diagnostics)
 
     @cached_property
     def coefficients(self) -> tuple[CoefficientRow, ...]:
         """Rows of coefficients.csv."""
-        return tuple(row for row in self.results.survey.coefficients if row.model == self.model)
+        return self._mine(self.results.survey.coefficients)
 
     @cached_property
     def balance(self) -> tuple[BalanceRow, ...]:
         """Rows of balance.csv of everybody."""
-        mine = (row for row in self.results.survey.balance if row.model == self.model)
-        return tuple(row for row in mine if row.group == "all")
+        return tuple(row for row in self._mine(self.results.survey.balance) if row.group == "all")
 
     def diagnostic(self, name: str) -> float | None:
         """Value of a diagnostic that the model has once."""
@@ -296,17 +307,7 @@ class Question:
 def make_results(
     frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]
 ) -> Results:
-    """Read the tables into records.
-
-    Parameters
-    ----------
-    frames
-        By table name, columns as in `coopgap.estimate`.
-    study
-        Where labels and levels are declared.
-    meta
-        What run.json holds.
-    """
+    """Read tables of `coopgap.estimate` into records; `meta` is what run.json holds."""
     rows = {name: _records(name, frames[name]) for name in TABLES}
 
     def of(printed: bool) -> Rows:

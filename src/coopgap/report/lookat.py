@@ -65,20 +65,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """Something that a reader must know before believing a number.
+    """Something that a reader must know before believing a number, of the models it is about.
 
-    Attributes
-    ----------
-    answers
-        Models it is about, declared ones first.
-    about
-        Covariate, check, or what else it names.
-    value
-        The number that goes with it, on the scale of its concern.
-    verdict
-        Of a check.
-    rows
-        What it was found in.
+    `about` is a covariate or check; `value` is on the scale of its concern; `rows` show it.
     """
 
     concern: Concern
@@ -120,6 +109,8 @@ TOPIC_CHECKS: Final[dict[Topic, tuple[Check, ...]]] = {
     Topic.REGIONS: (Check.PRIOR_PREDICTIVE, Check.POSTERIOR_PREDICTIVE, Check.LOO),
 }
 """Which checks answer which topic; every check stands once."""
+
+_CHECKS: Final = tuple(check for checks in TOPIC_CHECKS.values() for check in checks)
 
 _WORST: Final = (
     Verdict.CHANGES,
@@ -220,14 +211,9 @@ def _missing(answer: Answer, topic: Topic) -> Word:
 
 
 def _unmeasured(answer: Answer, topic: Topic) -> Word:
-    e = next(
-        (
-            row.lower if row.lower is not None else row.estimate
-            for row in answer.check(Check.E_VALUE)
-            if row.quantity == "e_value"
-        ),
-        None,
-    )
+    rows = (row for row in answer.check(Check.E_VALUE) if row.quantity == "e_value")
+    row = next(rows, None)
+    e = None if row is None else row.estimate if row.lower is None else row.lower
     if e is None:
         return Word(topic=topic, text=NONE)
     return Word(topic=topic, text=f"E {number(e, 1)}", is_bad=e <= 1)
@@ -239,14 +225,8 @@ def _regions(answer: Answer, topic: Topic) -> Word:
         return Word(topic=topic, text="withheld", is_bad=True)
     if not rows:
         return Word(topic=topic, text=NONE)
-    p = next(
-        (
-            row.value
-            for row in answer.diagnostics
-            if (row.diagnostic, row.about) == ("group_gaps_equal", "region")
-        ),
-        None,
-    )
+    tests = (row for row in answer.diagnostics if row.diagnostic == "group_gaps_equal")
+    p = next((row.value for row in tests if row.about == "region"), None)
     if p is None:
         return Word(topic=topic, text="pooled")
     return Word(topic=topic, text="differ" if p < _LEVEL else "alike", is_bad=p < _LEVEL)
@@ -287,11 +267,12 @@ def warnings(results: Results) -> list[Warned]:
 def _of(answer: Answer) -> Iterator[Warned]:
     yield from _numbers(answer)
     for row in unbalanced(answer):
+        left = imbalance(row)
         yield Warned(
             concern=Concern.UNBALANCED,
             answers=(answer,),
             about=row.covariate,
-            value=imbalance(row),
+            value=left,
             rows=(row,),
         )
     p = odds_p(answer)
@@ -313,18 +294,13 @@ def _numbers(answer: Answer) -> Iterator[Warned]:
 
 def _checks(answer: Answer) -> Iterator[Warned]:
     """Checks that change the gap at any threshold."""
-    for checks in TOPIC_CHECKS.values():
-        for check in checks:
-            rows = tuple(row for row in answer.check(check) if row.verdict in _BAD)
-            found = worst(rows)
-            if found is not None:
-                yield Warned(
-                    concern=Concern.CHECK,
-                    answers=(answer,),
-                    about=check,
-                    verdict=found,
-                    rows=rows,
-                )
+    for check in _CHECKS:
+        rows = tuple(row for row in answer.check(check) if row.verdict in _BAD)
+        found = worst(rows)
+        if found is not None:
+            yield Warned(
+                concern=Concern.CHECK, answers=(answer,), about=check, verdict=found, rows=rows
+            )
 
 
 def _people(answer: Answer) -> Iterator[Warned]:
@@ -343,8 +319,6 @@ def _people(answer: Answer) -> Iterator[Warned]:
 
 def against(answer: Answer) -> list[Check]:
     """Checks that change the answer, or leave open whether they do, the former first."""
-    found = {
-        check: worst(answer.check(check)) for checks in TOPIC_CHECKS.values() for check in checks
-    }
+    found = {check: worst(answer.check(check)) for check in _CHECKS}
     order = (Verdict.CHANGES, Verdict.DIFFERENT, Verdict.UNDECIDED)
     return [check for verdict in order for check, known in found.items() if known is verdict]

@@ -30,13 +30,7 @@ def escape_markdown(text: str) -> str:
 
 
 def environment(filters: Mapping[str, Callable[..., Any]]) -> Environment:
-    """Templates of this package.
-
-    Parameters
-    ----------
-    filters
-        Functions that templates call, as filters and by their names.
-    """
+    """Templates of this package; `filters` are what they call, as filters and by their names."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -71,17 +65,7 @@ def tidy(text: str) -> str:
 
 
 def html_page(text: str, *, title: str, drawings: Mapping[str, str]) -> str:
-    """A self-contained page: no script, nothing fetched.
-
-    Parameters
-    ----------
-    text
-        The report in Markdown.
-    title
-        Of the window.
-    drawings
-        Inline SVG by the path that the text has.
-    """
+    """A self-contained page: no script, nothing fetched; drawings are SVG by the text's paths."""
     from html import escape
 
     page = _template("page.html")
@@ -103,15 +87,7 @@ def _template(name: str) -> str:
 
 
 def html(text: str, drawings: Mapping[str, str]) -> str:
-    """Markdown of a report as HTML.
-
-    Parameters
-    ----------
-    text
-        As the templates make it.
-    drawings
-        Inline SVG by the path that the text has.
-    """
+    """Markdown of a report as HTML."""
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")

@@ -10,38 +10,21 @@ from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
 from coopgap.report import lookat
 from coopgap.report import values as v
 from coopgap.report.data import Answer, Results, by
-from coopgap.report.tables import Table
+from coopgap.report.tables import Table, brackets, trimmed
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
-from coopgap.vocabulary import Diagnostic, Family, Quantity, Scale, Status, Use, Verdict
+from coopgap.vocabulary import Family, Quantity, Scale, Status, Use
 
 type Cells = tuple[str, ...]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], lead: int, **how: Any) -> Table:
-    """A table whose columns from `lead` on are numbers; columns that say nothing are left out."""
-    lines = [tuple(row) for row in rows]
-    said = [any(line[n] not in ("", v.DASH) for line in lines) for n in range(len(header))]
-    kept = [n for n in range(len(header)) if said[n] or n < lead]
-    return Table(
-        header=tuple(header[n] for n in kept),
-        rows=tuple(tuple(line[n] for n in kept) for line in lines),
-        numbers=frozenset(at for at, n in enumerate(kept) if n >= lead),
-        **how,
-    )
-
-
-def _brackets(rows: Iterable[Any]) -> str:
-    """What the brackets of estimates hold."""
-    kinds = {
-        v.interval_name(r.interval_prob, r.interval_kind): None for r in rows if r.interval_kind
-    }
-    return f"In brackets: {joined(list(kinds), 'or')}." if kinds else ""
+def _table(header: Sequence[str], rows: Iterable[Cells], lead: int, **how: Any) -> Table:
+    """A table whose columns from `lead` on are numbers."""
+    numbers = {*range(lead, len(header))}
+    return trimmed(header, tuple(rows), fixed=range(lead), numbers=numbers, **how)
 
 
 def _estimate(row: GapRow | None) -> str:
-    if row is None:
-        return v.DASH
-    return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, row.status)
+    return v.DASH if row is None else v.row_words(row)
 
 
 def asked(results: Results) -> list[Answer]:
@@ -87,7 +70,7 @@ def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
     if rows and len({(row.n_member, row.n_comparison) for row in rows}) == 1:
         n = v.count(rows[0].n_member), v.count(rows[0].n_comparison)
         yield f"{n[0]} {results.members} and {n[1]} {results.others}."
-    yield _brackets(rows)
+    yield brackets(rows)
 
 
 # Groups of people
@@ -114,7 +97,7 @@ def by_group(answer: Answer, variable: str) -> Table:
     alone = {row.group: row for row in from_first if answer.is_headline(row)}
     together = {row.group: row for row in from_first if row.family == Family.HIERARCHICAL}
     results = answer.results
-    away = f"from {results.group(first).partition(': ')[2] or results.group(first)}"
+    away = f"from {_level(first)}"
     header = (
         *("Who", capital(results.members), capital(results.others)),
         "Alone" if pooled else "Gap",
@@ -122,7 +105,7 @@ def by_group(answer: Answer, variable: str) -> Table:
     )
     rows = [
         (
-            results.group(group).partition(": ")[2] or results.group(group),
+            _level(group),
             v.count(row.n_member),
             v.count(row.n_comparison),
             _estimate(row),
@@ -141,8 +124,12 @@ def by_group(answer: Answer, variable: str) -> Table:
         lead=1,
         name=f"groups_{answer.model}_{variable}",
         caption=f"{', '.join((answer.label, *at))}, by {of}",
-        notes=(_brackets([*own.values(), *pooled.values()]),),
+        notes=(brackets([*own.values(), *pooled.values()]),),
     )
+
+
+def _level(group: str) -> str:
+    return clean(group.partition("=")[2])
 
 
 def variable_of(results: Results, name: str) -> str:
@@ -396,19 +383,10 @@ def _table_one_notes(results: Results, uses: Set[Use | None]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A covariate beyond the bar of balance: its most unbalanced level, and for which outcomes.
-
-    Attributes
-    ----------
-    use
-        What their models use it for: matched, adjusted, component or reported.
-    is_matched
-        Whether the groups were matched, so that the difference is what matching left.
-    """
+    """A covariate beyond the bar: its most unbalanced level, and for which outcomes it is so."""
 
     row: BalanceRow
     outcomes: tuple[str, ...]
-    use: Use | None
     is_matched: bool
 
 
@@ -424,125 +402,8 @@ def unbalanced(results: Results) -> list[Left]:
         Left(
             row=row,
             outcomes=tuple(dict.fromkeys(one.label for one in answers)),
-            use=row.use,
             is_matched=answers[0].is_matched,
         )
         for row, answers in found.values()
     ]
     return sorted(left, key=lambda one: -abs(lookat.imbalance(one.row) or 0.0))
-
-
-# What has no number, and the run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """Why something has no number: of what, for which outcomes; no names where for all."""
-
-    what: str
-    note: str
-    places: tuple[str, ...]
-    outcomes: tuple[str, ...]
-
-
-def _reasons(results: Results, found: Iterable[tuple[str, str, str, str]]) -> list[Reason]:
-    """One a kind and note, from (kind, note, place, model)."""
-    merged: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
-    for what, note, place, model in found:
-        places, models = merged.setdefault((what, note), ({}, {}))
-        places |= {place: None} if place else {}
-        models |= {model: None}
-    every = {one.model for one in results.answers}
-    labels = {one.model: one.label for one in results.answers}
-    return [
-        Reason(
-            what=what,
-            note=clean(note).rstrip(". "),
-            places=tuple(places),
-            outcomes=() if every <= set(models) else tuple(labels.get(m, m) for m in models),
-        )
-        for (what, note), (places, models) in merged.items()
-    ]
-
-
-def unanswered(results: Results) -> list[Reason]:
-    """Checks that gave no answer, by reason."""
-    none = (Verdict.NOT_APPLICABLE, Verdict.NOT_ASSESSED)
-    rows = [r for r in results.survey.sensitivity if r.verdict in none and not r.quantity]
-    return _reasons(results, ((row.check, row.note, "", row.model) for row in rows))
-
-
-_WITHOUT: Final = (
-    Diagnostic.WITHHELD,
-    Diagnostic.NOT_ESTIMABLE,
-    Diagnostic.SHARES_INSTEAD,
-    Diagnostic.BIAS_REDUCED,
-)
-
-
-def without_number(results: Results) -> list[Reason]:
-    """Estimates withheld, impossible or made otherwise, by reason."""
-    rows = [row for row in results.survey.diagnostics if row.diagnostic in _WITHOUT]
-    return _reasons(
-        results,
-        ((row.diagnostic, row.note, _of_what(results, row), row.model) for row in rows),
-    )
-
-
-def _of_what(results: Results, row: DiagnosticRow) -> str:
-    group = results.group(row.group) if row.group not in ("", "all") else ""
-    family = family_words(row.family) if row.family else ""
-    return ", ".join(part for part in (family, clean(row.about), group) if part)
-
-
-GATE: Final = {
-    "finite_draws": "finite draws",
-    "r_hat": "R-hat",
-    "ess_bulk": "bulk effective size",
-    "ess_tail": "tail effective size",
-    "chains_alike": "copies of a chain",
-    "chains_agree": "agreement of chains",
-    "mean_error": "error of a mean",
-    "moving": "a chain that stands still",
-    "pareto_k": "Pareto k",
-    "probability_error": "Monte Carlo error of a probability",
-    "tree_depth_reached": "largest tree depth",
-    "e_bfmi": "E-BFMI",
-}
-"""Items of the gate of draws in words; others by their names."""
-
-
-def gate(answer: Answer) -> list[DiagnosticRow]:
-    """Items of the gate of a hierarchical model; none without one."""
-    return [row for row in answer.diagnostics if row.diagnostic == Diagnostic.GATE]
-
-
-def gated(results: Results) -> list[Answer]:
-    """Models whose draws had to pass the gate."""
-    return [one for one in results.answers if gate(one)]
-
-
-def gate_words(row: DiagnosticRow) -> str:
-    """An item of the gate with what was found and what would pass."""
-    name = GATE.get(row.about, readable(row.about))
-    return f"{name} {v.value_words('', row.value)} (bar {v.value_words('', row.bar)})"
-
-
-def run_details(results: Results) -> Table:
-    """Seed, versions, hashes and times."""
-    meta = results.meta
-    versions = ", ".join(f"{name} {one}" for name, one in (meta.get("versions") or {}).items())
-    seconds = meta.get("seconds") or {}
-    timed = ", ".join(f"{name} {v.number(one, 1)}" for name, one in seconds.items())
-    told = {
-        "Program": f"{meta.get('program', '')} {meta.get('version', '')}",
-        "Finished": meta.get("finished"),
-        "Checks": meta.get("checks"),
-        "Seed": meta.get("seed"),
-        "Survey": f"{meta.get('survey', '')}, SHA-256 {str(meta.get('survey_sha256'))[:16]}…",
-        "Study": f"{meta.get('study', '')}, SHA-256 {str(meta.get('study_sha256'))[:16]}…",
-        "Versions": versions,
-        "Seconds": timed,
-    }
-    rows = [(name, clean(str(value))) for name, value in told.items() if value not in (None, "")]
-    return Table(name="run", caption="The run", header=("", ""), rows=tuple(rows))

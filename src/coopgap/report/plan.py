@@ -13,18 +13,16 @@ from coopgap.families.dispatch import families_for
 from coopgap.families.records import Sample
 from coopgap.foreseen import Foreseen
 from coopgap.matching.balance import largest_smd_after
-from coopgap.matching.feasibility import SMD_BAR, variant_row
+from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.meta import people_meta
 from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.report.words import shorten
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
-from coopgap.study.spec import Matching, ModelSpec, Variant
+from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.draft import label_row_words
 from coopgap.vocabulary import BY_STRATUM, Diagnostic
-
-__all__ = ["design_words", "plan_text"]
 
 _MOST, _LEAST = 60, 8
 """Lines of a plan that is not asked for in full, and the fewest of its table."""
@@ -34,36 +32,17 @@ _LAST = "dry run: nothing was fitted, nothing was written"
 
 
 def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = (), *, verbose: bool = False) -> str:
-    """Describe a plan, and what of it will have no number, in plain lines; nothing is fitted.
-
-    Parameters
-    ----------
-    plan
-        From `coopgap.plan.make_plan`.
-    exceptions
-        From `coopgap.foreseen.foreseen`; told whatever their number.
-    verbose
-        Everything that is known of every model, in place of one table in at most `_MOST` lines.
-    """
-    return "\n".join(_whole(plan, exceptions) if verbose else _short(plan, exceptions))
-
-
-def _whole(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
-    yield from _opening(plan)
-    for model in plan.models:
-        yield ""
-        yield from _model_lines(plan, model)
-    yield ""
-    yield from _exceptions(plan, exceptions)
-    yield _LAST
-
-
-def _short(plan: Plan, exceptions: Sequence[Foreseen]) -> list[str]:
-    head, table = [*_opening(plan)], [*_aligned(_designs(plan))]
-    tail = ["", *_exceptions(plan, exceptions), f"{_LAST}; --verbose says all that is known"]
+    """A plan, and what of it will have no number, in lines; nothing is fitted."""
+    head, table = [*_opening(plan)], [*_aligned(_designs(plan, whole=verbose))]
+    tail = ["", *_exceptions(plan, exceptions)]
+    if verbose:
+        for model in plan.models:
+            table += ["", *_model_lines(plan, model)]
+        return "\n".join([*head, "", *table, *tail, _LAST])
+    tail.append(f"{_LAST}; --verbose says all that is known")
     room = max(_MOST - len(tail) - 1, 2 * _LEAST)
     head = _cut(head, max(room - len(table), room // 3, _LEAST))
-    return [*head, "", *_cut(table, room - len(head)), *tail]
+    return "\n".join([*head, "", *_cut(table, room - len(head)), *tail])
 
 
 def _cut(lines: list[str], most: int) -> list[str]:
@@ -99,25 +78,31 @@ def _opening(plan: Plan) -> Iterator[str]:
         yield f"headline  {question}: model {', '.join(named)}"
 
 
-def _designs(plan: Plan) -> Iterator[tuple[str, ...]]:
+def _designs(plan: Plan, *, whole: bool) -> Iterator[tuple[str, ...]]:
     """A line a model and a line a variant: its design, and how many people it keeps."""
-    group = plan.study.group
+    group, width = plan.study.group, 10 * _WIDEST if whole else _WIDEST
     yield ("model", "design", group.member_label, group.comparison_label, "effective", "SMD left")
     for model in plan.models:
         spec, levels = model.spec, len(model.rows.levels)
-        families = len(families_for(spec, levels))
-        yield (
-            shorten(f"{spec.name}: {levels} levels, {families} families", _WIDEST),
-            shorten(design_words(spec.matching), _WIDEST),
-            *_kept(plan, model.sample),
-        )
+        name = f"{spec.name}: {levels} levels, {len(families_for(spec, levels))} families"
+        design = shorten(design_words(spec.matching), width)
+        yield shorten(name, width), design, *_kept(plan, model.sample)
         for variant in spec.variants:
-            design = design_words(variant.spec.matching)
-            name = f"  {shorten(variant.name, _WIDEST)}"
-            yield name, shorten(design, _WIDEST), *_kept(plan, variant_sample(plan, variant))
+            design = shorten("; ".join(_of_variant(spec, variant.spec)), width)
+            kept = _kept(plan, variant_sample(plan, variant))
+            yield f"  {shorten(variant.name, width)}", design, *kept
         if spec.multiverse:
             number = len(specifications(plan.study, spec).listed)
             yield f"  multiverse: {number:,} specifications", "with --checks full", "", "", "", ""
+
+
+def _of_variant(spec: ModelSpec, variant: ModelSpec) -> Iterator[str]:
+    """A variant's matching, and what else it changes."""
+    yield design_words(variant.matching)
+    if variant.covariates != spec.covariates:
+        yield f"covariates {', '.join(variant.covariates) or 'none'}"
+    if variant.link != spec.link:
+        yield f"link {variant.link}"
 
 
 def _kept(plan: Plan, sample: Sample) -> tuple[str, str, str, str]:
@@ -151,18 +136,17 @@ def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _model_lines(plan: Plan, model: ModelPlan) -> Iterator[str]:
-    spec = model.spec
+    spec, minimum = model.spec, plan.study.disclosure_minimum
     yield f"model {spec.name}: {spec.outcome}, {' < '.join(model.rows.levels)}"
     yield f"  families    {', '.join(families_for(spec, len(model.rows.levels)))}"
     yield f"  covariates  {', '.join(spec.covariates) or 'none'}"
-    if spec.matching.is_declared:
-        yield f"  matching    {design_words(spec.matching)}"
-    for variant in spec.variants:
-        yield from _variant_lines(plan, model, variant)
     if spec.multiverse:
         yield from _multiverse_lines(plan, spec)
-    for kind, rows in groupby(_told(plan, model, model.feasibility), key=_cell_kind):
-        for line in [_cells(kind, rows)] if kind else map(_found, rows):
+    rows: Iterable[DiagnosticRow] = model.feasibility
+    if minimum:
+        rows = protected_rows(rows, minimum, {spec.name: model.rows.n_smaller})
+    for kind, found in groupby(rows, key=_cell_kind):
+        for line in [_cells(kind, found)] if kind else map(_found, found):
             yield f"  {line}"
 
 
@@ -171,30 +155,6 @@ def _exceptions(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
     for one in exceptions:
         reason = protected_note(one.reason) if minimum else one.reason
         yield f"not estimable  {one.model}, {one.families}, {one.group}: {reason}"
-
-
-def _told(plan: Plan, model: ModelPlan, rows: Iterable[DiagnosticRow]) -> Iterable[DiagnosticRow]:
-    """Rows as the study's rule on disclosure lets them be told."""
-    minimum, sizes = plan.study.disclosure_minimum, {model.spec.name: model.rows.n_smaller}
-    return protected_rows(rows, minimum, sizes) if minimum else rows
-
-
-def _variant_lines(plan: Plan, model: ModelPlan, variant: Variant) -> Iterator[str]:
-    yield f"  variant     {variant.name}: {design_words(variant.spec.matching)}"
-    if variant.spec.covariates != model.spec.covariates:
-        yield f"              covariates {', '.join(variant.spec.covariates) or 'none'}"
-    if variant.spec.link != model.spec.link:
-        yield f"              link {variant.spec.link}"
-    sample = variant_sample(plan, variant)
-    row = variant_row(
-        variant.name,
-        sample.rows,
-        sample.matched,
-        model=model.spec.name,
-        source=plan.survey.source,
-    )
-    (row,) = _told(plan, model, [row])
-    yield f"              {row.note}" + ("" if row.value is None else f": {_value(row)}")
 
 
 def _multiverse_lines(plan: Plan, spec: ModelSpec) -> Iterator[str]:
@@ -239,9 +199,7 @@ def _value(row: DiagnosticRow) -> str:
 
 def design_words(matching: Matching) -> str:
     """A matching by its method and the choices that the method has."""
-    if not matching.is_declared:
-        return "no matching"
-    return "; ".join(_choices(matching))
+    return "; ".join(_choices(matching)) if matching.is_declared else "no matching"
 
 
 def _choices(matching: Matching) -> Iterator[str]:

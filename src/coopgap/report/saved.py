@@ -28,25 +28,7 @@ _AGAIN = "fit it again"
 def rewrite(
     folder: str | Path, formats: Collection[str] = ("html", "md"), figures: Collection[str] = ()
 ) -> list[Path]:
-    """Write a saved run's report again; what else its folder holds stays.
-
-    Parameters
-    ----------
-    folder
-        As `coopgap.result.Run.save` wrote it.
-    formats, figures
-        As there.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-
-    Raises
-    ------
-    InputError
-        If the folder is no run, or is damaged.
-    """
+    """Write a saved run's report again; what else its folder holds stays."""
     from coopgap.atomic import replace_folder
     from coopgap.report.write import write_report
 
@@ -65,19 +47,7 @@ def rewrite(
 
 
 def read_run(folder: Path) -> Run:
-    """A saved run, without its draws.
-
-    Parameters
-    ----------
-    folder
-        As `coopgap.result.Run.save` wrote it. Tables are read from CSV, or from parquet where a
-        table has no CSV.
-
-    Raises
-    ------
-    InputError
-        If the folder is no run, is damaged, or its study is not the one that was run.
-    """
+    """A saved run, without its draws; a table without CSV is read from parquet."""
     meta = _meta(folder)
     study = _study(folder, meta)
     frames = {name: _table(folder, name) for name in TABLES}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from coopgap.report import values as v
@@ -31,16 +31,9 @@ USUAL: Final = "In brackets: 95 % confidence interval."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Cells of text.
+    """Cells of text; `numbers` are columns set to the right, `strong` are rows set off.
 
-    Attributes
-    ----------
-    name
-        Of the file it is written to by itself, and of its label.
-    numbers
-        Columns set to the right.
-    strong
-        Rows set off: the headline.
+    `name` is that of the file it is written to by itself, and of its label.
     """
 
     name: str
@@ -92,11 +85,6 @@ def _at(results: Results, row: Any) -> str:
     return category_words(row.category, levels) or whole
 
 
-def _estimate(results: Results, row: Any) -> str:
-    status = getattr(row, "status", "ok")
-    return v.estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
-
-
 def _method(results: Results, row: Any) -> str:
     """A family, and its population where that is not the headline's."""
     answer = next(one for one in results.answers if one.model == row.model)
@@ -107,10 +95,6 @@ def _method(results: Results, row: Any) -> str:
 
 def _term(results: Results, term: str) -> str:
     return {"member": "membership"}.get(term) or results.label(term)
-
-
-def _number(results: Results, row: Any) -> str:
-    return v.value_words(row.quantity, row.estimate)
 
 
 def _limits(results: Results, row: Any) -> str:
@@ -129,84 +113,57 @@ def _zero_at(results: Results, row: Any) -> str:
     return "above 1,000" if reached.estimate is None else v.number(reached.estimate, 1)
 
 
+def _words(head: str, text: Callable[[Results, Any], str]) -> Column:
+    return Column(head=head, text=text)
+
+
+def _number(head: str, text: Callable[[Results, Any], str]) -> Column:
+    return Column(head=head, text=text, is_number=True)
+
+
 COLUMNS: dict[str, Column] = {
-    "outcome": Column(head="Outcome", text=lambda r, row: r.label(row.outcome)),
-    "at": Column(head="At", text=_at),
-    "who": Column(head="Who", text=lambda r, row: r.group(row.group)),
-    "family": Column(head="Family", text=lambda r, row: family_words(row.family)),
-    "method": Column(head="Family", text=lambda r, row: _method(r, row)),
-    "population": Column(
-        head="Standardised to", text=lambda r, row: population_words(row.population)
-    ),
-    "variant": Column(head="Version", text=lambda r, row: capital(version_words(row)) or v.DASH),
-    "about": Column(head="Of", text=lambda r, row: r.label(row.about) if row.about else v.DASH),
-    "category": Column(head="Who", text=lambda r, row: r.group(row.category)),
-    "term": Column(head="Term", text=lambda r, row: _term(r, row.about)),
-    "test": Column(head="Test", text=lambda r, row: readable(row.test or "")),
-    "diagnostic_p": Column(head="p", text=lambda r, row: v.p_value(row.value), is_number=True),
-    "choice": Column(head="Choice", text=lambda r, row: clean(row.choice) or v.DASH),
-    "setting": Column(head="Setting", text=lambda r, row: v.number(row.setting, 2)),
-    "quantity": Column(head="What", text=lambda r, row: capital(v.quantity_words(row.quantity))),
-    "estimate": Column(head="Estimate", text=_estimate, is_number=True),
-    "value": Column(head="Value", text=_number, is_number=True),
-    "p": Column(head="p", text=lambda r, row: v.p_value(row.p_value), is_number=True),
-    "p_adjusted": Column(
-        head="p, Holm", text=lambda r, row: v.p_value(row.p_adjusted), is_number=True
-    ),
-    "power": Column(head="Power", text=lambda r, row: v.percent(row.power), is_number=True),
-    "members": Column(head="{members}", text=lambda r, row: v.count(row.n_member), is_number=True),
-    "others": Column(
-        head="{others}", text=lambda r, row: v.count(row.n_comparison), is_number=True
-    ),
-    "ess": Column(
-        head="Effective size", text=lambda r, row: v.number(row.ess_comparison, 0), is_number=True
-    ),
-    "sets": Column(head="Sets", text=lambda r, row: v.count(row.n_sets), is_number=True),
-    "verdict": Column(head="Verdict", text=lambda r, row: verdict_words(row.verdict)),
-    "difference": Column(
-        head="Difference to the headline",
-        text=lambda r, row: v.estimate_words(
+    "at": _words("At", _at),
+    "family": _words("Family", lambda r, row: family_words(row.family)),
+    "method": _words("Family", _method),
+    "variant": _words("Version", lambda r, row: capital(version_words(row)) or v.DASH),
+    "about": _words("Of", lambda r, row: r.label(row.about) if row.about else v.DASH),
+    "category": _words("Who", lambda r, row: r.group(row.category)),
+    "term": _words("Term", lambda r, row: _term(r, row.about)),
+    "test": _words("Test", lambda r, row: readable(row.test or "")),
+    "diagnostic_p": _number("p", lambda r, row: v.p_value(row.value)),
+    "choice": _words("Choice", lambda r, row: clean(row.choice) or v.DASH),
+    "setting": _words("Setting", lambda r, row: v.number(row.setting, 2)),
+    "quantity": _words("What", lambda r, row: capital(v.quantity_words(row.quantity))),
+    "estimate": _number("Estimate", lambda r, row: v.row_words(row)),
+    "value": _number("Value", lambda r, row: v.value_words(row.quantity, row.estimate)),
+    "p": _number("p", lambda r, row: v.p_value(row.p_value)),
+    "power": _number("Power", lambda r, row: v.percent(row.power)),
+    "verdict": _words("Verdict", lambda r, row: verdict_words(row.verdict)),
+    "difference": _number(
+        "Difference to the headline",
+        lambda r, row: v.estimate_words(
             row.quantity, row.difference, row.difference_lower, row.difference_upper
         ),
-        is_number=True,
     ),
-    "item": Column(head="Item", text=lambda r, row: r.published.item(row)),
-    "beside": Column(
-        head="Compared with",
-        text=lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH,
+    "item": _words("Item", lambda r, row: r.published.item(row)),
+    "beside": _words(
+        "Compared with", lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH
     ),
-    "own": Column(
-        head="{members}", text=lambda r, row: _share(r.published.own(row)), is_number=True
+    "own": _number("{members}", lambda r, row: _share(r.published.own(row))),
+    "other": _number("Others", lambda r, row: _share(r.published.other(row))),
+    "rounding": _number("Rounding alone", lambda r, row: _limits(r, r.published.rounding(row))),
+    "zero_at": _number("Zero at design effect", _zero_at),
+    "mixed": _words("By", lambda r, row: r.published.mixing(row)),
+    "sample": _words("Samples", lambda r, row: r.published.covariate(row.covariate)),
+    "whose": _words("Who", lambda r, row: capital(r.published.beside(row.comparator) or r.members)),
+    "people": _number(
+        "Asked", lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member)
     ),
-    "other": Column(
-        head="Others", text=lambda r, row: _share(r.published.other(row)), is_number=True
-    ),
-    "rounding": Column(
-        head="Rounding alone",
-        text=lambda r, row: _limits(r, r.published.rounding(row)),
-        is_number=True,
-    ),
-    "zero_at": Column(head="Zero at design effect", text=_zero_at, is_number=True),
-    "mixed": Column(head="By", text=lambda r, row: r.published.mixing(row)),
-    "sample": Column(head="Samples", text=lambda r, row: r.published.covariate(row.covariate)),
-    "whose": Column(
-        head="Who", text=lambda r, row: capital(r.published.beside(row.comparator) or r.members)
-    ),
-    "people": Column(
-        head="Asked",
-        text=lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member),
-        is_number=True,
-    ),
-    "level": Column(head="Level", text=lambda r, row: clean(row.level)),
-    "mean_member": Column(
-        head="{members}", text=lambda r, row: v.percent(row.member_mean), is_number=True
-    ),
-    "mean_other": Column(
-        head="{others}", text=lambda r, row: v.percent(row.comparison_mean_before), is_number=True
-    ),
-    "limits": Column(head="Limits", text=_limits, is_number=True),
-    "margin": Column(head="Margin", text=lambda r, row: f"±{v.points(row.threshold)}"),
-    "note": Column(head="Note", text=lambda r, row: clean(row.note)),
+    "level": _words("Level", lambda r, row: clean(row.level)),
+    "mean_member": _number("{members}", lambda r, row: v.percent(row.member_mean)),
+    "mean_other": _number("{others}", lambda r, row: v.percent(row.comparison_mean_before)),
+    "limits": _number("Limits", _limits),
+    "margin": _words("Margin", lambda r, row: f"±{v.points(row.threshold)}"),
 }
 """What templates name in `down`, `across` and `cells`."""
 
@@ -225,29 +182,11 @@ def pivot(
     notes: Sequence[str] = (),
     most: int = 0,
 ) -> Table:
-    """Set rows out as a table.
+    """Set rows out by columns of `COLUMNS`.
 
-    Parameters
-    ----------
-    results
-        Whose labels the cells have.
-    rows
-        Records of one table.
-    down
-        Columns that lead a line; where `across` is given one line stands for all rows that agree
-        in them. A column in which nothing is said is left out.
-    cells
-        What is told of a row: after `down`, or at each value of `across`.
-    across
-        Column whose values become heads; empty for one line a row.
-    end
-        Columns told once at the end of a line, of the first of its rows that says something.
-    strong
-        Which rows set their line off.
-    notes
-        Said below the table, before what its marks mean.
-    most
-        Most lines that are shown; 0 for all.
+    A line has `down`, `cells` of its row or of its rows at each value of `across`, and at the end
+    what the first of its rows says in `end`. Columns in which nothing is said are left out.
+    `strong` rows set their line off; `most` is the most lines shown, 0 for all.
     """
     lead, tail = [COLUMNS[key] for key in down], [COLUMNS[key] for key in end]
     inner = [COLUMNS[key] for key in cells]
@@ -275,30 +214,64 @@ def pivot(
     header = [column.head for column in lead]
     header += [_head(head, column, several=len(inner) > 1) for head in heads for column in inner]
     header += [column.head for column in tail]
-    numeric = [c.is_number for c in lead] + [c.is_number for _ in heads for c in inner]
-    numeric += [c.is_number for c in tail]
-    kept = _kept(full, len(lead), len(header) - len(tail))
+    columns = (*lead, *(column for _ in heads for column in inner), *tail)
     cut = f"The first {most} of {len(groups)} rows; the csv has all."
+    limits = brackets(rows, "Limits" if "limits" in (*cells, *end) else "In brackets")
+    table = trimmed(
+        [_named(head, results) for head in header],
+        full,
+        fixed=range(len(lead), len(header) - len(tail)),
+        numbers={n for n, column in enumerate(columns) if column.is_number},
+        blank={"", v.DASH, "all"},
+        name=name,
+        caption=caption,
+        strong=frozenset(n for n, one in enumerate(marked) if one),
+        notes=(
+            *notes,
+            *((limits,) if limits and "interval" not in caption else ()),
+            *((cut,) if most and len(groups) > most else ()),
+        ),
+    )
+    return replace(table, rows=_once(table.rows))
+
+
+def trimmed(
+    header: Sequence[str],
+    lines: Sequence[tuple[str, ...]],
+    *,
+    fixed: range,
+    numbers: Set[int],
+    blank: Set[str] = frozenset(("", v.DASH)),
+    **how: Any,
+) -> Table:
+    """A table without the columns outside `fixed` that are blank in every line."""
+    kept = [
+        n for n in range(len(header)) if n in fixed or any(line[n] not in blank for line in lines)
+    ]
+    return Table(
+        header=tuple(header[n] for n in kept),
+        rows=tuple(tuple(line[n] for n in kept) for line in lines),
+        numbers=frozenset(at for at, n in enumerate(kept) if n in numbers),
+        **how,
+    )
+
+
+def _once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Rows whose first cell is left empty where it repeats the one above."""
+    return tuple(
+        ("", *row[1:]) if number and row[0] == rows[number - 1][0] else row
+        for number, row in enumerate(rows)
+    )
+
+
+def brackets(rows: Iterable[Any], where: str = "In brackets") -> str:
+    """What the limits of estimates are; empty where none has any."""
     kinds = dict.fromkeys(
         v.interval_name(row.interval_prob, row.interval_kind)
         for row in rows
         if getattr(row, "interval_kind", None)
     )
-    is_said = "interval" in caption
-    limits = "Limits" if "limits" in (*cells, *end) else "In brackets"
-    return Table(
-        name=name,
-        caption=caption,
-        header=tuple(_named(header[n], results) for n in kept),
-        rows=_once([tuple(line[n] for n in kept) for line in full]),
-        numbers=frozenset(at for at, n in enumerate(kept) if numeric[n]),
-        strong=frozenset(n for n, one in enumerate(marked) if one),
-        notes=(
-            *notes,
-            *((f"{limits}: {joined(list(kinds), 'or')}.",) if kinds and not is_said else ()),
-            *((cut,) if most and len(groups) > most else ()),
-        ),
-    )
+    return f"{where}: {joined(list(kinds), 'or')}." if kinds else ""
 
 
 def _head(head: str, column: Column, *, several: bool) -> str:
@@ -316,20 +289,3 @@ def _named(head: str, results: Results) -> str:
 def _first_said(texts: Any) -> str:
     found = list(dict.fromkeys(text for text in texts if text and text != v.DASH))
     return "; ".join(found) or v.DASH
-
-
-def _kept(lines: Sequence[Sequence[str]], lead: int, tail: int) -> list[int]:
-    """Columns at either end that say nothing, or the same `all` of everybody, are left out."""
-    blank = {"", v.DASH, "all"}
-    width = len(lines[0]) if lines else 0
-    return [
-        n for n in range(width) if lead <= n < tail or any(line[n] not in blank for line in lines)
-    ]
-
-
-def _once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Rows whose first cell is left empty where it repeats the one above."""
-    return tuple(
-        ("", *row[1:]) if number and row[0] == rows[number - 1][0] else row
-        for number, row in enumerate(rows)
-    )

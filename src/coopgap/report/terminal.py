@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from coopgap.report import lookat, values
 from coopgap.report.data import Answer, Results
-from coopgap.report.words import capital, category_words, clean
+from coopgap.report.words import capital, clean
 from coopgap.vocabulary import Quantity
 
 if TYPE_CHECKING:
@@ -21,13 +21,6 @@ _WIDTH = 120
 """Columns where there is no terminal to ask."""
 
 
-def outcome_words(answer: Answer) -> str:
-    """An outcome with the threshold put first."""
-    at = category_words(answer.first.category, answer.levels) if answer.first.category else ""
-    control = " (negative control)" if answer.is_control else ""
-    return f"{answer.label}{f': {at}' if at else ''}{control}"
-
-
 def doubts(answer: Answer) -> str:
     """Topics whose word in the report's grid speaks against the answer."""
     words = lookat.grid(answer, lookat.topics(answer.results))
@@ -36,7 +29,7 @@ def doubts(answer: Answer) -> str:
 
 def _cells(answer: Answer) -> Iterator[str]:
     row = answer.headline
-    yield outcome_words(answer)
+    yield answer.title
     yield values.percent(answer.share(""))
     yield values.percent(answer.share("comparison"))
     if row is None:

@@ -3,128 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from coopgap.report.words import readable, status_word
 from coopgap.vocabulary import Quantity, Status
 
 DASH: Final = "–"
-DASH_NOTE: Final = "A dash: there is no such number."
 _MINUS: Final = "−"
 _PERCENT_SIGN: Final = "\N{NO-BREAK SPACE}%"
-
-_QUANTITIES: Final[dict[str, str]] = {
-    Quantity.RISK_DIFFERENCE: "difference, points",
-    Quantity.RISK_RATIO: "risk ratio",
-    Quantity.ODDS_RATIO: "odds ratio",
-    Quantity.CUMULATIVE_ODDS_RATIO: "cumulative odds ratio",
-    Quantity.SUPERIORITY: "probability of superiority",
-    Quantity.SHARE: "share",
-    Quantity.SD_SUPERPOPULATION: "spread between regions, of regions like these (log odds)",
-    Quantity.SD_FINITE: "spread between these regions (log odds)",
-    Quantity.PROB_ABOVE_ZERO: "probability that the gap is above zero",
-    Quantity.PROB_ABOVE_SMALLEST: "probability that the gap is above the smallest that matters",
-    Quantity.EXPECTED_RANK: "expected rank",
-    "gap_difference": "difference of two groups' gaps, points",
-    "e_value": "E-value",
-    "p_bound": "largest one-sided p-value",
-    "gamma": "Γ",
-    "n_sets": "matched sets",
-    "r2_membership": "share of the variance of membership",
-    "r2_outcome": "share of the variance of the outcome",
-    "smd": "standardised difference",
-    "largest_smd": "largest standardised difference",
-    "ess": "effective sample size",
-    "rao_scott_f": "Rao–Scott F",
-    "share_off": "misclassified answers",
-    "least_share_off": "misclassified answers, at least",
-    "odds_multiple": "multiple of the odds",
-    "latent_shift": "shift on the latent scale",
-    "largest_difference": "largest difference over the thresholds, points",
-    "smallest_margin": "smallest margin that could be confirmed, points",
-    "smallest_detectable": "smallest gap that could be detected, points",
-    "smallest_superiority": "smallest probability of superiority that could be detected",
-    "type_s": "chance of the wrong sign",
-    "type_m": "exaggeration",
-    "smallest_margin_possible": "margin up to which nothing is ever confirmed, points",
-    "members_lost_share": "members left out",
-    "unmatched_share": "people without a counterpart",
-    "influence": "what the place moves the gap by, points",
-    "design_effect": "design effect",
-    "discount": "part of one in-person interview that a phone interview counts as",
-    "discount_probability": "posterior probability",
-    "phone_weight": "posterior weight of what the phone interviews say",
-    "fmi": "missing information",
-    "delta": "shift of the log odds",
-    "phone_superiority": "probability of superiority of a phone person",
-    "people_linked": "people with two answers",
-    "agreement_share": "share that gave the same answer",
-    "kappa": "kappa",
-    "mcnemar_z": "McNemar's z",
-    "stuart_maxwell": "Stuart–Maxwell χ²",
-    "bhapkar": "Bhapkar χ²",
-    "homogeneity": "test of equal shares",
-    "homogeneity_f": "F of equal shares",
-    "median_risk_difference": "median difference, points",
-    "median_superiority": "median probability of superiority",
-    "sd_risk_difference": "standard deviation of the difference, points",
-    "sd_superiority": "standard deviation of the probability",
-    "tied_members": "members with several people equally near",
-    "share_same_sign": "combinations on the same side",
-    "share_significant": "combinations whose interval excludes zero",
-}
-
-_POINTS = {
-    "risk_difference",
-    "gap_difference",
-    "median_risk_difference",
-    "sd_risk_difference",
-    "largest_difference",
-    "smallest_margin",
-    "smallest_detectable",
-    "gap",
-    "influence",
-    "smallest_margin_possible",
-}
-_PERCENT = {
-    "superiority",
-    "median_superiority",
-    "sd_superiority",
-    "share_same_sign",
-    "share_significant",
-    "phone_superiority",
-    "share",
-    "prob_above_zero",
-    "prob_above_smallest",
-    "share_off",
-    "least_share_off",
-    "smallest_superiority",
-    "type_s",
-    "members_lost_share",
-    "unmatched_share",
-    "fmi",
-    "false_alarm_rate",
-    "r2_membership",
-    "r2_outcome",
-    "robustness_value",
-    "power",
-    "phone_weight",
-    "discount_probability",
-}
-_RATIOS = {
-    "risk_ratio",
-    "odds_ratio",
-    "cumulative_odds_ratio",
-    "e_value",
-    "odds_multiple",
-    "smd",
-    "discount",
-    "type_m",
-    "design_effect",
-    "gamma",
-    "delta",
-}
-_COUNTS = {"ess", "n", "count", "n_sets", "people_linked", "tied_members"}
 
 
 def number(value: float | None, decimals: int = 1, *, signed: bool = False) -> str:
@@ -170,19 +57,39 @@ def p_value(value: float | None) -> str:
     return number(value, 3 if value < 0.1 else 2)
 
 
+def _plain(value: float | None) -> str:
+    """A number of no known scale with about three digits."""
+    return number(value, 3 if value is not None and abs(value) < 1 else 2)
+
+
+_SCALES: Final[dict[Callable[[float | None], str], tuple[str, ...]]] = {
+    points: (
+        *("risk_difference", "gap_difference", "median_risk_difference", "sd_risk_difference"),
+        *("largest_difference", "influence", "smallest_detectable"),
+        *("smallest_margin", "smallest_margin_possible"),
+    ),
+    percent: (
+        *("share", "superiority", "median_superiority", "sd_superiority", "smallest_superiority"),
+        *("share_same_sign", "share_significant", "share_off", "least_share_off"),
+        *("members_lost_share", "unmatched_share", "agreement_share", "phone_superiority"),
+        *("prob_above_zero", "prob_above_smallest", "type_s", "fmi", "r2_membership", "r2_outcome"),
+        *("robustness_value", "phone_weight", "discount_probability"),
+    ),
+    ratio: (
+        *("risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"),
+        *("discount", "type_m", "design_effect", "gamma", "delta"),
+    ),
+    count: ("ess", "n_sets", "people_linked", "tied_members"),
+    number: ("expected_rank",),
+}
+_SCALE: Final = {name: show for show, names in _SCALES.items() for name in names}
+"""How the value of a quantity is read."""
+
+
 def value_words(quantity: str, value: float | None, *, signed: bool = False) -> str:
     """A value on the scale its quantity is read on."""
-    if quantity in _POINTS:
-        return points(value, signed=signed)
-    if quantity in _PERCENT or quantity.endswith("_share"):
-        return percent(value)
-    if quantity in _RATIOS:
-        return ratio(value)
-    if quantity in _COUNTS:
-        return count(value)
-    if quantity == "expected_rank":
-        return number(value, 1)
-    return number(value, 3 if value is not None and abs(value) < 1 else 2)
+    show = _SCALE.get(quantity, _plain)
+    return points(value, signed=signed) if show is points else show(value)
 
 
 def spread(quantity: str, lower: float | None, upper: float | None) -> str:
@@ -202,7 +109,7 @@ def spread(quantity: str, lower: float | None, upper: float | None) -> str:
 def _limit_words(quantity: str, limit: float) -> str:
     """A limit that would print as zero with a digit that says on which side of it it lies."""
     text = value_words(quantity, limit)
-    if limit == 0 or quantity not in _POINTS or text.strip("0."):
+    if limit == 0 or _SCALE.get(quantity) is not points or text.strip("0."):
         return text
     digits = -math.floor(math.log10(abs(100 * limit)))
     return number(100 * limit, min(digits, 6)) if digits <= 6 else text
@@ -231,12 +138,41 @@ def estimate_words(
     return text if status == Status.OK else f"{text}; {status_word(status)}"
 
 
+def row_words(row: Any) -> str:
+    """A row's estimate with its interval, or why there is none."""
+    status = getattr(row, "status", Status.OK)
+    return estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
+
+
 def interval_name(prob: float | None, kind: str | None) -> str:
     """`95 % confidence interval`; bounds have no probability unless they declare one."""
     share = "" if prob is None else f"{100 * prob:.3g} % "
     if kind == "bounds":
         return f"{share}bounds"
     return f"{share}{kind} interval" if kind else f"{share}interval"
+
+
+_QUANTITIES: Final[dict[str, str]] = {
+    Quantity.RISK_DIFFERENCE: "difference, points",
+    Quantity.SUPERIORITY: "probability of superiority",
+    "odds_multiple": "multiple of the odds",
+    "latent_shift": "shift on the latent scale",
+    "largest_difference": "largest difference over the thresholds, points",
+    "phone_superiority": "probability of superiority of a phone person",
+    "people_linked": "people with two answers",
+    "agreement_share": "share that gave the same answer",
+    "mcnemar_z": "McNemar's z",
+    "stuart_maxwell": "Stuart–Maxwell χ²",
+    "bhapkar": "Bhapkar χ²",
+    "homogeneity": "test of equal shares",
+    "homogeneity_f": "F of equal shares",
+    "median_risk_difference": "median difference, points",
+    "median_superiority": "median probability of superiority",
+    "sd_risk_difference": "standard deviation of the difference, points",
+    "sd_superiority": "standard deviation of the probability",
+    "tied_members": "members with several people equally near",
+}
+"""Quantities that tables name in other words than their own."""
 
 
 def quantity_words(quantity: str) -> str:

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from coopgap.vocabulary import FEW_PEOPLE, Check, Family, OddsTest, Population, Status, Verdict
+from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
 
 if TYPE_CHECKING:
     from coopgap.estimate import SensitivityRow
-
-UNKNOWN: Final = "unknown"
 
 FAMILIES: Final[dict[str, str]] = {
     Family.UNADJUSTED: "unadjusted",
@@ -48,14 +46,6 @@ STATUSES: Final[dict[str, str]] = {
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",
 }
-
-TESTS: Final[dict[str, str]] = {
-    OddsTest.LIKELIHOOD_RATIO: "likelihood ratio",
-    OddsTest.BRANT: "Brant",
-    OddsTest.WALD: "Wald",
-    OddsTest.BOOTSTRAP: "bootstrap",
-}
-"""Tests of proportional odds."""
 
 VERDICTS: Final[dict[str, str]] = {
     Verdict.EQUIVALENT: "equivalent within the margin",
@@ -111,7 +101,7 @@ def clean(text: str) -> str:
 
 def readable(name: str) -> str:
     """A column name as words."""
-    return clean(name).replace("_", " ").strip() or UNKNOWN
+    return clean(name).replace("_", " ").strip() or "unknown"
 
 
 def capital(text: str) -> str:

@@ -14,7 +14,7 @@ from openpyxl.utils import get_column_letter
 
 from coopgap.estimate import TABLES, columns
 from coopgap.report.sheets import LEADING
-from coopgap.report.terminal import doubts, outcome_words
+from coopgap.report.terminal import doubts
 from coopgap.report.words import clean
 from coopgap.vocabulary import Quantity
 
@@ -79,7 +79,7 @@ def _headline_row(results: Results, answer: Answer) -> dict[str, Any]:
         **{_named(name, "superiority, %"): getattr(superiority, name, None) for name in _LIMITS},
     }
     return {
-        "outcome": outcome_words(answer),
+        "outcome": answer.title,
         **{head: None if share is None else 100 * share for head, share in shares.items()},
         "interval probability": row and row.interval_prob,
         "p_value": row and row.p_value,

@@ -30,34 +30,10 @@ def write_report(
     template: str = "report.md.j2",
     figures: Collection[str] = (),
 ) -> list[Path]:
-    """Write tables, figures, report, run.json and the study's files.
+    """Write a run's tables, figures, pages, run.json and study into an existing folder.
 
-    Parameters
-    ----------
-    frames
-        The five tables by name, as `coopgap.estimate.to_frame` makes them.
-    study
-        The study they answer.
-    meta
-        What run.json is to hold, beside the hashes of the tables.
-    folder
-        An existing folder.
-    formats
-        Any of `coopgap.result.FORMATS`; csv is always written.
-    template
-        Of the pages.
-    figures
-        Any of `coopgap.result.FIGURES`, in which every figure is written beside PNG.
-
-    Returns
-    -------
-    list of Path
-        What was written, in the order it was.
-
-    Raises
-    ------
-    OutputError
-        If a format is unknown.
+    `formats` are any of `coopgap.result.FORMATS`, csv is always written; `figures` are formats
+    that figures have beside PNG.
     """
     _refuse_unknown("formats", formats, FORMATS)
     _refuse_unknown("figures", figures, FIGURES)

@@ -15,8 +15,12 @@ from coopgap.report.figures.printed import gaps
 from coopgap.report.figures.regions import regions
 from coopgap.report.figures.shares import shares
 
-FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = {
+OF_RUN: Final[dict[str, Callable[[Results], Drawing | None]]] = {
     "headline": headline,
+    "love": love,
+    "printed": gaps,
+}
+OF_ANSWER: Final[dict[str, Callable[[Answer], Drawing | None]]] = {
     "forest": families,
     "versions": versions,
     "phone": phone,
@@ -25,14 +29,11 @@ FIGURES: Final[dict[str, Callable[[Results, Answer | None], Drawing | None]]] = 
     "contour": contour,
     "curve": curve,
     "borrowed": borrowed,
-    "love": love,
     "regions": regions,
     "shares": shares,
-    "printed": gaps,
 }
 
 
 def draw(name: str, results: Results, answer: Answer | None) -> Drawing | None:
     """One figure; None where there is nothing to draw. Call inside `drawing_style`."""
-    make = FIGURES.get(name)
-    return None if make is None else make(results, answer)
+    return OF_RUN[name](results) if answer is None else OF_ANSWER[name](answer)

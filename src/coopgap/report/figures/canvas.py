@@ -42,6 +42,9 @@ _WIDTH, _ROW, _TOP, _BOTTOM = 7.2, 0.225, 0.44, 0.48
 _SIZE = 8.0
 _LABELS, _VALUES = 3.15, 2.2
 _DPI = 192
+_CHARACTER = 0.014
+"""Part of the axis that one character of a legend takes."""
+
 _NARROW = 6.0
 """Inches up to which a figure is legible when it is as wide as a telephone."""
 
@@ -64,24 +67,17 @@ class Canvas:
 
     def label(self, row: float, text: str, *, bold: bool = False, color: str = INK) -> None:
         """Words left of the axes."""
-        self.axes.text(
-            -0.02,
-            row,
-            _fitted(text, _LABELS - 0.15),
-            transform=self.axes.get_yaxis_transform(),
-            ha="right",
-            va="center",
-            color=color,
-            fontweight="bold" if bold else "normal",
-        )
+        self._words(-0.02, row, _fitted(text, _LABELS - 0.15), "right", color, bold)
 
     def above(self, row: float, text: str, *, color: str = INK) -> None:
         """Words over the whole width, above a row."""
+        from matplotlib.transforms import blended_transform_factory
+
         self.figure.text(
             0.012,
             row + 0.2,
             _fitted(text, self.figure.get_figwidth() - 0.3),
-            transform=blended(self.figure, self.axes),
+            transform=blended_transform_factory(self.figure.transFigure, self.axes.transData),
             ha="left",
             va="center",
             color=color,
@@ -95,12 +91,22 @@ class Canvas:
 
     def value(self, row: float, text: str, *, bold: bool = False, color: str = INK) -> None:
         """Words right of the axes."""
+        self._words(1.02, row, _fitted(text, _VALUES - 0.15), "left", color, bold)
+
+    def legend(self, entries: Sequence[tuple[str, str]]) -> None:
+        """Marks with their names in the first row, one after the other."""
+        at = 0.0
+        for text, color in entries:
+            self._words(at, 0, text, "left", color, True)
+            at += _CHARACTER * len(text) + 0.05
+
+    def _words(self, at: float, row: float, text: str, side: str, color: str, bold: bool) -> None:
         self.axes.text(
-            1.02,
+            at,
             row,
-            _fitted(text, _VALUES - 0.15),
+            text,
             transform=self.axes.get_yaxis_transform(),
-            ha="left",
+            ha=side,
             va="center",
             color=color,
             fontweight="bold" if bold else "normal",
@@ -138,16 +144,9 @@ class Canvas:
             Rectangle((-half, row - 0.5), 2 * half, 1, fc=BAND, ec="none", zorder=0.5)
         )
 
-    def zero(self, at: float = 0.0) -> None:
+    def zero(self) -> None:
         """The line of no gap."""
-        self.axes.axvline(at, color=INK, lw=0.9, zorder=1)
-
-
-def blended(figure: Figure, axes: Axes) -> Any:
-    """Horizontally the figure's width, vertically the rows of the axes."""
-    from matplotlib.transforms import blended_transform_factory
-
-    return blended_transform_factory(figure.transFigure, axes.transData)
+        self.axes.axvline(0.0, color=INK, lw=0.9, zorder=1)
 
 
 @contextmanager
@@ -181,29 +180,12 @@ def canvas(
     values: Sequence[str] = (),
     width: float = _WIDTH,
 ) -> Canvas:
-    """An empty figure for a number of rows.
+    """An empty figure of a number of rows; labels and values are what needs room beside it.
 
-    Parameters
-    ----------
-    rows
-        Units of height.
-    title
-        What is shown, one line.
-    axis
-        What the horizontal axis counts.
-    mark
-        EXAMPLE DATA or empty; printed in the corner.
-    labels, values
-        Words that will stand left and right, for their room.
-    width
-        Inches; the type keeps its size, so that a narrow figure can be read on a narrow screen.
+    The type keeps its size, so that a narrow figure can be read on a narrow screen.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     height = _TOP + _BOTTOM + _ROW * max(rows, 1)
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
+    figure = _titled(title, mark, width, height)
     left = _room(labels, _LABELS, 0.9)
     right = _room(values, _VALUES, 0.25)
     axes = figure.add_axes(
@@ -224,18 +206,12 @@ def canvas(
     axes.grid(axis="x", color=LINE, lw=0.6, zorder=0)
     axes.set_axisbelow(True)
     axes.set_xlabel(shorten(axis, 80), color=SOFT, labelpad=5)
-    titled(figure, title, mark, height)
     return Canvas(figure=figure, axes=axes)
 
 
 def panel(title: str, mark: str, *, height: float, width: float) -> tuple[Figure, Axes]:
     """A figure with one pair of axes, `width` inches wide, and room for a legend beside it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height))
-    FigureCanvasAgg(figure)
-    titled(figure, title, mark, height)
+    figure = _titled(title, mark, _WIDTH, height)
     axes = figure.add_axes((0.62 / _WIDTH, 0.55 / height, width / _WIDTH, (height - 1.1) / height))
     axes.patch.set_alpha(0)
     for name, spine in axes.spines.items():
@@ -246,33 +222,21 @@ def panel(title: str, mark: str, *, height: float, width: float) -> tuple[Figure
     return figure, axes
 
 
-def titled(figure: Figure, title: str, mark: str, height: float) -> None:
-    """Put a title and the mark, if there is one, at the top of a figure of `height` inches."""
-    figure.text(
-        0.012,
-        1 - 0.1 / height,
-        shorten(title, 74 if mark else 92),
-        color=INK,
-        fontsize=9.5,
-        fontweight="bold",
-        va="top",
-    )
+def _titled(title: str, mark: str, width: float, height: float) -> Figure:
+    """An empty figure with its title and, if there is one, the mark at its top."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    at = 1 - 0.1 / height
+    bold: Any = {"fontweight": "bold", "va": "top"}
+    title = shorten(title, 74 if mark else 92)
+    figure.text(0.012, at, title, color=INK, fontsize=9.5, **bold)
     if mark:
-        _stamp(figure, mark, height)
-
-
-def _stamp(figure: Figure, mark: str, height: float) -> None:
-    figure.text(
-        0.985,
-        1 - 0.1 / height,
-        mark,
-        color=_MARK_INK,
-        fontsize=7.5,
-        fontweight="bold",
-        ha="right",
-        va="top",
-        bbox={"boxstyle": "square,pad=0.35", "fc": _MARK_WASH, "ec": _MARK_LINE, "lw": 0.8},
-    )
+        box = {"boxstyle": "square,pad=0.35", "fc": _MARK_WASH, "ec": _MARK_LINE, "lw": 0.8}
+        figure.text(0.985, at, mark, color=_MARK_INK, fontsize=7.5, ha="right", bbox=box, **bold)
+    return figure
 
 
 def _room(words: Sequence[str], most: float, least: float) -> float:

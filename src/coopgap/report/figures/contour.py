@@ -25,9 +25,9 @@ _LEAST = 0.05
 """Shortest axis, as a share of variance."""
 
 
-def contour(results: Results, answer: Answer | None) -> Drawing | None:
+def contour(answer: Answer) -> Drawing | None:
     """Lines of equal gap over both partial R²; once a study, for its first headline."""
-    if answer is None or answer is not results.headlines[0]:
+    if answer is not answer.results.headlines[0]:
         return None
     rows = {
         (row.about, row.setting, row.variant if not row.about else "", row.quantity): row
@@ -47,12 +47,12 @@ def contour(results: Results, answer: Answer | None) -> Drawing | None:
     ends = _end([x for _, _, x, _ in told]), _end([y for _, _, _, y in told])
     where = category_words(alone.category, answer.levels)
     title = f"{shorten(answer.label, 40)}: {shorten(where, 20)}, gap left"
-    figure, axes = panel(title, results.mark, height=3.6, width=4.1)
+    figure, axes = panel(title, answer.results.mark, height=3.6, width=4.1)
     axes.set_xlim(0, 100 * ends[0])
     axes.set_ylim(0, 100 * ends[1])
     axes.set_xlabel("partial R² with membership, percent", color=SOFT, labelpad=4)
     axes.set_ylabel("partial R² with the outcome, percent", color=SOFT, labelpad=4)
-    handles = [*_marks(results, axes, told), *_lines(axes, alone, scale, df, ends)]
+    handles = [*_marks(answer.results, axes, told), *_lines(axes, alone, scale, df, ends)]
     axes.figure.legend(
         handles=handles,
         title="as strong as",

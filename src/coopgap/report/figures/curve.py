@@ -8,7 +8,7 @@ from typing import Any
 
 from coopgap.estimate import SensitivityRow
 from coopgap.gap import null_value
-from coopgap.report.data import Answer, Results
+from coopgap.report.data import Answer
 from coopgap.report.figures.canvas import (
     BAND,
     FIRST,
@@ -29,11 +29,11 @@ _HEIGHT = 11
 """Rows that the estimates take, above the choices."""
 
 
-def curve(results: Results, answer: Answer | None) -> Drawing | None:
+def curve(answer: Answer) -> Drawing | None:
     """Estimates in order above, a tick for each choice below; None without a multiverse."""
-    assert answer is not None
     listed = {
-        one["variant"]: one for one in results.meta.get("multiverse", {}).get(answer.model, ())
+        one["variant"]: one
+        for one in answer.results.meta.get("multiverse", {}).get(answer.model, ())
     }
     rows = [
         row
@@ -49,7 +49,7 @@ def curve(results: Results, answer: Answer | None) -> Drawing | None:
         _HEIGHT + 1 + len(lines),
         f"{answer.label}: {len(rows)} combinations of choices",
         "combinations, from the smallest estimate to the largest",
-        mark=results.mark,
+        mark=answer.results.mark,
         labels=[readable(value or axis) for axis, value in lines],
         values=["median +00.0"],
     )
@@ -115,9 +115,8 @@ def _estimates(drawn: Canvas, rows: Sequence[SensitivityRow]) -> None:
         drawn.label(height(value), value_words(quantity, value, signed=True), color=SOFT)
 
 
-def borrowed(results: Results, answer: Answer | None) -> Drawing | None:
+def borrowed(answer: Answer) -> Drawing | None:
     """The gap by the discount a₀ of the phone interviews; None without a power prior."""
-    assert answer is not None
     mine = [
         row
         for row in answer.check(Check.PHONE_POWER_PRIOR)
@@ -127,7 +126,7 @@ def borrowed(results: Results, answer: Answer | None) -> Drawing | None:
     if len(at) < 2:
         return None
     figure, axes = panel(
-        f"{answer.label}: gap by the discount a₀", results.mark, height=2.8, width=5
+        f"{answer.label}: gap by the discount a₀", answer.results.mark, height=2.8, width=5
     )
     x = [row.setting for row in at]
     low, middle, high = ([100 * getattr(row, end) for row in at] for end in _ENDS)

@@ -9,7 +9,7 @@ from typing import Any
 from coopgap.estimate import GapRow, SensitivityRow
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, canvas
-from coopgap.report.values import estimate_words, interval_name, percent
+from coopgap.report.values import interval_name, percent, row_words
 from coopgap.report.words import (
     capital,
     category_words,
@@ -34,14 +34,9 @@ _VERSIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a forest; without `at` it heads those below it.
+    """A line of a forest in the unit of its axis; without `at` it heads those below it.
 
-    Attributes
-    ----------
-    at, limits, beside
-        In the unit of the axis; `beside` is a second, hollow mark.
-    band
-        Half width of a margin around zero.
+    `beside` is a second, hollow mark; `band` is half the width of a margin around zero.
     """
 
     label: str
@@ -56,40 +51,27 @@ class Line:
 
 
 def forest(
-    name: str,
+    answer: Answer,
+    kind: str,
     lines: Sequence[Line],
     *,
     title: str,
-    axis: str,
-    mark: str,
-    alt: str,
-    zero: float | None = 0.0,
+    axis: str = AXIS,
+    has_zero: bool = True,
 ) -> Drawing | None:
-    """Draw lines below one another; None where none has a point.
-
-    Parameters
-    ----------
-    name, title, alt
-        Of the drawing; `alt` is put before what the lines say.
-    axis
-        What the horizontal axis counts.
-    mark
-        EXAMPLE DATA or empty.
-    zero
-        Where a vertical line stands; None for none.
-    """
+    """Draw lines below one another, over the line of no gap; None where none has a point."""
     if not any(line.at is not None for line in lines):
         return None
     drawn = canvas(
         len(lines),
         title,
         axis,
-        mark=mark,
+        mark=answer.results.mark,
         labels=[line.label for line in lines],
         values=[line.value for line in lines],
     )
-    if zero is not None:
-        drawn.zero(zero)
+    if has_zero:
+        drawn.zero()
     for number, line in enumerate(lines):
         if line.at is None and not line.value:
             drawn.heading(number, line.label)
@@ -104,7 +86,8 @@ def forest(
         if line.at is not None:
             drawn.mark(number, line.at, line.limits, color=line.color, shape=line.shape)
     told = "; ".join(f"{line.label} {line.value}".strip() for line in lines)
-    return Drawing(name=name, alt=f"{alt}: {told}.", figure=drawn.figure)
+    name = f"{kind}_{answer.model}"
+    return Drawing(name=name, alt=f"{answer.label}: {told}.", figure=drawn.figure)
 
 
 def limits(row: Any) -> tuple[float, float] | None:
@@ -114,9 +97,7 @@ def limits(row: Any) -> tuple[float, float] | None:
 
 def shown(row: Any) -> str:
     """The estimate, or why there is none."""
-    status = getattr(row, "status", "ok")
-    text = estimate_words(row.quantity, row.estimate, row.lower, row.upper, status)
-    return text.partition(";")[0]
+    return row_words(row).partition(";")[0]
 
 
 def _line(row: Any, label: str, **how: Any) -> Line:
@@ -124,7 +105,7 @@ def _line(row: Any, label: str, **how: Any) -> Line:
     return Line(label=label, value=how.pop("value", shown(row)), at=at, limits=limits(row), **how)
 
 
-def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
+def headline(results: Results) -> Drawing | None:
     """Every declared gap, with both groups' shares; superiority stands in its section."""
     told = [
         (one, row)
@@ -135,7 +116,7 @@ def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
     ]
     if not told:
         return None
-    names = [_name(one) for one, _ in told]
+    names = [one.title for one, _ in told]
     kinds = [interval_name(row.interval_prob, row.interval_kind) for _, row in told]
     sides = [
         " vs ".join(percent(one.share(side)) for side in ("", "comparison")) for one, _ in told
@@ -160,20 +141,13 @@ def headline(results: Results, answer: Answer | None = None) -> Drawing | None:
     return Drawing(name="headline", alt=f"Headline gaps in points: {said}.", figure=drawn.figure)
 
 
-def _name(answer: Answer) -> str:
-    where = category_words(answer.first.category, answer.levels) if answer.first.category else ""
-    control = " (negative control)" if answer.is_control else ""
-    return f"{answer.label}{f': {where}' if where else ''}{control}"
-
-
 def shown_category(answer: Answer) -> str:
     """The threshold at which gaps are drawn: the declared one, else the middle one."""
     return answer.first.category or answer.thresholds[len(answer.thresholds) // 2]
 
 
-def families(results: Results, answer: Answer | None) -> Drawing | None:
+def families(answer: Answer) -> Drawing | None:
     """The gap by family over the headline's people, so that they differ by method only."""
-    assert answer is not None
     category = shown_category(answer)
     found = [
         row
@@ -183,12 +157,10 @@ def families(results: Results, answer: Answer | None) -> Drawing | None:
     ]
     over = {row.population for row in found if answer.is_headline(row)}
     return forest(
-        f"gaps_{answer.model}",
+        answer,
+        "gaps",
         [_family(answer, row) for row in found if not over or row.population in over],
         title="Gap by how it is estimated",
-        axis=AXIS,
-        mark=results.mark,
-        alt=answer.label,
     )
 
 
@@ -203,9 +175,8 @@ def _family(answer: Answer, row: GapRow) -> Line:
     )
 
 
-def versions(results: Results, answer: Answer | None) -> Drawing | None:
+def versions(answer: Answer) -> Drawing | None:
     """The headline beside each version of it: variants, phone interviews, imputed answers."""
-    assert answer is not None
     rows = [row for row in answer.check(*_VERSIONS) if _is_version(answer, row)]
     head = answer.headline
     if head is None or head.quantity != Quantity.RISK_DIFFERENCE or not rows:
@@ -216,12 +187,7 @@ def versions(results: Results, answer: Answer | None) -> Drawing | None:
         name = version_words(row)
         lines.append(_line(row, name, color=color, is_strong=color == SECOND))
     return forest(
-        f"versions_{answer.model}",
-        lines,
-        title="Versions of the headline; those that change it in colour",
-        axis=AXIS,
-        mark=results.mark,
-        alt=answer.label,
+        answer, "versions", lines, title="Versions of the headline; those that change it in colour"
     )
 
 
@@ -229,9 +195,8 @@ def _is_version(answer: Answer, row: SensitivityRow) -> bool:
     return answer.is_first(row) and row.estimate is not None and row.reference is not None
 
 
-def phone(results: Results, answer: Answer | None) -> Drawing | None:
+def phone(answer: Answer) -> Drawing | None:
     """Phone less in-person answers of those the members are compared with, and the margin."""
-    assert answer is not None
     rows = [
         row
         for row in answer.check(Check.PHONE_EQUIVALENCE)
@@ -248,18 +213,17 @@ def phone(results: Results, answer: Answer | None) -> Drawing | None:
         for row in rows
     ]
     return forest(
-        f"phone_{answer.model}",
+        answer,
+        "phone",
         lines,
         title="Phone minus in person; band: the margin declared",
         axis="difference, percentage points, 90 % interval",
-        mark=results.mark,
-        alt=answer.label,
     )
 
 
-def predictive(results: Results, answer: Answer | None) -> Drawing | None:
+def predictive(answer: Answer) -> Drawing | None:
     """Observed shares (hollow) on the posterior's intervals, by group and level."""
-    assert answer is not None
+    results = answer.results
     rows = [
         row for row in answer.check(Check.POSTERIOR_PREDICTIVE) if row.group in ("", "all")
     ] or list(answer.check(Check.POSTERIOR_PREDICTIVE))
@@ -271,13 +235,12 @@ def predictive(results: Results, answer: Answer | None) -> Drawing | None:
             lines.append(Line(label=capital(who if place == "all" else f"{who}, {place}")))
             lines += [_predicted(answer, row) for row in mine]
     return forest(
-        f"predictive_{answer.model}",
+        answer,
+        "predictive",
         lines,
         title="Observed share (hollow) on the posterior's interval",
         axis="share, percent",
-        mark=results.mark,
-        alt=answer.label,
-        zero=None,
+        has_zero=False,
     )
 
 
@@ -292,9 +255,8 @@ def _predicted(answer: Answer, row: SensitivityRow) -> Line:
     )
 
 
-def prior(results: Results, answer: Answer | None) -> Drawing | None:
+def prior(answer: Answer) -> Drawing | None:
     """What the prior allows of the headline, and what the posterior leaves."""
-    assert answer is not None
     rows = [row for row in answer.check(Check.PRIOR_PREDICTIVE) if answer.is_first(row)]
     over = {row.population for row in answer.headlines}
     found = [
@@ -310,10 +272,9 @@ def prior(results: Results, answer: Answer | None) -> Drawing | None:
     if len(lines) < 2:
         return None
     return forest(
-        f"prior_{answer.model}",
+        answer,
+        "prior",
         lines,
         title="Prior and posterior of the headline",
         axis=f"{AXIS}, 95 % credible interval",
-        mark=results.mark,
-        alt=answer.label,
     )

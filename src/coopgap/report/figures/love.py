@@ -7,7 +7,6 @@ from typing import Final
 
 from coopgap.report.data import Answer, Results
 from coopgap.report.figures.canvas import BAND, FIRST, INK, SECOND, SOFT, Drawing, canvas
-from coopgap.report.figures.shares import legend
 from coopgap.report.lookat import BALANCED
 from coopgap.report.values import number
 from coopgap.report.words import clean, shorten
@@ -19,7 +18,7 @@ _DESIGNS: Final = (("o", FIRST, "●"), ("^", INK, "▲"), ("D", SOFT, "◆"), (
 """Shape, colour and sign of a design: the declared one, then others."""
 
 
-def love(results: Results, answer: Answer | None = None) -> Drawing | None:
+def love(results: Results) -> Drawing | None:
     """Every covariate once a study, with each design that has rows; None without differences."""
     before: dict[Place, float] = {}
     designs: dict[str, dict[Place, float]] = {}
@@ -49,7 +48,7 @@ def love(results: Results, answer: Answer | None = None) -> Drawing | None:
     drawn.zero()
     signs = zip(_DESIGNS, shown, strict=False)
     after = tuple((f"{sign} {shorten(name, 22)}", color) for (_, color, sign), (name, _) in signs)
-    legend(drawn, (("○ before", SECOND), *after))
+    drawn.legend((("○ before", SECOND), *after))
     for line, (place, name) in enumerate(zip(kept, names, strict=True), start=1):
         drawn.label(line, name)
         drawn.value(line, texts[line - 1], color=SOFT)

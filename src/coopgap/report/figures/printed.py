@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from coopgap.estimate import GapRow
-from coopgap.report.data import Answer, Results
+from coopgap.report.data import Results
 from coopgap.report.figures.canvas import FIRST, LINE, Drawing, canvas
 from coopgap.report.figures.forest import limits, shown
 from coopgap.report.values import percent
 from coopgap.vocabulary import Comparator
 
 
-def gaps(results: Results, answer: Answer | None = None) -> Drawing | None:
+def gaps(results: Results) -> Drawing | None:
     """What is printed of all members beside others, item by item; never marked as an example."""
     published = results.published
     rows = published.shown

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coopgap.estimate import GapRow
-from coopgap.report.data import Answer, Results
+from coopgap.report.data import Answer
 from coopgap.report.figures.canvas import BAND, FIRST, SECOND, Canvas, Drawing, canvas
-from coopgap.report.figures.forest import limits, shown
+from coopgap.report.figures.forest import limits, shown, shown_category
 from coopgap.report.words import category_words
 from coopgap.vocabulary import Family, Quantity
 
 
-def regions(results: Results, answer: Answer | None) -> Drawing | None:
+def regions(answer: Answer) -> Drawing | None:
     """Each region alone (hollow) beside its partially pooled gap (filled); None without pooling."""
-    if answer is None:
-        return None
-    first = answer.first
-    category = first.category or answer.thresholds[len(answer.thresholds) // 2]
+    results, category = answer.results, shown_category(answer)
     mine = [
         row
         for row in answer.gaps

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from coopgap.report.data import Answer, Results
-from coopgap.report.figures.canvas import FIRST, LINE, SECOND, Canvas, Drawing, canvas
+from coopgap.report.data import Answer
+from coopgap.report.figures.canvas import FIRST, LINE, SECOND, Drawing, canvas
 from coopgap.report.values import percent
 from coopgap.report.words import capital, category_words, joined
 from coopgap.vocabulary import Quantity
 
-_WIDE = 0.014
-"""Part of the axis that one character of the legend takes."""
 
-
-def shares(results: Results, answer: Answer | None) -> Drawing | None:
+def shares(answer: Answer) -> Drawing | None:
     """A dumbbell a level, of the headline's family; None for two levels or without numbers."""
-    if answer is None or not answer.is_ordinal:
+    if not answer.is_ordinal:
         return None
+    results = answer.results
     found = {
         (row.comparator == "", row.category): row.estimate
         for row in answer.headlines
@@ -32,7 +30,7 @@ def shares(results: Results, answer: Answer | None) -> Drawing | None:
         labels=levels,
         values=["100.0 – 100.0 %"],
     )
-    legend(drawn, ((f"● {results.members}", FIRST), (f"○ {results.others}", SECOND)))
+    drawn.legend(((f"● {results.members}", FIRST), (f"○ {results.others}", SECOND)))
     told = []
     for line, level in enumerate(levels, start=1):
         sides = [found.get((side, level)) for side in (True, False)]
@@ -52,19 +50,3 @@ def shares(results: Results, answer: Answer | None) -> Drawing | None:
         alt=f"{answer.label}, {people}: {joined(told)}.",
         figure=drawn.figure,
     )
-
-
-def legend(drawn: Canvas, entries: tuple[tuple[str, str], ...]) -> None:
-    """Marks with their names in the first row, one after the other."""
-    at = 0.0
-    for text, color in entries:
-        drawn.axes.text(
-            at,
-            0,
-            text,
-            color=color,
-            va="center",
-            fontweight="bold",
-            transform=drawn.axes.get_yaxis_transform(),
-        )
-        at += _WIDE * len(text) + 0.05
