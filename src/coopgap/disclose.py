@@ -25,8 +25,6 @@ from dataclasses import dataclass, fields, replace
 from math import ceil, floor, inf, log10, sqrt
 from typing import Any
 
-from scipy import stats
-
 from coopgap.estimate import (
     BalanceRow,
     CoefficientRow,
@@ -36,6 +34,7 @@ from coopgap.estimate import (
     SensitivityRow,
     Told,
 )
+from coopgap.tails import normal_above, normal_quantile
 from coopgap.vocabulary import (
     BY_STRATUM,
     KINDS,
@@ -174,8 +173,8 @@ def _p_value(value: float, grain: Grain) -> float | None:
     """A p-value by its quantile, which is rounded toward no evidence."""
     if grain.statistic > 1:
         return None
-    quantile = _told(float(stats.norm.isf(max(value, 1e-300) / 2)), grain.statistic, -1) or 0.0
-    found = float(2 * stats.norm.sf(quantile))
+    quantile = _told(-normal_quantile(max(value, 1e-300) / 2), grain.statistic, -1) or 0.0
+    found = float(2 * normal_above(quantile))
     return min(_told(found, 10.0 ** floor(log10(found)), 1) or 1.0, 1.0)
 
 
@@ -183,8 +182,8 @@ def _chance(value: float, grain: Grain) -> float | None:
     """A posterior probability by its quantile; nobody's draws say more than four deviations."""
     if grain.statistic > 1:
         return None
-    quantile = _told(float(stats.norm.ppf(min(max(value, 3e-5), 1 - 3e-5))), grain.statistic)
-    return round(float(stats.norm.cdf(quantile or 0.0)), 2)
+    quantile = _told(normal_quantile(min(max(value, 3e-5), 1 - 3e-5)), grain.statistic)
+    return round(normal_above(-(quantile or 0.0)), 2)
 
 
 def _number(value: float, told: Told, grain: Grain) -> float | None:

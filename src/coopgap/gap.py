@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.regression.band import max_t_band
+from coopgap.tails import t_above, t_quantile
 from coopgap.vocabulary import Quantity
 
 __all__ = [
@@ -257,11 +258,11 @@ def wald(
 ) -> Interval:
     """Wald interval with a t quantile; on the log scale, returned as a ratio, if `log`."""
     centre = float(np.log(estimate)) if log else estimate
-    half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error
+    half = t_quantile((1 + prob) / 2, df) * std_error
     ends = (centre - half, centre + half)
     lower, upper = (float(np.exp(end)) if log else end for end in ends)
     shift = centre - (float(np.log(null)) if log else null)
-    p_value = float(2 * stats.t.sf(abs(shift) / std_error, df)) if std_error > 0 else np.nan
+    p_value = float(2 * t_above(abs(shift) / std_error, df)) if std_error > 0 else np.nan
     return Interval(estimate, std_error, lower, upper, p_value, df)
 
 
@@ -310,7 +311,7 @@ def _share_interval(estimate: float, std_error: float, df: float, prob: float) -
     share = min(max(estimate, 0.0), 1.0)
     if not 0 < share < 1:
         return Interval(share, std_error, np.nan, np.nan, np.nan, df)
-    half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error / (share * (1 - share))
+    half = t_quantile((1 + prob) / 2, df) * std_error / (share * (1 - share))
     ends = special.expit(special.logit(share) + np.array([-half, half]))
     return Interval(share, std_error, float(ends[0]), float(ends[1]), np.nan, df)
 

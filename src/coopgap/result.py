@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coopgap.bayes.store import DRAWS_FOLDER, StoredDraws, save_draws
-from coopgap.study.spec import Study
-
 if TYPE_CHECKING:
     import pandas as pd
+
+    from coopgap.bayes.store import StoredDraws
+    from coopgap.study.spec import Study
 
 __all__ = ["FIGURES", "FORMATS", "STUDY_FOLDER", "Run"]
 
@@ -118,6 +118,7 @@ class Run:
             If the folder holds something else, or cannot be written.
         """
         from coopgap.atomic import replace_folder
+        from coopgap.bayes.store import DRAWS_FOLDER, save_draws
         from coopgap.report.write import write_report
 
         target = Path(folder)

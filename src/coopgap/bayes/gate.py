@@ -238,9 +238,9 @@ def _pareto_k(draws: FloatArray) -> float:
 
 def diagnose(name: str, draws: Mapping[str, FloatArray], **options: Any) -> dict[str, float]:
     """`arviz.rhat` or `arviz.ess` of each quantity, unrounded."""
-    import arviz as az
+    from arviz_stats.base import array_stats
 
-    function = getattr(az, name)
+    function = getattr(array_stats, name)
     with warnings.catch_warnings():
         # A constant or a too short chain warns and returns NaN, which fails the gate.
         warnings.simplefilter("ignore", RuntimeWarning)

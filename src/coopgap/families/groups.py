@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
@@ -16,6 +16,7 @@ from coopgap.estimate import DiagnosticRow, GapRow
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Influence
 from coopgap.families.rows import Labels, gap_rows, interval_numbers
 from coopgap.gap import Contrast, Interval, contrast_gradient, null_value, wald
+from coopgap.tails import chi2_above, f_above
 from coopgap.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
 
 __all__ = ["MOST_PAIRED", "EqualGaps", "GroupGaps", "difference_row", "group_gaps", "group_rows"]
@@ -128,7 +129,7 @@ class GroupGaps:
 
 def _tested(statistic: float, df: int, df_error: float) -> EqualGaps:
     far = np.isinf(df_error)
-    p_value = stats.chi2.sf(statistic * df, df) if far else stats.f.sf(statistic, df, df_error)
+    p_value = chi2_above(statistic * df, df) if far else f_above(statistic, df, df_error)
     return EqualGaps(statistic=statistic, df=df, df_error=df_error, p_value=float(p_value))
 
 

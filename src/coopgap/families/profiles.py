@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
 
 from coopgap.families.cells import CellFit
 from coopgap.families.records import INTERVAL_PROB, Coefficient
 from coopgap.gap import Interval
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.profile import profile_interval
+from coopgap.tails import chi2_above
 from coopgap.vocabulary import Scale
 
 __all__ = ["PROFILE", "profile_coefficients"]
@@ -53,7 +53,7 @@ def profile_coefficients(result: CellFit, scale: Scale) -> Iterator[Coefficient]
                 std_error=float(fit.std_errors[column]) / unit,
                 lower=lower / unit,
                 upper=upper / unit,
-                p_value=float(stats.chi2.sf(ratio, 1)),
+                p_value=chi2_above(ratio, 1),
             ),
             std_error_kind=PROFILE,
         )

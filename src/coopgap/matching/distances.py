@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg
 from scipy.spatial.distance import cdist
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
@@ -255,6 +255,8 @@ def robust_points(x: FloatArray, weight: FloatArray) -> FloatArray:
     ----------
     Rosenbaum (2010), Design of Observational Studies, section 8.3.
     """
+    from scipy import stats
+
     ranks = stats.rankdata(_varying(x), axis=0)
     centred = ranks - np.average(ranks, axis=0, weights=weight)
     n = len(ranks)

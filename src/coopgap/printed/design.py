@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from scipy import stats
 
 from coopgap.arrays import FloatArray
 from coopgap.estimate import BalanceRow, DiagnosticRow
@@ -116,6 +115,8 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
     The p-value is None where both groups print the same rounded percentages: the statistic is
     small because they are rounded alike.
     """
+    from scipy import stats
+
     for one in covariates(registry):
         people = np.array([one.member_people, one.comparison_people])
         test = stats.chi2_contingency(people[:, people.sum(axis=0) > 0], correction=False)

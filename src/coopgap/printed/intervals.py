@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
 from scipy.optimize import brentq
 
 from coopgap.gap import Interval, wald
 from coopgap.printed.exact import LARGEST, exact_difference
+from coopgap.tails import normal_above, normal_quantile
 
 __all__ = [
     "SMALL",
@@ -55,7 +55,7 @@ def wilson(share: float, n: float, prob: float = 0.95) -> tuple[float, float]:
     Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA 22,
     209-212.
     """
-    return _score(share, n, float(stats.norm.ppf((1 + prob) / 2)))
+    return _score(share, n, normal_quantile((1 + prob) / 2))
 
 
 def _score(share: float, n: float, z: float) -> tuple[float, float]:
@@ -73,11 +73,13 @@ def clopper_pearson(share: float, n: float, prob: float = 0.95) -> tuple[float, 
     Clopper & Pearson (1934), Biometrika 26, 404-413; with an effective number of people Korn &
     Graubard (1998), Survey Methodology 24, 193-201.
     """
-    return _exact(share, n, float(stats.norm.ppf((1 + prob) / 2)))
+    return _exact(share, n, normal_quantile((1 + prob) / 2))
 
 
 def _exact(share: float, n: float, z: float) -> tuple[float, float]:
-    found, tail = share * n, stats.norm.sf(z)
+    from scipy import stats
+
+    found, tail = share * n, normal_above(z)
     lower = 0.0 if share <= 0 else float(stats.beta.ppf(tail, found, n - found + 1))
     upper = 1.0 if share >= 1 else float(stats.beta.isf(tail, found + 1, n - found))
     return lower, upper
@@ -127,7 +129,7 @@ def _hybrid(
 ) -> Interval:
     """Limits of a difference from the limits of each share, and the p-value they imply."""
     one, two = first[0], second[0]
-    z = float(stats.norm.ppf((1 + prob) / 2))
+    z = normal_quantile((1 + prob) / 2)
     (low1, high1), (low0, high0) = (_limits(side, z, ends) for side in (first, second))
     gap = one - two
     return Interval(
@@ -165,7 +167,7 @@ def _inverted_p(first: _Side, second: _Side, ends: _Ends) -> float:
     far = _EXACT_FAR if ends is _exact else _FAR
     if excess(far) < 0:
         return 0.0
-    return float(2 * stats.norm.sf(brentq(excess, 0.0, far, xtol=1e-12)))
+    return float(2 * normal_above(brentq(excess, 0.0, far, xtol=1e-12)))
 
 
 def difference(
@@ -286,6 +288,8 @@ def ratio(
         of the common share. The p-value is always the interval's own: of exact limits twice the
         smaller tail.
     """
+    from scipy import stats
+
     found = ratio_interval(first, n_first, second, n_second, odds=odds, prob=prob)
     if not (is_small(first, n_first) or is_small(second, n_second)):
         return found
@@ -302,6 +306,8 @@ def ratio(
 
 
 def _fisher_p(table: list[list[int]]) -> float:
+    from scipy import stats
+
     tails = (stats.fisher_exact(table, side).pvalue for side in ("less", "greater"))
     return min(1.0, 2 * float(min(tails)))
 

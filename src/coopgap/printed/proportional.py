@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
@@ -18,6 +17,7 @@ from coopgap.printed.rounding import whole_people
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.proportional import brant, likelihood_ratio
+from coopgap.tails import normal_above
 from coopgap.vocabulary import PRINTED, Diagnostic, Family, IntervalKind, OddsTest, Scale
 
 __all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
@@ -108,7 +108,7 @@ def _coefficient(
         estimate=estimate,
         std_error=std_error,
         statistic=estimate / std_error,
-        p_value=float(2 * stats.norm.sf(abs(estimate) / std_error)),
+        p_value=float(2 * normal_above(abs(estimate) / std_error)),
         lower=found.lower,
         upper=found.upper,
         interval_prob=PROB,

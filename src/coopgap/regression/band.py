@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 from scipy.optimize import brentq
 
 from coopgap.arrays import FloatArray
+from coopgap.tails import t_quantile
 
 _DIRECTIONS_LOG2, _GROUPS = 13, 256
 _RANK = 1e-9
@@ -65,7 +66,7 @@ def max_t_band(
     reach = _reach(cov[np.ix_(used, used)] / np.outer(errors, errors))
     p_values = np.full(estimates.shape, np.nan)
     p_values[used] = [_beyond(reach, abs(t), df) for t in estimates[used] / errors]
-    low, high = (float(stats.t.isf((1 - prob) / 2 / k, df)) for k in (1, int(used.sum())))
+    low, high = (-t_quantile((1 - prob) / 2 / k, df) for k in (1, int(used.sum())))
     if high - low < 1e-9:
         return Band(low, p_values)
     critical = brentq(
@@ -111,6 +112,8 @@ def _directions(rank: int) -> FloatArray:
     if rank == 2:
         angle = np.pi * (np.arange(n) + 0.5) / n
         return np.column_stack([np.cos(angle), np.sin(angle)])
+    from scipy import stats  # Half a second, for more than three levels only.
+
     points = stats.qmc.Sobol(rank, scramble=True, rng=20200131).random(n)
     normal = special.ndtri(np.clip(points, 1e-12, 1 - 1e-12))
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
@@ -57,7 +57,7 @@ def profile_interval(
     Venzon & Moolgavkar (1988), Applied Statistics 37, 87-94.
     """
     fit = fit_ordinal(x, counts, link=link)
-    drop = float(stats.chi2.ppf(prob, 1))
+    drop = 2 * float(special.gammaincinv(0.5, prob))  # Quantile of the chi-square.
     centre, step = float(fit.slopes[column]), float(fit.std_errors[column])
     log_likelihood = _profile(x, counts, column, link)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.errors import NotEstimable
@@ -16,6 +15,7 @@ from coopgap.regression.newton import supremum
 from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_problem
 from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName
+from coopgap.tails import chi2_above, f_above
 
 __all__ = [
     "ProportionalityTest",
@@ -91,7 +91,7 @@ def likelihood_ratio(
         statistic=statistic,
         df=df,
         df_error=np.inf,
-        p_value=float(stats.chi2.sf(statistic, df)),
+        p_value=chi2_above(statistic, df),
         at_supremum=not finite,
     )
 
@@ -232,11 +232,11 @@ def _equal_over_cuts(slopes: FloatArray, cov: FloatArray, df_error: float) -> Pr
     wald = float(apart @ np.linalg.solve(spread, apart))
     if np.isinf(df_error):
         return ProportionalityTest(
-            statistic=wald, df=df, df_error=df_error, p_value=float(stats.chi2.sf(wald, df))
+            statistic=wald, df=df, df_error=df_error, p_value=chi2_above(wald, df)
         )
     scaled = wald * left / (df_error * df)
     return ProportionalityTest(
-        statistic=scaled, df=df, df_error=left, p_value=float(stats.f.sf(scaled, df, left))
+        statistic=scaled, df=df, df_error=left, p_value=f_above(scaled, df, left)
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
+from coopgap.tails import t_quantile
 
 __all__ = ["Course", "least_share", "share_off", "tipping_shift"]
 
@@ -67,7 +68,7 @@ class Course:
 
     def limit(self, moved: Moved) -> float:
         """Distance from no gap of the interval's nearer limit, positive where it excludes it."""
-        half = float(stats.t.ppf((1 + INTERVAL_PROB) / 2, self.interval.df))
+        half = t_quantile((1 + INTERVAL_PROB) / 2, self.interval.df)
         return self.gap(moved) - half * self.std_error(moved)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from coopgap.arrays import FloatArray
+from coopgap.tails import t_above, t_quantile
 
 __all__ = ["Retrodesign", "detectable_gap", "retrodesign", "superiority_error"]
 
@@ -71,9 +72,9 @@ def retrodesign(
     if gap == 0 or not std_error > 0:
         raise ValueError(f"gap {gap} and standard error {std_error}: neither may be zero")
     ratio = abs(gap) / std_error
-    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    critical = t_quantile(1 - alpha / 2, df)
     ends = critical - ratio, critical + ratio
-    right, wrong = (float(stats.t.sf(end, df)) for end in ends)
+    right, wrong = (t_above(end, df) for end in ends)
     power = right + wrong
     size = ratio * (right - wrong) + sum(_mean_above(end, df) for end in ends)
     return Retrodesign(power=power, type_s=wrong / power, type_m=size / (ratio * power))
@@ -101,12 +102,12 @@ def detectable_gap(
     power
         Above alpha and below one.
     """
-    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    critical = t_quantile(1 - alpha / 2, df)
 
     def missing(ratio: float) -> float:
-        return float(stats.t.sf(critical - ratio, df) + stats.t.sf(critical + ratio, df)) - power
+        return float(t_above(critical - ratio, df) + t_above(critical + ratio, df)) - power
 
-    far = critical + float(stats.t.ppf(power, df))
+    far = critical + t_quantile(power, df)
     return std_error * float(optimize.brentq(missing, 0.0, far, xtol=1e-12))
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.errors import NotEstimable
 from coopgap.regression.covariance import CovarianceKind, cluster_covariance
 from coopgap.regression.design import design_matrix
 from coopgap.survey.numeric import Numeric
+from coopgap.tails import t_quantile
 
 __all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
 
@@ -237,7 +237,7 @@ def left_of(gap: LinearGap, strength: Strength, *, prob: float = 0.95) -> Left:
     std_error = gap.std_error * float(factor)
     # Only the classical degrees of freedom count the confounder.
     df = gap.df_interval - (1 if gap.df_interval == gap.df else 0)
-    half = float(stats.t.ppf((1 + prob) / 2, df)) * std_error
+    half = t_quantile((1 + prob) / 2, df) * std_error
     return Left(estimate, std_error, estimate - half, estimate + half)
 
 

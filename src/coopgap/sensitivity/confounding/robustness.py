@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.estimate import SensitivityRow
@@ -15,6 +14,7 @@ from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
+from coopgap.tails import t_quantile
 from coopgap.vocabulary import Check, Status, Verdict, Version
 
 __all__ = [
@@ -63,7 +63,7 @@ def robustness_value(t_value: float, df: float, *, q: float = 1.0, alpha: float 
     need not explain the outcome, as in Cinelli, Ferwerda & Hazlett (2024).
     """
     f_value = float(q * abs(t_value) / np.sqrt(df))
-    critical = abs(float(stats.t.ppf(alpha / 2, df - 1))) / float(np.sqrt(df - 1))
+    critical = abs(t_quantile(alpha / 2, df - 1)) / float(np.sqrt(df - 1))
     return _value(f_value, critical)
 
 

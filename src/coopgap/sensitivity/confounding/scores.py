@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.tails import normal_above
 
 __all__ = ["SetScores", "mirrored", "score_bound", "set_scores"]
 
@@ -142,7 +143,7 @@ def score_bound(kinds: Sequence[SetScores], observed: float, gamma: float) -> fl
         if not deviate < best - 1e-12:
             break
         best = deviate
-    return float(stats.norm.sf(best))
+    return normal_above(best)
 
 
 def _best(mean: FloatArray, variance: FloatArray, slope: float) -> tuple[float, float]:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.tails import normal_above
 
 __all__ = ["SetCounts", "binary_bound", "gamma_at", "set_counts"]
 
@@ -128,7 +129,7 @@ def binary_bound(counts: SetCounts, gamma: float, *, exact: bool | None = None) 
         middle = float(pmf @ at)
         mean += n * middle
         variance += n * float(pmf @ (at - middle) ** 2)
-    return float(stats.norm.sf((counts.observed - 0.5 - mean) / np.sqrt(variance)))
+    return normal_above((counts.observed - 0.5 - mean) / np.sqrt(variance))
 
 
 def _hypergeometric(people: int, members: int, upper: int, gamma: float) -> tuple[int, FloatArray]:

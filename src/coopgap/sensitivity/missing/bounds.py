@@ -11,6 +11,7 @@ from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.gap import Contrast, Margins, contrasts, estimate_contrast
 from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.shares import share_margins
+from coopgap.tails import t_quantile
 from coopgap.vocabulary import Quantity
 
 __all__ = ["Bounds", "imbens_manski", "imbens_manski_factor", "worst_case"]
@@ -149,7 +150,7 @@ def imbens_manski_factor(ratio: float, prob: float, df: float = np.inf) -> float
     Imbens & Manski (2004), Econometrica 72, 1845-1857, equation (6).
     Stoye (2009), Econometrica 77, 1299-1315, lemma 3.
     """
-    one_sided, two_sided = (float(stats.t.ppf(at, df)) for at in (prob, (1 + prob) / 2))
+    one_sided, two_sided = (t_quantile(at, df) for at in (prob, (1 + prob) / 2))
 
     def lacks(c: float) -> float:
         return float(stats.t.cdf(c + ratio, df) - stats.t.cdf(-c, df)) - prob

@@ -9,6 +9,7 @@ from scipy import stats
 
 from coopgap.arrays import FloatArray, IntArray
 from coopgap.gap import cluster_sums
+from coopgap.tails import chi2_above, f_above, normal_above
 
 __all__ = [
     "McNemar",
@@ -164,7 +165,7 @@ def bhapkar(table: IntArray) -> Test:
     if n - found.statistic <= 1e-9 * n:
         return Test(np.inf, found.df, np.inf, 0.0)
     statistic = found.statistic / (1 - found.statistic / n)
-    return Test(statistic, found.df, np.inf, float(stats.chi2.sf(statistic, found.df)))
+    return Test(statistic, found.df, np.inf, chi2_above(statistic, found.df))
 
 
 def _chi_square(difference: FloatArray, cov: FloatArray) -> Test:
@@ -172,7 +173,7 @@ def _chi_square(difference: FloatArray, cov: FloatArray) -> Test:
     if rank == 0:
         return Test(np.nan, np.nan, np.nan, np.nan)
     statistic = float(difference @ np.linalg.pinv(cov, rcond=1e-10, hermitian=True) @ difference)
-    return Test(statistic, float(rank), np.inf, float(stats.chi2.sf(statistic, rank)))
+    return Test(statistic, float(rank), np.inf, chi2_above(statistic, rank))
 
 
 def clustered_homogeneity(
@@ -208,7 +209,7 @@ def clustered_homogeneity(
         return Test(np.inf, float(max(rank, 1)), left, 0.0)
     wald = float(np.sum(along[seen] ** 2 / values[seen]))
     statistic = left / (df * rank) * wald
-    return Test(statistic, float(rank), left, float(stats.f.sf(statistic, rank, left)))
+    return Test(statistic, float(rank), left, f_above(statistic, rank, left))
 
 
 def mcnemar(up: int, down: int) -> McNemar:
@@ -236,4 +237,4 @@ def mcnemar(up: int, down: int) -> McNemar:
     tail, here = float(stats.binom.cdf(low, n, 0.5)), float(stats.binom.pmf(low, n, 0.5))
     exact = min(1.0, 2 * tail)
     mid = 2 * tail - here if up != down else 1 - here / 2
-    return McNemar(z, float(2 * stats.norm.sf(abs(z))), exact, mid)
+    return McNemar(z, float(2 * normal_above(abs(z))), exact, mid)

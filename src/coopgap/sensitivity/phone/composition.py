@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
@@ -22,6 +22,7 @@ from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins, colum
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
+from coopgap.tails import chi2_above, f_above
 from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
 __all__ = ["RaoScott", "composition_rows", "rao_scott"]
@@ -95,9 +96,9 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> RaoScott:
     if fewest is not None and fewest < FEW_CLUSTERS:
         p_value = np.nan
     elif np.isinf(df_cluster):
-        p_value = float(stats.chi2.sf(statistic * df, df))
+        p_value = chi2_above(statistic * df, df)
     else:
-        p_value = float(stats.f.sf(statistic, df, df * df_cluster))
+        p_value = f_above(statistic, df, df * df_cluster)
     return RaoScott(statistic, df, df * df_cluster, p_value)
 
 

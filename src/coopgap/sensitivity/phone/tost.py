@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from coopgap.tails import t_above, t_quantile
 from coopgap.vocabulary import Verdict
 
 __all__ = [
@@ -60,8 +60,8 @@ def power_at_zero(
     ----------
     Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15(6); Phillips (1990).
     """
-    critical = float(stats.t.ppf(1 - alpha, df))
-    return max(0.0, 2 * float(stats.t.cdf(margin / std_error - critical, df)) - 1)
+    critical = t_quantile(1 - alpha, df)
+    return max(0.0, 2 * t_above(critical - margin / std_error, df) - 1)
 
 
 def smallest_margin(
@@ -71,7 +71,7 @@ def smallest_margin(
 
     The inverse of `power_at_zero`: se·(t₁₋α + t₍₁₊power₎/₂).
     """
-    quantiles = (float(stats.t.ppf(prob, df)) for prob in (1 - alpha, (1 + power) / 2))
+    quantiles = (t_quantile(prob, df) for prob in (1 - alpha, (1 + power) / 2))
     return std_error * sum(quantiles)
 
 
@@ -84,7 +84,7 @@ def smallest_possible(std_error: float, *, df: float = np.inf, alpha: float = 0.
     wide as the margins' distance never lies between them, so that `power_at_zero` is exactly zero
     up to it and positive above.
     """
-    return std_error * float(stats.t.ppf(1 - alpha, df))
+    return std_error * t_quantile(1 - alpha, df)
 
 
 def two_one_sided(
@@ -132,11 +132,11 @@ def two_one_sided(
             smallest_margin=nan,
             verdict=Verdict.NOT_ASSESSED,
         )
-    half = float(stats.t.ppf(1 - alpha, df)) * std_error
-    p_difference = float(2 * stats.t.sf(abs(estimate) / std_error, df))
+    half = t_quantile(1 - alpha, df) * std_error
+    p_difference = float(2 * t_above(abs(estimate) / std_error, df))
     p_equivalence = power = float("nan")
     if margin is not None:
-        p_equivalence = float(stats.t.sf((margin - abs(estimate)) / std_error, df))
+        p_equivalence = t_above((margin - abs(estimate)) / std_error, df)
         power = power_at_zero(std_error, margin, df=df, alpha=alpha)
     return Equivalence(
         lower=estimate - half,
