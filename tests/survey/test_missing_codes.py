@@ -103,9 +103,6 @@ class TestFile:
         message = refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '999' (52 times) that the file itself calls missing" in message
         assert "design.missing.weight" in message
-        assert "weight = []" in message
-        every = make_plan(make_folder(design='weight = "w"\nmissing = { weight = [] }'), data)
-        assert every.survey.n == 600
         named = make_folder(design='weight = "w"\nmissing = { weight = [999] }')
         run = coopgap.run(named, data=path)
         matched = gap(run, "matched_logit")
@@ -315,6 +312,9 @@ class TestDesign:
         message = refusal(make_folder(design='weight = "w"'), data)
         assert f"w: undeclared code '{code}' (52 times) that looks like a missing code" in message
         assert "design.missing.weight" in message
+        assert "weight = []" in message
+        every = make_plan(make_folder(design='weight = "w"\nmissing = { weight = [] }'), data)
+        assert every.survey.n == 600
         named = make_folder(design=f'weight = "w"\nmissing = {{ weight = [{code}] }}')
         survey = make_plan(named, data).survey
         assert survey.n == 548

@@ -245,7 +245,8 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     """Rows that have nothing in a column of the design, as the study declares it.
 
     A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
-    column; of weights also those that a label calls so, and, where the study names none, such as 999 far beyond.
+    column; of weights also those that a label calls so, and, where the study names none, such as
+    999 far beyond the rest.
     """
     answers = raw.answers(column)
     named = {answers.spell(code) for code in study.design.missing.get(key, ())}
