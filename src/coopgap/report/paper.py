@@ -317,8 +317,14 @@ def table_one(results: Results) -> Table:
         *("Covariate", "Level", *map(capital, sides), "Difference"),
         *(*(f"Matched {side}" for side in sides), "Difference left", "Missing"),
     )
+    matched = any(answer.is_matched for answer in asked(results))
     lines = [
-        (head if number == 0 else "", clean(row.level), *_compared(row), _missing(row, number))
+        (
+            head if number == 0 else "",
+            clean(row.level),
+            *_compared(row, matched=matched),
+            _missing(row, number),
+        )
         for name, rows in found.items()
         for head in (results.label(name) + _MARKS.get(rows[0].use, ""),)
         for number, row in enumerate(rows)
@@ -339,13 +345,13 @@ _MARKS: Final[dict[Use | None, str]] = {
 }
 
 
-def _compared(row: BalanceRow) -> Cells:
+def _compared(row: BalanceRow, *, matched: bool) -> Cells:
     """Both groups whole, their difference, both matched, the difference left."""
     return (
         _cell(row, row.member_mean_before, row.member_sd_before, row.n_member_before),
         _cell(row, row.comparison_mean_before, row.comparison_sd_before, row.n_comparison_before),
         v.ratio(row.smd_before),
-        _cell(row, row.member_mean, row.member_sd),
+        _cell(row, row.member_mean, row.member_sd) if matched else v.DASH,
         _cell(row, row.comparison_mean_after, row.comparison_sd_after),
         v.ratio(row.smd_after),
     )
@@ -370,11 +376,13 @@ def _missing(row: BalanceRow, number: int) -> str:
 
 
 def _table_one_notes(results: Results, uses: Set[Use | None]) -> Iterator[str]:
-    yield "Of a level n (percent), of a number mean (standard deviation); matched: weighted."
+    matched = any(answer.is_matched for answer in asked(results))
+    weighted = "; matched: weighted" if matched else ""
+    yield f"Of a level n (percent), of a number mean (standard deviation){weighted}."
     yield "Differences are standardised by the unmatched groups' spread."
     if Use.COMPONENT in uses:
         yield "Component: part of what an outcome is made of; not matched for it."
-    if Use.ADJUSTED in uses:
+    if Use.ADJUSTED in uses and matched:
         yield "Adjusted only: in the regressions, not in the matching."
     answers = asked(results)
     if len({tuple(_steps(one)) for one in answers}) > 1:

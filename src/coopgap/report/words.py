@@ -62,8 +62,8 @@ VERDICTS: Final[dict[str, str]] = {
 CHECKS: Final[dict[str, str]] = {
     Check.PHONE_COMPOSITION: "Who was reached by phone",
     Check.PHONE_EQUIVALENCE: "Phone against in-person answers",
-    Check.PHONE_REPLACES: "Phone interviews replace the in-person non-members",
-    Check.PHONE_JOINS: "Phone interviews join the in-person non-members",
+    Check.PHONE_REPLACES: "Phone interviews replace those in person",
+    Check.PHONE_JOINS: "Phone interviews join those in person",
     Check.PHONE_JOINS_MODE: "Phone interviews added, with a mode term",
     Check.PHONE_POWER_PRIOR: "Power prior",
     Check.PHONE_ROBUST_MIXTURE: "Robust mixture prior",
