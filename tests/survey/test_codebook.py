@@ -26,8 +26,10 @@ from coopgap.study.spec import (
     Variable,
     Variant,
 )
+from coopgap.study.values import normalise
 from coopgap.survey.codebook import apply_codebook, needed_columns, needed_variables
 from coopgap.survey.levels import as_number
+from coopgap.survey.raw import Answers
 from coopgap.survey.read import from_dataframe
 from coopgap.survey.records import Drop, Survey
 
@@ -492,3 +494,9 @@ def test_time_follows_distinct_values_not_rows() -> None:
     assert time.perf_counter() - start < 2.5
     assert found.n == n
     np.testing.assert_array_equal(found.codes["age"], (data["age"] >= 30).astype(int))
+
+
+@pytest.mark.parametrize("values", [[3, 1, 3, 20], [3, True], [3, "3.0"], [3.0, 4.5], []])
+def test_whole_numbers_are_spelt_as_every_other_answer(values: list[Any]) -> None:
+    answers = Answers(values=tuple(dict.fromkeys(values)), index=np.arange(len(set(values))))
+    assert answers.texts == tuple(normalise(value) for value in answers.values)

@@ -154,9 +154,12 @@ def _mixture(
 ) -> SubsetMoments:
     """Moments over how many of the new group are chosen."""
     terms = before.log_sum + log_ways
-    log_sum = special.logsumexp(terms, axis=2)
-    with np.errstate(invalid="ignore"):
-        share = np.where(np.isfinite(terms), np.exp(terms - log_sum[:, :, None]), 0.0)
+    highest = terms.max(axis=2, keepdims=True)
+    share = np.exp(terms - np.where(np.isfinite(highest), highest, 0.0))
+    total = share.sum(axis=2, keepdims=True)
+    with np.errstate(divide="ignore"):
+        log_sum = (highest + np.log(total))[:, :, 0]
+    share /= np.where(total > 0, total, 1.0)
     each = before.mean + chosen[:, :, None, :] * x[:, None, :, None]
     mean = np.einsum("srka,sra->srk", each, share)
     if not before.cov.shape[2]:

@@ -251,7 +251,9 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     answers = raw.answers(column)
     named = {answers.spell(code) for code in study.design.missing.get(key, ())}
     named |= {""} if key == "zone" else set()
-    declared = np.array([text in named for text in answers.texts], dtype=bool)
+    declared = np.zeros(len(answers.values), dtype=bool)
+    if named:
+        declared[:] = [text in named for text in answers.texts]
     bad = file_missing(raw, column, answers)
     far = np.zeros(bad.size, dtype=bool)
     if key == "weight":
@@ -360,8 +362,10 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
     A few zones may cross a border; those stay one zone.
     """
     known = region >= 0
-    pairs = np.unique(np.column_stack([zone[known], region[known]]), axis=0)
-    n_regions = np.unique(pairs[:, 0], return_counts=True)[1]
+    there = np.zeros((zone.max(initial=0) + 1, region.max(initial=0) + 1), dtype=bool)
+    there[zone[known], region[known]] = True
+    n_regions = there.sum(axis=1)
+    n_regions = n_regions[n_regions > 0]
     spread = int((n_regions > 1).sum())
     if 2 * spread > n_regions.size:
         raise SurveyError(
@@ -476,7 +480,7 @@ def _hashed_answers(
 def _identity(raw: RawTable, column: str) -> IntArray:
     """A number for each distinct identifier, -1 for a blank; shape (rows,)."""
     answers = raw.answers(column)
-    if all(type(value) is int for value in answers.values):
+    if answers.whole:
         return answers.index
     places: dict[str, int] = {"": -1}
     for text in answers.texts:

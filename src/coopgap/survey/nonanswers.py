@@ -88,6 +88,8 @@ def declared_missing(value: Code, spans: Iterable[tuple[Code, Code]]) -> bool:
 def file_missing(raw: RawTable, column: str, answers: Answers) -> BoolArray:
     """Which distinct answers of a column the file itself declares missing; shape (k,)."""
     spans = raw.user_missing.get(column, ())
+    if not spans:
+        return np.zeros(len(answers.values), dtype=bool)
     return np.array([declared_missing(value, spans) for value in answers.values], dtype=bool)
 
 

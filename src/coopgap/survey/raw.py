@@ -40,14 +40,20 @@ class Answers:
         return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
 
     @cached_property
+    def whole(self) -> bool:
+        """Whether every value is a whole number, as identifiers of a file often are."""
+        return set(map(type, self.values)) <= {int}
+
+    @cached_property
     def numeric(self) -> bool:
         """Whether texts that write numbers are numbers: no two of them write the same one."""
-        return lossless(self.values)
+        return self.whole or lossless(self.values)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The values in the spelling in which they are compared; empty for a blank."""
-        return tuple(self.spell(value) for value in self.values)
+        spell = str if self.whole else self.spell  # A column may hold a million identifiers.
+        return tuple(map(spell, self.values))
 
     def spell(self, code: Code) -> str:
         """A code as this column would spell it."""

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -245,6 +246,7 @@ def _room(words: Sequence[str], most: float, least: float) -> float:
     return min(max(longest + 0.22, least), most)
 
 
+@lru_cache(maxsize=4096)
 def _inches(text: str) -> float:
     """Width of words as they are drawn, bold to be safe."""
     from matplotlib.font_manager import FontProperties
