@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coopgap import __version__
 from coopgap.calibration.designs import DESIGNS
 from coopgap.command import at_least, run_command
 
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=at_least(0), default=20200131, metavar="N")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: reports/calibration")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
+    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
     return parser
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from coopgap import __version__
 from coopgap.command import at_least, run_command, some_of
 from coopgap.result import FIGURES, FORMATS
 
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="say where the time goes, name every file; of a dry run, say all that is known",
     )
-    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
+    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
     return parser
 
 

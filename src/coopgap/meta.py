@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from coopgap import __version__
 from coopgap.arrays import BoolArray
 from coopgap.families.records import FamilyEstimate
 from coopgap.plan import ModelPlan, Plan
@@ -60,7 +59,7 @@ def run_meta(
     study, survey = plan.study, plan.survey
     return {
         "program": PROGRAM,
-        "version": __version__,
+        "version": version("coopgap"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "title": study.title,
         "study": study.name,
@@ -133,7 +132,7 @@ def printed_meta(
     registry = result.registry
     return {
         "program": PROGRAM,
-        "version": __version__,
+        "version": version("coopgap"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "title": title,
         "printed": registry.name,

@@ -75,7 +75,7 @@ def test_a_model_with_another_prior_is_rejected(setup):
 
 
 def test_a_density_with_the_wrong_sign_is_rejected(setup, monkeypatch):
-    from coopgap.calibration import posterior as module
+    from coopgap.calibration import replicate as module
 
     right = module.density_of
 

@@ -8,8 +8,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.estimate import GAP_KEY, TABLES, to_frame
-from coopgap.printed.registry import Printed, Registry
 from coopgap.printed.rows import analyse
 from coopgap.report.content import Content
 from coopgap.report.data import make_results

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import linprog
 
+from coopgap.datasets.ranges import two_stage_ranges
+from coopgap.datasets.reading import read_registry
+from coopgap.datasets.registry import Registry
 from coopgap.estimate import GAP_KEY
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.exact import exact_difference
@@ -28,9 +31,6 @@ from coopgap.printed.intervals import (
     share_interval,
     wilson,
 )
-from coopgap.printed.ranges import two_stage_ranges
-from coopgap.printed.reading import read_registry
-from coopgap.printed.registry import Registry
 from coopgap.printed.rounding import (
     joint_range,
     superiority_range,

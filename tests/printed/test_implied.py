@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
+from coopgap.datasets.reading import load_registry, read_registry
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.estimate import TABLES, to_frame
 from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.design import covariates
@@ -20,8 +22,6 @@ from coopgap.printed.intervals import newcombe
 from coopgap.printed.lines import lines, ordered
 from coopgap.printed.outside import outside_lines
 from coopgap.printed.proportional import people_of, proportionality_rows
-from coopgap.printed.reading import read_registry
-from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.printed.scenarios import largest_design_effect
 from coopgap.printed.standardise import (

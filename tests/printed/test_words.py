@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from coopgap.datasets.registry import SHIPPED
 from coopgap.estimate import TABLES, to_frame
 from coopgap.printed.__main__ import main
-from coopgap.printed.registry import SHIPPED
 from coopgap.printed.rows import analyse
 from coopgap.printed.run import find_registry
 from coopgap.report.content import Content

@@ -13,9 +13,9 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from coopgap.datasets.reading import load_registry
 from coopgap.estimate import TABLES, GapRow, to_frame
 from coopgap.printed.__main__ import main
-from coopgap.printed.registry import load_registry
 from coopgap.printed.rows import printed_rows
 from coopgap.report.content import Content
 from coopgap.report.data import make_results

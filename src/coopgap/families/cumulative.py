@@ -14,13 +14,14 @@ import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NoFreeFit, NotEstimable
-from coopgap.families.cells import CellFit, SampleCells, fit_cells, sample_cells
+from coopgap.families.cells import CellFit, fit_cells, sample_cells
 from coopgap.families.profiles import profile_coefficients
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
     FamilyEstimate,
     Sample,
+    SampleCells,
     count_clusters,
     from_margins,
     require_both_groups,

@@ -10,8 +10,8 @@ import numpy as np
 
 from coopgap.errors import NotEstimable
 from coopgap.estimate import DiagnosticRow
-from coopgap.families.cells import SampleCells, sample_cells
-from coopgap.families.records import Sample
+from coopgap.families.cells import sample_cells
+from coopgap.families.records import Sample, SampleCells
 from coopgap.families.rows import Labels
 from coopgap.regression.proportional import (
     ProportionalityTest,

@@ -8,10 +8,11 @@ import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
-from coopgap.families.cells import SampleCells, covariance_kind, sample_cells
+from coopgap.families.cells import covariance_kind, sample_cells
 from coopgap.families.records import (
     FamilyEstimate,
     Sample,
+    SampleCells,
     count_clusters,
     from_margins,
     require_both_groups,

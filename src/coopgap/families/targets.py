@@ -6,8 +6,7 @@ import numpy as np
 
 from coopgap.arrays import FloatArray
 from coopgap.errors import NotEstimable
-from coopgap.families.cells import SampleCells
-from coopgap.families.records import Sample
+from coopgap.families.records import Sample, SampleCells
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.raking import rake_to_population

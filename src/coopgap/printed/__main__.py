@@ -6,9 +6,9 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from coopgap import __version__
 from coopgap.command import run_command
 from coopgap.fit import EXCEPTIONS, formats_of
 from coopgap.result import FORMATS
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--verbose", action="store_true", help="say where the time goes")
-    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
+    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
     return parser
 
 

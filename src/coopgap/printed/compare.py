@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from coopgap.arrays import FloatArray
+from coopgap.datasets.registry import Printed
 from coopgap.estimate import GAP_KEY, GapRow
 from coopgap.gap import Interval, Margins, contrasts, estimate_contrasts
 from coopgap.printed.intervals import difference, effective_difference, ratio, share_interval
 from coopgap.printed.records import Line, Ordered, Share
-from coopgap.printed.registry import Printed
 from coopgap.printed.rounding import superiority_range
 from coopgap.vocabulary import (
     PRINTED,

@@ -10,18 +10,10 @@ import numpy as np
 from scipy import stats
 
 from coopgap.arrays import FloatArray
+from coopgap.datasets.registry import ALL, Registry
 from coopgap.estimate import BalanceRow, DiagnosticRow
 from coopgap.matching.balance import multinomial_smd, smd
-from coopgap.printed.items import (
-    ALL,
-    Table,
-    comparator_of,
-    group_of,
-    is_distribution,
-    is_member,
-    tables,
-)
-from coopgap.printed.registry import Registry
+from coopgap.printed.items import Table, comparator_of, group_of, is_distribution, is_member, tables
 from coopgap.printed.rounding import whole_people
 from coopgap.vocabulary import PRINTED, Comparator, Diagnostic
 

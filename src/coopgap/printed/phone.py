@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from coopgap.datasets.registry import Registry
 from coopgap.estimate import SensitivityRow
 from coopgap.printed.records import Line
-from coopgap.printed.registry import Registry
 from coopgap.printed.standardise import standardisable
 from coopgap.sensitivity.phone.tost import power_at_zero, smallest_margin
 from coopgap.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity

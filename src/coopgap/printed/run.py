@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from coopgap.datasets.reading import load_registry
+from coopgap.datasets.registry import SHIPPED, Registry
 from coopgap.errors import StudyError
 from coopgap.estimate import to_frame
-from coopgap.printed.registry import SHIPPED, Registry, load_registry
 from coopgap.printed.rows import PrintedResult
 from coopgap.study.load import load_printed, load_study, shipped_studies
 from coopgap.study.spec import Benchmark

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from coopgap.printed.items import ALL, tables
+from coopgap.datasets.registry import ALL, Printed, Registry
+from coopgap.printed.items import tables
 from coopgap.printed.phone import ITEM
 from coopgap.printed.records import Line
-from coopgap.printed.registry import Printed, Registry
 
 __all__ = ["Traced", "is_used", "trace"]
 

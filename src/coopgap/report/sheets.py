@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.datasets.registry import Printed
 from coopgap.estimate import TABLES, columns
-from coopgap.printed.registry import Printed
 from coopgap.printed.trace import Traced
 from coopgap.report.words import clean
 from coopgap.vocabulary import EXAMPLE

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.arrays import FloatArray
-from coopgap.families.cells import SampleCells, fit_cells
+from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import fit_form, form_of
-from coopgap.families.records import Sample
+from coopgap.families.records import Sample, SampleCells
 from coopgap.families.shares import stratum_ratio
 from coopgap.gap import Contrast, Margins, contrast_gradient, contrast_values
 from coopgap.regression.covariance import unit_covariance

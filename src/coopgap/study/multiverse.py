@@ -7,15 +7,18 @@ from math import prod
 from typing import Any, get_args
 
 from coopgap.errors import StudyError
-from coopgap.study.choices import Coding, ModeHandlingName, Multiverse, RegionName
 from coopgap.study.matching import KEYS
 from coopgap.study.section import Section
 from coopgap.study.spec import (
+    Coding,
     Design,
     Group,
     LinkName,
+    ModeHandlingName,
     ModelSpec,
+    Multiverse,
     PopulationName,
+    RegionName,
     Variable,
 )
 from coopgap.study.variables import refuse_numeric

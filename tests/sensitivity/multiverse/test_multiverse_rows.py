@@ -28,9 +28,8 @@ from coopgap.sensitivity.multiverse.run import (
     rows_for,
 )
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.choices import Coding, Multiverse
 from coopgap.study.load import load_study
-from coopgap.study.spec import Headline
+from coopgap.study.spec import Coding, Headline, Multiverse
 from coopgap.tables import model_labels
 from coopgap.vocabulary import Check, Population, Quantity, Verdict, Version
 

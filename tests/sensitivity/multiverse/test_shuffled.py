@@ -14,7 +14,7 @@ from coopgap.plan import sample_for
 from coopgap.sensitivity.multiverse.run import common_contrast, make_scheme, rows_for
 from coopgap.sensitivity.multiverse.shuffled import cell_design, shuffled_gaps
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.choices import Multiverse
+from coopgap.study.spec import Multiverse
 
 # The same sums in another order: only rounding is between the two.
 SAME = {"rel": 1e-9, "abs": 1e-12}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
+from coopgap.datasets.registry import ALL, NAMED, SHIPPED, Printed, Registry
 from coopgap.errors import StudyError, refuse_marks
-from coopgap.printed.items import ALL, NAMED
-from coopgap.printed.registry import Printed
 
-__all__ = ["COLUMNS", "OPTIONAL", "STATS", "read_registry"]
+__all__ = ["COLUMNS", "OPTIONAL", "STATS", "load_registry", "read_registry"]
 
 COLUMNS: Final = (
     "id",
@@ -260,3 +262,33 @@ def _check_others(where: str, rows: Sequence[Printed]) -> None:
                     f"{row.id} is {says} {other}",
                     "allowed: the id of another percentage of its group",
                 )
+
+
+def load_registry(source: str | Path) -> Registry:
+    """Read a registry.
+
+    Parameters
+    ----------
+    source
+        The name of a shipped registry, or the path of a CSV file.
+
+    Raises
+    ------
+    StudyError
+        For a name that is not shipped, and for whatever is wrong with the file.
+    """
+    if isinstance(source, Path):
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise StudyError(
+                source.name, "cannot be read", error.strerror or "check the file"
+            ) from error
+        name, where = source.stem, source.name
+    elif source in SHIPPED:
+        name, where = source, f"{source}.csv"
+        content = (files("coopgap.datasets") / "data" / where).read_bytes()
+    else:
+        raise StudyError("printed", f"no registry {source}", f"shipped: {', '.join(SHIPPED)}")
+    rows = read_registry(where, content)
+    return Registry(name=name, rows=rows, sha256=hashlib.sha256(content).hexdigest())

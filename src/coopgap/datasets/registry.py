@@ -8,20 +8,28 @@ source.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
-from coopgap.errors import StudyError
-from coopgap.printed.ranges import Range, share_range, two_stage_ranges
+from coopgap.datasets.ranges import Range, share_range, two_stage_ranges
+from coopgap.vocabulary import Comparator
 
-__all__ = ["SHIPPED", "Printed", "Registry", "load_registry"]
+__all__ = ["ALL", "KNOWN_GROUPS", "NAMED", "SHIPPED", "Printed", "Registry"]
 
 SHIPPED: Final = ("kenya", "peru", "philippines", "poland")
 """Registries that come with coopgap."""
+
+ALL: Final = "all"
+KNOWN_GROUPS = {
+    "non-member": Comparator.COMPARISON,
+    "non-members": Comparator.COMPARISON,
+    "comparison": Comparator.COMPARISON,
+    "national average": Comparator.NATIONAL,
+    "national": Comparator.NATIONAL,
+}
+NAMED = frozenset({"member", "members", ALL, *KNOWN_GROUPS})
+"""Groups that a rule knows by name, in small letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,35 +151,3 @@ class Registry:
         """People asked of a group under any of its names; None where no `sample size` says it."""
         found = [row for row in self.find(item="sample size") if row.group in groups]
         return int(found[0].value) if found and found[0].stat == "count" else None
-
-
-def load_registry(source: str | Path) -> Registry:
-    """Read a registry.
-
-    Parameters
-    ----------
-    source
-        The name of a shipped registry, or the path of a CSV file.
-
-    Raises
-    ------
-    StudyError
-        For a name that is not shipped, and for whatever is wrong with the file.
-    """
-    from coopgap.printed.reading import read_registry
-
-    if isinstance(source, Path):
-        try:
-            content = source.read_bytes()
-        except OSError as error:
-            raise StudyError(
-                source.name, "cannot be read", error.strerror or "check the file"
-            ) from error
-        name, where = source.stem, source.name
-    elif source in SHIPPED:
-        name, where = source, f"{source}.csv"
-        content = (files("coopgap.printed") / "data" / where).read_bytes()
-    else:
-        raise StudyError("printed", f"no registry {source}", f"shipped: {', '.join(SHIPPED)}")
-    rows = read_registry(where, content)
-    return Registry(name=name, rows=rows, sha256=hashlib.sha256(content).hexdigest())
