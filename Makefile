@@ -32,6 +32,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)

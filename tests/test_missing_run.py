@@ -12,8 +12,8 @@ from coopgap.report.document import Items
 from coopgap.report.view import make_view
 
 import coopgap
+from coopgap.app.plan import make_plan
 from coopgap.families.dispatch import headline_estimate
-from coopgap.plan import make_plan
 from coopgap.survey.example import make_example
 
 ROOT = Path(__file__).parents[1]

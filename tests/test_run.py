@@ -14,10 +14,9 @@ from coopgap.report.page import html_page, sections
 from coopgap.report.view import make_view
 
 import coopgap
-from coopgap.estimate import GAP_KEY, TABLES, columns
-from coopgap.gap import LOG_SCALE
-from coopgap.survey.example import make_example
-from coopgap.vocabulary import (
+from coopgap.core.estimate import GAP_KEY, TABLES, columns
+from coopgap.core.gap import LOG_SCALE
+from coopgap.core.vocabulary import (
     BLANK,
     BY_REGION,
     Check,
@@ -34,6 +33,7 @@ from coopgap.vocabulary import (
     Use,
     Verdict,
 )
+from coopgap.survey.example import make_example
 
 # The contract's closed vocabularies, written out: the module must not drift from them.
 VOCABULARY = {

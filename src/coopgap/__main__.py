@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 
-from coopgap.errors import shortened
+from coopgap.core.errors import shortened
 
 __all__ = ["main"]
 

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coopgap.app.command import at_least, run_command
 from coopgap.calibration.designs import DESIGNS
-from coopgap.command import at_least, run_command
 
 if TYPE_CHECKING:
     from coopgap.calibration.replicate import Setup
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _calibrate(args: argparse.Namespace) -> int:
     from coopgap.calibration.run import read_replicates, run_replicates
     from coopgap.calibration.summary import summarise
-    from coopgap.progress import progress
+    from coopgap.core.progress import progress
     from coopgap.report.calibration import write_calibration
 
     setup = _setup(args)
@@ -81,11 +81,11 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _setup(args: argparse.Namespace) -> Setup:
+    from coopgap.app.plan import make_plan
     from coopgap.calibration.designs import design_rows
     from coopgap.calibration.replicate import Setup
-    from coopgap.errors import StudyError
-    from coopgap.hierarchical import hierarchical_request
-    from coopgap.plan import make_plan
+    from coopgap.checks.hierarchical import hierarchical_request
+    from coopgap.core.errors import StudyError
 
     plan = make_plan(args.study, args.data, [args.model])
     model = plan.models[0]

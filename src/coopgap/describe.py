@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from coopgap.command import run_command
+from coopgap.app.command import run_command
 from coopgap.survey.read import FORMATS
 
 __all__ = ["main"]

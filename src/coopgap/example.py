@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from coopgap.command import run_command
-from coopgap.errors import OutputError
+from coopgap.app.command import run_command
+from coopgap.core.errors import OutputError
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.estimate import TABLES
+from coopgap.core.estimate import TABLES
 
 HERE = Path(__file__).parent
 POSTERIOR = {

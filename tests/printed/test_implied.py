@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
+from coopgap.core.estimate import TABLES, to_frame
+from coopgap.core.vocabulary import Check, Quantity
 from coopgap.datasets.reading import load_registry, read_registry
 from coopgap.datasets.registry import Printed, Registry
-from coopgap.estimate import TABLES, to_frame
 from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.design import covariates
 from coopgap.printed.intervals import newcombe
@@ -34,7 +35,6 @@ from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.printed import printed_study
 from coopgap.study.spec import Benchmark, OutsideShares
-from coopgap.vocabulary import Check, Quantity
 
 FIXTURE = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")

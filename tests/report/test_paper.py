@@ -9,7 +9,7 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
     DiagnosticRow,

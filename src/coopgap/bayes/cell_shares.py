@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import region_gaps, row_levels, thresholds_at
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.mode import asked_by, mode_of
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.survey.cells import collapse, group_codes
 from coopgap.survey.records import ModelRows
 

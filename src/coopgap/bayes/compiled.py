@@ -18,8 +18,8 @@ import numba
 import numpy as np
 from numba import types
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.kernel import log_density
+from coopgap.core.arrays import FloatArray, IntArray
 
 __all__ = ["evaluate", "expand", "logp", "pack"]
 

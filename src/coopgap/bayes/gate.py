@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.special import chdtrc
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.records import GateItem, SamplerStats
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["BARS", "Bars", "check", "diagnose"]
 

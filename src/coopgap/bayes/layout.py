@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["COVARIATE", "Block", "Draws", "Layout", "constrain", "make_layout", "zero_sum"]
 

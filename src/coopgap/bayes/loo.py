@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cell_shares import cell_cuts
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import Draws
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.vocabulary import Population
+from coopgap.core.arrays import FloatArray
+from coopgap.core.vocabulary import Population
 
 __all__ = [
     "Form",

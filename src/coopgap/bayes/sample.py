@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.density import Density
 from coopgap.bayes.layout import constrain
 from coopgap.bayes.records import SamplerStats
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["CHAINS", "MAX_DEPTH", "TUNE", "Sampled", "attempts", "sample"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.layout import Draws, Layout
 from coopgap.bayes.records import Priors, SdPrior
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.records import SamplerStats
-from coopgap.errors import CoopgapError
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import CoopgapError
 
 if TYPE_CHECKING:
     import xarray as xr

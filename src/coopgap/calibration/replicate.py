@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, headline_gap, region_gaps
@@ -16,7 +15,8 @@ from coopgap.bayes.layout import Draws, constrain
 from coopgap.bayes.mode import density_of, layout_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
-from coopgap.gap import contrast_values, contrasts
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import contrast_values, contrasts
 from coopgap.study.spec import Hierarchical
 
 __all__ = ["RANKED_DRAWS", "Posterior", "Setup", "calibrated", "posterior", "replicate", "simulate"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.calibration.replicate import RANKED_DRAWS, Setup
+from coopgap.core.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd

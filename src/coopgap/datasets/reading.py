@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.datasets.registry import ALL, NAMED, SHIPPED, Printed, Registry
-from coopgap.errors import StudyError, refuse_marks
 
 __all__ = ["COLUMNS", "OPTIONAL", "STATS", "load_registry", "read_registry"]
 

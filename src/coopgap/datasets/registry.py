@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from coopgap.core.vocabulary import Comparator
 from coopgap.datasets.ranges import Range, share_range, two_stage_ranges
-from coopgap.vocabulary import Comparator
 
 __all__ = ["ALL", "KNOWN_GROUPS", "NAMED", "SHIPPED", "Printed", "Registry"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NoFreeFit
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NoFreeFit
 from coopgap.families.records import Sample, SampleCells, are_few
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.survey.records import ModelRows
 

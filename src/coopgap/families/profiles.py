@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
+from coopgap.core.gap import Interval
+from coopgap.core.vocabulary import Scale
 from coopgap.families.cells import CellFit
 from coopgap.families.records import INTERVAL_PROB, Coefficient
-from coopgap.gap import Interval
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.profile import profile_interval
-from coopgap.vocabulary import Scale
 
 __all__ = ["PROFILE", "profile_coefficients"]
 

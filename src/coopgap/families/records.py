@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, Interval, Margins, estimate_contrasts, joint_intervals
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrasts, joint_intervals
+from coopgap.core.vocabulary import Comparator, Family, Population, Scale, Status
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.cells import Cells
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
 
 __all__ = [
     "CR2_CLUSTERS",
@@ -128,7 +128,7 @@ class Sample:
 
         Covariates that the matching made exact then balance there by the weights alone and leave
         the regression, which few people could not carry. Sets that cross the border of the domain
-        balance nothing inside it: `coopgap.domains` has such people matched anew.
+        balance nothing inside it: `coopgap.families.domains` has such people matched anew.
         """
         varying = tuple(name for name in self.covariates if name not in self.strata)
         return replace(self.take(keep), covariates=varying, domain=True)

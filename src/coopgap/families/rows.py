@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
-from coopgap.families.dispatch import expected_contrasts
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
-from coopgap.gap import Contrast, Interval, smallest_count
-from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import (
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.gap import Contrast, Interval, smallest_count
+from coopgap.core.vocabulary import (
     BLANK,
     FEW_PEOPLE,
     Comparator,
@@ -23,6 +20,9 @@ from coopgap.vocabulary import (
     Kind,
     Status,
 )
+from coopgap.families.dispatch import expected_contrasts
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
+from coopgap.study.spec import DeclaredPopulation
 
 __all__ = [
     "Labels",

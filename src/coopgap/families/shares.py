@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Margins
+from coopgap.core.vocabulary import Family, Population
 from coopgap.families.cells import covariance_kind, sample_cells
 from coopgap.families.records import (
     FamilyEstimate,
@@ -18,13 +20,11 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
-from coopgap.gap import Margins
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.covariance import kind_name
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import Fitting
 from coopgap.survey.cells import group_codes
-from coopgap.vocabulary import Family, Population
 
 __all__ = [
     "estimate_shares",

@@ -7,8 +7,8 @@ from typing import assert_never
 
 import numpy as np
 
-from coopgap.arrays import IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.cardinality import cardinality_match
 from coopgap.matching.distances import make_distance
 from coopgap.matching.entropy import entropy_match

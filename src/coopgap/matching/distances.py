@@ -12,8 +12,8 @@ import numpy as np
 from scipy import linalg, stats
 from scipy.spatial.distance import cdist
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.binary import fit_logit
 from coopgap.regression.design import design_matrix
 from coopgap.regression.separation import check_separation

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.blocks import Block, Side, blocks, count_tied, running_count
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample

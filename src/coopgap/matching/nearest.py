@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.matching.blocks import Block, blocks, count_tied, join_pairs
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import optimize
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.matching.blocks import (
     Block,
     Side,

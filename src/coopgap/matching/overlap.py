@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.distances import linear_propensity
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.records import ModelRows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["combined_weight", "effective_size"]
 

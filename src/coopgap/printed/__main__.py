@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from coopgap.command import run_command
-from coopgap.fit import EXCEPTIONS, formats_of
-from coopgap.result import FORMATS
+from coopgap.app.command import run_command
+from coopgap.app.fit import EXCEPTIONS, formats_of
+from coopgap.core.atomic import FORMATS
 
 __all__ = ["main"]
 
@@ -65,11 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _printed(args: argparse.Namespace) -> int:
-    from coopgap.atomic import check_target
+    from coopgap.app.printed import find_registry, save_printed
+    from coopgap.core.atomic import check_target
+    from coopgap.core.progress import progress
+    from coopgap.core.vocabulary import Status
     from coopgap.printed.rows import analyse
-    from coopgap.printed.run import find_registry, save_printed
-    from coopgap.progress import progress
-    from coopgap.vocabulary import Status
 
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the printed numbers")

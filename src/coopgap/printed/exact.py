@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import gammaln, xlog1py, xlogy
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["LARGEST", "Exact", "exact_difference"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from coopgap.gap import Interval, wald
+from coopgap.core.gap import Interval, wald
 from coopgap.printed.exact import LARGEST, exact_difference
 
 __all__ = [

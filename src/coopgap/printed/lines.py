@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from coopgap.core.vocabulary import Comparator
 from coopgap.datasets.registry import ALL, Printed, Registry
 from coopgap.printed.items import (
     Table,
@@ -21,7 +22,6 @@ from coopgap.printed.items import (
 )
 from coopgap.printed.records import Line, Ordered, Share
 from coopgap.printed.rounding import joint_range
-from coopgap.vocabulary import Comparator
 
 __all__ = ["category_lines", "group_shares", "is_whole", "lines", "ordered"]
 

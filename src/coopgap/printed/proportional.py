@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.estimate import CoefficientRow, DiagnosticRow
-from coopgap.gap import wald
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow
+from coopgap.core.gap import wald
+from coopgap.core.vocabulary import PRINTED, Diagnostic, Family, IntervalKind, OddsTest, Scale
 from coopgap.printed.compare import PROB
 from coopgap.printed.records import Ordered
 from coopgap.printed.rounding import whole_people
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.proportional import brant, likelihood_ratio
-from coopgap.vocabulary import PRINTED, Diagnostic, Family, IntervalKind, OddsTest, Scale
 
 __all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["Line", "Ordered", "Share"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.datasets.ranges import Range
 
 __all__ = ["joint_range", "mixed_range", "superiority_range", "whole_people"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.regression.cumulative import curvature, intervals
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName

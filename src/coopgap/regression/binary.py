@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.ordinal import CumulativeFit, fit_ordinal
 
 __all__ = ["fit_logit"]

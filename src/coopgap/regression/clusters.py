@@ -8,8 +8,8 @@ from typing import Final, Literal
 import numpy as np
 from scipy import sparse
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.survey.cells import group_codes
 
 __all__ = [

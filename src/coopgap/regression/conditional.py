@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.rank import require_full_rank
 from coopgap.regression.setbatch import SetBatch, SetGroups, batches, group_sets

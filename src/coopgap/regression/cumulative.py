@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import sum_by
 from coopgap.regression.cumulative import CumulativeFit, curvature, cut_points, split_columns
 from coopgap.regression.links import LINKS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["Leverage", "QuadraticForm", "inverse_root", "leverage", "root"]
 

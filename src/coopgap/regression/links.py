@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import special
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.study.spec import LinkName
 
 __all__ = ["LINKS", "CutPoints", "Link"]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 
 __all__ = ["Maximum", "Point", "maximise", "supremum"]
 

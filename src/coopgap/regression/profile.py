@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import optimize, stats
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.newton import maximise
 from coopgap.regression.ordinal import fit_ordinal, standardised_problem
 from coopgap.study.spec import LinkName

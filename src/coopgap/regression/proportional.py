@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, probabilities, unit_scores
 from coopgap.regression.newton import supremum

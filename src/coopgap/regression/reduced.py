@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import CumulativeFit, intervals
 from coopgap.regression.ordinal import Problem, natural_fit, standardised_problem
 from coopgap.regression.rank import require_full_rank

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.regression.batch import batch_probabilities, fit_batch
 from coopgap.regression.clusters import Grouping
 from coopgap.regression.ordinal import fit_ordinal

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import CumulativeFit, split_columns
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.survey.cells import group_codes
 
 __all__ = ["SetBatch", "SetGroups", "batches", "group_sets"]

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.setbatch import SetBatch
 
 __all__ = ["MOST_SECONDS", "likelihood_seconds", "require_affordable"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import ConditionalFit
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.separation import SLACK, recession
 from coopgap.regression.setbatch import SetGroups
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import Margins
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import Margins
 from coopgap.regression.clusters import centring, grouping, stratified_covariance, sum_by
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, score_products
 from coopgap.regression.information import cluster_information

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 
 __all__ = ["SubsetMoments", "subset_moments"]
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import grouping
 from coopgap.regression.cumulative import CumulativeFit, cell_scores
 from coopgap.regression.information import total_information

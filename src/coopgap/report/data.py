@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     TABLES,
     BalanceRow,
     CoefficientRow,
@@ -15,11 +15,11 @@ from coopgap.estimate import (
     GapRow,
     SensitivityRow,
 )
-from coopgap.gap import Contrast
-from coopgap.headline import declared_at, headline_contrast, is_headline
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
+from coopgap.families.headline import declared_at, headline_contrast, is_headline
 from coopgap.report.words import clean, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -301,7 +301,7 @@ def make_results(
     Parameters
     ----------
     frames
-        By table name, columns as in `coopgap.estimate`.
+        By table name, columns as in `coopgap.core.estimate`.
     study
         Where labels and levels are declared.
     meta

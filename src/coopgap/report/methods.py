@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final
 
-from coopgap.report.data import Results
-from coopgap.report.words import joined
-from coopgap.study.spec import Matching
-from coopgap.vocabulary import (
+from coopgap.core.vocabulary import (
     Check,
     Diagnostic,
     Family,
@@ -21,6 +18,9 @@ from coopgap.vocabulary import (
     Population,
     Quantity,
 )
+from coopgap.report.data import Results
+from coopgap.report.words import joined
+from coopgap.study.spec import Matching
 
 _ORDINAL: Final = frozenset({Family.ADJUSTED_ORDINAL, Family.MATCHED_ORDINAL})
 _PROPORTIONAL: Final = frozenset({Family.ADJUSTED_PROPORTIONAL, Family.MATCHED_PROPORTIONAL})

@@ -11,11 +11,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from coopgap.errors import OutputError, shortened
-from coopgap.estimate import TABLES, Row, to_frame
-from coopgap.meta import PROGRAM
+from coopgap.app.result import Run
+from coopgap.core.atomic import PROGRAM, STUDY_FOLDER
+from coopgap.core.errors import OutputError, shortened
+from coopgap.core.estimate import TABLES, Row, to_frame
 from coopgap.report.sheets import csv_text, table_digest, unescape_cell
-from coopgap.result import STUDY_FOLDER, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def rewrite(
     Parameters
     ----------
     folder
-        As `coopgap.result.Run.save` wrote it.
+        As `coopgap.app.result.Run.save` wrote it.
     formats, figures
         As there.
 
@@ -47,7 +47,7 @@ def rewrite(
     InputError
         If the folder is no run, or is damaged.
     """
-    from coopgap.atomic import replace_folder
+    from coopgap.core.atomic import replace_folder
     from coopgap.report.write import write_report
 
     target = Path(folder)
@@ -70,7 +70,7 @@ def read_run(folder: Path) -> Run:
     Parameters
     ----------
     folder
-        As `coopgap.result.Run.save` wrote it. Tables are read from CSV, or from parquet where a
+        As `coopgap.app.result.Run.save` wrote it. Tables are read from CSV, or from parquet where a
         table has no CSV.
 
     Raises

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.core.estimate import TABLES, columns
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.datasets.registry import Printed
-from coopgap.estimate import TABLES, columns
 from coopgap.printed.trace import Traced
 from coopgap.report.words import clean
-from coopgap.vocabulary import EXAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from coopgap.core.vocabulary import Quantity, Status
 from coopgap.report.words import readable, status_word
-from coopgap.vocabulary import Quantity, Status
 
 DASH: Final = "–"
 DASH_NOTE: Final = "A dash: there is no such number."

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coopgap.errors import OutputError
+from coopgap.core.atomic import FIGURES, FORMATS, STUDY_FOLDER
+from coopgap.core.errors import OutputError
 from coopgap.report.data import Results, make_results
 from coopgap.report.sheets import table_digest, write_csv, write_parquet, write_workbook
 from coopgap.report.words import clean
-from coopgap.result import FIGURES, FORMATS, STUDY_FOLDER
 from coopgap.study.spec import Study
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def write_report(
     Parameters
     ----------
     frames
-        The five tables by name, as `coopgap.estimate.to_frame` makes them.
+        The five tables by name, as `coopgap.core.estimate.to_frame` makes them.
     study
         The study they answer.
     meta
@@ -43,11 +43,11 @@ def write_report(
     folder
         An existing folder.
     formats
-        Any of `coopgap.result.FORMATS`; csv is always written.
+        Any of `coopgap.core.atomic.FORMATS`; csv is always written.
     template
         Of the pages.
     figures
-        Any of `coopgap.result.FIGURES`, in which every figure is written beside PNG.
+        Any of `coopgap.core.atomic.FIGURES`, in which every figure is written beside PNG.
 
     Returns
     -------

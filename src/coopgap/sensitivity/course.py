@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, null_value
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
 
 __all__ = ["Course", "least_share", "share_off", "tipping_shift"]

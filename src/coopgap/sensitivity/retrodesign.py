@@ -7,9 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
-__all__ = ["Retrodesign", "detectable_gap", "retrodesign", "superiority_error"]
+__all__ = ["DESIGN_EFFECTS", "Retrodesign", "detectable_gap", "retrodesign", "superiority_error"]
+
+DESIGN_EFFECTS = (1.0, 1.5, 2.0)
+"""Design effects of a simple random sample of the same effective sizes."""
 
 
 class Retrodesign(NamedTuple):

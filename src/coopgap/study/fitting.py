@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.section import Section
 from coopgap.study.spec import (
     Design,

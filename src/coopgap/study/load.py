@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from coopgap.core.direction import first_mark
+from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.datasets.reading import read_registry
 from coopgap.datasets.registry import SHIPPED
-from coopgap.direction import first_mark
-from coopgap.errors import StudyError, refuse_marks
 from coopgap.study.benchmarks import check_margins, read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, get_args
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.matching import KEYS
 from coopgap.study.section import Section
 from coopgap.study.spec import (

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from coopgap.direction import without_marks
+from coopgap.core.direction import without_marks
 from coopgap.study.spec import Code
 
 __all__ = ["lossless", "normalise"]

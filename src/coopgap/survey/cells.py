@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 
 __all__ = ["Cells", "collapse", "group_codes"]
 

@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
-from coopgap.direction import without_marks
-from coopgap.errors import SurveyError
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
+from coopgap.core.direction import without_marks
+from coopgap.core.errors import SurveyError
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import Code, Study, Variable
 from coopgap.survey.levels import (
     MISSING,
@@ -31,7 +32,6 @@ from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
-from coopgap.vocabulary import EXAMPLE
 
 __all__ = ["apply_codebook", "needed_columns", "needed_variables"]
 

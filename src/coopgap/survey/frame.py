@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.study.values import normalise
 from coopgap.survey.arrow import plain
 from coopgap.survey.columns import Refusal, choose

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
 from coopgap.study.values import normalise
 from coopgap.survey.raw import Answers, RawTable
 

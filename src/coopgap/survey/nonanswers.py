@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 from coopgap.survey.numbers import as_number

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["Numeric", "natural_spline", "numeric"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing

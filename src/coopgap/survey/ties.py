@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import IntArray, UintArray
+from coopgap.core.arrays import IntArray, UintArray
 
 __all__ = ["hashed", "keyed_order", "record_ties"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
 from coopgap.sensitivity.multiverse.run import common_contrast, fit_specifications, make_scheme
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.spec import Coding, Fitting, Multiverse

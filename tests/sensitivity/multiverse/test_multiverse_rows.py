@@ -12,12 +12,15 @@ from statistics import median
 import numpy as np
 import pytest
 
-from coopgap.estimate import SensitivityRow
+from coopgap.app.meta import run_meta
+from coopgap.app.plan import make_plan
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
 from coopgap.families.dispatch import family_estimates, headline_estimate
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import sample_for, variant_sample
 from coopgap.families.rows import Labels
-from coopgap.headline import declared_at
-from coopgap.meta import run_meta
-from coopgap.plan import make_plan, sample_for, variant_sample
+from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
 from coopgap.sensitivity.multiverse.rows import multiverse_rows, share_clear
@@ -30,8 +33,6 @@ from coopgap.sensitivity.multiverse.run import (
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.load import load_study
 from coopgap.study.spec import Coding, Headline, Multiverse
-from coopgap.tables import model_labels
-from coopgap.vocabulary import Check, Population, Quantity, Verdict, Version
 
 VARIANTS = {
     "method: entropy; covariates: education too; link: probit; region: strata": """

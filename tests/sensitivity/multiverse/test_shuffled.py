@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import headline_estimate
-from coopgap.plan import sample_for
+from coopgap.families.plan import sample_for
 from coopgap.sensitivity.multiverse.run import common_contrast, make_scheme, rows_for
 from coopgap.sensitivity.multiverse.shuffled import cell_design, shuffled_gaps
 from coopgap.sensitivity.multiverse.specifications import specifications

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import CovarianceKind, cluster_covariance
 from coopgap.regression.design import design_matrix
 from coopgap.survey.numeric import Numeric

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special, stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["SetScores", "mirrored", "score_bound", "set_scores"]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.ordinal import standardised_problem
 

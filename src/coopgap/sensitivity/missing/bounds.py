@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.gap import Contrast, Margins, contrasts, estimate_contrast
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.gap import Contrast, Margins, contrasts, estimate_contrast
+from coopgap.core.vocabulary import Quantity
 from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.shares import share_margins
-from coopgap.vocabulary import Quantity
 
 __all__ = ["Bounds", "imbens_manski", "imbens_manski_factor", "worst_case"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.sensitivity.missing.augmented import (
     augment,
     cumulative_chances,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.sensitivity.missing.chained import ROUNDS, Column, Imputed, Last, impute
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey

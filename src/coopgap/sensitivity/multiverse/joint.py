@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.families.records import INTERVAL_PROB
 
 __all__ = ["Joint", "joint_p_values", "joint_statistics", "shuffle_members"]

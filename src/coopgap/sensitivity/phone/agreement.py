@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import cluster_sums
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import cluster_sums
 
 __all__ = [
     "McNemar",

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special, stats
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Interval
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Interval
 from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 __all__ = ["Discount", "weigh_discounts"]
 

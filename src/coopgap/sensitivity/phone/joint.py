@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import cluster_sums
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import cluster_sums
 from coopgap.matching.entropy import common_support
 from coopgap.sensitivity.phone.balanced import Contributions, contributions
 from coopgap.sensitivity.phone.data import PhoneData, stack

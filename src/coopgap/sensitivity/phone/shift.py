@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, contrasts, wald
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, contrasts, wald
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.phone.odds import phone_fit
 from coopgap.study.spec import LinkName

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from coopgap.vocabulary import Verdict
+from coopgap.core.vocabulary import Verdict
 
 __all__ = [
     "Equivalence",

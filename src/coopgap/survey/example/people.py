@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import DEPARTMENTS, REGION_NAMES, ExampleModel
 

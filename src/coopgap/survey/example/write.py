@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coopgap.errors import OutputError
-from coopgap.vocabulary import EXAMPLE
+from coopgap.core.errors import OutputError
+from coopgap.core.vocabulary import EXAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd

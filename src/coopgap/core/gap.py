@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.regression.band import max_t_band
-from coopgap.vocabulary import Quantity
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.band import max_t_band
+from coopgap.core.vocabulary import Quantity
 
 __all__ = [
     "LOG_SCALE",

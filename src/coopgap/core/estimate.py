@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from coopgap.vocabulary import (
+from coopgap.core.vocabulary import (
     Check,
     Diagnostic,
     Direction,

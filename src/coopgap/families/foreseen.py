@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coopgap.bayes.cells import hierarchical_cells
-from coopgap.domains import domains
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Status
+from coopgap.families.domains import domains
+from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import (
     Sample,
     count_clusters,
     require_both_groups,
     require_matched,
 )
-from coopgap.plan import ModelPlan, Plan
-from coopgap.vocabulary import Status
 
 __all__ = ["Foreseen", "foreseen"]
 

@@ -12,19 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
+from coopgap.core.atomic import PROGRAM
+from coopgap.core.vocabulary import PRINTED
+from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate
-from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import PrintedResult
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.spec import Design
-from coopgap.survey.records import Drop, ModelRows, Survey
-from coopgap.vocabulary import PRINTED
+from coopgap.survey.people import dropped_meta, people_meta
+from coopgap.survey.records import ModelRows
 
-__all__ = ["PROGRAM", "people_meta", "printed_meta", "run_meta", "with_warnings"]
-
-PROGRAM = "coopgap"
-"""`program` in run.json, by which an earlier output folder is known."""
+__all__ = ["printed_meta", "run_meta", "with_warnings"]
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie", "numba", "arviz")
 
@@ -86,22 +85,6 @@ def run_meta(
     }
 
 
-def people_meta(survey: Survey) -> dict[str, Any]:
-    """Whom the survey holds, and whom it left out."""
-    member, phone = survey.member, survey.phone
-    return {
-        "n_read": survey.n_read,
-        "label_rows": survey.label_rows,
-        "n_member": int((member & ~phone).sum()),
-        "n_comparison": int((~member & ~phone).sum()),
-        "n_phone": int(phone.sum()),
-        "n_phone_member": int((member & phone).sum()),
-        "dropped": _dropped(survey.dropped),
-        "extended_missing": [asdict(one) for one in survey.extended],
-        "doubts": [asdict(doubt) for doubt in survey.doubts],
-    }
-
-
 def with_warnings(meta: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json holds, with a sentence for each of its doubts under `warnings`."""
     sentences = []
@@ -154,10 +137,6 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _dropped(drops: Iterable[Drop]) -> list[dict[str, Any]]:
-    return [{"reason": drop.reason, "count": drop.count} for drop in drops]
-
-
 def _multiverses(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     """By model, what each `variant` of the check `multiverse` chooses on each axis."""
     return {
@@ -198,7 +177,7 @@ def _model_meta(model: ModelPlan, headline: FamilyEstimate, draws: int | None) -
         "zones_member": _zones(rows, kept & rows.member),
         "zones_comparison": _zones(rows, kept & ~rows.member),
         "form": headline.form or None,
-        "dropped": _dropped(rows.dropped),
+        "dropped": dropped_meta(rows.dropped),
         "draws": (draws or sampled.draws) if sampled else None,
     }
 

@@ -1,4 +1,4 @@
-"""Output that appears whole or not at all."""
+"""Output folders: what they may hold, and that they appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from coopgap.errors import OutputError, shortened
+from coopgap.core.errors import OutputError, shortened
 
-__all__ = ["check_target", "replace_folder"]
+__all__ = ["FIGURES", "FORMATS", "PROGRAM", "STUDY_FOLDER", "check_target", "replace_folder"]
 
 RUN_FILE = "run.json"
 PROGRAM = "coopgap"
+"""`program` in run.json, by which an earlier output folder is known."""
+
+FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx", "parquet")
+"""Formats a run can be saved in."""
+
+FIGURES = ("svg", "pdf")
+"""Formats that figures can have beside PNG."""
+
+STUDY_FOLDER = "study"
+"""Where a saved run keeps the study it was made from."""
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 

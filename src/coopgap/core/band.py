@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special, stats
 from scipy.optimize import brentq
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 
 _DIRECTIONS_LOG2, _GROUPS = 13, 256
 _RANK = 1e-9

@@ -13,16 +13,7 @@ from coopgap.study.spec import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FIGURES", "FORMATS", "STUDY_FOLDER", "Run"]
-
-FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx", "parquet")
-"""Formats a run can be saved in."""
-
-FIGURES = ("svg", "pdf")
-"""Formats that figures can have beside PNG."""
-
-STUDY_FOLDER = "study"
-"""Where a saved run keeps the study it was made from."""
+__all__ = ["Run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +25,7 @@ class Run:
     study
         The study as read.
     gaps, coefficients, balance, sensitivity, diagnostics
-        The output tables, columns as in `coopgap.estimate`.
+        The output tables, columns as in `coopgap.core.estimate`.
     meta
         What `run.json` holds: hashes, declared headline, seed, versions, timings, counts dropped;
         under `warnings`, sentences on numbers of the file that may stand for no answer.
@@ -117,7 +108,7 @@ class Run:
         OutputError
             If the folder holds something else, or cannot be written.
         """
-        from coopgap.atomic import replace_folder
+        from coopgap.core.atomic import replace_folder
         from coopgap.report.write import write_report
 
         target = Path(folder)

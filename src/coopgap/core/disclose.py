@@ -2,8 +2,8 @@
 
 With `[disclosure] minimum` in study.toml (a) a row behind which fewer people stand is blank, (b)
 every other number is told no more finely than that many people could move it, (c) nothing stands
-by zone or stratum. How a column is told is part of its record in `coopgap.estimate`, what a
-quantity is of `coopgap.vocabulary.KINDS`; a number of which neither says what it is is blank.
+by zone or stratum. How a column is told is part of its record in `coopgap.core.estimate`, what a
+quantity is of `coopgap.core.vocabulary.KINDS`; a number of which neither says what it is is blank.
 
 Notes
 -----
@@ -27,7 +27,7 @@ from typing import Any
 
 from scipy import stats
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
     DiagnosticRow,
@@ -36,7 +36,7 @@ from coopgap.estimate import (
     SensitivityRow,
     Told,
 )
-from coopgap.vocabulary import (
+from coopgap.core.vocabulary import (
     BY_STRATUM,
     KINDS,
     PRINTED,

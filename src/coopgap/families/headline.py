@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from coopgap.estimate import GapRow
+from coopgap.core.estimate import GapRow
+from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.vocabulary import IntervalKind, Population, Quantity, Status
 from coopgap.families.dispatch import headline_families
-from coopgap.gap import Contrast, contrasts
 from coopgap.study.spec import Headline, ModelSpec, Study
-from coopgap.vocabulary import IntervalKind, Population, Quantity, Status
 
 __all__ = [
     "control_models",

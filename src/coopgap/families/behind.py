@@ -12,12 +12,12 @@ from functools import cached_property
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, IntArray
-from coopgap.estimate import CoefficientRow, SensitivityRow
+from coopgap.core.arrays import BoolArray, IntArray
+from coopgap.core.estimate import CoefficientRow, SensitivityRow
+from coopgap.core.gap import contrasts, smallest_count
+from coopgap.core.vocabulary import BY_PHONE, PRINTED, Comparator, Family, Quantity
 from coopgap.families.records import Sample
-from coopgap.gap import contrasts, smallest_count
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import BY_PHONE, PRINTED, Comparator, Family, Quantity
 
 __all__ = ["Behind", "counted_checks", "counted_coefficients", "fewest_people"]
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
     Labels,
@@ -23,8 +25,6 @@ from coopgap.families.rows import (
     reason_row,
     std_errors_row,
 )
-from coopgap.headline import declared_at
-from coopgap.plan import ModelPlan, Plan
 
 __all__ = ["Tables", "model_labels"]
 

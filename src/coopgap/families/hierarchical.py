@@ -9,17 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
 from coopgap.bayes.records import Form, HierarchicalFit
-from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
-from coopgap.families.groups import MOST_PAIRED, difference_row
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import Labels
-from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
-from coopgap.headline import headline_contrast
-from coopgap.vocabulary import (
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
+from coopgap.core.vocabulary import (
     FEW_PEOPLE,
     Comparator,
     Diagnostic,
@@ -31,6 +27,10 @@ from coopgap.vocabulary import (
     Scale,
     Status,
 )
+from coopgap.families.groups import MOST_PAIRED, difference_row
+from coopgap.families.headline import headline_contrast
+from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.rows import Labels
 
 __all__ = ["TAILS", "coefficient_rows", "gap_rows", "gate_rows", "posterior_numbers"]
 

@@ -11,22 +11,24 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import hierarchical_cells, members_by_row
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.gate import diagnose
 from coopgap.bayes.loo import Loo, loo
 from coopgap.bayes.poststratify import population_weights
 from coopgap.bayes.records import Form, HierarchicalFit, Priors
-from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
-from coopgap.errors import NotEstimable
-from coopgap.estimate import DiagnosticRow
-from coopgap.executor import cores, executor
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.executor import cores, executor
+from coopgap.core.progress import Notify
+from coopgap.core.vocabulary import BY_REGION, Diagnostic, Family, Kind, Population, Verdict
 from coopgap.families.dispatch import not_hierarchical
+from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows
+from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.rows import population_row
-from coopgap.plan import ModelPlan, Plan
-from coopgap.progress import Notify
+from coopgap.families.tables import Tables, model_labels
 from coopgap.sensitivity.hierarchical import (
     loo_rows,
     loo_variants,
@@ -42,8 +44,6 @@ from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows,
 from coopgap.study.spec import Hierarchical
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
-from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import BY_REGION, Diagnostic, Family, Kind, Population, Verdict
 
 __all__ = ["fit_regions", "hierarchical_request", "say_why_not"]
 

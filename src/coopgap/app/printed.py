@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from coopgap.core.errors import StudyError
+from coopgap.core.estimate import to_frame
 from coopgap.datasets.reading import load_registry
 from coopgap.datasets.registry import SHIPPED, Registry
-from coopgap.errors import StudyError
-from coopgap.estimate import to_frame
 from coopgap.printed.rows import PrintedResult
 from coopgap.study.load import load_printed, load_study, shipped_studies
 from coopgap.study.spec import Benchmark
@@ -97,7 +97,7 @@ def save_printed(
     target
         Made if absent. An existing folder is replaced only if it is empty or holds an earlier run.
     formats
-        Any of `coopgap.result.FORMATS`; csv is always written.
+        Any of `coopgap.core.atomic.FORMATS`; csv is always written.
     seconds
         Wall time of the stages before.
 
@@ -106,8 +106,8 @@ def save_printed(
     OutputError
         If the folder holds something else, or cannot be written.
     """
-    from coopgap.atomic import replace_folder
-    from coopgap.meta import printed_meta
+    from coopgap.app.meta import printed_meta
+    from coopgap.core.atomic import replace_folder
     from coopgap.report.printed import printed_study
     from coopgap.report.sheets import write_registry
     from coopgap.report.write import write_report

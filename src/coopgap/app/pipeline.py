@@ -11,13 +11,17 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.behind import Behind, counted_checks, counted_coefficients
+from coopgap.app.meta import run_meta, with_warnings
+from coopgap.app.result import Run
 from coopgap.checks.asked import asked
 from coopgap.checks.full import full_checks
+from coopgap.checks.hierarchical import fit_regions, say_why_not
 from coopgap.checks.quick import quick_checks
-from coopgap.disclose import protected_meta, protected_rows
-from coopgap.domains import domains
-from coopgap.estimate import TABLES, BalanceRow, to_frame
+from coopgap.core.disclose import protected_meta, protected_rows
+from coopgap.core.estimate import TABLES, BalanceRow, to_frame
+from coopgap.core.progress import Notify, silent
+from coopgap.core.vocabulary import Check, Family, Population, Use, Verdict
+from coopgap.families.behind import Behind, counted_checks, counted_coefficients
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.dispatch import (
     domain_estimates,
@@ -25,32 +29,28 @@ from coopgap.families.dispatch import (
     family_estimates,
     headline_families,
 )
+from coopgap.families.domains import domains
 from coopgap.families.groups import group_rows
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels, population_row
-from coopgap.headline import (
+from coopgap.families.headline import (
     control_models,
     declared_headlines,
     headline_contrast,
     headline_positions,
     with_adjusted,
 )
-from coopgap.hierarchical import fit_regions, say_why_not
+from coopgap.families.plan import ModelPlan, Plan
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import Labels, population_row
+from coopgap.families.tables import Tables, model_labels
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
-from coopgap.meta import run_meta, with_warnings
-from coopgap.plan import ModelPlan, Plan
 from coopgap.printed.rows import printed_rows
-from coopgap.progress import Notify, silent
-from coopgap.result import Run
 from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
-from coopgap.tables import Tables, model_labels
-from coopgap.vocabulary import Check, Family, Population, Use, Verdict
 
 __all__ = ["execute", "stages"]
 
@@ -85,7 +85,7 @@ def execute(
     Parameters
     ----------
     plan
-        From `coopgap.plan.make_plan`.
+        From `coopgap.app.plan.make_plan`.
     checks
         Which sensitivity checks.
     seed

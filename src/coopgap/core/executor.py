@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Final
 
-from coopgap.errors import CoopgapError, InputError
+from coopgap.core.errors import CoopgapError, InputError
 
 __all__ = ["WorkerError", "cores", "executor"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
+from coopgap.families.plan import ModelPlan, sample_for
 from coopgap.families.records import Sample
-from coopgap.plan import ModelPlan, sample_for
 from coopgap.study.spec import Study
 from coopgap.survey.records import ModelRows
 

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from coopgap.direction import first_mark, without_marks
-from coopgap.vocabulary import Status
+from coopgap.core.direction import first_mark, without_marks
+from coopgap.core.vocabulary import Status
 
 __all__ = [
     "CoopgapError",

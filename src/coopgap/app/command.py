@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from coopgap.errors import InputError, shortened
-from coopgap.executor import WorkerError
+from coopgap.core.errors import InputError, shortened
+from coopgap.core.executor import WorkerError
 
 __all__ = ["at_least", "run_command", "some_of"]
 
