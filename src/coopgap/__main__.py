@@ -10,8 +10,6 @@ from importlib.metadata import version
 
 from coopgap.core.errors import shortened
 
-__all__ = ["main"]
-
 COMMANDS = {
     "fit": "estimate the gaps of a study and write its report",
     "report": "make the report of a saved run again, without fitting",

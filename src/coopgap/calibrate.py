@@ -15,8 +15,6 @@ from coopgap.calibration.designs import DESIGNS
 if TYPE_CHECKING:
     from coopgap.calibration.replicate import Setup
 
-__all__ = ["main"]
-
 REJECTED = 3
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from coopgap.app.command import run_command
 from coopgap.survey.read import FORMATS
 
-__all__ = ["main"]
-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(

@@ -11,8 +11,6 @@ from typing import Literal
 from coopgap.app.command import run_command
 from coopgap.core.errors import OutputError
 
-__all__ = ["main"]
-
 PRINTED_SIZE = 2007
 Mode = Literal["calibrated", "free"]
 

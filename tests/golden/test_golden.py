@@ -22,20 +22,20 @@ POSTERIOR = {
 }
 """What says of a row that draws are behind it."""
 
+NO_SURVEY = not Path(os.environ.get("COOPGAP_UGANDA", "")).is_file()
+SLOW = {
+    "peru": [],
+    "uganda": [pytest.mark.skipif(NO_SURVEY, reason="COOPGAP_UGANDA names no file")],
+}
+"""Whole studies, compared where `make golden` has kept them."""
+
 CASES = [
     "census",
     "quick",
-    pytest.param("peru", marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
-    pytest.param(
-        "uganda",
-        marks=[
-            pytest.mark.slow,
-            pytest.mark.timeout(3600),
-            pytest.mark.skipif(
-                not Path(os.environ.get("COOPGAP_UGANDA", "")).is_file(),
-                reason="COOPGAP_UGANDA names no file",
-            ),
-        ],
+    *(
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.timeout(3600), *marks])
+        for name, marks in SLOW.items()
+        if (HERE / name).is_dir()
     ),
 ]
 

@@ -16,8 +16,6 @@ from typing import Final, NoReturn
 from coopgap.core.errors import InputError, shortened
 from coopgap.core.executor import WorkerError
 
-__all__ = ["at_least", "run_command", "some_of"]
-
 FAULT = 1
 INPUT_ERROR = 2
 INTERRUPTED = 130

@@ -11,8 +11,6 @@ from pathlib import Path
 from coopgap.app.command import at_least, run_command, some_of
 from coopgap.core.atomic import FIGURES, FORMATS
 
-__all__ = ["EXCEPTIONS", "formats_of", "main"]
-
 EXCEPTIONS = 3
 
 formats_of = some_of(FORMATS)

@@ -23,8 +23,6 @@ from coopgap.study.spec import Design
 from coopgap.survey.people import dropped_meta, people_meta
 from coopgap.survey.records import ModelRows
 
-__all__ = ["printed_meta", "run_meta", "with_warnings"]
-
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie", "numba", "arviz")
 
 

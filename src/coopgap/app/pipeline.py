@@ -52,8 +52,6 @@ from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 
-__all__ = ["execute", "stages"]
-
 
 def stages(plan: Plan, checks: Literal["quick", "full"] = "quick") -> int:
     """How many stages `execute` tells of."""

@@ -13,8 +13,6 @@ from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.frame import Columns
 from coopgap.survey.read import RawTable, from_dataframe, read_table
 
-__all__ = ["make_plan"]
-
 
 def make_plan(
     study: str | Path,

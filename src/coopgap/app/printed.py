@@ -14,8 +14,6 @@ from coopgap.printed.rows import PrintedResult
 from coopgap.study.load import load_printed, load_study, shipped_studies
 from coopgap.study.spec import Benchmark
 
-__all__ = ["Named", "find_registry", "save_printed"]
-
 _TITLES: Final = {
     "peru": "What Difference Do Cooperatives Make? Peru: the printed numbers",
     "kenya": "What Difference Do Cooperatives Make? Kenya: numbers printed elsewhere",

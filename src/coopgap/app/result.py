@@ -13,8 +13,6 @@ from coopgap.study.spec import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

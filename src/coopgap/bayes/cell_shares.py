@@ -12,8 +12,6 @@ from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["cell_cuts", "cell_levels"]
-
 
 def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:
     """Cut points threshold - eta of some cells, their zones' own levels included.

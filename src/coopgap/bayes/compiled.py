@@ -21,8 +21,6 @@ from numba import types
 from coopgap.bayes.kernel import log_density
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = ["evaluate", "expand", "logp", "pack"]
-
 
 def pack(arrays: Iterable[IntArray | FloatArray]) -> IntArray:
     """One buffer: its length, where each array begins and ends, then the arrays."""

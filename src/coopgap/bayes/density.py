@@ -13,8 +13,6 @@ from coopgap.bayes.layout import COVARIATE, Layout, make_layout
 from coopgap.bayes.records import Form, Priors
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = ["Density", "KernelInput", "make_density"]
-
 
 class KernelInput(NamedTuple):
     """The kernel's arguments between `x` and `gradient`, in that order; shapes as there."""

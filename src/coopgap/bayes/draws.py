@@ -14,16 +14,6 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = [
-    "draw_margins",
-    "headline_gap",
-    "region_gaps",
-    "reported_parameters",
-    "standardised",
-    "superpopulation_gap",
-    "thresholds_at",
-]
-
 _NODES: Final = 9
 _CHUNK: Final = 2_000_000
 _ALL_ROWS: Final = 32_000_000

@@ -23,8 +23,6 @@ from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts
 from coopgap.core.vocabulary import Population, Quantity
 from coopgap.study.spec import Hierarchical
 
-__all__ = ["Request", "fit_hierarchical", "summarise"]
-
 _USUAL: Final = Hierarchical()
 """What a model file that says nothing more asks for."""
 

@@ -19,9 +19,6 @@ from scipy.special import chdtrc
 from coopgap.bayes.records import GateItem, SamplerStats
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["BARS", "Bars", "check", "diagnose"]
-
-
 _NEVER_ALIKE: Final = 0.95
 """Correlation of two chains that is too high however short they are."""
 

@@ -18,8 +18,6 @@ from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.records import Form, Priors, SdPrior
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["COVARIATE", "Block", "Draws", "Layout", "constrain", "make_layout", "zero_sum"]
-
 type Draws = Mapping[str, FloatArray]
 """By name, shape (chains, draws, ...): beta, location, increments, the shifts, for each block its
 levels under its name and their SD under its name with `_sd`, and the slopes."""

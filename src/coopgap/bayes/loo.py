@@ -19,8 +19,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["HIGH_K", "Loo", "elpd_difference", "log_likelihood", "loo", "pointwise"]
-
 HIGH_K: Final = 0.7
 _CHUNK: Final = 4_000_000
 

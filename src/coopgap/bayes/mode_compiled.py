@@ -19,8 +19,6 @@ from coopgap.bayes.compiled import _NUMBERS, _WORDS, _part
 from coopgap.bayes.mode_kernel import log_density_by_mode
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = ["PARTS", "evaluate_by_mode", "logp_by_mode", "parts"]
-
 PARTS = 12
 """Arrays of the model without mode shifts, in the order of `KernelInput`."""
 

@@ -15,8 +15,6 @@ from coopgap.bayes.mode_compiled import evaluate_by_mode, logp_by_mode, parts
 from coopgap.bayes.records import Form, Priors
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["ModeDensity", "make_mode_density"]
-
 
 class ModeDensity(Density):
     """One model's density over its free values, those of the mode's shifts among them."""

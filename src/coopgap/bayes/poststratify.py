@@ -9,8 +9,6 @@ from coopgap.core.arrays import FloatArray
 from coopgap.regression.raking import rake_to_population
 from coopgap.study.spec import DeclaredPopulation
 
-__all__ = ["population_weights"]
-
 
 def population_weights(
     cells: HierarchicalCells, declared: DeclaredPopulation, region: str

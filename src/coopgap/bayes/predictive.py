@@ -16,8 +16,6 @@ from coopgap.bayes.records import Priors
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.study.spec import LinkName
 
-__all__ = ["Predictive", "predictive_shares", "prior_gaps"]
-
 _DRAWS: Final = 1000
 _PRIOR_DRAWS: Final = 4000
 _CHUNK: Final = 200_000

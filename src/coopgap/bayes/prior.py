@@ -10,8 +10,6 @@ from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["prior_draws"]
-
 
 def prior_draws(
     layout: Layout, priors: Priors, link: LinkName, n: int, rng: np.random.Generator

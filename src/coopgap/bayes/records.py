@@ -11,15 +11,6 @@ import numpy as np
 from coopgap.core.arrays import FloatArray
 from coopgap.core.vocabulary import Population
 
-__all__ = [
-    "Form",
-    "GateItem",
-    "HierarchicalFit",
-    "Priors",
-    "SamplerStats",
-    "SdPrior",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdPrior:

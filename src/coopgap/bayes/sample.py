@@ -14,8 +14,6 @@ from coopgap.bayes.layout import constrain
 from coopgap.bayes.records import SamplerStats
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["CHAINS", "MAX_DEPTH", "TUNE", "Sampled", "attempts", "sample"]
-
 CHAINS: Final = 4
 TUNE: Final = 600
 MAX_DEPTH: Final = 10

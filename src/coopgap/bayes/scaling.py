@@ -13,8 +13,6 @@ from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["log_priors", "power_scaling"]
-
 
 def log_priors(draws: Draws, layout: Layout, priors: Priors, link: LinkName) -> FloatArray:
     """Log-density of the top-level priors, shape (chains, draws), up to a constant.

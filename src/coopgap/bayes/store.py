@@ -24,8 +24,6 @@ from coopgap.core.errors import CoopgapError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["DRAWS_FOLDER", "DrawsError", "StoredDraws", "load_draws", "save_draws"]
-
 DRAWS_FOLDER: Final = "draws"
 """Where an output folder keeps them."""
 

@@ -10,8 +10,6 @@ import numpy as np
 from coopgap.core.arrays import BoolArray
 from coopgap.survey.records import ModelRows
 
-__all__ = ["DESIGNS", "design_rows"]
-
 SMALL: Final = 250
 
 

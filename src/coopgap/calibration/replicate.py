@@ -19,8 +19,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import contrast_values, contrasts
 from coopgap.study.spec import Hierarchical
 
-__all__ = ["RANKED_DRAWS", "Posterior", "Setup", "calibrated", "posterior", "replicate", "simulate"]
-
 RANKED_DRAWS: Final = 200
 """Draws that a truth is ranked among: ranks run from 0 to this."""
 

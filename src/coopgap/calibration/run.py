@@ -18,8 +18,6 @@ from coopgap.core.errors import OutputError
 from coopgap.core.executor import cores, executor
 from coopgap.core.progress import Notify
 
-__all__ = ["read_replicates", "run_replicates", "setup_digest"]
-
 SETUP_FILE: Final = "setup.json"
 _AHEAD: Final = 4
 

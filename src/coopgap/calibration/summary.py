@@ -14,8 +14,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RankRow", "band", "ranks_by_quantity", "summarise", "to_frame", "uniform"]
-
 SHOWN, REJECTED = 0.95, 0.999
 _CENTRAL: Final = (0.5, 0.8, 0.95)
 _BAND_DRAWS: Final = 2000

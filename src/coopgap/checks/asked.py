@@ -18,8 +18,6 @@ from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Asked", "asked"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:

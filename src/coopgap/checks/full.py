@@ -17,8 +17,6 @@ from coopgap.sensitivity.phone.reference import reference_rows
 from coopgap.sensitivity.phone.rows import borrowed_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
 
-__all__ = ["full_checks"]
-
 
 def full_checks(tables: Tables, one: Asked) -> None:
     """Add the rows of the checks that only `--checks full` has.

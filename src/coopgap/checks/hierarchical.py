@@ -45,8 +45,6 @@ from coopgap.study.spec import Hierarchical
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 
-__all__ = ["fit_regions", "hierarchical_request", "say_why_not"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:

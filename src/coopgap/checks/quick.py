@@ -37,8 +37,6 @@ from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 
-__all__ = ["quick_checks"]
-
 
 def quick_checks(tables: Tables, one: Asked) -> None:
     """Add the rows of every check that `--checks quick` has.

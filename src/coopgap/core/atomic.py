@@ -14,8 +14,6 @@ from pathlib import Path
 
 from coopgap.core.errors import OutputError, shortened
 
-__all__ = ["FIGURES", "FORMATS", "PROGRAM", "STUDY_FOLDER", "check_target", "replace_folder"]
-
 RUN_FILE = "run.json"
 PROGRAM = "coopgap"
 """`program` in run.json, by which an earlier output folder is known."""

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["first_mark", "without_marks"]
-
 _MARK = re.compile("[\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 

@@ -47,8 +47,6 @@ from coopgap.core.vocabulary import (
     Verdict,
 )
 
-__all__ = ["Grain", "protected_count", "protected_meta", "protected_note", "protected_rows"]
-
 _MOVABLE = 0.4
 """A ratio that moves by a larger part of itself is blank: a limit would round to zero."""
 

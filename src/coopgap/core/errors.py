@@ -9,18 +9,6 @@ from __future__ import annotations
 from coopgap.core.direction import first_mark, without_marks
 from coopgap.core.vocabulary import Status
 
-__all__ = [
-    "CoopgapError",
-    "InputError",
-    "NoFreeFit",
-    "NotEstimable",
-    "OutputError",
-    "StudyError",
-    "SurveyError",
-    "refuse_marks",
-    "shortened",
-]
-
 _SHOWN = 200
 """Characters of a path in a message."""
 

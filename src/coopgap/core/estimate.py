@@ -29,20 +29,6 @@ from coopgap.core.vocabulary import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "GAP_KEY",
-    "TABLES",
-    "BalanceRow",
-    "CoefficientRow",
-    "DiagnosticRow",
-    "GapRow",
-    "Row",
-    "SensitivityRow",
-    "Told",
-    "columns",
-    "to_frame",
-]
-
 GAP_KEY = (
     "model",
     "family",

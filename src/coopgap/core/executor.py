@@ -12,8 +12,6 @@ from typing import Final
 
 from coopgap.core.errors import CoopgapError, InputError
 
-__all__ = ["WorkerError", "cores", "executor"]
-
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Processes share the cores, and sums keep one order."""
 

@@ -17,25 +17,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.band import max_t_band
 from coopgap.core.vocabulary import Quantity
 
-__all__ = [
-    "LOG_SCALE",
-    "Contrast",
-    "Interval",
-    "Margins",
-    "cluster_sums",
-    "contrast_gradient",
-    "contrast_values",
-    "contrasts",
-    "estimate_contrast",
-    "estimate_contrasts",
-    "joint_intervals",
-    "null_value",
-    "smallest_by_level",
-    "smallest_count",
-    "wald",
-    "wald_interval",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margins:

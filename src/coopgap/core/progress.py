@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Notify", "Stages", "progress", "silent"]
-
 type Notify = Callable[[str], None]
 """Called with what is being done now."""
 

@@ -5,34 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = [
-    "AT_REGIONS",
-    "BLANK",
-    "BY_PHONE",
-    "BY_REGION",
-    "BY_STRATUM",
-    "EXAMPLE",
-    "FEW_PEOPLE",
-    "KINDS",
-    "PRINTED",
-    "REASONS",
-    "Check",
-    "Comparator",
-    "Diagnostic",
-    "Direction",
-    "Family",
-    "IntervalKind",
-    "Kind",
-    "OddsTest",
-    "Population",
-    "Quantity",
-    "Scale",
-    "Status",
-    "Use",
-    "Verdict",
-    "Version",
-]
-
 AT_REGIONS: Final = ", at the sample's regions"
 """Ending of the comparator of outside shares whose regions are weighted as the sample's."""
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 
-__all__ = ["Range", "count_range", "share_range", "two_stage_ranges"]
-
 type Range = tuple[float, float]
 """Lowest and highest value."""
 

@@ -14,8 +14,6 @@ from typing import Final
 from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.datasets.registry import ALL, NAMED, SHIPPED, Printed, Registry
 
-__all__ = ["COLUMNS", "OPTIONAL", "STATS", "load_registry", "read_registry"]
-
 COLUMNS: Final = (
     "id",
     "source",

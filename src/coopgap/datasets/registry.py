@@ -15,8 +15,6 @@ from typing import Final
 from coopgap.core.vocabulary import Comparator
 from coopgap.datasets.ranges import Range, share_range, two_stage_ranges
 
-__all__ = ["ALL", "KNOWN_GROUPS", "NAMED", "SHIPPED", "Printed", "Registry"]
-
 SHIPPED: Final = ("kenya", "peru", "philippines", "poland")
 """Registries that come with coopgap."""
 

@@ -19,8 +19,6 @@ from coopgap.core.vocabulary import BY_PHONE, PRINTED, Comparator, Family, Quant
 from coopgap.families.records import Sample
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Behind", "counted_checks", "counted_coefficients", "fewest_people"]
-
 type Counts = dict[str, tuple[int, int]]
 """By category or term, people of the smaller group, and fewest people at it or not at it."""
 

@@ -26,8 +26,6 @@ from coopgap.regression.means import Means, mean_covariance
 from coopgap.regression.raking import margin_classes, rake_to_population
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
 
-__all__ = ["COMPARISON_GROUP", "benchmark_estimates", "standardised_name"]
-
 COMPARISON_GROUP = "membership=comparison"
 """Group of the rows in which the comparison group stands in the members' place."""
 

@@ -19,8 +19,6 @@ from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName, StdErrorsName
 from coopgap.survey.cells import collapse
 
-__all__ = ["CellFit", "covariance_kind", "fit_cells", "sample_cells"]
-
 _SHOWN = 5
 """Combinations that a refusal names."""
 

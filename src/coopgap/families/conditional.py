@@ -32,8 +32,6 @@ from coopgap.regression.design import design_matrix
 from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 
-__all__ = ["conditional_contrasts", "estimate_conditional"]
-
 
 def conditional_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
     """Odds ratios within sets: of the two levels, or pooled over all cuts and then at each."""

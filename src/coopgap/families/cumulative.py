@@ -35,15 +35,6 @@ from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import DeclaredPopulation, FormName
 
-__all__ = [
-    "FormFit",
-    "estimate_adjusted",
-    "estimate_matched",
-    "fit_form",
-    "form_of",
-    "headline_family",
-]
-
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 
 

@@ -14,8 +14,6 @@ from coopgap.core.gap import Contrast, Interval, Margins, contrast_gradient, con
 from coopgap.families.records import INTERVAL_PROB, Influence
 from coopgap.survey.cells import group_codes
 
-__all__ = ["Estimated", "difference"]
-
 
 class Estimated(Protocol):
     """What has margins and knows what each person moves them by."""

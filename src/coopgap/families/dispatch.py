@@ -18,16 +18,6 @@ from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import DeclaredPopulation, FormName, ModelSpec
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "domain_estimates",
-    "expected_contrasts",
-    "families_for",
-    "family_estimates",
-    "headline_estimate",
-    "headline_families",
-    "not_hierarchical",
-]
-
 type _Estimator = Callable[[Sample], Iterable[FamilyEstimate]]
 
 _BINARY = (

@@ -12,8 +12,6 @@ from coopgap.families.records import Sample
 from coopgap.study.spec import Study
 from coopgap.survey.records import ModelRows
 
-__all__ = ["domains"]
-
 
 def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
     """Samples within the levels of the region and of declared groups.

@@ -16,8 +16,6 @@ from coopgap.families.records import (
 from coopgap.families.targets import require_overlap
 from coopgap.regression.aipw import doubly_robust
 
-__all__ = ["estimate_doubly_robust"]
-
 
 def estimate_doubly_robust(
     sample: Sample, population: Population = Population.ALL_MEMBERS

@@ -17,8 +17,6 @@ from coopgap.families.records import (
     require_matched,
 )
 
-__all__ = ["Foreseen", "foreseen"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:

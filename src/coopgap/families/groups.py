@@ -18,8 +18,6 @@ from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, St
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Influence
 from coopgap.families.rows import Labels, gap_rows, interval_numbers
 
-__all__ = ["MOST_PAIRED", "EqualGaps", "GroupGaps", "difference_row", "group_gaps", "group_rows"]
-
 MOST_PAIRED: Final = 12
 """With more groups their pairs are too many to read: only the test of all of them stands."""
 

@@ -15,19 +15,6 @@ from coopgap.core.vocabulary import IntervalKind, Population, Quantity, Status
 from coopgap.families.dispatch import headline_families
 from coopgap.study.spec import Headline, ModelSpec, Study
 
-__all__ = [
-    "control_models",
-    "declared_at",
-    "declared_headlines",
-    "headline_contrast",
-    "headline_first",
-    "headline_models",
-    "headline_positions",
-    "is_headline",
-    "is_negative_control",
-    "with_adjusted",
-]
-
 
 def headline_contrast(levels: Sequence[str], at: str = "") -> Contrast:
     """The contrast that is put first.

@@ -32,8 +32,6 @@ from coopgap.families.headline import headline_contrast
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
 
-__all__ = ["TAILS", "coefficient_rows", "gap_rows", "gate_rows", "posterior_numbers"]
-
 TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 """Probabilities at the ends of an equal-tailed interval."""
 

@@ -24,8 +24,6 @@ from coopgap.matching.weights import effective_size
 from coopgap.regression.clusters import intersection
 from coopgap.regression.linear import LinearFit, fit_linear
 
-__all__ = ["estimate_linear", "linear_contrasts"]
-
 
 def linear_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
     """Risk differences at each threshold."""

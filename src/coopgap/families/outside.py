@@ -12,8 +12,6 @@ from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Beside", "of_everybody", "of_regions"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:

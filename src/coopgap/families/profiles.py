@@ -14,8 +14,6 @@ from coopgap.families.records import INTERVAL_PROB, Coefficient
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.profile import profile_interval
 
-__all__ = ["PROFILE", "profile_coefficients"]
-
 PROFILE = "model, profile"
 """`std_error_kind` of these rows: people count as independent and the model as true."""
 

@@ -22,8 +22,6 @@ from coopgap.regression.proportional import (
     robust_wald,
 )
 
-__all__ = ["ALL_TERMS", "LEVEL", "bootstrap_row", "proportionality_rows"]
-
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""
 

@@ -18,21 +18,6 @@ from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.cells import Cells
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "CR2_CLUSTERS",
-    "FEW_CLUSTERS",
-    "INTERVAL_PROB",
-    "PAIRED",
-    "Coefficient",
-    "CutSets",
-    "FamilyEstimate",
-    "Influence",
-    "Sample",
-    "SampleCells",
-    "are_few",
-    "from_margins",
-]
-
 INTERVAL_PROB = 0.95
 """Coverage probability of every interval in gaps.csv and coefficients.csv."""
 

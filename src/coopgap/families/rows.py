@@ -24,22 +24,6 @@ from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
 from coopgap.study.spec import DeclaredPopulation
 
-__all__ = [
-    "Labels",
-    "coefficient_rows",
-    "constant_row",
-    "cut_rows",
-    "decimals_row",
-    "ess_row",
-    "fallback_row",
-    "gap_rows",
-    "infinite_row",
-    "interval_numbers",
-    "population_row",
-    "reason_row",
-    "std_errors_row",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:

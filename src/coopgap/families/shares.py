@@ -26,14 +26,6 @@ from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import Fitting
 from coopgap.survey.cells import group_codes
 
-__all__ = [
-    "estimate_shares",
-    "estimate_unadjusted",
-    "matched_shares",
-    "stratified_shares",
-    "stratum_ratio",
-]
-
 
 def estimate_unadjusted(
     sample: Sample, population: Population = Population.ALL_MEMBERS

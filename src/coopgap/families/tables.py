@@ -26,8 +26,6 @@ from coopgap.families.rows import (
     std_errors_row,
 )
 
-__all__ = ["Tables", "model_labels"]
-
 
 @dataclass(slots=True)
 class Tables:

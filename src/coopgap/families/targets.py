@@ -14,8 +14,6 @@ from coopgap.regression.raking import rake_to_population
 from coopgap.regression.separation import check_separation
 from coopgap.study.spec import DeclaredPopulation
 
-__all__ = ["require_overlap", "target_weights"]
-
 
 def target_weights(
     sample: Sample,

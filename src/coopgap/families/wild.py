@@ -12,8 +12,6 @@ from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.regression.wildscore import wild_score_test
 
-__all__ = ["wild_score_row"]
-
 
 def wild_score_row(
     sample: Sample, matched: FamilyEstimate, labels: Labels, seed: int

@@ -16,17 +16,6 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "LevelBalance",
-    "balance_rows",
-    "largest_smd_after",
-    "level_balance",
-    "level_shares",
-    "multinomial_smd",
-    "number_balance",
-    "smd",
-]
-
 
 def smd(
     member: FloatArray, comparison: FloatArray, scale_member: FloatArray, scale_other: FloatArray

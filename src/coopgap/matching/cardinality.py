@@ -16,8 +16,6 @@ from coopgap.matching.sets import sample_from_sets
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 
-__all__ = ["cardinality_match"]
-
 
 def cardinality_match(
     rows: ModelRows,

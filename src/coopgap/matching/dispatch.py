@@ -23,8 +23,6 @@ from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 from coopgap.survey.ties import keyed_order
 
-__all__ = ["match", "stratum_codes"]
-
 
 def stratum_codes(rows: ModelRows, on: Sequence[str]) -> IntArray:
     """Stratum of each person, shape (n,), from 0: one for each combination of levels present."""

@@ -21,16 +21,6 @@ from coopgap.study.spec import DistanceName
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "Distance",
-    "full_indicators",
-    "linear_propensity",
-    "mahalanobis_points",
-    "make_distance",
-    "pooled_sd",
-    "robust_points",
-]
-
 _RANK = 1e-8
 
 

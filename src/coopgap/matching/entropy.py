@@ -14,8 +14,6 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.survey.cells import group_codes
 from coopgap.survey.numeric import Numeric
 
-__all__ = ["Support", "balance_weights", "common_support", "dummies", "entropy_match"]
-
 _TOLERANCE = 1e-10
 _INTERIOR = 1e-6
 _MAX_STEPS = 200

@@ -9,8 +9,6 @@ from coopgap.core.errors import NotEstimable
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_sets
 
-__all__ = ["exact_match"]
-
 
 def exact_match(stratum: IntArray, member: BoolArray, weight: FloatArray) -> MatchedSample:
     """Weight the comparison group to the members stratum by stratum.

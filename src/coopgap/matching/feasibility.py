@@ -18,8 +18,6 @@ from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
 
-__all__ = ["SMD_BAR", "feasibility_rows", "variant_row"]
-
 SMD_BAR = 0.1
 """Standardised difference above which a covariate counts as unbalanced."""
 

@@ -15,8 +15,6 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_sets
 from coopgap.matching.transport import whole_solution
 
-__all__ = ["full_match", "full_sets"]
-
 
 def full_match(
     stratum: IntArray,

@@ -13,8 +13,6 @@ from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_pairs
 
-__all__ = ["nearest_match", "nearest_pairs"]
-
 type Order = Literal["largest", "smallest", "random"]
 type Ties = Literal["key", "all"]
 

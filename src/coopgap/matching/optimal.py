@@ -22,8 +22,6 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_pairs
 from coopgap.matching.transport import transport
 
-__all__ = ["chosen_solver", "optimal_match", "optimal_pairs"]
-
 _QUICK = 500_000
 """Pairs of people up to which a stratum is solved person by person: instants, alike or not."""
 

@@ -13,8 +13,6 @@ from coopgap.matching.distances import linear_propensity
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.records import ModelRows
 
-__all__ = ["overlap_match"]
-
 
 def overlap_match(rows: ModelRows, stratum: IntArray, covariates: Sequence[str]) -> MatchedSample:
     """Weight members by the probability of the other group, and comparison people by that of this.

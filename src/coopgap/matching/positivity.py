@@ -13,16 +13,6 @@ from coopgap.matching.dispatch import stratum_codes
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "HARDLY_ANY",
-    "Item",
-    "Strata",
-    "pairs",
-    "pairs_possible",
-    "positivity",
-    "stratum_counts",
-]
-
 HARDLY_ANY = 5
 """Fewer comparison people than this in a stratum: each stands for many."""
 

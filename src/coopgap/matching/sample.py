@@ -8,8 +8,6 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["MatchedSample"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchedSample:

@@ -8,8 +8,6 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.matching.sample import MatchedSample
 
-__all__ = ["sample_from_pairs", "sample_from_sets"]
-
 
 def sample_from_sets(
     method: str, set_id: IntArray, member: BoolArray, weight: FloatArray

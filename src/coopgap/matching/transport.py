@@ -8,8 +8,6 @@ from scipy import optimize, sparse
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 
-__all__ = ["MOST_PAIRS", "SOLVER_SECONDS", "transport", "whole_solution"]
-
 SOLVER_SECONDS = 300.0
 """Of one stratum."""
 

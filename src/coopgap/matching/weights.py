@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["combined_weight", "effective_size"]
-
 
 def combined_weight(sampling_weight: FloatArray, matching_weight: FloatArray) -> FloatArray:
     """Weight with which a person enters an estimate: sampling weight times matching weight.

@@ -13,8 +13,6 @@ from coopgap.app.command import run_command
 from coopgap.app.fit import EXCEPTIONS, formats_of
 from coopgap.core.atomic import FORMATS
 
-__all__ = ["main"]
-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(

@@ -18,8 +18,6 @@ from coopgap.printed.intervals import difference, effective_difference, ratio, s
 from coopgap.printed.records import Line, Ordered, Share
 from coopgap.printed.rounding import superiority_range
 
-__all__ = ["PROB", "difference_of", "line_rows", "once", "points_row", "row", "superiority_rows"]
-
 PROB = 0.95
 ROUNDING = "_rounding"
 

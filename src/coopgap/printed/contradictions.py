@@ -11,8 +11,6 @@ from coopgap.core.vocabulary import PRINTED, Diagnostic
 from coopgap.datasets.registry import ALL, Printed, Registry
 from coopgap.printed.items import first_stage, is_member, is_second, overlap, stem_of
 
-__all__ = ["RULES", "contradictions", "impossible", "misnamed", "sums", "two_values"]
-
 type Found = tuple[float, str]
 """Size of a contradiction on the probability scale, and one sentence."""
 

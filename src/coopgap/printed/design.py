@@ -17,8 +17,6 @@ from coopgap.matching.balance import multinomial_smd, smd
 from coopgap.printed.items import Table, comparator_of, group_of, is_distribution, is_member, tables
 from coopgap.printed.rounding import whole_people
 
-__all__ = ["Covariate", "balance_rows", "covariates", "design_rows"]
-
 _BAR = 0.1
 _ALIKE = " Both groups print the same percentages: rounding makes it small, so no p-value is given."
 

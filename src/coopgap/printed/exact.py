@@ -10,8 +10,6 @@ from scipy.special import gammaln, xlog1py, xlogy
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["LARGEST", "Exact", "exact_difference"]
-
 LARGEST: Final = 10_000
 """Product of the two groups' sizes up to which every table is looked at."""
 

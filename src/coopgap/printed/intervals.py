@@ -11,19 +11,6 @@ from scipy.optimize import brentq
 from coopgap.core.gap import Interval, wald
 from coopgap.printed.exact import LARGEST, exact_difference
 
-__all__ = [
-    "SMALL",
-    "clopper_pearson",
-    "difference",
-    "effective_difference",
-    "is_small",
-    "newcombe",
-    "ratio",
-    "ratio_interval",
-    "share_interval",
-    "wilson",
-]
-
 type _Side = tuple[float, float | None]
 """A share and the people behind it; None takes the share as fixed."""
 type _Ends = Callable[[float, float, float], tuple[float, float]]

@@ -9,24 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from coopgap.datasets.registry import ALL, KNOWN_GROUPS, Printed, Registry
 
-__all__ = [
-    "DESIGN",
-    "MATCHED_ON",
-    "Table",
-    "comparator_of",
-    "first_stage",
-    "group_of",
-    "is_distribution",
-    "is_member",
-    "is_second",
-    "label_of",
-    "overlap",
-    "slug_of",
-    "stand_together",
-    "stem_of",
-    "tables",
-]
-
 DESIGN, MATCHED_ON = "design", "matched on"
 """Items that say how the sample was made, in their notes, and what the groups were matched on."""
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")

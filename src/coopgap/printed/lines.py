@@ -23,8 +23,6 @@ from coopgap.printed.items import (
 from coopgap.printed.records import Line, Ordered, Share
 from coopgap.printed.rounding import joint_range
 
-__all__ = ["category_lines", "group_shares", "is_whole", "lines", "ordered"]
-
 
 def lines(registry: Registry) -> tuple[Line, ...]:
     """Every line that the registry's numbers give, in its order."""

@@ -13,8 +13,6 @@ from coopgap.printed.records import Line, Share
 from coopgap.printed.rounding import mixed_range
 from coopgap.study.spec import Benchmark, OutsideShares
 
-__all__ = ["outside_lines"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:

@@ -12,8 +12,6 @@ from coopgap.printed.standardise import standardisable
 from coopgap.sensitivity.phone.tost import power_at_zero, smallest_margin
 from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
-__all__ = ["ITEM", "MARGINS", "phone_rows"]
-
 ITEM = "phone subsample"
 """The registry's item that counts people reached by phone."""
 

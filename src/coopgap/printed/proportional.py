@@ -20,8 +20,6 @@ from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.proportional import brant, likelihood_ratio
 
-__all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
-
 _LEVEL = 0.05
 _MEMBER = np.array([[1.0], [0.0]])
 

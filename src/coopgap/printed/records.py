@@ -8,8 +8,6 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["Line", "Ordered", "Share"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:

@@ -9,8 +9,6 @@ import numpy as np
 from coopgap.core.arrays import FloatArray
 from coopgap.datasets.ranges import Range
 
-__all__ = ["joint_range", "mixed_range", "superiority_range", "whole_people"]
-
 _SLACK = 1e-12
 
 

@@ -24,8 +24,6 @@ from coopgap.printed.standardise import bound_rows, gradient_rows
 from coopgap.printed.trace import Traced, is_used, trace
 from coopgap.study.spec import Benchmark
 
-__all__ = ["PrintedResult", "analyse", "printed_rows"]
-
 _COMPARED = ("non-member", "non-members", "comparison")
 
 

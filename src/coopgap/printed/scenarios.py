@@ -20,8 +20,6 @@ from coopgap.core.vocabulary import (
 from coopgap.printed.compare import PROB, difference_of
 from coopgap.printed.records import Line, Share
 
-__all__ = ["SCENARIOS", "largest_design_effect", "scenario_rows"]
-
 SCENARIOS = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""
 

@@ -17,16 +17,6 @@ from coopgap.printed.compare import row
 from coopgap.printed.design import Covariate
 from coopgap.printed.records import Line
 
-__all__ = [
-    "Surface",
-    "bound_rows",
-    "curved_shares",
-    "gradient_rows",
-    "gradient_shares",
-    "standardised_bounds",
-    "surface",
-]
-
 _STEEPEST = 60.0
 
 

@@ -11,8 +11,6 @@ from coopgap.printed.items import tables
 from coopgap.printed.phone import ITEM
 from coopgap.printed.records import Line
 
-__all__ = ["Traced", "is_used", "trace"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:

@@ -8,8 +8,6 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.leverage import inverse_root
 
-__all__ = ["absorbed_cr2"]
-
 
 def absorbed_cr2(
     y: FloatArray, member: BoolArray, weight: FloatArray, sets: IntArray, cluster: IntArray

@@ -19,8 +19,6 @@ from coopgap.regression.cumulative import (
 )
 from coopgap.regression.ordinal import fit_ordinal
 
-__all__ = ["doubly_robust"]
-
 
 class _Membership(NamedTuple):
     """Odds of membership (c,), their derivatives (c, q) and a person's influence on γ (c, q)."""

@@ -11,8 +11,6 @@ from coopgap.regression.cumulative import curvature, intervals
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName
 
-__all__ = ["BatchFit", "batch_information", "batch_probabilities", "fit_batch"]
-
 _MAX_ITERATIONS = 40
 _MAX_HALVINGS = 40
 _GRADIENT_TOLERANCE = 1e-10

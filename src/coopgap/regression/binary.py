@@ -9,8 +9,6 @@ import numpy as np
 from coopgap.core.arrays import FloatArray
 from coopgap.regression.ordinal import CumulativeFit, fit_ordinal
 
-__all__ = ["fit_logit"]
-
 
 def fit_logit(
     x: FloatArray,

@@ -15,8 +15,6 @@ from coopgap.regression.clusters import grouping
 from coopgap.regression.resample import multiplicities, refit, resampling_rows
 from coopgap.study.spec import LinkName
 
-__all__ = ["Bootstrap", "bootstrap_intervals", "bootstrap_margins"]
-
 _BATCH = 250
 
 

@@ -16,13 +16,6 @@ from coopgap.regression.setcost import require_affordable
 from coopgap.regression.setseparation import separated_within_sets
 from coopgap.regression.subsets import subset_moments
 
-__all__ = [
-    "ConditionalFit",
-    "constant_within_sets",
-    "discordant_sets",
-    "fit_conditional",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionalFit:

@@ -10,8 +10,6 @@ import numpy as np
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.survey.numeric import Numeric
 
-__all__ = ["Design", "design_matrix"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:

@@ -10,8 +10,6 @@ from coopgap.regression.cumulative import CumulativeFit, curvature, cut_points, 
 from coopgap.regression.links import LINKS
 from coopgap.regression.ordinal import Problem
 
-__all__ = ["cell_information", "cluster_information", "total_information", "unit_information"]
-
 _NUMBERS_AT_ONCE = 4_000_000
 
 

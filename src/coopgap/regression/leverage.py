@@ -13,8 +13,6 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["Leverage", "QuadraticForm", "inverse_root", "leverage", "root"]
-
 _RANK_TOLERANCE = 1e-11
 _SINGULAR = 1e-10
 

@@ -11,8 +11,6 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.absorbed import absorbed_cr2
 
-__all__ = ["LinearFit", "fit_linear"]
-
 _TIGHT: dict[str, Any] = {"atol": 1e-14, "btol": 1e-14, "conlim": 1e14}
 
 

@@ -12,8 +12,6 @@ from scipy import special
 from coopgap.core.arrays import FloatArray
 from coopgap.study.spec import LinkName
 
-__all__ = ["LINKS", "CutPoints", "Link"]
-
 _EXP_RANGE: Final = 700.0
 _FINITE: Final = 1e300
 _LOG_ROOT_2PI: Final = 0.5 * float(np.log(2 * np.pi))

@@ -12,8 +12,6 @@ from coopgap.core.gap import cluster_sums
 from coopgap.regression.clusters import sum_by
 from coopgap.regression.leverage import QuadraticForm, inverse_root
 
-__all__ = ["Means", "mean_covariance"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:

@@ -11,8 +11,6 @@ from scipy.linalg.lapack import dposv
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 
-__all__ = ["Maximum", "Point", "maximise", "supremum"]
-
 _MAX_ITERATIONS = 100
 _MAX_HALVINGS = 60
 _GRADIENT_TOLERANCE = 1e-10

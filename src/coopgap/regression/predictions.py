@@ -12,8 +12,6 @@ from coopgap.core.gap import Margins
 from coopgap.regression.cumulative import CumulativeFit, probabilities, summed_jacobian
 from coopgap.regression.leverage import QuadraticForm
 
-__all__ = ["Predictions", "predict", "predicted_margins"]
-
 
 class Predictions(NamedTuple):
     """Predictions of the target as members, then as comparison people; 2J columns.

@@ -13,8 +13,6 @@ from coopgap.regression.newton import maximise
 from coopgap.regression.ordinal import fit_ordinal, standardised_problem
 from coopgap.study.spec import LinkName
 
-__all__ = ["profile_interval"]
-
 _FARTHEST = 40.0
 """Standard errors beyond which a limit is taken as infinite."""
 

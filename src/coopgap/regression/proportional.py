@@ -17,15 +17,6 @@ from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_pr
 from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName
 
-__all__ = [
-    "ProportionalityTest",
-    "bootstrap_ratio",
-    "brant",
-    "likelihood_ratio",
-    "robust_wald",
-]
-
-
 _SINGULAR = 1e-9
 """Smallest eigenvalue of a correlation matrix that counts as more than rounding."""
 

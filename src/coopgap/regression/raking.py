@@ -10,8 +10,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import DeclaredPopulation, Margin
 
-__all__ = ["margin_classes", "rake", "rake_to_population"]
-
 _TOLERANCE = 1e-12
 _MOST_ROUNDS = 2000
 

@@ -9,8 +9,6 @@ import numpy as np
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 
-__all__ = ["dependent_columns", "require_full_rank"]
-
 _TOLERANCE = 1e-9
 _CLEAR = 1e-6
 

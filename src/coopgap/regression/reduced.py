@@ -14,8 +14,6 @@ from coopgap.regression.ordinal import Problem, natural_fit, standardised_proble
 from coopgap.regression.rank import require_full_rank
 from coopgap.study.spec import LinkName
 
-__all__ = ["fit_reduced"]
-
 _MAX_ITERATIONS = 500
 _MAX_HALVINGS = 40
 _TOLERANCE = 1e-10

@@ -14,8 +14,6 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
 
-__all__ = ["ResamplingRows", "multiplicities", "refit", "resampling_rows"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResamplingRows:

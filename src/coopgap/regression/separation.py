@@ -14,16 +14,6 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
 
-__all__ = [
-    "MOST_NUMBERS",
-    "SLACK",
-    "SOLVER_SECONDS",
-    "check_separation",
-    "finite_fit",
-    "recession",
-    "separated_terms",
-]
-
 SLACK = 1e-6
 """Slack, and movement of a term, that counts as more than rounding."""
 

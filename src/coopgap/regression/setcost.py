@@ -10,8 +10,6 @@ import numpy as np
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.setbatch import SetBatch
 
-__all__ = ["MOST_SECONDS", "likelihood_seconds", "require_affordable"]
-
 MOST_SECONDS: Final = 120.0
 """Of one fit: there is one for all cuts together and one for each cut."""
 

@@ -11,8 +11,6 @@ from coopgap.regression.covariance import CoefficientCovariance, cluster_covaria
 from coopgap.regression.setbatch import SetGroups, batches, group_sets
 from coopgap.regression.subsets import subset_moments
 
-__all__ = ["conditional_covariance", "conditional_scores"]
-
 
 def conditional_scores(
     fit: ConditionalFit,

@@ -15,8 +15,6 @@ from coopgap.regression.covariance import CovarianceKind, require_kind, unit_cov
 from coopgap.regression.leverage import QuadraticForm, inverse_root
 from coopgap.survey.cells import collapse
 
-__all__ = ["share_margins", "weighted_shares"]
-
 _BALANCED = 1e-8
 
 

@@ -14,8 +14,6 @@ from coopgap.regression.information import cluster_information
 from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
 from coopgap.regression.predictions import Predictions, predicted_margins
 
-__all__ = ["StackedScores", "cr2_margins", "stacked_scores"]
-
 
 class StackedScores(NamedTuple):
     """Scores of a fit and of its margins by cluster, in coordinates of unit information.

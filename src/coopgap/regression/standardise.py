@@ -13,8 +13,6 @@ from coopgap.regression.leverage import root
 from coopgap.regression.predictions import Predictions, predict, predicted_margins
 from coopgap.regression.stacked import cr2_margins
 
-__all__ = ["margin_influence", "standardise"]
-
 
 def standardise(
     fit: CumulativeFit,

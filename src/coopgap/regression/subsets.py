@@ -24,8 +24,6 @@ from scipy import special
 
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = ["SubsetMoments", "subset_moments"]
-
 _AT_ONCE = 20_000_000
 """Numbers held of a step; of a large set some totals are taken after the others."""
 

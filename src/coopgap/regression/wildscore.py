@@ -14,8 +14,6 @@ from coopgap.regression.information import total_information
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 
-__all__ = ["ENUMERATED", "WildScoreTest", "wild_score_test"]
-
 ENUMERATED = 12
 """Up to so many clusters every pattern of signs is used."""
 

@@ -14,8 +14,6 @@ from coopgap.families.rows import Labels
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
 
-__all__ = ["Beside", "again_row", "variant_rows"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:

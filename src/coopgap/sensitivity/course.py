@@ -14,8 +14,6 @@ from coopgap.core.gap import Contrast, Interval, null_value
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
 
-__all__ = ["Course", "least_share", "share_off", "tipping_shift"]
-
 _FARTHEST = 16.0
 """Latent shift beyond which every answer lies at one end."""
 

@@ -26,8 +26,6 @@ from coopgap.sensitivity.retrodesign import (
 )
 from coopgap.survey.records import ModelRows
 
-__all__ = ["design_rows", "null_error"]
-
 _POWER = 0.8
 
 _NOTES = {

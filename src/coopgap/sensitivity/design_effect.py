@@ -16,8 +16,6 @@ from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.keys import with_interval
 
-__all__ = ["SCENARIOS", "design_effect_rows"]
-
 SCENARIOS = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""
 

@@ -28,16 +28,6 @@ from coopgap.sensitivity.posterior import (
 )
 from coopgap.sensitivity.verdict import compared, shifted
 
-__all__ = [
-    "loo_rows",
-    "loo_variants",
-    "posterior_rows",
-    "prior_refit_rows",
-    "prior_refits",
-    "prior_rows",
-    "scaling_rows",
-]
-
 SCALING_BAR: Final = 0.05
 SMALL_DIFFERENCE: Final = 4.0
 _SCALING_DRAWS: Final = 500

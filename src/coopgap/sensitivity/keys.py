@@ -13,9 +13,6 @@ from coopgap.core.gap import Contrast, Interval, smallest_count
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict
 from coopgap.families.records import INTERVAL_PROB
 
-__all__ = ["NO_MATCHING", "Keys", "unanswered", "with_interval", "with_number", "with_people"]
-
-
 NO_MATCHING = "The model declares no matching."
 """Why a check of matched people does not apply."""
 

@@ -17,8 +17,6 @@ from coopgap.families.rows import Labels
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import Keys, unanswered, with_number
 
-__all__ = ["leave_one_rows"]
-
 
 def leave_one_rows(
     sample: Sample,

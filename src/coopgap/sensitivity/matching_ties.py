@@ -22,8 +22,6 @@ from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 
-__all__ = ["KEYS", "matching_ties_rows"]
-
 KEYS: Final = 20
 """Keys after the declared one under which a design is matched again."""
 

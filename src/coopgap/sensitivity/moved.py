@@ -22,16 +22,6 @@ from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import margin_influence
 from coopgap.study.spec import LinkName
 
-__all__ = [
-    "Movable",
-    "Moved",
-    "largest_first",
-    "latent_moves",
-    "movable",
-    "moved_margins",
-    "shift_moves",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movable:

@@ -11,8 +11,6 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import GapRow, SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict, Version
 
-__all__ = ["benjamini_hochberg", "holm", "multiplicity_rows"]
-
 _LEVEL = 0.05
 
 _NOTES = {

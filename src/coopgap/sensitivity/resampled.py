@@ -20,8 +20,6 @@ from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.keys import NO_MATCHING
 from coopgap.survey.cells import collapse
 
-__all__ = ["bootstrap_rows", "resampled"]
-
 REPLICATES = 1000
 
 

@@ -9,8 +9,6 @@ from scipy import optimize, stats
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["DESIGN_EFFECTS", "Retrodesign", "detectable_gap", "retrodesign", "superiority_error"]
-
 DESIGN_EFFECTS = (1.0, 1.5, 2.0)
 """Design effects of a simple random sample of the same effective sizes."""
 

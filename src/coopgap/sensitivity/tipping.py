@@ -19,8 +19,6 @@ from coopgap.sensitivity.course import Course, least_share, share_off, tipping_s
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
 
-__all__ = ["phone_verdict", "tipping_rows"]
-
 
 def tipping_rows(
     sample: Sample,

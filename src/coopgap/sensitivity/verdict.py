@@ -10,8 +10,6 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Interval, null_value
 from coopgap.core.vocabulary import Quantity, Verdict
 
-__all__ = ["alone", "compared", "half_gap", "judge", "shifted", "side"]
-
 
 def shifted(declared: Interval, again: Interval) -> Interval:
     """Their difference, of two answers of the same data to which sampling adds nothing."""

@@ -10,8 +10,6 @@ from coopgap.core.vocabulary import AT_REGIONS, Comparator
 from coopgap.study.section import Section
 from coopgap.study.spec import Benchmark, DeclaredPopulation, OutsideShares, Variable
 
-__all__ = ["check_margins", "read_benchmarks"]
-
 _KEYS = ("outcome", "name", "source", "shares", "by", "n", "design_effect")
 _TAKEN = (Comparator.COMPARISON, Comparator.PHONE)
 _MOST = 10_000_000_000

@@ -17,8 +17,6 @@ from coopgap.study.spec import (
     Variable,
 )
 
-__all__ = ["FITTING_KEYS", "check_fitting", "read_fitting"]
-
 FITTING_KEYS = ("form", "free", "std_errors", "fixed", "intervals")
 """Keys of a model file that `read_fitting` reads."""
 

@@ -33,8 +33,6 @@ from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
 from coopgap.study.variables import read_variable
 
-__all__ = ["load_printed", "load_study", "shipped_studies"]
-
 STUDY_FILE = "study.toml"
 _KEYS = (
     "title",

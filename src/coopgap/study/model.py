@@ -23,8 +23,6 @@ from coopgap.study.spec import (
 )
 from coopgap.study.variables import refuse_numeric
 
-__all__ = ["PRIORS", "read_model"]
-
 PRIORS = (
     "beta_sd",
     "region_sd",

@@ -23,8 +23,6 @@ from coopgap.study.spec import (
 )
 from coopgap.study.variables import refuse_numeric
 
-__all__ = ["AXES", "check_multiverse", "declared_region", "read_multiverse", "same_question"]
-
 AXES = ("method", "caliper", "covariates", "link", "coding", "region", "mode", "population")
 """Choices that a multiverse may combine."""
 

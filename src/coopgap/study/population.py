@@ -13,8 +13,6 @@ from pathlib import Path
 from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.study.spec import DeclaredPopulation, Margin, ModelSpec, Variable
 
-__all__ = ["check_population", "read_population"]
-
 _COUNT = "population"
 # Raking reaches its margins to a little more than this, and cannot reach two that differ.
 _TOLERANCE = 1e-10

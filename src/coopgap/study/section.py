@@ -10,8 +10,6 @@ from coopgap.core.errors import StudyError
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 
-__all__ = ["Section"]
-
 _BEYOND = 2.0**1000
 _LARGEST = 2**53
 

@@ -10,39 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = [
-    "MEMBERS",
-    "NON_MEMBERS",
-    "Benchmark",
-    "Code",
-    "Coding",
-    "DeclaredPopulation",
-    "Design",
-    "DistanceName",
-    "Fitting",
-    "FormName",
-    "Group",
-    "Hierarchical",
-    "IntervalsName",
-    "Margin",
-    "Matching",
-    "MatchingMethod",
-    "Mode",
-    "ModeHandlingName",
-    "ModelSpec",
-    "Multiverse",
-    "OutsideShares",
-    "Phone",
-    "RegionName",
-    "Role",
-    "StdErrorsName",
-    "Study",
-    "TiesName",
-    "Variable",
-    "VariableType",
-    "Variant",
-]
-
 type Code = str | int | float | bool
 """A value as it stands in a survey file or a codebook."""
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from coopgap.core.direction import without_marks
 from coopgap.study.spec import Code
 
-__all__ = ["lossless", "normalise"]
-
 
 def normalise(value: Code, *, numeric: bool = True) -> str:
     """Text under which equal values are equal: 1, 1.0 and "1" are the same.

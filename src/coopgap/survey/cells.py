@@ -14,8 +14,6 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = ["Cells", "collapse", "group_codes"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:

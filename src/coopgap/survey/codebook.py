@@ -33,8 +33,6 @@ from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
 
-__all__ = ["apply_codebook", "needed_columns", "needed_variables"]
-
 _BLANK: Final = -3
 """Index of a blank where nothing is declared of it."""
 

@@ -10,8 +10,6 @@ from coopgap.core.arrays import BoolArray
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Drop, ModelRows, Survey
 
-__all__ = ["ModeName", "complete_rows"]
-
 ModeName = Literal["in person", "phone", "both"]
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["ArrowStream", "Columns", "from_dataframe"]
-
 
 class ArrowStream(Protocol):
     """A table of pandas, polars, pyarrow, DuckDB or another library of Arrow's C interface."""

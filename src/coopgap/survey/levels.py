@@ -22,17 +22,6 @@ from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Doubt
 
-__all__ = [
-    "MISSING",
-    "UNDECLARED",
-    "doubts",
-    "level_codes",
-    "look_up",
-    "numbers_of",
-    "row_numbers",
-    "undeclared",
-]
-
 MISSING: Final = -1
 """Index of an answer that is missing."""
 

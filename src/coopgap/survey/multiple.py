@@ -11,8 +11,6 @@ from coopgap.core.arrays import BoolArray
 from coopgap.study.values import normalise
 from coopgap.survey.raw import Answers, RawTable
 
-__all__ = ["Choices", "multiple_choices"]
-
 _BETWEEN: Final = ("/", ".", ":", "_")
 _FEWEST: Final = 2
 _AGREE: Final = 0.95

@@ -9,8 +9,6 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["Numeric", "natural_spline", "numeric"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numeric:

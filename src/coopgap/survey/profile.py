@@ -18,8 +18,6 @@ from coopgap.survey.nonanswers import (
 from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 
-__all__ = ["Kind", "MissingCode", "Profile", "profile"]
-
 MOST_CODES = 12
 """A numeric column with more distinct answers is a scale."""
 

@@ -16,8 +16,6 @@ from coopgap.study.spec import Code
 from coopgap.study.values import lossless, normalise
 from coopgap.survey.columns import MARK
 
-__all__ = ["Answers", "ExtendedMissing", "RawTable", "distinct", "says_example"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:

@@ -12,8 +12,6 @@ from coopgap.study.spec import Variable
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
 
-__all__ = ["Doubt", "Drop", "ModelRows", "Survey"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:

@@ -44,13 +44,6 @@ from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "MULTIPLES",
-    "benchmark_rows",
-    "covariate_robustness_rows",
-    "measured_covariates",
-]
-
 MULTIPLES: Final = (1, 2, 3)
 
 _ROWS = (

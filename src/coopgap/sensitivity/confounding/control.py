@@ -20,8 +20,6 @@ from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import NegativeControl
 
-__all__ = ["SHARES", "HeadlineModel", "control_rows", "netted_gaps"]
-
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares ρ of the control's gap that are taken off; none at all is the gap itself."""
 

@@ -14,12 +14,6 @@ from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 
-__all__ = [
-    "e_value",
-    "e_value_limit",
-    "e_value_rows",
-]
-
 _E_NOTE = (
     "A confounder outside the covariates would have to be associated with membership and with the "
     "outcome by at least this risk ratio each to account for the ratio; lower is the same for the "

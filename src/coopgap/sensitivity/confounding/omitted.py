@@ -15,8 +15,6 @@ from coopgap.regression.covariance import CovarianceKind, cluster_covariance
 from coopgap.regression.design import design_matrix
 from coopgap.survey.numeric import Numeric
 
-__all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
-
 
 class Strength(NamedTuple):
     """Partial R² of a confounder with membership, and with the outcome given membership."""

@@ -17,15 +17,6 @@ from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 
-__all__ = [
-    "Residual",
-    "interval_value",
-    "robustness_rows",
-    "robustness_value",
-    "value_rows",
-    "within_sets",
-]
-
 _RV_NOTES = {
     "estimate": (
         "A confounder that explains this share of the residual variance of both membership and "

@@ -18,8 +18,6 @@ from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_sc
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
 from coopgap.sensitivity.keys import NO_MATCHING
 
-__all__ = ["ALPHAS", "GAMMAS", "P_BOUND", "rosenbaum_rows"]
-
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Hidden biases at which the largest p-value is shown."""
 

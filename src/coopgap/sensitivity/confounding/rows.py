@@ -7,8 +7,6 @@ from coopgap.core.vocabulary import Check, Comparator
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 
-__all__ = ["base_row", "no_estimate"]
-
 
 def base_row(check: Check, estimate: FamilyEstimate, labels: Labels) -> SensitivityRow:
     """A row of a check of one family, without its numbers."""

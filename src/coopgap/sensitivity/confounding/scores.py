@@ -10,8 +10,6 @@ from scipy import special, stats
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["SetScores", "mirrored", "score_bound", "set_scores"]
-
 _EVERY = 200
 """Every cut of a set of at most one person more is tried as the worst unmeasured covariate."""
 

@@ -10,8 +10,6 @@ from scipy import optimize, special, stats
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["SetCounts", "binary_bound", "gamma_at", "set_counts"]
-
 _EXACT = 20_000
 """Largest number of members at the answer whose distribution is still made by convolution."""
 

@@ -11,18 +11,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.ordinal import standardised_problem
 
-__all__ = [
-    "Augmented",
-    "Fitted",
-    "augment",
-    "cumulative_chances",
-    "draw_cumulative",
-    "draw_multinomial",
-    "fit_cumulative",
-    "fit_multinomial",
-    "multinomial_chances",
-]
-
 
 class Augmented(NamedTuple):
     """Design rows (r, k) and weights by level (r, J), pseudo-people included."""

@@ -13,8 +13,6 @@ from coopgap.core.vocabulary import Quantity
 from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.shares import share_margins
 
-__all__ = ["Bounds", "imbens_manski", "imbens_manski_factor", "worst_case"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:

@@ -33,8 +33,6 @@ from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
 
-__all__ = ["bounds_rows"]
-
 
 def bounds_rows(
     survey: Survey, study: Study, spec: ModelSpec, declared: FamilyEstimate, labels: Labels

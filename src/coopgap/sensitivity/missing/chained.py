@@ -21,8 +21,6 @@ from coopgap.sensitivity.missing.augmented import (
 from coopgap.sensitivity.missing.donors import nearest_donors
 from coopgap.survey.numeric import Numeric
 
-__all__ = ["ROUNDS", "Column", "Imputed", "Last", "impute"]
-
 ROUNDS = 10
 """Times every incomplete column is imputed anew before the values are taken."""
 

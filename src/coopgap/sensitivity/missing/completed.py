@@ -14,8 +14,6 @@ from coopgap.sensitivity.missing.chained import ROUNDS, Column, Imputed, Last, i
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
 
-__all__ = ["Completed", "Imputation", "imputation"]
-
 _PEOPLE_A_COLUMN = 10
 """Answers needed for each indicator of an imputation model that is a group's own."""
 

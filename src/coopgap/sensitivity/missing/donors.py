@@ -8,8 +8,6 @@ from scipy.spatial import KDTree
 
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = ["DONORS", "nearest_donors"]
-
 DONORS = 5
 """People among whom one gives the number."""
 

@@ -31,8 +31,6 @@ from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
 
-__all__ = ["CONVERGED", "imputation_rows"]
-
 CONVERGED = 1.2
 """Split R-hat of the imputed shares that still counts as settled."""
 

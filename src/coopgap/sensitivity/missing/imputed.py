@@ -30,18 +30,6 @@ from coopgap.sensitivity.verdict import judge, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 
-__all__ = [
-    "DELTAS",
-    "FEWEST",
-    "STEP",
-    "ImputedGaps",
-    "imputations",
-    "imputed_gaps",
-    "interval_of",
-    "shown",
-    "turning",
-]
-
 DELTAS = (-1.0, -0.5, 0.5, 1.0)
 """Shifts of the log odds of missing answers, beside none."""
 

@@ -11,8 +11,6 @@ from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
 
-__all__ = ["Lacking", "lacking", "rows_with_covariates"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lacking:

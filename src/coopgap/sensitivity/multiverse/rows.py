@@ -31,8 +31,6 @@ from coopgap.sensitivity.multiverse.specifications import (
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
 
-__all__ = ["multiverse_rows", "share_clear"]
-
 _FEWEST = 2
 """Specifications that say something together."""
 

@@ -27,16 +27,6 @@ from coopgap.survey.cells import group_codes
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
 
-__all__ = [
-    "SHUFFLES",
-    "Fitted",
-    "Scheme",
-    "common_contrast",
-    "fit_specifications",
-    "make_scheme",
-    "rows_for",
-]
-
 SHUFFLES = 199
 """Shuffles of membership, the same for every specification."""
 

@@ -27,8 +27,6 @@ from coopgap.survey.cells import group_codes
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.records import ModelRows
 
-__all__ = ["BY_CELL", "CellDesign", "Studentised", "cell_design", "shuffled_gaps"]
-
 BY_CELL = ("exact", "entropy", "overlap")
 """Methods whose weights are the same for everybody of a design cell and group."""
 

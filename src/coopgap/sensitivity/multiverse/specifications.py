@@ -14,8 +14,6 @@ from coopgap.study.multiverse import AXES, NO_CALIPER, declared_region
 from coopgap.study.spec import Coding, Matching, ModelSpec, Multiverse, RegionName, Study
 from coopgap.survey.complete import ModeName
 
-__all__ = ["Specification", "Specifications", "specifications"]
-
 _STRATA = ("exact", "entropy")
 """Methods whose `on` is all they are about."""
 

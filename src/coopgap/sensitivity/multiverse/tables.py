@@ -14,8 +14,6 @@ from coopgap.regression.cumulative import intervals
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
-__all__ = ["TableGaps", "table_gaps"]
-
 
 class TableGaps(NamedTuple):
     """Estimates, shape (B,), and what a person of weight one moves them by, (B, 2D, J)."""

@@ -10,18 +10,6 @@ from scipy import stats
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import cluster_sums
 
-__all__ = [
-    "McNemar",
-    "Test",
-    "agreement_weights",
-    "bhapkar",
-    "clustered_homogeneity",
-    "kappa",
-    "mcnemar",
-    "stuart_maxwell",
-    "variance_of",
-]
-
 
 class Test(NamedTuple):
     """A test statistic with its degrees of freedom; `df_denominator` is infinite for χ²."""

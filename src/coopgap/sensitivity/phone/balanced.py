@@ -17,17 +17,6 @@ from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.phone.sides import require_clusters, side_errors
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "Balanced",
-    "Contributions",
-    "balanced_margins",
-    "balanced_units",
-    "columns",
-    "contributions",
-    "slopes",
-    "swapped",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balanced:

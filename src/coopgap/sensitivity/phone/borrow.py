@@ -19,15 +19,6 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Interval
 from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
 
-__all__ = [
-    "Measures",
-    "averaged_gap",
-    "discount_posterior",
-    "measures",
-    "power_gap",
-    "robust_mixture",
-]
-
 _PROB = 0.95
 _REACH, _FINE = 9.0, 10.0
 _BLOCK = 1_000_000

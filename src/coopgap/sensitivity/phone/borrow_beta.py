@@ -16,15 +16,6 @@ from scipy import special
 from coopgap.core.arrays import FloatArray
 from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
 
-__all__ = [
-    "BetaMixture",
-    "Counts",
-    "beta_discount",
-    "beta_mixture",
-    "effective_counts",
-    "powered_beta",
-]
-
 
 class Counts(NamedTuple):
     """People who answer yes, of n; effective counts need not be whole."""

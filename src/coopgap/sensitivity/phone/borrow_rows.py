@@ -35,13 +35,6 @@ from coopgap.sensitivity.phone.discount import Discount
 from coopgap.sensitivity.phone.joint import Joint
 from coopgap.sensitivity.verdict import compared
 
-__all__ = [
-    "DISCOUNTS",
-    "VAGUE",
-    "WEIGHTS",
-    "borrow_rows",
-]
-
 DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
 """Fixed discounts of the gap."""
 

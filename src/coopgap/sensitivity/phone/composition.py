@@ -24,8 +24,6 @@ from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
 
-__all__ = ["RaoScott", "composition_rows", "rao_scott"]
-
 _LEVEL = 0.05
 
 _TEST = (

@@ -12,18 +12,6 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Verdict
 from coopgap.survey.records import ModelRows, Survey
 
-__all__ = [
-    "LIMITS",
-    "MEMBERS_ASIDE",
-    "PhoneData",
-    "by_mode",
-    "stack",
-    "truthful",
-    "why_not",
-    "with_mode",
-    "with_region",
-]
-
 LIMITS = (
     "Mode, date, quarantine and phone coverage cannot be told apart, and no members were called."
 )

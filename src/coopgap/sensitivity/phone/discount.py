@@ -10,8 +10,6 @@ from scipy import integrate
 
 from coopgap.core.arrays import FloatArray
 
-__all__ = ["Discount", "weigh_discounts"]
-
 _PROB = 0.95
 _ROOTS = np.linspace(0.0, 1.0, 401)
 

@@ -26,8 +26,6 @@ from coopgap.sensitivity.phone.tost import (
 )
 from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
-__all__ = ["equivalence_rows"]
-
 _PROB = 0.90
 
 _MARGIN = (

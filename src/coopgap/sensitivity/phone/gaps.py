@@ -18,8 +18,6 @@ from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
 
-__all__ = ["gap_rows_with_phone"]
-
 _PROB = 0.95
 
 

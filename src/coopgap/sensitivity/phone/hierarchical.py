@@ -24,8 +24,6 @@ from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
 
-__all__ = ["PhoneRefit", "phone_refit_rows", "phone_refits"]
-
 _ABSORBS = (
     "No members were called, so the mode's level takes up that of the phone answers, drawn a "
     "little towards the in-person one by its prior: beyond that they inform the gap through the "

@@ -14,8 +14,6 @@ from coopgap.sensitivity.phone.balanced import Contributions, contributions
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Joint", "joint_shares"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joint:

@@ -31,9 +31,6 @@ from coopgap.sensitivity.phone.tost import two_one_sided
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import ModelRows, Survey
 
-__all__ = ["linked_rows"]
-
-
 _CHECKS = (Check.PHONE_LINKED,)
 _LEVEL = 0.05
 _ROUNDING = 1e-12

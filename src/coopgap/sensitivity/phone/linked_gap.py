@@ -20,8 +20,6 @@ from coopgap.sensitivity.phone.pairs import Pairs
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
 
-__all__ = ["linked_gap_rows", "moved_gap", "with_phone_answers"]
-
 
 def with_phone_answers(rows: ModelRows, pairs: Pairs) -> ModelRows:
     """In-person rows with the phone answer of everybody who gave both; the others as they were."""

@@ -28,8 +28,6 @@ from coopgap.sensitivity.phone.data import (
 )
 from coopgap.sensitivity.verdict import alone
 
-__all__ = ["TWO_LEVELS", "Joined", "joined_sample", "mode_rows"]
-
 _ROUNDING = 1e-9
 """Two fits that agree in everything differ by less."""
 

@@ -19,8 +19,6 @@ from coopgap.sensitivity.phone.sides import fewest_zones, require_clusters
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 
-__all__ = ["odds_ratio_rows", "phone_fit"]
-
 _NOTE = "Odds of a higher answer by phone over in person, one ratio for all thresholds."
 _REDUCED = "Some covariate has no finite estimate: bias is reduced instead."
 

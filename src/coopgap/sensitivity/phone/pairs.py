@@ -9,8 +9,6 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.survey.records import Survey
 
-__all__ = ["Pairs", "asked_twice"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:

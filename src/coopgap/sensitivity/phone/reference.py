@@ -21,8 +21,6 @@ from coopgap.sensitivity.phone.resample import differences, largest_standardised
 from coopgap.sensitivity.phone.sides import require_clusters
 from coopgap.survey.records import ModelRows
 
-__all__ = ["Reference", "phone_reference", "reference_rows"]
-
 DRAWS = 1000
 _LEVEL = 0.05
 

@@ -8,16 +8,6 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 
-__all__ = [
-    "Components",
-    "Placed",
-    "differences",
-    "largest_standardised",
-    "places",
-    "two_sided",
-    "zone_components",
-]
-
 _BATCH = 250
 
 

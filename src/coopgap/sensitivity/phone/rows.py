@@ -14,8 +14,6 @@ from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.study.spec import ModelSpec, Study
 
-__all__ = ["BORROW_CHECKS", "PHONE_CHECKS", "borrowed_rows", "phone_rows"]
-
 PHONE_CHECKS = (
     Check.PHONE_COMPOSITION,
     Check.PHONE_EQUIVALENCE,

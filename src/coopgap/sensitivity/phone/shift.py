@@ -14,8 +14,6 @@ from coopgap.sensitivity.phone.odds import phone_fit
 from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
 
-__all__ = ["PhoneShift", "phone_shift", "phone_shifts"]
-
 _PROB = 0.90
 """As of the equivalence check's intervals."""
 

@@ -13,14 +13,6 @@ from coopgap.core.gap import cluster_sums
 from coopgap.families.records import FEW_CLUSTERS
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "SideErrors",
-    "fewest_zones",
-    "require_clusters",
-    "satterthwaite",
-    "side_errors",
-]
-
 
 class SideErrors(NamedTuple):
     """Covariance of statistics of two groups of people, with its degrees of freedom.

@@ -9,15 +9,6 @@ from scipy import stats
 
 from coopgap.core.vocabulary import Verdict
 
-__all__ = [
-    "Equivalence",
-    "power_at_zero",
-    "smallest_margin",
-    "smallest_possible",
-    "two_one_sided",
-    "verdict_over_all",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivalence:

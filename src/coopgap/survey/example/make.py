@@ -28,8 +28,6 @@ from coopgap.survey.example.people import People, draw_people, logistic
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CLASSES", "EDUCATION", "SEED", "Example", "make_example"]
-
 SEED = 20200131
 CLASSES = ("E", "D", "C", "B", "A")
 EDUCATION = ("none or primary", "secondary", "technical", "university")

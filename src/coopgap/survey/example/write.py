@@ -14,8 +14,6 @@ from coopgap.core.vocabulary import EXAMPLE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXTENSIONS", "write_example"]
-
 LABELS = {
     "id": "Person",
     "member": "Member of a co-operative",
