@@ -11,7 +11,7 @@ CHECK_VENV = $(BIN)/python -c "$(USABLE)" 2>/dev/null || { \
 # Exit 3 is a finished run with rows withheld or not estimable, each named on stderr.
 FINISHED := || test $$? -eq 3
 
-.PHONY: fit fit-full example test test-all check bench fuzz coverage alarms r-fixtures
+.PHONY: fit fit-full example test test-all check bench fuzz coverage alarms golden r-fixtures
 
 fit: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit $(ARGS) $(FINISHED)
@@ -32,6 +32,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
@@ -47,6 +48,10 @@ coverage: .venv/dev.stamp
 # Likewise, of the check of phone answers among in-person subsamples.
 alarms: .venv/dev.stamp
 	$(BIN)/python tests/alarms/count.py $(ARGS)
+
+# The tables as they are to stay; ARGS="census quick" for some. A commit that makes them anew says why.
+golden: .venv/dev.stamp
+	$(BIN)/python tests/golden/make.py $(ARGS)
 
 # Two runs write the same bytes. Uganda needs the path of the published file in COOPGAP_UGANDA.
 r-fixtures: .venv/fit.stamp

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-import coopgap.atomic
-from coopgap.atomic import check_target, replace_folder
-from coopgap.errors import OutputError
+import coopgap.core.atomic
+from coopgap.core.atomic import check_target, replace_folder
+from coopgap.core.errors import OutputError
 
 RUN = json.dumps({"program": "coopgap"})
 
@@ -36,7 +36,7 @@ def make(target, mark):
 @pytest.mark.parametrize("exchange", [True, False])
 def test_a_folder_is_made_then_replaced_and_nothing_is_left_over(tmp_path, monkeypatch, exchange):
     if not exchange:
-        monkeypatch.setattr(coopgap.atomic, "_exchange", lambda *_: False)
+        monkeypatch.setattr(coopgap.core.atomic, "_exchange", lambda *_: False)
     target = tmp_path / "deep" / "out"
     make(target, "first")
     make(target, "second")
@@ -100,7 +100,7 @@ def test_what_a_killed_run_set_aside_is_put_back(tmp_path):
 
 LOOP = """
 import sys, json, pathlib
-from coopgap.atomic import replace_folder
+from coopgap.core.atomic import replace_folder
 print("ready", flush=True)
 for mark in range(10**6):
     with replace_folder(pathlib.Path(sys.argv[1])) as folder:

@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from coopgap.atomic import check_target
-from coopgap.command import run_command
-from coopgap.errors import OutputError, StudyError
-from coopgap.executor import WorkerError
+from coopgap.app.command import run_command
+from coopgap.core.atomic import check_target
+from coopgap.core.errors import OutputError, StudyError
+from coopgap.core.executor import WorkerError
 from coopgap.fit import main
 from coopgap.study.load import load_study
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import coopgap
-from coopgap.direction import first_mark, without_marks
-from coopgap.errors import InputError, StudyError
-from coopgap.plan import make_plan
-from coopgap.printed.reading import read_registry
+from coopgap.app.plan import make_plan
+from coopgap.core.direction import first_mark, without_marks
+from coopgap.core.errors import InputError, StudyError
+from coopgap.datasets.reading import read_registry
 from coopgap.study.load import load_study
 from coopgap.survey.draft import draft_study
 from coopgap.survey.frame import from_dataframe

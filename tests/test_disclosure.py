@@ -14,19 +14,21 @@ import pytest
 from scipy.special import expit
 
 import coopgap
-from coopgap import pipeline
-from coopgap.disclose import (
-    Grain,
-    protected_count,
-    protected_meta,
-    protected_rows,
+from coopgap.app import pipeline
+from coopgap.app.plan import make_plan
+from coopgap.core.disclose import Grain, protected_count, protected_meta, protected_rows
+from coopgap.core.errors import StudyError
+from coopgap.core.estimate import (
+    TABLES,
+    BalanceRow,
+    DiagnosticRow,
+    GapRow,
+    SensitivityRow,
+    to_frame,
 )
-from coopgap.errors import StudyError
-from coopgap.estimate import TABLES, BalanceRow, DiagnosticRow, GapRow, SensitivityRow, to_frame
-from coopgap.plan import make_plan
+from coopgap.core.vocabulary import BY_STRATUM, KINDS, Kind
 from coopgap.report.plan import plan_text
 from coopgap.study.load import load_study
-from coopgap.vocabulary import BY_STRATUM, KINDS, Kind
 
 N = 400
 FEW = (2, 5, 8)

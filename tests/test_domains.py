@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.domains import domains
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
-from coopgap.plan import make_plan
-from coopgap.vocabulary import Quantity
+from coopgap.families.domains import domains
 
 
 @pytest.fixture(scope="module")

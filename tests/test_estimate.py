@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from coopgap.estimate import GAP_KEY, TABLES, GapRow, columns, to_frame
-from coopgap.vocabulary import Family, Population, Quantity
+from coopgap.core.estimate import GAP_KEY, TABLES, GapRow, columns, to_frame
+from coopgap.core.vocabulary import Family, Population, Quantity
 
 CONTRACT = {
     "gaps": "model, family, outcome, comparator, group, population, quantity, category, estimate, "

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from coopgap.errors import InputError
-from coopgap.executor import WorkerError, executor
+from coopgap.core.errors import InputError
+from coopgap.core.executor import WorkerError, executor
 
 SLEEPER = """
 import os, sys, time
-from coopgap.executor import executor
+from coopgap.core.executor import executor
 with executor(1) as pool:
     print(pool.submit(os.getpid).result(), flush=True)
     pool.submit(time.sleep, 600).result()

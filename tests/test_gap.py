@@ -12,15 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from coopgap.gap import (
-    Margins,
-    contrast_values,
-    contrasts,
-    estimate_contrasts,
-    wald_interval,
-)
+from coopgap.core.gap import Margins, contrast_values, contrasts, estimate_contrasts, wald_interval
+from coopgap.core.vocabulary import Quantity
 from coopgap.regression.shares import share_margins
-from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parent / "r"
 

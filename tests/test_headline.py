@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from coopgap.estimate import GapRow
-from coopgap.gap import contrasts
-from coopgap.headline import (
+from coopgap.core.estimate import GapRow
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
+from coopgap.families.headline import (
     control_models,
     declared_at,
     declared_headlines,
@@ -19,7 +20,6 @@ from coopgap.headline import (
 )
 from coopgap.study.load import load_study
 from coopgap.study.spec import Headline
-from coopgap.vocabulary import Family, IntervalKind, Population, Quantity, Status
 
 CLASSES = ("E", "D", "C", "B", "A")
 

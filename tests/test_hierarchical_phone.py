@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-import coopgap.hierarchical
+import coopgap.checks.hierarchical
+from coopgap.app.plan import make_plan
 from coopgap.bayes.fit import summarise
 from coopgap.bayes.records import GateItem, SamplerStats
-from coopgap.hierarchical import fit_regions
-from coopgap.plan import make_plan
+from coopgap.checks.hierarchical import fit_regions
+from coopgap.core.vocabulary import Check, Family, Verdict
+from coopgap.families.tables import Tables
 from coopgap.survey.example import make_example
-from coopgap.tables import Tables
-from coopgap.vocabulary import Check, Family, Verdict
 
 from .bayes.conftest import make_draws
 
@@ -42,8 +42,8 @@ def asked(monkeypatch):
         requests.append(request)
         return prior_fit(request, cores)
 
-    monkeypatch.setattr(coopgap.hierarchical, "fit_hierarchical", fit)
-    monkeypatch.setattr(coopgap.hierarchical, "executor", lambda jobs: ThreadPoolExecutor(1))
+    monkeypatch.setattr(coopgap.checks.hierarchical, "fit_hierarchical", fit)
+    monkeypatch.setattr(coopgap.checks.hierarchical, "executor", lambda jobs: ThreadPoolExecutor(1))
 
     def run(data=None, *, checks="full", model="trust_agree"):
         tables = Tables()

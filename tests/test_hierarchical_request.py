@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import coopgap
-import coopgap.pipeline
-from coopgap.hierarchical import hierarchical_request
-from coopgap.plan import make_plan
+import coopgap.app.pipeline
+from coopgap.app.plan import make_plan
+from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.core.vocabulary import BY_REGION, Verdict
 from coopgap.study.load import load_study
 from coopgap.study.spec import Hierarchical
-from coopgap.vocabulary import BY_REGION, Verdict
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,7 +58,7 @@ def test_zones_and_priors_follow_the_study_and_the_model_file(tmp_path):
 
 def test_with_all_checks_a_model_without_regions_has_its_rows_and_reasons(monkeypatch):
     # The other checks with all refits are not what is looked at.
-    monkeypatch.setattr(coopgap.pipeline, "full_checks", lambda *_: None)
+    monkeypatch.setattr(coopgap.app.pipeline, "full_checks", lambda *_: None)
     for checks, expected in (("quick", set()), ("full", set(BY_REGION))):
         rows = coopgap.run("peru", only=["neighbours"], checks=checks, jobs=1).sensitivity
         rows = rows[rows["check"].isin(BY_REGION)]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import coopgap
+from coopgap.app.plan import make_plan
 from coopgap.families.dispatch import headline_estimate
-from coopgap.plan import make_plan
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.survey.example import make_example

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-import coopgap.hierarchical
+import coopgap.checks.hierarchical
+from coopgap.app.plan import make_plan
 from coopgap.bayes.store import DRAWS_FOLDER
+from coopgap.checks.hierarchical import fit_regions
+from coopgap.core.vocabulary import BY_REGION, Check, Verdict
+from coopgap.families.tables import Tables
 from coopgap.fit import main
-from coopgap.hierarchical import fit_regions
-from coopgap.plan import make_plan
 from coopgap.survey.numeric import natural_spline
-from coopgap.tables import Tables
-from coopgap.vocabulary import BY_REGION, Check, Verdict
 
 from .test_hierarchical_phone import prior_fit
 
@@ -146,8 +146,8 @@ def test_every_check_by_region_takes_it(folder, monkeypatch):
         requests.append(request)
         return prior_fit(request, cores)
 
-    monkeypatch.setattr(coopgap.hierarchical, "fit_hierarchical", fit)
-    monkeypatch.setattr(coopgap.hierarchical, "executor", lambda jobs: ThreadPoolExecutor(1))
+    monkeypatch.setattr(coopgap.checks.hierarchical, "fit_hierarchical", fit)
+    monkeypatch.setattr(coopgap.checks.hierarchical, "executor", lambda jobs: ThreadPoolExecutor(1))
     found = Tables()
     fit_regions(
         found,

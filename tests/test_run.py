@@ -10,13 +10,9 @@ import pandas as pd
 import pytest
 
 import coopgap
-from coopgap.estimate import GAP_KEY, TABLES, columns
-from coopgap.gap import LOG_SCALE
-from coopgap.report.content import Content
-from coopgap.report.data import make_results
-from coopgap.report.pages import escape_markdown
-from coopgap.survey.example import make_example
-from coopgap.vocabulary import (
+from coopgap.core.estimate import GAP_KEY, TABLES, columns
+from coopgap.core.gap import LOG_SCALE
+from coopgap.core.vocabulary import (
     BLANK,
     Check,
     Comparator,
@@ -32,6 +28,10 @@ from coopgap.vocabulary import (
     Use,
     Verdict,
 )
+from coopgap.report.content import Content
+from coopgap.report.data import make_results
+from coopgap.report.pages import escape_markdown
+from coopgap.survey.example import make_example
 
 # The contract's closed vocabularies, written out: the module must not drift from them.
 VOCABULARY = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import REASONS, Family, Population, Status
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.tables import Tables
-from coopgap.vocabulary import REASONS, Family, Population, Status
+from coopgap.families.tables import Tables
 
 LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
 

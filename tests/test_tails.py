@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.tails import (
+from coopgap.core.tails import (
     chi2_above,
     f_above,
     normal_above,

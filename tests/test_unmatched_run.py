@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import coopgap
+from coopgap.app.plan import make_plan
+from coopgap.core.gap import contrast_values
 from coopgap.families.dispatch import headline_estimate
 from coopgap.fit import main
-from coopgap.gap import contrast_values
-from coopgap.plan import make_plan
 from coopgap.sensitivity.moved import movable, moved_margins
 from coopgap.survey.example import make_example
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from coopgap.result import Run
+    from coopgap.app.result import Run
     from coopgap.survey.frame import Columns
 
 __all__ = ["__version__", "run"]
@@ -66,7 +66,7 @@ def run(
 
     Raises
     ------
-    coopgap.errors.InputError
+    coopgap.core.errors.InputError
         If the study or the survey cannot be used.
 
     Examples
@@ -74,9 +74,9 @@ def run(
     >>> import coopgap
     >>> coopgap.run("peru", only=["trust_agree"]).gaps  # doctest: +SKIP
     """
+    from coopgap.app.pipeline import execute
+    from coopgap.app.plan import make_plan
     from coopgap.bayes.store import DRAWS_FOLDER
-    from coopgap.pipeline import execute
-    from coopgap.plan import make_plan
 
     plan = make_plan(study, data, only, encoding)
     kept = None if reuse is None else Path(reuse) / DRAWS_FOLDER

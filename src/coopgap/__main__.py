@@ -6,11 +6,9 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.metadata import version
 
-from coopgap import __version__
-from coopgap.errors import shortened
-
-__all__ = ["main"]
+from coopgap.core.errors import shortened
 
 COMMANDS = {
     "fit": "estimate the gaps of a study and write its report",
@@ -29,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Call the command named first."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["--version"]:
-        print(f"coopgap {__version__}")
+        print(f"coopgap {version('coopgap')}")
         return 0
     if arguments and arguments[0] in COMMANDS:
         command = import_module(_MODULES.get(arguments[0], f"coopgap.{arguments[0]}"))

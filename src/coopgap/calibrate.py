@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coopgap import __version__
+from coopgap.app.command import at_least, run_command
 from coopgap.calibration.designs import DESIGNS
-from coopgap.command import at_least, run_command
 
 if TYPE_CHECKING:
     from coopgap.calibration.replicate import Setup
-
-__all__ = ["main"]
 
 REJECTED = 3
 
@@ -43,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=at_least(0), default=20200131, metavar="N")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: reports/calibration")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
+    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
     return parser
 
 
@@ -56,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _calibrate(args: argparse.Namespace) -> int:
     from coopgap.calibration.run import read_replicates, run_replicates
     from coopgap.calibration.summary import summarise
-    from coopgap.progress import progress
+    from coopgap.core.progress import progress
     from coopgap.report.calibration import write_calibration
 
     setup = _setup(args)
@@ -81,11 +79,11 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _setup(args: argparse.Namespace) -> Setup:
+    from coopgap.app.plan import make_plan
     from coopgap.calibration.designs import design_rows
     from coopgap.calibration.replicate import Setup
-    from coopgap.errors import StudyError
-    from coopgap.hierarchical import hierarchical_request
-    from coopgap.plan import make_plan
+    from coopgap.checks.hierarchical import hierarchical_request
+    from coopgap.core.errors import StudyError
 
     plan = make_plan(args.study, args.data, [args.model])
     model = plan.models[0]

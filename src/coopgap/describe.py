@@ -8,10 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from coopgap.command import run_command
+from coopgap.app.command import run_command
 from coopgap.survey.read import FORMATS
-
-__all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:

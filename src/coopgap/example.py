@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from coopgap.command import run_command
-from coopgap.errors import OutputError
-
-__all__ = ["main"]
+from coopgap.app.command import run_command
+from coopgap.core.errors import OutputError
 
 PRINTED_SIZE = 2007
 Mode = Literal["calibrated", "free"]

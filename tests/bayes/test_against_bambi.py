@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import reported_parameters
 from coopgap.bayes.records import Form, Priors
 from coopgap.bayes.sample import sample
-from coopgap.plan import make_plan
 
 bmb = pytest.importorskip("bambi", exc_type=ImportError)
 pm = pytest.importorskip("pymc")

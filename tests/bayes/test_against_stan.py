@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import draw_margins, reported_parameters
 from coopgap.bayes.layout import COVARIATE
 from coopgap.bayes.records import Form, Priors, SdPrior
 from coopgap.bayes.sample import sample
-from coopgap.hierarchical import hierarchical_request
-from coopgap.plan import make_plan
+from coopgap.checks.hierarchical import hierarchical_request
 from coopgap.survey.records import ModelRows
 
 R = Path(__file__).parents[1] / "r"

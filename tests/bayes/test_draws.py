@@ -22,16 +22,16 @@ from coopgap.bayes.draws import (
 )
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
-from coopgap.bayes.rows import coefficient_rows, gap_rows, gate_rows, posterior_numbers
-from coopgap.behind import Behind
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import LOG_SCALE
+from coopgap.core.vocabulary import Quantity, Scale, Status
+from coopgap.families.behind import Behind
+from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows, posterior_numbers
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import LOG_SCALE
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.standardise import standardise
-from coopgap.vocabulary import Quantity, Scale, Status
 
 from .conftest import LEVELS, make_cells, make_draws, make_rows
 

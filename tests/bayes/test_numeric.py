@@ -22,13 +22,13 @@ from coopgap.bayes.loo import log_likelihood
 from coopgap.bayes.mode import density_of, layout_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors, SdPrior
-from coopgap.bayes.rows import coefficient_rows
 from coopgap.bayes.sample import sample
 from coopgap.bayes.scaling import log_priors
+from coopgap.core.vocabulary import Scale
+from coopgap.families.hierarchical import coefficient_rows
 from coopgap.families.rows import Labels
 from coopgap.survey.numeric import natural_spline, numeric
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Scale
 
 from .conftest import (
     KNOTS,

@@ -10,11 +10,11 @@ import pytest
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.poststratify import population_weights
 from coopgap.bayes.records import GateItem, SamplerStats
-from coopgap.bayes.rows import gap_rows
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Population, Quantity
+from coopgap.families.hierarchical import gap_rows
 from coopgap.families.rows import Labels
 from coopgap.study.spec import DeclaredPopulation, Margin
-from coopgap.vocabulary import Population, Quantity
 
 from .conftest import LEVELS, make_cells, make_draws
 

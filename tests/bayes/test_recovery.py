@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.app.plan import make_plan
 from coopgap.bayes.fit import fit_hierarchical
-from coopgap.gap import contrast_values, contrasts
-from coopgap.hierarchical import hierarchical_request
-from coopgap.plan import make_plan
+from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.core.gap import contrast_values, contrasts
+from coopgap.core.vocabulary import Quantity
 from coopgap.survey.example import make_example
-from coopgap.vocabulary import Quantity
 
 SURVEYS = 8
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from judged import Judged, arguments, at_least, at_most, beside, finish
 
-from coopgap.arrays import FloatArray
+from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import headline_gap
@@ -32,9 +32,9 @@ from coopgap.bayes.gate import diagnose
 from coopgap.bayes.records import Form, Priors
 from coopgap.bayes.sample import CHAINS, TUNE, sample
 from coopgap.bayes.store import DRAWS_FOLDER, load_draws
-from coopgap.executor import cores, executor
-from coopgap.hierarchical import hierarchical_request
-from coopgap.plan import make_plan
+from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.core.arrays import FloatArray
+from coopgap.core.executor import cores, executor
 from coopgap.study.spec import Hierarchical
 
 ROOT = Path(__file__).parents[2]

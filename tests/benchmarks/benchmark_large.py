@@ -10,7 +10,7 @@ import numpy as np
 from judged import Judged, arguments, at_most, beside, finish
 
 from coopgap.families.cells import fit_cells
-from coopgap.plan import sample_for
+from coopgap.families.plan import sample_for
 from coopgap.regression.standardise import standardise
 from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns

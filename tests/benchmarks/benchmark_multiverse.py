@@ -9,7 +9,9 @@ from dataclasses import replace
 import numpy as np
 from judged import Judged, arguments, at_least, beside, finish
 
-from coopgap.plan import make_plan, sample_for
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Quantity
+from coopgap.families.plan import sample_for
 from coopgap.regression.design import design_matrix
 from coopgap.sensitivity.multiverse.run import (
     SHUFFLES,
@@ -19,7 +21,6 @@ from coopgap.sensitivity.multiverse.run import (
     rows_for,
 )
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.vocabulary import Quantity
 
 MODEL = "trust_agree"
 A_MINUTE, TIMES = 200.0, 1.0

@@ -12,15 +12,15 @@ import warnings
 import numpy as np
 import pytest
 
+from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.records import Form, Priors
 from coopgap.calibration.designs import DESIGNS, design_rows
 from coopgap.calibration.replicate import RANKED_DRAWS, Setup, calibrated, replicate, simulate
 from coopgap.calibration.run import read_replicates, run_replicates, setup_digest
 from coopgap.calibration.summary import summarise, uniform
-from coopgap.errors import OutputError
-from coopgap.plan import make_plan
-from coopgap.progress import silent
+from coopgap.core.errors import OutputError
+from coopgap.core.progress import silent
 
 SIMS = 40
 
@@ -75,7 +75,7 @@ def test_a_model_with_another_prior_is_rejected(setup):
 
 
 def test_a_density_with_the_wrong_sign_is_rejected(setup, monkeypatch):
-    from coopgap.calibration import posterior as module
+    from coopgap.calibration import replicate as module
 
     right = module.density_of
 

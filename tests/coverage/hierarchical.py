@@ -27,8 +27,7 @@ from simulate import N_ZONES, Setting, Simulated, simulate, true_matched_gaps
 
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
 from coopgap.bayes.records import Form, Priors
-from coopgap.calibration.posterior import Posterior, posterior
-from coopgap.calibration.replicate import Setup
+from coopgap.calibration.replicate import Posterior, Setup, posterior
 from coopgap.families.records import INTERVAL_PROB
 
 HERE = Path(__file__).parent

@@ -18,7 +18,7 @@ from intervals import JOINT, NAMES, OFFERED, PARTS, THRESHOLDS, default_interval
 from scipy import stats
 from simulate import N_ZONES, Setting, simulate
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 
 HERE = Path(__file__).parent
 _GAP = 0.49

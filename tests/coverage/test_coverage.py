@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import Population, Quantity
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.shares import estimate_shares
-from coopgap.gap import Contrast
 from coopgap.survey.example.outcomes import linear_predictor
 from coopgap.survey.example.people import draw_people
-from coopgap.vocabulary import Population, Quantity
 
 HERE = Path(__file__).parent
 

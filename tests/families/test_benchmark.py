@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Population, Quantity, Status
 from coopgap.families.benchmark import COMPARISON_GROUP, benchmark_estimates, standardised_name
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, gap_rows
 from coopgap.matching.dispatch import match
-from coopgap.plan import make_plan
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, Matching, OutsideShares
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Population, Quantity, Status
 
 FIXTURE = Path(__file__).parents[1] / "r" / "fixtures" / "benchmark.json"
 LEVELS = ("low", "mid", "high")

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Family, Quantity, Status
 from coopgap.families.conditional import estimate_conditional
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.records import Sample
@@ -19,7 +20,6 @@ from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.setseparation import separated_within_sets
 from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Quantity, Status
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import contrast_gradient
+from coopgap.core.vocabulary import Population, Quantity
 from coopgap.families.conditional import estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.difference import difference
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
-from coopgap.gap import contrast_gradient
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Population, Quantity
 
 from .conftest import make_sample
 

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Family, Population
 from coopgap.families.cumulative import fit_form
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.shares import matched_shares
-from coopgap.plan import make_plan
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import standardise
-from coopgap.vocabulary import Family, Population
 
 R = Path(__file__).parents[1] / "r"
 EXPECTED = json.loads((R / "fixtures" / "example.json").read_text("utf-8"))

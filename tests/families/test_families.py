@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cells import fit_cells
 from coopgap.families.conditional import estimate_conditional
@@ -23,13 +25,11 @@ from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.records import CR2_CLUSTERS, Sample
 from coopgap.families.rows import Labels, gap_rows
 from coopgap.families.wild import wild_score_row
-from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Benchmark, Matching, OutsideShares
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Population, Quantity, Status
 
 GAP = np.array([0.0, 1.0, 0.0, -1.0])
 LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Population, Quantity, Status
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.difference import difference
@@ -22,7 +23,6 @@ from coopgap.regression.profile import profile_interval
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Population, Quantity, Status
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import expected_contrasts, family_estimates, headline_estimate
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.rows import Labels, fallback_row, gap_rows
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
-from coopgap.gap import contrasts
 from coopgap.study.spec import Fitting
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, IntervalKind, Population, Quantity, Status
 
 from .conftest import make_sample
 

@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import GAP_KEY
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import GAP_KEY
+from coopgap.core.gap import contrast_gradient
+from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.groups import MOST_PAIRED, GroupGaps, group_gaps, group_rows
+from coopgap.families.headline import headline_contrast
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
 from coopgap.families.shares import estimate_unadjusted
-from coopgap.gap import contrast_gradient
-from coopgap.headline import headline_contrast
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Population, Quantity, Status
 
 from .conftest import make_sample
 from .test_difference import make_rows

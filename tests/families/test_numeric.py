@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Family, Population, Quantity
 from coopgap.families.conditional import estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, fit_form
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.plan import make_plan, sample_for
+from coopgap.families.plan import sample_for
 from coopgap.study.spec import Fitting, Matching, ModelSpec
 from coopgap.survey.numeric import natural_spline, numeric
-from coopgap.vocabulary import Family, Population, Quantity
 
 R = Path(__file__).parents[1] / "r"
 EXPECTED = json.loads((R / "fixtures" / "numeric.json").read_text("utf-8"))

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.cells import sample_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import domain_estimates, family_estimates, headline_estimate
@@ -21,7 +22,6 @@ from coopgap.families.targets import target_weights
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import DeclaredPopulation, Margin, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Population, Quantity, Status
 
 from .conftest import ON, make_sample
 

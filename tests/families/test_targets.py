@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.cells import sample_cells
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.doubly import estimate_doubly_robust
@@ -19,7 +20,6 @@ from coopgap.matching.dispatch import match
 from coopgap.regression.ordinal import fit_ordinal, probabilities
 from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Population, Quantity, Status
 
 R = Path(__file__).parents[1] / "r"
 EDUCATION = ("0-5yrs", "6-11yrs", "12+ yrs")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.vocabulary import OddsTest, Status
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
@@ -17,7 +18,6 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import OddsTest, Status
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")

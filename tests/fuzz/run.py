@@ -29,10 +29,10 @@ import openpyxl
 import pandas as pd
 import pyreadstat
 
-from coopgap.atomic import check_target
 from coopgap.bayes.records import SamplerStats
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
-from coopgap.errors import SurveyError
+from coopgap.core.atomic import check_target
+from coopgap.core.errors import SurveyError
 from coopgap.report.write import write_report
 from coopgap.survey.example import make_example
 from coopgap.survey.example.write import write_example

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from coopgap.core.vocabulary import Use
 from coopgap.matching.balance import (
     balance_rows,
     largest_smd_after,
@@ -19,7 +20,6 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Matching
 from coopgap.survey.numeric import numeric
-from coopgap.vocabulary import Use
 
 R = Path(__file__).parents[1] / "r"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching import blocks, transport
 from coopgap.matching.distances import Distance
 from coopgap.matching.full import full_sets

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.balance import level_balance
 from coopgap.matching.cardinality import cardinality_match
 from coopgap.matching.dispatch import match, stratum_codes

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.dispatch import match, stratum_codes
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import Matching

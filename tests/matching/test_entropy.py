@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.entropy import balance_weights, common_support, dummies, entropy_match
 from coopgap.matching.weights import combined_weight
 

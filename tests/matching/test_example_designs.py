@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coopgap.app.plan import make_plan
+from coopgap.families.plan import variant_sample
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.dispatch import match
 from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.weights import effective_size
-from coopgap.plan import make_plan, variant_sample
 from coopgap.study.spec import Matching
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_match, nearest_pairs
 

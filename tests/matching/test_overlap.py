@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.balance import level_balance
 from coopgap.matching.dispatch import match
 from coopgap.matching.overlap import overlap_match

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.families.conditional import estimate_conditional
 from coopgap.families.cumulative import estimate_matched
 from coopgap.families.linear import estimate_linear
+from coopgap.families.plan import sample_for
 from coopgap.matching.blocks import count_tied
 from coopgap.matching.dispatch import match
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_match, nearest_pairs
 from coopgap.matching.optimal import optimal_pairs
-from coopgap.plan import sample_for
 from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.ties import record_ties
 

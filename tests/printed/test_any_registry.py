@@ -8,13 +8,13 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coopgap.estimate import GAP_KEY, TABLES, to_frame
-from coopgap.printed.registry import Printed, Registry
+from coopgap.core.estimate import GAP_KEY, TABLES, to_frame
+from coopgap.core.vocabulary import Status
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.printed.rows import analyse
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.printed import Published, printed_study
-from coopgap.vocabulary import Status
 
 GROUPS = ("member", "women members", "non-member", "national average", "all")
 PLACES = ("Table 1", "Figure 1", "Text")

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from coopgap.__main__ import main as coopgap
-from coopgap.errors import StudyError
-from coopgap.estimate import TABLES, columns
+from coopgap.app.printed import find_registry
+from coopgap.core.errors import StudyError
+from coopgap.core.estimate import TABLES, columns
 from coopgap.printed.__main__ import main
 from coopgap.printed.rows import printed_rows
-from coopgap.printed.run import find_registry
 from coopgap.study.load import load_study
 
 HEAD = "id,source,group,item,category,stat,value,base_n,note\n"

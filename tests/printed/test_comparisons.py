@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import linprog
 
-from coopgap.estimate import GAP_KEY
+from coopgap.core.estimate import GAP_KEY
+from coopgap.core.vocabulary import IntervalKind, Quantity, Status
+from coopgap.datasets.ranges import two_stage_ranges
+from coopgap.datasets.reading import read_registry
+from coopgap.datasets.registry import Registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.exact import exact_difference
 from coopgap.printed.intervals import (
@@ -28,9 +32,6 @@ from coopgap.printed.intervals import (
     share_interval,
     wilson,
 )
-from coopgap.printed.ranges import two_stage_ranges
-from coopgap.printed.reading import read_registry
-from coopgap.printed.registry import Registry
 from coopgap.printed.rounding import (
     joint_range,
     superiority_range,
@@ -38,7 +39,6 @@ from coopgap.printed.rounding import (
 )
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
-from coopgap.vocabulary import IntervalKind, Quantity, Status
 
 FIXTURE = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")

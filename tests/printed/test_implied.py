@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from coopgap.estimate import TABLES, to_frame
+from coopgap.core.estimate import TABLES, to_frame
+from coopgap.core.vocabulary import Check, Quantity
+from coopgap.datasets.reading import load_registry, read_registry
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.design import covariates
 from coopgap.printed.intervals import newcombe
 from coopgap.printed.lines import lines, ordered
 from coopgap.printed.outside import outside_lines
 from coopgap.printed.proportional import people_of, proportionality_rows
-from coopgap.printed.reading import read_registry
-from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.printed.scenarios import largest_design_effect
 from coopgap.printed.standardise import (
@@ -34,7 +35,6 @@ from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.printed import printed_study
 from coopgap.study.spec import Benchmark, OutsideShares
-from coopgap.vocabulary import Check, Quantity
 
 FIXTURE = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")

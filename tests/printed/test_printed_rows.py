@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from coopgap.errors import StudyError
-from coopgap.estimate import GAP_KEY
+from coopgap.core.errors import StudyError
+from coopgap.core.estimate import GAP_KEY
+from coopgap.core.vocabulary import IntervalKind, Quantity
+from coopgap.datasets.ranges import count_range, share_range, two_stage_ranges
+from coopgap.datasets.reading import load_registry
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.printed.contradictions import (
     contradictions,
     impossible,
@@ -23,12 +27,9 @@ from coopgap.printed.contradictions import (
     two_values,
 )
 from coopgap.printed.intervals import newcombe, ratio_interval, wilson
-from coopgap.printed.ranges import count_range, share_range, two_stage_ranges
-from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.rows import printed_rows
 from coopgap.printed.standardise import standardised_bounds
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.vocabulary import IntervalKind, Quantity
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coopgap.errors import StudyError
-from coopgap.printed.reading import COLUMNS, read_registry
-from coopgap.printed.registry import SHIPPED, load_registry
+from coopgap.core.errors import StudyError
+from coopgap.datasets.reading import COLUMNS, load_registry, read_registry
+from coopgap.datasets.registry import SHIPPED
 
 HEAD = (
     "id,source,group,item,category,stat,value,base_n,note,"

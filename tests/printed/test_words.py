@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from coopgap.estimate import TABLES, to_frame
+from coopgap.app.printed import find_registry
+from coopgap.core.estimate import TABLES, to_frame
+from coopgap.datasets.registry import SHIPPED
 from coopgap.printed.__main__ import main
-from coopgap.printed.registry import SHIPPED
 from coopgap.printed.rows import analyse
-from coopgap.printed.run import find_registry
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.printed import printed_study

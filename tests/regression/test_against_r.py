@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from coopgap.gap import contrasts, estimate_contrasts
+from coopgap.core.gap import contrasts, estimate_contrasts
+from coopgap.core.vocabulary import Quantity
 from coopgap.regression.binary import fit_logit
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.covariance import cluster_covariance
@@ -20,7 +21,6 @@ from coopgap.regression.ordinal import fit_ordinal, unit_scores
 from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
-from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parents[1] / "r"
 LINKS = ("logit", "probit", "cloglog")

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.exact import exact_match
 from coopgap.regression.aipw import doubly_robust
 from coopgap.regression.ordinal import fit_ordinal

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, contrasts
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.vocabulary import Quantity
 from coopgap.matching.exact import exact_match
 from coopgap.regression.batch import fit_batch
 from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
@@ -13,7 +14,6 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.resample import multiplicities, refit, resampling_rows
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse, group_codes
-from coopgap.vocabulary import Quantity
 
 LEVELS = 4
 

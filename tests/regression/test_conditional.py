@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression import conditional
 from coopgap.regression.conditional import constant_within_sets, fit_conditional
 from coopgap.regression.ordinal import fit_ordinal

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
 from coopgap.survey.cells import collapse

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from statsmodels.miscmodels.tests.results import results_ordinal_model
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
 from coopgap.regression.separation import separated_terms

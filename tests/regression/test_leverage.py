@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 from scipy.linalg import block_diag, sqrtm
 
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, estimate_contrasts
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, estimate_contrasts
+from coopgap.core.vocabulary import Quantity
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.information import cluster_information, unit_information
 from coopgap.regression.ordinal import (
@@ -19,7 +20,6 @@ from coopgap.regression.ordinal import (
 )
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse
-from coopgap.vocabulary import Quantity
 
 
 def made(seed=0, n=500, zones=14):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import crossing_rows, probabilities, unit_scores
 from coopgap.regression.ordinal import fit_ordinal

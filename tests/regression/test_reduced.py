@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import probabilities, unit_scores
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.reduced import fit_reduced

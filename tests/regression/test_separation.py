@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression import separation
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.separation import check_separation, finite_fit, separated_terms

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression import separation, subsets
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.separation import separated_terms

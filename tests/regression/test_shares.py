@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.shares import share_margins, weighted_shares
 from coopgap.regression.standardise import standardise

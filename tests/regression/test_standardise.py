@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.ordinal import fit_ordinal, probabilities
 from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise

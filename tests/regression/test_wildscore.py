@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.ordinal import fit_ordinal, unit_scores
 from coopgap.regression.wildscore import wild_score_test

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
     DiagnosticRow,
@@ -15,6 +15,7 @@ from coopgap.estimate import (
     SensitivityRow,
     to_frame,
 )
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import (
     Design,
     Group,
@@ -26,7 +27,6 @@ from coopgap.study.spec import (
     Study,
     Variable,
 )
-from coopgap.vocabulary import EXAMPLE
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -15,8 +15,10 @@ import pytest
 from docx import Document
 from docx.oxml.ns import qn
 
-from coopgap.errors import OutputError
-from coopgap.estimate import TABLES, columns, to_frame
+from coopgap.core.atomic import FIGURES, FORMATS
+from coopgap.core.errors import OutputError
+from coopgap.core.estimate import TABLES, columns, to_frame
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.latex import escape_latex, write_latex
@@ -24,8 +26,6 @@ from coopgap.report.office import write_word
 from coopgap.report.tables import Table
 from coopgap.report.workbook import write_workbook
 from coopgap.report.write import write_report
-from coopgap.result import FIGURES, FORMATS
-from coopgap.vocabulary import EXAMPLE
 
 NARROW = Table(
     name="narrow",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
     DiagnosticRow,

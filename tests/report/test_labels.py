@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.study.parts import read_group

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
+from coopgap.core.vocabulary import Check
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style, svg_text
 from coopgap.report.pages import escape_markdown, html, html_page
-from coopgap.vocabulary import Check
 
 
 class Elements(HTMLParser):

@@ -10,13 +10,22 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
     DiagnosticRow,
     GapRow,
     SensitivityRow,
     to_frame,
+)
+from coopgap.core.vocabulary import (
+    Check,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    OddsTest,
+    Population,
+    Quantity,
 )
 from coopgap.report import appendix, methods, paper
 from coopgap.report.content import Content
@@ -35,15 +44,6 @@ from coopgap.study.spec import (
     Study,
     Variable,
     Variant,
-)
-from coopgap.vocabulary import (
-    Check,
-    Diagnostic,
-    Family,
-    IntervalKind,
-    OddsTest,
-    Population,
-    Quantity,
 )
 
 SOURCE = "survey.csv"

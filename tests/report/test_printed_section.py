@@ -13,9 +13,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from coopgap.estimate import TABLES, GapRow, to_frame
+from coopgap.core.estimate import TABLES, GapRow, to_frame
+from coopgap.core.vocabulary import EXAMPLE
+from coopgap.datasets.reading import load_registry
 from coopgap.printed.__main__ import main
-from coopgap.printed.registry import load_registry
 from coopgap.printed.rows import printed_rows
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
@@ -24,7 +25,6 @@ from coopgap.report.figures.canvas import drawing_style
 from coopgap.report.layout import paper_tables
 from coopgap.report.pages import html
 from coopgap.study.load import load_study
-from coopgap.vocabulary import EXAMPLE
 
 HOSTILE = (
     "<script>alert(1)</script>",

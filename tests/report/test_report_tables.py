@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import pytest
 
-from coopgap.estimate import TABLES, to_frame
+from coopgap.core.estimate import TABLES, to_frame
 from coopgap.report.sheets import csv_text, escape_cell, unescape_cell, write_csv
 
 NUMBERS = {

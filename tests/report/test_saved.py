@@ -10,7 +10,7 @@ import pytest
 
 import coopgap
 from coopgap.__main__ import main
-from coopgap.estimate import TABLES
+from coopgap.core.estimate import TABLES
 from coopgap.report.saved import read_run
 from coopgap.report.write import write_report
 from coopgap.survey.example import make_example

@@ -11,15 +11,15 @@ from dataclasses import replace
 import pytest
 
 from coopgap.__main__ import COMMANDS, main
-from coopgap.foreseen import Foreseen
-from coopgap.pipeline import execute, stages
-from coopgap.plan import make_plan
-from coopgap.progress import Stages, progress
+from coopgap.app.pipeline import execute, stages
+from coopgap.app.plan import make_plan
+from coopgap.app.result import Run
+from coopgap.core.progress import Stages, progress
+from coopgap.families.foreseen import Foreseen
 from coopgap.report.data import make_results
 from coopgap.report.plan import plan_text
 from coopgap.report.terminal import doubts, paths_to_tell, run_text, show_headlines
 from coopgap.report.write import notebook_html
-from coopgap.result import Run
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_stages_are_counted_once_it_is_known_how_many_come():
 @pytest.mark.parametrize("model", ["neighbours", "trust"])
 def test_a_run_tells_of_as_many_stages_as_it_says(model, monkeypatch):
     # Checks are one stage each, however long.
-    monkeypatch.setattr("coopgap.pipeline.quick_checks", lambda tables, one: None)
+    monkeypatch.setattr("coopgap.app.pipeline.quick_checks", lambda tables, one: None)
     plan, told = make_plan("peru", only=[model]), []
     execute(plan, notify=told.append)
     assert len(told) == stages(plan)

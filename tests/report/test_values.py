@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from coopgap.core.vocabulary import Status
 from coopgap.report import values, words
-from coopgap.vocabulary import Status
 
 
 @pytest.mark.parametrize(

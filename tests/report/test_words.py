@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from coopgap.core.vocabulary import Check, Family, Population, Status, Verdict
 from coopgap.report import words
-from coopgap.vocabulary import Check, Family, Population, Status, Verdict
 
 
 def test_a_table_says_what_the_statuses_in_its_cells_mean():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
@@ -15,7 +16,6 @@ from coopgap.sensitivity.design_analysis import design_rows, null_error
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.retrodesign import detectable_gap, retrodesign
 from coopgap.study.spec import Fitting, Matching
-from coopgap.vocabulary import Quantity, Verdict, Version
 
 
 def sample_of(data: PhoneData, std_errors="default"):

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.design_effect import SCENARIOS, design_effect_rows
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Quantity, Verdict
 
 LABELS = Labels(model="m", outcome="y", levels=("E", "D"), source="test.csv")
 

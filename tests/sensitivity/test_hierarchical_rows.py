@@ -10,6 +10,7 @@ import pytest
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.loo import Loo
 from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.hierarchical import (
     Refit,
@@ -21,7 +22,6 @@ from coopgap.sensitivity.hierarchical import (
     prior_rows,
     scaling_rows,
 )
-from coopgap.vocabulary import Quantity, Verdict
 
 from ..bayes.conftest import LEVELS, make_cells, make_draws
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
@@ -15,7 +16,6 @@ from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Verdict
 
 LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 

@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 
 import coopgap
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.plan import sample_for
 from coopgap.families.records import FamilyEstimate
+from coopgap.families.tables import model_labels
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.plan import make_plan, sample_for
 from coopgap.sensitivity.matching_ties import KEYS, matching_ties_rows
 from coopgap.study.spec import Matching, Variant
 from coopgap.survey.complete import complete_rows
-from coopgap.tables import model_labels
-from coopgap.vocabulary import Check, Quantity, Verdict
 
 STUDY = """title = "t"
 [group]

@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
-from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.moved import (
@@ -23,7 +24,6 @@ from coopgap.sensitivity.moved import (
 )
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Quantity
 
 
 def make_sample(

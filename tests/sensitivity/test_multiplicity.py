@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from coopgap.estimate import GapRow
+from coopgap.core.estimate import GapRow
+from coopgap.core.vocabulary import Family, Population, Quantity, Verdict
 from coopgap.sensitivity.multiplicity import benjamini_hochberg, holm, multiplicity_rows
-from coopgap.vocabulary import Family, Population, Quantity, Verdict
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

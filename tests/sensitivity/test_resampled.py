@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
@@ -17,7 +18,6 @@ from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.resampled import bootstrap_rows, resampled
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Quantity, Verdict, Version
 
 LEVELS = ("low", "middle", "high")
 LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")

@@ -9,12 +9,13 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from coopgap.app.plan import make_plan
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import contrasts
 from coopgap.matching.dispatch import match
-from coopgap.plan import make_plan
 from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
@@ -23,7 +24,6 @@ from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.example import make_example
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Quantity, Verdict, Version
 
 FIXTURES = Path(__file__).parents[1] / "r" / "fixtures"
 LABELS = {

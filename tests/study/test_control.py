@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
 from coopgap.study.spec import NegativeControl
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from coopgap.bayes.records import Priors
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
 from coopgap.study.model import PRIORS
 from coopgap.study.spec import Headline, Hierarchical

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coopgap.errors import StudyError
-from coopgap.study.choices import Coding, Multiverse
+from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
+from coopgap.study.spec import Coding, Multiverse
 from coopgap.survey.codebook import needed_variables
 
 AXES = "method, caliper, covariates, link, coding, region, mode, population"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
 from coopgap.study.population import read_population
 

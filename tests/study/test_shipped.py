@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.headline import headline_models
+from coopgap.families.headline import headline_models
 from coopgap.study.load import load_study, shipped_studies
 from coopgap.study.spec import Headline
 from coopgap.survey.codebook import apply_codebook, needed_columns

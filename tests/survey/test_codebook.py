@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.study.spec import (
     Design,
     Group,

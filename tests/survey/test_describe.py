@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coopgap import describe
-from coopgap.disclose import protected_meta
-from coopgap.meta import people_meta
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
+from coopgap.core.disclose import protected_meta
 from coopgap.report.plan import plan_text
 from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import comment, draft_study, quote
 from coopgap.survey.frame import from_dataframe
 from coopgap.survey.nonanswers import reads_as_missing
+from coopgap.survey.people import people_meta
 from coopgap.survey.profile import Kind, profile
 from coopgap.survey.read import read_table
 

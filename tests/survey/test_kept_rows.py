@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import coopgap
-from coopgap.errors import InputError, StudyError, SurveyError
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
+from coopgap.core.errors import InputError, StudyError, SurveyError
 from coopgap.report.plan import plan_text
 
 type MakeFolder = Callable[..., Path]

@@ -14,10 +14,10 @@ import pytest
 
 import coopgap
 from coopgap import fit
-from coopgap.disclose import protected_meta
-from coopgap.errors import StudyError, SurveyError
-from coopgap.meta import with_warnings
-from coopgap.plan import make_plan
+from coopgap.app.meta import with_warnings
+from coopgap.app.plan import make_plan
+from coopgap.core.disclose import protected_meta
+from coopgap.core.errors import StudyError, SurveyError
 from coopgap.report.plan import plan_text
 from coopgap.survey.nonanswers import reads_as_missing, stands_out
 
@@ -48,7 +48,7 @@ def refusal(study: Path, data: Path | pd.DataFrame) -> str:
     return str(caught.value)
 
 
-def gap(run: coopgap.result.Run, family: str) -> pd.Series:
+def gap(run: coopgap.app.result.Run, family: str) -> pd.Series:
     rows = run.gaps.query("group == 'all' and quantity == 'risk_difference'")
     return rows[(rows.family == family) & (rows.population == "members")].iloc[0]
 

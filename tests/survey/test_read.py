@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.survey import read
 from coopgap.survey.read import Limits, from_dataframe, read_table
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.read import from_dataframe
 from coopgap.survey.ties import hashed, keyed_order, record_ties

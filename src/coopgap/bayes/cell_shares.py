@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import region_gaps, row_levels, thresholds_at
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.mode import asked_by, mode_of
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
-
-__all__ = ["cell_cuts", "cell_levels"]
 
 
 def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:

@@ -10,12 +10,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.survey.cells import collapse, group_codes
 from coopgap.survey.records import ModelRows
-
-__all__ = ["Column", "HierarchicalCells", "hierarchical_cells", "members_by_row"]
 
 _LEAST_SPREAD: Final = 1e-9
 """Of a column whose unit is that of `Numeric`; a smaller spread is rounding."""

@@ -18,10 +18,8 @@ import numba
 import numpy as np
 from numba import types
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.kernel import log_density
-
-__all__ = ["evaluate", "expand", "logp", "pack"]
+from coopgap.core.arrays import FloatArray, IntArray
 
 
 def pack(arrays: Iterable[IntArray | FloatArray]) -> IntArray:

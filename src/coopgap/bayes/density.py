@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.compiled import evaluate, expand, logp, pack
 from coopgap.bayes.layout import COVARIATE, Layout, make_layout
 from coopgap.bayes.records import Form, Priors
-
-__all__ = ["Density", "KernelInput", "make_density"]
+from coopgap.core.arrays import FloatArray, IntArray
 
 
 class KernelInput(NamedTuple):

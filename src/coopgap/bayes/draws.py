@@ -7,22 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import COVARIATE, Draws
 from coopgap.bayes.mode import MODE_SHIFT, in_person, mode_of
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
-
-__all__ = [
-    "draw_margins",
-    "headline_gap",
-    "region_gaps",
-    "reported_parameters",
-    "standardised",
-    "superpopulation_gap",
-    "thresholds_at",
-]
 
 _NODES: Final = 9
 _CHUNK: Final = 2_000_000

@@ -12,18 +12,16 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
 from coopgap.bayes.gate import check
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.mode import density_of
 from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
-from coopgap.gap import LOG_SCALE, Contrast, contrast_values, contrasts
+from coopgap.core.arrays import FloatArray
+from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts
+from coopgap.core.vocabulary import Population, Quantity
 from coopgap.study.spec import Hierarchical
-from coopgap.vocabulary import Population, Quantity
-
-__all__ = ["Request", "fit_hierarchical", "summarise"]
 
 _USUAL: Final = Hierarchical()
 """What a model file that says nothing more asks for."""

@@ -16,11 +16,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.special import chdtrc
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.records import GateItem, SamplerStats
-
-__all__ = ["BARS", "Bars", "check", "diagnose"]
-
+from coopgap.core.arrays import FloatArray
 
 _NEVER_ALIKE: Final = 0.95
 """Correlation of two chains that is too high however short they are."""

@@ -13,8 +13,6 @@ import numpy as np
 
 from coopgap.bayes.likelihood import logit_cells, probit_cells
 
-__all__ = ["log_density"]
-
 
 @numba.njit(nogil=True, error_model="numpy")
 def _levels(x, start, n, sums_to_zero, spread, out):

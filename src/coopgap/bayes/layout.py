@@ -14,11 +14,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.records import Form, Priors, SdPrior
-
-__all__ = ["COVARIATE", "Block", "Draws", "Layout", "constrain", "make_layout", "zero_sum"]
+from coopgap.core.arrays import FloatArray
 
 type Draws = Mapping[str, FloatArray]
 """By name, shape (chains, draws, ...): beta, location, increments, the shifts, for each block its

@@ -8,8 +8,6 @@ from typing import Final
 import numba
 import numpy as np
 
-__all__ = ["logit_cells", "probit_cells"]
-
 _ROOT_HALF: Final = math.sqrt(0.5)
 _LOG_ROOT_2PI: Final = 0.5 * math.log(2 * math.pi)
 _TOGETHER: Final = 8

@@ -12,14 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cell_shares import cell_cuts
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import Draws
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
-
-__all__ = ["HIGH_K", "Loo", "elpd_difference", "log_likelihood", "loo", "pointwise"]
 
 HIGH_K: Final = 0.7
 _CHUNK: Final = 4_000_000

@@ -20,15 +20,6 @@ from coopgap.bayes.records import Form, Priors
 if TYPE_CHECKING:
     from coopgap.bayes.density import Density
 
-__all__ = [
-    "MODE_SHIFT",
-    "asked_by",
-    "density_of",
-    "in_person",
-    "layout_of",
-    "mode_of",
-]
-
 MODE_SHIFT: Final = "shift_by_"
 """What the name of the mode's shifts begins with among the draws; the covariate's follows."""
 

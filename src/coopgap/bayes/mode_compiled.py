@@ -15,11 +15,9 @@ import numba
 import numpy as np
 from numba import types
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.compiled import _NUMBERS, _WORDS, _part
 from coopgap.bayes.mode_kernel import log_density_by_mode
-
-__all__ = ["PARTS", "evaluate_by_mode", "logp_by_mode", "parts"]
+from coopgap.core.arrays import FloatArray, IntArray
 
 PARTS = 12
 """Arrays of the model without mode shifts, in the order of `KernelInput`."""

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.compiled import pack
 from coopgap.bayes.density import Density, make_density
 from coopgap.bayes.layout import Layout
 from coopgap.bayes.mode_compiled import evaluate_by_mode, logp_by_mode, parts
 from coopgap.bayes.records import Form, Priors
-
-__all__ = ["ModeDensity", "make_mode_density"]
+from coopgap.core.arrays import FloatArray
 
 
 class ModeDensity(Density):

@@ -23,8 +23,6 @@ from coopgap.bayes.kernel import (
 )
 from coopgap.bayes.likelihood import logit_cells, probit_cells
 
-__all__ = ["log_density_by_mode"]
-
 
 @numba.njit(nogil=True, error_model="numpy")
 def _side_cuts(x, cuts, shift_at, mode_at, theta, sizes):

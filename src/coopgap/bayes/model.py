@@ -15,8 +15,6 @@ from coopgap.bayes.layout import COVARIATE
 from coopgap.bayes.mode import MODE_SHIFT
 from coopgap.bayes.records import Form, Priors, SdPrior
 
-__all__ = ["build_model"]
-
 
 def build_model(
     cells: HierarchicalCells, priors: Priors | None = None, form: Form | None = None

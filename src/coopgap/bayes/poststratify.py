@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.raking import rake_to_population
 from coopgap.study.spec import DeclaredPopulation
-
-__all__ = ["population_weights"]
 
 
 def population_weights(

@@ -7,16 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins
 from coopgap.bayes.layout import Draws, Layout, constrain
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Priors
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.study.spec import LinkName
-
-__all__ = ["Predictive", "predictive_shares", "prior_gaps"]
 
 _DRAWS: Final = 1000
 _PRIOR_DRAWS: Final = 4000

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.layout import Layout
 from coopgap.bayes.records import Priors, SdPrior
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
-
-__all__ = ["prior_draws"]
 
 
 def prior_draws(

@@ -8,17 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.vocabulary import Population
-
-__all__ = [
-    "Form",
-    "GateItem",
-    "HierarchicalFit",
-    "Priors",
-    "SamplerStats",
-    "SdPrior",
-]
+from coopgap.core.arrays import FloatArray
+from coopgap.core.vocabulary import Population
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

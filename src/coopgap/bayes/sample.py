@@ -9,12 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.density import Density
 from coopgap.bayes.layout import constrain
 from coopgap.bayes.records import SamplerStats
-
-__all__ = ["CHAINS", "MAX_DEPTH", "TUNE", "Sampled", "attempts", "sample"]
+from coopgap.core.arrays import FloatArray
 
 CHAINS: Final = 4
 TUNE: Final = 600

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.layout import Draws, Layout
 from coopgap.bayes.records import Priors, SdPrior
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
-
-__all__ = ["log_priors", "power_scaling"]
 
 
 def log_priors(draws: Draws, layout: Layout, priors: Priors, link: LinkName) -> FloatArray:

@@ -16,15 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.layout import Draws
 from coopgap.bayes.records import SamplerStats
-from coopgap.errors import CoopgapError
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import CoopgapError
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = ["DRAWS_FOLDER", "DrawsError", "StoredDraws", "load_draws", "save_draws"]
 
 DRAWS_FOLDER: Final = "draws"
 """Where an output folder keeps them."""

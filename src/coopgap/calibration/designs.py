@@ -7,10 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
 from coopgap.survey.records import ModelRows
-
-__all__ = ["DESIGNS", "design_rows"]
 
 SMALL: Final = 250
 

@@ -7,17 +7,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, headline_gap, region_gaps
+from coopgap.bayes.gate import BARS, check
 from coopgap.bayes.layout import Draws, constrain
-from coopgap.bayes.mode import layout_of
+from coopgap.bayes.mode import density_of, layout_of
 from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors
-from coopgap.gap import contrast_values, contrasts
-
-__all__ = ["RANKED_DRAWS", "Setup", "calibrated", "replicate", "simulate"]
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import contrast_values, contrasts
+from coopgap.study.spec import Hierarchical
 
 RANKED_DRAWS: Final = 200
 """Draws that a truth is ranked among: ranks run from 0 to this."""
@@ -73,6 +73,52 @@ def simulate(
     return rng.multinomial(cells.counts.sum(axis=1), shares).astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """Draws of the gaps that are ranked, and what the gate says of them."""
+
+    quantities: dict[str, FloatArray]
+    passed: bool
+    failed: tuple[str, ...]
+    retried: bool
+    seconds: float
+
+
+def posterior(setup: Setup, seed: int) -> Posterior:
+    """Sample a replicate's posterior, with one longer attempt as a fit has.
+
+    Notes
+    -----
+    The gate's bars are those of a fit for the share of a fit's draws that a replicate has, so that
+    replicates may be shorter and fail as often.
+    """
+    # The kernel is compiled or loaded here and not where a setup is only described.
+    from coopgap.bayes.sample import attempts
+
+    usual = Hierarchical().draws
+    bars = BARS.of_share(min(1.0, setup.draws / usual))
+    tries = attempts(
+        density_of(setup.cells, setup.fitted, setup.form),
+        draws=setup.draws,
+        tune=setup.tune,
+        seed=seed,
+        target_accept=setup.target_accept,
+    )
+    for found in tries:
+        quantities = calibrated(found.draws, setup.cells, setup.form)
+        items = check(quantities, {}, found.stats, bars)
+        failed = tuple(item.name for item in items if not item.passed)
+        if not failed:
+            break
+    return Posterior(
+        quantities=quantities,
+        passed=not failed,
+        failed=failed,
+        retried=found.retried,
+        seconds=found.seconds,
+    )
+
+
 def replicate(setup: Setup, number: int) -> dict[str, Any]:
     """One replicate.
 
@@ -89,8 +135,6 @@ def replicate(setup: Setup, number: int) -> dict[str, Any]:
         `number`, `ranks` by quantity, `passed` (the gate's verdict), `failed` (what failed),
         `retried`, `seconds`.
     """
-    from coopgap.calibration.posterior import posterior
-
     rng = np.random.default_rng([setup.seed, number])
     layout = layout_of(setup.cells, setup.form)
     truth = constrain(prior_draws(layout, setup.priors, setup.form.link, 1, rng), layout)

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from coopgap.calibration.replicate import Setup, replicate
-from coopgap.errors import OutputError
-from coopgap.executor import cores, executor
-from coopgap.progress import Notify
-
-__all__ = ["read_replicates", "run_replicates", "setup_digest"]
+from coopgap.core.errors import OutputError
+from coopgap.core.executor import cores, executor
+from coopgap.core.progress import Notify
 
 SETUP_FILE: Final = "setup.json"
 _AHEAD: Final = 4
@@ -58,7 +56,7 @@ def run_replicates(
     sims
         How many there are to be.
     jobs, scheduler
-        As `coopgap.executor.executor`.
+        As `coopgap.core.executor.executor`.
     notify
         Called with what is being done.
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
 from coopgap.calibration.replicate import RANKED_DRAWS, Setup
+from coopgap.core.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["RankRow", "band", "ranks_by_quantity", "summarise", "to_frame", "uniform"]
 
 SHOWN, REJECTED = 0.95, 0.999
 _CENTRAL: Final = (0.5, 0.8, 0.95)

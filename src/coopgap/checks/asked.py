@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coopgap.core.vocabulary import Family
 from coopgap.families.dispatch import headline_families
+from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.plan import ModelPlan, Plan
+from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import PhoneData, by_mode
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
-from coopgap.tables import model_labels
-from coopgap.vocabulary import Family
-
-__all__ = ["Asked", "asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

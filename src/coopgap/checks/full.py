@@ -6,6 +6,7 @@ import numpy as np
 
 from coopgap.checks.asked import Asked
 from coopgap.families.proportional import bootstrap_row
+from coopgap.families.tables import Tables
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.matching_ties import matching_ties_rows
@@ -15,9 +16,6 @@ from coopgap.sensitivity.phone.data import truthful
 from coopgap.sensitivity.phone.reference import reference_rows
 from coopgap.sensitivity.phone.rows import borrowed_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
-from coopgap.tables import Tables
-
-__all__ = ["full_checks"]
 
 
 def full_checks(tables: Tables, one: Asked) -> None:

@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.checks.asked import Asked
+from coopgap.core.vocabulary import Check, Family, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.plan import sample_for, variant_sample
 from coopgap.families.proportional import proportionality_rows
 from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.tables import Tables
 from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
-from coopgap.plan import sample_for, variant_sample
 from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.confounding.benchmarks import (
     benchmark_rows,
@@ -34,10 +36,6 @@ from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
-from coopgap.tables import Tables
-from coopgap.vocabulary import Check, Family, Verdict
-
-__all__ = ["quick_checks"]
 
 
 def quick_checks(tables: Tables, one: Asked) -> None:

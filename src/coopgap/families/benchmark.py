@@ -8,8 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrasts
+from coopgap.core.vocabulary import AT_REGIONS, Family, Population, Quantity
 from coopgap.families.outside import Beside, of_everybody, of_regions
 from coopgap.families.records import (
     INTERVAL_PROB,
@@ -19,14 +21,10 @@ from coopgap.families.records import (
     count_clusters,
     require_both_groups,
 )
-from coopgap.gap import Contrast, Interval, Margins, estimate_contrasts
 from coopgap.matching.weights import effective_size
 from coopgap.regression.means import Means, mean_covariance
 from coopgap.regression.raking import margin_classes, rake_to_population
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
-from coopgap.vocabulary import AT_REGIONS, Family, Population, Quantity
-
-__all__ = ["COMPARISON_GROUP", "benchmark_estimates", "standardised_name"]
 
 COMPARISON_GROUP = "membership=comparison"
 """Group of the rows in which the comparison group stands in the members' place."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NoFreeFit
-from coopgap.families.records import Sample, are_few
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NoFreeFit
+from coopgap.families.records import Sample, SampleCells, are_few
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, crossing_rows, unit_scores
@@ -18,48 +17,10 @@ from coopgap.regression.information import cluster_information, unit_information
 from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName, StdErrorsName
-from coopgap.survey.cells import Cells, collapse
-
-__all__ = ["CellFit", "SampleCells", "covariance_kind", "fit_cells", "sample_cells"]
+from coopgap.survey.cells import collapse
 
 _SHOWN = 5
 """Combinations that a refusal names."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleCells:
-    """Cells of a sample's people of positive weight.
-
-    Attributes
-    ----------
-    cells
-        c cells with counts by outcome level.
-    x
-        Shape (c, k): membership, then the columns of covariates.
-    terms
-        k names: `member`, then those of the covariates.
-    columns
-        By term or variable, its positions in `x`, membership first.
-    scale
-        Shape (k,): what the columns of numeric covariates were divided by, else one.
-    codes
-        By covariate, shape (c,): its level.
-    member, kept
-        Shape (c,): membership, and whether the matching kept the cell's people.
-    cluster, second
-        Shape (c,): first and second way of clustering, or None.
-    """
-
-    cells: Cells
-    x: FloatArray
-    terms: tuple[str, ...]
-    columns: Mapping[str, tuple[int, ...]]
-    scale: FloatArray
-    codes: Mapping[str, IntArray]
-    member: BoolArray
-    kept: BoolArray
-    cluster: IntArray | None
-    second: IntArray | None
 
 
 def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -> SampleCells:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, wald
+from coopgap.core.vocabulary import Family, Quantity, Scale
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
@@ -18,7 +20,6 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
-from coopgap.gap import Contrast, Interval, wald
 from coopgap.matching.weights import effective_size
 from coopgap.regression.conditional import (
     ConditionalFit,
@@ -30,9 +31,6 @@ from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
 from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
-from coopgap.vocabulary import Family, Quantity, Scale
-
-__all__ = ["conditional_contrasts", "estimate_conditional"]
 
 
 def conditional_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:

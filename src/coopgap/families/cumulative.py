@@ -12,15 +12,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NoFreeFit, NotEstimable
-from coopgap.families.cells import CellFit, SampleCells, fit_cells, sample_cells
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NoFreeFit, NotEstimable
+from coopgap.core.gap import Margins, wald
+from coopgap.core.vocabulary import Family, Population, Scale
+from coopgap.families.cells import CellFit, fit_cells, sample_cells
 from coopgap.families.profiles import profile_coefficients
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
     FamilyEstimate,
     Sample,
+    SampleCells,
     count_clusters,
     from_margins,
     require_both_groups,
@@ -28,20 +31,9 @@ from coopgap.families.records import (
 )
 from coopgap.families.shares import matched_shares, stratified_shares
 from coopgap.families.targets import target_weights
-from coopgap.gap import Margins, wald
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import DeclaredPopulation, FormName
-from coopgap.vocabulary import Family, Population, Scale
-
-__all__ = [
-    "FormFit",
-    "estimate_adjusted",
-    "estimate_matched",
-    "fit_form",
-    "form_of",
-    "headline_family",
-]
 
 _SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 

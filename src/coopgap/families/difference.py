@@ -8,13 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, Margins, contrast_gradient, contrast_values, wald
 from coopgap.families.records import INTERVAL_PROB, Influence
-from coopgap.gap import Contrast, Interval, Margins, contrast_gradient, contrast_values, wald
 from coopgap.survey.cells import group_codes
-
-__all__ = ["Estimated", "difference"]
 
 
 class Estimated(Protocol):

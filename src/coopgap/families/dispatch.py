@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.progress import Notify, silent
+from coopgap.core.vocabulary import Family, Population
 from coopgap.families.conditional import conditional_contrasts, estimate_conditional
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched, headline_family
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.linear import estimate_linear, linear_contrasts
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
-from coopgap.gap import Contrast, contrasts
-from coopgap.progress import Notify, silent
 from coopgap.study.spec import DeclaredPopulation, FormName, ModelSpec
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Family, Population
-
-__all__ = [
-    "domain_estimates",
-    "expected_contrasts",
-    "families_for",
-    "family_estimates",
-    "headline_estimate",
-    "headline_families",
-    "not_hierarchical",
-]
 
 type _Estimator = Callable[[Sample], Iterable[FamilyEstimate]]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Family, Population
 from coopgap.families.cumulative import fit_form, form_of
 from coopgap.families.records import (
     FamilyEstimate,
@@ -14,9 +15,6 @@ from coopgap.families.records import (
 )
 from coopgap.families.targets import require_overlap
 from coopgap.regression.aipw import doubly_robust
-from coopgap.vocabulary import Family, Population
-
-__all__ = ["estimate_doubly_robust"]
 
 
 def estimate_doubly_robust(

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, contrasts, wald_interval
+from coopgap.core.vocabulary import Family, Scale
 from coopgap.families.records import (
     INTERVAL_PROB,
     Coefficient,
@@ -18,13 +20,9 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
-from coopgap.gap import Contrast, Interval, contrasts, wald_interval
 from coopgap.matching.weights import effective_size
 from coopgap.regression.clusters import intersection
 from coopgap.regression.linear import LinearFit, fit_linear
-from coopgap.vocabulary import Family, Scale
-
-__all__ = ["estimate_linear", "linear_contrasts"]
 
 
 def linear_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:

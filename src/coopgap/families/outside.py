@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import Benchmark, OutsideShares
 from coopgap.survey.records import ModelRows
-
-__all__ = ["Beside", "of_everybody", "of_regions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import DiagnosticRow
-from coopgap.families.cells import SampleCells, sample_cells
-from coopgap.families.records import Sample
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import Diagnostic, Kind, OddsTest
+from coopgap.families.cells import sample_cells
+from coopgap.families.records import Sample, SampleCells
 from coopgap.families.rows import Labels
 from coopgap.regression.proportional import (
     ProportionalityTest,
@@ -20,9 +21,6 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
-from coopgap.vocabulary import Diagnostic, Kind, OddsTest
-
-__all__ = ["ALL_TERMS", "LEVEL", "bootstrap_row", "proportionality_rows"]
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, Interval, Margins, estimate_contrasts, joint_intervals
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrasts, joint_intervals
+from coopgap.core.vocabulary import Comparator, Family, Population, Scale, Status
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Fitting, LinkName
+from coopgap.survey.cells import Cells
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Comparator, Family, Population, Scale, Status
-
-if TYPE_CHECKING:
-    from coopgap.families.cells import SampleCells
-
-__all__ = [
-    "CR2_CLUSTERS",
-    "FEW_CLUSTERS",
-    "INTERVAL_PROB",
-    "PAIRED",
-    "Coefficient",
-    "CutSets",
-    "FamilyEstimate",
-    "Influence",
-    "Sample",
-    "are_few",
-    "from_margins",
-]
 
 INTERVAL_PROB = 0.95
 """Coverage probability of every interval in gaps.csv and coefficients.csv."""
@@ -129,10 +113,46 @@ class Sample:
 
         Covariates that the matching made exact then balance there by the weights alone and leave
         the regression, which few people could not carry. Sets that cross the border of the domain
-        balance nothing inside it: `coopgap.domains` has such people matched anew.
+        balance nothing inside it: `coopgap.families.domains` has such people matched anew.
         """
         varying = tuple(name for name in self.covariates if name not in self.strata)
         return replace(self.take(keep), covariates=varying, domain=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCells:
+    """Cells of a sample's people of positive weight.
+
+    Attributes
+    ----------
+    cells
+        c cells with counts by outcome level.
+    x
+        Shape (c, k): membership, then the columns of covariates.
+    terms
+        k names: `member`, then those of the covariates.
+    columns
+        By term or variable, its positions in `x`, membership first.
+    scale
+        Shape (k,): what the columns of numeric covariates were divided by, else one.
+    codes
+        By covariate, shape (c,): its level.
+    member, kept
+        Shape (c,): membership, and whether the matching kept the cell's people.
+    cluster, second
+        Shape (c,): first and second way of clustering, or None.
+    """
+
+    cells: Cells
+    x: FloatArray
+    terms: tuple[str, ...]
+    columns: Mapping[str, tuple[int, ...]]
+    scale: FloatArray
+    codes: Mapping[str, IntArray]
+    member: BoolArray
+    kept: BoolArray
+    cluster: IntArray | None
+    second: IntArray | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow
-from coopgap.families.dispatch import expected_contrasts
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
-from coopgap.gap import Contrast, Interval, smallest_count
-from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import (
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.gap import Contrast, Interval, smallest_count
+from coopgap.core.vocabulary import (
     BLANK,
     FEW_PEOPLE,
     Comparator,
@@ -23,22 +20,9 @@ from coopgap.vocabulary import (
     Kind,
     Status,
 )
-
-__all__ = [
-    "Labels",
-    "coefficient_rows",
-    "constant_row",
-    "cut_rows",
-    "decimals_row",
-    "ess_row",
-    "fallback_row",
-    "gap_rows",
-    "infinite_row",
-    "interval_numbers",
-    "population_row",
-    "reason_row",
-    "std_errors_row",
-]
+from coopgap.families.dispatch import expected_contrasts
+from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
+from coopgap.study.spec import DeclaredPopulation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

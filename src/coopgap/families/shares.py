@@ -6,32 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.families.cells import SampleCells, covariance_kind, sample_cells
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Margins
+from coopgap.core.vocabulary import Family, Population
+from coopgap.families.cells import covariance_kind, sample_cells
 from coopgap.families.records import (
     FamilyEstimate,
     Sample,
+    SampleCells,
     count_clusters,
     from_margins,
     require_both_groups,
     require_matched,
 )
-from coopgap.gap import Margins
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.covariance import kind_name
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import Fitting
 from coopgap.survey.cells import group_codes
-from coopgap.vocabulary import Family, Population
-
-__all__ = [
-    "estimate_shares",
-    "estimate_unadjusted",
-    "matched_shares",
-    "stratified_shares",
-    "stratum_ratio",
-]
 
 
 def estimate_unadjusted(

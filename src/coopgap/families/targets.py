@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.families.cells import SampleCells
-from coopgap.families.records import Sample
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Population
+from coopgap.families.records import Sample, SampleCells
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.raking import rake_to_population
 from coopgap.regression.separation import check_separation
 from coopgap.study.spec import DeclaredPopulation
-from coopgap.vocabulary import Population
-
-__all__ = ["require_overlap", "target_weights"]
 
 
 def target_weights(

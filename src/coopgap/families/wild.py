@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import DiagnosticRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import Diagnostic, Kind
 from coopgap.families.cells import sample_cells
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.regression.wildscore import wild_score_test
-from coopgap.vocabulary import Diagnostic, Kind
-
-__all__ = ["wild_score_row"]
 
 
 def wild_score_row(

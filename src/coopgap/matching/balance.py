@@ -8,24 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.estimate import BalanceRow
-from coopgap.gap import smallest_by_level
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.estimate import BalanceRow
+from coopgap.core.gap import smallest_by_level
+from coopgap.core.vocabulary import Use
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Use
-
-__all__ = [
-    "LevelBalance",
-    "balance_rows",
-    "largest_smd_after",
-    "level_balance",
-    "level_shares",
-    "multinomial_smd",
-    "number_balance",
-    "smd",
-]
 
 
 def smd(

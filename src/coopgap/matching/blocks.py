@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.distances import Distance
-
-__all__ = ["MOST_DISTANCES", "Block", "Side", "blocks", "count_tied", "join_pairs", "running_count"]
 
 MOST_DISTANCES = 100_000_000
 """In one stratum: 0.8 GB."""

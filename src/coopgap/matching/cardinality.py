@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, sparse
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.blocks import running_count
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_sets
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
-
-__all__ = ["cardinality_match"]
 
 
 def cardinality_match(

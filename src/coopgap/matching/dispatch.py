@@ -7,8 +7,8 @@ from typing import assert_never
 
 import numpy as np
 
-from coopgap.arrays import IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.cardinality import cardinality_match
 from coopgap.matching.distances import make_distance
 from coopgap.matching.entropy import entropy_match
@@ -22,8 +22,6 @@ from coopgap.study.spec import Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 from coopgap.survey.ties import keyed_order
-
-__all__ = ["match", "stratum_codes"]
 
 
 def stratum_codes(rows: ModelRows, on: Sequence[str]) -> IntArray:

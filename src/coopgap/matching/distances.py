@@ -12,24 +12,14 @@ import numpy as np
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.binary import fit_logit
 from coopgap.regression.design import design_matrix
 from coopgap.regression.separation import check_separation
 from coopgap.study.spec import DistanceName
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
-
-__all__ = [
-    "Distance",
-    "full_indicators",
-    "linear_propensity",
-    "mahalanobis_points",
-    "make_distance",
-    "pooled_sd",
-    "robust_points",
-]
 
 _RANK = 1e-8
 

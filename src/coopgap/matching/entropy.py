@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.cells import group_codes
 from coopgap.survey.numeric import Numeric
-
-__all__ = ["Support", "balance_weights", "common_support", "dummies", "entropy_match"]
 
 _TOLERANCE = 1e-10
 _INTERIOR = 1e-6

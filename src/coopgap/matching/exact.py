@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_sets
-
-__all__ = ["exact_match"]
 
 
 def exact_match(stratum: IntArray, member: BoolArray, weight: FloatArray) -> MatchedSample:

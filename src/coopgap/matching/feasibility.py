@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
-from coopgap.estimate import DiagnosticRow
+from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import Diagnostic, Kind
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.interactions import with_interactions
 from coopgap.matching.positivity import Item, pairs, positivity
@@ -16,9 +17,6 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Diagnostic, Kind
-
-__all__ = ["SMD_BAR", "feasibility_rows", "variant_row"]
 
 SMD_BAR = 0.1
 """Standardised difference above which a covariate counts as unbalanced."""

@@ -7,15 +7,13 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.blocks import Block, Side, blocks, count_tied, running_count
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_sets
 from coopgap.matching.transport import whole_solution
-
-__all__ = ["full_match", "full_sets"]
 
 
 def full_match(

@@ -8,8 +8,6 @@ from dataclasses import replace
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 
-__all__ = ["with_interactions"]
-
 
 def with_interactions(rows: ModelRows, interactions: Iterable[Sequence[str]]) -> ModelRows:
     """Rows whose factors hold the cross-levels of several variables too.

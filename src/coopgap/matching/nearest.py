@@ -7,13 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.matching.blocks import Block, blocks, count_tied, join_pairs
 from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_pairs
-
-__all__ = ["nearest_match", "nearest_pairs"]
 
 type Order = Literal["largest", "smallest", "random"]
 type Ties = Literal["key", "all"]

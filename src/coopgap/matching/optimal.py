@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import optimize
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.matching.blocks import (
     Block,
     Side,
@@ -21,8 +21,6 @@ from coopgap.matching.distances import Distance
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.sets import sample_from_pairs
 from coopgap.matching.transport import transport
-
-__all__ = ["chosen_solver", "optimal_match", "optimal_pairs"]
 
 _QUICK = 500_000
 """Pairs of people up to which a stratum is solved person by person: instants, alike or not."""

@@ -7,13 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.distances import linear_propensity
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.records import ModelRows
-
-__all__ = ["overlap_match"]
 
 
 def overlap_match(rows: ModelRows, stratum: IntArray, covariates: Sequence[str]) -> MatchedSample:

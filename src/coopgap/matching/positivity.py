@@ -7,21 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.vocabulary import Diagnostic, Kind
 from coopgap.matching.dispatch import stratum_codes
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Diagnostic, Kind
-
-__all__ = [
-    "HARDLY_ANY",
-    "Item",
-    "Strata",
-    "pairs",
-    "pairs_possible",
-    "positivity",
-    "stratum_counts",
-]
 
 HARDLY_ANY = 5
 """Fewer comparison people than this in a stratum: each stands for many."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.matching.sample import MatchedSample
-
-__all__ = ["sample_from_pairs", "sample_from_sets"]
 
 
 def sample_from_sets(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, sparse
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
-
-__all__ = ["MOST_PAIRS", "SOLVER_SECONDS", "transport", "whole_solution"]
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 
 SOLVER_SECONDS = 300.0
 """Of one stratum."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from coopgap.arrays import FloatArray
-
-__all__ = ["combined_weight", "effective_size"]
+from coopgap.core.arrays import FloatArray
 
 
 def combined_weight(sampling_weight: FloatArray, matching_weight: FloatArray) -> FloatArray:

@@ -6,14 +6,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from coopgap import __version__
-from coopgap.command import run_command
-from coopgap.fit import EXCEPTIONS, formats_of
-from coopgap.result import FORMATS
-
-__all__ = ["main"]
+from coopgap.app.command import run_command
+from coopgap.app.fit import EXCEPTIONS, formats_of
+from coopgap.core.atomic import FORMATS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--verbose", action="store_true", help="say where the time goes")
-    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
+    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
     return parser
 
 
@@ -65,11 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _printed(args: argparse.Namespace) -> int:
-    from coopgap.atomic import check_target
+    from coopgap.app.printed import find_registry, save_printed
+    from coopgap.core.atomic import check_target
+    from coopgap.core.progress import progress
+    from coopgap.core.vocabulary import Status
     from coopgap.printed.rows import analyse
-    from coopgap.printed.run import find_registry, save_printed
-    from coopgap.progress import progress
-    from coopgap.vocabulary import Status
 
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the printed numbers")

@@ -9,23 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.estimate import GAP_KEY, GapRow
-from coopgap.gap import Interval, Margins, contrasts, estimate_contrasts
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import GAP_KEY, GapRow
+from coopgap.core.gap import Interval, Margins, contrasts, estimate_contrasts
+from coopgap.core.vocabulary import PRINTED, Family, IntervalKind, Population, Quantity, Status
+from coopgap.datasets.registry import Printed
 from coopgap.printed.intervals import difference, effective_difference, ratio, share_interval
 from coopgap.printed.records import Line, Ordered, Share
-from coopgap.printed.registry import Printed
 from coopgap.printed.rounding import superiority_range
-from coopgap.vocabulary import (
-    PRINTED,
-    Family,
-    IntervalKind,
-    Population,
-    Quantity,
-    Status,
-)
-
-__all__ = ["PROB", "difference_of", "line_rows", "once", "points_row", "row", "superiority_rows"]
 
 PROB = 0.95
 ROUNDING = "_rounding"

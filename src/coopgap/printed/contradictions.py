@@ -6,12 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from coopgap.estimate import DiagnosticRow
-from coopgap.printed.items import ALL, first_stage, is_member, is_second, overlap, stem_of
-from coopgap.printed.registry import Printed, Registry
-from coopgap.vocabulary import PRINTED, Diagnostic
-
-__all__ = ["RULES", "contradictions", "impossible", "misnamed", "sums", "two_values"]
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import PRINTED, Diagnostic
+from coopgap.datasets.registry import ALL, Printed, Registry
+from coopgap.printed.items import first_stage, is_member, is_second, overlap, stem_of
 
 type Found = tuple[float, str]
 """Size of a contradiction on the probability scale, and one sentence."""

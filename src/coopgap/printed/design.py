@@ -8,23 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.estimate import BalanceRow, DiagnosticRow
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import BalanceRow, DiagnosticRow
+from coopgap.core.vocabulary import PRINTED, Comparator, Diagnostic
+from coopgap.datasets.registry import ALL, Registry
 from coopgap.matching.balance import multinomial_smd, smd
-from coopgap.printed.items import (
-    ALL,
-    Table,
-    comparator_of,
-    group_of,
-    is_distribution,
-    is_member,
-    tables,
-)
-from coopgap.printed.registry import Registry
+from coopgap.printed.items import Table, comparator_of, group_of, is_distribution, is_member, tables
 from coopgap.printed.rounding import whole_people
-from coopgap.vocabulary import PRINTED, Comparator, Diagnostic
-
-__all__ = ["Covariate", "balance_rows", "covariates", "design_rows"]
 
 _BAR = 0.1
 _ALIKE = " Both groups print the same percentages: rounding makes it small, so no p-value is given."

@@ -8,9 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import gammaln, xlog1py, xlogy
 
-from coopgap.arrays import FloatArray
-
-__all__ = ["LARGEST", "Exact", "exact_difference"]
+from coopgap.core.arrays import FloatArray
 
 LARGEST: Final = 10_000
 """Product of the two groups' sizes up to which every table is looked at."""

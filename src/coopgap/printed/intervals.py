@@ -7,22 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq
 
-from coopgap.gap import Interval, wald
+from coopgap.core.gap import Interval, wald
 from coopgap.printed.exact import LARGEST, exact_difference
-from coopgap.tails import normal_above, normal_quantile
-
-__all__ = [
-    "SMALL",
-    "clopper_pearson",
-    "difference",
-    "effective_difference",
-    "is_small",
-    "newcombe",
-    "ratio",
-    "ratio_interval",
-    "share_interval",
-    "wilson",
-]
+from coopgap.core.tails import normal_above, normal_quantile
 
 type _Side = tuple[float, float | None]
 """A share and the people behind it; None takes the share as fixed."""

@@ -7,42 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from coopgap.printed.registry import Printed, Registry
-from coopgap.vocabulary import Comparator
+from coopgap.datasets.registry import ALL, KNOWN_GROUPS, Printed, Registry
 
-__all__ = [
-    "ALL",
-    "DESIGN",
-    "MATCHED_ON",
-    "NAMED",
-    "Table",
-    "comparator_of",
-    "first_stage",
-    "group_of",
-    "is_distribution",
-    "is_member",
-    "is_second",
-    "label_of",
-    "overlap",
-    "slug_of",
-    "stand_together",
-    "stem_of",
-    "tables",
-]
-
-ALL = "all"
 DESIGN, MATCHED_ON = "design", "matched on"
 """Items that say how the sample was made, in their notes, and what the groups were matched on."""
-_KNOWN = {
-    "non-member": Comparator.COMPARISON,
-    "non-members": Comparator.COMPARISON,
-    "comparison": Comparator.COMPARISON,
-    "national average": Comparator.NATIONAL,
-    "national": Comparator.NATIONAL,
-}
-NAMED = frozenset({"member", "members", ALL, *_KNOWN})
-"""Groups that a rule knows by name, in small letters."""
-
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")
 _HALF = 0.5
 _PLAIN = {"", "yes", "agree", "cited"}
@@ -122,7 +90,7 @@ def group_of(group: str) -> str:
 
 def comparator_of(group: str) -> str:
     """A group that members are compared with, as the column `comparator` says it."""
-    return _KNOWN.get(group, group)
+    return KNOWN_GROUPS.get(group, group)
 
 
 def stand_together(group: str, other: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from coopgap.core.vocabulary import Comparator
+from coopgap.datasets.registry import ALL, Printed, Registry
 from coopgap.printed.items import (
-    ALL,
     Table,
     comparator_of,
     group_of,
@@ -20,11 +21,7 @@ from coopgap.printed.items import (
     tables,
 )
 from coopgap.printed.records import Line, Ordered, Share
-from coopgap.printed.registry import Printed, Registry
 from coopgap.printed.rounding import joint_range
-from coopgap.vocabulary import Comparator
-
-__all__ = ["category_lines", "group_shares", "is_whole", "lines", "ordered"]
 
 
 def lines(registry: Registry) -> tuple[Line, ...]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.items import Table, comparator_of, is_member, tables
 from coopgap.printed.lines import category_lines, group_shares, is_whole
 from coopgap.printed.records import Line, Share
-from coopgap.printed.registry import Printed, Registry
 from coopgap.printed.rounding import mixed_range
 from coopgap.study.spec import Benchmark, OutsideShares
-
-__all__ = ["outside_lines"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity
+from coopgap.datasets.registry import Registry
 from coopgap.printed.records import Line
-from coopgap.printed.registry import Registry
 from coopgap.printed.standardise import standardisable
 from coopgap.sensitivity.phone.tost import power_at_zero, smallest_margin
-from coopgap.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity
-
-__all__ = ["DESIGN_EFFECTS", "ITEM", "MARGINS", "phone_rows"]
+from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
 ITEM = "phone subsample"
 """The registry's item that counts people reached by phone."""
 
 MARGINS = (0.05, 0.06, 0.07, 0.10)
 """Margins, on the probability scale, for which the power is shown."""
-
-DESIGN_EFFECTS = (1.0, 1.5, 2.0)
-"""Design effects for which it is shown."""
 
 
 def phone_rows(registry: Registry, found: Iterable[Line]) -> Iterator[SensitivityRow]:

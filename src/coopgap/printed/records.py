@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-
-__all__ = ["Line", "Ordered", "Share"]
+from coopgap.core.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.printed.ranges import Range
-
-__all__ = ["joint_range", "mixed_range", "superiority_range", "whole_people"]
+from coopgap.core.arrays import FloatArray
+from coopgap.datasets.ranges import Range
 
 _SLACK = 1e-12
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.datasets.reading import load_registry
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.compare import line_rows, once, points_row, superiority_rows
 from coopgap.printed.contradictions import contradictions
@@ -17,13 +19,10 @@ from coopgap.printed.outside import outside_lines
 from coopgap.printed.phone import phone_rows
 from coopgap.printed.proportional import coefficient_rows, people_of, proportionality_rows
 from coopgap.printed.records import Line, Ordered
-from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.printed.scenarios import scenario_rows
 from coopgap.printed.standardise import bound_rows, gradient_rows
 from coopgap.printed.trace import Traced, is_used, trace
 from coopgap.study.spec import Benchmark
-
-__all__ = ["PrintedResult", "analyse", "printed_rows"]
 
 _COMPARED = ("non-member", "non-members", "comparison")
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from scipy.optimize import brentq
 
-from coopgap.estimate import SensitivityRow
-from coopgap.gap import Interval
-from coopgap.printed.compare import PROB, difference_of
-from coopgap.printed.records import Line, Share
-from coopgap.vocabulary import (
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Interval
+from coopgap.core.vocabulary import (
     PRINTED,
     Check,
     Family,
@@ -19,8 +17,8 @@ from coopgap.vocabulary import (
     Quantity,
     Version,
 )
-
-__all__ = ["SCENARIOS", "largest_design_effect", "scenario_rows"]
+from coopgap.printed.compare import PROB, difference_of
+from coopgap.printed.records import Line, Share
 
 SCENARIOS = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""

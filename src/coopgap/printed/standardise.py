@@ -9,23 +9,13 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.estimate import GapRow, SensitivityRow
-from coopgap.gap import Interval
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.estimate import GapRow, SensitivityRow
+from coopgap.core.gap import Interval
+from coopgap.core.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity
 from coopgap.printed.compare import row
 from coopgap.printed.design import Covariate
 from coopgap.printed.records import Line
-from coopgap.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity
-
-__all__ = [
-    "Surface",
-    "bound_rows",
-    "curved_shares",
-    "gradient_rows",
-    "gradient_shares",
-    "standardised_bounds",
-    "surface",
-]
 
 _STEEPEST = 60.0
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coopgap.printed.items import ALL, tables
+from coopgap.datasets.registry import ALL, Printed, Registry
+from coopgap.printed.items import tables
 from coopgap.printed.phone import ITEM
 from coopgap.printed.records import Line
-from coopgap.printed.registry import Printed, Registry
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.leverage import inverse_root
-
-__all__ = ["absorbed_cr2"]
 
 
 def absorbed_cr2(

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Margins
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Margins
 from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
 from coopgap.regression.cumulative import (
     CumulativeFit,
@@ -18,8 +18,6 @@ from coopgap.regression.cumulative import (
     summed_jacobian,
 )
 from coopgap.regression.ordinal import fit_ordinal
-
-__all__ = ["doubly_robust"]
 
 
 class _Membership(NamedTuple):

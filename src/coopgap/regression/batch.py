@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.regression.cumulative import curvature, intervals
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName
-
-__all__ = ["BatchFit", "batch_information", "batch_probabilities", "fit_batch"]
 
 _MAX_ITERATIONS = 40
 _MAX_HALVINGS = 40

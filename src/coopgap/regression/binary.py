@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.ordinal import CumulativeFit, fit_ordinal
-
-__all__ = ["fit_logit"]
 
 
 def fit_logit(

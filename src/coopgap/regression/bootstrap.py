@@ -8,14 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts, null_value
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts, null_value
 from coopgap.regression.clusters import grouping
 from coopgap.regression.resample import multiplicities, refit, resampling_rows
 from coopgap.study.spec import LinkName
-
-__all__ = ["Bootstrap", "bootstrap_intervals", "bootstrap_margins"]
 
 _BATCH = 250
 

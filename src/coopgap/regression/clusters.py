@@ -8,22 +8,9 @@ from typing import Final, Literal
 import numpy as np
 from scipy import sparse
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.survey.cells import group_codes
-
-__all__ = [
-    "CLUSTER_KINDS",
-    "PERSON_KINDS",
-    "CovarianceKind",
-    "Grouping",
-    "centring",
-    "grouping",
-    "intersection",
-    "stratified_covariance",
-    "sum_by",
-    "two_way",
-]
 
 type CovarianceKind = Literal["CR0", "CR1", "CR1S", "CR2", "HC0", "HC1", "HC3"]
 

@@ -7,21 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.rank import require_full_rank
 from coopgap.regression.setbatch import SetBatch, SetGroups, batches, group_sets
 from coopgap.regression.setcost import require_affordable
 from coopgap.regression.setseparation import separated_within_sets
 from coopgap.regression.subsets import subset_moments
-
-__all__ = [
-    "ConditionalFit",
-    "constant_within_sets",
-    "discordant_sets",
-    "fit_conditional",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import (
     CLUSTER_KINDS,
     PERSON_KINDS,

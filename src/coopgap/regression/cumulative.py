@@ -7,26 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.regression.links import LINKS, Link
 from coopgap.study.spec import LinkName
-
-__all__ = [
-    "CumulativeFit",
-    "Curvature",
-    "Intervals",
-    "cell_scores",
-    "crossing_rows",
-    "curvature",
-    "cut_points",
-    "intervals",
-    "probabilities",
-    "probability_jacobian",
-    "score_products",
-    "split_columns",
-    "summed_jacobian",
-    "unit_scores",
-]
 
 
 def _none_freed() -> FloatArray:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.survey.numeric import Numeric
-
-__all__ = ["Design", "design_matrix"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

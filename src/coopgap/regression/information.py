@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import sum_by
 from coopgap.regression.cumulative import CumulativeFit, curvature, cut_points, split_columns
 from coopgap.regression.links import LINKS
 from coopgap.regression.ordinal import Problem
-
-__all__ = ["cell_information", "cluster_information", "total_information", "unit_information"]
 
 _NUMBERS_AT_ONCE = 4_000_000
 

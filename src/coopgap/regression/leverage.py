@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-
-__all__ = ["Leverage", "QuadraticForm", "inverse_root", "leverage", "root"]
+from coopgap.core.arrays import FloatArray
 
 _RANK_TOLERANCE = 1e-11
 _SINGULAR = 1e-10

@@ -7,11 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.absorbed import absorbed_cr2
-
-__all__ = ["LinearFit", "fit_linear"]
 
 _TIGHT: dict[str, Any] = {"atol": 1e-14, "btol": 1e-14, "conlim": 1e14}
 

@@ -9,10 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import special
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.study.spec import LinkName
-
-__all__ = ["LINKS", "CutPoints", "Link"]
 
 _EXP_RANGE: Final = 700.0
 _FINITE: Final = 1e300

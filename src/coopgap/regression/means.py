@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import cluster_sums
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import cluster_sums
 from coopgap.regression.clusters import sum_by
 from coopgap.regression.leverage import QuadraticForm, inverse_root
-
-__all__ = ["Means", "mean_covariance"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

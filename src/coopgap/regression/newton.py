@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-
-__all__ = ["Maximum", "Point", "maximise", "supremum"]
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 
 _MAX_ITERATIONS = 100
 _MAX_HALVINGS = 60

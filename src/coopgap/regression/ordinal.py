@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import (
     CumulativeFit,
     Curvature,

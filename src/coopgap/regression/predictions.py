@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Margins
+from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Margins
 from coopgap.regression.cumulative import CumulativeFit, probabilities, summed_jacobian
 from coopgap.regression.leverage import QuadraticForm
-
-__all__ = ["Predictions", "predict", "predicted_margins"]
 
 
 class Predictions(NamedTuple):

@@ -7,13 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy import optimize, special
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.newton import maximise
 from coopgap.regression.ordinal import fit_ordinal, standardised_problem
 from coopgap.study.spec import LinkName
-
-__all__ = ["profile_interval"]
 
 _FARTHEST = 40.0
 """Standard errors beyond which a limit is taken as infinite."""

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import DeclaredPopulation, Margin
-
-__all__ = ["margin_classes", "rake", "rake_to_population"]
 
 _TOLERANCE = 1e-12
 _MOST_ROUNDS = 2000

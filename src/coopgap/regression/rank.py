@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-
-__all__ = ["dependent_columns", "require_full_rank"]
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
 
 _TOLERANCE = 1e-9
 _CLEAR = 1e-6

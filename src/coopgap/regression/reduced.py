@@ -7,14 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import CumulativeFit, intervals
 from coopgap.regression.ordinal import Problem, natural_fit, standardised_problem
 from coopgap.regression.rank import require_full_rank
 from coopgap.study.spec import LinkName
-
-__all__ = ["fit_reduced"]
 
 _MAX_ITERATIONS = 500
 _MAX_HALVINGS = 40

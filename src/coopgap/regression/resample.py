@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.regression.batch import batch_probabilities, fit_batch
 from coopgap.regression.clusters import Grouping
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
-
-__all__ = ["ResamplingRows", "multiplicities", "refit", "resampling_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

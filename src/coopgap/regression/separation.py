@@ -7,22 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import CumulativeFit, split_columns
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
-
-__all__ = [
-    "MOST_NUMBERS",
-    "SLACK",
-    "SOLVER_SECONDS",
-    "check_separation",
-    "finite_fit",
-    "recession",
-    "separated_terms",
-]
 
 SLACK = 1e-6
 """Slack, and movement of a term, that counts as more than rounding."""

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.survey.cells import group_codes
-
-__all__ = ["SetBatch", "SetGroups", "batches", "group_sets"]
 
 _BATCH_NUMBERS = 2_000_000
 

@@ -7,10 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.setbatch import SetBatch
-
-__all__ = ["MOST_SECONDS", "likelihood_seconds", "require_affordable"]
 
 MOST_SECONDS: Final = 120.0
 """Of one fit: there is one for all cuts together and one for each cut."""

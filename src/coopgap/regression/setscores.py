@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import ConditionalFit
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.setbatch import SetGroups, batches, group_sets
 from coopgap.regression.subsets import subset_moments
-
-__all__ = ["conditional_covariance", "conditional_scores"]
 
 
 def conditional_scores(

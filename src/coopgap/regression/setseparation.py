@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.regression.separation import SLACK, recession
 from coopgap.regression.setbatch import SetGroups
-
-__all__ = ["separated_within_sets"]
 
 _MOST_NUMBERS = 50_000_000
 

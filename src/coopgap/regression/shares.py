@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Margins
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Margins
 from coopgap.regression.clusters import sum_by
 from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
 from coopgap.regression.leverage import QuadraticForm, inverse_root
 from coopgap.survey.cells import collapse
-
-__all__ = ["share_margins", "weighted_shares"]
 
 _BALANCED = 1e-8
 

@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import Margins
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import Margins
 from coopgap.regression.clusters import centring, grouping, stratified_covariance, sum_by
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, score_products
 from coopgap.regression.information import cluster_information
 from coopgap.regression.leverage import Leverage, QuadraticForm, inverse_root, leverage
 from coopgap.regression.predictions import Predictions, predicted_margins
-
-__all__ = ["StackedScores", "cr2_margins", "stacked_scores"]
 
 
 class StackedScores(NamedTuple):

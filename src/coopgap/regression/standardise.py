@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import Margins
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import Margins
 from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
 from coopgap.regression.cumulative import CumulativeFit, score_products, unit_scores
 from coopgap.regression.information import unit_information
 from coopgap.regression.leverage import root
 from coopgap.regression.predictions import Predictions, predict, predicted_margins
 from coopgap.regression.stacked import cr2_margins
-
-__all__ = ["margin_influence", "standardise"]
 
 
 def standardise(

@@ -22,9 +22,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
-from coopgap.arrays import FloatArray, IntArray
-
-__all__ = ["SubsetMoments", "subset_moments"]
+from coopgap.core.arrays import FloatArray, IntArray
 
 _AT_ONCE = 20_000_000
 """Numbers held of a step; of a large set some totals are taken after the others."""

@@ -7,14 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.clusters import grouping
 from coopgap.regression.cumulative import CumulativeFit, cell_scores
 from coopgap.regression.information import total_information
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName
-
-__all__ = ["ENUMERATED", "WildScoreTest", "wild_score_test"]
 
 ENUMERATED = 12
 """Up to so many clusters every pattern of signs is used."""

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from coopgap.command import run_command, some_of
-from coopgap.result import FIGURES, FORMATS
+from coopgap.app.command import run_command, some_of
+from coopgap.core.atomic import FIGURES, FORMATS
 
 
 def _parser() -> argparse.ArgumentParser:

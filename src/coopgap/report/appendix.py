@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from coopgap.estimate import DiagnosticRow
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import Diagnostic, Verdict
 from coopgap.report import values as v
 from coopgap.report.data import Answer, Results
 from coopgap.report.tables import Table
 from coopgap.report.words import clean, family_words, readable
-from coopgap.vocabulary import Diagnostic, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

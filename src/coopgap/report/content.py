@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from coopgap.core.vocabulary import Check
 from coopgap.report import appendix, lookat, methods, paper, values, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.pages import environment, tidy
 from coopgap.report.tables import Table, pivot
-from coopgap.vocabulary import Check
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from coopgap.estimate import (
+from coopgap.core.estimate import (
     TABLES,
     BalanceRow,
     CoefficientRow,
@@ -15,11 +15,11 @@ from coopgap.estimate import (
     GapRow,
     SensitivityRow,
 )
-from coopgap.gap import Contrast
-from coopgap.headline import declared_at, headline_contrast, is_headline
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
+from coopgap.families.headline import declared_at, headline_contrast, is_headline
 from coopgap.report.words import category_words, clean, readable
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -307,7 +307,7 @@ class Question:
 def make_results(
     frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]
 ) -> Results:
-    """Read tables of `coopgap.estimate` into records; `meta` is what run.json holds."""
+    """Read tables of `coopgap.core.estimate` into records; `meta` is what run.json holds."""
     rows = {name: _records(name, frames[name]) for name in TABLES}
 
     def of(printed: bool) -> Rows:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from coopgap.estimate import BalanceRow, SensitivityRow
+from coopgap.core.estimate import BalanceRow, SensitivityRow
+from coopgap.core.vocabulary import BY_PHONE, Check, Diagnostic, Family, OddsTest, Status, Verdict
 from coopgap.report.data import Answer, Results
 from coopgap.report.values import number
-from coopgap.vocabulary import BY_PHONE, Check, Diagnostic, Family, OddsTest, Status, Verdict
 
 BALANCED: Final = 0.1
 """Largest absolute standardised difference of a covariate that counts as balanced."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
+from coopgap.core.vocabulary import Check
 from coopgap.report.data import Results
 from coopgap.report.words import joined
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Check
 
 type Facts = Mapping[str, frozenset[str]]
 

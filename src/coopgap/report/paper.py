@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from coopgap.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.vocabulary import Family, Quantity, Scale, Status, Use
 from coopgap.report import lookat
 from coopgap.report import values as v
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.tables import Table, brackets, trimmed
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
-from coopgap.vocabulary import Family, Quantity, Scale, Status, Use
 
 type Cells = tuple[str, ...]
 

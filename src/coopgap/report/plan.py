@@ -6,23 +6,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from coopgap.direction import without_marks
-from coopgap.disclose import protected_count, protected_meta, protected_note, protected_rows
-from coopgap.estimate import DiagnosticRow
+from coopgap.core.direction import without_marks
+from coopgap.core.disclose import protected_count, protected_meta, protected_note, protected_rows
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import BY_STRATUM, Diagnostic
 from coopgap.families.dispatch import families_for
+from coopgap.families.foreseen import Foreseen
+from coopgap.families.plan import ModelPlan, Plan, variant_sample
 from coopgap.families.records import Sample
-from coopgap.foreseen import Foreseen
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight, effective_size
-from coopgap.meta import people_meta
-from coopgap.plan import ModelPlan, Plan, variant_sample
 from coopgap.report.words import shorten
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS
 from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.draft import label_row_words
-from coopgap.vocabulary import BY_STRATUM, Diagnostic
+from coopgap.survey.people import people_meta
 
 _MOST, _LEAST = 60, 8
 """Lines of a plan that is not asked for in full, and the fewest of its table."""

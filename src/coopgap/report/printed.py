@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coopgap.estimate import CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.vocabulary import Check, Comparator, Diagnostic, IntervalKind, Quantity, Scale
+from coopgap.datasets.reading import load_registry
+from coopgap.datasets.registry import Printed, Registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.compare import ROUNDING
 from coopgap.printed.items import DESIGN, label_of, tables
 from coopgap.printed.lines import lines
-from coopgap.printed.registry import Printed, Registry, load_registry
 from coopgap.report.words import category_words, clean
 from coopgap.study.spec import Benchmark, Design, Group, Study
-from coopgap.vocabulary import Check, Comparator, Diagnostic, IntervalKind, Quantity, Scale
 
 if TYPE_CHECKING:
     from coopgap.printed.rows import PrintedResult

@@ -11,11 +11,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from coopgap.errors import OutputError, shortened
-from coopgap.estimate import TABLES, Row, to_frame
-from coopgap.meta import PROGRAM
+from coopgap.app.result import Run
+from coopgap.core.atomic import PROGRAM, STUDY_FOLDER
+from coopgap.core.errors import OutputError, shortened
+from coopgap.core.estimate import TABLES, Row, to_frame
 from coopgap.report.sheets import csv_text, table_digest, unescape_cell
-from coopgap.result import STUDY_FOLDER, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def rewrite(
     folder: str | Path, formats: Collection[str] = ("html", "md"), figures: Collection[str] = ()
 ) -> list[Path]:
     """Write a saved run's report again; what else its folder holds stays."""
-    from coopgap.atomic import replace_folder
+    from coopgap.core.atomic import replace_folder
     from coopgap.report.write import write_report
 
     target = Path(folder)

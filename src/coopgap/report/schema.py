@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coopgap.estimate import TABLES, columns
+from coopgap.core.estimate import TABLES, columns
 
 __all__ = ["column_dictionary"]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coopgap.core.vocabulary import Quantity
 from coopgap.report import lookat, values
 from coopgap.report.data import Answer, Results
 from coopgap.report.words import capital, clean
-from coopgap.vocabulary import Quantity
 
 if TYPE_CHECKING:
     from rich.console import Console

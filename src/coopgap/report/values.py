@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from coopgap.core.vocabulary import Quantity, Status
 from coopgap.report.words import readable, status_word
-from coopgap.vocabulary import Quantity, Status
 
 DASH: Final = "–"
 _MINUS: Final = "−"

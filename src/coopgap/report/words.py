@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from coopgap.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
+from coopgap.core.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
 
 if TYPE_CHECKING:
-    from coopgap.estimate import SensitivityRow
+    from coopgap.core.estimate import SensitivityRow
 
 FAMILIES: Final[dict[str, str]] = {
     Family.UNADJUSTED: "unadjusted",

@@ -12,11 +12,11 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from coopgap.estimate import TABLES, columns
+from coopgap.core.estimate import TABLES, columns
+from coopgap.core.vocabulary import Quantity
 from coopgap.report.sheets import LEADING
 from coopgap.report.terminal import doubts
 from coopgap.report.words import clean
-from coopgap.vocabulary import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coopgap.errors import OutputError
+from coopgap.core.atomic import FIGURES, FORMATS, STUDY_FOLDER
+from coopgap.core.errors import OutputError
 from coopgap.report.data import Results, make_results
 from coopgap.report.sheets import table_digest, write_csv, write_parquet
 from coopgap.report.words import clean
-from coopgap.result import FIGURES, FORMATS, STUDY_FOLDER
 from coopgap.study.spec import Study
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def write_report(
 ) -> list[Path]:
     """Write a run's tables, figures, pages, run.json and study into an existing folder.
 
-    `formats` are any of `coopgap.result.FORMATS`, csv is always written; `figures` are formats
+    `formats` are any of `coopgap.core.atomic.FORMATS`, csv is always written; `figures` are formats
     that figures have beside PNG.
     """
     _refuse_unknown("formats", formats, FORMATS)

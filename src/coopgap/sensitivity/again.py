@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict
 from coopgap.families.difference import difference
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, contrasts
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict
-
-__all__ = ["Beside", "again_row", "variant_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval, null_value
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.gap import Contrast, Interval, null_value
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
-from coopgap.tails import t_quantile
-
-__all__ = ["Course", "least_share", "share_off", "tipping_shift"]
+from coopgap.core.tails import t_quantile
 
 _FARTHEST = 16.0
 """Latent shift beyond which every answer lies at one end."""

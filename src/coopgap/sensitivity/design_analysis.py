@@ -7,28 +7,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Margins, contrast_gradient
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Status, Verdict, Version
+from coopgap.families.headline import headline_contrast, headline_first
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Margins, contrast_gradient
-from coopgap.headline import headline_contrast, headline_first
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.retrodesign import (
+    DESIGN_EFFECTS,
     detectable_gap,
     retrodesign,
     superiority_error,
 )
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Quantity, Status, Verdict, Version
-
-__all__ = ["DESIGN_EFFECTS", "design_rows", "null_error"]
-
-DESIGN_EFFECTS = (1.0, 1.5, 2.0)
-"""Design effects of a simple random sample of the same effective sizes."""
 
 _POWER = 0.8
 

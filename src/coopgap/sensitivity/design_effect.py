@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import wald_interval
+from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import headline_contrast
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import wald_interval
-from coopgap.headline import headline_contrast
 from coopgap.sensitivity.keys import with_interval
-from coopgap.vocabulary import Check, Comparator, Verdict, Version
-
-__all__ = ["SCENARIOS", "design_effect_rows"]
 
 SCENARIOS = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""

@@ -8,17 +8,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.fit import Request
 from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference, log_likelihood
 from coopgap.bayes.mode import layout_of
 from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
 from coopgap.bayes.scaling import log_priors, power_scaling
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import contrast_values
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
+from coopgap.families.headline import headline_contrast
 from coopgap.families.rows import Labels
-from coopgap.gap import contrast_values
-from coopgap.headline import headline_contrast
 from coopgap.sensitivity.posterior import (
     TAILS,
     headline_contrasts,
@@ -26,17 +27,6 @@ from coopgap.sensitivity.posterior import (
     posterior_row,
 )
 from coopgap.sensitivity.verdict import compared, shifted
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
-
-__all__ = [
-    "loo_rows",
-    "loo_variants",
-    "posterior_rows",
-    "prior_refit_rows",
-    "prior_refits",
-    "prior_rows",
-    "scaling_rows",
-]
 
 SCALING_BAR: Final = 0.05
 SMALL_DIFFERENCE: Final = 4.0

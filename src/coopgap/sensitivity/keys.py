@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import IntArray
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import IntArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, smallest_count
+from coopgap.core.vocabulary import Check, IntervalKind, Verdict
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.gap import Contrast, Interval, smallest_count
-from coopgap.vocabulary import Check, IntervalKind, Verdict
-
-__all__ = ["NO_MATCHING", "Keys", "unanswered", "with_interval", "with_number", "with_people"]
-
 
 NO_MATCHING = "The model declares no matching."
 """Why a check of matched people does not apply."""

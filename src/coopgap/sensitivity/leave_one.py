@@ -7,17 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import BoolArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import headline_contrast
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.headline import headline_contrast
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import Keys, unanswered, with_number
-from coopgap.vocabulary import Check, Verdict
-
-__all__ = ["leave_one_rows"]
 
 
 def leave_one_rows(

@@ -8,21 +8,19 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, null_value
+from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.plan import ModelPlan, Plan, sample_for
 from coopgap.families.records import PAIRED, FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, null_value
-from coopgap.plan import ModelPlan, Plan, sample_for
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered, with_number
 from coopgap.sensitivity.verdict import half_gap, side
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Quantity, Verdict
-
-__all__ = ["KEYS", "matching_ties_rows"]
 
 KEYS: Final = 20
 """Keys after the declared one under which a design is matched again."""

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.families.cells import SampleCells, fit_cells
+from coopgap.core.arrays import FloatArray
+from coopgap.core.gap import Contrast, Margins, contrast_gradient, contrast_values
+from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import fit_form, form_of
-from coopgap.families.records import Sample
+from coopgap.families.records import Sample, SampleCells
 from coopgap.families.shares import stratum_ratio
-from coopgap.gap import Contrast, Margins, contrast_gradient, contrast_values
 from coopgap.regression.covariance import unit_covariance
 from coopgap.regression.cumulative import CumulativeFit, cut_points
 from coopgap.regression.links import LINKS
@@ -21,16 +21,6 @@ from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import margin_influence
 from coopgap.study.spec import LinkName
-
-__all__ = [
-    "Movable",
-    "Moved",
-    "largest_first",
-    "latent_moves",
-    "movable",
-    "moved_margins",
-    "shift_moves",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

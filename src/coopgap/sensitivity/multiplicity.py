@@ -7,11 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.estimate import GapRow, SensitivityRow
-from coopgap.vocabulary import Check, Verdict, Version
-
-__all__ = ["benjamini_hochberg", "holm", "multiplicity_rows"]
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import GapRow, SensitivityRow
+from coopgap.core.vocabulary import Check, Verdict, Version
 
 _LEVEL = 0.05
 

@@ -6,20 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.bayes.rows import TAILS, posterior_numbers
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrasts
+from coopgap.core.vocabulary import Check, Comparator, Family, IntervalKind, Population, Quantity
+from coopgap.families.hierarchical import TAILS, posterior_numbers
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, contrasts
-from coopgap.vocabulary import (
-    Check,
-    Comparator,
-    Family,
-    IntervalKind,
-    Population,
-    Quantity,
-)
 
 __all__ = ["TAILS", "headline_contrasts", "posterior_interval", "posterior_row"]
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Verdict, Version
 from coopgap.families.cumulative import form_of
 from coopgap.families.records import INTERVAL_PROB, Sample
 from coopgap.families.rows import Labels
@@ -18,9 +19,6 @@ from coopgap.regression.design import design_matrix
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.keys import NO_MATCHING
 from coopgap.survey.cells import collapse
-from coopgap.vocabulary import Check, Verdict, Version
-
-__all__ = ["bootstrap_rows", "resampled"]
 
 REPLICATES = 1000
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from coopgap.arrays import FloatArray
-from coopgap.tails import t_above, t_quantile
+from coopgap.core.arrays import FloatArray
+from coopgap.core.tails import t_above, t_quantile
 
-__all__ = ["Retrodesign", "detectable_gap", "retrodesign", "superiority_error"]
+DESIGN_EFFECTS = (1.0, 1.5, 2.0)
+"""Design effects of a simple random sample of the same effective sizes."""
 
 
 class Retrodesign(NamedTuple):

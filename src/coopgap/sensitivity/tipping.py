@@ -8,25 +8,16 @@ from functools import cache
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval
+from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Status, Verdict, Version
+from coopgap.families.headline import headline_contrast, headline_first
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval
-from coopgap.headline import headline_contrast, headline_first
 from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.shift import PhoneShift
-from coopgap.vocabulary import (
-    Check,
-    Comparator,
-    IntervalKind,
-    Status,
-    Verdict,
-    Version,
-)
-
-__all__ = ["phone_verdict", "tipping_rows"]
 
 
 def tipping_rows(

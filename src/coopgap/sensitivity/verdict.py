@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.estimate import SensitivityRow
-from coopgap.gap import Interval, null_value
-from coopgap.vocabulary import Quantity, Verdict
-
-__all__ = ["alone", "compared", "half_gap", "judge", "shifted", "side"]
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Interval, null_value
+from coopgap.core.vocabulary import Quantity, Verdict
 
 
 def shifted(declared: Interval, again: Interval) -> Interval:

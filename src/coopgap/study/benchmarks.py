@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
+from coopgap.core.vocabulary import AT_REGIONS, Comparator
 from coopgap.study.section import Section
 from coopgap.study.spec import Benchmark, DeclaredPopulation, OutsideShares, Variable
-from coopgap.vocabulary import AT_REGIONS, Comparator
-
-__all__ = ["check_margins", "read_benchmarks"]
 
 _KEYS = ("outcome", "name", "source", "shares", "by", "n", "design_effect")
 _TAKEN = (Comparator.COMPARISON, Comparator.PHONE)

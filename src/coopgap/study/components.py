@@ -8,8 +8,6 @@ from dataclasses import replace
 from coopgap.study.matching import matching_covariates
 from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
 
-__all__ = ["component_variants"]
-
 
 def component_variants(
     spec: ModelSpec, declared: Sequence[Variant], variables: Mapping[str, Variable]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.section import Section
 from coopgap.study.spec import (
     Design,
@@ -16,8 +16,6 @@ from coopgap.study.spec import (
     StdErrorsName,
     Variable,
 )
-
-__all__ = ["FITTING_KEYS", "check_fitting", "read_fitting"]
 
 FITTING_KEYS = ("form", "free", "std_errors", "fixed", "intervals")
 """Keys of a model file that `read_fitting` reads."""

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coopgap.direction import first_mark
-from coopgap.errors import StudyError, refuse_marks
-from coopgap.printed.reading import read_registry
-from coopgap.printed.registry import SHIPPED
+from coopgap.core.direction import first_mark
+from coopgap.core.errors import StudyError, refuse_marks
+from coopgap.datasets.reading import read_registry
+from coopgap.datasets.registry import SHIPPED
 from coopgap.study.benchmarks import check_margins, read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
@@ -32,8 +32,6 @@ from coopgap.study.population import check_population, read_population
 from coopgap.study.section import Section
 from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
 from coopgap.study.variables import read_variable
-
-__all__ = ["load_printed", "load_study", "shipped_studies"]
 
 STUDY_FILE = "study.toml"
 _KEYS = (

@@ -15,8 +15,6 @@ from coopgap.study.spec import (
 )
 from coopgap.study.variables import refuse_numeric
 
-__all__ = ["KEYS", "matching_covariates", "read_matching"]
-
 KEYS: Mapping[str, tuple[str, ...]] = {
     "exact": ("on", "interactions"),
     "entropy": ("on", "interactions"),

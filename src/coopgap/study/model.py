@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.components import component_variants
 from coopgap.study.fitting import FITTING_KEYS, read_fitting
 from coopgap.study.matching import read_matching
@@ -22,8 +22,6 @@ from coopgap.study.spec import (
     Variant,
 )
 from coopgap.study.variables import refuse_numeric
-
-__all__ = ["PRIORS", "read_model"]
 
 PRIORS = (
     "beta_sd",

@@ -6,21 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, get_args
 
-from coopgap.errors import StudyError
-from coopgap.study.choices import Coding, ModeHandlingName, Multiverse, RegionName
+from coopgap.core.errors import StudyError
 from coopgap.study.matching import KEYS
 from coopgap.study.section import Section
 from coopgap.study.spec import (
+    Coding,
     Design,
     Group,
     LinkName,
+    ModeHandlingName,
     ModelSpec,
+    Multiverse,
     PopulationName,
+    RegionName,
     Variable,
 )
 from coopgap.study.variables import refuse_numeric
-
-__all__ = ["AXES", "check_multiverse", "declared_region", "read_multiverse", "same_question"]
 
 AXES = ("method", "caliper", "covariates", "link", "coding", "region", "mode", "population")
 """Choices that a multiverse may combine."""

@@ -22,16 +22,6 @@ from coopgap.study.spec import (
 from coopgap.study.values import normalise
 from coopgap.study.variables import refuse_numeric
 
-__all__ = [
-    "read_design",
-    "read_group",
-    "read_headline",
-    "read_minimum",
-    "read_negative_control",
-    "read_phone",
-    "read_where",
-]
-
 _LEAST = 3
 """Smaller numbers of people hide nobody."""
 

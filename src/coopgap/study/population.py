@@ -10,10 +10,8 @@ from itertools import product
 from math import isfinite, prod
 from pathlib import Path
 
-from coopgap.errors import StudyError, refuse_marks
+from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.study.spec import DeclaredPopulation, Margin, ModelSpec, Variable
-
-__all__ = ["check_population", "read_population"]
 
 _COUNT = "population"
 # Raking reaches its margins to a little more than this, and cannot reach two that differ.

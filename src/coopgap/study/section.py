@@ -6,11 +6,9 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from coopgap.errors import StudyError
+from coopgap.core.errors import StudyError
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
-
-__all__ = ["Section"]
 
 _BEYOND = 2.0**1000
 _LARGEST = 2**53

@@ -8,39 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
-
-if TYPE_CHECKING:
-    from coopgap.study.choices import Multiverse
-
-__all__ = [
-    "MEMBERS",
-    "NON_MEMBERS",
-    "Benchmark",
-    "Code",
-    "DeclaredPopulation",
-    "Design",
-    "DistanceName",
-    "Fitting",
-    "FormName",
-    "Group",
-    "Hierarchical",
-    "IntervalsName",
-    "Margin",
-    "Matching",
-    "MatchingMethod",
-    "Mode",
-    "ModelSpec",
-    "OutsideShares",
-    "Phone",
-    "Role",
-    "StdErrorsName",
-    "Study",
-    "TiesName",
-    "Variable",
-    "VariableType",
-    "Variant",
-]
+from typing import Final, Literal
 
 type Code = str | int | float | bool
 """A value as it stands in a survey file or a codebook."""
@@ -58,6 +26,8 @@ StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
 IntervalsName = Literal["wald", "profile"]
 FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
+RegionName = Literal["strata", "covariate", "left_out"]
+ModeHandlingName = Literal["in_person", "phone_joins"]
 
 
 MEMBERS: Final = "members"
@@ -346,6 +316,54 @@ class Hierarchical:
     priors: Mapping[str, float] = field(default_factory=dict)
     draws: int = 2000
     target_accept: float = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coding:
+    """One way to read the outcome's question: a variable, or the outcome cut in two at a level."""
+
+    outcome: str
+    at: str = ""
+
+    @property
+    def name(self) -> str:
+        """As it is declared: `trust_agree`, or `>=B`."""
+        return f">={self.at}" if self.at else self.outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiverse:
+    """Values of each choice that are combined; a choice without values stays as the model has it.
+
+    Attributes
+    ----------
+    caliper
+        None is no caliper.
+    covariates
+        Sets of covariates by name.
+    region
+        In the strata of the matching, a covariate only, or left out of both.
+    mode
+        Interviews in person only, or those by phone with them.
+    population
+        `members` are those of the matched sample; the others are over all complete rows by
+        regression alone.
+    """
+
+    method: tuple[MatchingMethod, ...] = ()
+    caliper: tuple[float | None, ...] = ()
+    covariates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    link: tuple[LinkName, ...] = ()
+    coding: tuple[Coding, ...] = ()
+    region: tuple[RegionName, ...] = ()
+    mode: tuple[ModeHandlingName, ...] = ()
+    population: tuple[PopulationName, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every variable that some choice names."""
+        sets = (name for names in self.covariates.values() for name in names)
+        return tuple(dict.fromkeys((*(one.outcome for one in self.coding), *sets)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

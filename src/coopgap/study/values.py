@@ -6,10 +6,8 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from coopgap.direction import without_marks
+from coopgap.core.direction import without_marks
 from coopgap.study.spec import Code
-
-__all__ = ["lossless", "normalise"]
 
 
 def normalise(value: Code, *, numeric: bool = True) -> str:

@@ -10,8 +10,6 @@ from coopgap.study.section import Section
 from coopgap.study.spec import Code, Role, Variable, VariableType
 from coopgap.study.values import normalise
 
-__all__ = ["read_variable", "refuse_numeric"]
-
 _LEVELLED = ("column", "type", "label", "groups", "role", "missing", "collapse", "levels")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "binary": (*_LEVELLED, "codes", "yes", "no"),

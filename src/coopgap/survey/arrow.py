@@ -9,8 +9,6 @@ from coopgap.survey.columns import Refusal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["plain", "shortest"]
-
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as booleans, integers, floats, or dictionary-encoded text."""

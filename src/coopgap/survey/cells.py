@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-
-__all__ = ["Cells", "collapse", "group_codes"]
+from coopgap.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
-from coopgap.direction import without_marks
-from coopgap.errors import SurveyError
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
+from coopgap.core.direction import without_marks
+from coopgap.core.errors import SurveyError
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import Code, Study, Variable
 from coopgap.study.values import normalise
 from coopgap.survey.levels import (
@@ -34,9 +35,6 @@ from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Doubt, Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
-from coopgap.vocabulary import EXAMPLE
-
-__all__ = ["apply_codebook", "needed_columns", "needed_variables"]
 
 _BLANK: Final = -3
 """Index of a blank where nothing is declared of it."""

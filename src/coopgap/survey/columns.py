@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MARK", "REFUSED", "Refusal", "choose", "one_part", "with_notes"]
-
 REFUSED = 3
 """Exit code of a reading process that refuses a file, with the reason on standard output."""
 

@@ -6,11 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Drop, ModelRows, Survey
-
-__all__ = ["ModeName", "complete_rows"]
 
 ModeName = Literal["in person", "phone", "both"]
 

@@ -17,8 +17,6 @@ from coopgap.survey.numbers import shows_commas
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["guess_encoding", "read_csv", "split_header", "to_utf8"]
-
 _BLOCK = 1 << 23
 _SAMPLE = 1 << 17
 _WESTERN = "cp1252"

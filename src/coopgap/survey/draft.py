@@ -17,8 +17,6 @@ from coopgap.survey.numbers import as_number
 from coopgap.survey.profile import Kind, Profile, profile
 from coopgap.survey.raw import RawTable
 
-__all__ = ["comment", "draft_study", "quote"]
-
 _EDIT = "# EDIT"
 _LONGEST = 200
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.study.values import normalise
 from coopgap.survey.arrow import plain
 from coopgap.survey.columns import Refusal, choose
@@ -18,8 +18,6 @@ from coopgap.survey.raw import RawTable, distinct, says_example
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-__all__ = ["ArrowStream", "Columns", "from_dataframe"]
 
 
 class ArrowStream(Protocol):

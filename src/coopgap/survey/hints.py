@@ -14,8 +14,6 @@ from typing import Final
 
 from coopgap.survey.profile import Kind, Profile
 
-__all__ = ["fold", "hinted"]
-
 _LEAST: Final = 2
 _MOST_SIDES: Final = 6
 _MOST_MODES: Final = 4

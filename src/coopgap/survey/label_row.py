@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from coopgap.survey.nonanswers import reads_as_missing
 
-__all__ = ["flat", "is_import_row", "is_label_row", "may_be_labels"]
-
 _FIGURES = re.compile(r"(?=.*\d)[\d\s:/.,+\-TZ]+", re.ASCII)
 """Numbers, dates, times and lists of codes."""
 

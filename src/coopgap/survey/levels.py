@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import SurveyError
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import SurveyError
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
 from coopgap.survey.nonanswers import (

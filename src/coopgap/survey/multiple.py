@@ -7,11 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
 from coopgap.study.values import normalise
 from coopgap.survey.raw import Answers, RawTable
-
-__all__ = ["Choices", "multiple_choices"]
 
 _BETWEEN: Final = ("/", ".", ":", "_")
 _FEWEST: Final = 2

@@ -9,20 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
 from coopgap.survey.numbers import as_number
 from coopgap.survey.raw import Answers, RawTable
-
-__all__ = [
-    "declared_missing",
-    "file_missing",
-    "is_sentinel",
-    "labelled_missing",
-    "reads_as_missing",
-    "stands_out",
-]
 
 _SENTINEL = re.compile(r"-[1-9]|-?(([6-9])\2{1,9}|9{1,8}[6-9])", re.ASCII)
 

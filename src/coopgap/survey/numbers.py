@@ -10,8 +10,6 @@ from typing import Final
 
 from coopgap.study.spec import Code
 
-__all__ = ["Numbers", "as_number", "read_numbers", "shows_commas"]
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _COMMA = re.compile(r"[+-]?(\d*),(\d+)", re.ASCII)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-
-__all__ = ["Numeric", "natural_spline", "numeric"]
+from coopgap.core.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

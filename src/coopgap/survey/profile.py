@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from coopgap.direction import without_marks
+from coopgap.core.direction import without_marks
 from coopgap.study.spec import Code
 from coopgap.survey.nonanswers import (
     declared_missing,
@@ -17,8 +17,6 @@ from coopgap.survey.nonanswers import (
 )
 from coopgap.survey.numbers import as_number, read_numbers
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
-
-__all__ = ["Kind", "MissingCode", "Profile", "profile"]
 
 MOST_CODES = 12
 """A numeric column with more distinct answers is a scale."""

@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, IntArray
-from coopgap.errors import SurveyError
+from coopgap.core.arrays import BoolArray, IntArray
+from coopgap.core.errors import SurveyError
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import Code
 from coopgap.study.values import lossless, normalise
 from coopgap.survey.columns import MARK
-from coopgap.vocabulary import EXAMPLE
-
-__all__ = ["Answers", "ExtendedMissing", "RawTable", "distinct", "says_example"]
 
 
 @dataclass(frozen=True, kw_only=True)

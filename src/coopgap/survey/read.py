@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.survey.columns import REFUSED
 from coopgap.survey.frame import from_dataframe
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable, says_example

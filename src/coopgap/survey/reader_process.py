@@ -24,9 +24,6 @@ from coopgap.survey.workbook import read_workbook
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["main", "read"]
-
-
 _BYTES_A_CELL: Final = 24
 """A value as it is read, as it is made plain and as it is sent."""
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray, UintArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import Variable
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
-
-__all__ = ["Doubt", "Drop", "ModelRows", "Survey"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,6 @@ from coopgap.survey.transport import choose_data_set
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_statistical"]
-
 _ANY_BYTES = "ISO-8859-1"
 """An encoding in which every byte is a character, so that the bytes can be had back."""
 

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.arrays import IntArray, UintArray
-
-__all__ = ["hashed", "keyed_order", "record_ties"]
+from coopgap.core.arrays import IntArray, UintArray
 
 _GAMMA: Final = 0x9E3779B97F4A7C15
 """Odd step between the states of SplitMix64, whose mixing function `hash_array` applies."""

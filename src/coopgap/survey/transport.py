@@ -17,8 +17,6 @@ import numpy as np
 
 from coopgap.survey.columns import Refusal, one_part
 
-__all__ = ["DataSet", "choose_data_set"]
-
 _RECORD: Final = 80
 _COLUMN: Final = 140
 _DATA_SET: Final = 3 * _RECORD

@@ -19,8 +19,6 @@ from coopgap.survey.numbers import shows_commas
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["check_parts", "read_workbook"]
-
 _MOST_UNPACKED: Final = 100
 """Times the file's size that its parts may take unpacked; sheets shrink to about a twentieth."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Verdict, Version
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.benchmarks import (
     benchmark_rows,
@@ -14,7 +15,6 @@ from coopgap.sensitivity.confounding.benchmarks import (
 )
 from coopgap.sensitivity.confounding.omitted import Strength, left_of, linear_gap
 from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
-from coopgap.vocabulary import Verdict, Version
 
 COVARIATES = ("age", "school")
 

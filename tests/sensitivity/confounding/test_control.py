@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
@@ -22,7 +23,6 @@ from coopgap.sensitivity.confounding.control import (
     netted_gaps,
 )
 from coopgap.study.spec import Fitting, Matching, NegativeControl
-from coopgap.vocabulary import Verdict
 
 R = Path(__file__).parents[2] / "r"
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.gap import Margins, estimate_contrasts
+from coopgap.core.vocabulary import Family, Population, Status, Verdict
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Margins, estimate_contrasts
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.confounding.e_values import (
     e_value,
     e_value_limit,
     e_value_rows,
 )
-from coopgap.vocabulary import Family, Population, Status, Verdict
 
 
 def test_published_e_values():

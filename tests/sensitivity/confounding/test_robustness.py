@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.gap import wald
+from coopgap.core.vocabulary import Status, Verdict
 from coopgap.families.linear import estimate_linear
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import wald
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.confounding.omitted import LinearGap, Strength, left_of, left_surface
 from coopgap.sensitivity.confounding.robustness import (
@@ -20,7 +21,6 @@ from coopgap.sensitivity.confounding.robustness import (
 )
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Status, Verdict
 
 
 def test_published_robustness_values():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Direction, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import Sample
 from coopgap.families.rows import Labels
@@ -18,7 +19,6 @@ from coopgap.sensitivity.confounding.rosenbaum import (
 )
 from coopgap.sensitivity.confounding.sets import binary_bound, set_counts
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Direction, Verdict
 
 UP, DOWN = Direction.MEMBERS_HIGHER, Direction.MEMBERS_LOWER
 

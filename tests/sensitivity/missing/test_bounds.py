@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from coopgap.core.gap import contrast_values
+from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.plan import sample_for
 from coopgap.families.rows import Labels
-from coopgap.gap import contrast_values
-from coopgap.plan import sample_for
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.missing.bounds import (
     Bounds,
@@ -25,7 +26,6 @@ from coopgap.sensitivity.missing.bounds import (
 )
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.survey.complete import complete_rows
-from coopgap.vocabulary import Quantity, Verdict, Version
 
 R = Path(__file__).parents[2] / "r"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.errors import NotEstimable
+from coopgap.core.errors import NotEstimable
 from coopgap.sensitivity.missing.chained import ROUNDS, Column, impute
 from coopgap.sensitivity.missing.completed import imputation
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.gap import Interval
+from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import sample_for
 from coopgap.families.rows import Labels
-from coopgap.gap import Interval
-from coopgap.headline import declared_at
-from coopgap.plan import sample_for
 from coopgap.sensitivity.missing.completed import imputation
 from coopgap.sensitivity.missing.imputation_rows import imputation_rows
 from coopgap.sensitivity.missing.imputed import (
@@ -25,7 +26,6 @@ from coopgap.sensitivity.missing.imputed import (
 from coopgap.sensitivity.missing.people import Lacking
 from coopgap.study.spec import Headline
 from coopgap.survey.complete import complete_rows
-from coopgap.vocabulary import Quantity, Verdict
 
 
 def estimate(survey, study, spec):

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.gap import wald
+from coopgap.core.gap import wald
+from coopgap.core.vocabulary import Quantity
 from coopgap.sensitivity.missing.pool import (
     largest_r_hat,
     pool,
     pool_difference,
     pool_intervals,
 )
-from coopgap.vocabulary import Quantity
 
 R = Path(__file__).parents[2] / "r"
 POOLS = json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))["pools"]

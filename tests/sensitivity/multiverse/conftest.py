@@ -6,8 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.study.choices import Coding, Multiverse
-from coopgap.study.spec import Design, Group, Headline, Matching, Mode, ModelSpec, Study, Variable
+from coopgap.study.spec import (
+    Coding,
+    Design,
+    Group,
+    Headline,
+    Matching,
+    Mode,
+    ModelSpec,
+    Multiverse,
+    Study,
+    Variable,
+)
 from coopgap.survey.records import Survey
 
 LEVELS = {"y": ("low", "middle", "high"), "age": ("a", "b", "c"), "sex": ("f", "m")}

@@ -15,7 +15,7 @@ from coopgap.sensitivity.multiverse.joint import (
 )
 from coopgap.sensitivity.multiverse.run import fit_specifications, make_scheme
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.choices import Coding, Multiverse
+from coopgap.study.spec import Coding, Multiverse
 
 NORMAL = np.full(4, np.inf)
 

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
 from coopgap.sensitivity.multiverse.run import common_contrast, fit_specifications, make_scheme
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.choices import Coding, Multiverse
-from coopgap.study.spec import Fitting
+from coopgap.study.spec import Coding, Fitting, Multiverse
 
 R = Path(__file__).parents[2] / "r"
 EXPECTED = json.loads((R / "fixtures" / "multiverse.json").read_text("utf-8"))

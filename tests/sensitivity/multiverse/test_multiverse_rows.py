@@ -12,12 +12,15 @@ from statistics import median
 import numpy as np
 import pytest
 
-from coopgap.estimate import SensitivityRow
+from coopgap.app.meta import run_meta
+from coopgap.app.plan import make_plan
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
 from coopgap.families.dispatch import family_estimates, headline_estimate
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import sample_for, variant_sample
 from coopgap.families.rows import Labels
-from coopgap.headline import declared_at
-from coopgap.meta import run_meta
-from coopgap.plan import make_plan, sample_for, variant_sample
+from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
 from coopgap.sensitivity.multiverse.rows import multiverse_rows, share_clear
@@ -28,11 +31,8 @@ from coopgap.sensitivity.multiverse.run import (
     rows_for,
 )
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.choices import Coding, Multiverse
 from coopgap.study.load import load_study
-from coopgap.study.spec import Headline
-from coopgap.tables import model_labels
-from coopgap.vocabulary import Check, Population, Quantity, Verdict, Version
+from coopgap.study.spec import Coding, Headline, Multiverse
 
 VARIANTS = {
     "method: entropy; covariates: education too; link: probit; region: strata": """

@@ -8,9 +8,8 @@ from itertools import pairwise
 import pytest
 
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.choices import Multiverse
 from coopgap.study.load import load_study
-from coopgap.study.spec import Matching
+from coopgap.study.spec import Matching, Multiverse
 
 
 def named(one):

@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.estimate import SensitivityRow
+from coopgap.app.plan import make_plan
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.records import Sample
-from coopgap.plan import make_plan
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.survey.complete import complete_rows
-from coopgap.vocabulary import Quantity, Verdict
 
 
 @pytest.fixture(scope="package")

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
@@ -27,7 +28,6 @@ from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.outcomes import draw_zones, linear_predictor
 from coopgap.survey.example.people import People, draw_people, logistic
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Verdict
 
 HERE = Path(__file__).parent
 MARGINS = (0.06, 0.12)

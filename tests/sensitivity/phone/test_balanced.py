@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
-from coopgap.gap import estimate_contrasts
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import estimate_contrasts
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import stack

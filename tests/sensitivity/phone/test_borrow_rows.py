@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.gap import contrasts
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.borrow import averaged_gap, discount_posterior, robust_mixture
 from coopgap.sensitivity.phone.borrow_rows import DISCOUNTS, VAGUE, WEIGHTS
@@ -17,7 +18,6 @@ from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.sensitivity.phone.rows import BORROW_CHECKS, borrowed_rows
-from coopgap.vocabulary import Check, IntervalKind, Verdict, Version
 
 CURVE = {f"phone counts {discount:.1f}" for discount in DISCOUNTS}
 KEYS = Keys(model="m", outcome="y", source="s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import coopgap
-from coopgap.vocabulary import EXAMPLE, Version
+from coopgap.core.vocabulary import EXAMPLE, Version
 
 CHECKS = ("phone_power_prior", "phone_robust_mixture")
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.composition import composition_rows, rao_scott
 from coopgap.sensitivity.phone.data import PhoneData, stack
-from coopgap.vocabulary import Verdict
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.vocabulary import Verdict
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from coopgap.estimate import SensitivityRow, to_frame
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
+from coopgap.core.estimate import SensitivityRow, to_frame
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.sensitivity.phone.agreement import Test as Homogeneity
 from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.linked import _tested, linked_rows
@@ -16,7 +17,6 @@ from coopgap.sensitivity.phone.linked_gap import moved_gap, with_phone_answers
 from coopgap.sensitivity.phone.pairs import asked_twice
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
-from coopgap.vocabulary import Check, Verdict
 
 R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
 ONLY = ("trust", "trust_agree")

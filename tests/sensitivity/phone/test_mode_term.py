@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_matched
 from coopgap.families.dispatch import headline_estimate
@@ -23,7 +24,6 @@ from coopgap.sensitivity.phone.mode_term import (
     mode_rows,
 )
 from coopgap.study.spec import Fitting, Matching
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))

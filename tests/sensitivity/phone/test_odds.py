@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.sensitivity.phone.data import stack
 from coopgap.sensitivity.phone.odds import odds_ratio_rows, phone_fit
-from coopgap.vocabulary import Check, Verdict
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))["odds_ratio"]

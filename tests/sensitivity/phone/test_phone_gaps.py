@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.study.spec import Matching
-from coopgap.vocabulary import Check, Verdict
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

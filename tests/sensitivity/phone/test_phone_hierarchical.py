@@ -7,17 +7,25 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.core.gap import contrast_values
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    Family,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
 from coopgap.families.rows import Labels
-from coopgap.gap import contrast_values
-from coopgap.hierarchical import hierarchical_request
-from coopgap.plan import make_plan
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.hierarchical import phone_refit_rows, phone_refits
 from coopgap.sensitivity.posterior import headline_contrasts
-from coopgap.vocabulary import Check, Comparator, Family, Population, Quantity, Verdict, Version
 
 from ...bayes.conftest import make_draws, make_rows
 

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.estimate import SensitivityRow, to_frame
+from coopgap.core.estimate import SensitivityRow, to_frame
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE, PhoneData, by_mode, truthful
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
@@ -12,7 +13,6 @@ from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.sensitivity.phone.reference import reference_rows
 from coopgap.sensitivity.phone.rows import BORROW_CHECKS, PHONE_CHECKS, borrowed_rows, phone_rows
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Verdict
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.survey.complete import complete_rows

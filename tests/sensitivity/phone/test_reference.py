@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.reference import DRAWS, phone_reference, reference_rows
-from coopgap.vocabulary import Verdict
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

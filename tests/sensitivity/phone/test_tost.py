@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.phone.tost import (
     power_at_zero,
     smallest_margin,
@@ -9,7 +10,6 @@ from coopgap.sensitivity.phone.tost import (
     two_one_sided,
     verdict_over_all,
 )
-from coopgap.vocabulary import Verdict
 
 
 def simple_error(p, n, q, m):

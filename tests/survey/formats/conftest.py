@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.survey import read, reader_process
 from coopgap.survey.columns import Refusal
 

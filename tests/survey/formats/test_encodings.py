@@ -10,8 +10,8 @@ import pyreadstat
 import pytest
 
 from coopgap import describe, fit
-from coopgap.errors import SurveyError
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
+from coopgap.core.errors import SurveyError
 from coopgap.survey.csv_text import _looks_western
 from coopgap.survey.read import read_table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coopgap.plan import make_plan
+from coopgap.app.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.draft import draft_study
 from coopgap.survey.label_row import is_label_row

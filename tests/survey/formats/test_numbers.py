@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.study.spec import Variable
 from coopgap.survey.draft import draft_study
 from coopgap.survey.levels import level_codes, numbers_of

@@ -12,9 +12,9 @@ import pyreadstat
 import pytest
 
 from coopgap import describe
-from coopgap.errors import SurveyError
+from coopgap.app.plan import make_plan
+from coopgap.core.errors import SurveyError
 from coopgap.fit import main
-from coopgap.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.read import RawTable, read_table
 

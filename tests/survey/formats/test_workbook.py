@@ -13,7 +13,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from coopgap.errors import SurveyError
+from coopgap.core.errors import SurveyError
 from coopgap.survey.draft import draft_study
 from coopgap.survey.read import read_table
 

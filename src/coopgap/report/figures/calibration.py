@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from coopgap.arrays import IntArray
 from coopgap.calibration.replicate import RANKED_DRAWS
 from coopgap.calibration.summary import SHOWN, band, uniform
+from coopgap.core.arrays import IntArray
 from coopgap.report.figures.canvas import BAND, FIRST, INK, Drawing
 from coopgap.report.words import clean
 

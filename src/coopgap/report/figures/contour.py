@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coopgap.core.vocabulary import Check, Quantity, Version
 from coopgap.report.data import Answer, Results
 from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, panel
 from coopgap.report.values import points
 from coopgap.report.words import category_words, shorten
 from coopgap.sensitivity.confounding.omitted import left_surface
-from coopgap.vocabulary import Check, Quantity, Version
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from coopgap.estimate import SensitivityRow
+    from coopgap.core.estimate import SensitivityRow
 
 _GRID = 121
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<")

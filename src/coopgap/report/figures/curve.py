@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from coopgap.estimate import SensitivityRow
-from coopgap.gap import null_value
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import null_value
+from coopgap.core.vocabulary import Check, Quantity, Version
 from coopgap.report.data import Answer
 from coopgap.report.figures.canvas import (
     BAND,
@@ -23,7 +24,6 @@ from coopgap.report.figures.canvas import (
 )
 from coopgap.report.values import value_words
 from coopgap.report.words import capital, readable
-from coopgap.vocabulary import Check, Quantity, Version
 
 _HEIGHT = 11
 """Rows that the estimates take, above the choices."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coopgap.estimate import GapRow, SensitivityRow
+from coopgap.core.estimate import GapRow, SensitivityRow
+from coopgap.core.vocabulary import Check, Family, Quantity, Verdict
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, canvas
 from coopgap.report.values import interval_name, percent, row_words
@@ -19,7 +20,6 @@ from coopgap.report.words import (
     verdict_words,
     version_words,
 )
-from coopgap.vocabulary import Check, Family, Quantity, Verdict
 
 AXIS = "gap, percentage points"
 _APART = (Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL, Family.BENCHMARK)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from coopgap.estimate import GapRow
+from coopgap.core.estimate import GapRow
+from coopgap.core.vocabulary import Comparator
 from coopgap.report.data import Results
 from coopgap.report.figures.canvas import FIRST, LINE, Drawing, canvas
 from coopgap.report.figures.forest import limits, shown
 from coopgap.report.values import percent
-from coopgap.vocabulary import Comparator
 
 
 def gaps(results: Results) -> Drawing | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coopgap.estimate import GapRow
+from coopgap.core.estimate import GapRow
+from coopgap.core.vocabulary import Family, Quantity
 from coopgap.report.data import Answer
 from coopgap.report.figures.canvas import BAND, FIRST, SECOND, Canvas, Drawing, canvas
 from coopgap.report.figures.forest import limits, shown, shown_category
 from coopgap.report.words import category_words
-from coopgap.vocabulary import Family, Quantity
 
 
 def regions(answer: Answer) -> Drawing | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from coopgap.core.vocabulary import Quantity
 from coopgap.report.data import Answer
 from coopgap.report.figures.canvas import FIRST, LINE, SECOND, Drawing, canvas
 from coopgap.report.values import percent
 from coopgap.report.words import capital, category_words, joined
-from coopgap.vocabulary import Quantity
 
 
 def shares(answer: Answer) -> Drawing | None:

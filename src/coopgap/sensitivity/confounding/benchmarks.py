@@ -8,8 +8,20 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    Family,
+    IntervalKind,
+    Quantity,
+    Status,
+    Verdict,
+    Version,
+)
+from coopgap.families.headline import headline_contrast
 from coopgap.families.records import (
     FEW_CLUSTERS,
     INTERVAL_PROB,
@@ -18,8 +30,6 @@ from coopgap.families.records import (
     are_few,
 )
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, contrasts, wald
-from coopgap.headline import headline_contrast
 from coopgap.sensitivity.confounding.omitted import (
     LinearGap,
     benchmark_strength,
@@ -33,23 +43,6 @@ from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import (
-    Check,
-    Comparator,
-    Family,
-    IntervalKind,
-    Quantity,
-    Status,
-    Verdict,
-    Version,
-)
-
-__all__ = [
-    "MULTIPLES",
-    "benchmark_rows",
-    "covariate_robustness_rows",
-    "measured_covariates",
-]
 
 MULTIPLES: Final = (1, 2, 3)
 

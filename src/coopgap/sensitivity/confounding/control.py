@@ -8,19 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval
+from coopgap.core.vocabulary import Check, Quantity, Status, Verdict, Version
 from coopgap.families.difference import difference
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import NegativeControl
-from coopgap.vocabulary import Check, Quantity, Status, Verdict, Version
-
-__all__ = ["SHARES", "HeadlineModel", "control_rows", "netted_gaps"]
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares ρ of the control's gap that are taken off; none at all is the gap itself."""

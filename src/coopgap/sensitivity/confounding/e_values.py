@@ -7,18 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
+from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Status, Verdict
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
-from coopgap.vocabulary import Check, IntervalKind, Quantity, Status, Verdict
-
-__all__ = [
-    "e_value",
-    "e_value_limit",
-    "e_value_rows",
-]
 
 _E_NOTE = (
     "A confounder outside the covariates would have to be associated with membership and with the "

@@ -8,14 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import CovarianceKind, cluster_covariance
 from coopgap.regression.design import design_matrix
 from coopgap.survey.numeric import Numeric
-from coopgap.tails import t_quantile
-
-__all__ = ["LinearGap", "Strength", "benchmark_strength", "left_of", "left_surface", "linear_gap"]
+from coopgap.core.tails import t_quantile
 
 
 class Strength(NamedTuple):

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Interval
+from coopgap.core.vocabulary import Check, Status, Verdict, Version
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Interval
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
-from coopgap.tails import t_quantile
-from coopgap.vocabulary import Check, Status, Verdict, Version
+from coopgap.core.tails import t_quantile
 
 __all__ = [
     "Residual",

@@ -8,17 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, contrasts, null_value
+from coopgap.core.vocabulary import Check, Direction, Quantity, Verdict, Version
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, contrasts, null_value
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
 from coopgap.sensitivity.keys import NO_MATCHING
-from coopgap.vocabulary import Check, Direction, Quantity, Verdict, Version
-
-__all__ = ["ALPHAS", "GAMMAS", "P_BOUND", "rosenbaum_rows"]
 
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Hidden biases at which the largest p-value is shown."""

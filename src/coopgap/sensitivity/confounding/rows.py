@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Comparator
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.vocabulary import Check, Comparator
-
-__all__ = ["base_row", "no_estimate"]
 
 
 def base_row(check: Check, estimate: FamilyEstimate, labels: Labels) -> SensitivityRow:

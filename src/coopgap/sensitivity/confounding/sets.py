@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, special
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.tails import normal_above
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.tails import normal_above
 
 __all__ = ["SetCounts", "binary_bound", "gamma_at", "set_counts"]
 

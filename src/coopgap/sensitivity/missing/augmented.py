@@ -7,21 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
-from coopgap.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.regression.newton import Point, maximise
 from coopgap.regression.ordinal import standardised_problem
-
-__all__ = [
-    "Augmented",
-    "Fitted",
-    "augment",
-    "cumulative_chances",
-    "draw_cumulative",
-    "draw_multinomial",
-    "fit_cumulative",
-    "fit_multinomial",
-    "multinomial_chances",
-]
 
 
 class Augmented(NamedTuple):

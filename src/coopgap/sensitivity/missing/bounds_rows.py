@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval
+from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
+from coopgap.families.plan import sample_for
 from coopgap.families.records import (
     INTERVAL_PROB,
     FamilyEstimate,
@@ -18,8 +21,6 @@ from coopgap.families.records import (
     require_matched,
 )
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval
-from coopgap.plan import sample_for
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
@@ -31,16 +32,6 @@ from coopgap.sensitivity.missing.people import (
 from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import (
-    Check,
-    Comparator,
-    IntervalKind,
-    Quantity,
-    Verdict,
-    Version,
-)
-
-__all__ = ["bounds_rows"]
 
 
 def bounds_rows(

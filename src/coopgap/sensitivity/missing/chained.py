@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.sensitivity.missing.augmented import (
     augment,
     cumulative_chances,
@@ -20,8 +20,6 @@ from coopgap.sensitivity.missing.augmented import (
 )
 from coopgap.sensitivity.missing.donors import nearest_donors
 from coopgap.survey.numeric import Numeric
-
-__all__ = ["ROUNDS", "Column", "Imputed", "Last", "impute"]
 
 ROUNDS = 10
 """Times every incomplete column is imputed anew before the values are taken."""

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.sensitivity.missing.chained import ROUNDS, Column, Imputed, Last, impute
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-
-__all__ = ["Completed", "Imputation", "imputation"]
 
 _PEOPLE_A_COLUMN = 10
 """Answers needed for each indicator of an imputation model that is a group's own."""

@@ -6,9 +6,7 @@ import numpy as np
 from scipy import linalg
 from scipy.spatial import KDTree
 
-from coopgap.arrays import FloatArray, IntArray
-
-__all__ = ["DONORS", "nearest_donors"]
+from coopgap.core.arrays import FloatArray, IntArray
 
 DONORS = 5
 """People among whom one gives the number."""

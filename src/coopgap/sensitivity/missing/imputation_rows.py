@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import DiagnosticRow, SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import DiagnosticRow, SensitivityRow
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import Check, Comparator, Diagnostic, Verdict, Version
+from coopgap.families.headline import headline_contrast
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast
-from coopgap.headline import headline_contrast
 from coopgap.sensitivity.keys import Keys, unanswered, with_interval
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Imputation, imputation
@@ -29,9 +30,6 @@ from coopgap.sensitivity.missing.pool import Pooled
 from coopgap.sensitivity.verdict import compared, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, Diagnostic, Verdict, Version
-
-__all__ = ["CONVERGED", "imputation_rows"]
 
 CONVERGED = 1.2
 """Split R-hat of the imputed shares that still counts as settled."""

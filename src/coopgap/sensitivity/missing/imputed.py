@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, Interval
+from coopgap.core.vocabulary import Population, Quantity, Verdict
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import declared_at, headline_contrast
+from coopgap.families.plan import sample_for
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.gap import Contrast, Interval
-from coopgap.headline import declared_at, headline_contrast
-from coopgap.plan import sample_for
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Completed, Imputation
 from coopgap.sensitivity.missing.people import Lacking
@@ -28,19 +29,6 @@ from coopgap.sensitivity.missing.pool import (
 from coopgap.sensitivity.verdict import judge, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
-from coopgap.vocabulary import Population, Quantity, Verdict
-
-__all__ = [
-    "DELTAS",
-    "FEWEST",
-    "STEP",
-    "ImputedGaps",
-    "imputations",
-    "imputed_gaps",
-    "interval_of",
-    "shown",
-    "turning",
-]
 
 DELTAS = (-1.0, -0.5, 0.5, 1.0)
 """Shifts of the log odds of missing answers, beside none."""

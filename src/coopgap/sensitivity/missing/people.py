@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray
+from coopgap.core.arrays import BoolArray
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
-
-__all__ = ["Lacking", "lacking", "rows_with_covariates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.gap import Interval, wald, wald_interval
-from coopgap.vocabulary import Quantity
-
-__all__ = ["Pooled", "largest_r_hat", "pool", "pool_difference", "pool_intervals"]
+from coopgap.core.arrays import FloatArray
+from coopgap.core.gap import Interval, wald, wald_interval
+from coopgap.core.vocabulary import Quantity
 
 _SMALLEST_SHARE = 1e-4
 """Least share of the variance that counts as between imputations, as in mice."""

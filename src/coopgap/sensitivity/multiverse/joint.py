@@ -7,10 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.families.records import INTERVAL_PROB
-
-__all__ = ["Joint", "joint_p_values", "joint_statistics", "shuffle_members"]
 
 _SLACK = 1e-9
 """Shuffles that differ by rounding only count as equal."""

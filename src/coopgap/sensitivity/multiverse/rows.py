@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, null_value
+from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, null_value
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.multiverse.joint import joint_p_values, joint_statistics
@@ -29,9 +30,6 @@ from coopgap.sensitivity.multiverse.specifications import (
 )
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import Survey
-from coopgap.vocabulary import Check, Comparator, Verdict, Version
-
-__all__ = ["multiverse_rows", "share_clear"]
 
 _FEWEST = 2
 """Specifications that say something together."""

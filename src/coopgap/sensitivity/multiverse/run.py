@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.executor import cores, executor
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.executor import cores, executor
+from coopgap.core.gap import Contrast, null_value
+from coopgap.core.vocabulary import Family
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import headline_contrast
+from coopgap.families.plan import sample_for
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.gap import Contrast, null_value
-from coopgap.headline import headline_contrast
 from coopgap.matching.sample import MatchedSample
-from coopgap.plan import sample_for
 from coopgap.sensitivity.multiverse.joint import shuffle_members
 from coopgap.sensitivity.multiverse.shuffled import BY_CELL, cell_design, shuffled_gaps
 from coopgap.sensitivity.multiverse.specifications import Specification, Specifications
@@ -25,17 +26,6 @@ from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.cells import group_codes
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
-from coopgap.vocabulary import Family
-
-__all__ = [
-    "SHUFFLES",
-    "Fitted",
-    "Scheme",
-    "common_contrast",
-    "fit_specifications",
-    "make_scheme",
-    "rows_for",
-]
 
 SHUFFLES = 199
 """Shuffles of membership, the same for every specification."""

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import Population
 from coopgap.matching.dispatch import match
 from coopgap.matching.distances import linear_propensity
 from coopgap.regression.design import design_matrix
@@ -25,9 +26,6 @@ from coopgap.study.spec import LinkName, Matching, ModelSpec
 from coopgap.survey.cells import group_codes
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Population
-
-__all__ = ["BY_CELL", "CellDesign", "Studentised", "cell_design", "shuffled_gaps"]
 
 BY_CELL = ("exact", "entropy", "overlap")
 """Methods whose weights are the same for everybody of a design cell and group."""

@@ -8,14 +8,11 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
-from coopgap.study.choices import Coding, Multiverse, RegionName
+from coopgap.core.vocabulary import Population
 from coopgap.study.matching import KEYS, matching_covariates
 from coopgap.study.multiverse import AXES, NO_CALIPER, declared_region
-from coopgap.study.spec import Matching, ModelSpec, Study
+from coopgap.study.spec import Coding, Matching, ModelSpec, Multiverse, RegionName, Study
 from coopgap.survey.complete import ModeName
-from coopgap.vocabulary import Population
-
-__all__ = ["Specification", "Specifications", "specifications"]
 
 _STRATA = ("exact", "entropy")
 """Methods whose `on` is all they are about."""

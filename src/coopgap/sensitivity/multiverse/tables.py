@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.gap import Contrast
+from coopgap.core.arrays import FloatArray
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import Quantity
 from coopgap.regression.batch import batch_information, fit_batch
 from coopgap.regression.cumulative import intervals
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
-from coopgap.vocabulary import Quantity
-
-__all__ = ["TableGaps", "table_gaps"]
 
 
 class TableGaps(NamedTuple):

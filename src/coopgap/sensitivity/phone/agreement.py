@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import cluster_sums
-from coopgap.tails import chi2_above, f_above, normal_above
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import cluster_sums
+from coopgap.core.tails import chi2_above, f_above, normal_above
 
 __all__ = [
     "McNemar",

@@ -8,25 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.gap import Margins
 from coopgap.families.records import Influence
-from coopgap.gap import Margins
 from coopgap.matching.entropy import common_support, entropy_match, margin_columns
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.phone.sides import require_clusters, side_errors
 from coopgap.survey.records import ModelRows
-
-__all__ = [
-    "Balanced",
-    "Contributions",
-    "balanced_margins",
-    "balanced_units",
-    "columns",
-    "contributions",
-    "slopes",
-    "swapped",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

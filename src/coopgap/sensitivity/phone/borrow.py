@@ -14,19 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special, stats
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.gap import Interval
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Interval
 from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
-
-__all__ = [
-    "Measures",
-    "averaged_gap",
-    "discount_posterior",
-    "measures",
-    "power_gap",
-    "robust_mixture",
-]
 
 _PROB = 0.95
 _REACH, _FINE = 9.0, 10.0

@@ -13,17 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from coopgap.arrays import FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
-
-__all__ = [
-    "BetaMixture",
-    "Counts",
-    "beta_discount",
-    "beta_mixture",
-    "effective_counts",
-    "powered_beta",
-]
 
 
 class Counts(NamedTuple):

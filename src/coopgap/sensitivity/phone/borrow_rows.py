@@ -9,9 +9,18 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
-from coopgap.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
 from coopgap.sensitivity.keys import Keys, with_interval
 from coopgap.sensitivity.phone.borrow import (
     Measures,
@@ -25,22 +34,6 @@ from coopgap.sensitivity.phone.data import LIMITS
 from coopgap.sensitivity.phone.discount import Discount
 from coopgap.sensitivity.phone.joint import Joint
 from coopgap.sensitivity.verdict import compared
-from coopgap.vocabulary import (
-    Check,
-    Comparator,
-    IntervalKind,
-    Population,
-    Quantity,
-    Verdict,
-    Version,
-)
-
-__all__ = [
-    "DISCOUNTS",
-    "VAGUE",
-    "WEIGHTS",
-    "borrow_rows",
-]
 
 DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
 """Fixed discounts of the gap."""

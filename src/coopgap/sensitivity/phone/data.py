@@ -7,22 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, IntArray
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import BoolArray, IntArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Verdict
 from coopgap.survey.records import ModelRows, Survey
-from coopgap.vocabulary import Verdict
-
-__all__ = [
-    "LIMITS",
-    "MEMBERS_ASIDE",
-    "PhoneData",
-    "by_mode",
-    "stack",
-    "truthful",
-    "why_not",
-    "with_mode",
-    "with_region",
-]
 
 LIMITS = (
     "Mode, date, quarantine and phone coverage cannot be told apart, and no members were called."

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate
 
-from coopgap.arrays import FloatArray
-
-__all__ = ["Discount", "weigh_discounts"]
+from coopgap.core.arrays import FloatArray
 
 _PROB = 0.95
 _ROOTS = np.linspace(0.0, 1.0, 401)

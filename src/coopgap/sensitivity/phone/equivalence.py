@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
-from coopgap.gap import Margins, contrasts, estimate_contrasts
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Margins, contrasts, estimate_contrasts
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.matching.weights import effective_size
-from coopgap.sensitivity.design_analysis import DESIGN_EFFECTS
 from coopgap.sensitivity.keys import Keys, with_interval
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
@@ -24,9 +24,7 @@ from coopgap.sensitivity.phone.tost import (
     two_one_sided,
     verdict_over_all,
 )
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
-
-__all__ = ["equivalence_rows"]
+from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
 _PROB = 0.90
 

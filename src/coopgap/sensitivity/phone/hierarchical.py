@@ -8,23 +8,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
 from coopgap.bayes.fit import Request
 from coopgap.bayes.records import Form, HierarchicalFit
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrast_values, wald
+from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast, Interval, contrast_values, wald
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, with_mode
 from coopgap.sensitivity.phone.mode_term import TWO_LEVELS
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, Verdict, Version
-
-__all__ = ["PhoneRefit", "phone_refit_rows", "phone_refits"]
 
 _ABSORBS = (
     "No members were called, so the mode's level takes up that of the phone answers, drawn a "

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-from coopgap.gap import cluster_sums
+from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import cluster_sums
 from coopgap.matching.entropy import common_support
 from coopgap.sensitivity.phone.balanced import Contributions, contributions
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.survey.records import ModelRows
-
-__all__ = ["Joint", "joint_shares"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

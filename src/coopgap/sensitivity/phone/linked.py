@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import contrasts, wald, wald_interval
+from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Verdict, Version
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.gap import contrasts, wald, wald_interval
 from coopgap.sensitivity.keys import Keys, unanswered, with_interval
 from coopgap.sensitivity.phone.agreement import (
     Test,
@@ -29,10 +30,6 @@ from coopgap.sensitivity.phone.pairs import Pairs, asked_twice
 from coopgap.sensitivity.phone.tost import two_one_sided
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import ModelRows, Survey
-from coopgap.vocabulary import Check, IntervalKind, Quantity, Verdict, Version
-
-__all__ = ["linked_rows"]
-
 
 _CHECKS = (Check.PHONE_LINKED,)
 _LEVEL = 0.05

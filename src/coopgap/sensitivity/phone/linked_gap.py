@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Interval, contrasts, estimate_contrasts, wald
+from coopgap.core.vocabulary import Comparator, Population, Quantity, Version
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.phone.agreement import variance_of
@@ -18,9 +19,6 @@ from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units,
 from coopgap.sensitivity.phone.pairs import Pairs
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Comparator, Population, Quantity, Version
-
-__all__ = ["linked_gap_rows", "moved_gap", "with_phone_answers"]
 
 
 def with_phone_answers(rows: ModelRows, pairs: Pairs) -> ModelRows:

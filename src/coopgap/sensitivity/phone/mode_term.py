@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.gap import Contrast
 from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
@@ -26,9 +27,6 @@ from coopgap.sensitivity.phone.data import (
     with_mode,
 )
 from coopgap.sensitivity.verdict import alone
-from coopgap.vocabulary import Check, Comparator, Quantity, Verdict, Version
-
-__all__ = ["TWO_LEVELS", "Joined", "joined_sample", "mode_rows"]
 
 _ROUNDING = 1e-9
 """Two fits that agree in everything differ by less."""

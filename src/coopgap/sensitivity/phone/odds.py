@@ -7,19 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import wald
+from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.cells import CellFit, fit_cells
 from coopgap.families.records import Sample, are_few
-from coopgap.gap import wald
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.sides import fewest_zones, require_clusters
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Quantity, Verdict, Version
-
-__all__ = ["odds_ratio_rows", "phone_fit"]
 
 _NOTE = "Odds of a higher answer by phone over in person, one ratio for all thresholds."
 _REDUCED = "Some covariate has no finite estimate: bias is reduced instead."

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.survey.records import Survey
-
-__all__ = ["Pairs", "asked_twice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

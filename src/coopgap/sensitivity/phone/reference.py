@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.arrays import FloatArray
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
-from coopgap.gap import Contrast, contrasts
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
 from coopgap.matching.weights import combined_weight
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
@@ -19,9 +20,6 @@ from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, wi
 from coopgap.sensitivity.phone.resample import differences, largest_standardised, places, two_sided
 from coopgap.sensitivity.phone.sides import require_clusters
 from coopgap.survey.records import ModelRows
-from coopgap.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
-
-__all__ = ["Reference", "phone_reference", "reference_rows"]
 
 DRAWS = 1000
 _LEVEL = 0.05

@@ -6,17 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import FloatArray, IntArray
-
-__all__ = [
-    "Components",
-    "Placed",
-    "differences",
-    "largest_standardised",
-    "places",
-    "two_sided",
-    "zone_components",
-]
+from coopgap.core.arrays import FloatArray, IntArray
 
 _BATCH = 250
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from coopgap.errors import NotEstimable
-from coopgap.estimate import SensitivityRow
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Verdict
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.phone.borrow_rows import borrow_rows
 from coopgap.sensitivity.phone.composition import composition_rows
@@ -12,9 +13,6 @@ from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.vocabulary import Check, Verdict
-
-__all__ = ["BORROW_CHECKS", "PHONE_CHECKS", "borrowed_rows", "phone_rows"]
 
 PHONE_CHECKS = (
     Check.PHONE_COMPOSITION,

@@ -7,14 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.errors import NotEstimable
-from coopgap.gap import Contrast, contrasts, wald
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import Contrast, contrasts, wald
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.phone.odds import phone_fit
 from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
-
-__all__ = ["PhoneShift", "phone_shift", "phone_shifts"]
 
 _PROB = 0.90
 """As of the equivalence check's intervals."""

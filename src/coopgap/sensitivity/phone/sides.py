@@ -7,19 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
-from coopgap.errors import NotEstimable
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.gap import cluster_sums
 from coopgap.families.records import FEW_CLUSTERS
-from coopgap.gap import cluster_sums
 from coopgap.survey.records import ModelRows
-
-__all__ = [
-    "SideErrors",
-    "fewest_zones",
-    "require_clusters",
-    "satterthwaite",
-    "side_errors",
-]
 
 
 class SideErrors(NamedTuple):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.vocabulary import EXAMPLE, Quantity
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import (
     DEFAULT,
@@ -23,12 +24,9 @@ from coopgap.survey.example.outcomes import (
     linear_predictor,
 )
 from coopgap.survey.example.people import People, draw_people, logistic
-from coopgap.vocabulary import EXAMPLE, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["CLASSES", "EDUCATION", "SEED", "Example", "make_example"]
 
 SEED = 20200131
 CLASSES = ("E", "D", "C", "B", "A")

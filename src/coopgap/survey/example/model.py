@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DEFAULT", "DEPARTMENTS", "REGION_NAMES", "ExampleModel", "OutcomeModel"]
-
 REGION_NAMES: Final = ("Center", "East", "Lima", "North", "South")
 
 # Department, region, number of zones: a hundred zones in proportion to Table 3. The report says

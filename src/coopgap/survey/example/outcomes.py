@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import brentq
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import ExampleModel, OutcomeModel
 from coopgap.survey.example.people import People, logistic
-
-__all__ = ["Zones", "calibrate", "cut_to_totals", "draw_zones", "linear_predictor"]
 
 type Zones = tuple[FloatArray, FloatArray]
 """Zone intercepts and zone gaps, each of shape (zones,)."""

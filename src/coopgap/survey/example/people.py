@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import DEPARTMENTS, REGION_NAMES, ExampleModel
-
-__all__ = ["People", "draw_people", "logistic"]
 
 AGE_STARTS = np.array([16, 25, 35, 45, 55, 65])
 AGE_ENDS = np.array([24, 34, 44, 54, 64, 90])

@@ -10,17 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = [
-    "AGES",
-    "CLASSES_OF_MEMBERS",
-    "N_COMPARISON",
-    "N_MEMBER",
-    "N_PHONE",
-    "REGIONS",
-    "SEXES",
-    "TOP_SHARES",
-]
-
 N_MEMBER: Final = 1004
 N_COMPARISON: Final = 1003
 N_PHONE: Final = 250

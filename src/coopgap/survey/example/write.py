@@ -8,13 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coopgap.errors import OutputError
-from coopgap.vocabulary import EXAMPLE
+from coopgap.core.errors import OutputError
+from coopgap.core.vocabulary import EXAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["EXTENSIONS", "write_example"]
 
 LABELS = {
     "id": "Person",

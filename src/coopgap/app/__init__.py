@@ -1,0 +1,1 @@
+"""The roof: a study planned, run, saved, and its commands."""

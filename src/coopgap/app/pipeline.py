@@ -1,0 +1,336 @@
+"""The order of a run: the only module that knows it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from coopgap.app.meta import run_meta, with_warnings
+from coopgap.app.result import Run
+from coopgap.checks.asked import asked
+from coopgap.checks.full import full_checks
+from coopgap.checks.hierarchical import fit_regions, say_why_not
+from coopgap.checks.quick import quick_checks
+from coopgap.core.disclose import protected_meta, protected_rows
+from coopgap.core.estimate import TABLES, BalanceRow, to_frame
+from coopgap.core.progress import Notify, silent
+from coopgap.core.vocabulary import Check, Family, Population, Use, Verdict
+from coopgap.families.behind import Behind, counted_checks, counted_coefficients
+from coopgap.families.benchmark import benchmark_estimates
+from coopgap.families.dispatch import (
+    domain_estimates,
+    families_for,
+    family_estimates,
+    headline_families,
+)
+from coopgap.families.domains import domains
+from coopgap.families.groups import group_rows
+from coopgap.families.headline import (
+    control_models,
+    declared_headlines,
+    headline_contrast,
+    headline_positions,
+    with_adjusted,
+)
+from coopgap.families.plan import ModelPlan, Plan
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import Labels, population_row
+from coopgap.families.tables import Tables, model_labels
+from coopgap.matching.balance import balance_rows
+from coopgap.matching.interactions import with_interactions
+from coopgap.printed.rows import printed_rows
+from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
+from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
+from coopgap.study.spec import ModelSpec, Study
+from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import ModelRows
+
+
+def stages(plan: Plan, checks: Literal["quick", "full"] = "quick") -> int:
+    """How many stages `execute` tells of."""
+    found = 0
+    for model in plan.models:
+        families = families_for(model.spec, len(model.rows.levels))
+        # Each family but the hierarchical one, benchmarks and domains, checks; the unadjusted and
+        # the doubly robust gap of matched members too.
+        found += sum(family is not Family.HIERARCHICAL for family in families) + 2
+        found += 2 * (model.sample.population is Population.MEMBERS)
+    by_region = sum(model.spec.hierarchical is not None for model in plan.models)
+    refits = by_region if checks == "full" else 0
+    return found + (by_region > 0) + refits
+
+
+def execute(
+    plan: Plan,
+    *,
+    checks: Literal["quick", "full"] = "quick",
+    seed: int = 0,
+    draws: int | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    reuse: Path | None = None,
+    notify: Notify = silent,
+) -> Run:
+    """Fit everything a plan holds.
+
+    Parameters
+    ----------
+    plan
+        From `coopgap.app.plan.make_plan`.
+    checks
+        Which sensitivity checks.
+    seed
+        Seed of everything random.
+    draws
+        Posterior draws a chain instead of the model files' own.
+    jobs
+        Processes.
+    scheduler
+        Address of a Dask scheduler for multiverses, in their place.
+    reuse
+        A folder of draws that an earlier run kept.
+    notify
+        Called with what is being done.
+
+    Returns
+    -------
+    Run
+    """
+    tables = Tables()
+    started = time.perf_counter()
+    headlines: list[HeadlineModel] = []
+    for model in plan.models:
+        with tables.stage("families"):
+            estimates = _families(tables, plan, model, notify)
+        notify(f"{model.spec.name}: checks")
+        with tables.stage("checks"):
+            one = asked(plan, model, estimates, seed=seed, jobs=jobs, scheduler=scheduler)
+            quick_checks(tables, one)
+            if checks == "full":
+                full_checks(tables, one)
+        headlines.append(HeadlineModel(labels=one.labels, estimate=one.headline))
+    tables.sensitivity += control_rows(
+        headlines,
+        control_models(plan.study),
+        plan.study.negative_control,
+        plan.study.smallest_gap,
+    )
+    with tables.stage("hierarchical"):
+        kept = fit_regions(
+            tables,
+            plan,
+            checks=checks,
+            seed=seed,
+            draws=draws,
+            jobs=jobs,
+            reuse=reuse,
+            notify=notify,
+        )
+    if checks == "full":
+        say_why_not(tables, plan)
+    with tables.stage("printed"):
+        _printed(tables, plan.study)
+    _headlines(tables, plan)
+    _count(tables, plan)
+    tables.seconds["total"] = time.perf_counter() - started
+    meta = run_meta(
+        plan,
+        {one.labels.model: one.estimate for one in headlines},
+        checks=checks,
+        seed=seed,
+        draws=draws,
+        seconds=tables.seconds,
+    )
+    minimum = plan.study.disclosure_minimum
+    if minimum:
+        _protect(tables, plan, minimum)
+        meta, kept = protected_meta(meta, minimum), {}
+    return Run(
+        study=plan.study,
+        gaps=to_frame("gaps", tables.gaps),
+        coefficients=to_frame("coefficients", tables.coefficients),
+        balance=to_frame("balance", tables.balance),
+        sensitivity=to_frame("sensitivity", tables.sensitivity),
+        diagnostics=to_frame("diagnostics", tables.diagnostics),
+        meta=with_warnings(meta),
+        draws=kept,
+    )
+
+
+def _protect(tables: Tables, plan: Plan, minimum: int) -> None:
+    """Tables as an official release may hold them."""
+    sizes = {model.spec.name: model.rows.n_smaller for model in plan.models}
+    for name in TABLES:
+        setattr(tables, name, [*protected_rows(getattr(tables, name), minimum, sizes)])
+
+
+def _count(tables: Tables, plan: Plan) -> None:
+    """Say of rows of checks and fits how many people stand behind them."""
+    behind = {
+        model.spec.name: Behind(
+            sample=model.sample,
+            phone=complete_rows(plan.survey, plan.study, model.spec, mode="phone"),
+            region=plan.study.design.region,
+        )
+        for model in plan.models
+    }
+    tables.sensitivity = [*counted_checks(tables.sensitivity, behind)]
+    tables.coefficients = [*counted_coefficients(tables.coefficients, behind)]
+
+
+def _families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> list[FamilyEstimate]:
+    """Every family of one model, its domains and its balance."""
+    name = model.spec.name
+    tables.diagnostics += model.feasibility
+    labels, sample = model_labels(plan, model), model.sample
+    declared = plan.study.design.population
+    estimates = list(
+        family_estimates(
+            sample,
+            Population(model.spec.population),
+            declared,
+            lambda family: notify(f"{name}: {family}"),
+        )
+    )
+    for estimate in estimates:
+        tables.collect(estimate, labels)
+    if declared is not None and model.spec.population == "poststratified":
+        tables.diagnostics.append(population_row(declared, labels))
+    outside = [one for one in plan.study.benchmarks if one.outcome == labels.outcome]
+    region = plan.study.design.region
+    placed = replace(sample, rows=_with_margins(plan, sample.rows))
+    notify(f"{name}: benchmarks and domains")
+    for group, estimate in benchmark_estimates(placed, outside, region, declared):
+        tables.collect(estimate, replace(labels, group=group))
+    balances = [("all", sample)]
+    groups: dict[str, dict[str, FamilyEstimate]] = defaultdict(dict)
+    for name, domain in domains(plan.study, model):
+        for estimate in domain_estimates(domain):
+            tables.collect(estimate, replace(labels, group=name))
+            if estimate.family in headline_families(model.spec):
+                groups[name.partition("=")[0]][name] = estimate
+        if name.startswith("region="):
+            balances.append((name, domain))
+    first = headline_contrast(labels.levels, labels.at)
+    for variable, estimates_of in groups.items():
+        differences, tests = group_rows(variable, estimates_of, first, labels)
+        tables.gaps += differences
+        tables.diagnostics += tests
+    for name, part in balances:
+        tables.balance += _balance(plan, model, labels, name, part)
+    return estimates
+
+
+def _with_margins(plan: Plan, rows: ModelRows) -> ModelRows:
+    """Rows with the variables of the declared population, which may be no covariates."""
+    declared = plan.study.design.population
+    margins = () if declared is None else declared.margins
+    names = {name for margin in margins for name in margin.variables} - {*rows.factors}
+    codes, variables = plan.survey.codes, plan.survey.variables
+    return replace(
+        rows,
+        factors={**rows.factors, **{name: codes[name][rows.index] for name in names}},
+        factor_levels={**rows.factor_levels, **{name: variables[name].levels for name in names}},
+    )
+
+
+def _balance(
+    plan: Plan, model: ModelPlan, labels: Labels, group: str, sample: Sample
+) -> list[BalanceRow]:
+    """Balance of one group; a covariate that is constant there by its definition says nothing.
+
+    Interactions and components of the outcome, which may be no covariates, have rows too.
+    """
+    constant = plan.study.design.region if group != "all" else None
+    interactions = [names for names in model.spec.matching.interactions if constant not in names]
+    rows = with_interactions(sample.rows, interactions)
+    variables, codes = plan.survey.variables, plan.survey.codes
+    parts = [name for name in codes if variables[name].role_for(model.spec.outcome) == "component"]
+    factors = {**rows.factors, **{name: codes[name][rows.index] for name in parts}}
+    levels = {**rows.factor_levels, **{name: variables[name].levels for name in parts}}
+    nominal = [name for name, one in plan.study.variables.items() if one.type == "nominal"]
+    crossed = {":".join(names): tuple(names) for names in interactions}
+    made_of = {name: crossed.get(name, (name,)) for name in factors}
+    return balance_rows(
+        replace(
+            rows,
+            factors={name: one for name, one in factors.items() if name != constant},
+            factor_levels=levels,
+        ),
+        sample.matched,
+        model=labels.model,
+        group=group,
+        source=labels.source,
+        nominal=[*nominal, *crossed],
+        use={name: _use(model.spec, name, component=name in parts) for name in factors},
+        missing={name: _missing(plan, names, group) for name, names in made_of.items()},
+    )
+
+
+def _use(spec: ModelSpec, name: str, *, component: bool) -> Use:
+    """What a model does with a variable; an interaction is declared to be looked at alone."""
+    if name in (*spec.matching.on, *spec.matching.covariates):
+        return Use.MATCHED
+    if name in spec.covariates:
+        return Use.ADJUSTED
+    return Use.COMPONENT if component else Use.REPORTED
+
+
+def _missing(plan: Plan, names: Sequence[str], group: str) -> tuple[int, int]:
+    """Members and comparison people of a group, asked in person, who lack some of the answers."""
+    survey, region = plan.survey, plan.study.design.region
+    lacking = ~survey.phone
+    if group != "all" and region is not None:
+        level = survey.variables[region].levels.index(group.partition("=")[2])
+        lacking &= survey.codes[region] == level
+    lacking &= np.any([survey.codes[one] < 0 for one in names], axis=0)
+    return int((lacking & survey.member).sum()), int((lacking & ~survey.member).sum())
+
+
+def _printed(tables: Tables, study: Study) -> None:
+    """The printed numbers that the study names."""
+    if study.printed is None:
+        return
+    result = printed_rows(study.printed, study.benchmarks)
+    tables.gaps += result.gaps
+    tables.coefficients += result.coefficients
+    tables.balance += result.balance
+    tables.sensitivity += result.sensitivity
+    tables.diagnostics += result.diagnostics
+
+
+def _headlines(tables: Tables, plan: Plan) -> None:
+    """Adjust the p-values of the questions' headlines for there being several."""
+    positions = headline_positions(tables.gaps, plan.study)
+    rows = [tables.gaps[position] for position in positions]
+    declared = {one.model: outcome for outcome, one in declared_headlines(plan.study).items()}
+    run = [model.spec.name for model in plan.models if model.spec.name in declared]
+    tables.sensitivity += multiplicity_rows(rows, run=len(run), declared=len(declared))
+    for spec in () if run else (model.spec for model in plan.models):
+        keys = Keys(model=spec.name, outcome=spec.outcome, source=plan.survey.source)
+        tables.sensitivity += unanswered(
+            [Check.MULTIPLICITY],
+            keys,
+            Verdict.NOT_APPLICABLE,
+            "The model is no question's headline: its p-value is not adjusted.",
+        )
+    answered = {row.model for row in rows if row.p_value is not None}
+    for name in run:
+        if name not in answered:
+            keys = Keys(model=name, outcome=declared[name], source=plan.survey.source)
+            tables.sensitivity += unanswered(
+                [Check.MULTIPLICITY],
+                keys,
+                Verdict.NOT_ASSESSED,
+                "The headline gap has no p-value that could be adjusted.",
+            )
+    if len(run) == len(declared):
+        adjusted = holm([np.nan if row.p_value is None else row.p_value for row in rows])
+        tables.gaps = with_adjusted(tables.gaps, positions, adjusted)

@@ -1,0 +1,1 @@
+"""The floor: numbers with their uncertainty, vocabulary, errors, and what carries out work."""

@@ -1,0 +1,83 @@
+"""One error root and a branch for each stage.
+
+`InputError` and its branches carry one line for the user and end the command with exit 2.
+`NotEstimable` never ends a run: it becomes the status of the rows it concerns.
+"""
+
+from __future__ import annotations
+
+from coopgap.core.direction import first_mark, without_marks
+from coopgap.core.vocabulary import Status
+
+_SHOWN = 200
+"""Characters of a path in a message."""
+
+
+class CoopgapError(Exception):
+    """Root of every error that coopgap raises on purpose."""
+
+
+class InputError(CoopgapError):
+    """Something given by the user cannot be used; one line, exit 2, nothing written.
+
+    Parameters
+    ----------
+    where
+        The file or folder, as the user named it; a column or key may follow after a colon.
+    found
+        What is there, without any respondent's value.
+    allowed
+        What would be accepted, or what to do.
+    """
+
+    def __init__(self, where: str, found: str, allowed: str) -> None:
+        self.where = where
+        self.found = found
+        self.allowed = allowed
+        super().__init__(without_marks(" ".join(f"{where}: {found}; {allowed}".split())))
+
+
+def shortened(path: object) -> str:
+    """A path for a message, on one line and cut where it is very long."""
+    text = " ".join(str(path).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+class StudyError(InputError):
+    """The study folder or a model file is not usable."""
+
+
+def refuse_marks(where: str, text: str) -> None:
+    """Refuse a text of a study folder that holds marks of direction."""
+    found = first_mark(text)
+    if found is not None:
+        raise StudyError(where, found, "delete it")
+
+
+class SurveyError(InputError):
+    """The survey file cannot be read, or does not hold what the study declares."""
+
+
+class OutputError(InputError):
+    """The output folder cannot be used."""
+
+
+class NotEstimable(CoopgapError):
+    """An estimate does not exist for these data; its rows stay, with this status.
+
+    Parameters
+    ----------
+    reason
+        One clause that completes "not estimable: …".
+    status
+        The status that the rows carry.
+    """
+
+    def __init__(self, reason: str, status: Status = Status.NOT_ESTIMABLE) -> None:
+        self.reason = reason
+        self.status = status
+        super().__init__(reason)
+
+
+class NoFreeFit(NotEstimable):
+    """Slopes that may differ by threshold have no finite fit in which no thresholds cross."""

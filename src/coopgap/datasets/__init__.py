@@ -1,0 +1,1 @@
+"""What is shipped or given beside a survey: registries of published numbers."""
