@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -324,25 +325,22 @@ matching = { method = "cardinality", on = ["region"], limit = 0.05 }
     text = capsys.readouterr().out
     assert "conditional and linear families, all: this matching makes no sets" in text
     for line in (
-        "matching    nearest on region; propensity distance in sex; caliper 0.2; ratio 2; "
+        "nearest on region; propensity distance in sex; caliper 0.2; ratio 2; "
         "with replacement; order largest",
-        "variant     pairs: optimal on region; mahalanobis distance in sex; no caliper; ratio 1",
-        "variant     cells: exact on region, sex\n              covariates sex\n",
-        "variant     sets: full on region; propensity distance in sex; no caliper; "
-        "max comparison 4\n              link probit\n",
-        "variant     limits: cardinality on region; in sex; limit 0.05",
+        "pairs  ",
+        "optimal on region; mahalanobis distance in sex; no caliper; ratio 1",
+        "exact on region, sex; covariates sex",
+        "full on region; propensity distance in sex; no caliper; max comparison 4; link probit",
+        "cardinality on region; in sex; limit 0.05",
     ):
-        assert f"  {line}" in text
+        assert line in text
     # Every region has either sex in both groups: exact cells keep everybody, and the effective
     # size follows from weights of members over comparison people in each cell.
     here = example[example["mode"] == "in person"]
     counts = here.groupby(["region", "sex", "member"]).size().unstack("member")
     assert (counts > 0).all(axis=None)
     ess = 1004**2 / (counts[1] ** 2 / counts[0]).sum()
-    assert (
-        "exact keeps 1004 of 1004 members and 1003 of 1003 comparison people, whose effective "
-        f"size this is: {ess:,.4g}"
-    ) in text
+    assert re.search(rf"  cells .* 1,004 of 1,004 +1,003 of 1,003 +{ess:,.0f}\b", text)
 
 
 def test_a_dry_run_counts_the_specifications_of_a_multiverse(study, survey, capsys):

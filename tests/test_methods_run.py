@@ -14,11 +14,11 @@ STRATA = 'on = ["region"]'
 METHODS = {
     "nearest": (
         f'method = "nearest"\n{STRATA}\ncaliper = 0.2',
-        "of the same region, each the nearest in age and sex, adjusted for age and sex",
+        "of the same Region, each the nearest in Age and Sex, adjusted for Age and Sex",
     ),
     "shared": (
         f'method = "nearest"\n{STRATA}\ndistance = "mahalanobis"\nreplace = true\nratio = 2',
-        "of the same region, each the nearest in",
+        "of the same Region, each the nearest in",
     ),
     "optimal": (f'method = "optimal"\n{STRATA}', "paired at the least total distance in"),
     "full": (f'method = "full"\n{STRATA}\nmax_comparison = 6', "in sets at the least total"),
@@ -97,7 +97,7 @@ def test_the_report_says_how_they_were_matched(run, tmp_path):
     result.save(tmp_path / "out", ["md"])
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert words in text
-    assert "Headline gaps: matched (" in text
+    assert "members matched with" in text
 
 
 def test_run_json_has_the_ties_that_the_diagnostics_have(run):

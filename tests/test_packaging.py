@@ -25,8 +25,9 @@ DISTRIBUTION = {
 }
 NOT_OURS = {"markupsafe"}
 """Imported from a dependency that re-exports nothing of it: jinja2 returns its strings."""
-NAMED = {"h5netcdf", "h5py"}
-"""Needed and never imported: xarray is told the first to write netCDF, and it needs the second."""
+NAMED = {"arviz", "h5netcdf", "h5py"}
+"""Needed and never imported: xarray is told h5netcdf to write netCDF, which needs h5py; ArviZ
+is what users read kept draws with, of its parts the program imports arviz_stats."""
 
 
 def tracked() -> list[Path]:

@@ -34,6 +34,7 @@ from coopgap.core.estimate import (
     SensitivityRow,
     Told,
 )
+from coopgap.core.tails import normal_above, normal_quantile
 from coopgap.core.vocabulary import (
     BY_STRATUM,
     KINDS,
@@ -44,7 +45,6 @@ from coopgap.core.vocabulary import (
     Status,
     Verdict,
 )
-from coopgap.core.tails import normal_above, normal_quantile
 
 _MOVABLE = 0.4
 """A ratio that moves by a larger part of itself is blank: a limit would round to zero."""

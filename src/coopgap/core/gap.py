@@ -15,8 +15,8 @@ from scipy import special
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.band import max_t_band
-from coopgap.core.vocabulary import Quantity
 from coopgap.core.tails import t_above, t_quantile
+from coopgap.core.vocabulary import Quantity
 
 __all__ = [
     "LOG_SCALE",

@@ -14,10 +14,10 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, GapRow
 from coopgap.core.gap import Contrast, Interval, contrast_gradient, null_value, wald
+from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Influence
 from coopgap.families.rows import Labels, gap_rows, interval_numbers
-from coopgap.core.tails import chi2_above, f_above
 
 __all__ = ["MOST_PAIRED", "EqualGaps", "GroupGaps", "difference_row", "group_gaps", "group_rows"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.optimize import brentq
 
 from coopgap.core.gap import Interval, wald
-from coopgap.printed.exact import LARGEST, exact_difference
 from coopgap.core.tails import normal_above, normal_quantile
+from coopgap.printed.exact import LARGEST, exact_difference
 
 type _Side = tuple[float, float | None]
 """A share and the people behind it; None takes the share as fixed."""

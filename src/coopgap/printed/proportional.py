@@ -11,6 +11,7 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow
 from coopgap.core.gap import wald
+from coopgap.core.tails import normal_above
 from coopgap.core.vocabulary import PRINTED, Diagnostic, Family, IntervalKind, OddsTest, Scale
 from coopgap.printed.compare import PROB
 from coopgap.printed.records import Ordered
@@ -18,7 +19,6 @@ from coopgap.printed.rounding import whole_people
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.proportional import brant, likelihood_ratio
-from coopgap.core.tails import normal_above
 
 __all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
+from coopgap.core.tails import chi2_above, f_above
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, probabilities, unit_scores
 from coopgap.regression.newton import supremum
 from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_problem
 from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName
-from coopgap.core.tails import chi2_above, f_above
 
 _SINGULAR = 1e-9
 """Smallest eigenvalue of a correlation matrix that counts as more than rounding."""

@@ -11,9 +11,9 @@ from scipy import optimize
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, null_value
+from coopgap.core.tails import t_quantile
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
-from coopgap.core.tails import t_quantile
 
 _FARTHEST = 16.0
 """Latent shift beyond which every answer lies at one end."""

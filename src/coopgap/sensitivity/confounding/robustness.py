@@ -11,11 +11,11 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Interval
+from coopgap.core.tails import t_quantile
 from coopgap.core.vocabulary import Check, Status, Verdict, Version
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
-from coopgap.core.tails import t_quantile
 
 __all__ = [
     "Residual",

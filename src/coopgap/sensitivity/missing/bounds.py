@@ -9,10 +9,10 @@ from scipy import optimize, stats
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.gap import Contrast, Margins, contrasts, estimate_contrast
+from coopgap.core.tails import t_quantile
 from coopgap.core.vocabulary import Quantity
 from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.shares import share_margins
-from coopgap.core.tails import t_quantile
 
 __all__ = ["Bounds", "imbens_manski", "imbens_manski_factor", "worst_case"]
 

@@ -13,6 +13,7 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import cluster_sums, smallest_by_level, wald, wald_interval
+from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
@@ -23,7 +24,6 @@ from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins, colum
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.phone.sides import fewest_zones, satterthwaite, side_errors
 from coopgap.survey.records import ModelRows
-from coopgap.core.tails import chi2_above, f_above
 
 __all__ = ["RaoScott", "composition_rows", "rao_scott"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.core.vocabulary import Verdict
 from coopgap.core.tails import t_above, t_quantile
+from coopgap.core.vocabulary import Verdict
 
 __all__ = [
     "Equivalence",
