@@ -221,12 +221,15 @@ def phone(answer: Answer) -> Drawing | None:
     )
 
 
+_FARTHEST = 16
+
+
 def predictive(answer: Answer) -> Drawing | None:
-    """Observed shares (hollow) on the posterior's intervals, by group and level."""
+    """Observed shares (hollow) on the posterior's intervals: those that lie farthest from it."""
     results = answer.results
-    rows = [
-        row for row in answer.check(Check.POSTERIOR_PREDICTIVE) if row.group in ("", "all")
-    ] or list(answer.check(Check.POSTERIOR_PREDICTIVE))
+    told = answer.check(Check.POSTERIOR_PREDICTIVE)
+    far = sorted(told, key=lambda row: -abs((row.threshold or 0.0) - (row.estimate or 0.0)))
+    rows = [row for row in told if row in far[:_FARTHEST]]
     lines: list[Line] = []
     for comparator, found in by(rows, "comparator").items():
         who = comparator_words(comparator, results.members, results.others)
