@@ -197,7 +197,7 @@ def test_members_kept_are_those_r_keeps(run, expected):
 def test_the_command_says_what_it_left_out(capsys):
     assert main(["uganda_dairy", "--data", SURVEY, "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "311 members, 602 comparison people" in said
+    assert "311 members, 602 non-members" in said
     assert "107" in said
 
 
