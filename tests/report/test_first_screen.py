@@ -182,3 +182,12 @@ def test_every_check_answers_one_topic_or_is_about_who_was_reached():
     listed = [check for checks in lookat.TOPIC_CHECKS.values() for check in checks]
     assert len(listed) == len(set(listed))
     assert set(lookat.Check) - set(listed) == {lookat.Check.PHONE_COMPOSITION}
+
+
+def test_a_whole_distribution_put_first_has_its_number_on_the_screen(screen):
+    text = screen()
+    assert re.search(
+        r"\*\*Class\*\*: probability of superiority 56\.0 % \(",
+        text.replace("\N{NO-BREAK SPACE}", " "),
+    )
+    assert "**Agrees**: probability" not in text
