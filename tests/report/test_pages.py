@@ -170,3 +170,14 @@ def test_every_check_has_a_template_with_a_sentence_and_a_detail(build, check):
     module = Content(results).templates.get_template(f"checks/{check}.md.j2").module
     assert callable(module.sentence)
     assert callable(module.detail)
+
+
+@pytest.mark.parametrize(("verdict", "said"), [("holds", True), ("not_assessed", False)])
+def test_a_gap_that_was_not_assessed_is_not_said_to_hold(build, verdict, said):
+    frames = build.frames(printed=False)
+    rows = frames["sensitivity"]
+    variants = rows["check"] == "variant"
+    frames["sensitivity"] = rows.assign(verdict=rows["verdict"].mask(variants, verdict))
+    results = make_results(frames, build.study(), build.meta())
+    told = Content(results).sentence(results.answers[0], Check.VARIANT)
+    assert ("The gap holds" in told) is said
