@@ -24,10 +24,6 @@ def unescape_cell(text: str) -> str:
     return text[1:] if text[:1] == "'" and text.lstrip("'").startswith(LEADING) else text
 
 
-def _escaped(cell: object) -> object:
-    return escape_cell(cell) if isinstance(cell, str) else cell
-
-
 def csv_text(frame: pd.DataFrame) -> str:
     """A table as CSV: empty for missing, true and false, shortest floats that read back alike."""
     import pandas as pd
@@ -38,8 +34,11 @@ def csv_text(frame: pd.DataFrame) -> str:
         if is_bool_dtype(column.dtype):
             plain[name] = column.map({True: "true", False: "false"}).astype(object)
         elif is_string_dtype(column.dtype):
+            cells = column.tolist()
+            told = {cell: escape_cell(cell) for cell in set(cells) if isinstance(cell, str)}
             # A list, since mapping a column would make numbers of its own type of a mixed one.
-            plain[name] = pd.Series([*map(_escaped, column)], column.index, dtype=object)
+            escaped = [told.get(cell, cell) for cell in cells]
+            plain[name] = pd.Series(escaped, column.index, dtype=object)
     text: str = plain.to_csv(index=False, lineterminator="\n")
     return text
 

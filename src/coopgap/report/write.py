@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coopgap.core.atomic import FIGURES, FORMATS, STUDY_FOLDER
 from coopgap.core.errors import OutputError
 from coopgap.report.data import Results, make_results
-from coopgap.report.sheets import table_digest, write_csv, write_parquet
+from coopgap.report.sheets import write_csv, write_parquet
 from coopgap.report.words import clean
 from coopgap.study.spec import Study
 
@@ -37,12 +38,12 @@ def write_report(
     """
     _refuse_unknown("formats", formats, FORMATS)
     _refuse_unknown("figures", figures, FIGURES)
-    hashes = {name: table_digest(frame) for name, frame in frames.items()}
+    written = write_csv(frames, folder)
+    hashes = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
     text = json.dumps({**meta, "tables_sha256": hashes}, indent=2, ensure_ascii=False)
     # As read back from the file, so that a report made again is the same.
     results = make_results(frames, study, json.loads(text))
-    written = [*write_csv(frames, folder), _write(folder / "run.json", f"{text}\n")]
-    written += _write_study(study, folder)
+    written += [_write(folder / "run.json", f"{text}\n"), *_write_study(study, folder)]
     if "parquet" in formats:
         written += write_parquet(frames, folder)
     if figures or {"html", "md"} & set(formats):
