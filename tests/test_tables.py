@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import REASONS, Family, Population, Status
 from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
 from coopgap.families.tables import Tables
 
-LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
+LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
 
 
 @pytest.mark.parametrize("ess", [None, 7.5])

@@ -23,19 +23,19 @@ from coopgap.bayes.draws import (
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
 from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import LOG_SCALE
 from coopgap.core.vocabulary import Quantity, Scale, Status
 from coopgap.families.behind import Behind
 from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows, posterior_numbers
 from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.standardise import standardise
 
 from .conftest import LEVELS, make_cells, make_draws, make_rows
 
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
 
 
 def one(draws, k):

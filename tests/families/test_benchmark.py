@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from coopgap.app.plan import make_plan
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Population, Quantity, Status
 from coopgap.families.benchmark import COMPARISON_GROUP, benchmark_estimates, standardised_name
 from coopgap.families.records import Sample
-from coopgap.families.rows import Labels, gap_rows
+from coopgap.families.rows import gap_rows
 from coopgap.matching.dispatch import match
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, Matching, OutsideShares
 from coopgap.survey.records import ModelRows
@@ -219,7 +220,7 @@ def test_a_share_declared_without_error_has_no_interval():
     for n in (None, 450):
         whole = dataclasses.replace(WHOLE, n=n)
         found = estimates(make_sample(), Benchmark(outcome="y", source="B", whole=whole))[place]
-        labels = Labels(model="m", outcome="y", levels=LEVELS, source="made")
+        labels = Keys(model="m", outcome="y", levels=LEVELS, source="made")
         rows = {
             row.category: row
             for row in gap_rows(found, labels)
@@ -322,7 +323,7 @@ def test_a_share_has_no_limits_where_all_answer_alike_or_where_it_is_declared_ex
     }
     assert (own[True].estimate, own[True].std_error) == (1, 0)
     assert np.isnan([own[True].lower, own[True].upper, own[False].lower]).all()
-    labels = Labels(model="m", outcome="y", levels=LEVELS, source="made")
+    labels = Keys(model="m", outcome="y", levels=LEVELS, source="made")
     (row,) = [
         row
         for row in gap_rows(dataclasses.replace(found, people=np.full((2, 3), 100)), labels)
@@ -335,7 +336,7 @@ def test_few_zones_flag_a_region_and_refuse_a_whole():
     sample = make_sample(n_zones=6)
     found = estimates(sample)
     one = found["region=South", "national", Population.ALL_MEMBERS]
-    labels = Labels(model="m", outcome="y", levels=LEVELS, source="made", group="region=South")
+    labels = Keys(model="m", outcome="y", levels=LEVELS, source="made", group="region=South")
     assert {row.status for row in gap_rows(one, labels)} == {Status.FEW_CLUSTERS}
     few = estimates(sample.take(sample.rows.zone < 4))["all", "national", Population.ALL_MEMBERS]
     assert few.status is Status.NOT_ESTIMABLE
@@ -389,9 +390,7 @@ def test_rows_are_keyed_apart_and_own_shares_stand_once():
     found = benchmark_estimates(
         model.sample, plan.study.benchmarks, "region", plan.study.design.population
     )
-    labels = Labels(
-        model="ses", outcome="ses_class", levels=model.rows.levels, source="EXAMPLE DATA"
-    )
+    labels = Keys(model="ses", outcome="ses_class", levels=model.rows.levels, source="EXAMPLE DATA")
     rows = [
         row
         for group, estimate in found

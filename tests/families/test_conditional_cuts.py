@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Family, Quantity, Status
 from coopgap.families.conditional import estimate_conditional
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.records import Sample
-from coopgap.families.rows import Labels, coefficient_rows, cut_rows, gap_rows
+from coopgap.families.rows import coefficient_rows, cut_rows, gap_rows
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.setbatch import group_sets
@@ -22,7 +23,7 @@ from coopgap.study.spec import LinkName
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "middle", "high")
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 LOGIT: LinkName = "logit"
 
 

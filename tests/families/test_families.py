@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.benchmark import benchmark_estimates
@@ -23,7 +24,7 @@ from coopgap.families.dispatch import (
 )
 from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.records import CR2_CLUSTERS, Sample
-from coopgap.families.rows import Labels, gap_rows
+from coopgap.families.rows import gap_rows
 from coopgap.families.wild import wild_score_row
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
@@ -32,7 +33,7 @@ from coopgap.study.spec import Benchmark, Matching, OutsideShares
 from coopgap.survey.records import ModelRows
 
 GAP = np.array([0.0, 1.0, 0.0, -1.0])
-LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
+LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 SEXES, REGIONS = ("male", "female"), ("North", "South")
 
 
@@ -162,7 +163,7 @@ def test_conditional_logit_agrees_with_mantel_haenszel_in_size():
 
 def test_every_family_writes_its_expected_rows_once():
     sample = make_sample(make_rows(levels=("low", "mid", "high")))
-    labels = Labels(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
+    labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     seen = set()
     for estimate in family_estimates(sample):
         rows = list(gap_rows(estimate, labels))
@@ -183,7 +184,7 @@ def test_few_clusters_refuse_a_whole_fit_and_flag_a_domain():
         assert estimate.status is Status.NOT_ESTIMABLE
         assert "4 zones" in estimate.reason
     domain = sample.within(sample.rows.factors["region"] == 0)
-    labels = Labels(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
+    labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     for estimate in domain_estimates(domain):
         rows = list(gap_rows(estimate, labels))
         assert {row.status for row in rows} == {Status.FEW_CLUSTERS}
@@ -262,7 +263,7 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     assert found[None].std_error == pytest.approx(np.sqrt((factor * per_zone**2).sum()))
     half = [(one.upper - one.estimate) / one.std_error for one in (found[None], found[500])]
     assert half[1] < half[0] or n_zones >= CR2_CLUSTERS  # declared shares' error is known
-    labels = Labels(model="m", outcome="y", levels=levels, source="test.csv")
+    labels = Keys(model="m", outcome="y", levels=levels, source="test.csv")
     written = list(gap_rows(estimate, labels))
     assert {row.comparator for row in written} == {"", "national"}
     assert {row.n_comparison for row in written} == {None}

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Population, Quantity, Status
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted
@@ -14,7 +15,7 @@ from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.profiles import PROFILE
 from coopgap.families.records import Sample
-from coopgap.families.rows import Labels, std_errors_row
+from coopgap.families.rows import std_errors_row
 from coopgap.matching.dispatch import match
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.information import unit_information
@@ -25,7 +26,7 @@ from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "middle", "high")
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 MEMBERS = (Population.ALL_MEMBERS,)
 
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import expected_contrasts, family_estimates, headline_estimate
 from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.rows import Labels, fallback_row, gap_rows
+from coopgap.families.rows import fallback_row, gap_rows
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Fitting
 from coopgap.survey.records import ModelRows
@@ -22,7 +23,7 @@ from coopgap.survey.records import ModelRows
 from .conftest import make_sample
 
 LEVELS = ("low", "middle", "high")
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 ALL = (Population.ALL_MEMBERS,)
 
 

@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import OddsTest, Status
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.families.records import Sample
-from coopgap.families.rows import Labels, infinite_row
+from coopgap.families.rows import infinite_row
 from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "middle", "high")
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 
 
 def make_sample(outcome, member, sex, zone=None, weight=None, covariates=("sex",)):

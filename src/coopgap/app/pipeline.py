@@ -18,7 +18,7 @@ from coopgap.checks.full import full_checks
 from coopgap.checks.hierarchical import fit_regions, say_why_not
 from coopgap.checks.quick import quick_checks
 from coopgap.core.disclose import protected_meta, protected_rows
-from coopgap.core.estimate import TABLES, BalanceRow, to_frame
+from coopgap.core.estimate import TABLES, BalanceRow, Keys, to_frame
 from coopgap.core.progress import Notify, silent
 from coopgap.core.vocabulary import Check, Family, Population, Use, Verdict
 from coopgap.families.behind import Behind, counted_checks, counted_coefficients
@@ -40,13 +40,13 @@ from coopgap.families.headline import (
 )
 from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels, population_row
+from coopgap.families.rows import population_row
 from coopgap.families.tables import Tables, model_labels
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
 from coopgap.printed.rows import printed_rows
 from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
@@ -242,7 +242,7 @@ def _with_margins(plan: Plan, rows: ModelRows) -> ModelRows:
 
 
 def _balance(
-    plan: Plan, model: ModelPlan, labels: Labels, group: str, sample: Sample
+    plan: Plan, model: ModelPlan, labels: Keys, group: str, sample: Sample
 ) -> list[BalanceRow]:
     """Balance of one group; a covariate that is constant there by its definition says nothing.
 

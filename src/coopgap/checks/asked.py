@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Family
 from coopgap.families.dispatch import headline_families
 from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
 from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import PhoneData, by_mode
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
@@ -44,7 +43,7 @@ class Asked:
     estimates: Sequence[FamilyEstimate]
     headline: FamilyEstimate
     phone: PhoneData
-    labels: Labels
+    labels: Keys
     seed: int
     jobs: int | None = None
     scheduler: str | None = None
@@ -57,12 +56,6 @@ class Asked:
     def family(self, name: Family) -> FamilyEstimate:
         """The first estimate of a family."""
         return next(one for one in self.estimates if one.family is name)
-
-    @property
-    def keys(self) -> Keys:
-        """What rows without levels say of themselves."""
-        labels = self.labels
-        return Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
 
     @property
     def spec(self) -> ModelSpec:

@@ -40,7 +40,7 @@ def full_checks(tables: Tables, one: Asked) -> None:
 def _phone(tables: Tables, one: Asked) -> None:
     """The phone answers among in-person subsamples, and borrowed in part."""
     region = one.plan.study.design.region
-    rows = reference_rows(one.phone, one.spec.covariates, region, one.keys, one.seed)
+    rows = reference_rows(one.phone, one.spec.covariates, region, one.labels, one.seed)
     study = one.plan.study
     rows += borrowed_rows(
         one.phone, one.spec, one.labels.source, study.smallest_gap, at=one.labels.at

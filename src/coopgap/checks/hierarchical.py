@@ -38,7 +38,7 @@ from coopgap.sensitivity.hierarchical import (
     prior_rows,
     scaling_rows,
 )
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.data import PhoneData, truthful, why_not
 from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
 from coopgap.study.spec import Hierarchical
@@ -61,13 +61,12 @@ def say_why_not(tables: Tables, plan: Plan) -> None:
     there = {(row.model, row.check) for row in tables.sensitivity}
     for model in plan.models:
         labels = model_labels(plan, model)
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
         absent = [check for check in BY_REGION if (labels.model, check) not in there]
         if model.spec.hierarchical:
             verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
         else:
             verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
-        tables.sensitivity += unanswered(absent, keys, verdict, reason)
+        tables.sensitivity += unanswered(absent, labels, verdict, reason)
 
 
 def fit_regions(

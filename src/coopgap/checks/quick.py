@@ -25,7 +25,7 @@ from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.matching_ties import matching_ties_rows
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
 from coopgap.sensitivity.phone.data import truthful
@@ -68,8 +68,7 @@ def _variants(tables: Tables, one: Asked) -> None:
     labels = one.labels
     if not one.headline.intervals:
         reason = f"There is no declared gap to compare with: {one.headline.reason}."
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-        tables.sensitivity += unanswered([Check.VARIANT], keys, Verdict.NOT_ASSESSED, reason)
+        tables.sensitivity += unanswered([Check.VARIANT], labels, Verdict.NOT_ASSESSED, reason)
     for variant in one.spec.variants:
         sample = variant_sample(one.plan, variant)
         again = headline_estimate(sample)

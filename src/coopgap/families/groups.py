@@ -12,12 +12,12 @@ from scipy import sparse
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, GapRow
+from coopgap.core.estimate import DiagnosticRow, GapRow, Keys
 from coopgap.core.gap import Contrast, Interval, contrast_gradient, null_value, wald
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Influence
-from coopgap.families.rows import Labels, gap_rows, interval_numbers
+from coopgap.families.rows import gap_rows, interval_numbers
 
 __all__ = ["MOST_PAIRED", "EqualGaps", "GroupGaps", "difference_row", "group_gaps", "group_rows"]
 
@@ -212,7 +212,7 @@ def _fewer(first: float | None, second: float | None) -> Any:
 
 
 def group_rows(
-    variable: str, groups: Mapping[str, FamilyEstimate], contrast: Contrast, labels: Labels
+    variable: str, groups: Mapping[str, FamilyEstimate], contrast: Contrast, labels: Keys
 ) -> tuple[list[GapRow], list[DiagnosticRow]]:
     """Differences of the gaps of one variable's groups, and the test that all are the same.
 
@@ -255,7 +255,7 @@ def group_rows(
     return rows, [_test_row(variable, groups, place, found, labels)]
 
 
-def _own_row(estimate: FamilyEstimate, contrast: Contrast, labels: Labels, group: str) -> GapRow:
+def _own_row(estimate: FamilyEstimate, contrast: Contrast, labels: Keys, group: str) -> GapRow:
     """The row of one group's own gap, which gaps.csv has too."""
     return next(
         row
@@ -281,7 +281,7 @@ def _test_row(
     groups: Mapping[str, FamilyEstimate],
     place: Mapping[str, int],
     found: GroupGaps,
-    labels: Labels,
+    labels: Keys,
 ) -> DiagnosticRow:
     row = DiagnosticRow(
         model=labels.model,

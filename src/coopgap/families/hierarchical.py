@@ -13,7 +13,7 @@ from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
 from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.core.arrays import FloatArray, IntArray
-from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys
 from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
 from coopgap.core.vocabulary import (
     FEW_PEOPLE,
@@ -30,7 +30,6 @@ from coopgap.core.vocabulary import (
 from coopgap.families.groups import MOST_PAIRED, difference_row
 from coopgap.families.headline import headline_contrast
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import Labels
 
 TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 """Probabilities at the ends of an equal-tailed interval."""
@@ -46,7 +45,7 @@ _WITHOUT_ZONES: Final = (
 
 
 def gap_rows(
-    fit: HierarchicalFit, cells: HierarchicalCells, labels: Labels, smallest_gap: float
+    fit: HierarchicalFit, cells: HierarchicalCells, labels: Keys, smallest_gap: float
 ) -> Iterator[GapRow]:
     """Rows for all and for each region, and what the model puts first compared between regions.
 
@@ -111,7 +110,7 @@ def _row(
     contrast: Contrast,
     draws: FloatArray,
     *,
-    labels: Labels,
+    labels: Keys,
     group: str,
     people: IntArray,
     blank: Status | None,
@@ -165,7 +164,7 @@ def posterior_numbers(
 
 
 def coefficient_rows(
-    fit: HierarchicalFit, cells: HierarchicalCells, form: Form, labels: Labels
+    fit: HierarchicalFit, cells: HierarchicalCells, form: Form, labels: Keys
 ) -> Iterator[CoefficientRow]:
     """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
     if not fit.passed:
@@ -203,7 +202,7 @@ def _scale(term: str, cells: HierarchicalCells, form: Form) -> Scale:
 
 
 def gate_rows(
-    fit: HierarchicalFit, cells: HierarchicalCells, labels: Labels
+    fit: HierarchicalFit, cells: HierarchicalCells, labels: Keys
 ) -> Iterator[DiagnosticRow]:
     """Rows of everything the gate looked at, and what the model leaves out."""
     for item in fit.gate:

@@ -9,11 +9,10 @@ from functools import partial
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.estimate import DiagnosticRow, Keys
 from coopgap.core.vocabulary import Diagnostic, Kind, OddsTest
 from coopgap.families.cells import sample_cells
 from coopgap.families.records import Sample, SampleCells
-from coopgap.families.rows import Labels
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -31,7 +30,7 @@ ALL_TERMS = "all terms"
 _REPLICATES = 500
 
 
-def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticRow]:
+def proportionality_rows(sample: Sample, labels: Keys) -> Iterator[DiagnosticRow]:
     """Tests of proportional odds in the adjusted model, on all complete in-person rows.
 
     Parameters
@@ -71,7 +70,7 @@ def proportionality_rows(sample: Sample, labels: Labels) -> Iterator[DiagnosticR
         )
 
 
-def _row(labels: Labels, term: str, test: OddsTest) -> DiagnosticRow:
+def _row(labels: Keys, term: str, test: OddsTest) -> DiagnosticRow:
     """A row of one test of one term, without its numbers."""
     return DiagnosticRow(
         model=labels.model,
@@ -125,7 +124,7 @@ def _note(test: ProportionalityTest) -> str:
     return f"{text}; a freed slope is infinite: at its supremum" if test.at_supremum else text
 
 
-def bootstrap_row(sample: Sample, labels: Labels, seed: int) -> DiagnosticRow:
+def bootstrap_row(sample: Sample, labels: Keys, seed: int) -> DiagnosticRow:
     """Likelihood ratio for membership against surveys drawn from the proportional fit.
 
     Parameters

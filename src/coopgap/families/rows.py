@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys
 from coopgap.core.gap import Contrast, Interval, smallest_count
 from coopgap.core.vocabulary import (
     BLANK,
@@ -23,18 +23,6 @@ from coopgap.core.vocabulary import (
 from coopgap.families.dispatch import expected_contrasts
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, FamilyEstimate
 from coopgap.study.spec import DeclaredPopulation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What a row says of itself besides its numbers; `at` is the threshold declared to be first."""
-
-    model: str
-    outcome: str
-    levels: tuple[str, ...]
-    source: str
-    group: str = "all"
-    at: str = ""
 
 
 def _finite(value: float) -> float | None:
@@ -65,7 +53,7 @@ def _status(estimate: FamilyEstimate, contrast: Contrast) -> Status:
     return Status.FEW_PEOPLE if few else Status.OK
 
 
-def gap_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[GapRow]:
+def gap_rows(estimate: FamilyEstimate, labels: Keys) -> Iterator[GapRow]:
     """Rows of one estimate: every contrast of its family, with the reason where one is blank."""
     comparison, member = estimate.people.sum(axis=1)
     inside = estimate.comparator == Comparator.COMPARISON
@@ -114,7 +102,7 @@ def _joint(row: GapRow, band: Interval, *, shown: bool) -> GapRow:
     )
 
 
-def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[CoefficientRow]:
+def coefficient_rows(estimate: FamilyEstimate, labels: Keys) -> Iterator[CoefficientRow]:
     """Rows of one estimate's coefficients."""
     for item in estimate.coefficients:
         interval = item.interval
@@ -137,7 +125,7 @@ def coefficient_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[Coeff
         )
 
 
-def _of_estimate(name: Diagnostic, estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def _of_estimate(name: Diagnostic, estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """A row about an estimate, without its value; `about` are the outside shares, if it has any."""
     return DiagnosticRow(
         model=labels.model,
@@ -150,7 +138,7 @@ def _of_estimate(name: Diagnostic, estimate: FamilyEstimate, labels: Labels) -> 
     )
 
 
-def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
+def ess_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow | None:
     """How many people the raked weights are worth; None where nothing is raked."""
     if estimate.ess_own is None:
         return None
@@ -162,19 +150,19 @@ def ess_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow | None:
     )
 
 
-def reason_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def reason_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """Why a family could not be estimated."""
     row = _of_estimate(Diagnostic(estimate.status), estimate, labels)
     return replace(row, passed=False, note=estimate.reason)
 
 
-def fallback_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def fallback_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """Why weighted shares stand in the place of a fit with membership free by threshold."""
     row = _of_estimate(Diagnostic.SHARES_INSTEAD, estimate, labels)
     return replace(row, passed=False, note=estimate.fell_back)
 
 
-def decimals_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def decimals_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """How many decimals of the coefficients are settled."""
     return replace(
         _of_estimate(Diagnostic.CORRECT_DECIMALS, estimate, labels),
@@ -184,7 +172,7 @@ def decimals_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     )
 
 
-def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def constant_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """Which covariates the matched sets leave nothing to say about."""
     return replace(
         _of_estimate(Diagnostic.CONSTANT_WITHIN_SETS, estimate, labels),
@@ -194,7 +182,7 @@ def constant_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     )
 
 
-def population_row(declared: DeclaredPopulation, labels: Labels) -> DiagnosticRow:
+def population_row(declared: DeclaredPopulation, labels: Keys) -> DiagnosticRow:
     """Whose population the poststratified gaps are over; `value` is the number of margins."""
     by = "; ".join(" by ".join(margin.variables) for margin in declared.margins)
     return DiagnosticRow(
@@ -208,7 +196,7 @@ def population_row(declared: DeclaredPopulation, labels: Labels) -> DiagnosticRo
     )
 
 
-def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def std_errors_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """How the standard errors of a family's gaps are made; `value` is the number of clusters."""
     few = ", degrees of freedom after Satterthwaite" if "CR2" in estimate.std_errors else ""
     kind, semicolon, rest = estimate.std_errors.partition(";")
@@ -220,7 +208,7 @@ def std_errors_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
     )
 
 
-def cut_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[DiagnosticRow]:
+def cut_rows(estimate: FamilyEstimate, labels: Keys) -> Iterator[DiagnosticRow]:
     """Sets that tell something at each cut of a conditional ordinal fit."""
     for cut in estimate.cuts:
         yield replace(
@@ -232,7 +220,7 @@ def cut_rows(estimate: FamilyEstimate, labels: Labels) -> Iterator[DiagnosticRow
         )
 
 
-def infinite_row(estimate: FamilyEstimate, labels: Labels) -> DiagnosticRow:
+def infinite_row(estimate: FamilyEstimate, labels: Keys) -> DiagnosticRow:
     """Which terms had no finite maximum-likelihood estimate, and what stands instead."""
     return replace(
         _of_estimate(Diagnostic.BIAS_REDUCED, estimate, labels),

@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.estimate import (
+    BalanceRow,
+    CoefficientRow,
+    DiagnosticRow,
+    GapRow,
+    Keys,
+    SensitivityRow,
+)
 from coopgap.families.headline import declared_at
 from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate
 from coopgap.families.rows import (
-    Labels,
     coefficient_rows,
     constant_row,
     cut_rows,
@@ -45,7 +51,7 @@ class Tables:
         yield
         self.seconds[name] += time.perf_counter() - started
 
-    def collect(self, estimate: FamilyEstimate, labels: Labels) -> None:
+    def collect(self, estimate: FamilyEstimate, labels: Keys) -> None:
         """The rows of one family, and what has to be said of it."""
         self.gaps += gap_rows(estimate, labels)
         if labels.group == "all":
@@ -68,9 +74,9 @@ class Tables:
             self.diagnostics.append(infinite_row(estimate, labels))
 
 
-def model_labels(plan: Plan, model: ModelPlan) -> Labels:
+def model_labels(plan: Plan, model: ModelPlan) -> Keys:
     """What every row of a model says of itself."""
-    return Labels(
+    return Keys(
         model=model.spec.name,
         outcome=model.spec.outcome,
         levels=model.rows.levels,

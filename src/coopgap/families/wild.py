@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.estimate import DiagnosticRow, Keys
 from coopgap.core.vocabulary import Diagnostic, Kind
 from coopgap.families.cells import sample_cells
 from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
 from coopgap.regression.wildscore import wild_score_test
 
 
 def wild_score_row(
-    sample: Sample, matched: FamilyEstimate, labels: Labels, seed: int
+    sample: Sample, matched: FamilyEstimate, labels: Keys, seed: int
 ) -> DiagnosticRow:
     """The p-value of no gap, by a test that holds its size with few clusters.
 

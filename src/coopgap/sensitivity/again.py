@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict
 from coopgap.families.difference import difference
 from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
 
@@ -37,7 +36,7 @@ def again_row(
     contrast: Contrast,
     again: FamilyEstimate,
     beside: Beside,
-    labels: Labels,
+    labels: Keys,
     pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
 ) -> SensitivityRow:
     """One contrast of another estimate, with its difference from the declared one.
@@ -92,7 +91,7 @@ def variant_rows(
     name: str,
     again: FamilyEstimate,
     beside: Beside,
-    labels: Labels,
+    labels: Keys,
     pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
 ) -> Iterator[SensitivityRow]:
     """Rows of one declared variant: risk differences at each threshold, and superiority."""

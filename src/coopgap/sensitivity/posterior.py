@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts
 from coopgap.core.vocabulary import Check, Comparator, Family, IntervalKind, Population, Quantity
 from coopgap.families.hierarchical import TAILS, posterior_numbers
 from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import Labels
 
 __all__ = ["TAILS", "headline_contrasts", "posterior_interval", "posterior_row"]
 
@@ -37,7 +36,7 @@ def posterior_interval(draws: FloatArray) -> Interval:
 def posterior_row(
     check: Check,
     variant: str,
-    labels: Labels,
+    labels: Keys,
     category: str = "",
     draws: FloatArray | None = None,
     quantity: str = Quantity.RISK_DIFFERENCE,

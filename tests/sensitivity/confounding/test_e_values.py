@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import Margins, estimate_contrasts
 from coopgap.core.vocabulary import Family, Population, Status, Verdict
 from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.confounding.e_values import (
     e_value,
@@ -57,7 +57,7 @@ def make_estimate(n_levels, family, seed=0, **changes):
     }
     return (
         FamilyEstimate(**{**defaults, **changes}),
-        Labels(model="m", outcome="y", levels=levels, source="s"),
+        Keys(model="m", outcome="y", levels=levels, source="s"),
         outcome,
         member,
     )

@@ -14,12 +14,11 @@ import pytest
 
 from coopgap.app.meta import run_meta
 from coopgap.app.plan import make_plan
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
 from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.headline import declared_at
 from coopgap.families.plan import sample_for, variant_sample
-from coopgap.families.rows import Labels
 from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
@@ -153,7 +152,7 @@ def gaps(estimate):
 def rows_of(study, spec, survey, **more):
     rows = rows_for(survey, study, specifications(study, spec).listed[0])
     at = declared_at(study, "m")
-    labels = Labels(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
+    labels = Keys(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
     declared = headline_estimate(sample_for(rows, spec))
     return multiverse_rows(survey, study, spec, declared, labels, seed=3, **more)
 
@@ -299,7 +298,7 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
 
 def test_a_model_without_a_multiverse_has_one_row(make_study, make_survey):
     study, spec = make_study(None)
-    labels = Labels(model="m", outcome="y", levels=("a", "b"), source="x")
+    labels = Keys(model="m", outcome="y", levels=("a", "b"), source="x")
     survey = make_survey(np.random.default_rng(2))
     rows = multiverse_rows(survey, study, spec, None, labels, seed=1)
     assert [(row.check, row.verdict, row.note) for row in rows] == [

@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Quantity, Status, Verdict, Version
 from coopgap.families.difference import difference
 from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
@@ -37,7 +36,7 @@ _NETTED = (
 class HeadlineModel:
     """One model with its headline's family."""
 
-    labels: Labels
+    labels: Keys
     estimate: FamilyEstimate
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Comparator
 from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
 
 
-def base_row(check: Check, estimate: FamilyEstimate, labels: Labels) -> SensitivityRow:
+def base_row(check: Check, estimate: FamilyEstimate, labels: Keys) -> SensitivityRow:
     """A row of a check of one family, without its numbers."""
     return SensitivityRow(
         check=check,
