@@ -9,7 +9,7 @@ from scipy import stats
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.design_analysis import design_rows, null_error

@@ -10,7 +10,7 @@ import pytest
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.design_effect import SCENARIOS, design_effect_rows
 from coopgap.study.spec import Matching

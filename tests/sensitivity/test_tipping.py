@@ -14,7 +14,7 @@ from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Family
-from coopgap.families.dispatch import headline_families
+from coopgap.families.estimate import Estimate
+from coopgap.families.headline import headline_families
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.tables import model_labels
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.phone.data import PhoneData, by_mode
 from coopgap.study.spec import ModelSpec
@@ -40,8 +40,8 @@ class Asked:
 
     plan: Plan
     model: ModelPlan
-    estimates: Sequence[FamilyEstimate]
-    headline: FamilyEstimate
+    estimates: Sequence[Estimate]
+    headline: Estimate
     phone: PhoneData
     labels: Keys
     seed: int
@@ -53,7 +53,7 @@ class Asked:
         """What variants are compared with."""
         return Beside(estimate=self.headline, smallest_gap=self.plan.study.smallest_gap)
 
-    def family(self, name: Family) -> FamilyEstimate:
+    def family(self, name: Family) -> Estimate:
         """The first estimate of a family."""
         return next(one for one in self.estimates if one.family is name)
 
@@ -76,7 +76,7 @@ class Asked:
 def asked(
     plan: Plan,
     model: ModelPlan,
-    estimates: Sequence[FamilyEstimate],
+    estimates: Sequence[Estimate],
     *,
     seed: int,
     jobs: int | None = None,
@@ -105,7 +105,7 @@ def asked(
             if one.family in families and one.population is model.sample.population
         ),
         phone=by_mode(plan.survey, model.rows, phone),
-        labels=model_labels(plan, model),
+        labels=plan.keys(model),
         seed=seed,
         jobs=jobs,
         scheduler=scheduler,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from coopgap.checks.asked import Asked
+from coopgap.families.estimate import Tables
 from coopgap.families.proportional import bootstrap_row
-from coopgap.families.tables import Tables
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.matching_ties import matching_ties_rows

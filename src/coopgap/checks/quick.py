@@ -9,11 +9,10 @@ import numpy as np
 from coopgap.checks.asked import Asked
 from coopgap.core.vocabulary import Check, Family, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate, Tables
 from coopgap.families.plan import sample_for, variant_sample
-from coopgap.families.proportional import proportionality_rows
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.tables import Tables
-from coopgap.families.wild import wild_score_row
+from coopgap.families.proportional import proportionality_rows, wild_score_row
+from coopgap.families.sample import Sample
 from coopgap.matching.feasibility import variant_row
 from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.confounding.benchmarks import (
@@ -100,8 +99,8 @@ _OTHERS = {
 
 
 def _same_people(
-    one: Asked, spec: ModelSpec, sample: Sample, again: FamilyEstimate
-) -> tuple[FamilyEstimate, FamilyEstimate] | None:
+    one: Asked, spec: ModelSpec, sample: Sample, again: Estimate
+) -> tuple[Estimate, Estimate] | None:
     """Both estimates on the people complete in both; None where these are everybody's.
 
     Another set of covariates leaves other people complete.

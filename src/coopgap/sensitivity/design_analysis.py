@@ -11,8 +11,9 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Margins, contrast_gradient
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Status, Verdict, Version
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast, headline_first
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.balanced import balanced_margins
@@ -56,7 +57,7 @@ class _Design:
 
 def design_rows(
     sample: Sample,
-    estimate: FamilyEstimate,
+    estimate: Estimate,
     phone: PhoneData,
     gap: float,
     labels: Keys,
@@ -135,7 +136,7 @@ def _without_gap(at: Movable) -> Moved:
 
 
 def _in_person(
-    estimate: FamilyEstimate, contrast: Contrast, start: Moved, level: Moved
+    estimate: Estimate, contrast: Contrast, start: Moved, level: Moved
 ) -> Iterator[_Design]:
     interval = estimate.intervals.get(contrast)
     before = start.variance(contrast)

@@ -11,7 +11,7 @@ from coopgap.core.arrays import IntArray
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, smallest_count
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 
 NO_MATCHING = "The model declares no matching."
 """Why a check of matched people does not apply."""

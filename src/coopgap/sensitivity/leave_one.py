@@ -12,7 +12,7 @@ from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import unanswered, with_number
 

@@ -12,8 +12,9 @@ from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import ModelPlan, Plan, sample_for
-from coopgap.families.records import PAIRED, FamilyEstimate, Sample
+from coopgap.families.sample import PAIRED, Sample
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import NO_MATCHING, unanswered, with_number
 from coopgap.sensitivity.verdict import half_gap, side
@@ -29,7 +30,7 @@ _QUICK = 5_000
 
 
 def matching_ties_rows(
-    plan: Plan, model: ModelPlan, matched: FamilyEstimate, labels: Keys, *, quick: bool
+    plan: Plan, model: ModelPlan, matched: Estimate, labels: Keys, *, quick: bool
 ) -> Iterator[SensitivityRow]:
     """The spread of the matched gap over keys, for the declared design and each variant.
 
@@ -74,7 +75,7 @@ def _design_rows(
     name: str,
     spec: ModelSpec,
     sample: Sample,
-    own: FamilyEstimate,
+    own: Estimate,
     labels: Keys,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
@@ -99,7 +100,7 @@ def _design_rows(
             yield from _spread(row, contrast, own, again, smallest_gap)
 
 
-def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
+def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> Estimate:
     """The matched family under another key; without zones, which move no estimate."""
     other = replace(spec, matching=replace(spec.matching, seed=seed))
     return headline_estimate(sample_for(replace(rows, zone=None), other))
@@ -108,8 +109,8 @@ def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
 def _spread(
     row: SensitivityRow,
     contrast: Contrast,
-    own: FamilyEstimate,
-    again: list[FamilyEstimate],
+    own: Estimate,
+    again: list[Estimate],
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """Two rows of one contrast."""

@@ -13,7 +13,7 @@ import pytest
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.confounding.control import (

@@ -8,8 +8,8 @@ import pytest
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import wald
 from coopgap.core.vocabulary import Status, Verdict
-from coopgap.families.linear import estimate_linear
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
+from coopgap.families.sets import estimate_linear
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.confounding.omitted import LinearGap, Strength, left_of, left_surface
 from coopgap.sensitivity.confounding.robustness import (

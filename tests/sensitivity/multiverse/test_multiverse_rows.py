@@ -19,7 +19,6 @@ from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Versio
 from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.headline import declared_at
 from coopgap.families.plan import sample_for, variant_sample
-from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
 from coopgap.sensitivity.multiverse.rows import multiverse_rows, share_clear
@@ -105,7 +104,7 @@ def numbers(row):
 def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     model = declared.models[0]
     base = Beside(estimate=headline_estimate(model.sample), smallest_gap=0.05)
-    labels = model_labels(declared, model)
+    labels = declared.keys(model)
     listed = specifications(declared.study, model.spec)
     assert listed.n_combinations == 7 * 2 * 2 * 3 * 3
     chosen = replace(listed, listed=tuple(one for one in listed.listed if named(one) in VARIANTS))
@@ -355,7 +354,7 @@ def test_of_two_levels_superiority_is_half_plus_half_the_difference(make_study, 
 def test_a_real_survey_has_its_declared_gap_among_the_specifications():
     plan = make_plan("uganda_dairy", os.environ["COOPGAP_UGANDA"], ["food_insecurity"])
     (model,) = plan.models
-    declared, labels = headline_estimate(model.sample), model_labels(plan, model)
+    declared, labels = headline_estimate(model.sample), plan.keys(model)
     rows = multiverse_rows(
         plan.survey, plan.study, model.spec, declared, labels, seed=1, jobs=1, n_shuffles=9
     )

@@ -13,7 +13,7 @@ from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Versio
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_matched
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData

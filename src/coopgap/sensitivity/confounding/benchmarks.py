@@ -21,14 +21,10 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS, Estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import (
-    FEW_CLUSTERS,
-    INTERVAL_PROB,
-    FamilyEstimate,
-    Sample,
-    are_few,
-)
+from coopgap.families.sample import Sample, are_few
 from coopgap.sensitivity.confounding.omitted import (
     LinearGap,
     benchmark_strength,
@@ -138,7 +134,7 @@ def benchmark_rows(
 
 
 def covariate_robustness_rows(
-    sample: Sample, estimate: FamilyEstimate, labels: Keys
+    sample: Sample, estimate: Estimate, labels: Keys
 ) -> list[SensitivityRow]:
     """Robustness values of a model without matching, a pair a threshold.
 

@@ -11,15 +11,10 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.records import (
-    INTERVAL_PROB,
-    FamilyEstimate,
-    Sample,
-    are_few,
-    count_clusters,
-    require_matched,
-)
+from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
 from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.sensitivity.keys import NO_MATCHING, unanswered
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
@@ -34,7 +29,7 @@ from coopgap.survey.records import Survey
 
 
 def bounds_rows(
-    survey: Survey, study: Study, spec: ModelSpec, declared: FamilyEstimate, labels: Keys
+    survey: Survey, study: Study, spec: ModelSpec, declared: Estimate, labels: Keys
 ) -> list[SensitivityRow]:
     """The gap of the matched shares under every way of filling in missing outcomes.
 
@@ -106,7 +101,7 @@ def _pair(
     contrast: Contrast,
     bounds: Bounds,
     sample: Sample,
-    declared: FamilyEstimate,
+    declared: Estimate,
     labels: Keys,
     note: str,
     smallest_gap: float,

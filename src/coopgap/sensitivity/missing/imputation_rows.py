@@ -11,8 +11,8 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Check, Comparator, Diagnostic, Verdict, Version
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import FamilyEstimate
 from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Imputation, imputation
@@ -40,7 +40,7 @@ def imputation_rows(
     survey: Survey,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
+    declared: Estimate,
     labels: Keys,
     seed: int,
 ) -> tuple[list[SensitivityRow], list[DiagnosticRow]]:
@@ -103,7 +103,7 @@ def imputation_rows(
 
 def _pooled_rows(
     found: ImputedGaps,
-    declared: FamilyEstimate,
+    declared: Estimate,
     base: SensitivityRow,
     first: Contrast,
     smallest_gap: float,

@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
-from coopgap.families.records import FamilyEstimate
+from coopgap.families.estimate import Estimate
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.multiverse.joint import joint_p_values, joint_statistics
@@ -38,7 +38,7 @@ def multiverse_rows(
     survey: Survey,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
+    declared: Estimate,
     labels: Keys,
     *,
     seed: int,

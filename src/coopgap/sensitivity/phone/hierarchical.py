@@ -16,7 +16,7 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrast_values, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, with_mode
 from coopgap.sensitivity.phone.mode_term import TWO_LEVELS
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row

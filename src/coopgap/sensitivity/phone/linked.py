@@ -13,7 +13,8 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import contrasts, wald, wald_interval
 from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Verdict, Version
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.phone.agreement import (
     Test,

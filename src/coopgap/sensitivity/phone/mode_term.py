@@ -12,7 +12,8 @@ from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample
 from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
@@ -190,7 +191,7 @@ def _versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
 
 
 def _version(
-    name: str, again: FamilyEstimate, beside: Beside, labels: Keys, note: str
+    name: str, again: Estimate, beside: Beside, labels: Keys, note: str
 ) -> Iterator[SensitivityRow]:
     for contrast in beside.estimate.intervals:
         if not _is_shown(contrast, labels):
@@ -204,7 +205,7 @@ def _version(
             yield replace(row, comparator=Comparator.PHONE, note=note)
 
 
-def _is_unmoved(again: FamilyEstimate, matched: FamilyEstimate) -> bool:
+def _is_unmoved(again: Estimate, matched: Estimate) -> bool:
     """Whether the phone people leave every estimate where it is."""
     pairs = [(again.intervals[one], interval) for one, interval in matched.intervals.items()]
     return all(
