@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.borrow import averaged_gap, discount_posterior, robust_mixture
 from coopgap.sensitivity.phone.borrow_rows import DISCOUNTS, VAGUE, WEIGHTS
 from coopgap.sensitivity.phone.borrow_rows import _place as place

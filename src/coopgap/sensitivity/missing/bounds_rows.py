@@ -8,21 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.records import (
-    INTERVAL_PROB,
-    FamilyEstimate,
-    Sample,
-    are_few,
-    count_clusters,
-    require_matched,
-)
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
 from coopgap.regression.clusters import PERSON_KINDS
-from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered
+from coopgap.sensitivity.keys import NO_MATCHING, unanswered
 from coopgap.sensitivity.missing.bounds import Bounds, imbens_manski, worst_case
 from coopgap.sensitivity.missing.people import (
     Lacking,
@@ -35,7 +29,7 @@ from coopgap.survey.records import Survey
 
 
 def bounds_rows(
-    survey: Survey, study: Study, spec: ModelSpec, declared: FamilyEstimate, labels: Labels
+    survey: Survey, study: Study, spec: ModelSpec, declared: Estimate, labels: Keys
 ) -> list[SensitivityRow]:
     """The gap of the matched shares under every way of filling in missing outcomes.
 
@@ -57,21 +51,20 @@ def bounds_rows(
         that of weighted shares. People who lack a covariate are left out and counted. One row,
         `not_applicable`, where no outcome is missing or nobody is matched.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     if not spec.matching.is_declared:
         reason = f"{NO_MATCHING} The bounds are of matched shares."
-        return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_APPLICABLE, reason)
+        return unanswered([Check.MISSING_BOUNDS], labels, Verdict.NOT_APPLICABLE, reason)
     who = lacking(survey, spec)
     if not sum(who.outcome):
         reason = "No answer to the outcome is missing."
         if sum(who.covariate):
             reason += f" {_covariates(who)}"
-        return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_APPLICABLE, reason)
+        return unanswered([Check.MISSING_BOUNDS], labels, Verdict.NOT_APPLICABLE, reason)
     sample = sample_for(rows_with_covariates(survey, study, spec), spec)
     try:
         found = sample_bounds(sample)
     except NotEstimable as error:
-        return unanswered([Check.MISSING_BOUNDS], keys, Verdict.NOT_ASSESSED, error.reason)
+        return unanswered([Check.MISSING_BOUNDS], labels, Verdict.NOT_ASSESSED, error.reason)
     note, asked = _note(who), sum(who.people) - sum(who.covariate)
     return [
         replace(row, n=sum(who.outcome), of=asked)
@@ -108,8 +101,8 @@ def _pair(
     contrast: Contrast,
     bounds: Bounds,
     sample: Sample,
-    declared: FamilyEstimate,
-    labels: Labels,
+    declared: Estimate,
+    labels: Keys,
     note: str,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:

@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, SensitivityRow
+from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Check, Comparator, Diagnostic, Verdict, Version
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Imputation, imputation
 from coopgap.sensitivity.missing.imputed import (
@@ -41,8 +40,8 @@ def imputation_rows(
     survey: Survey,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
-    labels: Labels,
+    declared: Estimate,
+    labels: Keys,
     seed: int,
 ) -> tuple[list[SensitivityRow], list[DiagnosticRow]]:
     """The headline gap with missing answers imputed, and with the imputed ones shifted.
@@ -69,16 +68,17 @@ def imputation_rows(
     diagnostics : list
         Whether the chains settled.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     who = lacking(survey, spec)
     if not who.incomplete:
         reason = "No answer that the model needs is missing."
-        return unanswered([Check.MISSING_IMPUTATION], keys, Verdict.NOT_APPLICABLE, reason), []
+        return unanswered([Check.MISSING_IMPUTATION], labels, Verdict.NOT_APPLICABLE, reason), []
     try:
         how = imputation(survey, study, spec)
         found = imputed_gaps(how, study, spec, declared, m=imputations(who), seed=seed)
     except NotEstimable as error:
-        return unanswered([Check.MISSING_IMPUTATION], keys, Verdict.NOT_ASSESSED, error.reason), []
+        return unanswered(
+            [Check.MISSING_IMPUTATION], labels, Verdict.NOT_ASSESSED, error.reason
+        ), []
     base = SensitivityRow(
         check=Check.MISSING_IMPUTATION,
         variant=Version.IMPUTED,
@@ -103,7 +103,7 @@ def imputation_rows(
 
 def _pooled_rows(
     found: ImputedGaps,
-    declared: FamilyEstimate,
+    declared: Estimate,
     base: SensitivityRow,
     first: Contrast,
     smallest_gap: float,
@@ -165,7 +165,7 @@ def _note(who: Lacking, how: Imputation, found: ImputedGaps, study: Study, *, ma
     )
 
 
-def _settled(found: ImputedGaps, labels: Labels) -> DiagnosticRow:
+def _settled(found: ImputedGaps, labels: Keys) -> DiagnosticRow:
     return DiagnosticRow(
         model=labels.model,
         diagnostic=Diagnostic.IMPUTATION_CONVERGENCE,

@@ -12,11 +12,12 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Population, Quantity, Verdict
-from coopgap.families.difference import difference
+from coopgap.families.difference import INTERVAL_PROB, difference
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import declared_at, headline_contrast
 from coopgap.families.plan import sample_for
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.missing.chained import ROUNDS
 from coopgap.sensitivity.missing.completed import Completed, Imputation
 from coopgap.sensitivity.missing.people import Lacking
@@ -95,7 +96,7 @@ def imputed_gaps(
     how: Imputation,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
+    declared: Estimate,
     *,
     m: int,
     seed: int,
@@ -126,8 +127,8 @@ def imputed_gaps(
     missing answer as if it had been given, and its log odds are then moved in one group.
     """
     sides = [side for side in (True, False) if _any_outcome(how, spec, side)]
-    plain: list[FamilyEstimate] = []
-    shifted: dict[bool, list[list[FamilyEstimate]]] = {side: [] for side in sides}
+    plain: list[Estimate] = []
+    shifted: dict[bool, list[list[Estimate]]] = {side: [] for side in sides}
     traces = []
     for completed in how.completed(spec.name, seed, m):
         sample = sample_for(complete_rows(completed.survey, study, spec), spec)
@@ -200,20 +201,20 @@ def _any_outcome(how: Imputation, spec: ModelSpec, side: bool) -> bool:
 
 def _at(
     sample: Sample, completed: Completed, spec: ModelSpec, delta: float, side: bool
-) -> FamilyEstimate:
+) -> Estimate:
     """The fit with one group's answers shifted; the outcome takes no part in the matching."""
     outcome = completed.outcome(spec.outcome, delta, side)[sample.rows.index]
     return _estimate(replace(sample, rows=replace(sample.rows, outcome=outcome)))
 
 
-def _estimate(sample: Sample) -> FamilyEstimate:
+def _estimate(sample: Sample) -> Estimate:
     found = headline_estimate(sample)
     if not found.intervals:
         raise NotEstimable(f"a completed survey has no matched gap: {found.reason}", found.status)
     return found
 
 
-def _pool(estimates: Sequence[FamilyEstimate], contrast: Contrast) -> Pooled:
+def _pool(estimates: Sequence[Estimate], contrast: Contrast) -> Pooled:
     found = [one.intervals.get(contrast) for one in estimates]
     intervals = [one for one in found if one is not None]
     if len(intervals) < len(found) or not all(one.std_error > 0 for one in intervals):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, wald
 from coopgap.core.vocabulary import (
     Check,
@@ -21,7 +21,7 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.sensitivity.keys import Keys, with_interval
+from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.borrow import (
     Measures,
     averaged_gap,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, estimate_contrasts
 from coopgap.core.vocabulary import Check, Comparator, Population, Quantity, Verdict, Version
 from coopgap.families.difference import difference
-from coopgap.sensitivity.keys import Keys, with_interval
+from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
 from coopgap.sensitivity.verdict import compared

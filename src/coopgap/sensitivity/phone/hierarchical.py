@@ -13,11 +13,10 @@ from coopgap.bayes.fit import Request
 from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrast_values, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import Labels
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, with_mode
 from coopgap.sensitivity.phone.mode_term import TWO_LEVELS
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
@@ -164,7 +163,7 @@ def phone_refit_rows(
     fits: Mapping[str, HierarchicalFit],
     base: HierarchicalFit,
     data: PhoneData,
-    labels: Labels,
+    labels: Keys,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """Gaps of the refits beside those in person.
@@ -209,7 +208,7 @@ def phone_refit_rows(
 
 
 def _in_person(
-    check: Check, contrasts: Sequence[Contrast], base: HierarchicalFit, labels: Labels
+    check: Check, contrasts: Sequence[Contrast], base: HierarchicalFit, labels: Keys
 ) -> Iterator[SensitivityRow]:
     for contrast in contrasts:
         category, draws = contrast.category, _draws(contrast, base)
@@ -224,7 +223,7 @@ def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
 
 
 def _unanswered(
-    check: Check, variant: str, note: str, labels: Labels, verdict: Verdict = Verdict.NOT_ASSESSED
+    check: Check, variant: str, note: str, labels: Keys, verdict: Verdict = Verdict.NOT_ASSESSED
 ) -> SensitivityRow:
     row = posterior_row(check, variant, labels, quantity="", comparator=Comparator.PHONE)
     return replace(row, verdict=verdict, note=note)
@@ -239,7 +238,7 @@ def _gap_row(
     contrast: Contrast,
     fit: HierarchicalFit,
     base: HierarchicalFit,
-    labels: Labels,
+    labels: Keys,
     smallest_gap: float,
 ) -> SensitivityRow:
     draws = _draws(contrast, fit)

@@ -10,11 +10,12 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import contrasts, wald, wald_interval
 from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Verdict, Version
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS
+from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample
 from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.data import (
     LIMITS,
     PhoneData,
@@ -116,7 +116,7 @@ def joined_sample(sample: Sample, data: PhoneData) -> Joined:
 
 
 def mode_rows(
-    data: PhoneData, sample: Sample, beside: Beside, labels: Labels
+    data: PhoneData, sample: Sample, beside: Beside, labels: Keys
 ) -> list[SensitivityRow]:
     """The matched gap with the phone people joined and the mode in the regression.
 
@@ -149,32 +149,31 @@ def mode_rows(
     the gap the weighted difference of the in-person shares, whatever the slopes: its estimate
     cannot move. Its standard error can, because zones covary through the slopes.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     checks, matched = (Check.PHONE_JOINS_MODE,), beside.estimate
     silent = why_not(data)
     if silent is not None:
-        return unanswered(checks, keys, *silent)
+        return unanswered(checks, labels, *silent)
     if not matched.intervals:
         reason = f"Not estimable in person: {matched.reason}."
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+        return unanswered(checks, labels, Verdict.NOT_ASSESSED, reason)
     try:
         joined = joined_sample(sample, data)
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+        return unanswered(checks, labels, Verdict.NOT_ASSESSED, reason)
     result = list(_version(Version.IN_PERSON, matched, beside, labels, ""))
     for name, version, what in _versions(joined):
         again = headline_estimate(version)
         if not again.intervals:
             note = f"Not estimable: {again.reason}."
-            row = unanswered(checks, keys, Verdict.NOT_ASSESSED, note)[0]
+            row = unanswered(checks, labels, Verdict.NOT_ASSESSED, note)[0]
             result.append(replace(row, variant=name))
             continue
         same = _BALANCED if _is_unmoved(again, matched) else ""
         note = " ".join(filter(None, (_BORROWS.format(what=what), same, LIMITS)))
         result += _version(name, again, beside, labels, note)
     if len(labels.levels) == 2:
-        row = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)[0]
+        row = unanswered(checks, labels, Verdict.NOT_APPLICABLE, TWO_LEVELS)[0]
         result.append(replace(row, variant=Version.MODE_THRESHOLDS))
     return [*result, *_size_rows(joined, data, result[0])]
 
@@ -192,7 +191,7 @@ def _versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
 
 
 def _version(
-    name: str, again: FamilyEstimate, beside: Beside, labels: Labels, note: str
+    name: str, again: Estimate, beside: Beside, labels: Keys, note: str
 ) -> Iterator[SensitivityRow]:
     for contrast in beside.estimate.intervals:
         if not _is_shown(contrast, labels):
@@ -206,7 +205,7 @@ def _version(
             yield replace(row, comparator=Comparator.PHONE, note=note)
 
 
-def _is_unmoved(again: FamilyEstimate, matched: FamilyEstimate) -> bool:
+def _is_unmoved(again: Estimate, matched: Estimate) -> bool:
     """Whether the phone people leave every estimate where it is."""
     pairs = [(again.intervals[one], interval) for one, interval in matched.intervals.items()]
     return all(
@@ -215,7 +214,7 @@ def _is_unmoved(again: FamilyEstimate, matched: FamilyEstimate) -> bool:
     )
 
 
-def _is_shown(contrast: Contrast, labels: Labels) -> bool:
+def _is_shown(contrast: Contrast, labels: Keys) -> bool:
     if contrast.is_threshold_gap:
         return True
     return contrast.quantity is Quantity.SUPERIORITY and len(labels.levels) > 2

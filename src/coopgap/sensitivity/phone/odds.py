@@ -12,7 +12,7 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import wald
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.cells import CellFit, fit_cells
-from coopgap.families.records import Sample, are_few
+from coopgap.families.sample import Sample, are_few
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.sides import fewest_zones, require_clusters

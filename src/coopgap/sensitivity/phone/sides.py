@@ -10,7 +10,7 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import cluster_sums
-from coopgap.families.records import FEW_CLUSTERS
+from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.survey.records import ModelRows
 
 
