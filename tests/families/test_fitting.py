@@ -17,9 +17,8 @@ from coopgap.families.records import Sample
 from coopgap.families.rows import Labels, std_errors_row
 from coopgap.matching.dispatch import match
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import unit_information
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
-from coopgap.regression.profile import profile_interval
+from coopgap.regression.cumulative import unit_information, unit_scores
+from coopgap.regression.ordinal import fit_ordinal, profile_interval
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows

@@ -17,7 +17,8 @@ from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.records import Sample
 from coopgap.families.targets import target_weights
 from coopgap.matching.dispatch import match
-from coopgap.regression.ordinal import fit_ordinal, probabilities
+from coopgap.regression.cumulative import probabilities
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching
 from coopgap.survey.records import ModelRows
 

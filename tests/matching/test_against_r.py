@@ -13,7 +13,7 @@ from coopgap.matching.dispatch import match, stratum_codes
 from coopgap.matching.distances import Distance, mahalanobis_points, make_distance, robust_points
 from coopgap.matching.nearest import nearest_pairs
 from coopgap.matching.sets import sample_from_pairs
-from coopgap.regression.binary import fit_logit
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import Matching
 
 R = Path(__file__).parents[1] / "r"
@@ -33,7 +33,7 @@ def measured():
 
 def propensity():
     x = np.column_stack([measured()[:, :6], np.eye(3)[RACE][:, 1:]])
-    fit = fit_logit(x, MEMBER.astype(float), (~MEMBER).astype(float))
+    fit = fit_ordinal(x, np.column_stack([~MEMBER, MEMBER]).astype(float))
     return x @ fit.slopes - fit.thresholds[0]
 
 

@@ -12,13 +12,11 @@ from scipy import special, stats
 
 from coopgap.core.gap import contrasts, estimate_contrasts
 from coopgap.core.vocabulary import Quantity
-from coopgap.regression.binary import fit_logit
-from coopgap.regression.conditional import fit_conditional
+from coopgap.regression.conditional import conditional_covariance, fit_conditional
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import unit_information
+from coopgap.regression.cumulative import unit_information, unit_scores
 from coopgap.regression.linear import fit_linear
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
-from coopgap.regression.setscores import conditional_covariance
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
 
@@ -200,11 +198,11 @@ def test_glm_infert_with_clusters(link, weighted):
         assert errors == pytest.approx(expected[key], **STD_ERROR)
 
 
-def test_fit_logit_is_the_glm_of_infert():
+def test_two_levels_are_the_glm_of_infert():
     frame, x, case = infert()
     x = np.column_stack([x, frame["age"]])
     expected = fixture("binary")["logit"]["infert"]
-    fit = fit_logit(x, case[:, 1].astype(float), case[:, 0].astype(float))
+    fit = fit_ordinal(x, case.astype(float))
     assert [-fit.thresholds[0], *fit.slopes] == pytest.approx(
         expected["coefficients"], **COEFFICIENT
     )

@@ -7,11 +7,17 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Quantity
 from coopgap.matching.exact import exact_match
-from coopgap.regression.batch import fit_batch
-from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
+from coopgap.regression.bootstrap import (
+    Bootstrap,
+    bootstrap_intervals,
+    bootstrap_margins,
+    multiplicities,
+    refit,
+    resampling_rows,
+)
 from coopgap.regression.clusters import grouping
+from coopgap.regression.newton import fit_batch
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.resample import multiplicities, refit, resampling_rows
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse, group_codes
 

@@ -11,10 +11,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from coopgap.core.errors import NotEstimable
 from coopgap.regression import conditional
-from coopgap.regression.conditional import constant_within_sets, fit_conditional
+from coopgap.regression.conditional import (
+    conditional_covariance,
+    conditional_scores,
+    constant_within_sets,
+    fit_conditional,
+)
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.setscores import conditional_covariance, conditional_scores
-from coopgap.regression.subsets import subset_moments
+from coopgap.regression.sets import subset_moments
 
 
 def pairs(b: int, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

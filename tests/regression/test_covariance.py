@@ -5,7 +5,8 @@ import pytest
 
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.cumulative import unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.survey.cells import collapse
 
 

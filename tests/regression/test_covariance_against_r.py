@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.regression.binary import fit_logit
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import cluster_information, unit_information
-from coopgap.regression.ordinal import unit_scores
+from coopgap.regression.cumulative import cluster_information, unit_information, unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 
 R = Path(__file__).parents[1] / "r"
 # Two programs at convergence, entries of a matrix after two inversions of uncentred columns.
@@ -69,7 +68,7 @@ def logit(weighted, kind):
     x, case, w, cluster, _ = infert(weighted)
     counts = np.column_stack([1 - case, case]) * w[:, None]
     squares = np.column_stack([1 - case, case]) * w[:, None] ** 2
-    fit = fit_logit(x, counts[:, 1], counts[:, 0])
+    fit = fit_ordinal(x, counts)
     information = None
     if kind == "CR2":
         information = cluster_information(fit, x, counts, cluster)

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.regression.information import (
+from coopgap.regression.cumulative import (
     cell_information,
     cluster_information,
     unit_information,
+    unit_scores,
 )
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.survey.cells import collapse
 
 

@@ -11,13 +11,14 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, estimate_contrasts
 from coopgap.core.vocabulary import Quantity
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import cluster_information, unit_information
-from coopgap.regression.ordinal import (
-    fit_ordinal,
+from coopgap.regression.cumulative import (
+    cluster_information,
     probabilities,
     probability_jacobian,
+    unit_information,
     unit_scores,
 )
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse
 

@@ -8,8 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from coopgap.regression.cumulative import curvature, intervals
-from coopgap.regression.links import LINKS
+from coopgap.regression.links import LINKS, curvature, intervals
 
 # Both tails, levels of a rounding's width, levels that hold nearly everybody.
 CUTS = np.array(

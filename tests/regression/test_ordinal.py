@@ -5,14 +5,8 @@ import pytest
 from scipy import optimize, special, stats
 
 from coopgap.core.errors import NotEstimable
-from coopgap.regression.binary import fit_logit
-from coopgap.regression.ordinal import (
-    fit_ordinal,
-    natural_fit,
-    probabilities,
-    probability_jacobian,
-    unit_scores,
-)
+from coopgap.regression.cumulative import probabilities, probability_jacobian, unit_scores
+from coopgap.regression.ordinal import fit_ordinal, natural_fit
 
 # Agresti, Introduction to Categorical Data Analysis 2e, Table 6.7: party by ideology.
 PARTY = np.array([[80, 81, 171, 41, 55], [30, 46, 148, 84, 99]], dtype=float)
@@ -71,7 +65,7 @@ def test_proportional_odds_of_fagerland():
 
 def test_two_levels_are_the_log_odds_ratio():
     successes, failures = np.array([6.0, 16.0]), np.array([59.0, 20.0])
-    fit = fit_logit(REPUBLICAN, successes, failures)
+    fit = fit_ordinal(REPUBLICAN, np.column_stack([failures, successes]))
     expected = np.log(16 * 59 / (20 * 6))
     assert fit.slopes[0] == pytest.approx(expected, abs=1e-12)
     assert fit.std_errors[0] == pytest.approx(np.sqrt(1 / 6 + 1 / 16 + 1 / 59 + 1 / 20), abs=1e-10)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from coopgap.regression.cumulative import (
+    cell_information,
     cell_scores,
     probability_jacobian,
     score_products,
     summed_jacobian,
     unit_scores,
 )
-from coopgap.regression.information import cell_information, total_information
-from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.ordinal import fit_ordinal, total_information
 
 
 @pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])

@@ -5,8 +5,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from coopgap.core.errors import NotEstimable
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.profile import profile_interval
+from coopgap.regression.ordinal import fit_ordinal, profile_interval
 
 # R ordinal::wine: temp (warm), contact (yes), people by rating 1 to 5.
 WINE_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)

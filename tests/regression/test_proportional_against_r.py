@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.cumulative import unit_scores
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced
 from coopgap.regression.proportional import likelihood_ratio
-from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.standardise import standardise
 
 R = Path(__file__).parents[1] / "r"

@@ -8,8 +8,7 @@ from scipy import optimize, special
 
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import probabilities, unit_scores
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced
 from coopgap.regression.separation import separated_terms
 
 # R ordinal::wine: temp (warm), contact (yes), people by rating 1 to 5.

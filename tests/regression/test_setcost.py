@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from coopgap.core.errors import NotEstimable
-from coopgap.regression import separation, subsets
-from coopgap.regression.conditional import fit_conditional
+from coopgap.regression import separation
+from coopgap.regression import sets as set_sums
+from coopgap.regression.conditional import (
+    MOST_SECONDS,
+    conditional_covariance,
+    fit_conditional,
+    likelihood_seconds,
+    require_affordable,
+)
 from coopgap.regression.separation import separated_terms
-from coopgap.regression.setbatch import batches, group_sets
-from coopgap.regression.setcost import MOST_SECONDS, likelihood_seconds, require_affordable
-from coopgap.regression.setscores import conditional_covariance
+from coopgap.regression.sets import batches, group_sets
 
 
 def stratified(n_sets, size, n_groups, k, n_levels=3, seed=0):
@@ -90,7 +95,7 @@ def test_pairs_of_a_large_survey_are_no_trouble():
 def test_totals_taken_one_after_another_are_the_same(monkeypatch):
     x, counts, sets = stratified(3, 120, 6, 3)
     whole = fit_conditional(x, counts, sets)
-    monkeypatch.setattr(subsets, "_AT_ONCE", 500)
+    monkeypatch.setattr(set_sums, "_AT_ONCE", 500)
     parts = fit_conditional(x, counts, sets)
     np.testing.assert_allclose(parts.slopes, whole.slopes, rtol=1e-12)
     np.testing.assert_allclose(parts.cov, whole.cov, rtol=1e-11)

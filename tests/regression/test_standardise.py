@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from coopgap.core.errors import NotEstimable
-from coopgap.regression.ordinal import fit_ordinal, probabilities
+from coopgap.regression.cumulative import probabilities
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse

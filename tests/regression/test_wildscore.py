@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from coopgap.core.errors import NotEstimable
+from coopgap.regression.bootstrap import wild_score_test
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
-from coopgap.regression.wildscore import wild_score_test
+from coopgap.regression.cumulative import unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.survey.cells import collapse
 
 

@@ -22,8 +22,8 @@ from coopgap.families.records import (
     require_both_groups,
 )
 from coopgap.matching.weights import effective_size
-from coopgap.regression.means import Means, mean_covariance
 from coopgap.regression.raking import margin_classes, rake_to_population
+from coopgap.regression.shares import Means, mean_covariance
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
 
 COMPARISON_GROUP = "membership=comparison"

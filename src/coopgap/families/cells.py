@@ -11,10 +11,16 @@ from coopgap.core.errors import NoFreeFit
 from coopgap.families.records import Sample, SampleCells, are_few
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
-from coopgap.regression.cumulative import CumulativeFit, cell_scores, crossing_rows, unit_scores
+from coopgap.regression.cumulative import (
+    CumulativeFit,
+    cell_scores,
+    cluster_information,
+    crossing_rows,
+    unit_information,
+    unit_scores,
+)
 from coopgap.regression.design import design_matrix
-from coopgap.regression.information import cluster_information, unit_information
-from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.ordinal import fit_reduced
 from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName, StdErrorsName
 from coopgap.survey.cells import collapse

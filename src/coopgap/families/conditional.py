@@ -23,13 +23,13 @@ from coopgap.families.records import (
 from coopgap.matching.weights import effective_size
 from coopgap.regression.conditional import (
     ConditionalFit,
+    conditional_covariance,
     constant_within_sets,
     discordant_sets,
     fit_conditional,
 )
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
-from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 
 

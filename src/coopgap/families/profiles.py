@@ -11,8 +11,7 @@ from coopgap.core.tails import chi2_above
 from coopgap.core.vocabulary import Scale
 from coopgap.families.cells import CellFit
 from coopgap.families.records import INTERVAL_PROB, Coefficient
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.profile import profile_interval
+from coopgap.regression.ordinal import fit_ordinal, profile_interval
 
 __all__ = ["PROFILE", "profile_coefficients"]
 

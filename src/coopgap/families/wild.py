@@ -10,7 +10,7 @@ from coopgap.core.vocabulary import Diagnostic, Kind
 from coopgap.families.cells import sample_cells
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
-from coopgap.regression.wildscore import wild_score_test
+from coopgap.regression.bootstrap import wild_score_test
 
 
 def wild_score_row(

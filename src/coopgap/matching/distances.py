@@ -14,8 +14,8 @@ from scipy.spatial.distance import cdist
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.regression.binary import fit_logit
 from coopgap.regression.design import design_matrix
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.separation import check_separation
 from coopgap.study.spec import DistanceName
 from coopgap.survey.cells import group_codes
@@ -152,7 +152,7 @@ def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
         check_separation(x, counts, terms)
     except NotEstimable as error:
         raise NotEstimable(f"the propensity score: {error.reason}") from error
-    fit = fit_logit(x, counts[:, 1], counts[:, 0], terms=terms)
+    fit = fit_ordinal(x, counts, terms=terms)
     return np.asarray((x @ fit.slopes - fit.thresholds[0])[cell])
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
-from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
+from coopgap.regression.clusters import CovarianceKind
+from coopgap.regression.covariance import require_kind, unit_covariance
 from coopgap.regression.cumulative import (
     CumulativeFit,
     cell_scores,
@@ -46,16 +47,8 @@ def doubly_robust(
 
     Parameters
     ----------
-    fit
-        The outcome model, from `fit_ordinal` on `x` and `counts`.
-    x
-        Shape (c, k): design rows; column `member_column` is 0 or 1.
-    member_column
-        Position of the membership indicator.
-    counts, squares
-        Shape (c, J): sums of weights and of squared weights.
-    cluster
-        Shape (c,), or None for independent people.
+    fit, x, member_column, counts, squares, cluster
+        As in `standardise`; column `member_column` of `x` is 0 or 1.
     z
         Shape (c, q − 1): design rows of the membership model, a logit with intercept; the other
         columns of `x` if absent.
@@ -63,8 +56,7 @@ def doubly_robust(
         Shape (c,): 1 for cells, of either group, whose covariates belong to the population, else
         0; it may depend on covariates only. All cells if absent.
     kind, strata, people
-        As in `cluster_covariance`, without CR2 and HC3; CR1 with clusters and HC0 without if
-        absent.
+        As in `cluster_covariance`, without CR2, CR1S, HC1 and HC3.
 
     Returns
     -------
@@ -103,15 +95,15 @@ def doubly_robust(
     covariates = np.delete(x, member_column, axis=1) if z is None else z
     membership = _membership(covariates, weight, member)
     margins, influence = _stacked(fit, x, member_column, counts, inside / total, membership)
-    found = unit_covariance(
+    result = unit_covariance(
         influence, counts, squares, cluster, kind=chosen, strata=strata, people=people
     )
     n_levels = counts.shape[1]
     return Margins(
         member=margins[:n_levels],
         comparison=margins[n_levels:],
-        cov=found.cov,
-        df=found.df,
+        cov=result.cov,
+        df=result.df,
         influence=influence,
     )
 

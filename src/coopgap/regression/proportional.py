@@ -25,19 +25,9 @@ _SINGULAR = 1e-9
 class ProportionalityTest:
     """A test that named columns have one slope at every threshold.
 
-    Attributes
-    ----------
-    statistic
-        Chi-square, or F where `df_error` is finite.
-    df
-        Restrictions.
-    df_error
-        Degrees of freedom of the covariance; infinite for a chi-square.
-    p_value
-        Upper tail.
-    at_supremum
-        Whether some freed slope is infinite: the likelihood is then taken at its supremum, and
-        `df` counts restrictions that the chi-square does not quite follow.
+    `statistic` is a chi-square on `df` restrictions, or F where `df_error` is finite, `p_value` its
+    upper tail. `at_supremum` says that some freed slope is infinite: the likelihood is then taken
+    at its supremum, and `df` counts restrictions that the chi-square does not quite follow.
     """
 
     statistic: float
@@ -52,25 +42,10 @@ def likelihood_ratio(
 ) -> ProportionalityTest:
     """Likelihood ratio against the model in which `columns` are freed.
 
-    Parameters
-    ----------
-    x
-        Shape (c, k): design rows of cells.
-    counts
-        Shape (c, J): people, or weights that count people.
-    columns
-        Positions of the columns freed together: those of one term, or all.
-    link
-        As in `fit_ordinal`.
-
-    Raises
-    ------
-    NotEstimable
-        If the proportional fit itself has no finite maximum, or there are two levels.
-
-    References
-    ----------
-    Peterson & Harrell (1990), Applied Statistics 39, 205-217.
+    `x` (c, k) are design rows of cells, `counts` (c, J) people or weights that count people,
+    `columns` the positions of those freed together: those of one term, or all. Raises NotEstimable
+    if the proportional fit itself has no finite maximum, or there are two levels. Peterson &
+    Harrell (1990), Applied Statistics 39, 205-217.
     """
     restricted = fit_ordinal(x, counts, link=link)
     value, finite = _freed_log_likelihood(x, counts, columns, link)
@@ -104,24 +79,9 @@ def _freed_log_likelihood(
 def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> ProportionalityTest:
     """Brant's Wald test: slopes of the J − 1 separate logits are equal for `columns`.
 
-    Parameters
-    ----------
-    x, counts, columns
-        As in `likelihood_ratio`.
-
-    Raises
-    ------
-    NotEstimable
-        If a split by itself has no finite estimate, or there are two levels.
-
-    Notes
-    -----
-    The splits share people: the covariance block of cuts j < l is
-    V_j X'diag(n p_l (1 − p_j)) X V_l with p = P(Y > cut) from each split's own fit.
-
-    References
-    ----------
-    Brant (1990), Biometrics 46, 1171-1178.
+    The splits share people: the covariance block of cuts j < l is V_j X'diag(n p_l (1 − p_j)) X V_l
+    with p = P(Y > cut) from each split's own fit. Raises NotEstimable if a split by itself has no
+    finite estimate, or there are two levels. Brant (1990), Biometrics 46, 1171-1178.
     """
     counts = counts[:, counts.sum(axis=0) > 0]
     cuts, k = counts.shape[1] - 1, x.shape[1]
@@ -162,25 +122,10 @@ def robust_wald(
 ) -> ProportionalityTest:
     """Wald test in the freed model with the sandwich covariance: right with weights and zones.
 
-    Parameters
-    ----------
-    x, counts, columns, link
-        As in `likelihood_ratio`; `counts` may be any weights.
-    squares
-        Shape (c, J): sums of squared weights.
-    cluster
-        Shape (c,), or None for independent people.
-
-    Returns
-    -------
-    ProportionalityTest
-        The adjusted F, W(d − q + 1)/(dq) on q and d − q + 1 degrees of freedom, d = G − 1 and q
-        the restrictions, or chi-square without clusters.
-
-    Raises
-    ------
-    NotEstimable
-        If the freed model has no finite maximum, or there are not two clusters to a restriction.
+    Arguments of `likelihood_ratio` and `cluster_covariance`. The adjusted F, W(d − q + 1)/(dq) on q
+    and d − q + 1 degrees of freedom, d = G − 1 and q the restrictions, or chi-square without
+    clusters. Raises NotEstimable if the freed model has no finite maximum, or there are not two
+    clusters to a restriction.
 
     Notes
     -----
@@ -197,12 +142,12 @@ def robust_wald(
     if fit is None:
         raise NotEstimable("a slope that may differ by threshold has no finite estimate")
     scores = unit_scores(fit, x) if cluster is None else cell_scores(fit, x, counts)
-    found = cluster_covariance(fit.cov, scores, counts, squares, cluster)
+    result = cluster_covariance(fit.cov, scores, counts, squares, cluster)
     inner = np.isfinite(fit.thresholds) & (np.diff(fit.thresholds, prepend=-np.inf) > 0)
     cuts = fit.thresholds.size
     positions = fit.slopes.size + np.arange(fit.freed.size).reshape(-1, cuts)[:, inner]
-    cov = found.cov[np.ix_(positions.T.ravel(), positions.T.ravel())]
-    return _equal_over_cuts(fit.freed[:, inner].T, cov, found.df)
+    cov = result.cov[np.ix_(positions.T.ravel(), positions.T.ravel())]
+    return _equal_over_cuts(fit.freed[:, inner].T, cov, result.df)
 
 
 def _equal_over_cuts(slopes: FloatArray, cov: FloatArray, df_error: float) -> ProportionalityTest:
@@ -242,23 +187,9 @@ def bootstrap_ratio(
 ) -> tuple[float, float]:
     """Parametric bootstrap of the likelihood ratio, for tables too sparse for a chi-square.
 
-    Parameters
-    ----------
-    x, columns, link
-        As in `likelihood_ratio`.
-    people
-        Shape (c, J): unweighted people.
-    replicates
-        Surveys drawn from the proportional fit.
-    seed
-        The same seed gives the same p-value.
-
-    Returns
-    -------
-    p_value : float
-        (1 + replicates with a ratio at least as large) / (1 + replicates used).
-    used : float
-        Share of replicates in which both fits exist.
+    `people` (c, J) are unweighted; `replicates` surveys are drawn from the proportional fit. Gives
+    (1 + replicates with a ratio at least as large) / (1 + replicates used), and the share of
+    replicates in which both fits exist.
     """
     x, people = merged_rows(x, people)
     observed = likelihood_ratio(x, people.astype(np.float64), columns, link).statistic

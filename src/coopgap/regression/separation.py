@@ -42,10 +42,7 @@ def finite_fit(
 ) -> tuple[CumulativeFit | None, tuple[str, ...]]:
     """The fit, or none and the terms without a finite estimate; arguments of `fit_ordinal`.
 
-    Raises
-    ------
-    NotEstimable
-        As `fit_ordinal`, where no term is without one.
+    Raises NotEstimable as `fit_ordinal` does, where no term is without one.
     """
     fit, failed = None, None
     try:
@@ -65,24 +62,10 @@ def finite_fit(
 def separated_terms(
     x: FloatArray, counts: FloatArray, terms: Sequence[str], free: Sequence[int] = ()
 ) -> tuple[str, ...]:
-    """Terms without a finite estimate in a cumulative model.
+    """Terms without a finite estimate in a cumulative model; empty if all are finite.
 
-    Parameters
-    ----------
-    x
-        Shape (c, k): design rows without intercept, of full rank beside one.
-    counts
-        Shape (c, J): only where they are positive matters.
-    terms
-        k names.
-    free
-        Positions of columns freed from proportional odds.
-
-    Returns
-    -------
-    tuple of str
-        Terms that move along a direction in which the likelihood never falls; empty if the
-        estimates are finite.
+    Arguments as in `fit_ordinal`, `x` of full rank beside an intercept; of `counts` only where they
+    are positive matters.
 
     Raises
     ------
@@ -120,16 +103,10 @@ def separated_terms(
 def check_separation(
     x: FloatArray, counts: FloatArray, terms: Sequence[str], free: Sequence[int] = ()
 ) -> None:
-    """Refuse data in which some estimate would be infinite.
-
-    Raises
-    ------
-    NotEstimable
-        Naming the terms.
-    """
-    found = separated_terms(x, counts, terms, free)
-    if found:
-        raise NotEstimable(f"separation: no finite estimate for {', '.join(found)}")
+    """Refuse data in which some estimate would be infinite, naming the terms."""
+    result = separated_terms(x, counts, terms, free)
+    if result:
+        raise NotEstimable(f"separation: no finite estimate for {', '.join(result)}")
 
 
 def _distinct(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
@@ -186,19 +163,8 @@ def _constraints(x: FloatArray, answered: BoolArray, free: tuple[int, ...]) -> F
 def recession(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
     """Direction of recession with the largest total slack, zero if there is none.
 
-    Parameters
-    ----------
-    constraints
-        Shape (r, p): rows a with a'd ≤ 0 for directions d in which nobody's likelihood falls.
-    n_fixed
-        How many leading parts of d lie within [−1, 1]; the rest lie within [−k, k].
-    k
-        Number of columns.
-
-    Raises
-    ------
-    NotEstimable
-        If the linear programme could not be solved.
+    Rows a of `constraints` (r, p) have a'd ≤ 0 for directions d in which nobody's likelihood falls.
+    The first `n_fixed` parts of d lie within [−1, 1], the rest within [−k, k], k columns.
     """
     objective = constraints.sum(axis=0)
     rest = constraints.shape[1] - n_fixed

@@ -1,18 +1,18 @@
-"""Weighted shares of both groups, with the covariance that their weights and clusters ask for."""
+"""Weighted shares and means, with the covariance that their weights and clusters ask for."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Margins
-from coopgap.regression.clusters import sum_by
-from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
-from coopgap.regression.leverage import QuadraticForm, inverse_root
+from coopgap.core.gap import Margins, cluster_sums
+from coopgap.regression.clusters import CovarianceKind, QuadraticForm, inverse_root, sum_by
+from coopgap.regression.covariance import require_kind, unit_covariance
 from coopgap.survey.cells import collapse
 
 _BALANCED = 1e-8
@@ -57,10 +57,8 @@ def weighted_shares(
     ----------
     member
         Shape (c,): group of each cell.
-    counts, squares
-        Shape (c, J): sums of analysis weights and of their squares.
-    cluster
-        Shape (c,), or None for independent people.
+    counts, squares, cluster, kind, second, people
+        As in `cluster_covariance`.
     z
         Shape (c, k): columns whose means the weights have made the target's; which of them they
         have is looked at.
@@ -70,13 +68,6 @@ def weighted_shares(
         Shape (c,): factor of the weights in their own group's share; ones if absent.
     fixed
         Take the covariates of the target as fixed.
-    kind, second, people
-        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
-
-    Returns
-    -------
-    Margins
-        With CR2, degrees of freedom of each contrast after Satterthwaite.
 
     Raises
     ------
@@ -92,8 +83,9 @@ def weighted_shares(
     people alone. Residuals are divided by (1 − h)^(1/2), h their leverage (HC2): a few people
     with weights of ten would else look better explained than they are. Weights that balance
     nothing leave g constant, and are taken as fixed. For CR2 the contributions of a
-    cluster that holds the share h of W (or of T) are multiplied by (1 − h)^(−1/2); without z this
-    is Bell and McCaffrey's correction of two weighted means.
+    cluster that holds the share h of W (or of T) are multiplied by (1 − h)^(−1/2), with degrees of
+    freedom of each contrast after Satterthwaite; without z this is Bell and McCaffrey's correction
+    of two weighted means.
 
     References
     ----------
@@ -120,7 +112,7 @@ def weighted_shares(
     if chosen == "CR2" and cluster is not None:
         return _bias_reduced(plain, parts, counts, cluster)
     influence = np.sum([part.influence for part in parts], axis=0)
-    found = unit_covariance(
+    result = unit_covariance(
         influence,
         counts,
         squares,
@@ -130,7 +122,7 @@ def weighted_shares(
         people=people,
         n_params=2,
     )
-    return replace(plain, cov=found.cov, df=found.df, influence=influence)
+    return replace(plain, cov=result.cov, df=result.df, influence=influence)
 
 
 def _mean(weight: FloatArray, counts: FloatArray, z: FloatArray | None) -> FloatArray | None:
@@ -258,24 +250,9 @@ def share_margins(
 ) -> Margins:
     """Weighted outcome shares of each group of people, as they are.
 
-    Parameters
-    ----------
-    outcome
-        Shape (n,): outcome level, 0 to `n_levels` - 1.
-    member, weight
-        Shape (n,): group, and non-negative weights; each group needs a positive total.
-    n_levels
-        Number of levels J.
-    cluster
-        Shape (n,): cluster index, or None for independent people.
-    kind
-        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
-
-    Returns
-    -------
-    Margins
-        Members and comparison people who share a cluster covary. `influence` is that of cells,
-        not of people, and is left out.
+    `outcome` (n,) is a level from 0, `weight` (n,) not negative with a positive total in each
+    group. Members and comparison people who share a cluster covary. `influence` would be that of
+    cells, not of people, and is left out.
     """
     nobody = np.zeros(outcome.size, dtype=np.int64)
     by = nobody if cluster is None else cluster
@@ -289,3 +266,46 @@ def share_margins(
         people=cells.people,
     )
     return replace(margins, influence=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Covariance (q, q) of weighted means.
+
+    `df` are the degrees of freedom where they are the same for every contrast, `df_of` those of a
+    contrast, shape (q,), or None.
+    """
+
+    cov: FloatArray
+    df: float
+    df_of: Callable[[FloatArray], float] | None
+
+
+def mean_covariance(
+    centred: FloatArray, weight: FloatArray, cluster: IntArray | None, *, reduced: bool
+) -> Means:
+    """Covariance of weighted means, from residuals (n, q) whose weighted sum is zero.
+
+    Without clusters HC0, with them CR1 and G − 1, or if `reduced` CR2 with Satterthwaite's degrees
+    of freedom: a cluster that holds the share h of the weight has its sum multiplied by (1 −
+    h)^(−1/2), under a working variance in which people are independent and alike (Bell & McCaffrey
+    2002).
+    """
+    q = weight / weight.sum()
+    unit = centred * q[:, None]
+    if cluster is None or not reduced:
+        sums, factor, df = cluster_sums(unit, cluster)
+        return Means(cov=factor * sums.T @ sums, df=df, df_of=None)
+    _, index = np.unique(cluster, return_inverse=True)
+    n = int(index.max(initial=-1)) + 1
+    part = np.bincount(index, q, minlength=n)
+    each = np.eye(centred.shape[1])
+    weights = inverse_root(1.0 - part)[:, None, None] * each
+    influence = np.einsum("gd,gdm->gm", sum_by(index, unit, n), weights)
+    form = QuadraticForm(
+        weights=weights,
+        working=part[:, None, None] * ((centred * q[:, None]).T @ centred),
+        fitted=part[:, None, None] * each,
+        centre=np.eye(n),
+    )
+    return Means(cov=influence.T @ influence, df=n - 1.0, df_of=lambda c: float(form.df(c)))

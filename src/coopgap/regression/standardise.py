@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
-from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
-from coopgap.regression.cumulative import CumulativeFit, score_products, unit_scores
-from coopgap.regression.information import unit_information
-from coopgap.regression.leverage import root
-from coopgap.regression.predictions import Predictions, predict, predicted_margins
-from coopgap.regression.stacked import cr2_margins
+from coopgap.regression.clusters import (
+    CovarianceKind,
+    Leverage,
+    QuadraticForm,
+    centring,
+    grouping,
+    inverse_root,
+    leverage,
+    root,
+    stratified_covariance,
+    sum_by,
+)
+from coopgap.regression.covariance import require_kind, unit_covariance
+from coopgap.regression.cumulative import (
+    CumulativeFit,
+    cell_scores,
+    cluster_information,
+    probabilities,
+    score_products,
+    summed_jacobian,
+    unit_information,
+    unit_scores,
+)
 
 
 def standardise(
@@ -33,25 +53,19 @@ def standardise(
 
     Parameters
     ----------
-    fit
-        From `fit_ordinal` on `x` and `counts`.
-    x
-        Shape (c, k): design rows.
+    fit, x
+        From `fit_ordinal` on design rows `x`, shape (c, k), and `counts`.
     member_column
         Position of the membership indicator in `x`.
     target
         Shape (c,): 1 for cells whose people are standardised over, else 0. A cell enters with
         `target` times its sum of weights.
-    counts, squares
-        Shape (c, J): sums of weights and of squared weights.
-    cluster
-        Shape (c,), or None for independent people.
+    counts, squares, cluster, kind, strata, second, people
+        As in `cluster_covariance`.
     fixed
         Take the covariates of the target as fixed. Without `kind` the model is taken as true as
         well: the delta method on the inverse information, for weights that count people, with
         infinite degrees of freedom. With `kind`, the delta method on that robust covariance.
-    kind, strata, second, people
-        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
 
     Returns
     -------
@@ -77,7 +91,7 @@ def standardise(
 
     References
     ----------
-    Stefanski & Boos (2002), The calculus of M-estimation. The American Statistician 56, 29-38.
+    Stefanski & Boos (2002), The American Statistician 56, 29-38.
     Pustejovsky & Tipton (2018), J. Business & Economic Statistics 36, 672-683.
     """
     at = predict(fit, x, member_column, target, counts)
@@ -88,7 +102,7 @@ def standardise(
         return cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
     alone = squares if chosen == "HC3" else None
     influence = _influence(fit, x, at, target, counts, alone, fixed=fixed)
-    found = unit_covariance(
+    result = unit_covariance(
         influence,
         counts,
         squares,
@@ -99,7 +113,7 @@ def standardise(
         people=people,
         n_params=root(fit.bread).shape[1],
     )
-    return predicted_margins(at, found.cov, found.df, None, influence)
+    return predicted_margins(at, result.cov, result.df, None, influence)
 
 
 def margin_influence(
@@ -112,31 +126,74 @@ def margin_influence(
     fixed: bool = False,
     squares: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Margins of both groups and what one person moves them by.
+    """Margins of both groups (2J,), and what one person of weight one moves them by, (c, J, 2J).
 
-    Parameters
-    ----------
-    fit, x, member_column, target, counts, fixed
-        As in `standardise`.
-    squares
-        Shape (c, J): sums of squared weights; given, scores are HC3's, without the person's pull
-        on the fit.
-
-    Returns
-    -------
-    margins : FloatArray
-        Shape (2J,): members' distribution, then the comparison group's.
-    influence : FloatArray
-        Shape (c, J, 2J), of a person of weight one in cell c at level j. Two fits on the same
-        cells have a joint covariance through it.
-
-    Raises
-    ------
-    NotEstimable
-        If no weight lies in the target.
+    Arguments of `standardise`; with `squares` scores are HC3's, without the person's pull on the
+    fit. Two fits on the same cells have a joint covariance through it.
     """
     at = predict(fit, x, member_column, target, counts)
     return at.margins, _influence(fit, x, at, target, counts, squares, fixed=fixed)
+
+
+class Predictions(NamedTuple):
+    """Predictions of the target as members, then as comparison people; 2J columns.
+
+    `inside`, shape (c,), marks the t cells of the target, `share`, shape (t,), their share of
+    its weight `total`; `each` is (t, 2J), `margins` (2J,) their mean with its derivatives
+    `gradient` (2J, p). `rows` are the design rows of the target as members and as comparison.
+    """
+
+    inside: BoolArray
+    share: FloatArray
+    total: float
+    each: FloatArray
+    rows: tuple[FloatArray, FloatArray]
+    margins: FloatArray
+    gradient: FloatArray
+
+
+def predict(
+    fit: CumulativeFit, x: FloatArray, member_column: int, target: FloatArray, counts: FloatArray
+) -> Predictions:
+    """Predict for the target as members and as comparison people; arguments of `standardise`."""
+    share = target * counts.sum(axis=1)
+    total = float(share.sum())
+    if not total > 0:
+        raise NotEstimable("nobody to standardise over")
+    inside = np.asarray(share > 0)
+    share = share[inside] / total
+    rows = x[inside].copy(), x[inside].copy()
+    for side, value in zip(rows, (1.0, 0.0), strict=True):
+        side[:, member_column] = value
+    each = np.hstack([probabilities(fit, side) for side in rows])
+    return Predictions(
+        inside=inside,
+        share=share,
+        total=total,
+        each=each,
+        rows=rows,
+        margins=share @ each,
+        gradient=np.vstack([summed_jacobian(fit, side, share) for side in rows]),
+    )
+
+
+def predicted_margins(
+    at: Predictions,
+    cov: FloatArray,
+    df: float,
+    form: QuadraticForm | None,
+    influence: FloatArray | None,
+) -> Margins:
+    """The means of predictions with their covariance, and each contrast's own df if it has one."""
+    n_levels = at.margins.size // 2
+    return Margins(
+        member=at.margins[:n_levels],
+        comparison=at.margins[n_levels:],
+        cov=cov,
+        df=df,
+        df_of=None if form is None else lambda contrast: float(form.df(contrast)),
+        influence=influence,
+    )
 
 
 def _influence(
@@ -169,3 +226,126 @@ def _without_oneself(
     own = weight[:, :, None, None] * unit_information(fit, x) @ fit.bread
     adjusted = np.linalg.solve(np.eye(len(fit.bread)) - own, unit_scores(fit, x)[..., None])
     return np.asarray(adjusted[..., 0])
+
+
+class StackedScores(NamedTuple):
+    """Scores of a fit and of its margins by cluster, in coordinates of unit information.
+
+    `root` (p, r) takes scores there. `sums` (G, d), their `working` variance (G, d, d), what
+    fitting takes from them, `fitted` (G, d, d), and the adjusted `weights` (G, d, 2J) of each
+    cluster's scores in the margins.
+    """
+
+    root: FloatArray
+    sums: FloatArray
+    working: FloatArray
+    fitted: FloatArray
+    weights: FloatArray
+
+
+def stacked_scores(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    counts: FloatArray,
+    cluster: IntArray,
+    *,
+    fixed: bool = False,
+) -> StackedScores:
+    """Scores of `fit` and margins `at`; arguments of `cr2_margins`, clusters in their order."""
+    groups = grouping(cluster, counts.sum(axis=1))
+    shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
+    scores = groups.sums(cell_scores(fit, x, counts)) @ shares.root
+    if fixed:
+        weights = _fixed_weights(shares, at.gradient @ shares.root)
+        return StackedScores(shares.root, scores, shares.share, shares.share, weights)
+    moves = [score_products(fit, rows, shares.root) for rows in at.rows]
+    each = at.each[:, :, None] * np.concatenate(moves, axis=1)
+    return _stacked(at, shares, each, scores, groups.index[at.inside])
+
+
+def cr2_margins(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    counts: FloatArray,
+    cluster: IntArray,
+    strata: IntArray | None,
+    *,
+    fixed: bool,
+) -> Margins:
+    """Margins `at` with CR2 covariance and Satterthwaite degrees of freedom."""
+    groups = grouping(cluster, counts.sum(axis=1), strata)
+    parts = stacked_scores(fit, x, at, counts, cluster, fixed=fixed)
+    influence = _person_influence(fit, x, at, parts, groups.index, fixed=fixed)
+    sums = groups.sums(np.einsum("cj,cjm->cm", counts, influence))
+    form = QuadraticForm(
+        weights=parts.weights,
+        working=parts.working,
+        fitted=parts.fitted,
+        centre=centring(groups, corrected=groups.declared),
+    )
+    cov = stratified_covariance(sums, groups, corrected=groups.declared)
+    return predicted_margins(at, cov, groups.df, form, influence)
+
+
+def _person_influence(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: Predictions,
+    parts: StackedScores,
+    index: IntArray,
+    *,
+    fixed: bool,
+) -> FloatArray:
+    """What a person of weight one moves the margins by, adjusted for the cluster, (c, J, 2J)."""
+    slopes = parts.root @ parts.weights[:, : parts.root.shape[1]]
+    influence = np.zeros((len(x), fit.present.size, at.margins.size))
+    for number, directions in enumerate(slopes):
+        here = index == number
+        influence[here] = score_products(fit, x[here], directions)
+    if not fixed:
+        own = (at.each - at.margins) / at.total
+        weights = parts.weights[index[at.inside], parts.root.shape[1] :]
+        influence[at.inside] += np.einsum("tm,tmn->tn", own, weights)[:, None, :]
+    return influence
+
+
+def _fixed_weights(shares: Leverage, slope: FloatArray) -> FloatArray:
+    """Weights of the clusters' scores in the margins, shape (G, r, 2J); slopes (2J, r)."""
+    each = np.broadcast_to(slope[:, None, :], (len(slope), len(shares.share), slope.shape[1]))
+    return np.asarray(shares.adjust(each).transpose(1, 2, 0))
+
+
+def _stacked(
+    at: Predictions, shares: Leverage, each: FloatArray, scores: FloatArray, index: IntArray
+) -> StackedScores:
+    """Scores, working variance, fitted part and adjusted weights of the stacked system.
+
+    A function f(z) = (1 − z)^(−1/2) of the block triangular ((S, 0), (C, t)) has f(S) and f(t)
+    on its diagonal and C f[S, t] below, f[s, t] the divided difference, which is
+    1/(ab(a + b)) for a² = 1 − s, b² = 1 − t.
+    """
+    slope = at.gradient @ shares.root
+    n, rank = scores.shape
+    m = at.margins.size
+    part = np.bincount(index, weights=at.share, minlength=n)
+    away = at.share[:, None] * (at.each - at.margins)
+    own = sum_by(index, away, n)
+    lean = sum_by(index, at.share[:, None, None] * each, n)
+    lean -= part[:, None, None] * slope
+    spread = away.T @ (at.each - at.margins)
+    working, fitted = np.zeros((2, n, rank + m, rank + m))
+    # The margins' scores are kept divided by T: their working variance is T_g Σ/T².
+    working[:, :rank, :rank] = fitted[:, :rank, :rank] = shares.share
+    working[:, rank:, rank:] = part[:, None, None] * spread / at.total
+    fitted[:, rank:, :rank] = -lean
+    fitted[:, rank:, rank:] = part[:, None, None] * np.eye(m)
+    a, b = inverse_root(1.0 - shares.values), inverse_root(1.0 - part)[:, None]
+    both = (a > 0) & (b > 0)
+    difference = np.where(both, a**2 * b**2 / np.where(both, a + b, 1.0), 0.0)
+    below = shares.apply(difference, lean.transpose(1, 0, 2))
+    weights = np.zeros((n, rank + m, m))
+    weights[:, :rank] = _fixed_weights(shares, slope) - below.transpose(1, 2, 0)
+    weights[:, rank:] = b[:, :, None] * np.eye(m)
+    return StackedScores(shares.root, np.hstack([scores, own]), working, fitted, weights)
