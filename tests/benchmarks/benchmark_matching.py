@@ -21,8 +21,8 @@ import pandas as pd
 from judged import Judged, arguments, at_most, beside, finish
 
 from coopgap.matching.distances import Distance, mahalanobis_points
+from coopgap.matching.flow import optimal_pairs
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.matching.optimal import optimal_pairs
 from coopgap.regression.ordinal import fit_ordinal
 
 REPEATS = 3

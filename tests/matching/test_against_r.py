@@ -12,7 +12,7 @@ import pytest
 from coopgap.matching.dispatch import match, stratum_codes
 from coopgap.matching.distances import Distance, mahalanobis_points, make_distance, robust_points
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.matching.sets import sample_from_pairs
+from coopgap.matching.sample import sample_from_pairs
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import Matching
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from coopgap.core.errors import NotEstimable
-from coopgap.matching import blocks, transport
+from coopgap.matching import flow, nearest
 from coopgap.matching.distances import Distance
-from coopgap.matching.full import full_sets
+from coopgap.matching.flow import full_sets, optimal_pairs
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.matching.optimal import optimal_pairs
 
 METHODS = [nearest_pairs, optimal_pairs, full_sets]
 
@@ -27,7 +26,7 @@ def test_distances_are_counted_before_they_are_taken(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_within_the_bound_is_matched(method, monkeypatch):
-    monkeypatch.setattr(blocks, "MOST_DISTANCES", 2500)
+    monkeypatch.setattr(nearest, "MOST_DISTANCES", 2500)
     assert len(method(*one_stratum(100)))
     with pytest.raises(NotEstimable, match="51 kinds"):
         method(*one_stratum(102))
@@ -39,13 +38,13 @@ def by_point(stratum, member, distance):
 
 @pytest.mark.parametrize("method", [full_sets, by_point])
 def test_a_solver_that_runs_too_long_is_stopped(method, monkeypatch):
-    monkeypatch.setattr(transport, "SOLVER_SECONDS", 1e-9)
+    monkeypatch.setattr(flow, "SOLVER_SECONDS", 1e-9)
     with pytest.raises(NotEstimable, match="took more than 1e-09 seconds"):
         method(*one_stratum(400))
 
 
 @pytest.mark.parametrize("method", [full_sets, by_point])
 def test_pairs_of_a_programme_are_counted(method, monkeypatch):
-    monkeypatch.setattr(transport, "MOST_PAIRS", 10)
+    monkeypatch.setattr(flow, "MOST_PAIRS", 10)
     with pytest.raises(NotEstimable, match="at most 10 are matched"):
         method(*one_stratum(100))

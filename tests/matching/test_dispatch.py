@@ -3,7 +3,7 @@ import pytest
 
 from coopgap.core.errors import NotEstimable
 from coopgap.matching.dispatch import match, stratum_codes
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.study.spec import Matching
 
 

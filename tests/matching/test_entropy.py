@@ -3,8 +3,8 @@ import pytest
 from scipy import optimize
 
 from coopgap.core.errors import NotEstimable
-from coopgap.matching.entropy import balance_weights, common_support, dummies, entropy_match
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
+from coopgap.matching.weighting import balance_weights, common_support, dummies, entropy_match
 
 
 def shares(codes, weight):

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coopgap.core.errors import NotEstimable
-from coopgap.matching.exact import exact_match
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import combined_weight, effective_size, exact_match
 
 
 def test_weights_by_hand():

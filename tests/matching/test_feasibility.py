@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from coopgap.matching.dispatch import match
-from coopgap.matching.feasibility import feasibility_rows
-from coopgap.matching.positivity import pairs_possible, stratum_counts
+from coopgap.matching.feasibility import feasibility_rows, pairs_possible, stratum_counts
 from coopgap.study.spec import Matching
 from coopgap.survey.records import Drop
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from coopgap.core.errors import NotEstimable
 from coopgap.matching.distances import Distance
-from coopgap.matching.full import full_match, full_sets
+from coopgap.matching.flow import full_match, full_sets
 
 people = st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=2, max_size=7)
 limits = st.sampled_from([None, 1, 2])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coopgap.matching.balance import balance_rows
+from coopgap.matching.balance import balance_rows, with_interactions
 from coopgap.matching.dispatch import match
 from coopgap.matching.feasibility import feasibility_rows
-from coopgap.matching.interactions import with_interactions
 from coopgap.study.spec import Matching
 
 

@@ -13,9 +13,9 @@ import pytest
 from coopgap.matching.balance import balance_rows, largest_smd_after
 from coopgap.matching.dispatch import match, stratum_codes
 from coopgap.matching.distances import linear_propensity, make_distance
-from coopgap.matching.entropy import common_support
 from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.nearest import nearest_pairs
+from coopgap.matching.weighting import common_support
 from coopgap.study.spec import Matching
 from coopgap.survey.numeric import numeric
 

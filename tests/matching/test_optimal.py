@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from coopgap.core.errors import NotEstimable
 from coopgap.matching.distances import Distance
+from coopgap.matching.flow import chosen_solver, optimal_match, optimal_pairs
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.matching.optimal import chosen_solver, optimal_match, optimal_pairs
 
 people = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=8)
 

@@ -4,7 +4,7 @@ import pytest
 from coopgap.core.errors import NotEstimable
 from coopgap.matching.balance import level_balance
 from coopgap.matching.dispatch import match
-from coopgap.matching.overlap import overlap_match
+from coopgap.matching.weighting import overlap_match
 from coopgap.study.spec import Matching
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coopgap.core.errors import NotEstimable
-from coopgap.matching.exact import exact_match
+from coopgap.matching.sample import exact_match
 from coopgap.regression.aipw import doubly_robust
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise

@@ -6,7 +6,7 @@ import pytest
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Quantity
-from coopgap.matching.exact import exact_match
+from coopgap.matching.sample import exact_match
 from coopgap.regression.bootstrap import (
     Bootstrap,
     bootstrap_intervals,

@@ -42,8 +42,7 @@ from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels, population_row
 from coopgap.families.tables import Tables, model_labels
-from coopgap.matching.balance import balance_rows
-from coopgap.matching.interactions import with_interactions
+from coopgap.matching.balance import balance_rows, with_interactions
 from coopgap.printed.rows import printed_rows
 from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
 from coopgap.sensitivity.keys import Keys, unanswered

@@ -21,7 +21,7 @@ from coopgap.families.records import (
     count_clusters,
     require_both_groups,
 )
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.regression.raking import margin_classes, rake_to_population
 from coopgap.regression.shares import Means, mean_covariance
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares

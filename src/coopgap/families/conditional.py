@@ -20,7 +20,7 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.regression.conditional import (
     ConditionalFit,
     conditional_covariance,

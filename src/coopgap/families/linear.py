@@ -20,7 +20,7 @@ from coopgap.families.records import (
     require_both_groups,
     require_matched,
 )
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.regression.clusters import intersection
 from coopgap.regression.linear import LinearFit, fit_linear
 

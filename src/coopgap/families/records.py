@@ -12,8 +12,7 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrasts, joint_intervals
 from coopgap.core.vocabulary import Comparator, Family, Population, Scale, Status
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.cells import Cells
 from coopgap.survey.records import ModelRows

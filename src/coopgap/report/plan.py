@@ -16,7 +16,7 @@ from coopgap.families.plan import ModelPlan, Plan, variant_sample
 from coopgap.families.records import Sample
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.report.words import shorten
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS

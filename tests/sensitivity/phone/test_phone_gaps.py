@@ -4,7 +4,7 @@ from scipy import stats
 
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.matching.dispatch import match
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone

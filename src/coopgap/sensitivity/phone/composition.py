@@ -18,7 +18,7 @@ from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Versio
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.sensitivity.keys import Keys, with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins, columns
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
