@@ -14,13 +14,17 @@ from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import (
     cluster_information,
     probabilities,
-    probability_jacobian,
     unit_information,
     unit_scores,
 )
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse
+
+
+def probability_jacobian(fit, x):
+    """Derivative of P(Y = j) in every parameter."""
+    return probabilities(fit, x)[:, :, None] * unit_scores(fit, x)
 
 
 def made(seed=0, n=500, zones=14):

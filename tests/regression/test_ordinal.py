@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from coopgap.core.errors import NotEstimable
-from coopgap.regression.cumulative import probabilities, probability_jacobian, unit_scores
+from coopgap.regression.cumulative import probabilities, unit_scores
 from coopgap.regression.ordinal import fit_ordinal, natural_fit
 
 # Agresti, Introduction to Categorical Data Analysis 2e, Table 6.7: party by ideology.
@@ -18,6 +18,11 @@ CDF = {
     "probit": stats.norm.cdf,
     "cloglog": lambda eta: -np.expm1(-np.exp(eta)),
 }
+
+
+def probability_jacobian(fit, x):
+    """Derivative of P(Y = j) in every parameter."""
+    return probabilities(fit, x)[:, :, None] * unit_scores(fit, x)
 
 
 def simulated(seed: int = 3, cells: int = 40, n_levels: int = 4) -> tuple[np.ndarray, np.ndarray]:

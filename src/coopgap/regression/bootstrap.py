@@ -14,7 +14,7 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts, null_value
 from coopgap.regression.clusters import Grouping, grouping
-from coopgap.regression.cumulative import CumulativeFit, cell_scores
+from coopgap.regression.cumulative import cell_scores
 from coopgap.regression.newton import batch_probabilities, fit_batch
 from coopgap.regression.ordinal import fit_ordinal, total_information
 from coopgap.study.spec import LinkName
@@ -219,14 +219,10 @@ def resampling_rows(
         full=np.zeros(0),
         shares=shares,
     )
-    return rows if shares else _with_start(rows, groups.n)
-
-
-def _with_start(rows: ResamplingRows, n_clusters: int) -> ResamplingRows:
-    """Add the fit of the sample itself; raises if it has none."""
-    weighted = _matched(rows, _resampled(rows, np.ones((1, n_clusters))))[0]
-    fit = fit_ordinal(rows.x, weighted, link=rows.link)
-    return replace(rows, full=fit.params)
+    if shares:
+        return rows
+    weighted = _matched(rows, _resampled(rows, np.ones((1, groups.n))))[0]
+    return replace(rows, full=fit_ordinal(rows.x, weighted, link=link).params)
 
 
 def multiplicities(groups: Grouping, size: int, rng: np.random.Generator) -> FloatArray:
@@ -357,12 +353,19 @@ def wild_score_test(
     Kline & Santos (2012), Journal of Econometric Methods 1, 23-41.
     """
     groups = grouping(cluster, counts.sum(axis=1))
-    fit = _null_fit(x, column, counts, link)
+    without = fit_ordinal(np.delete(x, column, axis=1), counts, link=link)
+    fit = replace(without, slopes=np.insert(without.slopes, column, 0.0))
     scores = groups.sums(cell_scores(fit, x, counts))
-    free = _efficient(scores, total_information(fit, x, counts), fit.cov, column)
+    others = np.delete(np.arange(scores.shape[1]), column)
+    # `cov` is still that of the other parameters.
+    weights = fit.cov @ total_information(fit, x, counts)[others, column]
+    free = scores[:, column] - scores[:, others] @ weights
     scale = float(np.sqrt((free**2).sum()))
     enumerated = groups.n <= ENUMERATED
-    signs = _signs(groups.n, None if enumerated else (seed, replicates))
+    if enumerated:
+        signs = np.array(list(product((1.0, -1.0), repeat=groups.n)))
+    else:
+        signs = 2.0 * np.random.default_rng(seed).integers(0, 2, (replicates, groups.n)) - 1.0
     # Sums that differ by rounding only are ties.
     reached = int((np.abs(signs @ free) >= abs(float(free.sum())) - 1e-10 * scale).sum())
     n_signs = len(signs)
@@ -373,27 +376,3 @@ def wild_score_test(
         n_signs=n_signs,
         enumerated=enumerated,
     )
-
-
-def _null_fit(x: FloatArray, column: int, counts: FloatArray, link: LinkName) -> CumulativeFit:
-    """The fit without the column, its slope put in as zero; `cov` stays that of the others."""
-    without = fit_ordinal(np.delete(x, column, axis=1), counts, link=link)
-    return replace(without, slopes=np.insert(without.slopes, column, 0.0))
-
-
-def _efficient(
-    scores: FloatArray, information: FloatArray, bread: FloatArray, column: int
-) -> FloatArray:
-    """Scores of a parameter less what those of the others, of `bread`, explain, shape (G,)."""
-    others = np.delete(np.arange(len(information)), column)
-    weights = bread @ information[others, column]
-    return np.asarray(scores[:, column] - scores[:, others] @ weights)
-
-
-def _signs(n: int, drawn: tuple[int, int] | None) -> FloatArray:
-    """Sign patterns, shape (2^n, n), or R of them drawn by (seed, R)."""
-    if drawn is None:
-        return np.array(list(product((1.0, -1.0), repeat=n)))
-    seed, replicates = drawn
-    drawn_bits = np.random.default_rng(seed).integers(0, 2, (replicates, n))
-    return np.asarray(2.0 * drawn_bits - 1.0)

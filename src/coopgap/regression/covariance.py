@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import Margins
 from coopgap.regression.clusters import (
     CLUSTER_KINDS,
     PERSON_KINDS,
@@ -161,11 +162,41 @@ def cluster_covariance(
     if chosen == "HC3":
         if information is None:
             raise ValueError("HC3 needs the information of each person")
-        mean_weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
-        own = mean_weight[:, :, None, None] * information @ bread
-        scores = np.linalg.solve(np.eye(len(bread)) - own, scores[..., None])[..., 0]
+        scores = without_oneself(bread, scores, mean_weights(counts, squares), information)
     return unit_covariance(
         scores @ bread, counts, squares, None, kind=chosen, people=people, n_params=n_params
+    )
+
+
+def mean_weights(counts: FloatArray, squares: FloatArray) -> FloatArray:
+    """The weight that people of a cell and level share, shape (c, J)."""
+    return np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
+
+
+def without_oneself(
+    bread: FloatArray, scores: FloatArray, weight: FloatArray, information: FloatArray
+) -> FloatArray:
+    """(I − Ω_iB)⁻¹ s for one person i of a cell and level, as HC3 has it, shape (c, J, p)."""
+    left = np.eye(len(bread)) - weight[:, :, None, None] * information @ bread
+    return np.asarray(np.linalg.solve(left, scores[..., None])[..., 0])
+
+
+def joint_margins(
+    values: FloatArray,
+    cov: FloatArray,
+    df: float,
+    influence: FloatArray | None = None,
+    form: QuadraticForm | None = None,
+) -> Margins:
+    """Members' distribution, then the comparison group's, (2J,), and each contrast's own df."""
+    n_levels = values.size // 2
+    return Margins(
+        member=values[:n_levels],
+        comparison=values[n_levels:],
+        cov=cov,
+        df=df,
+        df_of=None if form is None else lambda contrast: float(form.df(contrast)),
+        influence=influence,
     )
 
 

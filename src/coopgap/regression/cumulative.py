@@ -91,16 +91,32 @@ class CumulativeFit:
 
 
 def split_columns(x: FloatArray, free: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Columns that obey proportional odds, and columns freed from it."""
+    """Columns that obey proportional odds, and what multiplies parameters of each threshold.
+
+    The latter are minus the columns freed from it, then ones for the thresholds themselves.
+    """
     x = np.asarray(x, dtype=np.float64)
-    return (np.delete(x, free, axis=1), x[:, list(free)]) if free else (x, x[:, :0])
+    if not free:
+        return x, np.ones((len(x), 1))
+    return np.delete(x, free, axis=1), np.column_stack([-x[:, list(free)], np.ones(len(x))])
 
 
 def cut_points(fit: CumulativeFit, x: FloatArray) -> FloatArray:
     """η of design rows `x`, shape (c, k); the result has shape (c, J − 1)."""
-    fixed, free = split_columns(x, fit.free)
+    fixed, sides = split_columns(x, fit.free)
     eta = fit.thresholds - (fixed @ fit.slopes)[:, None]
-    return np.asarray(eta - free @ fit.freed if fit.free else eta)
+    return np.asarray(eta + sides[:, :-1] @ fit.freed if fit.free else eta)
+
+
+def _cut_point_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
+    """Derivative of the cut points in every parameter, shape (c, J − 1, p)."""
+    fixed, sides = split_columns(x, fit.free)
+    cuts, level = fit.thresholds.size, np.arange(fit.thresholds.size)
+    jacobian = np.zeros((len(x), cuts, fit.params.size))
+    jacobian[:, :, : fit.slopes.size] = -fixed[:, None, :]
+    for number, side in enumerate(sides.T):
+        jacobian[:, level, fit.slopes.size + number * cuts + level] = side[:, None]
+    return jacobian
 
 
 def crossing_rows(fit: CumulativeFit, x: FloatArray) -> int:
@@ -120,38 +136,28 @@ def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
 
     Levels that nobody has get zeros.
     """
-    at = intervals(cut_points(fit, x), LINKS[fit.link])
-    fixed, free = split_columns(x, fit.free)
-    c, cuts = at.below.shape
-    score = np.zeros((c, cuts + 1, fit.params.size))
-    by_slope = score[:, :, : fit.slopes.size]
-    level = np.arange(cuts)
-    for cut in level:
-        by_slope[:, cut] -= at.below[:, cut, None] * fixed
-        by_slope[:, cut + 1] += at.above[:, cut, None] * fixed
-    for number, side in enumerate((*-free.T, np.ones(c))):
-        start = fit.slopes.size + number * cuts
-        block = score[:, :, start : start + cuts]
-        block[:, level, level] = at.below * side[:, None]
-        block[:, level + 1, level] = -at.above * side[:, None]
+    at, jacobian = intervals(cut_points(fit, x), LINKS[fit.link]), _cut_point_jacobian(fit, x)
+    score = np.zeros((len(x), fit.present.size, fit.params.size))
+    np.multiply(at.below[:, :, None], jacobian, out=score[:, :-1])
+    jacobian *= at.above[:, :, None]
+    score[:, 1:] -= jacobian
     return score
 
 
 def cell_scores(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
     """Score of each cell, shape (c, p): `counts`, shape (c, J), times `unit_scores`."""
     at = intervals(cut_points(fit, x), LINKS[fit.link])
-    fixed, free = split_columns(x, fit.free)
+    fixed, sides = split_columns(x, fit.free)
     moves = counts[:, :-1] * at.below - counts[:, 1:] * at.above
-    sides = [side[:, None] * moves for side in (*-free.T, np.ones(len(x)))]
-    return np.hstack([-moves.sum(axis=1, keepdims=True) * fixed, *sides])
+    by_side = [side[:, None] * moves for side in sides.T]
+    return np.hstack([-moves.sum(axis=1, keepdims=True) * fixed, *by_side])
 
 
 def score_products(fit: CumulativeFit, x: FloatArray, directions: FloatArray) -> FloatArray:
     """`unit_scores` times directions, shape (p, m), without the former: shape (c, J, m)."""
     at = intervals(cut_points(fit, x), LINKS[fit.link])
-    fixed, free = split_columns(x, fit.free)
+    fixed, sides = split_columns(x, fit.free)
     k, (c, cuts) = fit.slopes.size, at.below.shape
-    sides = np.column_stack([-free, np.ones(c)])
     by_side = directions[k:].reshape(sides.shape[1], -1)
     moved = (sides @ by_side).reshape(c, cuts, -1) - (fixed @ directions[:k])[:, None, :]
     result = np.zeros((c, cuts + 1, directions.shape[1]))
@@ -161,25 +167,18 @@ def score_products(fit: CumulativeFit, x: FloatArray, directions: FloatArray) ->
 
 
 def summed_jacobian(fit: CumulativeFit, x: FloatArray, weight: FloatArray) -> FloatArray:
-    """`probability_jacobian` summed over cells with weights (c,), shape (J, p)."""
+    """Derivative of P(Y = j) summed over cells with weights (c,), shape (J, p)."""
     at = intervals(cut_points(fit, x), LINKS[fit.link])
     density = weight[:, None] * np.exp(at.log_prob)
+    fixed, sides = split_columns(x, fit.free)
+
+    def summed(moves: FloatArray) -> FloatArray:
+        return np.hstack([-moves.T @ fixed, *(np.diag(side @ moves) for side in sides.T)])
+
     result = np.zeros((density.shape[1], fit.params.size))
-    result[:-1] += _summed_moves(fit, x, density[:, :-1] * at.below)
-    result[1:] -= _summed_moves(fit, x, density[:, 1:] * at.above)
+    result[:-1] += summed(density[:, :-1] * at.below)
+    result[1:] -= summed(density[:, 1:] * at.above)
     return result
-
-
-def _summed_moves(fit: CumulativeFit, x: FloatArray, weight: FloatArray) -> FloatArray:
-    """Derivatives of the cut points summed over cells, weights and result by cut, (J − 1, p)."""
-    fixed, free = split_columns(x, fit.free)
-    sides = (*-free.T, np.ones(len(x)))
-    return np.hstack([-weight.T @ fixed, *(np.diag(side @ weight) for side in sides)])
-
-
-def probability_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    """Derivative of P(Y = j) in every parameter, shape (c, J, p)."""
-    return np.asarray(probabilities(fit, x)[:, :, None] * unit_scores(fit, x))
 
 
 _NUMBERS_AT_ONCE = 4_000_000
@@ -228,15 +227,3 @@ def unit_information(fit: CumulativeFit, x: FloatArray) -> FloatArray:
         one[:, level] = fit.present[level]
         by_level.append(cell_information(fit, x, one))
     return np.stack(by_level, axis=1)
-
-
-def _cut_point_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    """Derivative of the cut points in every parameter, shape (c, J − 1, p)."""
-    fixed, free = split_columns(x, fit.free)
-    cuts, level = fit.thresholds.size, np.arange(fit.thresholds.size)
-    jacobian = np.zeros((len(x), cuts, fit.params.size))
-    jacobian[:, :, : fit.slopes.size] = -fixed[:, None, :]
-    for number, side in enumerate((*-free.T, np.ones(len(x)))):
-        start = fit.slopes.size + number * cuts
-        jacobian[:, level, start + level] = side[:, None]
-    return jacobian

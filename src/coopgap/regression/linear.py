@@ -61,58 +61,44 @@ def fit_linear(
     applied here and nothing for the number of sets, as in `cluster_covariance`. Weights enter
     as probability weights: their scale changes nothing.
     """
-    inside = (weight > 0) & (set_id >= 0)
-    sets = set_id[inside]
-    treated = member[inside]
-    if not np.intersect1d(sets[treated], sets[~treated]).size:
-        raise NotEstimable("no matched set holds both groups")
-    n_clusters = None if cluster is None else int(np.unique(cluster[inside]).size)
-    if n_clusters is not None and n_clusters < 2:
-        raise NotEstimable(f"{n_clusters} cluster gives no standard error")
-    data = y[inside], treated, weight[inside], sets
-    by = None if cluster is None else cluster[inside].astype(np.int64)
-    estimate, std_error = _absorbed(*data, by)
-    df = np.inf
-    if by is not None and n_clusters is not None:
-        std_error *= float(np.sqrt(n_clusters / (n_clusters - 1)))
-        df = float(n_clusters - 1)
-        if kind == "CR2":
-            std_error, df = absorbed_cr2(*data, by)
-    return LinearFit(
-        estimate=estimate,
-        std_error=std_error,
-        kind="HC0" if cluster is None else f"cluster {kind}",
-        n_obs=int(inside.sum()),
-        n_sets=int(np.unique(sets).size),
-        n_clusters=n_clusters,
-        df=df,
-    )
-
-
-def _absorbed(
-    y: FloatArray,
-    member: BoolArray,
-    weight: FloatArray,
-    sets: IntArray,
-    cluster: IntArray | None,
-) -> tuple[float, float]:
-    """Membership's coefficient and its standard error without any small-sample factor."""
     from linearmodels.iv.absorbing import AbsorbingLS
     from pandas import Categorical, DataFrame
 
+    inside = (weight > 0) & (set_id >= 0)
+    y, member, weight, sets = y[inside], member[inside], weight[inside], set_id[inside]
+    by = None if cluster is None else cluster[inside].astype(np.int64)
+    if not np.intersect1d(sets[member], sets[~member]).size:
+        raise NotEstimable("no matched set holds both groups")
+    n_clusters = None if by is None else int(np.unique(by).size)
+    if n_clusters is not None and n_clusters < 2:
+        raise NotEstimable(f"{n_clusters} cluster gives no standard error")
     model = AbsorbingLS(
         y,
         DataFrame({"member": member.astype(np.float64)}),
         absorb=DataFrame({"set": Categorical(sets)}),
         weights=weight / weight.mean(),
     )
-    kind: dict[str, Any] = {"cov_type": "robust"}
-    if cluster is not None:
-        kind = {"cov_type": "clustered", "clusters": cluster}
+    robust: dict[str, Any] = {"cov_type": "robust"}
+    if by is not None:
+        robust = {"cov_type": "clustered", "clusters": by}
     fitted = model.fit(
-        debiased=False, method="lsmr", absorb_options=_TIGHT, use_cache=False, **kind
+        debiased=False, method="lsmr", absorb_options=_TIGHT, use_cache=False, **robust
     )
-    return float(fitted.params["member"]), float(fitted.std_errors["member"])
+    std_error, df = float(fitted.std_errors["member"]), np.inf
+    if by is not None and n_clusters is not None:
+        std_error *= float(np.sqrt(n_clusters / (n_clusters - 1)))
+        df = float(n_clusters - 1)
+        if kind == "CR2":
+            std_error, df = absorbed_cr2(y, member, weight, sets, by)
+    return LinearFit(
+        estimate=float(fitted.params["member"]),
+        std_error=std_error,
+        kind="HC0" if by is None else f"cluster {kind}",
+        n_obs=y.size,
+        n_sets=int(np.unique(sets).size),
+        n_clusters=n_clusters,
+        df=df,
+    )
 
 
 def absorbed_cr2(

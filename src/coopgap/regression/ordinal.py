@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,16 +137,13 @@ def standardised_problem(
     totals = counts.sum(axis=0)
     share = counts.sum(axis=1) / totals.sum()
     centre = share @ x
-    scale = np.sqrt(share @ (x - centre) ** 2)
-    fixed, freed = split_columns((x - centre) / scale, free)
-    sides = np.column_stack([-freed, np.ones(len(x))])
-    problem = Problem(fixed, sides, np.asfortranarray(counts), LINKS[link])
-    cuts = counts.shape[1] - 1
-    slopes = fixed.shape[1] + len(free) * cuts
-    start = np.concatenate(
-        [np.zeros(slopes), LINKS[link].quantile(np.cumsum(totals)[:-1] / totals.sum())]
-    )
-    return problem, start, _unscale(centre, scale, free, cuts)
+    centred = x - centre
+    scale = np.sqrt(share @ centred**2)
+    problem = Problem.of(centred / scale, counts, link, free)
+    back = _unscale(centre, scale, free, counts.shape[1] - 1)
+    start = np.zeros(len(back))
+    start[1 - totals.size :] = LINKS[link].quantile(np.cumsum(totals)[:-1] / totals.sum())
+    return problem, start, back
 
 
 def merged_rows[Counts: (FloatArray, IntArray)](
@@ -164,14 +161,12 @@ def merged_rows[Counts: (FloatArray, IntArray)](
 
 def _unscale(centre: FloatArray, scale: FloatArray, free: tuple[int, ...], cuts: int) -> FloatArray:
     """Linear map from parameters of standardised columns to natural ones, shape (p, p)."""
-    fixed = np.delete(np.arange(centre.size), free)
-    factors = np.concatenate([1 / scale[fixed], np.repeat(1 / scale[list(free)], cuts)])
-    back = np.diag(np.concatenate([factors, np.ones(cuts)]))
-    thresholds = back[factors.size :]
-    thresholds[:, : fixed.size] = centre[fixed] / scale[fixed]
-    for number, column in enumerate(free):
-        start = fixed.size + number * cuts
-        thresholds[:, start : start + cuts] = np.eye(cuts) * centre[column] / scale[column]
+    fixed = [column for column in range(centre.size) if column not in free]
+    columns = np.concatenate([fixed, np.repeat(free, cuts)]).astype(np.int64)
+    back = np.diag(np.concatenate([1 / scale[columns], np.ones(cuts)]))
+    shift = np.tile(centre[columns] / scale[columns], (cuts, 1))
+    shift[:, len(fixed) :] *= np.tile(np.eye(cuts), (1, len(free)))
+    back[columns.size :, : columns.size] = shift
     return back
 
 
@@ -207,6 +202,13 @@ class Problem(NamedTuple):
     link: Link
     offset: FloatArray | float = 0.0
 
+    @classmethod
+    def of(
+        cls, x: FloatArray, counts: FloatArray, link: LinkName, free: tuple[int, ...]
+    ) -> Problem:
+        """The likelihood of rows whose columns `free` are freed."""
+        return cls(*split_columns(x, free), np.asfortranarray(counts), LINKS[link])
+
     def ordered(self, params: FloatArray) -> bool:
         """Whether thresholds rise; freed columns are held in order by the likelihood alone."""
         thresholds = params[1 - self.counts.shape[1] :]
@@ -232,11 +234,11 @@ class Problem(NamedTuple):
         information = np.zeros((k + q * cuts, k + q * cuts))
         # Densities are log-concave, so that the weights are not negative; a product with itself
         # costs half of one with another.
-        half = self.x * np.sqrt(np.maximum(row.sum(axis=1), 0.0))[:, None]
+        half = self.x * np.sqrt(np.maximum(row @ np.ones(cuts), 0.0))[:, None]
         information[:k, :k] = half.T @ half
-        moved = (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
-        information[:k, k:] = -self.x.T @ moved
-        information[k:, :k] = information[:k, k:].T
+        moved = row if q == 1 else (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
+        information[k:, :k] = -(moved.T @ self.x)
+        information[:k, k:] = information[k:, :k].T
         within = information[k:, k:].reshape(q, cuts, q, cuts)
         sides = self.sides.T
         # A cell's negative Hessian is tridiagonal, so only three bands are not zero.
@@ -252,10 +254,8 @@ class Problem(NamedTuple):
 
 def total_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
     """Observed information of all cells together, shape (p, p); arguments of `cell_information`."""
-    fixed, freed = split_columns(x, fit.free)
-    sides, link = np.column_stack([-freed, np.ones(len(x))]), LINKS[fit.link]
-    at = curvature(cut_points(fit, x), counts, link)
-    return Problem(fixed, sides, counts, link).information(at)
+    problem = Problem.of(x, counts, fit.link, fit.free)
+    return problem.information(curvature(cut_points(fit, x), counts, problem.link))
 
 
 _MOST_SCORINGS = 500
@@ -364,24 +364,17 @@ def _adjusted(problem: Problem, params: FloatArray) -> _Adjusted | None:
         return None
     bend = np.exp(problem.link.log_density(eta)) * problem.link.log_density_slope(eta)
     edge = np.zeros((len(eta), 1))
-    shift = np.hstack([edge, weight * bend * _leverage(problem, inverse) / 2, edge])
+    z = np.column_stack([-problem.x, problem.sides])
+    leverage = np.empty_like(eta)
+    for cut in range(cuts):
+        columns = np.concatenate([np.arange(k), np.arange(k + cut, params.size, cuts)])
+        leverage[:, cut] = ((z @ inverse[np.ix_(columns, columns)]) * z).sum(axis=1)
+    shift = np.hstack([edge, weight * bend * leverage / 2, edge])
     counts = problem.counts + np.diff(shift, axis=1)
     score = problem._replace(counts=counts).point(params).gradient
     if not np.isfinite(score).all():
         return None
     return _Adjusted(score, information, float(score @ inverse @ score))
-
-
-def _leverage(problem: Problem, inverse: FloatArray) -> FloatArray:
-    """z_cj'I⁻¹z_cj, shape (c, J − 1)."""
-    (c, k), q = problem.x.shape, problem.sides.shape[1]
-    cuts = problem.counts.shape[1] - 1
-    result = np.empty((c, cuts))
-    for cut in range(cuts):
-        columns = np.concatenate([np.arange(k), k + cut + cuts * np.arange(q)])
-        z = np.column_stack([-problem.x, problem.sides])
-        result[:, cut] = ((z @ inverse[np.ix_(columns, columns)]) * z).sum(axis=1)
-    return result
 
 
 _FARTHEST = 40.0
@@ -408,39 +401,26 @@ def profile_interval(
     """
     fit = fit_ordinal(x, counts, link=link)
     drop = 2 * float(special.gammaincinv(0.5, prob))  # Quantile of the chi-square.
-    centre, step = float(fit.slopes[column]), float(fit.std_errors[column])
-    log_likelihood = _profile(x, counts, column, link)
-
-    def excess(slope: float) -> float:
-        return 2 * (fit.log_likelihood - log_likelihood(slope)) - drop
-
-    return _limit(excess, centre, -step), _limit(excess, centre, step)
-
-
-def _limit(excess: Callable[[float], float], centre: float, step: float) -> float:
-    inner, outer = centre, centre + 2 * step
-    while excess(outer) < 0:
-        inner, outer = outer, outer + 2 * (outer - centre)
-        if abs(outer - centre) > _FARTHEST * abs(step):
-            return float(np.copysign(np.inf, step))
-    return float(optimize.brentq(excess, inner, outer, xtol=1e-10))
-
-
-def _profile(
-    x: FloatArray, counts: FloatArray, column: int, link: LinkName
-) -> Callable[[float], float]:
-    """Largest log-likelihood with the slope of one column held."""
+    centre, error = float(fit.slopes[column]), float(fit.std_errors[column])
     used = counts.sum(axis=1) > 0
-    kept = counts[used][:, counts.sum(axis=0) > 0]
+    kept = counts[used][:, fit.present]
     others, held = np.delete(x[used], column, axis=1), x[used, column]
     problem, start, _ = standardised_problem(others, kept, link, ())
-    total = float(kept.sum())
 
-    def log_likelihood(slope: float) -> float:
+    def excess(slope: float) -> float:
         fixed = problem._replace(offset=slope * (held - held.mean())[:, None])
         try:
-            return maximise(fixed.point, start, total, fixed.ordered).point.value
+            point = maximise(fixed.point, start, float(kept.sum()), fixed.ordered).point
         except NotEstimable:
-            return -np.inf
+            return np.inf
+        return 2 * (fit.log_likelihood - point.value) - drop
 
-    return log_likelihood
+    def limit(step: float) -> float:
+        inner, outer = centre, centre + 2 * step
+        while excess(outer) < 0:
+            inner, outer = outer, outer + 2 * (outer - centre)
+            if abs(outer - centre) > _FARTHEST * abs(step):
+                return float(np.copysign(np.inf, step))
+        return float(optimize.brentq(excess, inner, outer, xtol=1e-10))
+
+    return limit(-error), limit(error)

@@ -48,7 +48,13 @@ def likelihood_ratio(
     Harrell (1990), Applied Statistics 39, 205-217.
     """
     restricted = fit_ordinal(x, counts, link=link)
-    value, finite = _freed_log_likelihood(x, counts, columns, link)
+    fit, _ = finite_fit(x, counts, None, columns, link=link)
+    if fit is not None:
+        value = fit.log_likelihood
+    else:
+        kept = counts[used := counts.sum(axis=1) > 0][:, restricted.present]
+        problem, start, _ = standardised_problem(x[used], kept, link, tuple(columns))
+        value = supremum(problem.point, start)
     statistic = max(2 * (value - restricted.log_likelihood), 0.0)
     df = len(columns) * (int(restricted.present.sum()) - 2)
     if not df:
@@ -58,22 +64,8 @@ def likelihood_ratio(
         df=df,
         df_error=np.inf,
         p_value=chi2_above(statistic, df),
-        at_supremum=not finite,
+        at_supremum=fit is None,
     )
-
-
-def _freed_log_likelihood(
-    x: FloatArray, counts: FloatArray, columns: Sequence[int], link: LinkName
-) -> tuple[float, bool]:
-    """Largest log-likelihood with `columns` freed, and whether it is attained."""
-    terms = tuple(str(column) for column in range(x.shape[1]))
-    fit, _ = finite_fit(x, counts, terms, columns, link=link)
-    if fit is not None:
-        return fit.log_likelihood, True
-    used = counts.sum(axis=1) > 0
-    kept = counts[used][:, counts.sum(axis=0) > 0]
-    problem, start, _ = standardised_problem(x[used], kept, link, tuple(columns))
-    return supremum(problem.point, start), False
 
 
 def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> ProportionalityTest:
@@ -89,7 +81,13 @@ def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> Proporti
         raise NotEstimable("two levels have one threshold: nothing to test")
     people = counts.sum(axis=1)
     design = np.column_stack([x, -np.ones(len(x))])
-    fits = [_split(x, counts, cut) for cut in range(cuts)]
+    fits: list[CumulativeFit] = []
+    for cut in range(cuts):
+        low = counts[:, : cut + 1].sum(axis=1)
+        fit, _ = finite_fit(x, np.column_stack([low, people - low]))
+        if fit is None:
+            raise NotEstimable(f"the split above level {cut + 1} has no finite estimate by itself")
+        fits.append(fit)
     above = [probabilities(fit, x)[:, 1] for fit in fits]
     slopes = np.array([fit.slopes[list(columns)] for fit in fits])
     cov = np.zeros((cuts, k + 1, cuts, k + 1))
@@ -100,16 +98,6 @@ def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> Proporti
             cov[m, :, j] = cov[j, :, m].T
     chosen = cov[:, list(columns)][:, :, :, list(columns)].reshape(slopes.size, slopes.size)
     return _equal_over_cuts(slopes, chosen, np.inf)
-
-
-def _split(x: FloatArray, counts: FloatArray, cut: int) -> CumulativeFit:
-    low = counts[:, : cut + 1].sum(axis=1)
-    split = np.column_stack([low, counts.sum(axis=1) - low])
-    terms = tuple(str(column) for column in range(x.shape[1]))
-    fit, _ = finite_fit(x, split, terms)
-    if fit is None:
-        raise NotEstimable(f"the split above level {cut + 1} has no finite estimate by itself")
-    return fit
 
 
 def robust_wald(
@@ -137,8 +125,7 @@ def robust_wald(
     ----------
     Korn & Graubard (1990), American Statistician 44, 270-276.
     """
-    terms = tuple(str(column) for column in range(x.shape[1]))
-    fit, _ = finite_fit(x, counts, terms, columns, link=link)
+    fit, _ = finite_fit(x, counts, None, columns, link=link)
     if fit is None:
         raise NotEstimable("a slope that may differ by threshold has no finite estimate")
     scores = unit_scores(fit, x) if cluster is None else cell_scores(fit, x, counts)

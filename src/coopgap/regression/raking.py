@@ -8,7 +8,7 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.study.spec import DeclaredPopulation, Margin
+from coopgap.study.spec import DeclaredPopulation
 
 _TOLERANCE = 1e-12
 _MOST_ROUNDS = 2000
@@ -54,13 +54,12 @@ def rake_to_population(
     `codes` are by variable the level of each cell, `levels` their names. Raises NotEstimable, with
     the population's file, as `margin_classes` and `rake`.
     """
-    classes = [result for result, _ in margin_classes(weight, codes, levels, declared)]
+    classes = [codes_of for codes_of, _ in margin_classes(weight, codes, levels, declared)]
     shares = [np.array([*margin.shares.values()]) for margin in declared.margins]
-    file = declared.file
     try:
         return rake(weight, classes, shares)
     except NotEstimable as error:
-        raise NotEstimable(f"{file}: {error.reason}") from error
+        raise NotEstimable(f"{declared.file}: {error.reason}") from error
 
 
 def margin_classes(
@@ -73,29 +72,20 @@ def margin_classes(
 
     Raises NotEstimable if a margin is by a variable that is not there, or nobody stands for a part.
     """
-    return [
-        (_classes(weight, codes, levels, margin, declared.file), len(margin.shares))
-        for margin in declared.margins
-    ]
-
-
-def _classes(
-    weight: FloatArray,
-    codes: Mapping[str, IntArray],
-    levels: Mapping[str, tuple[str, ...]],
-    margin: Margin,
-    file: str,
-) -> IntArray:
-    """Class of each cell among the margin's shares."""
-    absent = [name for name in margin.variables if name not in codes]
-    if absent:
-        raise NotEstimable(f"{file} is by {absent[0]}, which this model has not")
-    named = ([levels[name][code] for code in codes[name]] for name in margin.variables)
-    place = {part: k for k, part in enumerate(margin.shares)}
-    result = np.array([place[part] for part in zip(*named, strict=True)], dtype=np.int64)
-    there = np.bincount(result, weight, minlength=len(place))
-    for (part, share), people in zip(margin.shares.items(), there, strict=True):
-        if share > 0 and not people > 0:
-            words = (f"{name}={level}" for name, level in zip(margin.variables, part, strict=True))
-            raise NotEstimable(f"nobody in the survey for {', '.join(words)} of {file}")
+    result = []
+    for margin in declared.margins:
+        absent = [name for name in margin.variables if name not in codes]
+        if absent:
+            raise NotEstimable(f"{declared.file} is by {absent[0]}, which this model has not")
+        named = ([levels[name][code] for code in codes[name]] for name in margin.variables)
+        place = {part: k for k, part in enumerate(margin.shares)}
+        classes = np.array([place[part] for part in zip(*named, strict=True)], dtype=np.int64)
+        there = np.bincount(classes, weight, minlength=len(place))
+        for (part, share), people in zip(margin.shares.items(), there, strict=True):
+            if share > 0 and not people > 0:
+                words = map("=".join, zip(margin.variables, part, strict=True))
+                raise NotEstimable(
+                    f"nobody in the survey for {', '.join(words)} of {declared.file}"
+                )
+        result.append((classes, len(place)))
     return result

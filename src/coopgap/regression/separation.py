@@ -34,7 +34,7 @@ the score, which is below 1e-10 where Newton stops."""
 def finite_fit(
     x: FloatArray,
     counts: FloatArray,
-    terms: Sequence[str],
+    terms: Sequence[str] | None = None,
     free: Sequence[int] = (),
     *,
     people: IntArray | None = None,
@@ -51,7 +51,7 @@ def finite_fit(
         failed = error
     if fit is not None and fit.sharpness > _SHARP:
         return fit, ()
-    infinite = separated_terms(x, counts, terms, free)
+    infinite = separated_terms(x, counts, terms or [*map(str, range(x.shape[1]))], free)
     if infinite:
         return None, infinite
     if failed is not None:
@@ -89,8 +89,16 @@ def separated_terms(
     if not k or cuts < 1:
         return ()
     if not free:
-        answered = _extremes(answered)
-    _require_small(answered, k + len(free) * (cuts - 1) + cuts)
+        row, highest = np.arange(len(answered)), cuts - answered[:, ::-1].argmax(axis=1)
+        lowest, answered = answered.argmax(axis=1), np.zeros_like(answered)
+        answered[row, lowest] = answered[row, highest] = True
+    conditions = int(answered[:, :-1].sum() + answered[:, 1:].sum())
+    n_params = k + len(free) * (cuts - 1) + cuts
+    if conditions * n_params > MOST_NUMBERS:  # before they are built
+        raise NotEstimable(
+            f"whether {n_params:,} parameters are finite is {conditions:,} conditions, too many to "
+            "be looked at"
+        )
     direction = recession(_constraints(rows, answered, tuple(free)), k - len(free), k)
     fixed = np.setdiff1d(np.arange(k), list(free))
     moves = np.zeros(k)
@@ -120,30 +128,10 @@ def _distinct(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
     return scaled[np.unique(index, return_index=True)[1]], answered
 
 
-def _require_small(answered: BoolArray, n_params: int) -> None:
-    """Refuse a linear programme that would take minutes, before it is built."""
-    conditions = int(answered[:, :-1].sum() + answered[:, 1:].sum())
-    if conditions * n_params > MOST_NUMBERS:
-        raise NotEstimable(
-            f"whether {n_params:,} parameters are finite is {conditions:,} conditions, too many to "
-            "be looked at"
-        )
-
-
-def _extremes(answered: BoolArray) -> BoolArray:
-    """Only the lowest and the highest level of each row."""
-    row = np.arange(len(answered))
-    kept = np.zeros_like(answered)
-    kept[row, answered.argmax(axis=1)] = True
-    kept[row, answered.shape[1] - 1 - answered[:, ::-1].argmax(axis=1)] = True
-    return kept
-
-
 def _constraints(x: FloatArray, answered: BoolArray, free: tuple[int, ...]) -> FloatArray:
     """Rows a with a'(d, freed d, t) ≤ 0 for directions in which nobody's likelihood falls."""
-    fixed, freed = split_columns(x, free)
+    fixed, sides = split_columns(x, free)
     cuts = answered.shape[1] - 1
-    sides = np.column_stack([-freed, np.ones(len(x))])
     row, cut = np.nonzero(answered[:, :-1])
     above, cut_above = np.nonzero(answered[:, 1:])
     sign = np.concatenate([np.full(row.size, -1.0), np.ones(above.size)])
