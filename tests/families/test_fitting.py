@@ -16,9 +16,8 @@ from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import unit_information
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
-from coopgap.regression.profile import profile_interval
+from coopgap.regression.cumulative import unit_information, unit_scores
+from coopgap.regression.ordinal import fit_ordinal, profile_interval
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows

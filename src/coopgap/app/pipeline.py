@@ -36,8 +36,7 @@ from coopgap.families.headline import (
 )
 from coopgap.families.plan import ModelPlan, Plan, domains
 from coopgap.families.sample import Sample, population_row
-from coopgap.matching.balance import balance_rows
-from coopgap.matching.interactions import with_interactions
+from coopgap.matching.balance import balance_rows, with_interactions
 from coopgap.printed.rows import printed_rows
 from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
 from coopgap.sensitivity.keys import unanswered
