@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from coopgap.core.band import max_t_band
 from coopgap.core.gap import Margins, contrast_gradient, estimate_contrasts, joint_intervals
+from coopgap.core.tails import max_t_band
 from coopgap.core.vocabulary import Quantity
 
 FIXTURE = Path(__file__).parents[1] / "r" / "fixtures" / "band.json"
