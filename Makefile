@@ -11,7 +11,7 @@ CHECK_VENV = $(BIN)/python -c "$(USABLE)" 2>/dev/null || { \
 # Exit 3 is a finished run with rows withheld or not estimable, each named on stderr.
 FINISHED := || test $$? -eq 3
 
-.PHONY: fit fit-full example test test-all check bench fuzz coverage alarms golden r-fixtures
+.PHONY: fit fit-full example test test-all check size bench fuzz coverage alarms golden r-fixtures
 
 fit: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit $(ARGS) $(FINISHED)
@@ -33,6 +33,10 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# Lines, modules and long functions by package; tests/test_size.py holds the bars.
+size: .venv/dev.stamp
+	$(BIN)/python tests/test_size.py
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)

@@ -11,8 +11,7 @@ import pytest
 
 import coopgap
 from coopgap.app.plan import make_plan
-from coopgap.core.direction import first_mark, without_marks
-from coopgap.core.errors import InputError, StudyError
+from coopgap.core.errors import InputError, StudyError, first_mark, without_marks
 from coopgap.datasets.reading import read_registry
 from coopgap.study.load import load_study
 from coopgap.survey.draft import draft_study

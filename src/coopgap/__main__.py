@@ -19,8 +19,8 @@ COMMANDS = {
     "calibrate": "simulation-based calibration of a model by region",
 }
 
-_MODULES = {name: f"coopgap.{name}.__main__" for name in ("printed", "report")}
-"""Where a command is a package."""
+_MODULES = {name: f"coopgap.app.{name}" for name in ("printed", "report")}
+"""Where a command's name is that of a package."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

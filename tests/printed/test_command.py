@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from coopgap.__main__ import main as coopgap
-from coopgap.app.printed import find_registry
+from coopgap.app.printed import find_registry, main
 from coopgap.core.errors import StudyError
 from coopgap.core.estimate import TABLES, columns
-from coopgap.printed.__main__ import main
 from coopgap.printed.rows import printed_rows
 from coopgap.study.load import load_study
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from scipy.optimize import linprog
 
 from coopgap.core.estimate import GAP_KEY
@@ -21,17 +18,6 @@ from coopgap.datasets.ranges import two_stage_ranges
 from coopgap.datasets.reading import read_registry
 from coopgap.datasets.registry import Registry
 from coopgap.families.benchmark import standardised_name
-from coopgap.printed.exact import exact_difference
-from coopgap.printed.intervals import (
-    clopper_pearson,
-    difference,
-    effective_difference,
-    newcombe,
-    ratio,
-    ratio_interval,
-    share_interval,
-    wilson,
-)
 from coopgap.printed.rounding import (
     joint_range,
     superiority_range,
@@ -40,9 +26,6 @@ from coopgap.printed.rounding import (
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
 
-FIXTURE = json.loads(
-    (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")
-)
 HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
 
 
@@ -338,89 +321,6 @@ def test_whole_people_of_the_printed_classes():
     assert whole_people([1 / 3, 1 / 3, 1 / 3], 100).sum() == 100
 
 
-# Intervals
-
-
-@pytest.mark.parametrize("case", FIXTURE["one"], ids=lambda case: f"{case['yes']}/{case['n']}")
-def test_intervals_of_one_share_equal_r(case):
-    share = case["yes"] / case["n"]
-    assert wilson(share, case["n"]) == pytest.approx(case["wilson"], abs=1e-12)
-    # R's quantiles of the beta distribution are good to nine digits here.
-    assert clopper_pearson(share, case["n"]) == pytest.approx(case["exact"], abs=1e-9)
-    small = min(case["yes"], case["n"] - case["yes"]) < 10
-    found = share_interval(share, case["n"])
-    assert found[2:4] == pytest.approx(case["exact" if small else "wilson"], abs=1e-9)
-
-
-@pytest.mark.parametrize("case", FIXTURE["two"], ids=lambda case: str(case["counts"]))
-def test_intervals_of_two_shares_equal_r(case):
-    k1, n1, k0, n0 = case["counts"]
-    sides = (k1 / n1, n1, k0 / n0, n0)
-    assert newcombe(*sides)[2:4] == pytest.approx(case["newcombe"], abs=1e-12)
-    found, odds = difference(*sides), ratio(*sides, odds=True)
-    if min(k1, k0, n1 - k1, n0 - k0) >= 10:
-        assert found == newcombe(*sides)
-        assert odds == ratio_interval(*sides, odds=True)
-        return
-    hybrid = effective_difference(*sides)
-    assert hybrid[2:4] == pytest.approx(case["exact"], abs=1e-9)
-    assert hybrid.p_value == pytest.approx(case["exact_p"], abs=1e-10)
-    assert found[2:5] == exact_difference(k1, n1, k0, n0)
-    # fisher.test finds its limits by uniroot, to four digits.
-    assert odds[2:4] == pytest.approx(case["fisher_odds"], rel=2e-3)
-    assert odds.p_value == pytest.approx(case["fisher_p"], rel=1e-9)
-    assert ratio(*sides, odds=False) == ratio_interval(*sides, odds=False)
-
-
-def test_a_small_share_against_a_fixed_one_is_exact():
-    case = FIXTURE["against_fixed"]
-    share, n, fixed = case["yes"] / case["n"], case["n"], case["fixed"]
-    low, high = clopper_pearson(share, n)
-    found = difference(share, n, fixed, None)
-    assert found[2:4] == pytest.approx((low - fixed, high - fixed))
-    assert found.p_value == pytest.approx(case["p"], rel=1e-9)
-    odds = ratio(share, n, fixed, None, odds=True)
-    expected = [end / (1 - end) * (1 - fixed) / fixed for end in (low, high)]
-    assert odds[2:4] == pytest.approx(expected)
-
-
-def test_p_values_of_exact_intervals_at_their_ends():
-    # As many in both: the smaller tail is more than one half.
-    assert ratio(0.5, 2, 0.5, 2, odds=True).p_value == 1.0
-    # Far out, and still that of the interval's own ends.
-    far = effective_difference(0.5, 16, 0.0, 200)
-    assert 0 < far.p_value < 1e-5
-    edge = effective_difference(0.5, 16, 0.0, 200, 1 - far.p_value)
-    assert edge.lower == pytest.approx(0, abs=1e-9)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    n1=st.integers(5, 60),
-    n0=st.one_of(st.none(), st.integers(5, 60)),
-    shares=st.tuples(st.floats(0.02, 0.98), st.floats(0.02, 0.98)),
-    prob=st.sampled_from([0.8, 0.95, 0.99]),
-)
-def test_a_p_value_says_what_its_interval_says(n1, n0, shares, prob):
-    first = round(shares[0] * n1) / n1
-    second = shares[1] if n0 is None else round(shares[1] * n0) / n0
-    found = [difference(first, n1, second, n0, prob)]
-    if 0 < first < 1 and 0 < second < 1:
-        found += [ratio(first, n1, second, n0, odds=odds, prob=prob) for odds in (True, False)]
-    for one, null in zip(found, (0.0, 1.0, 1.0), strict=False):
-        apart = min(abs(one.lower - null), abs(one.upper - null))
-        assume(apart > 1e-3 and abs(one.p_value - (1 - prob)) > 1e-6)
-        assert (one.p_value < 1 - prob) == (one.lower > null or one.upper < null)
-
-
-def test_exact_intervals_never_cover_less_than_they_say():
-    n, counts = 30, np.arange(31)
-    ends = np.array([clopper_pearson(k / n, n) for k in counts])
-    for share in np.linspace(0.01, 0.99, 99):
-        inside = (ends[:, 0] <= share) & (share <= ends[:, 1])
-        assert stats.binom.pmf(counts[inside], n, share).sum() >= 0.95
-
-
 def test_ratios_that_do_not_exist_have_no_numbers():
     result = made(
         "Text,member,thing,yes,percent,4,100,,,,,",
@@ -492,23 +392,6 @@ def test_the_printed_mix_of_regions_is_rounded_too():
         assert row.upper == pytest.approx(max(members) - low, abs=1e-9)
     traced = {one.printed.id: one.models for one in result.traced}
     assert all("printed_ses_class" in traced[f"P{number:03d}"] for number in range(32, 37))
-
-
-@pytest.mark.parametrize(
-    "sides", [(0.28, 482, 0.37, 130), (0.4, 1004, 0.27, 1003), (0.3, 50, 0.4, None)]
-)
-def test_the_p_value_of_a_difference_is_that_of_its_own_interval(sides):
-    first, n_first, second, n_second = sides
-    p = newcombe(*sides).p_value
-    # At a coverage of 1 - p the interval ends at zero.
-    edge = newcombe(*sides, prob=1 - p)
-    assert min(abs(edge.lower), abs(edge.upper)) == pytest.approx(0, abs=1e-7)
-    swapped = None if n_second is None else newcombe(second, n_second, first, n_first).p_value
-    assert swapped in (None, pytest.approx(p, rel=1e-9))
-    if n_second is None:
-        # Against a fixed share it is the score test.
-        z = (first - second) / np.sqrt(second * (1 - second) / n_first)
-        assert p == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)
 
 
 def test_no_printed_interval_and_p_value_disagree(peru):

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from coopgap.core.errors import StudyError
 from coopgap.core.estimate import GAP_KEY
@@ -19,6 +18,7 @@ from coopgap.core.vocabulary import IntervalKind, Quantity
 from coopgap.datasets.ranges import count_range, share_range, two_stage_ranges
 from coopgap.datasets.reading import load_registry
 from coopgap.datasets.registry import Printed, Registry
+from coopgap.printed.checks import standardised_bounds
 from coopgap.printed.contradictions import (
     contradictions,
     impossible,
@@ -26,9 +26,7 @@ from coopgap.printed.contradictions import (
     sums,
     two_values,
 )
-from coopgap.printed.intervals import newcombe, ratio_interval, wilson
 from coopgap.printed.rows import printed_rows
-from coopgap.printed.standardise import standardised_bounds
 from coopgap.regression.ordinal import fit_ordinal
 
 
@@ -46,33 +44,6 @@ def row(result, model, quantity, category="", comparator="comparison"):
     ]
     assert len(found) == 1
     return found[0]
-
-
-def test_newcombes_published_example():
-    # Newcombe (1998), Table II, 56/70 against 48/80, method 10.
-    found = newcombe(56 / 70, 70, 48 / 80, 80)
-    assert (found.lower, found.upper) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-
-
-@given(st.integers(1, 99), st.integers(1, 99))
-def test_score_intervals_equal_statsmodels(first, second):
-    assert wilson(first / 100, 100) == pytest.approx(
-        proportion_confint(first, 100, method="wilson")
-    )
-    found = newcombe(first / 100, 100, second / 100, 100)
-    expected = confint_proportions_2indep(first, 100, second, 100, method="newcomb")
-    assert (found.lower, found.upper) == pytest.approx(expected)
-
-
-def test_ratio_intervals_equal_the_textbook_formulas():
-    a, b, c, d = 40, 60, 27, 73
-    odds = ratio_interval(0.4, 100, 0.27, 100, odds=True)
-    assert odds.estimate == pytest.approx(a * d / (b * c))
-    assert odds.std_error == pytest.approx(np.sqrt(1 / a + 1 / b + 1 / c + 1 / d))
-    risk = ratio_interval(0.4, 100, 0.27, 100, odds=False)
-    assert risk.std_error == pytest.approx(np.sqrt(1 / a - 1 / 100 + 1 / c - 1 / 100))
-    fixed = ratio_interval(0.4, 100, 0.27, None, odds=True)
-    assert fixed.std_error == pytest.approx(np.sqrt(1 / a + 1 / b))
 
 
 @pytest.mark.parametrize(("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3)])

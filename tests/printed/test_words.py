@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-from coopgap.app.printed import find_registry
+from coopgap.app.printed import find_registry, main
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.datasets.registry import SHIPPED
-from coopgap.printed.__main__ import main
 from coopgap.printed.rows import analyse
 from coopgap.report.content import Content
 from coopgap.report.data import make_results

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from coopgap.core.band import max_t_band
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins, contrast_gradient, estimate_contrasts, joint_intervals
+from coopgap.core.tails import max_t_band
 from coopgap.core.vocabulary import Quantity
 from coopgap.matching.sample import exact_match
 from coopgap.regression.aipw import doubly_robust

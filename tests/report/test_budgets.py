@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coopgap.report.__main__ import main
+from coopgap.app.report import main
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import browser, measure, pixels

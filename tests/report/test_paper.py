@@ -29,9 +29,10 @@ from coopgap.core.vocabulary import (
 )
 from coopgap.report import appendix, methods, paper
 from coopgap.report.content import Content
-from coopgap.report.data import Results, Rows, make_results
+from coopgap.report.data import Results, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
+from coopgap.report.printed import Rows
 from coopgap.study.matching import KEYS
 from coopgap.study.spec import (
     Design,

@@ -13,10 +13,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from coopgap.app.printed import main
 from coopgap.core.estimate import TABLES, GapRow, to_frame
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.datasets.reading import load_registry
-from coopgap.printed.__main__ import main
 from coopgap.printed.rows import printed_rows
 from coopgap.report.content import Content
 from coopgap.report.data import make_results

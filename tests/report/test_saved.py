@@ -10,8 +10,8 @@ import pytest
 
 import coopgap
 from coopgap.__main__ import main
+from coopgap.app.report import read_run
 from coopgap.core.estimate import TABLES
-from coopgap.report.saved import read_run
 from coopgap.report.write import write_report
 from coopgap.survey.example import make_example
 

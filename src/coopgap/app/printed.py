@@ -1,18 +1,101 @@
-"""A re-analysis of printed numbers as a command does it: find the registry, write the report."""
+"""The command `coopgap printed`: find the registry, re-analyse its numbers, write the report."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import argparse
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from coopgap.app.command import run_command
+from coopgap.app.fit import EXCEPTIONS, formats_of
+from coopgap.core.atomic import FORMATS
 from coopgap.core.errors import StudyError
-from coopgap.core.estimate import to_frame
-from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import SHIPPED, Registry
-from coopgap.printed.rows import PrintedResult
-from coopgap.study.load import load_printed, load_study, shipped_studies
-from coopgap.study.spec import Benchmark
+
+if TYPE_CHECKING:
+    from coopgap.datasets.registry import Registry
+    from coopgap.printed.rows import PrintedResult
+    from coopgap.study.spec import Benchmark
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coopgap printed",
+        description="Re-analyse the numbers that a report prints: every comparison with intervals, "
+        "rounding bounds and design effects. Nothing is read but the printed numbers.",
+        epilog="Exit: 0 done; 2 the input cannot be used, nothing written; 3 done, with ratios "
+        "that do not exist; 130 interrupted; 1 a fault of coopgap.",
+    )
+    parser.add_argument(
+        "registry",
+        nargs="?",
+        default="peru",
+        help="a shipped registry (kenya, peru, philippines, poland), a CSV file, or a study folder "
+        "that names one (default: peru)",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="output folder (default: reports/printed_REGISTRY)"
+    )
+    parser.add_argument(
+        "--formats",
+        type=formats_of,
+        default=("csv", "html", "md"),
+        metavar="LIST",
+        help=f"any of {','.join(FORMATS)} (default: csv,html,md)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--verbose", action="store_true", help="say where the time goes")
+    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv
+        Arguments; those of the process if None.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1, 2, 3 or 130.
+    """
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _printed(args))
+
+
+def _printed(args: argparse.Namespace) -> int:
+    from coopgap.core.atomic import check_target
+    from coopgap.core.progress import progress
+    from coopgap.core.vocabulary import Status
+    from coopgap.printed.rows import analyse
+
+    with progress(quiet=args.quiet, verbose=args.verbose) as notify:
+        notify("reading the printed numbers")
+        registry, source, title, benchmarks = find_registry(args.registry)
+        target = Path(args.out) if args.out else Path("reports") / f"printed_{registry.name}"
+        check_target(target)
+        notify("comparing")
+        started = time.perf_counter()
+        result = analyse(registry, benchmarks)
+        seconds = {"printed": time.perf_counter() - started}
+        notify("writing tables, figures and report")
+        written = save_printed(result, source, title, target, args.formats, seconds)
+    for path in written:
+        print(path)
+    blank = [row for row in result.gaps if row.status is Status.NOT_ESTIMABLE]
+    if blank:
+        row = blank[0]
+        where = ", ".join(part for part in (row.model, row.quantity, row.category) if part)
+        rows = "1 row" if len(blank) == 1 else f"{len(blank)} rows"
+        print(f"coopgap: {rows} {row.status}: a share is 0 or 1; first {where}", file=sys.stderr)
+    return EXCEPTIONS if blank else 0
+
 
 _TITLES: Final = {
     "peru": "What Difference Do Cooperatives Make? Peru: the printed numbers",
@@ -45,6 +128,10 @@ def find_registry(named: str) -> Named:
     StudyError
         If there is none such, or what is there cannot be used.
     """
+    from coopgap.datasets.reading import load_registry
+    from coopgap.datasets.registry import SHIPPED
+    from coopgap.study.load import load_printed, load_study, shipped_studies
+
     if not named.strip():
         raise StudyError("registry", "is empty", f"shipped registries: {', '.join(SHIPPED)}")
     path = Path(named)
@@ -106,13 +193,13 @@ def save_printed(
     """
     from coopgap.app.meta import printed_meta
     from coopgap.core.atomic import replace_folder
-    from coopgap.printed.trace import registry_frame
+    from coopgap.core.estimate import TABLES, to_frame
+    from coopgap.printed.rows import registry_frame
     from coopgap.report.printed import printed_study
     from coopgap.report.sheets import write_csv
     from coopgap.report.write import write_report
 
-    names = ("gaps", "coefficients", "balance", "sensitivity", "diagnostics")
-    frames = {name: to_frame(name, getattr(result, name)) for name in names}
+    frames = {name: to_frame(name, getattr(result, name)) for name in TABLES}
     with replace_folder(target) as temporary:
         written = write_report(
             frames,
@@ -125,3 +212,7 @@ def save_printed(
         written += write_csv({"registry": registry_frame(result.traced)}, temporary)
         kept = [path.relative_to(temporary) for path in written]
     return [target / name for name in kept]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

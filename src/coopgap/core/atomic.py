@@ -32,25 +32,19 @@ _RENAME_EXCHANGE = 2
 
 
 def check_target(target: Path) -> None:
-    """Refuse an output folder that is somebody else's or cannot be written, before any work.
+    """Refuse an output folder before any work.
 
-    Parameters
-    ----------
-    target
-        The folder to be made or replaced.
-
-    Raises
-    ------
-    OutputError
-        If it is a file, holds something that is not an earlier run, or its parent cannot be
-        written.
+    Raises `OutputError` if it is a file, holds something that is not an earlier run, or its parent
+    cannot be written.
     """
     if "\0" in str(target):
         raise OutputError(shortened(target), "is no path of this system", "name a folder")
     try:
         _recover(target)
         _check_kind(target)
-        parent = _existing_parent(target)
+        parent = target.absolute().parent
+        while not parent.exists():
+            parent = parent.parent
         if not parent.is_dir():
             raise OutputError(
                 str(target), f"{parent} is not a folder", "name a folder that can be made"
@@ -79,13 +73,6 @@ def _is_run(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(meta, dict) and meta.get("program") == PROGRAM
-
-
-def _existing_parent(target: Path) -> Path:
-    parent = target.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    return parent
 
 
 @contextmanager
@@ -151,7 +138,7 @@ def _alive(pid: str) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 

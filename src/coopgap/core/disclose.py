@@ -52,13 +52,8 @@ _MOVABLE = 0.4
 _SUPPRESSED = "Suppressed: fewer people stand behind it than the study's rule on disclosure asks."
 
 _COUNTS = {
-    "count",
-    "n",
-    "members",
-    "members_matched",
-    "tied_members",
-    "zones_member",
-    "zones_comparison",
+    *("count", "n", "members", "members_matched", "tied_members"),
+    *("zones_member", "zones_comparison"),
 }
 """Keys of run.json that are counts, beside those that begin with `n_`."""
 
@@ -225,47 +220,36 @@ def _rounded[R: Row](row: R, grain: Grain, *, blank: bool) -> R:
     return replace(row, **changes)
 
 
-def _is_few(n_fewest: int | None, minimum: int) -> bool:
-    """Whether too few stand behind a row, or how many do is not known."""
-    return n_fewest is None or n_fewest < minimum
+def _grain(row: Any, minimum: int, n: float, kind: Kind | None) -> tuple[Grain, bool]:
+    """How finely a row may be told, and whether too few, or who knows how many, stand behind it."""
+    std_error = getattr(row, "std_error", None)
+    grain = Grain(minimum=minimum, n=n, fewest=row.n_fewest, kind=kind, std_error=std_error)
+    return grain, row.n_fewest is None or row.n_fewest < minimum
 
 
 def _gap(row: GapRow, minimum: int) -> GapRow:
     sizes = (row.n_member, row.n_comparison, row.ess_comparison)
-    grain = Grain(
-        minimum=minimum,
-        n=min((one for one in sizes if one is not None), default=0),
-        fewest=row.n_fewest,
-        kind=KINDS.get(row.quantity),
-        std_error=row.std_error,
-    )
-    few = _is_few(row.n_fewest, minimum)
-    found = _rounded(row, grain, blank=few)
-    if few or (row.estimate is not None and found.estimate is None):
+    n = min((size for size in sizes if size is not None), default=0)
+    grain, few = _grain(row, minimum, n, KINDS.get(row.quantity))
+    told = _rounded(row, grain, blank=few)
+    if few or (row.estimate is not None and told.estimate is None):
         return replace(_rounded(row, grain, blank=True), status=Status.SUPPRESSED)
-    return found
+    return told
 
 
 def _of_term(row: CoefficientRow, minimum: int) -> CoefficientRow:
-    grain = Grain(
-        minimum=minimum,
-        n=row.n_smaller or 0,
-        fewest=row.n_fewest,
-        kind=KINDS.get(row.scale),
-        std_error=row.std_error,
-    )
-    return _rounded(row, grain, blank=_is_few(row.n_fewest, minimum))
+    grain, few = _grain(row, minimum, row.n_smaller or 0, KINDS.get(row.scale))
+    return _rounded(row, grain, blank=few)
 
 
 def _of_level(row: BalanceRow, minimum: int) -> BalanceRow:
-    grain = Grain(minimum=minimum, n=row.n_smaller or 0, fewest=row.n_fewest, kind=None)
-    few = _is_few(row.n_fewest, minimum)
-    found = _rounded(row, grain, blank=few)
+    grain, few = _grain(row, minimum, row.n_smaller or 0, None)
+    told = _rounded(row, grain, blank=few)
     if not few:
-        return found
+        return told
     # What is few here are these very counts.
     return replace(
-        found,
+        told,
         n_member_before=None,
         n_member_after=None,
         n_comparison_before=None,
@@ -282,32 +266,20 @@ def _of_check(row: SensitivityRow, minimum: int) -> SensitivityRow | None:
         return None
     row = replace(row, note=protected_note(row.note))
     numbers = (row.estimate, row.lower, row.upper, row.p_value, row.threshold, row.power)
-    silent = all(one is None for one in numbers)
-    grain = Grain(
-        minimum=minimum,
-        n=row.n_smaller or 0,
-        fewest=row.n_fewest,
-        kind=KINDS.get(row.quantity),
-        std_error=row.std_error,
-    )
-    few = _is_few(row.n_fewest, minimum)
-    found = _rounded(row, grain, blank=few or silent)
+    silent = all(number is None for number in numbers)
+    grain, few = _grain(row, minimum, row.n_smaller or 0, KINDS.get(row.quantity))
+    told = _rounded(row, grain, blank=few or silent)
     if row.check in _NOT_PEOPLE:
-        found = replace(found, n=row.n, of=row.of)
+        told = replace(told, n=row.n, of=row.of)
     if silent:
-        return found
+        return told
     if few:
-        return replace(
-            found,
-            direction=None,
-            opposed=None,
-            verdict=Verdict.NOT_ASSESSED,
-            note=_SUPPRESSED,
-        )
-    return found if _is_found(row) else replace(found, threshold=row.threshold)
+        verdict = Verdict.NOT_ASSESSED
+        return replace(told, direction=None, opposed=None, verdict=verdict, note=_SUPPRESSED)
+    return told if _is_estimated(row) else replace(told, threshold=row.threshold)
 
 
-def _is_found(row: SensitivityRow) -> bool:
+def _is_estimated(row: SensitivityRow) -> bool:
     """Whether the threshold of a row is an estimate: a declared one tells of nobody."""
     if row.check in (Check.PHONE_EQUIVALENCE, Check.PHONE_LINKED):
         return row.verdict is Verdict.NOT_ASSESSED
@@ -340,21 +312,22 @@ def protected_rows(
         By model, people of its smaller group, for diagnostics.
     """
     for row in rows:
-        found: Row | None = row
-        if row.source != PRINTED:
-            match row:
-                case GapRow():
-                    found = _gap(row, minimum)
-                case CoefficientRow():
-                    found = _of_term(row, minimum)
-                case BalanceRow():
-                    found = _of_level(row, minimum)
-                case SensitivityRow():
-                    found = _of_check(row, minimum)
-                case DiagnosticRow():
-                    found = _of_model(row, (sizes or {}).get(row.model, 0), minimum)
-        if found is not None:
-            yield found
+        told: Row | None
+        match row:
+            case _ if row.source == PRINTED:
+                told = row
+            case GapRow():
+                told = _gap(row, minimum)
+            case CoefficientRow():
+                told = _of_term(row, minimum)
+            case BalanceRow():
+                told = _of_level(row, minimum)
+            case SensitivityRow():
+                told = _of_check(row, minimum)
+            case DiagnosticRow():
+                told = _of_model(row, (sizes or {}).get(row.model, 0), minimum)
+        if told is not None:
+            yield told
 
 
 def protected_meta(meta: Mapping[str, Any], minimum: int) -> dict[str, Any]:

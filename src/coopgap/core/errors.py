@@ -6,11 +6,33 @@
 
 from __future__ import annotations
 
-from coopgap.core.direction import first_mark, without_marks
+import re
+
 from coopgap.core.vocabulary import Status
 
 _SHOWN = 200
 """Characters of a path in a message."""
+
+
+_MARK = re.compile("[\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
+"""Invisible marks that turn the direction of text, which could make a line read as another.
+
+A study folder may hold none, and whatever else is read or told loses them.
+"""
+
+
+def without_marks(text: str) -> str:
+    """Text without marks of direction; letters of any script keep the direction of their own."""
+    return _MARK.sub("", text)
+
+
+def first_mark(text: str) -> str | None:
+    """The first mark of direction by line and code point; None where there is none."""
+    mark = _MARK.search(text)
+    if mark is None:
+        return None
+    line = text.count("\n", 0, mark.start()) + 1
+    return f"line {line} holds U+{ord(mark[0]):04X}, a mark that turns the direction of text"
 
 
 class CoopgapError(Exception):
@@ -49,9 +71,9 @@ class StudyError(InputError):
 
 def refuse_marks(where: str, text: str) -> None:
     """Refuse a text of a study folder that holds marks of direction."""
-    found = first_mark(text)
-    if found is not None:
-        raise StudyError(where, found, "delete it")
+    mark = first_mark(text)
+    if mark is not None:
+        raise StudyError(where, mark, "delete it")
 
 
 class SurveyError(InputError):

@@ -14,8 +14,7 @@ import numpy as np
 from scipy import special
 
 from coopgap.core.arrays import FloatArray, IntArray
-from coopgap.core.band import max_t_band
-from coopgap.core.tails import t_above, t_quantile
+from coopgap.core.tails import max_t_band, t_above, t_quantile
 from coopgap.core.vocabulary import Quantity
 
 __all__ = [

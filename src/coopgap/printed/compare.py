@@ -1,143 +1,132 @@
-"""Rows of gaps.csv for every line: shares, differences, ratios, and what rounding hides."""
+"""Rows of gaps.csv: printed shares as margins, their contrasts, and what rounding hides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Final
 
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import GAP_KEY, GapRow
-from coopgap.core.gap import Interval, Margins, contrasts, estimate_contrasts
+from coopgap.core.gap import Contrast, Interval, Margins, contrast_values, estimate_contrast
 from coopgap.core.vocabulary import PRINTED, Family, IntervalKind, Population, Quantity, Status
 from coopgap.datasets.registry import Printed
-from coopgap.printed.intervals import difference, effective_difference, ratio, share_interval
-from coopgap.printed.records import Line, Ordered, Share
+from coopgap.printed.items import name_of
+from coopgap.printed.lines import Line, Ordered, Share
+from coopgap.printed.proportions import Sides, differences, exact_ratio, share_intervals
 from coopgap.printed.rounding import superiority_range
 
-PROB = 0.95
-ROUNDING = "_rounding"
+PROB: Final = 0.95
+ROUNDING: Final = "_rounding"
+"""Ending of the model of rows that say what rounding alone leaves open."""
+
+_SUPERIORITY = Contrast(Quantity.SUPERIORITY, "", 0, False)
 
 
 def once(rows: Iterable[GapRow]) -> tuple[GapRow, ...]:
     """Rows without those whose key an earlier one has: a share that stands in several places."""
-    found: dict[tuple[str, ...], GapRow] = {}
-    for one in rows:
-        found.setdefault(tuple(str(getattr(one, name)) for name in GAP_KEY), one)
-    return tuple(found.values())
+    first: dict[tuple[object, ...], GapRow] = {}
+    for row in rows:
+        first.setdefault(tuple(getattr(row, name) for name in GAP_KEY), row)
+    return tuple(first.values())
 
 
-def line_rows(line: Line) -> Iterator[GapRow]:
-    """Shares, difference and ratios with intervals, then the bounds that rounding leaves."""
-    if line.member is not None:
-        yield row(line, Quantity.SHARE, _own(line.member), comparator="")
-    if line.other is not None:
-        yield row(line, Quantity.SHARE, _own(line.other))
-    if line.member is None or line.other is None:
-        side = line.member or line.other
-        if side is not None and side.range is not None:
-            yield _bounds_row(
-                line, Quantity.SHARE, Interval(side.value, np.nan, *side.range, np.nan)
-            )
-        return
-    for quantity in _quantities(line):
-        yield row(line, quantity, _compared(quantity, line.member, line.other))
-    if line.member.range is None and line.other.range is None:
-        return
-    for quantity in _quantities(line):
-        yield _bounds_row(line, quantity, _bounds(quantity, line.member, line.other, line.within))
+def margins_of(
+    member: FloatArray, n_member: float, other: FloatArray, n_other: float, effect: float = 1.0
+) -> Margins:
+    """Two printed distributions, shape (J,), as margins: multinomial over a design effect.
 
-
-def _quantities(line: Line) -> tuple[Quantity, ...]:
-    odds = Quantity.CUMULATIVE_ODDS_RATIO if line.threshold else Quantity.ODDS_RATIO
-    return Quantity.RISK_DIFFERENCE, Quantity.RISK_RATIO, odds
-
-
-def _own(share: Share) -> Interval:
-    if share.n is None:
-        return Interval(share.value, np.nan, np.nan, np.nan, np.nan)
-    return share_interval(share.value, share.n, PROB)
-
-
-def difference_of(
-    member: Share, other: Share, design_effect: float | None = None
-) -> Interval | None:
-    """The difference with its interval; None where a sample's size is not known.
-
-    Parameters
-    ----------
-    member, other
-        Shares of both sides.
-    design_effect
-        By which the people asked count for fewer, without a p-value; None for whole people.
+    Infinitely many people have no error; the error of people who are not known is NaN.
     """
-    if member.n is None or (other.n is None and not other.fixed):
-        return None
-    if design_effect is None:
-        return difference(member.value, member.n, other.value, other.n, PROB)
-    others = None if other.n is None else other.n / design_effect
-    people = member.n / design_effect
-    return effective_difference(member.value, people, other.value, others, PROB, p_value=False)
+    j = member.size
+    cov = np.zeros((2 * j, 2 * j))
+    for start, side, n in ((0, member, n_member), (j, other, n_other)):
+        at = slice(start, start + j)
+        cov[at, at] = (np.diag(side) - np.outer(side, side)) * (effect / n)
+    return Margins(member=member, comparison=other, cov=cov)
 
 
-def _compared(quantity: Quantity, member: Share, other: Share) -> Interval | None:
-    """None where the quantity does not exist; without an interval where a base is not printed."""
-    if quantity is Quantity.RISK_DIFFERENCE:
-        found = difference_of(member, other)
-        return found or _value(quantity, member.value, other.value)
-    value = _value(quantity, member.value, other.value)
-    if not 0 < value.estimate < np.inf:
-        return None
-    if (
-        member.n is None
-        or (other.n is None and not other.fixed)
-        or max(member.value, other.value) >= 1
-    ):
-        return value
-    odds = quantity is not Quantity.RISK_RATIO
-    return ratio(member.value, member.n, other.value, other.n, odds=odds, prob=PROB)
+def sides_of(lines: Sequence[Line]) -> Sides:
+    """Shares and people of members and of others, shape (lines,)."""
+    return Sides(*np.array([line.sides for line in lines], dtype=np.float64).reshape(-1, 4).T)
 
 
-def _value(quantity: Quantity, member: float, other: float) -> Interval:
-    """All three rise with the members' share and fall with the comparator's."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one, two = np.float64(member), np.float64(other)
-        if quantity is Quantity.RISK_DIFFERENCE:
-            value = one - two
-        elif quantity is Quantity.RISK_RATIO:
-            value = one / two
-        else:
-            value = one * (1 - two) / (two * (1 - one))
-    return Interval(float(value), np.nan, np.nan, np.nan, np.nan)
-
-
-def _bounds(quantity: Quantity, member: Share, other: Share, within: int | None) -> Interval | None:
-    estimate = _value(quantity, member.value, other.value).estimate
-    ends = [_value(quantity, *corner).estimate for corner in _corners(member, other, within)]
-    if not np.isfinite(estimate) or np.isnan(ends).any():
-        return None
-    return Interval(estimate, np.nan, min(ends), max(ends), np.nan)
-
-
-def _corners(member: Share, other: Share, within: int | None) -> Iterator[tuple[float, float]]:
-    """Pairs of shares among which the extremes are: ends, or for each count the nearest others."""
-    if within is None or member.n is None or other.n is None:
-        yield from product(_range(member), _range(other))
-        return
-    (low, high), (least, most) = (
-        [round(end * (share.n or 0)) for end in _range(share)] for share in (member, other)
+def line_rows(lines: Sequence[Line]) -> Iterator[GapRow]:
+    """Shares, difference and ratios with intervals, then the bounds that rounding leaves."""
+    sides = sides_of(lines)
+    # A share that is taken as exact stands without an interval of its own.
+    own, others = (
+        share_intervals(share, np.where(np.isinf(people), np.nan, people), PROB)
+        for share, people in (sides[:2], sides[2:])
     )
-    for count in range(low, high + 1):
-        ends = max(least, count - within), min(most, count + within)
-        if ends[0] <= ends[1]:
-            yield from ((count / member.n, end / other.n) for end in ends)
+    made = (own.each(), others.each(), differences(sides, PROB).each())
+    for line, *intervals in zip(lines, *made, strict=True):
+        if line.member is not None:
+            yield gap_row(line, Quantity.SHARE, intervals[0], comparator="")
+        if line.other is not None:
+            yield gap_row(line, Quantity.SHARE, intervals[1])
+        if line.member is not None and line.other is not None:
+            yield from _pair_rows(line, line.member, line.other, intervals[2])
+            continue
+        alone = line.member or line.other
+        if alone is not None and alone.range is not None:
+            interval = Interval(alone.value, np.nan, *alone.range, np.nan)
+            yield _bounds_row(line, Quantity.SHARE, interval)
 
 
-def _range(share: Share) -> tuple[float, float]:
-    return (share.value, share.value) if share.range is None else share.range
+def _pair_rows(line: Line, member: Share, other: Share, gap: Interval) -> Iterator[GapRow]:
+    odds = Quantity.CUMULATIVE_ODDS_RATIO if line.threshold else Quantity.ODDS_RATIO
+    quantities = [
+        Contrast(quantity, "", 1, True)
+        for quantity in (Quantity.RISK_DIFFERENCE, Quantity.RISK_RATIO, odds)
+    ]
+    margins = margins_of(_two(member.value), member.people, _two(other.value), other.people)
+    for contrast in quantities:
+        is_gap = contrast.quantity is Quantity.RISK_DIFFERENCE
+        interval = gap if is_gap else _ratio(contrast, margins, line)
+        yield gap_row(line, contrast.quantity, interval)
+    if member.range is None and other.range is None:
+        return
+    corners = np.array(_corners(member, other, line.within)).reshape(-1, 2)
+    for contrast in quantities:
+        value = float(contrast_values(contrast, margins.member, margins.comparison))
+        ends = contrast_values(contrast, _two(corners[:, 0]), _two(corners[:, 1]))
+        bounded = np.isfinite(value) and not np.isnan(ends).any()
+        interval = Interval(value, np.nan, ends.min(), ends.max(), np.nan) if bounded else None
+        yield _bounds_row(line, contrast.quantity, interval)
+
+
+def _two(share: FloatArray | float) -> FloatArray:
+    """Shares as distributions over two levels, shape (..., 2)."""
+    return np.stack([1 - np.asarray(share), share], axis=-1)
+
+
+def _ratio(contrast: Contrast, margins: Margins, line: Line) -> Interval | None:
+    """Wald on the logarithm, with exact limits where a count is small and they exist."""
+    interval = estimate_contrast(contrast, margins, PROB)
+    if interval is not None and max(margins.member[1], margins.comparison[1]) >= 1:
+        return Interval(interval.estimate, np.nan, np.nan, np.nan, np.nan)
+    if interval is None or not interval.std_error > 0:
+        return interval
+    odds = contrast.quantity is not Quantity.RISK_RATIO
+    exact = exact_ratio(Sides(*np.array(line.sides)), odds=odds, prob=PROB)
+    return interval if exact is None else interval._replace(**exact._asdict())
+
+
+def _corners(member: Share, other: Share, within: int | None) -> list[tuple[float, float]]:
+    """Pairs of shares among which the extremes are: ends, or for each count the nearest others."""
+    pairs: list[tuple[float, float]] = []
+    if within is not None and member.n is not None and other.n is not None:
+        low, high = (round(end * member.n) for end in member.ends)
+        least, most = (round(end * other.n) for end in other.ends)
+        for count in range(low, high + 1):
+            ends = max(least, count - within), min(most, count + within)
+            if ends[0] <= ends[1]:
+                pairs += [(count / member.n, end / other.n) for end in ends]
+    return pairs or list(product(member.ends, other.ends))
 
 
 def superiority_rows(pair: Ordered) -> Iterator[GapRow]:
@@ -145,58 +134,24 @@ def superiority_rows(pair: Ordered) -> Iterator[GapRow]:
 
     A comparator without a base is taken as exact, unless it is a sample.
     """
-    line = _line_of(pair)
     member, other = pair.shares()
-    n_member, n_other = pair.member[0].n, pair.other[0].n
-    value = float(member @ (np.cumsum(other) - other / 2))
-    found: Interval | None = Interval(value, np.nan, np.nan, np.nan, np.nan)
-    if n_member is not None and (n_other is not None or pair.other[0].fixed):
-        margins = Margins(
-            member=member, comparison=other, cov=_covariance(member, n_member, other, n_other)
-        )
-        made = estimate_contrasts(margins, pair.levels, PROB)
-        at = next(one for one in contrasts(pair.levels) if one.quantity is Quantity.SUPERIORITY)
-        found = made[at]
-    yield row(line, Quantity.SUPERIORITY, found)
-    if all(one.range is None for side in (pair.member, pair.other) for one in side):
+    margins = margins_of(member, pair.member[0].people, other, pair.other[0].people)
+    interval = estimate_contrast(_SUPERIORITY, margins, PROB)
+    yield gap_row(pair.line, Quantity.SUPERIORITY, interval)
+    sides = pair.member, pair.other
+    if interval is None or all(part.range is None for side in sides for part in side):
         return
-    sides = [[_range(one) for one in side] for side in (pair.member, pair.other)]
-    limits = superiority_range(*sides)
+    limits = superiority_range(*([part.ends for part in side] for side in sides))
     if limits is not None:
-        yield _bounds_row(line, Quantity.SUPERIORITY, Interval(value, np.nan, *limits, np.nan))
+        bounds = Interval(interval.estimate, np.nan, *limits, np.nan)
+        yield _bounds_row(pair.line, Quantity.SUPERIORITY, bounds)
 
 
-def _line_of(pair: Ordered) -> Line:
-    return Line(
-        slug=pair.slug,
-        outcome=pair.outcome,
-        label=pair.label,
-        place=pair.place,
-        category="",
-        group=pair.group,
-        comparator=pair.comparator,
-        member=pair.member[0],
-        other=pair.other[0],
-        role=pair.role,
-    )
-
-
-def _covariance(
-    member: FloatArray, n_member: int, other: FloatArray, n_other: int | None
-) -> FloatArray:
-    size = member.size
-    cov = np.zeros((2 * size, 2 * size))
-    cov[:size, :size] = (np.diag(member) - np.outer(member, member)) / n_member
-    if n_other is not None:
-        cov[size:, size:] = (np.diag(other) - np.outer(other, other)) / n_other
-    return cov
-
-
-def points_row(printed: Printed, slug: str) -> GapRow:
+def points_row(printed: Printed) -> GapRow:
     """A difference that is printed as such: neither share is, so nothing more can be said."""
     line = Line(
-        slug=slug,
-        outcome=slug,
+        slug=name_of(printed),
+        outcome=name_of(printed),
         label=printed.item,
         place=printed.place,
         category="",
@@ -206,16 +161,16 @@ def points_row(printed: Printed, slug: str) -> GapRow:
         other=None,
     )
     value = Interval(printed.value / 100, np.nan, np.nan, np.nan, np.nan)
-    return row(line, Quantity.RISK_DIFFERENCE, value)
+    return gap_row(line, Quantity.RISK_DIFFERENCE, value)
 
 
 def _bounds_row(line: Line, quantity: Quantity, interval: Interval | None) -> GapRow:
-    made = replace(line, slug=f"{line.slug}{ROUNDING}")
+    rounded = replace(line, slug=f"{line.slug}{ROUNDING}")
     comparator = "" if line.other is None else line.comparator
-    return row(made, quantity, interval, comparator=comparator, bounds=True)
+    return gap_row(rounded, quantity, interval, comparator=comparator, bounds=True)
 
 
-def row(
+def gap_row(
     line: Line,
     quantity: Quantity,
     interval: Interval | None,
@@ -224,9 +179,7 @@ def row(
     bounds: bool = False,
 ) -> GapRow:
     """One row of gaps.csv; without numbers where the quantity does not exist."""
-    limits = interval is not None and bool(np.isfinite([interval.lower, interval.upper]).any())
-    kind = IntervalKind.BOUNDS if bounds else IntervalKind.CONFIDENCE
-    return GapRow(
+    row = GapRow(
         model=f"printed_{line.slug}",
         family=Family.PRINTED,
         outcome=line.outcome,
@@ -235,19 +188,24 @@ def row(
         population=Population.PRINTED,
         quantity=quantity,
         category=line.category,
-        interval_prob=PROB if limits and not bounds else None,
-        interval_kind=kind if limits else None,
         n_member=None if line.member is None else line.member.n,
         n_comparison=None if line.other is None else line.other.n,
-        status=Status.OK if interval is not None else Status.NOT_ESTIMABLE,
         source=PRINTED,
-        **({} if interval is None else _numbers(interval)),
     )
-
-
-def _numbers(interval: Interval) -> dict[str, Any]:
-    return {
-        name: float(value) if np.isfinite(value) else None
-        for name, value in interval._asdict().items()
-        if name != "df"
-    }
+    if interval is None:
+        return replace(row, status=Status.NOT_ESTIMABLE)
+    estimate, std_error, lower, upper, p_value = (
+        float(value) if np.isfinite(value) else None for value in interval[:5]
+    )
+    limits = lower is not None or upper is not None
+    kind = IntervalKind.BOUNDS if bounds else IntervalKind.CONFIDENCE
+    return replace(
+        row,
+        estimate=estimate,
+        std_error=std_error,
+        lower=lower,
+        upper=upper,
+        p_value=p_value,
+        interval_prob=PROB if limits and not bounds else None,
+        interval_kind=kind if limits else None,
+    )

@@ -11,7 +11,7 @@ from coopgap.core.vocabulary import PRINTED, Diagnostic
 from coopgap.datasets.registry import ALL, Printed, Registry
 from coopgap.printed.items import first_stage, is_member, is_second, overlap, stem_of
 
-type Found = tuple[float, str]
+type Clash = tuple[float, str]
 """Size of a contradiction on the probability scale, and one sentence."""
 
 _SLACK = 1e-12
@@ -23,7 +23,7 @@ _OPPOSITES = [
 ]
 
 
-def two_values(registry: Registry) -> Iterator[Found]:
+def two_values(registry: Registry) -> Iterator[Clash]:
     """One item of one group, printed with two values that no count rounds to both of.
 
     Under one name, under two, in two stages, or of a part and of the whole it is part of.
@@ -59,7 +59,7 @@ def _named(row: Printed) -> str:
     return f"{row.group}: {row.item}{what}"
 
 
-def _elsewhere(registry: Registry) -> Iterator[Found]:
+def _elsewhere(registry: Registry) -> Iterator[Clash]:
     """Another value under another name, where the registry says that both are of the same."""
     by_id = {row.id: row for row in registry.rows}
     for row in _percentages(registry):
@@ -73,7 +73,7 @@ def _elsewhere(registry: Registry) -> Iterator[Found]:
             )
 
 
-def _staged(registry: Registry) -> Iterator[Found]:
+def _staged(registry: Registry) -> Iterator[Clash]:
     """A share of all that is printed beside two stages which do not give it."""
     for row in _percentages(registry):
         first = first_stage(registry, row)
@@ -93,7 +93,7 @@ def _staged(registry: Registry) -> Iterator[Found]:
                 )
 
 
-def _parts(registry: Registry) -> Iterator[Found]:
+def _parts(registry: Registry) -> Iterator[Clash]:
     """People of a part who cannot be among the people of the whole that it is part of."""
     for part in registry.rows:
         if part.is_share and not is_second(part.item):
@@ -111,7 +111,7 @@ def _whole_of(group: str) -> str:
     return "member" if is_member(group) else ""
 
 
-def _part(part: Printed, whole: Printed) -> Iterator[Found]:
+def _part(part: Printed, whole: Printed) -> Iterator[Clash]:
     mine, theirs = part.range, whole.range
     if mine is None or theirs is None or part.base is None or whole.base is None:
         return
@@ -130,7 +130,7 @@ def _part(part: Printed, whole: Printed) -> Iterator[Found]:
         )
 
 
-def sums(registry: Registry) -> Iterator[Found]:
+def sums(registry: Registry) -> Iterator[Clash]:
     """Shares of all levels that do not sum to 100, and printed sums of levels that do not fit.
 
     Each share may be off by half of its last digit, and where a base is printed it is a whole
@@ -172,7 +172,7 @@ def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
     return low <= whole[1] + _SLACK and high >= whole[0] - _SLACK
 
 
-def _totals(registry: Registry) -> Iterator[Found]:
+def _totals(registry: Registry) -> Iterator[Clash]:
     """Counts of groups that do not make up the count of all."""
     tables: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
     for row in registry.rows:
@@ -189,7 +189,7 @@ def _totals(registry: Registry) -> Iterator[Found]:
             )
 
 
-def _combined(registry: Registry) -> Iterator[Found]:
+def _combined(registry: Registry) -> Iterator[Clash]:
     for row in _percentages(registry):
         names = row.category.split(" or ")
         if len(names) < 2:
@@ -208,7 +208,7 @@ def _combined(registry: Registry) -> Iterator[Found]:
             )
 
 
-def _apart(registry: Registry) -> Iterator[Found]:
+def _apart(registry: Registry) -> Iterator[Clash]:
     """Two shares that nobody can be in at once, and that together are more than everybody."""
     by_id = {row.id: row for row in registry.rows}
     told = set[frozenset[str]]()
@@ -228,7 +228,7 @@ def _apart(registry: Registry) -> Iterator[Found]:
             )
 
 
-def misnamed(registry: Registry) -> Iterator[Found]:
+def misnamed(registry: Registry) -> Iterator[Clash]:
     """A number that the text gives to another group, as the registry's column `called` says."""
     for row in registry.rows:
         if row.called and row.called != row.group:
@@ -239,7 +239,7 @@ def misnamed(registry: Registry) -> Iterator[Found]:
             )
 
 
-def impossible(registry: Registry) -> Iterator[Found]:
+def impossible(registry: Registry) -> Iterator[Clash]:
     """Percentages that no whole number of the printed base can give, alone or in two stages."""
     for row in _percentages(registry):
         first = first_stage(registry, row)
@@ -253,7 +253,7 @@ def impossible(registry: Registry) -> Iterator[Found]:
             )
 
 
-def _impossible_stages(first: Printed, row: Printed, n: int) -> Iterator[Found]:
+def _impossible_stages(first: Printed, row: Printed, n: int) -> Iterator[Clash]:
     what = f"{row.group}: {row.item}, {row.category}"
     if row.after(first) is None:
         yield (
@@ -276,7 +276,7 @@ def _percentages(registry: Registry) -> Iterable[Printed]:
     return (row for row in registry.rows if row.stat == "percent")
 
 
-RULES: Final[dict[str, Callable[[Registry], Iterator[Found]]]] = {
+RULES: Final[dict[str, Callable[[Registry], Iterator[Clash]]]] = {
     "two_values": two_values,
     "sums": sums,
     "misnamed_comparator": misnamed,

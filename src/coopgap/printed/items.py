@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from coopgap.datasets.registry import ALL, KNOWN_GROUPS, Printed, Registry
 
-DESIGN, MATCHED_ON = "design", "matched on"
-"""Items that say how the sample was made, in their notes, and what the groups were matched on."""
+DESIGN = "design"
+"""The item that says how the sample was made, in its notes."""
 _SECOND = re.compile(r"^(?P<stem>.+), of those .+$")
 _HALF = 0.5
 _PLAIN = {"", "yes", "agree", "cited"}
@@ -55,9 +55,9 @@ class Table:
     ordered: bool
     single: bool
     cells: Mapping[tuple[str, str], Printed]
-    same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    first: Mapping[str, Printed] = field(default_factory=dict)
-    sums: Mapping[tuple[str, frozenset[str]], Printed] = field(default_factory=dict)
+    same: Mapping[str, tuple[str, ...]]
+    first: Mapping[str, Printed]
+    sums: Mapping[tuple[str, frozenset[str]], Printed]
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -67,13 +67,13 @@ class Table:
     @property
     def thresholds(self) -> tuple[str, ...]:
         """Cumulative categories, the highest first; none without an order, nor of the sample."""
-        asked = self.ordered and self.role != "covariate"
-        return tuple(f">={one}" for one in self.categories[:0:-1]) if asked else ()
+        cuts = self.categories[:0:-1] if self.ordered and self.role != "covariate" else ()
+        return tuple(f">={name}" for name in cuts)
 
     def of(self, group: str) -> tuple[Printed, ...]:
         """A group's rows in the order of the categories."""
         return tuple(
-            self.cells[group, one] for one in self.categories if (group, one) in self.cells
+            self.cells[group, name] for name in self.categories if (group, name) in self.cells
         )
 
 
@@ -109,6 +109,11 @@ def slug_of(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60].strip("_") or "item"
 
 
+def name_of(row: Printed) -> str:
+    """The short name of a row's item."""
+    return row.name or slug_of(row.item)
+
+
 def label_of(item: str) -> str:
     """An item as the reader meets it."""
     return item[:1].upper() + item[1:]
@@ -134,6 +139,30 @@ def overlap(rows: Iterable[Printed]) -> bool:
     return len(parts) != len(set(parts))
 
 
+def first_stage(registry: Registry, row: Printed) -> Printed | None:
+    """The share of which a second stage is a share: the only other of its place and category.
+
+    What the place prints of everybody under the second stage's own name is no first stage.
+    """
+    if not is_second(row.item):
+        return None
+    others = [
+        other
+        for other in registry.rows
+        if (other.place, other.group, other.category) == (row.place, row.group, row.category)
+        and other.is_share
+        and not is_second(other.item)
+        and other.item != stem_of(row.item)
+    ]
+    return others[0] if len(others) == 1 else None
+
+
+def stem_of(item: str) -> str:
+    """A second stage's item without whom it is of."""
+    second = _SECOND.match(item)
+    return second["stem"] if second else item
+
+
 def tables(registry: Registry) -> tuple[Table, ...]:
     """Shares by item and place, each number once.
 
@@ -144,145 +173,107 @@ def tables(registry: Registry) -> tuple[Table, ...]:
     values of the same, both stay, and their names end in the place.
     """
     rows = [row for row in registry.rows if row.is_share and row.group != ALL and not row.against]
-    cells: dict[tuple[str, str, str], dict[str, Printed]] = defaultdict(dict)
-    for row in rows:
-        cells[row.item, row.category, row.place][row.group] = row
-    kept, same = _once(cells, _sizes(rows))
-    differ = _differing(cells, kept)
-    slugs = _slugs(registry)
+    kept, same = _once(rows)
+    values: dict[tuple[str, str, str], set[tuple[str, float]]] = defaultdict(set)
     by_table: dict[tuple[str, str], list[Printed]] = defaultdict(list)
     for row in rows:
         if (row.item, row.category, row.place) in kept:
+            values[row.item, row.category, row.group].add((row.stat, row.value))
             by_table[row.item, row.place].append(row)
-    first = _first_stages(registry)
-    found = []
-    for (item, _), mine in by_table.items():
-        twice = any((item, row.category) in differ for row in mine)
-        categories = {row.category for row in rows if row.item == item}
-        plain = len(categories) == 1 and categories < _PLAIN
-        made = _table(slugs[item], mine, same, named=twice, single=plain)
-        sums = {
-            (row.group, frozenset(row.category.split(" or "))): row
-            for row in rows
-            if row.item == item and row.stat == "percent" and " or " in row.category
-        }
-        found.append(replace(made, first=first, sums=sums))
-    return tuple(found)
-
-
-def _first_stages(registry: Registry) -> dict[str, Printed]:
+    differ = {key[:2] for key, printed in values.items() if len(printed) > 1}
+    slugs = _slugs(registry)
     stages = ((row, first_stage(registry, row)) for row in registry.rows)
-    return {row.id: first for row, first in stages if first is not None and first.base is not None}
-
-
-def _sizes(rows: Iterable[Printed]) -> dict[tuple[str, str], int]:
-    """How many numbers a place prints of an item."""
-    found: dict[tuple[str, str], int] = defaultdict(int)
+    first = {row.id: one for row, one in stages if one is not None and one.base is not None}
+    by_item: dict[str, list[Printed]] = defaultdict(list)
     for row in rows:
-        found[row.item, row.place] += 1
-    return found
-
-
-def _once(
-    cells: Mapping[tuple[str, str, str], Mapping[str, Printed]],
-    sizes: Mapping[tuple[str, str], int],
-) -> tuple[set[tuple[str, str, str]], dict[str, tuple[str, ...]]]:
-    """Cells that say something of their own, and ids of those that repeat them."""
-    kept = set(cells)
-    same: dict[str, tuple[str, ...]] = defaultdict(tuple)
-    by_category: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    for key in cells:
-        by_category[key[:2]].append(key)
-    for keys in by_category.values():
-        order = sorted(keys, key=lambda key: -sizes[key[0], key[2]])
-        for place, key in enumerate(order):
-            larger = [one for one in order[:place] if one in kept]
-            holder = next((one for one in larger if _within(cells[key], cells[one])), None)
-            if holder is None:
-                continue
-            kept.discard(key)
-            for group, row in cells[key].items():
-                same[cells[holder][group].id] += (row.id,)
-    return kept, same
-
-
-def _within(one: Mapping[str, Printed], other: Mapping[str, Printed]) -> bool:
-    return all(
-        group in other and (row.value, row.stat) == (other[group].value, other[group].stat)
-        for group, row in one.items()
+        by_item[row.item].append(row)
+    return tuple(
+        _table(
+            slugs[item],
+            mine,
+            by_item[item],
+            place if any((item, row.category) in differ for row in mine) else "",
+            same,
+            first,
+        )
+        for (item, place), mine in by_table.items()
     )
 
 
-def _differing(
-    cells: Mapping[tuple[str, str, str], Mapping[str, Printed]],
-    kept: Iterable[tuple[str, str, str]],
-) -> set[tuple[str, str]]:
-    """Items and categories that places print differently for one group."""
-    values: dict[tuple[str, str, str], set[tuple[str, float]]] = defaultdict(set)
-    for item, category, place in kept:
-        for group, row in cells[item, category, place].items():
-            values[item, category, group].add((row.stat, row.value))
-    return {key[:2] for key, found in values.items() if len(found) > 1}
+def _once(
+    rows: Iterable[Printed],
+) -> tuple[set[tuple[str, str, str]], dict[str, tuple[str, ...]]]:
+    """Items, categories and places that say something of their own, and ids of their repeats."""
+    cells: dict[tuple[str, str, str], dict[str, Printed]] = defaultdict(dict)
+    sizes: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        cells[row.item, row.category, row.place][row.group] = row
+        sizes[row.item, row.place] += 1
+    by_category: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for item, category, place in cells:
+        by_category[item, category].append(place)
+    kept, same = set(cells), defaultdict[str, tuple[str, ...]](tuple)
+    for (item, category), places in by_category.items():
+        holders: list[dict[str, Printed]] = []
+        for place in sorted(places, key=lambda place: -sizes[item, place]):
+            cell = cells[item, category, place]
+            holder = next((other for other in holders if _within(cell, other)), None)
+            if holder is None:
+                holders.append(cell)
+                continue
+            kept.discard((item, category, place))
+            for group, row in cell.items():
+                same[holder[group].id] += (row.id,)
+    return kept, same
+
+
+def _within(cell: Mapping[str, Printed], other: Mapping[str, Printed]) -> bool:
+    return all(
+        group in other and (row.value, row.stat) == (other[group].value, other[group].stat)
+        for group, row in cell.items()
+    )
 
 
 def _slugs(registry: Registry) -> dict[str, str]:
-    found: dict[str, str] = {}
+    slugs: dict[str, str] = {}
     for row in registry.rows:
-        slug = row.name or slug_of(row.item)
-        number = 2
-        while slug in [name for item, name in found.items() if item != row.item]:
-            slug, number = f"{row.name or slug_of(row.item)}_{number}", number + 1
-        found.setdefault(row.item, slug)
-    return found
+        if row.item not in slugs:
+            base = slug = name_of(row)
+            number = 2
+            while slug in slugs.values():
+                slug, number = f"{base}_{number}", number + 1
+            slugs[row.item] = slug
+    return slugs
 
 
 def _table(
     slug: str,
     rows: Sequence[Printed],
+    of_item: Sequence[Printed],
+    place: str,
     same: Mapping[str, tuple[str, ...]],
-    *,
-    named: bool,
-    single: bool,
+    first: Mapping[str, Printed],
 ) -> Table:
-    item, place = rows[0].item, rows[0].place
+    """One table; `place` where places print different values of the same."""
     ranks = {row.category: row.rank for row in rows}
     ordered = len(ranks) > 1 and None not in ranks.values()
-    categories = sorted(ranks, key=lambda one: ranks[one] or 0) if ordered else list(ranks)
-    ids = {row.id for row in rows}
+    names = {row.category for row in of_item}
     return Table(
-        slug=f"{slug}_{slug_of(place)}" if named else slug,
+        slug=f"{slug}_{slug_of(place)}" if place else slug,
         outcome=slug,
-        label=label_of(item) + (f" ({place})" if named else ""),
-        item=item,
-        place=place,
+        label=label_of(rows[0].item) + (f" ({place})" if place else ""),
+        item=rows[0].item,
+        place=rows[0].place,
         role=rows[0].role,
-        categories=tuple(categories),
+        categories=tuple(sorted(ranks, key=lambda name: ranks[name] or 0) if ordered else ranks),
         ordered=ordered,
-        single=single,
+        single=len(names) == 1 and names < _PLAIN,
         cells={(row.group, row.category): row for row in rows},
-        same={row: others for row, others in same.items() if row in ids},
+        same={row.id: same[row.id] for row in rows if row.id in same},
+        first=first,
+        sums={
+            (row.group, frozenset(row.category.split(" or "))): row
+            for row in of_item
+            if row.stat == "percent" and " or " in row.category
+        },
     )
-
-
-def first_stage(registry: Registry, row: Printed) -> Printed | None:
-    """The share of which a second stage is a share: the only other of its place and category.
-
-    What the place prints of everybody under the second stage's own name is no first stage.
-    """
-    if not is_second(row.item):
-        return None
-    found = [
-        one
-        for one in registry.rows
-        if (one.place, one.group, one.category) == (row.place, row.group, row.category)
-        and one.is_share
-        and not is_second(one.item)
-        and one.item != stem_of(row.item)
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def stem_of(item: str) -> str:
-    """A second stage's item without whom it is of."""
-    found = _SECOND.match(item)
-    return found["stem"] if found else item

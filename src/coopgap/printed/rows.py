@@ -1,30 +1,45 @@
-"""Everything a report's printed numbers say, as rows."""
+"""Everything a report's printed numbers say, as rows, and where each of them went."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
 from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import Printed, Registry
+from coopgap.datasets.registry import ALL, Printed, Registry
 from coopgap.families.benchmark import standardised_name
+from coopgap.printed.checks import (
+    PHONE_ITEM,
+    bound_rows,
+    design_effect_rows,
+    gradient_rows,
+    phone_rows,
+)
 from coopgap.printed.compare import line_rows, once, points_row, superiority_rows
 from coopgap.printed.contradictions import contradictions
-from coopgap.printed.design import Covariate, balance_rows, covariates, design_rows
-from coopgap.printed.items import slug_of
-from coopgap.printed.lines import lines, ordered
-from coopgap.printed.outside import outside_lines
-from coopgap.printed.phone import phone_rows
-from coopgap.printed.proportional import coefficient_rows, people_of, proportionality_rows
-from coopgap.printed.records import Line, Ordered
-from coopgap.printed.scenarios import scenario_rows
-from coopgap.printed.standardise import bound_rows, gradient_rows
-from coopgap.printed.trace import Traced, is_used, trace
+from coopgap.printed.items import name_of, tables
+from coopgap.printed.lines import Line, lines, ordered, outside_lines
+from coopgap.printed.ordered import coefficient_rows, people_of, proportionality_rows
+from coopgap.printed.sample import balance_rows, covariates, sample_rows
 from coopgap.study.spec import Benchmark
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _COMPARED = ("non-member", "non-members", "comparison")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """One printed number with the models of gaps.csv it is used in, or a reason for none."""
+
+    printed: Printed
+    models: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +50,6 @@ class PrintedResult:
     ----------
     lines
         In the order of the registry, with their places.
-    covariates
-        What the sample is made of.
     traced
         Every number, with the rows it stands behind.
     benchmarks
@@ -50,7 +63,6 @@ class PrintedResult:
     sensitivity: tuple[SensitivityRow, ...]
     diagnostics: tuple[DiagnosticRow, ...]
     lines: tuple[Line, ...]
-    covariates: tuple[Covariate, ...]
     traced: tuple[Traced, ...]
     benchmarks: tuple[Benchmark, ...] = ()
 
@@ -76,66 +88,102 @@ def printed_rows(source: str | Path, benchmarks: Sequence[Benchmark] = ()) -> Pr
 def analyse(registry: Registry, benchmarks: Sequence[Benchmark] = ()) -> PrintedResult:
     """Every comparison that the numbers of a registry allow, and those with outside shares."""
     drawn = (*lines(registry), *outside_lines(registry, benchmarks))
-    used = tuple(line for line in drawn if is_used(line))
-    pairs, by = ordered(registry), covariates(registry)
-    asked = registry.base_of(*_COMPARED)
-    people = [(pair, people_of(pair, asked)) for pair in pairs]
+    used = tuple(line for line in drawn if line.is_used)
+    pairs, sample = tuple(ordered(registry)), covariates(registry)
+    size = registry.base_of(*_COMPARED)
+    tested = [(pair, people_of(pair, size)) for pair in pairs if pair.line.role != "covariate"]
     points = [row for row in registry.rows if row.stat == "points"]
+    gaps = (
+        *line_rows(used),
+        *(row for pair in pairs for row in superiority_rows(pair)),
+        *bound_rows(used, sample),
+        *(points_row(row) for row in points),
+    )
     phone = tuple(phone_rows(registry, used))
-    others = {row.id: f"printed_{_slug(row)}" for row in points}
+    names = {line.comparator for line in used}
     return PrintedResult(
         registry=registry,
-        gaps=once(_gaps(used, pairs, by, points)),
-        coefficients=tuple(
-            row
-            for pair, one in people
-            if one is not None and pair.role != "covariate"
-            for row in coefficient_rows(pair, one)
-        ),
-        balance=tuple(balance_rows(registry)),
-        sensitivity=(
-            *scenario_rows(used),
-            *gradient_rows(used, by),
-            *phone,
-        ),
+        gaps=once(gaps),
+        coefficients=tuple(row for pair in tested for row in coefficient_rows(*pair)),
+        balance=tuple(balance_rows(sample)),
+        sensitivity=(*design_effect_rows(used), *gradient_rows(used, sample), *phone),
         diagnostics=(
-            *design_rows(registry),
-            *(
-                row
-                for pair, one in people
-                if pair.role != "covariate"
-                for row in proportionality_rows(pair, one)
-            ),
+            *sample_rows(sample),
+            *(row for pair in tested for row in proportionality_rows(*pair)),
             *contradictions(registry),
         ),
         lines=used,
-        covariates=by,
-        traced=tuple(trace(registry, used, others, powered=bool(phone))),
-        benchmarks=_compared_benchmarks(used, benchmarks),
+        traced=tuple(_trace(registry, used, points, powered=bool(phone))),
+        benchmarks=tuple(
+            one for one in benchmarks if names & {one.name, standardised_name(one.name)}
+        ),
     )
 
 
-def _compared_benchmarks(
-    used: Sequence[Line], benchmarks: Sequence[Benchmark]
-) -> tuple[Benchmark, ...]:
-    names = {line.comparator for line in used}
-    return tuple(one for one in benchmarks if names & {one.name, standardised_name(one.name)})
-
-
-def _gaps(
-    used: tuple[Line, ...],
-    pairs: tuple[Ordered, ...],
-    by: tuple[Covariate, ...],
-    points: list[Printed],
-) -> Iterator[GapRow]:
-    for line in used:
-        yield from line_rows(line)
-    for pair in pairs:
-        yield from superiority_rows(pair)
-    yield from bound_rows(used, by)
+def _trace(
+    registry: Registry, used: Iterable[Line], points: Iterable[Printed], *, powered: bool
+) -> Iterator[Traced]:
+    """Every number of the registry, in its order; `powered` where there is a check by phone."""
+    models: dict[str, dict[str, None]] = defaultdict(dict)
     for row in points:
-        yield points_row(row, _slug(row))
+        models[row.id][f"printed_{name_of(row)}"] = None
+    for line in used:
+        for side in (line.member, line.other):
+            for number in () if side is None else side.ids:
+                models[number][f"printed_{line.slug}"] = None
+    repeats = {
+        other: number
+        for table in tables(registry)
+        for number, same in table.same.items()
+        for other in same
+    }
+    for row in registry.rows:
+        named = tuple(models.get(row.id, ()))
+        reason = _reason(row, repeats, used=bool(named), powered=powered)
+        yield Traced(printed=row, models=named, reason=reason)
 
 
-def _slug(row: Printed) -> str:
-    return row.name or slug_of(row.item)
+def _reason(row: Printed, repeats: Mapping[str, str], *, used: bool, powered: bool) -> str:
+    if used:
+        return f"prints the same as {repeats[row.id]}" if row.id in repeats else ""
+    if row.stat == "not printed":
+        return row.note or "no number is printed"
+    if row.item == "sample size":
+        return "the size of a sample"
+    if row.item == PHONE_ITEM and powered:
+        return "the phone interviews: their power stands in sensitivity.csv"
+    if row.stat == "mean":
+        return "a mean without a spread: no interval can be made"
+    if row.stat == "count" and row.base is None:
+        return "a count, not a share of people: it has no sampling error to show"
+    if row.group == ALL and row.stat == "percent":
+        return "both groups together: no gap in it, and a percentage is not checked against parts"
+    if row.group == ALL:
+        return "both groups together: only checked to be their sum"
+    return "no base is printed and nothing is printed beside it: no interval can be made"
+
+
+def registry_frame(traced: Iterable[Traced]) -> pd.DataFrame:
+    """Every printed number with the models it is used in, or why it is in none."""
+    import pandas as pd
+
+    records = []
+    for number in traced:
+        row = number.printed
+        printed = row.stat != "not printed"
+        records.append(
+            {
+                "id": row.id,
+                "source": row.place,
+                "group": row.group,
+                "item": row.item,
+                "category": row.category,
+                "stat": row.stat,
+                # A whole number where no decimals are printed.
+                "value": (row.value if row.decimals else int(row.value)) if printed else None,
+                "base_n": row.base,
+                "models": "; ".join(number.models),
+                "reason": number.reason,
+            }
+        )
+    return pd.DataFrame(records, dtype=object)

@@ -18,24 +18,12 @@ from coopgap.core.estimate import (
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 from coopgap.families.headline import declared_at, headline_contrast, is_headline
+from coopgap.report.printed import Published, Rows
 from coopgap.report.words import category_words, clean, readable
 from coopgap.study.spec import ModelSpec, Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from coopgap.report.printed import Published
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The five tables of one source."""
-
-    gaps: tuple[GapRow, ...]
-    coefficients: tuple[CoefficientRow, ...]
-    balance: tuple[BalanceRow, ...]
-    sensitivity: tuple[SensitivityRow, ...]
-    diagnostics: tuple[DiagnosticRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +109,7 @@ class Results:
     @cached_property
     def published(self) -> Published:
         """The published numbers that the study names."""
-        from coopgap.report.printed import Published
-
-        return Published(self)
+        return Published(self.printed, self.study, self.meta, self.label, self.group, self.others)
 
     @property
     def has_phone(self) -> bool:

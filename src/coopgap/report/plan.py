@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from coopgap.core.direction import without_marks
 from coopgap.core.disclose import protected_count, protected_meta, protected_note, protected_rows
+from coopgap.core.errors import without_marks
 from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.vocabulary import BY_STRATUM, Diagnostic
 from coopgap.families.dispatch import families_for

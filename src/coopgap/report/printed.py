@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.estimate import (
+    BalanceRow,
+    CoefficientRow,
+    DiagnosticRow,
+    GapRow,
+    SensitivityRow,
+)
 from coopgap.core.vocabulary import Check, Comparator, Diagnostic, IntervalKind, Quantity, Scale
 from coopgap.datasets.reading import load_registry
 from coopgap.datasets.registry import Printed, Registry
@@ -22,7 +28,17 @@ from coopgap.study.spec import Benchmark, Design, Group, Study
 
 if TYPE_CHECKING:
     from coopgap.printed.rows import PrintedResult
-    from coopgap.report.data import Results
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The five tables of one source."""
+
+    gaps: tuple[GapRow, ...]
+    coefficients: tuple[CoefficientRow, ...]
+    balance: tuple[BalanceRow, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+    diagnostics: tuple[DiagnosticRow, ...]
 
 
 def printed_study(result: PrintedResult, source: str | Path, title: str) -> Study:
@@ -44,11 +60,23 @@ def printed_study(result: PrintedResult, source: str | Path, title: str) -> Stud
 
 
 class Published:
-    """What templates and figures tell of the printed rows; false where a run has none."""
+    """What templates and figures tell of the printed rows; false where a run has none.
 
-    def __init__(self, results: Results) -> None:
-        self.results = results
-        self.rows = results.printed
+    `label` and `group` give a variable and a group of people in the study's words, `others` are
+    its non-members.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        study: Study,
+        meta: Mapping[str, Any],
+        label: Callable[[str], str],
+        group: Callable[[str], str],
+        others: str,
+    ) -> None:
+        self.rows, self.study, self.meta = rows, study, meta
+        self._label, self._group, self._others = label, group, others
 
     def __bool__(self) -> bool:
         return bool(self.rows.gaps or self.rows.diagnostics)
@@ -56,7 +84,7 @@ class Published:
     @cached_property
     def registry(self) -> Registry:
         """The printed numbers themselves."""
-        named = self.results.study.printed
+        named = self.study.printed
         return Registry(name="", rows=()) if named is None else load_registry(named)
 
     @cached_property
@@ -106,7 +134,7 @@ class Published:
     @property
     def unused(self) -> dict[str, list[Printed]]:
         """Printed numbers that stand behind no row, by the reason."""
-        reasons, found = self.results.meta.get("unused", {}), dict[str, list[Printed]]()
+        reasons, found = self.meta.get("unused", {}), dict[str, list[Printed]]()
         for row in self.registry.rows:
             if row.id in reasons:
                 found.setdefault(reasons[row.id], []).append(row)
@@ -116,20 +144,20 @@ class Published:
     def benchmarks(self) -> list[Benchmark]:
         """Outside shares that printed ones are compared with."""
         names = {row.comparator for row in self.rows.gaps}
-        declared = self.results.study.benchmarks
+        declared = self.study.benchmarks
         return [one for one in declared if names & {one.name, standardised_name(one.name)}]
 
     def label(self, model: str, outcome: str) -> str:
         """The item as the report has it."""
         named = self.labels.get(model) or self.labels.get(f"printed_{outcome}")
-        return label_of(clean(named) if named else self.results.label(outcome))
+        return label_of(clean(named) if named else self._label(outcome))
 
     def category(self, row: GapRow | SensitivityRow) -> str:
         """A row's category, and which members where it is not all."""
         text = (
             category_words(row.category, self.levels.get(row.outcome, ())) if row.category else ""
         )
-        who = "" if row.group == "all" else self.results.group(row.group)
+        who = "" if row.group == "all" else self._group(row.group)
         return ", ".join(part for part in (text, who) if part)
 
     def item(self, row: GapRow | SensitivityRow) -> str:
@@ -148,7 +176,7 @@ class Published:
     def beside(self, comparator: str) -> str:
         """Those beside the members, in words; empty where nobody is."""
         others = {
-            Comparator.COMPARISON.value: self.results.others,
+            Comparator.COMPARISON.value: self._others,
             Comparator.NATIONAL.value: "the national average",
         }
         return others.get(comparator, clean(comparator))

@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coopgap.core.direction import first_mark
-from coopgap.core.errors import StudyError, refuse_marks
+from coopgap.core.errors import StudyError, first_mark, refuse_marks
 from coopgap.datasets.reading import read_registry
 from coopgap.datasets.registry import SHIPPED
 from coopgap.study.benchmarks import check_margins, read_benchmarks

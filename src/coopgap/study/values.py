@@ -6,7 +6,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from coopgap.core.direction import without_marks
+from coopgap.core.errors import without_marks
 from coopgap.study.spec import Code
 
 

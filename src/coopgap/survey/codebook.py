@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
-from coopgap.core.direction import without_marks
-from coopgap.core.errors import SurveyError
+from coopgap.core.errors import SurveyError, without_marks
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import Code, Study, Variable
 from coopgap.study.values import normalise

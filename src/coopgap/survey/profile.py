@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from coopgap.core.direction import without_marks
+from coopgap.core.errors import without_marks
 from coopgap.study.spec import Code
 from coopgap.survey.nonanswers import (
     declared_missing,

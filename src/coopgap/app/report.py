@@ -1,28 +1,70 @@
-"""Read a saved run back from its folder, and make its pages again without fitting."""
+"""The command `coopgap report`: read a saved run back and make its pages again without fitting."""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
 import shutil
+import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from coopgap.app.result import Run
-from coopgap.core.atomic import PROGRAM, STUDY_FOLDER
+from coopgap.app.command import run_command, some_of
+from coopgap.core.atomic import FIGURES, FORMATS, PROGRAM, STUDY_FOLDER
 from coopgap.core.errors import OutputError, shortened
-from coopgap.core.estimate import TABLES, Row, to_frame
-from coopgap.report.sheets import csv_text, table_digest, unescape_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from coopgap.app.result import Run
+    from coopgap.core.estimate import Row
     from coopgap.study.spec import Study
 
 _AGAIN = "fit it again"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coopgap report",
+        description="Make the report of a saved run again, from its tables; nothing is fitted.",
+        epilog="Exit: 0 done; 2 the folder is no run or is damaged, nothing written.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that coopgap fit wrote")
+    parser.add_argument(
+        "--formats",
+        type=some_of(FORMATS),
+        default=("html", "md"),
+        metavar="LIST",
+        help=f"any of {','.join(FORMATS)} (default: html,md)",
+    )
+    parser.add_argument(
+        "--figures",
+        type=some_of(FIGURES),
+        default=(),
+        metavar="LIST",
+        help=f"every figure also as {','.join(FIGURES)}",
+    )
+    parser.add_argument("--verbose", action="store_true", help="name every file that was written")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _again(args))
+
+
+def _again(args: argparse.Namespace) -> int:
+    from coopgap.report.terminal import paths_to_tell
+
+    written = rewrite(args.folder, args.formats, args.figures)
+    for path in paths_to_tell(args.folder, written, verbose=args.verbose):
+        print(path)
+    return 0
 
 
 def rewrite(
@@ -48,6 +90,10 @@ def rewrite(
 
 def read_run(folder: Path) -> Run:
     """A saved run, without its draws; a table without CSV is read from parquet."""
+    from coopgap.app.result import Run
+    from coopgap.core.estimate import TABLES
+    from coopgap.report.sheets import table_digest
+
     meta = _meta(folder)
     study = _study(folder, meta)
     frames = {name: _table(folder, name) for name in TABLES}
@@ -101,6 +147,8 @@ def _study(folder: Path, meta: dict[str, Any]) -> Study:
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
+    from coopgap.core.estimate import TABLES, to_frame
+
     path = folder / f"{name}.csv"
     try:
         text = path.read_bytes().decode("utf-8") if path.exists() else _parquet_text(folder, name)
@@ -114,6 +162,8 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 def _parquet_text(folder: Path, name: str) -> str:
     import pandas as pd
+
+    from coopgap.report.sheets import csv_text
 
     path = folder / f"{name}.parquet"
     if not path.exists():
@@ -147,6 +197,8 @@ def _records(
 
 def _reader(hint: Any) -> Callable[[str], Any]:
     """How a cell is read that stands for a value of this type; words are text, as in a frame."""
+    from coopgap.report.sheets import unescape_cell
+
     kinds = get_args(hint) or (hint,)
     numbers: dict[type, Callable[[str], Any]] = {
         bool: {"true": True, "false": False}.__getitem__,
@@ -161,3 +213,7 @@ def _reader(hint: Any) -> Callable[[str], Any]:
 
 def _damaged(path: Path, found: str) -> OutputError:
     return OutputError(shortened(path), found, f"it is damaged or of another version: {_AGAIN}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,16 +11,12 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow
 from coopgap.core.gap import wald
-from coopgap.core.tails import normal_above
 from coopgap.core.vocabulary import PRINTED, Diagnostic, Family, IntervalKind, OddsTest, Scale
 from coopgap.printed.compare import PROB
-from coopgap.printed.records import Ordered
+from coopgap.printed.lines import Ordered
 from coopgap.printed.rounding import whole_people
-from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.proportional import brant, likelihood_ratio
-
-__all__ = ["PeopleOf", "coefficient_rows", "people_of", "proportionality_rows"]
 
 _LEVEL = 0.05
 _MEMBER = np.array([[1.0], [0.0]])
@@ -45,34 +41,23 @@ class PeopleOf:
 def people_of(pair: Ordered, asked: int | None) -> PeopleOf | None:
     """Nearest whole people; a comparator without a base counts as many as `asked`.
 
-    Parameters
-    ----------
-    pair
-        Members and a comparator.
-    asked
-        People of the comparison sample; None if not printed.
-
-    Returns
-    -------
-    PeopleOf, or None
-        None where nothing says how many people to take.
+    None where nothing says how many people to take.
     """
     n_member, n_other = pair.member[0].n, pair.other[0].n
-    taken = n_other if n_other is not None else asked
+    taken = asked if n_other is None else n_other
     if n_member is None or taken is None:
         return None
-    member, other = pair.shares()
     rounded = any(share.range is not None for share in (*pair.member, *pair.other))
     note = "Nearest whole people of the printed percentages." if rounded else "Printed counts."
     if n_other is None:
-        note += f" No base is printed for the {pair.comparator} column: taken as {taken:,} people."
-    counts = np.array(
-        [whole_people(member.tolist(), n_member), whole_people(other.tolist(), taken)]
-    )
-    return PeopleOf(counts=counts, note=note)
+        comparator = pair.line.comparator
+        note += f" No base is printed for the {comparator} column: taken as {taken:,} people."
+    sides = zip(pair.shares(), (n_member, taken), strict=True)
+    counts = [whole_people(side.tolist(), n) for side, n in sides]
+    return PeopleOf(counts=np.array(counts), note=note)
 
 
-def coefficient_rows(pair: Ordered, people: PeopleOf) -> Iterator[CoefficientRow]:
+def coefficient_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[CoefficientRow]:
     """Membership's log odds ratio under proportional odds, and the thresholds.
 
     Yields
@@ -81,6 +66,8 @@ def coefficient_rows(pair: Ordered, people: PeopleOf) -> Iterator[CoefficientRow
         Nothing where the fit does not exist, and no threshold beside a level that nobody has;
         `proportionality_rows` says why.
     """
+    if people is None:
+        return
     try:
         fit = fit_ordinal(_MEMBER, people.counts)
     except NotEstimable:
@@ -88,35 +75,29 @@ def coefficient_rows(pair: Ordered, people: PeopleOf) -> Iterator[CoefficientRow
     cuts = [f"{low}|{high}" for low, high in zip(pair.levels, pair.levels[1:], strict=False)]
     terms = [("member", Scale.LOG_ODDS), *((cut, Scale.THRESHOLD) for cut in cuts)]
     estimates = [float(fit.slopes[0]), *fit.thresholds.tolist()]
-    for place, ((term, scale), estimate) in enumerate(zip(terms, estimates, strict=True)):
-        std_error = float(np.sqrt(fit.cov[place, place]))
+    errors = np.sqrt(np.diag(fit.cov)).tolist()
+    for (term, scale), estimate, std_error in zip(terms, estimates, errors, strict=True):
         if not (np.isfinite(estimate) and std_error > 0):
             continue
-        yield _coefficient(pair, term, scale, estimate, std_error, fit)
-
-
-def _coefficient(
-    pair: Ordered, term: str, scale: Scale, estimate: float, std_error: float, fit: CumulativeFit
-) -> CoefficientRow:
-    found = wald(estimate, std_error, df=np.inf, prob=PROB, null=0.0)
-    return CoefficientRow(
-        model=pair.model,
-        family=Family.PRINTED,
-        outcome=pair.outcome,
-        term=term,
-        scale=scale,
-        estimate=estimate,
-        std_error=std_error,
-        statistic=estimate / std_error,
-        p_value=float(2 * normal_above(abs(estimate) / std_error)),
-        lower=found.lower,
-        upper=found.upper,
-        interval_prob=PROB,
-        interval_kind=IntervalKind.CONFIDENCE,
-        std_error_kind="model",
-        n_obs=fit.n_obs,
-        source=PRINTED,
-    )
+        interval = wald(estimate, std_error, df=np.inf, prob=PROB, null=0.0)
+        yield CoefficientRow(
+            model=pair.model,
+            family=Family.PRINTED,
+            outcome=pair.line.outcome,
+            term=term,
+            scale=scale,
+            estimate=estimate,
+            std_error=std_error,
+            statistic=estimate / std_error,
+            p_value=interval.p_value,
+            lower=interval.lower,
+            upper=interval.upper,
+            interval_prob=PROB,
+            interval_kind=IntervalKind.CONFIDENCE,
+            std_error_kind="model",
+            n_obs=fit.n_obs,
+            source=PRINTED,
+        )
 
 
 def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[DiagnosticRow]:
@@ -134,24 +115,24 @@ def proportionality_rows(pair: Ordered, people: PeopleOf | None) -> Iterator[Dia
             model=pair.model,
             diagnostic=Diagnostic.PROPORTIONAL_ODDS,
             bar=_LEVEL,
-            about=pair.comparator,
+            about=pair.line.comparator,
             test=name,
             family=Family.PRINTED,
-            group=pair.group,
+            group=pair.line.group,
             source=PRINTED,
         )
         try:
             if people is None:
                 raise NotEstimable("no base is printed, and no size of the comparison sample")
-            found = test(_MEMBER, people.counts, (0,))
+            result = test(_MEMBER, people.counts, (0,))
         except NotEstimable as error:
             yield replace(row, note=error.reason)
             continue
         yield replace(
             row,
-            value=found.p_value,
-            passed=found.p_value >= _LEVEL,
-            statistic=found.statistic,
-            df=found.df,
+            value=result.p_value,
+            passed=result.p_value >= _LEVEL,
+            statistic=result.statistic,
+            df=result.df,
             note=people.note,
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from coopgap.core.estimate import BalanceRow, DiagnosticRow
 from coopgap.core.vocabulary import PRINTED, Comparator, Diagnostic
 from coopgap.datasets.registry import ALL, Registry
 from coopgap.matching.balance import multinomial_smd, smd
-from coopgap.printed.items import Table, comparator_of, group_of, is_distribution, is_member, tables
+from coopgap.printed.items import Table, comparator_of, group_of, is_member, tables
+from coopgap.printed.lines import is_whole
 from coopgap.printed.rounding import whole_people
 
 _BAR = 0.1
@@ -44,31 +45,32 @@ class Covariate:
     comparison_people: FloatArray
     counted: bool
 
+    @property
+    def differs(self) -> bool:
+        """Whether the two groups are made up otherwise, as printed."""
+        return not np.allclose(self.member, self.comparison, atol=1e-12)
+
 
 def covariates(registry: Registry) -> tuple[Covariate, ...]:
     """Covariates that are printed for members and non-members alike."""
-    return tuple(
-        found
-        for table in tables(registry)
-        if table.role == "covariate" and (found := _covariate(table)) is not None
-    )
+    made = (_covariate(table) for table in tables(registry) if table.role == "covariate")
+    return tuple(covariate for covariate in made if covariate is not None)
 
 
 def _covariate(table: Table) -> Covariate | None:
-    members = [one for one in table.groups if is_member(one) and group_of(one) == ALL]
-    others = [one for one in table.groups if comparator_of(one) == Comparator.COMPARISON]
-    sides = [table.of(side[0]) if side else () for side in (members, others)]
-    if any(len(rows) != len(table.categories) or not is_distribution(rows) for rows in sides):
+    members = [group for group in table.groups if is_member(group) and group_of(group) == ALL]
+    others = [g for g in table.groups if comparator_of(g) == Comparator.COMPARISON]
+    if not (members and others and is_whole(table, members[0]) and is_whole(table, others[0])):
         return None
-    bases = [rows[0].base for rows in sides]
-    if None in bases:
-        return None
+    sides = table.of(members[0]), table.of(others[0])
     shares = [np.array([row.share for row in rows]) for rows in sides]
     people = [
-        whole_people(share.tolist(), base)
-        for share, base in zip(shares, bases, strict=True)
-        if base is not None
+        whole_people(share.tolist(), rows[0].base)
+        for share, rows in zip(shares, sides, strict=True)
+        if rows[0].base is not None
     ]
+    if len(people) < 2:
+        return None
     return Covariate(
         name=table.slug,
         place=table.place,
@@ -82,24 +84,24 @@ def _covariate(table: Table) -> Covariate | None:
     )
 
 
-def balance_rows(registry: Registry) -> Iterator[BalanceRow]:
+def balance_rows(covariates: Iterable[Covariate]) -> Iterator[BalanceRow]:
     """Shares and standardised differences of every level; nothing was matched here."""
-    for one in covariates(registry):
-        gaps = smd(one.member, one.comparison, one.member, one.comparison)
-        for place, level in enumerate(one.levels):
+    for by in covariates:
+        gaps = smd(by.member, by.comparison, by.member, by.comparison)
+        for place, level in enumerate(by.levels):
             yield BalanceRow(
                 model=PRINTED,
                 group="all",
-                covariate=one.name,
+                covariate=by.name,
                 level=level,
-                member_mean=float(one.member[place]),
-                comparison_mean_before=float(one.comparison[place]),
+                member_mean=float(by.member[place]),
+                comparison_mean_before=float(by.comparison[place]),
                 smd_before=float(gaps[place]) if np.isfinite(gaps[place]) else None,
                 source=PRINTED,
             )
 
 
-def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
+def sample_rows(covariates: Iterable[Covariate]) -> Iterator[DiagnosticRow]:
     """Balance of each covariate, and the one-to-one pairs that it allows.
 
     The p-value is None where both groups print the same rounded percentages: the statistic is
@@ -107,49 +109,47 @@ def design_rows(registry: Registry) -> Iterator[DiagnosticRow]:
     """
     from scipy import stats
 
-    for one in covariates(registry):
-        people = np.array([one.member_people, one.comparison_people])
+    for by in covariates:
+
+        def row(
+            name: Diagnostic, value: float | None, note: str, about: str = by.name, **cells: Any
+        ) -> DiagnosticRow:
+            return DiagnosticRow(
+                model=PRINTED,
+                diagnostic=name,
+                about=about,
+                value=value,
+                note=note,
+                source=PRINTED,
+                **cells,
+            )
+
+        people = np.array([by.member_people, by.comparison_people])
         test = stats.chi2_contingency(people[:, people.sum(axis=0) > 0], correction=False)
-        nearest = "" if one.counted else " The nearest whole people of the printed percentages."
-        alike = not one.counted and bool(np.all(one.member == one.comparison))
-        about = f"{one.place}: {one.name} by membership."
-        row = partial(_row, one.name)
+        nearest = "" if by.counted else " The nearest whole people of the printed percentages."
+        alike = not by.counted and bool(np.all(by.member == by.comparison))
+        about = f"{by.place}: {by.name} by membership."
         yield row(Diagnostic.CHI2, float(test.statistic), f"{about}{nearest}")
         yield row(Diagnostic.CHI2_DF, float(test.dof), about)
-        yield replace(
-            row(
-                Diagnostic.CHI2_P,
-                None if alike else float(test.pvalue),
-                f"{about}{_ALIKE if alike else nearest}",
-            ),
+        yield row(
+            Diagnostic.CHI2_P,
+            None if alike else float(test.pvalue),
+            f"{about}{_ALIKE if alike else nearest}",
             statistic=float(test.statistic),
             df=int(test.dof),
         )
+        value = multinomial_smd(by.member, by.comparison)
         yield row(
             Diagnostic.SMD,
-            multinomial_smd(one.member, one.comparison),
-            f"{one.place}: multinomial standardised difference of {one.name} between the printed "
+            value,
+            f"{by.place}: multinomial standardised difference of {by.name} between the printed "
             "groups.",
             bar=_BAR,
+            passed=value <= _BAR,
         )
         yield row(
             Diagnostic.PAIRS,
-            float(np.minimum(one.member_people, one.comparison_people).sum()),
-            f"The most one-to-one pairs of the same printed level of {one.name} that the groups "
+            float(people.min(axis=0).sum()),
+            f"The most one-to-one pairs of the same printed level of {by.name} that the groups "
             f"allow.{nearest}",
         )
-
-
-def _row(
-    covariate: str, name: Diagnostic, value: float | None, note: str, bar: float | None = None
-) -> DiagnosticRow:
-    return DiagnosticRow(
-        model=PRINTED,
-        diagnostic=name,
-        about=covariate,
-        value=value,
-        bar=bar,
-        passed=None if bar is None or value is None else value <= bar,
-        note=note,
-        source=PRINTED,
-    )
