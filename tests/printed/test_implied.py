@@ -15,8 +15,7 @@ from scipy.special import logit
 
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.core.vocabulary import Check, Quantity
-from coopgap.datasets.reading import load_registry, read_registry
-from coopgap.datasets.registry import Printed, Registry
+from coopgap.datasets.registry import Printed, Registry, load_registry, read_registry
 from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.design import covariates
 from coopgap.printed.intervals import newcombe

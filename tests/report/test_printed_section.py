@@ -15,7 +15,7 @@ import pytest
 
 from coopgap.core.estimate import TABLES, GapRow, to_frame
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.datasets.reading import load_registry
+from coopgap.datasets.registry import load_registry
 from coopgap.printed.__main__ import main
 from coopgap.printed.rows import printed_rows
 from coopgap.report.content import Content

@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 
 from coopgap.core.errors import StudyError
 from coopgap.core.estimate import to_frame
-from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import SHIPPED, Registry
+from coopgap.datasets.registry import SHIPPED, Registry, load_registry
 from coopgap.printed.rows import PrintedResult
 from coopgap.study.load import load_printed, load_study, shipped_studies
 from coopgap.study.spec import Benchmark

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
-from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import Printed, Registry
+from coopgap.datasets.registry import Printed, Registry, load_registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.compare import line_rows, once, points_row, superiority_rows
 from coopgap.printed.contradictions import contradictions
