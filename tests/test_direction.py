@@ -12,11 +12,10 @@ import pytest
 import coopgap
 from coopgap.app.plan import make_plan
 from coopgap.core.errors import InputError, StudyError, first_mark, without_marks
-from coopgap.datasets.reading import read_registry
+from coopgap.datasets.registry import read_registry
 from coopgap.study.load import load_study
 from coopgap.survey.draft import draft_study
-from coopgap.survey.frame import from_dataframe
-from coopgap.survey.raw import RawTable
+from coopgap.survey.raw import RawTable, from_dataframe
 
 MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 TURN = "\u202e"
@@ -129,9 +128,9 @@ def test_a_draft_from_labels_with_marks_is_a_study_without(tmp_path: Path) -> No
         name=raw.name,
         where=raw.where,
         sha256=raw.sha256,
-        n_rows=raw.n_rows,
         is_example=False,
-        table=raw.table,
+        n_rows=raw.n_rows,
+        data=raw.data,
         labels={"x": f"Trust{TURN}"},
         value_labels={"x": {1: "\u200fنعم", 2: "\u200fلا", 3: "c"}},
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from coopgap.app.result import Run
-    from coopgap.survey.frame import Columns
+    from coopgap.survey.raw import Columns
 
 __all__ = ["__version__", "run"]
 

@@ -8,10 +8,9 @@ import numpy as np
 
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.reference import phone_reference
-from coopgap.survey.example import printed_margins as printed
+from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import DEFAULT
-from coopgap.survey.example.outcomes import linear_predictor
-from coopgap.survey.example.people import People, draw_people
+from coopgap.survey.example.people import People, draw_people, linear_predictor
 from coopgap.survey.records import ModelRows
 
 __all__ = ["METHODS", "Setting", "alarms", "simulate"]

@@ -14,10 +14,10 @@ from coopgap.families.plan import sample_for
 from coopgap.regression.standardise import standardise
 from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns
-from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
 from coopgap.survey.example.write import write_example
 from coopgap.survey.read import read_table
+from coopgap.survey.records import complete_rows
 
 
 def rows(n: int, seed: int = 1) -> list[tuple[str, float, float]]:

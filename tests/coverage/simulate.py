@@ -10,10 +10,9 @@ import numpy as np
 
 from coopgap.regression.design import design_matrix
 from coopgap.survey.cells import Cells, collapse
-from coopgap.survey.example import printed_margins as printed
+from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import DEFAULT, ExampleModel, OutcomeModel
-from coopgap.survey.example.outcomes import linear_predictor
-from coopgap.survey.example.people import People, draw_people, logistic
+from coopgap.survey.example.people import People, draw_people, linear_predictor, logistic
 from coopgap.survey.records import ModelRows
 
 __all__ = [

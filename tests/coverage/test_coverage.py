@@ -13,8 +13,7 @@ from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Population, Quantity
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.shares import estimate_shares
-from coopgap.survey.example.outcomes import linear_predictor
-from coopgap.survey.example.people import draw_people
+from coopgap.survey.example.people import draw_people, linear_predictor
 
 HERE = Path(__file__).parent
 

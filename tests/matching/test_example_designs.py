@@ -14,7 +14,7 @@ from coopgap.matching.sample import effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example
-from coopgap.survey.read import from_dataframe
+from coopgap.survey.raw import from_dataframe
 
 THREE = ("region", "age_band", "sex")
 FOUR = (*THREE, "education")

@@ -15,8 +15,7 @@ from scipy.optimize import linprog
 from coopgap.core.estimate import GAP_KEY
 from coopgap.core.vocabulary import IntervalKind, Quantity, Status
 from coopgap.datasets.ranges import two_stage_ranges
-from coopgap.datasets.reading import read_registry
-from coopgap.datasets.registry import Registry
+from coopgap.datasets.registry import Registry, read_registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.rounding import (
     joint_range,

@@ -16,8 +16,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.core.vocabulary import Check, Quantity
-from coopgap.datasets.reading import load_registry, read_registry
-from coopgap.datasets.registry import Printed, Registry
+from coopgap.datasets.registry import Printed, Registry, load_registry, read_registry
 from coopgap.printed.checks import gradient_shares, standardised_bounds
 from coopgap.printed.contradictions import impossible, sums, two_values
 from coopgap.printed.lines import lines, ordered, outside_lines

@@ -16,8 +16,7 @@ from coopgap.core.errors import StudyError
 from coopgap.core.estimate import GAP_KEY
 from coopgap.core.vocabulary import IntervalKind, Quantity
 from coopgap.datasets.ranges import count_range, share_range, two_stage_ranges
-from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import Printed, Registry
+from coopgap.datasets.registry import Printed, Registry, load_registry
 from coopgap.printed.checks import standardised_bounds
 from coopgap.printed.contradictions import (
     contradictions,

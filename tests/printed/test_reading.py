@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coopgap.core.errors import StudyError
-from coopgap.datasets.reading import COLUMNS, load_registry, read_registry
-from coopgap.datasets.registry import SHIPPED
+from coopgap.datasets.registry import COLUMNS, SHIPPED, load_registry, read_registry
 
 HEAD = (
     "id,source,group,item,category,stat,value,base_n,note,"

@@ -16,7 +16,7 @@ import pytest
 from coopgap.app.printed import main
 from coopgap.core.estimate import TABLES, GapRow, to_frame
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.datasets.reading import load_registry
+from coopgap.datasets.registry import load_registry
 from coopgap.printed.rows import printed_rows
 from coopgap.report.content import Content
 from coopgap.report.data import make_results

@@ -19,7 +19,7 @@ from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
 from coopgap.sensitivity.matching_ties import KEYS, matching_ties_rows
 from coopgap.study.spec import Matching, Variant
-from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import complete_rows
 
 STUDY = """title = "t"
 [group]

@@ -12,7 +12,8 @@ from coopgap.study.load import load_study, shipped_studies
 from coopgap.study.spec import Headline
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example
-from coopgap.survey.read import from_dataframe, read_table
+from coopgap.survey.raw import from_dataframe
+from coopgap.survey.read import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
-import pandas as pd
 import pytest
+
+from coopgap.core.errors import SurveyError
+from coopgap.survey import read, reader_process
+from coopgap.survey.raw import Refusal
 
 from ..r.invented import invented
 
@@ -47,22 +48,17 @@ on = ["region", "sex"]
 """
 
 
-type MakeFolder = Callable[..., Path]
-
-
 @pytest.fixture
-def people() -> pd.DataFrame:
+def people():
     """600 people in 40 zones and three regions."""
     return invented()
 
 
 @pytest.fixture
-def make_folder(tmp_path: Path) -> MakeFolder:
+def make_folder(tmp_path):
     """Write the study with more lines in its tables, and keys of its group replaced."""
 
-    def make(
-        design: str = "", age: str = "", tables: str = "", model: str = MODEL, **group: str
-    ) -> Path:
+    def make(design="", age="", tables="", model=MODEL, **group):
         text = STUDY.replace("DESIGN", design).replace("AGE", age) + tables
         for key, value in group.items():
             text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text, count=1)
@@ -71,3 +67,23 @@ def make_folder(tmp_path: Path) -> MakeFolder:
         return tmp_path
 
     return make
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Read without a child process, which takes a second to start and does the same."""
+
+    def read_here(path, columns, encoding, limits):
+        request = {
+            "path": str(path),
+            "kind": path.suffix.lower()[1:],
+            "columns": columns,
+            "encoding": encoding,
+            "memory": limits.memory,
+        }
+        try:
+            return reader_process.read(request).unify_dictionaries()
+        except Refusal as refusal:
+            raise SurveyError(str(path), refusal.found, refusal.allowed) from refusal
+
+    monkeypatch.setattr(read, "_read_in_child", read_here)

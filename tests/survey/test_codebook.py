@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,18 +26,17 @@ from coopgap.study.spec import (
 )
 from coopgap.study.values import normalise
 from coopgap.survey.codebook import apply_codebook, needed_columns, needed_variables
-from coopgap.survey.levels import as_number
-from coopgap.survey.raw import Answers
-from coopgap.survey.read import from_dataframe
-from coopgap.survey.records import Drop, Survey
+from coopgap.survey.raw import Answers, from_dataframe
+from coopgap.survey.records import Drop
+from coopgap.survey.values import as_number
 
 
-def variable(name: str, levels: tuple[str, ...], kind: str = "ordinal", **options: Any) -> Variable:
+def variable(name, levels, kind="ordinal", **options):
     options = {"column": name, "declared_levels": levels} | options
-    return Variable(name=name, type=kind, levels=levels, **options)  # type: ignore[arg-type]
+    return Variable(name=name, type=kind, levels=levels, **options)
 
 
-def study(*variables: Variable, design: Design | None = None, **group: Any) -> Study:
+def study(*variables, design=None, **group):
     declared = (variable("y", ("low", "high")), *variables)
     spec = ModelSpec(
         name="m", outcome="y", covariates=tuple(item.name for item in declared if item.name != "y")
@@ -58,48 +55,48 @@ def study(*variables: Variable, design: Design | None = None, **group: Any) -> S
     )
 
 
-def frame(n: int = 8, **columns: Any) -> pd.DataFrame:
+def frame(n=8, **columns):
     base = {"member": [1, 0] * (n // 2), "y": ["low", "low", "high", "high"] * (n // 4)}
     return pd.DataFrame(base | columns)
 
 
-def survey(data: pd.DataFrame, spec: Study) -> Survey:
+def survey(data, spec):
     return apply_codebook(from_dataframe(data, needed_columns(spec)), spec)
 
 
-def codes(column: list[Any], item: Variable) -> list[int]:
+def codes(column, item):
     """Level indices of one variable."""
     n = len(column) + (-len(column)) % 4
     data = frame(n, **{item.column: [*column, *[None] * (n - len(column))]})
     return survey(data, study(item)).codes[item.name].tolist()[: len(column)]
 
 
-def refusal(data: pd.DataFrame, spec: Study) -> str:
+def refusal(data, spec):
     with pytest.raises(SurveyError) as caught:
         survey(data, spec)
     return str(caught.value)
 
 
-def column_refusal(column: list[Any], item: Variable) -> str:
+def column_refusal(column, item):
     n = len(column) + (-len(column)) % 4
     return refusal(frame(n, **{item.column: [*column, *[None] * (n - len(column))]}), study(item))
 
 
 class TestTypes:
-    def test_ordinal_by_codes(self) -> None:
+    def test_ordinal_by_codes(self):
         item = variable("x", ("a", "b", "c"), codes={"1": "c", "2": "b", "3.0": "a"}, missing=(98,))
         assert codes([1, 2.0, 3, 98, None], item) == [2, 1, 0, -1, -1]
         assert codes(["1", " 2 ", "3.0", "98", " "], item) == [2, 1, 0, -1, -1]
 
-    def test_nominal_levels_stand_for_themselves(self) -> None:
+    def test_nominal_levels_stand_for_themselves(self):
         item = variable("x", ("Lima", "Cusco"), "nominal", missing=("n/a",))
         assert codes(["Cusco", " Lima ", "n/a", "Lima"], item) == [1, 0, -1, 0]
 
-    def test_numbers_as_levels(self) -> None:
+    def test_numbers_as_levels(self):
         item = variable("x", ("1", "2"), "nominal")
         assert codes([1.0, 2.0, 1.0], item) == codes(["1.0", "2", "1.0"], item) == [0, 1, 0]
 
-    def test_texts_of_one_number_are_two_answers(self) -> None:
+    def test_texts_of_one_number_are_two_answers(self):
         """As many numbers as texts, or the column is text: villages 1.1 and 1.10 are two."""
         item = variable("x", ("1.1", "1.10"), "nominal")
         assert codes(["1.1", "1.10", " 1.1 "], item) == [0, 1, 0]
@@ -109,48 +106,48 @@ class TestTypes:
         assert codes(["1", "2", "01"], yes) == [1, 0, -1]
         assert "undeclared code '1.0' (1 time)" in column_refusal(["1", "2", "1.0"], yes)
 
-    def test_texts_of_one_number_may_not_differ_where_the_file_has_numbers(self) -> None:
+    def test_texts_of_one_number_may_not_differ_where_the_file_has_numbers(self):
         coded = variable("x", ("a", "b"), codes={"1.1": "a", "1.10": "b"})
         message = column_refusal([1.1, 2.0], coded)
         assert "two codes of the study are one number; give the number 1.1 one meaning" in message
         assert "one number" in column_refusal(["1.1", "2"], variable("x", ("1.1", "1.10")))
 
-    def test_a_banded_column_is_one_of_numbers(self) -> None:
+    def test_a_banded_column_is_one_of_numbers(self):
         item = variable("x", ("<1", "1+"), "banded", cuts=(1.0,), missing=(9,))
         assert codes(["0.5", "0.50", "1.0", "1", "9.0"], item) == [0, 0, 1, 1, -1]
 
-    def test_codes_come_before_levels_of_the_same_name(self) -> None:
+    def test_codes_come_before_levels_of_the_same_name(self):
         item = variable("x", ("1", "2"), codes={"1": "2", "2": "1"})
         assert codes([1, 2], item) == [1, 0]
 
-    def test_binary_by_yes_and_no(self) -> None:
+    def test_binary_by_yes_and_no(self):
         item = variable("x", ("no", "yes"), "binary", yes=(1,), no=(2, 3), missing=(98,))
         assert codes([1, 2, 3, "98", None], item) == [1, 0, 0, -1, -1]
         assert "undeclared code '4' (1 time)" in column_refusal([1, 2, 4], item)
 
-    def test_binary_of_booleans(self) -> None:
+    def test_binary_of_booleans(self):
         item = variable("x", ("no", "yes"), "binary", yes=(True,), no=(False,))
         assert codes([True, False], item) == [1, 0]
         assert codes(["TRUE", "False", "true", None], item) == [1, 0, 1, -1]
         assert codes([True, None, False], item) == [1, -1, 0]
 
-    def test_binary_by_levels(self) -> None:
+    def test_binary_by_levels(self):
         assert codes(["Male", "Female"], variable("x", ("Male", "Female"), "binary")) == [0, 1]
 
-    def test_bands_are_closed_on_the_left(self) -> None:
+    def test_bands_are_closed_on_the_left(self):
         item = variable("x", ("<25", "25-34", "35+"), "banded", cuts=(25, 35), missing=(999, "n/a"))
         found = codes([24.9, 25, 34.99, 35, 80, 999, None], item)
         assert found == [0, 1, 1, 2, 2, -1, -1]
         assert codes(["24", "25", "n/a", "35", ""], item) == [0, 1, -1, 2, -1]
 
-    def test_bands_refuse_text(self) -> None:
+    def test_bands_refuse_text(self):
         item = variable("x", ("<25", "25+"), "banded", cuts=(25,))
         message = column_refusal([1, 30, "about forty years, she said"], item)
         assert "an undeclared text (1 time)" in message
         assert "forty" not in message
 
     @pytest.mark.parametrize("code", [999, -1, 998, -99])
-    def test_bands_refuse_numbers_that_look_like_missing_codes(self, code: int) -> None:
+    def test_bands_refuse_numbers_that_look_like_missing_codes(self, code):
         """Banded as they stand, they would silently become the last or first band."""
         item = variable("x", ("<25", "25-64", "65+"), "banded", cuts=(25, 65))
         message = column_refusal([20, 30, 99, code, code], item)
@@ -160,12 +157,12 @@ class TestTypes:
         meant = replace(item, codes={str(code): "65+"})
         assert codes([20, 30, 99, code], meant) == [0, 1, 2, 2]
 
-    def test_bands_take_large_and_negative_numbers_among_their_like(self) -> None:
+    def test_bands_take_large_and_negative_numbers_among_their_like(self):
         item = variable("x", ("<100", "100+"), "banded", cuts=(100,))
         assert codes([50, 999, 5000], item) == [0, 1, 1]
         assert codes([-40, -1, 200], item) == [0, 0, 1]
 
-    def test_bands_refuse_what_the_file_calls_missing(self) -> None:
+    def test_bands_refuse_what_the_file_calls_missing(self):
         item = variable("x", ("<25", "25+"), "banded", cuts=(25,))
         spec = study(item)
         data = frame(4, x=[20, 30, 97, 31])
@@ -173,7 +170,7 @@ class TestTypes:
         with pytest.raises(SurveyError, match="undeclared code '97'"):
             apply_codebook(raw, spec)
 
-    def test_count_of_items(self) -> None:
+    def test_count_of_items(self):
         item = variable(
             "food",
             ("no", "yes"),
@@ -191,7 +188,7 @@ class TestTypes:
         data["i2"] = [3, 1, 2, 2, 1, 1, 2, 2]
         assert "i2: undeclared code '3' (1 time)" in refusal(data, study(item))
 
-    def test_collapse(self) -> None:
+    def test_collapse(self):
         item = Variable(
             name="x",
             column="x",
@@ -207,33 +204,33 @@ class TestTypes:
 class TestUndeclared:
     item = variable("x", ("a", "b"), missing=(98,))
 
-    def test_code_and_count_are_named(self) -> None:
+    def test_code_and_count_are_named(self):
         message = column_refusal(["a", "b", 99, 99, 7], self.item)
         assert message.startswith("DataFrame: x: ")
         assert "undeclared code '99' (2 times), undeclared code '7' (1 time)" in message
         assert "declares 'a', 'b'" in message
 
-    def test_rare_and_long_texts_are_not_repeated(self) -> None:
+    def test_rare_and_long_texts_are_not_repeated(self):
         message = column_refusal(["a", "b", "Rosa Quispe", "Rosa Quispe"], self.item)
         assert "an undeclared text (2 times)" in message
         assert "Rosa" not in message
         long = "she has not been asked this question"
         assert long not in column_refusal(["a", "b", *[long] * 30], self.item)
 
-    def test_long_numbers_are_not_repeated(self) -> None:
+    def test_long_numbers_are_not_repeated(self):
         assert "45671234" not in column_refusal(["a", "b", "45671234"], self.item)
 
-    def test_frequent_short_text_is_a_code(self) -> None:
+    def test_frequent_short_text_is_a_code(self):
         message = column_refusal(["a", "b", *["NS/NR"] * 10], self.item)
         assert "undeclared code 'NS/NR' (10 times)" in message
 
-    def test_many_codes_are_shortened(self) -> None:
+    def test_many_codes_are_shortened(self):
         message = column_refusal(["a", "b", *range(1, 9)], self.item)
         assert "3 more undeclared codes" in message
         assert message.count("undeclared code '") == 5
 
     @given(st.text(min_size=6, max_size=60).filter(lambda text: as_number(text) is None))
-    def test_no_single_text_is_ever_repeated(self, text: str) -> None:
+    def test_no_single_text_is_ever_repeated(self, text):
         if text.strip() in {"", "a", "b"}:
             return
         try:
@@ -243,23 +240,23 @@ class TestUndeclared:
         message = column_refusal(["a", "b", text], self.item)
         assert "an undeclared text (1 time)" in message
 
-    def test_declared_level_that_nobody_has(self) -> None:
+    def test_declared_level_that_nobody_has(self):
         message = column_refusal(["a", "b"], variable("x", ("a", "b", "c", "d")))
         assert "nobody has the level 'c', 'd' of variable x; join it" in message
         assert "collapse" in message
 
-    def test_variable_that_nobody_answers(self) -> None:
+    def test_variable_that_nobody_answers(self):
         message = column_refusal([98, None], self.item)
         assert "nobody interviewed in person answers variable x" in message
 
 
 class TestMembership:
-    def test_member_and_comparison(self) -> None:
+    def test_member_and_comparison(self):
         found = survey(frame(4, member=["1.0", "0", " 1.0", "0"]), study())
         assert found.member.tolist() == [True, False, True, False]
         assert (found.n, found.n_read, found.dropped) == (4, 4, ())
 
-    def test_declared_missing_is_dropped_and_counted(self) -> None:
+    def test_declared_missing_is_dropped_and_counted(self):
         data = frame(8, member=[1, 0, 1, 0, 98, 98, None, ""])
         found = survey(data, study(missing=(98, "")))
         assert found.n == 4
@@ -267,7 +264,7 @@ class TestMembership:
         assert found.n_read == 8
 
     @pytest.mark.parametrize("blank", [None, "", "  ", np.nan])
-    def test_a_blank_is_dropped_and_counted_by_itself(self, blank: Any) -> None:
+    def test_a_blank_is_dropped_and_counted_by_itself(self, blank):
         data = frame(8, member=pd.Series([1, 0, 1, 0, 1, 98, blank, blank], dtype=object))
         found = survey(data, study(missing=(98,)))
         assert (found.n_read, found.n) == (8, 5)
@@ -276,22 +273,22 @@ class TestMembership:
             Drop(reason="membership blank", count=2),
         )
 
-    def test_undeclared_code_is_refused(self) -> None:
+    def test_undeclared_code_is_refused(self):
         message = refusal(frame(8, member=[1, 0, 1, 0, 98, 98, 98, 0]), study())
         assert "undeclared code '98' (3 times)" in message
 
     @pytest.mark.parametrize(("value", "who"), [(0, "members"), (1, "comparison people")])
-    def test_nobody_on_one_side(self, value: int, who: str) -> None:
+    def test_nobody_on_one_side(self, value, who):
         assert f"there are no {who}" in refusal(frame(4, member=[value] * 4), study())
 
-    def test_nobody_in_person_on_one_side(self) -> None:
+    def test_nobody_in_person_on_one_side(self):
         design = Design(mode=Mode(column="mode", in_person=("p",), phone=("t",)))
         data = frame(4, mode=["p", "t", "p", "t"])
         assert "there are no comparison people" in refusal(data, study(design=design))
 
 
 class TestDesign:
-    def test_mode(self) -> None:
+    def test_mode(self):
         design = Design(mode=Mode(column="mode", in_person=("in person",), phone=("phone",)))
         mode = ["in person"] * 7 + ["phone"]
         spec = study(design=design)
@@ -300,13 +297,13 @@ class TestDesign:
         for other, found in (("web", "an undeclared text (1 time)"), (None, "undeclared blank")):
             assert found in refusal(frame(8, mode=[*mode[:7], other]), spec)
 
-    def test_a_level_only_on_the_phone_is_nobodys_level(self) -> None:
+    def test_a_level_only_on_the_phone_is_nobodys_level(self):
         design = Design(mode=Mode(column="mode", in_person=(0,), phone=(1,)))
         data = frame(8, mode=[0] * 7 + [1], x=["a"] * 7 + ["b"])
         item = variable("x", ("a", "b"))
         assert "nobody has the level 'b'" in refusal(data, study(item, design=design))
 
-    def test_zone_indices_follow_sorted_labels_and_missing_zones_are_dropped(self) -> None:
+    def test_zone_indices_follow_sorted_labels_and_missing_zones_are_dropped(self):
         spec = study(design=Design(zone=("zone",)))
         data = frame(8, zone=["10", "9", " 9", "b", "", None, "10", "a"])
         found = survey(data, spec)
@@ -316,7 +313,7 @@ class TestDesign:
         assert found.dropped == (Drop(reason="zone missing", count=2),)
         assert found.codes["y"].tolist() == [0, 0, 1, 1, 1, 1]
 
-    def test_zones_and_identifiers_that_are_texts_of_one_number_are_two(self) -> None:
+    def test_zones_and_identifiers_that_are_texts_of_one_number_are_two(self):
         spec = study(design=Design(zone=("zone",), id="id"))
         texts = [f"{k // 20 + 1}.{k % 20 + 1}" for k in range(60)]
         names = [f"{k // 30 + 1}.{k % 30 + 1}" for k in range(120)]
@@ -328,14 +325,14 @@ class TestDesign:
         assert found.person is not None
         assert np.unique(found.person).size == 120
 
-    def test_zones_of_dropped_people_leave_no_label(self) -> None:
+    def test_zones_of_dropped_people_leave_no_label(self):
         spec = study(design=Design(zone=("zone",)), missing=(98,))
         data = frame(8, member=[98, 1, 0, 1, 0, 1, 0, 1], zone=["z", *"aabbccd"])
         found = survey(data, spec)
         assert found.zone_labels == ("a", "b", "c", "d")
         assert found.dropped == (Drop(reason="membership missing", count=1),)
 
-    def test_weight(self) -> None:
+    def test_weight(self):
         spec = study(design=Design(weight="w"))
         found = survey(frame(4, w=["1", "2.5", "1e2", " .5"]), spec)
         assert found.weight is not None
@@ -343,16 +340,16 @@ class TestDesign:
         assert survey(frame(4), study()).weight is None
 
     @pytest.mark.parametrize("bad", [0, -1, None, "", "x", "1,5,0", np.inf, True, "1_0", "nan"])
-    def test_weights_that_are_not_positive_numbers_are_refused(self, bad: Any) -> None:
+    def test_weights_that_are_not_positive_numbers_are_refused(self, bad):
         data = frame(4, w=pd.Series([1, 2, bad, bad], dtype=object))
         assert "w: 2 weights are" in refusal(data, study(design=Design(weight="w")))
 
-    def test_weights_of_dropped_people_are_not_looked_at(self) -> None:
+    def test_weights_of_dropped_people_are_not_looked_at(self):
         spec = study(design=Design(weight="w"), missing=(98,))
         found = survey(frame(8, member=[1, 0] * 3 + [1, 98], w=[1.0] * 7 + [None]), spec)
         assert found.n == 7
 
-    def test_identifiers(self) -> None:
+    def test_identifiers(self):
         spec = study(design=Design(id="id"))
         for names in (["d", "a", "c", "b"], [4, 1, 3, 2], [4.0, 1.0, 3.0, 2.0]):
             assert len(set(survey(frame(4, id=names), spec).person.tolist())) == 4
@@ -361,7 +358,7 @@ class TestDesign:
         )
         assert "1 identifiers are blank" in refusal(frame(4, id=["a", "b", "c", " "]), spec)
 
-    def test_an_identifier_may_come_back_by_phone_once(self) -> None:
+    def test_an_identifier_may_come_back_by_phone_once(self):
         design = Design(id="id", mode=Mode(column="mode", in_person=(0,), phone=(1,)))
         data = frame(8, id=list("abcdefab"), mode=[0] * 6 + [1, 1])
         found = survey(data, study(design=design))
@@ -375,7 +372,7 @@ class TestDesign:
 
 
 class TestSource:
-    def test_file_or_example(self) -> None:
+    def test_file_or_example(self):
         found = survey(frame(4), study())
         assert (found.source, found.is_example) == ("DataFrame", False)
         marked = survey(frame(4, provenance=["EXAMPLE DATA"] * 4), study())
@@ -383,18 +380,17 @@ class TestSource:
 
 
 class TestNeeded:
-    def variables(self) -> Mapping[str, Variable]:
+    def variables(self):
         names = ("y", "cov", "stratum", "in_variant", "region", "grouped", "unused")
         made = {name: variable(name, ("low", "high"), column=f"col_{name}") for name in names}
         return made | {"grouped": replace(made["grouped"], groups=True)}
 
-    def test_what_models_variants_region_and_groups_use(self) -> None:
+    def test_what_models_variants_region_and_groups_use(self):
         spec = ModelSpec(
             name="m", outcome="y", covariates=("cov",), matching=Matching(on=("stratum",))
         )
         spec = replace(
-            spec,
-            variants=(Variant(name="v", spec=replace(spec, covariates=("in_variant",))),),
+            spec, variants=(Variant(name="v", spec=replace(spec, covariates=("in_variant",))),)
         )
         design = Design(
             region="region",
@@ -411,7 +407,7 @@ class TestNeeded:
             *("z", "w", "i", "m"),
         )
 
-    def test_an_unused_variable_is_not_read(self) -> None:
+    def test_an_unused_variable_is_not_read(self):
         one = study()
         one = replace(
             one, variables=dict(one.variables) | {"unused": variable("unused", ("a", "b"))}
@@ -419,13 +415,13 @@ class TestNeeded:
         assert tuple(survey(frame(4), one).variables) == ("y",)
 
 
-def zoned(zones: list[Any], regions: list[Any]) -> tuple[pd.DataFrame, Study]:
+def zoned(zones, regions):
     region = variable("place", ("north", "south"), kind="nominal", missing=("?",))
     design = Design(zone=("zone",), region="place")
     return frame(len(zones), zone=zones, place=regions), study(region, design=design)
 
 
-def test_zone_labels_that_repeat_in_each_region_are_refused() -> None:
+def test_zone_labels_that_repeat_in_each_region_are_refused():
     data, spec = zoned([1, 1, 2, 2] * 2, ["north"] * 4 + ["south"] * 4)
     said = refusal(data, spec)
     assert "zone" in said
@@ -435,7 +431,7 @@ def test_zone_labels_that_repeat_in_each_region_are_refused() -> None:
     assert survey(own, spec).zone_labels == ("1", "2", "3", "4")
 
 
-def test_columns_that_name_a_zone_together_tell_repeated_labels_apart() -> None:
+def test_columns_that_name_a_zone_together_tell_repeated_labels_apart():
     data, spec = zoned([1, 1, 2, 10] * 2, ["north"] * 4 + ["south"] * 4)
     both = replace(spec, design=replace(spec.design, zone=("place", "zone")))
     found = survey(data, both)
@@ -451,21 +447,21 @@ def test_columns_that_name_a_zone_together_tell_repeated_labels_apart() -> None:
     assert len(found.zone_labels) == 5
 
 
-def test_labels_that_read_alike_when_joined_stay_apart() -> None:
+def test_labels_that_read_alike_when_joined_stay_apart():
     data = frame(4, a=["x / y", "x", "x", "x"], b=["z", "y / z", "w", "w"])
     found = survey(data, study(design=Design(zone=("a", "b"))))
     assert found.zone is not None
     assert len(set(found.zone.tolist())) == 3
 
 
-def test_a_zone_across_a_border_and_people_without_a_region_are_taken() -> None:
+def test_a_zone_across_a_border_and_people_without_a_region_are_taken():
     data, spec = zoned([1, 1, 2, 2, 2, 3, 3, 3], ["north"] * 3 + ["south"] * 5)
     assert survey(data, spec).zone_labels == ("1", "2", "3")
     data, spec = zoned([1, 1, 2, 2] * 2, ["north"] * 4 + ["?", "?", "south", "south"])
     assert survey(data, spec).zone_labels == ("1", "2")
 
 
-def test_row_order_changes_nothing_but_the_order() -> None:
+def test_row_order_changes_nothing_but_the_order():
     rng = np.random.default_rng(3)
     data = frame(40, x=rng.choice(["a", "b"], 40), zone=rng.integers(0, 7, 40))
     spec = study(variable("x", ("a", "b")), design=Design(zone=("zone",)))
@@ -478,25 +474,22 @@ def test_row_order_changes_nothing_but_the_order() -> None:
     assert one.zone_labels == two.zone_labels
 
 
-def test_time_follows_distinct_values_not_rows() -> None:
+def test_time_follows_distinct_values_not_rows():
     n = 1_000_000
     rng = np.random.default_rng(4)
     data = frame(n, x=rng.integers(1, 4, n), age=rng.integers(18, 90, n))
-    items = (
-        variable("x", ("1", "2", "3")),
-        variable("age", ("<30", "30+"), "banded", cuts=(30,)),
-    )
+    items = (variable("x", ("1", "2", "3")), variable("age", ("<30", "30+"), "banded", cuts=(30,)))
     spec = study(*items)
     raw = from_dataframe(data, needed_columns(spec))
-    start = time.perf_counter()
+    start = time.process_time()
     found = apply_codebook(raw, spec)
     # Row by row, 4 million values take above 4 s; the bar leaves room for a busy machine.
-    assert time.perf_counter() - start < 2.5
+    assert time.process_time() - start < 2.5
     assert found.n == n
     np.testing.assert_array_equal(found.codes["age"], (data["age"] >= 30).astype(int))
 
 
 @pytest.mark.parametrize("values", [[3, 1, 3, 20], [3, True], [3, "3.0"], [3.0, 4.5], []])
-def test_whole_numbers_are_spelt_as_every_other_answer(values: list[Any]) -> None:
+def test_whole_numbers_are_spelt_as_every_other_answer(values):
     answers = Answers(values=tuple(dict.fromkeys(values)), index=np.arange(len(set(values))))
     assert answers.texts == tuple(normalise(value) for value in answers.values)

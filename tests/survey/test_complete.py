@@ -9,19 +9,13 @@ import numpy as np
 import pytest
 
 from coopgap.study.spec import Design, Group, Headline, Matching, ModelSpec, Study, Variable
-from coopgap.survey.complete import ModeName, complete_rows
-from coopgap.survey.records import Drop, Survey
+from coopgap.survey.records import Drop, Survey, complete_rows
 
 
-def _variable(name: str, *, groups: bool = False) -> Variable:
+def _variable(name, *, groups=False):
     levels = (f"{name}0", f"{name}1")
     return Variable(
-        name=name,
-        column=name,
-        type="nominal",
-        levels=levels,
-        declared_levels=levels,
-        groups=groups,
+        name=name, column=name, type="nominal", levels=levels, declared_levels=levels, groups=groups
     )
 
 
@@ -67,7 +61,7 @@ SURVEY = Survey(
 )
 
 
-def test_drops_are_counted_at_the_first_missing_answer() -> None:
+def test_drops_are_counted_at_the_first_missing_answer():
     rows = complete_rows(SURVEY, STUDY, SPEC)
     assert rows.index.tolist() == [0, 1, 6]
     assert rows.dropped == (
@@ -77,7 +71,7 @@ def test_drops_are_counted_at_the_first_missing_answer() -> None:
     )
 
 
-def test_rows_carry_everything_the_model_needs() -> None:
+def test_rows_carry_everything_the_model_needs():
     rows = complete_rows(SURVEY, STUDY, SPEC)
     assert tuple(rows.factors) == ("cov", "stratum", "region", "grouped")
     assert rows.factors["region"].tolist() == [-1, 1, 0]
@@ -94,24 +88,24 @@ def test_rows_carry_everything_the_model_needs() -> None:
 @pytest.mark.parametrize(
     ("mode", "expected"), [("in person", [0, 1, 6]), ("phone", [7]), ("both", [0, 1, 6, 7])]
 )
-def test_modes(mode: ModeName, expected: list[int]) -> None:
+def test_modes(mode, expected):
     rows = complete_rows(SURVEY, STUDY, SPEC, mode)
     assert rows.index.tolist() == expected
     assert (rows.dropped == ()) == (mode == "phone")
 
 
-def test_a_region_that_is_a_covariate_drops_rows() -> None:
+def test_a_region_that_is_a_covariate_drops_rows():
     rows = complete_rows(SURVEY, STUDY, replace(SPEC, covariates=("cov", "region")))
     assert rows.index.tolist() == [1, 6]
     assert rows.dropped[2] == Drop(reason="region missing", count=1)
 
 
-def test_a_grouped_outcome_is_no_factor_of_itself() -> None:
+def test_a_grouped_outcome_is_no_factor_of_itself():
     rows = complete_rows(SURVEY, STUDY, ModelSpec(name="g", outcome="grouped", covariates=()))
     assert tuple(rows.factors) == ("region",)
 
 
-def test_without_weights_zones_or_region() -> None:
+def test_without_weights_zones_or_region():
     survey = replace(SURVEY, weight=None, zone=None)
     rows = complete_rows(survey, replace(STUDY, design=Design()), SPEC)
     assert rows.weight.tolist() == [1.0, 1.0, 1.0]
@@ -119,13 +113,13 @@ def test_without_weights_zones_or_region() -> None:
     assert "region" not in rows.factors
 
 
-def test_every_person_is_kept_or_counted() -> None:
+def test_every_person_is_kept_or_counted():
     rows = complete_rows(SURVEY, STUDY, SPEC, "both")
     assert rows.n + sum(drop.count for drop in rows.dropped) == SURVEY.n
     assert not any((rows.factors[name] < 0).any() for name in ("cov", "stratum"))
 
 
-def test_the_survey_is_left_as_it_was() -> None:
+def test_the_survey_is_left_as_it_was():
     before = SURVEY.phone.copy()
     complete_rows(SURVEY, STUDY, SPEC, "phone")
     np.testing.assert_array_equal(SURVEY.phone, before)

@@ -7,8 +7,6 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,44 +22,44 @@ from coopgap.report.plan import plan_text
 from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import comment, draft_study, quote
-from coopgap.survey.frame import from_dataframe
-from coopgap.survey.nonanswers import reads_as_missing
-from coopgap.survey.people import people_meta
 from coopgap.survey.profile import Kind, profile
+from coopgap.survey.raw import from_dataframe
 from coopgap.survey.read import read_table
+from coopgap.survey.records import people_meta
+from coopgap.survey.values import reads_as_missing
 
 HOSTILE = 'A "quoted"\nlabel\\ with ]] # = \x1b[31m \u2028 \x7f and \U0001f600'
 
 
-def draft(frame: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+def draft(frame):
     text = draft_study(from_dataframe(frame), "survey.csv")
     return text, tomllib.loads(text)
 
 
-def column(values: list[Any], n: int = 60) -> pd.DataFrame:
+def column(values, n=60):
     """One column, its values repeated to n rows."""
     return pd.DataFrame({"x": (values * n)[:n]})
 
 
 class TestEscapes:
     @given(st.text())
-    def test_quoted_text_comes_back(self, text: str) -> None:
+    def test_quoted_text_comes_back(self, text):
         assert tomllib.loads(f"x = {quote(text)}")["x"] == text
 
     @given(st.text(st.characters(codec=None, exclude_categories=())))
-    def test_any_text_is_one_safe_line(self, text: str) -> None:
+    def test_any_text_is_one_safe_line(self, text):
         for line in (quote(text), comment(text)):
             assert line.isprintable()
         assert tomllib.loads(f"{comment(text)}\nx = 1  {comment(text)}\n") == {"x": 1}
 
 
 class TestGuesses:
-    def test_coded_numbers_are_drafted_as_ordinal_with_a_mark(self) -> None:
+    def test_coded_numbers_are_drafted_as_ordinal_with_a_mark(self):
         text, toml = draft(column([1, 2, 3, 4, 5]))
         assert toml["variables"]["x"] == {"type": "ordinal", "levels": ["1", "2", "3", "4", "5"]}
         assert 'type = "ordinal"  # EDIT' in text
 
-    def test_texts_are_nominal(self) -> None:
+    def test_texts_are_nominal(self):
         _, toml = draft(column(["Lima", "Cusco", "Puno"]))
         assert toml["variables"]["x"] == {"type": "nominal", "levels": ["Cusco", "Lima", "Puno"]}
 
@@ -74,16 +72,16 @@ class TestGuesses:
             ([True, False], "true", "false"),
         ],
     )
-    def test_yes_and_no(self, values: list[Any], yes: Any, no: Any) -> None:
+    def test_yes_and_no(self, values, yes, no):
         _, toml = draft(column(values))
         assert toml["variables"]["x"] == {"type": "binary", "yes": [yes], "no": [no]}
 
-    def test_two_other_levels_are_binary_to_be_ordered(self) -> None:
+    def test_two_other_levels_are_binary_to_be_ordered(self):
         text, toml = draft(column(["Female", "Male"]))
         assert toml["variables"]["x"] == {"type": "binary", "levels": ["Female", "Male"]}
         assert "# EDIT: no before yes" in text
 
-    def test_a_scale_is_banded_at_fifths(self) -> None:
+    def test_a_scale_is_banded_at_fifths(self):
         ages = list(range(20, 70))
         text, toml = draft(pd.DataFrame({"age": ages * 4}))
         # np.quantile of 20..69, each four times, at fifths: 29.8, 39.6, 49.4, 59.2, rounded.
@@ -91,18 +89,18 @@ class TestGuesses:
         assert toml["variables"]["age"] == {"type": "banded", "cuts": expected}
         assert "# EDIT: these are quantiles" in text
 
-    def test_a_scale_with_most_people_at_its_foot_still_has_a_cut(self) -> None:
+    def test_a_scale_with_most_people_at_its_foot_still_has_a_cut(self):
         frame = pd.DataFrame({"x": [0] * 500 + list(range(1, 41))})
         _, toml = draft(frame)
         (cut,) = toml["variables"]["x"]["cuts"]
         assert 0 < cut <= 40
 
-    def test_thirteen_numbers_are_a_scale_and_twelve_are_codes(self) -> None:
+    def test_thirteen_numbers_are_a_scale_and_twelve_are_codes(self):
         for n, kind in ((12, Kind.CODES), (13, Kind.SCALE)):
             raw = from_dataframe(column(list(range(1, n + 1))))
             assert profile(raw, "x").kind is kind
 
-    def test_names_become_bare_keys_each_once(self) -> None:
+    def test_names_become_bare_keys_each_once(self):
         frame = pd.DataFrame({"a.b": [1, 2] * 10, "A b": [1, 2] * 10, "¿?": [1, 2] * 10})
         _, toml = draft(frame)
         assert {key: item["column"] for key, item in toml["variables"].items()} == {
@@ -111,7 +109,7 @@ class TestGuesses:
             "variable": "¿?",
         }
 
-    def test_likely_design_columns_are_named_as_comments(self) -> None:
+    def test_likely_design_columns_are_named_as_comments(self):
         n = 120
         frame = pd.DataFrame(
             {
@@ -133,7 +131,7 @@ class TestGuesses:
         assert "hh_id" not in toml["variables"]
 
 
-def barometer(n: int = 240) -> pd.DataFrame:
+def barometer(n=240):
     """A survey whose columns have numbers for names: only labels and answers tell what they are."""
     yes_no, rng = [1.0, 2.0], np.random.default_rng(3)
     return pd.DataFrame(
@@ -172,7 +170,7 @@ LABELS = {
 }
 
 
-def likely(text: str) -> dict[str, list[str]]:
+def likely(text):
     """Proposed columns by key; membership under `group`."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -183,7 +181,7 @@ def likely(text: str) -> dict[str, list[str]]:
 
 
 class TestHints:
-    def test_labels_and_answers_tell_keys_from_questions_that_share_a_word(self) -> None:
+    def test_labels_and_answers_tell_keys_from_questions_that_share_a_word(self):
         raw = from_dataframe(barometer())
         modes = {"q7": {1.0: "Face to face", 2.0: "Telephone"}}
         asked = {name: {1.0: "Yes", 2.0: "No", 8.0: "Don't know"} for name in ("q4", "q5", "q6")}
@@ -197,7 +195,7 @@ class TestHints:
             "mode": ["q7"],
         }
 
-    def test_codes_for_no_answer_of_a_key_are_drafted_beside_it(self) -> None:
+    def test_codes_for_no_answer_of_a_key_are_drafted_beside_it(self):
         rng = np.random.default_rng(0)
         data = pd.DataFrame({"wt": [*rng.uniform(0.5, 2, 119).round(3), 999.0]})
         raw = replace(from_dataframe(data), user_missing={"wt": ((999.0, float("inf")),)})
@@ -206,7 +204,7 @@ class TestHints:
         assert "# missing = { weight = [999] }" in text
         assert "# missing = {" not in draft_study(from_dataframe(data[:-1]), "s.sav")
 
-    def test_without_labels_names_and_answers_tell(self) -> None:
+    def test_without_labels_names_and_answers_tell(self):
         names = {
             "q1": "hhid",
             "q2": "village",
@@ -229,7 +227,7 @@ class TestHints:
             "mode": ["interview_mode"],
         }
 
-    def test_a_word_alone_is_no_hint(self) -> None:
+    def test_a_word_alone_is_no_hint(self):
         """A key's name on a column of another shape, or its shape under another name."""
         data = pd.DataFrame(
             {
@@ -243,7 +241,7 @@ class TestHints:
         assert likely(draft_study(from_dataframe(data), "s.csv")) == {}
 
 
-def field_export(mark: str = "/", n: int = 90) -> pd.DataFrame:
+def field_export(mark="/", n=90):
     """Choices between spaces in one column, and a column for each of them."""
     chosen = np.random.default_rng(3).integers(0, 2, (n, 3))
     names = ("maize", "beans", "2")
@@ -254,7 +252,7 @@ def field_export(mark: str = "/", n: int = 90) -> pd.DataFrame:
 
 class TestSeveralChoices:
     @pytest.mark.parametrize("mark", ["/", ".", ":", "_"])
-    def test_they_are_drafted_as_a_count_and_as_yes_or_no(self, mark: str) -> None:
+    def test_they_are_drafted_as_a_count_and_as_yes_or_no(self, mark):
         data = field_export(mark)
         _, toml = draft(data)
         items = [f"crops{mark}{name}" for name in ("maize", "beans", "2")]
@@ -268,7 +266,7 @@ class TestSeveralChoices:
         drafted = {one.get("column", name): one for name, one in toml["variables"].items()}
         assert all(drafted[item]["type"] == "binary" for item in items)
 
-    def test_booleans_and_people_who_were_not_asked(self) -> None:
+    def test_booleans_and_people_who_were_not_asked(self):
         data = field_export()
         items = [name for name in data if "/" in name]
         asked = np.arange(len(data)) % 4 > 0
@@ -280,18 +278,18 @@ class TestSeveralChoices:
             ["false"],
         )
 
-    def test_columns_that_say_something_else_are_no_choices(self) -> None:
+    def test_columns_that_say_something_else_are_no_choices(self):
         data = field_export()
         mixed = data.assign(crops=data.crops.sample(frac=1, random_state=1).to_numpy())
         assert draft(mixed)[1]["variables"]["crops"]["type"] == "nominal"
         assert draft(data[["crops", "crops/maize"]])[1]["variables"]["crops"]["type"] == "nominal"
 
-    def test_a_single_choice_beside_its_dummies_stays_itself(self) -> None:
+    def test_a_single_choice_beside_its_dummies_stays_itself(self):
         place = np.random.default_rng(2).integers(1, 4, 90)
         data = pd.DataFrame({"place": place} | {f"place_{k}": place == k for k in (1, 2, 3)})
         assert draft(data)[1]["variables"]["place"]["type"] == "ordinal"
 
-    def test_choices_of_few_people_are_in_no_draft(self) -> None:
+    def test_choices_of_few_people_are_in_no_draft(self):
         """Free text beside columns of yes and no: the text itself is not repeated."""
         data = field_export().assign(crops=lambda x: x.crops + " my_neighbour_Rosa")
         text, toml = draft(data)
@@ -300,7 +298,7 @@ class TestSeveralChoices:
 
 
 class TestMissing:
-    def test_likely_missing_codes_are_comments_and_no_levels(self) -> None:
+    def test_likely_missing_codes_are_comments_and_no_levels(self):
         values = [1, 2, 3, 4, 5] * 10 + [98] * 14 + [-1] * 3 + ["n/a"] * 10
         text, toml = draft(column(values, len(values)))
         assert toml["variables"]["x"]["levels"] == ["1", "2", "3", "4", "5"]
@@ -327,12 +325,12 @@ class TestMissing:
             (["a", "b", "NS/NR", "No sabe", "DON'T KNOW"], ["DON'T KNOW", "NS/NR", "No sabe"]),
         ],
     )
-    def test_which_codes_are_likely(self, values: list[Any], expected: list[str]) -> None:
+    def test_which_codes_are_likely(self, values, expected):
         # Negative codes are levels where they are the lower half of a scale about zero.
         raw = from_dataframe(pd.DataFrame({"x": values * 6}))
         assert [item.code for item in profile(raw, "x").missing] == expected
 
-    def test_negative_codes_are_drafted_as_missing_and_not_as_the_lowest_levels(self) -> None:
+    def test_negative_codes_are_drafted_as_missing_and_not_as_the_lowest_levels(self):
         rng = np.random.default_rng(0)
         shares = [0.3, 0.3, 0.2, 0.1, 0.06, 0.04]
         values = rng.choice([1, 2, 3, 4, -1, -2], 600, p=shares)
@@ -340,14 +338,14 @@ class TestMissing:
         assert toml["variables"]["x"]["levels"] == ["1", "2", "3", "4"]
         assert "# missing = [-2, -1]" in text
 
-    def test_a_negative_code_whose_label_is_an_answer_is_a_level(self) -> None:
+    def test_a_negative_code_whose_label_is_an_answer_is_a_level(self):
         raw = from_dataframe(pd.DataFrame({"x": [-2, -1, 1, 2, 3] * 9}))
         named = {"x": {-2: "much worse", -1: "No sabe", 1: "same"}}
         found = profile(replace(raw, value_labels=named), "x")
         assert [item.code for item in found.missing] == ["-1"]
         assert "-2" in found.codes
 
-    def test_labels_may_say_it_in_a_sentence_and_answers_may_not(self) -> None:
+    def test_labels_may_say_it_in_a_sentence_and_answers_may_not(self):
         text = "My husband does not know"
         assert reads_as_missing(text, label=True)
         assert not reads_as_missing(text, label=False)
@@ -355,7 +353,7 @@ class TestMissing:
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+def text(tmp_path_factory):
     path = tmp_path_factory.mktemp("spss") / "s.sav"
     frame = pd.DataFrame(
         {"ses": [1.0, 2, 3, 3, 98, 99] * 10, "age": [*range(20, 49), *range(20, 50), 99.0]}
@@ -377,28 +375,28 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class TestSpss:
-    def test_labels_become_levels_and_codes(self, text: str) -> None:
+    def test_labels_become_levels_and_codes(self, text):
         ses = tomllib.loads(text)["variables"]["ses"]
         assert ses["levels"] == ["E", HOSTILE, "C"]
         assert ses["codes"] == {"1": "E", "2": HOSTILE, "3": "C"}
         assert "\x1b" not in text
 
-    def test_declared_missing_is_set_and_likely_missing_is_a_comment(self, text: str) -> None:
+    def test_declared_missing_is_set_and_likely_missing_is_a_comment(self, text):
         assert tomllib.loads(text)["variables"]["ses"]["missing"] == [99]
         assert '98 "No sabe / no responde" (10)' in text
         assert "# missing = [98, 99]" in text
 
-    def test_a_label_that_nobody_has_is_no_level(self, text: str) -> None:
+    def test_a_label_that_nobody_has_is_no_level(self, text):
         assert '# labelled in the file, but nobody has: "B"' in text
 
-    def test_a_scale_with_a_labelled_missing_code_stays_a_scale(self, text: str) -> None:
+    def test_a_scale_with_a_labelled_missing_code_stays_a_scale(self, text):
         age = tomllib.loads(text)["variables"]["age"]
         assert (age["type"], age["label"]) == ("banded", "Edad")
         assert '# EDIT likely missing, with how often: 99 "NS/NR" (1)' in text
 
 
 class TestPrivacy:
-    def test_free_text_is_named_and_not_repeated(self) -> None:
+    def test_free_text_is_named_and_not_repeated(self):
         names = [f"Rosa Quispe {k}" for k in range(60)]
         other = ["", *["it rained; my neighbour Juan does not know"] * 2, *[""] * 57]
         frame = pd.DataFrame(
@@ -421,7 +419,7 @@ class TestPrivacy:
 
     @settings(max_examples=40)
     @given(st.lists(st.text(), min_size=20, max_size=30, unique=True))
-    def test_no_single_answer_is_repeated(self, words: list[str]) -> None:
+    def test_no_single_answer_is_repeated(self, words):
         words = [f"she said {word}." for word in words]
         try:
             raw = from_dataframe(pd.DataFrame({"x": words + ["a", "b"] * 5}))
@@ -430,7 +428,7 @@ class TestPrivacy:
         assert "she said" not in draft_study(raw, "s.csv")
 
 
-def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path: Path) -> None:
+def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path):
     rng = np.random.default_rng(5)
     n = 400
     path = tmp_path / "survey.csv"
@@ -469,7 +467,7 @@ def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path: Path) -> N
     np.testing.assert_allclose(shares, 0.2, atol=0.06)
 
 
-def test_missing_values_by_letter_are_counted_in_draft_plan_and_record(tmp_path: Path) -> None:
+def test_missing_values_by_letter_are_counted_in_draft_plan_and_record(tmp_path):
     trust = [1, 2, 2, 1] * 18 + ["a"] * 3 + ["z"] * 5
     data = pd.DataFrame({"member": [1, 0] * 40, "sex": [1, 1, 2, 2] * 20, "trust": trust})
     path = tmp_path / "survey.dta"
@@ -481,10 +479,7 @@ def test_missing_values_by_letter_are_counted_in_draft_plan_and_record(tmp_path:
     )
     text = draft_study(read_table(path, None), str(path))
     assert '# missing in the file by letter, taken as blank: .a "refused" (3), .z (5)' in text
-    edits = {
-        'column = "TODO"  #': 'column = "member"  #',
-        'TODO = "TODO"': 'trust = "trust"',
-    }
+    edits = {'column = "TODO"  #': 'column = "member"  #', 'TODO = "TODO"': 'trust = "trust"'}
     for old, new in edits.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
@@ -504,9 +499,7 @@ def test_missing_values_by_letter_are_counted_in_draft_plan_and_record(tmp_path:
 
 
 class TestCommand:
-    def test_draft_to_standard_output(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_draft_to_standard_output(self, tmp_path, capsys):
         path = tmp_path / "survey.csv"
         path.write_text("ñ,b\n" + "1,x\n2,y\n" * 10, encoding="latin-1")
         assert describe.main([str(path), "--encoding", "latin-1"]) == 0
@@ -514,16 +507,14 @@ class TestCommand:
         assert toml["survey"] == str(path)
         assert set(toml["variables"]) == {"n", "b"}
 
-    def test_unreadable_input_is_one_line_and_exit_2(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_unreadable_input_is_one_line_and_exit_2(self, tmp_path, capsys):
         assert describe.main([str(tmp_path / "none.sav")]) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
         assert captured.err.startswith("coopgap: ")
         assert captured.err.count("\n") == 1
 
-    def test_the_draft_opens_in_utf8_whatever_the_terminal(self, tmp_path: Path) -> None:
+    def test_the_draft_opens_in_utf8_whatever_the_terminal(self, tmp_path):
         path = tmp_path / "survey.csv"
         path.write_text("x\n" + "Áncash\nJunín\n" * 10, encoding="utf-8")
         done = subprocess.run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -138,7 +137,7 @@ def test_free_totals_vary_and_any_size_is_allowed():
         make_example(500)
 
 
-def test_a_changed_bit_of_a_page_is_found(example, tmp_path: Path) -> None:
+def test_a_changed_bit_of_a_page_is_found(example, tmp_path):
     path = tmp_path / "example.parquet"
     write_example(example.data, path)
     content = path.read_bytes()

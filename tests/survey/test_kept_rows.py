@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,13 +11,9 @@ from coopgap.app.plan import make_plan
 from coopgap.core.errors import InputError, StudyError, SurveyError
 from coopgap.report.plan import plan_text
 
-type MakeFolder = Callable[..., Path]
-
 
 class TestBlanks:
-    def test_one_blank_hides_no_count(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_one_blank_hides_no_count(self, tmp_path, people, make_folder):
         """A blank covariate and a blank membership are one row each, wherever N is told."""
         data = people.assign(member=people.member.astype(float))
         data.loc[3, "member"] = np.nan
@@ -44,7 +37,7 @@ class TestBlanks:
 WHERE = "[where]\nwave = 2\n"
 
 
-def two_waves(people: pd.DataFrame) -> pd.DataFrame:
+def two_waves(people):
     """The same people, and an earlier wave with another codebook and other places."""
     earlier = people.assign(
         member=9, yes=5, zone="x", age=999.0, region="West", sex="?", wave=1, w=-1.0
@@ -54,9 +47,7 @@ def two_waves(people: pd.DataFrame) -> pd.DataFrame:
 
 
 class TestWhere:
-    def test_one_wave_has_the_numbers_of_its_own_file(
-        self, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_one_wave_has_the_numbers_of_its_own_file(self, people, make_folder):
         """Of rows left out nothing is looked at: not their codes, weights, zones, identifiers."""
         design = 'id = "id"\nweight = "w"'
         alone = coopgap.run(make_folder(design=design), data=people)
@@ -69,9 +60,7 @@ class TestWhere:
         assert "1,200 rows read" in text
         assert "dropped   600: not in where.wave" in text
 
-    def test_several_values_of_several_columns(
-        self, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_several_values_of_several_columns(self, people, make_folder):
         data = people.assign(wave=np.arange(600) % 4, kind=np.where(people.id < 400, "a", "b"))
         study = make_folder(tables='[where]\nwave = [2, "3.0", 1]\nkind = "a"\n')
         survey = make_plan(study, data).survey
@@ -91,9 +80,7 @@ class TestWhere:
             ("wave = [2]\nkind = 'b'", "where keeps no row"),
         ],
     )
-    def test_what_the_file_has_not_is_one_line(
-        self, people: pd.DataFrame, make_folder: MakeFolder, lines: str, message: str
-    ) -> None:
+    def test_what_the_file_has_not_is_one_line(self, people, make_folder, lines, message):
         data = people.assign(wave=1 + (people.id > 300), kind=np.where(people.id > 300, "a", "b"))
         with pytest.raises(SurveyError) as caught:
             make_plan(make_folder(tables=f"[where]\n{lines}\n"), data)
@@ -107,18 +94,14 @@ class TestWhere:
             ("wave = { a = 1 }", "study.toml: where.wave: is a table; allowed: a text, a number"),
         ],
     )
-    def test_what_the_study_may_not_say_is_one_line(
-        self, people: pd.DataFrame, make_folder: MakeFolder, lines: str, message: str
-    ) -> None:
+    def test_what_the_study_may_not_say_is_one_line(self, people, make_folder, lines, message):
         with pytest.raises(StudyError) as caught:
             make_plan(make_folder(tables=f"[where]\n{lines}\n"), people)
         assert str(caught.value).startswith(message)
 
 
 class TestGroups:
-    def test_several_codes_make_a_group(
-        self, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_several_codes_make_a_group(self, people, make_folder):
         """Current and former members, never and not yet, against the two groups as one code."""
         plain = coopgap.run(make_folder(), data=people)
         second = np.random.default_rng(6).integers(0, 2, 600)
@@ -127,15 +110,13 @@ class TestGroups:
         study = make_folder(member="[1, 2]", comparison='[3, "4.0"]')
         pd.testing.assert_frame_equal(coopgap.run(study, data=detailed).gaps, plain.gaps)
 
-    def test_several_modes(self, people: pd.DataFrame, make_folder: MakeFolder) -> None:
+    def test_several_modes(self, people, make_folder):
         mode = 'mode = { column = "how", in_person = ["paper", "tablet"], phone = [3] }'
         how = np.array(["paper", "tablet", "3"])[np.arange(600) % 3]
         survey = make_plan(make_folder(design=mode), people.assign(how=how)).survey
         assert survey.phone.sum() == 200
 
-    def test_another_code_is_refused_with_both_lists(
-        self, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_another_code_is_refused_with_both_lists(self, people, make_folder):
         study = make_folder(member="[1, 2]", comparison="[0, 3]")
         with pytest.raises(SurveyError) as caught:
             make_plan(study, people.assign(member=people.member.where(people.id > 2, 7)))
@@ -152,9 +133,7 @@ class TestGroups:
             ({"member": "[1, 1.0]"}, "study.toml: group.member: holds a value twice"),
         ],
     )
-    def test_a_code_is_in_one_group_once(
-        self, people: pd.DataFrame, make_folder: MakeFolder, group: dict[str, str], message: str
-    ) -> None:
+    def test_a_code_is_in_one_group_once(self, people, make_folder, group, message):
         with pytest.raises(StudyError) as caught:
             make_plan(make_folder(**group), people)
         assert message in str(caught.value)
@@ -162,8 +141,8 @@ class TestGroups:
 
 class TestZones:
     def test_numbers_within_regions_are_those_of_zones_with_names_of_their_own(
-        self, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+        self, people, make_folder
+    ):
         study = make_folder()
         text = (study / "study.toml").read_text()
         plain = coopgap.run(study, data=people).gaps
@@ -188,9 +167,7 @@ class TestZones:
             ('["region", "zona"]', "no column 'zona'; the nearest are 'zone'"),
         ],
     )
-    def test_what_is_wrong_with_it_is_one_line(
-        self, people: pd.DataFrame, make_folder: MakeFolder, zone: str, message: str
-    ) -> None:
+    def test_what_is_wrong_with_it_is_one_line(self, people, make_folder, zone, message):
         study = make_folder()
         text = (study / "study.toml").read_text()
         (study / "study.toml").write_text(text.replace('zone = "zone"', f"zone = {zone}"))

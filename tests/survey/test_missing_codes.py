@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +17,9 @@ from coopgap.app.plan import make_plan
 from coopgap.core.disclose import protected_meta
 from coopgap.core.errors import StudyError, SurveyError
 from coopgap.report.plan import plan_text
-from coopgap.survey.nonanswers import reads_as_missing, stands_out
+from coopgap.survey.values import reads_as_missing, stands_out
 
 from ..r.invented import SILENT
-
-type MakeFolder = Callable[..., Path]
 
 EXPECTED = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "codes.json").read_text(encoding="utf-8")
@@ -31,24 +27,24 @@ EXPECTED = json.loads(
 """What R finds among those who answer."""
 
 
-def spoilt(people: pd.DataFrame, column: str, code: float) -> pd.DataFrame:
+def spoilt(people, column, code):
     return people.assign(**{column: np.where(SILENT, code, people[column].astype(float))})
 
 
-def sav(tmp_path: Path, data: pd.DataFrame, **options: Any) -> Path:
+def sav(tmp_path, data, **options):
     path = tmp_path / "survey.sav"
     pyreadstat.write_sav(data, path, **options)
     return path
 
 
-def refusal(study: Path, data: Path | pd.DataFrame) -> str:
+def refusal(study, data):
     with pytest.raises(SurveyError) as caught:
         make_plan(study, data)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def gap(run: coopgap.app.result.Run, family: str) -> pd.Series:
+def gap(run, family):
     rows = run.gaps.query("group == 'all' and quantity == 'risk_difference'")
     return rows[(rows.family == family) & (rows.population == "members")].iloc[0]
 
@@ -64,13 +60,8 @@ class TestFile:
 
     @pytest.mark.parametrize(("code", "span"), RANGES)
     def test_a_range_without_an_end_is_refused_in_bands(
-        self,
-        tmp_path: Path,
-        people: pd.DataFrame,
-        make_folder: MakeFolder,
-        code: float,
-        span: dict[str, float],
-    ) -> None:
+        self, tmp_path, people, make_folder, code, span
+    ):
         path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
         message = refusal(make_folder(), path)
         assert (
@@ -82,8 +73,8 @@ class TestFile:
         assert survey.doubts == ()
 
     def test_once_named_they_are_dropped_and_the_gap_is_that_of_the_others(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+        self, tmp_path, people, make_folder
+    ):
         code, span = RANGES[0].values
         path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
         run = coopgap.run(make_folder(age="missing = [98]"), data=path)
@@ -98,7 +89,7 @@ class TestFile:
         assert oldest.member_mean.item() == pytest.approx((members.age >= 65).mean())
         assert oldest.member_mean.item() == pytest.approx(EXPECTED["oldest_members"])
 
-    def test_weights(self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder) -> None:
+    def test_weights(self, tmp_path, people, make_folder):
         path = sav(tmp_path, spoilt(people, "w", 999), missing_ranges={"w": [999]})
         message = refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '999' (52 times) that the file itself calls missing" in message
@@ -118,9 +109,7 @@ class TestFile:
         )
 
     @pytest.mark.parametrize("key", ["zone", "id", "mode"])
-    def test_every_other_column_of_the_design(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, key: str
-    ) -> None:
+    def test_every_other_column_of_the_design(self, tmp_path, people, make_folder, key):
         column = {"zone": "zone", "id": "id", "mode": "how"}[key]
         declared = {
             "zone": "",
@@ -140,9 +129,7 @@ class TestFile:
         assert plan.survey.n == 599
 
     @pytest.mark.parametrize("column", ["member", "region", "yes"])
-    def test_membership_region_and_coded_answers(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, column: str
-    ) -> None:
+    def test_membership_region_and_coded_answers(self, tmp_path, people, make_folder, column):
         data = people.assign(region=people.region.map({"North": 1.0, "South": 2.0, "East": 3.0}))
         data[column] = data[column].astype(float)
         data.loc[[3, 4], column] = 7.0
@@ -153,9 +140,7 @@ class TestFile:
         (study / "study.toml").write_text(text.replace('"East"]', f'"East"]\n{codes}'))
         assert f"{column}: undeclared code '7' (2 times)" in refusal(study, path)
 
-    def test_items_of_a_count(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_items_of_a_count(self, tmp_path, people, make_folder):
         items = {f"food{k}": np.random.default_rng(k).integers(1, 3, 600) * 1.0 for k in (1, 2)}
         data = people.assign(**items)
         data.loc[:3, "food2"] = 98.0
@@ -170,17 +155,13 @@ class TestFile:
         named = make_folder(tables=count + "missing = [98]\n")
         assert (make_plan(named, path).survey.codes["food"] < 0).sum() == 4
 
-    def test_texts_that_the_file_declares_missing(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_texts_that_the_file_declares_missing(self, tmp_path, people, make_folder):
         data = people.assign(zone="v" + people.zone.astype(str))
         data.loc[:11, "zone"] = "NR"
         path = sav(tmp_path, data, missing_ranges={"zone": ["NR"]})
         assert "zone: undeclared code 'NR' (12 times)" in refusal(make_folder(), path)
 
-    def test_what_the_study_gives_a_meaning_keeps_it(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_what_the_study_gives_a_meaning_keeps_it(self, tmp_path, people, make_folder):
         """The study has the last word on a code of its own."""
         code, span = RANGES[0].values
         path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
@@ -204,8 +185,8 @@ ANSWERS = [text.strip() for text in ANSWERS.replace("\n", ";").split(";") if tex
 
 class TestLabels:
     def test_a_labelled_non_answer_is_refused_in_bands_and_weights(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+        self, tmp_path, people, make_folder
+    ):
         labels = {"age": {888888: "Don't know"}, "w": {66: "No aplica"}}
         data = spoilt(people, "age", 888888)
         path = sav(tmp_path, data, variable_value_labels=labels)
@@ -215,9 +196,7 @@ class TestLabels:
         message = refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '66' (52 times)" in message
 
-    def test_codes_within_the_scale_are_found_by_their_label(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_codes_within_the_scale_are_found_by_their_label(self, tmp_path, people, make_folder):
         """70 is an age like any other, but for what the file says of it."""
         labels = {"age": {70: "NS/NR", 18: "18 or younger"}}
         data = people.assign(age=people.age.replace(70, 71).where(~SILENT, 70))
@@ -227,11 +206,11 @@ class TestLabels:
         assert (survey.codes["age"] < 0).sum() == 52
 
     @pytest.mark.parametrize("text", SILENCE)
-    def test_what_reads_as_no_answer(self, text: str) -> None:
+    def test_what_reads_as_no_answer(self, text):
         assert reads_as_missing(text, label=True)
 
     @pytest.mark.parametrize("text", ANSWERS)
-    def test_what_does_not(self, text: str) -> None:
+    def test_what_does_not(self, text):
         assert not reads_as_missing(text, label=True)
 
 
@@ -240,22 +219,18 @@ WARNING = "age: 88 (52 times) is taken as it stands; if it means no answer, name
 
 class TestShape:
     @pytest.mark.parametrize("code", [888888, 888, 777, 9996, 66666])
-    def test_a_code_out_of_range_of_the_rest_is_refused(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, code: int
-    ) -> None:
+    def test_a_code_out_of_range_of_the_rest_is_refused(self, tmp_path, people, make_folder, code):
         message = refusal(make_folder(), spoilt(people, "age", code))
         assert f"undeclared code '{code}' (52 times) that looks like a missing code" in message
 
-    def test_a_long_code_is_named_however_rare(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_a_long_code_is_named_however_rare(self, tmp_path, people, make_folder):
         data = people.copy()
         data.loc[7, "age"] = 888888.0
         assert "undeclared code '888888' (1 time)" in refusal(make_folder(), data)
 
     def test_a_code_that_may_be_an_age_is_a_warning_of_the_plan(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+        self, tmp_path, people, make_folder
+    ):
         study = make_folder()
         plan = make_plan(study, spoilt(people, "age", 88))
         (doubt,) = plan.survey.doubts
@@ -263,13 +238,7 @@ class TestShape:
         assert f"warning   {WARNING}" in plan_text(plan)
         assert make_plan(study, people).survey.doubts == ()
 
-    def test_it_is_one_of_the_finished_run_too(
-        self,
-        tmp_path: Path,
-        people: pd.DataFrame,
-        make_folder: MakeFolder,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
+    def test_it_is_one_of_the_finished_run_too(self, tmp_path, people, make_folder, capsys):
         study, path, out = make_folder(), tmp_path / "survey.csv", tmp_path / "out"
         command = [str(study), "--data", str(path), "--out", str(out), "--quiet"]
         for code, warnings in ((88, [WARNING]), (70, [])):
@@ -283,7 +252,7 @@ class TestShape:
             assert (exit_code == 3) == (len(lines) > len(told))
             assert json.loads((out / "run.json").read_text("utf-8"))["warnings"] == warnings
 
-    def test_an_official_release_rounds_its_count(self) -> None:
+    def test_an_official_release_rounds_its_count(self):
         doubts = [{"column": "age", "code": "88", "count": n} for n in (52, 4)]
         meta = with_warnings(protected_meta({"doubts": doubts}, 10))
         assert meta["warnings"] == [WARNING.replace("52", "50")]
@@ -291,7 +260,7 @@ class TestShape:
             WARNING.replace("52 times", "1 time")
         ]
 
-    def test_among_its_like_a_code_stands_out_by_its_number_of_people(self) -> None:
+    def test_among_its_like_a_code_stands_out_by_its_number_of_people(self):
         ages = np.array([75.0, 80, 86, 87, 88, 89, 90, 99])
         shape = np.isin(ages, [88, 99])
         few = np.array([40, 20, 4, 5, 6, 3, 2, 0])
@@ -305,9 +274,7 @@ class TestDesign:
     """Weights and zones that may stand for no answer, without a word of the file."""
 
     @pytest.mark.parametrize("code", [999, 9999, 888])
-    def test_a_weight_far_beyond_the_rest_is_refused(
-        self, people: pd.DataFrame, make_folder: MakeFolder, code: int
-    ) -> None:
+    def test_a_weight_far_beyond_the_rest_is_refused(self, people, make_folder, code):
         data = spoilt(people, "w", code)
         message = refusal(make_folder(design='weight = "w"'), data)
         assert f"w: undeclared code '{code}' (52 times) that looks like a missing code" in message
@@ -321,9 +288,7 @@ class TestDesign:
         assert survey.weight is not None
         assert survey.weight.max() == people.w[~SILENT].max()
 
-    def test_weights_of_that_shape_among_their_like_are_weights(
-        self, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_weights_of_that_shape_among_their_like_are_weights(self, people, make_folder):
         study = make_folder(design='weight = "w"')
         data = people.assign(w=np.linspace(200, 1400, len(people)).round())
         data.loc[9, "w"] = 999.0
@@ -337,9 +302,7 @@ class TestDesign:
         (doubt,) = make_plan(study, data).survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("w", "999", 1)
 
-    def test_a_zone_that_reads_as_no_answer_is_a_warning(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_a_zone_that_reads_as_no_answer_is_a_warning(self, tmp_path, people, make_folder):
         zone = people.zone.astype(str).where(~SILENT, "n/a")
         (doubt,) = make_plan(make_folder(), people.assign(zone=zone)).survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("zone", "n/a", 52)
@@ -368,25 +331,19 @@ class TestStudy:
             ("missing = { weight = 9 }", "design.missing.weight: is a whole number"),
         ],
     )
-    def test_what_is_wrong_with_it_is_one_line(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder, line: str, message: str
-    ) -> None:
+    def test_what_is_wrong_with_it_is_one_line(self, tmp_path, people, make_folder, line, message):
         study = make_folder(design=f'weight = "w"\n{line}')
         with pytest.raises(StudyError) as caught:
             make_plan(study, people)
         assert message in str(caught.value)
 
-    def test_a_blank_is_named_like_a_code(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_a_blank_is_named_like_a_code(self, tmp_path, people, make_folder):
         data = spoilt(people, "w", np.nan)
         assert "52 weights are missing" in refusal(make_folder(design='weight = "w"'), data)
         named = make_folder(design='weight = "w"\nmissing = { weight = [""] }')
         assert make_plan(named, data).survey.n == 548
 
-    def test_a_mode_has_one_meaning(
-        self, tmp_path: Path, people: pd.DataFrame, make_folder: MakeFolder
-    ) -> None:
+    def test_a_mode_has_one_meaning(self, tmp_path, people, make_folder):
         mode = 'mode = { column = "how", in_person = 1, phone = 2 }'
         study = make_folder(design=f"{mode}\nmissing = {{ mode = [2] }}")
         with pytest.raises(StudyError, match=r"missing\.mode: has a value that phone has too"):

@@ -12,7 +12,7 @@ from coopgap.core.errors import SurveyError
 from coopgap.study.spec import Variable
 from coopgap.survey.levels import row_numbers
 from coopgap.survey.numeric import numeric
-from coopgap.survey.read import from_dataframe
+from coopgap.survey.raw import from_dataframe
 
 
 def variable(**more):

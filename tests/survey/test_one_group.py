@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from coopgap.fit import main
 
-type MakeFolder = Callable[..., Path]
 ORDINAL = """
 [variables.trust]
 type = "ordinal"
@@ -27,7 +23,7 @@ on = ["region", "sex"]
 """
 
 
-def blanks(people: pd.DataFrame, kind: str) -> pd.DataFrame:
+def blanks(people, kind):
     member = people.member == 1
     rng = np.random.default_rng(4)
     data = people.assign(trust=rng.integers(1, 4, len(people)).astype(float))
@@ -55,12 +51,8 @@ def blanks(people: pd.DataFrame, kind: str) -> pd.DataFrame:
     ],
 )
 def test_one_group_alone_has_no_numbers_and_both_commands_say_so(
-    tmp_path: Path,
-    people: pd.DataFrame,
-    make_folder: MakeFolder,
-    capsys: pytest.CaptureFixture[str],
-    kind: str,
-) -> None:
+    tmp_path, people, make_folder, capsys, kind
+):
     study = make_folder(tables=ORDINAL, model=MODEL)
     text = (study / "study.toml").read_text().replace('yes = "model"', 'trust = "model"')
     (study / "study.toml").write_text(text)
@@ -83,13 +75,7 @@ def test_one_group_alone_has_no_numbers_and_both_commands_say_so(
 
 
 @pytest.mark.parametrize("method", ["exact", "entropy"])
-def test_the_dry_run_foresees_what_the_run_finds(
-    tmp_path: Path,
-    people: pd.DataFrame,
-    make_folder: MakeFolder,
-    capsys: pytest.CaptureFixture[str],
-    method: str,
-) -> None:
+def test_the_dry_run_foresees_what_the_run_finds(tmp_path, people, make_folder, capsys, method):
     """A region without members, and a matching without sets."""
     model = (
         f'outcome = "yes"\ncovariates = ["age"]\n[matching]\nmethod = "{method}"\non = ["sex"]\n'

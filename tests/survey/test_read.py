@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +19,26 @@ import pytest
 
 from coopgap.core.errors import SurveyError
 from coopgap.survey import read
-from coopgap.survey.read import Limits, from_dataframe, read_table
+from coopgap.survey.raw import from_dataframe
+from coopgap.survey.read import Limits, read_table
 
 
-def cells(raw: read.RawTable, column: str) -> list[object]:
+def cells(raw, column):
     answers = raw.answers(column)
     values = [*answers.values, None]
     return [values[place] for place in answers.index]
 
 
-def refusal(path: Path, columns: list[str] | None = None, **options: object) -> str:
+def refusal(path, columns=None, **options):
     with pytest.raises(SurveyError) as caught:
-        read_table(path, columns, **options)  # type: ignore[arg-type]
+        read_table(path, columns, **options)
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(str(path))
     return message
 
 
-def outcome(path: Path) -> str:
+def outcome(path):
     try:
         raw = read_table(path, None)
     except SurveyError as error:
@@ -46,14 +46,14 @@ def outcome(path: Path) -> str:
     return "read" if raw.n_rows > 0 else "no rows"
 
 
-def write_csv(folder: Path, text: str | bytes, name: str = "survey.csv") -> Path:
+def write_csv(folder, text, name="survey.csv"):
     path = folder / name
     path.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
     return path
 
 
 @pytest.fixture(scope="module")
-def sav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sav(tmp_path_factory):
     path = tmp_path_factory.mktemp("sav") / "survey.sav"
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(
@@ -75,8 +75,9 @@ def sav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("in_process")
 class TestFormats:
-    def test_spss_gives_raw_codes_with_labels_and_user_missing_beside_them(self, sav: Path) -> None:
+    def test_spss_gives_raw_codes_with_labels_and_user_missing_beside_them(self, sav):
         raw = read_table(sav, ["ses", "region"])
         assert raw.columns == ("ses", "region")
         assert raw.n_rows == 60
@@ -88,12 +89,12 @@ class TestFormats:
         assert raw.sha256 == hashlib.sha256(sav.read_bytes()).hexdigest()
         assert (raw.name, raw.is_example) == ("survey.sav", False)
 
-    def test_compressed_spss(self, tmp_path: Path) -> None:
+    def test_compressed_spss(self, tmp_path):
         path = tmp_path / "survey.zsav"
         pyreadstat.write_sav(pd.DataFrame({"a": [1.0, 2.0]}), path, compress=True)
         assert cells(read_table(path, ["a"]), "a") == [1.0, 2.0]
 
-    def test_stata_extended_missing_values_are_counted_by_letter(self, tmp_path: Path) -> None:
+    def test_stata_extended_missing_values_are_counted_by_letter(self, tmp_path):
         letters = ["a"] * 3 + ["b"] * 8 + ["c"] * 12 + ["z"] * 5668
         for name, answers in (("whole", [1, 2, None]), ("single", [0.7, 0.1, None])):
             path = tmp_path / f"{name}.dta"
@@ -117,7 +118,7 @@ class TestFormats:
             assert raw.value_labels == {"x": {1: "yes"}}
             assert read_table(path, ["w"]).extended == ()
 
-    def test_sas_extended_missing_values_are_counted_by_letter(self, tmp_path: Path) -> None:
+    def test_sas_extended_missing_values_are_counted_by_letter(self, tmp_path):
         made = Path(__file__).parent / "formats" / "extended.sas7bdat"
         raw = read_table(made, ["q", "place"])
         assert cells(raw, "q") == [*[None] * 12, *[1.0, 2.0] * 14]
@@ -127,11 +128,8 @@ class TestFormats:
         assert found == [("q", ".A", 3), ("q", ".B", 8)]
         (tmp_path / "s.dta").write_bytes(made.read_bytes())
         assert "the content is SAS, not Stata" in refusal(tmp_path / "s.dta")
-        cut = tmp_path / "cut.sas7bdat"
-        cut.write_bytes(made.read_bytes()[:9000])
-        assert "cannot be read as SAS" in refusal(cut)
 
-    def test_stata_extended_missing_values_are_empty(self, tmp_path: Path) -> None:
+    def test_stata_extended_missing_values_are_empty(self, tmp_path):
         path = tmp_path / "survey.dta"
         frame = pd.DataFrame({"a": [1, 2, "a"], "s": ["x", "ñ", ""]})
         pyreadstat.write_dta(
@@ -145,7 +143,7 @@ class TestFormats:
         assert cells(raw, "s") == ["x", "ñ", ""]
         assert raw.value_labels == {"a": {1: "yes", 2: "no"}}
 
-    def test_parquet_keeps_numbers_text_categories_and_empty_cells(self, tmp_path: Path) -> None:
+    def test_parquet_keeps_numbers_text_categories_and_empty_cells(self, tmp_path):
         path = tmp_path / "survey.parquet"
         frame = pd.DataFrame(
             {
@@ -168,20 +166,18 @@ class TestFormats:
         assert cells(raw, "t") == [True, False, True]
         assert cells(raw, "d") == ["2020-03-16"] * 3
 
-    def test_days_are_alike_however_they_are_stored_and_instants_keep_their_time(self) -> None:
+    def test_days_are_alike_however_they_are_stored_and_instants_keep_their_time(self):
         days = pd.to_datetime(["2020-03-16", None, "1969-12-31"])
         noon = pd.to_datetime(["2020-03-16 12:30", None, "1969-12-31 00:00"])
         frame = pd.DataFrame({"s": days.astype("datetime64[s]"), "ns": days, "noon": noon})
         raw = from_dataframe(frame.assign(date=[day.date() for day in days]))
         for name in ("s", "ns", "date"):
             assert cells(raw, name) == ["2020-03-16", None, "1969-12-31"]
-        assert cells(raw, "noon")[0].startswith("2020-03-16 12:30")  # type: ignore[union-attr]
-        assert cells(raw, "noon")[2].startswith("1969-12-31 00:00")  # type: ignore[union-attr]
+        assert cells(raw, "noon")[0].startswith("2020-03-16 12:30")
+        assert cells(raw, "noon")[2].startswith("1969-12-31 00:00")
 
     @pytest.mark.parametrize("name", ["survey.dta", "survey.parquet", "frame"])
-    def test_single_precision_is_read_as_the_decimal_it_stands_for(
-        self, tmp_path: Path, name: str
-    ) -> None:
+    def test_single_precision_is_read_as_the_decimal_it_stands_for(self, tmp_path, name):
         """The nearest single to .7 is .69999999, which is below a cut at .7."""
         numbers = [0.1, 0.3, 0.7, 1e10, 16777216.0, np.nan]
         frame = pd.DataFrame({"x": np.array(numbers, dtype=np.float32), "d": numbers})
@@ -193,18 +189,18 @@ class TestFormats:
         raw = read_table(path, None) if path.suffix else from_dataframe(frame)
         assert cells(raw, "x") == cells(raw, "d") == [*numbers[:-1], None]
 
-    def test_half_precision_is_read_as_the_decimal_it_stands_for(self) -> None:
+    def test_half_precision_is_read_as_the_decimal_it_stands_for(self):
         raw = from_dataframe(pd.DataFrame({"x": np.array([0.1, 0.7], dtype=np.float16)}))
         assert cells(raw, "x") == [0.1, 0.7]
 
-    def test_parquet_refuses_nested_and_binary_columns(self, tmp_path: Path) -> None:
+    def test_parquet_refuses_nested_and_binary_columns(self, tmp_path):
         path = tmp_path / "survey.parquet"
         pq.write_table(pa.table({"a": [1], "n": [[1, 2]], "b": [b"\0"]}), path)
         assert "'n' holds nested values" in refusal(path, ["n"])
         assert "binary" in refusal(path, ["b"])
         assert cells(read_table(path, ["a"]), "a") == [1]
 
-    def test_csv_cells_come_as_the_text_that_stands_there(self, tmp_path: Path) -> None:
+    def test_csv_cells_come_as_the_text_that_stands_there(self, tmp_path):
         path = write_csv(tmp_path, 'a,b\n1,n/a\n1.0," x, y"\n007,\nNA,"say ""hi""\nyou"\n')
         raw = read_table(path, ["b", "a"])
         assert raw.columns == ("b", "a")
@@ -213,18 +209,18 @@ class TestFormats:
 
     @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-    def test_csv_delimiters_and_line_ends(self, tmp_path: Path, mark: str, end: str) -> None:
+    def test_csv_delimiters_and_line_ends(self, tmp_path, mark, end):
         lines = [mark.join(row) for row in (["a", "b"], ["1", "x"], ["2", "y"])]
         raw = read_table(write_csv(tmp_path, end.join(lines)), ["b"])
         assert cells(raw, "b") == ["x", "y"]
 
     @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=; ", "\ufeffsep=;", "sep=;;;"])
-    def test_a_line_that_names_the_delimiter(self, tmp_path: Path, line: str) -> None:
+    def test_a_line_that_names_the_delimiter(self, tmp_path, line):
         raw = read_table(write_csv(tmp_path, f"{line}\r\na,x;b\r\n1,5;2\r\n2,5;3\r\n"), None)
         assert (raw.columns, raw.delimiter) == (("a,x", "b"), ";")
         assert cells(raw, "a,x") == ["1,5", "2,5"]
 
-    def test_the_delimiter_parts_rows_as_it_parts_the_header(self, tmp_path: Path) -> None:
+    def test_the_delimiter_parts_rows_as_it_parts_the_header(self, tmp_path):
         lines = ["weight (kg, net, dry);age", *[f"{k};{k}" for k in range(60)]]
         assert read_table(write_csv(tmp_path, "\n".join(lines)), None).columns == (
             "weight (kg, net, dry)",
@@ -236,24 +232,24 @@ class TestFormats:
         raw = read_table(write_csv(tmp_path, "\n".join(lines)), None)
         assert cells(raw, "b|c") == ["x|y|z", ""]
 
-    def test_csv_header_over_two_lines(self, tmp_path: Path) -> None:
+    def test_csv_header_over_two_lines(self, tmp_path):
         raw = read_table(write_csv(tmp_path, '\n"a\nb",c\n1,2\n'), ["c", "a\nb"])
         assert cells(raw, "a\nb") == ["1"]
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
-    def test_csv_encodings_are_detected(self, tmp_path: Path, encoding: str) -> None:
+    def test_csv_encodings_are_detected(self, tmp_path, encoding):
         text = "región,sexo\nJunín,mujer\nÁncash,varón\nHuánuco,niña\n" * 1
         raw = read_table(write_csv(tmp_path, text.encode(encoding)), ["región", "sexo"])
         assert cells(raw, "región") == ["Junín", "Áncash", "Huánuco"]
         assert cells(raw, "sexo") == ["mujer", "varón", "niña"]
 
-    def test_csv_encoding_can_be_named(self, tmp_path: Path) -> None:
+    def test_csv_encoding_can_be_named(self, tmp_path):
         path = write_csv(tmp_path, "a\nŁódź\n".encode("cp1250"))
         assert cells(read_table(path, ["a"], encoding="cp1250"), "a") == ["Łódź"]
         assert "not ascii" in refusal(path, ["a"], encoding="ascii")
         assert "not no-such-encoding" in refusal(path, ["a"], encoding="no-such-encoding")
 
-    def test_csv_in_blocks(self, tmp_path: Path) -> None:
+    def test_csv_in_blocks(self, tmp_path):
         n = 1_500_000
         path = write_csv(tmp_path, "k,text\n" + "".join(f"{i % 7},abcdef\n" for i in range(n)))
         raw = read_table(path, ["k"])
@@ -262,176 +258,136 @@ class TestFormats:
             zip(raw.answers("k").values, raw.answers("k").counts.tolist(), strict=True)
         ) == {str(k): len(range(k, n, 7)) for k in range(7)}
 
-    def test_extension_in_capitals(self, tmp_path: Path) -> None:
+    def test_extension_in_capitals(self, tmp_path):
         assert read_table(write_csv(tmp_path, "a\n1\n", "S.CSV"), ["a"]).n_rows == 1
 
 
+@pytest.mark.usefixtures("in_process")
 class TestProvenance:
-    def test_the_mark_comes_along_unasked(self, tmp_path: Path) -> None:
+    def test_the_mark_comes_along_unasked(self, tmp_path):
         path = write_csv(tmp_path, "a,provenance\n1,EXAMPLE DATA\n2,EXAMPLE DATA\n")
         raw = read_table(path, ["a"])
         assert raw.is_example
         assert raw.columns == ("a", "provenance")
 
-    def test_example_rows_among_real_ones_are_refused(self, tmp_path: Path) -> None:
+    def test_example_rows_among_real_ones_are_refused(self, tmp_path):
         path = write_csv(tmp_path, "a,provenance\n1,EXAMPLE DATA\n2,field\n")
         assert "1 of 2 rows say EXAMPLE DATA" in refusal(path, ["a"])
 
-    def test_a_column_of_that_name_with_other_text_marks_nothing(self, tmp_path: Path) -> None:
+    def test_a_column_of_that_name_with_other_text_marks_nothing(self, tmp_path):
         path = write_csv(tmp_path, "a,provenance\n1,field\n2,\n")
         assert not read_table(path, ["a"]).is_example
 
 
-class TestRefusals:
-    def test_missing_file(self, tmp_path: Path) -> None:
-        assert "no such file" in refusal(tmp_path / "none.csv")
+BINARY = bytes(random.Random(1).randrange(128, 256) for _ in range(400))
+KNOWN = ".sav, .zsav, .dta, .sas7bdat, .xpt, .csv, .xlsx, .parquet"
+REFUSED = [
+    *[(name, "a\n1\n", None, KNOWN) for name in ("s.xls", "s")],
+    *[(name, "", None, "empty") for name in ("s.csv", "s.sav", "s.dta", "s.parquet")],
+    ("s.csv", "\n \n", None, "empty"),
+    ("s.csv", "a,b\n\n", None, "no rows"),
+    *[
+        (name, "a,b\n1,2\n", None, "the content is text")
+        for name in ("s.sav", "s.zsav", "s.dta", "s.sas7bdat", "s.xlsx", "s.parquet")
+    ],
+    *[(name, b"$FL2 SPSS", None, "the content is SPSS") for name in ("s.csv", "s.dta", "s.xlsx")],
+    ("s.csv", b"PK\x03\x04", None, "zip archive"),
+    ("s.csv", b"a,b\n1,\0\n", None, "binary"),
+    ("s.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0", None, "binary"),
+    ("s.csv", b"a,b\n" + b"1,2\n" * 5000 + b"1,\0\n", None, "binary"),
+    ("s.csv", b"a,b\n" + BINARY, None, "neither UTF-8 nor cp1252"),
+    ("s.csv", "Regions,b\n1,2\n", ["b", "Regoin"], "no column 'Regoin'; the nearest are 'Regions'"),
+    ("s.csv", "a,b\n1,2\n", ["zone"], "no column 'zone'; none of its 2 columns"),
+    ("s.csv", "Member\n1\n", ["member"], "no column 'member'; the nearest are 'Member'"),
+    ("s.csv", "a,b,a,,\n1,2,3,4,5\n", ["a"], "'a' stands 2 times"),
+    ("s.csv", "a,b,a,,\n1,2,3,4,5\n", None, "'a' stands 2 times"),
+    *[
+        ("s.csv", f"a,b\n1,2\n{row}\n", ["a"], "row 2 below the header")
+        for row in ("1,secret,3", "secret")
+    ],
+    ("s.csv", 'a,b\n1,"secret\n2,y\n3,z\n', ["a"], "quotation mark is not closed"),
+    ("s.csv", 'a,b\n1,"secret\n2,"y\n', ["a"], "not closed"),
+]
 
-    def test_folder(self, tmp_path: Path) -> None:
+
+@pytest.mark.usefixtures("in_process")
+class TestRefusals:
+    @pytest.mark.parametrize(("name", "content", "columns", "words"), REFUSED)
+    def test_what_is_wrong_is_one_line_without_answers(
+        self, tmp_path, name, content, columns, words
+    ):
+        message = refusal(write_csv(tmp_path, content, name), columns)
+        assert words in message
+        assert "secret" not in message
+
+    def test_what_is_no_file(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.csv")
+        assert "not a regular file" in refusal(tmp_path / "pipe.csv")
+        assert "no such file" in refusal(tmp_path / "none.csv")
         assert "folder" in refusal(tmp_path)
 
-    @pytest.mark.parametrize("name", ["survey.xls", "survey"])
-    def test_unknown_extension_lists_the_known_ones(self, tmp_path: Path, name: str) -> None:
-        assert ".sav, .zsav, .dta, .sas7bdat, .xpt, .csv, .xlsx, .parquet" in refusal(
-            write_csv(tmp_path, "a\n1\n", name)
-        )
-
-    def test_not_a_regular_file(self, tmp_path: Path) -> None:
-        path = tmp_path / "pipe.csv"
-        os.mkfifo(path)
-        assert "not a regular file" in refusal(path)
-
-    @pytest.mark.parametrize("name", ["e.csv", "e.sav", "e.dta", "e.parquet"])
-    def test_empty_file(self, tmp_path: Path, name: str) -> None:
-        assert "empty" in refusal(write_csv(tmp_path, "", name))
-
-    def test_blank_file(self, tmp_path: Path) -> None:
-        assert "empty" in refusal(write_csv(tmp_path, "\n \n"))
-
-    def test_header_only(self, tmp_path: Path) -> None:
-        assert "no rows" in refusal(write_csv(tmp_path, "a,b\n\n"))
-
-    def test_no_rows_in_spss_and_parquet(self, tmp_path: Path) -> None:
+    def test_no_rows_in_spss_and_parquet(self, tmp_path):
         frame = pd.DataFrame({"a": np.zeros(0)})
         frame.to_parquet(tmp_path / "s.parquet")
         pyreadstat.write_sav(frame, tmp_path / "s.sav")
         assert "no rows" in refusal(tmp_path / "s.parquet")
         assert "no rows" in refusal(tmp_path / "s.sav")
 
-    @pytest.mark.parametrize(
-        "name", ["s.sav", "s.zsav", "s.dta", "s.sas7bdat", "s.xlsx", "s.parquet"]
-    )
-    def test_csv_under_another_name(self, tmp_path: Path, name: str) -> None:
-        assert "the content is text" in refusal(write_csv(tmp_path, "a,b\n1,2\n", name))
-
-    def test_spss_under_another_name(self, sav: Path, tmp_path: Path) -> None:
-        for name in ("s.csv", "s.dta", "s.parquet"):
-            path = write_csv(tmp_path, sav.read_bytes(), name)
-            assert "the content is SPSS" in refusal(path)
-
-    def test_zip_named_csv(self, tmp_path: Path) -> None:
-        path = tmp_path / "s.csv"
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("x", "y")
-        assert "zip archive" in refusal(path)
-
-    @pytest.mark.parametrize("content", [b"a,b\n1,\0\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0"])
-    def test_binary_in_csv(self, tmp_path: Path, content: bytes) -> None:
-        assert "binary" in refusal(write_csv(tmp_path, content))
-
-    def test_binary_far_into_csv(self, tmp_path: Path) -> None:
-        content = b"a,b\n" + b"1,2\n" * 5000 + b"1,\0\n"
-        assert "binary" in refusal(write_csv(tmp_path, content))
-
-    def test_text_of_no_encoding(self, tmp_path: Path) -> None:
-        content = b"a,b\n" + bytes(random.Random(1).randrange(128, 256) for _ in range(400))
-        message = refusal(write_csv(tmp_path, content))
-        assert "neither UTF-8 nor cp1252" in message
-
-    def test_missing_column_names_the_nearest(self, sav: Path, tmp_path: Path) -> None:
-        assert "no column 'Regoin'; the nearest are 'region'" in refusal(sav, ["ses", "Regoin"])
-        path = write_csv(tmp_path, "a,b\n1,2\n")
-        assert "no column 'zone'; none of its 2 columns" in refusal(path, ["zone"])
-
-    def test_column_names_are_told_apart_by_case(self, tmp_path: Path) -> None:
-        path = write_csv(tmp_path, "Member\n1\n")
-        assert "no column 'member'; the nearest are 'Member'" in refusal(path, ["member"])
-
-    def test_duplicate_columns_are_refused_where_they_are_wanted(self, tmp_path: Path) -> None:
+    def test_columns_that_are_not_wanted_may_stand_twice(self, tmp_path):
         path = write_csv(tmp_path, "a,b,a,,\n1,2,3,4,5\n")
-        assert "'a' stands 2 times" in refusal(path, ["a"])
-        assert "'a' stands 2 times" in refusal(path)
         assert cells(read_table(path, ["b"]), "b") == ["2"]
 
-    @pytest.mark.parametrize(("row", "number"), [("1,secret,3", 2), ("secret", 2)])
-    def test_uneven_rows_are_named_without_their_text(
-        self, tmp_path: Path, row: str, number: int
-    ) -> None:
-        message = refusal(write_csv(tmp_path, f"a,b\n1,2\n{row}\n"), ["a"])
-        assert f"row {number} below the header" in message
-        assert "secret" not in message
 
-    def test_an_open_quotation_mark_does_not_swallow_rows(self, tmp_path: Path) -> None:
-        path = write_csv(tmp_path, 'a,b\n1,"secret\n2,y\n3,z\n')
-        message = refusal(path, ["a"])
-        assert "quotation mark is not closed" in message
-        assert "secret" not in message
-        assert "not closed" in refusal(write_csv(tmp_path, 'a,b\n1,"x\n2,"y\n'), ["a"])
+class TestChild:
+    """A reader that dies, hangs or talks nonsense is one line for the user."""
 
-    def test_truncated_spss(self, sav: Path, tmp_path: Path) -> None:
+    def test_truncated_spss(self, sav, tmp_path):
         content = sav.read_bytes()
         for size in (100, 300, len(content) - 40):
             message = refusal(write_csv(tmp_path, content[:size], "t.sav"))
             assert "damaged" in message
 
-    def test_truncated_parquet_and_stata(self, tmp_path: Path) -> None:
+    def test_truncated_parquet_and_stata(self, tmp_path):
         frame = pd.DataFrame({"a": np.arange(100.0)})
         frame.to_parquet(tmp_path / "a.parquet")
         pyreadstat.write_dta(frame, tmp_path / "a.dta")
         for name in ("a.parquet", "a.dta"):
             content = (tmp_path / name).read_bytes()
             assert "damaged" in refusal(write_csv(tmp_path, content[:-200], name))
+        content = (Path(__file__).parent / "formats" / "extended.sas7bdat").read_bytes()
+        assert "cannot be read as SAS" in refusal(write_csv(tmp_path, content[:9000], "a.sas7bdat"))
 
-
-class TestChild:
-    """A reader that dies, hangs or talks nonsense is one line for the user."""
-
-    def run(self, monkeypatch: pytest.MonkeyPatch, folder: Path, code: str, **options: int) -> str:
+    def run(self, monkeypatch, folder, code, **options):
         monkeypatch.setattr(read, "_command", lambda: [sys.executable, "-c", code])
         limits = Limits(**{"memory": 1 << 33, "seconds": 60} | options)
         return refusal(write_csv(folder, "a\n1\n"), ["a"], limits=limits)
 
     @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGABRT"])
-    def test_death_by_signal(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-    ) -> None:
+    def test_death_by_signal(self, monkeypatch, tmp_path, name):
         number = int(getattr(signal, name))
         message = self.run(monkeypatch, tmp_path, f"import os; os.kill(os.getpid(), {number})")
         assert "it cannot be read as CSV: it is damaged" in message
 
-    def test_uncaught_error_does_not_pass_its_text_on(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_uncaught_error_does_not_pass_its_text_on(self, monkeypatch, tmp_path):
         message = self.run(monkeypatch, tmp_path, "raise ValueError('secret')")
         assert "damaged" in message
         assert "secret" not in message
 
-    def test_timeout(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_timeout(self, monkeypatch, tmp_path):
         message = self.run(monkeypatch, tmp_path, "import time; time.sleep(60)", seconds=1)
         assert "more than 1 seconds" in message
 
-    def test_broken_answer(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_broken_answer(self, monkeypatch, tmp_path):
         assert "damaged" in self.run(monkeypatch, tmp_path, "print('not arrow')")
 
-    def test_memory_limit(self, tmp_path: Path) -> None:
+    def test_memory_limit(self, tmp_path):
         path = write_csv(tmp_path, "a\n" + "1\n" * 20_000_000)
         limits = Limits(memory=1 << 26, seconds=60)
         message = refusal(path, ["a"], limits=limits)
         assert "reading it takes more than 64 MB of memory" in message
 
     @pytest.mark.parametrize("name", ["survey.sav", "survey.zsav", "survey.dta", "survey.parquet"])
-    def test_rows_that_a_file_has_no_room_for_take_no_memory(
-        self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_rows_that_a_file_has_no_room_for_take_no_memory(self, tmp_path, name, monkeypatch):
         path = tmp_path / name
         frame = pd.DataFrame({f"q{k}": [1.0, 2.0, 3.0] for k in range(20)})
         rows = 100_000_000
@@ -472,17 +428,15 @@ class TestChild:
         # The libraries by themselves take 120 MB.
         assert int(peak) < 300
 
-    def test_a_changed_byte_that_crashes_the_reader(
-        self, sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_changed_byte_that_crashes_the_reader(self, sav, tmp_path, monkeypatch):
         """pyreadstat 1.3.7 dies of a value label that names a variable that is not there."""
         codes: list[int] = []
         run = subprocess.run
 
-        def watch(*args: object, **options: object) -> subprocess.CompletedProcess[bytes]:
-            done = run(*args, **options)  # type: ignore[call-overload]
+        def watch(*args, **options):
+            done = run(*args, **options)
             codes.append(done.returncode)
-            return done  # type: ignore[no-any-return]
+            return done
 
         monkeypatch.setattr(subprocess, "run", watch)
         content = bytearray(sav.read_bytes())
@@ -492,15 +446,13 @@ class TestChild:
         assert "damaged" in refusal(write_csv(tmp_path, bytes(content), "c.sav"))
         assert codes[0] != 0
 
-    def test_a_missing_library_is_no_fault_of_the_file(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_a_missing_library_is_no_fault_of_the_file(self, monkeypatch, tmp_path):
         code = "import no_such_library"
         monkeypatch.setattr(read, "_command", lambda: [sys.executable, "-c", code])
         with pytest.raises(ImportError, match="no_such_library"):
             read_table(write_csv(tmp_path, "a\n1\n"), ["a"])
 
-    def test_changed_bytes_never_reach_the_parent(self, sav: Path, tmp_path: Path) -> None:
+    def test_changed_bytes_never_reach_the_parent(self, sav, tmp_path):
         """A table or a SurveyError, whatever byte is changed; some of these crash the reader."""
         content = bytearray(sav.read_bytes())
         rng = random.Random(20)
@@ -513,7 +465,7 @@ class TestChild:
         assert outcomes <= {"read", "refused"}
 
     @pytest.mark.slow
-    def test_many_changed_bytes(self, sav: Path, tmp_path: Path) -> None:
+    def test_many_changed_bytes(self, sav, tmp_path):
         content = bytearray(sav.read_bytes())
         rng = random.Random(21)
         for _ in range(60):
@@ -522,9 +474,9 @@ class TestChild:
             assert outcome(write_csv(tmp_path, bytes(changed), "f.sav")) in {"read", "refused"}
 
 
-def test_importing_the_readers_imports_no_reader() -> None:
+def test_importing_the_readers_imports_no_reader():
     code = (
-        "import sys, coopgap.survey.codebook, coopgap.survey.complete, coopgap.describe;"
+        "import sys, coopgap.survey.codebook, coopgap.describe;"
         "heavy = {'pandas', 'pyarrow', 'pyreadstat', 'pymc', 'matplotlib'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -533,7 +485,7 @@ def test_importing_the_readers_imports_no_reader() -> None:
 
 
 class TestDataFrame:
-    def test_values_as_they_stand(self) -> None:
+    def test_values_as_they_stand(self):
         frame = pd.DataFrame(
             {
                 "i": [1, 2, 2],
@@ -552,7 +504,7 @@ class TestDataFrame:
         assert cells(raw, "n") == [True, None, False]
         assert raw.name == "DataFrame"
 
-    def test_tables_of_other_libraries_and_columns_by_name(self) -> None:
+    def test_tables_of_other_libraries_and_columns_by_name(self):
         columns = {
             "i": [1, 2, None],
             "f": [0.5, None, 2.0],
@@ -571,7 +523,7 @@ class TestDataFrame:
             with pytest.raises(SurveyError, match=found):
                 from_dataframe(arrow.append_column("s", arrow["s"]), wanted)
 
-    def test_polars_and_duckdb(self) -> None:
+    def test_polars_and_duckdb(self):
         polars = pytest.importorskip("polars")
         columns = {"i": [1, 2, None], "s": ["x", None, "ñ"], "b": [True, None, False]}
         frame = polars.DataFrame(columns)
@@ -581,11 +533,11 @@ class TestDataFrame:
             raw = from_dataframe(table)
             assert {name: cells(raw, name) for name in columns} == columns
 
-    def test_numbers_among_texts_are_plain(self) -> None:
+    def test_numbers_among_texts_are_plain(self):
         raw = from_dataframe({"x": [1, 1.0, np.float32(0.7), np.int8(1), "1.0", True, None]})
         assert cells(raw, "x") == ["1", "1", "0.7", "1", "1.0", "true", None]
 
-    def test_what_is_no_table_is_refused(self) -> None:
+    def test_what_is_no_table_is_refused(self):
         for data, found in (
             ([1, 2], "list: this is no table"),
             ({"a": [1], "b": [1, 2]}, "dict: the columns differ in length"),
@@ -594,9 +546,9 @@ class TestDataFrame:
             (pa.table({"a": [[1]]}), "nested"),
         ):
             with pytest.raises(SurveyError, match=found):
-                from_dataframe(data)  # type: ignore[arg-type]
+                from_dataframe(data)
 
-    def test_hash_follows_the_values_and_nothing_else(self) -> None:
+    def test_hash_follows_the_values_and_nothing_else(self):
         frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
         sha256 = from_dataframe(frame, ["a", "b"]).sha256
         again = frame.set_axis([3, 4, 5]).assign(other=0)
@@ -605,11 +557,11 @@ class TestDataFrame:
         assert from_dataframe(changed, ["a", "b"]).sha256 != sha256
         assert from_dataframe(frame.rename(columns={"a": "c"}), ["c", "b"]).sha256 != sha256
 
-    def test_the_mark_comes_along(self) -> None:
+    def test_the_mark_comes_along(self):
         frame = pd.DataFrame({"a": [1], "provenance": ["EXAMPLE DATA"]})
         assert from_dataframe(frame, ["a"]).is_example
 
-    def test_refusals(self) -> None:
+    def test_refusals(self):
         frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
         for columns, found in ((["b"], "no column 'b'"), (["a"], "stands 2 times")):
             with pytest.raises(SurveyError, match=found):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from coopgap.app.plan import make_plan
 from coopgap.survey.codebook import apply_codebook, needed_columns
-from coopgap.survey.read import from_dataframe
+from coopgap.survey.raw import from_dataframe
 from coopgap.survey.ties import hashed, keyed_order, record_ties
 
 STUDY = """title = "t"

@@ -20,8 +20,7 @@ from coopgap.families.plan import ModelPlan, Plan
 from coopgap.printed.rows import PrintedResult
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.spec import Design
-from coopgap.survey.people import dropped_meta, people_meta
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, dropped_meta, people_meta
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie", "numba", "arviz")
 

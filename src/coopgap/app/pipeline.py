@@ -42,8 +42,7 @@ from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
 from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, complete_rows
 
 
 def stages(plan: Plan, checks: Literal["quick", "full"] = "quick") -> int:

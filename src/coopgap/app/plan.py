@@ -10,8 +10,8 @@ from coopgap.families.plan import Plan, model_plan
 from coopgap.study.load import load_study
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.codebook import apply_codebook, needed_columns
-from coopgap.survey.frame import Columns
-from coopgap.survey.read import RawTable, from_dataframe, read_table
+from coopgap.survey.raw import Columns, RawTable, choose, from_answers, from_dataframe
+from coopgap.survey.read import read_table
 
 
 def make_plan(
@@ -67,7 +67,9 @@ def _raw_table(study: Study, data: str | Path | Columns | None, encoding: str | 
     if isinstance(source, str) and source == "example":
         from coopgap.survey.example import make_example
 
-        return from_dataframe(make_example().data, columns, "example survey")
+        example = make_example().columns
+        chosen = {name: example[name] for name in choose([*example], columns)}
+        return from_answers(chosen, "example survey")
     if isinstance(source, str | Path):
         return read_table(Path(source), columns, encoding or study.encoding)
     return from_dataframe(source, columns)

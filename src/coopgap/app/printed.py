@@ -128,8 +128,7 @@ def find_registry(named: str) -> Named:
     StudyError
         If there is none such, or what is there cannot be used.
     """
-    from coopgap.datasets.reading import load_registry
-    from coopgap.datasets.registry import SHIPPED
+    from coopgap.datasets.registry import SHIPPED, load_registry
     from coopgap.study.load import load_printed, load_study, shipped_studies
 
     if not named.strip():

@@ -14,8 +14,7 @@ from coopgap.families.sample import Sample
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.phone.data import PhoneData, by_mode
 from coopgap.study.spec import ModelSpec
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, complete_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,8 +41,7 @@ from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.data import PhoneData, truthful, why_not
 from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
 from coopgap.study.spec import Hierarchical
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, complete_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

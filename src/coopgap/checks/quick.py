@@ -34,7 +34,7 @@ from coopgap.sensitivity.phone.rows import phone_rows
 from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import ModelSpec
-from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import complete_rows
 
 
 def quick_checks(tables: Tables, one: Asked) -> None:

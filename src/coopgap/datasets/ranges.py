@@ -28,21 +28,9 @@ def _fraction(percent: float | Fraction, decimals: int) -> Fraction:
 
 
 def share_range(percent: float | Fraction, n: int | None, decimals: int = 0) -> Range | None:
-    """Lowest and highest share behind a printed percentage.
+    """Lowest and highest share behind a printed percentage; None if no count of n gives it.
 
-    Parameters
-    ----------
-    percent
-        As printed.
-    n
-        The base; None where none is printed: then any share that rounds so.
-    decimals
-        Digits printed behind the decimal point.
-
-    Returns
-    -------
-    tuple of float, or None
-        None if no count of n gives the percentage.
+    Where no base n is printed, any share that rounds so; `decimals` digits are printed.
     """
     if n is None:
         value, half = _fraction(percent, decimals), Fraction(1, 2 * 10**decimals)
@@ -55,29 +43,12 @@ def share_range(percent: float | Fraction, n: int | None, decimals: int = 0) -> 
 
 @lru_cache(maxsize=1024)
 def two_stage_ranges(
-    first: float | Fraction,
-    second: float | Fraction,
-    n: int,
-    decimals: tuple[int, int] = (0, 0),
+    first: float | Fraction, second: float | Fraction, n: int, decimals: tuple[int, int] = (0, 0)
 ) -> tuple[Range, Range] | None:
-    """Ranges behind two rounded stages, the second of those who pass the first.
+    """Lowest and highest share of a second stage, of those who passed the first and of all n.
 
-    Parameters
-    ----------
-    first
-        Percent of n that pass the first stage, as printed.
-    second
-        Percent of those that pass the second, as printed: its base is not known exactly.
-    n
-        People.
-    decimals
-        Digits printed behind the decimal points.
-
-    Returns
-    -------
-    of_passed, of_all : tuple of float
-        Lowest and highest share of the second stage, of those who passed and of all n; None if no
-        counts give the two percentages.
+    Both are printed in percent with so many decimals, the second of those who passed the first:
+    its base is not known exactly. None if no counts give the two.
     """
     passed = count_range(first, n, decimals[0])
     bases = range(max(passed[0], 1), passed[1] + 1) if passed else ()

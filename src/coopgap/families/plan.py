@@ -17,8 +17,7 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import ModelSpec, Study, Variant
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows, Survey
+from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
-from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import ALL, Printed, Registry
+from coopgap.datasets.registry import ALL, Printed, Registry, load_registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.checks import (
     PHONE_ITEM,

@@ -17,8 +17,7 @@ from coopgap.core.estimate import (
     SensitivityRow,
 )
 from coopgap.core.vocabulary import Check, Comparator, Diagnostic, IntervalKind, Quantity, Scale
-from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import Printed, Registry
+from coopgap.datasets.registry import Printed, Registry, load_registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.compare import ROUNDING
 from coopgap.printed.items import DESIGN, label_of, tables

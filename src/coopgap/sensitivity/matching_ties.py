@@ -19,8 +19,7 @@ from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import NO_MATCHING, unanswered, with_number
 from coopgap.sensitivity.verdict import half_gap, side
 from coopgap.study.spec import ModelSpec
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, complete_rows
 
 KEYS: Final = 20
 """Keys after the declared one under which a design is matched again."""

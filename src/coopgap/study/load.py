@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coopgap.core.errors import StudyError, first_mark, refuse_marks
-from coopgap.datasets.reading import read_registry
-from coopgap.datasets.registry import SHIPPED
+from coopgap.datasets.registry import SHIPPED, read_registry
 from coopgap.study.benchmarks import check_margins, read_benchmarks
 from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model

@@ -23,12 +23,9 @@ class Cells:
     ----------
     codes
         Shape (c, k): one row a cell, one column a key given to `collapse`.
-    counts
-        Shape (c, J): sum of weights at each outcome level.
-    squares
-        Shape (c, J): sum of squared weights.
-    people
-        Shape (c, J): unweighted number of people.
+    counts, squares, people
+        Shape (c, J): sums of weights and of squared weights, and unweighted people, at each
+        outcome level.
     index
         Shape (n,): the cell of each person, -1 for people of weight zero.
     """
@@ -41,12 +38,7 @@ class Cells:
 
 
 def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
-    """Number the distinct rows of several code columns.
-
-    Parameters
-    ----------
-    columns
-        At least one; integer codes of shape (n,), all at least -1.
+    """Number the distinct rows of several code columns of shape (n,), all at least -1.
 
     Returns
     -------
@@ -88,10 +80,7 @@ def _renumber(key: IntArray, width: int) -> IntArray:
 
 
 def collapse(
-    columns: Sequence[IntArray],
-    outcome: IntArray,
-    n_levels: int,
-    weight: FloatArray | None = None,
+    columns: Sequence[IntArray], outcome: IntArray, n_levels: int, weight: FloatArray | None = None
 ) -> Cells:
     """Collapse people into cells.
 
@@ -101,15 +90,9 @@ def collapse(
         Integer codes of shape (n,): membership, covariates, cluster, set: all that must be told
         apart.
     outcome
-        Shape (n,): outcome level of each person, 0 to `n_levels` - 1.
-    n_levels
-        Number of outcome levels J.
+        Shape (n,): outcome level of each person, of `n_levels`.
     weight
         Shape (n,): non-negative weights; ones if absent. People of weight zero are left out.
-
-    Returns
-    -------
-    Cells
     """
     weight = np.ones(outcome.size) if weight is None else weight
     keep = weight > 0

@@ -6,7 +6,6 @@ Each column is looked at once for each of its distinct values, never row by row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,18 +24,21 @@ from coopgap.survey.levels import (
     level_codes,
     look_up,
     numbers_of,
+    refuse,
     row_numbers,
-    undeclared,
 )
-from coopgap.survey.nonanswers import file_missing, labelled_missing, reads_as_missing
-from coopgap.survey.numbers import as_number
 from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Doubt, Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
+from coopgap.survey.values import as_number, file_missing, labelled_missing, reads_as_missing
 
 _BLANK: Final = -3
 """Index of a blank where nothing is declared of it."""
+
+
+type _Rows = IntArray | slice
+"""Which rows of the file."""
 
 
 def needed_variables(study: Study) -> tuple[str, ...]:
@@ -47,12 +49,9 @@ def needed_variables(study: Study) -> tuple[str, ...]:
     used = {name for spec in study.models for name in spec.variables}
     for spec in study.models:
         used.update(spec.multiverse.variables if spec.multiverse else ())
-        for variant in spec.variants:
-            used.update(variant.spec.variables)
-    if study.design.region is not None:
-        used.add(study.design.region)
+        used.update(name for variant in spec.variants for name in variant.spec.variables)
     used.update(name for name, variable in study.variables.items() if variable.groups)
-    return tuple(name for name in study.variables if name in used)
+    return tuple(name for name in study.variables if name in used | {study.design.region})
 
 
 def needed_columns(study: Study) -> tuple[str, ...]:
@@ -90,29 +89,24 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     """
     n_read = raw.n_rows
     raw, dropped = _kept(raw, study)
-    keep, member, without = _membership(raw, study)
-    keep, without_design = _of_known_design(raw, study, keep)
+    side, without = _membership(raw, study)
+    keep, without_design = _of_known_design(raw, study, side >= 0)
     zones = _zone_labels(raw, study.design.zone) if study.design.zone else None
-    rows = np.flatnonzero(keep)
-    member = member[rows]
-    phone = _phone(raw, study, rows)
+    rows = _positions(keep)
+    member = side[rows] == 1
+    phone = _phone(raw, study, keep)[rows]
     _both_sides(raw, study, member & ~phone, ~member & ~phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
-    numbers = _numbers(raw, variables, rows)
-    codes = {
-        name: numbers[name][1] if variable.is_numeric else level_codes(raw, variable)[rows]
-        for name, variable in variables.items()
-    }
-    for name, variable in variables.items():
-        _every_level(raw, variable, codes[name][~phone])
-    zone, zone_labels = (None, ()) if zones is None else zones.take(rows)
+    numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone))
+    zone, zone_labels = (None, ()) if zones is None else _used(*zones, rows)
     if zone is not None and study.design.region is not None:
         _zones_in_regions(raw, study, zone, codes[study.design.region])
     weight = _weight(raw, study, rows)
     person = _person(raw, study, rows, phone)
     record = [phone.astype(np.uint64)]
     if study.design.id is not None:
-        record.append(_hashed_ids(raw, study.design.id, rows))
+        answers = raw.answers(study.design.id)
+        record.append(hashed(answers.texts)[answers.index[rows]])
     else:
         record += _hashed_answers(member, codes, variables, numbers)
         record += [] if zone is None else [hashed(zone_labels)[zone]]
@@ -125,7 +119,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         phone=phone,
         codes=codes,
         variables=variables,
-        numeric={name: one for name, (one, _) in numbers.items()},
+        numeric=numbers,
         zone=zone,
         zone_labels=zone_labels,
         weight=weight,
@@ -135,7 +129,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         encoding=raw.encoding,
         dropped=(*dropped, *without, *without_design),
         doubts=(
-            *(one for variable in variables.values() for one in doubts(raw, variable)),
+            *(doubt for variable in variables.values() for doubt in doubts(raw, variable)),
             *_design_doubts(raw, study),
         ),
         sheet=raw.sheet,
@@ -144,34 +138,9 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     )
 
 
-def _numbers(
-    raw: RawTable, variables: Mapping[str, Variable], rows: IntArray
-) -> dict[str, tuple[Numeric, IntArray]]:
-    """By numeric variable, its values, and the position of each person's among them, -1 without."""
-    found = {}
-    for name, variable in variables.items():
-        if not variable.is_numeric:
-            continue
-        column = row_numbers(raw, variable)[rows]
-        known = np.isfinite(column)
-        values = np.unique(column[known])
-        codes = np.where(known, np.searchsorted(values, column), MISSING)
-        where = f"{raw.where}: {variable.column}"
-        if values.size < 2:
-            who = "everybody answers" if values.size else "nobody answers"
-            alike = " alike" if values.size else ""
-            raise SurveyError(where, f"{who} variable {name}{alike}", "take it out of the models")
-        one = numeric(name, values, variable.knots)
-        if not one.independent:
-            knots = ", ".join(f"{knot:g}" for knot in variable.knots)
-            raise SurveyError(
-                where,
-                f"the knots of variable {name} ({knots}) lie where it has too few different "
-                "numbers for a curve",
-                "put knots among its numbers, or leave them out for a straight line",
-            )
-        found[name] = (one, codes.astype(np.int64))
-    return found
+def _positions(keep: BoolArray) -> _Rows:
+    """Rows that are kept; where all are, a slice, which copies nothing."""
+    return slice(None) if keep.all() else np.flatnonzero(keep)
 
 
 def _kept(raw: RawTable, study: Study) -> tuple[RawTable, list[Drop]]:
@@ -183,36 +152,34 @@ def _kept(raw: RawTable, study: Study) -> tuple[RawTable, list[Drop]]:
         named = {answers.spell(value) for value in values}
         absent = named - {*answers.texts, ""}
         if absent:
-            raise SurveyError(
-                f"{raw.where}: {column}",
+            raise raw.refusal(
+                column,
                 f"no row has {', '.join(repr(value) for value in sorted(absent))}",
                 f"where.{column} names values of the column",
             )
-        inside = [text in named for text in answers.texts]
-        here = np.array([*inside, "" in named], dtype=bool)[answers.index]
-        lost = int((keep & ~here).sum())
+        inside = answers.rows([text in named for text in answers.texts], "" in named)
+        lost = int((keep & ~inside).sum())
         if lost:
             dropped.append(Drop(reason=f"not in where.{column}", count=lost))
-        keep &= here
+        keep &= inside
     if not keep.any():
         raise SurveyError(raw.where, "where keeps no row", f"see where in {study.name}/study.toml")
     return (raw.take(keep) if dropped else raw), dropped
 
 
-def _membership(raw: RawTable, study: Study) -> tuple[BoolArray, BoolArray, list[Drop]]:
-    """Who is kept, who is a member, and who is dropped: declared missing, and blanks."""
+def _membership(raw: RawTable, study: Study) -> tuple[IntArray, list[Drop]]:
+    """1 for members, 0 for the comparison group, negative for who is dropped; and who is."""
     group = study.group
     answers = raw.answers(group.column)
     table = {answers.spell(code): MISSING for code in group.missing}
     table |= _sides(answers, group.comparison, group.member)
     side = look_up(answers, table, blank=_BLANK)
     allowed = f"group.member is {_values(group.member)}, group.comparison is "
-    allowed += _values(group.comparison)
-    _refuse(raw, group.column, side, None, f"{allowed}; others belong in group.missing")
+    allowed += f"{_values(group.comparison)}; others belong in group.missing"
+    refuse(raw, group.column, side == UNDECLARED, allowed)
     lost = {"membership missing": side == MISSING, "membership blank": side == _BLANK}
     counts = {reason: int(rows.sum()) for reason, rows in lost.items()}
-    dropped = [Drop(reason=reason, count=count) for reason, count in counts.items() if count]
-    return side >= 0, side == 1, dropped
+    return side, [Drop(reason=reason, count=count) for reason, count in counts.items() if count]
 
 
 def _sides(answers: Answers, first: Iterable[Code], second: Iterable[Code]) -> dict[str, int]:
@@ -245,99 +212,124 @@ def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray
     column; of weights also those that a label calls so, and, where the study names none, such as
     999 far beyond the rest.
     """
-    answers = raw.answers(column)
-    named = {answers.spell(code) for code in study.design.missing.get(key, ())}
+    answers, design = raw.answers(column), study.design
+    named = {answers.spell(code) for code in design.missing.get(key, ())}
     named |= {""} if key == "zone" else set()
     declared = np.zeros(len(answers.values), dtype=bool)
     if named:
         declared[:] = [text in named for text in answers.texts]
-    bad = file_missing(raw, column, answers)
+    bad = file_missing(raw, column)
     far = np.zeros(bad.size, dtype=bool)
     if key == "weight":
-        bad |= labelled_missing(raw, column, answers)
-        if key not in study.design.missing:
+        bad |= labelled_missing(raw, column)
+        if key not in design.missing:
             far = far_codes(raw, column, named) & ~bad
-    if study.design.mode is not None and key == "mode":
-        modes = _sides(answers, study.design.mode.in_person, study.design.mode.phone)
+    if design.mode is not None and key == "mode":
+        modes = _sides(answers, design.mode.in_person, design.mode.phone)
         bad &= [text not in modes for text in answers.texts]
     dropped = f"name it in design.missing.{key}: those people are dropped and counted"
     for found, why, allowed in (
         (bad & ~declared, "that the file itself calls missing", dropped),
         (far, "that looks like a missing code", f"{dropped}; or none, with {key} = []"),
     ):
-        rows = keep & np.append(found, False)[answers.index]
-        if rows.any():
-            raise SurveyError(
-                f"{raw.where}: {column}",
-                f"{undeclared(answers, rows)} {why}",
-                allowed,
-            )
-    return np.append(declared, "" in named)[answers.index]
+        if found.any():
+            refuse(raw, column, keep & answers.rows(found, False), allowed, why)
+    lacking: BoolArray = answers.rows(declared, "" in named)
+    return lacking
 
 
 def _design_doubts(raw: RawTable, study: Study) -> Iterator[Doubt]:
     """Weights, and words or labels of zones, taken as they stand that may stand for no answer."""
-    for key in ("zone", "weight"):
-        declared = study.design.missing.get(key, ())
-        for column in study.design.columns.get(key, ()):
-            if key == "weight":
-                yield from doubtful_numbers(raw, column, {normalise(code) for code in declared})
-                continue
-            answers = raw.answers(column)
-            named = {answers.spell(code) for code in declared} | {""}
-            looks = labelled_missing(raw, column, answers)
-            looks |= [reads_as_missing(text, label=False) for text in answers.texts]
-            for place in np.flatnonzero(looks & (answers.counts > 0)):
-                text = answers.texts[place]
-                if text not in named:
-                    yield Doubt(column=column, code=text, count=int(answers.counts[place]))
+    missing = study.design.missing
+    for column in study.design.zone:
+        answers = raw.answers(column)
+        named = {answers.spell(code) for code in missing.get("zone", ())} | {""}
+        looks = labelled_missing(raw, column)
+        looks |= [reads_as_missing(text, label=False) for text in answers.texts]
+        for place in np.flatnonzero(looks & (answers.counts > 0)):
+            if answers.texts[place] not in named:
+                count = int(answers.counts[place])
+                yield Doubt(column=column, code=answers.texts[place], count=count)
+    if study.design.weight is not None:
+        named = {normalise(code) for code in missing.get("weight", ())}
+        yield from doubtful_numbers(raw, study.design.weight, named)
 
 
-def _phone(raw: RawTable, study: Study, rows: IntArray) -> BoolArray:
+def _phone(raw: RawTable, study: Study, keep: BoolArray) -> BoolArray:
+    """Who answered by phone, by row of the file; anything else is refused of those kept."""
     mode = study.design.mode
     if mode is None:
-        return np.zeros(rows.size, dtype=bool)
+        return np.zeros(keep.size, dtype=bool)
     answers = raw.answers(mode.column)
-    table = _sides(answers, mode.in_person, mode.phone)
-    by_phone = look_up(answers, table, blank=UNDECLARED)
+    by_phone = look_up(answers, _sides(answers, mode.in_person, mode.phone), blank=UNDECLARED)
     allowed = f"design.mode declares {_values(mode.in_person)} and {_values(mode.phone)}"
-    _refuse(raw, mode.column, by_phone, rows, allowed)
-    return np.asarray(by_phone[rows] == 1)
-
-
-def _refuse(
-    raw: RawTable, column: str, codes: IntArray, rows: IntArray | None, allowed: str
-) -> None:
-    bad = codes == UNDECLARED
-    if rows is not None:
-        inside = np.zeros(bad.size, dtype=bool)
-        inside[rows] = True
-        bad &= inside
-    if bad.any():
-        raise SurveyError(f"{raw.where}: {column}", undeclared(raw.answers(column), bad), allowed)
+    refuse(raw, mode.column, keep & (by_phone == UNDECLARED), allowed)
+    return np.asarray(by_phone == 1)
 
 
 def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: BoolArray) -> None:
     group = study.group
-    for who, codes, here in (
+    for who, codes, people in (
         ("members", group.member, member),
         ("comparison people", group.comparison, comparison),
     ):
-        if not here.any():
-            raise SurveyError(
-                f"{raw.where}: {group.column}",
+        if not people.any():
+            raise raw.refusal(
+                group.column,
                 f"there are no {who} (value {_values(codes)}) interviewed in person",
                 "both groups need people; see [group] and [design] mode",
             )
 
 
+def _coded_variables(
+    raw: RawTable, variables: Mapping[str, Variable], rows: _Rows, in_person: _Rows
+) -> tuple[dict[str, Numeric], dict[str, IntArray]]:
+    """What numeric variables are made of, and the level index (or number) of each by person."""
+    numbers, codes = {}, {}
+    for name, variable in variables.items():
+        if variable.is_numeric:
+            numbers[name], codes[name] = _numeric(raw, variable, row_numbers(raw, variable)[rows])
+    # Numbers first: what is wrong with them is said first.
+    for name, variable in variables.items():
+        if not variable.is_numeric:
+            codes[name] = level_codes(raw, variable)[rows]
+    for name, variable in variables.items():
+        _every_level(raw, variable, codes[name][in_person])
+    return numbers, {name: codes[name] for name in variables}
+
+
+def _numeric(raw: RawTable, variable: Variable, column: FloatArray) -> tuple[Numeric, IntArray]:
+    """The values of a numeric variable, and the position of each person's among them, -1 without.
+
+    Refused where nobody or everybody answers alike, or where knots lie too close together.
+    """
+    name, known = variable.name, np.isfinite(column)
+    values = np.unique(column[known])
+    if values.size < 2:
+        who = "everybody answers" if values.size else "nobody answers"
+        alike = " alike" if values.size else ""
+        raise raw.refusal(
+            variable.column, f"{who} variable {name}{alike}", "take it out of the models"
+        )
+    result = numeric(name, values, variable.knots)
+    if not result.independent:
+        knots = ", ".join(f"{knot:g}" for knot in variable.knots)
+        raise raw.refusal(
+            variable.column,
+            f"the knots of variable {name} ({knots}) lie where it has too few different "
+            "numbers for a curve",
+            "put knots among its numbers, or leave them out for a straight line",
+        )
+    return result, np.where(known, np.searchsorted(values, column), MISSING).astype(np.int64)
+
+
 def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
     """Refuse levels that nobody interviewed in person has, or a variable that nobody answered."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(variable.levels))
-    where = f"{raw.where}: {', '.join(variable.items) or variable.column}"
+    counts = np.bincount(codes + 1, minlength=len(variable.levels) + 1)[1:]
+    columns = ", ".join(variable.items) or variable.column
     if not counts.any():
-        raise SurveyError(
-            where,
+        raise raw.refusal(
+            columns,
             f"nobody interviewed in person answers variable {variable.name}",
             "take it out of the models, or mend its codes",
         )
@@ -346,8 +338,8 @@ def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
     if empty:
         shown = ", ".join(repr(level) for level in empty[:5])
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-        raise SurveyError(
-            where,
+        raise raw.refusal(
+            columns,
             f"nobody has the level {shown}{more} of variable {variable.name}",
             "join it to another level with collapse, or take it out of the codebook",
         )
@@ -365,122 +357,97 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
     n_regions = n_regions[n_regions > 0]
     spread = int((n_regions > 1).sum())
     if 2 * spread > n_regions.size:
-        raise SurveyError(
-            f"{raw.where}: {', '.join(study.design.zone)}",
+        raise raw.refusal(
+            ", ".join(study.design.zone),
             f"{spread} of {n_regions.size} zones stand in more than one {study.design.region}",
             "a zone has a label of its own; where labels repeat, name the columns that tell zones "
             "apart together, such as zone = [REGION, ZONE]",
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Labels:
-    """Normalised labels of a column: index into `names`, -1 where blank."""
-
-    names: tuple[str, ...]
-    index: IntArray
-
-    def take(self, rows: IntArray) -> tuple[IntArray, tuple[str, ...]]:
-        """Indices of some rows, renumbered over the labels that they use."""
-        used, index = np.unique(self.index[rows], return_inverse=True)
-        return index.astype(np.int64), tuple(self.names[place] for place in used)
-
-
-def _labels(raw: RawTable, column: str) -> _Labels:
-    answers = raw.answers(column)
-    names = sorted({text for text in answers.texts if text}, key=_natural)
-    places = {name: place for place, name in enumerate(names)} | {"": -1}
-    table = np.array([*(places[text] for text in answers.texts), -1], dtype=np.int64)
-    return _Labels(names=tuple(names), index=table[answers.index])
-
-
-def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> _Labels:
-    """Labels of one column, or of several joined; -1 where any of them is blank."""
+def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], IntArray]:
+    """Labels of one column, or of several joined, and each row's; -1 where any is blank."""
     parts = [_labels(raw, column) for column in columns]
     if len(parts) == 1:
         return parts[0]
-    codes = np.column_stack([part.index for part in parts])
+    codes = np.column_stack([index for _, index in parts])
     known = (codes >= 0).all(axis=1)
     found, place = np.unique(codes[known], axis=0, return_inverse=True)
-    index = np.full(raw.n_rows, -1, dtype=np.int64)
+    index = np.full(raw.n_rows, MISSING, dtype=np.int64)
     index[known] = place.ravel()
     names = [
-        " / ".join(part.names[code] for part, code in zip(parts, row, strict=True))
+        " / ".join(labels[code] for (labels, _), code in zip(parts, row, strict=True))
         for row in found.tolist()
     ]
-    return _Labels(names=tuple(names), index=index)
+    return names, index
 
 
-def _natural(text: str) -> tuple[float, str]:
-    """Sort key that puts numbers in their order before text."""
-    number = as_number(text)
-    return (np.inf if number is None else number, text)
+def _labels(raw: RawTable, column: str) -> tuple[list[str], IntArray]:
+    """Labels of a column, numbers in their order before text, and each row's; -1 where blank."""
+    answers = raw.answers(column)
+
+    def natural(text: str) -> tuple[float, str]:
+        number = as_number(text)
+        return (np.inf if number is None else number, text)
+
+    names = sorted({text for text in answers.texts if text}, key=natural)
+    return names, look_up(answers, {name: place for place, name in enumerate(names)})
 
 
-def _weight(raw: RawTable, study: Study, rows: IntArray) -> FloatArray | None:
+def _used(names: list[str], index: IntArray, rows: _Rows) -> tuple[IntArray, tuple[str, ...]]:
+    """Indices of some rows, renumbered over the labels that they use."""
+    codes = index[rows]
+    used = np.bincount(codes, minlength=len(names)) > 0
+    return (np.cumsum(used) - 1)[codes], tuple(names[place] for place in np.flatnonzero(used))
+
+
+def _weight(raw: RawTable, study: Study, rows: _Rows) -> FloatArray | None:
     column = study.design.weight
     if column is None:
         return None
-    answers = raw.answers(column)
-    weight = np.append(numbers_of(raw, column, answers), np.nan)[answers.index[rows]]
+    weight: FloatArray = raw.answers(column).rows(numbers_of(raw, column), np.nan)[rows]
     bad = ~(np.isfinite(weight) & (weight > 0))
     if bad.any():
-        raise SurveyError(
-            f"{raw.where}: {column}",
+        raise raw.refusal(
+            column,
             f"{int(bad.sum())} weights are missing, zero, negative or not numbers",
             "every sampling weight is a positive number",
         )
-    return np.asarray(weight, dtype=np.float64)
+    return weight
 
 
-def _person(raw: RawTable, study: Study, rows: IntArray, phone: BoolArray) -> IntArray | None:
+def _person(raw: RawTable, study: Study, rows: _Rows, phone: BoolArray) -> IntArray | None:
     """Identifiers; one stands once among interviews in person and once among those by phone."""
     column = study.design.id
     if column is None:
         return None
-    person = _identity(raw, column)[rows]
+    answers = raw.answers(column)
+    person = answers.index[rows]
+    if not answers.whole:  # Texts of one identifier may differ in white space.
+        places = {text: place for place, text in enumerate(dict.fromkeys(answers.texts)) if text}
+        person = look_up(answers, places)[rows]
     blank = int((person < 0).sum())
     if blank:
-        raise SurveyError(
-            f"{raw.where}: {column}", f"{blank} identifiers are blank", "everybody has one"
-        )
-    for here, how in ((~phone, "in person"), (phone, "by phone")):
-        repeated = int((np.bincount(person[here], minlength=1) > 1).sum())
+        raise raw.refusal(column, f"{blank} identifiers are blank", "everybody has one")
+    for among, how in ((~phone, "in person"), (phone, "by phone")):
+        repeated = int((np.bincount(person[among], minlength=1) > 1).sum())
         if repeated:
-            raise SurveyError(
-                f"{raw.where}: {column}",
+            raise raw.refusal(
+                column,
                 f"{repeated} identifiers stand more than once among interviews {how}",
                 "an identifier names one person; it may come back only in a phone interview",
             )
-    return person
-
-
-def _hashed_ids(raw: RawTable, column: str, rows: IntArray) -> UintArray:
-    """A hash of each identifier as text, wherever it stands in the file."""
-    answers = raw.answers(column)
-    return hashed(answers.texts)[answers.index[rows]]
+    return person.astype(np.int64)
 
 
 def _hashed_answers(
     member: BoolArray,
     codes: Mapping[str, IntArray],
     variables: Mapping[str, Variable],
-    numbers: Mapping[str, tuple[Numeric, IntArray]],
+    numbers: Mapping[str, Numeric],
 ) -> Iterator[UintArray]:
     """Membership, and the level of each variable by its name, whatever the order they stand in."""
     yield member.astype(np.uint64)
     for name in sorted(codes):
-        levels = [str(value) for value in numbers[name][0].values] if name in numbers else None
+        levels = [str(value) for value in numbers[name].values] if name in numbers else None
         yield hashed([*(levels or variables[name].levels), ""])[codes[name]]
-
-
-def _identity(raw: RawTable, column: str) -> IntArray:
-    """A number for each distinct identifier, -1 for a blank; shape (rows,)."""
-    answers = raw.answers(column)
-    if answers.whole:
-        return answers.index
-    places: dict[str, int] = {"": -1}
-    for text in answers.texts:
-        places.setdefault(text, len(places) - 1)
-    table = np.array([*(places[text] for text in answers.texts), -1], dtype=np.int64)
-    return np.asarray(table[answers.index])

@@ -11,11 +11,19 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from coopgap.study.values import normalise
-from coopgap.survey.hints import fold, hinted
-from coopgap.survey.multiple import Choices, multiple_choices
-from coopgap.survey.numbers import as_number
-from coopgap.survey.profile import Kind, Profile, profile
+from coopgap.survey.profile import (
+    NO,
+    YES,
+    Choices,
+    Kind,
+    Profile,
+    fold,
+    hinted,
+    multiple_choices,
+    profile,
+)
 from coopgap.survey.raw import RawTable
+from coopgap.survey.values import as_number
 
 _EDIT = "# EDIT"
 _LONGEST = 200
@@ -64,9 +72,9 @@ def draft_study(raw: RawTable, survey: str) -> str:
     Returns
     -------
     str
-        Valid TOML. Codes and levels stand as found; codes that are likely to mean no answer are
-        comments; several choices in a cell are drafted as a count of their own columns; columns of
-        free text and identifiers are named, their values are not repeated.
+        Valid TOML. Codes that are likely to mean no answer are comments; several choices in a cell
+        are drafted as a count of their own columns; columns of free text and identifiers are
+        named, their values are not repeated.
     """
     profiles = [profile(raw, column) for column in raw.columns]
     several = multiple_choices(raw)
@@ -197,14 +205,10 @@ def _cuts(item: Profile) -> list[str]:
     return [str(int(cut)) if cut == int(cut) else repr(cut) for cut in kept]
 
 
-_YES = {"yes", "si", "true", "oui", "sim"}
-_NO = {"no", "false", "non", "nao"}
-
-
 def _coded(item: Profile) -> list[str]:
     words = {code: fold(label or code).strip() for code, label in item.codes.items()}
-    yes = [code for code, word in words.items() if word in _YES]
-    no = [code for code, word in words.items() if word in _NO]
+    yes = [code for code, word in words.items() if word in YES]
+    no = [code for code, word in words.items() if word in NO]
     if set(words) == {"0", "1"} and not any(item.codes.values()):
         yes, no = ["1"], ["0"]
     if len(words) == 2 and yes and no:

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.core.errors import SurveyError
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
-from coopgap.survey.nonanswers import (
+from coopgap.survey.raw import Answers, RawTable
+from coopgap.survey.records import Doubt
+from coopgap.survey.values import (
+    as_number,
     file_missing,
     is_sentinel,
     labelled_missing,
+    read_numbers,
     stands_out,
 )
-from coopgap.survey.numbers import as_number, read_numbers
-from coopgap.survey.raw import Answers, RawTable
-from coopgap.survey.records import Doubt
-
-__all__ = [
-    "MISSING",
-    "UNDECLARED",
-    "doubtful_numbers",
-    "doubts",
-    "far_codes",
-    "level_codes",
-    "look_up",
-    "numbers_of",
-    "row_numbers",
-    "undeclared",
-]
 
 MISSING: Final = -1
 """Index of an answer that is missing."""
@@ -47,21 +33,18 @@ _LONGEST_NUMBER = 5
 _FEWEST = 10
 
 
+def refuse(raw: RawTable, column: str, bad: BoolArray, allowed: str, why: str = "") -> None:
+    """Refuse rows, shape (n,), whose value is not declared."""
+    if bad.any():
+        found = f"{undeclared(raw.answers(column), bad)}{why and f' {why}'}"
+        raise raw.refusal(column, found, allowed)
+
+
 def undeclared(answers: Answers, bad: BoolArray) -> str:
-    """Describe undeclared values without repeating what a respondent wrote.
+    """Undeclared values of the rows `bad`, shape (n,), without repeating a respondent's words.
 
-    Parameters
-    ----------
-    answers
-        The column.
-    bad
-        Shape (n,): rows whose value is not declared.
-
-    Returns
-    -------
-    str
-        Values are repeated only where they look like codes: numbers of at most 5 characters, or
-        texts of at most 20 that stand at least 10 times. The others are counted.
+    Values are named only where they look like codes: numbers of at most 5 characters, or texts of
+    at most 20 that stand at least 10 times. The others are counted.
     """
     index = answers.index[bad]
     blank = int((index < 0).sum())
@@ -76,7 +59,8 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
             codes[text] = codes.get(text, 0) + count
         else:
             texts += count
-    parts = [f"undeclared code {text!r} {_times(n)}" for text, n in _largest(codes)]
+    largest = sorted(codes.items(), key=lambda item: -item[1])[:_SHOWN]
+    parts = [f"undeclared code {text!r} {_times(n)}" for text, n in largest]
     if len(codes) > _SHOWN:
         parts.append(f"{len(codes) - _SHOWN} more undeclared codes")
     if texts:
@@ -92,55 +76,29 @@ def _is_code(text: str, count: int) -> bool:
     return len(text) <= _LONGEST_CODE and count >= _FEWEST
 
 
-def _largest(codes: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(codes.items(), key=lambda item: -item[1])[:_SHOWN]
-
-
 def _times(count: int) -> str:
     return f"({count} {'time' if count == 1 else 'times'})"
 
 
 def look_up(answers: Answers, table: Mapping[str, int], blank: int = MISSING) -> IntArray:
-    """Index of each row's value.
+    """Index by row, shape (n,), of values as the column spells them; `UNDECLARED` if not there.
 
-    Parameters
-    ----------
-    answers
-        The column.
-    table
-        Index by value, as the column spells it.
-    blank
-        Index of an empty cell, unless `table` has one for the empty text.
-
-    Returns
-    -------
-    IntArray
-        Shape (n,): `UNDECLARED` where a value is not in `table`.
+    An empty cell has `blank`, unless `table` has an index for the empty text.
     """
+    places = _places(answers.texts, table, blank)
+    return np.asarray(answers.rows(places, table.get("", blank)))
+
+
+def _places(texts: Iterable[str], table: Mapping[str, int], blank: int = MISSING) -> list[int]:
     blank = table.get("", blank)
-    found = [table.get(text, UNDECLARED) if text else blank for text in answers.texts]
-    return np.array([*found, blank], dtype=np.int64)[answers.index]
+    return [table.get(text, UNDECLARED) if text else blank for text in texts]
 
 
 def level_codes(raw: RawTable, variable: Variable) -> IntArray:
-    """Level index of every row.
+    """Index into `variable.levels` of every row, shape (n,), -1 where missing.
 
-    Parameters
-    ----------
-    raw
-        Holds the variable's column or items.
-    variable
-        Its declaration. Blanks are missing. For banded variables `codes` come before the cuts.
-
-    Returns
-    -------
-    IntArray
-        Shape (n,): index into `variable.levels`, -1 where missing.
-
-    Raises
-    ------
-    SurveyError
-        A value that is neither declared nor missing.
+    Blanks are missing. For banded variables `codes` come before the cuts. A value that is neither
+    declared nor missing is refused.
     """
     match variable.type:
         case "count_of":
@@ -149,14 +107,14 @@ def level_codes(raw: RawTable, variable: Variable) -> IntArray:
             declared = _banded(raw, variable)
         case _:
             declared = _coded(raw, variable)
-    return _collapse(variable)[declared]
-
-
-def _collapse(variable: Variable) -> IntArray:
-    """Final index of every declared level, with -1 last so that -1 stays -1."""
-    places = {level: place for place, level in enumerate(variable.levels)}
-    final = [places[variable.collapse.get(level, level)] for level in variable.declared_levels]
-    return np.array([*final, MISSING], dtype=np.int64)
+    if not variable.collapse:
+        return declared
+    final = [
+        variable.levels.index(variable.collapse.get(level, level))
+        for level in variable.declared_levels
+    ]
+    # Missing comes last, so that -1 stays -1.
+    return np.array([*final, MISSING], dtype=np.int64)[declared]
 
 
 def _declared_table(
@@ -186,8 +144,8 @@ def _once(
     table: dict[str, int] = {}
     for code, place in named:
         if table.setdefault(spell(code), place) != place:
-            raise SurveyError(
-                f"{raw.where}: {variable.column}",
+            raise raw.refusal(
+                variable.column,
                 "is a column of numbers, in which two codes of the study are one number",
                 f"give the number {spell(code)} one meaning in variable {variable.name}",
             )
@@ -198,7 +156,7 @@ def _coded(raw: RawTable, variable: Variable) -> IntArray:
     answers = raw.answers(variable.column)
     table = _declared_table(raw, variable, answers.spell)
     codes = look_up(answers, table)
-    _refuse(raw, variable.column, answers, codes, _allowed(variable, table))
+    refuse(raw, variable.column, codes == UNDECLARED, _allowed(variable, table))
     return codes
 
 
@@ -209,23 +167,16 @@ def _allowed(variable: Variable, table: Mapping[str, int]) -> str:
     return f"variable {variable.name} declares {shown}{more}; others belong in missing"
 
 
-def _refuse(raw: RawTable, column: str, answers: Answers, codes: IntArray, allowed: str) -> None:
-    bad = codes == UNDECLARED
-    if bad.any():
-        raise SurveyError(f"{raw.where}: {column}", undeclared(answers, bad), allowed)
-
-
 def _count_of(raw: RawTable, variable: Variable) -> IntArray:
     """1 where at least `at_least` items are yes, 0 where fewer, -1 where any item is missing."""
     total = np.zeros(raw.n_rows, dtype=np.int64)
     missing = np.zeros(raw.n_rows, dtype=bool)
     for item in variable.items:
         answers = raw.answers(item)
-        table = {answers.spell(code): 0 for code in variable.no}
-        table |= {answers.spell(code): 1 for code in variable.yes}
-        table |= {answers.spell(code): MISSING for code in variable.missing}
+        named = ((variable.no, 0), (variable.yes, 1), (variable.missing, MISSING))
+        table = {answers.spell(code): place for codes, place in named for code in codes}
         codes = look_up(answers, table)
-        _refuse(raw, item, answers, codes, _allowed(variable, table))
+        refuse(raw, item, codes == UNDECLARED, _allowed(variable, table))
         total += codes == 1
         missing |= codes == MISSING
     at_least = len(variable.items) if variable.at_least is None else variable.at_least
@@ -237,54 +188,37 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
 
     A column that is banded is one of numbers, however many spellings of one number it holds.
     """
-    answers = raw.answers(variable.column)
+    column = variable.column
     table = _declared_table(raw, variable, normalise)
-    plain, numbers = _open_numbers(raw, variable.column, answers, table)
-    named = [table.get(text, UNDECLARED) for text in plain]
-    _refuse_nonanswers(raw, variable, answers, plain, numbers)
+    plain, numbers = _open_numbers(raw, column, table)
+    _refuse_nonanswers(raw, variable, plain, numbers, variable.cuts)
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
-    places = np.where(np.isfinite(numbers), bands, named)
-    blank = table.get("", MISSING)
-    empty = np.array([text == "" for text in plain], dtype=bool)
-    places = np.append(np.where(empty, blank, places), blank).astype(np.int64)
-    codes = places[answers.index]
+    places = np.where(np.isfinite(numbers), bands, _places(plain, table))
+    codes: IntArray = raw.answers(column).rows(places, table.get("", MISSING))
     allowed = f"variable {variable.name} is banded: numbers, or codes declared in missing"
-    _refuse(raw, variable.column, answers, codes, allowed)
+    refuse(raw, column, codes == UNDECLARED, allowed)
     return codes
 
 
-def numbers_of(raw: RawTable, column: str, answers: Answers) -> FloatArray:
-    """The distinct values as numbers, shape (k,), NaN where one is none.
-
-    Raises
-    ------
-    SurveyError
-        A point or comma may part decimals or thousands.
-    """
-    numbers = read_numbers(answers.values, raw.decimal_commas, raw.delimiter)
-    if numbers.problem:
-        raise SurveyError(
-            f"{raw.where}: {column}",
-            numbers.problem,
-            "write every number with a decimal point, and without a mark for thousands",
-        )
-    return np.array(
-        [np.nan if number is None else number for number in numbers.values], dtype=float
-    )
+def numbers_of(raw: RawTable, column: str) -> FloatArray:
+    """The distinct values as numbers, shape (k,), NaN where one is none; refused if ambiguous."""
+    numbers, problem = read_numbers(raw.answers(column).values, raw.decimal_commas, raw.delimiter)
+    if problem:
+        allowed = "write every number with a decimal point, and without a mark for thousands"
+        raise raw.refusal(column, problem, allowed)
+    return np.array(numbers, dtype=float)
 
 
 def _open_numbers(
-    raw: RawTable, column: str, answers: Answers, named: Collection[str]
+    raw: RawTable, column: str, named: Collection[str]
 ) -> tuple[list[str], FloatArray]:
     """The distinct values as codes and as numbers, NaN for texts and for what is `named`.
 
     As codes numbers are spelt alike, however the column writes them.
     """
-    numbers = numbers_of(raw, column, answers)
-    plain = [
-        normalise(value if np.isnan(number) else number)
-        for value, number in zip(answers.values, numbers.tolist(), strict=True)
-    ]
+    numbers = numbers_of(raw, column)
+    values = zip(raw.answers(column).values, numbers.tolist(), strict=True)
+    plain = [normalise(value if np.isnan(number) else number) for value, number in values]
     numbers[[text in named for text in plain]] = np.nan
     return plain, numbers
 
@@ -292,41 +226,37 @@ def _open_numbers(
 def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
     """Number of every row of a numeric variable, shape (n,); NaN where it is missing.
 
-    Raises
-    ------
-    SurveyError
-        A value that is no number and not declared missing, one outside the declared range, or one
-        that looks like a missing code.
+    Refused are values that are no number and not declared missing, lie outside the declared range,
+    or look like a missing code.
     """
-    answers = raw.answers(variable.column)
-    named = {normalise(code) for code in variable.missing} | {""}
-    plain, numbers = _open_numbers(raw, variable.column, answers, named)
-    absent = np.array([text in named for text in plain], dtype=bool)
+    column, answers = variable.column, raw.answers(variable.column)
+    named = {normalise(code): MISSING for code in variable.missing} | {"": MISSING}
+    plain, numbers = _open_numbers(raw, column, named)
     known = np.isfinite(numbers)
-    codes = np.append(np.where(absent | known, MISSING, UNDECLARED), MISSING)[answers.index]
+    codes = answers.rows(np.where(known, MISSING, _places(plain, named)), MISSING)
     allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
-    _refuse(raw, variable.column, answers, codes, allowed)
+    refuse(raw, column, codes == UNDECLARED, allowed)
     likely = numbers[known & ~_sentinels(plain, numbers)]
     ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
-    _refuse_nonanswers(raw, replace(variable, cuts=ends), answers, plain, numbers)
-    found = np.append(numbers, np.nan)[answers.index]
+    _refuse_nonanswers(raw, variable, plain, numbers, ends)
+    result: FloatArray = answers.rows(numbers, np.nan)
     low, high = variable.range or (-np.inf, np.inf)
-    outside = int(((found < low) | (found > high)).sum())
+    outside = int(((result < low) | (result > high)).sum())
     if outside:
-        raise SurveyError(
-            f"{raw.where}: {variable.column}",
+        raise raw.refusal(
+            column,
             f"{outside} numbers lie outside the declared range of variable {variable.name}",
             f"allowed: {low:g} to {high:g}; name codes of no answer in missing",
         )
-    return found
+    return result
 
 
 def _refuse_nonanswers(
     raw: RawTable,
     variable: Variable,
-    answers: Answers,
     plain: Iterable[str],
     numbers: FloatArray,
+    cuts: Sequence[float],
 ) -> None:
     """Refuse numbers that stand for no answer and that the codebook does not mention.
 
@@ -335,20 +265,16 @@ def _refuse_nonanswers(
     """
     column, known = variable.column, np.isfinite(numbers)
     kept = "give the range that it lies in" if variable.is_numeric else "in codes with its band"
-    far = _far_sentinels(plain, numbers, variable.cuts) & (not variable.range)
+    far = _far_sentinels(plain, numbers, cuts) & (not variable.range)
     for bad, why, other in (
-        (file_missing(raw, column, answers), "that the file itself declares missing", False),
-        (labelled_missing(raw, column, answers), "that the file labels as no answer", False),
+        (file_missing(raw, column), "that the file itself declares missing", False),
+        (labelled_missing(raw, column), "that the file labels as no answer", False),
         (far, "that looks like a missing code", True),
     ):
         if (known & bad).any():
-            rows = np.append(known & bad, False)[answers.index]
             or_kept = f", or {kept}," if other or not variable.is_numeric else ""
-            raise SurveyError(
-                f"{raw.where}: {column}",
-                f"{undeclared(answers, rows)} {why}",
-                f"name it in missing{or_kept} for variable {variable.name}",
-            )
+            allowed = f"name it in missing{or_kept} for variable {variable.name}"
+            refuse(raw, column, raw.answers(column).rows(known & bad, False), allowed, why)
 
 
 def _sentinels(plain: Iterable[str], numbers: FloatArray) -> BoolArray:
@@ -366,31 +292,29 @@ def _far_sentinels(plain: Iterable[str], numbers: FloatArray, cuts: Sequence[flo
 
 
 def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
-    """Numbers taken as they stand that may stand for no answer, such as an age of 88.
-
-    They have the shape of a missing code, and lie beyond all other numbers or stand far oftener
-    than their neighbours.
-    """
+    """Numbers taken as they stand that may stand for no answer, such as an age of 88."""
     if variable.type not in ("banded", "numeric"):
         return ()
-    table = _declared_table(raw, variable, normalise)
-    return doubtful_numbers(raw, variable.column, table)
+    return doubtful_numbers(raw, variable.column, _declared_table(raw, variable, normalise))
 
 
 def doubtful_numbers(raw: RawTable, column: str, named: Collection[str]) -> tuple[Doubt, ...]:
-    """The doubts of a column whose values are numbers, but for what is `named`."""
-    answers = raw.answers(column)
-    plain, numbers = _open_numbers(raw, column, answers, named)
+    """Numbers of a column, but for what is `named`, with the shape of a missing code.
+
+    They lie beyond all other numbers or stand far oftener than their neighbours.
+    """
+    counts = raw.answers(column).counts
+    plain, numbers = _open_numbers(raw, column, named)
     looks = _sentinels(plain, numbers) & (numbers >= 0)
     return tuple(
-        Doubt(column=column, code=plain[place], count=int(answers.counts[place]))
-        for place in np.flatnonzero(stands_out(numbers, answers.counts, looks))
+        Doubt(column=column, code=plain[place], count=int(counts[place]))
+        for place in np.flatnonzero(stands_out(numbers, counts, looks))
     )
 
 
 def far_codes(raw: RawTable, column: str, named: Collection[str]) -> BoolArray:
     """Which distinct numbers of a column look like missing codes far above the rest, from 666."""
-    plain, numbers = _open_numbers(raw, column, raw.answers(column), named)
+    plain, numbers = _open_numbers(raw, column, named)
     likely = numbers[np.isfinite(numbers) & ~_sentinels(plain, numbers)]
     if not likely.size:
         return np.zeros(numbers.size, dtype=bool)

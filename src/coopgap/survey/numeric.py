@@ -42,22 +42,10 @@ class Numeric:
 
 
 def numeric(name: str, values: FloatArray, knots: Sequence[float] = ()) -> Numeric:
-    """The columns of a variable.
+    """The columns of a variable with these distinct values, two or more and increasing.
 
-    Parameters
-    ----------
-    name
-        The variable's.
-    values
-        Shape (m,): its distinct values, increasing, two or more.
-    knots
-        Of a natural spline; a straight line without.
-
-    Returns
-    -------
-    Numeric
-        A line is divided by the standard deviation of the values: fits then do not depend on the
-        unit, and incomes in thousands stand beside indicators.
+    A line is divided by the standard deviation of the values: fits then do not depend on the unit,
+    and incomes in thousands stand beside indicators. With knots, a natural spline.
     """
     if knots:
         columns = natural_spline(values, knots)
@@ -72,22 +60,9 @@ def numeric(name: str, values: FloatArray, knots: Sequence[float] = ()) -> Numer
 def natural_spline(values: FloatArray, knots: Sequence[float]) -> FloatArray:
     """Natural cubic spline basis, linear beyond the outer knots, without a constant.
 
-    Parameters
-    ----------
-    values
-        Shape (m,).
-    knots
-        K increasing numbers, the outer two the boundaries.
-
-    Returns
-    -------
-    FloatArray
-        Shape (m, K − 1): column k is the spline that is one at knot k + 1 and zero at every other
-        knot, so that its slope is the curve's height there above the first knot.
-
-    Notes
-    -----
-    With a constant it spans what R's `splines::ns` does with the same knots.
+    Shape (m, K − 1) for K increasing knots: column k is the spline that is one at knot k + 1 and
+    zero at every other, so that its slope is the curve's height there above the first knot. With a
+    constant it spans what R's `splines::ns` does with the same knots.
 
     References
     ----------

@@ -1,11 +1,16 @@
-"""A survey as it stands in its file, before any codebook."""
+"""A survey as it stands in its file or table, before any codebook."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -14,7 +19,24 @@ from coopgap.core.errors import SurveyError
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import Code
 from coopgap.study.values import lossless, normalise
-from coopgap.survey.columns import MARK
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MARK: Final = "provenance"
+"""The column that marks example data; it comes along with any choice of columns."""
+
+
+class ArrowStream(Protocol):
+    """A table of pandas, polars, pyarrow, DuckDB or another library of Arrow's C interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A capsule of its columns."""
+
+
+type Columns = ArrowStream | Mapping[str, Any]
+"""Survey data in memory: a table, or columns by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +54,7 @@ class Answers:
     values: tuple[Code, ...]
     index: IntArray
 
-    @property
+    @cached_property
     def counts(self) -> IntArray:
         """Shape (k,): how often each value stands."""
         return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
@@ -57,22 +79,23 @@ class Answers:
         """A code as this column would spell it."""
         return normalise(code, numeric=self.numeric)
 
+    def take(self, keep: BoolArray) -> Answers:
+        """The rows where `keep`, shape (n,), is true; values that only others gave are gone."""
+        index = self.index[keep]
+        used = np.bincount(index[index >= 0], minlength=len(self.values)) > 0
+        places = np.append(np.cumsum(used) - 1, -1)
+        values = tuple(self.values[place] for place in np.flatnonzero(used))
+        return Answers(values=values, index=places[index])
+
+    def rows(self, of_value: Sequence[Any] | np.ndarray[Any, Any], blank: Any) -> Any:
+        """What holds of each distinct value, and of a blank, by row; shape (n,)."""
+        of_value = np.asarray(of_value, dtype=np.asarray(blank).dtype)
+        return np.append(of_value, blank)[self.index]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtendedMissing:
-    """A missing value that the file tells from others by a letter, such as `.a` of Stata.
-
-    Attributes
-    ----------
-    column
-        Where it stands.
-    code
-        As Stata or SAS writes it: `.a` to `.z`; `.A` to `.Z`, `._`.
-    label
-        Its label in the file, or empty.
-    count
-        In how many rows.
-    """
+    """A missing value that its file tells from others by a letter: `.a` of Stata, `.A` of SAS."""
 
     column: str
     code: str
@@ -86,35 +109,30 @@ class RawTable:
 
     Attributes
     ----------
-    name
-        Name of the file, without its folder.
-    where
-        The file as the user named it, for messages.
+    name, where
+        The file without its folder, and as the user named it, for messages.
     sha256
         Of the file's bytes (of the columns' names and values, for a DataFrame).
-    n_rows
-        Rows in the file, without those of labels.
     is_example
         Whether a column `provenance` says EXAMPLE DATA in every row.
-    table
-        A pyarrow Table with the columns that were wanted, and `provenance` if there is one.
-    labels
-        Variable labels, of every column of the file that has one.
-    value_labels
-        By column, labels of its codes.
+    n_rows
+        Rows in the file, without those of labels.
+    data
+        The columns that were wanted, and `provenance` if there is one: Arrow columns, in whose
+        place come their `Answers` once they are asked for.
+    labels, value_labels
+        Of every column of the file that has one; by column, labels of its codes.
     user_missing
         By column, closed ranges of codes that the file itself declares missing.
     label_rows
         Rows under the header that hold labels of the columns, and no answers.
     extended
-        Missing values that the file tells apart by letter; their cells are empty in the table.
-    encoding
-        How text is encoded in the file.
+        Missing values that the file tells apart by letter; their cells are empty here.
+    encoding, delimiter
+        Of the text in the file; the delimiter is empty where cells are not parted by one.
     sheet
         The sheet of a workbook, or the data set of a transport file, that has others too; else
         empty.
-    delimiter
-        What parts the cells of a text file; empty for other formats.
     decimal_commas
         A column of the file whose numbers have decimal commas; empty where there is none.
     """
@@ -122,9 +140,9 @@ class RawTable:
     name: str
     where: str
     sha256: str
-    n_rows: int
     is_example: bool
-    table: Any
+    n_rows: int
+    data: dict[str, Any]
     labels: Mapping[str, str] = field(default_factory=dict)
     value_labels: Mapping[str, Mapping[Code, str]] = field(default_factory=dict)
     user_missing: Mapping[str, tuple[tuple[Code, Code], ...]] = field(default_factory=dict)
@@ -138,22 +156,23 @@ class RawTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that are here."""
-        return tuple(self.table.column_names)
+        return tuple(self.data)
 
     def take(self, keep: BoolArray) -> RawTable:
         """The rows where `keep`, shape (n,), is true; values that only others gave are gone."""
-        import pyarrow as pa
-
-        table = self.table.filter(pa.array(keep))
-        for place, field_ in enumerate(table.schema):
-            if pa.types.is_dictionary(field_.type):
-                column = table.column(place).cast(field_.type.value_type).dictionary_encode()
-                table = table.set_column(place, field_.name, column)
-        return replace(self, n_rows=table.num_rows, table=table)
+        data = {name: self.answers(name).take(keep) for name in self.data}
+        return replace(self, n_rows=int(keep.sum()), data=data)
 
     def answers(self, column: str) -> Answers:
-        """Distinct values of a column, and who gave which."""
-        return distinct(self.table[column])
+        """Distinct values of a column, and who gave which; found once."""
+        found = self.data[column]
+        if not isinstance(found, Answers):
+            found = self.data[column] = distinct(found)
+        return found
+
+    def refusal(self, column: str, found: str, allowed: str) -> SurveyError:
+        """The error that names a column of the file."""
+        return SurveyError(f"{self.where}: {column}", found, allowed)
 
 
 def distinct(column: Any) -> Answers:
@@ -163,28 +182,222 @@ def distinct(column: Any) -> Answers:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    values = array.dictionary.to_pylist()
-    index = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    index = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    words = array.dictionary
+    if not (words.null_count or pa.types.is_floating(words.type)):
+        return Answers(values=tuple(words.to_numpy(zero_copy_only=False).tolist()), index=index)
+    values = words.to_pylist()
     # Only NaN differs from itself.
     kept = np.array([value is not None and value == value for value in values], dtype=bool)
-    if not kept.all():
-        places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-        index = places[index]
-        values = [value for value, keep in zip(values, kept, strict=True) if keep]
-    return Answers(values=tuple(values), index=index)
+    places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    values = [value for value, keep in zip(values, kept, strict=True) if keep]
+    return Answers(values=tuple(values), index=places[index])
 
 
-def says_example(table: Any, where: str) -> bool:
+def from_answers(data: dict[str, Answers], name: str, sha256: str | None = None) -> RawTable:
+    """A survey of columns whose distinct values are known."""
+    digest = hashlib.sha256()
+    for column, answers in data.items() if sha256 is None else ():
+        digest.update(json.dumps([column, [repr(value) for value in answers.values]]).encode())
+        digest.update(np.ascontiguousarray(answers.index, dtype="<i8").tobytes())
+    return RawTable(
+        name=name,
+        where=name,
+        sha256=sha256 or digest.hexdigest(),
+        is_example=says_example(data.get(MARK), name),
+        n_rows=next(iter(data.values())).index.size,
+        data={**data},
+        encoding="UTF-8",
+    )
+
+
+def says_example(marks: Answers | None, where: str) -> bool:
     """Whether every row is marked; rows of both kinds in one survey are refused."""
-    if MARK not in table.column_names:
+    if marks is None:
         return False
-    answers = distinct(table[MARK])
-    marked = np.array([str(value).strip() == EXAMPLE for value in answers.values], dtype=bool)
-    n_marked = int(answers.counts[marked].sum())
-    if 0 < n_marked < table.num_rows:
+    marked = np.array([str(value).strip() == EXAMPLE for value in marks.values], dtype=bool)
+    n_marked, n_rows = int(marks.counts[marked].sum()), marks.index.size
+    if 0 < n_marked < n_rows:
         raise SurveyError(
             f"{where}: {MARK}",
-            f"{n_marked} of {table.num_rows} rows say {EXAMPLE}",
+            f"{n_marked} of {n_rows} rows say {EXAMPLE}",
             "example rows and real rows may not be mixed",
         )
     return n_marked > 0
+
+
+class Refusal(Exception):
+    """The file can be read but is not what is wanted."""
+
+    def __init__(self, found: str, allowed: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.allowed = allowed
+
+
+def choose(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """Columns to read: those wanted, each there once, and the provenance mark."""
+    counts = Counter(names)
+    chosen = list(dict.fromkeys(name for name in names if name) if wanted is None else wanted)
+    for name in chosen:
+        if name not in counts:
+            raise Refusal(f"no column {name!r}", _nearest(name, names))
+        if counts[name] > 1:
+            raise Refusal(
+                f"column {name!r} stands {counts[name]} times in the header",
+                "give every column its own name",
+            )
+    if MARK not in chosen and counts[MARK] == 1:
+        chosen.append(MARK)
+    return chosen
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    folded = {other.casefold().strip(): other for other in names if other}
+    near = difflib.get_close_matches(name.casefold().strip(), folded, n=3, cutoff=0.6)
+    if near:
+        return "the nearest are " + ", ".join(repr(folded[key][:60]) for key in near)
+    return f"none of its {len(names)} columns has a name like it"
+
+
+def one_part(
+    parts: Sequence[tuple[str, Sequence[str]]], wanted: Sequence[str] | None, what: str
+) -> int:
+    """Place of the part of a file that is meant, such as a sheet; refused where two could be.
+
+    `parts` has the name and the columns of each; the first is meant if no columns are `wanted`.
+    """
+    if wanted is None:
+        alike = [place for place, (_, names) in enumerate(parts) if names == parts[0][1]]
+    else:
+        alike = [place for place, (_, names) in enumerate(parts) if set(wanted) <= set(names)]
+    if len(alike) > 1:
+        named = ", ".join(repr(parts[place][0]) for place in alike[:5])
+        raise Refusal(
+            f"{len(alike)} {what} have these columns: {named}",
+            "leave one of them in the file, or save it as CSV",
+        )
+    return alike[0] if alike else 0
+
+
+def with_notes(table: pa.Table, notes: Mapping[str, Any]) -> pa.Table:
+    """Table that carries fields of `RawTable` as JSON in its schema metadata."""
+    return table.replace_schema_metadata({"coopgap": json.dumps(notes, default=str)})
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as booleans, integers, floats, or dictionary-encoded text."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_nested(kind):
+        raise Refusal("a wanted column holds nested values", "a column holds text or numbers")
+    if pa.types.is_dictionary(kind):
+        # The values by themselves: not every type of text can be cast inside a dictionary.
+        text = pa.types.is_string_view(kind.value_type)
+        kind = pa.string() if text else kind.value_type
+        chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
+        column = pa.chunked_array(chunks, kind)
+    if pa.types.is_boolean(kind) or pa.types.is_signed_integer(kind):
+        return column
+    if pa.types.is_integer(kind):
+        return column.cast(pa.int64())
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        return shortest(column)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_timestamp(kind) and kind.tz is None:
+        import pyarrow.compute as pc
+
+        # Days that a library has stored as their first instants, as pandas does.
+        days = column.cast(pa.date32(), safe=False)
+        if pc.all(pc.equal(days.cast(kind), column)).as_py():
+            column = days
+    if "binary" in str(kind):
+        raise Refusal("a wanted column holds binary data", "a column holds text or numbers")
+    return column.cast(pa.string()).dictionary_encode()
+
+
+def shortest(column: Any) -> pa.ChunkedArray:
+    """Numbers of single or half precision as the shortest decimals that they stand for."""
+    import pyarrow as pa
+
+    numbers = column.to_numpy(zero_copy_only=False)
+    distinct, places = np.unique(numbers, return_inverse=True)
+    decimals = np.array([float(str(number)) for number in distinct])
+    return pa.chunked_array([pa.array(decimals[places], pa.float64(), from_pandas=True)])
+
+
+def from_dataframe(
+    frame: Columns,
+    columns: Sequence[str] | None = None,
+    name: str | None = None,
+    sha256: str | None = None,
+) -> RawTable:
+    """Take a survey from a table in memory, one row a person.
+
+    Parameters
+    ----------
+    frame
+        An index is not looked at.
+    columns
+        The columns wanted; all if None.
+    name
+        Stands where the name of a file would; the kind of table if None.
+    sha256
+        Of where the values come from; if None, of the names and values taken, in the order wanted.
+
+    Raises
+    ------
+    SurveyError
+        The data are no table, a wanted column is missing or stands twice, or there are no rows.
+    """
+    name = name or type(frame).__name__
+    try:
+        data = _columns(frame, columns)
+    except Refusal as refusal:
+        raise SurveyError(name, refusal.found, refusal.allowed) from refusal
+    return from_answers(data, name, sha256)
+
+
+def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]:
+    import pyarrow as pa
+
+    if isinstance(frame, Mapping):
+        import pandas as pd
+
+        try:
+            frame = pd.DataFrame(frame)
+        except ValueError as error:
+            raise Refusal("the columns differ in length", "give one value a person") from error
+    pandas = sys.modules.get("pandas")  # Who has a DataFrame has imported it.
+    if pandas is not None and isinstance(frame, pandas.DataFrame):
+        names = [str(column) for column in frame.columns]
+        columns = {name: frame.iloc[:, place] for place, name in enumerate(names)}
+        n_rows = len(frame)
+    elif hasattr(frame, "__arrow_c_stream__"):
+        table = pa.RecordBatchReader.from_stream(frame).read_all()
+        names, n_rows = table.column_names, table.num_rows
+        columns = dict(zip(names, table.columns, strict=True))
+    else:
+        raise Refusal("this is no table", "give a path, a DataFrame, an Arrow table or columns")
+    if n_rows == 0:
+        raise Refusal("there are no rows", "give one row a person")
+    return {name: distinct(plain(_as_arrow(columns[name]))) for name in choose(names, wanted)}
+
+
+def _as_arrow(column: pd.Series[Any] | pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as Arrow; one of mixed types becomes text, value by value."""
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        return column
+    try:
+        return pa.chunked_array([pa.Array.from_pandas(column)])
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        cells = zip(column.tolist(), column.isna().tolist(), strict=True)
+        texts = [
+            None if empty else value if isinstance(value, str) else normalise(str(value))
+            for value, empty in cells
+        ]
+        return pa.chunked_array([pa.array(texts, type=pa.string())])

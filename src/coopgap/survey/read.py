@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coopgap.core.errors import SurveyError
-from coopgap.survey.columns import REFUSED
-from coopgap.survey.frame import from_dataframe
-from coopgap.survey.raw import Answers, ExtendedMissing, RawTable, says_example
-
-__all__ = ["FORMATS", "Answers", "Limits", "RawTable", "from_dataframe", "read_table"]
+from coopgap.survey.raw import MARK, ExtendedMissing, RawTable, distinct, says_example
 
 FORMATS: Mapping[str, str] = {
     ".sav": "SPSS",
@@ -31,20 +27,15 @@ FORMATS: Mapping[str, str] = {
 }
 """File formats by extension."""
 
+REFUSED: Final = 3
+"""Exit code of a reading process that refuses a file, with the reason on standard output."""
+
 _MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the reading process may use.
-
-    Attributes
-    ----------
-    memory
-        Bytes beyond those of the libraries that read.
-    seconds
-        Of processor time and of waiting.
-    """
+    """Bytes beyond those of the libraries that read, and seconds of computing and of waiting."""
 
     memory: int
     seconds: int
@@ -75,10 +66,6 @@ def read_table(
     limits
         On memory and time; `Limits.for_size` if None.
 
-    Returns
-    -------
-    RawTable
-
     Raises
     ------
     SurveyError
@@ -91,30 +78,30 @@ def read_table(
     table = _read_in_child(path, columns, encoding, limits)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    notes = json.loads((table.schema.metadata or {}).get(b"coopgap", b"{}"))
+    marks = distinct(table[MARK]) if MARK in table.column_names else None
     return RawTable(
         name=path.name,
         where=str(path),
         sha256=sha256,
+        is_example=says_example(marks, str(path)),
         n_rows=table.num_rows,
-        is_example=says_example(table, str(path)),
-        table=table,
-        labels=notes.get("labels", {}),
-        value_labels={
-            name: {code: str(label) for code, label in pairs}
-            for name, pairs in notes.get("value_labels", {}).items()
-        },
-        user_missing={
-            name: tuple((low, high) for low, high in spans)
-            for name, spans in notes.get("user_missing", {}).items()
-        },
-        label_rows=notes.get("label_rows", 0),
-        extended=tuple(ExtendedMissing(**one) for one in notes.get("extended", ())),
-        encoding=notes.get("encoding") or "",
-        sheet=notes.get("sheet", ""),
-        delimiter=notes.get("delimiter", ""),
-        decimal_commas=notes.get("decimal_commas", ""),
+        data=dict(zip(table.column_names, table.columns, strict=True)),
+        **_notes(table),
     )
+
+
+def _notes(table: Any) -> dict[str, Any]:
+    """Fields of a `RawTable` that its reader wrote as JSON, which has no tuples and no codes."""
+    notes: dict[str, Any] = json.loads((table.schema.metadata or {}).get(b"coopgap", b"{}"))
+    labels = notes.get("value_labels", {}).items()
+    spans = notes.get("user_missing", {}).items()
+    return notes | {
+        "value_labels": {
+            name: {code: str(label) for code, label in pairs} for name, pairs in labels
+        },
+        "user_missing": {name: tuple(map(tuple, ends)) for name, ends in spans},
+        "extended": tuple(ExtendedMissing(**item) for item in notes.get("extended", ())),
+    }
 
 
 def _check_file(path: Path) -> int:
@@ -186,10 +173,10 @@ def _environment() -> dict[str, str]:
 
     Its allocators take no address space in advance, so that a limit on that is one on memory.
     """
-    here = str(Path(__file__).resolve().parents[2])
+    folder = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH")
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join([here, path] if path else [here]),
+        "PYTHONPATH": os.pathsep.join([folder, path] if path else [folder]),
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "MALLOC_ARENA_MAX": "1",
     }

@@ -15,10 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
-from coopgap.survey.arrow import plain
-from coopgap.survey.columns import REFUSED, Refusal, choose, with_notes
-from coopgap.survey.csv_text import read_csv
+from coopgap.survey.raw import Refusal, choose, plain, with_notes
+from coopgap.survey.read import REFUSED
 from coopgap.survey.statistical import read_statistical
+from coopgap.survey.text import read_csv
 from coopgap.survey.workbook import read_workbook
 
 if TYPE_CHECKING:

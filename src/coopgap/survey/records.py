@@ -1,16 +1,19 @@
-"""What a survey file becomes once a study's codebook has been applied to it."""
+"""Validated answers of a survey's people, and the complete rows of each model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
-from coopgap.study.spec import Variable
+from coopgap.study.spec import ModelSpec, Study, Variable
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
+
+ModeName = Literal["in person", "phone", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +45,15 @@ class Survey:
         Of the file as read (of the values, for a DataFrame).
     is_example
         Whether every row carries the provenance mark.
-    member
-        Shape (n,). True for members, False for the comparison group.
-    phone
-        Shape (n,). True for interviews by phone.
+    member, phone
+        Shape (n,). True for members; True for interviews by phone.
     codes
         By variable, shape (n,): index into the variable's `levels`, or of a numeric one into its
         values, -1 where missing.
-    variables
-        By name, in the order declared.
-    numeric
-        Of the numeric ones, values and columns.
-    zone
-        Shape (n,): cluster index from 0, or None where no zone is declared. Missing zones are
-        dropped and counted like a missing answer.
-    zone_labels
-        Labels of the zone indices.
+    variables, numeric
+        By name, in the order declared; of the numeric ones, values and columns.
+    zone, zone_labels
+        Shape (n,): cluster index from 0, or None where no zone is declared, and its labels.
     weight
         Shape (n,): sampling weights, positive, or None where none is declared.
     person
@@ -68,18 +64,12 @@ class Survey:
         people who are alike in all that a method looks at.
     n_read
         Rows in the file, without those of labels.
-    sheet
-        Of a workbook, or data set of a transport file, that has others too; else empty.
-    label_rows
-        Rows under the file's header that hold labels of the columns, and no answers.
-    extended
-        Missing values that the file tells apart by letter, in the columns that a run reads.
-    encoding
-        Of the file's text, named or detected; empty where the format has none of its own.
+    encoding, sheet, label_rows, extended
+        As of the file: see `RawTable`.
     dropped
         What was left out before any model: people whose membership is missing, and so on.
     doubts
-        Numbers of banded variables that may stand for no answer.
+        Numbers, weights and zones that may stand for no answer.
     """
 
     source: str
@@ -135,17 +125,12 @@ class ModelRows:
     ----------
     index
         Shape (n,): positions in the survey.
-    outcome
-        Shape (n,): index into the outcome's levels.
-    levels
-        The outcome's levels, lowest first.
-    member
-        Shape (n,).
-    factors
+    outcome, levels
+        Shape (n,): index into the outcome's levels, lowest first.
+    factors, factor_levels
         By variable (covariates, exact strata, region and declared groups), shape (n,): level
-        index. Declared groups and the region may hold -1; covariates and strata never do.
-    factor_levels
-        By variable, its levels; a numeric one has none.
+        index, and its levels; a numeric one has none. Declared groups and the region may hold -1;
+        covariates and strata never do.
     numeric
         Of numeric variables, values and columns; their factors are positions among the values.
     zone
@@ -182,13 +167,7 @@ class ModelRows:
         return int(min(self.member.sum(), self.n - self.member.sum()))
 
     def people_by_level(self, keep: BoolArray | None = None) -> IntArray:
-        """Unweighted people by group and outcome level, shape (2, J), comparison group first.
-
-        Parameters
-        ----------
-        keep
-            Shape (n,): the people to count; all if absent.
-        """
+        """Unweighted people by group and outcome level, shape (2, J), comparison group first."""
         n_levels = len(self.levels)
         slot = self.member.astype(np.int64) * n_levels + self.outcome
         counts = np.bincount(slot if keep is None else slot[keep], minlength=2 * n_levels)
@@ -206,3 +185,66 @@ class ModelRows:
             weight=self.weight[keep],
             tie=None if self.tie is None else self.tie[keep],
         )
+
+
+def complete_rows(
+    survey: Survey, study: Study, spec: ModelSpec, mode: ModeName = "in person"
+) -> ModelRows:
+    """Rows of one model that have an answer to everything it needs, of interviews of a mode.
+
+    `dropped` counts each person once, at the first variable without an answer, in the order
+    outcome, covariates, variables of the matching; rows of another mode are no drop. Region and
+    declared groups do not drop anybody: they hold -1 where the answer is missing, unless the model
+    needs them.
+    """
+    keep = survey.phone == (mode == "phone") if mode != "both" else np.ones(survey.n, dtype=bool)
+    dropped = []
+    for name in spec.variables:
+        lacking = keep & (survey.codes[name] < 0)
+        if lacking.any():
+            dropped.append(Drop(reason=f"{name} missing", count=int(lacking.sum())))
+            keep &= ~lacking
+    index = np.flatnonzero(keep)
+    factors = _factors(survey, study, spec)
+    return ModelRows(
+        index=index,
+        outcome=survey.codes[spec.outcome][index],
+        levels=survey.variables[spec.outcome].levels,
+        member=survey.member[index],
+        factors={name: survey.codes[name][index] for name in factors},
+        factor_levels={name: survey.variables[name].levels for name in factors},
+        zone=None if survey.zone is None else survey.zone[index],
+        weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
+        tie=survey.tie[index],
+        dropped=tuple(dropped),
+        numeric=survey.numeric,
+    )
+
+
+def _factors(survey: Survey, study: Study, spec: ModelSpec) -> tuple[str, ...]:
+    """Covariates, strata, region and declared groups, once each; never the outcome itself."""
+    region = () if study.design.region is None else (study.design.region,)
+    groups = tuple(name for name, variable in survey.variables.items() if variable.groups)
+    names = dict.fromkeys((*spec.variables, *region, *groups))
+    return tuple(name for name in names if name != spec.outcome)
+
+
+def people_meta(survey: Survey) -> dict[str, Any]:
+    """Whom the survey holds, and whom it left out."""
+    member, phone = survey.member, survey.phone
+    return {
+        "n_read": survey.n_read,
+        "label_rows": survey.label_rows,
+        "n_member": int((member & ~phone).sum()),
+        "n_comparison": int((~member & ~phone).sum()),
+        "n_phone": int(phone.sum()),
+        "n_phone_member": int((member & phone).sum()),
+        "dropped": dropped_meta(survey.dropped),
+        "extended_missing": [asdict(one) for one in survey.extended],
+        "doubts": [asdict(doubt) for doubt in survey.doubts],
+    }
+
+
+def dropped_meta(drops: Iterable[Drop]) -> list[dict[str, Any]]:
+    """Whom a step left out, and why."""
+    return [{"reason": drop.reason, "count": drop.count} for drop in drops]

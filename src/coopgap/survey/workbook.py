@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
 from coopgap.study.values import normalise
-from coopgap.survey.columns import Refusal, choose, one_part, with_notes
-from coopgap.survey.label_row import flat, is_import_row, is_label_row, may_be_labels
-from coopgap.survey.numbers import shows_commas
+from coopgap.survey.raw import Refusal, choose, one_part, with_notes
+from coopgap.survey.text import label_rows
+from coopgap.survey.values import shows_commas
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -163,17 +163,13 @@ def _without_result(file: Any) -> Iterator[str]:
 
 def _labels(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[dict[str, str], int]:
     """Labels by column, and the rows that hold them."""
-    if not rows:
+    if not rows or any(isinstance(cell, bool | int | float) for cell in rows[0]):
         return {}, 0
-    cells = [_shown(cell) for cell in rows[0]]
-    if any(isinstance(cell, bool | int | float) for cell in rows[0]) or not may_be_labels(cells):
-        return {}, 0
-    n_rows = 2 if len(rows) > 1 and is_import_row([_shown(cell) for cell in rows[1]]) else 1
-    below = ({_shown(row[place]) for row in rows[n_rows:]} for place in range(len(header)))
-    if len(rows) == n_rows or not is_label_row(cells, below):
-        return {}, 0
-    labels = {name: flat(cell) for name, cell in zip(header, cells, strict=True) if cell.strip()}
-    return labels, n_rows
+
+    def below(n_rows: int) -> list[set[str]]:
+        return [{_shown(row[place]) for row in rows[n_rows:]} for place in range(len(header))]
+
+    return label_rows(header, [[_shown(cell) for cell in row] for row in rows[:2]], below)
 
 
 def _shown(cell: Any) -> str:

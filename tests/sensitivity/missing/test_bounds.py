@@ -25,7 +25,7 @@ from coopgap.sensitivity.missing.bounds import (
     worst_case,
 )
 from coopgap.sensitivity.missing.bounds_rows import bounds_rows
-from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import complete_rows
 
 R = Path(__file__).parents[2] / "r"
 

@@ -25,7 +25,7 @@ from coopgap.sensitivity.missing.imputed import (
 )
 from coopgap.sensitivity.missing.people import Lacking
 from coopgap.study.spec import Headline
-from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import complete_rows
 
 
 def estimate(survey, study, spec):

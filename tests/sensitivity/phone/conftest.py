@@ -9,7 +9,7 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.sample import Sample
 from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import complete_rows
 
 
 @pytest.fixture(scope="package")

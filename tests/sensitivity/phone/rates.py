@@ -23,10 +23,15 @@ from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.retrodesign import retrodesign
-from coopgap.survey.example import printed_margins as printed
+from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import DEFAULT
-from coopgap.survey.example.outcomes import draw_zones, linear_predictor
-from coopgap.survey.example.people import People, draw_people, logistic
+from coopgap.survey.example.people import (
+    People,
+    draw_people,
+    draw_zones,
+    linear_predictor,
+    logistic,
+)
 from coopgap.survey.records import ModelRows
 
 HERE = Path(__file__).parent

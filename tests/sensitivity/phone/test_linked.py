@@ -15,8 +15,8 @@ from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.linked import _tested, linked_rows
 from coopgap.sensitivity.phone.linked_gap import moved_gap, with_phone_answers
 from coopgap.sensitivity.phone.pairs import asked_twice
-from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
+from coopgap.survey.records import complete_rows
 
 R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
 ONLY = ("trust", "trust_agree")

@@ -13,11 +13,10 @@ import pytest
 from coopgap.app.plan import make_plan
 from coopgap.sensitivity.phone.data import PhoneData
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
 from coopgap.survey.example.model import DEFAULT
-from coopgap.survey.example.outcomes import linear_predictor
-from coopgap.survey.example.people import draw_people
+from coopgap.survey.example.people import draw_people, linear_predictor
+from coopgap.survey.records import complete_rows
 
 HERE = Path(__file__).parent
 TABLE = pd.read_csv(HERE / "rates.csv")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 
 import pandas as pd
 import pyreadstat
@@ -12,14 +11,14 @@ import pytest
 from coopgap import describe, fit
 from coopgap.app.plan import make_plan
 from coopgap.core.errors import SurveyError
-from coopgap.survey.csv_text import _looks_western
 from coopgap.survey.read import read_table
+from coopgap.survey.text import _looks_western
 
 WORDS = ["Junín", "Áncash", "Huánuco", "Junín"]
 """Regions; in cp1252 as in latin-1 each letter is one byte."""
 
 
-def padded(content: bytes, encoding: str, end: bytes) -> bytes:
+def padded(content, encoding, end):
     """Content whose words are in another encoding, of the same length."""
     for word in [*WORDS, "Región", "Perú"]:
         utf8, other = word.encode(), word.encode(encoding)
@@ -27,7 +26,7 @@ def padded(content: bytes, encoding: str, end: bytes) -> bytes:
     return content
 
 
-def stata(folder: Path, version: int, encoding: str) -> Path:
+def stata(folder, version, encoding):
     path = folder / "survey.dta"
     frame = pd.DataFrame({"region": WORDS, "k": [1, 2, 1, 2]})
     labels = {"region": "Región", "k": "k"}
@@ -50,7 +49,7 @@ def stata(folder: Path, version: int, encoding: str) -> Path:
     return path
 
 
-def spss(folder: Path, encoding: str, declared: bytes) -> Path:
+def spss(folder, encoding, declared):
     path = folder / "survey.sav"
     pyreadstat.write_sav(
         pd.DataFrame({"region": WORDS, "k": [1.0, 2.0, 1.0, 2.0]}),
@@ -66,7 +65,7 @@ def spss(folder: Path, encoding: str, declared: bytes) -> Path:
     return path
 
 
-def check(path: Path, encoding: str, named: str | None = None) -> None:
+def check(path, encoding, named=None):
     raw = read_table(path, None, named)
     answers = raw.answers("region")
     assert [answers.texts[place] for place in answers.index] == WORDS

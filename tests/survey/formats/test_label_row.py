@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.report.plan import plan_text
 from coopgap.survey.draft import draft_study
-from coopgap.survey.label_row import is_label_row
 from coopgap.survey.read import read_table
+from coopgap.survey.text import label_rows
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -23,7 +21,7 @@ ROWS = [
 IMPORT = ['{"ImportId":"QID1"}', '{"ImportId":"QID2"}', '{"ImportId":"sex"}', '{"ImportId":"d"}']
 
 
-def write(folder: Path, rows: list[list[str]], mark: str = ",") -> Path:
+def write(folder, rows, mark=","):
     path = folder / "survey.csv"
     quoted = [mark.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
     path.write_text("\n".join(quoted) + "\n", encoding="utf-8")
@@ -65,11 +63,17 @@ def test_texts_alone_are_answers(tmp_path):
     assert (raw.n_rows, raw.label_rows) == (41, 0)
 
 
-def test_two_columns_of_figures_are_needed():
-    assert not is_label_row(["Age", "Sex"], [{"1", "2"}, {"male"}])
-    assert is_label_row(["Age", "Income", "Sex"], [{"1", "2", ""}, {"3.5", "4"}, {"male"}])
-    assert not is_label_row(["Age", "Income", "Sex"], [{"1", "n/a"}, {"3.5", "4"}, {"male"}])
-    assert not is_label_row(["Age", "Income", "Sex"], [{""}, {"3.5", "4"}, {"male"}])
+@pytest.mark.parametrize(
+    ("labels", "below", "found"),
+    [
+        (["Age", "Sex"], [{"1", "2"}, {"male"}], 0),
+        (["Age", "Income", "Sex"], [{"1", "2", ""}, {"3.5", "4"}, {"male"}], 1),
+        (["Age", "Income", "Sex"], [{"1", "n/a"}, {"3.5", "4"}, {"male"}], 0),
+        (["Age", "Income", "Sex"], [{""}, {"3.5", "4"}, {"male"}], 0),
+    ],
+)
+def test_two_columns_of_figures_are_needed(labels, below, found):
+    assert label_rows(labels, [labels], lambda _: below)[1] == found
 
 
 def test_a_header_and_labels_alone_are_one_row(tmp_path):

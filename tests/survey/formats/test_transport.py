@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import tomllib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ from coopgap.app.plan import make_plan
 from coopgap.core.errors import SurveyError
 from coopgap.fit import main
 from coopgap.report.plan import plan_text
-from coopgap.survey.read import RawTable, read_table
+from coopgap.survey.read import read_table
 
 HERE = Path(__file__).parent
 VERSIONS = (5, 8)
@@ -24,31 +23,23 @@ STOOD_IN = 123_456_789_012_345.0
 """A number whose bytes a test replaces by those of a missing value."""
 
 
-def cells(raw: RawTable, column: str) -> list[object]:
+def cells(raw, column):
     answers = raw.answers(column)
     values = [*answers.values, None]
     return [values[place] for place in answers.index]
 
 
-def lettered(raw: RawTable) -> list[tuple[str, str, int]]:
+def lettered(raw):
     return [(one.column, one.code, one.count) for one in raw.extended]
 
 
-def xpt(
-    folder: Path, data: pd.DataFrame, version: int = 8, name: str = "DATASET", **options: object
-) -> Path:
+def xpt(folder, data, version=8, name="DATASET", **options):
     path = folder / "survey.xpt"
-    pyreadstat.write_xport(
-        data,
-        path,
-        file_format_version=version,
-        table_name=name,
-        **options,  # type: ignore[arg-type]
-    )
+    pyreadstat.write_xport(data, path, file_format_version=version, table_name=name, **options)
     return path
 
 
-def with_letters(path: Path, letters: str) -> Path:
+def with_letters(path, letters):
     """The numbers that stand in for missing values become those, one after the other."""
     content = path.read_bytes()
     # IBM floating point: sixteen to the power of the first byte less 64, and a fraction.
@@ -60,7 +51,7 @@ def with_letters(path: Path, letters: str) -> Path:
     return path
 
 
-def refusal(path: Path, columns: Sequence[str] | None = None) -> str:
+def refusal(path, columns=None):
     with pytest.raises(SurveyError) as caught:
         read_table(path, columns)
     assert "\n" not in str(caught.value)
@@ -69,7 +60,7 @@ def refusal(path: Path, columns: Sequence[str] | None = None) -> str:
 
 @pytest.mark.usefixtures("in_process")
 class TestRead:
-    def test_it_reads_as_the_sas_file_of_the_same_people(self) -> None:
+    def test_it_reads_as_the_sas_file_of_the_same_people(self):
         """Both by haven."""
         sas, transport = (
             read_table(HERE / f"extended.{kind}", None) for kind in ("sas7bdat", "xpt")
@@ -82,7 +73,7 @@ class TestRead:
         assert lettered(transport) == [("q", ".A", 3), ("q", ".B", 8)]
 
     @pytest.mark.parametrize("version", VERSIONS)
-    def test_missing_values_are_told_apart_by_letter(self, tmp_path: Path, version: int) -> None:
+    def test_missing_values_are_told_apart_by_letter(self, tmp_path, version):
         stood = [STOOD_IN] * 3
         data = pd.DataFrame(
             {"s": [*"AZ_", "", "x"], "x": [*stood, None, 2.5], "y": [*stood, 10.0, 0.0]}
@@ -97,7 +88,7 @@ class TestRead:
         assert lettered(read_table(path, ["s", "y"])) == every[2:]
 
     @pytest.mark.parametrize("version", VERSIONS)
-    def test_labels_and_dates(self, tmp_path: Path, version: int) -> None:
+    def test_labels_and_dates(self, tmp_path, version):
         """Dates are days, and times seconds, since 1960: what SAS itself holds."""
         day, start = datetime.date(2020, 1, 31), datetime.date(1960, 1, 1)
         noon = datetime.datetime(2020, 1, 31, 12)
@@ -111,9 +102,7 @@ class TestRead:
         assert raw.labels == labels
 
     @pytest.mark.parametrize(("encoding", "named"), [("utf-8", ""), ("cp1252", "cp1252")])
-    def test_text_in_an_encoding_that_no_file_declares(
-        self, tmp_path: Path, encoding: str, named: str
-    ) -> None:
+    def test_text_in_an_encoding_that_no_file_declares(self, tmp_path, encoding, named):
         places = ["Junín", "Áncash", "Huánuco"]
         path = xpt(tmp_path, pd.DataFrame({"place": places}), column_labels={"place": "Región"})
         content = path.read_bytes()
@@ -128,9 +117,7 @@ class TestRead:
         assert cells(read_table(path, None, encoding=encoding), "place") == places
 
     @pytest.mark.parametrize("version", VERSIONS)
-    def test_of_several_data_sets_the_one_that_has_the_columns(
-        self, tmp_path: Path, version: int
-    ) -> None:
+    def test_of_several_data_sets_the_one_that_has_the_columns(self, tmp_path, version):
         path = several(
             tmp_path,
             version,
@@ -149,7 +136,7 @@ class TestRead:
         assert "no column 'zz'" in refusal(path, ["zz"])
 
 
-def several(folder: Path, version: int, data_sets: Mapping[str, pd.DataFrame]) -> Path:
+def several(folder, version, data_sets):
     """A file of several data sets, each as a file of its own has it."""
     each = [xpt(folder, data, version, name=name).read_bytes() for name, data in data_sets.items()]
     path = folder / "survey.xpt"
@@ -159,7 +146,7 @@ def several(folder: Path, version: int, data_sets: Mapping[str, pd.DataFrame]) -
 
 class TestRefusals:
     @pytest.mark.parametrize("version", VERSIONS)
-    def test_a_cut_file_is_no_shorter_survey(self, tmp_path: Path, version: int) -> None:
+    def test_a_cut_file_is_no_shorter_survey(self, tmp_path, version):
         """A row has 21 bytes, so that no cut between records is one between rows too."""
         data = pd.DataFrame({"a": range(1, 101), "b": ["wordy"] * 100, "c": 0.25})
         path = xpt(tmp_path, data.astype({"a": float}), version)
@@ -169,12 +156,12 @@ class TestRefusals:
             path.write_bytes(whole[:cut])
             assert str(path) in refusal(path)
 
-    def test_version_8_states_how_many_rows_there_are(self, tmp_path: Path) -> None:
+    def test_version_8_states_how_many_rows_there_are(self, tmp_path):
         path = xpt(tmp_path, pd.DataFrame({"a": [float(k) for k in range(100)]}))
         path.write_bytes(path.read_bytes()[:-160])
         assert "it says that it has 100 rows and holds 80; give the whole file" in refusal(path)
 
-    def test_what_is_no_transport_file(self, tmp_path: Path) -> None:
+    def test_what_is_no_transport_file(self, tmp_path):
         path = tmp_path / "survey.xpt"
         path.write_bytes(b"**COMPRESSED** " * 5 + b"**COMPRESSED********" + bytes(200))
         assert "the content is a SAS file of PROC CPORT, not SAS transport" in refusal(path)
@@ -185,9 +172,7 @@ class TestRefusals:
         (tmp_path / "survey.csv").write_bytes((HERE / "extended.xpt").read_bytes())
         assert "the content is SAS transport, not CSV" in refusal(tmp_path / "survey.csv")
 
-    def test_the_command_ends_with_2_and_one_line(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_the_command_ends_with_2_and_one_line(self, tmp_path, capsys):
         path = tmp_path / "cut.xpt"
         path.write_bytes((HERE / "extended.xpt").read_bytes()[:-100])
         assert main(["peru", "--data", str(path), "--dry-run"]) == 2
@@ -197,7 +182,7 @@ class TestRefusals:
 
 
 class TestStudy:
-    def test_a_study_reads_it(self, tmp_path: Path, people: pd.DataFrame, make_folder) -> None:
+    def test_a_study_reads_it(self, tmp_path, people, make_folder):
         data = people.assign(age=people.age.where(people.index > 4, STOOD_IN))
         path = with_letters(xpt(tmp_path, data), "ABBBB")
         plan = make_plan(make_folder(), path)
@@ -205,7 +190,7 @@ class TestStudy:
         assert (plan.survey.codes["age"] < 0).sum() == 5
         assert "missing   age: 1 .A, 4 .B" in plan_text(plan)
 
-    def test_describe_drafts_it(self, tmp_path: Path, people: pd.DataFrame, capsys) -> None:
+    def test_describe_drafts_it(self, tmp_path, people, capsys):
         labels = {"yes": "Sells through the co-operative"}
         data = people.assign(yes=people.yes.where(people.index > 1, STOOD_IN))
         path = with_letters(xpt(tmp_path, data, column_labels=labels), "AB")

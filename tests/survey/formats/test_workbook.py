@@ -5,9 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 import zipfile
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import openpyxl
 import pandas as pd
@@ -19,17 +16,17 @@ from coopgap.survey.read import read_table
 
 
 @pytest.fixture(autouse=True)
-def _here(request: pytest.FixtureRequest) -> None:
+def _here(request):
     if "child" not in request.fixturenames:
         request.getfixturevalue("in_process")
 
 
 @pytest.fixture
-def child() -> None:
+def child():
     """Read in a process of its own."""
 
 
-def write(folder: Path, **sheets: Sequence[Sequence[Any]]) -> Path:
+def write(folder, **sheets):
     book = openpyxl.Workbook()
     book.remove(book.active)
     for title, rows in sheets.items():
@@ -41,13 +38,13 @@ def write(folder: Path, **sheets: Sequence[Sequence[Any]]) -> Path:
     return path
 
 
-def cells(path: Path, column: str) -> list[object]:
+def cells(path, column):
     answers = read_table(path, [column]).answers(column)
     values = [*answers.values, None]
     return [values[place] for place in answers.index]
 
 
-def refusal(path: Path, columns: list[str] | None = None) -> str:
+def refusal(path, columns=None):
     with pytest.raises(SurveyError) as caught:
         read_table(path, columns)
     message = str(caught.value)
@@ -56,7 +53,7 @@ def refusal(path: Path, columns: list[str] | None = None) -> str:
     return message
 
 
-def change(path: Path, part: str, old: str, new: str) -> None:
+def change(path, part, old, new):
     """Replace text in one part of a workbook."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}

@@ -29,7 +29,7 @@ from coopgap.sensitivity.missing.pool import (
 )
 from coopgap.sensitivity.verdict import judge, shifted
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import complete_rows
 
 DELTAS = (-1.0, -0.5, 0.5, 1.0)
 """Shifts of the log odds of missing answers, beside none."""

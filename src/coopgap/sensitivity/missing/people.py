@@ -8,8 +8,7 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray
 from coopgap.study.spec import ModelSpec, Study
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows, Survey
+from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,7 @@ from coopgap.sensitivity.multiverse.shuffled import BY_CELL, cell_design, shuffl
 from coopgap.sensitivity.multiverse.specifications import Specification, Specifications
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.cells import group_codes
-from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import ModelRows, Survey
+from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 SHUFFLES = 199
 """Shuffles of membership, the same for every specification."""

@@ -12,7 +12,7 @@ from coopgap.core.vocabulary import Population
 from coopgap.study.matching import KEYS, matching_covariates
 from coopgap.study.multiverse import AXES, NO_CALIPER, declared_region
 from coopgap.study.spec import Coding, Matching, ModelSpec, Multiverse, RegionName, Study
-from coopgap.survey.complete import ModeName
+from coopgap.survey.records import ModeName
 
 _STRATA = ("exact", "entropy")
 """Methods whose `on` is all they are about."""

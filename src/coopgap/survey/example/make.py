@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.vocabulary import EXAMPLE, Quantity
-from coopgap.survey.example import printed_margins as printed
+from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import (
     DEFAULT,
     DEPARTMENTS,
@@ -17,13 +19,16 @@ from coopgap.survey.example.model import (
     ExampleModel,
     OutcomeModel,
 )
-from coopgap.survey.example.outcomes import (
+from coopgap.survey.example.people import (
+    People,
     calibrate,
     cut_to_totals,
+    draw_people,
     draw_zones,
     linear_predictor,
+    logistic,
 )
-from coopgap.survey.example.people import People, draw_people, logistic
+from coopgap.survey.raw import Answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,26 +41,52 @@ COOPERATIVES = ("agrarian", "SACCO", "special or multi-service", "housing", "oth
 COOPERATIVE_SHARES = (0.30, 0.40, 0.15, 0.08, 0.07)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """An example survey, what it was made from, and the gaps that are true in it.
 
     Attributes
     ----------
-    data
-        One row a person: members in person, non-members in person, non-members by phone.
+    columns
+        Answers by column, one row a person: members in person, non-members in person, non-members
+        by phone.
     model
         The declared model, as used: calibrated thresholds and gaps in calibrated mode.
-    truth
-        Columns outcome, group, quantity, category, estimate. `log_odds` rows are the declared
-        conditional gaps by region; `risk_difference` rows are standardised over the members'
-        covariates in this survey, zones integrated over their distribution. In calibrated mode
-        the printed totals are exact, so the truth describes the survey only approximately.
+    people
+        Everything that was drawn of them but their answers.
     """
 
-    data: pd.DataFrame
+    columns: Mapping[str, Answers]
     model: ExampleModel
-    truth: pd.DataFrame
+    people: People
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The columns as a DataFrame."""
+        import pandas as pd
+
+        def series(answers: Answers) -> pd.Series[Any]:
+            text = isinstance(answers.values[0], str)
+            values = np.array(answers.values, dtype=object if text else np.int64)
+            column, absent = pd.Series(values[answers.index]), answers.index < 0
+            return (
+                column.astype("string" if text else "Int64").mask(absent)
+                if absent.any()
+                else column
+            )
+
+        return pd.DataFrame({name: series(answers) for name, answers in self.columns.items()})
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """Gaps by outcome, group, quantity and category.
+
+        `log_odds` rows are the declared conditional gaps by region; `risk_difference` rows are
+        standardised over the members' covariates in this survey, zones integrated over their
+        distribution. In calibrated mode the printed totals are exact, so the truth describes the
+        survey only approximately.
+        """
+        return _truth(self.people, self.model)
 
 
 def make_example(
@@ -76,18 +107,9 @@ def make_example(
         The same seed gives the same survey.
     mode
         `calibrated`: the printed totals exactly, only for the printed n. `free`: the same model
-        with totals left to vary.
+        with totals left to vary, for an n of 100 or more.
     model
         The declared model.
-
-    Returns
-    -------
-    Example
-
-    Raises
-    ------
-    ValueError
-        If calibrated mode is asked for another n, or n is below 100.
     """
     total = printed.N_MEMBER + printed.N_COMPARISON
     exact = mode == "calibrated"
@@ -111,40 +133,44 @@ def make_example(
         )
         used[name] = outcome
     as_used = replace(model, outcomes=used)
-    return Example(data=_frame(rng, people, levels), model=as_used, truth=_truth(people, as_used))
+    return Example(columns=_columns(rng, people, levels), model=as_used, people=people)
 
 
-def _frame(rng: np.random.Generator, people: People, levels: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    def text(names: tuple[str, ...], codes: Any) -> Any:
-        return np.asarray(names, dtype=object)[codes]
-
+def _columns(
+    rng: np.random.Generator, people: People, levels: dict[str, IntArray]
+) -> dict[str, Answers]:
     departments = tuple(name for name, _, _ in DEPARTMENTS)
-    kind = text(COOPERATIVES, rng.choice(len(COOPERATIVES), people.n, p=COOPERATIVE_SHARES))
+    kind = rng.choice(len(COOPERATIVES), people.n, p=COOPERATIVE_SHARES)
     years = np.minimum(rng.geometric(0.12, people.n), people.age - 15)
-    absent = ~people.member
-    yes_no = np.array([2, 1])
-    return pd.DataFrame(
-        {
-            "id": np.arange(1, people.n + 1),
-            "member": people.member.astype(np.int64),
-            "mode": text(("in person", "phone"), people.phone.astype(np.int64)),
-            "department": text(departments, people.department),
-            "region": text(REGION_NAMES, people.region),
-            "zone": people.zone + 1,
-            "sex": text(("male", "female"), people.female.astype(np.int64)),
-            "age": people.age,
-            "education": text(EDUCATION, people.education),
-            "ses_class": text(CLASSES, levels["ses_class"]),
-            "trust": levels["trust"] + 1,
-            "trusted_person": yes_no[levels["trusted_person"]],
-            "neighbours": yes_no[levels["neighbours"]],
-            "coop_type": pd.Series(kind, dtype="string").mask(absent),
-            "years_member": pd.Series(years, dtype="Int64").mask(absent),
-            "provenance": text((EXAMPLE,), np.zeros(people.n, dtype=np.int64)),
-        }
-    )
+    return {
+        "id": _answers(np.arange(1, people.n + 1)),
+        "member": _answers(people.member.astype(np.int64)),
+        "mode": _answers(people.phone.astype(np.int64), ("in person", "phone")),
+        "department": _answers(people.department, departments),
+        "region": _answers(people.region, REGION_NAMES),
+        "zone": _answers(people.zone + 1),
+        "sex": _answers(people.female.astype(np.int64), ("male", "female")),
+        "age": _answers(people.age),
+        "education": _answers(people.education, EDUCATION),
+        "ses_class": _answers(levels["ses_class"], CLASSES),
+        "trust": _answers(levels["trust"] + 1),
+        "trusted_person": _answers(2 - levels["trusted_person"]),
+        "neighbours": _answers(2 - levels["neighbours"]),
+        "coop_type": _answers(kind, COOPERATIVES, people.member),
+        "years_member": _answers(years, given=people.member),
+        "provenance": _answers(np.zeros(people.n, dtype=np.int64), (EXAMPLE,)),
+    }
+
+
+def _answers(codes: IntArray, names: Sequence[str] = (), given: BoolArray | None = None) -> Answers:
+    """Numbers, or the names that they stand for, in the order in which they come; where `given`."""
+    answered = codes if given is None else codes[given]
+    found, first, place = np.unique(answered, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    index = np.full(codes.size, -1, dtype=np.int64)
+    index[slice(None) if given is None else given] = np.argsort(order)[place]
+    values = [names[code] if names else code for code in found[order].tolist()]
+    return Answers(values=tuple(values), index=index)
 
 
 def _truth(people: People, model: ExampleModel) -> pd.DataFrame:

@@ -1,8 +1,13 @@
-"""The declared model behind the example survey: the one place where its truth is written down.
+"""What the example survey is made of: the margins that are printed, and the model that is declared.
 
-The report prints margins only. Everything else here is invented and declared: how covariates go
-together, the non-members' classes, every dependence of an outcome on a covariate, the gaps by
-region and the shift of the phone interviews. Nothing of it is a finding.
+The margins are of What Difference Do Cooperatives Make? Peru (ICRG / OCDC), Tables 1 to 3, Figure 1
+and the section on social benefits; the calibrated survey reproduces them. Shares of trust, trusted
+person and neighbours are printed in percent; the counts are the nearest whole people of 1,004 and
+1,003.
+
+Everything else is invented and declared here, the one place where the survey's truth is written
+down: how covariates go together, the non-members' classes, every dependence of an outcome on a
+covariate, the gaps by region and the shift of the phone interviews. Nothing of it is a finding.
 
 An outcome follows a cumulative logit: P(Y >= j) = logistic(eta - threshold_j) with
 eta = covariates + zone + member * (gap of the region + zone gap) + phone * mode shift.
@@ -14,6 +19,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+N_MEMBER: Final = 1004
+N_COMPARISON: Final = 1003
+N_PHONE: Final = 250
+
+# Table 1: 16-24, 25-34, 35-44, 45-54, 55-64, 65+; members, then non-members.
+AGES: Final = ((80, 142, 183, 219, 185, 195), (183, 209, 213, 216, 113, 69))
+
+# Table 2: male, female.
+SEXES: Final = ((432, 572), (504, 499))
+
+# Table 3 prints 4, 7, 40, 13 and 36 percent for both groups (Center, East, Lima, North, South).
+REGIONS: Final = ((40, 70, 402, 131, 361), (40, 70, 401, 131, 361))
+
+# Figure 1, members: 10, 22, 40, 26 and 2 percent of 1,004, lowest class first.
+CLASSES_OF_MEMBERS: Final = (100, 221, 402, 261, 20)
+
+# Members and non-members in the upper category: 40 and 27 percent agree that most people can be
+# trusted; 81 and 73 have a trusted person; 61 and 62 could rely on neighbours.
+TOP_SHARES: Final[Mapping[str, tuple[int, int]]] = {
+    "trust": (402, 271),
+    "trusted_person": (813, 732),
+    "neighbours": (612, 622),
+}
 
 REGION_NAMES: Final = ("Center", "East", "Lima", "North", "South")
 
@@ -41,14 +70,9 @@ class OutcomeModel:
     ----------
     thresholds
         J - 1 increasing thresholds.
-    age
-        Of the six age bands, youngest first.
-    female
-        Women against men.
-    region
-        Of the five regions, in the order of `REGION_NAMES`.
-    education
-        Of the four steps, lowest first.
+    age, female, region, education
+        Of the six age bands from the youngest, of women against men, of the regions in the order
+        of `REGION_NAMES`, of the four steps from the lowest.
     gap
         True conditional log-odds gap between members and non-members, by region.
     mode_shift

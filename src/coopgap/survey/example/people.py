@@ -1,14 +1,17 @@
-"""Who is in the example survey: membership, place, age, sex, education."""
+"""People of the example survey and their answers: drawn, then cut to printed totals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.survey.example import printed_margins as printed
-from coopgap.survey.example.model import DEPARTMENTS, REGION_NAMES, ExampleModel
+from coopgap.survey.example import model as printed
+from coopgap.survey.example.model import DEPARTMENTS, REGION_NAMES, ExampleModel, OutcomeModel
+
+type Zones = tuple[FloatArray, FloatArray]
+"""Zone intercepts and zone gaps, each of shape (zones,)."""
 
 AGE_STARTS = np.array([16, 25, 35, 45, 55, 65])
 AGE_ENDS = np.array([24, 34, 44, 54, 64, 90])
@@ -52,19 +55,10 @@ def logistic(eta: FloatArray) -> FloatArray:
 def draw_people(
     rng: np.random.Generator, model: ExampleModel, sizes: tuple[int, int, int], *, exact: bool
 ) -> People:
-    """Draw members, non-members in person and non-members by phone.
+    """Draw as many members, non-members in person and non-members by phone.
 
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    model
-        The declared model.
-    sizes
-        Members, non-members in person, non-members by phone.
-    exact
-        Whether the two in-person groups have the printed totals of age, sex and region, or
-        totals that vary around them.
+    `exact`: the two in-person groups have the printed totals of age, sex and region; else totals
+    vary around them.
     """
     blocks = [
         _block(rng, size, printed.AGES[side], printed.SEXES[side], printed.REGIONS[side], exact)
@@ -138,3 +132,96 @@ def _education(
     latent = eta + model.education_member * member + rng.logistic(size=band.size)
     step: IntArray = np.searchsorted(model.education_thresholds, latent).astype(np.int64)
     return step
+
+
+def draw_zones(rng: np.random.Generator, model: ExampleModel, n_zones: int) -> Zones:
+    """Draw intercepts and gaps of the zones for one outcome."""
+    return (
+        rng.normal(0.0, 1.0, n_zones) * model.zone_sd,
+        rng.normal(0.0, 1.0, n_zones) * model.zone_gap_sd,
+    )
+
+
+def linear_predictor(
+    people: People, outcome: OutcomeModel, zones: Zones | None, member: BoolArray
+) -> FloatArray:
+    """Log-odds of each person, thresholds aside, as if `member` were their membership.
+
+    `member` is of shape (n,) or one value for everybody; without `zones` those are left out.
+    """
+    eta = (
+        np.asarray(outcome.age)[people.band]
+        + outcome.female * people.female
+        + np.asarray(outcome.region)[people.region]
+        + np.asarray(outcome.education)[people.education]
+        + outcome.mode_shift * people.phone
+        + member * np.asarray(outcome.gap)[people.region]
+    )
+    if zones is not None:
+        eta = eta + zones[0][people.zone] + member * zones[1][people.zone]
+    return np.asarray(eta)
+
+
+def calibrate(people: People, name: str, outcome: OutcomeModel, zones: Zones) -> OutcomeModel:
+    """Shift thresholds, then the gaps by one amount, so that expected shares are the printed ones.
+
+    Thresholds (of the classes all of them, of other outcomes by one common shift) give members the
+    printed shares, and gaps give non-members theirs where the report prints them.
+    """
+    in_person = ~people.phone
+    eta = linear_predictor(people, outcome, zones, people.member)
+    members = eta[people.member]
+    if name == "ses_class":
+        counts = np.asarray(printed.CLASSES_OF_MEMBERS)
+        above = counts[::-1].cumsum()[::-1][1:] / counts.sum()
+        return replace(outcome, thresholds=tuple(_threshold(members, share) for share in above))
+    top = _top(outcome)
+    n_member, n_comparison = printed.TOP_SHARES[name]
+    shift = _threshold(members, n_member / printed.N_MEMBER) - outcome.thresholds[top]
+    thresholds = tuple(value + shift for value in outcome.thresholds)
+    others = eta[in_person & ~people.member]
+    wanted = _threshold(others, n_comparison / printed.N_COMPARISON)
+    move = wanted - thresholds[top]
+    # Moving the thresholds by `move` and the gaps with them leaves members where they are.
+    return replace(
+        outcome,
+        thresholds=tuple(value + move for value in thresholds),
+        gap=tuple(value + move for value in outcome.gap),
+    )
+
+
+def _top(outcome: OutcomeModel) -> int:
+    """Position of the threshold below the printed upper category."""
+    return 2 if len(outcome.thresholds) == 4 else 0
+
+
+def _threshold(eta: FloatArray, share: float) -> float:
+    """Threshold above which the expected share lies, by halving: scipy takes time to import."""
+    low, high = -20.0, 20.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if logistic(eta - middle).mean() > share else (low, middle)
+    return (low + high) / 2
+
+
+def cut_to_totals(people: People, name: str, outcome: OutcomeModel, latent: FloatArray) -> IntArray:
+    """Levels from latent values, with exactly the printed totals where totals are printed.
+
+    The people nearest to a threshold are those whose level moves, so that the latent order, and
+    with it every dependence, stays.
+    """
+    levels = np.searchsorted(outcome.thresholds, latent).astype(np.int64)
+    members = np.flatnonzero(people.member)
+    if name == "ses_class":
+        counts = np.asarray(printed.CLASSES_OF_MEMBERS)
+        order = members[np.argsort(latent[members], kind="stable")]
+        levels[order] = np.repeat(np.arange(counts.size), counts)
+        return levels
+    top = _top(outcome)
+    others = np.flatnonzero(~people.member & ~people.phone)
+    for group, n_top in zip((members, others), printed.TOP_SHARES[name], strict=True):
+        order = group[np.argsort(latent[group], kind="stable")]
+        below, above = order[: group.size - n_top], order[group.size - n_top :]
+        levels[below] = np.minimum(levels[below], top)
+        levels[above] = np.maximum(levels[above], top + 1)
+    return levels

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coopgap.core.errors import OutputError
 from coopgap.core.vocabulary import EXAMPLE
@@ -35,13 +34,7 @@ LABELS = {
 YES_NO: dict[int | float, str] = {1: "yes", 2: "no"}
 VALUE_LABELS: dict[str, dict[int | float, str]] = {
     "member": {1: "member", 0: "non-member"},
-    "trust": {
-        1: "strongly disagree",
-        2: "disagree",
-        3: "neither",
-        4: "agree",
-        5: "strongly agree",
-    },
+    "trust": {1: "strongly disagree", 2: "disagree", 3: "neither", 4: "agree", 5: "strongly agree"},
     "trusted_person": YES_NO,
     "neighbours": YES_NO,
 }
@@ -59,25 +52,20 @@ def _parquet(frame: pd.DataFrame, path: Path) -> None:
 def _spss(frame: pd.DataFrame, path: Path) -> None:
     import pyreadstat
 
-    pyreadstat.write_sav(
-        _plain(frame),
-        str(path),
-        file_label=FILE_LABEL[:64],
-        column_labels=[f"{LABELS[name]} [{EXAMPLE}]" for name in frame.columns],
-        variable_value_labels=VALUE_LABELS,
-    )
+    pyreadstat.write_sav(_plain(frame), str(path), file_label=FILE_LABEL[:64], **_labels(frame))
 
 
 def _stata(frame: pd.DataFrame, path: Path) -> None:
     import pyreadstat
 
-    pyreadstat.write_dta(
-        _plain(frame),
-        str(path),
-        file_label=FILE_LABEL[:80],
-        column_labels=[f"{LABELS[name]} [{EXAMPLE}]" for name in frame.columns],
-        variable_value_labels=VALUE_LABELS,
-    )
+    pyreadstat.write_dta(_plain(frame), str(path), file_label=FILE_LABEL[:80], **_labels(frame))
+
+
+def _labels(frame: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "column_labels": [f"{LABELS[name]} [{EXAMPLE}]" for name in frame.columns],
+        "variable_value_labels": VALUE_LABELS,
+    }
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -98,37 +86,19 @@ EXTENSIONS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 
 
 def write_example(frame: pd.DataFrame, path: Path) -> None:
-    """Write an example survey; the file appears whole or not at all.
-
-    Parameters
-    ----------
-    frame
-        `Example.data`.
-    path
-        Ends in one of `EXTENSIONS`; an existing file is replaced.
-
-    Raises
-    ------
-    OutputError
-        If the extension is not known or the file cannot be written.
-    """
+    """Write `Example.data` by the path's extension; the file appears whole or not at all."""
     writer = EXTENSIONS.get(path.suffix.lower())
     if writer is None:
-        raise OutputError(
-            str(path), "cannot write this kind of file", f"allowed: {', '.join(EXTENSIONS)}"
-        )
+        found, allowed = "cannot write this kind of file", f"allowed: {', '.join(EXTENSIONS)}"
+        raise OutputError(str(path), found, allowed)
     if path.is_dir():
         raise OutputError(str(path), "is a folder", "name a file")
     try:
-        handle, name = tempfile.mkstemp(suffix=path.suffix, prefix=".example-", dir=path.parent)
+        folder = tempfile.TemporaryDirectory(prefix=".example-", dir=path.parent)
     except OSError as error:
-        raise OutputError(
-            str(path), "cannot be written", f"{error.strerror}; name a folder that exists"
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        writer(frame, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        allowed = f"{error.strerror}; name a folder that exists"
+        raise OutputError(str(path), "cannot be written", allowed) from error
+    with folder:
+        whole = Path(folder.name) / path.name
+        writer(frame, whole)
+        whole.replace(path)

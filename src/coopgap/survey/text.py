@@ -1,4 +1,4 @@
-"""CSV as text: encoding, delimiter, header, and every cell as it stands."""
+"""Text: encodings, delimiters, headers, rows of labels, and CSV with every cell as it stands."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.survey.columns import Refusal, choose, with_notes
-from coopgap.survey.label_row import flat, is_import_row, is_label_row, may_be_labels
-from coopgap.survey.numbers import shows_commas
+from coopgap.survey.raw import Refusal, choose, with_notes
+from coopgap.survey.values import reads_as_missing, shows_commas
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +23,14 @@ _MARKS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(rb"""["']?sep=([^\w\s"']|\t)\1*["']?[ \t]*(?:\r\n|\n|\r)""", re.IGNORECASE)
 _FIRST_ROWS = 50
 _SIGNS = frozenset("¿¡°«»–—‘’“”„…€´·§©®\u00a0")
+_FIGURES = re.compile(r"(?=.*\d)[\d\s:/.,+\-TZ]+", re.ASCII)
+"""Numbers, dates, times and lists of codes."""
+
+_IMPORT_ROW = re.compile(r'\{"ImportId":.*\}')
+"""A third row that Qualtrics writes: an identifier of each question as JSON."""
+
+_FEWEST_FIGURES: Final = 2
+"""Columns of figures that have to hold a text in the first row."""
 
 
 def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> pa.Table:
@@ -33,11 +40,10 @@ def read_csv(path: str, wanted: Sequence[str] | None, encoding: str | None) -> p
     content, encoding = to_utf8(Path(path).read_bytes(), encoding)
     delimiter, header, body = split_header(content)
     names = choose(header, wanted)
-    places = [header.index(name) for name in names]
     if not body.strip():
         raise Refusal("the file has a header and no rows", "give one row a person")
     labels, n_labels, body = _take_labels(body, delimiter, header)
-    table = _parse(body, delimiter, len(header), places)
+    table = _parse(body, delimiter, len(header), [header.index(name) for name in names])
     if table.num_rows < sum(1 for _ in re.finditer(rb"[^\r\n]+", body)):
         _check_quotes(body, delimiter)
     notes = {
@@ -78,15 +84,57 @@ def _take_labels(
         rows = [(row, reader.line_num) for row in itertools.islice(reader, 2)]
     except csv.Error:
         return {}, 0, body
-    cells = rows[0][0]
-    if len(cells) != len(header) or not may_be_labels(cells):
-        return {}, 0, body
-    n_rows = 2 if len(rows) == 2 and is_import_row(rows[1][0]) else 1
-    below = _after(body, rows[n_rows - 1][1])
-    if not below.strip() or not is_label_row(cells, _distinct(below, delimiter, len(header))):
-        return {}, 0, body
-    labels = {name: flat(cell) for name, cell in zip(header, cells, strict=True) if cell.strip()}
-    return labels, n_rows, below
+
+    def below(n_rows: int) -> list[set[str]]:
+        rest = _after(body, rows[n_rows - 1][1])
+        return _distinct(rest, delimiter, len(header)) if rest.strip() else [set()] * len(header)
+
+    labels, n_rows = label_rows(header, [row for row, _ in rows], below)
+    return labels, n_rows, _after(body, rows[n_rows - 1][1]) if n_rows else body
+
+
+def label_rows(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    below: Callable[[int], Sequence[Collection[str]]],
+) -> tuple[dict[str, str], int]:
+    """Labels by column, and how many of the first rows hold them, as survey programs export them.
+
+    `below` gives the distinct texts of each column under so many rows. At least two columns that
+    have words in the first row have only figures below it, and no cell comes back in its column:
+    else it is what somebody answered.
+    """
+    if not rows or len(rows[0]) != len(header) or not _may_be_labels(rows[0]):
+        return {}, 0
+    n_rows = 2 if len(rows) > 1 and _is_import_row(rows[1]) else 1
+    cells, figures = [" ".join(cell.split()) for cell in rows[0]], 0
+    for cell, column in zip(rows[0], below(n_rows), strict=True):
+        others = {text.strip() for text in column} - {""}
+        if cell.strip() in others:
+            return {}, 0
+        figures += bool(cell.strip() and others and all(map(_FIGURES.fullmatch, others)))
+    if figures < _FEWEST_FIGURES:
+        return {}, 0
+    return {name: cell for name, cell in zip(header, cells, strict=True) if cell}, n_rows
+
+
+def _may_be_labels(cells: Sequence[str]) -> bool:
+    """Whether a row could be one of labels: mostly filled, with words, most of them different."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    enough = 2 * len(filled) >= len(cells) and 2 * len(set(filled)) > len(filled)
+    return enough and all(_is_word(text) for text in filled)
+
+
+def _is_word(text: str) -> bool:
+    if _FIGURES.fullmatch(text) or not any(char.isalpha() for char in text):
+        return False
+    return text.casefold() not in ("true", "false") and not reads_as_missing(text, label=False)
+
+
+def _is_import_row(cells: Sequence[str]) -> bool:
+    """Whether a row holds what only the exporting program reads."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return bool(filled) and all(map(_IMPORT_ROW.fullmatch, filled))
 
 
 def _after(content: bytes, lines: int) -> bytes:
@@ -153,18 +201,8 @@ def _check_quotes(body: bytes, delimiter: str) -> None:
 def to_utf8(content: bytes, encoding: str | None) -> tuple[bytes, str]:
     """Text as UTF-8, with the name of the encoding it was in.
 
-    Parameters
-    ----------
-    content
-        The file.
-    encoding
-        The encoding to use. If None: by byte order mark, then UTF-8, then Western European
-        (cp1252) where the text is likely to be that; nothing else is guessed.
-
-    Raises
-    ------
-    Refusal
-        No encoding fits, or the named one does not.
+    If none is named: by byte order mark, then UTF-8, then Western European (cp1252) where the text
+    is likely to be that; nothing else is guessed.
     """
     name = encoding or _detect(content)
     try:
