@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import without_marks
 from coopgap.study.spec import Code
 from coopgap.study.values import normalise
