@@ -1,10 +1,11 @@
 """`python -m coopgap.fit`: the command `coopgap fit`."""
 
 import sys
+from functools import partial
 
-from coopgap.app.fit import main
+from coopgap.app.cli import run
 
-__all__ = ["main"]
+main = partial(run, "fit")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
+from coopgap.app import cli
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.records import Form, Priors
@@ -243,3 +244,7 @@ def test_the_setup_file_says_what_it_is(setup, tmp_path):
     run_replicates(tmp_path / "run", setup, 1, jobs=1, scheduler=None, notify=silent)
     text = json.loads((tmp_path / "run" / "setup.json").read_text(encoding="utf-8"))
     assert text == {"digest": setup_digest(setup)}
+
+
+def test_the_command_names_the_designs_there_are():
+    assert (*DESIGNS,) == cli.DESIGNS

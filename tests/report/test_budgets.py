@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from coopgap.app.report import main
+from coopgap.app.cli import run
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import browser, measure, pixels
+
+main = partial(run, "report")
 
 EXAMPLE = Path(__file__).parents[2] / "reports" / "example"
 

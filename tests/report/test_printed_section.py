@@ -6,14 +6,14 @@ import csv
 import json
 import re
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from html import unescape
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
-from coopgap.app.printed import main
+from coopgap.app.cli import run
 from coopgap.core.estimate import TABLES, GapRow, to_frame
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.datasets.registry import load_registry
@@ -25,6 +25,8 @@ from coopgap.report.figures.canvas import drawing_style
 from coopgap.report.layout import paper_tables
 from coopgap.report.pages import html
 from coopgap.study.load import load_study
+
+main = partial(run, "printed")
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -1,20 +1,17 @@
-"""The command `coopgap report`: read a saved run back and make its pages again without fitting."""
+"""`coopgap report`: read a saved run back and make its pages again without fitting."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
 import shutil
-import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from coopgap.app.command import run_command, some_of
-from coopgap.core.atomic import FIGURES, FORMATS, PROGRAM, STUDY_FOLDER
+from coopgap.core.atomic import PROGRAM, STUDY_FOLDER
 from coopgap.core.errors import OutputError, shortened
 
 if TYPE_CHECKING:
@@ -25,46 +22,6 @@ if TYPE_CHECKING:
     from coopgap.study.spec import Study
 
 _AGAIN = "fit it again"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="coopgap report",
-        description="Make the report of a saved run again, from its tables; nothing is fitted.",
-        epilog="Exit: 0 done; 2 the folder is no run or is damaged, nothing written.",
-    )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that coopgap fit wrote")
-    parser.add_argument(
-        "--formats",
-        type=some_of(FORMATS),
-        default=("html", "md"),
-        metavar="LIST",
-        help=f"any of {','.join(FORMATS)} (default: html,md)",
-    )
-    parser.add_argument(
-        "--figures",
-        type=some_of(FIGURES),
-        default=(),
-        metavar="LIST",
-        help=f"every figure also as {','.join(FIGURES)}",
-    )
-    parser.add_argument("--verbose", action="store_true", help="name every file that was written")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _again(args))
-
-
-def _again(args: argparse.Namespace) -> int:
-    from coopgap.report.terminal import paths_to_tell
-
-    written = rewrite(args.folder, args.formats, args.figures)
-    for path in paths_to_tell(args.folder, written, verbose=args.verbose):
-        print(path)
-    return 0
 
 
 def rewrite(
@@ -213,7 +170,3 @@ def _reader(hint: Any) -> Callable[[str], Any]:
 
 def _damaged(path: Path, found: str) -> OutputError:
     return OutputError(shortened(path), found, f"it is damaged or of another version: {_AGAIN}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
