@@ -32,7 +32,7 @@ from coopgap.report.content import Content
 from coopgap.report.data import Results, Rows, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
-from coopgap.study.matching import KEYS
+from coopgap.study.model import KEYS
 from coopgap.study.spec import (
     Design,
     DistanceName,
