@@ -14,6 +14,7 @@ COMMANDS = {
     "fit": "estimate the gaps of a study and write its report",
     "report": "make the report of a saved run again, without fitting",
     "describe": "draft a study.toml from a survey file's own labels",
+    "schema": "print the JSON Schema of study.toml or of a model file",
     "example": "write the example survey",
     "printed": "re-analyse the numbers that a report prints",
     "calibrate": "simulation-based calibration of a model by region",

@@ -146,17 +146,18 @@ def _different(codes: tuple[Code, ...]) -> tuple[Code, ...]:
 EACH_ONCE = AfterValidator(_each_once)
 INCREASING = AfterValidator(_increasing)
 Text = Annotated[str, Field(pattern=r"\S")]
-Texts = Annotated[tuple[Text, ...], EACH_ONCE]
+UNIQUE = Field(json_schema_extra={"uniqueItems": True})
+Texts = Annotated[tuple[Text, ...], EACH_ONCE, UNIQUE]
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict(), Field(le=LARGEST)]
 Number = Annotated[float, Strict(), AfterValidator(_finite)]
 Positive = Annotated[float, Strict(), Field(gt=0), AfterValidator(_finite)]
 Share = Annotated[float, Strict(), Field(gt=0, lt=1)]
-Values = Annotated[tuple[T, ...], Field(min_length=1), EACH_ONCE]
+Values = Annotated[tuple[T, ...], Field(min_length=1), EACH_ONCE, UNIQUE]
 Codes = tuple[Code, ...]
 OneOrMore = Annotated[
     Codes,
-    BeforeValidator(listed, json_schema_input_type=Code | list[Code]),
+    BeforeValidator(listed, json_schema_input_type=Code | Values[Code]),
     AfterValidator(_different),
 ]
 

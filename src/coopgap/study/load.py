@@ -22,6 +22,7 @@ from coopgap.study.keys import (
     Refusal,
     Share,
     Text,
+    Values,
     Whole,
     adapter,
     apart,
@@ -138,7 +139,7 @@ class StudyFile:
                 tuple[Headline, ...],
                 Field(min_length=1),
                 BeforeValidator(
-                    _headlines, json_schema_input_type=Text | Headline | list[Text | Headline]
+                    _headlines, json_schema_input_type=Text | Headline | Values[Text | Headline]
                 ),
             ],
         ],

@@ -233,25 +233,31 @@ def _texts(kind: type) -> dict[str, str]:
 def key_reference(kind: type) -> str:
     """A table of every key of a kind of file, in Markdown."""
     schema = json_schema(kind)
-    rows = [f"| `{key}` | {allowed} | {text} |" for key, allowed, text in _rows(schema, "", schema)]
-    return "\n".join(["| key | allowed | meaning |", "|---|---|---|", *rows])
+    rows = [
+        f"| `{key}` | {what} | {text} |" for key, what, text in _rows(schema, "", schema, set())
+    ]
+    return "\n".join(["| key | what it is | meaning |", "|---|---|---|", *rows])
 
 
 def _rows(
-    node: JsonSchemaValue, path: str, schema: JsonSchemaValue
+    table: JsonSchemaValue, path: str, schema: JsonSchemaValue, known: set[str]
 ) -> Iterator[tuple[str, str, str]]:
-    for key, value in node.get("properties", {}).items():
-        name = f"{path}{'.' if path else ''}{key}"
-        needed = "; needed" if key in node.get("required", ()) else ""
-        default = value.get("default", "")
-        usual = f"; {json.dumps(default)} if absent" if default else ""
-        yield name, f"{_allowed(value, schema)}{needed}{usual}", value.get("description", "")
-        for option in _options(value, schema):
-            for suffix, inner in (
-                ("", option),
-                ("[]", option.get("items", {})),
-                (".NAME", option.get("additionalProperties")),
-            ):
-                if isinstance(inner, dict):
-                    for table in _options(inner, schema):
-                        yield from _rows(table, f"{name}{suffix}", schema)
+    """Keys of a table and of the tables in it, each kind of table once."""
+    for key, node in table.get("properties", {}).items():
+        what = _allowed(node, schema)
+        if key in table.get("required", ()):
+            what = f"**{what}**"
+        if "default" in node:
+            what += f"; {json.dumps(node['default'])} if absent"
+        yield f"{path}{key}", what, node["description"]
+        for option in _options(node, schema):
+            inner = {
+                ".": option,
+                "[].": option.get("items"),
+                ".NAME.": option.get("additionalProperties"),
+            }
+            for suffix, tables in inner.items():
+                for one in _options(tables, schema) if isinstance(tables, dict) else ():
+                    if one.get("title", "") not in known:
+                        known.add(one.get("title", ""))
+                        yield from _rows(one, f"{path}{key}{suffix}", schema, known)

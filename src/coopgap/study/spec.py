@@ -127,7 +127,7 @@ class Design:
     """Variable, declared below, whose levels are the regions."""
     zone: Annotated[
         Values[Text],
-        BeforeValidator(listed, json_schema_input_type=Text | list[Text]),
+        BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
     ] = ()
     """Column of the clusters, or several that name one together."""
     weight: Text | None = None
