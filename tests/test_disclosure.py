@@ -599,10 +599,10 @@ def test_log_odds_move_as_counted_by_hand():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("[disclosure]\nminimum = 2", "is 2; allowed: 0 for off, or 3 and above"),
+        ("[disclosure]\nminimum = 2", "is 2; allowed: 0 or a whole number, 3 or more"),
         ("[disclosure]\nminimum = -1", "is -1; allowed"),
-        ("[disclosure]\nminimum = 10.0", "is a number; allowed: a whole number"),
-        ("[disclosure]\nminimum = true", "is true or false; allowed: a whole number"),
+        ("[disclosure]\nminimum = 10.0", "is a number; allowed: 0 or a whole number"),
+        ("[disclosure]\nminimum = true", "is true or false; allowed: 0 or a whole number"),
         ("[disclosure]\nfewest = 3", "unknown key fewest"),
     ],
 )

@@ -33,7 +33,7 @@ from coopgap.report.data import Results, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
 from coopgap.report.printed import Rows
-from coopgap.study.matching import KEYS
+from coopgap.study.model import KEYS
 from coopgap.study.spec import (
     Design,
     DistanceName,

@@ -7,14 +7,14 @@ import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
 from coopgap.bayes.records import Priors
 from coopgap.report.schema import column_dictionary
 from coopgap.report.values import points
-from coopgap.study.model import PRIORS
-from coopgap.study.spec import Hierarchical
+from coopgap.study.spec import Hierarchical, PriorName
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -44,7 +44,7 @@ def test_the_readmes_priors_are_the_defaults():
     found = [tomllib.loads(block)["hierarchical"] for block in blocks if "beta_sd" in block]
     assert len(found) == 1
     priors, usual = found[0].pop("priors"), Hierarchical()
-    assert set(priors) == set(PRIORS)
+    assert set(priors) == set(get_args(PriorName))
     assert asdict(Priors.with_scales(priors)) == asdict(Priors())
     assert all(getattr(usual, key) == value for key, value in found[0].items())
     assert set(found[0]) == {"zones", "draws", "target_accept"}

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +44,11 @@ at_least = 1
 type = "binary"
 yes = [1]
 no = [2]
+[variables.years]
+type = "numeric"
+[variables.is_member]
+type = "binary"
+column = "member"
 [[benchmark]]
 outcome = "trust"
 source = "A yearbook"
@@ -59,24 +67,56 @@ matching = { on = ["age_band", "region"] }
 [hierarchical]
 """
 
+HELPED = """\
+outcome = "helped"
+covariates = ["age_band"]
+[matching]
+on = ["age_band"]
+"""
+
+type Changes = Mapping[str, object]
+"""A value by its dotted key, None for a key to be left out."""
 
 type MakeStudy = Callable[..., Path]
 
 
+def changed(text: str, changes: Changes) -> str:
+    """TOML with some keys set."""
+    table = tomllib.loads(text)
+    for path, value in changes.items():
+        *parents, key = path.split(".")
+        inner: Any = table
+        for parent in parents:
+            inner = inner[int(parent)] if parent.isdigit() else inner.setdefault(parent, {})
+        if value is None:
+            del inner[key]
+        else:
+            inner[key] = value
+    return "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
+
+
+def toml(value: object) -> str:
+    if isinstance(value, dict):
+        return (
+            f"{{ {', '.join(f'{json.dumps(key)} = {toml(one)}' for key, one in value.items())} }}"
+        )
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    return json.dumps(value) if isinstance(value, str | bool) else str(value)
+
+
 @pytest.fixture
 def make_study(tmp_path: Path) -> MakeStudy:
-    """Write a valid study, with some pieces of its text replaced."""
+    """Write a valid study of the model `trust`, with some keys set, and a model `helped` too."""
 
     def make(
-        study: Mapping[str, str] | None = None, model: Mapping[str, str] | None = None
+        study: Changes | None = None, trust: Changes | None = None, *, helped: bool = False
     ) -> Path:
         folder = tmp_path / "small"
         folder.mkdir()
-        for name, text, changes in (("study.toml", STUDY, study), ("trust.toml", MODEL, model)):
-            for old, new in (changes or {}).items():
-                assert text.count(old) == 1, f"{old!r} does not stand once in {name}"
-                text = text.replace(old, new)
-            (folder / name).write_text(text, encoding="utf-8")
+        texts = {"study": changed(STUDY, study or {}), "trust": changed(MODEL, trust or {})}
+        for name, text in (texts | ({"helped": HELPED} if helped else {})).items():
+            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
         return folder
 
     return make

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coopgap.study.components import component_variants
 from coopgap.study.load import load_study
+from coopgap.study.model import component_variants
 from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
-from coopgap.study.population import read_population
+from coopgap.study.outside import read_population
 
-COVARIATES = 'covariates = ["age_band", "region"]'
-ZONE = 'zone = "zone"'
 JOINT = "\n".join(
     [
         "age_band,region,population",
@@ -29,10 +26,9 @@ JOINT = "\n".join(
 
 @pytest.fixture
 def populated(make_study):
-    def make(content=JOINT, name="farmers_2020.csv", covariates=COVARIATES):
+    def make(content=JOINT, name="farmers_2020.csv", **changes):
         folder = make_study(
-            {ZONE: f'{ZONE}\npopulation = "{name}"'},
-            model={COVARIATES: f'{covariates}\npopulation = "poststratified"'},
+            {"design.population": name}, {"population": "poststratified", **changes}
         )
         if content is not None:
             (folder / "farmers_2020.csv").write_text(content, encoding="utf-8")
@@ -49,7 +45,7 @@ def test_combinations_are_not_built_to_find_one_absent():
     content = "\n".join([",".join([*names, "population"]), *rows]).encode()
     tracemalloc.start()
     with pytest.raises(StudyError, match=r"lacks .*v5=level 39; give every .* 4,096,000,000 by v0"):
-        read_population(Path("people.csv"), content, variables)
+        read_population("people.csv", content, variables)
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
@@ -99,7 +95,7 @@ def test_the_file_is_hashed_with_the_study(populated):
         ("population\n3", "farmers_2020.csv: has columns population; "
                           "give population and a column for each of some variables"),
         (JOINT.replace("region", "county"), "farmers_2020.csv: county: is no declared variable; "
-         "declared: trust, age_band, region, hungry, helped"),
+         "declared: trust, age_band, region, hungry, helped, years, is_member"),
         (JOINT.replace("age_band", "region"), "farmers_2020.csv: has the column region twice; "
          "allowed: each once"),
         ("region,population\n", "farmers_2020.csv: holds no row; give the people at each level"),
@@ -120,6 +116,8 @@ def test_the_file_is_hashed_with_the_study(populated):
          "farmers_2020.csv: line 7: names no level; give one at least"),
         (JOINT.replace("south,25", "south,25,26"),
          "farmers_2020.csv: line 7: has another number of cells than the header; mend that line"),
+        ("years,population\n30,5\n",
+         "farmers_2020.csv: years: is numeric, and margins are by level; declare it banded"),
         ("region,population\nnorth,0\nsouth,0",
          "farmers_2020.csv: has nobody by region; give people"),
     ],
@@ -139,7 +137,7 @@ def test_bytes_that_are_no_text_are_refused(populated):
 
 def test_a_variable_of_the_file_must_be_a_covariate(populated):
     with pytest.raises(StudyError) as caught:
-        load_study(populated(covariates='covariates = ["age_band"]'))
+        load_study(populated(covariates=["age_band"]))
     assert str(caught.value) == (
         "trust.toml: population: is poststratified, and farmers_2020.csv is by region, "
         "no covariate here; add it to covariates: age_band"
@@ -173,7 +171,7 @@ def test_margins_of_two_populations_are_refused(populated, north, refused):
 
 
 def test_margins_of_a_benchmarks_outcome_are_refused(make_study):
-    folder = make_study({ZONE: f'{ZONE}\npopulation = "farmers_2020.csv"'})
+    folder = make_study({"design.population": "farmers_2020.csv"})
     (folder / "farmers_2020.csv").write_text(
         "trust,population\nlow,1\nmiddle,1\nhigh,1\n", encoding="utf-8"
     )

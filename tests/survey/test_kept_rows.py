@@ -128,7 +128,7 @@ class TestGroups:
     @pytest.mark.parametrize(
         ("group", "message"),
         [
-            ({"member": "[1, 2]", "comparison": "[2, 3]"}, "comparison: has a value that member"),
+            ({"member": "[1, 2]", "comparison": "[2, 3]"}, "comparison: holds a value that member"),
             ({"member": "[]"}, "study.toml: group.member: is an empty list"),
             ({"member": "[1, 1.0]"}, "study.toml: group.member: holds a value twice"),
         ],
@@ -161,9 +161,9 @@ class TestZones:
     @pytest.mark.parametrize(
         ("zone", "message"),
         [
-            ("[]", "study.toml: design.zone: is an empty list; allowed: a column"),
+            ("[]", "study.toml: design.zone: is empty; allowed: 1 or more"),
             ('["zone", "zone"]', 'study.toml: design.zone: holds "zone" twice'),
-            ("[1]", "study.toml: design.zone: holds a whole number; allowed: texts"),
+            ("[1]", "study.toml: design.zone[1]: is a whole number; allowed: a text"),
             ('["region", "zona"]', "no column 'zona'; the nearest are 'zone'"),
         ],
     )

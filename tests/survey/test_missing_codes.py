@@ -346,5 +346,5 @@ class TestStudy:
     def test_a_mode_has_one_meaning(self, tmp_path, people, make_folder):
         mode = 'mode = { column = "how", in_person = 1, phone = 2 }'
         study = make_folder(design=f"{mode}\nmissing = {{ mode = [2] }}")
-        with pytest.raises(StudyError, match=r"missing\.mode: has a value that phone has too"):
+        with pytest.raises(StudyError, match=r"missing\.mode: holds a value that phone holds too"):
             make_plan(study, people.assign(how=1))

@@ -153,7 +153,7 @@ def _design_meta(design: Design) -> dict[str, Any]:
         "zone": list(design.zone) or None,
         "weight": design.weight,
         "id": design.id,
-        "cluster": design.cluster,
+        "cluster": None,
         "mode": None if design.mode is None else design.mode.column,
         "population": None if design.population is None else design.population.file,
     }

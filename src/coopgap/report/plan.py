@@ -18,7 +18,7 @@ from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.report.words import shorten
 from coopgap.sensitivity.multiverse.specifications import specifications
-from coopgap.study.matching import KEYS
+from coopgap.study.model import KEYS
 from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.draft import label_row_words
 from coopgap.survey.records import people_meta

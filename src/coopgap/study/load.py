@@ -6,48 +6,126 @@ import codecs
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from coopgap.core.errors import StudyError, first_mark, refuse_marks
 from coopgap.datasets.registry import SHIPPED, read_registry
-from coopgap.study.benchmarks import check_margins, read_benchmarks
-from coopgap.study.fitting import check_fitting
 from coopgap.study.model import read_model
 from coopgap.study.multiverse import check_multiverse
-from coopgap.study.parts import (
-    read_design,
-    read_group,
-    read_headline,
-    read_minimum,
-    read_negative_control,
-    read_phone,
-    read_where,
-)
-from coopgap.study.population import check_population, read_population
-from coopgap.study.section import Section
-from coopgap.study.spec import Design, Group, ModelSpec, Study, Variable
-from coopgap.study.variables import read_variable
+from coopgap.study.outside import check_margins
 
 STUDY_FILE = "study.toml"
-_KEYS = (
-    "title",
-    "survey",
-    "encoding",
-    "printed",
-    "smallest_gap",
-    "where",
-    "group",
-    "design",
-    "headline",
-    "phone",
-    "disclosure",
-    "negative_control",
-    "variables",
-    "benchmark",
-)
+
+
+def _encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError as error:
+        raise Refusal(f'is "{name}"', "allowed: an encoding such as UTF-8 or cp1252") from error
+
+
+def _printed(name: str) -> str:
+    if name in SHIPPED:
+        return name
+    if not name.endswith(".csv"):
+        shipped = ", ".join(SHIPPED)
+        raise Refusal(f'is "{name}"', f"allowed: {shipped}, or FILE.csv in the study folder")
+    return csv_name(name)
+
+
+def _registry(name: str, folder: Path) -> str | Path:
+    return name if name in SHIPPED else folder / name
+
+
+def _headlines(value: object) -> object:
+    """Entries as tables, a text naming a model."""
+    entries = value if isinstance(value, list) else [value]
+    return [{"model": one} if isinstance(one, str) else one for one in entries]
+
+
+def _usable(design: Design) -> Design:
+    for key in design.missing:
+        if key not in design.columns:
+            raise unknown_key(key, design.columns, "missing")
+    if design.mode is not None:
+        modes = {"in_person": design.mode.in_person, "phone": design.mode.phone}
+        require_apart({**modes, "missing.mode": design.missing.get("mode", ())})
+    return design
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedFile:
+    """What a study without a survey declares."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    title: Text
+    """Title of the report."""
+    printed: Annotated[Text, AfterValidator(_printed)]
+    """Published numbers to be re-analysed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """What an official release may not tell."""
+
+    minimum: Literal[0] | Annotated[Whole, Field(ge=3)] = 0
+    """People that no output may tell apart: fewer are blank, counts are rounded to it; 0 is off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFile:
+    """A survey: what its columns mean, who is compared, and what is declared before fitting."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    title: Text
+    """Title of the report."""
+    survey: Text | None = None
+    """The survey file, from the study folder, or "example"; if absent, `--data` names it."""
+    encoding: Annotated[Text, AfterValidator(_encoding)] | None = None
+    """Encoding of the file's text, where it is not detected."""
+    printed: Annotated[Text, AfterValidator(_printed)] | None = None
+    """Published numbers to be re-analysed: a shipped registry, or a CSV file beside study.toml."""
+    smallest_gap: Share = 0.05
+    """Smallest gap that matters, on the probability scale."""
+    where: Mapping[str, OneOrMore] = field(default_factory=dict)
+    """Values of the rows that are kept, by column; the others are counted."""
+    group: Annotated[Group, apart("member", "comparison", "missing")]
+    """The membership question, and which of its values are whose."""
+    design: Annotated[Design, AfterValidator(_usable)] = field(default_factory=Design)
+    """How people were sampled."""
+    headline: Annotated[
+        Mapping[
+            str,
+            Annotated[
+                tuple[Headline, ...],
+                Field(min_length=1),
+                BeforeValidator(
+                    _headlines, json_schema_input_type=Text | Headline | Values[Text | Headline]
+                ),
+            ],
+        ],
+        Field(min_length=1),
+    ]
+    """Models that answer a question, named by its outcome, declared before fitting."""
+    phone: Phone = field(default_factory=Phone)
+    """How far phone answers may differ and still count as alike."""
+    disclosure: Disclosure = field(default_factory=Disclosure)
+    """What an official release may not tell."""
+    negative_control: NegativeControl | None = None
+    """An exclusion that lets a negative control's gap be taken off."""
+    variables: Annotated[
+        Mapping[str, VariableTable], Field(min_length=1), AfterValidator(named_variables)
+    ]
+    """The survey's questions by name."""
+    benchmark: tuple[BenchmarkTable, ...] = ()
+    """Outside shares of an outcome, of everybody or by region."""
 
 
 def _shelves() -> tuple[Path, ...]:
@@ -82,53 +160,53 @@ def load_study(study: str | Path) -> Study:
     folder = _find(study)
     contents = {path.name: _read(path) for path in _files(folder)}
     tables = {name: _parse(name, content) for name, content in contents.items()}
-    section = Section(tables.pop(STUDY_FILE), STUDY_FILE, _KEYS)
-    group, variables = read_group(section), _variables(section)
+    file: StudyFile = _record(StudyFile, STUDY_FILE, tables.pop(STUDY_FILE))
     if not tables:
         raise StudyError(str(folder), "holds no model file", "add one, such as trust.toml")
     models = tuple(
-        read_model(Path(name).stem, table, name, variables) for name, table in tables.items()
+        read_model(Path(name).stem, _record(ModelFile, name, table), name, file.variables)
+        for name, table in tables.items()
     )
-    _check_group(group, models, variables)
     outcomes = tuple(dict.fromkeys(model.outcome for model in models))
-    _check_roles(section, variables, outcomes)
-    design = read_design(section, variables)
-    printed = _printed(section, folder)
-    if isinstance(printed, Path):
-        contents[printed.name] = _read(printed)
-        read_registry(printed.name, contents[printed.name])
-    named = section.table("design").get("population")
-    if named is not None:
-        path = _named_file(section, folder, "design.population", named)
-        contents[path.name] = _read(path)
-        declared = read_population(path, contents[path.name], variables)
-        design = replace(design, population=declared)
-    check_population(models, design.population)
-    _check_regions(models, design)
+    printed = file.printed
+    if printed is not None and printed not in SHIPPED:
+        contents[printed] = _read(folder / printed)
+        read_registry(printed, contents[printed])
+    design = file.design
+    if design.population is not None:
+        name = design.population.file
+        contents[name] = _read(folder / name)
+        population = read_population(name, contents[name], file.variables)
+        design = replace(design, population=population)
+    with at(STUDY_FILE):
+        _check_study(file, models, outcomes)
     for model in models:
-        check_fitting(model, design)
-    check_multiverse(models, design, group, variables)
-    benchmarks = read_benchmarks(section, variables, outcomes, design.region)
-    check_margins(benchmarks, design.population)
+        with at(f"{model.name}.toml"):
+            _check_model(model, file.group, file.variables)
+            check_design(model, design)
+            check_multiverse(model, design, file.group, file.variables)
+    benchmarks = join_benchmarks(file.benchmark, file.variables, outcomes, design.region)
+    if design.population is not None:
+        check_margins(design.population, benchmarks)
     return Study(
         name=folder.resolve().name,
-        title=section.text("title"),
-        survey=_survey(section, folder),
-        encoding=_encoding(section),
-        group=group,
+        title=file.title,
+        survey=file.survey if file.survey in (None, "example") else folder / file.survey,
+        encoding=file.encoding,
+        group=file.group,
         design=design,
-        variables=variables,
+        variables=file.variables,
         models=models,
-        headline=read_headline(section, models, variables),
+        headline=file.headline,
         folder=folder,
         sha256=_digest(contents),
-        printed=printed,
-        smallest_gap=section.share("smallest_gap", 0.05),
-        disclosure_minimum=read_minimum(section),
-        phone=read_phone(section, outcomes),
+        printed=printed and _registry(printed, folder),
+        smallest_gap=file.smallest_gap,
+        disclosure_minimum=file.disclosure.minimum,
+        phone=file.phone,
         benchmarks=benchmarks,
-        negative_control=read_negative_control(section, variables, outcomes),
-        where=read_where(section),
+        negative_control=file.negative_control,
+        where=file.where,
         files=contents,
     )
 
@@ -154,9 +232,8 @@ def load_printed(folder: Path) -> tuple[str, str | Path] | None:
     table = _parse(STUDY_FILE, _read(_find(folder) / STUDY_FILE))
     if "printed" not in table or not {*table} <= {"title", "printed"}:
         return None
-    section = Section(table, STUDY_FILE, _KEYS)
-    title, printed = section.text("title"), _printed(section, folder)
-    return None if printed is None else (title, printed)
+    file: PrintedFile = _record(PrintedFile, STUDY_FILE, table)
+    return file.title, _registry(file.printed, folder)
 
 
 def _find(study: str | Path) -> Path:
@@ -222,84 +299,109 @@ def _digest(contents: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _named_file(section: Section, folder: Path, key: str, named: object) -> Path:
-    """A CSV file that stands in the study folder and is hashed with it."""
-    if not isinstance(named, str) or Path(named).name != named or not named.endswith(".csv"):
-        raise section.refuse(
-            key, "is no name of a CSV file", "allowed: FILE.csv in the study folder"
-        )
-    return folder / named
-
-
-def _printed(section: Section, folder: Path) -> str | Path | None:
-    """The name of a shipped registry, or a registry file in the study folder."""
-    named = section.optional_text("printed")
-    if named is None or named in SHIPPED:
-        return named
-    if not named.endswith(".csv"):
-        allowed = f"{', '.join(SHIPPED)}, or FILE.csv in the study folder"
-        raise section.refuse("printed", f'is "{named}"', f"allowed: {allowed}")
-    return _named_file(section, folder, "printed", named)
-
-
-def _encoding(section: Section) -> str | None:
-    """Name of an encoding of text that Python knows."""
-    name = section.optional_text("encoding")
+def _record(kind: type, name: str, table: dict[str, Any]) -> Any:
+    """The record of a TOML file."""
     try:
-        return name and codecs.lookup(name).name
-    except LookupError as error:
-        raise section.refuse(
-            "encoding", f'is "{name}"', "allowed: an encoding such as UTF-8 or cp1252"
-        ) from error
+        return adapter(kind).validate_python(table)
+    except ValidationError as error:
+        # Loaded where it is needed: what writes a schema takes a tenth of a second.
+        from coopgap.study.schema import study_error
+
+        raise study_error(kind, name, table, error) from None
 
 
-def _survey(section: Section, folder: Path) -> str | Path | None:
-    survey = section.optional_text("survey")
-    return survey if survey in (None, "example") else folder / survey
-
-
-def _variables(section: Section) -> dict[str, Variable]:
-    tables = section.table("variables")
-    if not tables:
-        raise section.refuse("variables", "is absent or empty", "declare the survey's questions")
-    where = section.at("variables")
-    return {name: read_variable(name, values, f"{where}.{name}") for name, values in tables.items()}
-
-
-def _check_group(
-    group: Group, models: Iterable[ModelSpec], variables: Mapping[str, Variable]
-) -> None:
-    """Refuse models that would explain membership by the membership question itself."""
-    for model in models:
-        for name in dict.fromkeys(
-            name
-            for spec in (model, *(one.spec for one in model.variants))
-            for name in spec.variables
-        ):
-            if group.column in (variables[name].items or (variables[name].column,)):
-                raise StudyError(
-                    f"{model.name}.toml", f"uses {name}, the membership question", "leave it out"
-                )
-
-
-def _check_regions(models: Iterable[ModelSpec], design: Design) -> None:
-    for model in models:
-        if model.hierarchical and design.region is None:
-            raise StudyError(
-                f"{model.name}.toml: hierarchical",
-                "the study declares no region",
-                f"name one under [design] in {STUDY_FILE}",
-            )
-
-
-def _check_roles(
-    section: Section, variables: Mapping[str, Variable], outcomes: tuple[str, ...]
-) -> None:
+def _check_study(file: StudyFile, models: Sequence[ModelSpec], outcomes: Sequence[str]) -> None:
+    """What the tables of study.toml say of each other and of the models."""
+    variables, region = file.variables, file.design.region
+    if region is not None:
+        require_declared((region,), variables, "design.region")
+        require_levels((region,), variables, "regions have levels", "design.region")
     for name, variable in variables.items():
         for outcome in variable.role:
             if outcome not in outcomes:
-                raise section.refuse(
-                    f"variables.{name}.role.{outcome}",
+                raise Refusal(
                     "is the outcome of no model",
                     f"allowed: {', '.join(outcomes)}",
+                    f"variables.{name}.role.{outcome}",
                 )
+    for outcome in file.phone.margin:
+        if outcome not in outcomes:
+            raise unknown_key(outcome, outcomes, "phone.margin")
+    _check_headline(file.headline, models, variables)
+    if file.negative_control is not None:
+        _check_control(file.negative_control, outcomes, variables)
+
+
+def _check_headline(
+    headline: Mapping[str, Sequence[Headline]],
+    models: Sequence[ModelSpec],
+    variables: Mapping[str, Variable],
+) -> None:
+    outcomes = {model.name: model.outcome for model in models}
+    answers: dict[str, str] = {}
+    for question, entries in headline.items():
+        for number, entry in enumerate(entries):
+            key = f"headline.{question}" + (f"[{number + 1}]" if len(entries) > 1 else "")
+            allowed = [one for one in outcomes if number or outcomes[one] == question]
+            if entry.model not in allowed:
+                lacks = "is in the study folder" if number else "has this outcome"
+                names = ", ".join(allowed) or "outcomes of the model files"
+                raise Refusal(f"no model {entry.model} {lacks}", f"allowed: {names}", key)
+            if entry.model in answers:
+                raise Refusal(
+                    f"model {entry.model} answers {answers[entry.model]} already",
+                    "allowed: each model once, under one question",
+                    key,
+                )
+            answers[entry.model] = question
+            _check_threshold(entry.at, variables[outcomes[entry.model]], f"{key}.at")
+        _refuse_mixed(question, [outcomes[entry.model] for entry in entries], variables)
+
+
+def _check_threshold(threshold: str, outcome: Variable, key: str) -> None:
+    """The threshold put first is one of the outcome's final levels."""
+    if threshold and len(outcome.levels) == 2:
+        raise Refusal(f"{outcome.name} has two levels", "leave it out", key)
+    offered = [f">={level}" for level in outcome.levels[:0:-1]]
+    if threshold and threshold not in offered:
+        raise Refusal(f'is "{threshold}"', f"allowed: {', '.join(offered)}", key)
+
+
+def _refuse_mixed(
+    question: str, outcomes: Sequence[str], variables: Mapping[str, Variable]
+) -> None:
+    """Controls are left out where p-values are adjusted: none may stand among other outcomes."""
+    controls = [one for one in outcomes if variables[one].role_for(one) == "negative_control"]
+    if controls and len(controls) < len(outcomes):
+        raise Refusal(
+            f"holds the negative control {controls[0]} among other outcomes",
+            "give it a question of its own",
+            f"headline.{question}",
+        )
+
+
+def _check_control(
+    control: NegativeControl, outcomes: Sequence[str], variables: Mapping[str, Variable]
+) -> None:
+    name, key = control.variable, "negative_control.variable"
+    if name not in outcomes:
+        raise Refusal(f'is "{name}"', f"allowed: {', '.join(outcomes)}", key)
+    if variables[name].role_for(name) != "negative_control":
+        way = f'give it role = {{ {name} = "negative_control" }}'
+        raise Refusal(f"{name} has not that role", way, key)
+    others = [one for one in outcomes if variables[one].role_for(one) != "negative_control"]
+    for outcome in control.outcomes:
+        if outcome not in others:
+            raise Refusal(
+                f'holds "{outcome}"',
+                f"allowed: outcomes other than controls: {', '.join(others)}",
+                "negative_control.outcomes",
+            )
+
+
+def _check_model(model: ModelSpec, group: Group, variables: Mapping[str, Variable]) -> None:
+    """Refuse models that would explain membership by the membership question itself."""
+    for spec in (model, *(variant.spec for variant in model.variants)):
+        for name in spec.variables:
+            if group.column in (variables[name].items or (variables[name].column,)):
+                raise Refusal(f"uses {name}, the membership question", "leave it out")

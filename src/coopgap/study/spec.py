@@ -1,6 +1,7 @@
 """A study and its models as frozen records: what the columns mean and who is compared.
 
-Nothing here reads a file; `coopgap.study.load` fills these records from a study folder.
+The text under a field is its line in the key reference and in the JSON Schema. Records made in
+Python are taken as they are; limits hold where `coopgap.study.load` reads them from a file.
 """
 
 from __future__ import annotations
@@ -8,16 +9,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-type Code = str | int | float | bool
-"""A value as it stands in a survey file or a codebook."""
+from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, Strict
+
+from coopgap.study.keys import (
+    EACH_ONCE,
+    INCREASING,
+    Codes,
+    Flag,
+    Number,
+    OneOrMore,
+    Positive,
+    Refusal,
+    Share,
+    Text,
+    Texts,
+    Values,
+    Whole,
+    apart,
+    listed,
+)
+from coopgap.study.values import Code as Code
 
 VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of", "numeric"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]
-MatchingMethod = Literal[
-    "none", "exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"
-]
+MethodName = Literal["exact", "entropy", "nearest", "optimal", "full", "cardinality", "overlap"]
+MatchingMethod = Literal["none", MethodName]
 DistanceName = Literal["propensity", "mahalanobis", "robust_mahalanobis"]
 ChoosingOrder = Literal["largest", "smallest", "random"]
 TiesName = Literal["key", "all"]
@@ -28,7 +46,16 @@ FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 RegionName = Literal["strata", "covariate", "left_out"]
 ModeHandlingName = Literal["in_person", "phone_joins"]
-
+PriorName = Literal[
+    "beta_sd",
+    "region_sd",
+    "gap_sd",
+    "covariate_sd",
+    "slope_sd",
+    "zone_sd",
+    "zone_gap_sd",
+    "threshold_shift_sd",
+]
 
 MEMBERS: Final = "members"
 NON_MEMBERS: Final = "non-members"
@@ -39,22 +66,30 @@ NON_MEMBERS: Final = "non-members"
 class Group:
     """The membership question, and which of its values are whose."""
 
-    column: str
-    member: tuple[Code, ...]
-    comparison: tuple[Code, ...]
-    missing: tuple[Code, ...] = ()
-    prevalence: float | None = None
-    member_label: str = MEMBERS
-    comparison_label: str = NON_MEMBERS
+    column: Text
+    """Column of the membership question."""
+    member: OneOrMore
+    """Value of members, or several."""
+    comparison: OneOrMore
+    """Value of the comparison group, or several."""
+    missing: Codes = ()
+    """Values for no answer: those people are dropped and counted, as blanks are."""
+    member_label: Text = MEMBERS
+    """What the report calls members."""
+    comparison_label: Text = NON_MEMBERS
+    """What the report calls the comparison group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
     """The column that tells interviews in person from interviews by phone."""
 
-    column: str
-    in_person: tuple[Code, ...]
-    phone: tuple[Code, ...]
+    column: Text
+    """Column that says how people were interviewed."""
+    in_person: OneOrMore
+    """Value of interviews in person, or several."""
+    phone: OneOrMore
+    """Value of interviews by phone, or several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +112,40 @@ class DeclaredPopulation:
     margins: tuple[Margin, ...]
 
 
+def csv_name(value: object) -> str:
+    """The name of a CSV file in the study folder, which is hashed with it."""
+    if not isinstance(value, str) or Path(value).name != value or not value.endswith(".csv"):
+        raise Refusal("is no name of a CSV file", "allowed: FILE.csv in the study folder")
+    return value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """How people were sampled.
+    """How people were sampled."""
 
-    `region` names a declared variable; the others name columns of the survey file, those of `zone`
-    name one together. `missing` has codes of such columns that stand for no answer, by key.
-    """
-
-    region: str | None = None
-    zone: tuple[str, ...] = ()
-    weight: str | None = None
-    id: str | None = None
-    cluster: str | None = None
-    mode: Mode | None = None
-    population: DeclaredPopulation | None = None
-    missing: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    region: Text | None = None
+    """Variable, declared below, whose levels are the regions."""
+    zone: Annotated[
+        Values[Text],
+        BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
+    ] = ()
+    """Column of the clusters, or several that name one together."""
+    weight: Text | None = None
+    """Column of the sampling weights."""
+    id: Text | None = None
+    """Column that names people; a person may stand once."""
+    mode: Annotated[Mode, apart("in_person", "phone")] | None = None
+    """Column that tells interviews in person from interviews by phone, and its values."""
+    population: Annotated[
+        DeclaredPopulation | None,
+        BeforeValidator(
+            lambda name: DeclaredPopulation(file=csv_name(name), margins=()),
+            json_schema_input_type=Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")],
+        ),
+    ] = None
+    """CSV file beside study.toml: the people of a population at the levels of some variables."""
+    missing: Mapping[str, Codes] = field(default_factory=dict)
+    """Values for no answer in these columns, by key; `weight = []` where 999 is a weight."""
 
     @property
     def columns(self) -> dict[str, tuple[str, ...]]:
@@ -107,60 +160,67 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
-    """Equivalence margins of the phone check, by outcome, on the probability scale."""
+    """How far phone answers may differ and still count as alike."""
 
-    margin: Mapping[str, float] = field(default_factory=dict)
+    margin: Mapping[str, Share] = field(default_factory=dict)
+    """Equivalence margin of an outcome as a probability; without one it is not assessed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NegativeControl:
-    """An exclusion that a study states: `variable` shares its confounders with the outcomes.
+    """An exclusion that a study states: the control shares its confounders with the outcomes."""
 
-    Attributes
-    ----------
-    variable
-        The negative control.
-    outcomes
-        Outcomes whose gap may be shown less a share of the control's.
-    exclusion
-        Why membership has nothing to do with the control but through what confounds these
-        outcomes too.
-    """
-
-    variable: str
-    outcomes: tuple[str, ...]
-    exclusion: str
+    variable: Text
+    """The negative control: an outcome that has this role."""
+    outcomes: Values[Text]
+    """Outcomes whose gap may be shown less a share of the control's."""
+    exclusion: Text
+    """Why membership bears on the control only through what confounds these outcomes too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """One question: where it stands, what its values mean, in which order.
 
-    `levels` is always the final, ordered tuple (lowest first for ordinal and banded, reference
-    first for nominal, no before yes for binary and count_of), after `collapse`. `declared_levels`
-    are the levels before `collapse`; they differ only where `collapse` is given. A numeric variable
-    has none: it enters linearly, or as a natural cubic spline between its `knots`, linear beyond.
-    Within its `range`, if it has one, no number is taken for a code of no answer.
+    `levels` is always the final, ordered tuple after `collapse`, `declared_levels` that before. A
+    numeric variable has none: it enters linearly, or as a natural cubic spline, linear beyond the
+    outer knots.
     """
 
-    name: str
-    column: str
+    name: str = ""
+    column: Text = ""
+    """Column of the survey file; the table's name if absent."""
     type: VariableType
-    levels: tuple[str, ...]
-    declared_levels: tuple[str, ...]
-    label: str = ""
-    groups: bool = False
+    """What its answers are."""
+    levels: Texts = ()
+    """Lowest first for ordinal, reference first for nominal, no before yes for two levels."""
+    declared_levels: tuple[str, ...] = ()
+    label: Text = ""
+    """The question in words."""
+    groups: Flag = False
+    """Whether gaps are reported by its levels too."""
     role: Mapping[str, Role] = field(default_factory=dict)
+    """What it is beside an outcome; a confounder unless declared."""
     codes: Mapping[str, str] = field(default_factory=dict)
-    missing: tuple[Code, ...] = ()
+    """Level of a value of the file; a value that is a level needs none."""
+    missing: Codes = ()
+    """Values for no answer."""
     collapse: Mapping[str, str] = field(default_factory=dict)
-    yes: tuple[Code, ...] = ()
-    no: tuple[Code, ...] = ()
-    cuts: tuple[float, ...] = ()
-    items: tuple[str, ...] = ()
-    at_least: int | None = None
-    knots: tuple[float, ...] = ()
-    range: tuple[float, ...] = ()
+    """Level that another one is joined to."""
+    yes: Codes = ()
+    """Values of yes; of count_of, those that count."""
+    no: Codes = ()
+    """Values of no."""
+    cuts: Annotated[tuple[Number, ...], INCREASING] = ()
+    """Where bands begin, each closed on the left: 25, 35 make "<25", "25-34", "35+"."""
+    items: Texts = ()
+    """Columns to count; missing if any is."""
+    at_least: Annotated[Whole, Field(ge=1)] | None = None
+    """How many of the items make a yes."""
+    knots: Annotated[tuple[Number, ...], Field(min_length=3), INCREASING] = ()
+    """Knots of a natural cubic spline, the outer two its boundaries; none for a straight line."""
+    range: Annotated[tuple[Number, ...], Field(min_length=2, max_length=2), INCREASING] = ()
+    """Lowest and highest number there can be: within it none is taken for a code of no answer."""
 
     @property
     def is_numeric(self) -> bool:
@@ -176,12 +236,8 @@ class Variable:
 class OutsideShares:
     """Shares of an outcome's levels in percent, of everybody or of a region.
 
-    Attributes
-    ----------
-    n
-        People asked; None where the shares are taken as fixed.
-    design_effect
-        By which those people count for fewer.
+    `n` are the people asked, None where the shares are taken as fixed; by `design_effect` they
+    count for fewer.
     """
 
     shares: Mapping[str, float]
@@ -198,14 +254,9 @@ class OutsideShares:
 class Benchmark:
     """Declared outside shares of an outcome.
 
-    Attributes
-    ----------
-    name
-        Who the outside people are: the rows' comparator.
-    whole
-        Shares of everybody, or None where only regions are declared.
-    regions
-        By level of the region variable; empty, or every level.
+    `name` says who the outside people are: the rows' comparator. `whole` are shares of everybody,
+    None where only regions are declared; `regions` by level of the region variable are empty, or
+    have every level.
     """
 
     outcome: str
@@ -219,52 +270,41 @@ class Benchmark:
 class Matching:
     """How the comparison group is made comparable; a method uses some of these.
 
-    Attributes
-    ----------
-    method
-        `none` where a model has no `[matching]`: everybody stands for themselves.
-    on
-        Exact strata; margins to be balanced for entropy.
-    distance
-        Between people, for nearest, optimal and full.
-    covariates
-        What the distance, the propensity score or the limits of balance are about.
-    interactions
-        Two or more variables each, whose cross-levels have rows of balance too.
-    caliper
-        Largest allowed difference of linear propensity scores, in their pooled standard
-        deviations within groups.
-    ratio
-        Comparison people sought for each member, for nearest and optimal.
-    replace, order
-        Of nearest: whether a comparison person may serve several members, and who chooses first.
-    ties
-        Of nearest: `all` takes everybody as near as the last one sought, with replacement.
-    seed
-        Key of the order in which people are taken who are alike in all that the method looks at.
-    max_comparison, max_members
-        Of full: most comparison people a member, and most members a comparison person.
-    limit
-        Of cardinality: largest allowed standardised difference.
-    time_limit
-        Of cardinality: seconds until the search counts as failed.
+    `method` is `none` where a model has no `[matching]`: everybody stands for themselves.
     """
 
-    method: MatchingMethod = "exact"
-    on: tuple[str, ...] = ()
+    method: Annotated[MatchingMethod, Field(json_schema_extra={"enum": [*MethodName.__args__]})] = (
+        "exact"
+    )
+    """How members and comparison people are brought together."""
+    on: Texts = ()
+    """Exact strata; margins to be balanced for entropy."""
     distance: DistanceName = "propensity"
-    covariates: tuple[str, ...] = ()
-    interactions: tuple[tuple[str, ...], ...] = ()
-    caliper: float | None = None
-    ratio: int = 1
-    replace: bool = False
+    """Between people."""
+    covariates: Texts = ()
+    """What the distance, the score or the limits are about; if absent, covariates not in `on`."""
+    interactions: tuple[Annotated[tuple[Text, ...], Field(min_length=2), EACH_ONCE], ...] = ()
+    """Sets of variables whose cross-levels have rows of balance too."""
+    caliper: Positive | None = None
+    """Largest difference of linear propensity scores, in their pooled SD within groups."""
+    ratio: Annotated[Whole, Field(ge=1)] = 1
+    """Comparison people sought for each member."""
+    replace: Flag = False
+    """Whether a comparison person may serve several members."""
     order: ChoosingOrder = "random"
+    """Who chooses first; by the propensity score, the largest unless declared."""
     ties: TiesName = "key"
-    seed: int = 0
-    max_comparison: int | None = None
-    max_members: int | None = None
-    limit: float = 0.1
-    time_limit: float = 60.0
+    """`all` takes everybody as near as the last one sought, with replacement."""
+    seed: Annotated[Whole, Field(ge=0)] = 0
+    """Key of the order in which people are taken who are alike in all that the method looks at."""
+    max_comparison: Annotated[Whole, Field(ge=1)] | None = None
+    """Most comparison people a member."""
+    max_members: Annotated[Whole, Field(ge=1)] | None = None
+    """Most members a comparison person."""
+    limit: Positive = 0.1
+    """Largest allowed standardised difference."""
+    time_limit: Positive = 60.0
+    """Seconds until the search counts as failed."""
 
     @property
     def is_declared(self) -> bool:
@@ -280,42 +320,35 @@ class Matching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitting:
-    """How the adjusted and matched regressions are fitted.
-
-    Attributes
-    ----------
-    form
-        How membership enters an outcome of more than two levels: `free`, its coefficient may
-        differ by threshold; `shares`, weighted shares without an outcome model; `proportional`,
-        one odds ratio for all thresholds.
-    free
-        Covariates freed from proportional odds: their slopes may differ by threshold.
-    std_errors
-        Kind of covariance; `default` is CR2 with few zones, else CR1, and HC0 without zones.
-    fixed
-        Whether the covariates of the people standardised over are taken as fixed.
-    intervals
-        `profile` adds profile likelihood limits of every slope to the coefficients.
-    """
+    """How the adjusted and matched regressions are fitted."""
 
     form: FormName = "free"
-    free: tuple[str, ...] = ()
+    """How membership enters an outcome of more than two levels: a coefficient a threshold (`free`),
+    weighted shares without an outcome model, or one odds ratio for all thresholds."""
+    free: Texts = ()
+    """Covariates freed from proportional odds: their slopes may differ by threshold."""
     std_errors: StdErrorsName = "default"
-    fixed: bool = False
+    """Kind of covariance; `default` is CR2 with few zones, else CR1, and HC0 without zones."""
+    fixed: Flag = False
+    """Whether the covariates of the people standardised over are taken as fixed."""
     intervals: IntervalsName = "wald"
+    """`profile` adds profile likelihood limits of every slope to the coefficients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchical:
-    """The hierarchical model by region: its presence asks for the family.
+    """The hierarchical model by region: its presence asks for the family."""
 
-    `zones` gives zones levels and gaps of their own where the study declares zones.
-    """
-
-    zones: bool = True
-    priors: Mapping[str, float] = field(default_factory=dict)
-    draws: int = 2000
-    target_accept: float = 0.99
+    zones: Flag = True
+    """Whether zones have levels and gaps of their own, where the study declares zones."""
+    priors: Mapping[
+        Annotated[str, GetPydanticSchema(lambda _, read: read(PriorName))], Positive
+    ] = field(default_factory=dict)
+    """Scales of the priors."""
+    draws: Annotated[Whole, Field(ge=100)] = 2000
+    """Posterior draws a chain."""
+    target_accept: Annotated[float, Strict(), Field(ge=0.5, lt=1)] = 0.99
+    """Acceptance that the sampler adapts to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,33 +364,73 @@ class Coding:
         return f">={self.at}" if self.at else self.outcome
 
 
+NO_CALIPER: Final = "none"
+"""In a file, that there is no caliper."""
+
+
+def _named_sets(value: object) -> object:
+    """Sets of covariates by name; those of a plain list are named by what they hold."""
+    if not isinstance(value, list):
+        return value
+    if not all(isinstance(names, list) for names in value):
+        raise Refusal("holds what is no list", "allowed: lists of texts, or a table of them")
+    sets = {" + ".join(map(str, names)) or "none": names for names in value}
+    if len(sets) < len(value):
+        raise Refusal("holds a set twice", "allowed: each once")
+    return sets
+
+
+def _usable_sets(sets: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    if any(not name.strip() or {*name} & {*";:"} for name in sets):
+        raise Refusal("has a name that is empty or holds ; or :", "mend it")
+    if len({frozenset(names) for names in sets.values()}) < len(sets):
+        raise Refusal("holds a set twice", "allowed: each once")
+    return sets
+
+
+def _coding(value: object) -> object:
+    """The outcome of a cut is known once the model is."""
+    cut = isinstance(value, str) and value.startswith(">=")
+    return {"outcome": "", "at": str(value)[2:]} if cut else {"outcome": value}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multiverse:
     """Values of each choice that are combined; a choice without values stays as the model has it.
 
-    Attributes
-    ----------
-    caliper
-        None is no caliper.
-    covariates
-        Sets of covariates by name.
-    region
-        In the strata of the matching, a covariate only, or left out of both.
-    mode
-        Interviews in person only, or those by phone with them.
-    population
-        `members` are those of the matched sample; the others are over all complete rows by
-        regression alone.
+    A caliper of None is no caliper. `population` is `members` where they are those of the matched
+    sample; the others are over all complete rows by regression alone.
     """
 
-    method: tuple[MatchingMethod, ...] = ()
-    caliper: tuple[float | None, ...] = ()
-    covariates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    link: tuple[LinkName, ...] = ()
-    coding: tuple[Coding, ...] = ()
-    region: tuple[RegionName, ...] = ()
-    mode: tuple[ModeHandlingName, ...] = ()
-    population: tuple[PopulationName, ...] = ()
+    method: Values[MethodName] = ()
+    """Methods of matching."""
+    caliper: Values[
+        Annotated[
+            Positive | None,
+            BeforeValidator(
+                lambda value: None if value == NO_CALIPER else value,
+                json_schema_input_type=Positive | Literal["none"],
+            ),
+        ]
+    ] = ()
+    """Calipers, and "none"."""
+    covariates: Annotated[
+        Mapping[str, Texts],
+        Field(min_length=1),
+        BeforeValidator(_named_sets, json_schema_input_type=dict[str, Texts] | list[Texts]),
+        AfterValidator(_usable_sets),
+    ] = field(default_factory=dict)
+    """Sets of covariates, by name or in a list."""
+    link: Values[LinkName] = ()
+    """Links."""
+    coding: Values[Annotated[Coding, BeforeValidator(_coding, json_schema_input_type=Text)]] = ()
+    """Variables that read the outcome's question in another way, or cuts of it such as ">=B"."""
+    region: Values[RegionName] = ()
+    """Whether the region is in the strata, a covariate, or left out of both."""
+    mode: Values[ModeHandlingName] = ()
+    """Interviews in person alone, or those by phone with them."""
+    population: Values[Literal["members", "all_members", "pooled", "overlap"]] = ()
+    """Whose covariates the gap is over."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -398,14 +471,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """A model declared before fitting to answer a question.
+    """A model declared before fitting to answer a question."""
 
-    `at` is the threshold put first (`>=B`), in the outcome's final levels; empty where none is
-    declared.
-    """
-
-    model: str
+    model: Text
+    """Stem of its file."""
     at: str = ""
+    """The threshold put first (`>=B`), in the outcome's final levels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -438,5 +509,5 @@ class Study:
     phone: Phone = field(default_factory=Phone)
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None
-    where: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    where: Mapping[str, Codes] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)

@@ -34,8 +34,8 @@ from coopgap.sensitivity.confounding.omitted import (
 from coopgap.sensitivity.confounding.robustness import Residual, value_rows
 from coopgap.sensitivity.confounding.rows import no_estimate
 from coopgap.sensitivity.verdict import compared, shifted
-from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
+from coopgap.study.variables import same_question
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from coopgap.core.vocabulary import Population
-from coopgap.study.matching import KEYS, matching_covariates
+from coopgap.study.model import KEYS, matching_covariates
 from coopgap.study.multiverse import AXES, NO_CALIPER, declared_region
 from coopgap.study.spec import Coding, Matching, ModelSpec, Multiverse, RegionName, Study
 from coopgap.survey.records import ModeName
