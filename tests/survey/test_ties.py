@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas.util import hash_array
 
 from coopgap.app.plan import make_plan
 from coopgap.survey.codebook import apply_codebook, needed_columns
@@ -89,6 +90,22 @@ def test_a_shuffled_file_is_the_same_survey(tmp_path_factory, design, seed):
         first, second = getattr(one, item.name), getattr(other, item.name)
         np.testing.assert_equal(first, second, err_msg=item.name)
     assert np.unique(one.tie).size == len(data)
+
+
+@given(st.lists(st.text(), min_size=1, max_size=30))
+def test_texts_have_the_hash_of_pandas(texts):
+    try:
+        expected = hash_array(np.array([*texts, ""], dtype=object), categorize=False)
+    except UnicodeEncodeError:
+        return
+    assert np.array_equal(hashed([*texts, ""]), expected)
+
+
+def test_hashes_of_many_are_those_of_each():
+    numbers = np.random.default_rng(2).random(20_000)
+    assert np.array_equal(hashed(numbers), hash_array(numbers, categorize=False))
+    texts = [str(number)[: k % 30] for k, number in enumerate(numbers)]
+    assert np.array_equal(hashed(texts), hash_array(np.array(texts, dtype=object)))
 
 
 def test_copies_of_a_record_do_not_stand_together(folder):

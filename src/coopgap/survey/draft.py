@@ -6,7 +6,7 @@ Labels are hostile input: they reach the draft only through `quote` and `comment
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -105,11 +105,9 @@ def draft_study(raw: RawTable, survey: str) -> str:
 
 
 def _group(profiles: Sequence[Profile], n_rows: int) -> list[str]:
-    found = hinted(profiles, "group", n_rows)
-    likely = [f"# likely: {_codes_text(item)}" for item in found[:8]]
     return [
         "[group]",
-        *likely,
+        *(f"# likely: {_codes_text(item)}" for item in hinted(profiles, "group", n_rows)[:8]),
         f'column = "TODO"  {_EDIT}: the question of membership',
         f"member = 1  {_EDIT}: the code of members",
         f"comparison = 0  {_EDIT}: the code of the comparison group",
@@ -118,17 +116,23 @@ def _group(profiles: Sequence[Profile], n_rows: int) -> list[str]:
 
 
 def _codes_text(item: Profile) -> str:
-    codes = ", ".join(
-        f"{_literal(code)} {quote(label)}" if label else _literal(code)
-        for code, label in item.codes.items()
-    )
+    codes = ", ".join(_labelled(_literal(code), label) for code, label in item.codes.items())
     gone = ", ".join(_literal(entry.code) for entry in item.missing)
     text = f"{quote(item.column)} with codes {codes}" + (f"; missing {gone}" if gone else "")
     return comment(text)[2:]
 
 
+def _labelled(code: str, label: str, count: int | None = None) -> str:
+    shown = f"{code} {quote(label)}" if label else code
+    return shown if count is None else f"{shown} ({count:,})"
+
+
+def _list(codes: Iterable[str], of: Callable[[str], str] | None = None) -> str:
+    return f"[{', '.join(map(of or _literal, codes))}]"
+
+
 def _design(profiles: Sequence[Profile], n_rows: int) -> list[str]:
-    lines, missing = ["[design]"], {}
+    lines, missing = ["[design]"], []
     for key, meaning in (
         ("region", "a variable declared below"),
         ("zone", "the column of the sampling cluster"),
@@ -138,11 +142,11 @@ def _design(profiles: Sequence[Profile], n_rows: int) -> list[str]:
         likely = hinted(profiles, key, n_rows)[:6]
         names = ", ".join(quote(item.column) for item in likely)
         if key != "region" and likely and likely[0].missing:
-            missing[key] = ", ".join(_literal(entry.code) for entry in likely[0].missing)
+            missing.append(f"{key} = {_list(entry.code for entry in likely[0].missing)}")
         lines += [f"# likely {key}: {names}"] if names else []
         lines.append(f'# {key} = "TODO"  {_EDIT}: {meaning}')
     if missing:
-        codes = ", ".join(f"{key} = [{named}]" for key, named in missing.items())
+        codes = ", ".join(missing)
         lines.append(f"# missing = {{ {codes} }}  {_EDIT}: codes for no answer in these columns")
     lines += [
         f"# likely mode: {_codes_text(item)}" for item in hinted(profiles, "mode", n_rows)[:3]
@@ -179,30 +183,25 @@ def _count(choices: Choices) -> list[str]:
     """A question with several answers, by the columns of its choices."""
     return [
         f'type = "count_of"  {_EDIT}: or one choice alone, a yes or no column drafted below',
-        f"items = [{', '.join(quote(item) for item in choices.items)}]",
-        f"yes = [{', '.join(map(_literal, choices.yes))}]",
-        f"no = [{', '.join(map(_literal, choices.no))}]",
+        f"items = {_list(choices.items, quote)}",
+        f"yes = {_list(choices.yes)}",
+        f"no = {_list(choices.no)}",
         f"at_least = 1  {_EDIT}",
     ]
 
 
 def _scale(item: Profile) -> list[str]:
-    cuts = _cuts(item)
-    return [
-        f'type = "banded"  {_EDIT}: {item.n_distinct} distinct numbers',
-        f"cuts = [{', '.join(_literal(cut) for cut in cuts)}]  {_EDIT}: these are quantiles",
-    ]
-
-
-def _cuts(item: Profile) -> list[str]:
-    """Quantiles at fifths, rounded, each once, none at or below the smallest answer."""
+    """Cuts at fifths, rounded, each once, none at or below the smallest answer."""
     numbers = item.numbers
     whole = bool((numbers == np.round(numbers)).all())
     found = np.quantile(numbers, [0.2, 0.4, 0.6, 0.8])
     rounded = {float(np.round(cut)) if whole else float(f"{cut:.3g}") for cut in found}
-    kept = sorted(cut for cut in rounded if numbers.min() < cut <= numbers.max())
-    kept = kept or [float(np.median(numbers[numbers > numbers.min()]))]
-    return [str(int(cut)) if cut == int(cut) else repr(cut) for cut in kept]
+    cuts = sorted(cut for cut in rounded if numbers.min() < cut <= numbers.max())
+    cuts = cuts or [float(np.median(numbers[numbers > numbers.min()]))]
+    return [
+        f'type = "banded"  {_EDIT}: {item.n_distinct} distinct numbers',
+        f"cuts = {_list(map(normalise, cuts))}  {_EDIT}: these are quantiles",
+    ]
 
 
 def _coded(item: Profile) -> list[str]:
@@ -212,23 +211,18 @@ def _coded(item: Profile) -> list[str]:
     if set(words) == {"0", "1"} and not any(item.codes.values()):
         yes, no = ["1"], ["0"]
     if len(words) == 2 and yes and no:
-        return [
-            'type = "binary"',
-            f"yes = [{_literal(yes[0])}]",
-            f"no = [{_literal(no[0])}]",
-            *_notes(item),
-        ]
+        kinds = ['type = "binary"', f"yes = {_list(yes[:1])}", f"no = {_list(no[:1])}"]
+        return kinds + _notes(item)
     levels = {code: label or code for code, label in item.codes.items()}
-    ordered = item.numeric and len(levels) > 2
     kind, meaning = "nominal", "or ordinal, lowest level first"
     if len(levels) == 2:
         kind, meaning = "binary", "no before yes"
-    elif ordered:
+    elif item.numeric and len(levels) > 2:
         kind, meaning = "ordinal", "lowest level first, or nominal"
-    lines = [f'type = "{kind}"  {_EDIT}: {meaning}']
-    lines.append(
-        f"levels = [{', '.join(quote(level) for level in dict.fromkeys(levels.values()))}]"
-    )
+    lines = [
+        f'type = "{kind}"  {_EDIT}: {meaning}',
+        f"levels = {_list(dict.fromkeys(levels.values()), quote)}",
+    ]
     renamed = {code: level for code, level in levels.items() if code != level}
     if renamed:
         pairs = ", ".join(f"{quote(code)} = {quote(level)}" for code, level in renamed.items())
@@ -253,22 +247,19 @@ def _missing_lines(item: Profile) -> list[str]:
     declared = [entry for entry in item.missing if entry.declared]
     lines = []
     if declared:
-        codes = ", ".join(_literal(entry.code) for entry in declared)
-        lines.append(f"missing = [{codes}]  # declared missing in the file")
+        codes = _list(entry.code for entry in declared)
+        lines.append(f"missing = {codes}  # declared missing in the file")
     if len(declared) < len(item.missing):
-        every = ", ".join(_literal(entry.code) for entry in item.missing)
-        likely = [entry for entry in item.missing if not entry.declared]
         why = ", ".join(
-            f"{_literal(entry.code)}{' ' + quote(entry.label) if entry.label else ''}"
-            f" ({entry.count:,})"
-            for entry in likely
+            _labelled(_literal(entry.code), entry.label, entry.count)
+            for entry in item.missing
+            if not entry.declared
         )
         lines.append(comment(f"EDIT likely missing, with how often: {why}"))
-        lines.append(f"# missing = [{every}]")
+        lines.append(f"# missing = {_list(entry.code for entry in item.missing)}")
     if item.extended:
         counts = ", ".join(
-            f"{one.code}{' ' + quote(one.label) if one.label else ''} ({one.count:,})"
-            for one in item.extended
+            _labelled(entry.code, entry.label, entry.count) for entry in item.extended
         )
         lines.append(comment(f"missing in the file by letter, taken as blank: {counts}"))
     return lines

@@ -21,7 +21,7 @@ _STATE: Final = (0x4459585143415445, 0x525A46525C555655, 0x5B4F52515D574351, 0x4
 """SipHash's constants under the key `0123456789123456`, which pandas has too."""
 
 _CHUNK: Final = 1 << 13
-"""Texts hashed together: what a processor's cache holds."""
+"""Values hashed together: what a processor's cache holds."""
 
 
 def hashed(values: Sequence[str] | np.ndarray[Any, Any]) -> UintArray:
@@ -30,15 +30,16 @@ def hashed(values: Sequence[str] | np.ndarray[Any, Any]) -> UintArray:
     Texts are hashed by SipHash-2-4 first, numbers taken as they are (neither NaN nor -0). It is
     what `pandas.util.hash_array` gives, without the time that pandas takes to import.
     """
-    if isinstance(values, np.ndarray):
-        return _mixed(values.view(np.uint64))
-    chunks = (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
-    return np.concatenate([_mixed(_siphash(chunk)) for chunk in chunks])
+    hashes = [np.empty(0, dtype=np.uint64)]
+    for start in range(0, len(values), _CHUNK):
+        chunk = values[start : start + _CHUNK]
+        is_number = isinstance(chunk, np.ndarray)
+        hashes.append(_mixed(chunk.view(np.uint64).copy() if is_number else _siphash(chunk)))
+    return np.concatenate(hashes)
 
 
 def _mixed(state: UintArray) -> UintArray:
-    """The mixing function of SplitMix64."""
-    state = state.copy()
+    """The mixing function of SplitMix64, in place."""
     for shift, factor in _MIXING:
         state ^= state >> np.uint64(shift)
         state *= np.uint64(factor)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import io
 import itertools
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
@@ -23,26 +24,7 @@ _MOST_UNPACKED: Final = 100
 """Times the file's size that its parts may take unpacked; sheets shrink to about a twentieth."""
 
 _ALWAYS_UNPACKED: Final = 1 << 26
-_CHUNK: Final = 1 << 20
 _FORMULA = re.compile(rb"<(\w+:)?f[ />]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sheet:
-    """A sheet and the names in its header, by place."""
-
-    sheet: Any
-    header: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        return str(self.sheet.title)[:60]
-
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """Rows below the header that are not blank, each as wide as it."""
-        width = len(self.header)
-        for row in itertools.islice(_filled(self.sheet), 1, None):
-            yield [*row[:width], *[None] * (width - len(row))]
 
 
 def read_workbook(path: str, wanted: Sequence[str] | None) -> pa.Table:
@@ -52,26 +34,32 @@ def read_workbook(path: str, wanted: Sequence[str] | None) -> pa.Table:
 
     check_parts(path)
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    sheets = [found for sheet in book.worksheets if (found := _with_header(sheet)) is not None]
-    if not sheets:
+    visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    filled = [(sheet, header) for sheet in visible if (header := _header(sheet))]
+    if not filled:
         raise Refusal("no sheet of the workbook holds anything", "give a header and rows below")
-    parts = [(one.title, one.header) for one in sheets]
-    chosen = sheets[one_part(parts, wanted, "sheets")]
-    names = choose(chosen.header, wanted)
-    places = [chosen.header.index(name) for name in names]
-    _check_formulas(path, chosen, places)
-    rows = list(chosen.rows())
-    labels, n_labels = _labels(chosen.header, rows)
-    columns = [[row[place] for row in rows[n_labels:]] for place in places]
-    table = pa.table({name: _column(cells) for name, cells in zip(names, columns, strict=True)})
-    texts = ({cell for cell in cells if isinstance(cell, str)} for cells in columns)
-    commas = (name for name, cells in zip(names, texts, strict=True) if shows_commas(cells))
+    parts = [(str(sheet.title)[:60], header) for sheet, header in filled]
+    place = one_part(parts, wanted, "sheets")
+    (title, header), sheet = parts[place], filled[place][0]
+    places = {name: header.index(name) for name in choose(header, wanted)}
+    _check_formulas(path, sheet, places)
+    width = len(header)
+    below = itertools.islice(_filled(sheet), 1, None)
+    rows = [[*row[:width], *[None] * (width - len(row))] for row in below]
+    labels, n_labels = _labels(header, rows)
+    cells = {name: [row[place] for row in rows[n_labels:]] for name, place in places.items()}
+    commas = (
+        name
+        for name, column in cells.items()
+        if shows_commas({cell for cell in column if isinstance(cell, str)})
+    )
     notes = {
         "labels": labels,
         "label_rows": n_labels,
-        "sheet": chosen.title if len(sheets) > 1 else "",
+        "sheet": title if len(parts) > 1 else "",
         "decimal_commas": next(commas, ""),
     }
+    table = pa.table({name: _column(column) for name, column in cells.items()})
     return with_notes(table, notes)
 
 
@@ -104,53 +92,36 @@ def _is_blank(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _with_header(sheet: Any) -> _Sheet | None:
-    """A visible sheet with its first filled row as header; None if it is hidden or empty."""
-    if sheet.sheet_state != "visible":
-        return None
+def _header(sheet: Any) -> tuple[str, ...]:
+    """Names in the first filled row of a sheet; none if it is empty."""
     for row in _filled(sheet):
         names = ["" if _is_blank(cell) else _text(cell).strip() for cell in row]
         while not names[-1]:
             names.pop()
-        return _Sheet(sheet=sheet, header=tuple(names))
-    return None
+        return tuple(names)
+    return ()
 
 
-def _check_formulas(path: str, chosen: _Sheet, places: Sequence[int]) -> None:
+def _check_formulas(path: str, sheet: Any, places: Mapping[str, int]) -> None:
     """Refuse formulas whose results the file does not hold: they would be blanks."""
     from openpyxl.utils import get_column_letter
 
-    part = chosen.sheet._worksheet_path
     with zipfile.ZipFile(path) as archive:
-        with archive.open(part) as file:
-            if not _has_formulas(file):
-                return
-        letters = {get_column_letter(place + 1): place for place in places}
-        counts = dict.fromkeys(places, 0)
-        with archive.open(part) as file:
-            for column in _without_result(file):
-                if column in letters:
-                    counts[letters[column]] += 1
-    for place, count in counts.items():
-        if count:
+        content = archive.read(sheet._worksheet_path)
+    if not _FORMULA.search(content):
+        return
+    counts = Counter(_without_result(content))
+    for name, place in places.items():
+        if count := counts[get_column_letter(place + 1)]:
             raise Refusal(
-                f"column {chosen.header[place]!r} has {count} formulas without a stored result",
+                f"column {name!r} has {count} formulas without a stored result",
                 "open the workbook in a spreadsheet program and save it",
             )
 
 
-def _has_formulas(file: Any) -> bool:
-    tail = b""
-    while chunk := file.read(_CHUNK):
-        if _FORMULA.search(tail + chunk):
-            return True
-        tail = chunk[-20:]
-    return False
-
-
-def _without_result(file: Any) -> Iterator[str]:
+def _without_result(content: bytes) -> Iterator[str]:
     """The column letters of each formula without a result; a result may be the empty text."""
-    for _, element in ElementTree.iterparse(file):
+    for _, element in ElementTree.iterparse(io.BytesIO(content)):
         kind = element.tag.rpartition("}")[2]
         if kind == "c":
             parts = {child.tag.rpartition("}")[2]: child for child in element}
