@@ -228,8 +228,7 @@ def _evaluate(
 
 def _newton_steps(state: _State) -> FloatArray:
     """Newton steps, shape (B, p), NaN where the information is singular."""
-    diagonal = np.einsum("bpp->bp", state.information)
-    padded = state.information + np.eye(diagonal.shape[1]) * (diagonal == 0)[:, None, :]
+    padded = _padded(state.information)
     finite = np.isfinite(padded).all(axis=(1, 2))
     step = np.full(state.params.shape, np.nan)
     try:
@@ -279,5 +278,10 @@ def batch_information(
     """
     pairs = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
     result = _evaluate(x, pairs, counts, params, LINKS[link]).information
-    diagonal = np.einsum("bpp->bp", result)
-    return np.asarray(result + np.eye(result.shape[1]) * (diagonal == 0)[:, None, :])
+    return _padded(result)
+
+
+def _padded(information: FloatArray) -> FloatArray:
+    """A one on the diagonal where nothing is known of a parameter."""
+    nothing = np.einsum("bpp->bp", information) == 0
+    return np.asarray(information + np.eye(nothing.shape[1]) * nothing[:, None, :])
