@@ -107,7 +107,7 @@ def bootstrap_margins(
 
 
 def bootstrap_intervals(
-    found: Bootstrap,
+    resampled: Bootstrap,
     levels: Sequence[str],
     prob: float = 0.95,
     *,
@@ -124,8 +124,8 @@ def bootstrap_intervals(
     result: dict[Contrast, Interval | None] = {}
     for contrast in contrasts(levels):
         log = contrast.quantity in LOG_SCALE
-        value = contrast_values(contrast, found.estimate[:n], found.estimate[n:])
-        draws = contrast_values(contrast, found.margins[:, :n], found.margins[:, n:])
+        value = contrast_values(contrast, resampled.estimate[:n], resampled.estimate[n:])
+        draws = contrast_values(contrast, resampled.margins[:, :n], resampled.margins[:, n:])
         with np.errstate(divide="ignore"):
             centre, draws = (np.log(value), np.log(draws)) if log else (value, draws)
         if not (np.isfinite(centre) and np.isfinite(draws).all()):
@@ -229,8 +229,8 @@ def multiplicities(groups: Grouping, size: int, rng: np.random.Generator) -> Flo
     """How often each cluster is drawn, shape (size, G): as many as there are, in each stratum."""
     drawn = np.zeros((size, groups.n))
     for stratum in range(groups.n_strata):
-        here = np.flatnonzero(groups.stratum == stratum)
-        drawn[:, here] = rng.multinomial(here.size, np.full(here.size, 1 / here.size), size)
+        own = np.flatnonzero(groups.stratum == stratum)
+        drawn[:, own] = rng.multinomial(own.size, np.full(own.size, 1 / own.size), size)
     return drawn
 
 
@@ -271,9 +271,9 @@ def refit(rows: ResamplingRows, drawn: FloatArray) -> tuple[FloatArray, BoolArra
     margins = np.full((len(drawn), 2 * rows.n_levels), np.nan)
     patterns, which = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
-        here = np.flatnonzero(which == number)
+        alike = np.flatnonzero(which == number)
         if pattern.sum() > 1:
-            margins[here] = _margins(rows, counts[here], pattern)
+            margins[alike] = _margins(rows, counts[alike], pattern)
     fitted = np.isfinite(margins).all(axis=1)
     return margins, np.asarray(fitted), np.asarray(~present.all(axis=1))
 

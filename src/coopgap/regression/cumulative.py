@@ -214,7 +214,7 @@ def unit_information(fit: CumulativeFit, x: FloatArray) -> FloatArray:
     n_levels = fit.present.size
     by_level = []
     for level in range(n_levels):
-        one = np.zeros((len(x), n_levels))
-        one[:, level] = fit.present[level]
-        by_level.append(cell_information(fit, x, one))
+        counts = np.zeros((len(x), n_levels))
+        counts[:, level] = fit.present[level]
+        by_level.append(cell_information(fit, x, counts))
     return np.stack(by_level, axis=1)

@@ -234,8 +234,8 @@ def _newton_steps(state: _State) -> FloatArray:
     try:
         step[finite] = np.linalg.solve(padded[finite], state.gradient[finite][..., None])[..., 0]
     except np.linalg.LinAlgError:
-        for one in np.flatnonzero(finite & (np.linalg.matrix_rank(padded) == padded.shape[1])):
-            step[one] = np.linalg.solve(padded[one], state.gradient[one])
+        for sample in np.flatnonzero(finite & (np.linalg.matrix_rank(padded) == padded.shape[1])):
+            step[sample] = np.linalg.solve(padded[sample], state.gradient[sample])
     return step
 
 
