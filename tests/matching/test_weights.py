@@ -164,19 +164,6 @@ def test_margins_match_exactly_and_weights_keep_their_sum(random_rows):
     assert matched.n_sets == 0
 
 
-def test_row_order_does_not_matter(random_rows):
-    rows = random_rows
-    order = np.random.default_rng(0).permutation(rows.n)
-    matched = entropy_match(rows.factors, rows.factor_levels, rows.member, rows.weight)
-    shuffled = entropy_match(
-        {name: codes[order] for name, codes in rows.factors.items()},
-        rows.factor_levels,
-        rows.member[order],
-        rows.weight[order],
-    )
-    assert shuffled.weight == pytest.approx(matched.weight[order])
-
-
 def test_levels_of_one_group_only_are_lost_on_both_sides(make_rows):
     rows = make_rows({"age": [0, 1, 2, 0, 0, 1, 3]}, [True, True, True, False, False, False, False])
     support = common_support(rows.factors, rows.factor_levels, rows.member)

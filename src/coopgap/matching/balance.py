@@ -239,15 +239,15 @@ def balance_rows(
             result.append(_number_row(rows, name, matched, keys))
             continue
         labels = rows.factor_levels[name]
-        found = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
-        smds = found.smd_before, found.smd_after
+        shares = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
+        smds = shares.smd_before, shares.smd_after
         ratios = (
-            _variance_ratio(found.member_before, found.comparison_before),
-            _variance_ratio(found.member, found.comparison_after),
+            _variance_ratio(shares.member_before, shares.comparison_before),
+            _variance_ratio(shares.member, shares.comparison_after),
         )
         steps = (
-            np.abs(np.cumsum(found.member_before - found.comparison_before)),
-            np.abs(np.cumsum(found.member - found.comparison_after)),
+            np.abs(np.cumsum(shares.member_before - shares.comparison_before)),
+            np.abs(np.cumsum(shares.member - shares.comparison_after)),
         )
         ordered = name not in nominal
         counts = _counts(codes, len(labels), rows.member, matched.weight > 0)
@@ -257,10 +257,10 @@ def balance_rows(
             result.append(
                 BalanceRow(
                     level=level,
-                    member_mean_before=_number(found.member_before[at]),
-                    member_mean=_number(found.member[at]),
-                    comparison_mean_before=_number(found.comparison_before[at]),
-                    comparison_mean_after=after(found.comparison_after[at]),
+                    member_mean_before=_number(shares.member_before[at]),
+                    member_mean=_number(shares.member[at]),
+                    comparison_mean_before=_number(shares.comparison_before[at]),
+                    comparison_mean_after=after(shares.comparison_after[at]),
                     smd_before=_number(smds[0][at]),
                     smd_after=after(smds[1][at]),
                     variance_ratio_before=_number(ratios[0][at]),

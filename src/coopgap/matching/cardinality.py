@@ -108,11 +108,11 @@ def _balance(kinds: _Kinds) -> tuple[FloatArray, FloatArray]:
     rows, widths = [np.zeros((0, kinds.sign.size))], []
     for column in kinds.levels.T:
         for level in np.unique(column):
-            here = column == level
+            inside = column == level
             shares = [
-                kinds.counts[group & here].sum() / kinds.counts[group].sum()
+                kinds.counts[group & inside].sum() / kinds.counts[group].sum()
                 for group in (kinds.member, ~kinds.member)
             ]
-            rows.append((here * kinds.sign)[None, :])
+            rows.append((inside * kinds.sign)[None, :])
             widths.append(np.sqrt(np.mean([share * (1 - share) for share in shares])))
     return np.vstack(rows), np.asarray(widths)

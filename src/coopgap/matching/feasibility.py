@@ -264,12 +264,12 @@ def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
 def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
     """Members without comparison by level of each covariate."""
     lost = []
-    asked = (name for name, codes in rows.factors.items() if (codes[~rows.member] >= 0).any())
-    for name in asked:
+    names = (name for name, codes in rows.factors.items() if (codes[~rows.member] >= 0).any())
+    for name in names:
         codes = rows.factors[name]
         for code, level in enumerate(rows.factor_levels[name]):
-            here = rows.member & (codes == code)
-            size, left = int(here.sum()), int((here & ~kept).sum())
+            own = rows.member & (codes == code)
+            size, left = int(own.sum()), int((own & ~kept).sum())
             if left:
                 lost.append(
                     Item(

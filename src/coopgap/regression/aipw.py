@@ -59,8 +59,6 @@ def doubly_robust(
     NotEstimable
         If no member lies in the target, the membership model has no finite estimate (some
         covariates are had by one group only) or there are too few clusters.
-    ValueError
-        If `kind`, `cluster` and `strata` do not go together.
 
     Notes
     -----

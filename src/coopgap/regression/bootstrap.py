@@ -107,7 +107,7 @@ def bootstrap_margins(
 
 
 def bootstrap_intervals(
-    found: Bootstrap,
+    resampled: Bootstrap,
     levels: Sequence[str],
     prob: float = 0.95,
     *,
@@ -124,8 +124,8 @@ def bootstrap_intervals(
     result: dict[Contrast, Interval | None] = {}
     for contrast in contrasts(levels):
         log = contrast.quantity in LOG_SCALE
-        value = contrast_values(contrast, found.estimate[:n], found.estimate[n:])
-        draws = contrast_values(contrast, found.margins[:, :n], found.margins[:, n:])
+        value = contrast_values(contrast, resampled.estimate[:n], resampled.estimate[n:])
+        draws = contrast_values(contrast, resampled.margins[:, :n], resampled.margins[:, n:])
         with np.errstate(divide="ignore"):
             centre, draws = (np.log(value), np.log(draws)) if log else (value, draws)
         if not (np.isfinite(centre) and np.isfinite(draws).all()):
@@ -136,17 +136,12 @@ def bootstrap_intervals(
             draws = 2 * centre - draws
         ends = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
         null = null_value(contrast.quantity)
+        null = float(np.log(null)) if log else null
+        fewer = min(int((draws <= null).sum()), int((draws >= null).sum()))
+        p_value = np.nan if np.isnan(null) else min(1.0, 2 * (fewer + 1) / (draws.size + 1))
         lower, upper = np.exp(ends) if log else ends
-        p_value = _p_value(draws, float(np.log(null)) if log else null)
         result[contrast] = Interval(float(value), spread, float(lower), float(upper), p_value)
     return result
-
-
-def _p_value(draws: FloatArray, null: float) -> float:
-    if np.isnan(null):
-        return float("nan")
-    fewer = min(int((draws <= null).sum()), int((draws >= null).sum()))
-    return min(1.0, 2 * (fewer + 1) / (draws.size + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +216,7 @@ def resampling_rows(
     )
     if shares:
         return rows
-    weighted = _matched(rows, _resampled(rows, np.ones((1, groups.n))))[0]
+    weighted = _matched(rows, np.ones((1, groups.n)))[0]
     return replace(rows, full=fit_ordinal(rows.x, weighted, link=link).params)
 
 
@@ -229,19 +224,15 @@ def multiplicities(groups: Grouping, size: int, rng: np.random.Generator) -> Flo
     """How often each cluster is drawn, shape (size, G): as many as there are, in each stratum."""
     drawn = np.zeros((size, groups.n))
     for stratum in range(groups.n_strata):
-        here = np.flatnonzero(groups.stratum == stratum)
-        drawn[:, here] = rng.multinomial(here.size, np.full(here.size, 1 / here.size), size)
+        own = np.flatnonzero(groups.stratum == stratum)
+        drawn[:, own] = rng.multinomial(own.size, np.full(own.size, 1 / own.size), size)
     return drawn
 
 
-def _resampled(rows: ResamplingRows, drawn: FloatArray) -> FloatArray:
-    """Counts of each replicate, shape (B, r, J), before matching."""
-    flat = (rows.by_cluster @ drawn.T).T
-    return np.ascontiguousarray(flat).reshape(len(drawn), len(rows.x), rows.n_levels)
-
-
-def _matched(rows: ResamplingRows, counts: FloatArray) -> FloatArray:
-    """Counts times exact-matching weights, made anew in each replicate."""
+def _matched(rows: ResamplingRows, drawn: FloatArray) -> FloatArray:
+    """Counts of each replicate (B, r, J), times exact-matching weights made anew in each."""
+    flat = np.ascontiguousarray((rows.by_cluster @ drawn.T).T)
+    counts = flat.reshape(len(drawn), len(rows.x), rows.n_levels)
     if rows.sets is None:
         return counts
     n_sets = int(rows.sets.max()) + 1
@@ -263,26 +254,21 @@ def _matched(rows: ResamplingRows, counts: FloatArray) -> FloatArray:
 
 def refit(rows: ResamplingRows, drawn: FloatArray) -> tuple[FloatArray, BoolArray, BoolArray]:
     """Margins (B, 2J) of resamples (B, G), whether each has a fit, whether it lost a level."""
-    counts = _matched(rows, _resampled(rows, drawn))
+    counts = _matched(rows, drawn)
     present = counts.sum(axis=1) > 0
-    if rows.shares:
-        margins = _shares(rows, counts)
-        return margins, np.isfinite(margins).all(axis=1), np.asarray(~present.all(axis=1))
     margins = np.full((len(drawn), 2 * rows.n_levels), np.nan)
-    patterns, which = np.unique(present, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        here = np.flatnonzero(which == number)
-        if pattern.sum() > 1:
-            margins[here] = _margins(rows, counts[here], pattern)
+    if rows.shares:
+        sides = [counts[:, side].sum(axis=1) for side in (rows.member, ~rows.member)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            margins = np.hstack([side / side.sum(axis=1, keepdims=True) for side in sides])
+    else:
+        patterns, which = np.unique(present, axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            alike = np.flatnonzero(which == number)
+            if pattern.sum() > 1:
+                margins[alike] = _margins(rows, counts[alike], pattern)
     fitted = np.isfinite(margins).all(axis=1)
     return margins, np.asarray(fitted), np.asarray(~present.all(axis=1))
-
-
-def _shares(rows: ResamplingRows, counts: FloatArray) -> FloatArray:
-    """Weighted shares of both groups in each replicate, NaN where one has nobody."""
-    sides = [counts[:, side].sum(axis=1) for side in (rows.member, ~rows.member)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.hstack([side / side.sum(axis=1, keepdims=True) for side in sides])
 
 
 def _margins(rows: ResamplingRows, counts: FloatArray, present: BoolArray) -> FloatArray:

@@ -71,7 +71,7 @@ def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = No
     """
     used = weight > 0
     index = np.full(cluster.shape, -1, dtype=np.int64)
-    _, index[used], first = _numbered(cluster[used])
+    _, first, index[used] = np.unique(cluster[used], return_index=True, return_inverse=True)
     n = first.size
     if n < 2:
         raise NotEstimable(f"{n} cluster gives no standard error")
@@ -79,7 +79,7 @@ def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = No
         return Grouping(
             index=index, n=n, stratum=np.zeros(n, dtype=np.int64), n_strata=1, declared=False
         )
-    _, of_cell, _ = _numbered(strata[used])
+    of_cell = np.unique(strata[used], return_inverse=True)[1]
     stratum = of_cell[first]
     if (stratum[index[used]] != of_cell).any():
         raise ValueError("a cluster lies in more than one stratum")
@@ -87,11 +87,6 @@ def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = No
     if (sizes < 2).any():
         raise NotEstimable("a stratum with a single cluster gives no standard error")
     return Grouping(index=index, n=n, stratum=stratum, n_strata=sizes.size, declared=True)
-
-
-def _numbered(codes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    values, first, index = np.unique(codes, return_index=True, return_inverse=True)
-    return values, index.astype(np.int64), first.astype(np.int64)
 
 
 def intersection(first: IntArray, second: IntArray) -> IntArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,7 +100,12 @@ def fit_conditional(
     by_cut = _discordant(groups)
     if not by_cut.any():
         raise NotEstimable("no discordant set: none holds both groups and both answers")
-    _require_variation(groups, terms)
+    names = [f"column {i + 1}" for i in range(x.shape[1])] if terms is None else list(terms)
+    rows, constant = _constant(groups)
+    if constant.any():
+        named = ", ".join(names[i] for i in np.flatnonzero(constant))
+        raise NotEstimable(f"{named} constant within sets")
+    require_full_rank(np.vstack([rows, -rows]), terms)
     scale = np.sqrt((groups.x**2).mean(axis=0))
     prepared = batches(groups, groups.x / scale)
     require_affordable(prepared)
@@ -109,7 +114,7 @@ def fit_conditional(
     try:
         result = maximise(lambda slopes: _point(prepared, slopes), np.zeros(k), total)
     except NotEstimable as error:
-        infinite = separated_within_sets(groups, _names(k, terms))
+        infinite = separated_within_sets(groups, names)
         if not infinite:
             raise
         named = ", ".join(infinite)
@@ -154,25 +159,13 @@ def constant_within_sets(x: FloatArray, counts: IntArray, sets: IntArray) -> Boo
 
     Arguments as in `fit_conditional`, which refuses such columns: the sets' own levels carry them.
     """
-    return _constant(group_sets(np.asarray(x, dtype=np.float64), counts, sets))
+    return _constant(group_sets(np.asarray(x, dtype=np.float64), counts, sets))[1]
 
 
-def _constant(groups: SetGroups) -> BoolArray:
+def _constant(groups: SetGroups) -> tuple[FloatArray, BoolArray]:
+    """Rows of sets that hold both answers, and which columns are constant within all of them."""
     rows = groups.x[_mixed(groups).any(axis=1)[groups.set]]
-    return np.asarray(~(np.abs(rows) > 1e-12 * groups.span).any(axis=0))
-
-
-def _names(k: int, terms: Sequence[str] | None) -> list[str]:
-    return [f"column {i + 1}" for i in range(k)] if terms is None else list(terms)
-
-
-def _require_variation(groups: SetGroups, terms: Sequence[str] | None) -> None:
-    rows = groups.x[_mixed(groups).any(axis=1)[groups.set]]
-    constant = np.flatnonzero(_constant(groups))
-    if constant.size:
-        names = [_names(groups.x.shape[1], terms)[int(i)] for i in constant]
-        raise NotEstimable(f"{', '.join(names)} constant within sets")
-    require_full_rank(np.vstack([rows, -rows]), terms)
+    return rows, np.asarray(~(np.abs(rows) > 1e-12 * groups.span).any(axis=0))
 
 
 def _point(prepared: Sequence[SetBatch], slopes: FloatArray) -> Point:
@@ -238,30 +231,22 @@ def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str,
     ----------
     Albert & Anderson (1984), Biometrika 71, 1-10; Konis (2007), for the largest total slack.
     """
-    if _pairs(groups) * len(terms) > _MOST_NUMBERS:
+    # At most so many rows: every two groups of a set at every cut.
+    if int((np.bincount(groups.set) ** 2).sum()) * groups.cuts.size * len(terms) > _MOST_NUMBERS:
         return ()
-    apart = [*_differences(groups)]
+    order = np.argsort(groups.set, kind="stable")
+    apart = []
+    for own in np.split(order, np.flatnonzero(np.diff(groups.set[order])) + 1):
+        for cut in range(groups.cuts.size):
+            above = groups.x[own[groups.above[own, cut] > 0]]
+            below = groups.x[own[groups.above[own, cut] < groups.size[own]]]
+            apart.append((above[:, None, :] - below[None, :, :]).reshape(-1, groups.x.shape[1]))
     if not apart:
         return ()
     rows = np.unique(np.vstack(apart) / np.where(groups.span > 0, groups.span, 1.0), axis=0)
     direction = recession(-rows, rows.shape[1], rows.shape[1])
     moves = np.abs(direction) > SLACK
     return tuple(term for term, move in zip(terms, moves, strict=True) if move)
-
-
-def _pairs(groups: SetGroups) -> int:
-    """At most so many rows `_differences` has."""
-    return int((np.bincount(groups.set) ** 2).sum()) * groups.cuts.size
-
-
-def _differences(groups: SetGroups) -> Iterator[FloatArray]:
-    """Rows of people above a cut less rows of people below it, set by set."""
-    order = np.argsort(groups.set, kind="stable")
-    for here in np.split(order, np.flatnonzero(np.diff(groups.set[order])) + 1):
-        for cut in range(groups.cuts.size):
-            above = groups.x[here[groups.above[here, cut] > 0]]
-            below = groups.x[here[groups.above[here, cut] < groups.size[here]]]
-            yield (above[:, None, :] - below[None, :, :]).reshape(-1, groups.x.shape[1])
 
 
 def conditional_scores(

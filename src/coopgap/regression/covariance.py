@@ -117,16 +117,11 @@ def cluster_covariance(
         For CR2, shape (G, p, p) from `cluster_information`; for HC3, shape (c, J, p, p) from
         `unit_information`.
 
-    Raises
-    ------
-    NotEstimable
-        With fewer than two clusters, or fewer than two in a stratum. Two to five are returned;
-        the caller decides.
-    ValueError
-        If arguments do not go together.
-
     Notes
     -----
+    With fewer than two clusters, or fewer than two in a stratum, it is not estimable; two to five
+    are returned, and the caller decides. ValueError says that arguments do not go together.
+
     With U_g the scores summed by cluster and V the bread: CR0 V ΣU_gU_gᵀ V; CR1 times
     G/(G − 1), as `sandwich::vcovCL` and Stata do for maximum likelihood; CR1S times
     (N − 1)/(N − k) too, as both do for linear models; CR2 with (I − Ω_gV)^(−1/2)U_g in place

@@ -27,31 +27,22 @@ class CumulativeFit:
     ----------
     link
         Name of F.
-    slopes
-        Shape (k − q,): b, of the columns that are not freed; positive raises the outcome.
-    thresholds
-        Shape (J − 1,): θ on the natural scale, not decreasing. Beside a level that nobody has
-        two thresholds coincide, or the outer one is infinite.
+    slopes, free, freed
+        Shape (k − q,): b, positive raises the outcome; positions of the q freed columns z in the
+        design rows; shape (q, J − 1): γ, zero at infinite thresholds.
+    thresholds, present
+        Shape (J − 1,): θ on the natural scale, not decreasing; shape (J,): levels that somebody
+        has. Beside one that nobody has two thresholds coincide, or the outer one is infinite.
     cov
         Shape (p, p): inverse of the observed information of the weighted likelihood. It is the
         bread of a sandwich; it is itself a covariance only where the weights count people.
-    present
-        Shape (J,): levels that somebody has.
-    log_likelihood
-        Σ w log P, weights as given.
-    n_obs
-        Unweighted people, or the sum of the weights where no people were given.
-    iterations
-        Newton steps.
-    max_gradient
-        Largest absolute score at the end, columns standardised, over the sum of weights.
+    log_likelihood, n_obs
+        Σ w log P, weights as given; unweighted people, or the sum of the weights without them.
+    iterations, max_gradient
+        Newton steps; largest absolute score at the end, columns standardised, over the weights.
     correct_decimals
         Decimals of the parameters that one more Newton step would leave as they are, the fewest
         over the parameters; Christensen (2023) reports the same of `ordinal::clm`.
-    free
-        Positions of the q freed columns z in the design rows.
-    freed
-        Shape (q, J − 1): γ, a slope at each threshold; zero at infinite thresholds.
     bias_reduced
         Whether the estimates solve bias-reducing adjusted scores instead of the likelihood's.
     sharpness
@@ -223,7 +214,7 @@ def unit_information(fit: CumulativeFit, x: FloatArray) -> FloatArray:
     n_levels = fit.present.size
     by_level = []
     for level in range(n_levels):
-        one = np.zeros((len(x), n_levels))
-        one[:, level] = fit.present[level]
-        by_level.append(cell_information(fit, x, one))
+        counts = np.zeros((len(x), n_levels))
+        counts[:, level] = fit.present[level]
+        by_level.append(cell_information(fit, x, counts))
     return np.stack(by_level, axis=1)

@@ -105,13 +105,12 @@ def dependent_columns(x: FloatArray) -> tuple[int, ...]:
 
 def _clearly_full(x: FloatArray) -> bool:
     centred = x - x.mean(axis=0)
-    lengths = np.linalg.norm(centred, axis=0)
-    largest = np.abs(x).max(axis=0, initial=1e-300)
-    if not x.shape[1] or not (lengths > _TOLERANCE * largest).all():
+    products = centred.T @ centred
+    lengths = np.sqrt(np.diag(products))
+    if not lengths.size or not (lengths > _TOLERANCE * np.abs(x).max(axis=0, initial=1e-300)).all():
         return False
-    unit = centred / lengths
     try:
-        np.linalg.cholesky(unit.T @ unit - _CLEAR * np.eye(lengths.size))
+        np.linalg.cholesky(products / np.outer(lengths, lengths) - _CLEAR * np.eye(lengths.size))
     except np.linalg.LinAlgError:
         return False
     return True

@@ -140,12 +140,12 @@ def absorbed_cr2(
     influence, own = np.zeros(n), np.zeros(n)
     along_sets, along_member = np.zeros((n, total.size)), np.zeros(n)
     for g in range(n):
-        here = np.flatnonzero(cells[:, 0] == g)
-        s, m, local = by_set[here], by_member[here], cells[here, 1]
+        inside = np.flatnonzero(cells[:, 0] == g)
+        s, m, local = by_set[inside], by_member[inside], cells[inside, 1]
         hat = np.outer(s, s) * (local[:, None] == local) + np.outer(m, m)
-        values, vectors = np.linalg.eigh(np.eye(here.size) - hat)
+        values, vectors = np.linalg.eigh(np.eye(inside.size) - hat)
         k = vectors @ (inverse_root(values) * (vectors.T @ (m / np.sqrt(spread))))
-        influence[g], own[g] = k @ scores[here], k @ k
+        influence[g], own[g] = k @ scores[inside], k @ k
         np.add.at(along_sets[g], local, s * k)
         along_member[g] = m @ k
     p = np.diag(own) - along_sets @ along_sets.T - np.outer(along_member, along_member)

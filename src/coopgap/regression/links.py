@@ -135,12 +135,13 @@ class Intervals(NamedTuple):
     """log P(Y = j), shape (c, J), and its derivatives in the cut points, shape (c, J − 1).
 
     `below` is f(η)/P of the level below each cut point, `above` that of the level above it: the
-    derivatives are `below` and −`above`.
+    derivatives are `below` and −`above`. `possible` says that no level has probability zero.
     """
 
     log_prob: FloatArray
     below: FloatArray
     above: FloatArray
+    possible: bool = True
 
 
 def intervals(eta: FloatArray, link: Link) -> Intervals:
@@ -161,6 +162,7 @@ def intervals(eta: FloatArray, link: Link) -> Intervals:
         return Intervals(log_prob, below, above)
     possible = log_prob > -np.inf
     return Intervals(
+        possible=False,
         log_prob=np.where(possible, log_prob, -np.inf),
         below=np.where(possible[:, :-1], below, 0.0),
         above=np.where(possible[:, 1:], above, 0.0),
@@ -194,8 +196,9 @@ def curvature(eta: FloatArray, counts: FloatArray, link: Link) -> Curvature:
     at, bend = intervals(eta, link), link.log_density_slope(eta)
     below, above = counts[:, :-1] * at.below, counts[:, 1:] * at.above
     with np.errstate(all="ignore"):
+        value = counts * at.log_prob
         return Curvature(
-            value=np.where(counts != 0, counts * at.log_prob, 0.0),
+            value=value if at.possible else np.where(counts != 0, value, 0.0),
             slope=below - above,
             diagonal=below * (at.below - bend) + above * (at.above + bend),
             off=-below[:, 1:] * at.above[:, :-1],

@@ -228,15 +228,14 @@ def _evaluate(
 
 def _newton_steps(state: _State) -> FloatArray:
     """Newton steps, shape (B, p), NaN where the information is singular."""
-    diagonal = np.einsum("bpp->bp", state.information)
-    padded = state.information + np.eye(diagonal.shape[1]) * (diagonal == 0)[:, None, :]
+    padded = _padded(state.information)
     finite = np.isfinite(padded).all(axis=(1, 2))
     step = np.full(state.params.shape, np.nan)
     try:
         step[finite] = np.linalg.solve(padded[finite], state.gradient[finite][..., None])[..., 0]
     except np.linalg.LinAlgError:
-        for one in np.flatnonzero(finite & (np.linalg.matrix_rank(padded) == padded.shape[1])):
-            step[one] = np.linalg.solve(padded[one], state.gradient[one])
+        for sample in np.flatnonzero(finite & (np.linalg.matrix_rank(padded) == padded.shape[1])):
+            step[sample] = np.linalg.solve(padded[sample], state.gradient[sample])
     return step
 
 
@@ -279,5 +278,10 @@ def batch_information(
     """
     pairs = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
     result = _evaluate(x, pairs, counts, params, LINKS[link]).information
-    diagonal = np.einsum("bpp->bp", result)
-    return np.asarray(result + np.eye(result.shape[1]) * (diagonal == 0)[:, None, :])
+    return _padded(result)
+
+
+def _padded(information: FloatArray) -> FloatArray:
+    """A one on the diagonal where nothing is known of a parameter."""
+    nothing = np.einsum("bpp->bp", information) == 0
+    return np.asarray(information + np.eye(nothing.shape[1]) * nothing[:, None, :])

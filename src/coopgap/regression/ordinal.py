@@ -67,7 +67,8 @@ def fit_ordinal(
     present = np.asarray(totals > 0)
     if present.sum() < 2:
         raise NotEstimable("everybody gave the same answer")
-    rows, kept = merged_rows(np.asarray(x, dtype=np.float64), counts[:, present])
+    kept = counts if present.all() else counts[:, present]
+    rows, kept = merged_rows(np.asarray(x, dtype=np.float64), kept)
     require_full_rank(rows, terms)
     free = tuple(free)
     problem, start, back = standardised_problem(rows, kept, link, free)
@@ -155,8 +156,10 @@ def merged_rows[Counts: (FloatArray, IntArray)](
     x, counts = x[order], counts[order]
     new = np.ones(len(x), dtype=bool)
     new[1:] = (x[1:] != x[:-1]).any(axis=1)
+    if not new.all():
+        x, counts = x[new], np.add.reduceat(counts, np.flatnonzero(new), axis=0)
     # Columns are contiguous from here on: sums and products over rows run along them.
-    return np.asfortranarray(x[new]), np.add.reduceat(counts, np.flatnonzero(new), axis=0)
+    return np.asfortranarray(x), counts
 
 
 def _unscale(centre: FloatArray, scale: FloatArray, free: tuple[int, ...], cuts: int) -> FloatArray:
@@ -200,7 +203,7 @@ class Problem(NamedTuple):
     sides: FloatArray
     counts: FloatArray
     link: Link
-    offset: FloatArray | float = 0.0
+    offset: FloatArray | None = None
 
     @classmethod
     def of(
@@ -221,11 +224,14 @@ class Problem(NamedTuple):
         if params[:-cuts].any():
             by_threshold = params[k:].reshape(-1, cuts)
             eta = (by_threshold.T @ self.sides.T - self.x @ params[:k]).T
-        at = curvature(eta - self.offset, self.counts, self.link)
+        if self.offset is not None:
+            eta = eta - self.offset
+        at = curvature(eta, self.counts, self.link)
         return Point(float(at.value.sum()), self._score(at.slope), self.information(at))
 
     def _score(self, slope: FloatArray) -> FloatArray:
-        return np.concatenate([-self.x.T @ slope.sum(axis=1), (self.sides.T @ slope).ravel()])
+        total = slope @ np.ones(slope.shape[1])
+        return np.concatenate([-(total @ self.x), (self.sides.T @ slope).ravel()])
 
     def information(self, at: Curvature) -> FloatArray:
         """Observed information where the cells' curvature is `at`, shape (p, p)."""
@@ -239,16 +245,14 @@ class Problem(NamedTuple):
         moved = row if q == 1 else (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
         information[k:, :k] = -(moved.T @ self.x)
         information[:k, k:] = information[k:, :k].T
-        within = information[k:, k:].reshape(q, cuts, q, cuts)
-        sides = self.sides.T
         # A cell's negative Hessian is tridiagonal, so only three bands are not zero.
-        bands = (
-            (within, at.diagonal),
-            (within[:, :-1, :, 1:], at.off),
-            (within[:, 1:, :, :-1], at.off),
-        )
-        for band, result in bands:
-            np.einsum("aibi->iab", band)[...] = (result.T[:, None] * sides) @ self.sides
+        sums = (
+            np.concatenate([at.diagonal, at.off], axis=1).T[:, None] * self.sides.T
+        ) @ self.sides
+        within = information[k:, k:].reshape(q, cuts, q, cuts)
+        np.einsum("aibi->iab", within)[...] = sums[:cuts]
+        np.einsum("aibi->iab", within[:, :-1, :, 1:])[...] = sums[cuts:]
+        np.einsum("aibi->iab", within[:, 1:, :, :-1])[...] = sums[cuts:]
         return information
 
 

@@ -120,11 +120,11 @@ def _chunks(
         last, most = first, 0
         smallest, two = people[by_size[first]], n_groups[by_size[first]] <= 2
         while last < by_size.size:
-            n, here = people[by_size[last]], n_groups[by_size[last]]
-            most = max(most, here)
+            n, held = people[by_size[last]], n_groups[by_size[last]]
+            most = max(most, held)
             each = (n + 1) * (1 if two else n + 1) * (width if moments else most)
             full = n > 1.5 * smallest or each * (last - first + 1) > _BATCH_NUMBERS
-            if last > first and (full or (here <= 2) != two):
+            if last > first and (full or (held <= 2) != two):
                 break
             last += 1
         yield by_size[first:last]

@@ -68,11 +68,6 @@ def weighted_shares(
     fixed
         Take the covariates of the target as fixed.
 
-    Raises
-    ------
-    NotEstimable
-        A group or the target has no weight, or there are too few clusters.
-
     Notes
     -----
     Where the weighted mean of z in a group is the target's, a share is the target's mean of any

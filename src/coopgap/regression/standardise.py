@@ -78,13 +78,6 @@ def standardise(
         By default from stacked scores, so that the target's covariates vary too; with clusters
         CR1 and G − 1 degrees of freedom, with CR2 Satterthwaite's for each contrast.
 
-    Raises
-    ------
-    NotEstimable
-        If no weight lies in the target, or there are too few clusters.
-    ValueError
-        If `kind`, `cluster`, `strata` and `second` do not go together.
-
     Notes
     -----
     With T the weight of the target, p_c the predictions of cell c and m their mean, one person
