@@ -15,8 +15,6 @@ from scipy.optimize import linprog
 from coopgap.core.estimate import GAP_KEY
 from coopgap.core.vocabulary import IntervalKind, Quantity, Status
 from coopgap.datasets.ranges import two_stage_ranges
-from coopgap.datasets.reading import read_registry
-from coopgap.datasets.registry import Registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.rounding import (
     joint_range,
@@ -25,18 +23,6 @@ from coopgap.printed.rounding import (
 )
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
-
-HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
-
-
-@pytest.fixture(scope="module")
-def peru():
-    return printed_rows("peru")
-
-
-def made(*lines):
-    text = HEAD + "".join(f"X{number},{line}\n" for number, line in enumerate(lines))
-    return analyse(Registry(name="own", rows=read_registry("own.csv", text.encode())))
 
 
 def find(result, model, quantity, *, category="", comparator="comparison", group="all"):
@@ -121,23 +107,27 @@ def test_keys_are_unique_everywhere():
 # Comparisons by rule
 
 
-def test_numbers_that_repeat_another_place_are_given_once():
-    result = made(
-        "Text,member,thing,yes,percent,40,100,,,,,",
-        "Text,non-member,thing,yes,percent,30,100,,,,,",
-        "Figure 1,member,thing,yes,percent,40,100,,,,,",
+def test_numbers_that_repeat_another_place_are_given_once(registry):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            "Text,non-member,thing,yes,percent,30,100,,,,,",
+            "Figure 1,member,thing,yes,percent,40,100,,,,,",
+        )
     )
     assert {row.model for row in result.gaps} >= {"printed_thing", "printed_thing_rounding"}
     assert [one.reason for one in result.traced][2] == "prints the same as X0"
     assert find(result, "thing", Quantity.RISK_DIFFERENCE).estimate == pytest.approx(0.1)
 
 
-def test_places_that_differ_stay_apart_by_name():
-    result = made(
-        "Text,member,thing,yes,percent,40,100,,,,,",
-        "Text,non-member,thing,yes,percent,30,100,,,,,",
-        "Figure 1,member,thing,yes,percent,42,100,,,,,",
-        "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
+def test_places_that_differ_stay_apart_by_name(registry):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            "Text,non-member,thing,yes,percent,30,100,,,,,",
+            "Figure 1,member,thing,yes,percent,42,100,,,,,",
+            "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
+        )
     )
     for place, gap in (("text", 0.10), ("figure_1", 0.12)):
         found = find(result, f"thing_{place}", Quantity.RISK_DIFFERENCE)
@@ -237,7 +227,7 @@ BASES = (1031, 1017)
 
 
 @pytest.fixture(scope="module")
-def three_levels():
+def three_levels(registry):
     lines = [
         f"Figure 1,{group},class,{level},percent,{PRINTED[level][side]},{BASES[side]},,,{rank},,"
         for side, group in enumerate(("member", "non-member"))
@@ -248,7 +238,7 @@ def three_levels():
         for side in (0, 1)
     ]
     assert min(map(len, tables)) > 3
-    return made(*lines), tables
+    return analyse(registry(*lines)), tables
 
 
 @pytest.mark.parametrize("category", ["low", "middle", "high", ">=middle", ">=high"])
@@ -321,10 +311,12 @@ def test_whole_people_of_the_printed_classes():
     assert whole_people([1 / 3, 1 / 3, 1 / 3], 100).sum() == 100
 
 
-def test_ratios_that_do_not_exist_have_no_numbers():
-    result = made(
-        "Text,member,thing,yes,percent,4,100,,,,,",
-        "Text,non-member,thing,yes,percent,0,100,,,,,",
+def test_ratios_that_do_not_exist_have_no_numbers(registry):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,4,100,,,,,",
+            "Text,non-member,thing,yes,percent,0,100,,,,,",
+        )
     )
     assert find(result, "thing", Quantity.RISK_RATIO).status is Status.NOT_ESTIMABLE
     gap = find(result, "thing", Quantity.RISK_DIFFERENCE)
@@ -429,14 +421,14 @@ def test_superiority_bounds_equal_linear_programming_from_every_corner(seed):
     assert superiority_range(*ranges) == pytest.approx((min(ends), max(ends)), abs=1e-9)
 
 
-def test_twenty_levels_take_no_longer_than_five():
+def test_twenty_levels_take_no_longer_than_five(registry):
     lines_ = [
         f"Figure 1,{group},class,L{rank:02d},percent,5,{base},,,{rank},,"
         for group, base in (("member", 400), ("non-member", 390))
         for rank in range(1, 21)
     ]
     started = time.process_time()
-    row = find(made(*lines_), "class_rounding", Quantity.SUPERIORITY)
+    row = find(analyse(registry(*lines_)), "class_rounding", Quantity.SUPERIORITY)
     assert row.lower < 0.5 < row.upper
     assert time.process_time() - started < 10
 

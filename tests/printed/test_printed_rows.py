@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,32 +11,17 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from coopgap.core.errors import StudyError
-from coopgap.core.estimate import GAP_KEY
 from coopgap.core.vocabulary import IntervalKind, Quantity
 from coopgap.datasets.ranges import count_range, share_range, two_stage_ranges
 from coopgap.datasets.reading import load_registry
-from coopgap.datasets.registry import Printed, Registry
 from coopgap.printed.checks import standardised_bounds
-from coopgap.printed.contradictions import (
-    contradictions,
-    impossible,
-    misnamed,
-    sums,
-    two_values,
-)
-from coopgap.printed.rows import printed_rows
 from coopgap.regression.ordinal import fit_ordinal
 
 
-@pytest.fixture(scope="module")
-def result():
-    return printed_rows("peru")
-
-
-def row(result, model, quantity, category="", comparator="comparison"):
+def row(peru, model, quantity, category="", comparator="comparison"):
     found = [
         r
-        for r in result.gaps
+        for r in peru.gaps
         if (r.model, r.quantity, r.category, r.comparator)
         == (model, quantity, category, comparator)
     ]
@@ -57,15 +40,15 @@ def test_half_way_cases_round_both_ways():
     assert count_range(13, 200) == (25, 27)
 
 
-def test_trust_rounding_bounds_equal_every_integer_table(result):
+def test_trust_rounding_bounds_equal_every_integer_table(peru):
     ratios, gaps = [], []
     members = [k for k in range(1005) if abs(100 * k / 1004 - 40) <= 0.5]
     others = [k for k in range(1004) if abs(100 * k / 1003 - 27) <= 0.5]
     for a, c in product(members, others):
         ratios.append(a * (1003 - c) / ((1004 - a) * c))
         gaps.append(a / 1004 - c / 1003)
-    odds = row(result, "printed_trust_rounding", Quantity.ODDS_RATIO)
-    gap = row(result, "printed_trust_rounding", Quantity.RISK_DIFFERENCE)
+    odds = row(peru, "printed_trust_rounding", Quantity.ODDS_RATIO)
+    gap = row(peru, "printed_trust_rounding", Quantity.RISK_DIFFERENCE)
     assert (odds.lower, odds.upper) == pytest.approx((min(ratios), max(ratios)))
     assert (gap.lower, gap.upper) == pytest.approx((min(gaps), max(gaps)))
     # Published rounding of the same: an odds ratio within [1.73, 1.88].
@@ -94,12 +77,10 @@ def test_a_percentage_no_count_can_give_has_no_range():
     assert share_range(40, None) == pytest.approx((0.395, 0.405))
 
 
-def test_cumulative_odds_ratios_of_the_printed_classes(result):
+def test_cumulative_odds_ratios_of_the_printed_classes(peru):
     # From the printed percentages of Figure 1, by hand.
     for category, expected in {">=A": 0.660, ">=B": 2.852, ">=C": 3.324, ">=D": 4.636}.items():
-        found = row(
-            result, "printed_ses_class", Quantity.CUMULATIVE_ODDS_RATIO, category, "national"
-        )
+        found = row(peru, "printed_ses_class", Quantity.CUMULATIVE_ODDS_RATIO, category, "national")
         assert found.estimate == pytest.approx(expected, abs=5e-4)
         assert found.lower < found.estimate < found.upper
 
@@ -112,8 +93,8 @@ def test_proportional_odds_of_whole_people():
     assert np.sqrt(fit.cov[0, 0]) == pytest.approx(0.0845, abs=5e-5)
 
 
-def test_superiority_against_fixed_shares_by_simulation(result):
-    found = row(result, "printed_ses_class", Quantity.SUPERIORITY, comparator="national")
+def test_superiority_against_fixed_shares_by_simulation(peru):
+    found = row(peru, "printed_ses_class", Quantity.SUPERIORITY, comparator="national")
     rng = np.random.default_rng(7)
     member = np.array([10, 22, 40, 26, 2]) / 100
     national = np.array([34, 27, 27, 9, 3]) / 100
@@ -124,24 +105,18 @@ def test_superiority_against_fixed_shares_by_simulation(result):
     assert found.estimate == pytest.approx(draws.mean(), abs=2e-4)
 
 
-def test_keys_are_unique_and_every_row_says_printed(result):
-    keys = Counter(tuple(getattr(r, name) for name in GAP_KEY) for r in result.gaps)
-    assert max(keys.values()) == 1
-    assert {r.source for r in result.gaps} | {r.source for r in result.diagnostics} == {"printed"}
-
-
-def test_the_trusted_person_stands_under_both_printed_values(result):
+def test_the_trusted_person_stands_under_both_printed_values(peru):
     places = ("social_benefits_to_cooperative_members", "key_finding_4")
     for place, share in zip(places, (0.81, 0.83), strict=True):
         model = f"printed_trusted_person_{place}"
-        assert row(result, model, Quantity.SHARE, comparator="").estimate == pytest.approx(share)
-        gap = row(result, model, Quantity.RISK_DIFFERENCE)
+        assert row(peru, model, Quantity.SHARE, comparator="").estimate == pytest.approx(share)
+        gap = row(peru, model, Quantity.RISK_DIFFERENCE)
         assert gap.estimate == pytest.approx(share - 0.73)
         assert gap.outcome == "trusted_person"
 
 
-def test_design_facts_of_tables_1_and_2(result):
-    facts = {f"{d.about}_{d.diagnostic}": d.value for d in result.diagnostics}
+def test_design_facts_of_tables_1_and_2(peru):
+    facts = {f"{d.about}_{d.diagnostic}": d.value for d in peru.diagnostics}
     # Chi-squares and standardised differences of the printed counts, computed independently.
     assert facts["age_chi2"] == pytest.approx(132.95, abs=0.005)
     assert facts["sex_chi2"] == pytest.approx(10.51, abs=0.005)
@@ -152,16 +127,16 @@ def test_design_facts_of_tables_1_and_2(result):
     # Table 3 prints the same percentages for both groups.
     assert facts["region_smd"] == 0
     assert facts["region_chi2"] < 0.01
-    passed = {f"{d.about}_{d.diagnostic}": d.passed for d in result.diagnostics}
+    passed = {f"{d.about}_{d.diagnostic}": d.passed for d in peru.diagnostics}
     assert (passed["age_smd"], passed["sex_smd"], passed["region_smd"]) == (False, False, True)
 
 
-def test_trust_standardised_to_the_members_ages_and_to_their_sex(result):
+def test_trust_standardised_to_the_members_ages_and_to_their_sex(peru):
     for name, expected in {"age": (0.139, 0.468), "sex": (0.231, 0.309)}.items():
-        found = row(result, f"printed_trust_by_{name}", Quantity.SHARE)
+        found = row(peru, f"printed_trust_by_{name}", Quantity.SHARE)
         assert (found.lower, found.upper) == pytest.approx(expected, abs=5e-4)
         assert found.estimate == 0.27
-        gap = row(result, f"printed_trust_by_{name}", Quantity.RISK_DIFFERENCE)
+        gap = row(peru, f"printed_trust_by_{name}", Quantity.RISK_DIFFERENCE)
         assert (gap.lower, gap.upper) == pytest.approx((0.4 - found.upper, 0.4 - found.lower))
         assert gap.interval_kind is IntervalKind.BOUNDS
 
@@ -178,81 +153,7 @@ def test_standardised_bounds_equal_linear_programming(seed, share):
     assert standardised_bounds(share, own, target) == pytest.approx(ends, abs=1e-7)
 
 
-def printed(**changes):
-    base = {
-        "id": "X", "place": "Table 9", "group": "member", "item": "thing", "category": "yes",
-        "stat": "percent", "value": 50.0, "base": None, "note": "",
-    }  # fmt: skip
-    return Printed(**(base | changes))
-
-
-def registry(*rows):
-    return Registry(name="made", rows=rows)
-
-
-def test_contradictions_of_the_printed_report(result):
-    notes = [d.note for d in result.diagnostics if d.diagnostic == "contradiction"]
-    assert any("81 in" in note and "83 in" in note for note in notes)
-    assert any("60 in" in note and "73 in" in note for note in notes)
-    assert any("called non-members" in note for note in notes)
-    assert not any("Key Finding 1 sum" in note for note in notes)
-
-
-def test_two_values_of_one_item():
-    found = list(two_values(registry(printed(), printed(value=53.0, place="Figure 2"))))
-    assert found == [(pytest.approx(0.03), "member: thing: 50 in Table 9, 53 in Figure 2")]
-    assert list(two_values(registry(printed(), printed(group="all", value=53.0)))) == []
-
-
-def test_parts_that_do_not_sum():
-    table = [printed(category=c, value=v) for c, v in (("A", 30.0), ("B", 30.0), ("C", 30.0))]
-    assert [size for size, _ in sums(registry(*table))] == [pytest.approx(0.10)]
-    fitting = [printed(category=c, value=v) for c, v in (("A", 33.0), ("B", 33.0), ("C", 33.0))]
-    assert list(sums(registry(*fitting))) == []
-
-
-def test_a_printed_sum_that_its_parts_do_not_give():
-    rows = [
-        printed(category="A", value=2.0),
-        printed(category="B", value=26.0),
-        printed(category="A or B", value=33.0, place="Text"),
-    ]
-    assert [size for size, _ in sums(registry(*rows))] == [pytest.approx(0.05)]
-    rows[2] = printed(category="A or B", value=28.0, place="Text")
-    assert list(sums(registry(*rows))) == []
-
-
-def test_a_comparator_under_another_name():
-    rows = [printed(group="national", called="national"), printed()]
-    assert list(misnamed(registry(*rows))) == []
-    rows[0] = printed(group="national", called="non-member")
-    assert len(list(misnamed(registry(*rows)))) == 1
-
-
-def test_contradictions_do_not_rest_on_notes(result):
-    shipped = load_registry("peru")
-    bare = replace(shipped, rows=tuple(replace(one, note="") for one in shipped.rows))
-    found = [one.note for one in contradictions(bare)]
-    told = [d.note for d in result.diagnostics if d.diagnostic == "contradiction"]
-    # A note is added to what is found, and finds nothing.
-    assert found == [note.partition(" (66 under 25 years")[0] for note in told]
-    assert any("61 in Key Finding 5, 62 in Figure 6" in note for note in found)
-    assert any("58 in Key Finding 5, 61 in Economic" in note for note in found)
-    assert any("sum to 98, not to 100, unless some answers are not printed" in one for one in found)
-
-
-def test_a_printed_sum_of_counts():
-    rows = [
-        printed(category="A", value=219.0, stat="count", base=1004),
-        printed(category="B", value=380.0, stat="count", base=1004),
-        printed(category="A or B", value=60.0, base=1004, place="Text"),
-    ]
-    assert list(sums(registry(*rows))) == []  # 599 of 1,004 are 59.7 percent
-    rows[2] = printed(category="A or B", value=61.0, base=1004, place="Text")
-    assert [size for size, _ in sums(registry(*rows))] == [pytest.approx(0.61 - 599 / 1004)]
-
-
-def test_counts_that_differ_by_five_at_most_by_brute_force(result):
+def test_counts_that_differ_by_five_at_most_by_brute_force(peru):
     for region, percent in {"Center": 4, "East": 7, "Lima": 40, "North": 13, "South": 36}.items():
         gaps = [
             a / 1004 - c / 1003
@@ -261,18 +162,13 @@ def test_counts_that_differ_by_five_at_most_by_brute_force(result):
             for c in range(max(a - 5, 0), a + 6)
             if abs(100 * c / 1003 - percent) <= 0.5
         ]
-        found = row(result, "printed_region_rounding", Quantity.RISK_DIFFERENCE, region)
+        found = row(peru, "printed_region_rounding", Quantity.RISK_DIFFERENCE, region)
         assert (found.lower, found.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-12)
         assert found.upper < 0.006
-    notes = {f"{d.about}_{d.diagnostic}": d.note for d in result.diagnostics}
+    notes = {f"{d.about}_{d.diagnostic}": d.note for d in peru.diagnostics}
     assert "no p-value" in notes["region_chi2_p"]
-    values = {f"{d.about}_{d.diagnostic}": d.value for d in result.diagnostics}
+    values = {f"{d.about}_{d.diagnostic}": d.value for d in peru.diagnostics}
     assert values["region_chi2_p"] is None
-
-
-def test_an_impossible_percentage():
-    assert len(list(impossible(registry(printed(value=40.0, base=3))))) == 1
-    assert list(impossible(registry(printed(value=33.0, base=3)))) == []
 
 
 def test_an_unknown_registry_lists_the_shipped_ones():
