@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 from scipy.special import logit
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -149,6 +150,32 @@ def test_the_sample_of_tables_1_to_3(peru):
     assert balance["region", "Lima"].smd_before == 0
 
 
+def test_design_facts_of_tables_1_and_2(peru):
+    facts = {f"{d.about}_{d.diagnostic}": d.value for d in peru.diagnostics}
+    # Standardised differences of the printed counts, computed independently.
+    assert facts["age_smd"] == pytest.approx(0.533, abs=5e-4)
+    assert facts["sex_smd"] == pytest.approx(0.145, abs=5e-4)
+    assert [facts[f"{name}_chi2_df"] for name in ("age", "sex", "region")] == [5, 1, 4]
+    assert facts["age_pairs"] == 803
+    # Table 3 prints the same percentages for both groups.
+    assert facts["region_smd"] == 0
+    assert facts["region_chi2"] < 0.01
+    passed = {f"{d.about}_{d.diagnostic}": d.passed for d in peru.diagnostics}
+    assert (passed["age_smd"], passed["sex_smd"], passed["region_smd"]) == (False, False, True)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_standardised_bounds_equal_linear_programming(seed, share):
+    rng = np.random.default_rng(seed)
+    own, target = rng.dirichlet(np.ones(5)) + 0.02, rng.dirichlet(np.ones(5))
+    own = own / own.sum()
+    ends = [
+        sign * linprog(sign * target, A_eq=own[None], b_eq=[share], bounds=(0, 1)).fun
+        for sign in (1, -1)
+    ]
+    assert standardised_bounds(share, own, target) == pytest.approx(ends, abs=1e-7)
+
+
 # The phone
 
 
@@ -200,6 +227,8 @@ def test_proportional_odds_of_the_printed_classes_equal_r(peru):
     terms = {row.term: row for row in peru.coefficients}
     expected = FIXTURE["ordered"]
     assert terms["member"].estimate == pytest.approx(expected["slopes"], rel=1e-9)
+    # Published with the study's numbers.
+    assert terms["member"].estimate == pytest.approx(1.2185, abs=5e-5)
     assert terms["member"].std_error == pytest.approx(expected["std_errors"][0], rel=1e-7)
     cuts = [terms[name].estimate for name in ("E|D", "D|C", "C|B", "B|A")]
     assert cuts == pytest.approx(expected["thresholds"], rel=1e-9)
