@@ -14,8 +14,7 @@ from scipy.optimize import linprog
 
 from coopgap.core.estimate import GAP_KEY
 from coopgap.core.vocabulary import IntervalKind, Quantity, Status
-from coopgap.datasets.ranges import two_stage_ranges
-from coopgap.datasets.registry import Registry, read_registry
+from coopgap.datasets.ranges import count_range, share_range, two_stage_ranges
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.rounding import (
     joint_range,
@@ -24,18 +23,6 @@ from coopgap.printed.rounding import (
 )
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
-
-HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
-
-
-@pytest.fixture(scope="module")
-def peru():
-    return printed_rows("peru")
-
-
-def made(*lines):
-    text = HEAD + "".join(f"X{number},{line}\n" for number, line in enumerate(lines))
-    return analyse(Registry(name="own", rows=read_registry("own.csv", text.encode())))
 
 
 def find(result, model, quantity, *, category="", comparator="comparison", group="all"):
@@ -120,23 +107,27 @@ def test_keys_are_unique_everywhere():
 # Comparisons by rule
 
 
-def test_numbers_that_repeat_another_place_are_given_once():
-    result = made(
-        "Text,member,thing,yes,percent,40,100,,,,,",
-        "Text,non-member,thing,yes,percent,30,100,,,,,",
-        "Figure 1,member,thing,yes,percent,40,100,,,,,",
+def test_numbers_that_repeat_another_place_are_given_once(registry):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            "Text,non-member,thing,yes,percent,30,100,,,,,",
+            "Figure 1,member,thing,yes,percent,40,100,,,,,",
+        )
     )
     assert {row.model for row in result.gaps} >= {"printed_thing", "printed_thing_rounding"}
     assert [one.reason for one in result.traced][2] == "prints the same as X0"
     assert find(result, "thing", Quantity.RISK_DIFFERENCE).estimate == pytest.approx(0.1)
 
 
-def test_places_that_differ_stay_apart_by_name():
-    result = made(
-        "Text,member,thing,yes,percent,40,100,,,,,",
-        "Text,non-member,thing,yes,percent,30,100,,,,,",
-        "Figure 1,member,thing,yes,percent,42,100,,,,,",
-        "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
+def test_places_that_differ_stay_apart_by_name(registry):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,40,100,,,,,",
+            "Text,non-member,thing,yes,percent,30,100,,,,,",
+            "Figure 1,member,thing,yes,percent,42,100,,,,,",
+            "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
+        )
     )
     for place, gap in (("text", 0.10), ("figure_1", 0.12)):
         found = find(result, f"thing_{place}", Quantity.RISK_DIFFERENCE)
@@ -219,6 +210,104 @@ def test_two_stages_of_figure_7_by_brute_force(peru, category):
 # Rounding
 
 
+@pytest.mark.parametrize(("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3)])
+def test_count_ranges_equal_brute_force(percent, n):
+    allowed = [k for k in range(n + 1) if abs(100 * k / n - percent) <= 0.5]
+    assert count_range(percent, n) == ((allowed[0], allowed[-1]) if allowed else None)
+
+
+def test_half_way_cases_round_both_ways():
+    assert count_range(12, 200) == (23, 25)
+    assert count_range(13, 200) == (25, 27)
+
+
+def test_a_percentage_no_count_can_give_has_no_range():
+    assert share_range(40, 3) is None
+    assert two_stage_ranges(33, 40, 3) is None
+    assert share_range(40, None) == pytest.approx((0.395, 0.405))
+
+
+def test_trust_rounding_bounds_equal_every_integer_table(peru):
+    ratios, gaps = [], []
+    members = [k for k in range(1005) if abs(100 * k / 1004 - 40) <= 0.5]
+    others = [k for k in range(1004) if abs(100 * k / 1003 - 27) <= 0.5]
+    for a, c in product(members, others):
+        ratios.append(a * (1003 - c) / ((1004 - a) * c))
+        gaps.append(a / 1004 - c / 1003)
+    odds = find(peru, "trust_rounding", Quantity.ODDS_RATIO)
+    gap = find(peru, "trust_rounding", Quantity.RISK_DIFFERENCE)
+    assert (odds.lower, odds.upper) == pytest.approx((min(ratios), max(ratios)))
+    assert (gap.lower, gap.upper) == pytest.approx((min(gaps), max(gaps)))
+    # Published rounding of the same: an odds ratio within [1.73, 1.88].
+    assert (round(odds.lower, 2), round(odds.upper, 2)) == (1.73, 1.88)
+    assert odds.interval_kind is IntervalKind.BOUNDS
+    assert odds.interval_prob is None
+
+
+def test_counts_that_differ_by_five_at_most_by_brute_force(peru):
+    for region, percent in {"Center": 4, "East": 7, "Lima": 40, "North": 13, "South": 36}.items():
+        gaps = [
+            a / 1004 - c / 1003
+            for a in range(1005)
+            if abs(100 * a / 1004 - percent) <= 0.5
+            for c in range(max(a - 5, 0), a + 6)
+            if abs(100 * c / 1003 - percent) <= 0.5
+        ]
+        found = find(peru, "region_rounding", Quantity.RISK_DIFFERENCE, category=region)
+        assert (found.lower, found.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-12)
+        assert found.upper < 0.006
+    notes = {f"{d.about}_{d.diagnostic}": d.note for d in peru.diagnostics}
+    assert "no p-value" in notes["region_chi2_p"]
+    values = {f"{d.about}_{d.diagnostic}": d.value for d in peru.diagnostics}
+    assert values["region_chi2_p"] is None
+
+
+def test_cumulative_odds_ratios_of_the_printed_classes(peru):
+    # From the printed percentages of Figure 1, by hand.
+    for category, expected in {">=A": 0.660, ">=B": 2.852, ">=C": 3.324, ">=D": 4.636}.items():
+        found = find(
+            peru,
+            "ses_class",
+            Quantity.CUMULATIVE_ODDS_RATIO,
+            category=category,
+            comparator="national",
+        )
+        assert found.estimate == pytest.approx(expected, abs=5e-4)
+        assert found.lower < found.estimate < found.upper
+
+
+def test_superiority_against_fixed_shares_by_simulation(peru):
+    found = find(peru, "ses_class", Quantity.SUPERIORITY, comparator="national")
+    rng = np.random.default_rng(7)
+    member = np.array([10, 22, 40, 26, 2]) / 100
+    national = np.array([34, 27, 27, 9, 3]) / 100
+    below = np.cumsum(national) - national / 2
+    draws = rng.multinomial(1004, member, size=20_000) @ below / 1004
+    # The standard deviation of 20,000 draws is known to half a percent.
+    assert found.std_error == pytest.approx(draws.std(), rel=0.02)
+    assert found.estimate == pytest.approx(draws.mean(), abs=2e-4)
+
+
+def test_the_trusted_person_stands_under_both_printed_values(peru):
+    places = ("social_benefits_to_cooperative_members", "key_finding_4")
+    for place, share in zip(places, (0.81, 0.83), strict=True):
+        model = f"trusted_person_{place}"
+        assert find(peru, model, Quantity.SHARE, comparator="").estimate == pytest.approx(share)
+        gap = find(peru, model, Quantity.RISK_DIFFERENCE)
+        assert gap.estimate == pytest.approx(share - 0.73)
+        assert gap.outcome == "trusted_person"
+
+
+def test_trust_standardised_to_the_members_ages_and_to_their_sex(peru):
+    for name, expected in {"age": (0.139, 0.468), "sex": (0.231, 0.309)}.items():
+        found = find(peru, f"trust_by_{name}", Quantity.SHARE)
+        assert (found.lower, found.upper) == pytest.approx(expected, abs=5e-4)
+        assert found.estimate == 0.27
+        gap = find(peru, f"trust_by_{name}", Quantity.RISK_DIFFERENCE)
+        assert (gap.lower, gap.upper) == pytest.approx((0.4 - found.upper, 0.4 - found.lower))
+        assert gap.interval_kind is IntervalKind.BOUNDS
+
+
 def integer_tables(percents, n):
     """Every table of whole people whose rounded percentages are those printed."""
     ranges = [
@@ -236,7 +325,7 @@ BASES = (1031, 1017)
 
 
 @pytest.fixture(scope="module")
-def three_levels():
+def three_levels(registry):
     lines = [
         f"Figure 1,{group},class,{level},percent,{PRINTED[level][side]},{BASES[side]},,,{rank},,"
         for side, group in enumerate(("member", "non-member"))
@@ -247,7 +336,7 @@ def three_levels():
         for side in (0, 1)
     ]
     assert min(map(len, tables)) > 3
-    return made(*lines), tables
+    return analyse(registry(*lines)), tables
 
 
 @pytest.mark.parametrize("category", ["low", "middle", "high", ">=middle", ">=high"])
@@ -298,32 +387,18 @@ def test_joint_ranges_equal_linear_programming(seed, size):
     assert joint_range(chosen, ranges) == pytest.approx(ends, abs=1e-9)
 
 
-@settings(max_examples=30)
-@given(st.integers(0, 10_000))
-def test_superiority_of_continuous_shares_stays_within_its_bounds(seed):
-    rng = np.random.default_rng(seed)
-    first, second = rng.dirichlet(np.ones(4), 2)
-    ranges = [[(max(p - 0.02, 0), p + 0.02) for p in side] for side in (first, second)]
-    low, high = superiority_range(*ranges)
-    inside = []
-    for _ in range(200):
-        moved = [side + 0.005 * (rng.dirichlet(np.ones(4)) - 0.25) for side in (first, second)]
-        if all((side >= 0).all() for side in moved):
-            inside.append(float(moved[0] @ (np.cumsum(moved[1]) - moved[1] / 2)))
-    assert all(low - 1e-12 <= value <= high + 1e-12 for value in inside)
-    assert low < float(first @ (np.cumsum(second) - second / 2)) < high
-
-
 def test_whole_people_of_the_printed_classes():
     assert whole_people([0.10, 0.22, 0.40, 0.26, 0.02], 1004).tolist() == [100, 221, 402, 261, 20]
     assert whole_people([0.34, 0.27, 0.27, 0.09, 0.03], 1003).tolist() == [341, 271, 271, 90, 30]
     assert whole_people([1 / 3, 1 / 3, 1 / 3], 100).sum() == 100
 
 
-def test_ratios_that_do_not_exist_have_no_numbers():
-    result = made(
-        "Text,member,thing,yes,percent,4,100,,,,,",
-        "Text,non-member,thing,yes,percent,0,100,,,,,",
+def test_ratios_that_do_not_exist_have_no_numbers(registry):
+    result = analyse(
+        registry(
+            "Text,member,thing,yes,percent,4,100,,,,,",
+            "Text,non-member,thing,yes,percent,0,100,,,,,",
+        )
     )
     assert find(result, "thing", Quantity.RISK_RATIO).status is Status.NOT_ESTIMABLE
     gap = find(result, "thing", Quantity.RISK_DIFFERENCE)
@@ -428,14 +503,14 @@ def test_superiority_bounds_equal_linear_programming_from_every_corner(seed):
     assert superiority_range(*ranges) == pytest.approx((min(ends), max(ends)), abs=1e-9)
 
 
-def test_twenty_levels_take_no_longer_than_five():
+def test_twenty_levels_take_no_longer_than_five(registry):
     lines_ = [
         f"Figure 1,{group},class,L{rank:02d},percent,5,{base},,,{rank},,"
         for group, base in (("member", 400), ("non-member", 390))
         for rank in range(1, 21)
     ]
     started = time.process_time()
-    row = find(made(*lines_), "class_rounding", Quantity.SUPERIORITY)
+    row = find(analyse(registry(*lines_)), "class_rounding", Quantity.SUPERIORITY)
     assert row.lower < 0.5 < row.upper
     assert time.process_time() - started < 10
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 from scipy.special import logit
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.core.vocabulary import Check, Quantity
-from coopgap.datasets.registry import Printed, Registry, load_registry, read_registry
+from coopgap.datasets.registry import load_registry
 from coopgap.printed.checks import gradient_shares, standardised_bounds
-from coopgap.printed.contradictions import impossible, sums, two_values
+from coopgap.printed.contradictions import two_values
 from coopgap.printed.lines import lines, ordered, outside_lines
 from coopgap.printed.ordered import people_of, proportionality_rows
-from coopgap.printed.rows import analyse, printed_rows
+from coopgap.printed.rows import analyse
 from coopgap.printed.sample import covariates
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
@@ -31,17 +31,6 @@ from coopgap.study.spec import Benchmark, OutsideShares
 FIXTURE = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "printed.json").read_text(encoding="utf-8")
 )
-HEAD = "id,source,group,item,category,stat,value,base_n,note,name,rank,role,against\n"
-
-
-@pytest.fixture(scope="module")
-def peru():
-    return printed_rows("peru")
-
-
-def registry(*texts):
-    text = HEAD + "".join(f"X{number},{line}\n" for number, line in enumerate(texts))
-    return Registry(name="own", rows=read_registry("own.csv", text.encode()))
 
 
 def checks(result, check, model, category=""):
@@ -161,6 +150,32 @@ def test_the_sample_of_tables_1_to_3(peru):
     assert balance["region", "Lima"].smd_before == 0
 
 
+def test_design_facts_of_tables_1_and_2(peru):
+    facts = {f"{d.about}_{d.diagnostic}": d.value for d in peru.diagnostics}
+    # Standardised differences of the printed counts, computed independently.
+    assert facts["age_smd"] == pytest.approx(0.533, abs=5e-4)
+    assert facts["sex_smd"] == pytest.approx(0.145, abs=5e-4)
+    assert [facts[f"{name}_chi2_df"] for name in ("age", "sex", "region")] == [5, 1, 4]
+    assert facts["age_pairs"] == 803
+    # Table 3 prints the same percentages for both groups.
+    assert facts["region_smd"] == 0
+    assert facts["region_chi2"] < 0.01
+    passed = {f"{d.about}_{d.diagnostic}": d.passed for d in peru.diagnostics}
+    assert (passed["age_smd"], passed["sex_smd"], passed["region_smd"]) == (False, False, True)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_standardised_bounds_equal_linear_programming(seed, share):
+    rng = np.random.default_rng(seed)
+    own, target = rng.dirichlet(np.ones(5)) + 0.02, rng.dirichlet(np.ones(5))
+    own = own / own.sum()
+    ends = [
+        sign * linprog(sign * target, A_eq=own[None], b_eq=[share], bounds=(0, 1)).fun
+        for sign in (1, -1)
+    ]
+    assert standardised_bounds(share, own, target) == pytest.approx(ends, abs=1e-7)
+
+
 # The phone
 
 
@@ -195,7 +210,7 @@ def test_power_of_the_phone_subsample_by_simulation(peru):
     assert row.power == pytest.approx(confirmed.mean(), abs=0.02)
 
 
-def test_without_phone_interviews_there_is_no_power_to_show():
+def test_without_phone_interviews_there_is_no_power_to_show(registry):
     result = analyse(
         registry(
             "Text,member,thing,yes,percent,40,100,,,,,",
@@ -212,6 +227,8 @@ def test_proportional_odds_of_the_printed_classes_equal_r(peru):
     terms = {row.term: row for row in peru.coefficients}
     expected = FIXTURE["ordered"]
     assert terms["member"].estimate == pytest.approx(expected["slopes"], rel=1e-9)
+    # Published with the study's numbers.
+    assert terms["member"].estimate == pytest.approx(1.2185, abs=5e-5)
     assert terms["member"].std_error == pytest.approx(expected["std_errors"][0], rel=1e-7)
     cuts = [terms[name].estimate for name in ("E|D", "D|C", "C|B", "B|A")]
     assert cuts == pytest.approx(expected["thresholds"], rel=1e-9)
@@ -236,7 +253,7 @@ def test_odds_ratios_of_whole_people_at_each_cut_equal_r(peru):
     assert found == pytest.approx([0.659, 2.860, 3.330, 4.657], abs=5e-4)
 
 
-def test_without_any_size_proportional_odds_are_not_tested():
+def test_without_any_size_proportional_odds_are_not_tested(registry):
     found = registry(
         *(
             f"Figure 1,{group},class,{level},percent,{value},,,,{rank},,"
@@ -252,7 +269,7 @@ def test_without_any_size_proportional_odds_are_not_tested():
     assert not analyse(found).coefficients
 
 
-def test_members_beside_several_have_a_model_and_a_sentence_against_each():
+def test_members_beside_several_have_a_model_and_a_sentence_against_each(registry):
     sides = {
         "member": (20, 70, 30),
         "women members": (10, 40, 20),
@@ -292,132 +309,10 @@ def test_members_beside_several_have_a_model_and_a_sentence_against_each():
     assert text.count("Brant’s test") == 4
 
 
-# Contradictions
+# Lines
 
 
-def test_a_share_of_all_that_two_stages_do_not_give():
-    texts = (
-        "Figure 5,member,awareness,training,percent,91,1004,,,,,",
-        'Figure 5,member,"access, of those aware",training,percent,44,914,,,,,',
-    )
-    said = ("Text,member,access,training,percent,44,1004,,,,,", 0.0396)
-    fits = "Text,member,access,training,percent,40,1004,,,,,"
-    ((size, sentence),) = two_values(registry(*texts, said[0]))
-    assert size == pytest.approx(said[1])
-    assert "Figure 5 prints 91 and then 44 of those" in sentence
-    assert not list(two_values(registry(*texts, fits)))
-
-
-@pytest.mark.parametrize(("value", "size"), [(62, 0.01), (61, None)])
-def test_another_value_under_another_name(value, size):
-    rows = (printed("X0", "thing", 61, same_as="X1"), printed("X1", "same thing", value))
-    found = list(two_values(Registry(name="own", rows=rows)))
-    assert [one for one, _ in found] == ([] if size is None else [pytest.approx(size)])
-
-
-@pytest.mark.parametrize(("value", "size"), [(44, 0.10), (36, 0.02), (35, None), (20, None)])
-def test_shares_that_nobody_can_be_in_at_once(value, size):
-    # Of 200, 66 percent are 131 or more; 36 are 71 or more, 35 may be 69.
-    rows = (
-        printed("X0", "age", 66, category="young", apart_from="X1"),
-        printed("X1", "age", value, category="old", apart_from="X0"),
-    )
-    rows = tuple(replace(row, base=200) for row in rows)
-    found = list(sums(Registry(name="own", rows=rows)))
-    assert [one for one, _ in found] == ([] if size is None else [pytest.approx(size)])
-    for _, sentence in found:
-        assert sentence == (
-            f"member: age, young: 66 in Text, and age, old: {value} in Text, sum to {66 + value}, "
-            "though none can be both"
-        )
-
-
-def test_two_ages_of_co_operatives_cannot_both_hold(peru):
-    notes = [row.note for row in peru.diagnostics if row.diagnostic == "contradiction"]
-    (note,) = (note for note in notes if "age, under 25 years old: 66 in" in note)
-    assert "sum to 110" in note
-    # As of when: the registry's own note.
-    assert "compatible as of 2017, not as of 2021" in note
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "found"),
-    [("36.7", "37", False), ("36.7", "38", True), ("37", "37.5", False), ("36.4", "37", True)],
-)
-def test_two_values_that_one_count_rounds_to_are_none(one, other, found):
-    # Of 120 people 44 are 36.67 percent.
-    rows = [
-        f"{place},member,thing,yes,percent,{value},120,,,,,"
-        for place, value in (("Text", one), ("Table 1", other))
-    ]
-    expected = not any(
-        abs(100 * k / 120 - float(one)) <= 0.5 / 10 ** len(one.partition(".")[2])
-        and abs(100 * k / 120 - float(other)) <= 0.5 / 10 ** len(other.partition(".")[2])
-        for k in range(121)
-    )
-    assert expected is found
-    assert len(list(two_values(registry(*rows)))) == found
-
-
-@pytest.mark.parametrize(
-    ("rows", "size"),
-    [
-        (("yes,percent,60,100", "no,percent,45,100"), 0.05),
-        (("yes,percent,60,100", "no,percent,40,100"), None),
-        (("yes,count,60,200", "no,count,145,200"), 0.025),
-        (("yes,count,60,200", "no,count,140,200"), None),
-        # Of two answers that are no opposites both may be given.
-        (("rain,percent,60,100", "sun,percent,45,100"), None),
-        (("low,count,60,200", "mid,count,100,200", "high,count,50,200"), 0.05),
-    ],
-)
-def test_levels_that_do_not_sum_to_everybody(rows, size):
-    lines_ = [f"Text,member,thing,{row},,,,," for row in rows]
-    found = [one for one, _ in sums(registry(*lines_))]
-    assert found == ([] if size is None else [pytest.approx(size)])
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "size", "word"),
-    [
-        (("women members", 95, 100), ("member", 20, 200), (94.5 - 41) / 200, "more"),
-        (("women members", 40, 100), ("member", 20, 200), None, ""),
-        (("women members", 5, 100), ("member", 75, 110), None, "fewer"),
-        (("member", 90, 100), ("all", 40, 200), None, "more"),
-        (("women non-members", 90, 100), ("non-member", 40, 200), None, "more"),
-        (("women non-members", 90, 100), ("member", 40, 200), None, ""),
-    ],
-)
-def test_a_part_that_is_more_than_its_whole_allows(part, whole, size, word):
-    lines_ = [
-        f"Text,{group},thing,yes,percent,{value},{base},,,,,"
-        for group, value, base in (part, whole)
-    ]
-    found = list(two_values(registry(*lines_)))
-    k1 = [k for k in range(part[2] + 1) if abs(100 * k / part[2] - part[1]) <= 0.5]
-    k0 = [k for k in range(whole[2] + 1) if abs(100 * k / whole[2] - whole[1]) <= 0.5]
-    possible = any(a <= b and part[2] - a <= whole[2] - b for a in k1 for b in k0)
-    if word:
-        assert not possible
-        ((found_size, sentence),) = found
-        assert f", {word} than {whole[1]} of {whole[2]} in Text allow" in sentence
-        assert found_size > 0
-    else:
-        assert not found
-    if word == "more" and part[0] == "women members":
-        assert found_size == pytest.approx((min(k1) - max(k0)) / 200)
-
-
-@pytest.mark.parametrize(("base", "found"), [(500, True), (101, False), (99, False), (98, True)])
-def test_a_second_stage_of_more_people_than_passed_the_first(base, found):
-    rows = (
-        "Figure 5,member,awareness,x,percent,50,200,,,,,",
-        f'Figure 5,member,"access, of those aware",x,percent,40,{base},,,,,',
-    )
-    assert bool(list(impossible(registry(*rows)))) is found
-
-
-def test_access_of_everybody_in_the_same_table_is_no_first_stage():
+def test_access_of_everybody_in_the_same_table_is_no_first_stage(registry):
     rows = (
         "Table 5,member,awareness,x,percent,50,200,,,,,",
         'Table 5,member,"access, of those aware",x,percent,40,100,,,,,',
@@ -431,7 +326,7 @@ def test_access_of_everybody_in_the_same_table_is_no_first_stage():
 
 
 @pytest.mark.parametrize(("group", "fixed"), [("control group", False), ("national average", True)])
-def test_a_comparator_without_a_base_is_exact_only_if_it_is_the_nation(group, fixed):
+def test_a_comparator_without_a_base_is_exact_only_if_it_is_the_nation(registry, group, fixed):
     result = analyse(
         registry(
             "Text,member,thing,yes,percent,40,100,,,,,",
@@ -450,7 +345,7 @@ def test_a_comparator_without_a_base_is_exact_only_if_it_is_the_nation(group, fi
 @pytest.mark.parametrize(
     "name", ["non-member", "Nonmembers", "Non-cooperative members", "non co-operative member"]
 )
-def test_non_members_under_any_name_are_the_comparison_group(name):
+def test_non_members_under_any_name_are_the_comparison_group(registry, name):
     (line,) = lines(
         registry(
             "Text,member,thing,yes,percent,40,100,,,,,",
@@ -460,7 +355,7 @@ def test_non_members_under_any_name_are_the_comparison_group(name):
     assert (line.group, line.comparator, line.other.n) == ("all", "comparison", 90)
 
 
-def test_women_stand_beside_women_alone():
+def test_women_stand_beside_women_alone(registry):
     found = lines(
         registry(
             "Text,men members,thing,yes,percent,40,100,,,,,",
@@ -477,7 +372,7 @@ def test_women_stand_beside_women_alone():
 
 
 @pytest.mark.parametrize("values", [(20, 70, 30, 30, 45, 5), (16, 50, 34, 30, 45, 25)])
-def test_ordered_counts_have_thresholds_too(values):
+def test_ordered_counts_have_thresholds_too(registry, values):
     stat = "count" if sum(values[:3]) == 120 else "percent"
     bases = (120, 80) if stat == "count" else (3, 80)
     rows = [
@@ -520,7 +415,7 @@ def test_bounds_of_a_threshold_keep_to_a_sum_that_is_printed_elsewhere(peru):
         assert line[category].member.range == pytest.approx(expected)
 
 
-def test_a_printed_sum_that_contradicts_its_levels_bounds_nothing():
+def test_a_printed_sum_that_contradicts_its_levels_bounds_nothing(registry):
     rows = [
         f"Figure 1,{group},class,{level},percent,{value},{base},,,{rank},,"
         for group, base in (("member", 200), ("national average", ""))
@@ -533,7 +428,7 @@ def test_a_printed_sum_that_contradicts_its_levels_bounds_nothing():
         assert top.range == pytest.approx((55 / 200, 57 / 200))
 
 
-def test_a_share_of_outside_people_stands_for_one_of_them_at_least():
+def test_a_share_of_outside_people_stands_for_one_of_them_at_least(registry):
     small = OutsideShares(shares={"A": 2.0, "B": 98.0}, n=1, design_effect=5.0)
     found = registry(
         *(
@@ -547,45 +442,13 @@ def test_a_share_of_outside_people_stands_for_one_of_them_at_least():
     assert all(one.n == 1 for one in others)
 
 
-def printed(name, item, value, **more):
-    base = {"place": "Text", "group": "member", "category": "yes", "stat": "percent", "note": ""}
-    return Printed(id=name, item=item, value=float(value), base=100, **base | more)
-
-
-def test_counts_of_groups_that_do_not_make_up_all():
-    rows = (
-        "Table 1,{},age,old,count,{},{},,,,,".format(*one)
-        for one in (("member", 10, 20), ("non-member", 12, 20), ("all", 23, 40))
-    )
-    ((_, sentence),) = sums(registry(*rows))
-    assert "the groups in Table 1 sum to 22, not to the printed 23" in sentence
-
-
-def test_percentages_of_whole_people_that_cannot_sum_to_a_whole():
-    # 34, 34 and 34 of 50 people are 17 each and no other count: 51 people.
-    lines_ = [f"T,member,thing,{one},percent,34,50,,,,," for one in ("A", "B", "C")]
-    assert len(list(sums(registry(*lines_)))) == 1
-    # Of 500 people they may be 167, 167 and 166.
-    lines_ = [line.replace(",34,50,", ",33,500,") for line in lines_]
-    assert not list(sums(registry(*lines_)))
-
-
-def test_two_stages_that_no_whole_numbers_give():
-    rows = (
-        "Figure 5,member,awareness,x,percent,33,3,,,,,",
-        'Figure 5,member,"access, of those aware",x,percent,40,1,,,,,',
-    )
-    ((_, sentence),) = impossible(registry(*rows))
-    assert "no whole numbers of 3 round to 33 and then 40" in sentence
-
-
-def test_impossible_percentages_still_have_their_shares():
+def test_impossible_percentages_still_have_their_shares(registry):
     found = registry("Text,member,thing,yes,percent,40,3,,,,,")
     (line,) = lines(found)
     assert line.member.range is None
     assert analyse(found).gaps[0].estimate == pytest.approx(0.4)
 
 
-def test_lines_of_the_shipped_report_are_found_in_its_order():
+def test_lines_of_the_shipped_report_are_found_in_its_order(registry):
     places = [line.place for line in lines(load_registry("peru"))]
     assert places.index("Table 1") < places.index("Figure 1") < places.index("Figure 7")

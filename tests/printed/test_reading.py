@@ -206,3 +206,8 @@ def test_shipped_registries_can_be_read(name):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(StudyError, match=r"own\.csv: cannot be read"):
         load_registry(tmp_path / "own.csv")
+
+
+def test_an_unknown_registry_lists_the_shipped_ones():
+    with pytest.raises(StudyError, match="kenya, peru"):
+        load_registry("chile")

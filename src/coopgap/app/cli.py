@@ -118,6 +118,12 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     _encoding(parser)
 
 
+def _schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", choices=("study", "model"), nargs="?", default="study")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there")
+    parser.add_argument("--keys", action="store_true", help="the keys as a table in Markdown")
+
+
 def _example(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="ends in .csv, .parquet, .sav or .dta"
@@ -179,6 +185,15 @@ COMMANDS: Final[dict[str, Command]] = {
         "The draft goes to standard output: coopgap describe FILE > study.toml",
         _describe,
         commands.describe,
+    ),
+    "schema": Command(
+        "print the JSON Schema of study.toml or of a model file",
+        "Print the JSON Schema of study.toml, or of a model file.",
+        "There are two: coopgap schema study --out study.schema.json, and coopgap schema model "
+        "--out model.schema.json. An editor that knows TOML schemas completes and checks the keys "
+        "of a file whose first line is #:schema study.schema.json",
+        _schema,
+        commands.schema,
     ),
     "example": Command(
         "write the example survey",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import time
 from pathlib import Path
@@ -126,12 +127,35 @@ def describe(args: argparse.Namespace) -> int:
     from coopgap.survey.read import read_table
 
     raw = read_table(args.file, None, args.encoding)
-    text = draft_study(raw, str(args.file.resolve()))
+    _print_utf8(draft_study(raw, str(args.file.resolve())))
+    return 0
+
+
+def schema(args: argparse.Namespace) -> int:
+    """The JSON Schema of study.toml or of a model file, or their keys as a table."""
+    from coopgap.study.load import StudyFile
+    from coopgap.study.model import ModelFile
+    from coopgap.study.schema import json_schema, key_reference
+
+    kind = StudyFile if args.file == "study" else ModelFile
+    text = key_reference(kind) if args.keys else json.dumps(json_schema(kind), indent=2)
+    if args.out is None:
+        _print_utf8(f"{text}\n")
+        return 0
+    try:
+        args.out.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or "check it"
+        raise OutputError(str(args.out), "cannot be written", reason) from error
+    print(args.out)
+    return 0
+
+
+def _print_utf8(text: str) -> None:
+    """A file's text on standard output, in UTF-8 whatever the terminal."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # TOML is UTF-8 whatever the terminal.
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)
-    return 0
 
 
 def example(args: argparse.Namespace) -> int:

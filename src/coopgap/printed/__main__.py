@@ -1,8 +1,6 @@
 """`python -m coopgap.printed`: the command `coopgap printed`."""
 
-import sys
-from importlib import import_module
+from runpy import run_module
 
 if __name__ == "__main__":
-    # By name, since commands stand above this package.
-    sys.exit(import_module("coopgap.app.cli").run("printed"))
+    run_module("coopgap.app.printed", run_name="__main__")

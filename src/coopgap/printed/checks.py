@@ -151,21 +151,10 @@ def standardised_bounds(share: float, own: FloatArray, target: FloatArray) -> tu
 
 
 def gradient_shares(share: float, own: FloatArray, log_odds: float) -> FloatArray:
-    """Shares at ordered levels that rise by the same log odds from level to level.
+    """Shares p, shape (k,), that rise by the same log odds from level to level.
 
-    Parameters
-    ----------
-    share
-        Share over the levels' own distribution, strictly between 0 and 1.
-    own
-        Shape (k,): that distribution, lowest level first.
-    log_odds
-        From each level to the next.
-
-    Returns
-    -------
-    FloatArray
-        Shape (k,), with Σ own p = share.
+    Σ own p = share, which is strictly between 0 and 1; `own` is the levels' distribution, shape
+    (k,), lowest first.
     """
     steps = np.arange(own.size) * log_odds
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.vocabulary import PRINTED, Diagnostic
+from coopgap.datasets.ranges import Range
 from coopgap.datasets.registry import ALL, Printed, Registry
 from coopgap.printed.items import first_stage, is_member, is_second, overlap, stem_of
 
@@ -18,8 +19,8 @@ _SLACK = 1e-12
 # A table whose shares sum to less or more than this much off 100 is a list, not a distribution.
 _CLOSE = 15.0
 _OPPOSITES = [
-    frozenset(one)
-    for one in (("yes", "no"), ("agree", "disagree"), ("male", "female"), ("men", "women"))
+    frozenset(pair)
+    for pair in (("yes", "no"), ("agree", "disagree"), ("male", "female"), ("men", "women"))
 ]
 
 
@@ -28,35 +29,39 @@ def two_values(registry: Registry) -> Iterator[Clash]:
 
     Under one name, under two, in two stages, or of a part and of the whole it is part of.
     """
-    places: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
+    by_item: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
     for row in registry.rows:
         if row.is_share:
-            places[row.group, row.item, row.category].append(row)
-    for rows in places.values():
-        low, high = min(rows, key=_share), max(rows, key=_share)
-        if _apart_from_each_other(low, high):
+            by_item[row.group, row.item, row.category].append(row)
+    for rows in by_item.values():
+        low, high = (choose(rows, key=lambda row: row.share) for choose in (min, max))
+        if _differ(low, high):
             yield (
                 high.share - low.share,
                 f"{_named(low)}: {low.value:g} in {low.place}, {high.value:g} in {high.place}",
             )
     yield from _elsewhere(registry)
     yield from _staged(registry)
-    yield from _parts(registry)
+    for part in registry.rows:
+        if part.is_share and not is_second(part.item):
+            group = _whole_of(part.group)
+            for whole in registry.find(item=part.item, category=part.category, group=group):
+                yield from _part(part, whole)
 
 
-def _share(row: Printed) -> float:
-    return row.share
-
-
-def _apart_from_each_other(one: Printed, other: Printed) -> bool:
+def _differ(row: Printed, other: Printed) -> bool:
     """Whether no share rounds to both numbers."""
-    ranges = [row.range or (row.share, row.share) for row in (one, other)]
-    return max(low for low, _ in ranges) > min(high for _, high in ranges) + _SLACK
+    (low1, high1), (low0, high0) = (one.range or (one.share, one.share) for one in (row, other))
+    return max(low1, low0) > min(high1, high0) + _SLACK
 
 
-def _named(row: Printed) -> str:
+def _named(row: Printed, *, group: bool = True) -> str:
     what = "" if row.category in ("yes", "agree") else f", {row.category}"
-    return f"{row.group}: {row.item}{what}"
+    return f"{row.group}: {row.item}{what}" if group else f"{row.item}{what}"
+
+
+def _percentages(registry: Registry) -> Iterator[Printed]:
+    return (row for row in registry.rows if row.stat == "percent")
 
 
 def _elsewhere(registry: Registry) -> Iterator[Clash]:
@@ -64,12 +69,11 @@ def _elsewhere(registry: Registry) -> Iterator[Clash]:
     by_id = {row.id: row for row in registry.rows}
     for row in _percentages(registry):
         other = by_id.get(row.same_as)
-        if other is not None and _apart_from_each_other(row, other):
-            name = _named(other).removeprefix(f"{row.group}: ")
+        if other is not None and _differ(row, other):
             yield (
                 abs(other.value - row.value) / 100,
                 f"{_named(row)}: {row.value:g} in {row.place}, {other.value:g} in {other.place}, "
-                f"there named {name}",
+                f"there named {_named(other, group=False)}",
             )
 
 
@@ -77,29 +81,19 @@ def _staged(registry: Registry) -> Iterator[Clash]:
     """A share of all that is printed beside two stages which do not give it."""
     for row in _percentages(registry):
         first = first_stage(registry, row)
-        made = None if first is None else row.after(first)
-        if first is None or made is None:
+        stages = None if first is None else row.after(first)
+        if first is None or stages is None:
             continue
+        low, high = stages[1]
         stem = stem_of(row.item)
         for other in registry.find(item=stem, group=row.group, category=row.category):
-            limits = other.range
-            if limits is None or other.stat != "percent":
-                continue
-            if limits[1] < made[1][0] - _SLACK or limits[0] > made[1][1] + _SLACK:
+            limits = other.range if other.stat == "percent" else None
+            if limits and (limits[1] < low - _SLACK or limits[0] > high + _SLACK):
                 yield (
                     abs(other.share - first.share * row.share),
                     f"{_named(other)}: {other.value:g} in {other.place}, but {row.place} prints "
                     f"{first.value:g} and then {row.value:g} of those",
                 )
-
-
-def _parts(registry: Registry) -> Iterator[Clash]:
-    """People of a part who cannot be among the people of the whole that it is part of."""
-    for part in registry.rows:
-        if part.is_share and not is_second(part.item):
-            group = _whole_of(part.group)
-            for whole in registry.find(item=part.item, category=part.category, group=group):
-                yield from _part(part, whole)
 
 
 def _whole_of(group: str) -> str:
@@ -112,12 +106,12 @@ def _whole_of(group: str) -> str:
 
 
 def _part(part: Printed, whole: Printed) -> Iterator[Clash]:
-    mine, theirs = part.range, whole.range
-    if mine is None or theirs is None or part.base is None or whole.base is None:
+    """People of a part who cannot be among the people of the whole that it is part of."""
+    if part.range is None or whole.range is None or part.base is None or whole.base is None:
         return
     if not whole.is_share or part.base > whole.base:
         return
-    (low1, high1), (low0, high0) = mine, theirs
+    (low1, high1), (low0, high0) = part.range, whole.range
     # Those with the answer, and those without it, are among those of the whole.
     over = max(low1 * part.base - high0 * whole.base, 0.0)
     under = max((1 - high1) * part.base - (1 - low0) * whole.base, 0.0)
@@ -136,11 +130,11 @@ def sums(registry: Registry) -> Iterator[Clash]:
     Each share may be off by half of its last digit, and where a base is printed it is a whole
     number of people.
     """
-    tables: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
+    by_table: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
     for row in registry.rows:
         if row.is_share:
-            tables[row.place, row.group, row.item].append(row)
-    for (place, group, item), rows in tables.items():
+            by_table[row.place, row.group, row.item].append(row)
+    for (place, group, item), rows in by_table.items():
         total = 100 * sum(row.share for row in rows)
         if abs(total - 100) > _CLOSE or not _is_list_of_all(rows) or is_second(item):
             continue
@@ -162,11 +156,10 @@ def _is_list_of_all(rows: Sequence[Printed]) -> bool:
     return len(rows) > 2 or frozenset(row.category for row in rows) in _OPPOSITES
 
 
-def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
+def _fit(parts: Sequence[Printed], whole: Range) -> bool:
     """Whether shares behind the parts can sum to something within `whole`."""
-    ranges = [row.range for row in parts]
-    known = [one for one in ranges if one is not None]
-    if len(known) < len(ranges):
+    known = [row.range for row in parts if row.range is not None]
+    if len(known) < len(parts):
         return True  # no whole number gives one of them: another rule says so
     low, high = (float(sum(side)) for side in zip(*known, strict=True))
     return low <= whole[1] + _SLACK and high >= whole[0] - _SLACK
@@ -174,13 +167,14 @@ def _fit(parts: list[Printed], whole: tuple[float, float]) -> bool:
 
 def _totals(registry: Registry) -> Iterator[Clash]:
     """Counts of groups that do not make up the count of all."""
-    tables: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
+    by_cell: dict[tuple[str, str, str], list[Printed]] = defaultdict(list)
     for row in registry.rows:
         if row.stat == "count":
-            tables[row.place, row.item, row.category].append(row)
-    for (place, item, category), rows in tables.items():
-        whole = [row.value for row in rows if row.group == "all"]
-        parts = [row.value for row in rows if row.group != "all"]
+            by_cell[row.place, row.item, row.category].append(row)
+    for (place, item, category), rows in by_cell.items():
+        whole, parts = (
+            [row.value for row in rows if (row.group == ALL) is side] for side in (True, False)
+        )
         if whole and len(parts) > 1 and sum(parts) != whole[0]:
             yield (
                 0.0,
@@ -190,17 +184,15 @@ def _totals(registry: Registry) -> Iterator[Clash]:
 
 
 def _combined(registry: Registry) -> Iterator[Clash]:
+    """A printed sum of levels that the levels do not give."""
     for row in _percentages(registry):
         names = row.category.split(" or ")
-        if len(names) < 2:
-            continue
-        found = [registry.find(item=row.item, group=row.group, category=part) for part in names]
-        parts = [one[0] for one in found if one and one[0].is_share]
-        whole = row.range
-        if len(parts) < len(names) or whole is None:
+        rows = [registry.find(item=row.item, group=row.group, category=name) for name in names]
+        parts = [printed[0] for printed in rows if printed and printed[0].is_share]
+        if len(names) < 2 or len(parts) < len(names) or row.range is None:
             continue
         total = 100 * sum(part.share for part in parts)
-        if not _fit(parts, whole):
+        if not _fit(parts, row.range):
             yield (
                 abs(total - row.value) / 100,
                 f"{row.group}: {row.item}, {row.category}: {row.value:g} in {row.place}, "
@@ -211,19 +203,18 @@ def _combined(registry: Registry) -> Iterator[Clash]:
 def _apart(registry: Registry) -> Iterator[Clash]:
     """Two shares that nobody can be in at once, and that together are more than everybody."""
     by_id = {row.id: row for row in registry.rows}
-    told = set[frozenset[str]]()
+    seen = set[frozenset[str]]()
     for row in _percentages(registry):
         other = by_id.get(row.apart_from)
-        if other is None or frozenset((row.id, other.id)) in told:
+        if other is None or frozenset((row.id, other.id)) in seen:
             continue
-        told.add(frozenset((row.id, other.id)))
+        seen.add(frozenset((row.id, other.id)))
         if not _fit([row, other], (0.0, 1.0)):
             total = row.value + other.value
-            name = _named(other).removeprefix(f"{row.group}: ")
             yield (
                 (total - 100) / 100,
-                f"{_named(row)}: {row.value:g} in {row.place}, and {name}: {other.value:g} in "
-                f"{other.place}, sum to {total:g}, though none can be both"
+                f"{_named(row)}: {row.value:g} in {row.place}, and {_named(other, group=False)}: "
+                f"{other.value:g} in {other.place}, sum to {total:g}, though none can be both"
                 + (f" ({row.note})" if row.note else ""),
             )
 
@@ -243,37 +234,30 @@ def impossible(registry: Registry) -> Iterator[Clash]:
     """Percentages that no whole number of the printed base can give, alone or in two stages."""
     for row in _percentages(registry):
         first = first_stage(registry, row)
-        if first is not None and first.base is not None:
-            yield from _impossible_stages(first, row, first.base)
-        elif row.base is not None and row.range is None:
+        if first is None or first.base is None:
+            if row.base is not None and row.range is None:
+                yield (
+                    0.0,
+                    f"{row.group}: {row.item}: no whole number of {row.base} rounds to "
+                    f"{row.value:g} in {row.place}",
+                )
+            continue
+        n, what = first.base, f"{row.group}: {row.item}, {row.category}"
+        if row.after(first) is None:
             yield (
                 0.0,
-                f"{row.group}: {row.item}: no whole number of {row.base} rounds to "
+                f"{what}: no whole numbers of {n} round to {first.value:g} and then "
                 f"{row.value:g} in {row.place}",
             )
-
-
-def _impossible_stages(first: Printed, row: Printed, n: int) -> Iterator[Clash]:
-    what = f"{row.group}: {row.item}, {row.category}"
-    if row.after(first) is None:
-        yield (
-            0.0,
-            f"{what}: no whole numbers of {n} round to {first.value:g} and then {row.value:g} in "
-            f"{row.place}",
-        )
-    passed = first.range
-    if row.base is None or passed is None:
-        return
-    if not passed[0] * n - 0.5 <= row.base <= passed[1] * n + 0.5:
-        yield (
-            abs(row.base / n - first.share),
-            f"{what}: of {row.base} in {row.place}, where {first.value:g} of {n} are "
-            f"{passed[0] * n:.0f} to {passed[1] * n:.0f}",
-        )
-
-
-def _percentages(registry: Registry) -> Iterable[Printed]:
-    return (row for row in registry.rows if row.stat == "percent")
+        if row.base is None or first.range is None:
+            continue
+        low, high = (end * n for end in first.range)
+        if not low - 0.5 <= row.base <= high + 0.5:
+            yield (
+                abs(row.base / n - first.share),
+                f"{what}: of {row.base} in {row.place}, where {first.value:g} of {n} are "
+                f"{low:.0f} to {high:.0f}",
+            )
 
 
 RULES: Final[dict[str, Callable[[Registry], Iterator[Clash]]]] = {

@@ -198,23 +198,11 @@ def differences(sides: Sides, prob: float = 0.95) -> Intervals:
 
 
 def exact_ratio(sides: Sides, *, odds: bool, prob: float = 0.95) -> Exact | None:
-    """Exact limits of a ratio with a small count, and twice the smaller tail as its p-value.
+    """Exact limits of one ratio with a small count, and twice the smaller tail as its p-value.
 
-    Parameters
-    ----------
-    sides
-        Of one comparison, shape (), shares strictly between 0 and 1.
-    odds
-        Odds ratio instead of risk ratio.
-    prob
-        Coverage probability.
-
-    Returns
-    -------
-    Exact, or None
-        Of an odds ratio Fisher's conditional limits of the nearest whole people; against an exact
-        share Clopper's and Pearson's. None without a small count, and of a risk ratio of two
-        samples, for want of an exact interval that is free of the common share.
+    Of an odds ratio Fisher's conditional limits of the nearest whole people; against an exact share
+    Clopper's and Pearson's. None without a small count, and of a risk ratio of two samples, for
+    want of an exact interval that is free of the common share. Shares are neither 0 nor 1.
     """
     from scipy import stats
 

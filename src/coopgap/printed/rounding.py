@@ -12,7 +12,7 @@ from coopgap.datasets.ranges import Range
 _SLACK = 1e-12
 
 
-def joint_range(chosen: Sequence[int], ranges: Sequence[Range], total: float = 1.0) -> Range | None:
+def joint_range(chosen: Sequence[int], ranges: Sequence[Range]) -> Range | None:
     """Range of a sum of some parts of a whole, each known within a range.
 
     Parameters
@@ -20,22 +20,20 @@ def joint_range(chosen: Sequence[int], ranges: Sequence[Range], total: float = 1
     chosen
         Positions of the parts that are summed.
     ranges
-        Lowest and highest value of every part, in shares or in people.
-    total
-        What all parts sum to.
+        Lowest and highest share of every part; they sum to one.
 
     Returns
     -------
     tuple of float, or None
-        Sharp; whole numbers where the ranges and the total are. None if no parts sum to it.
+        Sharp; whole people where the ends are. None if no parts sum to one.
     """
     low, high = (sum(side) for side in zip(*ranges, strict=True))
-    if not low - _SLACK <= total <= high + _SLACK:
+    if not low - _SLACK <= 1.0 <= high + _SLACK:
         return None
     inside = [ranges[place] for place in chosen]
     outside = [ranges[place] for place in range(len(ranges)) if place not in set(chosen)]
-    lowest = max(sum(one[0] for one in inside), total - sum(one[1] for one in outside))
-    highest = min(sum(one[1] for one in inside), total - sum(one[0] for one in outside))
+    lowest = max(sum(low for low, _ in inside), 1.0 - sum(high for _, high in outside))
+    highest = min(sum(high for _, high in inside), 1.0 - sum(low for low, _ in outside))
     # One possible value may come out as two that differ in their last digit.
     return min(lowest, highest), highest
 
@@ -63,43 +61,26 @@ def superiority_range(member: Sequence[Range], other: Sequence[Range]) -> Range 
     if joint_range((), member) is None or joint_range((), other) is None:
         return None
     upward = range(len(member))
-    downward = upward[::-1]
     ends = []
-    for order in (upward, downward):
-        mine, others = _filled(order, member), _filled(order[::-1], other)
-        ends.append(float(mine @ (others.cumsum() - others / 2)))
+    for order in (upward, upward[::-1]):
+        members, others = _filled(order, member), _filled(order[::-1], other)
+        ends.append(float(members @ (others.cumsum() - others / 2)))
     return min(ends), max(ends)
 
 
 def mixed_range(values: Sequence[float], parts: Sequence[Range]) -> Range | None:
-    """Range of a weighted mean whose weights are parts of a whole, each known within a range.
-
-    Parameters
-    ----------
-    values
-        What is averaged, one a part.
-    parts
-        Lowest and highest share of each part.
-
-    Returns
-    -------
-    tuple of float, or None
-        Sharp; None if no parts sum to one.
-    """
+    """Sharp range of the mean of `values` weighted by parts of a whole, each within a range."""
     if joint_range((), parts) is None:
         return None
     weights = np.asarray(values, dtype=np.float64)
-    return _least(weights, parts), -_least(-weights, parts)
-
-
-def _least(weights: FloatArray, ranges: Sequence[Range]) -> float:
-    """Smallest weighted sum of parts within their ranges that make up one."""
-    return float(weights @ _filled(np.argsort(weights, kind="stable").tolist(), ranges))
+    order = np.argsort(weights, kind="stable").tolist()
+    low, high = (float(weights @ _filled(way, parts)) for way in (order, order[::-1]))
+    return low, high
 
 
 def _filled(order: Iterable[int], ranges: Sequence[Range]) -> FloatArray:
     """Parts within their ranges that make up one, the first of the order as large as can be."""
-    parts = [one[0] for one in ranges]
+    parts = [low for low, _ in ranges]
     left = 1.0 - sum(parts)
     for place in order:
         more = min(left, ranges[place][1] - ranges[place][0])
@@ -109,17 +90,10 @@ def _filled(order: Iterable[int], ranges: Sequence[Range]) -> FloatArray:
 
 
 def whole_people(shares: Sequence[float], n: int) -> FloatArray:
-    """Whole people of n nearest to shares that sum to one, by largest remainders.
-
-    Returns
-    -------
-    FloatArray
-        Shape (J,), summing to n.
-    """
+    """Whole people of n nearest to shares that sum to one, shape (J,), by largest remainders."""
     wanted = np.asarray(shares, dtype=np.float64)
     wanted = wanted / wanted.sum() * n
     people = np.floor(wanted)
-    left = round(n - people.sum())
-    largest = np.argsort(-(wanted - people), kind="stable")[:left]
+    largest = np.argsort(-(wanted - people), kind="stable")[: round(n - people.sum())]
     people[largest] += 1
     return people

@@ -15,9 +15,39 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 
 from coopgap.core.errors import StudyError, first_mark, refuse_marks
 from coopgap.datasets.registry import SHIPPED, read_registry
-from coopgap.study.model import read_model
+from coopgap.study.keys import (
+    OneOrMore,
+    Refusal,
+    Share,
+    Text,
+    Values,
+    Whole,
+    adapter,
+    apart,
+    at,
+    require_apart,
+    unknown_key,
+)
+from coopgap.study.model import ModelFile, check_design, read_model
 from coopgap.study.multiverse import check_multiverse
-from coopgap.study.outside import check_margins
+from coopgap.study.outside import BenchmarkTable, check_margins, join_benchmarks, read_population
+from coopgap.study.spec import (
+    Design,
+    Group,
+    Headline,
+    ModelSpec,
+    NegativeControl,
+    Phone,
+    Study,
+    Variable,
+    csv_name,
+)
+from coopgap.study.variables import (
+    VariableTable,
+    named_variables,
+    require_declared,
+    require_levels,
+)
 
 STUDY_FILE = "study.toml"
 

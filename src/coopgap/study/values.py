@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 
 from coopgap.core.errors import without_marks
-from coopgap.study.spec import Code
+
+type Code = str | int | float | bool
+"""A value as it stands in a survey file or a codebook."""
 
 
 def normalise(value: Code, *, numeric: bool = True) -> str:

@@ -10,8 +10,16 @@ from typing import Any
 
 from coopgap.core.vocabulary import Population
 from coopgap.study.model import KEYS, matching_covariates
-from coopgap.study.multiverse import AXES, NO_CALIPER, declared_region
-from coopgap.study.spec import Coding, Matching, ModelSpec, Multiverse, RegionName, Study
+from coopgap.study.multiverse import AXES, declared_region
+from coopgap.study.spec import (
+    NO_CALIPER,
+    Coding,
+    Matching,
+    ModelSpec,
+    Multiverse,
+    RegionName,
+    Study,
+)
 from coopgap.survey.records import ModeName
 
 _STRATA = ("exact", "entropy")
