@@ -72,18 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    argv
-        Arguments; those of the process if None.
-
-    Returns
-    -------
-    int
-        Exit code: 0, 1, 2, 3, 130 or 143.
-    """
+    """Run the command with arguments, those of the process if None; its exit code."""
     args = _parser().parse_args(argv)
     return run_command(lambda: _dry_run(args) if args.dry_run else _fit(args))
 

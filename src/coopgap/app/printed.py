@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from coopgap.core.errors import StudyError
-from coopgap.core.estimate import to_frame
+from coopgap.core.estimate import TABLES, to_frame
 from coopgap.datasets.reading import load_registry
 from coopgap.datasets.registry import SHIPPED, Registry
 from coopgap.printed.rows import PrintedResult
@@ -32,18 +32,9 @@ class Named(NamedTuple):
 
 
 def find_registry(named: str) -> Named:
-    """The registry that a user names.
+    """The registry that a user names: a shipped one, a CSV file, or a study folder that names one.
 
-    Parameters
-    ----------
-    named
-        A shipped registry, a CSV file, or a study folder whose study.toml names one. A file or
-        folder of a shipped registry's name wins.
-
-    Raises
-    ------
-    StudyError
-        If there is none such, or what is there cannot be used.
+    A file or folder of a shipped registry's name wins.
     """
     if not named.strip():
         raise StudyError("registry", "is empty", f"shipped registries: {', '.join(SHIPPED)}")
@@ -84,25 +75,8 @@ def save_printed(
 ) -> list[Path]:
     """Write tables, figures and report; the folder appears whole or not at all.
 
-    Parameters
-    ----------
-    result
-        What was found.
-    source
-        Where the registry is: a shipped name or a file.
-    title
-        Of the report.
-    target
-        Made if absent. An existing folder is replaced only if it is empty or holds an earlier run.
-    formats
-        Any of `coopgap.core.atomic.FORMATS`; csv is always written.
-    seconds
-        Wall time of the stages before.
-
-    Raises
-    ------
-    OutputError
-        If the folder holds something else, or cannot be written.
+    It is replaced only if it is empty or holds an earlier run. `source` is a shipped name or a
+    file; csv is always written; `seconds` are those of the stages before.
     """
     from coopgap.app.meta import printed_meta
     from coopgap.core.atomic import replace_folder
@@ -111,8 +85,7 @@ def save_printed(
     from coopgap.report.sheets import write_csv
     from coopgap.report.write import write_report
 
-    names = ("gaps", "coefficients", "balance", "sensitivity", "diagnostics")
-    frames = {name: to_frame(name, getattr(result, name)) for name in names}
+    frames = {name: to_frame(name, getattr(result, name)) for name in TABLES}
     with replace_folder(target) as temporary:
         written = write_report(
             frames,
