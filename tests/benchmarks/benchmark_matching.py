@@ -21,9 +21,9 @@ import pandas as pd
 from judged import Judged, arguments, at_most, beside, finish
 
 from coopgap.matching.distances import Distance, mahalanobis_points
+from coopgap.matching.flow import optimal_pairs
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.matching.optimal import optimal_pairs
-from coopgap.regression.binary import fit_logit
+from coopgap.regression.ordinal import fit_ordinal
 
 REPEATS = 3
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ def simulate(members: int, comparison: int, seed: int = 0) -> tuple[np.ndarray, 
 
 def by_propensity(x: np.ndarray, member: np.ndarray) -> Distance:
     """Everybody at a point of their own on the line of the linear propensity score."""
-    fit = fit_logit(x, member.astype(float), (~member).astype(float))
+    fit = fit_ordinal(x, np.column_stack([~member, member]).astype(float))
     score = x @ fit.slopes - fit.thresholds[0]
     return Distance(cell=np.arange(member.size), points=score[:, None], score=score)
 

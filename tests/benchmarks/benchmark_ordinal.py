@@ -21,8 +21,9 @@ import pandas as pd
 from judged import Judged, arguments, at_least, beside, finish
 
 from coopgap.regression.covariance import cluster_covariance
+from coopgap.regression.cumulative import unit_scores
 from coopgap.regression.design import design_matrix
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.survey.cells import collapse
 
 LEVELS = {

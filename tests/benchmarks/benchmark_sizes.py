@@ -14,8 +14,7 @@ from pathlib import Path
 from judged import Judged, arguments, at_most, beside, finish
 from sizes import Size, survey, write_study
 
-from coopgap.regression.conditional import fit_conditional
-from coopgap.regression.setscores import conditional_covariance
+from coopgap.regression.conditional import conditional_covariance, fit_conditional
 from coopgap.survey.cells import collapse
 
 CASES: dict[str, tuple[Size, float | None, float | None]] = {

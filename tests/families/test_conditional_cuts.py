@@ -14,10 +14,13 @@ from coopgap.families.dispatch import family_estimates
 from coopgap.families.sample import Sample
 from coopgap.families.sets import estimate_conditional
 from coopgap.matching.sample import MatchedSample
-from coopgap.regression.conditional import fit_conditional
-from coopgap.regression.setbatch import group_sets
-from coopgap.regression.setscores import conditional_covariance
-from coopgap.regression.setseparation import separated_within_sets
+from coopgap.regression.conditional import (
+    conditional_covariance,
+    fit_conditional,
+    separated_within_sets,
+)
+from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.sets import group_sets
 from coopgap.study.spec import LinkName
 
 from .conftest import LEVELS, rows_of
@@ -87,7 +90,6 @@ def test_dummies_of_pairs_in_a_cumulative_logit_double_the_estimate():
 
 def test_strata_of_thousands_agree_with_a_level_for_each():
     """Where strata are large, their levels may be estimated too: the slopes meet as 1/n."""
-    from coopgap.regression.binary import fit_logit
 
     rng = np.random.default_rng(3)
     n = 40_000
@@ -100,7 +102,7 @@ def test_strata_of_thousands_agree_with_a_level_for_each():
     for level, cut in zip((1, 2), found.cuts, strict=True):
         assert cut.n_sets == 8
         above, below = people[level:].sum(axis=0), people[:level].sum(axis=0)
-        plain = fit_logit(x.astype(float), above.astype(float), below.astype(float))
+        plain = fit_ordinal(x.astype(float), np.column_stack([below, above]).astype(float))
         assert cut.log_odds.estimate == pytest.approx(plain.slopes[0], rel=1e-3)
 
 

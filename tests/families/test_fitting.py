@@ -14,9 +14,8 @@ from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import unit_information
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
-from coopgap.regression.profile import profile_interval
+from coopgap.regression.cumulative import unit_information, unit_scores
+from coopgap.regression.ordinal import fit_ordinal, profile_interval
 from coopgap.regression.standardise import standardise
 
 from .conftest import LEVELS, make_sample, rows_of

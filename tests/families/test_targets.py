@@ -15,7 +15,8 @@ from coopgap.families.cumulative import estimate_doubly_robust
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.sample import Sample, sample_cells, target_weights
 from coopgap.matching.dispatch import match
-from coopgap.regression.ordinal import fit_ordinal, probabilities
+from coopgap.regression.cumulative import probabilities
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching
 from coopgap.survey.records import ModelRows
 

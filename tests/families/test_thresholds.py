@@ -14,7 +14,7 @@ from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
 from coopgap.matching.dispatch import match
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.study.spec import Fitting, Matching
 
 from .conftest import LEVELS, make_sample, rows_of

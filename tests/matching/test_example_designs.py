@@ -10,7 +10,7 @@ from coopgap.families.plan import variant_sample
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.dispatch import match
 from coopgap.matching.feasibility import feasibility_rows
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example

@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from coopgap.matching.dispatch import match
-from coopgap.matching.feasibility import feasibility_rows
-from coopgap.matching.positivity import pairs_possible, stratum_counts
+from coopgap.matching.feasibility import feasibility_rows, pairs_possible, stratum_counts
 from coopgap.study.spec import Matching
 from coopgap.survey.records import Drop
+
+
+def findings(rows, matching):
+    return by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
 
 
 def by_name(rows):
@@ -26,7 +29,7 @@ def test_exact_age_pairs_of_the_printed_margins(peru):
 
 def test_one_to_one_on_almost_equal_groups_changes_nothing(peru):
     matching = Matching(method="exact", on=("age",))
-    found = by_name(feasibility_rows(peru, matching, match(peru, matching), model="m", source="s"))
+    found = findings(peru, matching)
     assert found["pairs_ignoring_strata"].value == 1003
     assert found["pairs_ignoring_strata"].note.startswith(
         "one-to-one matching without replacement on these people changes nothing"
@@ -66,7 +69,7 @@ def test_counts_by_hand(make_rows, times):
         dropped=(Drop(reason="no answer to s", count=4 * times),),
     )
     matching = Matching(method="exact", on=("s",))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     values = {name: row.value for name, row in found.items()}
     assert values["rows_complete"] == 6 * times
     assert values["strata_members_only"] == 1
@@ -96,7 +99,7 @@ def test_an_impossible_design_still_gets_its_counts(make_rows):
 
 def test_unbalanced_covariate_fails_its_bar(peru):
     matching = Matching(method="exact", on=("sex",))
-    found = by_name(feasibility_rows(peru, matching, match(peru, matching), model="m", source="s"))
+    found = findings(peru, matching)
     assert found["largest_smd_after"].passed is False
     assert "age=" in found["largest_smd_after"].note
 
@@ -116,7 +119,7 @@ def test_positivity_and_losses_by_level_by_hand(make_rows):
         {"s": [s for s, _ in people], "t": [s % 2 for s, _ in people]}, [m for _, m in people]
     )
     matching = Matching(method="exact", on=("s",))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     assert found["strata_few_comparison"].value == 1
     assert found["members_lost: s=s1"].value == 11
     assert found["members_lost: s=s1"].note == "of 11 members"
@@ -141,7 +144,7 @@ def test_positivity_and_losses_by_level_by_hand(make_rows):
 def test_a_design_that_changes_nothing_says_so(make_rows):
     rows = make_rows({"s": [0, 0, 1, 1] * 10}, [True, False] * 20)
     matching = Matching(method="optimal", on=(), covariates=("s",))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     assert found["comparison_weight_moved"].value == 0
     assert found["member_weight_moved"].value == 0
     assert found["comparison_weight_moved"].note.startswith("this design changes nothing")
@@ -152,7 +155,7 @@ def test_a_design_that_trims_members_does_not_change_nothing(make_rows):
     member = np.arange(3000) < 2000
     rows = make_rows({"s": np.random.default_rng(4).integers(0, 4, 3000)}, member)
     matching = Matching(method="optimal", on=(), covariates=("s",))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     assert found["members_without_comparison"].value == 1000
     assert found["comparison_weight_moved"].value == pytest.approx(0)
     assert found["member_weight_moved"].value == pytest.approx(0.5)
@@ -183,7 +186,7 @@ def small_and_large(make_rows):
 def test_strata_are_named_with_their_members(make_rows):
     rows = small_and_large(make_rows)
     matching = Matching(method="exact", on=("s", "t"))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     named = {name: row for name, row in found.items() if name.startswith("stratum_")}
     assert {name: row.value for name, row in named.items()} == {
         "stratum_members_only: s0 x t0": 12,
@@ -203,7 +206,7 @@ def test_strata_are_named_with_their_members(make_rows):
 def test_pairs_by_level_of_every_stratum_variable(make_rows):
     rows = small_and_large(make_rows)
     matching = Matching(method="exact", on=("s", "t"))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     pairs = {
         name.partition(": ")[2]: row.value
         for name, row in found.items()
@@ -217,6 +220,6 @@ def test_pairs_by_level_of_every_stratum_variable(make_rows):
 def test_without_strata_there_is_no_stratum_to_name(make_rows):
     rows = make_rows({"s": [0] * 6}, [True] * 4 + [False] * 2)
     matching = Matching(method="nearest", on=(), covariates=("s",))
-    found = by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
+    found = findings(rows, matching)
     assert found["strata_few_comparison"].value == 1
     assert not any(name.startswith("stratum_") for name in found)

@@ -13,11 +13,10 @@ from coopgap.core.errors import NotEstimable
 from coopgap.families.cumulative import estimate_matched
 from coopgap.families.plan import sample_for
 from coopgap.families.sets import estimate_conditional, estimate_linear
-from coopgap.matching.blocks import count_tied
 from coopgap.matching.dispatch import match
 from coopgap.matching.distances import Distance
-from coopgap.matching.nearest import nearest_match, nearest_pairs
-from coopgap.matching.optimal import optimal_pairs
+from coopgap.matching.flow import optimal_pairs
+from coopgap.matching.nearest import count_tied, nearest_match, nearest_pairs
 from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.ties import record_ties
 

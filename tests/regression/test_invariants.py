@@ -9,7 +9,8 @@ from statsmodels.miscmodels.tests.results import results_ordinal_model
 
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.cumulative import unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.separation import separated_terms
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse

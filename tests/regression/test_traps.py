@@ -8,18 +8,13 @@ import pytest
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.regression.aipw import doubly_robust
-from coopgap.regression.binary import fit_logit
-from coopgap.regression.bootstrap import bootstrap_margins
-from coopgap.regression.conditional import fit_conditional
+from coopgap.regression.bootstrap import bootstrap_margins, wild_score_test
+from coopgap.regression.conditional import conditional_covariance, fit_conditional
 from coopgap.regression.covariance import cluster_covariance, unit_covariance
 from coopgap.regression.linear import fit_linear
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.profile import profile_interval
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced, profile_interval
 from coopgap.regression.proportional import brant, likelihood_ratio, robust_wald
-from coopgap.regression.reduced import fit_reduced
-from coopgap.regression.setscores import conditional_covariance
 from coopgap.regression.standardise import standardise
-from coopgap.regression.wildscore import wild_score_test
 
 X = np.array([[0.0], [1.0]])
 COUNTS = np.array([[5, 4, 3], [2, 4, 6]])
@@ -32,7 +27,6 @@ PEOPLE = (np.ones(4), np.array([True, False] * 2), np.ones(4), np.repeat([0, 1],
 CALLS = {
     "fit_ordinal": (fit_ordinal, (X, WEIGHTS)),
     "fit_reduced": (fit_reduced, (X, WEIGHTS)),
-    "fit_logit": (fit_logit, (X, WEIGHTS[:, 0], WEIGHTS[:, 1])),
     "fit_conditional": (fit_conditional, (X, COUNTS, SETS)),
     "conditional_covariance": (conditional_covariance, (CONDITIONAL, X, COUNTS, SETS, None)),
     "fit_linear": (fit_linear, PEOPLE),

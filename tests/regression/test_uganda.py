@@ -16,9 +16,10 @@ import pytest
 
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.covariance import cluster_covariance
+from coopgap.regression.cumulative import unit_scores
 from coopgap.regression.design import design_matrix
 from coopgap.regression.linear import fit_linear
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.separation import separated_terms
 from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import standardise

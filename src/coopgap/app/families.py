@@ -18,8 +18,7 @@ from coopgap.families.groups import group_rows
 from coopgap.families.headline import headline_contrast, headline_families
 from coopgap.families.plan import ModelPlan, Plan, domains
 from coopgap.families.sample import Sample, population_row
-from coopgap.matching.balance import balance_rows
-from coopgap.matching.interactions import with_interactions
+from coopgap.matching.balance import balance_rows, with_interactions
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.records import ModelRows
 

@@ -14,9 +14,10 @@ from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import AT_REGIONS, Family, Population
 from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample, are_few, count_clusters, require_both_groups
-from coopgap.matching.weights import effective_size
-from coopgap.regression.means import Means, mean_covariance
+from coopgap.matching.sample import effective_size
+from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.raking import margin_classes, rake_to_population
+from coopgap.regression.shares import mean_covariance
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
 from coopgap.survey.records import ModelRows
 
@@ -179,17 +180,18 @@ def _with_error(
     return margins, f"{kind}; declared shares {vary}"
 
 
-def _df_of(of_survey: Means, cov: FloatArray) -> Callable[[FloatArray], float] | None:
+def _df_of(
+    of_survey: CoefficientCovariance, cov: FloatArray
+) -> Callable[[FloatArray], float] | None:
     """Degrees of freedom of a contrast: only the survey's part of its variance is estimated."""
-    own_df = of_survey.df_of
-    if own_df is None:
+    if of_survey.satterthwaite is None:
         return None
 
     def df_of(gradient: FloatArray) -> float:
         part = float(gradient @ of_survey.cov @ gradient)
         if not part > 0:
             return np.inf
-        return own_df(gradient) * (float(gradient @ cov @ gradient) / part) ** 2
+        return of_survey.df_of(gradient) * (float(gradient @ cov @ gradient) / part) ** 2
 
     return df_of
 

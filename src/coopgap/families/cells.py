@@ -19,11 +19,15 @@ from coopgap.families.estimate import Coefficient
 from coopgap.families.sample import Sample, SampleCells, covariance_kind, sample_cells
 from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
-from coopgap.regression.cumulative import CumulativeFit, cell_scores, crossing_rows, unit_scores
-from coopgap.regression.information import cluster_information, unit_information
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.profile import profile_interval
-from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.cumulative import (
+    CumulativeFit,
+    cell_scores,
+    cluster_information,
+    crossing_rows,
+    unit_information,
+    unit_scores,
+)
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced, profile_interval
 from coopgap.regression.separation import finite_fit
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import FormName

@@ -171,12 +171,9 @@ class Estimate:
     def at(
         self, category: str = "", quantity: Quantity = Quantity.RISK_DIFFERENCE
     ) -> Interval | None:
-        """One interval, by default the gap; None where it does not exist."""
-        return next(
-            interval
-            for contrast, interval in self.intervals.items()
-            if (contrast.category, contrast.quantity) == (category, quantity)
-        )
+        """One interval, by default the gap; None where a ratio does not exist."""
+        own = reversed(list(self.intervals.items()))  # Of shares the members' come first.
+        return {(one.category, one.quantity): interval for one, interval in own}[category, quantity]
 
     def named(self, keys: Keys) -> Estimate:
         """The same with keys of its own."""

@@ -13,6 +13,7 @@ from coopgap.core.estimate import DiagnosticRow, Keys
 from coopgap.core.vocabulary import Diagnostic, Kind, OddsTest
 from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample, SampleCells, sample_cells
+from coopgap.regression.bootstrap import wild_score_test
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -20,7 +21,6 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
-from coopgap.regression.wildscore import wild_score_test
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""

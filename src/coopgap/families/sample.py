@@ -15,8 +15,7 @@ from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Diagnostic, Family, Kind, Population, Status
 from coopgap.families.difference import Influence
 from coopgap.families.estimate import FEW_CLUSTERS, Estimate
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.design import design_matrix

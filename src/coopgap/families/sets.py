@@ -20,10 +20,11 @@ from coopgap.families.estimate import (
     linear_contrasts,
 )
 from coopgap.families.sample import Sample, are_few, require_matched
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import (
     ConditionalFit,
+    conditional_covariance,
     constant_within_sets,
     discordant_sets,
     fit_conditional,
@@ -31,7 +32,6 @@ from coopgap.regression.conditional import (
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
 from coopgap.regression.linear import LinearFit, fit_linear
-from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 
 

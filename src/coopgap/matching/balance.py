@@ -1,9 +1,9 @@
-"""Balance of covariates before and after matching, level by level."""
+"""Balance of covariates, and of declared interactions, before and after matching."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,37 +12,20 @@ from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.estimate import BalanceRow
 from coopgap.core.gap import smallest_by_level
 from coopgap.core.vocabulary import Use
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import MatchedSample, combined_weight
+from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 
 
 def smd(
     member: FloatArray, comparison: FloatArray, scale_member: FloatArray, scale_other: FloatArray
 ) -> FloatArray:
-    """Standardised differences of shares.
+    """Standardised differences of shares, over the shares of the two unmatched groups.
 
-    Parameters
-    ----------
-    member, comparison
-        Shares that are compared.
-    scale_member, scale_other
-        Shares of the two unmatched groups; they make the denominator.
-
-    Returns
-    -------
-    FloatArray
-        NaN where the denominator is zero and the shares differ; zero where both are the same.
-
-    Notes
-    -----
-    The denominator is √((v₁ + v₀)/2), v the variance p(1 − p) of the indicator in each unmatched
-    group. It is the same before and after matching: otherwise matching could move it.
-
-    References
-    ----------
-    Austin (2009), Statistics in Medicine 28(25); Stuart (2010), Statistical Science 25(1), for
-    one denominator.
+    NaN where the denominator is zero and the shares differ; zero where both are the same. The
+    denominator is √((v₁ + v₀)/2), v the variance p(1 − p) of the indicator in each unmatched group.
+    It is the same before and after matching: otherwise matching could move it (Austin 2009; Stuart
+    2010, for one denominator).
     """
     pooled = np.sqrt((scale_member * (1 - scale_member) + scale_other * (1 - scale_other)) / 2)
     gap = member - comparison
@@ -53,22 +36,11 @@ def smd(
 
 
 def multinomial_smd(member: FloatArray, comparison: FloatArray) -> float:
-    """One standardised difference of two distributions over the same levels.
+    """One standardised difference of two distributions (J,) over the same levels.
 
-    Parameters
-    ----------
-    member, comparison
-        Shape (J,): shares that each sum to one.
-
-    Returns
-    -------
-    float
-        √(d'S⁻d) with d the difference of shares and S the mean of the two multinomial
-        covariances. For two levels the absolute ordinary standardised difference.
-
-    References
-    ----------
-    Yang & Dalton (2012), SAS Global Forum, paper 335.
+    √(d'S⁻d) with d the difference of shares and S the mean of the two multinomial covariances. For
+    two levels the absolute ordinary standardised difference. Yang & Dalton (2012), SAS Global Forum
+    335.
     """
     gap = member - comparison
     covs = [np.diag(p) - np.outer(p, p) for p in (member, comparison)]
@@ -77,10 +49,7 @@ def multinomial_smd(member: FloatArray, comparison: FloatArray) -> float:
 
 
 def level_shares(codes: IntArray, weight: FloatArray, n_levels: int) -> FloatArray:
-    """Weighted share of each level, shape (`n_levels`,); NaN without any weight.
-
-    People with code -1 are left out.
-    """
+    """Weighted share of each level, NaN without any weight; people with code -1 are left out."""
     known = codes >= 0
     total = np.bincount(codes[known], weights=weight[known], minlength=n_levels)
     everyone = float(total.sum())
@@ -120,17 +89,7 @@ def level_balance(
     sampling_weight: FloatArray,
     matching_weight: FloatArray,
 ) -> LevelBalance:
-    """Shares of one covariate's levels before and after matching.
-
-    Parameters
-    ----------
-    codes
-        Shape (n,): level index, -1 for people without an answer, who are left out.
-    n_levels
-        Number of levels J.
-    member, sampling_weight, matching_weight
-        Shape (n,).
-    """
+    """Shares of one covariate's levels before and after matching; code -1 is no answer."""
     after = combined_weight(sampling_weight, matching_weight)
     return LevelBalance(
         member_before=level_shares(codes, sampling_weight * member, n_levels),
@@ -164,21 +123,11 @@ def number_balance(
     sampling_weight: FloatArray,
     matching_weight: FloatArray,
 ) -> tuple[NumberBalance, NumberBalance]:
-    """Balance of a numeric covariate before and after matching.
+    """Balance of a numeric covariate before and after matching; arguments of `level_balance`.
 
-    Parameters
-    ----------
-    codes
-        Shape (n,): position among the values, -1 for people without an answer, left out.
-    values
-        Shape (m,): increasing.
-    member, sampling_weight, matching_weight
-        Shape (n,).
-
-    Notes
-    -----
-    Variances are those of the weighted people themselves, as p(1 − p) is of an indicator, so that
-    a number of two values has the balance of the binary variable.
+    `codes` are positions among `values` (m,), increasing. Variances are those of the weighted
+    people themselves, as p(1 − p) is of an indicator, so that a number of two values has the
+    balance of the binary variable.
     """
     shares = level_balance(codes, values.size, member, sampling_weight, matching_weight)
     before = shares.member_before, shares.comparison_before
@@ -254,22 +203,16 @@ def balance_rows(
 
     Parameters
     ----------
-    rows
-        Complete rows; every variable of `rows.factors` is reported.
-    matched
-        Weights over the same rows; without a matching nothing stands after it.
+    rows, matched
+        Complete rows, every variable of whose `factors` is reported, and weights over the same
+        rows; without a matching nothing stands after it.
     model, group, source
         Keys of the rows.
     nominal
         Variables whose level order means nothing: their cumulative differences stay empty.
-    use
-        By variable, what the model does with it.
-    missing
-        By variable, members and comparison people without an answer.
-
-    Returns
-    -------
-    list of BalanceRow
+    use, missing
+        By variable, what the model does with it, and members and comparison people without an
+        answer.
 
     Notes
     -----
@@ -399,3 +342,19 @@ def _number(value: float) -> float | None:
 def _after(matched: MatchedSample) -> Callable[[float], float | None]:
     """A number after the matching; none where nobody was matched."""
     return (lambda value: None) if matched.method == "none" else _number
+
+
+def with_interactions(rows: ModelRows, interactions: Iterable[Sequence[str]]) -> ModelRows:
+    """Rows whose factors hold the cross-levels of several variables too.
+
+    A factor `A:B` with the levels `a:b` that occur, in the order of the variables' levels.
+    """
+    factors, labels = dict(rows.factors), dict(rows.factor_levels)
+    for names in interactions:
+        crossed, codes = group_codes([rows.factors[name] for name in names])
+        levels = [rows.factor_levels[name] for name in names]
+        factors[":".join(names)] = codes
+        labels[":".join(names)] = tuple(
+            ":".join(of[code] for of, code in zip(levels, row, strict=True)) for row in crossed
+        )
+    return replace(rows, factors=factors, factor_levels=labels)

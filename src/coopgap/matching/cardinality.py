@@ -10,9 +10,8 @@ from scipy import optimize, sparse
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.matching.blocks import running_count
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.sets import sample_from_sets
+from coopgap.matching.nearest import running_count
+from coopgap.matching.sample import MatchedSample, sample_from_sets
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
 
@@ -27,40 +26,23 @@ def cardinality_match(
 ) -> MatchedSample:
     """Choose as many members and as many comparison people as stay balanced.
 
-    Parameters
-    ----------
-    rows
-        Complete rows; `rows.factors` holds every variable of `covariates`.
-    stratum
-        Shape (n,): fine balance, as many members as comparison people in each stratum.
-    covariates
-        Variables whose levels' standardised differences are limited.
-    limit
-        Largest allowed absolute standardised difference, over the unmatched groups' standard
-        deviation; people are counted, whatever their sampling weights.
-    time_limit
-        Seconds until the search counts as failed.
-
-    Returns
-    -------
-    MatchedSample
-        Sets are the strata; with one stratum there are none. With sampling weights the comparison
-        people of a stratum are weighted to its members.
+    `stratum` (n,) is for fine balance, as many members as comparison people in each. `limit` is the
+    largest allowed absolute standardised difference of a level of `covariates`, over the unmatched
+    groups' standard deviation; people are counted, whatever their sampling weights. Sets are the
+    strata; with one stratum there are none. With sampling weights the comparison people of a
+    stratum are weighted to its members.
 
     Raises
     ------
     NotEstimable
-        No sample is balanced, or the best one was not proven within the time.
+        No sample is balanced, or the best one was not proven within `time_limit` seconds.
 
     Notes
     -----
     A mixed-integer programme over the numbers of people taken of each distinct kind, solved to
     a proven optimum; of people of one kind the first rows are taken. Which of several samples of
-    the same size is found depends on the solver and not on the order of the rows.
-
-    References
-    ----------
-    Zubizarreta, Paredes & Rosenbaum (2014), Annals of Applied Statistics 8(1).
+    the same size is found depends on the solver and not on the order of the rows (Zubizarreta,
+    Paredes & Rosenbaum 2014, Annals of Applied Statistics 8(1)).
     """
     labels = [stratum, *(rows.factors[name] for name in covariates)]
     codes, kind = group_codes([rows.member.astype(np.int64), *labels])
@@ -104,7 +86,7 @@ def _largest(kinds: _Kinds, limit: float, time_limit: float) -> IntArray:
     loose = [rows - limit * np.outer(widths, member), -rows - limit * np.outer(widths, member)]
     strata = np.unique(kinds.stratum, return_inverse=True)[1]
     equal = sparse.csr_array((kinds.sign, (strata, np.arange(strata.size))))
-    found = optimize.milp(
+    result = optimize.milp(
         -member,
         integrality=np.ones(member.size, dtype=np.int64),
         bounds=optimize.Bounds(0, kinds.counts.astype(np.float64)),
@@ -114,11 +96,11 @@ def _largest(kinds: _Kinds, limit: float, time_limit: float) -> IntArray:
         ],
         options={"time_limit": time_limit, "mip_rel_gap": 0.0},
     )
-    if found.status == 1:
+    if result.status == 1:
         raise NotEstimable(f"no largest balanced sample was proven within {time_limit:g} seconds")
-    if found.status != 0:
-        raise RuntimeError(f"the solver failed: {found.message}")
-    return np.round(found.x).astype(np.int64)
+    if result.status != 0:
+        raise RuntimeError(f"the solver failed: {result.message}")
+    return np.round(result.x).astype(np.int64)
 
 
 def _balance(kinds: _Kinds) -> tuple[FloatArray, FloatArray]:

@@ -11,13 +11,10 @@ from coopgap.core.arrays import IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.matching.cardinality import cardinality_match
 from coopgap.matching.distances import make_distance
-from coopgap.matching.entropy import entropy_match
-from coopgap.matching.exact import exact_match
-from coopgap.matching.full import full_match
+from coopgap.matching.flow import full_match, optimal_match
 from coopgap.matching.nearest import nearest_match
-from coopgap.matching.optimal import optimal_match
-from coopgap.matching.overlap import overlap_match
-from coopgap.matching.sample import MatchedSample
+from coopgap.matching.sample import MatchedSample, exact_match
+from coopgap.matching.weighting import entropy_match, overlap_match
 from coopgap.study.spec import Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
@@ -34,18 +31,9 @@ def stratum_codes(rows: ModelRows, on: Sequence[str]) -> IntArray:
 def match(rows: ModelRows, matching: Matching) -> MatchedSample:
     """Make the comparison group comparable by the method that a model declares.
 
-    Parameters
-    ----------
-    rows
-        Complete rows; `rows.factors` holds every variable of `matching.on`.
-    matching
-        Method and its choices. `on` are exact strata, for `entropy` the margins to be balanced.
-        A method that chooses people chooses them in the order that its seed makes of `rows.tie`:
-        everywhere below, the first of equals is the first in that order.
-
-    Returns
-    -------
-    MatchedSample
+    `matching.on` are exact strata, for `entropy` the margins to be balanced. A method that chooses
+    people chooses them in the order that its seed makes of `rows.tie`: everywhere below, the first
+    of equals is the first in that order.
 
     Raises
     ------

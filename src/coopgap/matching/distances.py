@@ -14,8 +14,8 @@ from scipy.spatial.distance import cdist
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.regression.binary import fit_logit
 from coopgap.regression.design import design_matrix
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.separation import check_separation
 from coopgap.study.spec import DistanceName
 from coopgap.survey.cells import group_codes
@@ -28,16 +28,9 @@ _RANK = 1e-8
 class Distance:
     """Where people stand, and who may be compared with whom.
 
-    Attributes
-    ----------
-    cell
-        Shape (n,): the point of each person.
-    points
-        Shape (c, k): the distance of two people is the Euclidean distance of their points.
-    score
-        Shape (c,): linear propensity score at each point; zeros where nothing needs it.
-    caliper
-        Largest allowed difference of scores, on the scale of `score`; infinite without one.
+    `cell` (n,) is the point of each person; the distance of two people is the Euclidean distance of
+    their `points` (c, k). `score` (c,) is the linear propensity score at each point, zeros where
+    nothing needs it, and `caliper` the largest allowed difference of scores, or infinite.
     """
 
     cell: IntArray
@@ -50,43 +43,22 @@ class Distance:
 
         Rounded to ten decimals: people equally far by design are equally far in floating point.
         """
-        found: FloatArray = np.round(cdist(self.points[one], self.points[other]), 10)
+        result: FloatArray = np.round(cdist(self.points[one], self.points[other]), 10)
         if np.isfinite(self.caliper):
             apart = np.abs(self.score[one][:, None] - self.score[other])
-            found[apart > self.caliper] = np.inf
-        return found
+            result[apart > self.caliper] = np.inf
+        return result
 
 
 def make_distance(
     rows: ModelRows, covariates: Sequence[str], name: DistanceName, caliper: float | None = None
 ) -> Distance:
-    """The distance a matching declares.
+    """The distance a matching declares, about `covariates`; with none everybody is at one point.
 
-    Parameters
-    ----------
-    rows
-        Complete rows; `rows.factors` holds every variable of `covariates`.
-    covariates
-        Variables the distance is about; with none everybody stands at one point.
-    name
-        `propensity`, `mahalanobis` or `robust_mahalanobis`.
-    caliper
-        Largest allowed difference of linear propensity scores, whatever the distance, in their
-        pooled standard deviations within groups.
-
-    Returns
-    -------
-    Distance
-
-    Raises
-    ------
-    NotEstimable
-        The propensity score is needed and has no finite estimate; the terms are named.
-
-    References
-    ----------
-    Austin (2011), Pharmaceutical Statistics 10(2), for the scale of the caliper. MatchIt takes
-    the standard deviation over everybody instead.
+    `name` is `propensity`, `mahalanobis` or `robust_mahalanobis`. The caliper is on linear
+    propensity scores, whatever the distance, in their pooled standard deviations within groups
+    (Austin 2011; MatchIt takes the standard deviation over everybody instead). Raises NotEstimable
+    where the score is needed and has no finite estimate.
     """
     if not covariates:
         nobody = np.zeros(1)
@@ -122,20 +94,11 @@ def _coordinates(rows: ModelRows, covariates: Sequence[str]) -> FloatArray:
 
 
 def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
-    """Log odds of membership given factors, shape (n,), by logistic regression.
+    """Log odds of membership given factors, shape (n,), by weighted logistic regression.
 
-    Parameters
-    ----------
-    rows
-        Complete rows; sampling weights enter the likelihood.
-    factors
-        Main terms: indicators of all levels but the first present, or numeric columns. Columns
-        that depend on earlier ones are left out, which changes no fitted value.
-
-    Raises
-    ------
-    NotEstimable
-        Separation: the terms without a finite estimate are named.
+    Main terms are indicators of all levels but the first present, or numeric columns; columns that
+    depend on earlier ones are left out, which changes no fitted value. Raises NotEstimable under
+    separation, naming the terms without a finite estimate.
     """
     codes, cell = group_codes([rows.factors[name] for name in factors])
     named = dict(zip(factors, codes.T, strict=True))
@@ -152,7 +115,7 @@ def linear_propensity(rows: ModelRows, factors: Sequence[str]) -> FloatArray:
         check_separation(x, counts, terms)
     except NotEstimable as error:
         raise NotEstimable(f"the propensity score: {error.reason}") from error
-    fit = fit_logit(x, counts[:, 1], counts[:, 0], terms=terms)
+    fit = fit_ordinal(x, counts, terms=terms)
     return np.asarray((x @ fit.slopes - fit.thresholds[0])[cell])
 
 
@@ -172,12 +135,12 @@ def _independent(x: FloatArray) -> IntArray:
 
 def pooled_sd(score: FloatArray, member: BoolArray, weight: FloatArray) -> float:
     """√((v₁ + v₀)/2), v the weighted variance in each group, n − 1 below for equal weights."""
-    found = []
+    result = []
     for group in (member, ~member):
         w = weight[group] / weight[group].sum()
         gap = score[group] - w @ score[group]
-        found.append(float(w @ gap**2) / max(1 - float(w @ w), np.finfo(float).tiny))
-    return float(np.sqrt(np.mean(found)))
+        result.append(float(w @ gap**2) / max(1 - float(w @ w), np.finfo(float).tiny))
+    return float(np.sqrt(np.mean(result)))
 
 
 def full_indicators(columns: Sequence[IntArray]) -> FloatArray:
@@ -187,29 +150,12 @@ def full_indicators(columns: Sequence[IntArray]) -> FloatArray:
 
 
 def mahalanobis_points(x: FloatArray, member: BoolArray, weight: FloatArray) -> FloatArray:
-    """Points whose Euclidean distance is the Mahalanobis distance.
+    """Points (n, r) whose Euclidean distance is the Mahalanobis distance of covariates (n, k).
 
-    Parameters
-    ----------
-    x
-        Shape (n, k): covariates.
-    member, weight
-        Shape (n,): membership, and sampling weights.
-
-    Returns
-    -------
-    FloatArray
-        Shape (n, r).
-
-    Notes
-    -----
     Columns are scaled to unit standard deviation, the covariance is pooled within the two
     groups, and its generalised inverse drops directions below 1e-8 of the largest: with
-    indicators of every level the scale decides what is dropped, and it is that of MatchIt 4.5.
-
-    References
-    ----------
-    Rubin (1980), Biometrics 36(2); Ho, Imai, King & Stuart (2011), MatchIt.
+    indicators of every level the scale decides what is dropped, and it is that of MatchIt 4.5
+    (Rubin 1980, Biometrics 36; Ho, Imai, King & Stuart 2011).
     """
     x = _varying(x)
     spread = x.std(axis=0, ddof=1)
@@ -222,28 +168,11 @@ def mahalanobis_points(x: FloatArray, member: BoolArray, weight: FloatArray) -> 
 
 
 def robust_points(x: FloatArray, weight: FloatArray) -> FloatArray:
-    """Points whose Euclidean distance is the rank-based Mahalanobis distance.
+    """Points (n, r) whose Euclidean distance is the rank-based Mahalanobis distance.
 
-    Parameters
-    ----------
-    x
-        Shape (n, k): covariates.
-    weight
-        Shape (n,): sampling weights.
-
-    Returns
-    -------
-    FloatArray
-        Shape (n, r).
-
-    Notes
-    -----
     Mean ranks replace the values; their covariance, over everybody, is rescaled so that each
-    rank has the variance of ranks without ties: rare levels do not count for more.
-
-    References
-    ----------
-    Rosenbaum (2010), Design of Observational Studies, section 8.3.
+    rank has the variance of ranks without ties: rare levels do not count for more (Rosenbaum 2010,
+    Design of Observational Studies, section 8.3).
     """
     from scipy import stats
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.vocabulary import Diagnostic, Kind
-from coopgap.matching.balance import largest_smd_after
-from coopgap.matching.interactions import with_interactions
-from coopgap.matching.positivity import Item, pairs, positivity
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.balance import largest_smd_after, with_interactions
+from coopgap.matching.dispatch import stratum_codes
+from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
 
@@ -22,6 +20,55 @@ SMD_BAR = 0.1
 """Standardised difference above which a covariate counts as unbalanced."""
 
 _NOTHING = 0.02
+
+HARDLY_ANY = 5
+"""Fewer comparison people than this in a stratum: each stands for many."""
+
+_SAME_SIZE = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One finding about a design; the fields are those of a row of diagnostics.csv."""
+
+    name: Diagnostic
+    value: float | None
+    note: str
+    bar: float | None = None
+    passed: bool | None = None
+    kind: Kind = Kind.COUNT
+    about: str = ""
+    category: str = ""
+    n: int | None = None
+    of: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strata:
+    """Unweighted people of each group in each stratum, shape (s,), and the strata's labels.
+
+    A label is the stratum's levels in the order of its variables.
+    """
+
+    member: FloatArray
+    comparison: FloatArray
+    labels: tuple[str, ...]
+
+    @property
+    def members_only(self) -> BoolArray:
+        """Shape (s,): strata without comparison people."""
+        return np.asarray((self.member > 0) & (self.comparison == 0))
+
+    @property
+    def comparison_only(self) -> BoolArray:
+        """Shape (s,): strata without members."""
+        return np.asarray((self.member == 0) & (self.comparison > 0))
+
+    @property
+    def few_comparison(self) -> BoolArray:
+        """Shape (s,): strata that hold members and fewer than `HARDLY_ANY` comparison people."""
+        few = (self.comparison > 0) & (self.comparison < HARDLY_ANY)
+        return np.asarray((self.member > 0) & few)
 
 
 def feasibility_rows(
@@ -34,29 +81,16 @@ def feasibility_rows(
 ) -> list[DiagnosticRow]:
     """Counts that say what the declared design reaches.
 
-    Parameters
-    ----------
-    rows
-        Complete rows.
-    matching
-        The declared design.
-    matched
-        Its result, or None where the design is not estimable: then only what the people
-        themselves say is reported.
-    model, source
-        Keys of the rows.
-
-    Returns
-    -------
-    list of DiagnosticRow
+    `matched` is None where the design is not estimable: then only what the people themselves say is
+    reported.
     """
-    found = [*_complete(rows)]
+    result = [*_complete(rows)]
     if matching.is_declared:
-        found += positivity(rows, matching)
-        found += [] if matched is None else _reached(rows, matching, matched)
-        found += pairs(rows, matching)
+        result += positivity(rows, matching)
+        result += [] if matched is None else _reached(rows, matching, matched)
+        result += pairs(rows, matching)
     elif matched is not None:
-        found += _largest_before(rows, matched)
+        result += _largest_before(rows, matched)
     return [
         DiagnosticRow(
             model=model,
@@ -72,7 +106,7 @@ def feasibility_rows(
             of=item.of,
             source=source,
         )
-        for item in found
+        for item in result
     ]
 
 
@@ -81,20 +115,8 @@ def variant_row(
 ) -> DiagnosticRow:
     """Whom a variant compares.
 
-    Parameters
-    ----------
-    name
-        The variant's.
-    rows, matched
-        Its complete rows and its matched sample.
-    model, source
-        Keys of the row.
-
-    Returns
-    -------
-    DiagnosticRow
-        `value` is the effective size of the comparison group; without one where the matching
-        leaves nobody, and `note` is then its reason. `n` are the members kept, `of` all.
+    `value` is the effective size of the comparison group; without one where the matching leaves
+    nobody, and `note` is then its reason. `n` are the members kept, `of` all.
     """
     kept = matched.weight > 0
     sizes = [
@@ -219,13 +241,13 @@ def _moved(rows: ModelRows, weight: FloatArray) -> list[Item]:
     A design changes nothing only where both groups stay as they are: pairs from a larger group
     of members leave the comparison group alone and trim the members.
     """
-    found = []
+    result = []
     for group in (~rows.member, rows.member):
         after, before = weight[group], rows.weight[group]
-        found.append(float(np.abs(after / after.sum() - before / before.sum()).sum() / 2))
-    other, own = found
+        result.append(float(np.abs(after / after.sum() - before / before.sum()).sum() / 2))
+    other, own = result
     note = "share of the comparison group's weight that the matching moves"
-    if max(found) <= _NOTHING:
+    if max(result) <= _NOTHING:
         note = (
             f"this design changes nothing: {other:.1%} of the comparison group's weight and "
             f"{own:.1%} of the members' moves"
@@ -261,3 +283,118 @@ def _lost_by_level(rows: ModelRows, kept: BoolArray) -> list[Item]:
                     )
                 )
     return lost
+
+
+def stratum_counts(rows: ModelRows, on: Sequence[str]) -> Strata:
+    """Count members and comparison people in each combination of `on` that occurs."""
+    stratum = stratum_codes(rows, on)
+    size = int(stratum.max(initial=-1)) + 1
+    first = np.zeros(size, dtype=np.int64)
+    first[stratum[::-1]] = np.arange(rows.n - 1, -1, -1)
+    return Strata(
+        member=np.bincount(stratum[rows.member], minlength=size).astype(np.float64),
+        comparison=np.bincount(stratum[~rows.member], minlength=size).astype(np.float64),
+        labels=tuple(
+            " x ".join(rows.factor_levels[name][rows.factors[name][at]] for name in on)
+            for at in first
+        ),
+    )
+
+
+def pairs_possible(rows: ModelRows, on: Sequence[str]) -> int:
+    """Most one-to-one pairs without replacement that agree on `on`: Σ of the smaller groups."""
+    strata = stratum_counts(rows, on)
+    return int(np.minimum(strata.member, strata.comparison).sum())
+
+
+def _levelled(rows: ModelRows, matching: Matching) -> tuple[str, ...]:
+    """What a matching is on that has levels: of numbers no two people need be alike."""
+    return tuple(name for name in matching.on if name not in rows.numeric)
+
+
+def positivity(rows: ModelRows, matching: Matching) -> list[Item]:
+    """Strata that lack a group or nearly so: how many, and which hold members."""
+    on = _levelled(rows, matching)
+    strata = stratum_counts(rows, on)
+    named = " x ".join(on) or "no variable"
+    of = f"of {strata.member.size} strata of {named} that occur; these hold"
+    few = f"1 to {HARDLY_ANY - 1} comparison people"
+    kinds = (
+        (Diagnostic.STRATA_MEMBERS_ONLY, strata.members_only, "members and no comparison person"),
+        (
+            Diagnostic.STRATA_COMPARISON_ONLY,
+            strata.comparison_only,
+            "comparison people and no member",
+        ),
+        (Diagnostic.STRATA_FEW_COMPARISON, strata.few_comparison, f"members and {few}"),
+    )
+    result = [
+        Item(name, n, f"{of} {who}", n=n, of=strata.member.size)
+        for name, chosen, who in kinds
+        for n in (int(chosen.sum()),)
+    ]
+    if on:
+        only, some = Diagnostic.STRATUM_MEMBERS_ONLY, Diagnostic.STRATUM_FEW_COMPARISON
+        result += _cells(only, strata, strata.members_only, "no comparison person")
+        result += _cells(some, strata, strata.few_comparison, few)
+    return result
+
+
+def _cells(name: Diagnostic, strata: Strata, chosen: BoolArray, beside: str) -> Iterator[Item]:
+    """Strata by name, with their number of members."""
+    for at in np.flatnonzero(chosen):
+        members = int(strata.member[at])
+        yield Item(name, members, f"members and {beside}", about=strata.labels[at])
+
+
+def pairs(rows: ModelRows, matching: Matching) -> list[Item]:
+    """One-to-one pairs within strata, without strata, and by level of each stratum variable."""
+    members, comparison = int(rows.member.sum()), int((~rows.member).sum())
+    on = _levelled(rows, matching)
+    named = ", ".join(on) or "nothing"
+    possible, most = pairs_possible(rows, on), min(members, comparison)
+    note = (
+        f"one-to-one pairs without replacement that agree on {named}, "
+        f"of {members} members and {comparison} comparison people"
+    )
+    loose = _pair_note(members, comparison)
+    return [
+        Item(Diagnostic.PAIRS_POSSIBLE, possible, note, n=possible, of=members),
+        Item(Diagnostic.PAIRS_IGNORING_STRATA, most, loose, n=most, of=members),
+        *_pairs_by_level(rows, on),
+    ]
+
+
+def _pairs_by_level(rows: ModelRows, on: Sequence[str]) -> Iterator[Item]:
+    """Pairs that agree on all of `on` within each level of each of its variables."""
+    for name in on:
+        for code, level in enumerate(rows.factor_levels[name]):
+            part = rows.take(np.asarray(rows.factors[name] == code))
+            members = int(part.member.sum())
+            note = f"of {members} members and {part.n - members} comparison people"
+            yield Item(
+                Diagnostic.PAIRS_POSSIBLE,
+                possible := pairs_possible(part, on),
+                note,
+                about=name,
+                category=level,
+                n=possible,
+                of=members,
+            )
+
+
+def _pair_note(members: int, comparison: int) -> str:
+    if min(members, comparison) < _SAME_SIZE * comparison:
+        return (
+            f"one-to-one matching without replacement would choose {members} of {comparison} "
+            "comparison people"
+        )
+    if comparison >= _SAME_SIZE * members:
+        return (
+            "one-to-one matching without replacement on these people changes nothing: "
+            f"{members} members against {comparison} comparison people use up both groups"
+        )
+    return (
+        "one-to-one matching without replacement would leave the comparison group as it is and "
+        f"only leave out members: {members} members against {comparison} comparison people"
+    )

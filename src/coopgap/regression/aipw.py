@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
-from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
+from coopgap.regression.clusters import CovarianceKind
+from coopgap.regression.covariance import joint_margins, require_kind, unit_covariance
 from coopgap.regression.cumulative import (
     CumulativeFit,
     cell_scores,
@@ -18,14 +17,6 @@ from coopgap.regression.cumulative import (
     summed_jacobian,
 )
 from coopgap.regression.ordinal import fit_ordinal
-
-
-class _Membership(NamedTuple):
-    """Odds of membership (c,), their derivatives (c, q) and a person's influence on γ (c, q)."""
-
-    odds: FloatArray
-    slopes: FloatArray
-    influence: FloatArray
 
 
 def doubly_robust(
@@ -46,16 +37,8 @@ def doubly_robust(
 
     Parameters
     ----------
-    fit
-        The outcome model, from `fit_ordinal` on `x` and `counts`.
-    x
-        Shape (c, k): design rows; column `member_column` is 0 or 1.
-    member_column
-        Position of the membership indicator.
-    counts, squares
-        Shape (c, J): sums of weights and of squared weights.
-    cluster
-        Shape (c,), or None for independent people.
+    fit, x, member_column, counts, squares, cluster
+        As in `standardise`; column `member_column` of `x` is 0 or 1.
     z
         Shape (c, q − 1): design rows of the membership model, a logit with intercept; the other
         columns of `x` if absent.
@@ -63,8 +46,7 @@ def doubly_robust(
         Shape (c,): 1 for cells, of either group, whose covariates belong to the population, else
         0; it may depend on covariates only. All cells if absent.
     kind, strata, people
-        As in `cluster_covariance`, without CR2 and HC3; CR1 with clusters and HC0 without if
-        absent.
+        As in `cluster_covariance`, without CR2, CR1S, HC1 and HC3.
 
     Returns
     -------
@@ -100,59 +82,29 @@ def doubly_robust(
     total = float((weight * inside)[member].sum())
     if not total > 0:
         raise NotEstimable("nobody to standardise over")
-    covariates = np.delete(x, member_column, axis=1) if z is None else z
-    membership = _membership(covariates, weight, member)
-    margins, influence = _stacked(fit, x, member_column, counts, inside / total, membership)
-    found = unit_covariance(
-        influence, counts, squares, cluster, kind=chosen, strata=strata, people=people
-    )
-    n_levels = counts.shape[1]
-    return Margins(
-        member=margins[:n_levels],
-        comparison=margins[n_levels:],
-        cov=found.cov,
-        df=found.df,
-        influence=influence,
-    )
-
-
-def _membership(z: FloatArray, weight: FloatArray, member: np.ndarray) -> _Membership:
-    side = member.astype(np.int64)
-    seen = weight[:, None] * np.eye(2)[side]
-    fit = fit_ordinal(z, seen)
-    share = probabilities(fit, z)
-    design = np.column_stack([z, -np.ones(len(z))])  # θ is minus the intercept
-    odds = share[:, 1] / share[:, 0]
-    scores = cell_scores(fit, z, np.eye(2)[side])
-    return _Membership(odds, odds[:, None] * design, scores @ fit.bread)
-
-
-def _stacked(
-    fit: CumulativeFit,
-    x: FloatArray,
-    member_column: int,
-    counts: FloatArray,
-    inside: FloatArray,
-    membership: _Membership,
-) -> tuple[FloatArray, FloatArray]:
-    """Margins (2J,) and the influence of one person on them, shape (c, J, 2J)."""
+    inside = inside / total
+    share = inside * member
+    # The membership model, its odds and what a person moves its coefficients by.
+    z = np.delete(x, member_column, axis=1) if z is None else z
+    sides = np.eye(2)[member.astype(np.int64)]
+    logit = fit_ordinal(z, weight[:, None] * sides)
+    odds = np.divide(*probabilities(logit, z).T[::-1])
+    moved = cell_scores(logit, z, sides) @ logit.bread
+    tilt = inside * ~member * odds
     rows = x.copy()
     rows[:, member_column] = 0.0
     predicted = probabilities(fit, rows)
-    member = inside * (x[:, member_column] == 1)
-    tilt = inside * (x[:, member_column] == 0) * membership.odds
-    weight = counts.sum(axis=1)
-    seen = member @ counts
     residual = counts - weight[:, None] * predicted
-    comparison = (weight * member) @ predicted + tilt @ residual
-    by_outcome = summed_jacobian(fit, rows, weight * (member - tilt))
-    by_membership = residual.T @ (np.where(tilt > 0, inside, 0.0)[:, None] * membership.slopes)
-    n_levels = counts.shape[1]
-    each = np.eye(n_levels)[None]
-    influence = np.zeros((len(x), n_levels, 2 * n_levels))
-    influence[:, :, :n_levels] = member[:, None, None] * (each - seen)
-    own = member[:, None] * (predicted - comparison)
-    influence[:, :, n_levels:] = own[:, None] + tilt[:, None, None] * (each - predicted[:, None])
-    influence[:, :, n_levels:] += score_products(fit, x, (by_outcome @ fit.bread).T)
-    influence[:, :, n_levels:] += (membership.influence @ by_membership.T)[:, None]
-    return np.concatenate([seen, comparison]), influence
+    own = share @ counts
+    other = (weight * share) @ predicted + tilt @ residual
+    by_outcome = summed_jacobian(fit, rows, weight * (share - tilt))
+    by_membership = residual.T @ (tilt[:, None] * np.column_stack([z, -np.ones(len(z))]))
+    each = np.eye(counts.shape[1])[None]
+    influence = tilt[:, None, None] * (each - predicted[:, None])
+    influence += (share[:, None] * (predicted - other) + moved @ by_membership.T)[:, None]
+    influence += score_products(fit, x, (by_outcome @ fit.bread).T)
+    influence = np.concatenate([share[:, None, None] * (each - own), influence], axis=2)
+    result = unit_covariance(
+        influence, counts, squares, cluster, kind=chosen, strata=strata, people=people
+    )
+    return joint_margins(np.concatenate([own, other]), result.cov, result.df, influence)

@@ -1,4 +1,10 @@
-"""Sums of influence by cluster made a covariance: finite-sample factors, strata, two ways."""
+"""Clusters and strata, sums by cluster made a covariance, and the algebra of CR2.
+
+CR2 and Satterthwaite's degrees of freedom of any M-estimator are computed in coordinates in which
+the total information is the identity: with V = RRᵀ the inverse total information and Ω_g that of
+cluster g, S_g = RᵀΩ_gR is symmetric, S sums to the identity, and functions of Ω_gV become
+functions of S_g.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +19,10 @@ from coopgap.core.errors import NotEstimable
 from coopgap.survey.cells import group_codes
 
 type CovarianceKind = Literal["CR0", "CR1", "CR1S", "CR2", "HC0", "HC1", "HC3"]
-
 CLUSTER_KINDS: Final = ("CR0", "CR1", "CR1S", "CR2")
 PERSON_KINDS: Final = ("HC0", "HC1", "HC3")
+_RANK_TOLERANCE = 1e-11
+_SINGULAR = 1e-10
 
 
 def sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
@@ -30,18 +37,9 @@ def sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
 class Grouping:
     """Which cluster each cell is in, and which stratum each cluster.
 
-    Attributes
-    ----------
-    index
-        Shape (c,): cluster of each cell, 0 to `n` - 1, -1 for cells without weight.
-    n
-        Clusters G that have weight.
-    stratum
-        Shape (G,): stratum of each cluster from 0; all 0 without strata.
-    n_strata
-        H; 1 without strata.
-    declared
-        Whether strata were given.
+    `index` (c,) is the cluster of each cell, 0 to `n` - 1, -1 for cells without weight; `stratum`
+    (G,) that of each of the `n` clusters, all 0 without strata, of which there are `n_strata`, and
+    `declared` says whether they were given.
     """
 
     index: IntArray
@@ -62,16 +60,7 @@ class Grouping:
 
 
 def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = None) -> Grouping:
-    """Clusters that have weight, in increasing order.
-
-    Parameters
-    ----------
-    cluster
-        Shape (c,): cluster of each cell.
-    weight
-        Shape (c,): weight of each cell.
-    strata
-        Shape (c,): stratum of each cell; the same all over a cluster.
+    """Clusters (c,) that have weight, in increasing order, and their strata (c,).
 
     Raises
     ------
@@ -130,14 +119,8 @@ def stratified_covariance(
 ) -> FloatArray:
     """Covariance of Σ_g `sums`_g, shape (G, q), by clusters within strata: shape (q, q).
 
-    Parameters
-    ----------
-    sums
-        Contribution of each cluster to the estimates.
-    groups
-        The clusters; with strata, rows are centred within them first.
-    corrected
-        Multiply stratum h by G_h/(G_h − 1), without strata by G/(G − 1).
+    With strata, rows are centred within them first. `corrected` multiplies stratum h by
+    G_h/(G_h − 1), without strata all by G/(G − 1).
     """
     sizes = np.bincount(groups.stratum)
     if groups.declared:
@@ -148,22 +131,101 @@ def stratified_covariance(
 
 
 def two_way(first: FloatArray, second: FloatArray, both: FloatArray) -> tuple[FloatArray, bool]:
-    """First + second − intersection, negative eigenvalues set to zero.
+    """First + second − intersection, and whether an eigenvalue was negative beyond rounding.
 
-    Returns
-    -------
-    cov : FloatArray
-        Shape (q, q).
-    zeroed : bool
-        Whether an eigenvalue was negative beyond rounding.
-
-    References
-    ----------
-    Cameron, Gelbach & Miller (2011), Robust inference with multiway clustering. Journal of
-    Business & Economic Statistics 29, 238-249.
+    Negative eigenvalues are set to zero. Cameron, Gelbach & Miller (2011), J. Business & Economic
+    Statistics 29, 238-249.
     """
     cov = first + second - both
     values, vectors = np.linalg.eigh((cov + cov.T) / 2)
     if values.size == 0 or values[0] >= -1e-12 * max(float(values[-1]), 0.0):
         return cov, False
     return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T), True
+
+
+def root(bread: FloatArray) -> FloatArray:
+    """R of shape (p, r) with RRᵀ = `bread`, shape (p, p), of rank r.
+
+    Rows and columns of parameters that nobody informs (all zero) stay out. Scaled to unit
+    diagonal first, so that the units of a column do not decide on the rank.
+    """
+    scale = np.sqrt(np.maximum(np.diag(bread), 0.0))
+    safe = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(bread / np.outer(safe, safe))
+    kept = values > _RANK_TOLERANCE * max(float(values.max(initial=0.0)), 1e-300)
+    return np.asarray(safe[:, None] * vectors[:, kept] * np.sqrt(values[kept]))
+
+
+def inverse_root(left: FloatArray) -> FloatArray:
+    """1/√left where something is left, else 0: the generalised inverse root of 1 − leverage."""
+    some = left > _SINGULAR
+    return np.where(some, 1.0 / np.sqrt(np.where(some, left, 1.0)), 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leverage:
+    """Share of each cluster in the information, from `bread` and cluster informations.
+
+    `root` (p, r) is R, `share` (G, r, r) S_g, `values` (G, r) and `vectors` (G, r, r) its
+    eigenvalues and eigenvectors.
+    """
+
+    root: FloatArray
+    share: FloatArray
+    values: FloatArray
+    vectors: FloatArray
+
+    def adjust(self, sums: FloatArray) -> FloatArray:
+        """(I − S_g)^(−1/2) applied to row g of `sums`, shape (G, r) or (q, G, r)."""
+        return self.apply(inverse_root(1.0 - self.values), sums)
+
+    def apply(self, factors: FloatArray, sums: FloatArray) -> FloatArray:
+        """Function of S_g, given by its values `factors` (G, r), applied to row g of `sums`."""
+        turned = np.einsum("gab,...ga->...gb", self.vectors, sums)
+        return np.asarray(np.einsum("gab,...gb->...ga", self.vectors, turned * factors))
+
+
+def leverage(bread: FloatArray, information: FloatArray) -> Leverage:
+    """Leverage of clusters with `information` (G, p, p), `bread` the inverse of its total."""
+    half = root(bread)
+    share = half.T @ information @ half
+    share = (share + share.swapaxes(1, 2)) / 2
+    values, vectors = np.linalg.eigh(share)
+    return Leverage(root=half, share=share, values=values, vectors=vectors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuadraticForm:
+    """What a variance estimate's degrees of freedom are made of.
+
+    The estimate of the variance of c'b is Σ_g q_g², q_g = k_gᵀ(z_g − M_g Σ_h z_h), where the z_g
+    are independent with working variance W_g: P = Cov(q) and df = tr(P)²/tr(P²). `weights` (G, d,
+    m) give k_g = weights_g @ c, `working` (G, d, d) is W_g, `fitted` (G, d, d) M_g. With `centre`
+    (G, G), symmetric, the estimate is qᵀ·centre·q; it is the identity without strata.
+    """
+
+    weights: FloatArray
+    working: FloatArray
+    fitted: FloatArray
+    centre: FloatArray
+
+    def df(self, contrasts: FloatArray) -> FloatArray:
+        """Satterthwaite degrees of freedom of contrasts (m,) or (q, m); NaN for no variance.
+
+        Bell & McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky & Tipton (2018), J.
+        Business & Economic Statistics 36, 672-683.
+        """
+        rows = np.atleast_2d(contrasts)
+        result = np.array([self._df(row) for row in rows])
+        return result if contrasts.ndim == 2 else np.asarray(result[0])
+
+    def _df(self, contrast: FloatArray) -> float:
+        k = self.weights @ contrast
+        spread = np.einsum("gde,ge->gd", self.working, k)
+        moved = np.einsum("gde,gd->ge", self.fitted, k)
+        cross = spread @ moved.T
+        p = np.diag(np.einsum("gd,gd->g", k, spread)) - cross - cross.T
+        p += moved @ self.working.sum(axis=0) @ moved.T
+        p = self.centre @ p
+        trace, square = float(np.trace(p)), float((p * p.T).sum())
+        return trace**2 / square if square > 0 else float("nan")

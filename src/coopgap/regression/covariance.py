@@ -7,46 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.gap import Margins
 from coopgap.regression.clusters import (
     CLUSTER_KINDS,
     PERSON_KINDS,
     CovarianceKind,
     Grouping,
+    QuadraticForm,
     centring,
     grouping,
     intersection,
+    leverage,
+    root,
     stratified_covariance,
     two_way,
 )
-from coopgap.regression.leverage import QuadraticForm, leverage, root
-
-__all__ = [
-    "CoefficientCovariance",
-    "CovarianceKind",
-    "cluster_covariance",
-    "kind_name",
-    "require_kind",
-    "unit_covariance",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoefficientCovariance:
-    """A covariance and where it comes from.
+    """A covariance (p, p) and where it comes from.
 
-    Attributes
-    ----------
-    cov
-        Shape (p, p).
-    kind
-        `cluster CR1`, `cluster CR2, strata`, `two-way CR1`, `HC0` and the like.
-    n_clusters
-        Clusters G (of two ways, the fewer); None without clusters.
-    df
-        Degrees of freedom for t intervals where a quantity has none of its own: G − 1, with
-        strata G − H, or infinity without clusters.
-    satterthwaite
-        With CR2, the degrees of freedom of any contrast of the p estimates.
+    `kind` is `cluster CR1`, `cluster CR2, strata`, `two-way CR1`, `HC0` and the like. `n_clusters`
+    are the clusters G (of two ways, the fewer), None without clusters; `df` the degrees of freedom
+    for t intervals where a quantity has none of its own: G − 1, with strata G − H, infinity without
+    clusters. `satterthwaite`, with CR2, has those of any contrast of the p estimates.
     """
 
     cov: FloatArray
@@ -85,10 +70,7 @@ def require_kind(
 ) -> CovarianceKind:
     """The kind, by default CR1 with clusters and HC0 without.
 
-    Raises
-    ------
-    ValueError
-        If clusters, strata or a second way do not go with it.
+    Raises ValueError if clusters, strata or a second way do not go with it.
     """
     chosen: CovarianceKind = ("HC0" if cluster is None else "CR1") if kind is None else kind
     allowed = PERSON_KINDS if cluster is None else CLUSTER_KINDS
@@ -123,33 +105,17 @@ def cluster_covariance(
     scores
         Shape (c, J, p): score of one person of weight one. With clusters those of all people of a
         cell do as well, shape (c, p).
-    counts, squares
-        Shape (c, J): sums of weights and of squared weights.
-    cluster
-        Shape (c,): cluster of each cell, or None for independent people.
+    counts, squares, people
+        Shape (c, J): sums of weights and of squared weights, and unweighted people for the N of
+        CR1S and HC1, the sum of the weights if absent.
+    cluster, second, strata
+        Shape (c,): clusters, or None for independent people; a second way of clustering; strata,
+        constant over a cluster.
     kind
         CR0, CR1, CR1S or CR2 with clusters, HC0, HC1 or HC3 without; CR1 or HC0 if absent.
-    strata
-        Shape (c,): stratum of each cell, constant over a cluster.
-    second
-        Shape (c,): a second way of clustering.
     information
         For CR2, shape (G, p, p) from `cluster_information`; for HC3, shape (c, J, p, p) from
         `unit_information`.
-    people
-        Shape (c, J): unweighted people, for the N of CR1S and HC1; the sum of the weights if
-        absent.
-
-    Returns
-    -------
-    CoefficientCovariance
-        With U_g the scores summed by cluster and V the bread: CR0 V ΣU_gU_gᵀ V; CR1 times
-        G/(G − 1), as `sandwich::vcovCL` and Stata do for maximum likelihood; CR1S times
-        (N − 1)/(N − k) too, as both do for linear models; CR2 with (I − Ω_gV)^(−1/2)U_g in place
-        of U_g, Ω_g the observed information of the cluster. With strata sums are centred within
-        them and the factor is G_h/(G_h − 1). Two ways: first + second − intersection. HC0 takes
-        each person alone, HC1 times N/(N − k), HC3 with (I − Ω_iV)⁻¹U_i, where people of a cell
-        and level share their mean weight. Multiplying all weights by a constant changes nothing.
 
     Raises
     ------
@@ -161,6 +127,14 @@ def cluster_covariance(
 
     Notes
     -----
+    With U_g the scores summed by cluster and V the bread: CR0 V ΣU_gU_gᵀ V; CR1 times
+    G/(G − 1), as `sandwich::vcovCL` and Stata do for maximum likelihood; CR1S times
+    (N − 1)/(N − k) too, as both do for linear models; CR2 with (I − Ω_gV)^(−1/2)U_g in place
+    of U_g, Ω_g the observed information of the cluster. With strata sums are centred within
+    them and the factor is G_h/(G_h − 1). Two ways: first + second − intersection. HC0 takes
+    each person alone, HC1 times N/(N − k), HC3 with (I − Ω_iV)⁻¹U_i, where people of a cell
+    and level share their mean weight. Multiplying all weights by a constant changes nothing.
+
     (I − Ω_gV)^(−1/2) undoes what fitting takes from the scores' variance if that variance is
     Ω_g. In a weighted linear or logistic fit it is CR2 with the inverse weights as working
     variance. Several roots undo it; this one is symmetric in the working metric, clubSandwich's
@@ -188,11 +162,41 @@ def cluster_covariance(
     if chosen == "HC3":
         if information is None:
             raise ValueError("HC3 needs the information of each person")
-        mean_weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
-        own = mean_weight[:, :, None, None] * information @ bread
-        scores = np.linalg.solve(np.eye(len(bread)) - own, scores[..., None])[..., 0]
+        scores = without_oneself(bread, scores, mean_weights(counts, squares), information)
     return unit_covariance(
         scores @ bread, counts, squares, None, kind=chosen, people=people, n_params=n_params
+    )
+
+
+def mean_weights(counts: FloatArray, squares: FloatArray) -> FloatArray:
+    """The weight that people of a cell and level share, shape (c, J)."""
+    return np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
+
+
+def without_oneself(
+    bread: FloatArray, scores: FloatArray, weight: FloatArray, information: FloatArray
+) -> FloatArray:
+    """(I − Ω_iB)⁻¹ s for one person i of a cell and level, as HC3 has it, shape (c, J, p)."""
+    left = np.eye(len(bread)) - weight[:, :, None, None] * information @ bread
+    return np.asarray(np.linalg.solve(left, scores[..., None])[..., 0])
+
+
+def joint_margins(
+    values: FloatArray,
+    cov: FloatArray,
+    df: float,
+    influence: FloatArray | None = None,
+    form: QuadraticForm | None = None,
+) -> Margins:
+    """Members' distribution, then the comparison group's, (2J,), and each contrast's own df."""
+    n_levels = values.size // 2
+    return Margins(
+        member=values[:n_levels],
+        comparison=values[n_levels:],
+        cov=cov,
+        df=df,
+        df_of=None if form is None else lambda contrast: float(form.df(contrast)),
+        influence=influence,
     )
 
 
@@ -233,25 +237,10 @@ def unit_covariance(
     people: IntArray | None = None,
     n_params: int | None = None,
 ) -> CoefficientCovariance:
-    """Covariance of an estimate whose influence is `influence`, shape (c, J, q).
+    """Covariance of an estimate from what one person of weight one adds to it, (c, J, q).
 
-    Parameters
-    ----------
-    influence
-        Contribution of one person of weight one to the estimate.
-    counts, squares, cluster, strata, second, people
-        As in `cluster_covariance`.
-    kind
-        As there, without CR2; HC3 takes an influence that is adjusted already.
-    n_params
-        k, for CR1S and HC1.
-
-    Raises
-    ------
-    NotEstimable
-        With fewer than two clusters, or fewer than two in a stratum.
-    ValueError
-        If arguments do not go together.
+    Arguments of `cluster_covariance`, without CR2; for HC3 the influence is adjusted already, and
+    `n_params` is the k of CR1S and HC1. Raises as there.
     """
     chosen = require_kind(kind, cluster, strata, second)
     if cluster is None:
@@ -281,8 +270,8 @@ def _by_cluster(
 
     def one_way(by: IntArray) -> tuple[FloatArray, Grouping]:
         groups = grouping(by, weight, strata)
-        found = stratified_covariance(groups.sums(cells), groups, corrected=chosen != "CR0")
-        return factor * found, groups
+        result = stratified_covariance(groups.sums(cells), groups, corrected=chosen != "CR0")
+        return factor * result, groups
 
     cov, groups = one_way(cluster)
     name = kind_name(chosen, strata=strata is not None, second=second is not None)

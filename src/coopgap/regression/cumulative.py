@@ -1,14 +1,14 @@
-"""A fitted cumulative link model: its probabilities and their derivatives on design rows."""
+"""A fitted cumulative link model: probabilities, scores and information on design rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.core.arrays import BoolArray, FloatArray
-from coopgap.regression.links import LINKS, Link
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.regression.clusters import sum_by
+from coopgap.regression.links import LINKS, curvature, intervals
 from coopgap.study.spec import LinkName
 
 
@@ -55,7 +55,8 @@ class CumulativeFit:
     bias_reduced
         Whether the estimates solve bias-reducing adjusted scores instead of the likelihood's.
     sharpness
-        Smallest eigenvalue of the information in standardised columns over the sum of weights.
+        At most the smallest eigenvalue of the information in standardised columns over the sum of
+        weights: the inverse of the trace of the information's inverse.
     """
 
     link: LinkName
@@ -89,85 +90,33 @@ class CumulativeFit:
         return np.asarray(np.sqrt(np.diag(self.cov)))
 
 
-class Intervals(NamedTuple):
-    """log P(Y = j), shape (c, J), and its derivatives in the cut points, shape (c, J − 1).
-
-    `below` is f(η)/P of the level below each cut point, `above` that of the level above it: the
-    derivatives are `below` and −`above`.
-    """
-
-    log_prob: FloatArray
-    below: FloatArray
-    above: FloatArray
-
-
-def intervals(eta: FloatArray, link: Link) -> Intervals:
-    """Each level as an interval between two of the cut points η, shape (c, J − 1).
-
-    An interval that is empty, or runs backwards, has probability zero and no derivative.
-    """
-    with np.errstate(all="ignore"):
-        at = link.at(eta)
-        inner = link.log_between(at.columns(slice(1, None)), at.columns(slice(None, -1)))
-        log_prob = np.hstack([at.log_below[:, :1], inner, at.log_above[:, -1:]])
-        below = np.exp(at.log_density - log_prob[:, :-1])
-        above = np.exp(at.log_density - log_prob[:, 1:])
-    possible = log_prob > -np.inf
-    if possible.all():
-        return Intervals(log_prob, below, above)
-    return Intervals(
-        log_prob=np.where(possible, log_prob, -np.inf),
-        below=np.where(possible[:, :-1], below, 0.0),
-        above=np.where(possible[:, 1:], above, 0.0),
-    )
-
-
-class Curvature(NamedTuple):
-    """Weighted log-likelihood of cells with its derivatives in their cut points.
-
-    `value` has shape (c, J), one term a level; `slope` shape (c, J − 1). The negative Hessian of
-    a cell is tridiagonal: `diagonal`, shape (c, J − 1), and `off`, shape (c, J − 2), beside it.
-    """
-
-    value: FloatArray
-    slope: FloatArray
-    diagonal: FloatArray
-    off: FloatArray
-
-    def row_sums(self) -> FloatArray:
-        """Sums over the rows of each cell's negative Hessian, shape (c, J − 1)."""
-        total = self.diagonal.copy(order="K")
-        total[:, :-1] += self.off
-        total[:, 1:] += self.off
-        return total
-
-
-def curvature(eta: FloatArray, counts: FloatArray, link: Link) -> Curvature:
-    """The log-likelihood Σ w log P of counts (c, J) in the cut points η, shape (c, J − 1)."""
-    # There are few columns: arithmetic on them is fast where each is contiguous.
-    eta, counts = np.asfortranarray(eta), np.asfortranarray(counts)
-    at, bend = intervals(eta, link), link.log_density_slope(eta)
-    below, above = counts[:, :-1] * at.below, counts[:, 1:] * at.above
-    with np.errstate(all="ignore"):
-        return Curvature(
-            value=np.where(counts != 0, counts * at.log_prob, 0.0),
-            slope=below - above,
-            diagonal=below * (at.below - bend) + above * (at.above + bend),
-            off=-below[:, 1:] * at.above[:, :-1],
-        )
-
-
 def split_columns(x: FloatArray, free: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Columns that obey proportional odds, and columns freed from it."""
+    """Columns that obey proportional odds, and what multiplies parameters of each threshold.
+
+    The latter are minus the columns freed from it, then ones for the thresholds themselves.
+    """
     x = np.asarray(x, dtype=np.float64)
-    return (np.delete(x, free, axis=1), x[:, list(free)]) if free else (x, x[:, :0])
+    if not free:
+        return x, np.ones((len(x), 1))
+    return np.delete(x, free, axis=1), np.column_stack([-x[:, list(free)], np.ones(len(x))])
 
 
 def cut_points(fit: CumulativeFit, x: FloatArray) -> FloatArray:
     """η of design rows `x`, shape (c, k); the result has shape (c, J − 1)."""
-    fixed, free = split_columns(x, fit.free)
+    fixed, sides = split_columns(x, fit.free)
     eta = fit.thresholds - (fixed @ fit.slopes)[:, None]
-    return np.asarray(eta - free @ fit.freed if fit.free else eta)
+    return np.asarray(eta + sides[:, :-1] @ fit.freed if fit.free else eta)
+
+
+def _cut_point_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
+    """Derivative of the cut points in every parameter, shape (c, J − 1, p)."""
+    fixed, sides = split_columns(x, fit.free)
+    cuts, level = fit.thresholds.size, np.arange(fit.thresholds.size)
+    jacobian = np.zeros((len(x), cuts, fit.params.size))
+    jacobian[:, :, : fit.slopes.size] = -fixed[:, None, :]
+    for number, side in enumerate(sides.T):
+        jacobian[:, level, fit.slopes.size + number * cuts + level] = side[:, None]
+    return jacobian
 
 
 def crossing_rows(fit: CumulativeFit, x: FloatArray) -> int:
@@ -187,63 +136,94 @@ def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
 
     Levels that nobody has get zeros.
     """
-    at = intervals(cut_points(fit, x), LINKS[fit.link])
-    fixed, free = split_columns(x, fit.free)
-    c, cuts = at.below.shape
-    score = np.zeros((c, cuts + 1, fit.params.size))
-    by_slope = score[:, :, : fit.slopes.size]
-    level = np.arange(cuts)
-    for cut in level:
-        by_slope[:, cut] -= at.below[:, cut, None] * fixed
-        by_slope[:, cut + 1] += at.above[:, cut, None] * fixed
-    for number, side in enumerate((*-free.T, np.ones(c))):
-        start = fit.slopes.size + number * cuts
-        block = score[:, :, start : start + cuts]
-        block[:, level, level] = at.below * side[:, None]
-        block[:, level + 1, level] = -at.above * side[:, None]
+    at, jacobian = intervals(cut_points(fit, x), LINKS[fit.link]), _cut_point_jacobian(fit, x)
+    score = np.zeros((len(x), fit.present.size, fit.params.size))
+    np.multiply(at.below[:, :, None], jacobian, out=score[:, :-1])
+    jacobian *= at.above[:, :, None]
+    score[:, 1:] -= jacobian
     return score
 
 
 def cell_scores(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
     """Score of each cell, shape (c, p): `counts`, shape (c, J), times `unit_scores`."""
     at = intervals(cut_points(fit, x), LINKS[fit.link])
-    fixed, free = split_columns(x, fit.free)
+    fixed, sides = split_columns(x, fit.free)
     moves = counts[:, :-1] * at.below - counts[:, 1:] * at.above
-    sides = [side[:, None] * moves for side in (*-free.T, np.ones(len(x)))]
-    return np.hstack([-moves.sum(axis=1, keepdims=True) * fixed, *sides])
+    by_side = [side[:, None] * moves for side in sides.T]
+    return np.hstack([-moves.sum(axis=1, keepdims=True) * fixed, *by_side])
 
 
 def score_products(fit: CumulativeFit, x: FloatArray, directions: FloatArray) -> FloatArray:
     """`unit_scores` times directions, shape (p, m), without the former: shape (c, J, m)."""
     at = intervals(cut_points(fit, x), LINKS[fit.link])
-    fixed, free = split_columns(x, fit.free)
+    fixed, sides = split_columns(x, fit.free)
     k, (c, cuts) = fit.slopes.size, at.below.shape
-    sides = np.column_stack([-free, np.ones(c)])
     by_side = directions[k:].reshape(sides.shape[1], -1)
     moved = (sides @ by_side).reshape(c, cuts, -1) - (fixed @ directions[:k])[:, None, :]
-    found = np.zeros((c, cuts + 1, directions.shape[1]))
-    found[:, :-1] += at.below[:, :, None] * moved
-    found[:, 1:] -= at.above[:, :, None] * moved
-    return found
+    result = np.zeros((c, cuts + 1, directions.shape[1]))
+    result[:, :-1] += at.below[:, :, None] * moved
+    result[:, 1:] -= at.above[:, :, None] * moved
+    return result
 
 
 def summed_jacobian(fit: CumulativeFit, x: FloatArray, weight: FloatArray) -> FloatArray:
-    """`probability_jacobian` summed over cells with weights (c,), shape (J, p)."""
+    """Derivative of P(Y = j) summed over cells with weights (c,), shape (J, p)."""
     at = intervals(cut_points(fit, x), LINKS[fit.link])
     density = weight[:, None] * np.exp(at.log_prob)
-    found = np.zeros((density.shape[1], fit.params.size))
-    found[:-1] += _summed_moves(fit, x, density[:, :-1] * at.below)
-    found[1:] -= _summed_moves(fit, x, density[:, 1:] * at.above)
-    return found
+    fixed, sides = split_columns(x, fit.free)
+
+    def summed(moves: FloatArray) -> FloatArray:
+        return np.hstack([-moves.T @ fixed, *(np.diag(side @ moves) for side in sides.T)])
+
+    result = np.zeros((density.shape[1], fit.params.size))
+    result[:-1] += summed(density[:, :-1] * at.below)
+    result[1:] -= summed(density[:, 1:] * at.above)
+    return result
 
 
-def _summed_moves(fit: CumulativeFit, x: FloatArray, weight: FloatArray) -> FloatArray:
-    """Derivatives of the cut points summed over cells, weights and result by cut, (J − 1, p)."""
-    fixed, free = split_columns(x, fit.free)
-    sides = (*-free.T, np.ones(len(x)))
-    return np.hstack([-weight.T @ fixed, *(np.diag(side @ weight) for side in sides)])
+_NUMBERS_AT_ONCE = 4_000_000
 
 
-def probability_jacobian(fit: CumulativeFit, x: FloatArray) -> FloatArray:
-    """Derivative of P(Y = j) in every parameter, shape (c, J, p)."""
-    return np.asarray(probabilities(fit, x)[:, :, None] * unit_scores(fit, x))
+def cell_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Observed information of each cell at the estimates, DᵀHD, shape (c, p, p).
+
+    `x` (c, k) are design rows, `counts` (c, J) sums of weights. H is a cell's tridiagonal negative
+    Hessian in its cut points and D their derivative. Levels that nobody has add nothing.
+    """
+    at = curvature(cut_points(fit, x), counts, LINKS[fit.link])
+    jacobian = _cut_point_jacobian(fit, x)
+    right = at.diagonal[:, :, None] * jacobian
+    right[:, :-1] += at.off[:, :, None] * jacobian[:, 1:]
+    right[:, 1:] += at.off[:, :, None] * jacobian[:, :-1]
+    return np.asarray(jacobian.swapaxes(1, 2) @ right)
+
+
+def cluster_information(
+    fit: CumulativeFit, x: FloatArray, counts: FloatArray, cluster: IntArray
+) -> FloatArray:
+    """Observed information of each cluster that has weight, in increasing order, (G, p, p).
+
+    Over the levels that somebody has the sum is the inverse of `fit.cov`.
+    """
+    used = np.flatnonzero(counts.sum(axis=1) > 0)
+    _, index = np.unique(cluster[used], return_inverse=True)
+    p = fit.params.size
+    n = int(index.max(initial=-1)) + 1
+    total = np.zeros((n, p, p))
+    step = max(1, _NUMBERS_AT_ONCE // (p * p))
+    for start in range(0, used.size, step):
+        rows = used[start : start + step]
+        part = cell_information(fit, x[rows], counts[rows])
+        total += sum_by(index[start : start + step], part, n)
+    return total
+
+
+def unit_information(fit: CumulativeFit, x: FloatArray) -> FloatArray:
+    """Observed information of one person of weight one in cell c at level j, (c, J, p, p)."""
+    n_levels = fit.present.size
+    by_level = []
+    for level in range(n_levels):
+        one = np.zeros((len(x), n_levels))
+        one[:, level] = fit.present[level]
+        by_level.append(cell_information(fit, x, one))
+    return np.stack(by_level, axis=1)

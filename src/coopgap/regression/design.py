@@ -1,13 +1,14 @@
-"""Design matrices from codes: treatment coding and numeric columns, without formulas."""
+"""Design matrices from codes: treatment coding and numeric columns, and whether columns depend."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.survey.numeric import Numeric
 
 
@@ -15,16 +16,9 @@ from coopgap.survey.numeric import Numeric
 class Design:
     """Columns of several variables.
 
-    Attributes
-    ----------
-    x
-        Shape (n, k): zeros and ones, and of numeric variables their columns; no intercept.
-    terms
-        k names, `VARIABLE=LEVEL`, or as in `Numeric`.
-    columns
-        By variable, its positions in `x`.
-    scale
-        Shape (k,): what columns were divided by; ones for indicators.
+    `x` (n, k) has zeros and ones, and of numeric variables their columns; no intercept. `terms` are
+    `VARIABLE=LEVEL`, or as in `Numeric`; `columns` gives by variable its positions in `x`, `scale`
+    (k,) what columns were divided by, ones for indicators.
     """
 
     x: FloatArray
@@ -41,22 +35,10 @@ def design_matrix(
 ) -> Design:
     """Treatment coding of factors, the first declared level as reference; numbers as they are.
 
-    Parameters
-    ----------
-    codes
-        By variable, shape (n,): index into its levels; never negative.
-    levels
-        By variable, its levels.
-    n
-        Number of rows; needed only where `codes` may be empty.
-    numeric
-        Of numeric variables, values and columns; their codes are positions among the values.
-
-    Returns
-    -------
-    Design
-        A level with nobody gives no column, so a variable with a single level or value present
-        gives none. Where nobody has the reference level the first level present takes its place.
+    `codes` are by variable indices into its levels, shape (n,), never negative, of numeric
+    variables positions among the values; `n` is needed only where `codes` may be empty. A level
+    with nobody gives no column, so a variable with a single level or value present gives none.
+    Where nobody has the reference level the first level present takes its place.
 
     Raises
     ------
@@ -87,3 +69,57 @@ def design_matrix(
         scale += [1.0] * present.size
         columns[name] = tuple(range(first, len(terms)))
     return Design(x=np.hstack(parts), terms=tuple(terms), columns=columns, scale=np.array(scale))
+
+
+_TOLERANCE = 1e-9
+_CLEAR = 1e-6
+
+
+def dependent_columns(x: FloatArray) -> tuple[int, ...]:
+    """Positions of columns of `x` (n, k) that are linear in a constant and earlier columns.
+
+    Gram-Schmidt, twice, on centred columns of unit length; a column whose remainder is shorter than
+    1e-9 depends on the others. A squared remainder is no smaller than the least eigenvalue of the
+    correlations: where that is clearly positive, nothing depends on anything.
+    """
+    if _clearly_full(x):
+        return ()
+    basis = np.zeros((x.shape[0], 0))
+    dependent = []
+    for position in range(x.shape[1]):
+        column = x[:, position] - x[:, position].mean()
+        length = float(np.linalg.norm(column))
+        if length > _TOLERANCE * max(float(np.abs(x[:, position]).max(initial=0.0)), 1e-300):
+            column = column / length
+            for _ in range(2):
+                column = column - basis @ (basis.T @ column)
+            length = float(np.linalg.norm(column))
+        else:
+            length = 0.0
+        if length <= _TOLERANCE:
+            dependent.append(position)
+        else:
+            basis = np.column_stack([basis, column / length])
+    return tuple(dependent)
+
+
+def _clearly_full(x: FloatArray) -> bool:
+    centred = x - x.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    largest = np.abs(x).max(axis=0, initial=1e-300)
+    if not x.shape[1] or not (lengths > _TOLERANCE * largest).all():
+        return False
+    unit = centred / lengths
+    try:
+        np.linalg.cholesky(unit.T @ unit - _CLEAR * np.eye(lengths.size))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def require_full_rank(x: FloatArray, terms: Sequence[str] | None = None) -> None:
+    """Refuse a design with dependent columns, named by `terms` where given."""
+    dependent = dependent_columns(x)
+    if dependent:
+        names = [f"column {i + 1}" if terms is None else terms[i] for i in dependent]
+        raise NotEstimable(f"{', '.join(names)} cannot be told apart from the other terms")

@@ -1,4 +1,4 @@
-"""Links of cumulative models, stable in both tails."""
+"""Links of cumulative models, stable in both tails, and the likelihood of intervals of them."""
 
 from __future__ import annotations
 
@@ -30,25 +30,16 @@ class CutPoints(NamedTuple):
 
     def columns(self, which: slice) -> CutPoints:
         """Some of the columns of arrays (c, J − 1)."""
-        return CutPoints(*(part[:, which] for part in self))
+        return CutPoints(*[part[:, which] for part in self])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A distribution function F on the latent scale.
+    """A distribution function F on the latent scale, stable in both tails.
 
-    Attributes
-    ----------
-    at
-        η → its tails and density.
-    log_between
-        (upper, lower) → log(F(upper) − F(lower)), for upper > lower.
-    log_density_slope
-        η → d log F'(η) / dη, never infinite.
-    quantile
-        F⁻¹ on (0, 1).
-    distribution
-        F.
+    `at` gives η's tails and density, `log_between` of upper and lower ends the logarithm of
+    F(upper) − F(lower), `log_density_slope` d log F'(η)/dη, never infinite; `quantile` is F⁻¹ on
+    (0, 1).
     """
 
     at: Callable[[FloatArray], CutPoints]
@@ -58,7 +49,7 @@ class Link:
     distribution: Callable[[FloatArray], FloatArray]
 
     def log_interval(self, upper: FloatArray, lower: FloatArray) -> FloatArray:
-        """Log-probability log(F(upper) − F(lower)), upper > lower; either may be infinite."""
+        """log(F(upper) − F(lower)), upper > lower; either may be infinite."""
         return self.log_between(self.at(upper), self.at(lower))
 
     def log_density(self, eta: FloatArray) -> FloatArray:
@@ -138,3 +129,74 @@ LINKS: Final[dict[LinkName, Link]] = {
     ),
 }
 """By name; cloglog is F(η) = 1 − exp(−exp(η)), as in R's `ordinal::clm`."""
+
+
+class Intervals(NamedTuple):
+    """log P(Y = j), shape (c, J), and its derivatives in the cut points, shape (c, J − 1).
+
+    `below` is f(η)/P of the level below each cut point, `above` that of the level above it: the
+    derivatives are `below` and −`above`.
+    """
+
+    log_prob: FloatArray
+    below: FloatArray
+    above: FloatArray
+
+
+def intervals(eta: FloatArray, link: Link) -> Intervals:
+    """Each level as an interval between two of the cut points η, shape (c, J − 1).
+
+    An interval that is empty, or runs backwards, has probability zero and no derivative.
+    """
+    with np.errstate(all="ignore"):
+        at = link.at(eta)
+        parts = [at.log_below[:, :1], at.log_above[:, -1:]]
+        if eta.shape[1] > 1:
+            upper, lower = at.columns(slice(1, None)), at.columns(slice(None, -1))
+            parts.insert(1, link.log_between(upper, lower))
+        log_prob = np.concatenate(parts, axis=1)
+        below = np.exp(at.log_density - log_prob[:, :-1])
+        above = np.exp(at.log_density - log_prob[:, 1:])
+    if log_prob.size and log_prob.min() > -np.inf:
+        return Intervals(log_prob, below, above)
+    possible = log_prob > -np.inf
+    return Intervals(
+        log_prob=np.where(possible, log_prob, -np.inf),
+        below=np.where(possible[:, :-1], below, 0.0),
+        above=np.where(possible[:, 1:], above, 0.0),
+    )
+
+
+class Curvature(NamedTuple):
+    """Weighted log-likelihood of cells with its derivatives in their cut points.
+
+    `value` has shape (c, J), `slope` (c, J − 1). The negative Hessian of a cell is tridiagonal:
+    `diagonal`, shape (c, J − 1), and `off`, shape (c, J − 2), beside it.
+    """
+
+    value: FloatArray
+    slope: FloatArray
+    diagonal: FloatArray
+    off: FloatArray
+
+    def row_sums(self) -> FloatArray:
+        """Sums over the rows of each cell's negative Hessian, shape (c, J − 1)."""
+        total = self.diagonal.copy(order="K")
+        total[:, :-1] += self.off
+        total[:, 1:] += self.off
+        return total
+
+
+def curvature(eta: FloatArray, counts: FloatArray, link: Link) -> Curvature:
+    """The log-likelihood Σ w log P of counts (c, J) in the cut points η, shape (c, J − 1)."""
+    # There are few columns: arithmetic on them is fast where each is contiguous.
+    eta, counts = np.asfortranarray(eta), np.asfortranarray(counts)
+    at, bend = intervals(eta, link), link.log_density_slope(eta)
+    below, above = counts[:, :-1] * at.below, counts[:, 1:] * at.above
+    with np.errstate(all="ignore"):
+        return Curvature(
+            value=np.where(counts != 0, counts * at.log_prob, 0.0),
+            slope=below - above,
+            diagonal=below * (at.below - bend) + above * (at.above + bend),
+            off=-below[:, 1:] * at.above[:, :-1],
+        )

@@ -1,40 +1,24 @@
-"""Maximum likelihood of cumulative link models on cells, with exact derivatives."""
+"""Cumulative link models on cells: maximum likelihood, bias-reduced fits, profile intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import optimize, special
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.cumulative import (
     CumulativeFit,
-    Curvature,
-    curvature,
-    probabilities,
-    probability_jacobian,
+    cut_points,
     split_columns,
-    unit_scores,
 )
-from coopgap.regression.links import LINKS, Link
+from coopgap.regression.design import require_full_rank
+from coopgap.regression.links import LINKS, Curvature, Link, curvature, intervals
 from coopgap.regression.newton import Point, maximise
-from coopgap.regression.rank import require_full_rank
 from coopgap.study.spec import LinkName
-
-__all__ = [
-    "CumulativeFit",
-    "Problem",
-    "fit_ordinal",
-    "merged_rows",
-    "natural_fit",
-    "probabilities",
-    "probability_jacobian",
-    "standardised_problem",
-    "unit_scores",
-]
-
 
 _ROUNDING, _MOST_DECIMALS = 1e-300, 15
 
@@ -52,16 +36,12 @@ def fit_ordinal(
 
     Parameters
     ----------
-    x
-        Shape (c, k): design rows of cells, without intercept.
-    counts
-        Shape (c, J): sum of weights at each level, lowest first.
-    people
-        Shape (c, J): unweighted people, for `n_obs`.
+    x, terms
+        Shape (c, k): design rows of cells, without intercept; k names, for messages.
+    counts, people
+        Shape (c, J): sums of weights at each level, lowest first; unweighted people, for `n_obs`.
     link
         logit, probit or cloglog.
-    terms
-        k names, for messages.
     free
         Positions of columns freed from proportional odds: their slope may differ by threshold.
 
@@ -80,8 +60,7 @@ def fit_ordinal(
 
     References
     ----------
-    McCullagh (1980), Regression models for ordinal data. JRSS B 42, 109-142.
-    Christensen (2023), ordinal, R package.
+    McCullagh (1980), JRSS B 42, 109-142. Christensen (2023), ordinal, R package.
     """
     counts = np.asarray(counts, dtype=np.float64)
     totals = counts.sum(axis=0)
@@ -92,20 +71,21 @@ def fit_ordinal(
     require_full_rank(rows, terms)
     free = tuple(free)
     problem, start, back = standardised_problem(rows, kept, link, free)
-    found = maximise(problem.point, start, float(totals.sum()), problem.ordered)
+    total = float(totals.sum())
+    result = maximise(problem.point, start, total, problem.ordered)
     return natural_fit(
-        found.params,
-        np.linalg.inv(found.point.information),
+        result.params,
+        cov := np.linalg.inv(result.point.information),
         back,
         present,
+        cov @ result.point.gradient,
         link=link,
         free=free,
-        log_likelihood=found.point.value,
-        n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
-        iterations=found.iterations,
-        max_gradient=found.max_gradient,
-        step=np.linalg.solve(found.point.information, found.point.gradient),
-        sharpness=float(np.linalg.eigvalsh(found.point.information)[0] / totals.sum()),
+        log_likelihood=result.point.value,
+        n_obs=round(total) if people is None else int(people.sum()),
+        iterations=result.iterations,
+        max_gradient=result.max_gradient,
+        sharpness=1 / (total * float(np.trace(cov))),
     )
 
 
@@ -114,54 +94,35 @@ def natural_fit(
     cov: FloatArray,
     back: FloatArray,
     present: BoolArray,
-    *,
-    link: LinkName,
-    free: tuple[int, ...],
-    log_likelihood: float,
-    n_obs: int,
-    iterations: int,
-    max_gradient: float,
     step: FloatArray,
-    bias_reduced: bool = False,
-    sharpness: float = 0.0,
+    *,
+    free: tuple[int, ...],
+    **fields: Any,
 ) -> CumulativeFit:
-    """Estimates of standardised columns over the levels present as a fit on the natural scale.
+    """Estimates of standardised columns over the levels `present` as a fit on the natural scale.
 
-    Parameters
-    ----------
-    params, cov
-        Shapes (p,) and (p, p): estimates and inverse information in standardised columns.
-    back
-        From `standardised_problem`.
-    present
-        Shape (J,): levels that somebody has.
-    link, free, log_likelihood, n_obs, iterations, max_gradient, bias_reduced, sharpness
-        As in `CumulativeFit`.
-    step
-        Shape (p,): the Newton step that would come next, from which the correct decimals follow.
+    `params` (p,) and `cov` (p, p) are the estimates and the inverse information, `back` is from
+    `standardised_problem`, `step` (p,) the Newton step that would come next, from which the correct
+    decimals follow; other fields are those of `CumulativeFit`.
     """
     cuts = present.size - 1
     slopes = params.size - (len(free) + 1) * (int(present.sum()) - 1)
-    expand, outer = _expansion(present, slopes, len(free))
-    to_natural = expand @ back
-    natural = to_natural @ params
-    natural_cov = to_natural @ cov @ to_natural.T
-    error = float(np.abs(to_natural @ step).max(initial=0.0))
+    outer = np.full(cuts, np.nan)
+    if not present.all():
+        expand, outer = _expansion(present, slopes, len(free))
+        back = expand @ back
+    natural = back @ params
+    natural_cov = back @ cov @ back.T
+    error = float(np.abs(back @ step).max(initial=0.0))
     return CumulativeFit(
-        link=link,
         slopes=natural[:slopes],
         thresholds=np.where(np.isnan(outer), natural[-cuts:], outer),
         cov=(natural_cov + natural_cov.T) / 2,
         present=present,
-        log_likelihood=log_likelihood,
-        n_obs=n_obs,
-        iterations=iterations,
-        max_gradient=max_gradient,
         correct_decimals=int(min(-np.log10(max(error, _ROUNDING)), _MOST_DECIMALS)),
         free=free,
         freed=natural[slopes:-cuts].reshape(len(free), cuts),
-        bias_reduced=bias_reduced,
-        sharpness=sharpness,
+        **fields,
     )
 
 
@@ -170,27 +131,19 @@ def standardised_problem(
 ) -> tuple[Problem, FloatArray, FloatArray]:
     """The likelihood in centred and scaled columns, a start, and the way back.
 
-    Returns
-    -------
-    problem : Problem
-    start : FloatArray
-        Shape (p,): the margin's thresholds, no slopes.
-    back : FloatArray
-        Shape (p, p): linear map from its parameters to natural ones.
+    The start are the margin's thresholds without slopes, shape (p,); the way back is the linear map
+    from the problem's parameters to natural ones, shape (p, p).
     """
     totals = counts.sum(axis=0)
     share = counts.sum(axis=1) / totals.sum()
     centre = share @ x
-    scale = np.sqrt(share @ (x - centre) ** 2)
-    fixed, freed = split_columns((x - centre) / scale, free)
-    sides = np.column_stack([-freed, np.ones(len(x))])
-    problem = Problem(fixed, sides, np.asfortranarray(counts), LINKS[link])
-    cuts = counts.shape[1] - 1
-    slopes = fixed.shape[1] + len(free) * cuts
-    start = np.concatenate(
-        [np.zeros(slopes), LINKS[link].quantile(np.cumsum(totals)[:-1] / totals.sum())]
-    )
-    return problem, start, _unscale(centre, scale, free, cuts)
+    centred = x - centre
+    scale = np.sqrt(share @ centred**2)
+    problem = Problem.of(centred / scale, counts, link, free)
+    back = _unscale(centre, scale, free, counts.shape[1] - 1)
+    start = np.zeros(len(back))
+    start[1 - totals.size :] = LINKS[link].quantile(np.cumsum(totals)[:-1] / totals.sum())
+    return problem, start, back
 
 
 def merged_rows[Counts: (FloatArray, IntArray)](
@@ -208,22 +161,19 @@ def merged_rows[Counts: (FloatArray, IntArray)](
 
 def _unscale(centre: FloatArray, scale: FloatArray, free: tuple[int, ...], cuts: int) -> FloatArray:
     """Linear map from parameters of standardised columns to natural ones, shape (p, p)."""
-    fixed = np.delete(np.arange(centre.size), free)
-    factors = np.concatenate([1 / scale[fixed], np.repeat(1 / scale[list(free)], cuts)])
-    back = np.diag(np.concatenate([factors, np.ones(cuts)]))
-    thresholds = back[factors.size :]
-    thresholds[:, : fixed.size] = centre[fixed] / scale[fixed]
-    for number, column in enumerate(free):
-        start = fixed.size + number * cuts
-        thresholds[:, start : start + cuts] = np.eye(cuts) * centre[column] / scale[column]
+    fixed = [column for column in range(centre.size) if column not in free]
+    columns = np.concatenate([fixed, np.repeat(free, cuts)]).astype(np.int64)
+    back = np.diag(np.concatenate([1 / scale[columns], np.ones(cuts)]))
+    shift = np.tile(centre[columns] / scale[columns], (cuts, 1))
+    shift[:, len(fixed) :] *= np.tile(np.eye(cuts), (1, len(free)))
+    back[columns.size :, : columns.size] = shift
     return back
 
 
 def _expansion(present: BoolArray, k: int, n_free: int) -> tuple[FloatArray, FloatArray]:
     """Map from parameters over the levels present to parameters over all levels.
 
-    Returns the map, shape (k + (n_free + 1)(J − 1), p), and for each threshold ±inf where it
-    lies outside the levels present, NaN elsewhere.
+    Also for each threshold ±inf where it lies outside the levels present, NaN elsewhere.
     """
     below = np.cumsum(present)[:-1]
     n_present = int(present.sum())
@@ -241,9 +191,9 @@ def _expansion(present: BoolArray, k: int, n_free: int) -> tuple[FloatArray, Flo
 class Problem(NamedTuple):
     """The weighted log-likelihood of standardised rows; every level is present.
 
-    `sides`, shape (c, q + 1), multiply the parameters that differ by threshold: minus the freed
-    columns, then ones for the thresholds themselves. Parameters are slopes, then for each side
-    one value a threshold. `offset`, shape (c, 1), is subtracted from every cut point.
+    `sides` (c, q + 1) multiply the parameters that differ by threshold: minus the freed columns,
+    then ones. Parameters are slopes, then for each side one value a threshold. `offset`, shape (c,
+    1), is subtracted from every cut point.
     """
 
     x: FloatArray
@@ -252,6 +202,13 @@ class Problem(NamedTuple):
     link: Link
     offset: FloatArray | float = 0.0
 
+    @classmethod
+    def of(
+        cls, x: FloatArray, counts: FloatArray, link: LinkName, free: tuple[int, ...]
+    ) -> Problem:
+        """The likelihood of rows whose columns `free` are freed."""
+        return cls(*split_columns(x, free), np.asfortranarray(counts), LINKS[link])
+
     def ordered(self, params: FloatArray) -> bool:
         """Whether thresholds rise; freed columns are held in order by the likelihood alone."""
         thresholds = params[1 - self.counts.shape[1] :]
@@ -259,10 +216,12 @@ class Problem(NamedTuple):
 
     def point(self, params: FloatArray) -> Point:
         """Log-likelihood, score and observed information."""
-        k = self.x.shape[1]
-        by_threshold = params[k:].reshape(self.sides.shape[1], -1)
-        eta = (by_threshold.T @ self.sides.T - self.x @ params[:k]).T - self.offset
-        at = curvature(eta, self.counts, self.link)
+        k, cuts = self.x.shape[1], self.counts.shape[1] - 1
+        eta = params[None, -cuts:]  # all rows share it where nothing else is free yet
+        if params[:-cuts].any():
+            by_threshold = params[k:].reshape(-1, cuts)
+            eta = (by_threshold.T @ self.sides.T - self.x @ params[:k]).T
+        at = curvature(eta - self.offset, self.counts, self.link)
         return Point(float(at.value.sum()), self._score(at.slope), self.information(at))
 
     def _score(self, slope: FloatArray) -> FloatArray:
@@ -275,11 +234,11 @@ class Problem(NamedTuple):
         information = np.zeros((k + q * cuts, k + q * cuts))
         # Densities are log-concave, so that the weights are not negative; a product with itself
         # costs half of one with another.
-        half = self.x * np.sqrt(np.maximum(row.sum(axis=1), 0.0))[:, None]
+        half = self.x * np.sqrt(np.maximum(row @ np.ones(cuts), 0.0))[:, None]
         information[:k, :k] = half.T @ half
-        moved = (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
-        information[:k, k:] = -self.x.T @ moved
-        information[k:, :k] = information[:k, k:].T
+        moved = row if q == 1 else (self.sides[:, :, None] * row[:, None, :]).reshape(-1, q * cuts)
+        information[k:, :k] = -(moved.T @ self.x)
+        information[:k, k:] = information[k:, :k].T
         within = information[k:, k:].reshape(q, cuts, q, cuts)
         sides = self.sides.T
         # A cell's negative Hessian is tridiagonal, so only three bands are not zero.
@@ -288,6 +247,180 @@ class Problem(NamedTuple):
             (within[:, :-1, :, 1:], at.off),
             (within[:, 1:, :, :-1], at.off),
         )
-        for band, found in bands:
-            np.einsum("aibi->iab", band)[...] = (found.T[:, None] * sides) @ self.sides
+        for band, result in bands:
+            np.einsum("aibi->iab", band)[...] = (result.T[:, None] * sides) @ self.sides
         return information
+
+
+def total_information(fit: CumulativeFit, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Observed information of all cells together, shape (p, p); arguments of `cell_information`."""
+    problem = Problem.of(x, counts, fit.link, fit.free)
+    return problem.information(curvature(cut_points(fit, x), counts, problem.link))
+
+
+_MOST_SCORINGS = 500
+_MAX_HALVINGS = 40
+_TOLERANCE = 1e-10
+
+
+def fit_reduced(
+    x: FloatArray,
+    counts: FloatArray,
+    *,
+    people: IntArray | None = None,
+    link: LinkName = "logit",
+    terms: Sequence[str] | None = None,
+    free: Sequence[int] = (),
+) -> CumulativeFit:
+    """Solve the bias-reducing adjusted score equations; arguments of `fit_ordinal`.
+
+    Weights are brought to the number of `people`, so that a constant factor changes nothing;
+    without it they count as people. `cov` is the inverse of the expected information at the
+    estimates.
+
+    Raises
+    ------
+    NotEstimable
+        If fewer than two levels are present, a column depends on the others, or the iteration
+        does not settle.
+
+    Notes
+    -----
+    With c_cj = ½ m_c F''(η_cj) z_cj'I⁻¹z_cj, m_c the weight of cell c, z_cj the derivative of
+    η_cj and I the expected information, the counts n_cj are replaced by
+    n_cj + c_cj − c_c,j−1 in the score, and Fisher scoring repeated. For two levels and the logit
+    this is Firth's penalised likelihood (Firth 1993, Biometrika 80, 27-38).
+
+    References
+    ----------
+    Kosmidis (2014), Improved estimation in cumulative link models. JRSS B 76, 169-196.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    present = np.asarray(counts.sum(axis=0) > 0)
+    used = counts.sum(axis=1) > 0
+    if present.sum() < 2:
+        raise NotEstimable("everybody gave the same answer")
+    rows, kept = np.asarray(x, dtype=np.float64)[used], counts[used][:, present]
+    require_full_rank(rows, terms)
+    scale = 1.0 if people is None else float(people.sum()) / float(counts.sum())
+    problem, start, back = standardised_problem(rows, scale * kept, link, tuple(free))
+    params, at, iterations = _solve(problem, start)
+    return natural_fit(
+        params,
+        scale * np.linalg.inv(at.information),
+        back,
+        present,
+        np.linalg.solve(at.information, at.score),
+        link=link,
+        free=tuple(free),
+        log_likelihood=problem.point(params).value / scale,
+        n_obs=round(float(counts.sum())) if people is None else int(people.sum()),
+        iterations=iterations,
+        max_gradient=float(np.abs(at.score).max(initial=0.0)) / float(problem.counts.sum()),
+        bias_reduced=True,
+    )
+
+
+class _Adjusted(NamedTuple):
+    score: FloatArray
+    information: FloatArray
+    distance: float
+
+
+def _solve(problem: Problem, start: FloatArray) -> tuple[FloatArray, _Adjusted, int]:
+    """Fisher scoring; a step is halved while it leaves a larger adjusted score."""
+    params, at = start, _adjusted(problem, start)
+    total = float(problem.counts.sum())
+    for iteration in range(1, _MOST_SCORINGS + 1):
+        if at is None:
+            break
+        if np.abs(at.score).max(initial=0.0) <= _TOLERANCE * total:
+            return params, at, iteration
+        step = np.linalg.solve(at.information, at.score)
+        for _ in range(_MAX_HALVINGS):
+            reached = _adjusted(problem, params + step)
+            if reached is not None and reached.distance < at.distance:
+                break
+            step = step / 2
+        else:
+            break
+        params, at = params + step, reached
+    raise NotEstimable("the bias-reduced fit did not settle")
+
+
+def _adjusted(problem: Problem, params: FloatArray) -> _Adjusted | None:
+    """Adjusted score, expected information and length of the score in its metric."""
+    cuts = problem.counts.shape[1] - 1
+    k = problem.x.shape[1]
+    eta = problem.sides @ params[k:].reshape(-1, cuts) - (problem.x @ params[:k])[:, None]
+    if cuts > 1 and not (np.diff(eta, axis=1) > 0).all():
+        return None
+    chances = np.exp(intervals(eta, problem.link).log_prob)
+    weight = problem.counts.sum(axis=1, keepdims=True)
+    information = problem._replace(counts=weight * chances).point(params).information
+    try:
+        inverse = np.linalg.inv(information)
+    except np.linalg.LinAlgError:
+        return None
+    bend = np.exp(problem.link.log_density(eta)) * problem.link.log_density_slope(eta)
+    edge = np.zeros((len(eta), 1))
+    z = np.column_stack([-problem.x, problem.sides])
+    leverage = np.empty_like(eta)
+    for cut in range(cuts):
+        columns = np.concatenate([np.arange(k), np.arange(k + cut, params.size, cuts)])
+        leverage[:, cut] = ((z @ inverse[np.ix_(columns, columns)]) * z).sum(axis=1)
+    shift = np.hstack([edge, weight * bend * leverage / 2, edge])
+    counts = problem.counts + np.diff(shift, axis=1)
+    score = problem._replace(counts=counts).point(params).gradient
+    if not np.isfinite(score).all():
+        return None
+    return _Adjusted(score, information, float(score @ inverse @ score))
+
+
+_FARTHEST = 40.0
+"""Standard errors beyond which a limit is taken as infinite."""
+
+
+def profile_interval(
+    x: FloatArray,
+    counts: FloatArray,
+    column: int,
+    *,
+    prob: float = 0.95,
+    link: LinkName = "logit",
+) -> tuple[float, float]:
+    """Slopes of one column of `x` that a likelihood ratio test does not reject.
+
+    `counts` (c, J) are people, or weights that count people. A limit is infinite where the
+    likelihood never falls far enough. Venzon & Moolgavkar (1988), Applied Statistics 37, 87-94.
+
+    Raises
+    ------
+    NotEstimable
+        If the full fit has no finite maximum.
+    """
+    fit = fit_ordinal(x, counts, link=link)
+    drop = 2 * float(special.gammaincinv(0.5, prob))  # Quantile of the chi-square.
+    centre, error = float(fit.slopes[column]), float(fit.std_errors[column])
+    used = counts.sum(axis=1) > 0
+    kept = counts[used][:, fit.present]
+    others, held = np.delete(x[used], column, axis=1), x[used, column]
+    problem, start, _ = standardised_problem(others, kept, link, ())
+
+    def excess(slope: float) -> float:
+        fixed = problem._replace(offset=slope * (held - held.mean())[:, None])
+        try:
+            point = maximise(fixed.point, start, float(kept.sum()), fixed.ordered).point
+        except NotEstimable:
+            return np.inf
+        return 2 * (fit.log_likelihood - point.value) - drop
+
+    def limit(step: float) -> float:
+        inner, outer = centre, centre + 2 * step
+        while excess(outer) < 0:
+            inner, outer = outer, outer + 2 * (outer - centre)
+            if abs(outer - centre) > _FARTHEST * abs(step):
+                return float(np.copysign(np.inf, step))
+        return float(optimize.brentq(excess, inner, outer, xtol=1e-10))
+
+    return limit(-error), limit(error)

@@ -25,19 +25,9 @@ _SINGULAR = 1e-9
 class ProportionalityTest:
     """A test that named columns have one slope at every threshold.
 
-    Attributes
-    ----------
-    statistic
-        Chi-square, or F where `df_error` is finite.
-    df
-        Restrictions.
-    df_error
-        Degrees of freedom of the covariance; infinite for a chi-square.
-    p_value
-        Upper tail.
-    at_supremum
-        Whether some freed slope is infinite: the likelihood is then taken at its supremum, and
-        `df` counts restrictions that the chi-square does not quite follow.
+    `statistic` is a chi-square on `df` restrictions, or F where `df_error` is finite, `p_value` its
+    upper tail. `at_supremum` says that some freed slope is infinite: the likelihood is then taken
+    at its supremum, and `df` counts restrictions that the chi-square does not quite follow.
     """
 
     statistic: float
@@ -52,28 +42,19 @@ def likelihood_ratio(
 ) -> ProportionalityTest:
     """Likelihood ratio against the model in which `columns` are freed.
 
-    Parameters
-    ----------
-    x
-        Shape (c, k): design rows of cells.
-    counts
-        Shape (c, J): people, or weights that count people.
-    columns
-        Positions of the columns freed together: those of one term, or all.
-    link
-        As in `fit_ordinal`.
-
-    Raises
-    ------
-    NotEstimable
-        If the proportional fit itself has no finite maximum, or there are two levels.
-
-    References
-    ----------
-    Peterson & Harrell (1990), Applied Statistics 39, 205-217.
+    `x` (c, k) are design rows of cells, `counts` (c, J) people or weights that count people,
+    `columns` the positions of those freed together: those of one term, or all. Raises NotEstimable
+    if the proportional fit itself has no finite maximum, or there are two levels. Peterson &
+    Harrell (1990), Applied Statistics 39, 205-217.
     """
     restricted = fit_ordinal(x, counts, link=link)
-    value, finite = _freed_log_likelihood(x, counts, columns, link)
+    fit, _ = finite_fit(x, counts, None, columns, link=link)
+    if fit is not None:
+        value = fit.log_likelihood
+    else:
+        kept = counts[used := counts.sum(axis=1) > 0][:, restricted.present]
+        problem, start, _ = standardised_problem(x[used], kept, link, tuple(columns))
+        value = supremum(problem.point, start)
     statistic = max(2 * (value - restricted.log_likelihood), 0.0)
     df = len(columns) * (int(restricted.present.sum()) - 2)
     if not df:
@@ -83,45 +64,16 @@ def likelihood_ratio(
         df=df,
         df_error=np.inf,
         p_value=chi2_above(statistic, df),
-        at_supremum=not finite,
+        at_supremum=fit is None,
     )
-
-
-def _freed_log_likelihood(
-    x: FloatArray, counts: FloatArray, columns: Sequence[int], link: LinkName
-) -> tuple[float, bool]:
-    """Largest log-likelihood with `columns` freed, and whether it is attained."""
-    terms = tuple(str(column) for column in range(x.shape[1]))
-    fit, _ = finite_fit(x, counts, terms, columns, link=link)
-    if fit is not None:
-        return fit.log_likelihood, True
-    used = counts.sum(axis=1) > 0
-    kept = counts[used][:, counts.sum(axis=0) > 0]
-    problem, start, _ = standardised_problem(x[used], kept, link, tuple(columns))
-    return supremum(problem.point, start), False
 
 
 def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> ProportionalityTest:
     """Brant's Wald test: slopes of the J − 1 separate logits are equal for `columns`.
 
-    Parameters
-    ----------
-    x, counts, columns
-        As in `likelihood_ratio`.
-
-    Raises
-    ------
-    NotEstimable
-        If a split by itself has no finite estimate, or there are two levels.
-
-    Notes
-    -----
-    The splits share people: the covariance block of cuts j < l is
-    V_j X'diag(n p_l (1 − p_j)) X V_l with p = P(Y > cut) from each split's own fit.
-
-    References
-    ----------
-    Brant (1990), Biometrics 46, 1171-1178.
+    The splits share people: the covariance block of cuts j < l is V_j X'diag(n p_l (1 − p_j)) X V_l
+    with p = P(Y > cut) from each split's own fit. Raises NotEstimable if a split by itself has no
+    finite estimate, or there are two levels. Brant (1990), Biometrics 46, 1171-1178.
     """
     counts = counts[:, counts.sum(axis=0) > 0]
     cuts, k = counts.shape[1] - 1, x.shape[1]
@@ -129,7 +81,13 @@ def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> Proporti
         raise NotEstimable("two levels have one threshold: nothing to test")
     people = counts.sum(axis=1)
     design = np.column_stack([x, -np.ones(len(x))])
-    fits = [_split(x, counts, cut) for cut in range(cuts)]
+    fits: list[CumulativeFit] = []
+    for cut in range(cuts):
+        low = counts[:, : cut + 1].sum(axis=1)
+        fit, _ = finite_fit(x, np.column_stack([low, people - low]))
+        if fit is None:
+            raise NotEstimable(f"the split above level {cut + 1} has no finite estimate by itself")
+        fits.append(fit)
     above = [probabilities(fit, x)[:, 1] for fit in fits]
     slopes = np.array([fit.slopes[list(columns)] for fit in fits])
     cov = np.zeros((cuts, k + 1, cuts, k + 1))
@@ -142,16 +100,6 @@ def brant(x: FloatArray, counts: FloatArray, columns: Sequence[int]) -> Proporti
     return _equal_over_cuts(slopes, chosen, np.inf)
 
 
-def _split(x: FloatArray, counts: FloatArray, cut: int) -> CumulativeFit:
-    low = counts[:, : cut + 1].sum(axis=1)
-    split = np.column_stack([low, counts.sum(axis=1) - low])
-    terms = tuple(str(column) for column in range(x.shape[1]))
-    fit, _ = finite_fit(x, split, terms)
-    if fit is None:
-        raise NotEstimable(f"the split above level {cut + 1} has no finite estimate by itself")
-    return fit
-
-
 def robust_wald(
     x: FloatArray,
     counts: FloatArray,
@@ -162,25 +110,10 @@ def robust_wald(
 ) -> ProportionalityTest:
     """Wald test in the freed model with the sandwich covariance: right with weights and zones.
 
-    Parameters
-    ----------
-    x, counts, columns, link
-        As in `likelihood_ratio`; `counts` may be any weights.
-    squares
-        Shape (c, J): sums of squared weights.
-    cluster
-        Shape (c,), or None for independent people.
-
-    Returns
-    -------
-    ProportionalityTest
-        The adjusted F, W(d − q + 1)/(dq) on q and d − q + 1 degrees of freedom, d = G − 1 and q
-        the restrictions, or chi-square without clusters.
-
-    Raises
-    ------
-    NotEstimable
-        If the freed model has no finite maximum, or there are not two clusters to a restriction.
+    Arguments of `likelihood_ratio` and `cluster_covariance`. The adjusted F, W(d − q + 1)/(dq) on q
+    and d − q + 1 degrees of freedom, d = G − 1 and q the restrictions, or chi-square without
+    clusters. Raises NotEstimable if the freed model has no finite maximum, or there are not two
+    clusters to a restriction.
 
     Notes
     -----
@@ -192,17 +125,16 @@ def robust_wald(
     ----------
     Korn & Graubard (1990), American Statistician 44, 270-276.
     """
-    terms = tuple(str(column) for column in range(x.shape[1]))
-    fit, _ = finite_fit(x, counts, terms, columns, link=link)
+    fit, _ = finite_fit(x, counts, None, columns, link=link)
     if fit is None:
         raise NotEstimable("a slope that may differ by threshold has no finite estimate")
     scores = unit_scores(fit, x) if cluster is None else cell_scores(fit, x, counts)
-    found = cluster_covariance(fit.cov, scores, counts, squares, cluster)
+    result = cluster_covariance(fit.cov, scores, counts, squares, cluster)
     inner = np.isfinite(fit.thresholds) & (np.diff(fit.thresholds, prepend=-np.inf) > 0)
     cuts = fit.thresholds.size
     positions = fit.slopes.size + np.arange(fit.freed.size).reshape(-1, cuts)[:, inner]
-    cov = found.cov[np.ix_(positions.T.ravel(), positions.T.ravel())]
-    return _equal_over_cuts(fit.freed[:, inner].T, cov, found.df)
+    cov = result.cov[np.ix_(positions.T.ravel(), positions.T.ravel())]
+    return _equal_over_cuts(fit.freed[:, inner].T, cov, result.df)
 
 
 def _equal_over_cuts(slopes: FloatArray, cov: FloatArray, df_error: float) -> ProportionalityTest:
@@ -242,23 +174,9 @@ def bootstrap_ratio(
 ) -> tuple[float, float]:
     """Parametric bootstrap of the likelihood ratio, for tables too sparse for a chi-square.
 
-    Parameters
-    ----------
-    x, columns, link
-        As in `likelihood_ratio`.
-    people
-        Shape (c, J): unweighted people.
-    replicates
-        Surveys drawn from the proportional fit.
-    seed
-        The same seed gives the same p-value.
-
-    Returns
-    -------
-    p_value : float
-        (1 + replicates with a ratio at least as large) / (1 + replicates used).
-    used : float
-        Share of replicates in which both fits exist.
+    `people` (c, J) are unweighted; `replicates` surveys are drawn from the proportional fit. Gives
+    (1 + replicates with a ratio at least as large) / (1 + replicates used), and the share of
+    replicates in which both fits exist.
     """
     x, people = merged_rows(x, people)
     observed = likelihood_ratio(x, people.astype(np.float64), columns, link).statistic

@@ -34,7 +34,7 @@ the score, which is below 1e-10 where Newton stops."""
 def finite_fit(
     x: FloatArray,
     counts: FloatArray,
-    terms: Sequence[str],
+    terms: Sequence[str] | None = None,
     free: Sequence[int] = (),
     *,
     people: IntArray | None = None,
@@ -42,10 +42,7 @@ def finite_fit(
 ) -> tuple[CumulativeFit | None, tuple[str, ...]]:
     """The fit, or none and the terms without a finite estimate; arguments of `fit_ordinal`.
 
-    Raises
-    ------
-    NotEstimable
-        As `fit_ordinal`, where no term is without one.
+    Raises NotEstimable as `fit_ordinal` does, where no term is without one.
     """
     fit, failed = None, None
     try:
@@ -54,7 +51,7 @@ def finite_fit(
         failed = error
     if fit is not None and fit.sharpness > _SHARP:
         return fit, ()
-    infinite = separated_terms(x, counts, terms, free)
+    infinite = separated_terms(x, counts, terms or [*map(str, range(x.shape[1]))], free)
     if infinite:
         return None, infinite
     if failed is not None:
@@ -65,24 +62,10 @@ def finite_fit(
 def separated_terms(
     x: FloatArray, counts: FloatArray, terms: Sequence[str], free: Sequence[int] = ()
 ) -> tuple[str, ...]:
-    """Terms without a finite estimate in a cumulative model.
+    """Terms without a finite estimate in a cumulative model; empty if all are finite.
 
-    Parameters
-    ----------
-    x
-        Shape (c, k): design rows without intercept, of full rank beside one.
-    counts
-        Shape (c, J): only where they are positive matters.
-    terms
-        k names.
-    free
-        Positions of columns freed from proportional odds.
-
-    Returns
-    -------
-    tuple of str
-        Terms that move along a direction in which the likelihood never falls; empty if the
-        estimates are finite.
+    Arguments as in `fit_ordinal`, `x` of full rank beside an intercept; of `counts` only where they
+    are positive matters.
 
     Raises
     ------
@@ -106,8 +89,16 @@ def separated_terms(
     if not k or cuts < 1:
         return ()
     if not free:
-        answered = _extremes(answered)
-    _require_small(answered, k + len(free) * (cuts - 1) + cuts)
+        row, highest = np.arange(len(answered)), cuts - answered[:, ::-1].argmax(axis=1)
+        lowest, answered = answered.argmax(axis=1), np.zeros_like(answered)
+        answered[row, lowest] = answered[row, highest] = True
+    conditions = int(answered[:, :-1].sum() + answered[:, 1:].sum())
+    n_params = k + len(free) * (cuts - 1) + cuts
+    if conditions * n_params > MOST_NUMBERS:  # before they are built
+        raise NotEstimable(
+            f"whether {n_params:,} parameters are finite is {conditions:,} conditions, too many to "
+            "be looked at"
+        )
     direction = recession(_constraints(rows, answered, tuple(free)), k - len(free), k)
     fixed = np.setdiff1d(np.arange(k), list(free))
     moves = np.zeros(k)
@@ -120,16 +111,10 @@ def separated_terms(
 def check_separation(
     x: FloatArray, counts: FloatArray, terms: Sequence[str], free: Sequence[int] = ()
 ) -> None:
-    """Refuse data in which some estimate would be infinite.
-
-    Raises
-    ------
-    NotEstimable
-        Naming the terms.
-    """
-    found = separated_terms(x, counts, terms, free)
-    if found:
-        raise NotEstimable(f"separation: no finite estimate for {', '.join(found)}")
+    """Refuse data in which some estimate would be infinite, naming the terms."""
+    result = separated_terms(x, counts, terms, free)
+    if result:
+        raise NotEstimable(f"separation: no finite estimate for {', '.join(result)}")
 
 
 def _distinct(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
@@ -143,30 +128,10 @@ def _distinct(x: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
     return scaled[np.unique(index, return_index=True)[1]], answered
 
 
-def _require_small(answered: BoolArray, n_params: int) -> None:
-    """Refuse a linear programme that would take minutes, before it is built."""
-    conditions = int(answered[:, :-1].sum() + answered[:, 1:].sum())
-    if conditions * n_params > MOST_NUMBERS:
-        raise NotEstimable(
-            f"whether {n_params:,} parameters are finite is {conditions:,} conditions, too many to "
-            "be looked at"
-        )
-
-
-def _extremes(answered: BoolArray) -> BoolArray:
-    """Only the lowest and the highest level of each row."""
-    row = np.arange(len(answered))
-    kept = np.zeros_like(answered)
-    kept[row, answered.argmax(axis=1)] = True
-    kept[row, answered.shape[1] - 1 - answered[:, ::-1].argmax(axis=1)] = True
-    return kept
-
-
 def _constraints(x: FloatArray, answered: BoolArray, free: tuple[int, ...]) -> FloatArray:
     """Rows a with a'(d, freed d, t) ≤ 0 for directions in which nobody's likelihood falls."""
-    fixed, freed = split_columns(x, free)
+    fixed, sides = split_columns(x, free)
     cuts = answered.shape[1] - 1
-    sides = np.column_stack([-freed, np.ones(len(x))])
     row, cut = np.nonzero(answered[:, :-1])
     above, cut_above = np.nonzero(answered[:, 1:])
     sign = np.concatenate([np.full(row.size, -1.0), np.ones(above.size)])
@@ -186,19 +151,8 @@ def _constraints(x: FloatArray, answered: BoolArray, free: tuple[int, ...]) -> F
 def recession(constraints: FloatArray, n_fixed: int, k: int) -> FloatArray:
     """Direction of recession with the largest total slack, zero if there is none.
 
-    Parameters
-    ----------
-    constraints
-        Shape (r, p): rows a with a'd ≤ 0 for directions d in which nobody's likelihood falls.
-    n_fixed
-        How many leading parts of d lie within [−1, 1]; the rest lie within [−k, k].
-    k
-        Number of columns.
-
-    Raises
-    ------
-    NotEstimable
-        If the linear programme could not be solved.
+    Rows a of `constraints` (r, p) have a'd ≤ 0 for directions d in which nobody's likelihood falls.
+    The first `n_fixed` parts of d lie within [−1, 1], the rest within [−k, k], k columns.
     """
     objective = constraints.sum(axis=0)
     rest = constraints.shape[1] - n_fixed

@@ -1,4 +1,4 @@
-"""Weighted shares of both groups, with the covariance that their weights and clusters ask for."""
+"""Weighted shares and means, with the covariance that their weights and clusters ask for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
-from coopgap.regression.clusters import sum_by
-from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
-from coopgap.regression.leverage import QuadraticForm, inverse_root
+from coopgap.regression.clusters import CovarianceKind, QuadraticForm, grouping, inverse_root
+from coopgap.regression.covariance import (
+    CoefficientCovariance,
+    joint_margins,
+    kind_name,
+    mean_weights,
+    require_kind,
+    unit_covariance,
+)
 from coopgap.survey.cells import collapse
 
 _BALANCED = 1e-8
@@ -28,13 +34,6 @@ class _Part(NamedTuple):
     influence: FloatArray
     share: FloatArray
     spread: FloatArray
-
-
-class _Explained(NamedTuple):
-    """What z explains of a group's answers, (c, J), and what residuals are scaled by, (c,)."""
-
-    g: FloatArray
-    scale: FloatArray
 
 
 def weighted_shares(
@@ -57,10 +56,8 @@ def weighted_shares(
     ----------
     member
         Shape (c,): group of each cell.
-    counts, squares
-        Shape (c, J): sums of analysis weights and of their squares.
-    cluster
-        Shape (c,), or None for independent people.
+    counts, squares, cluster, kind, second, people
+        As in `cluster_covariance`.
     z
         Shape (c, k): columns whose means the weights have made the target's; which of them they
         have is looked at.
@@ -70,13 +67,6 @@ def weighted_shares(
         Shape (c,): factor of the weights in their own group's share; ones if absent.
     fixed
         Take the covariates of the target as fixed.
-    kind, second, people
-        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
-
-    Returns
-    -------
-    Margins
-        With CR2, degrees of freedom of each contrast after Satterthwaite.
 
     Raises
     ------
@@ -92,35 +82,34 @@ def weighted_shares(
     people alone. Residuals are divided by (1 − h)^(1/2), h their leverage (HC2): a few people
     with weights of ten would else look better explained than they are. Weights that balance
     nothing leave g constant, and are taken as fixed. For CR2 the contributions of a
-    cluster that holds the share h of W (or of T) are multiplied by (1 − h)^(−1/2); without z this
-    is Bell and McCaffrey's correction of two weighted means.
+    cluster that holds the share h of W (or of T) are multiplied by (1 − h)^(−1/2), with degrees of
+    freedom of each contrast after Satterthwaite; without z this is Bell and McCaffrey's correction
+    of two weighted means.
 
     References
     ----------
     Deville & Särndal (1992), JASA 87, 376-382, for calibration weights.
     Bell & McCaffrey (2002), Survey Methodology 28, 169-181.
     """
+    weight, heads = counts.sum(axis=1), counts if people is None else people.astype(np.float64)
     ratio = np.ones(len(counts)) if ratio is None else ratio
     target = member.astype(np.float64) if target is None else target
-    shares, fitted = [], []
-    aim = _mean(target, counts, z)
-    heads = counts if people is None else people.astype(np.float64)
-    for side in (member, ~member):
-        share, g = _group(ratio * side, counts, heads.sum(axis=1) * side, z, aim)
-        shares.append(share)
-        fitted.append(g)
-    parts = _parts(member, ratio, target, counts, shares, fitted, fixed=fixed)
+    if not (target @ weight) > 0:
+        raise NotEstimable("nobody to standardise over")
+    sides = [ratio * side for side in (member, ~member)]
+    if not all(own @ weight > 0 for own in sides):
+        raise NotEstimable("a group has nobody")
+    values = np.concatenate([own @ counts / (own @ weight) for own in sides])
+    parts = _parts(sides, target, counts, heads.sum(axis=1), z, fixed=fixed)
     chosen = require_kind(kind, cluster, None, second)
     if chosen == "HC3":
-        mean_weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
-        for part, side in zip(parts, (member, ~member), strict=False):
-            pull = ratio[:, None] * mean_weight / float((ratio * side) @ counts.sum(axis=1))
-            part.influence[side] /= (1 - pull[side])[:, :, None]
-    plain = Margins(member=shares[0], comparison=shares[1], cov=np.zeros((0, 0)))
+        for part, own in zip(parts, sides, strict=False):
+            pull = own[:, None] * mean_weights(counts, squares) / float(own @ weight)
+            part.influence[:] /= (1 - pull)[:, :, None]
     if chosen == "CR2" and cluster is not None:
-        return _bias_reduced(plain, parts, counts, cluster)
+        return _bias_reduced(values, parts, counts, cluster)
     influence = np.sum([part.influence for part in parts], axis=0)
-    found = unit_covariance(
+    result = unit_covariance(
         influence,
         counts,
         squares,
@@ -130,121 +119,83 @@ def weighted_shares(
         people=people,
         n_params=2,
     )
-    return replace(plain, cov=found.cov, df=found.df, influence=influence)
+    return joint_margins(values, result.cov, result.df, influence)
 
 
-def _mean(weight: FloatArray, counts: FloatArray, z: FloatArray | None) -> FloatArray | None:
-    share = weight * counts.sum(axis=1)
-    if not share.sum() > 0:
-        raise NotEstimable("nobody to standardise over")
-    return None if z is None else share @ z / share.sum()
-
-
-def _group(
-    own: FloatArray,
-    counts: FloatArray,
-    heads: FloatArray,
-    z: FloatArray | None,
-    aim: FloatArray | None,
-) -> tuple[FloatArray, _Explained]:
-    """Shares of one group (J,), and what z explains of them in each cell."""
-    weight = own * counts.sum(axis=1)
-    total = float(weight.sum())
-    if not total > 0:
-        raise NotEstimable("a group has nobody")
-    share = own @ counts / total
-    constant = np.broadcast_to(share, counts.shape)
-    if z is None or aim is None:
-        return share, _Explained(constant, np.ones(len(own)))
-    used = weight > 0
-    near = np.abs(weight @ z / total - aim) <= _BALANCED * np.maximum(np.abs(z).max(axis=0), 1.0)
-    if not near.all():
-        return share, _Explained(constant, np.ones(len(own)))
+def _explained(
+    own: FloatArray, counts: FloatArray, heads: FloatArray, z: FloatArray | None, target: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What z explains of a group's answers, (c, J), and what residuals are scaled by, (c,)."""
+    weight, left = counts.sum(axis=1), np.ones(len(own))
+    share = own @ counts / (own @ weight)
+    if z is None:
+        return np.broadcast_to(share, counts.shape), left
+    away = (own * weight) @ z / (own @ weight) - (target * weight) @ z / (target @ weight)
+    if not (np.abs(away) <= _BALANCED * np.maximum(np.abs(z).max(axis=0), 1.0)).all():
+        return np.broadcast_to(share, counts.shape), left
+    used = own * weight > 0
     design = np.column_stack([np.ones(len(z)), z])
     root = np.sqrt(heads[used])[:, None]
     inverse = np.linalg.pinv(root * design[used])
     answers = counts[used] / counts[used].sum(axis=1, keepdims=True)
     leverage = np.einsum("ck,kc->c", design[used], inverse) / root[:, 0]
-    left = np.ones(len(own))
     left[used] = inverse_root(1.0 - leverage)
-    return share, _Explained(design @ (inverse @ (root * answers)), left)
+    return design @ (inverse @ (root * answers)), left
 
 
 def _parts(
-    member: BoolArray,
-    ratio: FloatArray,
+    sides: list[FloatArray],
     target: FloatArray,
     counts: FloatArray,
-    shares: list[FloatArray],
-    fitted: list[_Explained],
+    heads: FloatArray,
+    z: FloatArray | None,
     *,
     fixed: bool,
 ) -> list[_Part]:
     """Influence through each group's own answers, and through who the target is."""
     n_cells, n_levels = counts.shape
     weight, each = counts.sum(axis=1), np.eye(n_levels)[None]
-    made = []
-    for at, (side, (g, scale)) in enumerate(zip((member, ~member), fitted, strict=True)):
-        own = ratio * side
+    parts, moved = [], []
+    for at, own in enumerate(sides):
+        g, scale = _explained(own, counts, heads, z, target)
         total = float(own @ weight)
+        moved.append(g - own @ counts / total)
         influence = np.zeros((n_cells, n_levels, 2 * n_levels))
         block = slice(at * n_levels, (at + 1) * n_levels)
         left = each - g[:, None, :]
         influence[:, :, block] = (own * scale)[:, None, None] / total * left
         spread = np.zeros((2 * n_levels, 2 * n_levels))
         spread[block, block] = np.einsum("cj,cja,cjb->ab", own[:, None] * counts, left, left)
-        made.append(_Part(influence, own * weight / total, spread / total**2))
-    both = np.hstack([one.g for one in fitted]) - np.concatenate(shares)
+        parts.append(_Part(influence, own * weight / total, spread / total**2))
+    both = np.hstack(moved)
     if fixed or not both.any():
-        return made
+        return parts
     total = float(target @ weight)
-    moved = target[:, None] * both / total
-    influence = np.repeat(moved[:, None, :], n_levels, axis=1)
-    spread = (target * weight)[:, None] * both
-    return [*made, _Part(influence, target * weight / total, spread.T @ both / total**2)]
+    influence = np.repeat((target[:, None] * both / total)[:, None, :], n_levels, axis=1)
+    spread = ((target * weight)[:, None] * both).T @ both / total**2
+    return [*parts, _Part(influence, target * weight / total, spread)]
 
 
 def _bias_reduced(
-    plain: Margins, parts: list[_Part], counts: FloatArray, cluster: IntArray
+    values: FloatArray, parts: list[_Part], counts: FloatArray, cluster: IntArray
 ) -> Margins:
     """CR2 covariance: each part of a cluster adjusted for its own share of the weight."""
-    used = counts.sum(axis=1) > 0
-    _, index = np.unique(cluster[used], return_inverse=True)
-    n, q = int(index.max(initial=-1)) + 1, 2 * plain.member.size
-    if n < 2:
-        raise NotEstimable(f"{n} cluster gives no standard error")
+    groups = grouping(cluster, counts.sum(axis=1))
+    used, q = groups.index >= 0, values.size
     influence = np.zeros_like(parts[0].influence)
-    weights, working, fitted = [], [], []
-    for part in parts:
-        share = np.bincount(index, part.share[used], minlength=n)
+    weights = np.zeros((groups.n, len(parts) * q, q))
+    working, fitted = np.zeros((2, groups.n, len(parts) * q, len(parts) * q))
+    for at, part in enumerate(parts):
+        share = np.bincount(groups.index[used], part.share[used], minlength=groups.n)
         scale = inverse_root(1.0 - share)
-        influence[used] += scale[index, None, None] * part.influence[used]
-        weights.append(scale[:, None, None] * np.eye(q))
-        working.append(share[:, None, None] * part.spread)
-        fitted.append(share[:, None, None] * np.eye(q))
-    sums = sum_by(index, np.einsum("cj,cjq->cq", counts, influence)[used], n)
-    form = QuadraticForm(
-        weights=np.concatenate(weights, axis=1),
-        working=_diagonal(working),
-        fitted=_diagonal(fitted),
-        centre=np.eye(n),
-    )
-    return replace(
-        plain,
-        cov=sums.T @ sums,
-        df=float(n - 1),
-        df_of=lambda contrast: float(form.df(contrast)),
-        influence=influence,
-    )
-
-
-def _diagonal(blocks: list[FloatArray]) -> FloatArray:
-    """Blocks (G, q, q) along the diagonal of each cluster's matrix, (G, kq, kq)."""
-    n, q = len(blocks[0]), blocks[0].shape[1]
-    made = np.zeros((n, q * len(blocks), q * len(blocks)))
-    for at, block in enumerate(blocks):
-        made[:, at * q : (at + 1) * q, at * q : (at + 1) * q] = block
-    return made
+        influence[used] += scale[groups.index[used], None, None] * part.influence[used]
+        block = slice(at * q, (at + 1) * q)
+        weights[:, block] = scale[:, None, None] * np.eye(q)
+        working[:, block, block] = share[:, None, None] * part.spread
+        fitted[:, block, block] = share[:, None, None] * np.eye(q)
+    sums = groups.sums(np.einsum("cj,cjq->cq", counts, influence))
+    form = QuadraticForm(weights=weights, working=working, fitted=fitted, centre=np.eye(groups.n))
+    return joint_margins(values, sums.T @ sums, groups.df, influence, form)
 
 
 def share_margins(
@@ -258,24 +209,9 @@ def share_margins(
 ) -> Margins:
     """Weighted outcome shares of each group of people, as they are.
 
-    Parameters
-    ----------
-    outcome
-        Shape (n,): outcome level, 0 to `n_levels` - 1.
-    member, weight
-        Shape (n,): group, and non-negative weights; each group needs a positive total.
-    n_levels
-        Number of levels J.
-    cluster
-        Shape (n,): cluster index, or None for independent people.
-    kind
-        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
-
-    Returns
-    -------
-    Margins
-        Members and comparison people who share a cluster covary. `influence` is that of cells,
-        not of people, and is left out.
+    `outcome` (n,) is a level from 0, `weight` (n,) not negative with a positive total in each
+    group. Members and comparison people who share a cluster covary. `influence` would be that of
+    cells, not of people, and is left out.
     """
     nobody = np.zeros(outcome.size, dtype=np.int64)
     by = nobody if cluster is None else cluster
@@ -289,3 +225,37 @@ def share_margins(
         people=cells.people,
     )
     return replace(margins, influence=None)
+
+
+def mean_covariance(
+    centred: FloatArray, weight: FloatArray, cluster: IntArray | None, *, reduced: bool
+) -> CoefficientCovariance:
+    """Covariance of weighted means, from residuals (n, q) whose weighted sum is zero.
+
+    Without clusters HC0, with them CR1 and G − 1, or if `reduced` CR2 with Satterthwaite's degrees
+    of freedom: a cluster that holds the share h of the weight has its sum multiplied by (1 −
+    h)^(−1/2), under a working variance in which people are independent and alike (Bell & McCaffrey
+    2002).
+    """
+    share = weight / weight.sum()
+    unit = centred * share[:, None]
+    if cluster is None:
+        return CoefficientCovariance(cov=unit.T @ unit, kind="HC0", n_clusters=None, df=np.inf)
+    groups = grouping(cluster, weight)
+    part = np.bincount(groups.index, share, minlength=groups.n)
+    scale = inverse_root(1.0 - part) if reduced else np.sqrt(groups.n / groups.df) + 0 * part
+    sums = scale[:, None] * groups.sums(unit)
+    each = np.eye(centred.shape[1])
+    form = QuadraticForm(
+        weights=scale[:, None, None] * each,
+        working=part[:, None, None] * (unit.T @ centred),
+        fitted=part[:, None, None] * each,
+        centre=np.eye(groups.n),
+    )
+    return CoefficientCovariance(
+        cov=sums.T @ sums,
+        kind=kind_name("CR2" if reduced else "CR1"),
+        n_clusters=groups.n,
+        df=groups.df,
+        satterthwaite=form if reduced else None,
+    )

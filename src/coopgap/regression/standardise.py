@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
-from coopgap.regression.covariance import CovarianceKind, require_kind, unit_covariance
-from coopgap.regression.cumulative import CumulativeFit, score_products, unit_scores
-from coopgap.regression.information import unit_information
-from coopgap.regression.leverage import root
-from coopgap.regression.predictions import Predictions, predict, predicted_margins
-from coopgap.regression.stacked import cr2_margins
+from coopgap.regression.clusters import (
+    CovarianceKind,
+    Leverage,
+    QuadraticForm,
+    centring,
+    grouping,
+    inverse_root,
+    leverage,
+    root,
+    stratified_covariance,
+    sum_by,
+)
+from coopgap.regression.covariance import (
+    joint_margins,
+    mean_weights,
+    require_kind,
+    unit_covariance,
+    without_oneself,
+)
+from coopgap.regression.cumulative import (
+    CumulativeFit,
+    cluster_information,
+    probabilities,
+    score_products,
+    summed_jacobian,
+    unit_information,
+    unit_scores,
+)
 
 
 def standardise(
@@ -33,25 +58,19 @@ def standardise(
 
     Parameters
     ----------
-    fit
-        From `fit_ordinal` on `x` and `counts`.
-    x
-        Shape (c, k): design rows.
+    fit, x
+        From `fit_ordinal` on design rows `x`, shape (c, k), and `counts`.
     member_column
         Position of the membership indicator in `x`.
     target
         Shape (c,): 1 for cells whose people are standardised over, else 0. A cell enters with
         `target` times its sum of weights.
-    counts, squares
-        Shape (c, J): sums of weights and of squared weights.
-    cluster
-        Shape (c,), or None for independent people.
+    counts, squares, cluster, kind, strata, second, people
+        As in `cluster_covariance`.
     fixed
         Take the covariates of the target as fixed. Without `kind` the model is taken as true as
         well: the delta method on the inverse information, for weights that count people, with
         infinite degrees of freedom. With `kind`, the delta method on that robust covariance.
-    kind, strata, second, people
-        As in `cluster_covariance`; CR1 with clusters and HC0 without if absent.
 
     Returns
     -------
@@ -77,18 +96,17 @@ def standardise(
 
     References
     ----------
-    Stefanski & Boos (2002), The calculus of M-estimation. The American Statistician 56, 29-38.
+    Stefanski & Boos (2002), The American Statistician 56, 29-38.
     Pustejovsky & Tipton (2018), J. Business & Economic Statistics 36, 672-683.
     """
-    at = predict(fit, x, member_column, target, counts)
+    at = _predict(fit, x, member_column, target, counts)
     if fixed and kind is None:
-        return predicted_margins(at, at.gradient @ fit.cov @ at.gradient.T, np.inf, None, None)
+        return joint_margins(at.margins, at.gradient @ fit.cov @ at.gradient.T, np.inf)
     chosen = require_kind(kind, cluster, strata, second)
     if chosen == "CR2" and cluster is not None:
-        return cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
-    alone = squares if chosen == "HC3" else None
-    influence = _influence(fit, x, at, target, counts, alone, fixed=fixed)
-    found = unit_covariance(
+        return _cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
+    influence = _influence(fit, x, at, counts, squares if chosen == "HC3" else None, fixed=fixed)
+    result = unit_covariance(
         influence,
         counts,
         squares,
@@ -99,7 +117,7 @@ def standardise(
         people=people,
         n_params=root(fit.bread).shape[1],
     )
-    return predicted_margins(at, found.cov, found.df, None, influence)
+    return joint_margins(at.margins, result.cov, result.df, influence)
 
 
 def margin_influence(
@@ -112,38 +130,64 @@ def margin_influence(
     fixed: bool = False,
     squares: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Margins of both groups and what one person moves them by.
+    """Margins of both groups (2J,), and what one person of weight one moves them by, (c, J, 2J).
 
-    Parameters
-    ----------
-    fit, x, member_column, target, counts, fixed
-        As in `standardise`.
-    squares
-        Shape (c, J): sums of squared weights; given, scores are HC3's, without the person's pull
-        on the fit.
-
-    Returns
-    -------
-    margins : FloatArray
-        Shape (2J,): members' distribution, then the comparison group's.
-    influence : FloatArray
-        Shape (c, J, 2J), of a person of weight one in cell c at level j. Two fits on the same
-        cells have a joint covariance through it.
-
-    Raises
-    ------
-    NotEstimable
-        If no weight lies in the target.
+    Arguments of `standardise`; with `squares` scores are HC3's, without the person's pull on the
+    fit. Two fits on the same cells have a joint covariance through it.
     """
-    at = predict(fit, x, member_column, target, counts)
-    return at.margins, _influence(fit, x, at, target, counts, squares, fixed=fixed)
+    at = _predict(fit, x, member_column, target, counts)
+    return at.margins, _influence(fit, x, at, counts, squares, fixed=fixed)
+
+
+class _Predictions(NamedTuple):
+    """Predictions of the target as members, then as comparison people; 2J columns.
+
+    `inside` (c,) marks the t cells of the target, `share` (t,) is their share of its weight
+    `total` and `own` (t,) what one person of weight one is of it; `each` is (t, 2J), `margins`
+    (2J,) their mean with its derivatives `gradient` (2J, p). `rows` are the design rows of the
+    target as members and as comparison.
+    """
+
+    inside: BoolArray
+    share: FloatArray
+    total: float
+    own: FloatArray
+    each: FloatArray
+    rows: tuple[FloatArray, FloatArray]
+    margins: FloatArray
+    gradient: FloatArray
+
+
+def _predict(
+    fit: CumulativeFit, x: FloatArray, member_column: int, target: FloatArray, counts: FloatArray
+) -> _Predictions:
+    """Predict for the target as members and as comparison people; arguments of `standardise`."""
+    share = target * counts.sum(axis=1)
+    total = float(share.sum())
+    if not total > 0:
+        raise NotEstimable("nobody to standardise over")
+    inside = np.asarray(share > 0)
+    share = share[inside] / total
+    rows = x[inside].copy(), x[inside].copy()
+    for side, value in zip(rows, (1.0, 0.0), strict=True):
+        side[:, member_column] = value
+    each = np.hstack([probabilities(fit, side) for side in rows])
+    return _Predictions(
+        inside=inside,
+        share=share,
+        total=total,
+        own=target[inside] / total,
+        each=each,
+        rows=rows,
+        margins=share @ each,
+        gradient=np.vstack([summed_jacobian(fit, side, share) for side in rows]),
+    )
 
 
 def _influence(
     fit: CumulativeFit,
     x: FloatArray,
-    at: Predictions,
-    target: FloatArray,
+    at: _Predictions,
     counts: FloatArray,
     squares: FloatArray | None,
     *,
@@ -154,18 +198,78 @@ def _influence(
     if squares is None:
         influence = score_products(fit, x, directions)
     else:
-        influence = _without_oneself(fit, x, counts, squares) @ directions
+        scores, information = unit_scores(fit, x), unit_information(fit, x)
+        weight = mean_weights(counts, squares)
+        influence = without_oneself(fit.bread, scores, weight, information) @ directions
     if not fixed:
-        own = target[at.inside, None] * (at.each - at.margins) / at.total
-        influence[at.inside] += own[:, None, :]
+        influence[at.inside] += (at.own[:, None] * (at.each - at.margins))[:, None, :]
     return np.asarray(influence)
 
 
-def _without_oneself(
-    fit: CumulativeFit, x: FloatArray, counts: FloatArray, squares: FloatArray
-) -> FloatArray:
-    """(I − Ω_iB)⁻¹ s for one person i of a cell and level, each of their mean weight."""
-    weight = np.divide(squares, counts, out=np.zeros_like(counts), where=counts > 0)
-    own = weight[:, :, None, None] * unit_information(fit, x) @ fit.bread
-    adjusted = np.linalg.solve(np.eye(len(fit.bread)) - own, unit_scores(fit, x)[..., None])
-    return np.asarray(adjusted[..., 0])
+def _cr2_margins(
+    fit: CumulativeFit,
+    x: FloatArray,
+    at: _Predictions,
+    counts: FloatArray,
+    cluster: IntArray,
+    strata: IntArray | None,
+    *,
+    fixed: bool,
+) -> Margins:
+    """Margins `at` with CR2 covariance and Satterthwaite degrees of freedom."""
+    groups = grouping(cluster, counts.sum(axis=1), strata)
+    shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
+    rank = shares.root.shape[1]
+    slope = (at.gradient @ shares.root)[:, None, :]
+    alone = shares.adjust(np.broadcast_to(slope, (len(slope), groups.n, rank))).transpose(1, 2, 0)
+    working, fitted, weights = shares.share, shares.share, alone
+    if not fixed:
+        moves = [score_products(fit, rows, shares.root) for rows in at.rows]
+        each = at.each[:, :, None] * np.concatenate(moves, axis=1)
+        working, fitted, weights = _stacked(at, shares, each, alone, groups.index[at.inside])
+    influence = np.zeros((len(x), fit.present.size, at.margins.size))
+    for number, directions in enumerate(shares.root @ weights[:, :rank]):
+        rows = groups.index == number
+        influence[rows] = score_products(fit, x[rows], directions)
+    if not fixed:
+        away = (at.each - at.margins) / at.total
+        by_cluster = weights[groups.index[at.inside], rank:]
+        influence[at.inside] += np.einsum("tm,tmn->tn", away, by_cluster)[:, None, :]
+    sums = groups.sums(np.einsum("cj,cjm->cm", counts, influence))
+    centre = centring(groups, corrected=groups.declared)
+    form = QuadraticForm(weights=weights, working=working, fitted=fitted, centre=centre)
+    cov = stratified_covariance(sums, groups, corrected=groups.declared)
+    return joint_margins(at.margins, cov, groups.df, influence, form)
+
+
+def _stacked(
+    at: _Predictions, shares: Leverage, each: FloatArray, alone: FloatArray, index: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Working variance, what fitting takes from it, and weights in the margins, by cluster.
+
+    Of scores of coefficients, in coordinates of unit information, and of margins: (G, d, d) twice
+    and (G, d, 2J). `each` (t, 2J, r) are derivatives of the predictions, `alone` (G, r, 2J) the
+    weights with covariates fixed. A function f(z) = (1 − z)^(−1/2) of the block triangular
+    ((S, 0), (C, t)) has f(S) and f(t) on its diagonal and C f[S, t] below, f[s, t] the divided
+    difference, which is 1/(ab(a + b)) for a² = 1 − s, b² = 1 − t.
+    """
+    n, rank, m = alone.shape
+    part = np.bincount(index, weights=at.share, minlength=n)
+    lean = sum_by(index, at.share[:, None, None] * each, n)
+    lean -= part[:, None, None] * (at.gradient @ shares.root)
+    away = at.each - at.margins
+    working, fitted = np.zeros((2, n, rank + m, rank + m))
+    # The margins' scores are kept divided by T: their working variance is T_g Σ/T².
+    working[:, :rank, :rank] = fitted[:, :rank, :rank] = shares.share
+    spread = (at.share[:, None] * away).T @ away
+    working[:, rank:, rank:] = part[:, None, None] * spread / at.total
+    fitted[:, rank:, :rank] = -lean
+    fitted[:, rank:, rank:] = part[:, None, None] * np.eye(m)
+    a, b = inverse_root(1.0 - shares.values), inverse_root(1.0 - part)[:, None]
+    both = (a > 0) & (b > 0)
+    difference = np.where(both, a**2 * b**2 / np.where(both, a + b, 1.0), 0.0)
+    below = shares.apply(difference, lean.transpose(1, 0, 2))
+    weights = np.zeros((n, rank + m, m))
+    weights[:, :rank] = alone - below.transpose(1, 2, 0)
+    weights[:, rank:] = b[:, :, None] * np.eye(m)
+    return working, fitted, weights

@@ -15,7 +15,7 @@ from coopgap.families.plan import Foreseen, ModelPlan, Plan, variant_sample
 from coopgap.families.sample import Sample
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.report.words import shorten
 from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.matching import KEYS

@@ -14,7 +14,7 @@ from coopgap.core.vocabulary import Check, Comparator, Quantity, Status, Verdict
 from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast, headline_first
 from coopgap.families.sample import Sample
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.balanced import balanced_margins
 from coopgap.sensitivity.phone.data import PhoneData, stack

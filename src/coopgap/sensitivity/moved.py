@@ -15,8 +15,7 @@ from coopgap.families.shares import stratum_ratio
 from coopgap.regression.covariance import unit_covariance
 from coopgap.regression.cumulative import CumulativeFit, cut_points
 from coopgap.regression.links import LINKS
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.reduced import fit_reduced
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced
 from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import margin_influence
 from coopgap.study.spec import LinkName

@@ -5,7 +5,7 @@ from scipy import stats
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.matching.dispatch import match
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.study.spec import Matching

@@ -11,7 +11,8 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.tails import t_quantile
-from coopgap.regression.covariance import CovarianceKind, cluster_covariance
+from coopgap.regression.clusters import CovarianceKind
+from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.design import design_matrix
 from coopgap.survey.numeric import Numeric
 

@@ -9,9 +9,8 @@ import numpy as np
 from coopgap.core.arrays import FloatArray
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Quantity
-from coopgap.regression.batch import batch_information, fit_batch
-from coopgap.regression.cumulative import intervals
-from coopgap.regression.links import LINKS
+from coopgap.regression.links import LINKS, intervals
+from coopgap.regression.newton import batch_information, fit_batch
 from coopgap.study.spec import LinkName
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.gap import Margins
 from coopgap.families.difference import Influence
-from coopgap.matching.entropy import common_support, entropy_match, margin_columns
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
+from coopgap.matching.weighting import common_support, entropy_match, margin_columns
 from coopgap.sensitivity.phone.sides import require_clusters, side_errors
 from coopgap.survey.records import ModelRows
 

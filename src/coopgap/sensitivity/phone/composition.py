@@ -19,7 +19,7 @@ from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins, columns
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack

@@ -11,7 +11,7 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Margins, contrasts, estimate_contrasts
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
-from coopgap.matching.weights import effective_size
+from coopgap.matching.sample import effective_size
 from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.balanced import balanced_margins, swapped
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack

@@ -9,7 +9,7 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import cluster_sums
-from coopgap.matching.entropy import common_support
+from coopgap.matching.weighting import common_support
 from coopgap.sensitivity.phone.balanced import Contributions, contributions
 from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.survey.records import ModelRows

@@ -12,7 +12,7 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Interval, contrasts, estimate_contrasts, wald
 from coopgap.core.vocabulary import Comparator, Population, Quantity, Version
 from coopgap.families.difference import INTERVAL_PROB
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.phone.agreement import variance_of
 from coopgap.sensitivity.phone.balanced import balanced_margins, balanced_units, columns

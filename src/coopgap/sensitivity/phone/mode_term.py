@@ -14,9 +14,8 @@ from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Versio
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample
-from coopgap.matching.entropy import common_support, entropy_match
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
+from coopgap.matching.weighting import common_support, entropy_match
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.data import (

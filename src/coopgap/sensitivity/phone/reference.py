@@ -13,7 +13,7 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
-from coopgap.matching.weights import combined_weight
+from coopgap.matching.sample import combined_weight
 from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.balanced import balanced_margins, columns, slopes
 from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, why_not, with_region

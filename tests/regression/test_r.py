@@ -1,4 +1,4 @@
-"""R's numbers (tests/r, ordinal 2022.11, survival 3.5, sandwich 3.0) on the files R read."""
+"""R's numbers (tests/r) on the files R read: ordinal, survival, sandwich, VGAM, brglm2."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from scipy import special, stats
 
 from coopgap.core.gap import contrasts, estimate_contrasts
 from coopgap.core.vocabulary import Quantity
-from coopgap.regression.binary import fit_logit
-from coopgap.regression.conditional import fit_conditional
+from coopgap.regression.conditional import conditional_covariance, fit_conditional
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import unit_information
+from coopgap.regression.cumulative import cluster_information, unit_information, unit_scores
 from coopgap.regression.linear import fit_linear
-from coopgap.regression.ordinal import fit_ordinal, unit_scores
-from coopgap.regression.setscores import conditional_covariance
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced
+from coopgap.regression.proportional import likelihood_ratio
 from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
 
@@ -39,8 +38,8 @@ def fixture(name):
     return json.loads((R / "fixtures" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def table(name):
-    return pd.read_csv(R / "data" / f"{name}.csv")
+def table(name, **how):
+    return pd.read_csv(R / "data" / f"{name}.csv", **how)
 
 
 def weights(n):
@@ -62,6 +61,18 @@ def wine(weighted):
     seen = one_hot(frame["rating"].astype(int) - 1, 5)
     x = indicators(frame, contact=["yes"], temp=["warm"])
     return x, seen * w[:, None], seen * w[:, None] ** 2, frame["judge"].to_numpy()
+
+
+def housing():
+    frame = table("housing")
+    x = indicators(
+        frame,
+        Infl=["Medium", "High"],
+        Type=["Apartment", "Atrium", "Terrace"],
+        Cont=["High"],
+    )
+    seen = np.eye(3)[frame["Sat"].map({"Low": 0, "Medium": 1, "High": 2})]
+    return x, seen * frame["Freq"].astype(float).to_numpy()[:, None]
 
 
 def infert():
@@ -103,15 +114,8 @@ def test_polr_is_no_reference():
 
 @pytest.mark.parametrize("link", LINKS)
 def test_clm_housing(link):
-    frame = table("housing")
-    x = indicators(
-        frame,
-        Infl=["Medium", "High"],
-        Type=["Apartment", "Atrium", "Terrace"],
-        Cont=["High"],
-    )
-    counts = one_hot(frame["Sat"].map({"Low": 0, "Medium": 1, "High": 2}), 3)
-    fit = fit_ordinal(x, counts * frame["Freq"].to_numpy()[:, None], link=link)
+    x, counts = housing()
+    fit = fit_ordinal(x, counts, link=link)
     expected = fixture("ordinal")[link]["housing"]
     assert fit.slopes == pytest.approx(expected["slopes"], **COEFFICIENT)
     assert fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
@@ -200,11 +204,11 @@ def test_glm_infert_with_clusters(link, weighted):
         assert errors == pytest.approx(expected[key], **STD_ERROR)
 
 
-def test_fit_logit_is_the_glm_of_infert():
+def test_two_levels_are_the_glm_of_infert():
     frame, x, case = infert()
     x = np.column_stack([x, frame["age"]])
     expected = fixture("binary")["logit"]["infert"]
-    fit = fit_logit(x, case[:, 1].astype(float), case[:, 0].astype(float))
+    fit = fit_ordinal(x, case.astype(float))
     assert [-fit.thresholds[0], *fit.slopes] == pytest.approx(
         expected["coefficients"], **COEFFICIENT
     )
@@ -364,3 +368,305 @@ def test_svyolr_wine(link):
     # svyolr's Hessian is by finite differences: six digits at most.
     found = np.sqrt(np.diag(robust.cov))
     assert found == pytest.approx(expected["std_errors"], rel=5e-6)
+
+
+EXPECTED, VGLM, REDUCED = map(fixture, ("proportional", "vglm", "reduced"))
+
+
+def wine_by_temp(weighted):
+    x, counts, _, judge = wine(weighted)
+    return x[:, ::-1], counts, judge
+
+
+def soup():
+    frame = table("soup", dtype=str)
+    x = indicators(
+        frame,
+        DAY=["2"],
+        SOUPFREQ=["1-4/month", "<1/month"],
+        PRODID=["2", "3", "4", "5", "6"],
+    )
+    return x, np.eye(6)[frame["SURENESS"].astype(int) - 1]
+
+
+def modulo(n, number):
+    """Made clusters: row numbers modulo a number, as in tests/r/proportional.R."""
+    return np.arange(n) % number
+
+
+def check_same(fit, expected, x, counts, cluster):
+    assert fit.params == pytest.approx(expected["params"], **COEFFICIENT)
+    assert fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    robust = cluster_covariance(fit.bread, unit_scores(fit, x), counts, counts**2, cluster)
+    # R differentiates each row's log-likelihood numerically.
+    found = np.sqrt(np.diag(robust.cov))
+    assert found == pytest.approx(expected["cluster_std_errors"], **STD_ERROR)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("link", LINKS)
+def test_freed_wine(link, weighted):
+    x, counts, judge = wine_by_temp(weighted)
+    expected = EXPECTED["freed"][link]["wine_weighted" if weighted else "wine"]
+    check_same(fit_ordinal(x, counts, link=link, free=(1,)), expected, x, counts, judge)
+    assert len(np.unique(judge)) == 9
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_vglm_wine_with_contact_not_parallel(weighted):
+    x, counts, judge = wine_by_temp(weighted)
+    expected = VGLM["wine_weighted" if weighted else "wine"]
+    fit = fit_ordinal(x, counts, free=(1,))
+    assert fit.freed[0] == pytest.approx(expected["free"], **COEFFICIENT)
+    assert fit.slopes[0] == pytest.approx(expected["slopes"], **COEFFICIENT)
+    assert fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
+    margins = standardise(fit, x, 1, x[:, 1], counts, counts**2, judge)
+    above = np.cumsum((margins.member - margins.comparison)[::-1])[::-1][1:]
+    assert above == pytest.approx(expected["gaps"], **COEFFICIENT)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_freed_housing(link):
+    x, counts = housing()
+    fit = fit_ordinal(x, counts, link=link, free=(0, 1))
+    check_same(fit, EXPECTED["freed"][link]["housing"], x, counts, modulo(len(x), 13))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_freed_soup(link):
+    x, counts = soup()
+    fit = fit_ordinal(x, counts, link=link, free=(3, 4, 5, 6, 7))
+    check_same(fit, EXPECTED["freed"][link]["soup"], x, counts, modulo(len(x), 37))
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize(("name", "n_clusters"), [("soup", 37), ("housing", 13)])
+def test_tied_fits_with_clusters(name, n_clusters, link):
+    x, counts = soup() if name == "soup" else housing()
+    fit, expected = fit_ordinal(x, counts, link=link), EXPECTED[name][link]
+    assert fit.slopes == pytest.approx(expected["slopes"], **COEFFICIENT)
+    assert fit.thresholds == pytest.approx(expected["thresholds"], **COEFFICIENT)
+    assert fit.std_errors == pytest.approx(expected["std_errors"], **STD_ERROR)
+    cluster = modulo(len(x), n_clusters)
+    robust = cluster_covariance(fit.bread, unit_scores(fit, x), counts, counts**2, cluster)
+    found = np.sqrt(np.diag(robust.cov))
+    assert found == pytest.approx(expected["cluster_std_errors"], **STD_ERROR)
+    assert robust.n_clusters == expected["n_clusters"] == n_clusters
+
+
+def test_likelihood_ratios_of_housing():
+    x, counts = housing()
+    expected = EXPECTED["ratio"]
+    assert expected["terms"] == ["Infl", "Type", "Cont"]
+    for number, columns in enumerate(([0, 1], [2, 3, 4], [5])):
+        found = likelihood_ratio(x, counts, columns)
+        assert found.df == expected["df"][number]
+        # Twelve digits of a log-likelihood near 1,700 leave eight of the ratio.
+        assert found.statistic == pytest.approx(expected["statistic"][number], rel=1e-7)
+        assert found.p_value == pytest.approx(expected["p_value"][number], rel=1e-6)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+@pytest.mark.parametrize("name", ["wine", "housing"])
+def test_bias_reduced_fits_equal_brglm2(name, link):
+    if name == "wine":
+        x, seen, _ = wine_by_temp(weighted=False)
+        counts = np.column_stack([seen[:, :1].sum(axis=1), seen[:, 1:].sum(axis=1)])
+    else:
+        x, seen = housing()
+        counts = np.column_stack([seen[:, :2].sum(axis=1), seen[:, 2]])
+    fit = fit_reduced(x, counts, link=link)
+    expected = REDUCED[link][name]
+    found = [-fit.thresholds[0], *fit.slopes]
+    assert found == pytest.approx(expected["coefficients"], **COEFFICIENT)
+    errors = [fit.std_errors[-1], *fit.std_errors[:-1]]
+    assert errors == pytest.approx(expected["std_errors"], **STD_ERROR)
+
+
+def test_clustered_freed_fit_by_hand():
+    """One row a person and cells give the same sandwich; the scores vanish over all people."""
+    x, counts, judge = wine_by_temp(weighted=True)
+    fit = fit_ordinal(x, counts, free=(1,))
+    scores = np.einsum("cj,cjp->cp", counts, unit_scores(fit, x))
+    assert scores.sum(axis=0) == pytest.approx(np.zeros(scores.shape[1]), abs=1e-8)
+    cluster = np.unique(judge, return_inverse=True)[1]
+    sums = np.array([scores[cluster == g].sum(axis=0) for g in range(9)])
+    expected = 9 / 8 * fit.cov @ sums.T @ sums @ fit.cov
+    found = cluster_covariance(fit.cov, unit_scores(fit, x), counts, counts**2, cluster)
+    assert found.cov == pytest.approx(expected)
+
+
+# Two programs at convergence, entries of a matrix after two inversions of uncentred columns.
+TIGHT = {"rel": 1e-6, "abs": 1e-13}
+
+
+def expected(model, name):
+    return fixture("covariance")[model][name]
+
+
+def with_clusters(weighted):
+    frame, _, case = infert()
+    x = frame[["spontaneous", "induced", "age"]].to_numpy(float)
+    cluster = (frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64)
+    w = weights(len(frame)) if weighted else np.ones(len(frame))
+    return x, case[:, 1], w, cluster, frame["age"].to_numpy()
+
+
+def linear_parts(weighted):
+    """Bread, unit scores and unit information of weighted least squares, by hand."""
+    x, case, w, cluster, second = with_clusters(weighted)
+    rows = np.column_stack([np.ones(len(x)), x])
+    bread = np.linalg.inv(rows.T @ (rows * w[:, None]))
+    residual = case - rows @ (bread @ rows.T @ (w * case))
+    each = rows[:, :, None] * rows[:, None, :]
+    return bread, (rows * residual[:, None])[:, None, :], each, w[:, None], cluster, second
+
+
+def by_cluster(each, w, cluster):
+    return np.array([(w[:, :, None] * each)[cluster == g].sum(axis=0) for g in np.unique(cluster)])
+
+
+def linear(weighted, kind, **more):
+    bread, scores, each, w, cluster, second = linear_parts(weighted)
+    information = {"CR2": by_cluster(each, w, cluster), "HC3": each[:, None]}.get(kind)
+    people = np.ones((len(w), 1), dtype=np.int64)
+    at = cluster if kind.startswith("CR") else None
+    if more.get("second"):
+        more["second"] = second
+    return cluster_covariance(
+        bread,
+        scores,
+        w,
+        w**2,
+        at,
+        kind=kind,
+        information=information,
+        people=people,
+        **more,
+    )
+
+
+def logit(weighted, kind):
+    x, case, w, cluster, _ = with_clusters(weighted)
+    counts = np.column_stack([1 - case, case]) * w[:, None]
+    squares = np.column_stack([1 - case, case]) * w[:, None] ** 2
+    fit = fit_ordinal(x, counts)
+    information = None
+    if kind == "CR2":
+        information = cluster_information(fit, x, counts, cluster)
+    elif kind == "HC3":
+        information = unit_information(fit, x)
+    found = cluster_covariance(
+        fit.bread,
+        unit_scores(fit, x),
+        counts,
+        squares,
+        cluster if kind.startswith("CR") else None,
+        kind=kind,
+        information=information,
+        people=(counts > 0).astype(np.int64),
+    )
+    turn = np.zeros((4, 4))  # R: intercept (minus the threshold), then slopes
+    turn[0, 3], turn[1:, :3] = -1, np.eye(3)
+    return found, turn
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR1S", "HC0", "HC1", "HC3"])
+@pytest.mark.parametrize("name", ["plain", "weighted"])
+def test_linear_model(name, kind):
+    found = linear(name == "weighted", kind)
+    assert found.cov == pytest.approx(np.array(expected("lm", name)[kind]), **TIGHT)
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "HC0", "HC3"])
+@pytest.mark.parametrize("name", ["plain", "weighted"])
+def test_logit(name, kind):
+    found, turn = logit(name == "weighted", kind)
+    cov = turn @ found.cov @ turn.T
+    assert cov == pytest.approx(np.array(expected("logit", name)[kind]), **TIGHT)
+
+
+def inverse_root(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors / np.sqrt(values)) @ vectors.T
+
+
+def people_level(rows, w, residual, cluster, adjustment):
+    """CR2 and its degrees of freedom person by person, `w` the working weights.
+
+    `adjustment` turns (working variance, what fitting takes from it) of a cluster into A_g.
+    """
+    bread = np.linalg.inv(rows.T @ (rows * w[:, None]))
+    hat = rows @ bread @ rows.T * w
+    left = np.eye(len(w)) - hat
+    spread = left @ np.diag(1 / w) @ left.T
+    meat, ends = np.zeros((4, 4)), []
+    for g in np.unique(cluster):
+        here = np.flatnonzero(cluster == g)
+        own = rows[here] @ bread @ rows[here].T
+        a = adjustment(np.diag(1 / w[here]), own)
+        end = bread @ (rows[here] * w[here, None]).T @ a
+        meat += np.outer(end @ residual[here], end @ residual[here])
+        ends.append((here, end))
+    df = []
+    for j in range(4):
+        p = np.array([[k[j] @ spread[np.ix_(h, i)] @ m[j] for i, m in ends] for h, k in ends])
+        df.append(np.trace(p) ** 2 / (p**2).sum())
+    return meat, df
+
+
+def symmetric_in_the_working_metric(phi, own):
+    half = np.sqrt(phi)
+    weight = np.diag(1 / np.diag(half))
+    return half @ inverse_root(np.eye(len(phi)) - weight @ own @ weight) @ weight
+
+
+def clubsandwich(phi, own):
+    half = np.sqrt(phi)
+    return half @ inverse_root(half @ (phi - own) @ half) @ half
+
+
+def people_parts(model, weighted):
+    x, case, w, cluster, _ = with_clusters(weighted)
+    rows = np.column_stack([np.ones(len(x)), x])
+    coefficients = expected(model, "weighted" if weighted else "plain")["coefficients"]
+    if model == "lm":
+        return rows, w, case - rows @ coefficients, cluster
+    mean = 1 / (1 + np.exp(-rows @ coefficients))
+    slope = mean * (1 - mean)
+    return rows * slope[:, None], w / slope, case - mean, cluster
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("model", ["lm", "logit"])
+def test_cr2_person_by_person(model, weighted):
+    found, turn = (linear(weighted, "CR2"), np.eye(4)) if model == "lm" else logit(weighted, "CR2")
+    meat, df = people_level(*people_parts(model, weighted), symmetric_in_the_working_metric)
+    assert turn @ found.cov @ turn.T == pytest.approx(meat, **TIGHT)
+    assert [found.df_of(row) for row in turn] == pytest.approx(df, rel=1e-6)
+    assert np.sort(found.coefficient_df) == pytest.approx(np.sort(df), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["plain", "weighted"])
+@pytest.mark.parametrize("model", ["lm", "logit"])
+def test_cr2_of_clubsandwich(model, name):
+    weighted = name == "weighted"
+    r = expected(model, name)
+    meat, df = people_level(*people_parts(model, weighted), clubsandwich)
+    assert meat == pytest.approx(np.array(r["CR2"]), **TIGHT)
+    assert df == pytest.approx(r["CR2_df"], rel=1e-6)
+    found, turn = (linear(weighted, "CR2"), np.eye(4)) if model == "lm" else logit(weighted, "CR2")
+    # Both roots undo the same shrinkage; they are one where the working weights are equal and
+    # here, with 24 clusters, less than two percent apart.
+    close = 1e-6 if (model, name) == ("lm", "plain") else 0.02
+    std_errors = np.sqrt(np.diag(turn @ found.cov @ turn.T))
+    assert std_errors == pytest.approx(np.sqrt(np.diag(r["CR2"])), rel=close)
+    assert [found.df_of(row) for row in turn] == pytest.approx(r["CR2_df"], rel=close)
+
+
+def test_two_ways():
+    found = linear(False, "CR1", second=True)
+    assert found.cov == pytest.approx(np.array(fixture("covariance")["two_way"]), **TIGHT)
+    assert found.kind == "two-way CR1"

@@ -1,21 +1,21 @@
-"""Sums over all ways to choose m people of a matched set, by dynamic programming on groups.
+"""Matched sets as padded arrays, and sums over all ways to choose m people of a set.
 
 In a set with groups g of n_g alike people, weight w_g = exp(x_g'b), let r_g be how many of a
-group are chosen and R = Σ r_g. For the totals R = m that are wanted this gives
-
-- log Σ Π C(n_g, r_g) w_g^{r_g}, the logarithm of the elementary symmetric polynomial e_m;
-- mean and covariance of Σ x_g r_g given R = m.
+group are chosen and R = Σ r_g. For the totals R = m that are wanted this gives the logarithm of
+Σ Π C(n_g, r_g) w_g^{r_g}, the elementary symmetric polynomial e_m, and mean and covariance of
+Σ x_g r_g given R = m.
 
 Groups enter one after another. Moments are kept conditional on the total, so that each step is
-a convex combination and the law of total covariance: nothing cancels and nothing overflows.
-
-The first group alone is known at once, and the last, which is the largest, enters only at the
-totals that are wanted. Two groups are therefore a noncentral hypergeometric distribution, summed
-in time linear in the smaller of them; every group between costs its size times the total so far.
+a convex combination and the law of total covariance: nothing cancels and nothing overflows. The
+first group alone is known at once, and the last, which is the largest, enters only at the totals
+that are wanted. Two groups are therefore a noncentral hypergeometric distribution, summed in
+time linear in the smaller of them; every group between costs its size times the total so far.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,130 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
 from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.survey.cells import group_codes
+
+_BATCH_NUMBERS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetGroups:
+    """Distinct design rows within sets.
+
+    Group g stands in `set` g (from 0) with rows `x` (g, k) less the mean over the people of the
+    set, `size` people, `above` (g, C) of them at or above each cut. `cuts` (C,) are the levels that
+    a cut starts at; levels that nobody has give none. `cell` (c,) is the group of each cell given
+    and `span` (k,) the range of each column over everybody.
+    """
+
+    set: IntArray
+    x: FloatArray
+    size: IntArray
+    above: IntArray
+    cuts: IntArray
+    cell: IntArray
+    n_sets: int
+    span: FloatArray
+
+
+class SetBatch(NamedTuple):
+    """S sets of similar size, padded to G groups, at least two, with size zero.
+
+    `x` (S, G, k), `size` (S, G), `above` (S, G, C), `total` (S, C), and `group` (S, G), the
+    position of each group.
+    """
+
+    x: FloatArray
+    size: IntArray
+    above: IntArray
+    total: IntArray
+    group: IntArray
+
+
+def group_sets(x: FloatArray, counts: IntArray, sets: IntArray) -> SetGroups:
+    """Merge cells of a set (c,) that share a design row (c, k); `counts` (c, J) are people."""
+    columns = [np.unique(column, return_inverse=True)[1] for column in (sets, *x.T)]
+    codes, cell = group_codes(columns)
+    of, n_groups = codes[:, 0], len(codes)
+    n_sets = int(of.max(initial=-1)) + 1
+    people = np.zeros((n_groups, counts.shape[1]), dtype=np.int64)
+    np.add.at(people, cell, counts.astype(np.int64))
+    rows = np.zeros((n_groups, x.shape[1]))
+    rows[cell] = x
+    size = people.sum(axis=1)
+    total = np.bincount(of, weights=size, minlength=n_sets)
+    mean = np.zeros((n_sets, x.shape[1]))
+    np.add.at(mean, of, size[:, None] * rows)
+    present = np.flatnonzero(people.sum(axis=0) > 0)
+    cuts = present[1:]
+    above = people[:, ::-1].cumsum(axis=1)[:, ::-1][:, cuts]
+    return SetGroups(
+        set=of,
+        x=rows - (mean / np.maximum(total, 1)[:, None])[of],
+        size=size,
+        above=above,
+        cuts=cuts,
+        cell=cell,
+        n_sets=n_sets,
+        span=np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1]),
+    )
+
+
+def batches(groups: SetGroups, x: FloatArray, *, moments: bool = True) -> tuple[SetBatch, ...]:
+    """Sets in batches that share padding, with rows `x` (g, k) in place of those of `groups`.
+
+    For second moments of k columns, or without `moments` for the means of G indicators.
+    """
+    order = np.lexsort((groups.size, groups.set))
+    start = np.searchsorted(groups.set[order], np.arange(groups.n_sets + 1))
+    n_groups = np.diff(start)
+    people = np.bincount(groups.set, weights=groups.size, minlength=groups.n_sets)
+    by_size = np.lexsort((n_groups, people, n_groups > 2))
+    width = x.shape[1] ** 2 if moments else 1
+    return tuple(
+        _pad(groups, x, [order[start[s] : start[s + 1]] for s in chunk])
+        for chunk in _chunks(by_size, people, n_groups, width, moments)
+    )
+
+
+def _chunks(
+    by_size: IntArray, people: FloatArray, n_groups: IntArray, width: int, moments: bool
+) -> Iterator[IntArray]:
+    """Runs of sets whose padded working arrays stay small and whose sizes are alike.
+
+    Sets of two groups, which cost one number a person, stand apart from those of more.
+    """
+    first = 0
+    while first < by_size.size:
+        last, most = first, 0
+        smallest, two = people[by_size[first]], n_groups[by_size[first]] <= 2
+        while last < by_size.size:
+            n, here = people[by_size[last]], n_groups[by_size[last]]
+            most = max(most, here)
+            each = (n + 1) * (1 if two else n + 1) * (width if moments else most)
+            full = n > 1.5 * smallest or each * (last - first + 1) > _BATCH_NUMBERS
+            if last > first and (full or (here <= 2) != two):
+                break
+            last += 1
+        yield by_size[first:last]
+        first = last
+
+
+def _pad(groups: SetGroups, x: FloatArray, members: list[IntArray]) -> SetBatch:
+    most = max(2, *map(len, members))
+    position = np.zeros((len(members), most), dtype=np.int64)
+    filled = np.zeros((len(members), most), dtype=bool)
+    for s, group in enumerate(members):
+        position[s, most - len(group) :] = group
+        filled[s, most - len(group) :] = True
+    above = groups.above[position] * filled[:, :, None]
+    return SetBatch(
+        x=x[position] * filled[:, :, None],
+        size=groups.size[position] * filled,
+        above=above,
+        total=above.sum(axis=1),
+        group=position,
+    )
+
 
 _AT_ONCE = 20_000_000
 """Numbers held of a step; of a large set some totals are taken after the others."""
@@ -49,23 +173,13 @@ def subset_moments(
 ) -> SubsetMoments:
     """Moments of a batch of S sets with at most G groups each, at C totals of each set.
 
-    Parameters
-    ----------
-    x
-        Shape (S, G, k), G at least two.
-    size
-        Shape (S, G): people in each group; zero pads.
-    log_weight
-        Shape (S, G): x'b of one person.
-    total
-        Shape (S, C): how many are chosen.
-    second
-        Whether the covariance is wanted; of shape (S, C, 0, 0) otherwise.
+    `x` (S, G, k) has at least two groups, `size` (S, G) people, zero for padding, `log_weight` (S,
+    G) is x'b of one person and `total` (S, C) how many are chosen. Unless the `second` moments are
+    wanted the covariance has shape (S, C, 0, 0).
 
     References
     ----------
-    Gail, Lubin & Rubinstein (1981), Likelihood calculations for matched case-control studies
-    and survival studies with tied death times. Biometrika 68, 703-707.
+    Gail, Lubin & Rubinstein (1981), Biometrika 68, 703-707.
     """
     n_groups = x.shape[1]
     state = _alone(x[:, 0], size[:, 0], log_weight[:, 0], second)

@@ -1,18 +1,20 @@
-"""Entropy balancing: comparison weights near the sampling weights that reproduce margins."""
+"""Weights without sets: entropy balancing, and overlap weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, optimize
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
+from coopgap.matching.distances import linear_propensity
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.cells import group_codes
 from coopgap.survey.numeric import Numeric
+from coopgap.survey.records import ModelRows
 
 _TOLERANCE = 1e-10
 _INTERIOR = 1e-6
@@ -21,14 +23,9 @@ _MAX_STEPS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
-    """Who shares every margin with the other group.
+    """Who shares every margin with the other group: `keep`, shape (n,).
 
-    Attributes
-    ----------
-    keep
-        Shape (n,).
-    lost
-        By `VARIABLE=LEVEL`, number of members at a level where no comparison person is left.
+    `lost` has by `VARIABLE=LEVEL` the members at a level where no comparison person is left.
     """
 
     keep: BoolArray
@@ -43,20 +40,8 @@ def common_support(
 ) -> Support:
     """Leave out members at a level without comparison people, and the reverse, until none is left.
 
-    Parameters
-    ----------
-    factors
-        By variable, shape (n,): level index, never -1.
-    labels
-        By variable, its levels.
-    member
-        Shape (n,).
-    numeric
-        Of numeric variables, which have no levels to be lost at.
-
-    Returns
-    -------
-    Support
+    `factors` are by variable level indices (n,), never -1, `labels` its levels; `numeric` variables
+    have no levels to be lost at.
     """
     keep = np.ones(member.size, dtype=np.bool_)
     lost: dict[str, int] = {}
@@ -90,41 +75,22 @@ def margin_columns(
 
 
 def balance_weights(features: FloatArray, target: FloatArray, base: FloatArray) -> FloatArray:
-    """Weights nearest to `base` in relative entropy whose weighted mean is `target`.
+    """Weights (c,) nearest to `base` in relative entropy whose weighted mean is `target`.
 
-    Parameters
-    ----------
-    features
-        Shape (c, k): one row a cell.
-    target
-        Shape (k,): means to be reproduced.
-    base
-        Shape (c,): base weight of each cell, positive.
-
-    Returns
-    -------
-    FloatArray
-        Shape (c,): positive weights that sum to one.
-
-    Raises
-    ------
-    NotEstimable
-        No positive weights reproduce the target.
+    `features` (c, k) have one row a cell, `target` (k,) the means to be reproduced, `base` (c,) is
+    positive; weights are positive and sum to one. Raises NotEstimable if there are none.
 
     Notes
     -----
     w_i ∝ q_i·exp(λ'(x_i − t)), where λ minimises the convex dual log Σ q_i·exp(λ'(x_i − t)).
     Newton steps with halving; features that are collinear on the rows are left out by pivoted QR,
-    and the target is checked on all of them at the end.
-
-    References
-    ----------
-    Hainmueller (2012), Political Analysis 20(1), equations 5 to 8.
+    and the target is checked on all of them at the end (Hainmueller 2012, Political Analysis 20(1),
+    equations 5 to 8).
     """
     if not _is_interior(features, target):
         raise NotEstimable("no positive weights reproduce the margins")
     centred = features - target
-    columns = _independent(features)
+    columns = _independent_columns(features)
     x = centred[:, columns]
     log_base = np.log(base)
     multiplier = np.zeros(columns.size)
@@ -156,7 +122,7 @@ def _dual(x: FloatArray, log_base: FloatArray, multiplier: FloatArray) -> tuple[
     return top + float(np.log(total)), raw / total
 
 
-def _independent(features: FloatArray) -> IntArray:
+def _independent_columns(features: FloatArray) -> IntArray:
     """Columns that, beside a constant, are linearly independent."""
     centred = features - features.mean(axis=0)
     if centred.shape[1] == 0:
@@ -177,8 +143,8 @@ def _is_interior(features: FloatArray, target: FloatArray) -> bool:
     equality = np.column_stack([equality, equality.sum(axis=1)])
     right = np.append(np.zeros(k), 1.0)
     cost = np.append(np.zeros(rows), -1.0)
-    found = optimize.linprog(cost, A_eq=equality, b_eq=right, method="highs")
-    return bool(found.status == 0 and -float(found.fun or 0.0) * rows > _INTERIOR)
+    result = optimize.linprog(cost, A_eq=equality, b_eq=right, method="highs")
+    return bool(result.status == 0 and -float(result.fun or 0.0) * rows > _INTERIOR)
 
 
 def entropy_match(
@@ -190,24 +156,9 @@ def entropy_match(
 ) -> MatchedSample:
     """Weight the comparison group so that it reproduces the members' margins exactly.
 
-    Parameters
-    ----------
-    factors
-        By variable to be balanced, shape (n,): level index, never -1.
-    labels
-        By variable, its levels.
-    member
-        Shape (n,).
-    weight
-        Shape (n,): sampling weights, positive; the base weights.
-    numeric
-        Of numeric variables, whose columns' means are reproduced.
-
-    Returns
-    -------
-    MatchedSample
-        Members have weight 1 unless one of their levels has no comparison person, comparison
-        people at a level without members weight 0. There are no sets.
+    Arguments of `common_support`; sampling weights (n,), positive, are the base weights. Members
+    have weight 1 unless one of their levels has no comparison person, comparison people at a level
+    without members weight 0. There are no sets.
 
     Raises
     ------
@@ -261,3 +212,52 @@ def _balance_named(
                     f"{names[size - 1]}{beside}"
                 ) from error
         raise
+
+
+def overlap_match(rows: ModelRows, stratum: IntArray, covariates: Sequence[str]) -> MatchedSample:
+    """Weight members by the probability of the other group, and comparison people by that of this.
+
+    Exact strata (n,) enter the propensity score as one factor. Members have weight 1 − e and
+    comparison people e, e the propensity score, each scaled so that sampling weight times matching
+    weight sums to the sampling weight of the people kept. Strata with one group only are left out.
+    There are no sets, and the people behind the gap are those of the overlap, not the members.
+    Raises NotEstimable if no stratum holds both groups, or the propensity score is separated.
+
+    Notes
+    -----
+    The score equations of the logistic regression are Σ w(m − e)x = 0: both weighted groups have
+    the same mean of every term, strata included (Li, Morgan & Zalinsky 2018, JASA 113(521),
+    theorem 3).
+    """
+    both = np.isin(stratum, np.intersect1d(stratum[rows.member], stratum[~rows.member]))
+    if not both.any():
+        raise NotEstimable(
+            f"no stratum holds both groups ({int(rows.member.sum())} members and "
+            f"{int((~rows.member).sum())} comparison people in {np.unique(stratum).size} strata)"
+        )
+    named = {"stratum": np.unique(stratum[both], return_inverse=True)[1]}
+    kept = _with_stratum(rows.take(both), named)
+    log_odds = linear_propensity(kept, ("stratum", *covariates))
+    weight = np.zeros(rows.n)
+    weight[both] = _scaled(1 / (1 + np.exp(np.where(kept.member, log_odds, -log_odds))), kept)
+    return MatchedSample(
+        method="overlap", weight=weight, set_id=np.full(rows.n, -1, dtype=np.int64), n_sets=0
+    )
+
+
+def _with_stratum(rows: ModelRows, named: dict[str, IntArray]) -> ModelRows:
+    labels = {name: tuple(map(str, range(int(codes.max()) + 1))) for name, codes in named.items()}
+    return replace(
+        rows,
+        factors={**rows.factors, **named},
+        factor_levels={**rows.factor_levels, **labels},
+    )
+
+
+def _scaled(weight: FloatArray, rows: ModelRows) -> FloatArray:
+    """Weights that sum, times sampling weights, to the sampling weight of each group."""
+    result = weight.copy()
+    for group in (rows.member, ~rows.member):
+        own = rows.weight[group]
+        result[group] *= own.sum() / (own @ weight[group])
+    return result

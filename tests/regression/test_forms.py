@@ -1,20 +1,26 @@
+"""Freed slopes, tests of proportional odds, bias-reduced fits and separation."""
+
 from __future__ import annotations
+
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
 from coopgap.core.errors import NotEstimable
+from coopgap.regression import separation
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import crossing_rows, probabilities, unit_scores
-from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.ordinal import fit_ordinal, fit_reduced
 from coopgap.regression.proportional import (
     bootstrap_ratio,
     brant,
     likelihood_ratio,
     robust_wald,
 )
-from coopgap.regression.separation import separated_terms
+from coopgap.regression.separation import check_separation, finite_fit, separated_terms
 
 GROUP = np.array([[0.0], [1.0]])
 # Agresti, Introduction to Categorical Data Analysis 2e, Table 6.7: party by ideology.
@@ -251,3 +257,240 @@ def test_more_restrictions_than_clusters_carry_are_refused():
     x, counts, zone = clustered(0, zones=7)
     with pytest.raises(NotEstimable, match="4 restrictions are too many for 7 clusters"):
         robust_wald(x, counts, counts, zone, [0, 1, 2, 3])
+
+
+SPLIT = np.column_stack([WINE[:, 0], WINE[:, 1:].sum(axis=1)])
+
+
+def test_two_levels_equal_brglm2():
+    # brglm2 0.9: glm(rating >= 2 ~ temp + contact, wine, method = "brglmFit", type = "AS_mean").
+    fit = fit_reduced(WINE_X, SPLIT)
+    assert separated_terms(WINE_X, SPLIT, ("temp", "contact")) == ("temp",)
+    assert fit.slopes == pytest.approx([2.583881219, 1.275034706], abs=1e-8)
+    assert -fit.thresholds == pytest.approx([1.180251361], abs=1e-8)
+    assert fit.std_errors == pytest.approx([1.4731760623, 0.9891441596, 0.5488504693], abs=1e-8)
+    assert fit.bias_reduced
+
+
+def test_two_levels_maximise_firths_penalised_likelihood():
+    design = np.column_stack([WINE_X, -np.ones(4)])
+
+    def penalised(params):
+        p = special.expit(design @ params)
+        information = (design * (SPLIT.sum(axis=1) * p * (1 - p))[:, None]).T @ design
+        value = (SPLIT[:, 1] * np.log(p) + SPLIT[:, 0] * np.log1p(-p)).sum()
+        return -value - np.linalg.slogdet(information)[1] / 2
+
+    found = optimize.minimize(penalised, np.zeros(3), method="BFGS", options={"gtol": 1e-9})
+    assert fit_reduced(WINE_X, SPLIT).params == pytest.approx(found.x, abs=1e-5)  # BFGS stops early
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+@pytest.mark.parametrize("free", [(), (1,)])
+def test_the_score_meets_firths_general_adjustment(link, free):
+    """U + A = 0 with A_t = tr{I⁻¹(P_t + Q_t)}/2, expectations taken level by level."""
+    fit = fit_reduced(WINE_X, WINE, link=link, free=free)
+    k, q = fit.slopes.size, len(free)
+
+    def scores(params):
+        moved = replace(
+            fit,
+            slopes=params[:k],
+            freed=params[k:-4].reshape(q, 4),
+            thresholds=params[-4:],
+        )
+        return unit_scores(moved, WINE_X)
+
+    at, p = fit.params, fit.params.size
+    unit = scores(at)
+    information = np.empty((*unit.shape, p))
+    for t in range(p):
+        step = np.zeros(p)
+        step[t] = 1e-5
+        information[..., t] = -(scores(at + step) - scores(at - step)) / 2e-5
+    expected = WINE.sum(axis=1)[:, None] * probabilities(fit, WINE_X)
+    fisher = np.einsum("cj,cja,cjb->ab", expected, unit, unit)
+    third = np.einsum("cj,cja,cjb,cjt->tab", expected, unit, unit, unit)
+    fourth = -np.einsum("cj,cjab,cjt->tab", expected, information, unit)
+    adjustment = np.einsum("ab,tba->t", np.linalg.inv(fisher), third + fourth) / 2
+    score = np.einsum("cj,cja->a", WINE, unit)
+    assert score + adjustment == pytest.approx(np.zeros(p), abs=1e-6)  # central differences
+    assert np.linalg.inv(fisher) == pytest.approx(fit.cov, rel=1e-6)
+    assert np.abs(adjustment).max() > 0.1
+
+
+def test_an_infinite_split_becomes_finite():
+    fit = fit_reduced(WINE_X, WINE, free=(0,))
+    assert np.isfinite(fit.params).all()
+    assert (fit.freed > 1).all()
+    assert (fit.freed < 4).all()
+
+
+def test_many_people_leave_nothing_to_reduce():
+    many = fit_reduced(WINE_X, 10_000 * WINE)
+    assert many.params == pytest.approx(fit_ordinal(WINE_X, WINE).params, abs=1e-3)  # order 1/n
+
+
+def test_reversed_levels_flip_the_slopes():
+    fit = fit_reduced(WINE_X, WINE)
+    back = fit_reduced(WINE_X, WINE[:, ::-1])
+    assert back.slopes == pytest.approx(-fit.slopes, abs=1e-8)
+    assert back.thresholds == pytest.approx(-fit.thresholds[::-1], abs=1e-8)
+
+
+def test_columns_far_from_zero_change_nothing():
+    moved = fit_reduced(WINE_X * [3.0, 1.0] + [2020.0, 0.0], WINE)
+    fit = fit_reduced(WINE_X, WINE)
+    assert moved.slopes == pytest.approx(fit.slopes / [3.0, 1.0], rel=1e-8)
+
+
+def test_the_scale_of_weights_changes_only_the_bread():
+    people = WINE.astype(int)
+    fit = fit_reduced(WINE_X, WINE, people=people)
+    heavy = fit_reduced(WINE_X, 100 * WINE, people=people)
+    assert heavy.params == pytest.approx(fit.params, abs=1e-8)
+    assert heavy.cov == pytest.approx(fit.cov / 100)
+    assert heavy.log_likelihood == pytest.approx(100 * fit.log_likelihood)
+
+
+def test_it_is_less_biased():
+    """Mean over surveys of 40 people; the maximum likelihood estimate is infinite in some."""
+    rng = np.random.default_rng(11)
+    x = np.array([[0.0], [1.0]])
+    truth = 1.0
+    chances = np.diff(
+        special.expit(np.array([-1.0, 1.0]) - truth * x), prepend=0.0, append=1.0, axis=1
+    )
+    slopes = []
+    for _ in range(400):
+        counts = rng.multinomial(20, chances).astype(float)
+        try:
+            slopes.append(fit_reduced(x, counts).slopes[0])
+        except NotEstimable:
+            continue
+    assert len(slopes) > 390
+    # SD of an estimate is about .6: three Monte Carlo errors are .09.
+    assert np.mean(slopes) == pytest.approx(truth, abs=0.09)
+
+
+def test_one_answer_is_refused():
+    with pytest.raises(NotEstimable, match="same answer"):
+        fit_reduced(WINE_X, np.column_stack([WINE.sum(axis=1), np.zeros(4)]))
+
+
+SIDE = np.array([[0.0], [1.0]])
+# R's ordinal::wine, 72 ratings 1-5 by (contact, temp): every split of some term is separated
+# in part, the proportional-odds estimate is finite (Christensen, ordinal package article).
+BY_CONTACT = WINE_X[:, ::-1]
+
+
+def test_wine_is_not_separated():
+    assert separated_terms(BY_CONTACT, WINE, ("contact", "temp")) == ()
+    fit = fit_ordinal(BY_CONTACT, WINE)
+    # ordinal package article, wine, rating ~ contact + temp.
+    assert fit.slopes == pytest.approx([1.527798, 2.503102], abs=5e-7)
+    assert fit.std_errors[:2] == pytest.approx([0.476623, 0.528680], abs=5e-7)
+    assert fit.thresholds == pytest.approx([-1.3444, 1.2508, 3.4669, 5.0064], abs=5e-5)
+    assert fit.log_likelihood == pytest.approx(-86.491923, abs=5e-7)
+
+
+def test_a_split_of_wine_alone_is_separated():
+    lowest = np.column_stack([WINE[:, 0], WINE[:, 1:].sum(axis=1)])
+    assert separated_terms(BY_CONTACT, lowest, ("contact", "temp")) == ("temp",)
+
+
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ([[5, 5, 0], [0, 0, 9]], ("member",)),  # complete, above
+        ([[0, 0, 9], [5, 5, 0]], ("member",)),  # complete, below
+        ([[5, 5, 2], [0, 0, 9]], ("member",)),  # quasi-complete: members all at the top
+        ([[5, 5, 0], [0, 4, 9]], ("member",)),  # only the middle level is shared: it widens
+        ([[5, 5, 0], [1, 4, 9]], ()),
+        ([[5, 5, 1], [1, 4, 9]], ()),
+        ([[5, 0, 9], [5, 0, 9]], ()),  # a level that nobody has
+    ],
+)
+def test_two_groups(counts, found):
+    assert separated_terms(SIDE, np.array(counts, dtype=float), ("member",)) == found
+
+
+def test_an_empty_corner_alone_has_a_finite_fit():
+    counts = np.array([[5, 5, 0], [1, 4, 9]], dtype=float)
+    fit = fit_ordinal(SIDE, counts)
+    assert 0 < fit.slopes[0] < 10
+    assert fit.max_gradient < 1e-10
+
+
+def test_only_the_separated_term_is_named():
+    x = np.array([[m, r] for m in (0, 1) for r in (0, 1)], dtype=float)
+    counts = np.array([[4, 6], [5, 0], [7, 3], [8, 0]], dtype=float)
+    assert separated_terms(x, counts, ("member", "region=North")) == ("region=North",)
+    with pytest.raises(NotEstimable, match=r"region=North") as caught:
+        check_separation(x, counts, ("member", "region=North"))
+    assert "member" not in caught.value.reason
+
+
+def test_units_of_a_column_do_not_matter():
+    rng = np.random.default_rng(5)
+    x = np.column_stack([rng.integers(0, 2, 30), rng.normal(2020, 5, 30)]).astype(float)
+    counts = rng.poisson(2, (30, 3)).astype(float) + 0.1
+    assert separated_terms(x, counts, ("member", "year")) == ()
+    split = np.column_stack([x[:, 1] < 2020, x[:, 1] >= 2020]).astype(float)
+    for scale in (1e-6, 1.0, 1e6):
+        found = separated_terms(x * [1.0, scale], split, ("member", "year"))
+        assert "year" in found
+
+
+def test_agrees_with_the_fit_on_random_small_tables():
+    rng = np.random.default_rng(11)
+    x = np.array([[m, a, b] for m in (0, 1) for a in (0, 1) for b in (0, 1)], dtype=float)
+    seen = {True: 0, False: 0}
+    for _ in range(60):
+        counts = rng.poisson(0.5, (8, 3)).astype(float)
+        used = counts.sum(axis=1) > 0
+        if (counts.sum(axis=0) == 0).any() or np.linalg.matrix_rank(
+            np.column_stack([np.ones(used.sum()), x[used]])
+        ) < 4:
+            continue
+        separated = bool(separated_terms(x, counts, ("m", "a", "b")))
+        seen[separated] += 1
+        if separated:
+            with pytest.raises(NotEstimable):
+                fit_ordinal(x, counts)
+        else:
+            assert np.abs(fit_ordinal(x, counts).slopes).max() < 25
+    assert min(seen.values()) >= 5
+
+
+def test_conditions_are_counted_before_they_are_built():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(4000, 300))
+    counts = np.eye(5)[rng.integers(0, 5, 4000)]
+    tracemalloc.start()
+    with pytest.raises(NotEstimable, match=r"whether 1,204 parameters are finite is [\d,]+ cond"):
+        separated_terms(x, counts, [f"x{k}" for k in range(300)], range(300))
+    # The rows themselves, twice; the conditions would be 30 times that.
+    assert tracemalloc.get_traced_memory()[1] < 10 * x.nbytes
+    tracemalloc.stop()
+
+
+def test_a_fit_or_the_terms_without_one():
+    fit, infinite = finite_fit(BY_CONTACT, WINE, ("contact", "temp"))
+    assert fit.slopes == pytest.approx(fit_ordinal(BY_CONTACT, WINE).slopes)
+    assert infinite == ()
+    lowest = np.column_stack([WINE[:, 0], WINE[:, 1:].sum(axis=1)])
+    assert finite_fit(BY_CONTACT, lowest, ("contact", "temp")) == (None, ("temp",))
+    with pytest.raises(NotEstimable, match="everybody gave the same answer"):
+        finite_fit(BY_CONTACT, np.ones((4, 1)), ("contact", "temp"))
+
+
+def test_a_flat_fit_is_not_taken_without_looking(monkeypatch):
+    # Nobody but 1 in ten million at the top: finite, and too flat to say so by itself.
+    counts = np.array([[5e7, 5e7, 6], [4e7, 6e7, 9]])
+    looked = []
+    monkeypatch.setattr(
+        separation, "separated_terms", lambda *args: looked.append(args) or ("member",)
+    )
+    assert finite_fit(SIDE, counts, ("member",)) == (None, ("member",))
+    assert looked

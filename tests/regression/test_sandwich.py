@@ -1,4 +1,4 @@
-"""CR2 by dense algebra, one cluster after another, and what must hold of it."""
+"""Sandwiches and CR2 by dense algebra, one cluster after another, and what must hold of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,84 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, estimate_contrasts
 from coopgap.core.vocabulary import Quantity
 from coopgap.regression.covariance import cluster_covariance
-from coopgap.regression.information import cluster_information, unit_information
-from coopgap.regression.ordinal import (
-    fit_ordinal,
+from coopgap.regression.cumulative import (
+    cluster_information,
     probabilities,
-    probability_jacobian,
+    unit_information,
     unit_scores,
 )
+from coopgap.regression.linear import fit_linear
+from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse
+
+
+def people(seed=0, n=400, n_zones=12):
+    rng = np.random.default_rng(seed)
+    member, sex = rng.integers(0, 2, (2, n))
+    zone = rng.integers(0, n_zones, n)
+    latent = 0.8 * member - 0.4 * sex + rng.normal(size=n_zones)[zone] + rng.logistic(size=n)
+    outcome = np.digitize(latent, [-1, 0.5, 2])
+    return member, sex, zone, outcome, rng.uniform(0.3, 3, n)
+
+
+def covariance(columns, outcome, weight, clustered=True):
+    cells = collapse(columns, outcome, 4, weight)
+    x = cells.codes[:, :2].astype(float)
+    fit = fit_ordinal(x, cells.counts)
+    cluster = cells.codes[:, 2] if clustered else None
+    return fit, cluster_covariance(
+        fit.bread, unit_scores(fit, x), cells.counts, cells.squares, cluster
+    )
+
+
+def sandwich_by_hand(fit, member, sex, zone, outcome, weight):
+    """One person after another, clusters in a loop."""
+    x = np.column_stack([member, sex]).astype(float)
+    scores = unit_scores(fit, x)[np.arange(len(outcome)), outcome] * weight[:, None]
+    meat = np.zeros((5, 5))
+    for g in np.unique(zone):
+        total = scores[zone == g].sum(axis=0)
+        meat += np.outer(total, total)
+    n_clusters = np.unique(zone).size
+    return n_clusters / (n_clusters - 1) * fit.bread @ meat @ fit.bread
+
+
+def test_cluster_sums_by_hand():
+    member, sex, zone, outcome, weight = people()
+    fit, found = covariance([member, sex, zone], outcome, weight)
+    expected = sandwich_by_hand(fit, member, sex, zone, outcome, weight)
+    assert found.cov == pytest.approx(expected, rel=1e-10)
+    assert (found.kind, found.n_clusters, found.df) == ("cluster CR1", 12, 11)
+
+
+def test_people_as_clusters_are_hc0_but_for_the_factor():
+    member, sex, _, outcome, weight = people()
+    n = outcome.size
+    _, each = covariance([member, sex, np.arange(n)], outcome, weight)
+    _, found = covariance([member, sex], outcome, weight, clustered=False)
+    assert each.cov * (n - 1) / n == pytest.approx(found.cov, rel=1e-10)
+    assert (found.kind, found.n_clusters, found.df) == ("HC0", None, np.inf)
+
+
+@pytest.mark.parametrize("clustered", [True, False])
+def test_rescaled_weights_change_nothing(clustered):
+    member, sex, zone, outcome, weight = people()
+    _, found = covariance([member, sex, zone], outcome, weight, clustered)
+    _, scaled = covariance([member, sex, zone], outcome, 100 * weight, clustered)
+    assert scaled.cov == pytest.approx(found.cov, rel=1e-9)
+
+
+def test_one_cluster_is_refused_and_two_are_left_to_the_caller():
+    member, sex, zone, outcome, weight = people()
+    with pytest.raises(NotEstimable, match="1 cluster"):
+        covariance([member, sex, 0 * zone], outcome, weight)
+    assert covariance([member, sex, zone % 2], outcome, weight)[1].n_clusters == 2
+
+
+def probability_jacobian(fit, x):
+    """Derivative of P(Y = j) in every parameter."""
+    return probabilities(fit, x)[:, :, None] * unit_scores(fit, x)
 
 
 def made(seed=0, n=500, zones=14):
@@ -35,7 +104,7 @@ def made(seed=0, n=500, zones=14):
     return x.astype(float), cells, codes[:, 2]
 
 
-def covariance(x, cells, cluster, kind, **more):
+def leverage_covariance(x, cells, cluster, kind, **more):
     fit = fit_ordinal(x, cells.counts)
     information = cluster_information(fit, x, cells.counts, cluster) if kind == "CR2" else None
     return fit, cluster_covariance(
@@ -82,7 +151,7 @@ def by_zone(values, cluster):
 def test_coefficients_by_dense_algebra(stratified):
     x, cells, cluster = made()
     strata = cluster % 3 if stratified else None
-    fit, found = covariance(x, cells, cluster, "CR2", strata=strata)
+    fit, found = leverage_covariance(x, cells, cluster, "CR2", strata=strata)
     scores = by_zone(np.einsum("cj,cjp->cp", cells.counts, unit_scores(fit, x)), cluster)
     omega = cluster_information(fit, x, cells.counts, cluster)
     centre = centre_within(np.unique(cluster) % 3) if stratified else np.eye(14)
@@ -145,7 +214,7 @@ def test_margins_by_dense_algebra(stratified):
 
 def test_margins_with_covariates_fixed_are_the_delta_method():
     x, cells, cluster = made()
-    fit, coefficients = covariance(x, cells, cluster, "CR2")
+    fit, coefficients = leverage_covariance(x, cells, cluster, "CR2")
     args = (fit, x, 0, x[:, 0], cells.counts, cells.squares, cluster)
     found = standardise(*args, kind="CR2", fixed=True)
     weight = cells.counts.sum(axis=1) * x[:, 0]
@@ -158,7 +227,7 @@ def test_margins_with_covariates_fixed_are_the_delta_method():
     gap = np.array([0, 0, 1, 0, 0, -1.0])
     assert found.df_of(gap) == pytest.approx(coefficients.df_of(gradient.T @ gap), rel=1e-9)
     plain = standardise(*args, kind="CR1", fixed=True)
-    _, cr1 = covariance(x, cells, cluster, "CR1")
+    _, cr1 = leverage_covariance(x, cells, cluster, "CR1")
     assert plain.cov == pytest.approx(gradient @ cr1.cov @ gradient.T, rel=1e-9, abs=1e-14)
 
 
@@ -178,8 +247,8 @@ def test_many_small_clusters_make_cr2_and_cr1_one():
     rng = np.random.default_rng(3)
     x, cells, _ = made(seed=3, n=4000)
     cluster = rng.permutation(len(x))
-    _, two = covariance(x, cells, cluster, "CR2")
-    _, one = covariance(x, cells, cluster, "CR1")
+    _, two = leverage_covariance(x, cells, cluster, "CR2")
+    _, one = leverage_covariance(x, cells, cluster, "CR1")
     # 56 cells of unequal weight as clusters: some leverage is left.
     assert np.sqrt(np.diag(two.cov) / np.diag(one.cov)) == pytest.approx(1, abs=0.12)
 
@@ -226,14 +295,14 @@ def test_working_model_makes_cr2_unbiased():
 def test_a_coefficient_carried_by_one_cluster_keeps_a_generalised_root():
     x, cells, cluster = made()
     x = np.column_stack([x, cluster == 5]).astype(float)
-    _, found = covariance(x, cells, cluster, "CR2")
+    _, found = leverage_covariance(x, cells, cluster, "CR2")
     assert np.isfinite(found.cov).all()
     assert (np.diag(found.cov)[:3] > 0).all()
 
 
 def test_strata_centre_and_count():
     x, cells, cluster = made()
-    fit, found = covariance(x, cells, cluster, "CR1", strata=cluster % 3)
+    fit, found = leverage_covariance(x, cells, cluster, "CR1", strata=cluster % 3)
     scores = np.einsum("cj,cjp->cp", cells.counts, unit_scores(fit, x)) @ fit.bread
     sums, strata = by_zone(scores, cluster), np.unique(cluster) % 3
     by_hand = sum(np.cov(sums[strata == h].T) * (strata == h).sum() for h in range(3))
@@ -243,13 +312,13 @@ def test_strata_centre_and_count():
 
 def test_cr1s_hc1_and_cr0_are_factors():
     x, cells, cluster = made()
-    _, one = covariance(x, cells, cluster, "CR1")
-    _, stata = covariance(x, cells, cluster, "CR1S")
-    _, zero = covariance(x, cells, cluster, "CR0")
+    _, one = leverage_covariance(x, cells, cluster, "CR1")
+    _, stata = leverage_covariance(x, cells, cluster, "CR1S")
+    _, zero = leverage_covariance(x, cells, cluster, "CR0")
     assert stata.cov == pytest.approx(one.cov * 499 / 494, rel=1e-12)
     assert zero.cov == pytest.approx(one.cov * 13 / 14, rel=1e-12)
-    _, hc0 = covariance(x, cells, None, "HC0")
-    _, hc1 = covariance(x, cells, None, "HC1")
+    _, hc0 = leverage_covariance(x, cells, None, "HC0")
+    _, hc1 = leverage_covariance(x, cells, None, "HC1")
     assert hc1.cov == pytest.approx(hc0.cov * 500 / 494, rel=1e-12)
 
 
@@ -288,12 +357,115 @@ def test_negative_eigenvalues_are_set_to_zero_and_said():
 def test_refusals():
     x, cells, cluster = made()
     with pytest.raises(NotEstimable, match="single cluster"):
-        covariance(x, cells, cluster, "CR1", strata=np.where(cluster == 0, 0, 1))
+        leverage_covariance(x, cells, cluster, "CR1", strata=np.where(cluster == 0, 0, 1))
     with pytest.raises(ValueError, match="more than one stratum"):
-        covariance(x, cells, cluster, "CR1", strata=x[:, 1].astype(int))
+        leverage_covariance(x, cells, cluster, "CR1", strata=x[:, 1].astype(int))
     with pytest.raises(ValueError, match="expected one of"):
-        covariance(x, cells, cluster, "HC1")
+        leverage_covariance(x, cells, cluster, "HC1")
     with pytest.raises(ValueError, match="expected one of"):
-        covariance(x, cells, None, "CR1")
+        leverage_covariance(x, cells, None, "CR1")
     with pytest.raises(ValueError, match="two ways"):
-        covariance(x, cells, cluster, "CR2", second=cluster)
+        leverage_covariance(x, cells, cluster, "CR2", second=cluster)
+
+
+def linear_people(seed=0, n=1200, n_sets=25, n_zones=30):
+    """Comparison weights make each set count by its members."""
+    rng = np.random.default_rng(seed)
+    sets, zone = rng.integers(0, n_sets, n), rng.integers(0, n_zones, n)
+    member = rng.random(n) < 0.3 + 0.2 * (sets % 3)
+    y = (rng.random(n) < 0.2 + 0.02 * (sets % 3) * sets * member / 3).astype(float)
+    members = np.bincount(sets, member)
+    others = np.bincount(sets, ~member)
+    weight = np.where(member, 1.0, 0.7 * (members / others)[sets])
+    return y, member, weight, sets, zone
+
+
+def by_hand(y, member, weight, sets, zone):
+    """Differences within sets, and least squares on demeaned columns."""
+    within = [y[(sets == s) & member].mean() - y[(sets == s) & ~member].mean() for s in set(sets)]
+    gap = np.average(within, weights=[((sets == s) & member).sum() for s in set(sets)])
+
+    def demean(v):
+        return v - (np.bincount(sets, weight * v) / np.bincount(sets, weight))[sets]
+
+    x, z = demean(member.astype(float)), demean(y)
+    bread = 1 / (weight * x * x).sum()
+    unit = weight * x * (z - gap * x) * bread
+    sums = np.bincount(zone, unit)
+    n_clusters = np.unique(zone).size
+    return gap, np.sqrt(n_clusters / (n_clusters - 1) * sums @ sums), np.sqrt(unit @ unit)
+
+
+def test_member_weighted_difference_within_sets_by_hand():
+    data = linear_people()
+    gap, clustered, independent = by_hand(*data)
+    fit = fit_linear(*data)
+    assert fit.estimate == pytest.approx(gap, abs=1e-11)
+    assert fit.std_error == pytest.approx(clustered, rel=1e-9)
+    assert (fit.kind, fit.n_clusters, fit.df, fit.n_sets) == ("cluster CR1", 30, 29, 25)
+    alone = fit_linear(*data[:4], None)
+    assert alone.std_error == pytest.approx(independent, rel=1e-9)
+    assert (alone.kind, alone.n_clusters, alone.df) == ("HC0", None, np.inf)
+
+
+def test_cr2_person_by_person():
+    """All dummies built and every cluster's residual projection inverted."""
+    y, member, weight, sets, zone = linear_people(n=300, n_sets=8, n_zones=9)
+    x = np.column_stack([member, sets[:, None] == np.arange(8)]).astype(float)
+    root = np.sqrt(weight)[:, None] * x
+    bread = np.linalg.inv(root.T @ root)
+    hat = root @ bread @ root.T
+    residual = np.sqrt(weight) * y - hat @ (np.sqrt(weight) * y)
+    ends = np.zeros((9, y.size))
+    for g in range(9):
+        here = np.flatnonzero(zone == g)
+        values, vectors = np.linalg.eigh(np.eye(here.size) - hat[np.ix_(here, here)])
+        ends[g, here] = bread[0] @ root[here].T @ (vectors / np.sqrt(values)) @ vectors.T
+    p = ends @ (np.eye(y.size) - hat) @ ends.T
+    fit = fit_linear(y, member, weight, sets, zone, kind="CR2")
+    assert fit.std_error == pytest.approx(np.sqrt(np.square(ends @ residual).sum()), rel=1e-9)
+    assert fit.df == pytest.approx(np.trace(p) ** 2 / np.trace(p @ p), rel=1e-9)
+    assert fit.kind == "cluster CR2"
+    other = fit_linear(y, member, 40 * weight, sets, zone, kind="CR2")
+    assert (other.std_error, other.df) == pytest.approx((fit.std_error, fit.df))
+    assert fit.std_error > fit_linear(y, member, weight, sets, zone).std_error * np.sqrt(8 / 9)
+
+
+def test_without_matching_weights_the_question_is_another():
+    # The trap: unweighted absorbed sets weigh each set by its own variance of membership.
+    y, member, weight, sets, zone = linear_people()
+    gap = by_hand(y, member, weight, sets, zone)[0]
+    assert abs(fit_linear(y, member, np.ones_like(y), sets, zone).estimate - gap) > 0.01
+
+
+def test_scale_of_weights_and_row_order_do_not_matter():
+    y, member, weight, sets, zone = linear_people()
+    order = np.random.default_rng(1).permutation(y.size)
+    fit = fit_linear(y, member, weight, sets, zone)
+    other = fit_linear(y[order], member[order], 250 * weight[order], 7 + sets[order], zone[order])
+    assert other.estimate == pytest.approx(fit.estimate, abs=1e-11)
+    assert other.std_error == pytest.approx(fit.std_error, rel=1e-9)
+
+
+def test_people_without_a_set_or_weight_are_left_out():
+    y, member, weight, sets, zone = linear_people()
+    out = np.arange(y.size) % 5 == 0
+    fit = fit_linear(y[~out], member[~out], weight[~out], sets[~out], zone[~out])
+    by_set = fit_linear(y, member, weight, np.where(out, -1, sets), zone)
+    by_weight = fit_linear(y, member, np.where(out, 0.0, weight), sets, zone)
+    assert by_set == by_weight == fit
+
+
+def test_refusals_linear():
+    y, member, weight, sets, zone = linear_people()
+    with pytest.raises(NotEstimable, match="both groups"):
+        fit_linear(y, member, weight, np.where(member, sets, sets + 100), zone)
+    with pytest.raises(NotEstimable, match="1 cluster"):
+        fit_linear(y, member, weight, sets, 0 * zone)
+
+
+def test_an_answer_that_nobody_gave_has_no_difference():
+    y, member, weight, sets, zone = linear_people()
+    fit = fit_linear(0 * y, member, weight, sets, zone)
+    assert fit.estimate == 0
+    assert fit.std_error == 0
