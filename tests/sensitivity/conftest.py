@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.study.spec import Group, Headline, Matching, ModelSpec, Phone, Study
 from coopgap.survey.records import ModelRows
 
@@ -48,7 +48,7 @@ def simulate(
     n_levels: int = 2,
     zones: int | None = None,
     young_phone: bool = False,
-) -> PhoneData:
+) -> PhoneStudy:
     """Members, in-person comparison and phone people; `shift` is added to the phone answers.
 
     The latent answer depends on age (three levels); members are older. With `young_phone` the
@@ -80,7 +80,7 @@ def simulate(
         n_levels=n_levels,
         zone=zone,
     )
-    return PhoneData(in_person=in_person, phone=phone)
+    return PhoneStudy(in_person=in_person, phone=phone, covariates=("age",))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def make_rows() -> Callable[..., ModelRows]:
 
 
 @pytest.fixture
-def make_phone() -> Callable[..., PhoneData]:
+def make_phone() -> Callable[..., PhoneStudy]:
     return simulate
 
 

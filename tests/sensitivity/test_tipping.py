@@ -18,7 +18,7 @@ from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
-from coopgap.sensitivity.phone.shift import PhoneShift
+from coopgap.sensitivity.phone.equivalence import PhoneShift
 from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes

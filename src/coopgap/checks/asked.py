@@ -13,7 +13,7 @@ from coopgap.families.rows import Labels
 from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.keys import Keys
-from coopgap.sensitivity.phone.data import PhoneData, by_mode
+from coopgap.sensitivity.phone.study import PhoneStudy, by_mode
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
@@ -43,7 +43,7 @@ class Asked:
     model: ModelPlan
     estimates: Sequence[FamilyEstimate]
     headline: FamilyEstimate
-    phone: PhoneData
+    phone: PhoneStudy
     labels: Labels
     seed: int
     jobs: int | None = None
@@ -111,7 +111,7 @@ def asked(
             for one in estimates
             if one.family in families and one.population is model.sample.population
         ),
-        phone=by_mode(plan.survey, model.rows, phone),
+        phone=by_mode(plan.survey, model.rows, phone, model.spec.covariates),
         labels=model_labels(plan, model),
         seed=seed,
         jobs=jobs,

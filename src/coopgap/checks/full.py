@@ -10,11 +10,10 @@ from coopgap.families.tables import Tables
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.matching_ties import matching_ties_rows
-from coopgap.sensitivity.missing.imputation_rows import imputation_rows
+from coopgap.sensitivity.missing.imputed import imputation_rows
 from coopgap.sensitivity.multiverse.rows import multiverse_rows
-from coopgap.sensitivity.phone.data import truthful
+from coopgap.sensitivity.phone.borrow import borrowed_rows
 from coopgap.sensitivity.phone.reference import reference_rows
-from coopgap.sensitivity.phone.rows import borrowed_rows
 from coopgap.sensitivity.resampled import bootstrap_rows
 
 
@@ -40,12 +39,10 @@ def full_checks(tables: Tables, one: Asked) -> None:
 def _phone(tables: Tables, one: Asked) -> None:
     """The phone answers among in-person subsamples, and borrowed in part."""
     region = one.plan.study.design.region
-    rows = reference_rows(one.phone, one.spec.covariates, region, one.keys, one.seed)
+    rows = reference_rows(one.phone, region, one.keys, one.seed)
     study = one.plan.study
-    rows += borrowed_rows(
-        one.phone, one.spec, one.labels.source, study.smallest_gap, at=one.labels.at
-    )
-    tables.sensitivity += truthful(rows, one.phone)
+    rows += borrowed_rows(one.phone, one.keys, study.smallest_gap, at=one.labels.at)
+    tables.sensitivity += one.phone.truthful(rows)
 
 
 def _again(tables: Tables, one: Asked) -> None:

@@ -39,8 +39,8 @@ from coopgap.sensitivity.hierarchical import (
     scaling_rows,
 )
 from coopgap.sensitivity.keys import Keys, unanswered
-from coopgap.sensitivity.phone.data import PhoneData, truthful, why_not
 from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.study.spec import Hierarchical
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
@@ -306,20 +306,25 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
     }
     tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
     if called:
-        rows = phone_refit_rows(called, fits, fit, data, labels, one.request.smallest_gap)
-        tables.sensitivity += truthful(rows, data)
+        rows = phone_refit_rows(called, fits, fit, labels, one.request.smallest_gap)
+        tables.sensitivity += data.truthful(rows)
 
 
-def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneData, list[PhoneRefit]]:
+def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneStudy, list[PhoneRefit]]:
     """People by mode, and the refits with those called; none where nobody was."""
     model, region = one.model, plan.study.design.region
     called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
     # The refit clusters on nothing but declared zones, so that nobody is made one here.
     members = bool((plan.survey.phone & plan.survey.member).any())
-    data = PhoneData(in_person=model.rows, phone=called, members_called=members)
-    if region is None or why_not(data) is not None:
+    data = PhoneStudy(
+        in_person=model.rows,
+        phone=called,
+        covariates=model.spec.covariates,
+        members_called=members,
+    )
+    if region is None or data.why_not is not None:
         return data, []
-    return data, phone_refits(one.request, data, model.spec.covariates, region)
+    return data, phone_refits(one.request, data, region)
 
 
 def _loo(fit: HierarchicalFit, request: Request) -> Loo:

@@ -27,12 +27,11 @@ from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
 from coopgap.sensitivity.keys import Keys, unanswered
 from coopgap.sensitivity.matching_ties import matching_ties_rows
-from coopgap.sensitivity.missing.bounds_rows import bounds_rows
-from coopgap.sensitivity.phone.data import truthful
+from coopgap.sensitivity.missing.bounds import bounds_rows
+from coopgap.sensitivity.phone.equivalence import phone_shifts
+from coopgap.sensitivity.phone.gaps import mode_rows
 from coopgap.sensitivity.phone.linked import linked_rows
-from coopgap.sensitivity.phone.mode_term import mode_rows
 from coopgap.sensitivity.phone.rows import phone_rows
-from coopgap.sensitivity.phone.shift import phone_shifts
 from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
@@ -125,14 +124,14 @@ def _phone(tables: Tables, one: Asked) -> None:
     survey, study, source = one.plan.survey, one.plan.study, one.labels.source
     rows = phone_rows(one.phone, one.spec, study, source)
     rows += mode_rows(one.phone, one.sample, one.beside, one.labels)
-    tables.sensitivity += truthful(rows, one.phone)
+    tables.sensitivity += one.phone.truthful(rows)
     tables.sensitivity += linked_rows(survey, study, one.spec, one.rows, source)
 
 
 def _answers(tables: Tables, one: Asked) -> None:
     """How many answers would have to be off, or were missing, and what could be detected."""
     survey, study = one.plan.survey, one.plan.study
-    shifts = phone_shifts(one.phone, one.spec.covariates, one.spec.link)
+    shifts = phone_shifts(one.phone, one.spec.link)
     tables.sensitivity += tipping_rows(one.sample, one.headline, one.labels, shifts)
     tables.sensitivity += design_rows(
         one.sample, one.headline, one.phone, study.smallest_gap, one.labels

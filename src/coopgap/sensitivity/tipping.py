@@ -17,7 +17,7 @@ from coopgap.families.records import FamilyEstimate, Sample
 from coopgap.families.rows import Labels
 from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
-from coopgap.sensitivity.phone.shift import PhoneShift
+from coopgap.sensitivity.phone.equivalence import PhoneShift
 
 
 def tipping_rows(

@@ -7,7 +7,7 @@ import numpy as np
 import coopgap
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
-from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE
+from coopgap.sensitivity.phone.study import LIMITS, MEMBERS_ASIDE
 from coopgap.survey.example import make_example
 
 

@@ -11,10 +11,14 @@ from coopgap.app.plan import make_plan
 from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.sensitivity.phone.agreement import Test as Homogeneity
-from coopgap.sensitivity.phone.balanced import balanced_margins
-from coopgap.sensitivity.phone.linked import _tested, linked_rows
-from coopgap.sensitivity.phone.linked_gap import moved_gap, with_phone_answers
-from coopgap.sensitivity.phone.pairs import asked_twice
+from coopgap.sensitivity.phone.balance import balance
+from coopgap.sensitivity.phone.linked import (
+    asked_twice,
+    linked_rows,
+    moved_gap,
+    tested_row,
+    with_phone_answers,
+)
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
 
@@ -212,22 +216,6 @@ def test_a_known_share_of_answers_that_move_is_found():
     assert exact.verdict is Verdict.DIFFERENT
 
 
-@pytest.mark.parametrize("column", ["trust", "member"])
-def test_who_of_the_linked_is_left_out_is_counted(column):
-    data, again = called_again()
-    if column == "trust":
-        again["trust"] = again["trust"].astype("Int64")
-        again.iloc[:3, again.columns.get_loc("trust")] = pd.NA
-    else:
-        again.iloc[:3, again.columns.get_loc("member")] = 1 - again["member"].iloc[:3]
-        again["coop_type"] = again["coop_type"].where(again["member"] == 1, pd.NA)
-    row = find(rows_of(planned(data, again), "trust"), quantity="people_linked")
-    assert row.estimate == 397
-    assert "modes: 400;" in row.note
-    assert f"; {3 if column == 'trust' else 0} of them lack" in row.note
-    assert ("3 are members in one mode only" in row.note) == (column == "member")
-
-
 def test_answers_that_do_not_move_have_no_interval_and_no_test():
     rows = rows_of(planned(*called_again(share=0.0)), "trust")
     alike = find(rows, quantity="agreement_share")
@@ -247,7 +235,7 @@ def test_gap_with_phone_answers_by_hand(plan):
     changed = np.flatnonzero(after.outcome != rows.outcome)
     assert changed.size == int((pairs.first != pairs.second).sum())
     assert set(rows.index[changed]) <= set(pairs.index)
-    before, behind = (balanced_margins(one, covariates).margins for one in (rows, after))
+    before, behind = (balance(one, covariates).margins for one in (rows, after))
     gaps = [m.member[1] - m.comparison[1] for m in (before, behind)]
     made = rows_of(plan, "trust_agree")
     first, second, moved = (
@@ -307,9 +295,9 @@ def test_a_test_without_a_finite_statistic_says_which_case_it_is():
     row = SensitivityRow(
         check=Check.PHONE_LINKED, model="m", outcome="y", source="s", quantity="bhapkar"
     )
-    far = _tested(row, Homogeneity(np.inf, 2.0, np.inf, 0.0))
+    far = tested_row(row, Homogeneity(np.inf, 2.0, np.inf, 0.0))
     assert (far.verdict, far.estimate, far.p_value) == (Verdict.DIFFERENT, None, 0.0)
     assert "infinite" in far.note
     none = Homogeneity(np.nan, np.nan, np.nan, np.nan)
-    assert _tested(row, none).note == "Nobody gave another answer."
-    assert "Too few zones" in _tested(replace(row, quantity="homogeneity_f"), none).note
+    assert tested_row(row, none).note == "Nobody gave another answer."
+    assert "Too few zones" in tested_row(replace(row, quantity="homogeneity_f"), none).note

@@ -17,12 +17,12 @@ from coopgap.families.rows import Labels
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.keys import Keys
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData
-from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
-from coopgap.sensitivity.phone.mode_term import (
+from coopgap.sensitivity.phone.gaps import (
+    gap_rows_with_phone,
     joined_sample,
     mode_rows,
 )
+from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.study.spec import Fitting, Matching
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
@@ -196,7 +196,7 @@ def crossed(data):
             factor_levels={**rows.factor_levels, "other": ("0", "1")},
         )
 
-    return PhoneData(in_person=add(data.in_person), phone=add(data.phone))
+    return replace(data, in_person=add(data.in_person), phone=add(data.phone))
 
 
 def test_weights_that_balance_the_covariates_leave_the_estimate_where_it_is(make_phone):
@@ -231,7 +231,8 @@ def logistic_people(make_rows, rng):
         factors = {"age": age, "other": np.arange(age.size) % 2}
         return make_rows(factors, member, outcome, n_levels=3, sizes={"age": 3, "other": 2})
 
-    return PhoneData(
+    return PhoneStudy(
+        covariates=("age",),
         in_person=rows(in_person_age, member, answers(in_person_age, MEMBER * member)),
         phone=rows(phone_age, np.zeros(250, bool), answers(phone_age, PHONE)),
     )
@@ -264,7 +265,7 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap(make_rows):
         ):
             gaps = pick(rows, variant)
             found[name].append([gaps[c].estimate for c in (">=D", ">=C")])
-        plain = gap_rows_with_phone(data, ("age",), Keys(model="m", outcome="y", source="s"), 0.05)
+        plain = gap_rows_with_phone(data, Keys(model="m", outcome="y", source="s"), 0.05)
         plain = [row for row in plain if row.check is Check.PHONE_JOINS]
         gaps = pick(plain, "phone and in person")
         found["joins"].append([gaps[c].estimate for c in (">=D", ">=C")])
@@ -379,9 +380,7 @@ def test_the_verdict_is_of_the_difference(make_phone, by_rule):
 
 def test_members_whom_no_phone_person_resembles_stay(make_phone):
     data = make_phone(np.random.default_rng(6))
-    young = PhoneData(
-        in_person=data.in_person, phone=data.phone.take(data.phone.factors["age"] < 2)
-    )
+    young = replace(data, phone=data.phone.take(data.phone.factors["age"] < 2))
     sample = sample_of(data.in_person, ("age",))
     rows = rows_of(young, sample)
     (lost,) = pick(rows, Version.MODE_TERM, "members_lost_share").values()
@@ -403,7 +402,7 @@ def test_no_phone_people_and_none_that_can_be_weighted(make_phone):
     (row,) = rows_of(nobody, sample)
     assert (row.check, row.verdict) == (Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE)
     old = data.in_person.take(~data.in_person.member | (data.in_person.factors["age"] == 2))
-    young = PhoneData(in_person=old, phone=data.phone.take(data.phone.factors["age"] == 0))
+    young = replace(data, in_person=old, phone=data.phone.take(data.phone.factors["age"] == 0))
     (row,) = rows_of(young, sample_of(old, ("age",)))
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "cannot be balanced" in row.note
@@ -430,7 +429,9 @@ def test_a_factor_of_the_same_name_is_left_alone(make_phone):
             factor_levels={"mode": rows.factor_levels["age"]},
         )
 
-    other = PhoneData(in_person=renamed(data.in_person), phone=renamed(data.phone))
+    other = PhoneStudy(
+        in_person=renamed(data.in_person), phone=renamed(data.phone), covariates=("mode",)
+    )
     sample = sample_of(other.in_person, ("mode",))
     assert joined_sample(sample, other).mode == "mode of interview"
     plain = pick(rows_of(data, sample_of(data.in_person, ("age",))), Version.MODE_TERM)[""]
@@ -452,7 +453,7 @@ def weighted(data, factor=1.0):
     for rows, seed in ((data.in_person, 0), (data.phone, 1)):
         weight = np.random.default_rng(seed).uniform(0.5, 2.0, rows.n)
         parts.append(replace(rows, weight=factor * weight))
-    return PhoneData(in_person=parts[0], phone=parts[1])
+    return replace(data, in_person=parts[0], phone=parts[1])
 
 
 def test_rescaled_sampling_weights_change_nothing(make_phone):

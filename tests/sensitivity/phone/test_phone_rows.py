@@ -6,12 +6,12 @@ import pytest
 from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.sensitivity.keys import Keys, unanswered
-from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE, PhoneData, by_mode, truthful
+from coopgap.sensitivity.phone.borrow import BORROW_CHECKS, borrowed_rows
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
-from coopgap.sensitivity.phone.joint import joint_shares
 from coopgap.sensitivity.phone.reference import reference_rows
-from coopgap.sensitivity.phone.rows import BORROW_CHECKS, PHONE_CHECKS, borrowed_rows, phone_rows
+from coopgap.sensitivity.phone.rows import PHONE_CHECKS, phone_rows
+from coopgap.sensitivity.phone.study import LIMITS, MEMBERS_ASIDE, by_mode
 from coopgap.survey.records import Survey
 
 KEYS = Keys(model="m", outcome="y", source="s")
@@ -39,22 +39,15 @@ def test_the_margin_of_the_outcome_is_used(make_phone, spec, make_study):
         assert (row.verdict is Verdict.NOT_ASSESSED) == (threshold is None)
 
 
-def none(data):
-    return PhoneData(in_person=data.in_person, phone=data.phone.take(data.phone.outcome < 0))
-
-
-def test_no_phone_rows_are_not_applicable(make_phone, spec, make_study):
-    rows = phone_rows(none(make_phone(np.random.default_rng(2))), spec, make_study(), "s")
-    assert [row.check for row in rows] == list(PHONE_CHECKS)
-    assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
-    assert all(row.note and row.estimate is None for row in rows)
-
-
-def test_members_called_are_left_aside(make_phone, spec, make_study):
-    data = make_phone(np.random.default_rng(3))
-    called = replace(data.phone, member=np.ones(data.phone.n, bool))
-    rows = phone_rows(replace(data, phone=called), spec, make_study(), "s")
-    assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
+def test_nobody_or_only_members_called_is_not_applicable(make_phone, spec, make_study):
+    data = make_phone(np.random.default_rng(2))
+    nobody = data.phone.take(data.phone.outcome < 0)
+    members = replace(data.phone, member=np.ones(data.phone.n, bool))
+    for called in (nobody, members):
+        rows = phone_rows(replace(data, phone=called), spec, make_study(), "s")
+        assert [row.check for row in rows] == list(PHONE_CHECKS)
+        assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
+        assert all(row.note and row.estimate is None for row in rows)
 
 
 @pytest.mark.parametrize("zones", [None, 8])
@@ -66,8 +59,8 @@ def test_a_handful_of_interviews_has_numbers_or_a_reason(
     data = make_phone(
         np.random.default_rng(4), n=(200, 200, called), n_levels=n_levels, zones=zones
     )
-    rows = phone_rows(data, spec, make_study(y=0.1), "s") + borrowed_rows(data, spec, "s", 0.05)
-    rows += reference_rows(data, spec.covariates, None, KEYS, 1)
+    rows = phone_rows(data, spec, make_study(y=0.1), "s") + borrowed_rows(data, KEYS, 0.05)
+    rows += reference_rows(data, None, KEYS, 1)
     assert {row.check for row in rows} == {
         *PHONE_CHECKS,
         *BORROW_CHECKS,
@@ -147,7 +140,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
         again = own[n_member:] ^ (rng.random(n_other) < 0.05)
         in_person = make_rows({}, member[:first], own)
         phone = replace(make_rows({}, np.zeros(n_other), again), index=np.arange(n_other) + first)
-        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), (), KEYS, 0.05)
+        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), KEYS, 0.05)
         joined = next(
             row
             for row in rows
@@ -167,12 +160,12 @@ def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
     data = by_mode(survey, make_rows({}, member, answers), phone)
     (row,) = [
         row
-        for row in equivalence_rows(data, (), 0.05, KEYS)
+        for row in equivalence_rows(data, 0.05, KEYS)
         if row.variant == "unadjusted" and row.quantity == "risk_difference"
     ]
     assert row.estimate == pytest.approx(0, abs=1e-12)
     assert row.std_error is None or row.std_error < 1e-12
-    joint = joint_shares(data, ())
+    joint = data.joint
     # One share twice: in person and by phone covary as much as either varies.
     assert joint.at_least(1)[1][1, 2] == pytest.approx(joint.at_least(1)[1][1, 1])
 
@@ -195,6 +188,6 @@ def test_members_called_without_a_complete_interview_were_called_all_the_same(ma
     member[250] = True
     survey = survey_of(None, np.arange(251) >= 200, member)
     (row,) = unanswered((Check.PHONE_JOINS,), KEYS, Verdict.NOT_ASSESSED, LIMITS)
-    assert truthful([row], by_mode(survey, data.in_person, phone))[0].note == MEMBERS_ASIDE
+    assert by_mode(survey, data.in_person, phone).truthful([row])[0].note == MEMBERS_ASIDE
     member[250] = False
-    assert truthful([row], by_mode(survey, data.in_person, phone))[0].note == LIMITS
+    assert by_mode(survey, data.in_person, phone).truthful([row])[0].note == LIMITS

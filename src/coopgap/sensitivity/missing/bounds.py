@@ -1,20 +1,88 @@
-"""Worst-case bounds of the gap over answers that are missing, with Imbens and Manski's interval."""
+"""Who lacks an answer, and worst-case bounds of the gap over answers that are missing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, stats
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.core.gap import Contrast, Margins, contrasts, estimate_contrast
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
 from coopgap.core.tails import t_quantile
-from coopgap.core.vocabulary import Quantity
-from coopgap.regression.clusters import CovarianceKind
+from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
+from coopgap.families.plan import sample_for
+from coopgap.families.records import (
+    INTERVAL_PROB,
+    FamilyEstimate,
+    Sample,
+    are_few,
+    count_clusters,
+    require_matched,
+)
+from coopgap.families.rows import Labels
+from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.shares import share_margins
+from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered
+from coopgap.sensitivity.verdict import compared
+from coopgap.study.spec import ModelSpec, Study
+from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import ModelRows, Survey
 
-__all__ = ["Bounds", "imbens_manski", "imbens_manski_factor", "worst_case"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """In-person people by group, comparison people first.
+
+    Attributes
+    ----------
+    people
+        Everybody.
+    outcome
+        Those whose every covariate is known and whose outcome is not.
+    covariate
+        Those who lack a covariate or a variable of the matching.
+    """
+
+    people: tuple[int, int]
+    outcome: tuple[int, int]
+    covariate: tuple[int, int]
+
+    @property
+    def incomplete(self) -> int:
+        """People who lack anything."""
+        return sum(self.outcome) + sum(self.covariate)
+
+
+def lacking(survey: Survey, spec: ModelSpec) -> Lacking:
+    """Count the in-person people who lack an answer that a model needs."""
+    in_person = ~survey.phone
+    covariate = np.zeros(survey.n, dtype=bool)
+    for name in spec.variables:
+        if name != spec.outcome:
+            covariate |= survey.codes[name] < 0
+    outcome = (survey.codes[spec.outcome] < 0) & ~covariate
+
+    def by_group(some: BoolArray) -> tuple[int, int]:
+        some = some & in_person
+        return int((some & ~survey.member).sum()), int((some & survey.member).sum())
+
+    return Lacking(
+        people=by_group(np.ones(survey.n, dtype=bool)),
+        outcome=by_group(outcome),
+        covariate=by_group(covariate),
+    )
+
+
+def rows_with_covariates(survey: Survey, study: Study, spec: ModelSpec) -> ModelRows:
+    """In-person people with every covariate known; `outcome` is -1 where it is missing."""
+    answered = survey.codes[spec.outcome]
+    filled = replace(survey, codes={**survey.codes, spec.outcome: np.maximum(answered, 0)})
+    rows = complete_rows(filled, study, spec)
+    return replace(rows, outcome=answered[rows.index])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +115,10 @@ def worst_case(
     *,
     few: bool = False,
 ) -> dict[Contrast, Bounds]:
-    """Bounds of the weighted gap over every way of filling in the missing answers.
+    """Bounds of the weighted gap at each threshold, and of superiority, over every filling.
 
-    Parameters
-    ----------
-    outcome
-        Shape (n,): outcome level, -1 where missing.
-    member
-        Shape (n,).
-    weight
-        Shape (n,): non-negative, made without the outcome; taken as fixed.
-    levels
-        The J levels, lowest first.
-    cluster
-        Shape (n,): cluster index, or None for independent people.
-    few
-        Whether the clusters are so few that the standard errors are CR2, degrees of freedom
-        after Satterthwaite.
-
-    Returns
-    -------
-    dict
-        By contrast: the gap at each threshold, and superiority.
+    `outcome` is -1 where it is missing; `weight` is made without the outcome and taken as fixed.
+    With `few` clusters standard errors are CR2, degrees of freedom after Satterthwaite.
 
     Notes
     -----
@@ -88,19 +138,19 @@ def worst_case(
     kind: CovarianceKind | None = "CR2" if cluster is not None and few else None
     shares = share_margins(with_missing, member, weight, n + 1, cluster, kind=kind)
     low, high = _filled(shares, 0, n - 1), _filled(shares, n - 1, 0)
-    found = {}
+    bounds = {}
     for contrast in contrasts(levels):
         if contrast.is_threshold_gap or contrast.quantity is Quantity.SUPERIORITY:
             least, most = (estimate_contrast(contrast, filled) for filled in (low, high))
             if least is not None and most is not None:
-                found[contrast] = Bounds(
+                bounds[contrast] = Bounds(
                     lower=least.estimate,
                     upper=most.estimate,
                     lower_error=least.std_error,
                     upper_error=most.std_error,
                     df=min(least.df, most.df),
                 )
-    return found
+    return bounds
 
 
 def _filled(shares: Margins, member_level: int, comparison_level: int) -> Margins:
@@ -124,19 +174,8 @@ def _filled(shares: Margins, member_level: int, comparison_level: int) -> Margin
 def imbens_manski_factor(ratio: float, prob: float, df: float = np.inf) -> float:
     """Standard errors by which the identified set is widened at either end.
 
-    Parameters
-    ----------
-    ratio
-        Width of the identified set over the larger standard error of its ends.
-    prob
-        Coverage probability of the true gap, wherever it lies in the set.
-    df
-        Degrees of freedom of the t distribution.
-
-    Returns
-    -------
-    float
-        c with F(c + ratio) − F(−c) = prob.
+    That is c with F(c + ratio) − F(−c) = prob, `ratio` the width of the identified set over the
+    larger standard error of its ends, F the t distribution.
 
     Notes
     -----
@@ -170,3 +209,125 @@ def imbens_manski(bounds: Bounds, prob: float = 0.95) -> tuple[float, float]:
         return bounds.lower, bounds.upper
     c = imbens_manski_factor((bounds.upper - bounds.lower) / largest, prob, bounds.df)
     return bounds.lower - c * bounds.lower_error, bounds.upper + c * bounds.upper_error
+
+
+def bounds_rows(
+    survey: Survey, study: Study, spec: ModelSpec, declared: FamilyEstimate, labels: Labels
+) -> list[SensitivityRow]:
+    """The gap of the matched shares under every way of filling in missing outcomes.
+
+    Beside `declared`, the matched family on complete cases.
+
+    Returns
+    -------
+    list
+        Two rows a threshold, and two for superiority of more than two levels: `bounds`, the
+        identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
+        whose covariates are known are matched anew, whether or not they answered; the gap is
+        that of weighted shares. People who lack a covariate are left out and counted. One row,
+        `not_applicable`, where no outcome is missing or nobody is matched.
+    """
+    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+    checks, who = (Check.MISSING_BOUNDS,), lacking(survey, spec)
+    if not spec.matching.is_declared:
+        reason = f"{NO_MATCHING} The bounds are of matched shares."
+        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason)
+    if not sum(who.outcome):
+        reason = "No answer to the outcome is missing."
+        if sum(who.covariate):
+            reason += f" {_covariates(who)}"
+        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason)
+    sample = sample_for(rows_with_covariates(survey, study, spec), spec)
+    try:
+        by_contrast = sample_bounds(sample)
+    except NotEstimable as error:
+        return unanswered(checks, keys, Verdict.NOT_ASSESSED, error.reason)
+    note, known = _note(who), sum(who.people) - sum(who.covariate)
+    return [
+        replace(row, n=sum(who.outcome), of=known)
+        for contrast, bounds in by_contrast.items()
+        if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
+        for row in _pair(contrast, bounds, sample, declared, labels, note, study.smallest_gap)
+    ]
+
+
+def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
+    """Bounds of a matched sample whose outcome may be -1, clustered as its family is."""
+    require_matched(sample)
+    rows, kept = sample.rows, sample.kept
+    by_person = sample.fitting.std_errors in PERSON_KINDS
+    n_clusters = count_clusters(sample, kept, by_person=by_person)
+    first = None if by_person else sample.clusters[0]
+    return worst_case(
+        rows.outcome[kept],
+        rows.member[kept],
+        sample.weight[kept],
+        rows.levels,
+        None if first is None else first[kept],
+        few=are_few(n_clusters),
+    )
+
+
+def _pair(
+    contrast: Contrast,
+    bounds: Bounds,
+    sample: Sample,
+    declared: FamilyEstimate,
+    labels: Labels,
+    note: str,
+    smallest_gap: float,
+) -> Iterator[SensitivityRow]:
+    first = declared.intervals.get(contrast)
+    wide = imbens_manski(bounds, INTERVAL_PROB)
+    ends = (
+        (Version.BOUNDS, (bounds.lower, bounds.upper), None),
+        (Version.BOUNDS_WITH_ERROR, wide, INTERVAL_PROB),
+    )
+    for variant, (lower, upper), prob in ends:
+        row = SensitivityRow(
+            check=Check.MISSING_BOUNDS,
+            variant=variant,
+            model=labels.model,
+            family=declared.family,
+            outcome=labels.outcome,
+            comparator=Comparator.COMPARISON,
+            group=labels.group,
+            population=sample.population,
+            quantity=contrast.quantity,
+            category=contrast.category,
+            lower=lower,
+            upper=upper,
+            interval_prob=prob,
+            interval_kind=IntervalKind.BOUNDS,
+            note=note,
+            source=labels.source,
+        )
+        if prob is None or first is None:
+            yield row
+            continue
+        # The bounds as an interval about their middle, and how far off the gap could be at most.
+        middle = (bounds.lower + bounds.upper) / 2
+        low, high = bounds.lower - first.estimate, bounds.upper - first.estimate
+        apart = Interval(middle - first.estimate, 0.0, low, high, np.nan)
+        yield compared(row, first, Interval(middle, 0.0, *wide, np.nan), apart, smallest_gap)
+
+
+def _note(who: Lacking) -> str:
+    comparison, member = (
+        f"{missing:,} of {everybody - gone:,}"
+        for missing, everybody, gone in zip(who.outcome, who.people, who.covariate, strict=True)
+    )
+    return (
+        f"The outcome is missing from {member} members and {comparison} comparison people whose "
+        f"covariates are known. {_covariates(who)}"
+    )
+
+
+def _covariates(who: Lacking) -> str:
+    if not sum(who.covariate):
+        return "No covariate is missing."
+    comparison, member = who.covariate
+    return (
+        f"A covariate is missing from {member:,} of {who.people[1]:,} members and {comparison:,} "
+        f"of {who.people[0]:,} comparison people, who are left out."
+    )

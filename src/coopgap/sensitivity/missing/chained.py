@@ -1,15 +1,17 @@
-"""Imputation by chained equations of columns with few levels, and of numbers."""
+"""Imputation by chained equations, and completed surveys of one model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.sensitivity.missing.augmented import (
+from coopgap.core.errors import NotEstimable
+from coopgap.sensitivity.missing.models import (
     augment,
     cumulative_chances,
     draw_cumulative,
@@ -17,12 +19,19 @@ from coopgap.sensitivity.missing.augmented import (
     fit_cumulative,
     fit_multinomial,
     multinomial_chances,
+    nearest_donors,
 )
-from coopgap.sensitivity.missing.donors import nearest_donors
+from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.numeric import Numeric
+from coopgap.survey.records import Survey
 
 ROUNDS = 10
 """Times every incomplete column is imputed anew before the values are taken."""
+
+_PEOPLE_A_COLUMN = 10
+"""Answers needed for each indicator of an imputation model that is a group's own."""
+
+_QUINTILES = (0.2, 0.4, 0.6, 0.8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,19 +109,8 @@ class Imputed:
 def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = ROUNDS) -> Imputed:
     """Fill in missing levels, column by column, each given all others.
 
-    Parameters
-    ----------
-    columns
-        At least one; the first, the outcome, is ordered and imputed last in each round. In every
-        column somebody has answered.
-    rng
-        Source of every draw.
-    rounds
-        Rounds.
-
-    Returns
-    -------
-    Imputed
+    The first column, the outcome, is ordered and imputed last in each round. In every column
+    somebody has answered.
 
     Notes
     -----
@@ -130,7 +128,10 @@ def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = RO
     White, Royston & Wood (2011), Statistics in Medicine 30, 377-399.
     """
     lacks = [column.codes < 0 for column in columns]
-    codes = [_start(column, lack, rng) for column, lack in zip(columns, lacks, strict=True)]
+    codes = [column.codes.copy() for column in columns]
+    for own, lack in zip(codes, lacks, strict=True):
+        if lack.any():
+            own[lack] = rng.choice(own[~lack], int(lack.sum()))
     parts = [_indicators(own, column) for own, column in zip(codes, columns, strict=True)]
     order = sorted(
         (number for number, lack in enumerate(lacks) if lack.any()),
@@ -144,9 +145,13 @@ def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = RO
         x = np.hstack([np.zeros((lack.size, 0)), *others])
         x = x[:, np.ptp(x, axis=0) > 0]
         if column.numeric is not None:
-            codes[number][lack] = _numbers(x, column, lack, rng)
+            answered = column.codes[~lack]
+            donors = nearest_donors(x[~lack], column.numeric.values[answered], x[lack], rng)
+            codes[number][lack] = answered[donors]
             parts[number] = _indicators(codes[number], column)
-            trace[number].append(_fifths(column, codes[number][lack]))
+            edges = np.quantile(answered, _QUINTILES)
+            fifths = np.searchsorted(edges, codes[number][lack])
+            trace[number].append(np.bincount(fifths, minlength=5))
             continue
         chances = _chances(x, column, lack, rng)
         uniform = rng.random(len(chances))
@@ -163,31 +168,10 @@ def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = RO
     )
 
 
-def _start(column: Column, lack: BoolArray, rng: np.random.Generator) -> IntArray:
-    codes = column.codes.copy()
-    if lack.any():
-        codes[lack] = rng.choice(codes[~lack], int(lack.sum()))
-    return codes
-
-
 def _indicators(codes: IntArray, column: Column) -> FloatArray:
     if column.numeric is not None:
         return column.numeric.columns[codes]
     return np.asarray(codes[:, None] == np.arange(1, column.n_levels), dtype=np.float64)
-
-
-def _numbers(x: FloatArray, column: Column, lack: BoolArray, rng: np.random.Generator) -> IntArray:
-    """Numbers of donors for those who lack one, as codes, shape (q,)."""
-    assert column.numeric is not None
-    answered = column.codes[~lack]
-    chosen = nearest_donors(x[~lack], column.numeric.values[answered], x[lack], rng)
-    return np.asarray(answered[chosen])
-
-
-def _fifths(column: Column, drawn: IntArray) -> IntArray:
-    """How many drawn numbers lie in each fifth of those answered."""
-    edges = np.quantile(column.codes[column.codes >= 0], (0.2, 0.4, 0.6, 0.8))
-    return np.bincount(np.searchsorted(edges, drawn), minlength=5)
 
 
 def _chances(
@@ -209,3 +193,146 @@ def _chances(
             params = draw_multinomial(fit_multinomial(data), rng)
             edges[:, 1:-1] = multinomial_chances(params, x[lack])
     return edges[:, below]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A survey without missing answers.
+
+    Attributes
+    ----------
+    survey
+        The survey with imputed codes.
+    trace
+        Shape (rounds, q): share of the imputed people at each level of each incomplete variable.
+    lasts
+        Last draws of the outcome with positions in the survey; `member` says whose.
+    """
+
+    survey: Survey
+    trace: FloatArray
+    lasts: tuple[Last, ...]
+
+    def outcome(self, name: str, delta: float, member: bool) -> IntArray:
+        """The outcome's codes with `delta` added to the log odds of one group's imputed answers.
+
+        The same random numbers choose the levels whatever `delta` is, so that the gap moves
+        evenly; covariates stay as imputed.
+        """
+        codes = self.survey.codes[name].copy()
+        for last in self.lasts:
+            mine = self.survey.member[last.people] == member
+            codes[last.people[mine]] = last.levels(delta)[mine]
+        return codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imputation:
+    """How one model's missing answers are imputed.
+
+    Attributes
+    ----------
+    names
+        Variables of the imputation model, outcome first.
+    columns
+        Their columns over `people`; further complete columns follow.
+    people
+        Positions of the in-person people in the survey.
+    groups
+        Masks over `people`: members and comparison people where each has an imputation model of
+        its own, else everybody.
+    """
+
+    survey: Survey
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    people: IntArray
+    groups: tuple[BoolArray, ...]
+
+    @property
+    def separate(self) -> bool:
+        """Whether each group has a model of its own."""
+        return len(self.groups) > 1
+
+    def completed(self, model: str, seed: int, m: int) -> Iterator[Completed]:
+        """Complete the survey `m` times; each time has random numbers of its own."""
+        for number in range(m):
+            digest = hashlib.sha256(f"{seed} {model} imputation {number}".encode()).digest()
+            yield self._complete(np.random.default_rng(int.from_bytes(digest[:8])))
+
+    def _complete(self, rng: np.random.Generator) -> Completed:
+        codes = {name: self.survey.codes[name].copy() for name in self.names}
+        traces: dict[int, IntArray] = {}
+        lasts = []
+        for group in self.groups:
+            own = [replace(column, codes=column.codes[group]) for column in self.columns]
+            imputed = impute(own, rng)
+            where = self.people[group]
+            for name, values in zip(self.names, imputed.codes, strict=False):
+                codes[name][where] = values
+            lasts.append(replace(imputed.last, people=where[imputed.last.people]))
+            for number, counts in imputed.trace.items():
+                traces[number] = traces[number] + counts if number in traces else counts
+        shares = [counts / counts.sum(axis=1, keepdims=True) for counts in traces.values()]
+        return Completed(
+            survey=replace(self.survey, codes={**self.survey.codes, **codes}),
+            trace=np.hstack([np.zeros((ROUNDS, 0)), *shares]),
+            lasts=tuple(lasts),
+        )
+
+
+def imputation(survey: Survey, study: Study, spec: ModelSpec) -> Imputation:
+    """Which columns one model's missing answers are imputed from, and within whom.
+
+    Raises
+    ------
+    NotEstimable
+        If nobody of a group answered some variable.
+
+    Notes
+    -----
+    The columns are the model's variables, the region and fifths of the sampling weight; zones do
+    not enter. Members and comparison people are imputed apart, so that any association of
+    membership with an answer may differ by the other columns, where each group has at least ten
+    answers to every incomplete variable for each indicator of the others; else together, with
+    membership as a column. Covariates do not interact in the imputation models. Weights do not
+    enter their likelihoods.
+    """
+    region = () if study.design.region is None else (study.design.region,)
+    names = tuple(dict.fromkeys((*spec.variables, *region)))
+    people = np.flatnonzero(~survey.phone)
+    member = survey.member[people]
+    columns = [
+        Column(
+            codes=survey.codes[name][people],
+            n_levels=len(survey.variables[name].levels),
+            ordered=survey.variables[name].type != "nominal" or name == spec.outcome,
+            numeric=survey.numeric.get(name),
+        )
+        for name in names
+    ]
+    for side, whom in ((member, "member"), (~member, "comparison person")):
+        for name, column in zip(names, columns, strict=True):
+            if not (column.codes[side] >= 0).any():
+                raise NotEstimable(f"no {whom} has an answer to {name}")
+    if survey.weight is not None and np.ptp(survey.weight[people]) > 0:
+        weight = survey.weight[people]
+        fifth = np.searchsorted(np.quantile(weight, _QUINTILES), weight)
+        columns.append(Column(codes=fifth, n_levels=5, ordered=True))
+    groups: tuple[BoolArray, ...] = (member, ~member)
+    if not all(_carries(columns, group) for group in groups):
+        columns.append(Column(codes=member.astype(np.int64), n_levels=2, ordered=True))
+        groups = (np.ones(people.size, dtype=bool),)
+    return Imputation(
+        survey=survey, names=names, columns=tuple(columns), people=people, groups=groups
+    )
+
+
+def _carries(columns: list[Column], group: BoolArray) -> bool:
+    """Whether a group is large enough for imputation models of its own."""
+    indicators = [column.width for column in columns]
+    for column, own in zip(columns, indicators, strict=True):
+        answered = int((column.codes[group] >= 0).sum())
+        if answered < group.sum() and answered < _PEOPLE_A_COLUMN * (sum(indicators) - own):
+            return False
+    return True

@@ -1,34 +1,39 @@
-"""The matched gap on every completed survey, and with missing answers shifted."""
+"""The headline gap on every completed survey, pooled, and with missing answers shifted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Contrast, Interval
-from coopgap.core.vocabulary import Population, Quantity, Verdict
+from coopgap.core.estimate import DiagnosticRow, SensitivityRow
+from coopgap.core.gap import Contrast, Interval, wald, wald_interval
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    Diagnostic,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.headline import declared_at, headline_contrast
 from coopgap.families.plan import sample_for
 from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.sensitivity.missing.chained import ROUNDS
-from coopgap.sensitivity.missing.completed import Completed, Imputation
-from coopgap.sensitivity.missing.people import Lacking
-from coopgap.sensitivity.missing.pool import (
-    Pooled,
-    largest_r_hat,
-    pool_difference,
-    pool_intervals,
-)
-from coopgap.sensitivity.verdict import judge, shifted
+from coopgap.families.rows import Labels
+from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.missing.bounds import Lacking, lacking
+from coopgap.sensitivity.missing.chained import ROUNDS, Completed, Imputation, imputation
+from coopgap.sensitivity.verdict import compared, judge, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import Survey
 
 DELTAS = (-1.0, -0.5, 0.5, 1.0)
 """Shifts of the log odds of missing answers, beside none."""
@@ -39,8 +44,147 @@ FEWEST = 20
 STEP = 0.01
 """Of the shifts among which the one is sought at which the gap changes."""
 
+CONVERGED = 1.2
+"""Split R-hat of the imputed shares that still counts as settled."""
+
 _SETTLED = ROUNDS - 8
 """Rounds that the convergence of the chains is not judged by."""
+
+_SMALLEST_SHARE = 1e-4
+"""Least share of the variance that counts as between imputations, as in mice."""
+
+_WHO = {True: "members", False: "comparison people"}
+
+
+def imputation_rows(
+    survey: Survey,
+    study: Study,
+    spec: ModelSpec,
+    declared: FamilyEstimate,
+    labels: Labels,
+    seed: int,
+) -> tuple[list[SensitivityRow], list[DiagnosticRow]]:
+    """The headline gap with missing answers imputed, and with the imputed ones shifted.
+
+    Beside `declared`, the headline's family on complete cases. The same seed gives the same rows.
+
+    Returns
+    -------
+    sensitivity : list
+        `multiple imputation`: a row a threshold, superiority of more than two levels, and the
+        fraction of missing information (`fmi`) of the headline. The headline with the missing
+        outcomes of one group (`about`) shifted on the log odds by `setting`, judged beside no
+        shift, and the shift at which it changes, `delta`. One row, `not_applicable`, where
+        nothing is missing.
+    diagnostics : list
+        Whether the chains settled.
+    """
+    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+    checks, who = (Check.MISSING_IMPUTATION,), lacking(survey, spec)
+    if not who.incomplete:
+        reason = "No answer that the model needs is missing."
+        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason), []
+    try:
+        how = imputation(survey, study, spec)
+        gaps = imputed_gaps(how, study, spec, declared, m=imputations(who), seed=seed)
+    except NotEstimable as error:
+        return unanswered(checks, keys, Verdict.NOT_ASSESSED, error.reason), []
+    base = SensitivityRow(
+        check=Check.MISSING_IMPUTATION,
+        variant=Version.IMPUTED,
+        model=labels.model,
+        family=declared.family,
+        outcome=labels.outcome,
+        comparator=Comparator.COMPARISON,
+        group=labels.group,
+        population=gaps.population,
+        n=who.incomplete,
+        of=sum(who.people),
+        note=_note(who, how, gaps, study, matched=spec.matching.is_declared),
+        source=labels.source,
+    )
+    first = headline_contrast(labels.levels, labels.at)
+    rows = [
+        *_pooled_rows(gaps, declared, base, first, study.smallest_gap),
+        *_shifted_rows(gaps, base, first, study.smallest_gap),
+    ]
+    settled = DiagnosticRow(
+        model=labels.model,
+        diagnostic=Diagnostic.IMPUTATION_CONVERGENCE,
+        value=gaps.r_hat,
+        bar=CONVERGED,
+        passed=gaps.r_hat <= CONVERGED,
+        note=(
+            f"largest split R-hat of the imputed shares over {gaps.m} chains, "
+            f"the last eight of {ROUNDS} rounds"
+        ),
+        source=labels.source,
+    )
+    return rows, [settled]
+
+
+def _pooled_rows(
+    gaps: ImputedGaps,
+    declared: FamilyEstimate,
+    base: SensitivityRow,
+    first: Contrast,
+    smallest_gap: float,
+) -> Iterator[SensitivityRow]:
+    for contrast, pooled in gaps.pooled.items():
+        row, own = _row(contrast, pooled, base), declared.intervals.get(contrast)
+        if own is None or contrast not in gaps.apart:
+            yield replace(row, verdict=Verdict.NOT_ASSESSED)
+            continue
+        again = pooled.interval(contrast.quantity)
+        yield compared(row, own, again, gaps.apart[contrast], smallest_gap)
+    fmi = gaps.pooled[first].fmi
+    yield replace(base, quantity="fmi", category=first.category, estimate=fmi)
+
+
+def _shifted_rows(
+    gaps: ImputedGaps, base: SensitivityRow, contrast: Contrast, smallest_gap: float
+) -> Iterator[SensitivityRow]:
+    none = gaps.pooled[contrast].interval(contrast.quantity)
+    for member, curve in gaps.shifted.items():
+        by_delta, whose = {0.0: none}, _WHO[member]
+        for delta, pooled in zip(DELTAS, curve, strict=True):
+            name = f"delta {delta:g}, {whose}"
+            named = replace(base, variant=name, about=whose, setting=delta)
+            again = by_delta[delta] = pooled.interval(contrast.quantity)
+            row = _row(contrast, pooled, named)
+            yield compared(row, none, again, shifted(none, again), smallest_gap)
+        shifts = sorted(by_delta)
+        curves = [by_delta[at] for at in shifts]
+        turns = turning(np.array(shifts), curves, contrast.quantity, smallest_gap)
+        yield replace(
+            base,
+            variant=f"delta that changes the gap, {whose}",
+            about=whose,
+            quantity="delta",
+            category=contrast.category,
+            estimate=turns,
+            verdict=Verdict.HOLDS if turns is None else Verdict.CHANGES,
+        )
+
+
+def _row(contrast: Contrast, pooled: Pooled, base: SensitivityRow) -> SensitivityRow:
+    """One pooled contrast."""
+    return replace(
+        with_interval(base, pooled.interval(contrast.quantity)),
+        quantity=contrast.quantity,
+        category=contrast.category,
+    )
+
+
+def _note(who: Lacking, how: Imputation, gaps: ImputedGaps, study: Study, *, matched: bool) -> str:
+    together = "apart" if how.separate else "together"
+    again = "matched" if matched else "fitted"
+    entering = "the region is a predictor, zones are not; " if study.design.region else ""
+    return (
+        f"{gaps.m} imputations; {who.incomplete:,} of {sum(who.people):,} people "
+        f"incomplete; members and comparison people imputed {together}; {entering}{again} anew "
+        "each time. Delta is added to the log odds of a higher answer where the outcome is missing."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,20 +244,7 @@ def imputed_gaps(
     m: int,
     seed: int,
 ) -> ImputedGaps:
-    """Complete, match and fit anew, and pool.
-
-    Parameters
-    ----------
-    how
-        The imputation model.
-    study, spec
-        What is fitted.
-    declared
-        The matched family of the complete cases.
-    m
-        Completed surveys, at least two.
-    seed
-        The same seed gives the same numbers.
+    """Complete the survey `m` times, at least two, match and fit anew, and pool.
 
     Raises
     ------
@@ -171,7 +302,7 @@ def turning(
     quantity
         A difference or superiority.
     smallest_gap
-        The smallest gap that matters, on the probability scale.
+        On the probability scale.
 
     Returns
     -------
@@ -221,6 +352,123 @@ def _pool(estimates: Sequence[FamilyEstimate], contrast: Contrast) -> Pooled:
     return pool_intervals(intervals)
 
 
-def interval_of(pooled: Pooled, quantity: Quantity) -> Interval:
-    """The pooled interval against no gap."""
-    return pooled.interval(quantity, INTERVAL_PROB)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """Several estimates as one.
+
+    Attributes
+    ----------
+    estimate, variance
+        Mean of the estimates, and its total variance.
+    df
+        Degrees of freedom after Barnard and Rubin.
+    fmi
+        Fraction of missing information.
+    """
+
+    estimate: float
+    variance: float
+    df: float
+    fmi: float
+
+    def interval(self, quantity: Quantity, prob: float = INTERVAL_PROB) -> Interval:
+        """Interval on Student's t of a risk difference or superiority."""
+        std_error = float(np.sqrt(self.variance))
+        return wald_interval(quantity, self.estimate, std_error, df=self.df, prob=prob)
+
+
+def pool(estimates: FloatArray, variances: FloatArray, df_complete: float) -> Pooled:
+    """Pool by Rubin's rules.
+
+    Parameters
+    ----------
+    estimates, variances
+        Shape (m,): of the completed surveys, m at least two, variances positive.
+    df_complete
+        Degrees of freedom if nothing were missing: those of the clusters.
+
+    Notes
+    -----
+    T = U + (1 + 1/m) B. With λ = (1 + 1/m) B / T the degrees of freedom are
+    1 / (λ²/(m − 1) + 1/ν), ν = (d + 1)/(d + 3) · d (1 − λ), d the complete-data ones. The
+    fraction of missing information is (r + 2/(f + 3)) / (r + 1), r = (1 + 1/m) B / U, with
+    Rubin's f = (m − 1)/λ²: with Barnard and Rubin's degrees of freedom in its place few clusters
+    would count as missing information.
+
+    References
+    ----------
+    Rubin (1987), Multiple Imputation for Nonresponse in Surveys, chapter 3.
+    Barnard & Rubin (1999), Biometrika 86, 948-955.
+    """
+    m = estimates.size
+    within = float(variances.mean())
+    between = (1 + 1 / m) * float(estimates.var(ddof=1))
+    total = within + between
+    share = max(between / total, _SMALLEST_SHARE)
+    precision = share**2 / (m - 1)
+    if np.isfinite(df_complete):
+        d = df_complete
+        precision += 1 / ((d + 1) / (d + 3) * d * (1 - share))
+    r = between / within
+    return Pooled(
+        estimate=float(estimates.mean()),
+        variance=total,
+        df=1 / precision,
+        fmi=(r + 2 / ((m - 1) / share**2 + 3)) / (r + 1),
+    )
+
+
+def pool_intervals(intervals: Sequence[Interval]) -> Pooled:
+    """Pool Wald intervals; their mean degrees of freedom are the complete-data ones."""
+    return pool(
+        np.array([one.estimate for one in intervals]),
+        np.array([one.std_error**2 for one in intervals]),
+        float(np.mean([one.df for one in intervals])),
+    )
+
+
+def pool_difference(differences: Sequence[Interval], prob: float) -> Interval:
+    """A pooled estimate less one of the same survey's complete rows.
+
+    `differences` are of m completed surveys, each estimate less that of the complete rows, on the
+    people that both have.
+
+    Notes
+    -----
+    The variance is U − B + B/m, never below B/m, on the mean degrees of freedom. Rubin's U + B is
+    that of a pooled estimate about what it estimates. The estimate of the complete rows is no such
+    unknown: it is known with what was observed, as the pooled one is but for m. A completed
+    survey's difference varies by U, of which B is what was drawn and not observed. Where the
+    imputation model says no more than the complete rows do, U is B and nothing but B/m is left.
+    """
+    values = np.array([one.estimate for one in differences])
+    within = float(np.mean([one.std_error**2 for one in differences]))
+    between = float(values.var(ddof=1))
+    variance = max(within - between, 0.0) + between / values.size
+    df = float(np.mean([one.df for one in differences]))
+    return wald(float(values.mean()), float(np.sqrt(variance)), df=df, prob=prob, null=0.0)
+
+
+def largest_r_hat(trace: FloatArray) -> float:
+    """Largest split R-hat of several quantities over several chains.
+
+    `trace` has shape (chains, rounds, q), an even number of rounds. The result is 1 where nothing
+    moves, and without quantities.
+
+    Notes
+    -----
+    Halves of chains count as chains, so that a drift common to all is seen. Few people imputed
+    make it move in steps: it is a rough guide.
+
+    References
+    ----------
+    Gelman & Rubin (1992), Statistical Science 7, 457-472.
+    """
+    chains, rounds, q = trace.shape
+    n = rounds // 2
+    halves = trace.reshape(chains * 2, n, q)
+    within = halves.var(axis=1, ddof=1).mean(axis=0)
+    between = halves.mean(axis=1).var(axis=0, ddof=1)
+    moves = within > 0
+    ratio = (n - 1) / n + between[moves] / within[moves]
+    return float(np.sqrt(ratio).max(initial=1.0))

@@ -11,18 +11,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import cluster_sums
 from coopgap.core.tails import chi2_above, f_above, normal_above
 
-__all__ = [
-    "McNemar",
-    "Test",
-    "agreement_weights",
-    "bhapkar",
-    "clustered_homogeneity",
-    "kappa",
-    "mcnemar",
-    "stuart_maxwell",
-    "variance_of",
-]
-
 
 class Test(NamedTuple):
     """A test statistic with its degrees of freedom; `df_denominator` is infinite for χ²."""
@@ -96,57 +84,37 @@ def kappa(
 
 
 def variance_of(unit: FloatArray, cluster: IntArray | None) -> tuple[FloatArray, float]:
-    """Covariance of means from what each person moves them by, and degrees of freedom.
+    """Covariance (K, K) of means from what n people move them by, (n, K), and degrees of freedom.
 
-    Parameters
-    ----------
-    unit
-        Shape (n, K).
-    cluster
-        Shape (n,), or None.
-
-    Returns
-    -------
-    cov : FloatArray
-        Shape (K, K): summed by cluster, times G/(G − 1), where there are clusters.
-    df : float
-        G − 1, or infinity.
+    Summed by cluster, times G/(G − 1), df G − 1, where there are clusters.
     """
     sums, factor, df = cluster_sums(unit, cluster)
     return factor * sums.T @ sums, df
 
 
-def _moved(table: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Differences of the margins, the last left out, and the table made symmetric."""
-    counts = np.asarray(table, dtype=np.float64)
-    return (counts.sum(axis=0) - counts.sum(axis=1))[:-1], counts + counts.T
-
-
 def stuart_maxwell(table: IntArray) -> Test:
     """Test that both answers have the same margins, from a square table of independent people.
 
-    Parameters
-    ----------
-    table
-        Shape (J, J): people by first and second answer.
-
-    Returns
-    -------
-    Test
-        NaN where nobody gave another answer.
+    NaN where nobody gave another answer.
 
     Notes
     -----
     d'V⁻d with V_ii = n_i. + n_.i − 2n_ii and V_ij = −(n_ij + n_ji), one level left out; χ² with as
-    many degrees of freedom as V has rank. Two levels: McNemar's z squared.
+    many degrees of freedom as V has rank: statsmodels' `SquareTable.homogeneity` inverts V and has
+    no answer where some level is never given or left. Two levels: McNemar's z squared.
 
     References
     ----------
     Stuart (1955), Biometrika 42; Maxwell (1970), British Journal of Psychiatry 116.
     """
-    difference, both = _moved(table)
-    spread = np.diag(both.sum(axis=1)) - both
-    return _chi_square(difference, spread[:-1, :-1])
+    counts = np.asarray(table, dtype=np.float64)
+    difference, both = (counts.sum(axis=0) - counts.sum(axis=1))[:-1], counts + counts.T
+    cov = (np.diag(both.sum(axis=1)) - both)[:-1, :-1]
+    rank = int(np.linalg.matrix_rank(cov, hermitian=True))
+    if rank == 0:
+        return Test(np.nan, np.nan, np.nan, np.nan)
+    statistic = float(difference @ np.linalg.pinv(cov, rcond=1e-10, hermitian=True) @ difference)
+    return Test(statistic, float(rank), np.inf, chi2_above(statistic, rank))
 
 
 def bhapkar(table: IntArray) -> Test:
@@ -161,19 +129,11 @@ def bhapkar(table: IntArray) -> Test:
     ----------
     Bhapkar (1966), Journal of the American Statistical Association 61.
     """
-    found, n = stuart_maxwell(table), int(table.sum())
-    if n - found.statistic <= 1e-9 * n:
-        return Test(np.inf, found.df, np.inf, 0.0)
-    statistic = found.statistic / (1 - found.statistic / n)
-    return Test(statistic, found.df, np.inf, chi2_above(statistic, found.df))
-
-
-def _chi_square(difference: FloatArray, cov: FloatArray) -> Test:
-    rank = int(np.linalg.matrix_rank(cov, hermitian=True))
-    if rank == 0:
-        return Test(np.nan, np.nan, np.nan, np.nan)
-    statistic = float(difference @ np.linalg.pinv(cov, rcond=1e-10, hermitian=True) @ difference)
-    return Test(statistic, float(rank), np.inf, chi2_above(statistic, rank))
+    simple, n = stuart_maxwell(table), int(table.sum())
+    if n - simple.statistic <= 1e-9 * n:
+        return Test(np.inf, simple.df, np.inf, 0.0)
+    statistic = simple.statistic / (1 - simple.statistic / n)
+    return Test(statistic, simple.df, np.inf, chi2_above(statistic, simple.df))
 
 
 def clustered_homogeneity(
@@ -213,28 +173,16 @@ def clustered_homogeneity(
 
 
 def mcnemar(up: int, down: int) -> McNemar:
-    """Whether as many people moved up as down.
+    """Whether as many people are at the upper level by the second answer only as by the first only.
 
-    Parameters
-    ----------
-    up, down
-        People who are at the upper level by the second answer only, and by the first only.
-
-    Returns
-    -------
-    McNemar
-        z = (up − down)/√(up + down) without continuity correction; the exact binomial test; and
-        the mid-P test, which counts half of what is as likely as what was found.
-
-    References
-    ----------
-    Fagerland, Lydersen & Laake (2013), BMC Medical Research Methodology 13:91.
+    z = (up − down)/√(up + down) without continuity correction; the exact binomial test; and the
+    mid-P test, which counts half of what is as likely as what was found (Fagerland, Lydersen &
+    Laake 2013, BMC Medical Research Methodology 13:91).
     """
-    n, low = up + down, min(up, down)
+    n = up + down
     if not n:
         return McNemar(np.nan, np.nan, np.nan, np.nan)
-    z = (up - down) / n**0.5
-    tail, here = float(stats.binom.cdf(low, n, 0.5)), float(stats.binom.pmf(low, n, 0.5))
-    exact = min(1.0, 2 * tail)
-    mid = 2 * tail - here if up != down else 1 - here / 2
+    z, likely = (up - down) / n**0.5, float(stats.binom.pmf(up, n, 0.5))
+    exact = float(stats.binomtest(up, n).pvalue)
+    mid = exact - likely if up != down else 1 - likely / 2
     return McNemar(z, float(2 * normal_above(abs(z))), exact, mid)

@@ -1,45 +1,247 @@
-"""Borrowing from the phone interviews: power prior and robust mixture, as pure numbers.
+"""Borrowing from the phone interviews: power prior and robust mixture, and their rows.
 
-Two forms of the likelihood are at hand. This module holds the normal one, which drives the rows:
-it keeps what surveys have and counts lack, the errors that the three shares have in common through
-zones and through the members whose margins both comparison groups reproduce. The exact form on
-counts stands in `coopgap.sensitivity.phone.borrow_beta`; where nothing is in common and shares are
-far from 0 and 1 the two agree.
+The likelihood is normal: it keeps what surveys have and counts lack, the errors that the three
+shares have in common through zones and through the members whose margins both comparison groups
+reproduce.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import integrate, optimize, special, stats
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Interval
-from coopgap.sensitivity.phone.discount import Discount, weigh_discounts
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
+from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.phone.balance import Joint
+from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
+from coopgap.sensitivity.verdict import compared
+
+BORROW_CHECKS = (Check.PHONE_POWER_PRIOR, Check.PHONE_ROBUST_MIXTURE)
+"""Asked of `--checks full` only."""
+
+DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
+"""Fixed discounts of the gap."""
+
+WEIGHTS = (0.8, 0.5, 0.2)
+"""Prior weights of the component that the phone interviews inform."""
+
+VAGUE = {"Beta(1, 1)": (1.0, 1.0), "Beta(0.5, 0.5)": (0.5, 0.5)}
+"""Vague components: all shares alike, and Jeffreys's, which leans to 0 and 1."""
 
 _PROB = 0.95
+_TAIL = (1 - _PROB) / 2
 _REACH, _FINE = 9.0, 10.0
 _BLOCK = 1_000_000
+_ROOTS = np.linspace(0.0, 1.0, 401)
+
+_PRIOR_NOTE = (
+    "Prior of the discount: uniform on 0 to 1; initial prior of the comparison group's share: "
+    "uniform on 0 to 1. Under full agreement: the posterior if the two shares were the same."
+)
+
+
+def borrowed_rows(
+    phone: PhoneStudy, keys: Keys, smallest_gap: float, *, at: str = ""
+) -> list[SensitivityRow]:
+    """The gap with the comparison share borrowed in part from the phone interviews.
+
+    Returns
+    -------
+    list of SensitivityRow
+        Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
+        discount with its prior; at one threshold (`at`, else the middle one) also the gap along a
+        fixed discount and the probability of each tenth. Check `phone_robust_mixture`: posterior
+        weight and gap by prior weight and vague component. Verdicts compare each gap with the
+        in-person one on the same members. Where there is nothing to borrow, one row a check that
+        says why.
+
+    Notes
+    -----
+    Variances are widened by (t/z)², t with the clusters' degrees of freedom, so that with the
+    phone interviews left out the credible interval is the in-person confidence interval.
+    """
+    if phone.why_not is not None:
+        return unanswered(BORROW_CHECKS, keys, *phone.why_not)
+    try:
+        joint = phone.joint
+    except NotEstimable as error:
+        reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
+        return unanswered(BORROW_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
+    return borrow_rows(joint, phone.in_person.levels, phone.members.n, keys, smallest_gap, at)
+
+
+def borrow_rows(
+    joint: Joint,
+    levels: Sequence[str],
+    n_member: int,
+    keys: Keys,
+    smallest_gap: float,
+    first: str = "",
+) -> list[SensitivityRow]:
+    """As `borrowed_rows`, of three shares; `n_member` are the members before any is left out."""
+    base = SensitivityRow(
+        check=Check.PHONE_POWER_PRIOR,
+        model=keys.model,
+        outcome=keys.outcome,
+        comparator=Comparator.PHONE,
+        group="all",
+        population=Population.MEMBERS,
+        quantity=Quantity.RISK_DIFFERENCE,
+        source=keys.source,
+    )
+    at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
+    middle = len(levels) / 2
+    main = min(at, key=lambda one: (one.category != first, abs(one.level - middle)))
+    lost = n_member - joint.n_member
+    left = f" Members left out: {lost:,} of {n_member}." if lost else ""
+    power: list[SensitivityRow] = []
+    mixtures: list[SensitivityRow] = []
+    for contrast in at:
+        row = replace(base, category=contrast.category)
+        gap, mixed = (
+            replace(row, check=check, n=lost, of=n_member, note=f"{LIMITS}{left}")
+            for check in BORROW_CHECKS
+        )
+        try:
+            place = measured_at(joint, contrast, smallest_gap)
+        except NotEstimable as error:
+            note = f"Not estimable: {error.reason}."
+            silent = replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
+            power.append(replace(silent, variant=Version.AVERAGED))
+            none = replace(silent, check=Check.PHONE_ROBUST_MIXTURE)
+            mixtures.append(_mixed(none, WEIGHTS[0], next(iter(VAGUE))))
+            continue
+        power += _power_rows(place, row, gap, whole=contrast == main)
+        mixtures += _mixture_rows(place, replace(row, check=Check.PHONE_ROBUST_MIXTURE), mixed)
+    return power + mixtures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One threshold: what was measured there, and what a gap with borrowing is compared with.
+
+    `in_person` is the gap on the same members, `apart` how far the share by phone lies below the
+    one in person.
+    """
+
+    measures: Measures
+    in_person: Interval
+    apart: Interval
+    smallest_gap: float
+
+
+def measured_at(joint: Joint, contrast: Contrast, smallest_gap: float) -> Measured:
+    """What three shares measure at a threshold, errors widened for t."""
+    shares, cov = joint.at_least(contrast.level)
+    gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
+    std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
+    upper = (1 + _PROB) / 2
+    # G/(G − 1) = 1 + 1/df: the phone share has the factor and the quantile of its own zones.
+    factor = (1 + 1 / joint.df) / (1 + 1 / joint.df[1])
+    wider = np.sqrt(factor) * stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)
+    widened = np.outer(wider, wider) * cov
+    moved = np.array([0.0, 1.0, -1.0])
+    spread = float(np.sqrt(max(moved @ widened @ moved, 0.0)))
+    return Measured(
+        measures=measures(shares, widened),
+        in_person=wald(gap, std_error, df=float(joint.df[1]), prob=_PROB, null=0.0),
+        apart=wald(float(moved @ shares), spread, df=np.inf, prob=_PROB, null=0.0),
+        smallest_gap=smallest_gap,
+    )
+
+
+def _gap_row(at: Measured, interval: Interval, base: SensitivityRow) -> SensitivityRow:
+    """A gap with borrowing; it differs from the one in person by a part of `apart`."""
+    row = _credible(base, interval.estimate, interval.lower, interval.upper)
+    row = replace(row, std_error=interval.std_error)
+    moved = interval.estimate - at.in_person.estimate
+    part = abs(moved / at.apart.estimate) if at.apart.estimate else 0.0
+    half = part * (at.apart.upper - at.apart.estimate)
+    difference = Interval(moved, part * at.apart.std_error, moved - half, moved + half, np.nan)
+    return compared(row, at.in_person, interval, difference, at.smallest_gap)
+
+
+def _credible(base: SensitivityRow, estimate: float, lower: float, upper: float) -> SensitivityRow:
+    return replace(
+        base,
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        interval_prob=_PROB,
+        interval_kind=IntervalKind.CREDIBLE,
+    )
+
+
+def _power_rows(
+    at: Measured, base: SensitivityRow, gap: SensitivityRow, *, whole: bool
+) -> Iterator[SensitivityRow]:
+    """Rows of the power prior: `gap` is the row of the gap, `base` of everything else."""
+    weighed = discount_posterior(at.measures)
+    alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
+    in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
+    yield with_interval(in_person, at.in_person, _PROB)
+    averaged = averaged_gap(at.measures, weighed)
+    yield _gap_row(at, averaged, replace(gap, variant=Version.AVERAGED))
+    discount = replace(base, quantity="discount")
+    prior = replace(discount, variant=Version.PRIOR, std_error=12**-0.5, note=_PRIOR_NOTE)
+    yield _credible(prior, 0.5, _TAIL, 1 - _TAIL)
+    for name, one in ((Version.POSTERIOR, weighed), (Version.AGREED, alike)):
+        spread = float(np.sqrt(one.mass @ (one.grid - one.mean) ** 2))
+        row = replace(discount, variant=name, std_error=spread)
+        yield _credible(row, one.mean, one.lower, one.upper)
+    if not whole:
+        return
+    for fixed in DISCOUNTS:
+        named = replace(base, variant=f"phone counts {fixed:.1f}", setting=fixed)
+        yield _gap_row(at, power_gap(at.measures, fixed), named)
+    for low, high, probability in zip(DISCOUNTS, DISCOUNTS[1:], weighed.tenths, strict=False):
+        yield replace(
+            base,
+            variant=f"discount {low:.1f} to {high:.1f}",
+            quantity="discount_probability",
+            estimate=float(probability),
+            setting=low,
+        )
+
+
+def _mixture_rows(
+    at: Measured, base: SensitivityRow, gap: SensitivityRow
+) -> Iterator[SensitivityRow]:
+    for weight in WEIGHTS:
+        for vague, params in VAGUE.items():
+            posterior, interval = robust_mixture(at.measures, weight, params)
+            yield replace(_mixed(base, weight, vague), quantity="phone_weight", estimate=posterior)
+            yield _gap_row(at, interval, _mixed(gap, weight, vague))
+
+
+def _mixed(row: SensitivityRow, weight: float, vague: str) -> SensitivityRow:
+    """The row of a mixture."""
+    name = f"weight {weight:g}, vague {vague}"
+    return replace(row, variant=name, choice=vague, setting=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """One share measured twice by independent errors, and the gap that hangs on it.
 
-    Attributes
-    ----------
-    in_person, phone
-        The comparison group's share as each measures it.
-    in_person_var, phone_var
-        Variance of each.
-    gap
-        Members' share less the in-person one.
-    slope
-        Of the gap on the share: -1 where no errors are in common.
-    residual_var
-        Variance of the gap at a given share.
+    `in_person` and `phone` are the comparison group's share as each measures it, `gap` the members'
+    share less the in-person one, `slope` that of the gap on the share (-1 where no errors are in
+    common) and `residual_var` the gap's variance at a given share.
     """
 
     in_person: float
@@ -52,18 +254,7 @@ class Measures:
 
 
 def measures(shares: FloatArray, cov: FloatArray) -> Measures:
-    """Three correlated shares as two independent measures of one.
-
-    Parameters
-    ----------
-    shares
-        Shape (3,): members, in-person comparison, phone comparison.
-    cov
-        Shape (3, 3).
-
-    Returns
-    -------
-    Measures
+    """Three correlated shares, of members and of the comparison group by mode, as two measures.
 
     Raises
     ------
@@ -98,6 +289,54 @@ def measures(shares: FloatArray, cov: FloatArray) -> Measures:
         gap=float(shares[0] - shares[1]),
         slope=slope,
         residual_var=residual_var,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discount:
+    """Posterior of the discount on a grid.
+
+    `grid`, shape (K,), are discounts from 0 to 1, closer near 0; `density` is the posterior's, the
+    prior's is 1 throughout; `mass` are Simpson weights times density, of sum 1; `lower` and `upper`
+    are the 95 % equal-tailed interval, `tenths` the probability of each tenth of [0, 1].
+    """
+
+    grid: FloatArray
+    density: FloatArray
+    mass: FloatArray
+    mean: float
+    lower: float
+    upper: float
+    tenths: FloatArray
+
+
+def weigh_discounts(log_marginal: Callable[[FloatArray], FloatArray]) -> Discount:
+    """Posterior of a discount with a uniform prior from its logarithmic marginal likelihood.
+
+    That maps shape (K,) to shape (K,); any constant may be left out. Simpson's rule in the square
+    root of the discount, so that a posterior near 0 is resolved.
+    """
+    grid = _ROOTS**2
+    raw = log_marginal(grid)
+    likelihood = np.exp(raw - raw.max())
+    in_root = 2 * _ROOTS * likelihood
+    below = integrate.cumulative_simpson(in_root, x=_ROOTS, initial=0.0)
+    total = float(below[-1])
+    simpson = np.full(_ROOTS.size, 2.0)
+    simpson[1::2], simpson[[0, -1]] = 4.0, 1.0
+    mass = simpson * in_root
+    mass = mass / mass.sum()
+    ends = (float(np.interp(q, below / total, _ROOTS)) ** 2 for q in (_TAIL, 1 - _TAIL))
+    lower, upper = ends
+    edges = np.interp(np.sqrt(np.linspace(0.0, 1.0, 11)), _ROOTS, below / total)
+    return Discount(
+        grid=grid,
+        density=likelihood / total,
+        mass=mass,
+        mean=float(mass @ grid),
+        lower=lower,
+        upper=upper,
+        tenths=np.diff(edges),
     )
 
 
@@ -156,23 +395,10 @@ def averaged_gap(of: Measures, discount: Discount) -> Interval:
 def robust_mixture(
     of: Measures, weight: float, vague: tuple[float, float]
 ) -> tuple[float, Interval]:
-    """Posterior weight of the phone-informed component, and the gap.
+    """Posterior weight of the component that the phone interviews inform, and the gap.
 
-    Parameters
-    ----------
-    of
-        The two measures.
-    weight
-        Prior weight of the component that the phone interviews inform, between 0 and 1.
-    vague
-        Parameters of the beta density that holds the rest.
-
-    Returns
-    -------
-    float
-        Posterior weight.
-    Interval
-        Posterior mean and 95 % credible interval of the gap.
+    `weight` is the prior's, between 0 and 1; `vague` are parameters of the beta density that holds
+    the rest.
 
     Notes
     -----
@@ -241,5 +467,4 @@ def _gap(of: Measures, nodes: FloatArray, mass: FloatArray) -> Interval:
 
         return float(optimize.brentq(beyond, at.min() - 9 * sd, at.max() + 9 * sd, xtol=1e-12))
 
-    tail = (1 - _PROB) / 2
-    return Interval(mean, sd, quantile(tail), quantile(1 - tail), float("nan"))
+    return Interval(mean, sd, quantile(_TAIL), quantile(1 - _TAIL), np.nan)

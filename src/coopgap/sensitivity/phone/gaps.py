@@ -1,53 +1,61 @@
-"""The gap with the phone people in place of, or together with, the in-person comparison group."""
+"""The gap with the phone people instead, together, and together with a term for the mode."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, estimate_contrasts
+from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Check, Comparator, Population, Quantity, Verdict, Version
 from coopgap.families.difference import difference
-from coopgap.sensitivity.keys import Keys, with_interval
-from coopgap.sensitivity.phone.balanced import Balanced, balanced_margins
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack
-from coopgap.sensitivity.verdict import compared
-from coopgap.survey.records import ModelRows
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.rows import Labels
+from coopgap.matching.entropy import common_support, entropy_match
+from coopgap.matching.sample import MatchedSample
+from coopgap.matching.weights import combined_weight, effective_size
+from coopgap.sensitivity.again import Beside, again_row
+from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.phone.balance import Balanced, balance, stack
+from coopgap.sensitivity.phone.study import LIMITS, Group, PhoneStudy
+from coopgap.sensitivity.verdict import alone, compared
 
-_PROB = 0.95
+_ROUNDING = 1e-9
+"""Two fits that agree in everything differ by less."""
+
+_BORROWS = (
+    "No members were called, so the mode's term takes up the level of the phone answers: they "
+    "inform the gap through {what} only."
+)
+_BALANCED = (
+    "The matching weights balance the covariates already: the estimate is the in-person one and "
+    "only its interval can move."
+)
+TWO_LEVELS = (
+    "An outcome of two levels has one threshold: a threshold of its own for each mode is the mode "
+    "term."
+)
+
+_WITH: dict[Check, tuple[Version, Group, str]] = {
+    Check.PHONE_REPLACES: (
+        Version.PHONE,
+        "called",
+        "The phone people in place of the in-person comparison group.",
+    ),
+    Check.PHONE_JOINS: (
+        Version.PHONE_AND_IN_PERSON,
+        "everybody_else",
+        "The phone people added to the in-person comparison group.",
+    ),
+}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
-    """The gap against one comparison group."""
-
-    name: str
-    comparator: str
-    balanced: Balanced
-    intervals: dict[Contrast, Interval]
-    kept: ModelRows
-    n_member: int
-
-
-def gap_rows_with_phone(
-    data: PhoneData, covariates: Sequence[str], keys: Keys, smallest_gap: float
-) -> list[SensitivityRow]:
+def gap_rows_with_phone(phone: PhoneStudy, keys: Keys, smallest_gap: float) -> list[SensitivityRow]:
     """Replace the in-person comparison group by the phone people, then join the two.
-
-    Parameters
-    ----------
-    data
-        People by mode.
-    covariates
-        Factors to whose margins among members each comparison group is balanced.
-    keys
-        Model, outcome and source.
-    smallest_gap
-        The smallest gap that matters.
 
     Returns
     -------
@@ -61,16 +69,8 @@ def gap_rows_with_phone(
     The verdict is by the interval of the difference to the same estimator in person on the same
     members, who take no part in it.
     """
-    groups = (
-        (Check.PHONE_REPLACES, Version.PHONE, data.called),
-        (
-            Check.PHONE_JOINS,
-            Version.PHONE_AND_IN_PERSON,
-            _joined(data.comparison, data.called),
-        ),
-    )
     result: list[SensitivityRow] = []
-    for check, name, others in groups:
+    for check in _WITH:
         base = SensitivityRow(
             check=check,
             model=keys.model,
@@ -80,108 +80,228 @@ def gap_rows_with_phone(
             source=keys.source,
         )
         try:
-            result += _check_rows(name, others, data, covariates, base, smallest_gap)
+            result += _check_rows(phone, base, smallest_gap)
         except NotEstimable as error:
             note = f"The comparison group cannot be balanced to the members: {error.reason}."
             result.append(replace(base, verdict=Verdict.NOT_ASSESSED, note=note))
     return result
 
 
-def _joined(first: ModelRows, second: ModelRows) -> ModelRows:
-    """Two comparison groups as one."""
-    rows = stack(first, second)
-    return replace(rows, member=np.zeros(rows.n, dtype=np.bool_))
-
-
-def _version(
-    members: ModelRows,
-    others: ModelRows,
-    covariates: Sequence[str],
-    name: str,
-    comparator: str,
-) -> _Version:
-    rows = stack(members, others)
-    found = balanced_margins(rows, covariates)
-    kept = rows.take(np.asarray(found.matched.weight > 0))
-    intervals = {
-        contrast: interval
-        for contrast, interval in estimate_contrasts(found.margins, rows.levels, _PROB).items()
-        if contrast.is_threshold_gap and interval is not None
-    }
-    return _Version(
-        name=name,
-        comparator=comparator,
-        balanced=found,
-        intervals=intervals,
-        kept=kept.take(kept.member),
-        n_member=members.n,
-    )
-
-
 def _check_rows(
-    name: str,
-    others: ModelRows,
-    data: PhoneData,
-    covariates: Sequence[str],
-    base: SensitivityRow,
-    smallest_gap: float,
+    phone: PhoneStudy, base: SensitivityRow, smallest_gap: float
 ) -> list[SensitivityRow]:
-    in_person = Comparator.COMPARISON
-    reference = _version(data.members, data.comparison, covariates, Version.IN_PERSON, in_person)
-    version = _version(data.members, others, covariates, name, Comparator.PHONE)
+    variant, group, who = _WITH[base.check]
+    reference, version = (phone.balanced("members", other) for other in ("comparison", group))
     same = reference
-    if version.kept.n != reference.kept.n:
-        same = _version(version.kept, data.comparison, covariates, Version.SAME_MEMBERS, in_person)
+    if version.n_lost != reference.n_lost:
+        kept = version.rows.take(version.rows.member)
+        same = balance(stack(kept, phone.comparison), phone.covariates)
+    named = replace(base, variant=variant, comparator=Comparator.PHONE)
+    in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
     result = []
-    for contrast, again in version.intervals.items():
-        row = _gap_row(version, contrast, base)
-        gap = difference(version.balanced, same.balanced, contrast)
-        row = compared(row, same.intervals[contrast], again, gap, smallest_gap)
-        result.append(replace(row, note=f"{_WHO[base.check]} {LIMITS}"))
-        result.append(_gap_row(reference, contrast, base))
+    for contrast, again in version.gaps.items():
+        row, moved = _gap_row(version, contrast, named), difference(version, same, contrast)
+        row = compared(row, same.gaps[contrast], again, moved, smallest_gap)
+        result.append(replace(row, note=f"{who} {LIMITS}"))
+        result.append(_gap_row(reference, contrast, in_person))
         if same is not reference:
-            result.append(_gap_row(same, contrast, base))
-    return [*result, _lost_row(version, base), _size_row(version, base)]
+            result.append(
+                _gap_row(same, contrast, replace(in_person, variant=Version.SAME_MEMBERS))
+            )
+    levels, lost, n = ", ".join(version.lost), version.n_lost, phone.members.n
+    where = f" (no comparison person at {levels})" if levels else ""
+    left_out = replace(
+        named,
+        quantity="members_lost_share",
+        estimate=lost / n,
+        n=lost,
+        of=n,
+        note=f"Members left out: {lost:,} of {n}{where}.",
+    )
+    note = "People that the balanced comparison group is worth."
+    return [*result, left_out, replace(named, quantity="ess", estimate=version.ess, note=note)]
 
 
-def _gap_row(version: _Version, contrast: Contrast, base: SensitivityRow) -> SensitivityRow:
+def _gap_row(version: Balanced, contrast: Contrast, base: SensitivityRow) -> SensitivityRow:
     return replace(
-        with_interval(base, version.intervals[contrast], _PROB),
-        variant=version.name,
-        comparator=version.comparator,
+        with_interval(base, version.gaps[contrast]),
         quantity=Quantity.RISK_DIFFERENCE,
         category=contrast.category,
     )
 
 
-_WHO = {
-    Check.PHONE_REPLACES: "The phone people in place of the in-person comparison group.",
-    Check.PHONE_JOINS: "The phone people added to the in-person comparison group.",
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A matched sample with the phone people in it.
+
+    Attributes
+    ----------
+    sample
+        The people of both modes; the mode is a covariate named `mode`.
+    mode
+        Name of that covariate.
+    lost
+        By `VARIABLE=LEVEL`, members whose level no phone person has: the phone people's weights
+        reproduce the margins of the other members.
+    ess
+        Effective size of the weighted phone people.
+    """
+
+    sample: Sample
+    mode: str
+    lost: Mapping[str, int]
+    ess: float
 
 
-def _lost_row(version: _Version, base: SensitivityRow) -> SensitivityRow:
-    levels = ", ".join(version.balanced.lost)
-    lost = version.n_member - version.kept.n
-    where = f" (no comparison person at {levels})" if levels else ""
-    return replace(
-        base,
-        variant=version.name,
-        comparator=version.comparator,
-        quantity="members_lost_share",
-        estimate=lost / version.n_member,
-        n=lost,
-        of=version.n_member,
-        note=f"Members left out: {lost:,} of {version.n_member}{where}.",
+def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
+    """Add the phone people to the matched sample of the whole model in person.
+
+    People in person keep their matching weights. Phone people are weighted by entropy
+    balancing to the covariates' margins among the members kept, on top of their sampling
+    weights; the weights are then taken as given, as matching weights are. No member leaves
+    the gap: those whom no phone person resembles have in-person people beside them.
+
+    Raises
+    ------
+    NotEstimable
+        The phone people cannot reproduce the members' margins.
+    """
+    target = sample.kept & phone.in_person.member
+    kept = replace(phone.in_person.take(target), weight=sample.weight[target])
+    both = stack(kept, phone.called)
+    factors = {name: both.factors[name] for name in sample.covariates}
+    labels = {name: both.factor_levels[name] for name in sample.covariates}
+    groups = factors, labels, both.member
+    called = entropy_match(*groups, both.weight, both.numeric).weight[kept.n :]
+    rows, mode = phone.with_mode
+    apart = int(sample.matched.set_id.max(initial=-1)) + 1
+    matched = MatchedSample(
+        method=sample.matched.method,
+        weight=np.concatenate([sample.matched.weight, called]),
+        # A set of one's own: where sets are a way of clustering, phone people are in none.
+        set_id=np.concatenate([sample.matched.set_id, apart + np.arange(phone.called.n)]),
+        n_sets=sample.matched.n_sets,
+    )
+    return Joined(
+        sample=replace(sample, rows=rows, matched=matched, covariates=(*sample.covariates, mode)),
+        mode=mode,
+        lost=common_support(*groups, both.numeric).lost,
+        ess=effective_size(combined_weight(phone.called.weight, called)),
     )
 
 
-def _size_row(version: _Version, base: SensitivityRow) -> SensitivityRow:
-    return replace(
-        base,
-        variant=version.name,
-        comparator=version.comparator,
-        quantity="ess",
-        estimate=version.balanced.ess,
-        note="People that the balanced comparison group is worth.",
+def mode_rows(
+    phone: PhoneStudy, sample: Sample, beside: Beside, labels: Labels
+) -> list[SensitivityRow]:
+    """The gap of the whole model, matched, with the phone people and the mode in the regression.
+
+    Returns
+    -------
+    list of SensitivityRow
+        Variants `in person`, `joins with a mode term` (one shift of the phone answers for all
+        thresholds) and, for more than two levels, `joins with mode-specific thresholds` (a shift
+        a threshold): risk differences by threshold and superiority, standardised over the same
+        members as if asked in person; then the members left out and the effective size of the
+        phone people. Where there is no answer, one row that says why.
+
+    Notes
+    -----
+    Without covariates, or with the mode free to interact with every combination of them, phone
+    people share no parameter with the others and the gap of two levels is the in-person one
+    exactly, with its standard error; with more levels that holds for mode-specific thresholds.
+    Where the matching weights balance the covariates, the likelihood equations of the logit make
+    the gap the weighted difference of the in-person shares, whatever the slopes: its estimate
+    cannot move. Its standard error can, because zones covary through the slopes.
+    """
+    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+    checks, matched = (Check.PHONE_JOINS_MODE,), beside.estimate
+    if phone.why_not is not None:
+        return unanswered(checks, keys, *phone.why_not)
+    if not matched.intervals:
+        reason = f"Not estimable in person: {matched.reason}."
+        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+    try:
+        joined = joined_sample(sample, phone)
+    except NotEstimable as error:
+        reason = f"The phone people cannot be balanced to the members: {error.reason}."
+        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+    result = list(_mode_version(Version.IN_PERSON, matched, beside, labels, ""))
+    for name, version, what in _mode_versions(joined):
+        again = headline_estimate(version)
+        if not again.intervals:
+            note = f"Not estimable: {again.reason}."
+            (row,) = unanswered(checks, keys, Verdict.NOT_ASSESSED, note)
+            result.append(replace(row, variant=name))
+            continue
+        same = _BALANCED if _is_unmoved(again, matched) else ""
+        note = " ".join(filter(None, (_BORROWS.format(what=what), same, LIMITS)))
+        result += _mode_version(name, again, beside, labels, note)
+    if len(labels.levels) == 2:
+        (row,) = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)
+        result.append(replace(row, variant=Version.MODE_THRESHOLDS))
+    return [*result, *_size_rows(joined, phone, result[0])]
+
+
+def _mode_versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
+    """Each version, and through what the phone people enter the gap."""
+    slopes = "the covariates' slopes"
+    if len(joined.sample.rows.levels) == 2:
+        yield Version.MODE_TERM, joined.sample, slopes
+        return
+    yield Version.MODE_TERM, joined.sample, f"{slopes} and the distances between the thresholds"
+    fitting = joined.sample.fitting
+    freed = replace(fitting, free=(*fitting.free, joined.mode))
+    yield Version.MODE_THRESHOLDS, replace(joined.sample, fitting=freed), slopes
+
+
+def _mode_version(
+    name: str, again: FamilyEstimate, beside: Beside, labels: Labels, note: str
+) -> Iterator[SensitivityRow]:
+    for contrast in beside.estimate.intervals:
+        superiority = contrast.quantity is Quantity.SUPERIORITY and len(labels.levels) > 2
+        if not contrast.is_threshold_gap and not superiority:
+            continue
+        row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, beside, labels)
+        if name == Version.IN_PERSON:
+            yield alone(row) if row.estimate is not None else row
+        elif row.estimate is None:
+            yield replace(row, comparator=Comparator.PHONE)
+        else:
+            yield replace(row, comparator=Comparator.PHONE, note=note)
+
+
+def _is_unmoved(again: FamilyEstimate, matched: FamilyEstimate) -> bool:
+    """Whether the phone people leave every estimate where it is."""
+    pairs = [(again.intervals[one], interval) for one, interval in matched.intervals.items()]
+    return all(
+        now is None or then is None or abs(now.estimate - then.estimate) <= _ROUNDING
+        for now, then in pairs
     )
+
+
+def _size_rows(joined: Joined, phone: PhoneStudy, base: SensitivityRow) -> Iterator[SensitivityRow]:
+    """Members left out, and what the phone people are worth."""
+    rows, called = joined.sample.rows, phone.called.n
+    members, left_out = int(rows.member.sum()), int((rows.member & ~joined.sample.kept).sum())
+    row = SensitivityRow(
+        check=base.check,
+        variant=Version.MODE_TERM,
+        model=base.model,
+        family=base.family,
+        outcome=base.outcome,
+        comparator=Comparator.PHONE,
+        group=base.group,
+        population=base.population,
+        source=base.source,
+    )
+    note = f"Members left out: {left_out:,} of {members}, the same as in person."
+    if joined.lost:
+        note += (
+            f" No phone person is at {', '.join(joined.lost)}: the phone people are weighted to "
+            "the other members."
+        )
+    share = left_out / members
+    lost = replace(row, quantity="members_lost_share", estimate=share, n=left_out, of=members)
+    yield replace(lost, note=note)
+    worth = f"People that the weighted phone interviews are worth, of {called}."
+    yield replace(row, quantity="ess", estimate=joined.ess, of=called, note=worth)

@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
+from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request
 from coopgap.bayes.records import Form, HierarchicalFit
-from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrast_values, wald
+from coopgap.core.gap import Interval, contrast_values, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.records import INTERVAL_PROB
 from coopgap.families.rows import Labels
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData, stack, with_mode
-from coopgap.sensitivity.phone.mode_term import TWO_LEVELS
+from coopgap.sensitivity.phone.gaps import TWO_LEVELS
+from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
@@ -62,21 +61,8 @@ class PhoneRefit:
         return f"{self.check}: {self.variant}"
 
 
-def phone_refits(
-    request: Request, data: PhoneData, covariates: Sequence[str], region: str
-) -> list[PhoneRefit]:
+def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[PhoneRefit]:
     """The refits: phone people in place of the in-person comparison group, added, with the mode.
-
-    Parameters
-    ----------
-    request
-        The model in person.
-    data
-        People by mode.
-    covariates
-        The model's covariates.
-    region
-        The region variable.
 
     Returns
     -------
@@ -86,51 +72,43 @@ def phone_refits(
         of the thresholds by mode; the gap is standardised over the members, all of them asked in
         person.
     """
-    everybody, mode = with_mode(data)
-    names = tuple(covariates)
-    form = replace(request.form, mode=mode)
+    everybody, mode = phone.with_mode
+    replaced = phone.pair("members", "called")
+    names, with_mode, plain = phone.covariates, (*phone.covariates, mode), request.form
     wanted: list[tuple[Check, str, ModelRows, tuple[str, ...], Form]] = [
-        (
-            Check.PHONE_REPLACES,
-            Version.PHONE,
-            stack(data.members, data.called),
-            names,
-            request.form,
-        ),
-        (Check.PHONE_JOINS, Version.PHONE_AND_IN_PERSON, everybody, names, request.form),
-        (Check.PHONE_JOINS_MODE, Version.MODE_TERM, everybody, (*names, mode), request.form),
+        (Check.PHONE_REPLACES, Version.PHONE, replaced, names, plain),
+        (Check.PHONE_JOINS, Version.PHONE_AND_IN_PERSON, everybody, names, plain),
+        (Check.PHONE_JOINS_MODE, Version.MODE_TERM, everybody, with_mode, plain),
     ]
     if len(request.cells.levels) > 2:
-        wanted.append(
-            (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS, everybody, (*names, mode), form)
-        )
-    return [_refit(request, region, *one) for one in wanted]
-
-
-def _refit(
-    request: Request,
-    region: str,
-    check: Check,
-    variant: str,
-    rows: ModelRows,
-    covariates: tuple[str, ...],
-    form: Form,
-) -> PhoneRefit:
-    found = PhoneRefit(check=check, variant=variant)
-    try:
-        cells = hierarchical_cells(rows, covariates, region, zones=form.zones)
-    except NotEstimable as error:
-        return replace(found, why=error.reason)
-    own = hashlib.sha256(f"{request.seed} {found.name}".encode()).digest()[:4]
-    again = replace(
-        request, cells=cells, form=form, seed=int.from_bytes(own, "big"), populations={}
-    )
-    return replace(found, request=again, note=_note(check, again))
+        shifts = replace(plain, mode=mode)
+        last = (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS, everybody, with_mode, shifts)
+        wanted.append(last)
+    refits = []
+    for check, variant, rows, covariates, form in wanted:
+        refit = PhoneRefit(check=check, variant=variant)
+        try:
+            cells = hierarchical_cells(rows, covariates, region, zones=form.zones)
+        except NotEstimable as error:
+            refits.append(replace(refit, why=error.reason))
+            continue
+        own = hashlib.sha256(f"{request.seed} {refit.name}".encode()).digest()[:4]
+        seed = int.from_bytes(own, "big")
+        again = replace(request, cells=cells, form=form, seed=seed, populations={})
+        refits.append(replace(refit, request=again, note=_note(check, again)))
+    return refits
 
 
 def _note(check: Check, request: Request) -> str:
     parts = [_borrows(request)] if check is Check.PHONE_JOINS_MODE else []
-    empty = _without_comparison(request.cells)
+    cells = request.cells
+    people = [cells.people(r) for r in range(len(cells.regions))]
+    # Regions with members and nobody to compare them with.
+    empty = [
+        name
+        for name, (comparison, members) in zip(cells.regions, people, strict=True)
+        if members and not comparison
+    ]
     if empty:
         parts.append(
             f"No comparison person lives in {', '.join(empty)}: the members there stay, and their "
@@ -149,21 +127,10 @@ def _borrows(request: Request) -> str:
     return _ABSORBS.format(what=f"{what}{beside}")
 
 
-def _without_comparison(cells: HierarchicalCells) -> list[str]:
-    """Regions with members and nobody to compare them with."""
-    people = [cells.people(r) for r in range(len(cells.regions))]
-    return [
-        name
-        for name, (comparison, members) in zip(cells.regions, people, strict=True)
-        if members and not comparison
-    ]
-
-
 def phone_refit_rows(
     refits: Sequence[PhoneRefit],
     fits: Mapping[str, HierarchicalFit],
     base: HierarchicalFit,
-    data: PhoneData,
     labels: Labels,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
@@ -177,8 +144,6 @@ def phone_refit_rows(
         By the refits' names.
     base
         The model in person, which passed its gate.
-    data
-        People by mode.
     labels
         Keys of the rows.
     smallest_gap
@@ -191,29 +156,38 @@ def phone_refit_rows(
         the gap in person beside it (variant `in person`), with which it is compared. A refit that
         the gate withholds has one row without numbers.
     """
-    contrasts = headline_contrasts(labels.levels)
+    headline = headline_contrasts(labels.levels)
+    in_person = {one: contrast_values(one, base.member[0], base.comparison[0]) for one in headline}
     beside = set[Check]()
     for refit in refits:
         fit = fits.get(refit.name)
         if fit is None or not fit.passed:
             yield _unanswered(refit.check, refit.variant, _why(refit, fit), labels)
         else:
-            for contrast in contrasts:
-                yield _gap_row(refit, contrast, fit, base, labels, smallest_gap)
-        if refit.check not in beside:
-            beside.add(refit.check)
-            yield from _in_person(refit.check, contrasts, base, labels)
+            for contrast, before in in_person.items():
+                draws = contrast_values(contrast, fit.member[0], fit.comparison[0])
+                row = posterior_row(
+                    refit.check,
+                    refit.variant,
+                    labels,
+                    contrast.category,
+                    draws,
+                    contrast.quantity,
+                    comparator=Comparator.PHONE,
+                )
+                first, again = (posterior_interval(one) for one in (before, draws))
+                moved = _moved(refit.check, first, again)
+                yield replace(compared(row, first, again, moved, smallest_gap), note=refit.note)
+        if refit.check in beside:
+            continue
+        beside.add(refit.check)
+        for one, draws in in_person.items():
+            yield posterior_row(
+                refit.check, Version.IN_PERSON, labels, one.category, draws, one.quantity
+            )
     if len(labels.levels) == 2:
         check, verdict = Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE
         yield _unanswered(check, Version.MODE_THRESHOLDS, TWO_LEVELS, labels, verdict)
-
-
-def _in_person(
-    check: Check, contrasts: Sequence[Contrast], base: HierarchicalFit, labels: Labels
-) -> Iterator[SensitivityRow]:
-    for contrast in contrasts:
-        category, draws = contrast.category, _draws(contrast, base)
-        yield posterior_row(check, Version.IN_PERSON, labels, category, draws, contrast.quantity)
 
 
 def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
@@ -228,33 +202,6 @@ def _unanswered(
 ) -> SensitivityRow:
     row = posterior_row(check, variant, labels, quantity="", comparator=Comparator.PHONE)
     return replace(row, verdict=verdict, note=note)
-
-
-def _draws(contrast: Contrast, fit: HierarchicalFit) -> FloatArray:
-    return contrast_values(contrast, fit.member[0], fit.comparison[0])
-
-
-def _gap_row(
-    refit: PhoneRefit,
-    contrast: Contrast,
-    fit: HierarchicalFit,
-    base: HierarchicalFit,
-    labels: Labels,
-    smallest_gap: float,
-) -> SensitivityRow:
-    draws = _draws(contrast, fit)
-    row = posterior_row(
-        refit.check,
-        refit.variant,
-        labels,
-        contrast.category,
-        draws,
-        contrast.quantity,
-        comparator=Comparator.PHONE,
-    )
-    first, again = (posterior_interval(one) for one in (_draws(contrast, base), draws))
-    row = compared(row, first, again, _moved(refit.check, first, again), smallest_gap)
-    return replace(row, note=refit.note)
 
 
 def _moved(check: Check, first: Interval, again: Interval) -> Interval:

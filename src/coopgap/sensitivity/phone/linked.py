@@ -1,20 +1,28 @@
-"""Whether people asked twice answer alike in person and by phone, and what it moves."""
+"""People asked twice: whether they answer alike in person and by phone, and what it moves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import contrasts, wald, wald_interval
-from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Verdict, Version
+from coopgap.core.gap import Contrast, Interval, contrasts, wald, wald_interval
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
 from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.keys import Keys, unanswered, with_interval, with_people
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,
@@ -25,13 +33,12 @@ from coopgap.sensitivity.phone.agreement import (
     stuart_maxwell,
     variance_of,
 )
-from coopgap.sensitivity.phone.linked_gap import linked_gap_rows
-from coopgap.sensitivity.phone.pairs import Pairs, asked_twice
+from coopgap.sensitivity.phone.balance import balance, balanced_units, columns
 from coopgap.sensitivity.phone.tost import two_one_sided
+from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import ModelRows, Survey
 
-_CHECKS = (Check.PHONE_LINKED,)
 _LEVEL = 0.05
 _ROUNDING = 1e-12
 _PROB = 0.90
@@ -41,19 +48,100 @@ _ALIKE = "People or zones do not differ, so that there is no standard error to t
 _INFINITE = "The statistic is infinite: no answers speak against the difference."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Both answers of n people who gave two; arrays have shape (n,).
+
+    Attributes
+    ----------
+    index
+        Position of the interview in person in the survey; weight, zone and membership are its.
+    first, second
+        Answers in person and by phone, as levels from 0.
+    levels
+        The outcome's levels.
+    member, weight, zone
+        As in the survey; ones without weights, None without zones.
+    n_linked
+        People with interviews in both modes, whatever they answered.
+    n_missing
+        Those of them who lack an answer in either mode.
+    n_changed
+        Those who are a member in one mode and not in the other; they are left out.
+    """
+
+    index: IntArray
+    first: IntArray
+    second: IntArray
+    levels: tuple[str, ...]
+    member: BoolArray
+    weight: FloatArray
+    zone: IntArray | None
+    n_linked: int
+    n_missing: int
+    n_changed: int
+
+    @property
+    def n(self) -> int:
+        """People with two answers."""
+        return int(self.index.size)
+
+    @property
+    def table(self) -> IntArray:
+        """People by answer in person (rows) and by phone, shape (J, J)."""
+        size = len(self.levels)
+        slot = np.bincount(self.first * size + self.second, minlength=size**2)
+        return slot.reshape(size, size).astype(np.int64)
+
+    @property
+    def who(self) -> str:
+        """How many are linked, and who is left out."""
+        left = f"{self.n_missing:,} of them lack an answer in one mode"
+        if self.n_changed:
+            left += f", {self.n_changed:,} are members in one mode only"
+        return f"People asked in both modes: {self.n_linked:,}; {left}."
+
+
+def asked_twice(survey: Survey, outcome: str) -> Pairs:
+    """Link interviews by phone to interviews in person of the same people.
+
+    People are not left out for other variables than the outcome.
+
+    Raises
+    ------
+    ValueError
+        The survey has no identifiers.
+    """
+    if survey.person is None:
+        raise ValueError("people are linked by identifiers, which this survey has none of")
+    places = [np.flatnonzero(survey.phone == by_phone) for by_phone in (False, True)]
+    own_id, phone_id = (survey.person[place] for place in places)
+    _, here, there = np.intersect1d(own_id, phone_id, assume_unique=True, return_indices=True)
+    order = np.argsort(places[0][here], kind="stable")
+    own, phone = places[0][here][order], places[1][there][order]
+    same = survey.member[own] == survey.member[phone]
+    codes = survey.codes[outcome]
+    answered = (codes[own] >= 0) & (codes[phone] >= 0)
+    keep = same & answered
+    index = own[keep]
+    return Pairs(
+        index=index,
+        first=codes[index],
+        second=codes[phone[keep]],
+        levels=survey.variables[outcome].levels,
+        member=survey.member[index],
+        weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
+        zone=None if survey.zone is None else survey.zone[index],
+        n_linked=int(own.size),
+        n_missing=int((same & ~answered).sum()),
+        n_changed=int((~same).sum()),
+    )
+
+
 def linked_rows(
     survey: Survey, study: Study, spec: ModelSpec, rows: ModelRows, source: str
 ) -> list[SensitivityRow]:
-    """Every row about the people asked in both modes.
-
-    Parameters
-    ----------
-    survey, study, spec
-        Whose identifiers link the interviews, and whose outcome is compared.
-    rows
-        Complete in-person rows of the model, for the gap.
-    source
-        Key of the rows.
+    """Every row about the people asked in both modes; `rows` are complete and in person.
 
     Returns
     -------
@@ -70,51 +158,71 @@ def linked_rows(
     people as independent and of equal weight; the F test beside them does not.
     """
     keys = Keys(model=spec.name, outcome=spec.outcome, source=source)
+
+    def silent(verdict: Verdict, reason: str) -> list[SensitivityRow]:
+        return unanswered((Check.PHONE_LINKED,), keys, verdict, reason)
+
     if survey.person is None:
         reason = "The study declares no identifier that would link two interviews of one person."
-        return unanswered(_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
+        return silent(Verdict.NOT_APPLICABLE, reason)
     pairs = asked_twice(survey, spec.outcome)
     if not pairs.n_linked:
         reason = "Nobody was asked in both modes: no phone interview has the identifier of another."
-        return unanswered(_CHECKS, keys, Verdict.NOT_APPLICABLE, reason)
+        return silent(Verdict.NOT_APPLICABLE, reason)
     if pairs.n < 2:
-        reason = f"Two answers are needed of two people. {_who(pairs)}"
-        return unanswered(_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
-    if pairs.zone is not None and np.unique(pairs.zone).size < FEW_CLUSTERS:
-        found = np.unique(pairs.zone).size
-        reason = f"{found} zones are too few for a standard error; {FEW_CLUSTERS} are needed."
-        return unanswered(_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
+        reason = f"Two answers are needed of two people. {pairs.who}"
+        return silent(Verdict.NOT_ASSESSED, reason)
+    zones = None if pairs.zone is None else np.unique(pairs.zone).size
+    if zones is not None and zones < FEW_CLUSTERS:
+        reason = f"{zones} zones are too few for a standard error; {FEW_CLUSTERS} are needed."
+        return silent(Verdict.NOT_ASSESSED, reason)
     base = SensitivityRow(
-        check=Check.PHONE_LINKED, model=keys.model, outcome=keys.outcome, source=source
+        check=Check.PHONE_LINKED,
+        model=keys.model,
+        outcome=keys.outcome,
+        n_smaller=pairs.n,
+        n_fewest=pairs.n,
+        source=source,
     )
-    base = replace(base, n_smaller=pairs.n, n_fewest=pairs.n)
-    asked = replace(base, quantity="people_linked", n=pairs.n, of=pairs.n_linked)
-    result = [replace(asked, estimate=float(pairs.n), note=_who(pairs))]
+    people = replace(base, quantity="people_linked", n=pairs.n, of=pairs.n_linked)
+    result = [replace(people, estimate=float(pairs.n), note=pairs.who)]
     result += _agreement_rows(pairs, base)
     result += _margin_rows(pairs, base)
     result += _shift_rows(pairs, study.phone.margin.get(spec.outcome), base)
     try:
-        result += linked_gap_rows(pairs, rows, spec.covariates, base, study.smallest_gap)
+        result += _gap_rows(pairs, rows, spec.covariates, base, study.smallest_gap)
     except NotEstimable as error:
         note = f"The gap is not estimable: {error.reason}."
         result.append(replace(base, variant=Version.GAP, verdict=Verdict.NOT_ASSESSED, note=note))
     return result
 
 
-def _who(pairs: Pairs) -> str:
-    """How many are linked, and who is left out."""
-    left = f"{pairs.n_missing:,} of them lack an answer in one mode"
-    if pairs.n_changed:
-        left += f", {pairs.n_changed:,} are members in one mode only"
-    return f"People asked in both modes: {pairs.n_linked:,}; {left}."
+def _mean(values: BoolArray | FloatArray, pairs: Pairs) -> tuple[float, FloatArray]:
+    """Weighted mean and what each person moves it by."""
+    q = pairs.weight / pairs.weight.sum()
+    mean = float(q @ values)
+    return mean, (values - mean) * q
+
+
+def _error(unit: FloatArray, pairs: Pairs) -> tuple[float, float]:
+    """Standard error, zero where people or zones do not differ, and degrees of freedom."""
+    cov, df = variance_of(unit[:, None], pairs.zone)
+    std_error = float(np.sqrt(cov[0, 0]))
+    return std_error if std_error > _ROUNDING else 0.0, df
 
 
 def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
     alike = pairs.first == pairs.second
     base = replace(base, n_fewest=min(int(alike.sum()), int((~alike).sum())))
-    share, unit = _mean(alike.astype(np.float64), pairs.weight)
+    share, unit = _mean(alike.astype(np.float64), pairs)
     row = replace(base, quantity="agreement_share", note="Share that gave the same answer twice.")
-    yield _with_interval(row, share, unit, pairs, logit=True)
+    std_error, df = _error(unit, pairs)
+    if std_error:
+        # On the log odds, so that the interval stays within 0 and 1.
+        interval = wald_interval(Quantity.SHARE, share, std_error, df=df, prob=INTERVAL_PROB)
+        yield with_interval(row, interval)
+    else:
+        yield replace(row, estimate=share)
     kinds: tuple[Literal["unweighted", "linear", "quadratic"], ...] = ("linear", "quadratic")
     for kind in kinds if len(pairs.levels) > 2 else ("unweighted",):
         credit = agreement_weights(len(pairs.levels), kind)
@@ -126,75 +234,49 @@ def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityR
             note="Agreement beyond chance: 1 is full agreement, 0 what chance gives.",
         )
         if np.isfinite(value):
-            yield _with_interval(row, value, unit, pairs)
+            std_error, df = _error(unit, pairs)
+            beyond = wald(value, std_error, df=df, prob=INTERVAL_PROB, null=np.nan)
+            yield with_interval(row, beyond)
         else:
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note=_ONE_ANSWER)
-
-
-def _mean(values: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
-    """Weighted mean and what each person moves it by."""
-    q = weight / weight.sum()
-    mean = float(q @ values)
-    return mean, (values - mean) * q
-
-
-def _with_interval(
-    row: SensitivityRow, value: float, unit: FloatArray, pairs: Pairs, *, logit: bool = False
-) -> SensitivityRow:
-    """A row with a 95 % interval; made on the log odds for a share, so that it stays within.
-
-    There is none where people or zones do not differ.
-    """
-    cov, df = variance_of(unit[:, None], pairs.zone)
-    std_error = float(np.sqrt(cov[0, 0]))
-    if not std_error > _ROUNDING:
-        return replace(row, estimate=value)
-    interval = (
-        wald_interval(Quantity.SHARE, value, std_error, df=df, prob=INTERVAL_PROB)
-        if logit
-        else wald(value, std_error, df=df, prob=INTERVAL_PROB, null=np.nan)
-    )
-    return with_interval(row, interval)
 
 
 def _margin_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
     """Tests that both answers have the same margins; none where nobody moved."""
     table = pairs.table
-    base = replace(base, n_fewest=pairs.n - int(np.trace(table)))
-    if pairs.n == int(np.trace(table)):
+    n_moved = pairs.n - int(np.trace(table))
+    base = replace(base, n_fewest=n_moved)
+    if not n_moved:
         row = replace(base, quantity="homogeneity", verdict=Verdict.NOT_ASSESSED)
         yield replace(row, note="Nobody gave another answer.")
         return
-    alone = "Test that both answers have the same shares; people taken as independent."
+    note = "Test that both answers have the same shares; people taken as independent."
     if len(pairs.levels) == 2:
-        found = mcnemar(int(table[0, 1]), int(table[1, 0]))
-        for name, p_value in (
-            ("asymptotic", found.p_value),
-            ("exact", found.p_exact),
-            ("mid-P", found.p_mid),
-        ):
-            row = replace(base, variant=name, quantity="mcnemar_z", note=alone)
-            yield _judged(row, found.statistic, p_value)
+        z, *p_values = mcnemar(int(table[0, 1]), int(table[1, 0]))
+        for name, p_value in zip(("asymptotic", "exact", "mid-P"), p_values, strict=True):
+            row = replace(base, variant=name, quantity="mcnemar_z", note=note)
+            yield _judged(row, z, p_value)
     else:
-        for name, test in (("stuart_maxwell", stuart_maxwell(table)), ("bhapkar", bhapkar(table))):
-            yield _tested(replace(base, quantity=name, note=alone), test)
+        yield tested_row(replace(base, quantity="stuart_maxwell", note=note), stuart_maxwell(table))
+        yield tested_row(replace(base, quantity="bhapkar", note=note), bhapkar(table))
     if pairs.zone is not None:
         test = clustered_homogeneity(
             pairs.first, pairs.second, pairs.weight, len(pairs.levels), pairs.zone
         )
         note = "Test that both answers have the same shares, weighted and clustered on zones."
-        yield _tested(replace(base, quantity="homogeneity_f", note=note), test)
+        yield tested_row(replace(base, quantity="homogeneity_f", note=note), test)
 
 
-def _tested(row: SensitivityRow, test: Test) -> SensitivityRow:
-    if np.isinf(test.statistic):
-        judged = _judged(row, test.statistic, test.p_value)
-        return replace(judged, estimate=None, note=f"{row.note} {_INFINITE}")
+def tested_row(row: SensitivityRow, test: Test) -> SensitivityRow:
+    """The row of a test of equal margins, whose statistic may be infinite or missing."""
     if np.isnan(test.statistic):
         few = row.quantity == "homogeneity_f"
         note = "Too few zones for this test." if few else "Nobody gave another answer."
         return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
-    return _judged(row, test.statistic, test.p_value)
+    judged = _judged(row, test.statistic, test.p_value)
+    if np.isinf(test.statistic):
+        return replace(judged, estimate=None, note=f"{row.note} {_INFINITE}")
+    return judged
 
 
 def _judged(row: SensitivityRow, statistic: float, p_value: float) -> SensitivityRow:
@@ -202,31 +284,33 @@ def _judged(row: SensitivityRow, statistic: float, p_value: float) -> Sensitivit
     return replace(row, estimate=statistic, p_value=p_value, verdict=verdict)
 
 
+def _threshold_gaps(levels: Sequence[str]) -> list[Contrast]:
+    return [one for one in contrasts(levels) if one.is_threshold_gap]
+
+
 def _shift_rows(
     pairs: Pairs, margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     """Phone minus in-person share at each threshold, of the same people."""
-    for contrast in contrasts(pairs.levels):
-        if not contrast.is_threshold_gap:
-            continue
+    base = replace(base, variant=Version.ANSWERS_MOVED, quantity=Quantity.RISK_DIFFERENCE)
+    for contrast in _threshold_gaps(pairs.levels):
+        before, after = pairs.first >= contrast.level, pairs.second >= contrast.level
+        # People who reach the threshold, stay below it, or cross it one way.
+        sides = (before, ~before, after, ~after, after & ~before, before & ~after)
+        value, unit = _mean(np.subtract(after, before, dtype=np.float64), pairs)
         row = replace(
             base,
-            variant=Version.ANSWERS_MOVED,
-            quantity=Quantity.RISK_DIFFERENCE,
             category=contrast.category,
+            estimate=value,
+            n_fewest=min(int(side.sum()) for side in sides),
         )
-        before, after = pairs.first >= contrast.level, pairs.second >= contrast.level
-        row = replace(row, n_fewest=_fewest(before, after))
-        value, unit = _mean(np.subtract(after, before, dtype=np.float64), pairs.weight)
-        cov, df = variance_of(unit[:, None], pairs.zone)
-        std_error = float(np.sqrt(cov[0, 0]))
-        if not std_error > _ROUNDING:
-            yield replace(row, estimate=value, verdict=Verdict.NOT_ASSESSED, note=_ALIKE)
+        std_error, df = _error(unit, pairs)
+        if not std_error:
+            yield replace(row, verdict=Verdict.NOT_ASSESSED, note=_ALIKE)
             continue
         test = two_one_sided(value, std_error, margin, df=df)
         yield replace(
             row,
-            estimate=value,
             std_error=std_error,
             lower=test.lower,
             upper=test.upper,
@@ -240,7 +324,98 @@ def _shift_rows(
         )
 
 
-def _fewest(before: BoolArray, after: BoolArray) -> int:
-    """Fewest people who reach a threshold, stay below it, or cross it one way."""
-    sides = (before, ~before, after, ~after, after & ~before, before & ~after)
-    return min(int(side.sum()) for side in sides)
+def with_phone_answers(rows: ModelRows, pairs: Pairs) -> ModelRows:
+    """In-person rows with the phone answer of everybody who gave both; the others as they were."""
+    at = np.searchsorted(pairs.index, rows.index)
+    here = at < pairs.n
+    here[here] = pairs.index[at[here]] == rows.index[here]
+    outcome = rows.outcome.copy()
+    outcome[here] = pairs.second[at[here]]
+    return replace(rows, outcome=outcome)
+
+
+def moved_gap(
+    before: ModelRows, after: ModelRows, covariates: Sequence[str]
+) -> dict[str, Interval]:
+    """How much the balanced gap moves at each threshold, by category, when answers are exchanged.
+
+    Parameters
+    ----------
+    before, after
+        The same people with either answer.
+    covariates
+        Factors to whose margins among members the comparison group is balanced.
+
+    Raises
+    ------
+    NotEstimable
+        The comparison group cannot be balanced, or there are too few zones.
+
+    Notes
+    -----
+    Weights do not depend on answers, so that the gap moves by the balanced mean of what each
+    person's answer moves; its linearisation is that of `balance`.
+    """
+    balanced = balance(before, covariates)
+    first, second = balanced.rows, after.take(balanced.kept)
+    kinds = _threshold_gaps(before.levels)
+    cuts = np.array([one.level for one in kinds])
+    moved = np.subtract(
+        second.outcome[:, None] >= cuts, first.outcome[:, None] >= cuts, dtype=np.float64
+    )
+    weight, x = balanced.weight[balanced.kept], columns(first, covariates)
+    members, others, unit = balanced_units(moved, first.member, weight, x)
+    cov, df = variance_of(unit[:, : cuts.size] - unit[:, cuts.size :], first.zone)
+    errors = np.sqrt(np.diag(cov))
+    return {
+        one.category: wald(
+            float(members[k] - others[k]),
+            float(errors[k]),
+            df=df,
+            prob=INTERVAL_PROB,
+            null=0.0,
+        )
+        for k, one in enumerate(kinds)
+    }
+
+
+def _gap_rows(
+    pairs: Pairs,
+    rows: ModelRows,
+    covariates: Sequence[str],
+    base: SensitivityRow,
+    smallest_gap: float,
+) -> Iterator[SensitivityRow]:
+    """The gap of everybody in person, with either answer of those asked twice, and its move."""
+    n_here = int(np.isin(rows.index, pairs.index).sum())
+    if not n_here:
+        raise NotEstimable("nobody with two answers has complete covariates")
+    both = (rows, with_phone_answers(rows, pairs))
+    gaps = [balance(one, covariates).gaps for one in both]
+    moved = moved_gap(*both, covariates)
+    people = [one.people_by_level() for one in both]
+    base = replace(
+        base,
+        comparator=Comparator.COMPARISON,
+        group="all",
+        population=Population.MEMBERS,
+        quantity=Quantity.RISK_DIFFERENCE,
+    )
+    note = (
+        f"The gap with the phone answers of {n_here:,} of {rows.n:,} people in place of their "
+        "answers in person; the others keep theirs. Both on the same people, balanced on the "
+        "covariates."
+    )
+    for contrast in _threshold_gaps(rows.levels):
+        reach = [one.outcome >= contrast.level for one in both]
+        crossed = [int((reach[k] & ~reach[1 - k]).sum()) for k in (0, 1)]
+        row = with_people(base, *((one, contrast) for one in people))
+        fewest = min(*crossed, row.n_fewest or 0)
+        row = replace(row, category=contrast.category, n_fewest=fewest)
+        first, second = (one[contrast] for one in gaps)
+        gap = moved[contrast.category]
+        yield with_interval(replace(row, variant=Version.GAP_IN_PERSON), first)
+        phone = with_interval(replace(row, variant=Version.GAP_BY_PHONE), second)
+        phone = compared(phone, first, second, gap, smallest_gap)
+        yield replace(phone, n=n_here, of=rows.n, note=note)
+        yield with_interval(replace(row, variant=Version.GAP_MOVED), gap)

@@ -9,41 +9,32 @@ import numpy as np
 from coopgap.core.tails import t_above, t_quantile
 from coopgap.core.vocabulary import Verdict
 
-__all__ = [
-    "Equivalence",
-    "power_at_zero",
-    "smallest_margin",
-    "smallest_possible",
-    "two_one_sided",
-    "verdict_over_all",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivalence:
-    """Outcome of two one-sided tests.
+    """Outcome of two one-sided tests; numbers are NaN where there is no margin or no error.
 
     Attributes
     ----------
     lower, upper
         Interval of probability 1 − 2·alpha: within the margin exactly where both tests reject.
     p_equivalence
-        Larger of the two one-sided p-values; NaN without a margin.
+        Larger of the two one-sided p-values.
     p_difference
         Two-sided, for no difference.
     power
-        Probability to confirm if there is no difference; NaN without a margin.
+        Probability to confirm if there is no difference.
     smallest_margin
         Smallest margin confirmed with 80 % probability if there is no difference.
     """
 
-    lower: float
-    upper: float
-    p_equivalence: float
-    p_difference: float
-    power: float
-    smallest_margin: float
-    verdict: Verdict
+    lower: float = np.nan
+    upper: float = np.nan
+    p_equivalence: float = np.nan
+    p_difference: float = np.nan
+    power: float = np.nan
+    smallest_margin: float = np.nan
+    verdict: Verdict = Verdict.NOT_ASSESSED
 
 
 def power_at_zero(
@@ -51,14 +42,9 @@ def power_at_zero(
 ) -> float:
     """Probability that both one-sided tests reject when the true difference is zero.
 
-    Notes
-    -----
     max(0, 2·T(m/se − t₁₋α) − 1), T the t distribution function (normal for infinite df), the
-    standard error taken as known.
-
-    References
-    ----------
-    Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15(6); Phillips (1990).
+    standard error taken as known. Schuirmann (1987), Journal of Pharmacokinetics and
+    Biopharmaceutics 15(6); Phillips (1990).
     """
     critical = t_quantile(1 - alpha, df)
     return max(0.0, 2 * t_above(critical - margin / std_error, df) - 1)
@@ -78,8 +64,6 @@ def smallest_margin(
 def smallest_possible(std_error: float, *, df: float = np.inf, alpha: float = 0.05) -> float:
     """Margin up to which nothing can ever be confirmed, whatever the difference found.
 
-    Notes
-    -----
     se·t₁₋α, half the width of the interval of probability 1 − 2·alpha: an interval at least as
     wide as the margins' distance never lies between them, so that `power_at_zero` is exactly zero
     up to it and positive above.
@@ -122,22 +106,15 @@ def two_one_sided(
     verdicts Lakens, Scheel & Isager (2018), AMPPS 1(2).
     """
     if not std_error > 0:
-        nan = float("nan")
-        return Equivalence(
-            lower=nan,
-            upper=nan,
-            p_equivalence=nan,
-            p_difference=nan,
-            power=nan,
-            smallest_margin=nan,
-            verdict=Verdict.NOT_ASSESSED,
-        )
+        return Equivalence()
     half = t_quantile(1 - alpha, df) * std_error
     p_difference = float(2 * t_above(abs(estimate) / std_error, df))
-    p_equivalence = power = float("nan")
+    p_equivalence = power = np.nan
+    verdict = Verdict.NOT_ASSESSED
     if margin is not None:
         p_equivalence = t_above((margin - abs(estimate)) / std_error, df)
         power = power_at_zero(std_error, margin, df=df, alpha=alpha)
+        verdict = _VERDICTS[p_equivalence < alpha, p_difference < alpha]
     return Equivalence(
         lower=estimate - half,
         upper=estimate + half,
@@ -145,17 +122,17 @@ def two_one_sided(
         p_difference=p_difference,
         power=power,
         smallest_margin=smallest_margin(std_error, df=df, alpha=alpha),
-        verdict=_verdict(p_equivalence, p_difference, alpha, assessed=margin is not None),
+        verdict=verdict,
     )
 
 
-def _verdict(p_equivalence: float, p_difference: float, alpha: float, *, assessed: bool) -> Verdict:
-    if not assessed:
-        return Verdict.NOT_ASSESSED
-    small, found = p_equivalence < alpha, p_difference < alpha
-    if small:
-        return Verdict.DIFFERENT_WITHIN_MARGIN if found else Verdict.EQUIVALENT
-    return Verdict.DIFFERENT if found else Verdict.INCONCLUSIVE
+_VERDICTS = {
+    (True, True): Verdict.DIFFERENT_WITHIN_MARGIN,
+    (True, False): Verdict.EQUIVALENT,
+    (False, True): Verdict.DIFFERENT,
+    (False, False): Verdict.INCONCLUSIVE,
+}
+"""By whether both one-sided tests reject, and whether a difference is detected."""
 
 
 def verdict_over_all(verdicts: list[Verdict]) -> Verdict:
