@@ -24,9 +24,9 @@ from coopgap.bayes.prior import prior_draws
 from coopgap.bayes.records import Form, Priors, SdPrior
 from coopgap.bayes.sample import sample
 from coopgap.bayes.scaling import log_priors
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Scale
 from coopgap.families.hierarchical import coefficient_rows
-from coopgap.families.rows import Labels
 from coopgap.survey.numeric import natural_spline, numeric
 from coopgap.survey.records import ModelRows
 
@@ -218,7 +218,7 @@ def test_coefficients_are_of_the_variable_whatever_its_name():
     spreads = columns_of(with_numbers(make_rows())).std(axis=0)
     for k, term in enumerate(cells.columns):
         assert found[term] == pytest.approx(draws["slopes"][..., k] / spreads[k])
-    labels = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+    labels = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
 
     class Passed:
         passed, parameters = True, found

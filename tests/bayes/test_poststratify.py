@@ -11,9 +11,9 @@ from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.poststratify import population_weights
 from coopgap.bayes.records import GateItem, SamplerStats
 from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Population, Quantity
 from coopgap.families.hierarchical import gap_rows
-from coopgap.families.rows import Labels
 from coopgap.study.spec import DeclaredPopulation, Margin
 
 from .conftest import LEVELS, make_cells, make_draws
@@ -87,7 +87,7 @@ def test_rows_stand_beside_the_members_and_are_weighted_by_hand():
         retried=False,
     )
     fit = dataclasses.replace(fit, gate=(GateItem(name="x", value=1, bar=1, passed=True),))
-    labels = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+    labels = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
     rows = {
         (r.population, r.quantity, r.category): r
         for r in gap_rows(fit, cells, labels, 0.05)

@@ -9,22 +9,20 @@ import pytest
 from scipy import stats
 
 from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cells import fit_cells
-from coopgap.families.conditional import estimate_conditional
-from coopgap.families.cumulative import estimate_adjusted
+from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
 from coopgap.families.dispatch import (
     domain_estimates,
-    expected_contrasts,
     family_estimates,
     headline_estimate,
 )
-from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.records import CR2_CLUSTERS, Sample
-from coopgap.families.rows import Labels, gap_rows
-from coopgap.families.wild import wild_score_row
+from coopgap.families.proportional import wild_score_row
+from coopgap.families.sample import CR2_CLUSTERS, Sample
+from coopgap.families.sets import estimate_conditional
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.standardise import standardise
@@ -32,7 +30,7 @@ from coopgap.study.spec import Benchmark, Matching, OutsideShares
 from coopgap.survey.records import ModelRows
 
 GAP = np.array([0.0, 1.0, 0.0, -1.0])
-LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
+LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 SEXES, REGIONS = ("male", "female"), ("North", "South")
 
 
@@ -162,11 +160,11 @@ def test_conditional_logit_agrees_with_mantel_haenszel_in_size():
 
 def test_every_family_writes_its_expected_rows_once():
     sample = make_sample(make_rows(levels=("low", "mid", "high")))
-    labels = Labels(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
+    labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     seen = set()
     for estimate in family_estimates(sample):
-        rows = list(gap_rows(estimate, labels))
-        expected = len(expected_contrasts(estimate.family, labels.levels))
+        rows = list(estimate.named(labels).gap_rows())
+        expected = len(estimate.contrasts())
         assert len(rows) == expected + len(estimate.joint)
         for row in rows:
             key = (row.family, row.population, row.comparator, row.quantity, row.category)
@@ -183,9 +181,9 @@ def test_few_clusters_refuse_a_whole_fit_and_flag_a_domain():
         assert estimate.status is Status.NOT_ESTIMABLE
         assert "4 zones" in estimate.reason
     domain = sample.within(sample.rows.factors["region"] == 0)
-    labels = Labels(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
+    labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     for estimate in domain_estimates(domain):
-        rows = list(gap_rows(estimate, labels))
+        rows = list(estimate.named(labels).gap_rows())
         assert {row.status for row in rows} == {Status.FEW_CLUSTERS}
         assert all(row.estimate is not None for row in rows)
 
@@ -249,7 +247,7 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     for n in (None, 500):
         whole = OutsideShares(shares=shares, n=n)
         benchmark = Benchmark(outcome="y", source="a census", whole=whole)
-        estimate = dict(benchmark_estimates(sample, [benchmark], None, None))["all"]
+        estimate = next(benchmark_estimates(sample, [benchmark], None, None))
         found[n] = interval(estimate, Quantity.RISK_DIFFERENCE, ">=high")
     own = np.mean(rows.outcome[rows.member] == 2)
     assert found[None].estimate == pytest.approx(own - 0.2)
@@ -262,8 +260,8 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     assert found[None].std_error == pytest.approx(np.sqrt((factor * per_zone**2).sum()))
     half = [(one.upper - one.estimate) / one.std_error for one in (found[None], found[500])]
     assert half[1] < half[0] or n_zones >= CR2_CLUSTERS  # declared shares' error is known
-    labels = Labels(model="m", outcome="y", levels=levels, source="test.csv")
-    written = list(gap_rows(estimate, labels))
+    labels = Keys(model="m", outcome="y", levels=levels, source="test.csv")
+    written = list(estimate.named(labels).gap_rows())
     assert {row.comparator for row in written} == {"", "national"}
     assert {row.n_comparison for row in written} == {None}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.design_analysis import design_rows, null_error
@@ -32,7 +32,7 @@ def sample_of(data: PhoneStudy, std_errors="default"):
 
 def rows_of(data, gap=0.05, sample=None, at=""):
     sample = sample or sample_of(data)
-    labels = Labels(model="m", outcome="y", levels=data.in_person.levels, source="s", at=at)
+    labels = Keys(model="m", outcome="y", levels=data.in_person.levels, source="s", at=at)
     return design_rows(sample, headline_estimate(sample), data, gap, labels)
 
 

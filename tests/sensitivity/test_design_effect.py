@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.design_effect import SCENARIOS, design_effect_rows
 from coopgap.study.spec import Matching
 
-LABELS = Labels(model="m", outcome="y", levels=("E", "D"), source="test.csv")
+LABELS = Keys(model="m", outcome="y", levels=("E", "D"), source="test.csv")
 
 
 def make_sample(make_rows, *, zone_sd=0.0, size=20, zones=60, seed=3, gap=0.15):

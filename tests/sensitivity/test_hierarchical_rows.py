@@ -10,8 +10,8 @@ import pytest
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.loo import Loo
 from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.hierarchical import (
     Refit,
     loo_rows,
@@ -25,7 +25,7 @@ from coopgap.sensitivity.hierarchical import (
 
 from ..bayes.conftest import LEVELS, make_cells, make_draws
 
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
 
 
 @pytest.fixture(scope="module")

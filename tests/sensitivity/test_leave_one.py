@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.again import Beside
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
 
-LABELS = Labels(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
+LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 
 
 def make_sample(*, carried_by_one=False, zones=True):

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.families.shares import estimate_shares
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity import resampled as module
@@ -20,7 +20,7 @@ from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "middle", "high")
-LABELS = Labels(model="m", outcome="y", levels=LEVELS, source="x.csv")
+LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 
 
 def make_sample(matching=None, zones=40, n=1600, zoned=True, **fitting):

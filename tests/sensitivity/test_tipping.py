@@ -10,11 +10,11 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from coopgap.app.plan import make_plan
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
@@ -27,9 +27,9 @@ from coopgap.survey.records import ModelRows
 
 FIXTURES = Path(__file__).parents[1] / "r" / "fixtures"
 LABELS = {
-    2: Labels(model="m", outcome="y", levels=("no", "yes"), source="s"),
-    3: Labels(model="m", outcome="y", levels=tuple("CBA"), source="s"),
-    4: Labels(model="m", outcome="y", levels=tuple("DCBA"), source="s"),
+    2: Keys(model="m", outcome="y", levels=("no", "yes"), source="s"),
+    3: Keys(model="m", outcome="y", levels=tuple("CBA"), source="s"),
+    4: Keys(model="m", outcome="y", levels=tuple("DCBA"), source="s"),
 }
 
 

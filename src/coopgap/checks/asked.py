@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Family
-from coopgap.families.dispatch import headline_families
+from coopgap.families.estimate import Estimate
+from coopgap.families.headline import headline_families
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
-from coopgap.families.tables import model_labels
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.study import PhoneStudy, by_mode
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
@@ -41,10 +40,10 @@ class Asked:
 
     plan: Plan
     model: ModelPlan
-    estimates: Sequence[FamilyEstimate]
-    headline: FamilyEstimate
+    estimates: Sequence[Estimate]
+    headline: Estimate
     phone: PhoneStudy
-    labels: Labels
+    labels: Keys
     seed: int
     jobs: int | None = None
     scheduler: str | None = None
@@ -54,15 +53,9 @@ class Asked:
         """What variants are compared with."""
         return Beside(estimate=self.headline, smallest_gap=self.plan.study.smallest_gap)
 
-    def family(self, name: Family) -> FamilyEstimate:
+    def family(self, name: Family) -> Estimate:
         """The first estimate of a family."""
         return next(one for one in self.estimates if one.family is name)
-
-    @property
-    def keys(self) -> Keys:
-        """What rows without levels say of themselves."""
-        labels = self.labels
-        return Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
 
     @property
     def spec(self) -> ModelSpec:
@@ -83,7 +76,7 @@ class Asked:
 def asked(
     plan: Plan,
     model: ModelPlan,
-    estimates: Sequence[FamilyEstimate],
+    estimates: Sequence[Estimate],
     *,
     seed: int,
     jobs: int | None = None,
@@ -112,7 +105,7 @@ def asked(
             if one.family in families and one.population is model.sample.population
         ),
         phone=by_mode(plan.survey, model.rows, phone, model.spec.covariates),
-        labels=model_labels(plan, model),
+        labels=plan.keys(model),
         seed=seed,
         jobs=jobs,
         scheduler=scheduler,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from coopgap.checks.asked import Asked
+from coopgap.families.estimate import Tables
 from coopgap.families.proportional import bootstrap_row
-from coopgap.families.tables import Tables
 from coopgap.sensitivity.design_effect import design_effect_rows
 from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.sensitivity.matching_ties import matching_ties_rows
@@ -39,9 +39,9 @@ def full_checks(tables: Tables, one: Asked) -> None:
 def _phone(tables: Tables, one: Asked) -> None:
     """The phone answers among in-person subsamples, and borrowed in part."""
     region = one.plan.study.design.region
-    rows = reference_rows(one.phone, region, one.keys, one.seed)
+    rows = reference_rows(one.phone, region, one.labels, one.seed)
     study = one.plan.study
-    rows += borrowed_rows(one.phone, one.keys, study.smallest_gap, at=one.labels.at)
+    rows += borrowed_rows(one.phone, one.labels, study.smallest_gap)
     tables.sensitivity += one.phone.truthful(rows)
 
 

@@ -24,11 +24,10 @@ from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.executor import cores, executor
 from coopgap.core.progress import Notify
 from coopgap.core.vocabulary import BY_REGION, Diagnostic, Family, Kind, Population, Verdict
-from coopgap.families.dispatch import not_hierarchical
+from coopgap.families.estimate import Tables
 from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.rows import population_row
-from coopgap.families.tables import Tables, model_labels
+from coopgap.families.sample import population_row
 from coopgap.sensitivity.hierarchical import (
     loo_rows,
     loo_variants,
@@ -38,7 +37,7 @@ from coopgap.sensitivity.hierarchical import (
     prior_rows,
     scaling_rows,
 )
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
 from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.study.spec import Hierarchical
@@ -60,14 +59,13 @@ def say_why_not(tables: Tables, plan: Plan) -> None:
     """A row for each check of a model by region that has none, with the reason."""
     there = {(row.model, row.check) for row in tables.sensitivity}
     for model in plan.models:
-        labels = model_labels(plan, model)
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
+        labels = plan.keys(model)
         absent = [check for check in BY_REGION if (labels.model, check) not in there]
         if model.spec.hierarchical:
             verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
         else:
             verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
-        tables.sensitivity += unanswered(absent, keys, verdict, reason)
+        tables.sensitivity += unanswered(absent, labels, verdict, reason)
 
 
 def fit_regions(
@@ -111,7 +109,8 @@ def fit_regions(
             try:
                 request = hierarchical_request(plan, model, seed=seed, draws=draws)
             except NotEstimable as error:
-                tables.collect(not_hierarchical(model.rows, error), model_labels(plan, model))
+                nothing = model.sample.refused(Family.HIERARCHICAL, Population.ALL_MEMBERS, error)
+                tables.collect(nothing.named(plan.keys(model)))
                 continue
             populations = {
                 **_matched_members(plan, model),
@@ -204,7 +203,7 @@ def _declared_population(
     declared, region = plan.study.design.population, plan.study.design.region
     if declared is None or region is None:
         return {}
-    labels = model_labels(plan, model)
+    labels = plan.keys(model)
     try:
         weights = population_weights(request.cells, declared, region)
     except NotEstimable as error:
@@ -258,7 +257,7 @@ def _fits(asked: Sequence[_Asked], jobs: int | None) -> list[HierarchicalFit]:
 
 def _collect(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit) -> None:
     """The rows of one fit and of the checks that need no refit."""
-    labels, request = model_labels(plan, one.model), one.request
+    labels, request = plan.keys(one.model), one.request
     tables.gaps += gap_rows(fit, request.cells, labels, request.smallest_gap)
     tables.coefficients += coefficient_rows(fit, request.cells, request.form, labels)
     tables.diagnostics += gate_rows(fit, request.cells, labels)
@@ -283,7 +282,7 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
     """The rows of the checks that refit the model; nothing if it did not pass itself."""
     if not fit.passed:
         return
-    labels = model_labels(plan, one.model)
+    labels = plan.keys(one.model)
     refits, without = prior_refits(one.request), loo_variants(one.request)
     data, called = _with_phone(plan, one)
     requests = {variant.name: variant.request for variant in (*refits, *without)}

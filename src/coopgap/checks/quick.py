@@ -9,11 +9,10 @@ import numpy as np
 from coopgap.checks.asked import Asked
 from coopgap.core.vocabulary import Check, Family, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate, Tables
 from coopgap.families.plan import sample_for, variant_sample
-from coopgap.families.proportional import proportionality_rows
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.tables import Tables
-from coopgap.families.wild import wild_score_row
+from coopgap.families.proportional import proportionality_rows, wild_score_row
+from coopgap.families.sample import Sample
 from coopgap.matching.feasibility import variant_row
 from coopgap.sensitivity.again import variant_rows
 from coopgap.sensitivity.confounding.benchmarks import (
@@ -25,7 +24,7 @@ from coopgap.sensitivity.confounding.e_values import e_value_rows
 from coopgap.sensitivity.confounding.robustness import robustness_rows
 from coopgap.sensitivity.confounding.rosenbaum import rosenbaum_rows
 from coopgap.sensitivity.design_analysis import design_rows
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.matching_ties import matching_ties_rows
 from coopgap.sensitivity.missing.bounds import bounds_rows
 from coopgap.sensitivity.phone.equivalence import phone_shifts
@@ -67,8 +66,7 @@ def _variants(tables: Tables, one: Asked) -> None:
     labels = one.labels
     if not one.headline.intervals:
         reason = f"There is no declared gap to compare with: {one.headline.reason}."
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
-        tables.sensitivity += unanswered([Check.VARIANT], keys, Verdict.NOT_ASSESSED, reason)
+        tables.sensitivity += unanswered([Check.VARIANT], labels, Verdict.NOT_ASSESSED, reason)
     for variant in one.spec.variants:
         sample = variant_sample(one.plan, variant)
         again = headline_estimate(sample)
@@ -100,8 +98,8 @@ _OTHERS = {
 
 
 def _same_people(
-    one: Asked, spec: ModelSpec, sample: Sample, again: FamilyEstimate
-) -> tuple[FamilyEstimate, FamilyEstimate] | None:
+    one: Asked, spec: ModelSpec, sample: Sample, again: Estimate
+) -> tuple[Estimate, Estimate] | None:
     """Both estimates on the people complete in both; None where these are everybody's.
 
     Another set of covariates leaves other people complete.

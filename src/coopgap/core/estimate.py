@@ -77,6 +77,18 @@ def _required(doc: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What a row says of itself besides its numbers; `at` is the threshold declared to be first."""
+
+    model: str
+    outcome: str
+    source: str
+    levels: tuple[str, ...] = ()
+    group: str = "all"
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GapRow:
     """One gap, ratio or share."""
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict
 from coopgap.families.difference import difference
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
 
@@ -27,7 +26,7 @@ class Beside:
         The smallest gap that matters.
     """
 
-    estimate: FamilyEstimate
+    estimate: Estimate
     smallest_gap: float
 
 
@@ -35,10 +34,10 @@ def again_row(
     check: Check,
     variant: str,
     contrast: Contrast,
-    again: FamilyEstimate,
+    again: Estimate,
     beside: Beside,
-    labels: Labels,
-    pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
+    labels: Keys,
+    pair: tuple[Estimate, Estimate] | None = None,
 ) -> SensitivityRow:
     """One contrast of another estimate, with its difference from the declared one.
 
@@ -90,10 +89,10 @@ def again_row(
 
 def variant_rows(
     name: str,
-    again: FamilyEstimate,
+    again: Estimate,
     beside: Beside,
-    labels: Labels,
-    pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
+    labels: Keys,
+    pair: tuple[Estimate, Estimate] | None = None,
 ) -> Iterator[SensitivityRow]:
     """Rows of one declared variant: risk differences at each threshold, and superiority."""
     for contrast in beside.estimate.intervals and contrasts(labels.levels):

@@ -12,7 +12,7 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, null_value
 from coopgap.core.tails import t_quantile
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.sensitivity.moved import Movable, Moved, largest_first, moved_margins
 
 _FARTHEST = 16.0

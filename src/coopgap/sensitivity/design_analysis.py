@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Margins, contrast_gradient
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Status, Verdict, Version
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast, headline_first
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.study import Group, PhoneStudy
@@ -55,10 +55,10 @@ class _Design:
 
 def design_rows(
     sample: Sample,
-    estimate: FamilyEstimate,
+    estimate: Estimate,
     phone: PhoneStudy,
     gap: float,
-    labels: Labels,
+    labels: Keys,
 ) -> list[SensitivityRow]:
     """Smallest detectable gap, and type S and type M errors at the declared one.
 
@@ -134,7 +134,7 @@ def _without_gap(at: Movable) -> Moved:
 
 
 def _in_person(
-    estimate: FamilyEstimate, contrast: Contrast, start: Moved, level: Moved
+    estimate: Estimate, contrast: Contrast, start: Moved, level: Moved
 ) -> Iterator[_Design]:
     interval = estimate.intervals.get(contrast)
     before = start.variance(contrast)
@@ -192,7 +192,7 @@ def _phone_rows(
     phone: PhoneStudy,
     covariates: tuple[str, ...],
     gap: float,
-    labels: Labels,
+    labels: Keys,
     base: SensitivityRow,
 ) -> Iterator[SensitivityRow]:
     """The same with the people called as comparison group, and against those asked in person."""
@@ -214,7 +214,7 @@ def _phone_rows(
 
 
 def _threshold_rows(
-    margins: Margins, gap: float, labels: Labels, base: SensitivityRow
+    margins: Margins, gap: float, labels: Keys, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     for contrast in headline_first(labels.levels, labels.at):
         if not contrast.is_threshold_gap:

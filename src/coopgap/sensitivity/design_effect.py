@@ -7,22 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import wald_interval
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.keys import with_interval
 
 SCENARIOS = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""
 
 
-def design_effect_rows(
-    sample: Sample, matched: FamilyEstimate, labels: Labels
-) -> Iterator[SensitivityRow]:
+def design_effect_rows(sample: Sample, matched: Estimate, labels: Keys) -> Iterator[SensitivityRow]:
     """How much zones widen the headline gap, and its interval under stated design effects.
 
     Parameters

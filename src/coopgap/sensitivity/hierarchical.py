@@ -15,11 +15,10 @@ from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
 from coopgap.bayes.scaling import log_priors, power_scaling
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.headline import headline_contrast
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.posterior import (
     TAILS,
     headline_contrasts,
@@ -55,7 +54,7 @@ class Refit:
     setting: float | None = None
 
 
-def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
+def prior_rows(request: Request, labels: Keys) -> Iterator[SensitivityRow]:
     """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
     layout = layout_of(request.cells, request.form)
     gaps = prior_gaps(request.cells, layout, request.priors, request.form.link, request.seed)
@@ -73,7 +72,7 @@ def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
 
 
 def posterior_rows(
-    fit: HierarchicalFit, request: Request, labels: Labels
+    fit: HierarchicalFit, request: Request, labels: Keys
 ) -> Iterator[SensitivityRow]:
     """Observed shares by group, region and level beside those the posterior predicts.
 
@@ -107,9 +106,7 @@ def posterior_rows(
                 )
 
 
-def scaling_rows(
-    fit: HierarchicalFit, request: Request, labels: Labels
-) -> Iterator[SensitivityRow]:
+def scaling_rows(fit: HierarchicalFit, request: Request, labels: Keys) -> Iterator[SensitivityRow]:
     """Power-scaling of the headline gap: top-level priors only, and the answers."""
     link, cells = request.form.link, request.cells
     layout = layout_of(cells, request.form)
@@ -178,7 +175,7 @@ def _with(request: Request, priors: Any) -> Request:
 
 
 def prior_refit_rows(
-    refit: Refit, fit: HierarchicalFit, base: HierarchicalFit, request: Request, labels: Labels
+    refit: Refit, fit: HierarchicalFit, base: HierarchicalFit, request: Request, labels: Keys
 ) -> Iterator[SensitivityRow]:
     """The headline gap, its region SDs and each region's gap under other priors.
 
@@ -236,9 +233,7 @@ def loo_variants(request: Request) -> list[Refit]:
     return found
 
 
-def loo_rows(
-    base: Loo, others: Mapping[str, Loo | None], labels: Labels
-) -> Iterator[SensitivityRow]:
+def loo_rows(base: Loo, others: Mapping[str, Loo | None], labels: Keys) -> Iterator[SensitivityRow]:
     """Expected log predictive density of a new answer, and what is lost without each part.
 
     Rows of a model that did not pass the gate have no numbers. Leaving a part out `changes` the

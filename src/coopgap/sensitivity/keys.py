@@ -1,29 +1,20 @@
-"""What the rows of every check share: keys, intervals and reasons."""
+"""What the rows of every check share: intervals, people and reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from coopgap.core.arrays import IntArray
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, smallest_count
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 
 NO_MATCHING = "The model declares no matching."
 """Why a check of matched people does not apply."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
-    """What every row of one model carries."""
-
-    model: str
-    outcome: str
-    source: str
 
 
 def with_interval(

@@ -8,20 +8,19 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.core.arrays import BoolArray
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered, with_number
+from coopgap.sensitivity.keys import unanswered, with_number
 
 
 def leave_one_rows(
     sample: Sample,
     beside: Beside,
-    labels: Labels,
+    labels: Keys,
     *,
     region: str | None,
     zone_labels: tuple[str, ...],
@@ -64,7 +63,7 @@ def _check(
     places: list[tuple[str, BoolArray]],
     sample: Sample,
     beside: Beside,
-    labels: Labels,
+    labels: Keys,
 ) -> Iterator[SensitivityRow]:
     if len(places) < 2:
         yield SensitivityRow(
@@ -79,9 +78,8 @@ def _check(
     matched = beside.estimate
     contrast = headline_contrast(labels.levels, labels.at)
     if contrast not in matched.intervals:
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
         reason = f"There is no declared gap to compare with: {matched.reason or matched.status}."
-        yield from unanswered([check], keys, Verdict.NOT_ASSESSED, reason)
+        yield from unanswered([check], labels, Verdict.NOT_ASSESSED, reason)
         return
     declared = matched.intervals[contrast]
     for name, keep in places:

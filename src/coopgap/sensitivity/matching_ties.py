@@ -8,15 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import ModelPlan, Plan, sample_for
-from coopgap.families.records import PAIRED, FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import PAIRED, Sample
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered, with_number
+from coopgap.sensitivity.keys import NO_MATCHING, unanswered, with_number
 from coopgap.sensitivity.verdict import half_gap, side
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
@@ -30,7 +30,7 @@ _QUICK = 5_000
 
 
 def matching_ties_rows(
-    plan: Plan, model: ModelPlan, matched: FamilyEstimate, labels: Labels, *, quick: bool
+    plan: Plan, model: ModelPlan, matched: Estimate, labels: Keys, *, quick: bool
 ) -> Iterator[SensitivityRow]:
     """The spread of the matched gap over keys, for the declared design and each variant.
 
@@ -57,12 +57,11 @@ def matching_ties_rows(
     """
     designs = [("", model.spec), *((one.name, one.spec) for one in model.spec.variants)]
     tied = [(name, spec) for name, spec in designs if spec.matching.has_ties]
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     if not tied and quick:
         reason = "No declared design chooses between people who are equally near."
         if not any(spec.matching.is_declared for _, spec in designs):
             reason = NO_MATCHING
-        yield from unanswered([Check.MATCHING_TIES], keys, Verdict.NOT_APPLICABLE, reason)
+        yield from unanswered([Check.MATCHING_TIES], labels, Verdict.NOT_APPLICABLE, reason)
     for name, spec in tied:
         rows = complete_rows(plan.survey, plan.study, spec) if name else model.rows
         if (spec.matching.method in PAIRED and rows.n <= _QUICK) == quick:
@@ -76,14 +75,13 @@ def _design_rows(
     name: str,
     spec: ModelSpec,
     sample: Sample,
-    own: FamilyEstimate,
-    labels: Labels,
+    own: Estimate,
+    labels: Keys,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     if not own.intervals:
-        keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
         reason = f"There is no gap to compare with: {own.reason}."
-        (row,) = unanswered([Check.MATCHING_TIES], keys, Verdict.NOT_ASSESSED, reason)
+        (row,) = unanswered([Check.MATCHING_TIES], labels, Verdict.NOT_ASSESSED, reason)
         yield replace(row, variant=name)
         return
     again = [_under_key(sample.rows, spec, spec.matching.seed + 1 + k) for k in range(KEYS)]
@@ -102,7 +100,7 @@ def _design_rows(
             yield from _spread(row, contrast, own, again, smallest_gap)
 
 
-def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
+def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> Estimate:
     """The matched family under another key; without zones, which move no estimate."""
     other = replace(spec, matching=replace(spec.matching, seed=seed))
     return headline_estimate(sample_for(replace(rows, zone=None), other))
@@ -111,8 +109,8 @@ def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
 def _spread(
     row: SensitivityRow,
     contrast: Contrast,
-    own: FamilyEstimate,
-    again: list[FamilyEstimate],
+    own: Estimate,
+    again: list[Estimate],
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """Two rows of one contrast."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrasts
+from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, Family, IntervalKind, Population, Quantity
-from coopgap.families.hierarchical import TAILS, posterior_numbers
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import interval_numbers
+from coopgap.families.hierarchical import TAILS, posterior_interval
 
 __all__ = ["TAILS", "headline_contrasts", "posterior_interval", "posterior_row"]
 
@@ -27,17 +24,10 @@ def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
     ]
 
 
-def posterior_interval(draws: FloatArray) -> Interval:
-    """Mean, SD and equal-tailed interval of draws; a posterior has no p-value."""
-    lower, upper = np.quantile(draws, TAILS)
-    spread = float(draws.std(ddof=1))
-    return Interval(float(draws.mean()), spread, float(lower), float(upper), np.nan)
-
-
 def posterior_row(
     check: Check,
     variant: str,
-    labels: Labels,
+    labels: Keys,
     category: str = "",
     draws: FloatArray | None = None,
     quantity: str = Quantity.RISK_DIFFERENCE,
@@ -45,11 +35,11 @@ def posterior_row(
     comparator: str = Comparator.COMPARISON,
     group: str = "all",
 ) -> SensitivityRow:
-    """A row of a check, with what `posterior_numbers` says of draws where there are some."""
+    """A row of a check, with the summary of draws where there are some."""
     numbers: dict[str, Any] = {}
     if draws is not None:
-        kind = {"interval_prob": INTERVAL_PROB, "interval_kind": IntervalKind.CREDIBLE}
-        numbers = posterior_numbers(draws, quantity) | kind
+        interval = posterior_interval(draws, quantity)
+        numbers = interval_numbers(interval, IntervalKind.CREDIBLE)
     return SensitivityRow(
         check=check,
         variant=variant,

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict, Version
-from coopgap.families.cumulative import form_of
-from coopgap.families.records import INTERVAL_PROB, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.cells import form_of
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.sample import Sample
 from coopgap.families.shares import estimate_shares
 from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
 from coopgap.regression.design import design_matrix
@@ -24,7 +24,7 @@ REPLICATES = 1000
 
 
 def bootstrap_rows(
-    sample: Sample, beside: Beside, labels: Labels, seed: int
+    sample: Sample, beside: Beside, labels: Keys, seed: int
 ) -> Iterator[SensitivityRow]:
     """Percentile intervals of the matched gap over zones drawn again.
 
@@ -69,7 +69,7 @@ def bootstrap_rows(
     )
     intervals = bootstrap_intervals(found, sample.rows.levels, INTERVAL_PROB)
     own = matched if form_of(sample) == "proportional" else estimate_shares(sample)
-    again = replace(own, intervals=intervals, reason=note)
+    again = replace(own, given=intervals, reason=note)
     yield from variant_rows(Version.BOOTSTRAP, again, beside, labels)
 
 

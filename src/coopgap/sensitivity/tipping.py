@@ -9,12 +9,12 @@ from functools import cache
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Status, Verdict, Version
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast, headline_first
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
 from coopgap.sensitivity.phone.equivalence import PhoneShift
@@ -22,8 +22,8 @@ from coopgap.sensitivity.phone.equivalence import PhoneShift
 
 def tipping_rows(
     sample: Sample,
-    estimate: FamilyEstimate,
-    labels: Labels,
+    estimate: Estimate,
+    labels: Keys,
     shifts: Mapping[str, PhoneShift | str] | None = None,
 ) -> list[SensitivityRow]:
     """Tipping points of the matched gap: the headline, each threshold, the whole distribution.
@@ -83,7 +83,7 @@ def tipping_rows(
     return result
 
 
-def _wanted(estimate: FamilyEstimate, labels: Labels) -> dict[Contrast, Interval]:
+def _wanted(estimate: Estimate, labels: Keys) -> dict[Contrast, Interval]:
     """The headline first, then what else there is."""
     order = headline_first(labels.levels, labels.at)
     found = {one: estimate.intervals.get(one) for one in order}

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict, Version
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.confounding.benchmarks import (
     benchmark_rows,
     measured_covariates,
@@ -37,7 +37,7 @@ def make_sample(make_rows):
 
 
 def rows_of(rows, covariates=COVARIATES, at=""):
-    labels = Labels(model="m", outcome="y", levels=rows.levels, source="s", at=at)
+    labels = Keys(model="m", outcome="y", levels=rows.levels, source="s", at=at)
     return benchmark_rows(rows, covariates, labels, 0.05)
 
 

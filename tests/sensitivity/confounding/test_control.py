@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.sensitivity.confounding.control import (
@@ -163,7 +163,7 @@ def test_pairs_that_cross_zones_are_a_second_way_of_clustering(make_rows):
 def models(make_rows, **options):
     found = []
     for name, sample in zip(("trust", "near"), draw(make_rows, **options), strict=True):
-        labels = Labels(model=name, outcome=name, levels=sample.rows.levels, source="s")
+        labels = Keys(model=name, outcome=name, levels=sample.rows.levels, source="s")
         found.append(HeadlineModel(labels=labels, estimate=headline_estimate(sample)))
     return found
 

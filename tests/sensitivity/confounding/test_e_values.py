@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.core.gap import Margins, estimate_contrasts
+from coopgap.core.estimate import Keys
+from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Family, Population, Status, Verdict
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.confounding.e_values import (
     e_value,
@@ -52,12 +52,12 @@ def make_estimate(n_levels, family, seed=0, **changes):
         "population": Population.MEMBERS,
         "people": people,
         "margins": margins,
-        "intervals": estimate_contrasts(margins, levels),
+        "keys": Keys(model="m", outcome="y", levels=levels, source="s"),
         "n_sets": 12,
     }
     return (
-        FamilyEstimate(**{**defaults, **changes}),
-        Labels(model="m", outcome="y", levels=levels, source="s"),
+        Estimate(**{**defaults, **changes}),
+        defaults["keys"],
         outcome,
         member,
     )
@@ -125,7 +125,6 @@ def test_small_counts_have_e_values_and_missing_estimates_none():
     blank, labels, *_ = make_estimate(
         2,
         Family.MATCHED_LOGIT,
-        intervals={},
         margins=None,
         status=Status.NOT_ESTIMABLE,
         reason="separation",

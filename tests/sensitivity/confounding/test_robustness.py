@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import wald
 from coopgap.core.vocabulary import Status, Verdict
-from coopgap.families.linear import estimate_linear
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
+from coopgap.families.sets import estimate_linear
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.confounding.omitted import LinearGap, Strength, left_of, left_surface
 from coopgap.sensitivity.confounding.robustness import (
@@ -98,7 +98,7 @@ def with_confounder(sample, strength, sign):
 
 def rows_of(sample):
     estimate = estimate_linear(sample)
-    labels = Labels(model="m", outcome="y", levels=sample.rows.levels, source="s")
+    labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="s")
     rows = robustness_rows(sample, estimate, labels)
     return {row.variant: row.estimate for row in rows}, next(iter(estimate.intervals.values()))
 
@@ -173,7 +173,7 @@ def test_the_extreme_interval_value_is_the_worst_over_the_outcome():
 
 def test_without_a_linear_estimate_there_is_one_row_with_the_reason():
     sample = clustered_sample(0)
-    labels = Labels(model="m", outcome="y", levels=("no", "yes"), source="s")
+    labels = Keys(model="m", outcome="y", levels=("no", "yes"), source="s")
     missing = replace(estimate_linear(sample), status=Status.NOT_ESTIMABLE, reason="no sets")
     (row,) = robustness_rows(sample, missing, labels)
     assert row.verdict is Verdict.NOT_APPLICABLE

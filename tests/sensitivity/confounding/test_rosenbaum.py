@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Direction, Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.confounding.rosenbaum import (
     ALPHAS,
@@ -47,7 +47,7 @@ def make_sample(make_rows):
 
 def rows_of(sample):
     levels = sample.rows.levels
-    labels = Labels(model="m", outcome="y", levels=levels, source="s")
+    labels = Keys(model="m", outcome="y", levels=levels, source="s")
     return rosenbaum_rows(sample, headline_estimate(sample), labels)
 
 

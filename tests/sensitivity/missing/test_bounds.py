@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.rows import Labels
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.missing.bounds import (
     Bounds,
@@ -131,7 +131,7 @@ def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
 
 def rows_of(survey, study, spec):
     declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
-    labels = Labels(model="m", outcome="y", levels=survey.variables["y"].levels, source="s.csv")
+    labels = Keys(model="m", outcome="y", levels=survey.variables["y"].levels, source="s.csv")
     return bounds_rows(survey, study, spec, declared, labels)
 
 

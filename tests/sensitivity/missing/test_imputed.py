@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import Interval, wald
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.headline import declared_at
 from coopgap.families.plan import sample_for
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.missing.bounds import Lacking
 from coopgap.sensitivity.missing.chained import imputation
 from coopgap.sensitivity.missing.imputed import (
@@ -48,7 +48,7 @@ def headline(found):
 
 def rows_of(survey, study, spec, seed=1):
     levels, at = survey.variables["y"].levels, declared_at(study, "m")
-    labels = Labels(model="m", outcome="y", levels=levels, source="s.csv", at=at)
+    labels = Keys(model="m", outcome="y", levels=levels, source="s.csv", at=at)
     return imputation_rows(survey, study, spec, estimate(survey, study, spec), labels, seed)
 
 

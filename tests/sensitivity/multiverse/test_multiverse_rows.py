@@ -14,13 +14,11 @@ import pytest
 
 from coopgap.app.meta import run_meta
 from coopgap.app.plan import make_plan
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
 from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.headline import declared_at
 from coopgap.families.plan import sample_for, variant_sample
-from coopgap.families.rows import Labels
-from coopgap.families.tables import model_labels
 from coopgap.sensitivity.again import Beside, variant_rows
 from coopgap.sensitivity.multiverse.joint import joint_statistics
 from coopgap.sensitivity.multiverse.rows import multiverse_rows, share_clear
@@ -106,7 +104,7 @@ def numbers(row):
 def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     model = declared.models[0]
     base = Beside(estimate=headline_estimate(model.sample), smallest_gap=0.05)
-    labels = model_labels(declared, model)
+    labels = declared.keys(model)
     listed = specifications(declared.study, model.spec)
     assert listed.n_combinations == 7 * 2 * 2 * 3 * 3
     chosen = replace(listed, listed=tuple(one for one in listed.listed if named(one) in VARIANTS))
@@ -153,7 +151,7 @@ def gaps(estimate):
 def rows_of(study, spec, survey, **more):
     rows = rows_for(survey, study, specifications(study, spec).listed[0])
     at = declared_at(study, "m")
-    labels = Labels(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
+    labels = Keys(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
     declared = headline_estimate(sample_for(rows, spec))
     return multiverse_rows(survey, study, spec, declared, labels, seed=3, **more)
 
@@ -299,7 +297,7 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
 
 def test_a_model_without_a_multiverse_has_one_row(make_study, make_survey):
     study, spec = make_study(None)
-    labels = Labels(model="m", outcome="y", levels=("a", "b"), source="x")
+    labels = Keys(model="m", outcome="y", levels=("a", "b"), source="x")
     survey = make_survey(np.random.default_rng(2))
     rows = multiverse_rows(survey, study, spec, None, labels, seed=1)
     assert [(row.check, row.verdict, row.note) for row in rows] == [
@@ -356,7 +354,7 @@ def test_of_two_levels_superiority_is_half_plus_half_the_difference(make_study, 
 def test_a_real_survey_has_its_declared_gap_among_the_specifications():
     plan = make_plan("uganda_dairy", os.environ["COOPGAP_UGANDA"], ["food_insecurity"])
     (model,) = plan.models
-    declared, labels = headline_estimate(model.sample), model_labels(plan, model)
+    declared, labels = headline_estimate(model.sample), plan.keys(model)
     rows = multiverse_rows(
         plan.survey, plan.study, model.spec, declared, labels, seed=1, jobs=1, n_shuffles=9
     )

@@ -7,7 +7,7 @@ import pytest
 from coopgap.app.plan import make_plan
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Quantity, Verdict
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.complete import complete_rows
 

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.retrodesign import retrodesign

@@ -11,9 +11,9 @@ import pytest
 from scipy import special, stats
 
 from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.borrow import (
     BORROW_CHECKS,
     DISCOUNTS,
@@ -412,7 +412,7 @@ def test_ordinal_outcomes_have_a_curve_at_the_middle_only(make_phone):
 def test_a_declared_threshold_has_the_curve(make_phone):
     data = make_phone(np.random.default_rng(2), n_levels=5, zones=30)
     for at in (">=B", ">=D", ">=A"):
-        rows = borrowed_rows(data, KEYS, 0.05, at=at)
+        rows = borrowed_rows(data, replace(KEYS, at=at), 0.05)
         assert {row.category for row in rows if row.variant in CURVE} == {at}
 
 

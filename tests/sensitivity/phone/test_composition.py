@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.balance import stack
 from coopgap.sensitivity.phone.composition import composition_rows, rao_scott
 from coopgap.sensitivity.phone.study import PhoneStudy

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.phone.tost import (

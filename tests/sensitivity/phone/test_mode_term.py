@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_matched
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.gaps import (
     gap_rows_with_phone,
     joined_sample,
@@ -33,7 +32,7 @@ STD_ERROR = {"rel": 1e-6}
 
 
 def labels(rows):
-    return Labels(model="m", outcome="y", levels=rows.levels, source="s")
+    return Keys(model="m", outcome="y", levels=rows.levels, source="s")
 
 
 def sample_of(rows, covariates, *, on=None, method="exact", fitting=None):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
-from coopgap.sensitivity.keys import Keys
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
 from coopgap.sensitivity.phone.study import LIMITS
 from coopgap.study.spec import Matching

@@ -12,6 +12,7 @@ from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
 from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import (
     Check,
@@ -22,7 +23,6 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.families.rows import Labels
 from coopgap.sensitivity.phone.hierarchical import phone_refit_rows, phone_refits
 from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.sensitivity.posterior import headline_contrasts
@@ -50,7 +50,7 @@ def asked(data):
 
 
 def labels(data):
-    return Labels(model="m", outcome="y", levels=data.in_person.levels, source="EXAMPLE DATA")
+    return Keys(model="m", outcome="y", levels=data.in_person.levels, source="EXAMPLE DATA")
 
 
 def make_fit(request, *, up=0.0, passed=True):

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.core.estimate import SensitivityRow, to_frame
+from coopgap.core.estimate import Keys, SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.borrow import BORROW_CHECKS, borrowed_rows
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone

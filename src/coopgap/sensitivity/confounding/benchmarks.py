@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, wald
 from coopgap.core.vocabulary import (
     Check,
@@ -21,15 +21,10 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS, Estimate
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import (
-    FEW_CLUSTERS,
-    INTERVAL_PROB,
-    FamilyEstimate,
-    Sample,
-    are_few,
-)
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample, are_few
 from coopgap.sensitivity.confounding.omitted import (
     LinearGap,
     benchmark_strength,
@@ -85,7 +80,7 @@ def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> t
 def benchmark_rows(
     rows: ModelRows,
     covariates: tuple[str, ...],
-    labels: Labels,
+    labels: Keys,
     smallest_gap: float,
     *,
     matched: bool = True,
@@ -139,7 +134,7 @@ def benchmark_rows(
 
 
 def covariate_robustness_rows(
-    sample: Sample, estimate: FamilyEstimate, labels: Labels
+    sample: Sample, estimate: Estimate, labels: Keys
 ) -> list[SensitivityRow]:
     """Robustness values of a model without matching, a pair a threshold.
 
@@ -167,7 +162,7 @@ def covariate_robustness_rows(
     return result
 
 
-def _base(labels: Labels) -> SensitivityRow:
+def _base(labels: Keys) -> SensitivityRow:
     return SensitivityRow(
         check=Check.ROBUSTNESS_VALUE,
         model=labels.model,

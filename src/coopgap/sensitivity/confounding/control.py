@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Quantity, Status, Verdict, Version
 from coopgap.families.difference import difference
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.keys import with_interval, with_people
 from coopgap.sensitivity.verdict import compared
@@ -37,13 +36,13 @@ _NETTED = (
 class HeadlineModel:
     """One model with its headline's family."""
 
-    labels: Labels
-    estimate: FamilyEstimate
+    labels: Keys
+    estimate: Estimate
 
 
 def netted_gaps(
-    gap: FamilyEstimate,
-    control: FamilyEstimate,
+    gap: Estimate,
+    control: Estimate,
     contrasts: tuple[Contrast, Contrast],
     shares: Sequence[float] = SHARES,
 ) -> list[Interval]:
@@ -161,7 +160,7 @@ def _beside(
             yield from less.rows(contrast, interval, row)
 
 
-def _middle(estimate: FamilyEstimate) -> Contrast:
+def _middle(estimate: Estimate) -> Contrast:
     """The control's threshold that nearest to half of its people reach."""
     total = estimate.people.sum()
     return min(

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
 from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Status, Verdict
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
-from coopgap.families.rows import Labels
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Estimate
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 
 _E_NOTE = (
@@ -50,7 +50,7 @@ def e_value_limit(lower: float, upper: float) -> float:
     return e_value(upper) if upper < 1 else 1.0
 
 
-def e_value_rows(estimate: FamilyEstimate, labels: Labels) -> list[SensitivityRow]:
+def e_value_rows(estimate: Estimate, labels: Keys) -> list[SensitivityRow]:
     """E-values in the coding of the rarer answer, at the declared threshold or at each.
 
     Parameters

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Interval
 from coopgap.core.tails import t_quantile
 from coopgap.core.vocabulary import Check, Status, Verdict, Version
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.confounding.rows import base_row, no_estimate
 
 __all__ = [
@@ -158,9 +158,7 @@ def value_rows(
         yield replace(base, variant=variant, quantity="robustness_value", estimate=value, note=note)
 
 
-def robustness_rows(
-    sample: Sample, estimate: FamilyEstimate, labels: Labels
-) -> list[SensitivityRow]:
+def robustness_rows(sample: Sample, estimate: Estimate, labels: Keys) -> list[SensitivityRow]:
     """Robustness values of the linear family, a pair a threshold.
 
     Parameters

@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, contrasts, null_value
 from coopgap.core.vocabulary import Check, Direction, Quantity, Verdict, Version
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample
 from coopgap.sensitivity.confounding.rows import base_row
 from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
 from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
@@ -49,9 +49,7 @@ _OPPOSED: Final = " The gap is the other way."
 type _Bound = Callable[[float], float]
 
 
-def rosenbaum_rows(
-    sample: Sample, estimate: FamilyEstimate, labels: Labels
-) -> list[SensitivityRow]:
+def rosenbaum_rows(sample: Sample, estimate: Estimate, labels: Keys) -> list[SensitivityRow]:
     """Largest p-values over a grid of Γ, and the Γ at which they reach a level.
 
     Parameters
@@ -97,7 +95,7 @@ def rosenbaum_rows(
 
 
 def _pointing(
-    row: SensitivityRow, higher: bool, contrast: Contrast, estimate: FamilyEstimate
+    row: SensitivityRow, higher: bool, contrast: Contrast, estimate: Estimate
 ) -> SensitivityRow:
     """The row with the way the sets point, and whether the gap points the other way."""
     gap = estimate.intervals.get(contrast)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Comparator
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
 
 
-def base_row(check: Check, estimate: FamilyEstimate, labels: Labels) -> SensitivityRow:
+def base_row(check: Check, estimate: Estimate, labels: Keys) -> SensitivityRow:
     """A row of a check of one family, without its numbers."""
     return SensitivityRow(
         check=check,
@@ -22,6 +21,6 @@ def base_row(check: Check, estimate: FamilyEstimate, labels: Labels) -> Sensitiv
     )
 
 
-def no_estimate(estimate: FamilyEstimate) -> str:
+def no_estimate(estimate: Estimate) -> str:
     """Why there is nothing to check."""
     return f"There is no estimate: {estimate.reason or estimate.status}."

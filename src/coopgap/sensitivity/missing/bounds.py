@@ -10,23 +10,17 @@ from scipy import optimize, stats
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
 from coopgap.core.tails import t_quantile
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.records import (
-    INTERVAL_PROB,
-    FamilyEstimate,
-    Sample,
-    are_few,
-    count_clusters,
-    require_matched,
-)
-from coopgap.families.rows import Labels
+from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.keys import NO_MATCHING, Keys, unanswered
+from coopgap.sensitivity.keys import NO_MATCHING, unanswered
 from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
@@ -212,7 +206,7 @@ def imbens_manski(bounds: Bounds, prob: float = 0.95) -> tuple[float, float]:
 
 
 def bounds_rows(
-    survey: Survey, study: Study, spec: ModelSpec, declared: FamilyEstimate, labels: Labels
+    survey: Survey, study: Study, spec: ModelSpec, declared: Estimate, keys: Keys
 ) -> list[SensitivityRow]:
     """The gap of the matched shares under every way of filling in missing outcomes.
 
@@ -227,7 +221,6 @@ def bounds_rows(
         that of weighted shares. People who lack a covariate are left out and counted. One row,
         `not_applicable`, where no outcome is missing or nobody is matched.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     checks, who = (Check.MISSING_BOUNDS,), lacking(survey, spec)
     if not spec.matching.is_declared:
         reason = f"{NO_MATCHING} The bounds are of matched shares."
@@ -246,8 +239,8 @@ def bounds_rows(
     return [
         replace(row, n=sum(who.outcome), of=known)
         for contrast, bounds in by_contrast.items()
-        if contrast.quantity is not Quantity.SUPERIORITY or len(labels.levels) > 2
-        for row in _pair(contrast, bounds, sample, declared, labels, note, study.smallest_gap)
+        if contrast.quantity is not Quantity.SUPERIORITY or len(keys.levels) > 2
+        for row in _pair(contrast, bounds, sample, declared, keys, note, study.smallest_gap)
     ]
 
 
@@ -272,8 +265,8 @@ def _pair(
     contrast: Contrast,
     bounds: Bounds,
     sample: Sample,
-    declared: FamilyEstimate,
-    labels: Labels,
+    declared: Estimate,
+    keys: Keys,
     note: str,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
@@ -287,11 +280,11 @@ def _pair(
         row = SensitivityRow(
             check=Check.MISSING_BOUNDS,
             variant=variant,
-            model=labels.model,
+            model=keys.model,
             family=declared.family,
-            outcome=labels.outcome,
+            outcome=keys.outcome,
             comparator=Comparator.COMPARISON,
-            group=labels.group,
+            group=keys.group,
             population=sample.population,
             quantity=contrast.quantity,
             category=contrast.category,
@@ -300,7 +293,7 @@ def _pair(
             interval_prob=prob,
             interval_kind=IntervalKind.BOUNDS,
             note=note,
-            source=labels.source,
+            source=keys.source,
         )
         if prob is None or first is None:
             yield row

@@ -10,7 +10,7 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, SensitivityRow
+from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, wald, wald_interval
 from coopgap.core.vocabulary import (
     Check,
@@ -21,13 +21,13 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.families.difference import difference
+from coopgap.families.difference import INTERVAL_PROB, difference
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import declared_at, headline_contrast
 from coopgap.families.plan import sample_for
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
-from coopgap.families.rows import Labels
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.families.sample import Sample
+from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.missing.bounds import Lacking, lacking
 from coopgap.sensitivity.missing.chained import ROUNDS, Completed, Imputation, imputation
 from coopgap.sensitivity.verdict import compared, judge, shifted
@@ -60,8 +60,8 @@ def imputation_rows(
     survey: Survey,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
-    labels: Labels,
+    declared: Estimate,
+    keys: Keys,
     seed: int,
 ) -> tuple[list[SensitivityRow], list[DiagnosticRow]]:
     """The headline gap with missing answers imputed, and with the imputed ones shifted.
@@ -79,7 +79,6 @@ def imputation_rows(
     diagnostics : list
         Whether the chains settled.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     checks, who = (Check.MISSING_IMPUTATION,), lacking(survey, spec)
     if not who.incomplete:
         reason = "No answer that the model needs is missing."
@@ -92,24 +91,24 @@ def imputation_rows(
     base = SensitivityRow(
         check=Check.MISSING_IMPUTATION,
         variant=Version.IMPUTED,
-        model=labels.model,
+        model=keys.model,
         family=declared.family,
-        outcome=labels.outcome,
+        outcome=keys.outcome,
         comparator=Comparator.COMPARISON,
-        group=labels.group,
+        group=keys.group,
         population=gaps.population,
         n=who.incomplete,
         of=sum(who.people),
         note=_note(who, how, gaps, study, matched=spec.matching.is_declared),
-        source=labels.source,
+        source=keys.source,
     )
-    first = headline_contrast(labels.levels, labels.at)
+    first = headline_contrast(keys.levels, keys.at)
     rows = [
         *_pooled_rows(gaps, declared, base, first, study.smallest_gap),
         *_shifted_rows(gaps, base, first, study.smallest_gap),
     ]
     settled = DiagnosticRow(
-        model=labels.model,
+        model=keys.model,
         diagnostic=Diagnostic.IMPUTATION_CONVERGENCE,
         value=gaps.r_hat,
         bar=CONVERGED,
@@ -118,14 +117,14 @@ def imputation_rows(
             f"largest split R-hat of the imputed shares over {gaps.m} chains, "
             f"the last eight of {ROUNDS} rounds"
         ),
-        source=labels.source,
+        source=keys.source,
     )
     return rows, [settled]
 
 
 def _pooled_rows(
     gaps: ImputedGaps,
-    declared: FamilyEstimate,
+    declared: Estimate,
     base: SensitivityRow,
     first: Contrast,
     smallest_gap: float,
@@ -239,7 +238,7 @@ def imputed_gaps(
     how: Imputation,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
+    declared: Estimate,
     *,
     m: int,
     seed: int,
@@ -257,8 +256,8 @@ def imputed_gaps(
     missing answer as if it had been given, and its log odds are then moved in one group.
     """
     sides = [side for side in (True, False) if _any_outcome(how, spec, side)]
-    plain: list[FamilyEstimate] = []
-    shifted: dict[bool, list[list[FamilyEstimate]]] = {side: [] for side in sides}
+    plain: list[Estimate] = []
+    shifted: dict[bool, list[list[Estimate]]] = {side: [] for side in sides}
     traces = []
     for completed in how.completed(spec.name, seed, m):
         sample = sample_for(complete_rows(completed.survey, study, spec), spec)
@@ -331,20 +330,20 @@ def _any_outcome(how: Imputation, spec: ModelSpec, side: bool) -> bool:
 
 def _at(
     sample: Sample, completed: Completed, spec: ModelSpec, delta: float, side: bool
-) -> FamilyEstimate:
+) -> Estimate:
     """The fit with one group's answers shifted; the outcome takes no part in the matching."""
     outcome = completed.outcome(spec.outcome, delta, side)[sample.rows.index]
     return _estimate(replace(sample, rows=replace(sample.rows, outcome=outcome)))
 
 
-def _estimate(sample: Sample) -> FamilyEstimate:
+def _estimate(sample: Sample) -> Estimate:
     found = headline_estimate(sample)
     if not found.intervals:
         raise NotEstimable(f"a completed survey has no matched gap: {found.reason}", found.status)
     return found
 
 
-def _pool(estimates: Sequence[FamilyEstimate], contrast: Contrast) -> Pooled:
+def _pool(estimates: Sequence[Estimate], contrast: Contrast) -> Pooled:
     found = [one.intervals.get(contrast) for one in estimates]
     intervals = [one for one in found if one is not None]
     if len(intervals) < len(found) or not all(one.std_error > 0 for one in intervals):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 
 _SLACK = 1e-9
 """Shuffles that differ by rounding only count as equal."""

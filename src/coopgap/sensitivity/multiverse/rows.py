@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.multiverse.joint import joint_p_values, joint_statistics
 from coopgap.sensitivity.multiverse.run import (
     SHUFFLES,
@@ -39,8 +38,8 @@ def multiverse_rows(
     survey: Survey,
     study: Study,
     spec: ModelSpec,
-    declared: FamilyEstimate,
-    labels: Labels,
+    declared: Estimate,
+    labels: Keys,
     *,
     seed: int,
     jobs: int | None = None,
@@ -72,14 +71,13 @@ def multiverse_rows(
         specifications between the smallest and the largest. Without a declared
         multiverse one row, `not_applicable`.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     if spec.multiverse is None:
         reason = "The model file declares no multiverse."
-        return unanswered([Check.MULTIVERSE], keys, Verdict.NOT_APPLICABLE, reason)
+        return unanswered([Check.MULTIVERSE], labels, Verdict.NOT_APPLICABLE, reason)
     listed = specifications(study, spec)
     if len(listed.listed) < _FEWEST:
         reason = f"The multiverse has {len(listed.listed)} specification; two are needed."
-        return unanswered([Check.MULTIVERSE], keys, Verdict.NOT_APPLICABLE, reason)
+        return unanswered([Check.MULTIVERSE], labels, Verdict.NOT_APPLICABLE, reason)
     scheme = make_scheme(survey, study, spec, seed, n_shuffles)
     fitted = fit_specifications(
         survey, study, listed, scheme, at=labels.at, jobs=jobs, scheduler=scheduler
@@ -112,7 +110,7 @@ def _levels(study: Study, one: Specification) -> tuple[str, ...]:
 
 
 def _row(
-    labels: Labels, variant: str, quantity: str, values: Mapping[str, float | None], note: str
+    labels: Keys, variant: str, quantity: str, values: Mapping[str, float | None], note: str
 ) -> SensitivityRow:
     return SensitivityRow(
         check=Check.MULTIVERSE,
@@ -134,7 +132,7 @@ def _together(
     rows: Sequence[SensitivityRow],
     scheme: Scheme,
     contrast: Contrast,
-    labels: Labels,
+    labels: Keys,
 ) -> Iterator[SensitivityRow]:
     """Median, sign and significance of the specifications that were shuffled."""
     inside = [
@@ -239,7 +237,7 @@ def _by_choice(
     fitted: Sequence[Fitted],
     rows: Sequence[SensitivityRow],
     contrast: Contrast,
-    labels: Labels,
+    labels: Keys,
 ) -> Iterator[SensitivityRow]:
     """Median, smallest and largest estimate by each value of each choice."""
     for axis, values in listed.axes.items():

@@ -12,7 +12,8 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, Margins, cluster_sums, estimate_contrasts
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, Influence
+from coopgap.families.difference import INTERVAL_PROB, Influence
+from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.entropy import Support, common_support, entropy_match, margin_columns
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.survey.records import ModelRows

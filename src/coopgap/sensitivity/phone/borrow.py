@@ -15,7 +15,7 @@ from scipy import integrate, optimize, special, stats
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, wald
 from coopgap.core.vocabulary import (
     Check,
@@ -26,7 +26,7 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.phone.balance import Joint
 from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.sensitivity.verdict import compared
@@ -55,20 +55,18 @@ _PRIOR_NOTE = (
 )
 
 
-def borrowed_rows(
-    phone: PhoneStudy, keys: Keys, smallest_gap: float, *, at: str = ""
-) -> list[SensitivityRow]:
+def borrowed_rows(phone: PhoneStudy, keys: Keys, smallest_gap: float) -> list[SensitivityRow]:
     """The gap with the comparison share borrowed in part from the phone interviews.
 
     Returns
     -------
     list of SensitivityRow
         Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
-        discount with its prior; at one threshold (`at`, else the middle one) also the gap along a
-        fixed discount and the probability of each tenth. Check `phone_robust_mixture`: posterior
-        weight and gap by prior weight and vague component. Verdicts compare each gap with the
-        in-person one on the same members. Where there is nothing to borrow, one row a check that
-        says why.
+        discount with its prior; at one threshold (the declared one, else the middle one) also
+        the gap along a fixed discount and the probability of each tenth. Check
+        `phone_robust_mixture`: posterior weight and gap by prior weight and vague component.
+        Verdicts compare each gap with the in-person one on the same members. Where there is
+        nothing to borrow, one row a check that says why.
 
     Notes
     -----
@@ -82,7 +80,7 @@ def borrowed_rows(
     except NotEstimable as error:
         reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
         return unanswered(BORROW_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
-    return borrow_rows(joint, phone.in_person.levels, phone.members.n, keys, smallest_gap, at)
+    return borrow_rows(joint, phone.in_person.levels, phone.members.n, keys, smallest_gap)
 
 
 def borrow_rows(
@@ -91,7 +89,6 @@ def borrow_rows(
     n_member: int,
     keys: Keys,
     smallest_gap: float,
-    first: str = "",
 ) -> list[SensitivityRow]:
     """As `borrowed_rows`, of three shares; `n_member` are the members before any is left out."""
     base = SensitivityRow(
@@ -106,7 +103,7 @@ def borrow_rows(
     )
     at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
     middle = len(levels) / 2
-    main = min(at, key=lambda one: (one.category != first, abs(one.level - middle)))
+    main = min(at, key=lambda one: (one.category != keys.at, abs(one.level - middle)))
     lost = n_member - joint.n_member
     left = f" Members left out: {lost:,} of {n_member}." if lost else ""
     power: list[SensitivityRow] = []

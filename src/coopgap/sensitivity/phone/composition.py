@@ -11,14 +11,15 @@ from scipy import linalg
 
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import cluster_sums, smallest_by_level, wald, wald_interval
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.sensitivity.keys import Keys, with_interval
+from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.balance import (
     Balanced,
     columns,

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Margins, contrasts, estimate_contrasts, wald
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.cells import CellFit, fit_cells
-from coopgap.families.records import Sample, are_few
+from coopgap.families.sample import Sample, are_few
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import effective_size
-from coopgap.sensitivity.keys import Keys, with_interval
+from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.balance import fewest_zones, require_clusters, swapped
 from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.sensitivity.phone.tost import (

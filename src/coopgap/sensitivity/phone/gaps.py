@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import Check, Comparator, Population, Quantity, Verdict, Version
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import Labels
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample
 from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval
+from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.phone.balance import Balanced, balance, stack
 from coopgap.sensitivity.phone.study import LIMITS, Group, PhoneStudy
 from coopgap.sensitivity.verdict import alone, compared
@@ -191,7 +191,7 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
 
 
 def mode_rows(
-    phone: PhoneStudy, sample: Sample, beside: Beside, labels: Labels
+    phone: PhoneStudy, sample: Sample, beside: Beside, keys: Keys
 ) -> list[SensitivityRow]:
     """The gap of the whole model, matched, with the phone people and the mode in the regression.
 
@@ -213,7 +213,6 @@ def mode_rows(
     the gap the weighted difference of the in-person shares, whatever the slopes: its estimate
     cannot move. Its standard error can, because zones covary through the slopes.
     """
-    keys = Keys(model=labels.model, outcome=labels.outcome, source=labels.source)
     checks, matched = (Check.PHONE_JOINS_MODE,), beside.estimate
     if phone.why_not is not None:
         return unanswered(checks, keys, *phone.why_not)
@@ -225,7 +224,7 @@ def mode_rows(
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-    result = list(_mode_version(Version.IN_PERSON, matched, beside, labels, ""))
+    result = list(_mode_version(Version.IN_PERSON, matched, beside, keys, ""))
     for name, version, what in _mode_versions(joined):
         again = headline_estimate(version)
         if not again.intervals:
@@ -235,8 +234,8 @@ def mode_rows(
             continue
         same = _BALANCED if _is_unmoved(again, matched) else ""
         note = " ".join(filter(None, (_BORROWS.format(what=what), same, LIMITS)))
-        result += _mode_version(name, again, beside, labels, note)
-    if len(labels.levels) == 2:
+        result += _mode_version(name, again, beside, keys, note)
+    if len(keys.levels) == 2:
         (row,) = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)
         result.append(replace(row, variant=Version.MODE_THRESHOLDS))
     return [*result, *_size_rows(joined, phone, result[0])]
@@ -255,13 +254,13 @@ def _mode_versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
 
 
 def _mode_version(
-    name: str, again: FamilyEstimate, beside: Beside, labels: Labels, note: str
+    name: str, again: Estimate, beside: Beside, keys: Keys, note: str
 ) -> Iterator[SensitivityRow]:
     for contrast in beside.estimate.intervals:
-        superiority = contrast.quantity is Quantity.SUPERIORITY and len(labels.levels) > 2
+        superiority = contrast.quantity is Quantity.SUPERIORITY and len(keys.levels) > 2
         if not contrast.is_threshold_gap and not superiority:
             continue
-        row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, beside, labels)
+        row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, beside, keys)
         if name == Version.IN_PERSON:
             yield alone(row) if row.estimate is not None else row
         elif row.estimate is None:
@@ -270,7 +269,7 @@ def _mode_version(
             yield replace(row, comparator=Comparator.PHONE, note=note)
 
 
-def _is_unmoved(again: FamilyEstimate, matched: FamilyEstimate) -> bool:
+def _is_unmoved(again: Estimate, matched: Estimate) -> bool:
     """Whether the phone people leave every estimate where it is."""
     pairs = [(again.intervals[one], interval) for one, interval in matched.intervals.items()]
     return all(

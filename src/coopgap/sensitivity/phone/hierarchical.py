@@ -12,11 +12,10 @@ from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request
 from coopgap.bayes.records import Form, HierarchicalFit
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Interval, contrast_values, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import Labels
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.sensitivity.phone.gaps import TWO_LEVELS
 from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
@@ -131,7 +130,7 @@ def phone_refit_rows(
     refits: Sequence[PhoneRefit],
     fits: Mapping[str, HierarchicalFit],
     base: HierarchicalFit,
-    labels: Labels,
+    keys: Keys,
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """Gaps of the refits beside those in person.
@@ -144,7 +143,7 @@ def phone_refit_rows(
         By the refits' names.
     base
         The model in person, which passed its gate.
-    labels
+    keys
         Keys of the rows.
     smallest_gap
         The smallest gap that matters.
@@ -156,20 +155,20 @@ def phone_refit_rows(
         the gap in person beside it (variant `in person`), with which it is compared. A refit that
         the gate withholds has one row without numbers.
     """
-    headline = headline_contrasts(labels.levels)
+    headline = headline_contrasts(keys.levels)
     in_person = {one: contrast_values(one, base.member[0], base.comparison[0]) for one in headline}
     beside = set[Check]()
     for refit in refits:
         fit = fits.get(refit.name)
         if fit is None or not fit.passed:
-            yield _unanswered(refit.check, refit.variant, _why(refit, fit), labels)
+            yield _unanswered(refit.check, refit.variant, _why(refit, fit), keys)
         else:
             for contrast, before in in_person.items():
                 draws = contrast_values(contrast, fit.member[0], fit.comparison[0])
                 row = posterior_row(
                     refit.check,
                     refit.variant,
-                    labels,
+                    keys,
                     contrast.category,
                     draws,
                     contrast.quantity,
@@ -183,11 +182,11 @@ def phone_refit_rows(
         beside.add(refit.check)
         for one, draws in in_person.items():
             yield posterior_row(
-                refit.check, Version.IN_PERSON, labels, one.category, draws, one.quantity
+                refit.check, Version.IN_PERSON, keys, one.category, draws, one.quantity
             )
-    if len(labels.levels) == 2:
+    if len(keys.levels) == 2:
         check, verdict = Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE
-        yield _unanswered(check, Version.MODE_THRESHOLDS, TWO_LEVELS, labels, verdict)
+        yield _unanswered(check, Version.MODE_THRESHOLDS, TWO_LEVELS, keys, verdict)
 
 
 def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
@@ -198,9 +197,9 @@ def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
 
 
 def _unanswered(
-    check: Check, variant: str, note: str, labels: Labels, verdict: Verdict = Verdict.NOT_ASSESSED
+    check: Check, variant: str, note: str, keys: Keys, verdict: Verdict = Verdict.NOT_ASSESSED
 ) -> SensitivityRow:
-    row = posterior_row(check, variant, labels, quantity="", comparator=Comparator.PHONE)
+    row = posterior_row(check, variant, keys, quantity="", comparator=Comparator.PHONE)
     return replace(row, verdict=verdict, note=note)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, wald, wald_interval
 from coopgap.core.vocabulary import (
     Check,
@@ -21,8 +21,9 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB
-from coopgap.sensitivity.keys import Keys, unanswered, with_interval, with_people
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS
+from coopgap.sensitivity.keys import unanswered, with_interval, with_people
 from coopgap.sensitivity.phone.agreement import (
     Test,
     agreement_weights,

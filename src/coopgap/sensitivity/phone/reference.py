@@ -10,10 +10,10 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.balance import columns, slopes
 from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
 from coopgap.survey.records import ModelRows

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.keys import Keys, unanswered
+from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.composition import composition_rows
 from coopgap.sensitivity.phone.equivalence import equivalence_rows
 from coopgap.sensitivity.phone.gaps import gap_rows_with_phone

@@ -1,26 +1,27 @@
-"""Ratios within matched sets: conditional logit, and its ordinal form by blow-up and cluster."""
+"""Gaps within matched sets: conditional odds ratios, and linear rows with the sets absorbed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Contrast, Interval, wald
-from coopgap.core.vocabulary import Family, Quantity, Scale
-from coopgap.families.records import (
-    INTERVAL_PROB,
+from coopgap.core.gap import Interval, wald, wald_interval
+from coopgap.core.vocabulary import Family, Scale
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import (
     Coefficient,
     CutSets,
-    FamilyEstimate,
-    Sample,
-    count_clusters,
-    require_both_groups,
-    require_matched,
+    Estimate,
+    conditional_contrasts,
+    linear_contrasts,
 )
+from coopgap.families.sample import Sample, are_few, require_matched
 from coopgap.matching.weights import effective_size
+from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import (
     ConditionalFit,
     constant_within_sets,
@@ -29,27 +30,17 @@ from coopgap.regression.conditional import (
 )
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
+from coopgap.regression.linear import LinearFit, fit_linear
 from coopgap.regression.setscores import conditional_covariance
 from coopgap.survey.cells import collapse
 
 
-def conditional_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
-    """Odds ratios within sets: of the two levels, or pooled over all cuts and then at each."""
-    if len(levels) == 2:
-        return (Contrast(Quantity.ODDS_RATIO, "", 1, True),)
-    ratio = Quantity.CUMULATIVE_ODDS_RATIO
-    cuts = range(len(levels) - 1, 0, -1)
-    return (
-        Contrast(ratio, "", 0, False),
-        *(Contrast(ratio, f">={levels[cut]}", cut, True) for cut in cuts),
-    )
-
-
-def estimate_conditional(sample: Sample) -> FamilyEstimate:
+def estimate_conditional(sample: Sample) -> Estimate:
     """Conditional odds ratio within matched sets, people unweighted, clustered on zone.
 
-    Covariates that the matching made exact, and terms that no set which holds both answers tells
-    apart, are constant within sets and leave the likelihood; the others stay in it.
+    Of more than two levels by blow-up and cluster. Covariates that the matching made exact, and
+    terms that no set which holds both answers tells apart, are constant within sets and leave the
+    likelihood; the others stay in it.
 
     Raises
     ------
@@ -58,35 +49,46 @@ def estimate_conditional(sample: Sample) -> FamilyEstimate:
     """
     require_matched(sample)
     inside = sample.take(sample.matched.set_id >= 0)
-    people = inside.rows.people_by_level()
-    if not people.size or not sample.matched.n_sets:
+    rows = inside.rows
+    if not rows.n or not sample.matched.n_sets:
         raise NotEstimable("this matching makes no sets")
-    require_both_groups(people)
-    n_clusters = count_clusters(inside)
-    rows, n_levels = inside.rows, len(inside.rows.levels)
+    standing = inside.standing()
     data, units, constant = _within_sets(inside)
     terms = tuple(units)
     fit, covariance = _fitted(*data, terms)
-    cuts = tuple(_cuts(*data, terms, rows.levels)) if n_levels > 2 else ()
-    return FamilyEstimate(
-        family=Family.CONDITIONAL_LOGIT if n_levels == 2 else Family.CONDITIONAL_ORDINAL,
-        population=sample.population,
-        people=people,
-        intervals=_ratios(fit, covariance, cuts, rows.levels),
-        coefficients=_coefficients(fit, covariance, units, cuts),
+    two = len(rows.levels) == 2
+    cuts = () if two else tuple(_cuts(*data, terms, rows.levels))
+    slopes = _intervals(fit, covariance, tuple(units.values()))
+    named = [
+        *zip(terms, slopes, strict=True),
+        *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
+    ]
+    at = {cut.category: cut.log_odds for cut in cuts} | {"": _intervals(fit, covariance)[0]}
+    ratios = {one: at[one.category] for one in conditional_contrasts(rows.levels)}
+    return inside.estimate(
+        Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL,
+        sample.population,
+        given={one: None if log is None else _exponential(log) for one, log in ratios.items()},
+        coefficients=tuple(
+            Coefficient(
+                term=term, scale=Scale.LOG_ODDS, interval=interval, std_error_kind=covariance.kind
+            )
+            for term, interval in named
+            if interval is not None
+        ),
         cuts=cuts,
         ess_comparison=effective_size((~rows.member).astype(np.float64)),
         constant=constant,
         n_sets=fit.n_sets_discordant,
-        n_clusters=n_clusters,
         std_errors=covariance.kind,
+        **standing,
     )
 
 
 type _Data = tuple[FloatArray, IntArray, IntArray, IntArray | None]
 
 
-def _within_sets(inside: Sample) -> tuple[_Data, dict[str, float], tuple[str, ...]]:
+def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str, ...]]:
     """Design rows, people, sets and zones of cells; units by term; terms left out as constant."""
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
@@ -107,26 +109,6 @@ def _within_sets(inside: Sample) -> tuple[_Data, dict[str, float], tuple[str, ..
     return (x, cells.people, sets, zones), units, left_out
 
 
-def _coefficients(
-    fit: ConditionalFit,
-    covariance: CoefficientCovariance,
-    units: Mapping[str, float],
-    cuts: tuple[CutSets, ...],
-) -> tuple[Coefficient, ...]:
-    """Every slope, then membership's at each cut by itself."""
-    found = [
-        *zip(units, _intervals(fit, covariance, tuple(units.values())), strict=True),
-        *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
-    ]
-    return tuple(
-        Coefficient(
-            term=term, scale=Scale.LOG_ODDS, interval=interval, std_error_kind=covariance.kind
-        )
-        for term, interval in found
-        if interval is not None
-    )
-
-
 def _fitted(
     x: FloatArray,
     people: IntArray,
@@ -134,7 +116,6 @@ def _fitted(
     cluster: IntArray | None,
     terms: tuple[str, ...],
 ) -> tuple[ConditionalFit, CoefficientCovariance]:
-    """A conditional fit with its covariance."""
     fit = fit_conditional(x, people, sets, terms=terms)
     return fit, conditional_covariance(fit, x, people, sets, cluster)
 
@@ -148,19 +129,6 @@ def _intervals(
         wald(float(value / unit), float(error / unit), df=covariance.df, prob=prob, null=0.0)
         for value, error, unit in zip(fit.slopes, errors, units, strict=False)
     ]
-
-
-def _ratios(
-    fit: ConditionalFit,
-    covariance: CoefficientCovariance,
-    cuts: tuple[CutSets, ...],
-    levels: tuple[str, ...],
-) -> dict[Contrast, Interval | None]:
-    """Membership's odds ratio, pooled over cuts and at each cut that has discordant sets."""
-    pooled, *each = conditional_contrasts(levels)
-    at = {cut.category: cut.log_odds for cut in cuts}
-    found = {pooled: _intervals(fit, covariance)[0], **{one: at[one.category] for one in each}}
-    return {one: None if log is None else _exponential(log) for one, log in found.items()}
 
 
 def _exponential(log: Interval) -> Interval:
@@ -192,8 +160,64 @@ def _cuts(
             n_sets = discordant_sets(x, by_side, sets)
             yield CutSets(category=category, n_sets=n_sets, reason=error.reason)
             continue
-        yield CutSets(
-            category=category,
-            n_sets=fit.n_sets_discordant,
-            log_odds=_intervals(fit, covariance)[0],
+        log_odds = _intervals(fit, covariance)[0]
+        yield CutSets(category=category, n_sets=fit.n_sets_discordant, log_odds=log_odds)
+
+
+def estimate_linear(sample: Sample) -> Estimate:
+    """Linear probability model with absorbed matched sets and matching weights, by threshold.
+
+    Raises
+    ------
+    NotEstimable
+        With nobody left, without sets, or with too few clusters.
+    """
+    require_matched(sample)
+    if not sample.matched.n_sets:
+        raise NotEstimable("this matching makes no sets to absorb")
+    inside = sample.take(sample.kept)
+    rows, standing = inside.rows, inside.standing()
+    fits = {
+        contrast: _linear(inside, (rows.outcome >= contrast.level).astype(np.float64))
+        for contrast in linear_contrasts(rows.levels)
+    }
+    intervals = {
+        contrast: wald_interval(
+            contrast.quantity, fit.estimate, fit.std_error, df=fit.df, prob=INTERVAL_PROB
         )
+        for contrast, fit in fits.items()
+    }
+    return inside.estimate(
+        Family.LINEAR,
+        sample.population,
+        given=intervals,
+        coefficients=tuple(
+            Coefficient(
+                term=f"member:{contrast.category}" if contrast.category else "member",
+                scale=Scale.PROBABILITY,
+                interval=interval,
+                std_error_kind=fits[contrast].kind,
+            )
+            for contrast, interval in intervals.items()
+        ),
+        ess_comparison=effective_size(inside.weight[~rows.member]),
+        n_sets=inside.matched.n_sets,
+        std_errors=next(iter(fits.values())).kind,
+        **standing,
+    )
+
+
+def _linear(inside: Sample, above: FloatArray) -> LinearFit:
+    """One threshold; with pairs that cross zones both ways of clustering count."""
+    sets, (first, second) = inside.matched.set_id, inside.clusters
+    member, weight = inside.rows.member, inside.weight
+    if first is None or second is None:
+        few = first is not None and are_few(int(np.unique(first).size))
+        return fit_linear(above, member, weight, sets, first, kind="CR2" if few else "CR1")
+    fit = fit_linear(above, member, weight, sets, first)
+    ways = (second, intersection(first, second))
+    by_set, by_both = (fit_linear(above, member, weight, sets, way) for way in ways)
+    variance = fit.std_error**2 + by_set.std_error**2 - by_both.std_error**2
+    if not variance > 0:
+        raise NotEstimable("the two ways of clustering leave no variance")
+    return replace(fit, std_error=float(np.sqrt(variance)), kind="two-way CR1")
