@@ -42,7 +42,7 @@ def _phone(tables: Tables, one: Asked) -> None:
     rows = reference_rows(one.phone, region, one.labels, one.seed)
     study = one.plan.study
     rows += borrowed_rows(one.phone, one.labels, study.smallest_gap)
-    tables.sensitivity += one.phone.truthful(rows)
+    tables.sensitivity += rows
 
 
 def _again(tables: Tables, one: Asked) -> None:

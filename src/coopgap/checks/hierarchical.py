@@ -284,7 +284,7 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
         return
     labels = plan.keys(one.model)
     refits, without = prior_refits(one.request), loo_variants(one.request)
-    data, called = _with_phone(plan, one)
+    called = _with_phone(plan, one)
     requests = {variant.name: variant.request for variant in (*refits, *without)}
     requests |= {again.name: again.request for again in called if again.request is not None}
     futures = {
@@ -306,10 +306,10 @@ def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: 
     tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
     if called:
         rows = phone_refit_rows(called, fits, fit, labels, one.request.smallest_gap)
-        tables.sensitivity += data.truthful(rows)
+        tables.sensitivity += rows
 
 
-def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneStudy, list[PhoneRefit]]:
+def _with_phone(plan: Plan, one: _Asked) -> list[PhoneRefit]:
     """People by mode, and the refits with those called; none where nobody was."""
     model, region = one.model, plan.study.design.region
     called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
@@ -322,8 +322,8 @@ def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneStudy, list[PhoneRefit]]:
         members_called=members,
     )
     if region is None or data.why_not is not None:
-        return data, []
-    return data, phone_refits(one.request, data, region)
+        return []
+    return phone_refits(one.request, data, region)
 
 
 def _loo(fit: HierarchicalFit, request: Request) -> Loo:

@@ -122,7 +122,7 @@ def _phone(tables: Tables, one: Asked) -> None:
     survey, study, source = one.plan.survey, one.plan.study, one.labels.source
     rows = phone_rows(one.phone, one.spec, study, source)
     rows += mode_rows(one.phone, one.sample, one.beside, one.labels)
-    tables.sensitivity += one.phone.truthful(rows)
+    tables.sensitivity += rows
     tables.sensitivity += linked_rows(survey, study, one.spec, one.rows, source)
 
 

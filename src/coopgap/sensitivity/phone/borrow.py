@@ -7,7 +7,7 @@ reproduce.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,7 @@ from coopgap.core.vocabulary import (
 )
 from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.phone.balance import Joint
-from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.verdict import compared
 
 BORROW_CHECKS = (Check.PHONE_POWER_PRIOR, Check.PHONE_ROBUST_MIXTURE)
@@ -80,17 +80,6 @@ def borrowed_rows(phone: PhoneStudy, keys: Keys, smallest_gap: float) -> list[Se
     except NotEstimable as error:
         reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
         return unanswered(BORROW_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
-    return borrow_rows(joint, phone.in_person.levels, phone.members.n, keys, smallest_gap)
-
-
-def borrow_rows(
-    joint: Joint,
-    levels: Sequence[str],
-    n_member: int,
-    keys: Keys,
-    smallest_gap: float,
-) -> list[SensitivityRow]:
-    """As `borrowed_rows`, of three shares; `n_member` are the members before any is left out."""
     base = SensitivityRow(
         check=Check.PHONE_POWER_PRIOR,
         model=keys.model,
@@ -101,6 +90,7 @@ def borrow_rows(
         quantity=Quantity.RISK_DIFFERENCE,
         source=keys.source,
     )
+    levels, n_member = phone.in_person.levels, phone.members.n
     at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
     middle = len(levels) / 2
     main = min(at, key=lambda one: (one.category != keys.at, abs(one.level - middle)))
@@ -111,7 +101,7 @@ def borrow_rows(
     for contrast in at:
         row = replace(base, category=contrast.category)
         gap, mixed = (
-            replace(row, check=check, n=lost, of=n_member, note=f"{LIMITS}{left}")
+            replace(row, check=check, n=lost, of=n_member, note=f"{phone.limits}{left}")
             for check in BORROW_CHECKS
         )
         try:

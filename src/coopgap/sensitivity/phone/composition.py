@@ -27,7 +27,7 @@ from coopgap.sensitivity.phone.balance import (
     satterthwaite,
     side_errors,
 )
-from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.records import ModelRows
 
 _LEVEL = 0.05
@@ -257,7 +257,7 @@ def _balancing_rows(
         quantity="ess",
         estimate=balanced.ess,
         of=called,
-        note=f"People the balanced phone interviews are worth, of {called}. {LIMITS}",
+        note=f"People the balanced phone interviews are worth, of {called}. {phone.limits}",
     )
     left = replace(
         base,

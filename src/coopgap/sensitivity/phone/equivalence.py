@@ -18,7 +18,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.keys import with_interval
 from coopgap.sensitivity.phone.balance import fewest_zones, require_clusters, swapped
-from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.phone.tost import (
     Equivalence,
     power_at_zero,
@@ -81,7 +81,8 @@ def equivalence_rows(phone: PhoneStudy, margin: float | None, keys: Keys) -> lis
     rows = phone.pair("called", "comparison")
     margins = phone.balanced("called", "comparison", ()).margins
     plain, adjusted = (
-        replace(base, variant=variant) for variant in (Version.UNADJUSTED, Version.ADJUSTED)
+        replace(base, variant=variant, note=phone.limits)
+        for variant in (Version.UNADJUSTED, Version.ADJUSTED)
     )
     result = list(_difference_rows(margins, rows.levels, margin, plain))
     try:
@@ -104,6 +105,7 @@ def equivalence_rows(phone: PhoneStudy, margin: float | None, keys: Keys) -> lis
 def _difference_rows(
     margins: Margins, levels: Sequence[str], margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
+    """Each threshold and all together; `base` has for its note what every note ends with."""
     tests: list[tuple[float, Equivalence]] = []
     for contrast, interval in estimate_contrasts(margins, levels, _PROB).items():
         if interval is None:
@@ -145,7 +147,7 @@ def _tested(
         p_value=_known(p_value),
         threshold=_known(smallest) if margin is None else margin,
         verdict=verdict,
-        note=f"{_NO_ERROR if unassessed else _WORDS[verdict]} {LIMITS}",
+        note=f"{_NO_ERROR if unassessed else _WORDS[verdict]} {row.note}",
     )
 
 

@@ -21,15 +21,15 @@ from coopgap.matching.weights import combined_weight, effective_size
 from coopgap.sensitivity.again import Beside, again_row
 from coopgap.sensitivity.keys import unanswered, with_interval
 from coopgap.sensitivity.phone.balance import Balanced, balance, stack
-from coopgap.sensitivity.phone.study import LIMITS, Group, PhoneStudy
+from coopgap.sensitivity.phone.study import Group, PhoneStudy
 from coopgap.sensitivity.verdict import alone, compared
 
 _ROUNDING = 1e-9
 """Two fits that agree in everything differ by less."""
 
 _BORROWS = (
-    "No members were called, so the mode's term takes up the level of the phone answers: they "
-    "inform the gap through {what} only."
+    "{nobody}, so the mode's term takes up the level of the phone answers: they inform the gap "
+    "through {what} only."
 )
 _BALANCED = (
     "The matching weights balance the covariates already: the estimate is the in-person one and "
@@ -102,7 +102,7 @@ def _check_rows(
     for contrast, again in version.gaps.items():
         row, moved = _gap_row(version, contrast, named), difference(version, same, contrast)
         row = compared(row, same.gaps[contrast], again, moved, smallest_gap)
-        result.append(replace(row, note=f"{who} {LIMITS}"))
+        result.append(replace(row, note=f"{who} {phone.limits}"))
         result.append(_gap_row(reference, contrast, in_person))
         if same is not reference:
             result.append(
@@ -233,7 +233,8 @@ def mode_rows(
             result.append(replace(row, variant=name))
             continue
         same = _BALANCED if _is_unmoved(again, matched) else ""
-        note = " ".join(filter(None, (_BORROWS.format(what=what), same, LIMITS)))
+        borrows = _BORROWS.format(nobody=phone.nobody, what=what)
+        note = " ".join(filter(None, (borrows, same, phone.limits)))
         result += _mode_version(name, again, beside, keys, note)
     if len(keys.levels) == 2:
         (row,) = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)

@@ -17,15 +17,15 @@ from coopgap.core.gap import Interval, contrast_values, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.sensitivity.phone.gaps import TWO_LEVELS
-from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
 from coopgap.sensitivity.verdict import compared
 from coopgap.survey.records import ModelRows
 
 _ABSORBS = (
-    "No members were called, so the mode's level takes up that of the phone answers, drawn a "
-    "little towards the in-person one by its prior: beyond that they inform the gap through the "
-    "levels of {what} only."
+    "{nobody}, so the mode's level takes up that of the phone answers, drawn a little towards the "
+    "in-person one by its prior: beyond that they inform the gap through the levels of {what} "
+    "only."
 )
 _SHIFTS = (
     "The distances between the thresholds differ by mode as they do by membership; a prior like "
@@ -94,12 +94,12 @@ def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[Phone
         own = hashlib.sha256(f"{request.seed} {refit.name}".encode()).digest()[:4]
         seed = int.from_bytes(own, "big")
         again = replace(request, cells=cells, form=form, seed=seed, populations={})
-        refits.append(replace(refit, request=again, note=_note(check, again)))
+        refits.append(replace(refit, request=again, note=_note(check, again, phone)))
     return refits
 
 
-def _note(check: Check, request: Request) -> str:
-    parts = [_borrows(request)] if check is Check.PHONE_JOINS_MODE else []
+def _note(check: Check, request: Request, phone: PhoneStudy) -> str:
+    parts = [_borrows(request, phone.nobody)] if check is Check.PHONE_JOINS_MODE else []
     cells = request.cells
     people = [cells.people(r) for r in range(len(cells.regions))]
     # Regions with members and nobody to compare them with.
@@ -113,17 +113,17 @@ def _note(check: Check, request: Request) -> str:
             f"No comparison person lives in {', '.join(empty)}: the members there stay, and their "
             "gap follows those of the other regions and the prior."
         )
-    return " ".join((*parts, LIMITS))
+    return " ".join((*parts, phone.limits))
 
 
-def _borrows(request: Request) -> str:
+def _borrows(request: Request, nobody: str) -> str:
     what = f"covariates, regions{' and zones' if request.form.zones else ''}"
     if request.cells.columns:
         what += " and the slopes of numeric covariates"
     if request.form.mode is not None:
-        return f"{_ABSORBS.format(what=what)} {_SHIFTS}"
+        return f"{_ABSORBS.format(nobody=nobody, what=what)} {_SHIFTS}"
     beside = " and the distances between the thresholds" if len(request.cells.levels) > 2 else ""
-    return _ABSORBS.format(what=f"{what}{beside}")
+    return _ABSORBS.format(nobody=nobody, what=f"{what}{beside}")
 
 
 def phone_refit_rows(

@@ -15,7 +15,7 @@ from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
 from coopgap.sensitivity.keys import unanswered
 from coopgap.sensitivity.phone.balance import columns, slopes
-from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
+from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.records import ModelRows
 
 DRAWS = 1000
@@ -25,7 +25,7 @@ _LEVEL = 0.05
 _NOTE = (
     f"By phone; in brackets where the central 95 % of {DRAWS:,} subsamples of the in-person "
     "comparison people lie, their own error included (in sensitivity.csv `threshold` is the value "
-    f"in person). What lies inside is not shown to be alike. {LIMITS}"
+    f"in person). What lies inside is not shown to be alike."
 )
 _ALL = (
     "Where phone and in-person shares are furthest apart for what subsamples vary by; p is of all "
@@ -88,6 +88,7 @@ def reference_rows(
     if not phone.called.n or not phone.comparison.n:
         reason = f"Nobody of one mode has a region. {left}"
         return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+    note = f"{_NOTE} {phone.limits} {left}".rstrip()
     result: list[SensitivityRow] = []
     for variant, names in ((Version.ADJUSTED, phone.covariates), (Version.UNADJUSTED, ())):
         digest = hashlib.sha256(f"{seed} {keys.model} {checks[0]} {variant}".encode()).digest()
@@ -109,11 +110,11 @@ def reference_rows(
             of=everybody,
             source=keys.source,
         )
-        result += _rows(reference, base, left)
+        result += _rows(reference, replace(base, note=note))
     return result
 
 
-def _rows(reference: Reference, base: SensitivityRow, left: str) -> Iterator[SensitivityRow]:
+def _rows(reference: Reference, base: SensitivityRow) -> Iterator[SensitivityRow]:
     for k, one in enumerate(reference.contrasts):
         yield replace(
             base,
@@ -127,7 +128,6 @@ def _rows(reference: Reference, base: SensitivityRow, left: str) -> Iterator[Sen
             p_value=float(reference.p_value[k]),
             threshold=float(reference.in_person[k]),
             verdict=_verdict(float(reference.p_value[k])),
-            note=f"{_NOTE} {left}".rstrip(),
         )
     if sum(one.is_threshold_gap for one in reference.contrasts) > 1:
         at = reference.largest

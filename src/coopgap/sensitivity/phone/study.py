@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Verdict
 from coopgap.sensitivity.phone.balance import Balanced, Joint, balance, joint_shares, stack
 from coopgap.survey.records import ModelRows, Survey
@@ -24,8 +23,6 @@ MEMBERS_ASIDE = (
     "called are left aside."
 )
 """The same where a survey called members too."""
-
-_NOBODY, _ASIDE = "No members were called", "Members who were called are left aside"
 
 type Group = Literal["members", "comparison", "called", "everybody_else"]
 
@@ -133,14 +130,17 @@ class PhoneStudy:
             return None
         return Verdict.NOT_APPLICABLE, reason
 
-    def truthful(self, rows: Iterable[SensitivityRow]) -> list[SensitivityRow]:
-        """Rows whose notes say that no members were called only if none were."""
-        if not self.members_called:
-            return list(rows)
-        return [
-            replace(row, note=row.note.replace(LIMITS, MEMBERS_ASIDE).replace(_NOBODY, _ASIDE))
-            for row in rows
-        ]
+    @property
+    def limits(self) -> str:
+        """What no analysis of these interviews can settle."""
+        return MEMBERS_ASIDE if self.members_called else LIMITS
+
+    @property
+    def nobody(self) -> str:
+        """Why the interviews say nothing of how members answer by phone: half a sentence."""
+        if self.members_called:
+            return "Members who were called are left aside"
+        return "No members were called"
 
     def with_region(self, region: str | None) -> tuple[PhoneStudy, str]:
         """The people whose region is known, and a sentence on the others, empty for nobody."""
