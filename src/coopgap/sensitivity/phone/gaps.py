@@ -154,7 +154,7 @@ def _gap_row(version: _Version, contrast: Contrast, base: SensitivityRow) -> Sen
     )
 
 
-_WHO = {
+_WHO: dict[str, str] = {
     Check.PHONE_REPLACES: "The phone people in place of the in-person comparison group.",
     Check.PHONE_JOINS: "The phone people added to the in-person comparison group.",
 }
