@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.sensitivity.phone.reference import phone_reference
-from coopgap.sensitivity.phone.study import PhoneStudy
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.reference import phone_reference
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.outcomes import linear_predictor

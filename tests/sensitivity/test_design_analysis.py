@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.checks.by_mode import PhoneStudy
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
@@ -13,7 +14,6 @@ from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
 from coopgap.sensitivity.design_analysis import design_rows, null_error
-from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.retrodesign import detectable_gap, retrodesign
 from coopgap.study.spec import Fitting, Matching
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.checks.by_mode import Group, PhoneStudy
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Margins, contrast_gradient
@@ -16,7 +17,6 @@ from coopgap.families.headline import headline_contrast, headline_first
 from coopgap.families.sample import Sample
 from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
-from coopgap.sensitivity.phone.study import Group, PhoneStudy
 from coopgap.sensitivity.retrodesign import (
     DESIGN_EFFECTS,
     detectable_gap,

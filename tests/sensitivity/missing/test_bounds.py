@@ -12,20 +12,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from coopgap.core.estimate import Keys
-from coopgap.core.gap import contrast_values
-from coopgap.core.vocabulary import Quantity, Verdict, Version
-from coopgap.families.dispatch import headline_estimate
-from coopgap.families.plan import sample_for
-from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.missing.bounds import (
+from coopgap.checks.missing.bounds import (
     Bounds,
-    bounds_rows,
     imbens_manski,
     imbens_manski_factor,
     worst_case,
 )
+from coopgap.core.estimate import Keys
+from coopgap.core.gap import contrast_values
+from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.plan import sample_for
+from coopgap.regression.shares import share_margins
 from coopgap.survey.complete import complete_rows
+
+from ..ask import Asked, ask
 
 R = Path(__file__).parents[2] / "r"
 
@@ -132,7 +133,15 @@ def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
 def rows_of(survey, study, spec):
     declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
     labels = Keys(model="m", outcome="y", levels=survey.variables["y"].levels, source="s.csv")
-    return bounds_rows(survey, study, spec, declared, labels)
+    context = Asked(
+        survey=survey,
+        study=study,
+        spec=spec,
+        headline=declared,
+        keys=labels,
+        smallest_gap=study.smallest_gap,
+    )
+    return ask(Check.MISSING_BOUNDS, context)
 
 
 def test_weights_are_made_on_everybody_whose_covariates_are_known(make_survey):

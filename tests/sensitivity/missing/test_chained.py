@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.checks.missing.chained import ROUNDS, Column, imputation, impute
+from coopgap.checks.missing.models import nearest_donors
 from coopgap.core.errors import NotEstimable
-from coopgap.sensitivity.missing.chained import ROUNDS, Column, imputation, impute
-from coopgap.sensitivity.missing.models import nearest_donors
 from coopgap.survey.numeric import numeric
 
 R = Path(__file__).parents[2] / "r"

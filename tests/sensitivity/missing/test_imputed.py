@@ -9,18 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.core.estimate import Keys
-from coopgap.core.gap import Interval, wald
-from coopgap.core.vocabulary import Quantity, Verdict
-from coopgap.families.difference import difference
-from coopgap.families.dispatch import headline_estimate
-from coopgap.families.headline import declared_at
-from coopgap.families.plan import sample_for
-from coopgap.sensitivity.missing.bounds import Lacking
-from coopgap.sensitivity.missing.chained import imputation
-from coopgap.sensitivity.missing.imputed import (
+from coopgap.checks.missing.bounds import Lacking
+from coopgap.checks.missing.chained import imputation
+from coopgap.checks.missing.imputed import (
     DELTAS,
-    imputation_rows,
     imputations,
     imputed_gaps,
     largest_r_hat,
@@ -29,8 +21,17 @@ from coopgap.sensitivity.missing.imputed import (
     pool_intervals,
     turning,
 )
+from coopgap.core.estimate import DiagnosticRow, Keys
+from coopgap.core.gap import Interval, wald
+from coopgap.core.vocabulary import Check, Quantity, Verdict
+from coopgap.families.difference import difference
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import declared_at, headline_contrast
+from coopgap.families.plan import sample_for
 from coopgap.study.spec import Headline
 from coopgap.survey.complete import complete_rows
+
+from ..ask import Asked, ask
 
 
 def estimate(survey, study, spec):
@@ -49,7 +50,19 @@ def headline(found):
 def rows_of(survey, study, spec, seed=1):
     levels, at = survey.variables["y"].levels, declared_at(study, "m")
     labels = Keys(model="m", outcome="y", levels=levels, source="s.csv", at=at)
-    return imputation_rows(survey, study, spec, estimate(survey, study, spec), labels, seed)
+    context = Asked(
+        survey=survey,
+        study=study,
+        spec=spec,
+        headline=estimate(survey, study, spec),
+        keys=labels,
+        first=headline_contrast(levels, at),
+        smallest_gap=study.smallest_gap,
+        seed=seed,
+    )
+    rows = ask(Check.MISSING_IMPUTATION, context)
+    settled = [row for row in rows if isinstance(row, DiagnosticRow)]
+    return [row for row in rows if row not in settled], settled
 
 
 def test_gaps_of_completed_surveys_matched_anew_are_pooled_by_hand(make_survey):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from coopgap.sensitivity.missing.models import (
+from coopgap.checks.missing.models import (
     augment,
     cumulative_chances,
     draw_cumulative,

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from coopgap.app.plan import make_plan
+from coopgap.checks.by_mode import PhoneStudy
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.sample import Sample
-from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.complete import complete_rows
 
 

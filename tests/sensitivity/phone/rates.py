@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.sensitivity.retrodesign import retrodesign
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import DEFAULT

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coopgap.checks.balance import balance, stack, swapped
+from coopgap.checks.by_mode import PhoneStudy
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import estimate_contrasts
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.phone.balance import balance, stack, swapped
-from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.records import ModelRows
 
 

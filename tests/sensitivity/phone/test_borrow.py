@@ -10,17 +10,12 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys
-from coopgap.core.gap import contrasts
-from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
-from coopgap.sensitivity.phone.borrow import (
-    BORROW_CHECKS,
+from coopgap.checks.by_mode import LIMITS
+from coopgap.checks.phone.borrow import (
     DISCOUNTS,
     VAGUE,
     WEIGHTS,
     averaged_gap,
-    borrowed_rows,
     discount_posterior,
     measured_at,
     measures,
@@ -28,8 +23,12 @@ from coopgap.sensitivity.phone.borrow import (
     robust_mixture,
     weigh_discounts,
 )
-from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
-from coopgap.sensitivity.phone.study import LIMITS
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
+
+from ..ask import BORROW_CHECKS, KEYS, borrowed_rows, gap_rows_with_phone
 
 R = json.loads(
     (Path(__file__).parents[2] / "r" / "fixtures" / "borrow.json").read_text(encoding="utf-8")
@@ -278,7 +277,6 @@ def test_averaging_lies_between_the_ends():
 
 
 CURVE = {f"phone counts {discount:.1f}" for discount in DISCOUNTS}
-KEYS = Keys(model="m", outcome="y", source="s")
 
 
 def found(rows, check=Check.PHONE_POWER_PRIOR, quantity="risk_difference", category=""):

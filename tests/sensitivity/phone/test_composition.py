@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from coopgap.checks.balance import stack
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.composition import composition_rows, rao_scott
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.balance import stack
-from coopgap.sensitivity.phone.composition import composition_rows, rao_scott
-from coopgap.sensitivity.phone.study import PhoneStudy
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.core.estimate import Keys
-from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.phone.study import PhoneStudy
-from coopgap.sensitivity.phone.tost import (
+from coopgap.core.tost import (
     power_at_zero,
     smallest_margin,
     smallest_possible,
     two_one_sided,
     verdict_over_all,
 )
+from coopgap.core.vocabulary import Verdict
 
 KEYS = Keys(model="m", outcome="y", source="s")
 

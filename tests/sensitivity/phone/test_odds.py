@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
-from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.phone.balance import stack
-from coopgap.sensitivity.phone.equivalence import (
+from coopgap.checks.balance import stack
+from coopgap.checks.phone.equivalence import (
     PhoneShift,
     odds_ratio_rows,
     phone_fit,
     phone_shift,
     phone_shifts,
 )
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.vocabulary import Check, Verdict
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))["odds_ratio"]

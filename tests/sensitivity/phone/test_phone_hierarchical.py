@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
-from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.checks.by_mode import LIMITS, PhoneStudy
+from coopgap.checks.hierarchical import RegionContext, headline_contrasts, hierarchical_request
+from coopgap.checks.phone.hierarchical import phone_refit_rows, phone_refits
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import (
@@ -23,9 +26,6 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.sensitivity.phone.hierarchical import phone_refit_rows, phone_refits
-from coopgap.sensitivity.phone.study import LIMITS, PhoneStudy
-from coopgap.sensitivity.posterior import headline_contrasts
 
 from ...bayes.conftest import make_draws, make_rows
 
@@ -62,6 +62,18 @@ def make_fit(request, *, up=0.0, passed=True):
     fit = summarise(draws, stats, request, seconds=1.0, retried=False)
     gate = (GateItem(name="divergences", value=0, bar=0, passed=passed),)
     return dataclasses.replace(fit, gate=gate)
+
+
+def refit_rows(refits, fits, base, keys, smallest_gap):
+    context = RegionContext(
+        plan=None,
+        model=None,
+        keys=keys,
+        request=SimpleNamespace(smallest_gap=smallest_gap),
+        fit=base,
+        refits=fits,
+    )
+    return phone_refit_rows(refits, context)
 
 
 def test_who_is_in_each_refit():
@@ -126,7 +138,7 @@ def test_rows_are_the_draws_beside_those_in_person(n_levels):
     refits = phone_refits(asked(data), data, "region")
     base = make_fit(asked(data), up=2.0)
     fits = {one.name: make_fit(one.request, up=2.0) for one in refits}
-    rows = list(phone_refit_rows(refits, fits, base, labels(data), 0.05))
+    rows = list(refit_rows(refits, fits, base, labels(data), 0.05))
     keys = [(row.check, row.variant, row.quantity, row.category) for row in rows]
     assert len(keys) == len(set(keys))
     assert {row.family for row in rows} == {Family.HIERARCHICAL}
@@ -173,7 +185,7 @@ def test_a_gap_that_is_gone_changes_the_conclusion():
     fits = {one.name: make_fit(one.request) for one in refits}
     rows = [
         row
-        for row in phone_refit_rows(refits, fits, base, labels(data), 0.05)
+        for row in refit_rows(refits, fits, base, labels(data), 0.05)
         if row.verdict and row.quantity
     ]
     assert [row.verdict for row in rows] == [Verdict.CHANGES] * 3
@@ -185,7 +197,7 @@ def test_a_gap_that_is_gone_changes_the_conclusion():
         assert row.difference == pytest.approx(row.estimate - own)
         assert row.difference < -0.025
     # Were half of what matters more than that, none would change.
-    wide = phone_refit_rows(refits, fits, base, labels(data), 2.5 * own)
+    wide = refit_rows(refits, fits, base, labels(data), 2.5 * own)
     assert {row.verdict for row in wide if row.difference is not None} == {Verdict.HOLDS}
 
 
@@ -206,7 +218,7 @@ def test_what_the_gate_withholds_has_one_row_without_numbers():
     data = people(2)
     refits = phone_refits(asked(data), data, "region")
     fits = {one.name: make_fit(one.request, passed=False) for one in refits}
-    rows = list(phone_refit_rows(refits, fits, make_fit(asked(data)), labels(data), 0.05))
+    rows = list(refit_rows(refits, fits, make_fit(asked(data)), labels(data), 0.05))
     withheld = [row for row in rows if row.verdict is Verdict.NOT_ASSESSED]
     assert [row.check for row in withheld] == [one.check for one in refits]
     assert all(row.estimate is None and row.note == "Withheld: divergences." for row in withheld)
@@ -214,12 +226,12 @@ def test_what_the_gate_withholds_has_one_row_without_numbers():
 
 def test_two_levels_have_no_thresholds_by_mode():
     data = people(2)
-    rows = phone_refit_rows([], {}, make_fit(asked(data)), labels(data), 0.05)
+    rows = refit_rows([], {}, make_fit(asked(data)), labels(data), 0.05)
     (row,) = rows
     assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert row.note
-    assert list(phone_refit_rows([], {}, make_fit(asked(people(4))), labels(people(4)), 0.05)) == []
+    assert list(refit_rows([], {}, make_fit(asked(people(4))), labels(people(4)), 0.05)) == []
 
 
 def test_members_of_a_region_without_phone_people_stay_and_are_named():
@@ -240,7 +252,7 @@ def test_different_weights_are_said():
     uneven = dataclasses.replace(data, phone=dataclasses.replace(data.phone, weight=weights))
     refits = phone_refits(asked(data), uneven, "region")
     assert [one.request for one in refits] == [None] * 3
-    rows = list(phone_refit_rows(refits, {}, make_fit(asked(data)), labels(data), 0.05))
+    rows = list(refit_rows(refits, {}, make_fit(asked(data)), labels(data), 0.05))
     assert "sampling weights differ" in rows[0].note
     assert rows[0].verdict is Verdict.NOT_ASSESSED
 
@@ -281,7 +293,7 @@ def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
             assert abs(bent.mean() - here.mean()) > 2 * here.std()
     found = {
         (row.category, row.variant): row.verdict
-        for row in phone_refit_rows(refits[2:], passed, base, labels(ends), 0.05)
+        for row in refit_rows(refits[2:], passed, base, labels(ends), 0.05)
     }
     assert found[">=top", Version.MODE_TERM] is Verdict.CHANGES
     assert found[">=top", Version.MODE_THRESHOLDS] is Verdict.HOLDS

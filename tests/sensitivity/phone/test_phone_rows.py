@@ -3,22 +3,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.core.estimate import Keys, SensitivityRow, to_frame
+from coopgap.checks.by_mode import LIMITS, MEMBERS_ASIDE, by_mode
+from coopgap.checks.phone.equivalence import equivalence_rows
+from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.phone.borrow import BORROW_CHECKS, borrowed_rows
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
-from coopgap.sensitivity.phone.reference import reference_rows
-from coopgap.sensitivity.phone.rows import PHONE_CHECKS, phone_rows
-from coopgap.sensitivity.phone.study import LIMITS, MEMBERS_ASIDE, by_mode
 from coopgap.survey.records import Survey
 
-KEYS = Keys(model="m", outcome="y", source="s")
+from ..ask import (
+    BORROW_CHECKS,
+    KEYS,
+    PHONE_CHECKS,
+    ask_phone,
+    borrowed_rows,
+    gap_rows_with_phone,
+)
 
 
-def test_every_check_is_answered_and_rows_are_unique(make_phone, spec, make_study):
+def test_every_check_is_answered_and_rows_are_unique(make_phone):
     data = make_phone(np.random.default_rng(0), n_levels=3, zones=30)
-    rows = phone_rows(data, spec, make_study(y=0.1), "EXAMPLE DATA")
+    keys = replace(KEYS, source="EXAMPLE DATA")
+    rows = ask_phone(PHONE_CHECKS, data, keys, margin=0.1)
     assert {row.check for row in rows} == set(PHONE_CHECKS)
     keys = [(row.check, row.variant, row.quantity, row.category, row.comparator) for row in rows]
     assert len(keys) == len(set(keys))
@@ -26,24 +30,24 @@ def test_every_check_is_answered_and_rows_are_unique(make_phone, spec, make_stud
     assert len(to_frame("sensitivity", rows)) == len(rows)
 
 
-def test_the_margin_of_the_outcome_is_used(make_phone, spec, make_study):
+def test_the_margin_of_the_outcome_is_used(make_phone):
     data = make_phone(np.random.default_rng(1))
-    for study, threshold in ((make_study(y=0.2), 0.2), (make_study(other=0.2), None)):
+    for threshold in (0.2, None):
         row = next(
             row
-            for row in phone_rows(data, spec, study, "s")
+            for row in ask_phone(PHONE_CHECKS, data, margin=threshold)
             if row.check is Check.PHONE_EQUIVALENCE and row.variant == "unadjusted"
         )
         assert (row.threshold == threshold) == (threshold is not None)
         assert (row.verdict is Verdict.NOT_ASSESSED) == (threshold is None)
 
 
-def test_nobody_or_only_members_called_is_not_applicable(make_phone, spec, make_study):
+def test_nobody_or_only_members_called_is_not_applicable(make_phone):
     data = make_phone(np.random.default_rng(2))
     nobody = data.phone.take(data.phone.outcome < 0)
     members = replace(data.phone, member=np.ones(data.phone.n, bool))
     for called in (nobody, members):
-        rows = phone_rows(replace(data, phone=called), spec, make_study(), "s")
+        rows = ask_phone(PHONE_CHECKS, replace(data, phone=called))
         assert [row.check for row in rows] == list(PHONE_CHECKS)
         assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
         assert all(row.note and row.estimate is None for row in rows)
@@ -52,14 +56,12 @@ def test_nobody_or_only_members_called_is_not_applicable(make_phone, spec, make_
 @pytest.mark.parametrize("zones", [None, 8])
 @pytest.mark.parametrize("n_levels", [2, 3])
 @pytest.mark.parametrize("called", [1, 2, 9])
-def test_a_handful_of_interviews_has_numbers_or_a_reason(
-    make_phone, spec, make_study, called, n_levels, zones
-):
+def test_a_handful_of_interviews_has_numbers_or_a_reason(make_phone, called, n_levels, zones):
     data = make_phone(
         np.random.default_rng(4), n=(200, 200, called), n_levels=n_levels, zones=zones
     )
-    rows = phone_rows(data, spec, make_study(y=0.1), "s") + borrowed_rows(data, KEYS, 0.05)
-    rows += reference_rows(data, None, KEYS, 1)
+    rows = ask_phone(PHONE_CHECKS, data, margin=0.1) + borrowed_rows(data, KEYS, 0.05)
+    rows += ask_phone((Check.PHONE_SUBSAMPLE_REFERENCE,), data)
     assert {row.check for row in rows} == {
         *PHONE_CHECKS,
         *BORROW_CHECKS,
@@ -72,9 +74,9 @@ def test_a_handful_of_interviews_has_numbers_or_a_reason(
         assert row.verdict is not Verdict.NOT_ASSESSED or row.note
 
 
-def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone, spec, make_study):
+def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone):
     data = make_phone(np.random.default_rng(5), zones=4)
-    rows = phone_rows(data, spec, make_study(y=0.1), "s")
+    rows = ask_phone(PHONE_CHECKS, data, margin=0.1)
     for check in PHONE_CHECKS[1:]:
         (row,) = [row for row in rows if row.check is check]
         assert row.verdict is Verdict.NOT_ASSESSED
@@ -84,7 +86,7 @@ def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone, spec, m
     assert test.p_value is None
 
 
-def test_row_order_does_not_matter(make_phone, spec, make_study):
+def test_row_order_does_not_matter(make_phone):
     data = make_phone(np.random.default_rng(6), zones=20)
     order = np.random.default_rng(0).permutation(data.in_person.n)
     in_person = data.in_person
@@ -95,8 +97,8 @@ def test_row_order_does_not_matter(make_phone, spec, make_study):
         factors={name: codes[order] for name, codes in in_person.factors.items()},
         zone=in_person.zone[order],
     )
-    one = phone_rows(data, spec, make_study(y=0.1), "s")
-    two = phone_rows(replace(data, in_person=shuffled), spec, make_study(y=0.1), "s")
+    one = ask_phone(PHONE_CHECKS, data, margin=0.1)
+    two = ask_phone(PHONE_CHECKS, replace(data, in_person=shuffled), margin=0.1)
     assert [row.verdict for row in one] == [row.verdict for row in two]
     for left, right in zip(one, two, strict=True):
         # Entropy balancing stops at 1e-10 on the margins.

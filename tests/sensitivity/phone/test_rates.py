@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from coopgap.app.plan import make_plan
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.phone.study import PhoneStudy
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
 from coopgap.survey.example.model import DEFAULT

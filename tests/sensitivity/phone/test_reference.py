@@ -6,26 +6,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.core.estimate import Keys
-from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.balance import swapped
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.phone.reference import (
+from coopgap.checks.balance import swapped
+from coopgap.checks.phone.equivalence import equivalence_rows
+from coopgap.checks.phone.reference import (
     DRAWS,
     Placed,
     differences,
     phone_reference,
     places,
-    reference_rows,
     two_sided,
     zone_components,
 )
+from coopgap.core.vocabulary import Check, Verdict
 
-KEYS = Keys(model="m", outcome="y", source="s")
+from ..ask import KEYS, ask_phone
 
 
 def rows_of(data, region=None, seed=1):
-    return reference_rows(data, region, KEYS, seed)
+    return ask_phone((Check.PHONE_SUBSAMPLE_REFERENCE,), data, region=region, seed=seed)
 
 
 def find(rows, **wanted):

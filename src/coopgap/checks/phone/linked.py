@@ -8,10 +8,25 @@ from typing import Literal
 
 import numpy as np
 
+from coopgap.checks.balance import balance, balanced_units, columns
+from coopgap.checks.compare import compared, numbers_of, people_of
+from coopgap.checks.context import Context
+from coopgap.checks.phone.agreement import (
+    Test,
+    agreement_weights,
+    bhapkar,
+    clustered_homogeneity,
+    kappa,
+    mcnemar,
+    stuart_maxwell,
+    variance_of,
+)
+from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, wald, wald_interval
+from coopgap.core.tost import two_one_sided
 from coopgap.core.vocabulary import (
     Check,
     Comparator,
@@ -23,21 +38,6 @@ from coopgap.core.vocabulary import (
 )
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import FEW_CLUSTERS
-from coopgap.sensitivity.keys import unanswered, with_interval, with_people
-from coopgap.sensitivity.phone.agreement import (
-    Test,
-    agreement_weights,
-    bhapkar,
-    clustered_homogeneity,
-    kappa,
-    mcnemar,
-    stuart_maxwell,
-    variance_of,
-)
-from coopgap.sensitivity.phone.balance import balance, balanced_units, columns
-from coopgap.sensitivity.phone.tost import two_one_sided
-from coopgap.sensitivity.verdict import compared
-from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import ModelRows, Survey
 
 _LEVEL = 0.05
@@ -53,22 +53,10 @@ _INFINITE = "The statistic is infinite: no answers speak against the difference.
 class Pairs:
     """Both answers of n people who gave two; arrays have shape (n,).
 
-    Attributes
-    ----------
-    index
-        Position of the interview in person in the survey; weight, zone and membership are its.
-    first, second
-        Answers in person and by phone, as levels from 0.
-    levels
-        The outcome's levels.
-    member, weight, zone
-        As in the survey; ones without weights, None without zones.
-    n_linked
-        People with interviews in both modes, whatever they answered.
-    n_missing
-        Those of them who lack an answer in either mode.
-    n_changed
-        Those who are a member in one mode and not in the other; they are left out.
+    `index` is the position of the interview in person in the survey, of which membership, weight
+    and zone are; `first` and `second` are the answers in person and by phone. `n_linked` people
+    have interviews in both modes: `n_missing` of them lack an answer in either, `n_changed` are a
+    member in one mode and not in the other and are left out.
     """
 
     index: IntArray
@@ -139,18 +127,24 @@ def asked_twice(survey: Survey, outcome: str) -> Pairs:
     )
 
 
-def linked_rows(
-    survey: Survey, study: Study, spec: ModelSpec, rows: ModelRows, source: str
-) -> list[SensitivityRow]:
-    """Every row about the people asked in both modes; `rows` are complete and in person.
+@check(
+    Check.PHONE_LINKED,
+    title="People asked in both modes",
+    question="Do people who were asked in both modes answer alike?",
+    topic=Topic.PHONE,
+    of_model=True,
+    order=35,
+    page=4,
+)
+def linked(context: Context) -> Iterator[SensitivityRow]:
+    """Every row about the people asked in both modes.
 
-    Returns
-    -------
-    list of SensitivityRow
+    Yields
+    ------
+    SensitivityRow
         How many are linked; the share that gives the same answer; kappa; tests that both answers
         have the same margins; phone minus in-person shares by threshold, tested against the
-        declared margin; the gap with either answer. Members asked twice count too. One row that
-        says why where fewer than two people gave two answers.
+        declared margin; the gap with either answer. Members asked twice count too.
 
     Notes
     -----
@@ -158,44 +152,35 @@ def linked_rows(
     clustered on them with t(G − 1). The tests of McNemar, Stuart and Maxwell, and Bhapkar take
     people as independent and of equal weight; the F test beside them does not.
     """
-    keys = Keys(model=spec.name, outcome=spec.outcome, source=source)
-
-    def silent(verdict: Verdict, reason: str) -> list[SensitivityRow]:
-        return unanswered((Check.PHONE_LINKED,), keys, verdict, reason)
-
-    if survey.person is None:
-        reason = "The study declares no identifier that would link two interviews of one person."
-        return silent(Verdict.NOT_APPLICABLE, reason)
-    pairs = asked_twice(survey, spec.outcome)
+    outcome, study = context.spec.outcome, context.study
+    if context.survey.person is None:
+        raise NotApplicable(
+            "The study declares no identifier that would link two interviews of one person."
+        )
+    pairs = asked_twice(context.survey, outcome)
     if not pairs.n_linked:
-        reason = "Nobody was asked in both modes: no phone interview has the identifier of another."
-        return silent(Verdict.NOT_APPLICABLE, reason)
+        raise NotApplicable(
+            "Nobody was asked in both modes: no phone interview has the identifier of another."
+        )
     if pairs.n < 2:
-        reason = f"Two answers are needed of two people. {pairs.who}"
-        return silent(Verdict.NOT_ASSESSED, reason)
+        raise NotAssessed(f"Two answers are needed of two people. {pairs.who}")
     zones = None if pairs.zone is None else np.unique(pairs.zone).size
     if zones is not None and zones < FEW_CLUSTERS:
-        reason = f"{zones} zones are too few for a standard error; {FEW_CLUSTERS} are needed."
-        return silent(Verdict.NOT_ASSESSED, reason)
-    base = SensitivityRow(
-        check=Check.PHONE_LINKED,
-        model=keys.model,
-        outcome=keys.outcome,
-        n_smaller=pairs.n,
-        n_fewest=pairs.n,
-        source=source,
-    )
+        raise NotAssessed(
+            f"{zones} zones are too few for a standard error; {FEW_CLUSTERS} are needed."
+        )
+    base = context.bare(n_smaller=pairs.n, n_fewest=pairs.n)
     people = replace(base, quantity="people_linked", n=pairs.n, of=pairs.n_linked)
-    result = [replace(people, estimate=float(pairs.n), note=pairs.who)]
-    result += _agreement_rows(pairs, base)
-    result += _margin_rows(pairs, base)
-    result += _shift_rows(pairs, study.phone.margin.get(spec.outcome), base)
+    yield replace(people, estimate=float(pairs.n), note=pairs.who)
+    yield from _agreement_rows(pairs, base)
+    yield from _margin_rows(pairs, base)
+    yield from _shift_rows(pairs, study.phone.margin.get(outcome), base)
     try:
-        result += _gap_rows(pairs, rows, spec.covariates, base, study.smallest_gap)
+        covariates = context.spec.covariates
+        yield from _gap_rows(pairs, context.rows, covariates, base, study.smallest_gap)
     except NotEstimable as error:
         note = f"The gap is not estimable: {error.reason}."
-        result.append(replace(base, variant=Version.GAP, verdict=Verdict.NOT_ASSESSED, note=note))
-    return result
+        yield replace(base, variant=Version.GAP, verdict=Verdict.NOT_ASSESSED, note=note)
 
 
 def _mean(values: BoolArray | FloatArray, pairs: Pairs) -> tuple[float, FloatArray]:
@@ -221,7 +206,7 @@ def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityR
     if std_error:
         # On the log odds, so that the interval stays within 0 and 1.
         interval = wald_interval(Quantity.SHARE, share, std_error, df=df, prob=INTERVAL_PROB)
-        yield with_interval(row, interval)
+        yield replace(row, **numbers_of(interval))
     else:
         yield replace(row, estimate=share)
     kinds: tuple[Literal["unweighted", "linear", "quadratic"], ...] = ("linear", "quadratic")
@@ -237,7 +222,7 @@ def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityR
         if np.isfinite(value):
             std_error, df = _error(unit, pairs)
             beyond = wald(value, std_error, df=df, prob=INTERVAL_PROB, null=np.nan)
-            yield with_interval(row, beyond)
+            yield replace(row, **numbers_of(beyond))
         else:
             yield replace(row, verdict=Verdict.NOT_ASSESSED, note=_ONE_ANSWER)
 
@@ -258,17 +243,19 @@ def _margin_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]
             row = replace(base, variant=name, quantity="mcnemar_z", note=note)
             yield _judged(row, z, p_value)
     else:
-        yield tested_row(replace(base, quantity="stuart_maxwell", note=note), stuart_maxwell(table))
-        yield tested_row(replace(base, quantity="bhapkar", note=note), bhapkar(table))
+        yield homogeneity_row(
+            replace(base, quantity="stuart_maxwell", note=note), stuart_maxwell(table)
+        )
+        yield homogeneity_row(replace(base, quantity="bhapkar", note=note), bhapkar(table))
     if pairs.zone is not None:
         test = clustered_homogeneity(
             pairs.first, pairs.second, pairs.weight, len(pairs.levels), pairs.zone
         )
         note = "Test that both answers have the same shares, weighted and clustered on zones."
-        yield tested_row(replace(base, quantity="homogeneity_f", note=note), test)
+        yield homogeneity_row(replace(base, quantity="homogeneity_f", note=note), test)
 
 
-def tested_row(row: SensitivityRow, test: Test) -> SensitivityRow:
+def homogeneity_row(row: SensitivityRow, test: Test) -> SensitivityRow:
     """The row of a test of equal margins, whose statistic may be infinite or missing."""
     if np.isnan(test.statistic):
         few = row.quantity == "homogeneity_f"
@@ -340,17 +327,7 @@ def moved_gap(
 ) -> dict[str, Interval]:
     """How much the balanced gap moves at each threshold, by category, when answers are exchanged.
 
-    Parameters
-    ----------
-    before, after
-        The same people with either answer.
-    covariates
-        Factors to whose margins among members the comparison group is balanced.
-
-    Raises
-    ------
-    NotEstimable
-        The comparison group cannot be balanced, or there are too few zones.
+    The people of `before` and `after` are the same, with either answer.
 
     Notes
     -----
@@ -410,13 +387,13 @@ def _gap_rows(
     for contrast in _threshold_gaps(rows.levels):
         reach = [one.outcome >= contrast.level for one in both]
         crossed = [int((reach[k] & ~reach[1 - k]).sum()) for k in (0, 1)]
-        row = with_people(base, *((one, contrast) for one in people))
+        row = replace(base, **people_of(*((one, contrast) for one in people)))
         fewest = min(*crossed, row.n_fewest or 0)
         row = replace(row, category=contrast.category, n_fewest=fewest)
         first, second = (one[contrast] for one in gaps)
         gap = moved[contrast.category]
-        yield with_interval(replace(row, variant=Version.GAP_IN_PERSON), first)
-        phone = with_interval(replace(row, variant=Version.GAP_BY_PHONE), second)
+        yield replace(replace(row, variant=Version.GAP_IN_PERSON), **numbers_of(first))
+        phone = replace(replace(row, variant=Version.GAP_BY_PHONE), **numbers_of(second))
         phone = compared(phone, first, second, gap, smallest_gap)
         yield replace(phone, n=n_here, of=rows.n, note=note)
-        yield with_interval(replace(row, variant=Version.GAP_MOVED), gap)
+        yield replace(replace(row, variant=Version.GAP_MOVED), **numbers_of(gap))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from coopgap.checks.balance import Balanced, balance, stack
+from coopgap.checks.by_mode import Group, PhoneStudy, reached
+from coopgap.checks.compare import again_row, alone, compared, numbers_of
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotAssessed, Topic, check
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast
@@ -18,11 +24,6 @@ from coopgap.families.sample import Sample
 from coopgap.matching.entropy import common_support, entropy_match
 from coopgap.matching.sample import MatchedSample
 from coopgap.matching.weights import combined_weight, effective_size
-from coopgap.sensitivity.again import Beside, again_row
-from coopgap.sensitivity.keys import unanswered, with_interval
-from coopgap.sensitivity.phone.balance import Balanced, balance, stack
-from coopgap.sensitivity.phone.study import Group, PhoneStudy
-from coopgap.sensitivity.verdict import alone, compared
 
 _ROUNDING = 1e-9
 """Two fits that agree in everything differ by less."""
@@ -40,62 +41,79 @@ TWO_LEVELS = (
     "term."
 )
 
-_WITH: dict[Check, tuple[Version, Group, str]] = {
-    Check.PHONE_REPLACES: (
-        Version.PHONE,
-        "called",
-        "The phone people in place of the in-person comparison group.",
-    ),
-    Check.PHONE_JOINS: (
-        Version.PHONE_AND_IN_PERSON,
-        "everybody_else",
-        "The phone people added to the in-person comparison group.",
-    ),
-}
+_REPLACES = "The phone people in place of the in-person comparison group."
+_JOINS = "The phone people added to the in-person comparison group."
 
 
-def gap_rows_with_phone(phone: PhoneStudy, keys: Keys, smallest_gap: float) -> list[SensitivityRow]:
-    """Replace the in-person comparison group by the phone people, then join the two.
+@check(
+    Check.PHONE_REPLACES,
+    title="Phone interviews replace those in person",
+    question="What is the gap with the people called in the comparison group's place?",
+    topic=Topic.PHONE,
+    needs=(reached,),
+    of_model=True,
+    order=32,
+    page=6,
+)
+def replaces(context: Context) -> list[SensitivityRow]:
+    """The balanced gap against those called."""
+    return gap_rows(context.phone, Check.PHONE_REPLACES, context.keys, context.smallest_gap)
+
+
+@check(
+    Check.PHONE_JOINS,
+    title="Phone interviews join those in person",
+    question="What is the gap with the people called added to the comparison group?",
+    topic=Topic.PHONE,
+    needs=(reached,),
+    of_model=True,
+    order=33,
+    page=2,
+)
+def joins(context: Context) -> list[SensitivityRow]:
+    """The balanced gap against those of both modes."""
+    return gap_rows(context.phone, Check.PHONE_JOINS, context.keys, context.smallest_gap)
+
+
+def gap_rows(
+    phone: PhoneStudy, check: Check, keys: Keys, smallest_gap: float
+) -> list[SensitivityRow]:
+    """Replace the in-person comparison group by the phone people, or join the two.
 
     Returns
     -------
     list of SensitivityRow
-        For `phone_replaces` and `phone_joins`: the gap at each threshold, beside it the same
-        estimator on the in-person comparison group (variant `in person`, and where members are
-        lost the same on the members kept), and the share of members lost.
+        The gap at each threshold, beside it the same estimator on the in-person comparison group
+        (variant `in person`, and where members are lost the same on the members kept), and the
+        share of members lost.
 
     Notes
     -----
     The verdict is by the interval of the difference to the same estimator in person on the same
     members, who take no part in it.
     """
-    result: list[SensitivityRow] = []
-    for check in _WITH:
-        base = SensitivityRow(
-            check=check,
-            model=keys.model,
-            outcome=keys.outcome,
-            group="all",
-            population=Population.MEMBERS,
-            source=keys.source,
-        )
-        try:
-            result += _check_rows(phone, base, smallest_gap)
-        except NotEstimable as error:
-            note = f"The comparison group cannot be balanced to the members: {error.reason}."
-            result.append(replace(base, verdict=Verdict.NOT_ASSESSED, note=note))
-    return result
-
-
-def _check_rows(
-    phone: PhoneStudy, base: SensitivityRow, smallest_gap: float
-) -> list[SensitivityRow]:
-    variant, group, who = _WITH[base.check]
-    reference, version = (phone.balanced("members", other) for other in ("comparison", group))
-    same = reference
-    if version.n_lost != reference.n_lost:
-        kept = version.rows.take(version.rows.member)
-        same = balance(stack(kept, phone.comparison), phone.covariates)
+    group: Group
+    variant, group, who = Version.PHONE_AND_IN_PERSON, "everybody_else", _JOINS
+    if check is Check.PHONE_REPLACES:
+        variant, group, who = Version.PHONE, "called", _REPLACES
+    own: dict[str, Any] = {"group": "all", "population": Population.MEMBERS}
+    try:
+        reference = same = phone.balanced("members", "comparison")
+        version = phone.balanced("members", group)
+        if version.n_lost != reference.n_lost:
+            kept = version.rows.take(version.rows.member)
+            same = balance(stack(kept, phone.comparison), phone.covariates)
+    except NotEstimable as error:
+        reason = f"The comparison group cannot be balanced to the members: {error.reason}."
+        raise NotAssessed(reason, **own) from None
+    base = SensitivityRow(
+        check=check,
+        model=keys.model,
+        outcome=keys.outcome,
+        quantity=Quantity.RISK_DIFFERENCE,
+        source=keys.source,
+        **own,
+    )
     named = replace(base, variant=variant, comparator=Comparator.PHONE)
     in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
     result = []
@@ -105,9 +123,8 @@ def _check_rows(
         result.append(replace(row, note=f"{who} {phone.limits}"))
         result.append(_gap_row(reference, contrast, in_person))
         if same is not reference:
-            result.append(
-                _gap_row(same, contrast, replace(in_person, variant=Version.SAME_MEMBERS))
-            )
+            kept_alike = replace(in_person, variant=Version.SAME_MEMBERS)
+            result.append(_gap_row(same, contrast, kept_alike))
     levels, lost, n = ", ".join(version.lost), version.n_lost, phone.members.n
     where = f" (no comparison person at {levels})" if levels else ""
     left_out = replace(
@@ -123,11 +140,7 @@ def _check_rows(
 
 
 def _gap_row(version: Balanced, contrast: Contrast, base: SensitivityRow) -> SensitivityRow:
-    return replace(
-        with_interval(base, version.gaps[contrast]),
-        quantity=Quantity.RISK_DIFFERENCE,
-        category=contrast.category,
-    )
+    return replace(base, category=contrast.category, **numbers_of(version.gaps[contrast]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,19 +203,27 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
     )
 
 
-def mode_rows(
-    phone: PhoneStudy, sample: Sample, beside: Beside, keys: Keys
-) -> list[SensitivityRow]:
+@check(
+    Check.PHONE_JOINS_MODE,
+    title="Phone interviews added, with a mode term",
+    question="What is the gap with the people called added, and a term for how they were asked?",
+    topic=Topic.PHONE,
+    needs=(reached,),
+    of_model=True,
+    order=34,
+    page=3,
+)
+def joins_with_mode(context: Context) -> Iterator[SensitivityRow]:
     """The gap of the whole model, matched, with the phone people and the mode in the regression.
 
-    Returns
-    -------
-    list of SensitivityRow
+    Yields
+    ------
+    SensitivityRow
         Variants `in person`, `joins with a mode term` (one shift of the phone answers for all
         thresholds) and, for more than two levels, `joins with mode-specific thresholds` (a shift
         a threshold): risk differences by threshold and superiority, standardised over the same
         members as if asked in person; then the members left out and the effective size of the
-        phone people. Where there is no answer, one row that says why.
+        phone people.
 
     Notes
     -----
@@ -213,33 +234,33 @@ def mode_rows(
     the gap the weighted difference of the in-person shares, whatever the slopes: its estimate
     cannot move. Its standard error can, because zones covary through the slopes.
     """
-    checks, matched = (Check.PHONE_JOINS_MODE,), beside.estimate
-    if phone.why_not is not None:
-        return unanswered(checks, keys, *phone.why_not)
+    phone, matched = context.phone, context.headline
     if not matched.intervals:
-        reason = f"Not estimable in person: {matched.reason}."
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+        raise NotAssessed(f"Not estimable in person: {matched.reason}.")
     try:
-        joined = joined_sample(sample, phone)
+        joined = joined_sample(context.sample, phone)
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-    result = list(_mode_version(Version.IN_PERSON, matched, beside, keys, ""))
+        raise NotAssessed(reason) from None
+    for row in _mode_version(context, Version.IN_PERSON, matched):
+        yield alone(row) if row.estimate is not None else row
     for name, version, what in _mode_versions(joined):
         again = headline_estimate(version)
         if not again.intervals:
             note = f"Not estimable: {again.reason}."
-            (row,) = unanswered(checks, keys, Verdict.NOT_ASSESSED, note)
-            result.append(replace(row, variant=name))
+            yield context.bare(variant=name, verdict=Verdict.NOT_ASSESSED, note=note)
             continue
         same = _BALANCED if _is_unmoved(again, matched) else ""
         borrows = _BORROWS.format(nobody=phone.nobody, what=what)
         note = " ".join(filter(None, (borrows, same, phone.limits)))
-        result += _mode_version(name, again, beside, keys, note)
-    if len(keys.levels) == 2:
-        (row,) = unanswered(checks, keys, Verdict.NOT_APPLICABLE, TWO_LEVELS)
-        result.append(replace(row, variant=Version.MODE_THRESHOLDS))
-    return [*result, *_size_rows(joined, phone, result[0])]
+        for row in _mode_version(context, name, again):
+            said = row.note if row.estimate is None else note
+            yield replace(row, comparator=Comparator.PHONE, note=said)
+    if len(context.keys.levels) == 2:
+        yield context.bare(
+            variant=Version.MODE_THRESHOLDS, verdict=Verdict.NOT_APPLICABLE, note=TWO_LEVELS
+        )
+    yield from _size_rows(context, joined)
 
 
 def _mode_versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
@@ -254,20 +275,11 @@ def _mode_versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
     yield Version.MODE_THRESHOLDS, replace(joined.sample, fitting=freed), slopes
 
 
-def _mode_version(
-    name: str, again: Estimate, beside: Beside, keys: Keys, note: str
-) -> Iterator[SensitivityRow]:
-    for contrast in beside.estimate.intervals:
-        superiority = contrast.quantity is Quantity.SUPERIORITY and len(keys.levels) > 2
-        if not contrast.is_threshold_gap and not superiority:
-            continue
-        row = again_row(Check.PHONE_JOINS_MODE, name, contrast, again, beside, keys)
-        if name == Version.IN_PERSON:
-            yield alone(row) if row.estimate is not None else row
-        elif row.estimate is None:
-            yield replace(row, comparator=Comparator.PHONE)
-        else:
-            yield replace(row, comparator=Comparator.PHONE, note=note)
+def _mode_version(context: Context, name: str, again: Estimate) -> Iterator[SensitivityRow]:
+    for contrast in context.headline.intervals:
+        superiority = contrast.quantity is Quantity.SUPERIORITY and len(context.keys.levels) > 2
+        if contrast.is_threshold_gap or superiority:
+            yield again_row(context, contrast, again, variant=name)
 
 
 def _is_unmoved(again: Estimate, matched: Estimate) -> bool:
@@ -279,21 +291,11 @@ def _is_unmoved(again: Estimate, matched: Estimate) -> bool:
     )
 
 
-def _size_rows(joined: Joined, phone: PhoneStudy, base: SensitivityRow) -> Iterator[SensitivityRow]:
+def _size_rows(context: Context, joined: Joined) -> Iterator[SensitivityRow]:
     """Members left out, and what the phone people are worth."""
-    rows, called = joined.sample.rows, phone.called.n
+    rows, called = joined.sample.rows, context.phone.called.n
     members, left_out = int(rows.member.sum()), int((rows.member & ~joined.sample.kept).sum())
-    row = SensitivityRow(
-        check=base.check,
-        variant=Version.MODE_TERM,
-        model=base.model,
-        family=base.family,
-        outcome=base.outcome,
-        comparator=Comparator.PHONE,
-        group=base.group,
-        population=base.population,
-        source=base.source,
-    )
+    row = context.row(variant=Version.MODE_TERM, comparator=Comparator.PHONE)
     note = f"Members left out: {left_out:,} of {members}, the same as in person."
     if joined.lost:
         note += (

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.checks.balance import columns, slopes
+from coopgap.checks.by_mode import PhoneStudy, reached
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotAssessed, Topic, check
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
-from coopgap.sensitivity.keys import unanswered
-from coopgap.sensitivity.phone.balance import columns, slopes
-from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.records import ModelRows
 
 DRAWS = 1000
@@ -37,22 +38,10 @@ _ALL = (
 class Reference:
     """Phone values among what they would be if phone people followed the law of those in person.
 
-    Attributes
-    ----------
-    contrasts
-        The K values: the share at each threshold, and superiority of more than two levels.
-    phone, in_person
-        Shape (K,): by phone, and where the reference is centred: in person, in the regional mix
-        of the phone people.
-    lower, upper
-        Shape (K,): the central 95 % of the draws. A value lies outside where `p_value` is below
-        .05.
-    p_value
-        Shape (K,): two-sided.
-    p_largest
-        Of the largest standardised difference over the thresholds.
-    largest
-        Position of that threshold.
+    Arrays have shape (K,): the share at each threshold, and superiority of more than two levels.
+    The reference is centred at `in_person`, in the regional mix of the phone people; `lower` and
+    `upper` are the central 95 % of the draws, outside which the two-sided `p_value` is below .05.
+    `p_largest` is of the largest standardised difference over the thresholds, at `largest`.
     """
 
     contrasts: tuple[Contrast, ...]
@@ -63,6 +52,22 @@ class Reference:
     p_value: FloatArray
     p_largest: float
     largest: int
+
+
+@check(
+    Check.PHONE_SUBSAMPLE_REFERENCE,
+    title="Phone interviews against in-person subsamples",
+    question="Would as few in-person interviews differ by chance as much as those by phone?",
+    topic=Topic.PHONE,
+    cost="full",
+    needs=(reached,),
+    of_model=True,
+    order=110,
+    page=8,
+)
+def subsamples(context: Context) -> list[SensitivityRow]:
+    """Where phone shares lie among shares of as many in-person people."""
+    return reference_rows(context.phone, context.region, context.keys, context.seed)
 
 
 def reference_rows(
@@ -79,38 +84,33 @@ def reference_rows(
         `holds` inside, which does not show that the answers are alike. Zones are drawn within
         `region`; people whose region is missing are left out, and the note says how many.
     """
-    checks = (Check.PHONE_SUBSAMPLE_REFERENCE,)
-    if phone.why_not is not None:
-        return unanswered(checks, keys, *phone.why_not)
+    check = Check.PHONE_SUBSAMPLE_REFERENCE
     everybody = phone.called.n + phone.comparison.n
     phone, left = phone.with_region(region)
     lost = everybody - phone.called.n - phone.comparison.n
     if not phone.called.n or not phone.comparison.n:
-        reason = f"Nobody of one mode has a region. {left}"
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
+        raise NotAssessed(f"Nobody of one mode has a region. {left}")
     note = f"{_NOTE} {phone.limits} {left}".rstrip()
     result: list[SensitivityRow] = []
     for variant, names in ((Version.ADJUSTED, phone.covariates), (Version.UNADJUSTED, ())):
-        digest = hashlib.sha256(f"{seed} {keys.model} {checks[0]} {variant}".encode()).digest()
+        digest = hashlib.sha256(f"{seed} {keys.model} {check} {variant}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8]))
+        base = SensitivityRow(
+            check=check,
+            variant=variant,
+            model=keys.model,
+            outcome=keys.outcome,
+            source=keys.source,
+        )
         try:
             reference = phone_reference(phone, names, region, rng)
         except NotEstimable as error:
             reason = f"Not estimable: {error.reason}."
-            (row,) = unanswered(checks, keys, Verdict.NOT_ASSESSED, reason)
-            result.append(replace(row, variant=variant))
+            result.append(replace(base, verdict=Verdict.NOT_ASSESSED, note=reason))
             continue
-        base = SensitivityRow(
-            check=checks[0],
-            variant=variant,
-            model=keys.model,
-            outcome=keys.outcome,
-            comparator=Comparator.COMPARISON,
-            n=lost,
-            of=everybody,
-            source=keys.source,
-        )
-        result += _rows(reference, replace(base, note=note))
+        comparator = Comparator.COMPARISON
+        base = replace(base, comparator=comparator, n=lost, of=everybody, note=note)
+        result += _rows(reference, base)
     return result
 
 
@@ -248,14 +248,8 @@ def _left(scores: FloatArray, weight: FloatArray, x: FloatArray) -> FloatArray:
 class Placed:
     """Where the people of one mode stand and what each weighs; arrays have shape (n,).
 
-    Attributes
-    ----------
-    zone
-        From 0, numbered over both modes.
-    stratum
-        From 0, over both modes: the region within which zones are drawn.
-    weight
-        Sums to one.
+    Zones and strata, the regions within which zones are drawn, are numbered from 0 over both
+    modes; weights sum to one.
     """
 
     zone: IntArray
@@ -267,20 +261,9 @@ class Placed:
 class Components:
     """Scores of n people of S zones split in two, K scores at a time.
 
-    Attributes
-    ----------
-    between
-        Shape (S, K): deviation of each zone from its stratum, of the variance between zones that
-        is left once chance within them is taken out.
-    within
-        Shape (n, K): deviation of each person from their zone, of the variance within zones;
-        people in the order of their zones.
-    start, size
-        Shape (S,): where a zone's people stand in `within`, and how many they are.
-    stratum
-        Shape (S,): stratum of each zone.
-    labels
-        Shape (S,): the zones, ascending.
+    `between`, shape (S, K), are deviations of zones from their strata, of the variance between
+    zones that is left once chance within them is taken out; `within`, shape (n, K), those of people
+    from their zones, in the order of the zones, where `start` and `size` find a zone's people.
     """
 
     between: FloatArray
@@ -288,7 +271,6 @@ class Components:
     start: IntArray
     size: IntArray
     stratum: IntArray
-    labels: IntArray
 
 
 def places(
@@ -296,23 +278,11 @@ def places(
     regions: tuple[IntArray, IntArray] | None,
     weights: tuple[FloatArray, FloatArray],
 ) -> tuple[Placed, Placed]:
-    """Both modes on one numbering of zones and strata, in-person weights at the phone mix.
+    """Both modes, in person first, on one numbering; each region has the same weight in both.
 
-    Parameters
-    ----------
-    zones
-        Of the people in person and by phone, or None. Without them, or with one person in each,
-        everybody stands alone: a region is then one zone.
-    regions
-        Likewise, or None. They are strata where zones nest in them and each that phone people
-        live in has people asked in person.
-    weights
-        Likewise, positive.
-
-    Returns
-    -------
-    in_person, phone : Placed
-        Each region has the same total of weights in both.
+    Without zones, or with one person in each, everybody stands alone: a region is then one zone.
+    Regions are strata where zones nest in them and each that phone people live in has people asked
+    in person.
     """
     n_own = weights[0].size
     none = np.zeros(n_own + weights[1].size, dtype=np.int64)
@@ -362,15 +332,15 @@ def zone_components(scores: FloatArray, placed: Placed) -> Components:
     Goldstein & Rasbash (2003), Journal of the Royal Statistical Society C 52(4).
     """
     order = np.lexsort([*scores.T, placed.zone])
-    labels, start, size = np.unique(placed.zone[order], return_index=True, return_counts=True)
-    scores, index = scores[order], np.repeat(np.arange(labels.size), size)
+    _, start, size = np.unique(placed.zone[order], return_index=True, return_counts=True)
+    scores, index = scores[order], np.repeat(np.arange(size.size), size)
     share = placed.weight[order]
     # A region without phone people has no weight; its zones still tell what zones vary by.
     share = np.where(np.bincount(index, share)[index] > 0, share, 1.0)
     share = share / np.bincount(index, share)[index]
     means = np.add.reduceat(scores * share[:, None], start)
     apart = scores - means[index]
-    n, n_zones = index.size, labels.size
+    n, n_zones = index.size, size.size
     stratum = placed.stratum[order][start]
     _, level, in_stratum = np.unique(stratum, return_inverse=True, return_counts=True)
     n_strata = in_stratum.size
@@ -388,7 +358,6 @@ def zone_components(scores: FloatArray, placed: Placed) -> Components:
         start=start.astype(np.int64),
         size=size.astype(np.int64),
         stratum=stratum,
-        labels=labels,
     )
 
 
@@ -397,21 +366,8 @@ def differences(
 ) -> FloatArray:
     """Phone minus in-person weighted means of scores, drawn as if both followed one law.
 
-    Parameters
-    ----------
-    scores
-        Shape (n, K): of the people in person; residuals where phone weights were estimated.
-    own, phone
-        The n people in person and the m by phone, from `places`.
-    draws
-        R.
-    rng
-        Source of randomness.
-
-    Returns
-    -------
-    FloatArray
-        Shape (R, K).
+    Scores, shape (n, K), are of the people in person; residuals where phone weights were
+    estimated. The result has shape (draws, K).
 
     Notes
     -----
@@ -466,17 +422,8 @@ def _root(cov: FloatArray) -> FloatArray:
 
 
 def two_sided(value: FloatArray, draws: FloatArray) -> FloatArray:
-    """Two-sided p-values of values among draws: twice the smaller (b + 1)/(R + 1), at most one.
+    """Two-sided p-values, (K,), among draws, (R, K): twice the smaller (b + 1)/(R + 1), at most 1.
 
-    Parameters
-    ----------
-    value
-        Shape (K,).
-    draws
-        Shape (R, K).
-
-    References
-    ----------
     Phipson & Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9(1).
     """
     n = draws.shape[0]

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, stats
 
+from coopgap.checks.compare import NO_MATCHING, compared
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
 from coopgap.core.tails import t_quantile
-from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
+from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Version
 from coopgap.families.difference import INTERVAL_PROB
-from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.keys import NO_MATCHING, unanswered
-from coopgap.sensitivity.verdict import compared
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
@@ -29,16 +29,10 @@ from coopgap.survey.records import ModelRows, Survey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lacking:
-    """In-person people by group, comparison people first.
+    """In-person people by group, comparison people first: everybody, and who lacks what.
 
-    Attributes
-    ----------
-    people
-        Everybody.
-    outcome
-        Those whose every covariate is known and whose outcome is not.
-    covariate
-        Those who lack a covariate or a variable of the matching.
+    `outcome` are those whose every covariate is known and whose outcome is not, `covariate` those
+    who lack a covariate or a variable of the matching.
     """
 
     people: tuple[int, int]
@@ -81,16 +75,9 @@ def rows_with_covariates(survey: Survey, study: Study, spec: ModelSpec) -> Model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The lowest and the highest gap that the missing answers allow.
+    """The lowest and the highest gap that the missing answers allow, with their errors.
 
-    Attributes
-    ----------
-    lower, upper
-        The identified set; `lower` is never above `upper`.
-    lower_error, upper_error
-        Standard errors of its two ends.
-    df
-        The smaller of the ends' degrees of freedom.
+    `lower` is never above `upper`; `df` is the smaller of the ends' degrees of freedom.
     """
 
     lower: float
@@ -205,43 +192,64 @@ def imbens_manski(bounds: Bounds, prob: float = 0.95) -> tuple[float, float]:
     return bounds.lower - c * bounds.lower_error, bounds.upper + c * bounds.upper_error
 
 
-def bounds_rows(
-    survey: Survey, study: Study, spec: ModelSpec, declared: Estimate, keys: Keys
-) -> list[SensitivityRow]:
+@check(
+    Check.MISSING_BOUNDS,
+    title="Missing answers: worst-case bounds",
+    question="How far could the answers that are missing move the gap at most?",
+    topic=Topic.MISSING,
+    of_model=True,
+    order=70,
+    page=1,
+)
+def bounds(context: Context) -> Iterator[SensitivityRow]:
     """The gap of the matched shares under every way of filling in missing outcomes.
 
-    Beside `declared`, the matched family on complete cases.
-
-    Returns
-    -------
-    list
-        Two rows a threshold, and two for superiority of more than two levels: `bounds`, the
-        identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
-        whose covariates are known are matched anew, whether or not they answered; the gap is
-        that of weighted shares. People who lack a covariate are left out and counted. One row,
-        `not_applicable`, where no outcome is missing or nobody is matched.
+    Two rows a threshold, and two for superiority of more than two levels: `bounds`, the
+    identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
+    whose covariates are known are matched anew, whether or not they answered; the gap is
+    that of weighted shares. People who lack a covariate are left out and counted.
     """
-    checks, who = (Check.MISSING_BOUNDS,), lacking(survey, spec)
+    survey, spec = context.survey, context.spec
+    who = lacking(survey, spec)
     if not spec.matching.is_declared:
-        reason = f"{NO_MATCHING} The bounds are of matched shares."
-        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason)
+        raise NotApplicable(f"{NO_MATCHING} The bounds are of matched shares.")
     if not sum(who.outcome):
-        reason = "No answer to the outcome is missing."
-        if sum(who.covariate):
-            reason += f" {_covariates(who)}"
-        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason)
-    sample = sample_for(rows_with_covariates(survey, study, spec), spec)
+        also = f" {_covariates(who)}" if sum(who.covariate) else ""
+        raise NotApplicable(f"No answer to the outcome is missing.{also}")
+    sample = sample_for(rows_with_covariates(survey, context.study, spec), spec)
     try:
         by_contrast = sample_bounds(sample)
     except NotEstimable as error:
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, error.reason)
-    note, known = _note(who), sum(who.people) - sum(who.covariate)
-    return [
-        replace(row, n=sum(who.outcome), of=known)
-        for contrast, bounds in by_contrast.items()
-        if contrast.quantity is not Quantity.SUPERIORITY or len(keys.levels) > 2
-        for row in _pair(contrast, bounds, sample, declared, keys, note, study.smallest_gap)
-    ]
+        raise NotAssessed(error.reason) from None
+    base = context.row(
+        population=sample.population,
+        interval_kind=IntervalKind.BOUNDS,
+        n=sum(who.outcome),
+        of=sum(who.people) - sum(who.covariate),
+        note=_note(who),
+    )
+    for contrast, ends in by_contrast.items():
+        if contrast.quantity is Quantity.SUPERIORITY and len(context.keys.levels) == 2:
+            continue
+        row = replace(base, quantity=contrast.quantity, category=contrast.category)
+        yield replace(row, variant=Version.BOUNDS, lower=ends.lower, upper=ends.upper)
+        low, high = imbens_manski(ends, INTERVAL_PROB)
+        row = replace(
+            row,
+            variant=Version.BOUNDS_WITH_ERROR,
+            lower=low,
+            upper=high,
+            interval_prob=INTERVAL_PROB,
+        )
+        first = context.headline.intervals.get(contrast)
+        if first is None:
+            yield row
+            continue
+        # The bounds as an interval about their middle, and how far off the gap could be at most.
+        middle, own = (ends.lower + ends.upper) / 2, first.estimate
+        apart = Interval(middle - own, 0.0, ends.lower - own, ends.upper - own, np.nan)
+        wide = Interval(middle, 0.0, low, high, np.nan)
+        yield compared(row, first, wide, apart, context.smallest_gap)
 
 
 def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
@@ -259,50 +267,6 @@ def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
         None if first is None else first[kept],
         few=are_few(n_clusters),
     )
-
-
-def _pair(
-    contrast: Contrast,
-    bounds: Bounds,
-    sample: Sample,
-    declared: Estimate,
-    keys: Keys,
-    note: str,
-    smallest_gap: float,
-) -> Iterator[SensitivityRow]:
-    first = declared.intervals.get(contrast)
-    wide = imbens_manski(bounds, INTERVAL_PROB)
-    ends = (
-        (Version.BOUNDS, (bounds.lower, bounds.upper), None),
-        (Version.BOUNDS_WITH_ERROR, wide, INTERVAL_PROB),
-    )
-    for variant, (lower, upper), prob in ends:
-        row = SensitivityRow(
-            check=Check.MISSING_BOUNDS,
-            variant=variant,
-            model=keys.model,
-            family=declared.family,
-            outcome=keys.outcome,
-            comparator=Comparator.COMPARISON,
-            group=keys.group,
-            population=sample.population,
-            quantity=contrast.quantity,
-            category=contrast.category,
-            lower=lower,
-            upper=upper,
-            interval_prob=prob,
-            interval_kind=IntervalKind.BOUNDS,
-            note=note,
-            source=keys.source,
-        )
-        if prob is None or first is None:
-            yield row
-            continue
-        # The bounds as an interval about their middle, and how far off the gap could be at most.
-        middle = (bounds.lower + bounds.upper) / 2
-        low, high = bounds.lower - first.estimate, bounds.upper - first.estimate
-        apart = Interval(middle - first.estimate, 0.0, low, high, np.nan)
-        yield compared(row, first, Interval(middle, 0.0, *wide, np.nan), apart, smallest_gap)
 
 
 def _note(who: Lacking) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.balance import Balanced, Joint, balance, joint_shares, stack
+from coopgap.checks.balance import Balanced, Joint, balance, joint_shares, stack
+from coopgap.checks.registry import NotApplicable
 from coopgap.survey.records import ModelRows, Survey
 
 LIMITS = (
@@ -120,15 +120,13 @@ class PhoneStudy:
         return joined, name
 
     @property
-    def why_not(self) -> tuple[Verdict, str] | None:
-        """Why the phone interviews answer no check, as verdict and sentence, or None."""
+    def why_not(self) -> str:
+        """Why the phone interviews answer no check; empty where they may."""
         if not self.called.n:
-            reason = "The survey holds no complete phone interview with the comparison group."
-        elif not self.members.n or not self.comparison.n:
-            reason = "One of the groups has no complete in-person interview."
-        else:
-            return None
-        return Verdict.NOT_APPLICABLE, reason
+            return "The survey holds no complete phone interview with the comparison group."
+        if not self.members.n or not self.comparison.n:
+            return "One of the groups has no complete in-person interview."
+        return ""
 
     @property
     def limits(self) -> str:
@@ -174,3 +172,14 @@ def by_mode(
         covariates=covariates,
         members_called=bool((survey.phone & survey.member).any()),
     )
+
+
+class _OfPhone(Protocol):
+    @property
+    def phone(self) -> PhoneStudy: ...
+
+
+def reached(context: _OfPhone) -> None:
+    """Refuse a check of the phone interviews where there is nobody to compare by mode."""
+    if context.phone.why_not:
+        raise NotApplicable(context.phone.why_not)

@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.checks.compare import compared, judge, numbers_of, shifted
+from coopgap.checks.context import Context
+from coopgap.checks.missing.bounds import Lacking, lacking
+from coopgap.checks.missing.chained import ROUNDS, Completed, Imputation, imputation
+from coopgap.checks.registry import Answer, NotApplicable, NotAssessed, Topic, check
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
+from coopgap.core.estimate import DiagnosticRow, SensitivityRow
 from coopgap.core.gap import Contrast, Interval, wald, wald_interval
 from coopgap.core.vocabulary import (
     Check,
-    Comparator,
     Diagnostic,
     Population,
     Quantity,
@@ -27,13 +31,8 @@ from coopgap.families.estimate import Estimate
 from coopgap.families.headline import declared_at, headline_contrast
 from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample
-from coopgap.sensitivity.keys import unanswered, with_interval
-from coopgap.sensitivity.missing.bounds import Lacking, lacking
-from coopgap.sensitivity.missing.chained import ROUNDS, Completed, Imputation, imputation
-from coopgap.sensitivity.verdict import compared, judge, shifted
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
-from coopgap.survey.records import Survey
 
 DELTAS = (-1.0, -0.5, 0.5, 1.0)
 """Shifts of the log odds of missing answers, beside none."""
@@ -56,58 +55,50 @@ _SMALLEST_SHARE = 1e-4
 _WHO = {True: "members", False: "comparison people"}
 
 
-def imputation_rows(
-    survey: Survey,
-    study: Study,
-    spec: ModelSpec,
-    declared: Estimate,
-    keys: Keys,
-    seed: int,
-) -> tuple[list[SensitivityRow], list[DiagnosticRow]]:
+@check(
+    Check.MISSING_IMPUTATION,
+    title="Missing answers: multiple imputation",
+    question="What is the gap with missing answers imputed, and imputed answers shifted?",
+    topic=Topic.MISSING,
+    cost="full",
+    of_model=True,
+    order=190,
+    page=2,
+)
+def imputed(context: Context) -> Iterator[Answer]:
     """The headline gap with missing answers imputed, and with the imputed ones shifted.
 
-    Beside `declared`, the headline's family on complete cases. The same seed gives the same rows.
-
-    Returns
-    -------
-    sensitivity : list
+    Yields
+    ------
+    SensitivityRow
         `multiple imputation`: a row a threshold, superiority of more than two levels, and the
         fraction of missing information (`fmi`) of the headline. The headline with the missing
         outcomes of one group (`about`) shifted on the log odds by `setting`, judged beside no
-        shift, and the shift at which it changes, `delta`. One row, `not_applicable`, where
-        nothing is missing.
-    diagnostics : list
+        shift, and the shift at which it changes, `delta`.
+    DiagnosticRow
         Whether the chains settled.
     """
-    checks, who = (Check.MISSING_IMPUTATION,), lacking(survey, spec)
+    survey, study, spec, keys = context.survey, context.study, context.spec, context.keys
+    who = lacking(survey, spec)
     if not who.incomplete:
-        reason = "No answer that the model needs is missing."
-        return unanswered(checks, keys, Verdict.NOT_APPLICABLE, reason), []
+        raise NotApplicable("No answer that the model needs is missing.")
     try:
         how = imputation(survey, study, spec)
-        gaps = imputed_gaps(how, study, spec, declared, m=imputations(who), seed=seed)
+        m = imputations(who)
+        gaps = imputed_gaps(how, study, spec, context.headline, m=m, seed=context.seed)
     except NotEstimable as error:
-        return unanswered(checks, keys, Verdict.NOT_ASSESSED, error.reason), []
-    base = SensitivityRow(
+        raise NotAssessed(error.reason) from None
+    base = context.row(
         check=Check.MISSING_IMPUTATION,
         variant=Version.IMPUTED,
-        model=keys.model,
-        family=declared.family,
-        outcome=keys.outcome,
-        comparator=Comparator.COMPARISON,
-        group=keys.group,
         population=gaps.population,
         n=who.incomplete,
         of=sum(who.people),
         note=_note(who, how, gaps, study, matched=spec.matching.is_declared),
-        source=keys.source,
     )
-    first = headline_contrast(keys.levels, keys.at)
-    rows = [
-        *_pooled_rows(gaps, declared, base, first, study.smallest_gap),
-        *_shifted_rows(gaps, base, first, study.smallest_gap),
-    ]
-    settled = DiagnosticRow(
+    yield from _pooled_rows(gaps, context.headline, base, context.first, context.smallest_gap)
+    yield from _shifted_rows(gaps, base, context.first, context.smallest_gap)
+    yield DiagnosticRow(
         model=keys.model,
         diagnostic=Diagnostic.IMPUTATION_CONVERGENCE,
         value=gaps.r_hat,
@@ -119,7 +110,6 @@ def imputation_rows(
         ),
         source=keys.source,
     )
-    return rows, [settled]
 
 
 def _pooled_rows(
@@ -169,7 +159,7 @@ def _shifted_rows(
 def _row(contrast: Contrast, pooled: Pooled, base: SensitivityRow) -> SensitivityRow:
     """One pooled contrast."""
     return replace(
-        with_interval(base, pooled.interval(contrast.quantity)),
+        replace(base, **numbers_of(pooled.interval(contrast.quantity))),
         quantity=contrast.quantity,
         category=contrast.category,
     )
@@ -353,17 +343,7 @@ def _pool(estimates: Sequence[Estimate], contrast: Contrast) -> Pooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """Several estimates as one.
-
-    Attributes
-    ----------
-    estimate, variance
-        Mean of the estimates, and its total variance.
-    df
-        Degrees of freedom after Barnard and Rubin.
-    fmi
-        Fraction of missing information.
-    """
+    """Several estimates as one: `df` after Barnard and Rubin, `fmi` of missing information."""
 
     estimate: float
     variance: float
@@ -379,12 +359,8 @@ class Pooled:
 def pool(estimates: FloatArray, variances: FloatArray, df_complete: float) -> Pooled:
     """Pool by Rubin's rules.
 
-    Parameters
-    ----------
-    estimates, variances
-        Shape (m,): of the completed surveys, m at least two, variances positive.
-    df_complete
-        Degrees of freedom if nothing were missing: those of the clusters.
+    Of m completed surveys, at least two; `df_complete` are the degrees of freedom if nothing were
+    missing, those of the clusters.
 
     Notes
     -----

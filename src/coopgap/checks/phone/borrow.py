@@ -13,6 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import integrate, optimize, special, stats
 
+from coopgap.checks.balance import Joint
+from coopgap.checks.by_mode import PhoneStudy, reached
+from coopgap.checks.compare import compared, numbers_of
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotAssessed, Topic, check
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
@@ -26,13 +31,6 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.sensitivity.keys import unanswered, with_interval
-from coopgap.sensitivity.phone.balance import Joint
-from coopgap.sensitivity.phone.study import PhoneStudy
-from coopgap.sensitivity.verdict import compared
-
-BORROW_CHECKS = (Check.PHONE_POWER_PRIOR, Check.PHONE_ROBUST_MIXTURE)
-"""Asked of `--checks full` only."""
 
 DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
 """Fixed discounts of the gap."""
@@ -55,33 +53,65 @@ _PRIOR_NOTE = (
 )
 
 
-def borrowed_rows(phone: PhoneStudy, keys: Keys, smallest_gap: float) -> list[SensitivityRow]:
+@check(
+    Check.PHONE_POWER_PRIOR,
+    title="Power prior",
+    question="What is the gap if a phone interview counts as part of one in person?",
+    topic=Topic.PHONE,
+    cost="full",
+    needs=(reached,),
+    of_model=True,
+    order=120,
+    page=5,
+)
+def power_prior(context: Context) -> Iterator[SensitivityRow]:
+    """The gap averaged over the discount, and the discount."""
+    return borrowed_rows(context.phone, Check.PHONE_POWER_PRIOR, context.keys, context.smallest_gap)
+
+
+@check(
+    Check.PHONE_ROBUST_MIXTURE,
+    title="Robust mixture prior",
+    question="What is the gap if the phone answers count only as far as they agree?",
+    topic=Topic.PHONE,
+    cost="full",
+    needs=(reached,),
+    of_model=True,
+    order=121,
+    page=7,
+)
+def mixture_prior(context: Context) -> Iterator[SensitivityRow]:
+    """Posterior weight of the phone interviews, and the gap."""
+    check = Check.PHONE_ROBUST_MIXTURE
+    return borrowed_rows(context.phone, check, context.keys, context.smallest_gap)
+
+
+def borrowed_rows(
+    phone: PhoneStudy, check: Check, keys: Keys, smallest_gap: float
+) -> Iterator[SensitivityRow]:
     """The gap with the comparison share borrowed in part from the phone interviews.
 
-    Returns
-    -------
-    list of SensitivityRow
+    Yields
+    ------
+    SensitivityRow
         Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
         discount with its prior; at one threshold (the declared one, else the middle one) also
         the gap along a fixed discount and the probability of each tenth. Check
         `phone_robust_mixture`: posterior weight and gap by prior weight and vague component.
-        Verdicts compare each gap with the in-person one on the same members. Where there is
-        nothing to borrow, one row a check that says why.
+        Verdicts compare each gap with the in-person one on the same members.
 
     Notes
     -----
     Variances are widened by (t/z)², t with the clusters' degrees of freedom, so that with the
     phone interviews left out the credible interval is the in-person confidence interval.
     """
-    if phone.why_not is not None:
-        return unanswered(BORROW_CHECKS, keys, *phone.why_not)
     try:
         joint = phone.joint
     except NotEstimable as error:
         reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
-        return unanswered(BORROW_CHECKS, keys, Verdict.NOT_ASSESSED, reason)
+        raise NotAssessed(reason) from None
     base = SensitivityRow(
-        check=Check.PHONE_POWER_PRIOR,
+        check=check,
         model=keys.model,
         outcome=keys.outcome,
         comparator=Comparator.PHONE,
@@ -96,26 +126,22 @@ def borrowed_rows(phone: PhoneStudy, keys: Keys, smallest_gap: float) -> list[Se
     main = min(at, key=lambda one: (one.category != keys.at, abs(one.level - middle)))
     lost = n_member - joint.n_member
     left = f" Members left out: {lost:,} of {n_member}." if lost else ""
-    power: list[SensitivityRow] = []
-    mixtures: list[SensitivityRow] = []
+    power = check is Check.PHONE_POWER_PRIOR
     for contrast in at:
         row = replace(base, category=contrast.category)
-        gap, mixed = (
-            replace(row, check=check, n=lost, of=n_member, note=f"{phone.limits}{left}")
-            for check in BORROW_CHECKS
-        )
+        gap = replace(row, n=lost, of=n_member, note=f"{phone.limits}{left}")
         try:
-            place = measured_at(joint, contrast, smallest_gap)
+            measured = measured_at(joint, contrast, smallest_gap)
         except NotEstimable as error:
             note = f"Not estimable: {error.reason}."
-            silent = replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
-            power.append(replace(silent, variant=Version.AVERAGED))
-            none = replace(silent, check=Check.PHONE_ROBUST_MIXTURE)
-            mixtures.append(_mixed(none, WEIGHTS[0], next(iter(VAGUE))))
+            row = replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
+            first = _mixed(row, WEIGHTS[0], next(iter(VAGUE)))
+            yield replace(row, variant=Version.AVERAGED) if power else first
             continue
-        power += _power_rows(place, row, gap, whole=contrast == main)
-        mixtures += _mixture_rows(place, replace(row, check=Check.PHONE_ROBUST_MIXTURE), mixed)
-    return power + mixtures
+        if power:
+            yield from _power_rows(measured, row, gap, whole=contrast == main)
+        else:
+            yield from _mixture_rows(measured, row, gap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +207,7 @@ def _power_rows(
     weighed = discount_posterior(at.measures)
     alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
     in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
-    yield with_interval(in_person, at.in_person, _PROB)
+    yield replace(in_person, **numbers_of(at.in_person, _PROB))
     averaged = averaged_gap(at.measures, weighed)
     yield _gap_row(at, averaged, replace(gap, variant=Version.AVERAGED))
     discount = replace(base, quantity="discount")

@@ -9,6 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
+from coopgap.checks.balance import (
+    Balanced,
+    columns,
+    fewest_zones,
+    satterthwaite,
+    side_errors,
+)
+from coopgap.checks.by_mode import PhoneStudy, reached
+from coopgap.checks.compare import numbers_of
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
@@ -19,15 +30,6 @@ from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
 from coopgap.matching.feasibility import SMD_BAR
-from coopgap.sensitivity.keys import with_interval
-from coopgap.sensitivity.phone.balance import (
-    Balanced,
-    columns,
-    fewest_zones,
-    satterthwaite,
-    side_errors,
-)
-from coopgap.sensitivity.phone.study import PhoneStudy
 from coopgap.survey.records import ModelRows
 
 _LEVEL = 0.05
@@ -39,6 +41,24 @@ _TEST = (
 )
 
 _FEW = f"No interval: fewer than {FEW_CLUSTERS} zones."
+
+
+@check(
+    Check.PHONE_COMPOSITION,
+    title="Who was reached by phone",
+    question="Who was reached by phone, and can they be weighted to stand for those in person?",
+    topic=None,
+    needs=(reached,),
+    of_model=True,
+    order=30,
+)
+def composition(context: Context) -> list[SensitivityRow]:
+    """Of the covariates, which are balanced, and of the exact strata."""
+    spec = context.spec
+    names = tuple(dict.fromkeys((*spec.covariates, *spec.matching.on)))
+    if not names:
+        raise NotApplicable("The model has no covariates to compare.")
+    return composition_rows(context.phone, names, context.keys)
 
 
 def composition_rows(phone: PhoneStudy, names: Sequence[str], keys: Keys) -> list[SensitivityRow]:
@@ -191,10 +211,10 @@ def _level_rows(level: _Level, base: SensitivityRow) -> Iterator[SensitivityRow]
             yield row if error == 0 else replace(row, note=_FEW)
         elif not level.level:
             mean = wald(value, error, df=of_t, prob=INTERVAL_PROB, null=np.nan)
-            yield with_interval(row, mean)
+            yield replace(row, **numbers_of(mean))
         elif 0 < share < 1:
             interval = wald_interval(Quantity.SHARE, value, error, df=of_t, prob=INTERVAL_PROB)
-            yield with_interval(row, interval)
+            yield replace(row, **numbers_of(interval))
         else:
             yield replace(row, std_error=error)
     yield replace(

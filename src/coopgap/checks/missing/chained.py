@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, logit
 
-from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.core.errors import NotEstimable
-from coopgap.sensitivity.missing.models import (
+from coopgap.checks.missing.models import (
     augment,
     cumulative_chances,
     draw_cumulative,
@@ -21,6 +19,8 @@ from coopgap.sensitivity.missing.models import (
     multinomial_chances,
     nearest_donors,
 )
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.records import Survey
@@ -36,18 +36,9 @@ _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A variable of the imputation model.
+    """A variable of the imputation model; its codes, shape (n,), are -1 where missing.
 
-    Attributes
-    ----------
-    codes
-        Shape (n,): level, -1 where missing.
-    n_levels
-        How many levels are declared.
-    ordered
-        Whether levels are ordered; two levels are in any case.
-    numeric
-        Of a numeric variable; codes are positions among its values.
+    Two levels are ordered in any case. Codes of a numeric one are positions among its values.
     """
 
     codes: IntArray
@@ -65,15 +56,8 @@ class Column:
 class Last:
     """The last draw of the column imputed last, to be drawn again with its odds shifted.
 
-    Attributes
-    ----------
-    people
-        Shape (q,): positions of people whose answer was missing.
-    log_odds
-        Shape (q, J − 1): log odds of a level ≤ j, infinite where nobody has a level below or
-        above.
-    uniform
-        Shape (q,): the numbers that chose the levels.
+    Of q `people` whose answer was missing: `log_odds` of a level ≤ j, shape (q, J − 1), infinite
+    where nobody has a level below or above, and the `uniform` numbers that chose the levels.
     """
 
     people: IntArray
@@ -90,15 +74,8 @@ class Last:
 class Imputed:
     """One completed set of columns.
 
-    Attributes
-    ----------
-    codes
-        Shape (n,) each, in the order of the columns; nothing is missing.
-    trace
-        By incomplete column, shape (rounds, J): imputed people at each level after each round, or
-        in each fifth of a numeric one.
-    last
-        Of the first column.
+    `trace`, shape (rounds, J) by incomplete column, counts imputed people at each level after each
+    round, or in each fifth of a numeric one; `last` is of the first column.
     """
 
     codes: tuple[IntArray, ...]
@@ -199,14 +176,8 @@ def _chances(
 class Completed:
     """A survey without missing answers.
 
-    Attributes
-    ----------
-    survey
-        The survey with imputed codes.
-    trace
-        Shape (rounds, q): share of the imputed people at each level of each incomplete variable.
-    lasts
-        Last draws of the outcome with positions in the survey; `member` says whose.
+    `trace`, shape (rounds, q), are shares of the imputed people at each level of each incomplete
+    variable; `lasts` are the last draws of the outcome, with positions in the survey.
     """
 
     survey: Survey

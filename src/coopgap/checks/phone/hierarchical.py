@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request
-from coopgap.bayes.records import Form, HierarchicalFit
+from coopgap.bayes.records import Form
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.compare import compared
+from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
+from coopgap.checks.phone.gaps import TWO_LEVELS
+from coopgap.checks.registry import Scope, rows_of
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Interval, contrast_values, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
-from coopgap.sensitivity.phone.gaps import TWO_LEVELS
-from coopgap.sensitivity.phone.study import PhoneStudy
-from coopgap.sensitivity.posterior import headline_contrasts, posterior_interval, posterior_row
-from coopgap.sensitivity.verdict import compared
+from coopgap.families.hierarchical import posterior_interval
+from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
 
 _ABSORBS = (
@@ -58,6 +61,34 @@ class PhoneRefit:
     def name(self) -> str:
         """Its name among the refits of a model."""
         return f"{self.check}: {self.variant}"
+
+
+def _refits_of(context: RegionContext) -> list[PhoneRefit]:
+    """The refits with those called; none where nobody was."""
+    survey, study, model = context.plan.survey, context.plan.study, context.model
+    # The refit clusters on nothing but declared zones, so that nobody is made one here.
+    phone = PhoneStudy(
+        in_person=model.rows,
+        phone=complete_rows(survey, study, model.spec, mode="phone"),
+        covariates=model.spec.covariates,
+        members_called=bool((survey.phone & survey.member).any()),
+    )
+    region = study.design.region
+    if region is None or phone.why_not:
+        return []
+    return phone_refits(context.request, phone, region)
+
+
+def _requests(context: RegionContext) -> dict[str, Request]:
+    return {one.name: one.request for one in _refits_of(context) if one.request is not None}
+
+
+@rows_of("", cost="full", scope=Scope.REFIT, wants=_requests, order=330)
+def by_region(context: RegionContext) -> Iterator[SensitivityRow]:
+    """The gaps of the model by region with those called, beside those in person."""
+    refits = _refits_of(context)
+    if refits:
+        yield from phone_refit_rows(refits, context)
 
 
 def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[PhoneRefit]:
@@ -127,26 +158,9 @@ def _borrows(request: Request, nobody: str) -> str:
 
 
 def phone_refit_rows(
-    refits: Sequence[PhoneRefit],
-    fits: Mapping[str, HierarchicalFit],
-    base: HierarchicalFit,
-    keys: Keys,
-    smallest_gap: float,
+    refits: Sequence[PhoneRefit], context: RegionContext
 ) -> Iterator[SensitivityRow]:
-    """Gaps of the refits beside those in person.
-
-    Parameters
-    ----------
-    refits
-        From `phone_refits`.
-    fits
-        By the refits' names.
-    base
-        The model in person, which passed its gate.
-    keys
-        Keys of the rows.
-    smallest_gap
-        The smallest gap that matters.
+    """Gaps of the refits beside those in person, which passed their gate.
 
     Yields
     ------
@@ -155,52 +169,40 @@ def phone_refit_rows(
         the gap in person beside it (variant `in person`), with which it is compared. A refit that
         the gate withholds has one row without numbers.
     """
-    headline = headline_contrasts(keys.levels)
-    in_person = {one: contrast_values(one, base.member[0], base.comparison[0]) for one in headline}
+    own, smallest_gap = context.fit, context.request.smallest_gap
+    in_person = {
+        one: contrast_values(one, own.member[0], own.comparison[0])
+        for one in headline_contrasts(context.keys.levels)
+    }
     beside = set[Check]()
     for refit in refits:
-        fit = fits.get(refit.name)
+        fit = context.refits.get(refit.name)
+        named = {"check": refit.check, "variant": refit.variant, "comparator": Comparator.PHONE}
         if fit is None or not fit.passed:
-            yield _unanswered(refit.check, refit.variant, _why(refit, fit), keys)
+            note = f"Not estimable: {refit.why}." if fit is None else f"W{why_withheld(fit)[1:]}."
+            yield context.row(**named, verdict=Verdict.NOT_ASSESSED, note=note)
         else:
-            for contrast, before in in_person.items():
-                draws = contrast_values(contrast, fit.member[0], fit.comparison[0])
-                row = posterior_row(
-                    refit.check,
-                    refit.variant,
-                    keys,
-                    contrast.category,
-                    draws,
-                    contrast.quantity,
-                    comparator=Comparator.PHONE,
-                )
-                first, again = (posterior_interval(one) for one in (before, draws))
+            for one, before in in_person.items():
+                draws = contrast_values(one, fit.member[0], fit.comparison[0])
+                kind, category = one.quantity, one.category
+                row = context.posterior(draws, quantity=kind, category=category, **named)
+                first, again = (posterior_interval(values) for values in (before, draws))
                 moved = _moved(refit.check, first, again)
                 yield replace(compared(row, first, again, moved, smallest_gap), note=refit.note)
         if refit.check in beside:
             continue
         beside.add(refit.check)
+        named = {"check": refit.check, "variant": Version.IN_PERSON}
         for one, draws in in_person.items():
-            yield posterior_row(
-                refit.check, Version.IN_PERSON, keys, one.category, draws, one.quantity
-            )
-    if len(keys.levels) == 2:
-        check, verdict = Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE
-        yield _unanswered(check, Version.MODE_THRESHOLDS, TWO_LEVELS, keys, verdict)
-
-
-def _why(refit: PhoneRefit, fit: HierarchicalFit | None) -> str:
-    if fit is None:
-        return f"Not estimable: {refit.why}."
-    failed = ", ".join(item.name for item in fit.gate if not item.passed)
-    return f"Withheld: {failed}."
-
-
-def _unanswered(
-    check: Check, variant: str, note: str, keys: Keys, verdict: Verdict = Verdict.NOT_ASSESSED
-) -> SensitivityRow:
-    row = posterior_row(check, variant, keys, quantity="", comparator=Comparator.PHONE)
-    return replace(row, verdict=verdict, note=note)
+            yield context.posterior(draws, quantity=one.quantity, category=one.category, **named)
+    if len(context.keys.levels) == 2:
+        yield context.row(
+            check=Check.PHONE_JOINS_MODE,
+            variant=Version.MODE_THRESHOLDS,
+            comparator=Comparator.PHONE,
+            verdict=Verdict.NOT_APPLICABLE,
+            note=TWO_LEVELS,
+        )
 
 
 def _moved(check: Check, first: Interval, again: Interval) -> Interval:

@@ -46,16 +46,9 @@ def stack(target: ModelRows, other: ModelRows) -> ModelRows:
 class SideErrors(NamedTuple):
     """Covariance of statistics of two groups of people, with its degrees of freedom.
 
-    Attributes
-    ----------
-    sums
-        Shape (G, q): contributions by cluster, scaled, so that `sums.T @ sums` is the covariance.
-    sides
-        Shape (2, q, q): the part of each group's people, as if the other's did not vary.
-    own_df
-        Shape (2,): clusters of each group less one.
-    df
-        Clusters of both together less one; infinity without clusters.
+    `sums`, shape (G, q), are contributions by cluster, scaled so that `sums.T @ sums` is the
+    covariance; `sides`, (2, q, q), the part of each group's people, as if the other's did not vary;
+    `own_df` the clusters of each group less one, `df` those of both, infinity without clusters.
     """
 
     sums: FloatArray
@@ -81,16 +74,9 @@ class SideErrors(NamedTuple):
 
 
 def side_errors(unit: FloatArray, first: BoolArray, cluster: IntArray | None) -> SideErrors:
-    """Sum contributions of two groups of people by cluster.
+    """Sum contributions, (n, q), by cluster, of people `first` in one group and of the others.
 
-    Parameters
-    ----------
-    unit
-        Shape (n, q): contribution of each person; they sum to zero within each group.
-    first
-        Shape (n,): who is in the first group.
-    cluster
-        Shape (n,), or None.
+    Contributions sum to zero within each group.
 
     Notes
     -----
@@ -210,13 +196,6 @@ class Balanced:
 
 def balance(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     """Balance the comparison people of `rows` to the margins of its members.
-
-    Parameters
-    ----------
-    rows
-        The group that gives the margins is `member`; the other one is weighted.
-    covariates
-        Factors whose margins are reproduced.
 
     Raises
     ------

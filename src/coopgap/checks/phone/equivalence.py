@@ -8,18 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from coopgap.checks.balance import fewest_zones, require_clusters, swapped
+from coopgap.checks.by_mode import PhoneStudy, reached
+from coopgap.checks.compare import numbers_of
+from coopgap.checks.context import Context
+from coopgap.checks.registry import Topic, check
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Margins, contrasts, estimate_contrasts, wald
-from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
-from coopgap.families.cells import CellFit, fit_cells
-from coopgap.families.sample import Sample, are_few
-from coopgap.matching.sample import MatchedSample
-from coopgap.matching.weights import effective_size
-from coopgap.sensitivity.keys import with_interval
-from coopgap.sensitivity.phone.balance import fewest_zones, require_clusters, swapped
-from coopgap.sensitivity.phone.study import PhoneStudy
-from coopgap.sensitivity.phone.tost import (
+from coopgap.core.tost import (
     Equivalence,
     power_at_zero,
     smallest_margin,
@@ -27,6 +24,11 @@ from coopgap.sensitivity.phone.tost import (
     two_one_sided,
     verdict_over_all,
 )
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
+from coopgap.families.cells import CellFit, fit_cells
+from coopgap.families.sample import Sample, are_few
+from coopgap.matching.sample import MatchedSample
+from coopgap.matching.weights import effective_size
 from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
@@ -59,6 +61,22 @@ _WORDS = {
         "interviews would confirm with 80 % probability if nothing differed."
     ),
 }
+
+
+@check(
+    Check.PHONE_EQUIVALENCE,
+    title="Phone against in-person answers",
+    question="Do people called answer like those asked in person, within the declared margin?",
+    topic=Topic.PHONE,
+    needs=(reached,),
+    of_model=True,
+    order=31,
+    page=1,
+)
+def equivalence(context: Context) -> list[SensitivityRow]:
+    """Shares and odds by mode, against the margin that the study declares."""
+    margin = context.study.phone.margin.get(context.keys.outcome)
+    return equivalence_rows(context.phone, margin, context.keys)
 
 
 def equivalence_rows(phone: PhoneStudy, margin: float | None, keys: Keys) -> list[SensitivityRow]:
@@ -111,7 +129,7 @@ def _difference_rows(
         if interval is None:
             continue
         row = replace(
-            with_interval(base, interval, _PROB),
+            replace(base, **numbers_of(interval, _PROB)),
             quantity=contrast.quantity,
             category=contrast.category,
             p_value=None,
@@ -257,7 +275,7 @@ def odds_ratio_rows(
             log=True,
         )
         note = f"{_RATIO} {_REDUCED}" if fit.infinite else _RATIO
-        yield replace(with_interval(row, interval, _PROB), note=note)
+        yield replace(replace(row, **numbers_of(interval, _PROB)), note=note)
 
 
 class PhoneShift(NamedTuple):
