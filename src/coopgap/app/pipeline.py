@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -12,32 +13,28 @@ from coopgap.app.families import model_families
 from coopgap.app.meta import run_meta, with_warnings
 from coopgap.app.result import Run
 from coopgap.bayes.store import StoredDraws
-from coopgap.checks.asked import asked
-from coopgap.checks.full import full_checks
+from coopgap.checks.context import Context, RunContext, context_for
 from coopgap.checks.hierarchical import fit_regions, say_why_not
-from coopgap.checks.quick import quick_checks
+from coopgap.checks.multiplicity import holm
+from coopgap.checks.registry import Cost, Scope, answers
 from coopgap.core.disclose import protected_meta, protected_rows
-from coopgap.core.estimate import TABLES, Keys, to_frame
+from coopgap.core.estimate import TABLES, to_frame
 from coopgap.core.progress import Notify, silent
-from coopgap.core.vocabulary import Check, Family, Population, Verdict
+from coopgap.core.vocabulary import Family, Population
 from coopgap.families.behind import behind_model, counted
 from coopgap.families.dispatch import families_for
 from coopgap.families.estimate import Tables
 from coopgap.families.headline import (
-    control_models,
     declared_headlines,
     headline_positions,
     with_adjusted,
 )
 from coopgap.families.plan import Plan
 from coopgap.printed.rows import printed_rows
-from coopgap.sensitivity.confounding.control import HeadlineModel, control_rows
-from coopgap.sensitivity.keys import unanswered
-from coopgap.sensitivity.multiplicity import holm, multiplicity_rows
 from coopgap.study.spec import Study
 
 
-def stages(plan: Plan, checks: Literal["quick", "full"] = "quick") -> int:
+def stages(plan: Plan, checks: Cost = "quick") -> int:
     """How many stages `execute` tells of."""
     found = 0
     for model in plan.models:
@@ -54,7 +51,7 @@ def stages(plan: Plan, checks: Literal["quick", "full"] = "quick") -> int:
 def execute(
     plan: Plan,
     *,
-    checks: Literal["quick", "full"] = "quick",
+    checks: Cost = "quick",
     seed: int = 0,
     draws: int | None = None,
     jobs: int | None = None,
@@ -69,28 +66,22 @@ def execute(
     """
     tables = Tables()
     started = time.perf_counter()
-    headlines: list[HeadlineModel] = []
+    contexts: list[Context] = []
     for model in plan.models:
         with tables.stage("families"):
             estimates = model_families(tables, plan, model, notify)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
-            one = asked(plan, model, estimates, seed=seed, jobs=jobs, scheduler=scheduler)
-            quick_checks(tables, one)
-            if checks == "full":
-                full_checks(tables, one)
-        headlines.append(HeadlineModel(labels=one.labels, estimate=one.headline))
-    tables.sensitivity += control_rows(
-        headlines,
-        control_models(plan.study),
-        plan.study.negative_control,
-        plan.study.smallest_gap,
-    )
+            one = context_for(plan, model, estimates, seed=seed, jobs=jobs, scheduler=scheduler)
+            tables.add(answers(one, Scope.MODEL, checks))
+        contexts.append(one)
+    run = RunContext(study=plan.study, models=contexts)
+    tables.add(answers(run, Scope.MODELS, checks))
     with tables.stage("hierarchical"):
         kept = fit_regions(
             tables,
             plan,
-            checks=checks,
+            cost=checks,
             seed=seed,
             draws=draws,
             jobs=jobs,
@@ -101,11 +92,11 @@ def execute(
         say_why_not(tables, plan)
     with tables.stage("printed"):
         _printed(tables, plan.study)
-    _headlines(tables, plan)
+    _headlines(tables, run)
     tables.seconds["total"] = time.perf_counter() - started
     meta = run_meta(
         plan,
-        {one.labels.model: one.estimate for one in headlines},
+        {one.keys.model: one.headline for one in contexts},
         checks=checks,
         seed=seed,
         draws=draws,
@@ -143,31 +134,12 @@ def _printed(tables: Tables, study: Study) -> None:
     tables.diagnostics += result.diagnostics
 
 
-def _headlines(tables: Tables, plan: Plan) -> None:
+def _headlines(tables: Tables, run: RunContext) -> None:
     """Adjust the p-values of the questions' headlines for there being several."""
-    positions = headline_positions(tables.gaps, plan.study)
-    rows = [tables.gaps[position] for position in positions]
-    declared = {one.model: outcome for outcome, one in declared_headlines(plan.study).items()}
-    run = [model.spec.name for model in plan.models if model.spec.name in declared]
-    tables.sensitivity += multiplicity_rows(rows, run=len(run), declared=len(declared))
-    for spec in () if run else (model.spec for model in plan.models):
-        keys = Keys(model=spec.name, outcome=spec.outcome, source=plan.survey.source)
-        tables.sensitivity += unanswered(
-            [Check.MULTIPLICITY],
-            keys,
-            Verdict.NOT_APPLICABLE,
-            "The model is no question's headline: its p-value is not adjusted.",
-        )
-    answered = {row.model for row in rows if row.p_value is not None}
-    for name in run:
-        if name not in answered:
-            keys = Keys(model=name, outcome=declared[name], source=plan.survey.source)
-            tables.sensitivity += unanswered(
-                [Check.MULTIPLICITY],
-                keys,
-                Verdict.NOT_ASSESSED,
-                "The headline gap has no p-value that could be adjusted.",
-            )
-    if len(run) == len(declared):
-        adjusted = holm([np.nan if row.p_value is None else row.p_value for row in rows])
-        tables.gaps = with_adjusted(tables.gaps, positions, adjusted)
+    positions = headline_positions(tables.gaps, run.study)
+    run = replace(run, headlines=[tables.gaps[position] for position in positions])
+    tables.add(answers(run, Scope.GAPS, "quick"))
+    declared = {one.model for one in declared_headlines(run.study).values()}
+    if declared <= {one.keys.model for one in run.models}:
+        p_values = [np.nan if row.p_value is None else row.p_value for row in run.headlines]
+        tables.gaps = with_adjusted(tables.gaps, positions, holm(p_values))

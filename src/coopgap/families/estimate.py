@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -416,6 +416,14 @@ class Tables:
         started = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - started
+
+    def add(self, rows: Iterable[SensitivityRow | DiagnosticRow]) -> None:
+        """Rows of checks, with what they say of themselves in diagnostics."""
+        for row in rows:
+            if isinstance(row, DiagnosticRow):
+                self.diagnostics.append(row)
+            else:
+                self.sensitivity.append(row)
 
     def collect(self, estimate: Estimate) -> None:
         """The rows of one estimate, and what has to be said of it."""
