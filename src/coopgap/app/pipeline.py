@@ -127,11 +127,8 @@ def _printed(tables: Tables, study: Study) -> None:
     if study.printed is None:
         return
     result = printed_rows(study.printed, study.benchmarks)
-    tables.gaps += result.gaps
-    tables.coefficients += result.coefficients
-    tables.balance += result.balance
-    tables.sensitivity += result.sensitivity
-    tables.diagnostics += result.diagnostics
+    for name in TABLES:
+        getattr(tables, name).extend(getattr(result, name))
 
 
 def _headlines(tables: Tables, run: RunContext) -> None:
