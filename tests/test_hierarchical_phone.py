@@ -50,7 +50,7 @@ def asked(monkeypatch):
         fit_regions(
             tables,
             make_plan("peru", data, only=[model]),
-            checks=checks,
+            cost=checks,
             seed=1,
             draws=None,
             jobs=1,

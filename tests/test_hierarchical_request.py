@@ -9,6 +9,7 @@ import coopgap
 import coopgap.app.pipeline
 from coopgap.app.plan import make_plan
 from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.checks.registry import Scope, answers
 from coopgap.core.vocabulary import BY_REGION, Verdict
 from coopgap.study.load import load_study
 from coopgap.study.spec import Hierarchical
@@ -58,7 +59,10 @@ def test_zones_and_priors_follow_the_study_and_the_model_file(tmp_path):
 
 def test_with_all_checks_a_model_without_regions_has_its_rows_and_reasons(monkeypatch):
     # The other checks with all refits are not what is looked at.
-    monkeypatch.setattr(coopgap.app.pipeline, "full_checks", lambda *_: None)
+    def few(context, scope, cost):
+        return () if scope is Scope.MODEL else answers(context, scope, cost)
+
+    monkeypatch.setattr(coopgap.app.pipeline, "answers", few)
     for checks, expected in (("quick", set()), ("full", set(BY_REGION))):
         rows = coopgap.run("peru", only=["neighbours"], checks=checks, jobs=1).sensitivity
         rows = rows[rows["check"].isin(BY_REGION)]

@@ -152,7 +152,7 @@ def test_every_check_by_region_takes_it(folder, monkeypatch):
     fit_regions(
         found,
         make_plan(folder),
-        checks="full",
+        cost="full",
         seed=1,
         draws=None,
         jobs=1,

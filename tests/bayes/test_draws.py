@@ -333,8 +333,7 @@ def test_the_people_behind_every_term_are_counted():
     )
     behind = Behind(sample=sample, phone=rows.take(rows.outcome < 0), region="region")
     found = {
-        row.term: behind.of_term(row)
-        for row in coefficient_rows(make_fit(cells), cells, Form(), LABELS)
+        row.term: behind.of(row) for row in coefficient_rows(make_fit(cells), cells, Form(), LABELS)
     }
     assert None not in found.values()
     region = rows.factors["region"] == 0

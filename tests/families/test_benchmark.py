@@ -13,10 +13,10 @@ from coopgap.app.plan import make_plan
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Population, Quantity, Status
 from coopgap.families.benchmark import COMPARISON_GROUP, benchmark_estimates, standardised_name
-from coopgap.families.sample import Sample
-from coopgap.matching.dispatch import match
-from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, Matching, OutsideShares
-from coopgap.survey.records import ModelRows
+from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
+
+from . import conftest
+from .conftest import rows_of
 
 FIXTURE = Path(__file__).parents[1] / "r" / "fixtures" / "benchmark.json"
 LEVELS = ("low", "mid", "high")
@@ -41,38 +41,22 @@ def make_sample(n_zones=60, seed=2, n=900):
     sex = rng.integers(0, 2, n)
     member = rng.random(n) < 0.5
     latent = rng.logistic(size=n) + 0.6 * member + 0.5 * sex - 0.4 * region
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=np.searchsorted([-0.5, 1.0], latent),
+    rows = rows_of(
+        np.searchsorted([-0.5, 1.0], latent),
+        member,
         levels=LEVELS,
-        member=member,
-        factors={"region": region, "sex": sex},
-        factor_levels={"region": ("North", "South"), "sex": ("male", "female")},
         zone=zone,
         weight=rng.choice([0.5, 1.0, 2.0], n),
-        dropped=(),
+        region=region,
+        sex=sex,
     )
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=("sex",))),
-        covariates=("sex",),
-        link="logit",
-        strata=("sex",),
-    )
+    return conftest.make_sample(rows, on=("sex",), covariates=("sex",))
 
 
 def estimates(sample, benchmark=None, declared=None):
     benchmark = benchmark or Benchmark(outcome="y", source="B", whole=WHOLE, regions=OUTSIDE)
     found = benchmark_estimates(sample, [benchmark], "region", declared)
     return {(one.keys.group, one.comparator, one.population): one for one in found}
-
-
-def difference(estimate, category=">=high"):
-    return next(
-        interval
-        for contrast, interval in estimate.intervals.items()
-        if (contrast.quantity, contrast.category) == (Quantity.RISK_DIFFERENCE, category)
-    )
 
 
 def test_regions_weigh_as_the_samples_people_live():
@@ -84,7 +68,7 @@ def test_regions_weigh_as_the_samples_people_live():
     side = ~rows.member
     w, top = rows.weight[side], rows.outcome[side] == 2
     outside = np.array([0.2, 0.4])[rows.factors["region"][side]]
-    assert difference(found).estimate == pytest.approx(np.average(top - outside, weights=w))
+    assert found.at(">=high").estimate == pytest.approx(np.average(top - outside, weights=w))
     # One mean of one number a person: the answer less the share of the person's region.
     centred = (top - outside - np.average(top - outside, weights=w)) * w / w.sum()
     sums = np.bincount(rows.zone[side], centred)
@@ -92,7 +76,7 @@ def test_regions_weigh_as_the_samples_people_live():
     held = np.bincount(rows.factors["region"][side], w) / w.sum()
     own = n_zones / (n_zones - 1) * np.sum(sums**2)
     theirs = held[0] ** 2 * 0.2 * 0.8 / 300 + held[1] ** 2 * 0.4 * 0.6 / 150
-    assert difference(found).std_error == pytest.approx(np.sqrt(own + theirs))
+    assert found.at(">=high").std_error == pytest.approx(np.sqrt(own + theirs))
 
 
 def test_each_region_is_compared_with_its_own_shares():
@@ -105,7 +89,7 @@ def test_each_region_is_compared_with_its_own_shares():
         shares = OUTSIDE[name].shares
         one = found[f"region={name}", "national", Population.ALL_MEMBERS]
         expected = own - (shares["mid"] + shares["high"]) / 100
-        assert difference(one, ">=mid").estimate == pytest.approx(expected)
+        assert one.at(">=mid").estimate == pytest.approx(expected)
 
 
 def test_equal_regions_are_the_whole():
@@ -116,8 +100,8 @@ def test_equal_regions_are_the_whole():
         outcome="y", source="B", whole=same, regions={"North": same, "South": same}
     )
     found = estimates(sample, benchmark)
-    whole = difference(found["all", "national", Population.ALL_MEMBERS])
-    placed = difference(found["all", standardised_name("national"), Population.ALL_MEMBERS])
+    whole = found["all", "national", Population.ALL_MEMBERS].at(">=high")
+    placed = found["all", standardised_name("national"), Population.ALL_MEMBERS].at(">=high")
     assert placed == pytest.approx(whole)
 
 
@@ -146,7 +130,7 @@ def test_raked_shares_have_the_declared_margins_and_residuals_on_them(n_zones):
     side = rows.member
     weight, top = raked_by_hand(rows, side), (rows.outcome[side] == 2).astype(float)
     share = np.average(top, weights=weight)
-    gap = difference(found)
+    gap = found.at(">=high")
     assert gap.estimate == pytest.approx(share - 0.25)
     assert found.ess_own == pytest.approx(weight.sum() ** 2 / np.sum(weight**2))
     # Residuals of a weighted regression on sex and region, summed by zone.
@@ -172,13 +156,13 @@ def test_raked_shares_have_the_declared_margins_and_residuals_on_them(n_zones):
 def test_declared_error_adds_to_the_surveys_and_to_its_degrees_of_freedom():
     sample = make_sample(n_zones=12)
     alone = Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None))
-    fixed = difference(estimates(sample, alone)["all", "national", Population.ALL_MEMBERS])
+    fixed = estimates(sample, alone)["all", "national", Population.ALL_MEMBERS].at(">=high")
     for factor in (1.0, 2.5):
         whole = dataclasses.replace(WHOLE, design_effect=factor)
         beside = Benchmark(outcome="y", source="B", whole=whole)
         found = estimates(sample, beside)["all", "national", Population.ALL_MEMBERS]
         assert "vary as a sample of their size" in found.std_errors
-        one, theirs = difference(found), factor * 0.25 * 0.75 / 450
+        one, theirs = found.at(">=high"), factor * 0.25 * 0.75 / 450
         assert one.std_error**2 == pytest.approx(fixed.std_error**2 + theirs)
         assert one.df == pytest.approx(fixed.df * (1 + theirs / fixed.std_error**2) ** 2)
 
@@ -193,7 +177,7 @@ def test_shares_in_percent_that_sum_to_a_little_more_are_scaled():
         Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None)),
     )
     place = ("all", "national", Population.ALL_MEMBERS)
-    assert difference(found[place]) == pytest.approx(difference(same[place]))
+    assert found[place].at(">=high") == pytest.approx(same[place].at(">=high"))
 
 
 @pytest.mark.parametrize("n", [None, 450])
@@ -248,7 +232,7 @@ def test_people_without_a_region_are_not_raked_nor_counted():
         assert one.people[1].sum() == there.sum()
         top = sample.rows.outcome[there] == 2
         share = np.average(top, weights=raked_by_hand(sample.rows, there))
-        assert difference(one).estimate == pytest.approx(share - 0.25)
+        assert one.at(">=high").estimate == pytest.approx(share - 0.25)
         placed = found[group, standardised_name("national"), Population.ALL_MEMBERS]
         assert placed.people[1].sum() == there.sum()
 
@@ -278,7 +262,7 @@ def test_people_whom_the_population_has_not_are_left_out_of_raking():
     men = rows.member & (rows.factors["sex"] == 0)
     assert one.people[1].sum() == men.sum()
     own = np.average(rows.outcome[men] == 2, weights=rows.weight[men])
-    assert difference(one).estimate == pytest.approx(own - 0.25)
+    assert one.at(">=high").estimate == pytest.approx(own - 0.25)
 
 
 def test_the_comparison_group_stands_beside_each_region_too():
@@ -290,7 +274,7 @@ def test_the_comparison_group_stands_beside_each_region_too():
         own = np.average(rows.outcome[here] == 2, weights=rows.weight[here])
         one = found[f"{COMPARISON_GROUP}, region={name}", "national", Population.ALL_MEMBERS]
         expected = own - OUTSIDE[name].shares["high"] / 100
-        assert difference(one).estimate == pytest.approx(expected)
+        assert one.at(">=high").estimate == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("lost", ["regions", "weights"])
@@ -376,7 +360,7 @@ def test_the_example_against_r():
         ("by_region", standardised_name("national"), Population.ALL_MEMBERS, 0.0),
         ("raked", "national", Population.POSTSTRATIFIED, 0.12),
     ):
-        interval = difference(found["all", comparator, over], "")
+        interval = found["all", comparator, over].at("")
         assert interval.estimate + share == pytest.approx(expected[name]["share"], abs=1e-12)
         # R stops raking when margins are off by 1e-13 of the people; the errors follow.
         assert interval.std_error == pytest.approx(expected[name]["std_error"], rel=1e-8)

@@ -22,31 +22,20 @@ from coopgap.regression.conditional import (
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.sets import group_sets
 from coopgap.study.spec import LinkName
-from coopgap.survey.records import ModelRows
 
-LEVELS = ("low", "middle", "high")
+from .conftest import LEVELS, rows_of
+
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 LOGIT: LinkName = "logit"
 
 
 def in_sets(outcome, member, sets, zone=None, levels=LEVELS, extra=None):
     """People as they stand in sets; `extra` is a covariate that varies within them."""
-    n = len(outcome)
-    factors = {} if extra is None else {"age": np.asarray(extra, np.int64)}
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=np.asarray(outcome, np.int64),
-        levels=levels,
-        member=np.asarray(member, bool),
-        factors=factors,
-        factor_levels=dict.fromkeys(factors, ("young", "old")),
-        zone=zone,
-        weight=np.ones(n),
-        dropped=(),
-    )
+    factors = {} if extra is None else {"age": extra}
+    rows = rows_of(outcome, member, levels=levels, zone=zone, **factors)
     sets = np.asarray(sets, np.int64)
     matched = MatchedSample(
-        method="exact", weight=np.ones(n), set_id=sets, n_sets=np.unique(sets).size
+        method="exact", weight=np.ones(rows.n), set_id=sets, n_sets=np.unique(sets).size
     )
     return Sample(rows=rows, matched=matched, covariates=tuple(factors), link=LOGIT, strata=())
 

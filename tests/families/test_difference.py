@@ -16,11 +16,8 @@ from coopgap.families.difference import difference
 from coopgap.families.sets import estimate_conditional
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Matching
-from coopgap.survey.records import ModelRows
 
-from .conftest import make_sample
-
-LEVELS = ("low", "middle", "high")
+from .conftest import LEVELS, make_sample, rows_of
 
 
 def make_rows(seed=0, n=1200, n_zones=60, zones=True):
@@ -30,17 +27,14 @@ def make_rows(seed=0, n=1200, n_zones=60, zones=True):
     sex, region = rng.integers(0, 2, (2, n))
     member = rng.random(n) < 0.25 + 0.2 * region + 0.2 * sex
     level = rng.normal(0, 0.4, n_zones)[zone] + 0.6 * member + 0.5 * sex - 0.4 * region
-    return ModelRows(
-        index=5 * np.arange(n) + 3,  # positions in a survey of which these rows are some
-        outcome=np.digitize(level + rng.logistic(size=n), [0.2, 1.6]),
-        levels=LEVELS,
-        member=member,
-        factors={"sex": sex, "region": region},
-        factor_levels={"sex": ("male", "female"), "region": ("North", "South")},
+    outcome = np.digitize(level + rng.logistic(size=n), [0.2, 1.6])
+    return rows_of(
+        outcome,
+        member,
         zone=zone if zones else None,
-        weight=np.ones(n),
-        tie=np.arange(n, dtype=np.uint64),
-        dropped=(),
+        index=5 * np.arange(n) + 3,  # positions in a survey of which these rows are some
+        sex=sex,
+        region=region,
     )
 
 
@@ -169,6 +163,26 @@ def test_the_standard_error_is_the_spread_over_surveys(differences, name):
     assert error.mean() < 0.9 * independent.mean()
 
 
+def contributions(first, second, contrast, rows):
+    """What each person adds to the error of the difference, shape (n,)."""
+    total = np.zeros(rows.n)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        gradient = contrast_gradient(contrast, estimate.margins)
+        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    return total
+
+
+def two_way(total, first, second):
+    """Standard error by sums over each way of clustering, less those over both at once."""
+    variance = 0.0
+    for sign, ways in ((1, [first]), (1, [second]), (-1, [first, second])):
+        codes = np.unique(np.column_stack(ways), axis=0, return_inverse=True)[1].ravel()
+        sums = np.bincount(codes, total)
+        variance += sign * sums.size / (sums.size - 1) * sums @ sums
+    return np.sqrt(variance)
+
+
 def test_pairs_that_cross_zones_are_clustered_both_ways():
     near = Matching(method="nearest", on=("region",), covariates=("sex",))
     rows = make_rows()
@@ -176,20 +190,11 @@ def test_pairs_that_cross_zones_are_clustered_both_ways():
     first, second = estimate_matched(sample), estimate_matched(sample, "proportional")
     contrast = gap(first)
     found = difference(first, second, contrast)
-    total = np.zeros(rows.n)
-    for estimate, sign in ((first, 1), (second, -1)):
-        own = estimate.influence
-        assert own.second is not None
-        gradient = contrast_gradient(contrast, estimate.margins)
-        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    total = contributions(first, second, contrast, rows)
+    assert all(each.influence.second is not None for each in (first, second))
     sets = np.where(sample.kept, sample.matched.set_id, -1 - np.arange(rows.n))
-    expected = 0.0
-    for sign, ways in ((1, [rows.zone]), (1, [sets]), (-1, [rows.zone, sets])):
-        inside = sample.kept
-        codes = np.unique(np.column_stack(ways)[inside], axis=0, return_inverse=True)[1].ravel()
-        sums = np.bincount(codes, total[inside])
-        expected += sign * sums.size / (sums.size - 1) * sums @ sums
-    assert found.std_error == pytest.approx(np.sqrt(expected))
+    expected = two_way(total[sample.kept], rows.zone[sample.kept], sets[sample.kept])
+    assert found.std_error == pytest.approx(expected)
     # A family's own error is by the same two ways.
     none = dataclasses.replace(
         first, influence=dataclasses.replace(first.influence, weight=0 * first.influence.weight)
@@ -208,19 +213,11 @@ def test_sets_of_either_estimate_cluster_the_difference():
     found, back = difference(first, second, contrast), difference(second, first, contrast)
     assert back.estimate == -found.estimate
     assert back.std_error == pytest.approx(found.std_error, rel=1e-12)
-    total = np.zeros(rows.n)
-    for estimate, sign in ((first, 1), (second, -1)):
-        own = estimate.influence
-        gradient = contrast_gradient(contrast, estimate.margins)
-        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    total = contributions(first, second, contrast, rows)
     inside = paired.kept | make_sample(rows).kept
     sets = np.where(paired.kept, paired.matched.set_id, -1 - np.arange(rows.n))
-    expected = 0.0
-    for sign, ways in ((1, [rows.zone]), (1, [sets]), (-1, [rows.zone, sets])):
-        codes = np.unique(np.column_stack(ways)[inside], axis=0, return_inverse=True)[1].ravel()
-        sums = np.bincount(codes, total[inside])
-        expected += sign * sums.size / (sums.size - 1) * sums @ sums
-    assert found.std_error == pytest.approx(np.sqrt(expected))
+    expected = two_way(total[inside], rows.zone[inside], sets[inside])
+    assert found.std_error == pytest.approx(expected)
 
 
 def test_without_zones_people_are_the_units():
@@ -229,11 +226,7 @@ def test_without_zones_people_are_the_units():
     first, second = estimate_matched(sample), estimate_unadjusted(sample)
     contrast = gap(first)
     found = difference(first, second, contrast)
-    total = np.zeros(rows.n)
-    for estimate, sign in ((first, 1), (second, -1)):
-        own = estimate.influence
-        gradient = contrast_gradient(contrast, estimate.margins)
-        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    total = contributions(first, second, contrast, rows)
     assert found.std_error == pytest.approx(np.sqrt(total @ total))
     assert found.df == np.inf
 
@@ -258,18 +251,37 @@ def test_without_zones_pairs_of_two_matchings_are_two_ways():
     first, second = (estimate_matched(sample) for sample in samples)
     contrast = gap(first)
     found = difference(first, second, contrast)
-    total = np.zeros(rows.n)
-    for estimate, sign in ((first, 1), (second, -1)):
-        own = estimate.influence
-        gradient = contrast_gradient(contrast, estimate.margins)
-        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    total = contributions(first, second, contrast, rows)
     inside = samples[0].kept | samples[1].kept
     sets = [
         np.where(one.kept, one.matched.set_id, -1 - np.arange(rows.n))[inside] for one in samples
     ]
-    expected = 0.0
-    for sign, ways in ((1, sets[:1]), (1, sets[1:]), (-1, sets)):
-        codes = np.unique(np.column_stack(ways), axis=0, return_inverse=True)[1].ravel()
-        sums = np.bincount(codes, total[inside])
-        expected += sign * sums.size / (sums.size - 1) * sums @ sums
-    assert found.std_error == pytest.approx(np.sqrt(expected))
+    assert found.std_error == pytest.approx(two_way(total[inside], *sets))
+
+
+def test_the_complement_has_the_same_gaps_the_other_way_round():
+    sample = make_sample(make_rows())
+    estimate = estimate_matched(sample)
+    turned = estimate.complement()
+    assert turned.keys.levels == LEVELS[::-1]
+    rows = {row.category: row for row in estimate.gap_rows() if row.quantity == "risk_difference"}
+    for category, opposite in ((">=middle", ">=low"), (">=high", ">=middle")):
+        gap, back = estimate.at(category), turned.at(opposite)
+        assert back.estimate == pytest.approx(-gap.estimate, abs=1e-12)
+        assert back.std_error == pytest.approx(gap.std_error)
+        assert back.lower == pytest.approx(-gap.upper)
+        assert rows[category].estimate == gap.estimate
+    whole = estimate.at(quantity=Quantity.SUPERIORITY).estimate
+    assert turned.at(quantity=Quantity.SUPERIORITY).estimate == pytest.approx(1 - whole)
+    # What people move the one by is what they move the other by.
+    first, second = (
+        next(one for one in each.contrasts() if one.is_threshold_gap and one.level == level)
+        for each, level in ((estimate, 1), (turned, 2))
+    )
+    nothing = estimate.difference(turned, first, second, share=-1.0)
+    assert (nothing.estimate, nothing.std_error) == pytest.approx((0, 0), abs=1e-12)
+    assert estimate.to_frame()["n_member"].eq(estimate.people[1].sum()).all()
+    with pytest.raises(KeyError, match=">=nobody"):
+        estimate.at(">=nobody")
+    with pytest.raises(NotEstimable, match="no complement"):
+        estimate_conditional(sample).complement()

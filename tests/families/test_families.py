@@ -12,7 +12,6 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
-from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
 from coopgap.families.dispatch import (
@@ -26,8 +25,9 @@ from coopgap.families.sets import estimate_conditional
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.standardise import standardise
-from coopgap.study.spec import Benchmark, Matching, OutsideShares
-from coopgap.survey.records import ModelRows
+from coopgap.study.spec import Matching
+
+from .conftest import make_sample, rows_of
 
 GAP = np.array([0.0, 1.0, 0.0, -1.0])
 LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
@@ -43,41 +43,13 @@ def make_rows(seed=0, n=900, n_zones=30, levels=("no", "yes"), zones=True):
     member = rng.random(n) < 0.35 + 0.2 * sex + 0.1 * region
     latent = rng.logistic(size=n) + 0.6 * member + 0.5 * sex - 0.4 * region
     cuts = np.linspace(-0.8, 1.6, len(levels) - 1)
-    return ModelRows(
-        index=np.arange(n),
-        outcome=np.searchsorted(cuts, latent).astype(np.int64),
-        levels=tuple(levels),
-        member=member,
-        factors={"sex": sex, "region": region},
-        factor_levels={"sex": SEXES, "region": REGIONS},
-        zone=zone if zones else None,
-        weight=np.ones(n),
-        dropped=(),
-    )
-
-
-def make_sample(rows, on=("sex", "region")):
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=on)),
-        covariates=("sex", "region"),
-        link="logit",
-        strata=on,
-    )
+    outcome = np.searchsorted(cuts, latent)
+    zone = zone if zones else None
+    return rows_of(outcome, member, levels=levels, zone=zone, sex=sex, region=region)
 
 
 def by_family(sample):
     return {(e.family, e.population): e for e in family_estimates(sample)}
-
-
-def interval(estimate, quantity, category=""):
-    found = [
-        i
-        for c, i in estimate.intervals.items()
-        if (c.quantity, c.category) == (quantity, category) and not c.of_member
-    ]
-    assert len(found) == 1
-    return found[0]
 
 
 def stratified_gap(rows, threshold=1):
@@ -96,7 +68,7 @@ def test_unadjusted_is_the_difference_of_raw_shares():
     rows = make_rows()
     estimate = by_family(make_sample(rows))[Family.UNADJUSTED, Population.ALL_MEMBERS]
     raw = rows.outcome[rows.member].mean() - rows.outcome[~rows.member].mean()
-    assert interval(estimate, Quantity.RISK_DIFFERENCE).estimate == pytest.approx(raw)
+    assert estimate.at().estimate == pytest.approx(raw)
     assert estimate.ess_comparison == pytest.approx((~rows.member).sum())
 
 
@@ -104,7 +76,7 @@ def test_linear_is_the_member_weighted_mean_of_stratum_gaps():
     rows = make_rows(levels=("low", "mid", "high"))
     estimate = by_family(make_sample(rows))[Family.LINEAR, Population.MEMBERS]
     for threshold, category in ((1, ">=mid"), (2, ">=high")):
-        found = interval(estimate, Quantity.RISK_DIFFERENCE, category).estimate
+        found = estimate.at(category).estimate
         assert found == pytest.approx(stratified_gap(rows, threshold), abs=1e-10)
 
 
@@ -113,7 +85,7 @@ def test_matched_logit_on_saturated_strata_is_close_to_the_stratified_gap():
     # margins agree up to the interaction, which the simulation does not have.
     rows = make_rows(n=4000)
     estimate = headline_estimate(make_sample(rows))
-    found = interval(estimate, Quantity.RISK_DIFFERENCE).estimate
+    found = estimate.at().estimate
     assert found == pytest.approx(stratified_gap(rows), abs=0.004)
 
 
@@ -135,7 +107,7 @@ def test_adjusted_logit_equals_statsmodels_glm_with_clusters():
     for member in (1.0, 0.0):
         by_hand[:, 1] = member
         margins.append(fit.predict(by_hand)[rows.member].mean())
-    found = interval(estimate, Quantity.RISK_DIFFERENCE).estimate
+    found = estimate.at().estimate
     assert found == pytest.approx(margins[0] - margins[1], abs=1e-9)
     member = next(c for c in first.coefficients if c.term == "member")
     assert member.interval.estimate == pytest.approx(fit.params[1], abs=1e-8)
@@ -152,27 +124,10 @@ def test_conditional_logit_agrees_with_mantel_haenszel_in_size():
             y, m = rows.outcome[here] == 1, rows.member[here]
             numerator += (y & m).sum() * (~y & ~m).sum() / here.sum()
             denominator += (y & ~m).sum() * (~y & m).sum() / here.sum()
-    found = interval(estimate, Quantity.ODDS_RATIO).estimate
+    found = estimate.at(quantity=Quantity.ODDS_RATIO).estimate
     # Both are consistent for the same common odds ratio; with 4,000 people they differ little.
     assert found == pytest.approx(numerator / denominator, rel=0.01)
     assert estimate.n_sets == 4
-
-
-def test_every_family_writes_its_expected_rows_once():
-    sample = make_sample(make_rows(levels=("low", "mid", "high")))
-    labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
-    seen = set()
-    for estimate in family_estimates(sample):
-        rows = list(estimate.named(labels).gap_rows())
-        expected = len(estimate.contrasts())
-        assert len(rows) == expected + len(estimate.joint)
-        for row in rows:
-            key = (row.family, row.population, row.comparator, row.quantity, row.category)
-            key += (row.interval_kind,)
-            assert key not in seen
-            seen.add(key)
-            assert row.status is Status.OK
-            assert row.estimate is not None
 
 
 def test_few_clusters_refuse_a_whole_fit_and_flag_a_domain():
@@ -219,7 +174,7 @@ def test_a_domains_matched_gap_is_its_stratified_gap():
         gap = rows.outcome[here & rows.member].mean() - rows.outcome[here & ~rows.member].mean()
         total += gap * (here & rows.member).sum()
     expected = total / (rows.member & (rows.factors["region"] == 1)).sum()
-    assert interval(matched, Quantity.RISK_DIFFERENCE).estimate == pytest.approx(expected)
+    assert matched.at().estimate == pytest.approx(expected)
 
 
 def test_a_domain_with_one_group_is_not_estimable():
@@ -237,35 +192,6 @@ def test_nobody_left_by_the_matching_names_the_counts():
         match(apart, Matching(on=("sex",)))
 
 
-@pytest.mark.parametrize("n_zones", [30, 60])
-def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones):
-    levels = ("low", "mid", "high")
-    sample = make_sample(make_rows(levels=levels, n_zones=n_zones))
-    shares = {"low": 40.0, "mid": 40.0, "high": 20.0}
-    rows = sample.rows
-    found = {}
-    for n in (None, 500):
-        whole = OutsideShares(shares=shares, n=n)
-        benchmark = Benchmark(outcome="y", source="a census", whole=whole)
-        estimate = next(benchmark_estimates(sample, [benchmark], None, None))
-        found[n] = interval(estimate, Quantity.RISK_DIFFERENCE, ">=high")
-    own = np.mean(rows.outcome[rows.member] == 2)
-    assert found[None].estimate == pytest.approx(own - 0.2)
-    assert found[500].std_error ** 2 - found[None].std_error ** 2 == pytest.approx(0.2 * 0.8 / 500)
-    inside = [rows.member & (rows.zone == z) for z in np.unique(rows.zone)]
-    per_zone = np.array([((rows.outcome == 2) - own)[z].sum() for z in inside]) / rows.member.sum()
-    held = np.array([z.sum() for z in inside]) / rows.member.sum()
-    # Few zones: each is inflated by what it holds of the members, instead of all alike.
-    factor = 1 / (1 - held) if n_zones < CR2_CLUSTERS else n_zones / (n_zones - 1)
-    assert found[None].std_error == pytest.approx(np.sqrt((factor * per_zone**2).sum()))
-    half = [(one.upper - one.estimate) / one.std_error for one in (found[None], found[500])]
-    assert half[1] < half[0] or n_zones >= CR2_CLUSTERS  # declared shares' error is known
-    labels = Keys(model="m", outcome="y", levels=levels, source="test.csv")
-    written = list(estimate.named(labels).gap_rows())
-    assert {row.comparator for row in written} == {"", "national"}
-    assert {row.n_comparison for row in written} == {None}
-
-
 def paired(sets, zone, method="optimal"):
     """Alternating members and comparison people with given sets."""
     n = len(sets)
@@ -277,25 +203,16 @@ def paired(sets, zone, method="optimal"):
     return Sample(rows=rows, matched=matched, covariates=("sex", "region"), link="logit", strata=())
 
 
-def test_pairs_that_cross_zones_are_a_second_way_of_clustering():
-    sets, zone = np.arange(8) // 2, np.array([0, 1, 0, 0, 1, 1, 2, 2])
-    first, second = paired(sets, zone).clusters
-    assert first.tolist() == zone.tolist()
-    assert second.tolist() == sets.tolist()
+CROSS, NEST = np.array([0, 1, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 0, 0, 1, 1, 2, 2])
+PAIRS = np.arange(8) // 2
 
 
-def test_pairs_within_zones_add_nothing_to_the_zones():
-    sets, zone = np.arange(8) // 2, np.array([0, 0, 0, 0, 1, 1, 2, 2])
-    first, second = paired(sets, zone).clusters
-    assert first.tolist() == zone.tolist()
-    assert second is None
-
-
-def test_pairs_stand_for_zones_where_none_is_declared():
-    sets = np.arange(8) // 2
-    first, second = paired(sets, None).clusters
-    assert first.tolist() == sets.tolist()
-    assert second is None
+@pytest.mark.parametrize(
+    ("zone", "ways"), [(CROSS, (CROSS, PAIRS)), (NEST, (NEST, None)), (None, (PAIRS, None))]
+)
+def test_pairs_are_a_way_of_clustering_unless_they_lie_within_zones(zone, ways):
+    for way, expected in zip(paired(PAIRS, zone).clusters, ways, strict=True):
+        assert way is expected is None or way.tolist() == expected.tolist()
 
 
 def test_strata_of_exact_matching_are_no_clusters():
@@ -315,7 +232,7 @@ def test_two_ways_of_clustering_add_up(family):
 
     def variance(zone, method):
         found = by_family(paired(sets, zone, method))[(family, Population.MEMBERS)]
-        return interval(found, Quantity.RISK_DIFFERENCE).std_error ** 2
+        return found.at().std_error ** 2
 
     both = np.unique(np.column_stack([sets, zone]), axis=0, return_inverse=True)[1].ravel()
     # A method that chooses no pairs clusters on the one way it is given.
@@ -381,7 +298,7 @@ def test_the_wild_score_row_needs_zones():
 def test_gaps_of_few_zones_have_cr2_and_their_own_degrees_of_freedom(n_zones):
     sample = make_sample(make_rows(n=2000, n_zones=n_zones))
     matched = headline_estimate(sample)
-    found = interval(matched, Quantity.RISK_DIFFERENCE)
+    found = matched.at()
     result = fit_cells(sample, sample.weight, matched=True)
     on = result.on
     expected = [

@@ -13,41 +13,20 @@ from coopgap.families.cells import PROFILE, fit_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.sample import Sample
-from coopgap.matching.dispatch import match
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import unit_information, unit_scores
 from coopgap.regression.ordinal import fit_ordinal, profile_interval
 from coopgap.regression.standardise import standardise
-from coopgap.study.spec import Fitting, Matching
-from coopgap.survey.records import ModelRows
 
-LEVELS = ("low", "middle", "high")
+from .conftest import LEVELS, make_sample, rows_of
+
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 MEMBERS = (Population.ALL_MEMBERS,)
 
 
-def make_sample(outcome, member, sex, region, zone=None, on=("region",), **fitting):
-    n = outcome.size
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=np.asarray(outcome, dtype=np.int64),
-        levels=LEVELS,
-        member=np.asarray(member, dtype=bool),
-        factors={"sex": np.asarray(sex, np.int64), "region": np.asarray(region, np.int64)},
-        factor_levels={"sex": ("male", "female"), "region": ("North", "South")},
-        zone=zone,
-        weight=np.ones(n),
-        dropped=(),
-    )
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=on)),
-        covariates=("sex", "region"),
-        link="logit",
-        fitting=Fitting(**fitting),
-        strata=on,
-    )
+def people(outcome, member, sex, region, zone=None, **fitting):
+    rows = rows_of(outcome, member, zone=zone, sex=sex, region=region)
+    return make_sample(rows, on=("region",), **fitting)
 
 
 def unequal(seed=4, n=3000, zones=60, **fitting):
@@ -57,7 +36,7 @@ def unequal(seed=4, n=3000, zones=60, **fitting):
     below = np.column_stack([-0.5 - 1.2 * sex, np.full(n, 1.0)]) - 0.4 * member[:, None]
     outcome = (rng.random(n)[:, None] > 1 / (1 + np.exp(-below))).sum(axis=1)
     zone = rng.integers(0, zones, n)
-    return make_sample(outcome, member, sex, region, zone, **fitting)
+    return people(outcome, member, sex, region, zone, **fitting)
 
 
 def terms(estimate):
@@ -130,7 +109,7 @@ def crossing(**fitting):
     cells = [(0, 0, (30, 40, 30)), (1, 0, (45, 10, 45)), (0, 1, (45, 10, 45))]
     outcome, member, sex = people_of(cells)
     region = np.arange(outcome.size) % 2
-    return make_sample(outcome, member, sex, region, free=("sex",), **fitting)
+    return people(outcome, member, sex, region, free=("sex",), **fitting)
 
 
 def test_crossing_thresholds_are_counted_and_named_and_shares_stand_instead():
@@ -159,7 +138,7 @@ def test_covariates_that_cross_alone_refuse_the_proportional_form():
     outcome, member, stratum = people_of(
         [(m, s, counts) for m in (0, 1) for s, counts in enumerate(by_sex_and_region)]
     )
-    sample = make_sample(outcome, member, stratum % 2, stratum // 2, free=("sex", "region"))
+    sample = people(outcome, member, stratum % 2, stratum // 2, free=("sex", "region"))
     assert "thresholds cross" in headline_estimate(sample).fell_back
     tied = headline_estimate(sample, "proportional")
     assert tied.status is Status.NOT_ESTIMABLE

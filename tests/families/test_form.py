@@ -16,28 +16,11 @@ from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robus
 from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Fitting
-from coopgap.survey.records import ModelRows
 
-from .conftest import make_sample
+from .conftest import LEVELS, make_sample, rows_of
 
-LEVELS = ("low", "middle", "high")
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 ALL = (Population.ALL_MEMBERS,)
-
-
-def make_rows(outcome, member, sex, region, zone=None, weight=None):
-    n = outcome.size
-    return ModelRows(
-        index=np.arange(n),
-        outcome=np.asarray(outcome, np.int64),
-        levels=LEVELS,
-        member=np.asarray(member, bool),
-        factors={"sex": np.asarray(sex, np.int64), "region": np.asarray(region, np.int64)},
-        factor_levels={"sex": ("male", "female"), "region": ("North", "South")},
-        zone=zone,
-        weight=np.ones(n) if weight is None else weight,
-        dropped=(),
-    )
 
 
 def survey(seed=0, n=900, zones=30):
@@ -48,7 +31,7 @@ def survey(seed=0, n=900, zones=30):
     member = rng.random(n) < 0.3 + 0.3 * region
     below = np.column_stack([-0.4 - 0.9 * member, np.full(n, 1.2)]) - 0.4 * sex[:, None]
     outcome = (rng.random(n)[:, None] > 1 / (1 + np.exp(-below))).sum(axis=1)
-    return make_rows(outcome, member, sex, region, zone)
+    return rows_of(outcome, member, zone=zone, sex=sex, region=region)
 
 
 def without_members_at_the_top():
@@ -68,7 +51,7 @@ def crossing():
         for _ in range(count)
     ]
     outcome, member, sex = np.array(rows).T
-    return make_rows(outcome, member, sex, np.arange(outcome.size) % 2)
+    return rows_of(outcome, member, sex=sex, region=np.arange(outcome.size) % 2)
 
 
 def gaps(estimate):
@@ -208,6 +191,8 @@ def test_joint_rows_stand_beside_the_pointwise_ones():
         assert len(with_kind) == len(rows)
         assert not with_kind & seen
         seen |= with_kind
+        assert {row.status for row in rows} == {Status.OK}
+        assert None not in {row.estimate for row in rows}
         for row in joint:
             (alone,) = (
                 one
@@ -233,16 +218,6 @@ def test_a_threshold_that_nobody_reaches_has_no_joint_row():
             row for row in written if row.quantity == "risk_difference" and row.category == ">=high"
         )
         assert (top.estimate, top.lower, top.interval_kind) == (0, None, None)
-
-
-def test_two_levels_have_no_joint_rows():
-    rows = survey()
-    rows = dataclasses.replace(rows, outcome=np.minimum(rows.outcome, 1), levels=("low", "middle"))
-    found = headline_estimate(make_sample(rows))
-    labels = dataclasses.replace(LABELS, levels=rows.levels)
-    assert found.joint == {}
-    kinds = {row.interval_kind for row in found.named(labels).gap_rows()}
-    assert kinds == {IntervalKind.CONFIDENCE}
 
 
 def test_rows_of_a_family_that_is_not_estimable_have_no_form_and_no_band():

@@ -20,11 +20,8 @@ from coopgap.families.shares import (
 )
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import DeclaredPopulation, Margin, Matching
-from coopgap.survey.records import ModelRows
 
-from .conftest import ON, make_sample
-
-LEVELS = ("low", "middle", "high")
+from .conftest import ON, make_sample, rows_of
 
 
 def make_rows(seed=0, n=900, n_zones=60, lonely=0, rare=0.3):
@@ -36,18 +33,8 @@ def make_rows(seed=0, n=900, n_zones=60, lonely=0, rare=0.3):
     region[: 2 * lonely] = 2
     member[: 2 * lonely] = sex[: 2 * lonely] = np.arange(2 * lonely) < lonely
     latent = rng.logistic(size=n) + 0.6 * member + 0.5 * sex - 0.4 * region
-    return ModelRows(
-        index=np.arange(n),
-        outcome=np.digitize(latent, [0.2, 1.4]),
-        levels=LEVELS,
-        member=member,
-        factors={"sex": sex, "region": region},
-        factor_levels={"sex": ("male", "female"), "region": ("North", "South", "East")},
-        zone=zone,
-        weight=rng.choice([0.5, 1.0, 2.0], n),
-        tie=np.arange(n, dtype=np.uint64),
-        dropped=(),
-    )
+    outcome, weight = np.digitize(latent, [0.2, 1.4]), rng.choice([0.5, 1.0, 2.0], n)
+    return rows_of(outcome, member, zone=zone, weight=weight, sex=sex, region=region)
 
 
 def shares_of(rows, keep, weight):

@@ -79,14 +79,6 @@ def gap(sample, population, table=None):
     return found
 
 
-def difference(estimate, category=""):
-    return next(
-        interval
-        for contrast, interval in estimate.intervals.items()
-        if contrast.quantity is Quantity.RISK_DIFFERENCE and contrast.category == category
-    )
-
-
 def test_a_raked_population_is_surveys():
     expected = fixture()
     table = declared(**expected["shares"])
@@ -103,9 +95,9 @@ def test_a_raked_population_is_surveys():
             found = (weight * on.cells.counts.sum(axis=1))[cell].sum()
             assert found == pytest.approx(r, rel=1e-8)
     found = gap(sample, Population.POSTSTRATIFIED, table)
-    assert difference(found).estimate == pytest.approx(expected["raked"]["estimate"], abs=1e-9)
+    assert found.at().estimate == pytest.approx(expected["raked"]["estimate"], abs=1e-9)
     error = expected["raked"]["std_error_fixed"]
-    assert difference(found).std_error == pytest.approx(error, rel=1e-6)
+    assert found.at().std_error == pytest.approx(error, rel=1e-6)
     assert "taken as fixed" in found.std_errors
 
 
@@ -113,8 +105,8 @@ def test_the_overlap_is_that_of_rs_scores():
     expected = fixture()["overlap"]
     for fixed in (False, True):
         found = gap(infert(std_errors="CR1", fixed=fixed), Population.OVERLAP)
-        assert difference(found).estimate == pytest.approx(expected["estimate"], abs=1e-9)
-        same = difference(found).std_error == pytest.approx(expected["std_error_fixed"], rel=1e-6)
+        assert found.at().estimate == pytest.approx(expected["estimate"], abs=1e-9)
+        same = found.at().std_error == pytest.approx(expected["std_error_fixed"], rel=1e-6)
         assert same == fixed
 
 
@@ -127,7 +119,7 @@ def test_pooled_is_both_groups_mean_of_the_predictions():
     fit = fit_ordinal(x, np.eye(2)[rows.outcome] * rows.weight[:, None])
     sides = [probabilities(fit, np.column_stack([np.full(rows.n, s), x[:, 1:]])) for s in (1, 0)]
     by_hand = np.average(sides[0][:, 1] - sides[1][:, 1], weights=rows.weight)
-    assert difference(found).estimate == pytest.approx(by_hand, abs=1e-9)
+    assert found.at().estimate == pytest.approx(by_hand, abs=1e-9)
 
 
 def test_a_population_with_the_samples_own_margins_is_the_pooled_one():
@@ -145,8 +137,8 @@ def test_a_population_with_the_samples_own_margins_is_the_pooled_one():
     table = DeclaredPopulation(
         file="itself.csv", margins=(Margin(variables=("education", "induced"), shares=shares),)
     )
-    found = difference(gap(sample, Population.POSTSTRATIFIED, table)).estimate
-    assert found == pytest.approx(difference(gap(sample, Population.POOLED)).estimate, abs=1e-12)
+    found = gap(sample, Population.POSTSTRATIFIED, table).at().estimate
+    assert found == pytest.approx(gap(sample, Population.POOLED).at().estimate, abs=1e-12)
 
 
 def test_one_level_declared_is_the_mean_of_its_predictions():
@@ -160,7 +152,7 @@ def test_one_level_declared_is_the_mean_of_its_predictions():
     inside = rows.factors["education"] == 1
     each = (sides[0][:, 1] - sides[1][:, 1])[inside]
     by_hand = np.average(each, weights=rows.weight[inside])
-    assert difference(found).estimate == pytest.approx(by_hand, abs=1e-9)
+    assert found.at().estimate == pytest.approx(by_hand, abs=1e-9)
 
 
 def test_what_cannot_be_had_is_named():
@@ -189,7 +181,7 @@ def test_swapped_groups_flip_the_gap_over_a_population_of_both():
     other = dataclasses.replace(sample, rows=rows, matched=match(rows, Matching(on=("education",))))
     table = declared(education=(0.2, 0.3, 0.5))
     for population in (Population.POOLED, Population.OVERLAP, Population.POSTSTRATIFIED):
-        first, second = (difference(gap(one, population, table)) for one in (sample, other))
+        first, second = (gap(one, population, table).at() for one in (sample, other))
         assert first.estimate == pytest.approx(-second.estimate, abs=1e-9)
         assert first.std_error == pytest.approx(second.std_error, rel=1e-6)
 
@@ -210,7 +202,7 @@ def test_doubly_robust_of_members_with_a_comparison_leaves_out_those_without():
     # Everybody has a comparison: the two populations are one.
     both = (Population.MEMBERS, Population.ALL_MEMBERS)
     one, other = (estimate_doubly_robust(sample, population) for population in both)
-    assert difference(one).estimate == pytest.approx(difference(other).estimate, abs=1e-12)
+    assert one.at().estimate == pytest.approx(other.at().estimate, abs=1e-12)
 
 
 def test_doubly_robust_of_pairs_sets_every_comparison_person_beside_the_members_kept():

@@ -13,36 +13,18 @@ from coopgap.core.vocabulary import OddsTest, Status
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
-from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import combined_weight
 from coopgap.study.spec import Fitting, Matching
-from coopgap.survey.records import ModelRows
 
-LEVELS = ("low", "middle", "high")
+from .conftest import LEVELS, make_sample, rows_of
+
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 
 
-def make_sample(outcome, member, sex, zone=None, weight=None, covariates=("sex",)):
-    n = outcome.size
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=outcome.astype(np.int64),
-        levels=LEVELS,
-        member=member.astype(bool),
-        factors={"sex": sex.astype(np.int64)},
-        factor_levels={"sex": ("male", "female")},
-        zone=zone,
-        weight=np.ones(n) if weight is None else weight,
-        dropped=(),
-    )
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=("sex",))),
-        covariates=covariates,
-        link="logit",
-        strata=("sex",),
-    )
+def people(outcome, member, sex, **columns):
+    rows = rows_of(outcome, member, sex=sex, **columns)
+    return make_sample(rows, on=("sex",), covariates=("sex",))
 
 
 def unequal(seed=4, n=3000):
@@ -52,7 +34,7 @@ def unequal(seed=4, n=3000):
     below = np.column_stack([-0.5 - 1.2 * member, np.full(n, 1.0)]) - 0.3 * sex[:, None]
     chances = 1 / (1 + np.exp(-below))
     outcome = (rng.random(n)[:, None] > chances).sum(axis=1)
-    return make_sample(outcome, member, sex, zone=rng.integers(0, 40, n))
+    return people(outcome, member, sex, zone=rng.integers(0, 40, n))
 
 
 def weighted_gap(sample, threshold):
@@ -72,10 +54,6 @@ def gaps(estimate):
     return [one for one in estimate.intervals if one.is_threshold_gap][::-1]
 
 
-def risk_difference(estimate, level):
-    return estimate.intervals[gaps(estimate)[level - 1]]
-
-
 @pytest.mark.parametrize("form", ["free", "shares"])
 def test_free_gaps_follow_the_shares_where_proportional_odds_cannot(form):
     sample = dataclasses.replace(unequal(), covariates=(), fitting=Fitting(form=form))
@@ -83,8 +61,8 @@ def test_free_gaps_follow_the_shares_where_proportional_odds_cannot(form):
     assert (found.form, tied.form) == (form, "proportional")
     for level in (1, 2):
         # Membership alone, freed: a saturated model reproduces the weighted table.
-        assert risk_difference(found, level).estimate == pytest.approx(weighted_gap(sample, level))
-        off = risk_difference(tied, level).estimate - weighted_gap(sample, level)
+        assert found.at(f">={LEVELS[level]}").estimate == pytest.approx(weighted_gap(sample, level))
+        off = tied.at(f">={LEVELS[level]}").estimate - weighted_gap(sample, level)
         assert abs(off) > 0.05
 
 
@@ -176,7 +154,7 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     n = 400
     member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
     outcome = np.where(sex == 1, 2, rng.integers(0, 2, n))  # every woman stands highest
-    sample = make_sample(outcome, member, sex)
+    sample = people(outcome, member, sex)
     estimate = headline_estimate(sample, "proportional")
     assert estimate.status is Status.OK
     assert estimate.infinite == ("sex=female",)
@@ -188,11 +166,11 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     assert (row.diagnostic, row.family) == ("bias_reduced", "matched_proportional")
     assert (row.group, row.population) == ("all", "members")
     assert "sex=female" in row.note
-    assert abs(risk_difference(estimate, 2).estimate) < 0.02
+    assert abs(estimate.at(">=high").estimate) < 0.02
     free = headline_estimate(sample)
     assert free.form == "shares"
     assert free.fell_back == "no finite estimate for sex=female"
-    assert risk_difference(free, 2).estimate == pytest.approx(weighted_gap(sample, 2), abs=1e-12)
+    assert free.at(">=high").estimate == pytest.approx(weighted_gap(sample, 2), abs=1e-12)
 
 
 def test_the_bootstrap_stands_beside_the_other_tests():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from coopgap.checks.registry import checks, on_page
 from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
@@ -179,9 +180,9 @@ def test_nothing_says_that_a_conclusion_holds_or_that_groups_are_alike(screen):
 
 
 def test_every_check_answers_one_topic_or_is_about_who_was_reached():
-    listed = [check for checks in lookat.TOPIC_CHECKS.values() for check in checks]
+    listed = on_page()
     assert len(listed) == len(set(listed))
-    assert set(lookat.Check) - set(listed) == {lookat.Check.PHONE_COMPOSITION}
+    assert set(checks()) - set(listed) == {lookat.Check.PHONE_COMPOSITION}
 
 
 def test_a_whole_distribution_put_first_has_its_number_on_the_screen(screen):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from coopgap.checks.registry import checks
 from coopgap.core.vocabulary import Check, Family, Population, Status, Verdict
 from coopgap.report import words
 
@@ -34,7 +35,8 @@ def test_every_word_of_the_vocabulary_has_words():
     assert set(words.POPULATIONS) == set(Population)
     assert set(words.STATUSES) == set(Status)
     assert set(words.VERDICTS) == set(Verdict)
-    assert set(words.CHECKS) == set(Check)
+    assert {check for check in Check if check not in checks()} == set()
+    assert all(one.title and one.question.endswith("?") for one in checks().values())
 
 
 def test_control_characters_become_visible():

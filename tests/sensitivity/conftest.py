@@ -1,10 +1,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.context import Context
+from coopgap.core.estimate import Keys
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.study.spec import Group, Headline, Matching, ModelSpec, Phone, Study
 from coopgap.survey.records import ModelRows
 
@@ -48,7 +54,7 @@ def simulate(
     n_levels: int = 2,
     zones: int | None = None,
     young_phone: bool = False,
-) -> PhoneData:
+) -> PhoneStudy:
     """Members, in-person comparison and phone people; `shift` is added to the phone answers.
 
     The latent answer depends on age (three levels); members are older. With `young_phone` the
@@ -80,7 +86,38 @@ def simulate(
         n_levels=n_levels,
         zone=zone,
     )
-    return PhoneData(in_person=in_person, phone=phone)
+    return PhoneStudy(in_person=in_person, phone=phone, covariates=("age",))
+
+
+def context_of(
+    sample: Any,
+    headline: Estimate | None = None,
+    *,
+    keys: Keys | None = None,
+    smallest_gap: float = 0.05,
+    **study: Any,
+) -> Context:
+    """One model of a study that declares only what is named; its own headline if none is given."""
+    more = {
+        name: study.pop(name) for name in ("survey", "spec", "estimates", "seed") if name in study
+    }
+    region = study.pop("region", None)
+    more.setdefault("survey", SimpleNamespace(variables={}))
+    more.setdefault("spec", SimpleNamespace(variants=(), covariates=(), link="logit"))
+    return Context(
+        keys=keys or Keys(model="m", outcome="y", levels=sample.rows.levels, source="s"),
+        study=SimpleNamespace(
+            smallest_gap=smallest_gap, design=SimpleNamespace(region=region), **study
+        ),
+        sample=sample,
+        headline=headline_estimate(sample) if headline is None else headline,
+        **more,
+    )
+
+
+@pytest.fixture
+def make_context() -> Callable[..., Context]:
+    return context_of
 
 
 @pytest.fixture
@@ -89,7 +126,7 @@ def make_rows() -> Callable[..., ModelRows]:
 
 
 @pytest.fixture
-def make_phone() -> Callable[..., PhoneData]:
+def make_phone() -> Callable[..., PhoneStudy]:
     return simulate
 
 

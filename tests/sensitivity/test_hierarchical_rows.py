@@ -10,18 +10,18 @@ import pytest
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.loo import Loo
 from coopgap.bayes.records import Form, GateItem, SamplerStats
-from coopgap.core.estimate import Keys
-from coopgap.core.vocabulary import Quantity, Verdict
-from coopgap.sensitivity.hierarchical import (
-    Refit,
+from coopgap.checks.hierarchical import RegionContext
+from coopgap.checks.posterior import (
     loo_rows,
     loo_variants,
-    posterior_rows,
-    prior_refit_rows,
+    posterior_predictive,
+    power_scaled,
+    prior_predictive,
     prior_refits,
-    prior_rows,
-    scaling_rows,
+    refitted,
 )
+from coopgap.core.estimate import Keys
+from coopgap.core.vocabulary import Quantity, Verdict
 
 from ..bayes.conftest import LEVELS, make_cells, make_draws
 
@@ -40,6 +40,13 @@ def make_fit(request, *, passed=True, up=0.0):
     fit = summarise(draws, stats, request, seconds=1.0, retried=False)
     gate = (GateItem(name="divergences", value=0, bar=0, passed=passed),)
     return dataclasses.replace(fit, gate=gate)
+
+
+def context_of(request, fit=None, keys=LABELS, again=None):
+    """A model by region; every refit is `again`."""
+    fits = {one.name: again for one in prior_refits(request)}
+    fit = fit or make_fit(request)
+    return RegionContext(plan=None, model=None, keys=keys, request=request, fit=fit, refits=fits)
 
 
 def test_the_refits_are_the_declared_ones(request_):
@@ -69,20 +76,19 @@ def test_the_refits_are_the_declared_ones(request_):
 
 def test_a_refit_changes_where_its_interval_crosses_zero(request_):
     base, up = make_fit(request_), make_fit(request_, up=20.0)
-    wide = prior_refits(request_)[3]
-    rows = list(prior_refit_rows(wide, up, base, request_, LABELS))
+    rows = list(refitted(context_of(request_, base, again=up)))
     assert {(row.about, row.choice, row.setting) for row in rows} == {
-        ("region and zone SDs", "half-t3 2.5", 2.5)
+        (one.about, one.choice, one.setting) for one in prior_refits(request_)
     }
     gaps = [row for row in rows if row.quantity == Quantity.RISK_DIFFERENCE]
     assert {row.verdict for row in gaps} == {Verdict.CHANGES}
-    again = list(prior_refit_rows(wide, base, base, request_, LABELS))
+    again = list(refitted(context_of(request_, base, again=base)))
     assert {row.verdict for row in again if row.quantity == Quantity.RISK_DIFFERENCE} == {
         Verdict.HOLDS
     }
     assert {row.group for row in rows} == {"all", "region=A", "region=B", "region=C"}
     failed = make_fit(request_, passed=False)
-    withheld = list(prior_refit_rows(wide, failed, base, request_, LABELS))
+    withheld = list(refitted(context_of(request_, base, again=failed)))
     assert all(row.estimate is None and row.verdict is Verdict.NOT_ASSESSED for row in withheld)
     assert all("divergences" in row.note for row in withheld)
 
@@ -94,7 +100,7 @@ def test_regions_are_refitted_at_what_is_put_first(request_):
         (LABELS, Quantity.SUPERIORITY),
         (dataclasses.replace(LABELS, at=at), Quantity.RISK_DIFFERENCE),
     ):
-        rows = prior_refit_rows(Refit(name="x", request=request_), fit, fit, request_, labels)
+        rows = refitted(context_of(request_, fit, labels, fit))
         regional = [row for row in rows if row.group != "all"]
         assert {(row.quantity, row.category) for row in regional} == {(quantity, labels.at)}
     share = fit.member[1, ..., 1:].sum(-1) - fit.comparison[1, ..., 1:].sum(-1)
@@ -102,7 +108,7 @@ def test_regions_are_refitted_at_what_is_put_first(request_):
 
 
 def test_parts_are_left_out_one_by_one(request_):
-    forms = {variant.name: variant.request.form for variant in loo_variants(request_)}
+    forms = {name: request.form for name, request in loo_variants(request_).items()}
     assert forms == {
         "proportional odds": Form(shifts=False),
         "no regional gaps": Form(region_gaps=False),
@@ -114,7 +120,7 @@ def test_parts_are_left_out_one_by_one(request_):
     ("shift", "verdict"),
     [(-0.05, Verdict.CHANGES), (0.05, Verdict.HOLDS), (-0.03, Verdict.HOLDS), (0.0, Verdict.HOLDS)],
 )
-def test_a_part_is_needed_if_predictions_without_it_are_clearly_worse(shift, verdict):
+def test_a_part_is_needed_if_predictions_without_it_are_clearly_worse(request_, shift, verdict):
     rng = np.random.default_rng(0)
     base = Loo(
         elpd=rng.normal(-1, 0.3, 100), pareto_k=np.full(100, 0.1), people=np.ones(100, dtype=int)
@@ -122,19 +128,19 @@ def test_a_part_is_needed_if_predictions_without_it_are_clearly_worse(shift, ver
     noise = rng.normal(0, 0.01, 100)
     # Summed over 100 people: -5, 5, -3 and 0, each with a standard error of .1.
     other = dataclasses.replace(base, elpd=base.elpd + shift + noise - noise.mean())
-    rows = list(loo_rows(base, {"part": other, "lost": None}, LABELS))
+    rows = list(loo_rows(context_of(request_), base, {"part": other, "lost": None}))
     assert [(row.about, row.n) for row in rows] == [("", 0), ("part", 0), ("lost", None)]
     assert rows[1].verdict is verdict
     assert rows[1].estimate == pytest.approx(100 * shift)
     assert rows[2].verdict is Verdict.NOT_ASSESSED
     bad = dataclasses.replace(base, pareto_k=np.append(np.full(99, 0.1), np.nan))
-    (row,) = loo_rows(bad, {}, LABELS)
+    (row,) = loo_rows(context_of(request_), bad, {})
     assert "1 people" in row.note
     assert row.n == 1
 
 
 def test_prior_and_predictive_rows(request_):
-    prior = list(prior_rows(request_, LABELS))
+    prior = list(prior_predictive(context_of(request_)))
     assert [row.category for row in prior] == [
         ">=top",
         ">=high",
@@ -144,7 +150,7 @@ def test_prior_and_predictive_rows(request_):
         "<=high",
     ]
     assert prior[0].lower == pytest.approx(-prior[5].upper)
-    shares = list(posterior_rows(make_fit(request_), request_, LABELS))
+    shares = list(posterior_predictive(context_of(request_)))
     counts = request_.cells.counts
     for row in shares:
         cells = request_.cells
@@ -166,7 +172,7 @@ def test_observed_shares_are_shown_however_few(request_):
     few = dataclasses.replace(request_, cells=dataclasses.replace(cells, counts=counts))
     shown = {
         row.category: row.threshold
-        for row in posterior_rows(make_fit(few), few, LABELS)
+        for row in posterior_predictive(context_of(few))
         if row.group == f"region={cells.regions[region]}" and row.comparator == ""
     }
     assert list(shown) == ["low", "mid", "high", "top"]
@@ -174,7 +180,7 @@ def test_observed_shares_are_shown_however_few(request_):
 
 
 def test_power_scaling_rows_say_which_weight(request_):
-    rows = list(scaling_rows(make_fit(request_), request_, LABELS))
+    rows = list(power_scaled(context_of(request_)))
     assert {row.variant for row in rows} == {"top-level priors", "answers"}
     assert {row.quantity for row in rows} == {"rate_of_risk_difference", "rate_of_superiority"}
     assert all(row.estimate >= 0 and row.threshold == 0.05 for row in rows)

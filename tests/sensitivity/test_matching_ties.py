@@ -11,13 +11,15 @@ import pytest
 
 import coopgap
 from coopgap.app.plan import make_plan
+from coopgap.checks.context import context_for
+from coopgap.checks.matching_ties import KEYS
+from coopgap.checks.registry import Scope, answer, parts
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
-from coopgap.sensitivity.matching_ties import KEYS, matching_ties_rows
 from coopgap.study.spec import Matching, Variant
 from coopgap.survey.records import complete_rows
 
@@ -107,8 +109,9 @@ def test_any_order_of_the_rows_gives_one_gap_near_zero(plan_of, method):
 def rows_of(plan, quick=True, matched=None):
     (model,) = plan.models
     estimate = matched or headline_estimate(model.sample)
-    labels = plan.keys(model)
-    return list(matching_ties_rows(plan, model, estimate, labels, quick=quick))
+    context = context_for(plan, model, [estimate])
+    mine = [one for one in parts(Scope.MODEL, "full") if one.check == Check.MATCHING_TIES]
+    return [row for one in mine if (one.cost == "quick") == quick for row in answer(one, context)]
 
 
 def test_the_spread_is_that_of_matching_under_each_key(plan_of):

@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from coopgap.checks.multiplicity import adjusted_rows, benjamini_hochberg, holm
 from coopgap.core.estimate import GapRow
 from coopgap.core.vocabulary import Family, Population, Quantity, Verdict
-from coopgap.sensitivity.multiplicity import benjamini_hochberg, holm, multiplicity_rows
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -57,9 +57,7 @@ def gap(outcome, p_value):
 
 
 def test_rows_say_whether_the_conclusion_stays():
-    rows = multiplicity_rows(
-        [gap("a", 0.001), gap("b", 0.03), gap("c", None), gap("d", 0.4)], run=4, declared=4
-    )
+    rows = list(adjusted_rows([gap("a", 0.001), gap("b", 0.03), gap("d", 0.4)], run=4, declared=4))
     assert [(row.outcome, row.variant) for row in rows] == [
         (outcome, method) for outcome in "abd" for method in ("Holm", "Benjamini-Hochberg")
     ]
@@ -72,23 +70,23 @@ def test_rows_say_whether_the_conclusion_stays():
 
 
 def test_one_headline_has_nothing_to_adjust():
-    (row,) = multiplicity_rows([gap("a", 0.001)], run=1, declared=1)
+    (row,) = adjusted_rows([gap("a", 0.001)], run=1, declared=1)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "One headline gap is declared" in row.note
-    assert multiplicity_rows([], run=0, declared=0) == []
+    assert list(adjusted_rows([], run=0, declared=0)) == []
 
 
 def test_of_several_declared_one_with_a_p_value_is_not_said_to_be_alone():
-    (row,) = multiplicity_rows([gap("a", 0.001), gap("b", None)], run=2, declared=2)
+    (row,) = adjusted_rows([gap("a", 0.001)], run=2, declared=2)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "One declared headline gap alone has a p-value" in row.note
 
 
 def test_what_was_not_run_leaves_adjusted_p_values_unknown():
-    rows = multiplicity_rows([gap("a", 0.001), gap("b", 0.03)], run=2, declared=5)
+    rows = list(adjusted_rows([gap("a", 0.001), gap("b", 0.03)], run=2, declared=5))
     assert [row.verdict for row in rows] == [Verdict.NOT_ASSESSED] * 2
     assert all(row.p_value is None and row.threshold is None for row in rows)
     assert (rows[0].n, rows[0].of) == (2, 5)
     assert rows[0].note.startswith("2 of 5 declared headline gaps were run")
-    (row,) = multiplicity_rows([gap("a", 0.001)], run=1, declared=2)
+    (row,) = adjusted_rows([gap("a", 0.001)], run=1, declared=2)
     assert row.note.startswith("1 of 2 declared headline gaps was run")

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from coopgap.app.plan import make_plan
+from coopgap.checks.phone.equivalence import PhoneShift
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity, Verdict, Version
@@ -18,7 +19,6 @@ from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.sensitivity.course import Course
 from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
-from coopgap.sensitivity.phone.shift import PhoneShift
 from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes

@@ -71,17 +71,9 @@ def some_of(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 def run_command(work: Callable[[], int]) -> int:
     """Do a command's work and turn what goes wrong into an exit code.
 
-    Parameters
-    ----------
-    work
-        Returns the exit code of a command that ends by itself.
-
-    Returns
-    -------
-    int
-        That code; 2 with one line on stderr where the input cannot be used or the machine has no
-        room for the work; 130 where interrupted and 143 where terminated; 1 with the traceback
-        for a fault of coopgap.
+    That of the work where it ends by itself; 2 with one line on stderr where the input cannot be
+    used or the machine has no room for the work; 130 where interrupted and 143 where terminated;
+    1 with the traceback for a fault of coopgap.
     """
     try:
         with _terminable():

@@ -34,23 +34,9 @@ def run_meta(
     draws: int | None,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Everything about a run that is not an estimate.
+    """Everything about a run that is not an estimate, in values that JSON can hold.
 
-    Parameters
-    ----------
-    plan
-        Study, survey and models.
-    headlines
-        By model, its headline's family.
-    checks, seed, draws
-        As asked for.
-    seconds
-        Wall time of each stage.
-
-    Returns
-    -------
-    dict
-        Of values that JSON can hold. Times are seconds, counts are people.
+    `headlines` are the headline's family by model; times are seconds, counts are people.
     """
     study, survey = plan.study, plan.survey
     return {
@@ -100,14 +86,7 @@ def printed_meta(
 ) -> dict[str, Any]:
     """Everything about a re-analysis of printed numbers that is not an estimate.
 
-    Parameters
-    ----------
-    result
-        What was found; numbers that stand behind no row are named with the reason.
-    title
-        Of the report.
-    seconds
-        Wall time of each stage.
+    Numbers that stand behind no row are named with the reason.
     """
     registry = result.registry
     return {

@@ -20,18 +20,7 @@ def make_plan(
     only: Sequence[str] = (),
     encoding: str | None = None,
 ) -> Plan:
-    """Read and validate everything a run needs.
-
-    Parameters
-    ----------
-    study
-        A study folder, or the name of a shipped one.
-    data
-        A survey file or a table in memory; the study's own survey if absent.
-    only
-        Stems of the model files to keep; all if empty.
-    encoding
-        Of the survey file's text; as the study says, or as detected, if absent.
+    """Read and validate everything a run needs, as `coopgap.run` takes it.
 
     Raises
     ------

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from coopgap.core.errors import StudyError
-
-if TYPE_CHECKING:
-    from coopgap.datasets.registry import Registry
-    from coopgap.printed.rows import PrintedResult
-    from coopgap.study.spec import Benchmark
-
+from coopgap.core.estimate import TABLES, to_frame
+from coopgap.datasets.registry import SHIPPED, Registry, load_registry
+from coopgap.printed.rows import PrintedResult
+from coopgap.study.load import load_printed, load_study, shipped_studies
+from coopgap.study.spec import Benchmark
 
 _TITLES: Final = {
     "peru": "What Difference Do Cooperatives Make? Peru: the printed numbers",
@@ -32,22 +31,10 @@ class Named(NamedTuple):
 
 
 def find_registry(named: str) -> Named:
-    """The registry that a user names.
+    """The registry that a user names: a shipped one, a CSV file, or a study folder that names one.
 
-    Parameters
-    ----------
-    named
-        A shipped registry, a CSV file, or a study folder whose study.toml names one. A file or
-        folder of a shipped registry's name wins.
-
-    Raises
-    ------
-    StudyError
-        If there is none such, or what is there cannot be used.
+    A file or folder of a shipped registry's name wins.
     """
-    from coopgap.datasets.registry import SHIPPED, load_registry
-    from coopgap.study.load import load_printed, load_study, shipped_studies
-
     if not named.strip():
         raise StudyError("registry", "is empty", f"shipped registries: {', '.join(SHIPPED)}")
     path = Path(named)
@@ -87,29 +74,11 @@ def save_printed(
 ) -> list[Path]:
     """Write tables, figures and report; the folder appears whole or not at all.
 
-    Parameters
-    ----------
-    result
-        What was found.
-    source
-        Where the registry is: a shipped name or a file.
-    title
-        Of the report.
-    target
-        Made if absent. An existing folder is replaced only if it is empty or holds an earlier run.
-    formats
-        Any of `coopgap.core.atomic.FORMATS`; csv is always written.
-    seconds
-        Wall time of the stages before.
-
-    Raises
-    ------
-    OutputError
-        If the folder holds something else, or cannot be written.
+    It is replaced only if it is empty or holds an earlier run. `source` is a shipped name or a
+    file; csv is always written; `seconds` are those of the stages before.
     """
     from coopgap.app.meta import printed_meta
     from coopgap.core.atomic import replace_folder
-    from coopgap.core.estimate import TABLES, to_frame
     from coopgap.printed.rows import registry_frame
     from coopgap.report.printed import printed_study
     from coopgap.report.sheets import write_csv

@@ -7,22 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.core.estimate import TABLES
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from coopgap.bayes.store import StoredDraws
     from coopgap.study.spec import Study
-
-__all__ = ["FIGURES", "FORMATS", "STUDY_FOLDER", "Run"]
-
-FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx", "parquet")
-"""Formats a run can be saved in."""
-
-FIGURES = ("svg", "pdf")
-"""Formats that figures can have beside PNG."""
-
-STUDY_FOLDER = "study"
-"""Where a saved run keeps the study it was made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +45,7 @@ class Run:
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
         """The tables by name."""
-        return {
-            "gaps": self.gaps,
-            "coefficients": self.coefficients,
-            "balance": self.balance,
-            "sensitivity": self.sensitivity,
-            "diagnostics": self.diagnostics,
-        }
+        return {name: getattr(self, name) for name in TABLES}
 
     @property
     def exceptions(self) -> pd.DataFrame:
@@ -103,9 +88,9 @@ class Run:
             Made if absent. An existing one is replaced only if it is empty or holds an earlier
             run.
         formats
-            Any of `FORMATS`; csv is always written.
+            Any of `coopgap.core.atomic.FORMATS`; csv is always written.
         figures
-            Any of `FIGURES`, in which every figure is written beside PNG.
+            Any of `coopgap.core.atomic.FIGURES`, in which every figure is written beside PNG.
 
         Returns
         -------

@@ -3,75 +3,186 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from coopgap.bayes.cells import hierarchical_cells, members_by_row
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
-from coopgap.bayes.gate import diagnose
-from coopgap.bayes.loo import Loo, loo
 from coopgap.bayes.poststratify import population_weights
 from coopgap.bayes.records import Form, HierarchicalFit, Priors
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
+from coopgap.checks.registry import Cost, Scope, answers, checks, parts
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
 from coopgap.core.executor import cores, executor
+from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.progress import Notify
-from coopgap.core.vocabulary import BY_REGION, Diagnostic, Family, Kind, Population, Verdict
-from coopgap.families.estimate import Tables
-from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows
+from coopgap.core.vocabulary import (
+    Comparator,
+    Diagnostic,
+    Family,
+    IntervalKind,
+    Kind,
+    Population,
+    Quantity,
+    Verdict,
+)
+from coopgap.families.estimate import Tables, interval_numbers
+from coopgap.families.hierarchical import (
+    coefficient_rows,
+    gap_rows,
+    gate_rows,
+    posterior_interval,
+)
 from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.sample import population_row
-from coopgap.sensitivity.hierarchical import (
-    loo_rows,
-    loo_variants,
-    posterior_rows,
-    prior_refit_rows,
-    prior_refits,
-    prior_rows,
-    scaling_rows,
-)
-from coopgap.sensitivity.keys import unanswered
-from coopgap.sensitivity.phone.data import PhoneData, truthful, why_not
-from coopgap.sensitivity.phone.hierarchical import PhoneRefit, phone_refit_rows, phone_refits
 from coopgap.study.spec import Hierarchical
-from coopgap.survey.records import ModelRows, complete_rows
+from coopgap.survey.records import ModelRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A model, what is asked for it, and the draws kept from an earlier run."""
+class RegionContext:
+    """A model by region with its fit.
+
+    Attributes
+    ----------
+    request
+        What was fitted.
+    fit
+        Its draws, gated.
+    refits
+        By name, the fits of what the `wants` of checks name.
+    """
+
+    plan: Plan
+    model: ModelPlan
+    keys: Keys
+    request: Request
+    fit: HierarchicalFit
+    refits: Mapping[str, HierarchicalFit] = field(default_factory=dict)
+
+    def bare(self, **numbers: Any) -> SensitivityRow:
+        """A row of the model alone; its check is added by the runner."""
+        keys = self.keys
+        own = {"check": "", "model": keys.model, "outcome": keys.outcome, "source": keys.source}
+        return SensitivityRow(**own | numbers)
+
+    def row(self, **numbers: Any) -> SensitivityRow:
+        """A row of the model by region, with numbers or other keys."""
+        own = {
+            "family": Family.HIERARCHICAL,
+            "comparator": Comparator.COMPARISON,
+            "group": "all",
+            "population": Population.ALL_MEMBERS,
+        }
+        return self.bare(**own | numbers)
+
+    def posterior(
+        self,
+        draws: FloatArray | None,
+        *,
+        quantity: str = Quantity.RISK_DIFFERENCE,
+        **keys: Any,
+    ) -> SensitivityRow:
+        """A row of the model by region with what draws say, where there are some."""
+        numbers: dict[str, Any] = {}
+        if draws is not None:
+            numbers = interval_numbers(posterior_interval(draws, quantity), IntervalKind.CREDIBLE)
+        return self.row(quantity=quantity, **numbers, **keys)
+
+
+def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
+    """The gap at each threshold, highest first; superiority last for more than two levels."""
+    return [
+        contrast
+        for contrast in contrasts(levels)
+        if contrast.is_threshold_gap
+        or (contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2)
+    ]
+
+
+def why_withheld(fit: HierarchicalFit) -> str:
+    """Which bars of the gate a fit did not pass."""
+    return f"withheld: {', '.join(item.name for item in fit.gate if not item.passed)}"
+
+
+def say_why_not(tables: Tables, plan: Plan) -> None:
+    """A row for each check of a model by region that has none, with the reason."""
+    by_region = [one.name for one in checks().values() if one.scope in (Scope.FIT, Scope.REFIT)]
+    there = {(row.model, row.check) for row in tables.sensitivity}
+    for model in plan.models:
+        keys = plan.keys(model)
+        if model.spec.hierarchical:
+            verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
+        else:
+            verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
+        tables.sensitivity += [
+            SensitivityRow(
+                check=check,
+                model=keys.model,
+                outcome=keys.outcome,
+                verdict=verdict,
+                note=reason,
+                source=keys.source,
+            )
+            for check in by_region
+            if (keys.model, check) not in there
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A model, what is asked for it, and the draws kept from an earlier run, or why not."""
 
     model: ModelPlan
     request: Request
     kept: StoredDraws | None
     why_not: str
 
-
-def say_why_not(tables: Tables, plan: Plan) -> None:
-    """A row for each check of a model by region that has none, with the reason."""
-    there = {(row.model, row.check) for row in tables.sensitivity}
-    for model in plan.models:
-        labels = plan.keys(model)
-        absent = [check for check in BY_REGION if (labels.model, check) not in there]
-        if model.spec.hierarchical:
-            verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
-        else:
-            verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
-        tables.sensitivity += unanswered(absent, labels, verdict, reason)
+    @classmethod
+    def of(
+        cls,
+        tables: Tables,
+        plan: Plan,
+        model: ModelPlan,
+        seed: int,
+        draws: int | None,
+        reuse: Path | None,
+    ) -> _Wanted | None:
+        """What a model asks for; None where it asks for nothing, or cannot be fitted."""
+        if not model.spec.hierarchical:
+            return None
+        try:
+            request = hierarchical_request(plan, model, seed=seed, draws=draws)
+        except NotEstimable as error:
+            nothing = model.sample.refused(Family.HIERARCHICAL, Population.ALL_MEMBERS, error)
+            tables.collect(nothing.named(plan.keys(model)))
+            return None
+        populations = {
+            **_matched_members(plan, model),
+            **_declared_population(tables, plan, model, request),
+        }
+        request = replace(request, populations=populations)
+        kept, why_not = None, ""
+        if reuse is not None:
+            try:
+                kept = load_draws(reuse / f"{model.spec.name}.nc", request.digest)
+            except DrawsError as error:
+                why_not = str(error)
+        return cls(model=model, request=request, kept=kept, why_not=why_not)
 
 
 def fit_regions(
     tables: Tables,
     plan: Plan,
     *,
-    checks: Literal["quick", "full"],
+    cost: Cost,
     seed: int,
     draws: int | None,
     jobs: int | None,
@@ -86,7 +197,7 @@ def fit_regions(
         Gets the rows.
     plan
         What is run.
-    checks
+    cost
         `full` adds refits under other priors and without each part of the model.
     seed, draws
         As asked for.
@@ -102,42 +213,39 @@ def fit_regions(
     dict
         By model, the draws that passed the gate, to be kept.
     """
-    asked = []
-    for model in plan.models:
-        if model.spec.hierarchical:
-            try:
-                request = hierarchical_request(plan, model, seed=seed, draws=draws)
-            except NotEstimable as error:
-                nothing = model.sample.refused(Family.HIERARCHICAL, Population.ALL_MEMBERS, error)
-                tables.collect(nothing.named(plan.keys(model)))
-                continue
-            populations = {
-                **_matched_members(plan, model),
-                **_declared_population(tables, plan, model, request),
-            }
-            request = replace(request, populations=populations)
-            asked.append(_asked(model, request, reuse))
+    wanted = [_Wanted.of(tables, plan, model, seed, draws, reuse) for model in plan.models]
+    asked = [one for one in wanted if one is not None]
     if not asked:
         return {}
     notify(f"{', '.join(one.model.spec.name for one in asked)}: hierarchical by region")
-    fits = _fits(asked, jobs)
-    for one, fit in zip(asked, fits, strict=True):
-        _collect(tables, plan, one, fit)
-    if checks == "full":
-        with executor(jobs) as pool:
-            for one, fit in zip(asked, fits, strict=True):
-                notify(f"{one.model.spec.name}: other priors, and without each part")
-                _refit(tables, plan, one, fit, pool)
-    return {
-        one.model.spec.name: StoredDraws(
-            digest=one.request.digest,
-            draws=fit.draws,
-            stats=fit.stats,
-            seconds=fit.seconds,
-            retried=fit.retried,
+    fits = [
+        RegionContext(
+            plan=plan,
+            model=one.model,
+            keys=plan.keys(one.model),
+            request=one.request,
+            fit=fit,
         )
-        for one, fit in zip(asked, fits, strict=True)
-        if fit.passed
+        for one, fit in zip(asked, _fits(asked, jobs), strict=True)
+    ]
+    for one, context in zip(asked, fits, strict=True):
+        _collect(tables, one, context)
+    if cost == "full":
+        with executor(jobs) as pool:
+            for context in fits:
+                notify(f"{context.model.spec.name}: other priors, and without each part")
+                if context.fit.passed:
+                    tables.add(answers(_refitted(context, pool), Scope.REFIT, cost))
+    return {
+        context.model.spec.name: StoredDraws(
+            digest=context.request.digest,
+            draws=context.fit.draws,
+            stats=context.fit.stats,
+            seconds=context.fit.seconds,
+            retried=context.fit.retried,
+        )
+        for context in fits
+        if context.fit.passed
     }
 
 
@@ -221,17 +329,7 @@ def _declared_population(
     return {Population.POSTSTRATIFIED: weights}
 
 
-def _asked(model: ModelPlan, request: Request, reuse: Path | None) -> _Asked:
-    kept, why_not = None, ""
-    if reuse is not None:
-        try:
-            kept = load_draws(reuse / f"{model.spec.name}.nc", request.digest)
-        except DrawsError as error:
-            why_not = str(error)
-    return _Asked(model=model, request=request, kept=kept, why_not=why_not)
-
-
-def _fits(asked: Sequence[_Asked], jobs: int | None) -> list[HierarchicalFit]:
+def _fits(asked: Sequence[_Wanted], jobs: int | None) -> list[HierarchicalFit]:
     """Fits in the order asked for; kept draws pass through the same gate as new ones."""
     wanted = [one for one in asked if one.kept is None]
     found: dict[str, HierarchicalFit] = {}
@@ -254,73 +352,36 @@ def _fits(asked: Sequence[_Asked], jobs: int | None) -> list[HierarchicalFit]:
     return [found[one.model.spec.name] for one in asked]
 
 
-def _collect(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit) -> None:
+def _collect(tables: Tables, one: _Wanted, context: RegionContext) -> None:
     """The rows of one fit and of the checks that need no refit."""
-    labels, request = plan.keys(one.model), one.request
-    tables.gaps += gap_rows(fit, request.cells, labels, request.smallest_gap)
-    tables.coefficients += coefficient_rows(fit, request.cells, request.form, labels)
-    tables.diagnostics += gate_rows(fit, request.cells, labels)
+    keys, request, fit = context.keys, context.request, context.fit
+    tables.gaps += gap_rows(fit, request.cells, keys, request.smallest_gap)
+    tables.coefficients += coefficient_rows(fit, request.cells, request.form, keys)
+    tables.diagnostics += gate_rows(fit, request.cells, keys)
     tables.diagnostics.append(
         DiagnosticRow(
-            model=labels.model,
+            model=keys.model,
             diagnostic=Diagnostic.DRAWS_REUSED,
             value=float(one.kept is not None),
             kind=Kind.PLAIN,
             note=one.why_not,
-            source=labels.source,
+            source=keys.source,
         )
     )
-    tables.sensitivity += prior_rows(request, labels)
-    if fit.passed:
-        tables.sensitivity += posterior_rows(fit, request, labels)
-        tables.sensitivity += scaling_rows(fit, request, labels)
-    tables.seconds[f"hierarchical {labels.model} sample"] += fit.seconds
+    tables.add(answers(context, Scope.FIT, "quick"))
+    tables.seconds[f"hierarchical {keys.model} sample"] += fit.seconds
 
 
-def _refit(tables: Tables, plan: Plan, one: _Asked, fit: HierarchicalFit, pool: Executor) -> None:
-    """The rows of the checks that refit the model; nothing if it did not pass itself."""
-    if not fit.passed:
-        return
-    labels = plan.keys(one.model)
-    refits, without = prior_refits(one.request), loo_variants(one.request)
-    data, called = _with_phone(plan, one)
-    requests = {variant.name: variant.request for variant in (*refits, *without)}
-    requests |= {again.name: again.request for again in called if again.request is not None}
+def _refitted(context: RegionContext, pool: Executor) -> RegionContext:
+    """The context with every fit that its checks want; the declared one is there already."""
+    own = context.request.digest
+    requests: dict[str, Request] = {}
+    for part in parts(Scope.REFIT, "full"):
+        requests |= part.wants(context)
     futures = {
         name: pool.submit(fit_hierarchical, request)
         for name, request in requests.items()
-        # One of the priors is the declared one: that fit is there.
-        if request.digest != one.request.digest
+        if request.digest != own
     }
     fits = {name: future.result() for name, future in futures.items()}
-    for variant in refits:
-        again = fits.get(variant.name, fit)
-        tables.sensitivity += prior_refit_rows(variant, again, fit, one.request, labels)
-    others = {
-        variant.name: _loo(fits[variant.name], variant.request)
-        if fits[variant.name].passed
-        else None
-        for variant in without
-    }
-    tables.sensitivity += loo_rows(_loo(fit, one.request), others, labels)
-    if called:
-        rows = phone_refit_rows(called, fits, fit, data, labels, one.request.smallest_gap)
-        tables.sensitivity += truthful(rows, data)
-
-
-def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneData, list[PhoneRefit]]:
-    """People by mode, and the refits with those called; none where nobody was."""
-    model, region = one.model, plan.study.design.region
-    called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
-    # The refit clusters on nothing but declared zones, so that nobody is made one here.
-    members = bool((plan.survey.phone & plan.survey.member).any())
-    data = PhoneData(in_person=model.rows, phone=called, members_called=members)
-    if region is None or why_not(data) is not None:
-        return data, []
-    return data, phone_refits(one.request, data, model.spec.covariates, region)
-
-
-def _loo(fit: HierarchicalFit, request: Request) -> Loo:
-    beta = fit.draws["beta"]
-    relative = diagnose("ess", {"beta": beta}, method="mean")["beta"] / beta.size
-    return loo(fit.draws, request.cells, request.form.link, float(np.clip(relative, 0.01, 1.0)))
+    return replace(context, refits={name: fits.get(name, context.fit) for name in requests})

@@ -262,7 +262,7 @@ _NOT_PEOPLE = (Check.MULTIVERSE, Check.MULTIPLICITY)
 
 
 def _of_check(row: SensitivityRow, minimum: int) -> SensitivityRow | None:
-    if row.check is Check.LEAVE_ONE_ZONE and row.variant:
+    if row.check == Check.LEAVE_ONE_ZONE and row.variant:
         return None
     row = replace(row, note=protected_note(row.note))
     numbers = (row.estimate, row.lower, row.upper, row.p_value, row.threshold, row.power)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from coopgap.core.vocabulary import (
-    Check,
     Diagnostic,
     Direction,
     Family,
@@ -271,7 +270,7 @@ class BalanceRow:
 class SensitivityRow:
     """One answer of one sensitivity check."""
 
-    check: Check = _required("which check")
+    check: str = _required("which check")
     variant: str = _column("which version of it; of a multiverse the id in run.json", "")
     model: str = _required("model file stem")
     family: Family | None = _column("how it was estimated")

@@ -17,25 +17,6 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.tails import max_t_band, t_above, t_quantile
 from coopgap.core.vocabulary import Quantity
 
-__all__ = [
-    "LOG_SCALE",
-    "Contrast",
-    "Interval",
-    "Margins",
-    "cluster_sums",
-    "contrast_gradient",
-    "contrast_values",
-    "contrasts",
-    "estimate_contrast",
-    "estimate_contrasts",
-    "joint_intervals",
-    "null_value",
-    "smallest_by_level",
-    "smallest_count",
-    "wald",
-    "wald_interval",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margins:
@@ -98,20 +79,10 @@ class Contrast(NamedTuple):
 
 
 def smallest_count(people: IntArray, contrast: Contrast) -> int:
-    """Smallest unweighted count of people behind a contrast.
+    """Fewest people behind a contrast, of unweighted counts by group and level, shape (2, J).
 
-    Parameters
-    ----------
-    people
-        Shape (2, J): people by group (comparison first) and outcome level.
-    contrast
-        Of their shares.
-
-    Returns
-    -------
-    int
-        The smallest of the people at the category and of the rest, in each group that the
-        contrast is about; over all levels, as superiority of more than two, the smaller group.
+    The smallest of the people at the category and of the rest, in each group that the contrast is
+    about; over all levels, as superiority of more than two, the smaller group.
     """
     groups = people.sum(axis=1)
     if not (contrast.category or people.shape[1] == 2):
@@ -188,22 +159,8 @@ def contrasts(levels: Sequence[str]) -> tuple[Contrast, ...]:
 
 
 def contrast_values(contrast: Contrast, member: FloatArray, comparison: FloatArray) -> FloatArray:
-    """Value of a contrast for distributions along the last axis.
+    """Value of a contrast, shape (...), for distributions along the last axis, shape (..., J).
 
-    Parameters
-    ----------
-    contrast
-        One of `contrasts(levels)`.
-    member, comparison
-        Shape (..., J).
-
-    Returns
-    -------
-    FloatArray
-        Shape (...).
-
-    Notes
-    -----
     Superiority is P(member above comparison) + half P(equal).
     """
     if contrast.quantity is Quantity.SUPERIORITY:
@@ -270,21 +227,7 @@ def wald_interval(
 ) -> Interval:
     """Wald interval of a quantity, with limits that the quantity can take.
 
-    Parameters
-    ----------
-    quantity
-        A ratio, a share, a risk difference or superiority.
-    estimate, std_error
-        The standard error is of the logarithm for ratios.
-    df
-        Degrees of freedom of the t distribution.
-    prob
-        Coverage probability.
-
-    Returns
-    -------
-    Interval
-        Shares have no p-value (NaN).
+    The standard error is of the logarithm for ratios. Shares have no p-value (NaN).
 
     Notes
     -----
@@ -301,9 +244,9 @@ def wald_interval(
     if quantity is Quantity.SHARE:
         return _share_interval(estimate, std_error, df, prob)
     log, null = quantity in LOG_SCALE, null_value(quantity)
-    found = wald(estimate, std_error, df=df, prob=prob, null=null, log=log)
+    interval = wald(estimate, std_error, df=df, prob=prob, null=null, log=log)
     low, high = _RANGE.get(quantity, (-np.inf, np.inf))
-    return found._replace(lower=max(found.lower, low), upper=min(found.upper, high))
+    return interval._replace(lower=max(interval.lower, low), upper=min(interval.upper, high))
 
 
 def _share_interval(estimate: float, std_error: float, df: float, prob: float) -> Interval:
@@ -318,22 +261,9 @@ def _share_interval(estimate: float, std_error: float, df: float, prob: float) -
 def estimate_contrasts(
     margins: Margins, levels: Sequence[str], prob: float = 0.95
 ) -> dict[Contrast, Interval | None]:
-    """Every contrast of two margins with its delta-method interval.
+    """Every contrast of two margins with its delta-method interval, limits as in `wald_interval`.
 
-    Parameters
-    ----------
-    margins
-        Standardised distributions with their covariance.
-    levels
-        Names of the J levels, lowest first.
-    prob
-        Coverage probability.
-
-    Returns
-    -------
-    dict
-        By contrast, limits as in `wald_interval`; None where the ratio does not exist because a
-        share is 0 or 1.
+    None where the ratio does not exist because a share is 0 or 1.
     """
     return {contrast: estimate_contrast(contrast, margins, prob) for contrast in contrasts(levels)}
 
@@ -355,20 +285,9 @@ def joint_intervals(
 ) -> dict[Contrast, Interval]:
     """Risk differences at all thresholds with one max-t band over them.
 
-    Parameters
-    ----------
-    margins
-        Standardised distributions with their covariance.
-    levels
-        Names of the J levels; with two there is one threshold and no band.
-    prob
-        Probability that all intervals together hold.
-
-    Returns
-    -------
-    dict
-        By contrast, with the p-value adjusted for all thresholds; empty without a variance.
-        Where degrees of freedom differ by threshold the band takes the fewest.
+    All intervals together hold with probability `prob`; p-values are adjusted for all thresholds.
+    There is none for two levels or without a variance. Where degrees of freedom differ by
+    threshold the band takes the fewest.
     """
     wanted = [one for one in contrasts(levels) if one.is_threshold_gap]
     if len(wanted) < 2:

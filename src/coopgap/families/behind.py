@@ -6,7 +6,7 @@ other people than the model's. The others are counted here, once for all checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,13 +16,20 @@ from coopgap.core.arrays import BoolArray, IntArray
 from coopgap.core.estimate import CoefficientRow, SensitivityRow
 from coopgap.core.gap import contrasts, smallest_count
 from coopgap.core.vocabulary import BY_PHONE, PRINTED, Comparator, Family, Quantity
+from coopgap.families.plan import ModelPlan, Plan
 from coopgap.families.sample import Sample
-from coopgap.survey.records import ModelRows
+from coopgap.survey.records import ModelRows, complete_rows
 
 type Counts = dict[str, tuple[int, int]]
 """By category or term, people of the smaller group, and fewest people at it or not at it."""
 
-_EVERYBODY = (Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL, Family.ADJUSTED_PROPORTIONAL)
+_EVERYBODY = (
+    Family.ADJUSTED_LOGIT,
+    Family.ADJUSTED_ORDINAL,
+    Family.ADJUSTED_PROPORTIONAL,
+    Family.HIERARCHICAL,
+)
+"""Families whose fits have everybody in them, matched or not."""
 
 
 def fewest_people(levels: tuple[str, ...], *people: IntArray) -> Counts:
@@ -71,17 +78,7 @@ def _by_term(rows: ModelRows, keep: BoolArray, region: str | None) -> Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """The people behind one model's rows.
-
-    Attributes
-    ----------
-    sample
-        Complete in-person rows with their matched sample.
-    phone
-        Complete rows of the people called.
-    region
-        The region variable.
-    """
+    """The people behind one model's rows: asked in person, called, and by the region variable."""
 
     sample: Sample
     phone: ModelRows
@@ -127,35 +124,32 @@ class Behind:
         keeps = {True: np.ones_like(self._kept), False: self._kept}
         return {whole: _by_term(rows, keep, self.region) for whole, keep in keeps.items()}
 
-    def of_check(self, row: SensitivityRow) -> tuple[int, int] | None:
-        """Of a row of sensitivity.csv; None where it is about nothing that is counted."""
+    def of(self, row: SensitivityRow | CoefficientRow) -> tuple[int, int] | None:
+        """Of a row of a check or a fit; None where it is about nothing that is counted."""
+        if isinstance(row, CoefficientRow):
+            everybody = row.family in _EVERYBODY
+            return self.by_term[everybody].get(row.term)
         if row.check in BY_PHONE or row.comparator == Comparator.PHONE:
             return self.by_phone.get(row.category)
-        counts = self.by_region.get(row.group, self.all)
-        return counts.get(row.category)
-
-    def of_term(self, row: CoefficientRow) -> tuple[int, int] | None:
-        """Of a row of coefficients.csv."""
-        return self.by_term[row.family in (*_EVERYBODY, Family.HIERARCHICAL)].get(row.term)
+        return self.by_region.get(row.group, self.all).get(row.category)
 
 
-def counted_checks(
-    rows: Iterable[SensitivityRow], behind: dict[str, Behind]
-) -> Iterator[SensitivityRow]:
-    """Rows with their people, by model."""
+def behind_model(plan: Plan, model: ModelPlan) -> Behind:
+    """The people behind one model's rows, with those called."""
+    return Behind(
+        sample=model.sample,
+        phone=complete_rows(plan.survey, plan.study, model.spec, mode="phone"),
+        region=plan.study.design.region,
+    )
+
+
+def counted[R: (SensitivityRow, CoefficientRow)](
+    rows: Iterable[R], behind: Mapping[str, Behind]
+) -> Iterator[R]:
+    """Rows with the people behind their model where they do not count their own."""
     for row in rows:
-        found = None
-        if row.n_fewest is None and row.source != PRINTED and row.model in behind:
-            found = behind[row.model].of_check(row)
-        yield row if found is None else replace(row, n_smaller=found[0], n_fewest=found[1])
-
-
-def counted_coefficients(
-    rows: Iterable[CoefficientRow], behind: dict[str, Behind]
-) -> Iterator[CoefficientRow]:
-    """Rows with their people, by model."""
-    for row in rows:
-        found = None
-        if row.source != PRINTED and row.model in behind:
-            found = behind[row.model].of_term(row)
-        yield row if found is None else replace(row, n_smaller=found[0], n_fewest=found[1])
+        own = behind.get(row.model)
+        count = None
+        if own is not None and row.n_fewest is None and row.source != PRINTED:
+            count = own.of(row)
+        yield row if count is None else replace(row, n_smaller=count[0], n_fewest=count[1])

@@ -38,26 +38,11 @@ def benchmark_estimates(
 ) -> Iterator[Estimate]:
     """Members, and the comparison group, against the outside shares of an outcome.
 
-    Parameters
-    ----------
-    sample
-        The whole model.
-    benchmarks
-        Of its outcome.
-    region
-        The region variable.
-    declared
-        A population whose margins the survey can be raked to.
-
-    Yields
-    ------
-    Estimate
-        As they are, against everybody; against the regions' shares weighted as the sample's own
-        people live; raked to the declared population, against everybody; and people of each
-        region against that region. The group in its keys is `all`, `membership=comparison`, or
-        either's people of a region: `region=NAME`, `membership=comparison, region=NAME`. `people`
-        holds the group in both rows. Shares of the people themselves are told once, of as many of
-        them as any estimate has.
+    As they are, against everybody; against the regions' shares weighted as the sample's own people
+    live; raked to the declared population, against everybody; and people of each region against
+    that region. The group in the keys is `all`, `membership=comparison`, or either's people of a
+    region: `region=NAME`, `membership=comparison, region=NAME`. `people` holds the group in both
+    rows. Shares of the people themselves are told once, of as many of them as any estimate has.
     """
     estimates = [
         estimate

@@ -42,23 +42,11 @@ def estimate_adjusted(
 ) -> Iterator[Estimate]:
     """Regression on every complete in-person row, standardised over each population.
 
-    Parameters
-    ----------
-    sample
-        The whole model, or a domain.
-    populations
-        Whose covariates. The weights that make overlap or a declared population of the sample
-        are taken as fixed, and over a declared population the covariates too.
-    declared
-        Margins of the declared population.
-    form
-        The model's own if absent; `proportional` makes it the family of that name.
-
-    Yields
-    ------
-    Estimate
-        One a population; the coefficients come with the first that can be had. Where the form is
-        free and has no fit, weighted shares within strata of all covariates.
+    The weights that make overlap or a declared population of the sample are taken as fixed, and
+    over a declared population the covariates too. The form is the model's own if absent;
+    `proportional` makes it the family of that name. Where the form is free and has no fit, weighted
+    shares within strata of all covariates. The coefficients come with the first population that
+    can be had.
 
     Raises
     ------
@@ -104,17 +92,8 @@ def estimate_adjusted(
 def estimate_matched(sample: Sample, form: FormName | None = None) -> Estimate:
     """Regression on the matched sample with matching weights, standardised over its members.
 
-    Parameters
-    ----------
-    sample
-        Rows with their matched sample.
-    form
-        The model's own if absent; `proportional` makes it the family of that name.
-
-    Returns
-    -------
-    Estimate
-        Where the form is free and has no fit, weighted shares, with the reason in `fell_back`.
+    The form is the model's own if absent; `proportional` makes it the family of that name. Where it
+    is free and has no fit, weighted shares, with the reason in `fell_back`.
 
     Raises
     ------
@@ -153,14 +132,8 @@ def estimate_doubly_robust(
     The outcome model is the adjusted regression's, with membership free; where that has no fit it
     is the one with proportional odds, whose errors the weights make up for. The membership model
     is a logit with main terms of the same covariates; large samples need only one of them right.
-
-    Parameters
-    ----------
-    sample
-        The whole model.
-    population
-        All members, or those whom the matching keeps. Where exact strata of covariates decide on
-        them, only comparison people of such strata stand beside them, else all.
+    Of members whom exact strata of covariates keep, only comparison people of such strata stand
+    beside them; where anything else keeps members, all.
 
     Raises
     ------

@@ -82,12 +82,9 @@ def difference(
     Parameters
     ----------
     first, second
-        Estimates of whole models with margins; their people may be the same, some of them, or
-        others.
-    contrast
-        A risk difference, a share or superiority.
-    other
-        Of the second estimate; the same if absent.
+        Their people may be the same, some of them, or others.
+    contrast, other
+        A risk difference, a share or superiority; that of the second is the same if absent.
     share
         How much of the second is taken off.
 

@@ -20,7 +20,7 @@ from coopgap.families.sets import estimate_conditional, estimate_linear
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import DeclaredPopulation, FormName, ModelSpec
 
-type _Estimator = Callable[[Sample], Iterable[Estimate]]
+type _Estimator = Callable[[Sample], Estimate | Iterable[Estimate]]
 
 _BINARY = (
     Family.UNADJUSTED,
@@ -72,7 +72,8 @@ def _attempt(
     """Estimate, or say for each population why not."""
     notify(family)
     try:
-        yield from list(estimate(sample))
+        made = estimate(sample)
+        yield from [made] if isinstance(made, Estimate) else list(made)
     except NotEstimable as error:
         for population in populations:
             yield sample.refused(family, population, error)
@@ -86,16 +87,8 @@ def family_estimates(
 ) -> Iterator[Estimate]:
     """Every family that the outcome's levels call for.
 
-    Parameters
-    ----------
-    sample
-        The whole model.
-    extra
-        A further population the adjusted regression is standardised over.
-    declared
-        Margins of the declared population, for `poststratified`.
-    notify
-        Called with each family before it is fitted.
+    `extra` is a further population the adjusted regression is standardised over, `declared` the
+    margins of the declared one. `notify` is called with each family before it is fitted.
     """
     two = len(sample.rows.levels) == 2
     inside, matched = sample.population, sample.is_matched
@@ -106,7 +99,7 @@ def family_estimates(
     family = Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL
     attempt = partial(_attempt, notify=notify)
     for population in both:
-        unadjusted = _one(partial(estimate_unadjusted, population=population))
+        unadjusted = partial(estimate_unadjusted, population=population)
         yield from attempt(sample, Family.UNADJUSTED, (population,), unadjusted)
     yield from attempt(sample, family, over, adjusted)
     if not two:
@@ -115,7 +108,7 @@ def family_estimates(
     if matched:
         yield from _matched_estimates(sample, notify)
     for population in both:
-        doubly = _one(partial(estimate_doubly_robust, population=population))
+        doubly = partial(estimate_doubly_robust, population=population)
         yield from attempt(sample, Family.DOUBLY_ROBUST, (population,), doubly)
 
 
@@ -127,9 +120,9 @@ def _matched_estimates(sample: Sample, notify: Notify) -> Iterator[Estimate]:
     if not two:
         yield headline_estimate(sample, "proportional", notify=notify)
     family = Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL
-    yield from attempt(sample, family, over, _one(estimate_conditional))
-    yield from attempt(sample, Family.LINEAR, over, _one(estimate_linear))
-    yield from attempt(sample, Family.SHARES, over, _one(estimate_shares))
+    yield from attempt(sample, family, over, estimate_conditional)
+    yield from attempt(sample, Family.LINEAR, over, estimate_linear)
+    yield from attempt(sample, Family.SHARES, over, estimate_shares)
 
 
 def headline_estimate(
@@ -140,21 +133,16 @@ def headline_estimate(
     Matched, or over all members of the adjusted regression where the model has no matching.
     """
     family, over = headline_family(sample, form), (sample.population,)
+    estimate: _Estimator = partial(estimate_adjusted, populations=over, form=form)
     if sample.is_matched:
-        estimate = _one(partial(estimate_matched, form=form))
-    else:
-        estimate = partial(estimate_adjusted, populations=over, form=form)
+        estimate = partial(estimate_matched, form=form)
     return next(_attempt(sample, family, over, estimate, notify))
 
 
 def domain_estimates(sample: Sample) -> Iterator[Estimate]:
     """Families that are estimated anew within a domain: raw, the headline, and matching alone."""
     over = (Population.ALL_MEMBERS,)
-    yield from _attempt(sample, Family.UNADJUSTED, over, _one(estimate_unadjusted))
+    yield from _attempt(sample, Family.UNADJUSTED, over, estimate_unadjusted)
     yield headline_estimate(sample)
     if sample.is_matched:
-        yield from _attempt(sample, Family.SHARES, (sample.population,), _one(estimate_shares))
-
-
-def _one(estimate: Callable[[Sample], Estimate]) -> _Estimator:
-    return lambda sample: (estimate(sample),)
+        yield from _attempt(sample, Family.SHARES, (sample.population,), estimate_shares)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -171,12 +171,9 @@ class Estimate:
     def at(
         self, category: str = "", quantity: Quantity = Quantity.RISK_DIFFERENCE
     ) -> Interval | None:
-        """One interval, by default the gap; None where it does not exist."""
-        return next(
-            interval
-            for contrast, interval in self.intervals.items()
-            if (contrast.category, contrast.quantity) == (category, quantity)
-        )
+        """One interval, by default the gap; None where a ratio does not exist."""
+        own = reversed(list(self.intervals.items()))  # Of shares the members' come first.
+        return {(one.category, one.quantity): interval for one, interval in own}[category, quantity]
 
     def named(self, keys: Keys) -> Estimate:
         """The same with keys of its own."""
@@ -419,6 +416,14 @@ class Tables:
         started = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - started
+
+    def add(self, rows: Iterable[SensitivityRow | DiagnosticRow]) -> None:
+        """Rows of checks, with what they say of themselves in diagnostics."""
+        for row in rows:
+            if isinstance(row, DiagnosticRow):
+                self.diagnostics.append(row)
+            else:
+                self.sensitivity.append(row)
 
     def collect(self, estimate: Estimate) -> None:
         """The rows of one estimate, and what has to be said of it."""

@@ -202,23 +202,8 @@ def group_rows(
 ) -> tuple[list[GapRow], list[DiagnosticRow]]:
     """Differences of the gaps of one variable's groups, and the test that all are the same.
 
-    Parameters
-    ----------
-    variable
-        `region` or the variable's name.
-    groups
-        By `VARIABLE=LEVEL`, in the order of the levels: of the headline's family.
-    contrast
-        What the model puts first.
-    keys
-        Of the model.
-
-    Returns
-    -------
-    list of GapRow
-        A later level less an earlier one; none with more than `MOST_PAIRED`.
-    list of DiagnosticRow
-        `value` is the p-value. None for one group alone.
+    By `VARIABLE=LEVEL`, in the order of the levels, a later one less an earlier one; none with more
+    than `MOST_PAIRED`, and no test of one group alone. The test's `value` is its p-value.
     """
     if len(groups) < 2:
         return [], []

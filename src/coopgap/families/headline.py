@@ -89,10 +89,7 @@ def is_headline(spec: ModelSpec, row: GapRow) -> bool:
 
 
 def headline_positions(gaps: Sequence[GapRow], study: Study) -> tuple[int, ...]:
-    """Positions of the headline rows: one a question, negative controls excluded.
-
-    The headline of a question is that of its first model (`is_headline`), at `headline_contrast`.
-    """
+    """Positions of the headline rows: of each question's first model, no negative controls."""
     specs = {spec.name: spec for spec in study.models}
     first = {
         (question, one.model): headline_contrast(study.variables[question].levels, one.at)

@@ -22,15 +22,7 @@ from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """One model before it is fitted.
-
-    Attributes
-    ----------
-    sample
-        Complete in-person rows with the matched sample.
-    feasibility
-        Counts, positivity and what the design can reach.
-    """
+    """One model before it is fitted: its people, matched, and what the design can reach."""
 
     spec: ModelSpec
     sample: Sample
@@ -106,15 +98,10 @@ def model_plan(survey: Survey, study: Study, spec: ModelSpec) -> ModelPlan:
 
 
 def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
-    """Samples within the levels of the region and of declared groups.
+    """By `region=NAME` or `VARIABLE=LEVEL`, people of both groups at that level, matched.
 
-    Yields
-    ------
-    name : str
-        `region=NAME` or `VARIABLE=LEVEL`.
-    sample : Sample
-        People of both groups at that level. Of a question that only members were asked, the
-        members at that level and every comparison person.
+    Of a question that only members were asked, the members at that level and every comparison
+    person.
 
     Notes
     -----

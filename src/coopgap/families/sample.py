@@ -38,22 +38,8 @@ coverage table CR1 with 10 clusters covers 86 to 94 percent, with 100 the two ar
 class Sample:
     """The complete rows of a model, or of a domain of it, with their matched sample.
 
-    Attributes
-    ----------
-    rows
-        n people.
-    matched
-        Matching weights and sets of the same n people.
-    covariates
-        Factors that enter regressions.
-    link
-        Link of cumulative fits.
-    fitting
-        How the adjusted and matched regressions are fitted.
-    strata
-        Factors the matching made exact, constant within sets.
-    domain
-        Whether these are the rows of a domain; a whole fit refuses few clusters.
+    `covariates` enter regressions, `strata` the matching made exact, constant within sets. A whole
+    fit refuses few clusters, a `domain` has them flagged.
     """
 
     rows: ModelRows
@@ -226,16 +212,9 @@ class SampleCells:
 
 
 def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -> SampleCells:
-    """Collapse a sample's people.
+    """Collapse a sample's people by analysis weights, shape (n,); those of weight zero stay out.
 
-    Parameters
-    ----------
-    sample
-        Rows with their matched sample.
-    weight
-        Shape (n,): analysis weights; people of weight zero enter no cell.
-    matched
-        Whether the weights are those of the matched sample, whose pairs may cluster people too.
+    Where the weights are those of the matched sample, its pairs may cluster people too.
     """
     rows = sample.rows
     first, second = sample.clusters if matched else (rows.zone, None)

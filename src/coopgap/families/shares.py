@@ -30,12 +30,7 @@ def estimate_unadjusted(
 ) -> Estimate:
     """Difference of the two groups' (sampling-weighted) shares.
 
-    Parameters
-    ----------
-    sample
-        The whole model, or a domain.
-    population
-        All members, or those whom the matching keeps, beside the whole comparison group.
+    Of all members, or of those whom the matching keeps, beside the whole comparison group.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.estimate import GapRow, SensitivityRow
 from coopgap.core.gap import Interval
+from coopgap.core.tost import power_at_zero, smallest_margin
 from coopgap.core.vocabulary import (
     PRINTED,
     Check,
@@ -32,7 +33,6 @@ from coopgap.printed.proportions import (
     largest_design_effects,
 )
 from coopgap.printed.sample import Covariate
-from coopgap.sensitivity.phone.tost import power_at_zero, smallest_margin
 from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
 SCENARIOS: Final = (1.0, 1.5, 2.0, 3.0)

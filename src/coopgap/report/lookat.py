@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from coopgap.checks.registry import Topic, on_page
 from coopgap.core.estimate import BalanceRow, SensitivityRow
-from coopgap.core.vocabulary import BY_PHONE, Check, Diagnostic, Family, OddsTest, Status, Verdict
+from coopgap.core.vocabulary import Check, Diagnostic, Family, OddsTest, Status, Verdict
 from coopgap.report.data import Answer, Results
 from coopgap.report.values import number
 
@@ -24,18 +25,6 @@ UNMATCHED: Final = 0.05
 NONE: Final = "–"
 FEW_ZONES: Final = 30
 _LEVEL: Final = 0.05
-
-
-class Topic(StrEnum):
-    """What may change an answer."""
-
-    BALANCE = "balance"
-    ODDS = "proportional odds"
-    PHONE = "phone"
-    MISSING = "missing"
-    UNMEASURED = "unmeasured"
-    VARIANTS = "variants"
-    REGIONS = "regions"
 
 
 class Concern(StrEnum):
@@ -83,34 +72,6 @@ class Warned:
         found = dict.fromkeys(row.category for row in mine if row.model == answer.model)
         return [category for category in found if category in answer.thresholds and category]
 
-
-TOPIC_CHECKS: Final[dict[Topic, tuple[Check, ...]]] = {
-    Topic.PHONE: tuple(one for one in sorted(BY_PHONE) if one != Check.PHONE_COMPOSITION),
-    Topic.MISSING: (Check.MISSING_BOUNDS, Check.MISSING_IMPUTATION),
-    Topic.UNMEASURED: (
-        Check.E_VALUE,
-        Check.ROSENBAUM,
-        Check.ROBUSTNESS_VALUE,
-        Check.NEGATIVE_CONTROL,
-        Check.TIPPING_POINT,
-    ),
-    Topic.VARIANTS: (
-        Check.VARIANT,
-        Check.MATCHING_TIES,
-        Check.MULTIVERSE,
-        Check.LEAVE_ONE_REGION,
-        Check.LEAVE_ONE_ZONE,
-        Check.PRIOR_REFIT,
-        Check.POWER_SCALING,
-        Check.DESIGN_EFFECT,
-        Check.DESIGN_ANALYSIS,
-        Check.MULTIPLICITY,
-    ),
-    Topic.REGIONS: (Check.PRIOR_PREDICTIVE, Check.POSTERIOR_PREDICTIVE, Check.LOO),
-}
-"""Which checks answer which topic; every check stands once."""
-
-_CHECKS: Final = tuple(check for checks in TOPIC_CHECKS.values() for check in checks)
 
 _WORST: Final = (
     Verdict.CHANGES,
@@ -198,14 +159,14 @@ def _odds(answer: Answer, topic: Topic) -> Word:
 
 
 def _judged(answer: Answer, topic: Topic) -> Word:
-    verdict = worst(answer.check(*TOPIC_CHECKS[topic]))
+    verdict = worst(answer.check(*on_page(topic)))
     if verdict is None:
         return Word(topic=topic, text=NONE)
     return Word(topic=topic, text=_SHORT.get(verdict, str(verdict)), is_bad=verdict in _BAD)
 
 
 def _missing(answer: Answer, topic: Topic) -> Word:
-    rows = answer.check(*TOPIC_CHECKS[topic])
+    rows = answer.check(*on_page(topic))
     told = any(row.verdict in _WORST for row in rows)
     return _judged(answer, topic) if told else Word(topic=topic, text="none")
 
@@ -294,7 +255,7 @@ def _numbers(answer: Answer) -> Iterator[Warned]:
 
 def _checks(answer: Answer) -> Iterator[Warned]:
     """Checks that change the gap at any threshold."""
-    for check in _CHECKS:
+    for check in on_page():
         rows = tuple(row for row in answer.check(check) if row.verdict in _BAD)
         found = worst(rows)
         if found is not None:
@@ -317,8 +278,8 @@ def _people(answer: Answer) -> Iterator[Warned]:
         yield Warned(concern=Concern.TIES, answers=(answer,), value=tied)
 
 
-def against(answer: Answer) -> list[Check]:
+def against(answer: Answer) -> list[str]:
     """Checks that change the answer, or leave open whether they do, the former first."""
-    found = {check: worst(answer.check(check)) for check in _CHECKS}
+    found = {check: worst(answer.check(check)) for check in on_page()}
     order = (Verdict.CHANGES, Verdict.DIFFERENT, Verdict.UNDECIDED)
     return [check for verdict in order for check, known in found.items() if known is verdict]

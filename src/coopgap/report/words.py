@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from coopgap.core.vocabulary import FEW_PEOPLE, Check, Family, Population, Status, Verdict
+from coopgap.checks.registry import checks
+from coopgap.core.vocabulary import FEW_PEOPLE, Family, Population, Status, Verdict
 
 if TYPE_CHECKING:
     from coopgap.core.estimate import SensitivityRow
@@ -57,38 +58,6 @@ VERDICTS: Final[dict[str, str]] = {
     Verdict.CHANGES: "changes",
     Verdict.UNDECIDED: "undecided",
     Verdict.NOT_APPLICABLE: "not applicable",
-}
-
-CHECKS: Final[dict[str, str]] = {
-    Check.PHONE_COMPOSITION: "Who was reached by phone",
-    Check.PHONE_EQUIVALENCE: "Phone against in-person answers",
-    Check.PHONE_REPLACES: "Phone interviews replace those in person",
-    Check.PHONE_JOINS: "Phone interviews join those in person",
-    Check.PHONE_JOINS_MODE: "Phone interviews added, with a mode term",
-    Check.PHONE_POWER_PRIOR: "Power prior",
-    Check.PHONE_ROBUST_MIXTURE: "Robust mixture prior",
-    Check.PHONE_SUBSAMPLE_REFERENCE: "Phone interviews against in-person subsamples",
-    Check.PHONE_LINKED: "People asked in both modes",
-    Check.TIPPING_POINT: "Tipping point",
-    Check.E_VALUE: "E-values",
-    Check.ROSENBAUM: "Rosenbaum bounds",
-    Check.ROBUSTNESS_VALUE: "Robustness values",
-    Check.NEGATIVE_CONTROL: "Negative control",
-    Check.MISSING_BOUNDS: "Missing answers: worst-case bounds",
-    Check.MISSING_IMPUTATION: "Missing answers: multiple imputation",
-    Check.MULTIPLICITY: "Multiplicity",
-    Check.MULTIVERSE: "Multiverse",
-    Check.VARIANT: "Variants",
-    Check.MATCHING_TIES: "Ties in matching broken otherwise",
-    Check.LEAVE_ONE_REGION: "Leaving one region out",
-    Check.LEAVE_ONE_ZONE: "Leaving one zone out",
-    Check.PRIOR_PREDICTIVE: "Prior predictive check",
-    Check.POSTERIOR_PREDICTIVE: "Posterior predictive check",
-    Check.PRIOR_REFIT: "Other priors",
-    Check.LOO: "Leave-one-out comparison",
-    Check.POWER_SCALING: "Power-scaling sensitivity",
-    Check.DESIGN_ANALYSIS: "Design analysis",
-    Check.DESIGN_EFFECT: "Design effect",
 }
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -180,7 +149,8 @@ def version_words(row: SensitivityRow) -> str:
 
 def check_title(check: str) -> str:
     """A check as a heading."""
-    return CHECKS.get(check, readable(check))
+    entry = checks().get(check)
+    return readable(check) if entry is None else entry.title
 
 
 def comparator_words(comparator: str, members: str, others: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.checks.by_mode import Group, PhoneStudy
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Margins, contrast_gradient
@@ -16,15 +17,12 @@ from coopgap.families.headline import headline_contrast, headline_first
 from coopgap.families.sample import Sample
 from coopgap.matching.sample import effective_size
 from coopgap.sensitivity.moved import Movable, Moved, movable, moved_margins, shift_moves
-from coopgap.sensitivity.phone.balanced import balanced_margins
-from coopgap.sensitivity.phone.data import PhoneData, stack
 from coopgap.sensitivity.retrodesign import (
     DESIGN_EFFECTS,
     detectable_gap,
     retrodesign,
     superiority_error,
 )
-from coopgap.survey.records import ModelRows
 
 _POWER = 0.8
 
@@ -58,7 +56,7 @@ class _Design:
 def design_rows(
     sample: Sample,
     estimate: Estimate,
-    phone: PhoneData,
+    phone: PhoneStudy,
     gap: float,
     labels: Keys,
 ) -> list[SensitivityRow]:
@@ -191,7 +189,7 @@ def null_error(margins: Margins, level: int) -> float:
 
 
 def _phone_rows(
-    phone: PhoneData,
+    phone: PhoneStudy,
     covariates: tuple[str, ...],
     gap: float,
     labels: Keys,
@@ -200,15 +198,14 @@ def _phone_rows(
     """The same with the people called as comparison group, and against those asked in person."""
     if not phone.called.n or not phone.comparison.n:
         return
-    pairs: Mapping[str, Callable[[], ModelRows]] = {
-        Version.PHONE_IN_PLACE: lambda: stack(phone.members, phone.called),
-        Version.PHONE_AGAINST: lambda: stack(phone.comparison, phone.called),
+    pairs: Mapping[str, tuple[Group, Group]] = {
+        Version.PHONE_IN_PLACE: ("members", "called"),
+        Version.PHONE_AGAINST: ("comparison", "called"),
     }
     for variant, pair in pairs.items():
-        rows = pair()
         one = replace(base, variant=variant, comparator=Comparator.PHONE, family=None)
         try:
-            margins = balanced_margins(rows, covariates).margins
+            margins = phone.balanced(*pair, covariates).margins
         except NotEstimable as error:
             note = f"The phone people cannot be balanced to the other group: {error.reason}."
             yield replace(one, verdict=Verdict.NOT_ASSESSED, note=note)

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from coopgap.checks.phone.equivalence import PhoneShift
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
@@ -17,7 +18,6 @@ from coopgap.families.headline import headline_contrast, headline_first
 from coopgap.families.sample import Sample
 from coopgap.sensitivity.course import Course, least_share, share_off, tipping_shift
 from coopgap.sensitivity.moved import Moved, movable, moved_margins, shift_moves
-from coopgap.sensitivity.phone.shift import PhoneShift
 
 
 def tipping_rows(

@@ -6,23 +6,22 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from coopgap.checks.context import RunContext
+from coopgap.checks.negative_control import SHARES, negative_control, netted_gaps
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
-from coopgap.sensitivity.confounding.control import (
-    SHARES,
-    HeadlineModel,
-    control_rows,
-    netted_gaps,
-)
 from coopgap.study.spec import Fitting, Matching, NegativeControl
+
+from ..conftest import context_of
 
 R = Path(__file__).parents[2] / "r"
 
@@ -163,9 +162,26 @@ def test_pairs_that_cross_zones_are_a_second_way_of_clustering(make_rows):
 def models(make_rows, **options):
     found = []
     for name, sample in zip(("trust", "near"), draw(make_rows, **options), strict=True):
-        labels = Keys(model=name, outcome=name, levels=sample.rows.levels, source="s")
-        found.append(HeadlineModel(labels=labels, estimate=headline_estimate(sample)))
+        keys = Keys(model=name, outcome=name, levels=sample.rows.levels, source="s")
+        found.append(context_of(sample, keys=keys))
     return found
+
+
+def control_rows(models, controls, declared=None):
+    """Rows of models in a study in which `controls` have the role."""
+    variables = {
+        one.keys.outcome: SimpleNamespace(
+            role_for=lambda _, name=one.keys.outcome: "negative_control" * (name in controls)
+        )
+        for one in models
+    }
+    specs = [SimpleNamespace(name=model, outcome=name) for name, model in controls.items()]
+    variables |= {name: SimpleNamespace(role_for=lambda _: "negative_control") for name in controls}
+    study = SimpleNamespace(
+        models=specs, headline={}, variables=variables, negative_control=declared, smallest_gap=0.05
+    )
+    contexts = [replace(one, study=study) for one in models]
+    return list(negative_control(RunContext(study=study, models=contexts)))
 
 
 DECLARED = NegativeControl(variable="near", outcomes=("trust",), exclusion="No way to it.")
@@ -173,22 +189,22 @@ DECLARED = NegativeControl(variable="near", outcomes=("trust",), exclusion="No w
 
 def test_the_control_stands_beside_and_nothing_is_netted_by_itself(make_rows):
     both = models(make_rows)
-    rows = control_rows(both, {"near": "near"}, None, 0.05)
+    rows = control_rows(both, {"near": "near"})
     assert [(row.model, row.variant, row.about) for row in rows] == [
         ("trust", "gap", "near"),
         ("trust", "control", "near"),
         ("near", "", ""),
     ]
-    assert rows[0].estimate == gap_of(both[0].estimate).estimate
-    assert rows[1].estimate == gap_of(both[1].estimate).estimate
+    assert rows[0].estimate == gap_of(both[0].headline).estimate
+    assert rows[1].estimate == gap_of(both[1].headline).estimate
     assert all("does not show that nothing confounds" in row.note for row in rows[:2])
     assert rows[2].verdict is Verdict.NOT_APPLICABLE
 
 
 def test_with_a_declared_exclusion_every_share_is_taken_off_at_every_threshold(make_rows):
     both = models(make_rows, n_levels=3)
-    rows = control_rows(both, {"near": "near"}, DECLARED, 0.05)
-    parts = [one.estimate for one in both]
+    rows = control_rows(both, {"near": "near"}, DECLARED)
+    parts = [one.headline for one in both]
     for category in (">=D", ">=C"):
         mine = [row for row in rows if row.category == category and row.variant.startswith("less")]
         assert [row.variant for row in mine] == [
@@ -218,25 +234,25 @@ def test_with_a_declared_exclusion_every_share_is_taken_off_at_every_threshold(m
 
 def test_a_control_of_more_levels_says_at_which_threshold_it_is_taken(make_rows):
     trust, near = models(make_rows, n_levels=3)
-    rows = control_rows([trust, near], {"trust": "trust"}, None, 0.05)
+    rows = control_rows([trust, near], {"trust": "trust"})
     (row,) = [row for row in rows if row.variant == "control"]
-    at = contrast_of(trust.estimate, row.choice)
+    at = contrast_of(trust.headline, row.choice)
     assert (row.model, row.about, row.category) == ("near", "trust", "")
     assert row.choice in (">=C", ">=D")
-    assert row.estimate == trust.estimate.intervals[at].estimate
+    assert row.estimate == trust.headline.intervals[at].estimate
 
 
 def test_an_outcome_outside_the_exclusion_is_not_netted(make_rows):
     other = replace(DECLARED, outcomes=("class",))
-    rows = control_rows(models(make_rows), {"near": "near"}, other, 0.05)
+    rows = control_rows(models(make_rows), {"near": "near"}, other)
     assert not any(row.variant.startswith("less") for row in rows)
 
 
 def test_what_is_missing_is_said_in_one_row(make_rows):
     both = models(make_rows)
-    rows = control_rows(both, {}, None, 0.05)
+    rows = control_rows(both, {})
     assert [row.verdict for row in rows] == [Verdict.NOT_APPLICABLE] * 2
     assert {row.note for row in rows} == {"The study declares no negative control."}
-    (row,) = control_rows(both[:1], {"near": "near"}, DECLARED, 0.05)
+    (row,) = control_rows(both[:1], {"near": "near"}, DECLARED)
     assert row.verdict is Verdict.NOT_ASSESSED
     assert row.note == "The model of the control near is not part of this run."

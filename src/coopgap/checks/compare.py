@@ -1,0 +1,225 @@
+"""Another estimate beside the declared one: its row, the interval of difference, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotApplicable, NotAssessed
+from coopgap.core.arrays import IntArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
+from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
+from coopgap.families.difference import INTERVAL_PROB, difference
+from coopgap.families.estimate import Estimate
+
+NO_MATCHING: Final = "The model declares no matching."
+"""Why a check of matched people does not apply."""
+
+
+def shifted(declared: Interval, again: Interval) -> Interval:
+    """Their difference, of two answers of the same data to which sampling adds nothing."""
+    value = again.estimate - declared.estimate
+    return Interval(value, 0.0, value, value, np.nan)
+
+
+def judge(
+    declared: Interval, again: Interval, difference: Interval, quantity: str, smallest_gap: float
+) -> Verdict:
+    """What another estimate says of the declared one.
+
+    Parameters
+    ----------
+    declared, again
+        The two estimates with their intervals.
+    difference
+        The second less the first, with the interval of that difference.
+    quantity
+        A risk difference, a share or superiority, whose points count double.
+    smallest_gap
+        The smallest gap that matters, on the probability scale.
+
+    Returns
+    -------
+    Verdict
+        `changes` where the interval of the difference excludes zero and the difference exceeds
+        half the smallest gap that matters, or where two intervals that both exclude no gap lie on
+        opposite sides of it; `holds` where the interval of the difference lies within the
+        smallest gap that matters on either side; else `undecided`.
+
+    References
+    ----------
+    Gelman & Stern (2006), The American Statistician 60, 328-331.
+    """
+    half = half_gap(quantity, smallest_gap)
+    low, high = difference.lower, difference.upper
+    apart = (low > 0 or high < 0) and abs(difference.estimate) > half
+    if apart or side(declared, quantity) * side(again, quantity) < 0:
+        return Verdict.CHANGES
+    return Verdict.HOLDS if -2 * half < low and high < 2 * half else Verdict.UNDECIDED
+
+
+def half_gap(quantity: str, smallest_gap: float) -> float:
+    """Half the smallest gap that matters, on the scale of a quantity."""
+    return smallest_gap / 4 if quantity == Quantity.SUPERIORITY else smallest_gap / 2
+
+
+def side(interval: Interval, quantity: str) -> int:
+    """1 where an interval lies above no gap, -1 below, 0 where it holds it."""
+    null = null_value(Quantity(quantity))
+    return int(interval.lower > null) - int(interval.upper < null)
+
+
+def compared(
+    row: SensitivityRow,
+    declared: Interval,
+    again: Interval,
+    difference: Interval,
+    smallest_gap: float,
+) -> SensitivityRow:
+    """The row of another estimate, with what it is compared with, their difference and verdict."""
+    return replace(
+        row,
+        reference=declared.estimate,
+        difference=difference.estimate,
+        difference_lower=difference.lower,
+        difference_upper=difference.upper,
+        verdict=judge(declared, again, difference, row.quantity, smallest_gap),
+    )
+
+
+def alone(row: SensitivityRow) -> SensitivityRow:
+    """The row without a comparison: it is what others are compared with."""
+    return replace(
+        row,
+        reference=None,
+        difference=None,
+        difference_lower=None,
+        difference_upper=None,
+        verdict=None,
+    )
+
+
+def numbers_of(interval: Interval, prob: float = INTERVAL_PROB) -> dict[str, Any]:
+    """Columns of a confidence interval, with its p-value where there is one.
+
+    Where people or zones do not differ there is no error, and only the estimate.
+    """
+    if not interval.std_error > 0:
+        return {"estimate": interval.estimate}
+    return {
+        "estimate": interval.estimate,
+        "std_error": interval.std_error,
+        "lower": interval.lower,
+        "upper": interval.upper,
+        "interval_prob": prob,
+        "interval_kind": IntervalKind.CONFIDENCE,
+        "p_value": interval.p_value if np.isfinite(interval.p_value) else None,
+    }
+
+
+def people_of(*pairs: tuple[IntArray, Contrast]) -> dict[str, Any]:
+    """Columns of the fewest people behind a row, of several estimates' people and contrasts."""
+    return {
+        "n_smaller": min(int(people.sum(axis=1).min()) for people, _ in pairs),
+        "n_fewest": min(smallest_count(people, contrast) for people, contrast in pairs),
+    }
+
+
+def with_number(row: SensitivityRow, quantity: str, value: float, note: str) -> SensitivityRow:
+    """The row's keys and people with one number of its own, of which no inference is made."""
+    return replace(
+        alone(row),
+        quantity=quantity,
+        estimate=value,
+        std_error=None,
+        lower=None,
+        upper=None,
+        interval_prob=None,
+        interval_kind=None,
+        p_value=None,
+        note=note,
+    )
+
+
+def has_matching(context: Context) -> None:
+    """Refuse a check of matched people where the model declares no matching."""
+    if not context.sample.is_matched:
+        raise NotApplicable(NO_MATCHING)
+
+
+def has_declared(context: Context) -> None:
+    """Refuse a check that compares with the gap put first where that was not estimated."""
+    if context.first not in context.headline.intervals:
+        reason = context.headline.reason or context.headline.status
+        raise NotAssessed(f"There is no declared gap to compare with: {reason}.")
+
+
+def again_row(
+    context: Context,
+    contrast: Contrast,
+    again: Estimate,
+    *,
+    pair: tuple[Estimate, Estimate] | None = None,
+    **keys: Any,
+) -> SensitivityRow:
+    """One contrast of another estimate, with its difference from the declared one.
+
+    Parameters
+    ----------
+    context
+        Its headline is what is compared with.
+    contrast
+        A risk difference or superiority.
+    again
+        The family under another choice.
+    pair
+        Both estimates on the people that both have, where those differ from everybody's: the
+        difference is theirs.
+    keys
+        Of the row: `variant`, `about` and the like.
+
+    Returns
+    -------
+    SensitivityRow
+        Without numbers, verdict `not_assessed` and the reason, where either estimate is missing.
+    """
+    row = context.row(
+        family=again.family,
+        population=again.population,
+        quantity=contrast.quantity,
+        category=contrast.category,
+        verdict=Verdict.NOT_ASSESSED,
+        note=again.reason,
+        **keys,
+    )
+    other, declared = pair or (again, context.headline)
+    intervals = [one.intervals.get(contrast) for one in (again, other, declared)]
+    if any(one is None for one in intervals):
+        return row
+    shown, second, first = (one for one in intervals if one is not None)
+    people = people_of(*((one.people, contrast) for one in (again, other, declared)))
+    return compared(
+        replace(row, **numbers_of(shown), **people),
+        first,
+        second,
+        difference(other, declared, contrast),
+        context.smallest_gap,
+    )
+
+
+def gaps_again(
+    context: Context,
+    again: Estimate,
+    *,
+    pair: tuple[Estimate, Estimate] | None = None,
+    **keys: Any,
+) -> Iterator[SensitivityRow]:
+    """Another estimate at each threshold, and its superiority."""
+    for contrast in context.headline.intervals and contrasts(context.keys.levels):
+        if contrast.is_threshold_gap or contrast.quantity is Quantity.SUPERIORITY:
+            yield again_row(context, contrast, again, pair=pair, **keys)

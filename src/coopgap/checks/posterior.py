@@ -1,0 +1,325 @@
+"""Beside a hierarchical fit: what its priors allow, whether it fits, what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from coopgap.bayes.fit import Request
+from coopgap.bayes.gate import diagnose
+from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference, log_likelihood, loo
+from coopgap.bayes.mode import layout_of
+from coopgap.bayes.predictive import predictive_shares, prior_gaps
+from coopgap.bayes.records import HierarchicalFit, SdPrior
+from coopgap.bayes.scaling import log_priors, power_scaling
+from coopgap.checks.compare import compared, shifted
+from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
+from coopgap.checks.registry import Scope, Topic, check
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import contrast_values
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
+from coopgap.families.headline import headline_contrast
+from coopgap.families.hierarchical import TAILS, posterior_interval
+
+SCALING_BAR: Final = 0.05
+SMALL_DIFFERENCE: Final = 4.0
+_SCALING_DRAWS: Final = 500
+"""A chain: a rate needs fewer draws than an interval's ends."""
+
+_SCALED: Final = (Version.TOP_LEVEL_PRIORS, Version.ANSWERS)
+_SPREADS: Final = "region and zone SDs"
+_SHIFTS: Final = "threshold shifts"
+_SPREAD_PRIORS: Final = {
+    "half-normal 0.25": SdPrior(scale=0.25),
+    "half-normal 0.5": SdPrior(scale=0.5),
+    "half-normal 1": SdPrior(scale=1.0),
+    "half-t3 2.5": SdPrior(scale=2.5, df=3.0),
+    "half-Cauchy 1": SdPrior(scale=1.0, df=1.0),
+}
+_SHIFT_SDS: Final = (0.25, 0.5, 1.0)
+
+
+@check(
+    Check.PRIOR_PREDICTIVE,
+    title="Prior predictive check",
+    question="What gaps do the priors allow before an answer is seen?",
+    topic=Topic.REGIONS,
+    scope=Scope.FIT,
+    order=210,
+    page=1,
+)
+def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
+    """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
+    request = context.request
+    layout = layout_of(request.cells, request.form)
+    gaps = prior_gaps(request.cells, layout, request.priors, request.form.link, request.seed)
+    levels = request.cells.levels
+    ordinal = len(levels) > 2
+    for j in range(len(levels) - 1, 0, -1):
+        name = f">={levels[j]}" if ordinal else ""
+        yield context.posterior(gaps[:, j - 1], variant=Version.PRIOR, category=name)
+    for j in range(1, len(levels) if ordinal else 1):
+        name = f"<={levels[j - 1]}"
+        yield context.posterior(-gaps[:, j - 1], variant=Version.PRIOR, category=name)
+
+
+@check(
+    Check.POSTERIOR_PREDICTIVE,
+    title="Posterior predictive check",
+    question="Does the model give back the shares observed in each region?",
+    topic=Topic.REGIONS,
+    scope=Scope.FIT,
+    order=220,
+    page=2,
+)
+def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
+    """Observed shares by group, region and level beside those the posterior predicts.
+
+    `threshold` is the observed share, `estimate` the predicted mean with its predictive interval.
+    Regions without people of a group are left out.
+    """
+    fit, request = context.fit, context.request
+    if not fit.passed:
+        return
+    cells = request.cells
+    found = predictive_shares(fit.draws, cells, request.form.link, request.seed)
+    for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
+        for r, region in enumerate(cells.regions):
+            total = int(found.observed[side, r].sum())
+            for j, level in enumerate(cells.levels if total else ()):
+                drawn = found.drawn[:, side, r, j] / total
+                observed = int(found.observed[side, r, j]) / total
+                inside = np.quantile(drawn, TAILS[0]) <= observed <= np.quantile(drawn, TAILS[1])
+                yield context.posterior(
+                    drawn,
+                    variant="answers drawn anew",
+                    comparator=comparator,
+                    group=f"region={region}",
+                    quantity=Quantity.SHARE,
+                    category=level,
+                    threshold=observed,
+                    verdict=Verdict.HOLDS if inside else Verdict.CHANGES,
+                    note="threshold is the observed share",
+                )
+
+
+@check(
+    Check.POWER_SCALING,
+    title="Power-scaling sensitivity",
+    question="How fast does the gap move if priors or answers count a little more?",
+    scope=Scope.FIT,
+    order=230,
+    page=7,
+)
+def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
+    """Power-scaling of the headline gap: top-level priors only, and the answers."""
+    fit, request = context.fit, context.request
+    if not fit.passed:
+        return
+    link, cells = request.form.link, request.cells
+    contrasts = headline_contrasts(cells.levels)
+    every = max(1, fit.draws["beta"].shape[1] // _SCALING_DRAWS)
+    draws = {name: values[:, ::every] for name, values in fit.draws.items()}
+    scaled = power_scaling(
+        {
+            str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])[:, ::every]
+            for k, contrast in enumerate(contrasts)
+        },
+        log_priors(draws, layout_of(cells, request.form), request.priors, link),
+        log_likelihood(draws, cells, link),
+    )
+    for k, contrast in enumerate(contrasts):
+        for variant, value in zip(
+            (Version.TOP_LEVEL_PRIORS, Version.ANSWERS), scaled[str(k)], strict=True
+        ):
+            above, of_prior = value > SCALING_BAR, variant is Version.TOP_LEVEL_PRIORS
+            yield context.row(
+                variant=variant,
+                quantity=f"rate_of_{contrast.quantity}",
+                category=contrast.category,
+                estimate=value,
+                threshold=SCALING_BAR,
+                verdict=(Verdict.CHANGES if above else Verdict.HOLDS) if of_prior else None,
+                note="how fast the gap's posterior moves as these count more; above the bar it "
+                "moves" + (" with the priors" if of_prior else ", as it should"),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refit:
+    """A refit under another choice: of what, which, and the number in it."""
+
+    name: str
+    request: Request
+    about: str = ""
+    choice: str = ""
+    setting: float | None = None
+
+
+def prior_refits(request: Request) -> list[Refit]:
+    """The refits: SDs of regions' gaps and of zones, then of the threshold shifts."""
+    priors = request.priors
+    wanted = [
+        (_SPREADS, name, one.scale, replace(priors, gap_sd=one, zone_sd=one, zone_gap_sd=one))
+        for name, one in _SPREAD_PRIORS.items()
+    ]
+    if len(request.cells.levels) > 2:
+        wanted += [
+            (_SHIFTS, f"normal {sd:g}", sd, replace(priors, threshold_shift_sd=sd))
+            for sd in _SHIFT_SDS
+        ]
+    return [
+        Refit(
+            name=f"{about} {choice}",
+            request=replace(request, priors=other),
+            about=about,
+            choice=choice,
+            setting=setting,
+        )
+        for about, choice, setting, other in wanted
+    ]
+
+
+@check(
+    Check.PRIOR_REFIT,
+    title="Other priors",
+    question="What is the gap by region under other priors?",
+    cost="full",
+    scope=Scope.REFIT,
+    order=310,
+    page=6,
+    wants=lambda context: {one.name: one.request for one in prior_refits(context.request)},
+)
+def refitted(context: RegionContext) -> Iterator[SensitivityRow]:
+    """The headline gap, its region SDs and each region's gap under other priors.
+
+    The verdict compares posterior means: the answers are the same, so sampling adds nothing to
+    their difference. Rows of a fit that does not pass the gate have no numbers.
+    """
+    request, at = context.request, context.keys.at
+    before = _by_keys(context.fit, request, at)
+    for refit in prior_refits(request):
+        fit = context.refits[refit.name]
+        for key, draws in _by_keys(fit, request, at).items():
+            quantity, category, group = key
+            row = context.posterior(
+                draws if fit.passed else None,
+                variant=refit.name,
+                group=group,
+                quantity=quantity,
+                category=category,
+                about=refit.about,
+                choice=refit.choice,
+                setting=refit.setting,
+            )
+            if not fit.passed:
+                row = replace(row, verdict=Verdict.NOT_ASSESSED, note=why_withheld(fit))
+            elif quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY):
+                first, again = (posterior_interval(one) for one in (before[key], draws))
+                row = compared(row, first, again, shifted(first, again), request.smallest_gap)
+            yield row
+
+
+def _by_keys(
+    fit: HierarchicalFit, request: Request, at: str
+) -> dict[tuple[Quantity, str, str], FloatArray]:
+    """What a refit shows, by quantity, category and group; of regions the headline."""
+    cells = request.cells
+    found = {
+        (c.quantity, c.category, "all"): contrast_values(c, fit.member[0], fit.comparison[0])
+        for c in headline_contrasts(cells.levels)
+    }
+    for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
+        found[quantity, "", "all"] = fit.parameters[quantity]
+    first = headline_contrast(cells.levels, at)
+    for r, region in enumerate(cells.regions):
+        if cells.people(r)[1]:
+            found[first.quantity, first.category, f"region={region}"] = contrast_values(
+                first, fit.member[1 + r], fit.comparison[1 + r]
+            )
+    return found
+
+
+def loo_variants(request: Request) -> dict[str, Request]:
+    """The model without each of its parts, as far as it has them."""
+    form = request.form
+    parts = {
+        "proportional odds": (len(request.cells.levels) > 2, replace(form, shifts=False)),
+        "no regional gaps": (True, replace(form, region_gaps=False)),
+        "no zones": (form.zones, replace(form, zones=False)),
+    }
+    return {name: replace(request, form=other) for name, (has, other) in parts.items() if has}
+
+
+@check(
+    Check.LOO,
+    title="Leave-one-out comparison",
+    question="How well is a new answer predicted, and what is lost without each part of the model?",
+    topic=Topic.REGIONS,
+    cost="full",
+    scope=Scope.REFIT,
+    order=320,
+    page=3,
+    wants=lambda context: loo_variants(context.request),
+)
+def left_out(context: RegionContext) -> Iterator[SensitivityRow]:
+    """Expected log predictive density of a new answer, and what is lost without each part."""
+    fits = {
+        name: (context.refits[name], one) for name, one in loo_variants(context.request).items()
+    }
+    yield from loo_rows(
+        context,
+        _loo(context.fit, context.request),
+        {name: _loo(fit, one) if fit.passed else None for name, (fit, one) in fits.items()},
+    )
+
+
+def loo_rows(
+    context: RegionContext, base: Loo, others: Mapping[str, Loo | None]
+) -> Iterator[SensitivityRow]:
+    """Rows of the declared model and of those without a part.
+
+    A model that did not pass the gate has no numbers. Leaving a part out `changes` the predictions
+    where they are worse by more than twice the standard error and by at least 4, below which that
+    standard error cannot be relied on (Sivula, Magnusson, Matamoros & Vehtari 2025, Bayesian
+    Analysis).
+    """
+    yield context.row(
+        variant=Version.AS_DECLARED,
+        quantity="elpd",
+        estimate=base.total,
+        n=base.n_high_k,
+        note=_reliable(base),
+    )
+    for name, other in others.items():
+        row = context.row(variant=f"{name}, minus declared", quantity="elpd_difference", about=name)
+        if other is None:
+            yield replace(row, verdict=Verdict.NOT_ASSESSED, note="withheld: its fit did not pass")
+            continue
+        value, error = elpd_difference(other, base)
+        worse = value < -max(2 * error, SMALL_DIFFERENCE)
+        yield replace(
+            row,
+            estimate=value,
+            std_error=error,
+            verdict=Verdict.CHANGES if worse else Verdict.HOLDS,
+            n=other.n_high_k,
+            note=_reliable(other),
+        )
+
+
+def _loo(fit: HierarchicalFit, request: Request) -> Loo:
+    beta = fit.draws["beta"]
+    relative = diagnose("ess", {"beta": beta}, method="mean")["beta"] / beta.size
+    return loo(fit.draws, request.cells, request.form.link, float(np.clip(relative, 0.01, 1.0)))
+
+
+def _reliable(found: Loo) -> str:
+    n = found.n_high_k
+    if not n:
+        return f"all Pareto k at most {HIGH_K}"
+    return f"{n} people have Pareto k above {HIGH_K}: read with care"
