@@ -9,7 +9,7 @@ import pytest
 from coopgap.app.plan import make_plan
 from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.domains import domains
+from coopgap.families.plan import domains
 
 
 @pytest.fixture(scope="module")

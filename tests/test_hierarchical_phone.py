@@ -14,7 +14,7 @@ from coopgap.bayes.fit import summarise
 from coopgap.bayes.records import GateItem, SamplerStats
 from coopgap.checks.hierarchical import fit_regions
 from coopgap.core.vocabulary import Check, Family, Verdict
-from coopgap.families.tables import Tables
+from coopgap.families.estimate import Tables
 from coopgap.survey.example import make_example
 
 from .bayes.conftest import make_draws

@@ -14,7 +14,7 @@ from coopgap.app.plan import make_plan
 from coopgap.bayes.store import DRAWS_FOLDER
 from coopgap.checks.hierarchical import fit_regions
 from coopgap.core.vocabulary import BY_REGION, Check, Verdict
-from coopgap.families.tables import Tables
+from coopgap.families.estimate import Tables
 from coopgap.fit import main
 from coopgap.survey.numeric import natural_spline
 

@@ -7,8 +7,7 @@ import pytest
 
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import REASONS, Family, Population, Status
-from coopgap.families.records import FamilyEstimate
-from coopgap.families.tables import Tables
+from coopgap.families.estimate import Estimate, Tables
 
 LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
 
@@ -16,14 +15,14 @@ LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="s.csv", grou
 @pytest.mark.parametrize("ess", [None, 7.5])
 def test_effective_size_of_raked_weights_stands_where_anything_was_raked(ess):
     tables = Tables()
-    estimate = FamilyEstimate(
+    estimate = Estimate(
         family=Family.BENCHMARK,
         population=Population.POSTSTRATIFIED,
         people=np.array([[40, 60], [7, 2]]),
         comparator="a census",
         ess_own=ess,
     )
-    tables.collect(estimate, LABELS)
+    tables.collect(estimate.named(LABELS))
     found = [row for row in tables.diagnostics if row.diagnostic == "effective_size"]
     assert [row.value for row in found] == ([ess] if ess else [])
     places = {(row.family, row.about, row.group, row.population) for row in found}
@@ -33,7 +32,7 @@ def test_effective_size_of_raked_weights_stands_where_anything_was_raked(ess):
 
 def test_a_reason_says_of_what_it_is_in_columns():
     tables = Tables()
-    estimate = FamilyEstimate(
+    estimate = Estimate(
         family=Family.BENCHMARK,
         population=Population.ALL_MEMBERS,
         people=np.array([[40, 60], [7, 2]]),
@@ -41,7 +40,7 @@ def test_a_reason_says_of_what_it_is_in_columns():
         status=Status.NOT_ESTIMABLE,
         reason="4 zones are too few",
     )
-    tables.collect(estimate, LABELS)
+    tables.collect(estimate.named(LABELS))
     (row,) = [row for row in tables.diagnostics if row.diagnostic in REASONS]
     assert (row.diagnostic, row.note) == ("not_estimable", "4 zones are too few")
     assert (row.family, row.about) == ("benchmark", "a census")

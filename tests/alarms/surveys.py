@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.sensitivity.phone.reference import phone_reference
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.reference import phone_reference
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.outcomes import linear_predictor
@@ -42,7 +42,7 @@ class Setting:
     younger: bool = False
 
 
-def simulate(rng: np.random.Generator, setting: Setting) -> PhoneData:
+def simulate(rng: np.random.Generator, setting: Setting) -> PhoneStudy:
     """Draw people, zones and the five answers to trust; the mode shifts nothing.
 
     Phone people have another regional mix, and stand where the setting says.
@@ -73,7 +73,7 @@ def _zones(rng: np.random.Generator, people: People, phone: str) -> np.ndarray:
     return zone
 
 
-def _data(people: People, zone: np.ndarray, answers: np.ndarray) -> PhoneData:
+def _data(people: People, zone: np.ndarray, answers: np.ndarray) -> PhoneStudy:
     codes = (people.band, people.female, people.region)
 
     def rows(keep: np.ndarray) -> ModelRows:
@@ -91,10 +91,10 @@ def _data(people: People, zone: np.ndarray, answers: np.ndarray) -> PhoneData:
             dropped=(),
         )
 
-    return PhoneData(in_person=rows(~people.phone), phone=rows(people.phone))
+    return PhoneStudy(in_person=rows(~people.phone), phone=rows(people.phone))
 
 
-def alarms(data: PhoneData, method: str, rng: np.random.Generator, draws: int) -> dict[str, bool]:
+def alarms(data: PhoneStudy, method: str, rng: np.random.Generator, draws: int) -> dict[str, bool]:
     """Whether each version of a method calls the survey different, at "agree" and over all.
 
     The methods: `subset`, 250 of the in-person people without replacement; `whole zones`, zones

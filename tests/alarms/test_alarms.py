@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from coopgap.sensitivity.phone.reference import phone_reference
+from coopgap.checks.phone.reference import phone_reference
 
 HERE = Path(__file__).parent
 TABLE = pd.read_csv(HERE / "table.csv")

@@ -27,8 +27,8 @@ from coopgap.core.estimate import Keys
 from coopgap.core.gap import LOG_SCALE
 from coopgap.core.vocabulary import Quantity, Scale, Status
 from coopgap.families.behind import Behind
-from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows, posterior_numbers
-from coopgap.families.records import Sample
+from coopgap.families.hierarchical import coefficient_rows, gap_rows, gate_rows, posterior_interval
+from coopgap.families.sample import Sample
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.standardise import standardise
@@ -227,12 +227,12 @@ def test_ratios_are_medians_so_that_swapped_groups_give_the_inverse():
 def test_the_ratio_of_lognormal_draws_is_the_exponential_of_their_middle():
     # Mean exp(mu + sd²/2), median exp(mu).
     draws = np.exp(np.random.default_rng(4).normal(0.7, 1.0, (4, 20_000)))
-    found = posterior_numbers(draws, Quantity.ODDS_RATIO)
-    assert found["estimate"] == pytest.approx(np.exp(0.7), rel=0.02)
-    assert found["std_error"] == pytest.approx(1.0, rel=0.02)
-    middle = np.sqrt(found["lower"] * found["upper"])
-    assert found["estimate"] == pytest.approx(middle, rel=0.03)
-    assert posterior_numbers(draws)["estimate"] == pytest.approx(np.exp(1.2), rel=0.05)
+    found = posterior_interval(draws, Quantity.ODDS_RATIO)
+    assert found.estimate == pytest.approx(np.exp(0.7), rel=0.02)
+    assert found.std_error == pytest.approx(1.0, rel=0.02)
+    middle = np.sqrt(found.lower * found.upper)
+    assert found.estimate == pytest.approx(middle, rel=0.03)
+    assert posterior_interval(draws).estimate == pytest.approx(np.exp(1.2), rel=0.05)
 
 
 def test_coefficients_say_their_scale_and_zones():

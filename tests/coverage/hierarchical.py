@@ -28,7 +28,7 @@ from simulate import N_ZONES, Setting, Simulated, simulate, true_matched_gaps
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
 from coopgap.bayes.records import Form, Priors
 from coopgap.calibration.replicate import Posterior, Setup, posterior
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 
 HERE = Path(__file__).parent
 # A survey's seed has the place in GRID; they are run in this order, the worst case first.

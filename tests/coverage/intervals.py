@@ -9,9 +9,8 @@ from scipy import stats
 from simulate import AGREE, Setting, Simulated, stratum_of, true_gaps, true_matched_gaps
 
 from coopgap.core.gap import Margins, joint_intervals
-from coopgap.families.cells import CellFit, fit_cells
-from coopgap.families.cumulative import fit_form
-from coopgap.families.records import CR2_CLUSTERS, Sample
+from coopgap.families.cells import CellFit, fit_cells, fit_form
+from coopgap.families.sample import CR2_CLUSTERS, Sample
 from coopgap.families.shares import matched_shares
 from coopgap.matching.dispatch import match
 from coopgap.regression.bootstrap import bootstrap_margins

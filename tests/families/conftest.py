@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.study.spec import Fitting, Matching
 

@@ -10,10 +10,9 @@ import pytest
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Family, Quantity, Status
-from coopgap.families.conditional import estimate_conditional
 from coopgap.families.dispatch import family_estimates
-from coopgap.families.records import Sample
-from coopgap.families.rows import coefficient_rows, cut_rows, gap_rows
+from coopgap.families.sample import Sample
+from coopgap.families.sets import estimate_conditional
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.setbatch import group_sets
@@ -130,21 +129,24 @@ def test_the_tables_say_how_many_sets_speak_at_each_cut():
     outcome[outcome == 2] = 1
     outcome[:2] = (2, 0)  # one member alone stands highest
     found = estimate_conditional(in_sets(outcome, member, sets))
-    first, second = cut_rows(found, LABELS)
+    first, second = (row for row in found.diagnostics() if row.diagnostic == "discordant_sets")
     assert {row.diagnostic for row in (first, second)} == {"discordant_sets"}
     assert {row.family for row in (first, second)} == {"conditional_ordinal"}
     assert (first.category, second.category) == (">=middle", ">=high")
     assert first.value > 100
     assert second.value == 1
     assert second.note == "separation within sets: no finite estimate for member"
-    assert [row.term for row in coefficient_rows(found, LABELS)] == ["member", "member:>=middle"]
+    assert [row.term for row in found.coefficient_rows()] == [
+        "member",
+        "member:>=middle",
+    ]
 
 
 def test_a_level_that_nobody_has_leaves_its_cut_without_sets():
     outcome, member, sets = pairs()
     found = estimate_conditional(in_sets(np.minimum(outcome, 1), member, sets))
     assert [(cut.n_sets, cut.reason) for cut in found.cuts][1] == (0, "no discordant set")
-    rows = {row.category: row for row in gap_rows(found, LABELS)}
+    rows = {row.category: row for row in found.gap_rows()}
     assert rows[">=high"].status is Status.NOT_ESTIMABLE
     assert rows[">=high"].n_sets == 0
     assert rows[">=high"].estimate is None
@@ -157,7 +159,7 @@ def test_a_level_that_nobody_has_leaves_its_cut_without_sets():
 def test_gaps_have_a_row_a_cut_with_its_own_sets():
     outcome, member, sets = pairs()
     found = estimate_conditional(in_sets(outcome, member, sets))
-    rows = list(gap_rows(found, LABELS))
+    rows = list(found.gap_rows())
     assert [row.category for row in rows] == ["", ">=high", ">=middle"]
     assert {row.quantity for row in rows} == {Quantity.CUMULATIVE_ODDS_RATIO}
     assert {row.form for row in rows} == {""}
@@ -179,14 +181,18 @@ def test_a_separated_cut_has_its_sets_and_no_number():
     outcome[outcome == 2] = 1
     outcome[:2] = (2, 0)  # one member alone stands highest
     found = estimate_conditional(in_sets(outcome, member, sets))
-    (row,) = (row for row in gap_rows(found, LABELS) if row.category == ">=high")
+    (row,) = (row for row in found.gap_rows() if row.category == ">=high")
     assert (row.status, row.n_sets, row.estimate) == (Status.NOT_ESTIMABLE, 1, None)
 
 
 def test_two_levels_have_one_row_and_no_category():
     outcome, member, sets = pairs()
     two = in_sets((outcome > 0).astype(int), member, sets, levels=("no", "yes"))
-    (row,) = gap_rows(estimate_conditional(two), dataclasses.replace(LABELS, levels=("no", "yes")))
+    (row,) = (
+        estimate_conditional(two)
+        .named(dataclasses.replace(LABELS, levels=("no", "yes")))
+        .gap_rows()
+    )
     assert (row.quantity, row.category) == (Quantity.ODDS_RATIO, "")
 
 

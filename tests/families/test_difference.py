@@ -11,10 +11,9 @@ from scipy import stats
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import contrast_gradient
 from coopgap.core.vocabulary import Population, Quantity
-from coopgap.families.conditional import estimate_conditional
-from coopgap.families.cumulative import estimate_adjusted, estimate_matched
+from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust, estimate_matched
 from coopgap.families.difference import difference
-from coopgap.families.doubly import estimate_doubly_robust
+from coopgap.families.sets import estimate_conditional
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows

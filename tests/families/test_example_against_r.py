@@ -16,7 +16,7 @@ import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.core.vocabulary import Family, Population
-from coopgap.families.cumulative import fit_form
+from coopgap.families.cells import fit_form
 from coopgap.families.dispatch import family_estimates
 from coopgap.families.shares import matched_shares
 from coopgap.regression.conditional import fit_conditional

@@ -14,18 +14,15 @@ from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.benchmark import benchmark_estimates
 from coopgap.families.cells import fit_cells
-from coopgap.families.conditional import estimate_conditional
-from coopgap.families.cumulative import estimate_adjusted
+from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
 from coopgap.families.dispatch import (
     domain_estimates,
-    expected_contrasts,
     family_estimates,
     headline_estimate,
 )
-from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.records import CR2_CLUSTERS, Sample
-from coopgap.families.rows import gap_rows
-from coopgap.families.wild import wild_score_row
+from coopgap.families.proportional import wild_score_row
+from coopgap.families.sample import CR2_CLUSTERS, Sample
+from coopgap.families.sets import estimate_conditional
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.standardise import standardise
@@ -166,8 +163,8 @@ def test_every_family_writes_its_expected_rows_once():
     labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     seen = set()
     for estimate in family_estimates(sample):
-        rows = list(gap_rows(estimate, labels))
-        expected = len(expected_contrasts(estimate.family, labels.levels))
+        rows = list(estimate.named(labels).gap_rows())
+        expected = len(estimate.contrasts())
         assert len(rows) == expected + len(estimate.joint)
         for row in rows:
             key = (row.family, row.population, row.comparator, row.quantity, row.category)
@@ -186,7 +183,7 @@ def test_few_clusters_refuse_a_whole_fit_and_flag_a_domain():
     domain = sample.within(sample.rows.factors["region"] == 0)
     labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="test.csv")
     for estimate in domain_estimates(domain):
-        rows = list(gap_rows(estimate, labels))
+        rows = list(estimate.named(labels).gap_rows())
         assert {row.status for row in rows} == {Status.FEW_CLUSTERS}
         assert all(row.estimate is not None for row in rows)
 
@@ -250,7 +247,7 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     for n in (None, 500):
         whole = OutsideShares(shares=shares, n=n)
         benchmark = Benchmark(outcome="y", source="a census", whole=whole)
-        estimate = dict(benchmark_estimates(sample, [benchmark], None, None))["all"]
+        estimate = next(benchmark_estimates(sample, [benchmark], None, None))
         found[n] = interval(estimate, Quantity.RISK_DIFFERENCE, ">=high")
     own = np.mean(rows.outcome[rows.member] == 2)
     assert found[None].estimate == pytest.approx(own - 0.2)
@@ -264,7 +261,7 @@ def test_a_fixed_benchmark_adds_no_error_and_a_sampled_one_adds_its_own(n_zones)
     half = [(one.upper - one.estimate) / one.std_error for one in (found[None], found[500])]
     assert half[1] < half[0] or n_zones >= CR2_CLUSTERS  # declared shares' error is known
     labels = Keys(model="m", outcome="y", levels=levels, source="test.csv")
-    written = list(gap_rows(estimate, labels))
+    written = list(estimate.named(labels).gap_rows())
     assert {row.comparator for row in written} == {"", "national"}
     assert {row.n_comparison for row in written} == {None}
 

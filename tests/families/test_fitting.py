@@ -9,13 +9,11 @@ import pytest
 
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Population, Quantity, Status
-from coopgap.families.cells import fit_cells
+from coopgap.families.cells import PROFILE, fit_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.profiles import PROFILE
-from coopgap.families.records import Sample
-from coopgap.families.rows import std_errors_row
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.information import unit_information
@@ -214,7 +212,7 @@ def test_chosen_standard_errors_are_those_of_the_engine(form, kind, fixed):
         errors = [item.interval.std_error for item in found.coefficients]
         assert errors == pytest.approx(np.sqrt(np.diag(covariance.cov)), rel=1e-9)
     assert found.n_clusters == (None if by_person else 60)
-    row = std_errors_row(found, LABELS)
+    (row,) = (row for row in found.diagnostics() if row.diagnostic == "std_errors")
     assert (row.diagnostic, row.family) == ("std_errors", "matched_ordinal")
     assert (row.about, row.group, row.population) == ("", "all", "members")
     assert row.value == found.n_clusters

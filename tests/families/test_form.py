@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
-from coopgap.families.cumulative import estimate_adjusted
-from coopgap.families.dispatch import expected_contrasts, family_estimates, headline_estimate
-from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.rows import fallback_row, gap_rows
+from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
+from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Fitting
 from coopgap.survey.records import ModelRows
@@ -101,7 +99,7 @@ def test_each_form_is_named_and_has_its_coefficients():
     for form, estimate in found.items():
         assert estimate.form == form
         assert estimate.fell_back == ""
-        assert {row.form for row in gap_rows(estimate, LABELS)} == {form}
+        assert {row.form for row in estimate.gap_rows()} == {form}
     assert [e.family for e in found.values()] == [
         Family.MATCHED_ORDINAL,
         Family.MATCHED_ORDINAL,
@@ -151,7 +149,7 @@ def test_shares_stand_in_the_place_of_a_fit_that_is_not_to_be_had(rows, reason):
             interval = gaps(found)[f">={LEVELS[level]}"]
             assert interval.estimate == pytest.approx(stratified(rows, level), abs=1e-12)
             assert interval.std_error > 0
-        row = fallback_row(found, LABELS)
+        (row,) = (row for row in found.diagnostics() if row.diagnostic == "shares_instead")
         assert (row.diagnostic, row.family) == ("shares_instead", found.family)
         assert (row.group, row.population) == ("all", population)
         assert row.note == found.fell_back
@@ -176,11 +174,11 @@ def test_the_proportional_form_stays_where_the_free_one_falls_back():
 
 def test_a_share_of_nobody_has_a_row_without_limits():
     found = headline_estimate(make_sample(without_members_at_the_top()))
-    rows = [row for row in gap_rows(found, LABELS) if row.quantity == Quantity.SHARE]
+    rows = [row for row in found.gap_rows() if row.quantity == Quantity.SHARE]
     (top,) = (row for row in rows if row.category == "high" and row.comparator == "")
     assert top.estimate == 0
     assert (top.std_error, top.lower, top.upper, top.interval_kind) == (None,) * 4
-    ratios = [row for row in gap_rows(found, LABELS) if row.quantity == Quantity.RISK_RATIO]
+    ratios = [row for row in found.gap_rows() if row.quantity == Quantity.RISK_RATIO]
     assert {row.category: row.status for row in ratios}[">=high"] is Status.NOT_ESTIMABLE
 
 
@@ -198,9 +196,9 @@ def test_joint_rows_stand_beside_the_pointwise_ones():
     sample = make_sample(survey())
     seen = set()
     for found in family_estimates(sample):
-        rows = list(gap_rows(found, LABELS))
+        rows = list(found.gap_rows())
         joint = [row for row in rows if row.interval_kind == IntervalKind.JOINT]
-        assert len(rows) == len(expected_contrasts(found.family, LEVELS)) + len(joint)
+        assert len(rows) == len(found.contrasts()) + len(joint)
         assert len(joint) == (0 if found.margins is None else 2)
         keys = [
             (row.family, row.population, row.comparator, row.quantity, row.category) for row in rows
@@ -228,7 +226,7 @@ def test_a_threshold_that_nobody_reaches_has_no_joint_row():
     rows = survey()
     rows = dataclasses.replace(rows, outcome=np.minimum(rows.outcome, 1))
     for found in (headline_estimate(make_sample(rows)), estimate_shares(make_sample(rows))):
-        written = list(gap_rows(found, LABELS))
+        written = list(found.gap_rows())
         joint = [row for row in written if row.interval_kind == IntervalKind.JOINT]
         assert [row.category for row in joint] == [">=middle"]
         (top,) = (
@@ -243,7 +241,7 @@ def test_two_levels_have_no_joint_rows():
     found = headline_estimate(make_sample(rows))
     labels = dataclasses.replace(LABELS, levels=rows.levels)
     assert found.joint == {}
-    kinds = {row.interval_kind for row in gap_rows(found, labels)}
+    kinds = {row.interval_kind for row in found.named(labels).gap_rows()}
     assert kinds == {IntervalKind.CONFIDENCE}
 
 
@@ -251,7 +249,7 @@ def test_rows_of_a_family_that_is_not_estimable_have_no_form_and_no_band():
     rows = survey(zones=4)
     found = headline_estimate(make_sample(rows))
     assert found.status is Status.NOT_ESTIMABLE
-    written = list(gap_rows(found, LABELS))
+    written = list(found.gap_rows())
     assert len(written) == len(contrasts(LEVELS))
     assert {(row.form, row.estimate, row.interval_kind) for row in written} == {("", None, None)}
 

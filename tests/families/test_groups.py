@@ -16,9 +16,9 @@ from coopgap.core.estimate import GAP_KEY, Keys
 from coopgap.core.gap import contrast_gradient
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.groups import MOST_PAIRED, GroupGaps, group_gaps, group_rows
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import FamilyEstimate
 from coopgap.families.shares import estimate_unadjusted
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
@@ -242,7 +242,7 @@ def test_pairs_are_shown_for_twelve_groups_and_no_more():
 
 def test_a_group_without_a_gap_leaves_its_differences_blank():
     groups = by_level(many(3), "group")
-    groups["group=01"] = FamilyEstimate(
+    groups["group=01"] = Estimate(
         family=Family.UNADJUSTED,
         population=Population.ALL_MEMBERS,
         people=np.array([[3, 2], [0, 0]]),
@@ -267,7 +267,7 @@ def test_a_group_without_a_gap_leaves_its_differences_blank():
 
 
 def test_no_group_with_a_gap_leaves_every_difference_and_the_test_blank():
-    nobody = FamilyEstimate(
+    nobody = Estimate(
         family=Family.UNADJUSTED,
         population=Population.ALL_MEMBERS,
         people=np.array([[3, 2], [0, 0]]),

@@ -12,11 +12,11 @@ import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.core.vocabulary import Family, Population, Quantity
-from coopgap.families.conditional import estimate_conditional
-from coopgap.families.cumulative import estimate_adjusted, fit_form
+from coopgap.families.cells import fit_form
+from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.doubly import estimate_doubly_robust
 from coopgap.families.plan import sample_for
+from coopgap.families.sets import estimate_conditional
 from coopgap.study.spec import Fitting, Matching, ModelSpec
 from coopgap.survey.numeric import natural_spline, numeric
 

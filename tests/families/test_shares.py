@@ -9,16 +9,15 @@ import pytest
 
 from coopgap.core.errors import NotEstimable
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
-from coopgap.families.cells import sample_cells
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import domain_estimates, family_estimates, headline_estimate
+from coopgap.families.sample import sample_cells, target_weights
 from coopgap.families.shares import (
     estimate_shares,
     estimate_unadjusted,
     matched_shares,
     stratified_shares,
 )
-from coopgap.families.targets import target_weights
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import DeclaredPopulation, Margin, Matching
 from coopgap.survey.records import ModelRows

@@ -11,11 +11,9 @@ import pandas as pd
 import pytest
 
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
-from coopgap.families.cells import sample_cells
+from coopgap.families.cumulative import estimate_doubly_robust
 from coopgap.families.dispatch import family_estimates
-from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.records import Sample
-from coopgap.families.targets import target_weights
+from coopgap.families.sample import Sample, sample_cells, target_weights
 from coopgap.matching.dispatch import match
 from coopgap.regression.ordinal import fit_ordinal, probabilities
 from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching

@@ -13,8 +13,7 @@ from coopgap.core.vocabulary import OddsTest, Status
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.proportional import bootstrap_row, proportionality_rows
-from coopgap.families.records import Sample
-from coopgap.families.rows import infinite_row
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.weights import combined_weight
 from coopgap.study.spec import Fitting, Matching
@@ -185,7 +184,7 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     assert all("bias-reduced" in item.std_error_kind for item in estimate.coefficients)
     slope = next(item for item in estimate.coefficients if item.term == "sex=female")
     assert 2 < slope.interval.estimate < 12
-    row = infinite_row(estimate, LABELS)
+    row = [*estimate.diagnostics()][-1]
     assert (row.diagnostic, row.family) == ("bias_reduced", "matched_proportional")
     assert (row.group, row.population) == ("all", "members")
     assert "sex=female" in row.note

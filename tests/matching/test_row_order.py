@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from coopgap.core.errors import NotEstimable
-from coopgap.families.conditional import estimate_conditional
 from coopgap.families.cumulative import estimate_matched
-from coopgap.families.linear import estimate_linear
 from coopgap.families.plan import sample_for
+from coopgap.families.sets import estimate_conditional, estimate_linear
 from coopgap.matching.blocks import count_tied
 from coopgap.matching.dispatch import match
 from coopgap.matching.distances import Distance

@@ -15,7 +15,7 @@ from coopgap.app.pipeline import execute, stages
 from coopgap.app.plan import make_plan
 from coopgap.app.result import Run
 from coopgap.core.progress import Stages, progress
-from coopgap.families.foreseen import Foreseen
+from coopgap.families.plan import Foreseen
 from coopgap.report.data import make_results
 from coopgap.report.plan import plan_text
 from coopgap.report.terminal import doubts, paths_to_tell, run_text, show_headlines

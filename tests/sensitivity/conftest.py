@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.context import Context
 from coopgap.checks.registry import Cost, Part, Scope, answer, parts
 from coopgap.core.estimate import Keys
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import FamilyEstimate
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.families.estimate import Estimate
 from coopgap.study.spec import Group, Headline, Matching, ModelSpec, Phone, Study
 from coopgap.survey.records import ModelRows
 
@@ -55,7 +55,7 @@ def simulate(
     n_levels: int = 2,
     zones: int | None = None,
     young_phone: bool = False,
-) -> PhoneData:
+) -> PhoneStudy:
     """Members, in-person comparison and phone people; `shift` is added to the phone answers.
 
     The latent answer depends on age (three levels); members are older. With `young_phone` the
@@ -87,16 +87,16 @@ def simulate(
         n_levels=n_levels,
         zone=zone,
     )
-    return PhoneData(in_person=in_person, phone=phone)
+    return PhoneStudy(in_person=in_person, phone=phone, covariates=("age",))
 
 
 def context_of(
     sample: Any,
-    headline: FamilyEstimate | None = None,
+    headline: Estimate | None = None,
     *,
     keys: Keys | None = None,
     smallest_gap: float = 0.05,
-    phone: PhoneData | None = None,
+    phone: PhoneStudy | None = None,
     **study: Any,
 ) -> Context:
     """One model of a study that declares only what is named; its own headline if none is given."""
@@ -152,7 +152,7 @@ def make_rows() -> Callable[..., ModelRows]:
 
 
 @pytest.fixture
-def make_phone() -> Callable[..., PhoneData]:
+def make_phone() -> Callable[..., PhoneStudy]:
     return simulate
 
 

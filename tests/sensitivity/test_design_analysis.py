@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.design_analysis import null_error
+from coopgap.checks.retrodesign import detectable_gap, retrodesign
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.sensitivity.retrodesign import detectable_gap, retrodesign
 from coopgap.study.spec import Fitting, Matching
 
 from .conftest import context_of, rows_of
 
 
-def sample_of(data: PhoneData, std_errors="default"):
+def sample_of(data: PhoneStudy, std_errors="default"):
     rows = data.in_person
     return Sample(
         rows=rows,
@@ -140,7 +140,7 @@ def test_simulated_surveys_find_the_detectable_gap_four_times_in_five(make_rows)
         level = 0.5 + rng.normal(0, 0.05, 60)[zone] - gap * ~member
         outcome = (rng.random(900) < level).astype(int)
         rows = make_rows({"age": np.zeros(900)}, member, outcome, zone=zone, sizes={"age": 1})
-        sample = sample_of(PhoneData(in_person=rows, phone=rows.take(np.zeros(900, bool))))
+        sample = sample_of(PhoneStudy(in_person=rows, phone=rows.take(np.zeros(900, bool))))
         return replace(sample, covariates=())
 
     def gap_of(sample):
@@ -150,7 +150,7 @@ def test_simulated_surveys_find_the_detectable_gap_four_times_in_five(make_rows)
     smallest = []
     for _ in range(30):
         sample = draw(0.15)
-        data = PhoneData(in_person=sample.rows, phone=sample.rows.take(np.zeros(900, bool)))
+        data = PhoneStudy(in_person=sample.rows, phone=sample.rows.take(np.zeros(900, bool)))
         smallest.append(pick(designs_of(data, sample=sample), Version.IN_PERSON).estimate)
     gap = float(np.mean(smallest))
     found = [gap_of(draw(gap)).p_value < 0.05 for _ in range(600)]

@@ -11,7 +11,7 @@ from coopgap.checks.design_effect import SCENARIOS
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.study.spec import Matching
 

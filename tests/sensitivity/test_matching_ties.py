@@ -16,8 +16,8 @@ from coopgap.checks.matching_ties import KEYS
 from coopgap.checks.registry import Scope, answer, parts
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.records import FamilyEstimate
 from coopgap.matching.distances import Distance
 from coopgap.matching.nearest import nearest_pairs
 from coopgap.study.spec import Matching, Variant
@@ -159,7 +159,7 @@ def test_a_clear_gap_that_a_key_turns_round_changes(plan_of):
         for key, one in estimate.intervals.items()
     }
     wide = replace(plan, study=replace(plan.study, smallest_gap=0.9))
-    found = rows_of(wide, matched=replace(estimate, intervals=clear))
+    found = rows_of(wide, matched=replace(estimate, given=clear))
     verdicts = {row.quantity: row.verdict for row in found}
     assert verdicts["median_risk_difference"] == Verdict.CHANGES
 
@@ -196,7 +196,7 @@ def test_without_a_gap_there_is_nothing_to_compare(plan_of):
     plan = plan_of("nearest", sorted_by_answer())
     (model,) = plan.models
     none = headline_estimate(model.sample)
-    none = FamilyEstimate(
+    none = Estimate(
         family=none.family, population=none.population, people=none.people, reason="nobody is left"
     )
     (row,) = rows_of(plan, matched=none)

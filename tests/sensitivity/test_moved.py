@@ -19,7 +19,7 @@ from coopgap.checks.moved import (
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Fitting, Matching

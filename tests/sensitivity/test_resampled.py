@@ -12,7 +12,7 @@ from coopgap.checks.variants import resampled
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.families.shares import estimate_shares
 from coopgap.matching.dispatch import match
 from coopgap.study.spec import Fitting, Matching

@@ -11,14 +11,14 @@ from scipy.special import expit, logit
 
 from coopgap.app.plan import make_plan
 from coopgap.checks.moved import movable, moved_margins, shift_moves
+from coopgap.checks.phone.equivalence import PhoneShift
 from coopgap.checks.tipping import Course, tipping_rows
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.phone.shift import PhoneShift
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.example import make_example

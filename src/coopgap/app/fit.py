@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dry_run(args: argparse.Namespace) -> int:
     from coopgap.app.plan import make_plan
-    from coopgap.families.foreseen import foreseen
+    from coopgap.families.plan import foreseen
     from coopgap.report.plan import plan_text
 
     plan = make_plan(args.study, args.data, args.only, args.encoding)

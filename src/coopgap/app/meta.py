@@ -16,8 +16,8 @@ from coopgap.checks.multiverse.specifications import specifications
 from coopgap.core.arrays import BoolArray
 from coopgap.core.atomic import PROGRAM
 from coopgap.core.vocabulary import PRINTED
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.records import FamilyEstimate
 from coopgap.printed.rows import PrintedResult
 from coopgap.study.spec import Design
 from coopgap.survey.people import dropped_meta, people_meta
@@ -28,7 +28,7 @@ _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie"
 
 def run_meta(
     plan: Plan,
-    headlines: Mapping[str, FamilyEstimate],
+    headlines: Mapping[str, Estimate],
     *,
     checks: str,
     seed: int,
@@ -160,7 +160,7 @@ def _design_meta(design: Design) -> dict[str, Any]:
     }
 
 
-def _model_meta(model: ModelPlan, headline: FamilyEstimate, draws: int | None) -> dict[str, Any]:
+def _model_meta(model: ModelPlan, headline: Estimate, draws: int | None) -> dict[str, Any]:
     """What a model was fitted to; `draws` a chain is null where nothing is sampled."""
     sampled, rows, matched = model.spec.hierarchical, model.rows, model.sample.matched
     kept = model.sample.kept

@@ -22,24 +22,18 @@ from coopgap.core.progress import Notify, silent
 from coopgap.core.vocabulary import Family, Population, Use
 from coopgap.families.behind import Behind, counted_checks, counted_coefficients
 from coopgap.families.benchmark import benchmark_estimates
-from coopgap.families.dispatch import (
-    domain_estimates,
-    families_for,
-    family_estimates,
-    headline_families,
-)
-from coopgap.families.domains import domains
+from coopgap.families.dispatch import domain_estimates, families_for, family_estimates
+from coopgap.families.estimate import Estimate, Tables
 from coopgap.families.groups import group_rows
 from coopgap.families.headline import (
     declared_headlines,
     headline_contrast,
+    headline_families,
     headline_positions,
     with_adjusted,
 )
-from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.rows import population_row
-from coopgap.families.tables import Tables, model_labels
+from coopgap.families.plan import ModelPlan, Plan, domains
+from coopgap.families.sample import Sample, population_row
 from coopgap.matching.balance import balance_rows
 from coopgap.matching.interactions import with_interactions
 from coopgap.printed.rows import printed_rows
@@ -174,46 +168,42 @@ def _count(tables: Tables, plan: Plan) -> None:
     tables.coefficients = [*counted_coefficients(tables.coefficients, behind)]
 
 
-def _families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> list[FamilyEstimate]:
+def _families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> list[Estimate]:
     """Every family of one model, its domains and its balance."""
-    name = model.spec.name
+    study, sample, keys = plan.study, model.sample, plan.keys(model)
     tables.diagnostics += model.feasibility
-    labels, sample = model_labels(plan, model), model.sample
-    declared = plan.study.design.population
-    estimates = list(
-        family_estimates(
-            sample,
-            Population(model.spec.population),
-            declared,
-            lambda family: notify(f"{name}: {family}"),
+    declared = study.design.population
+    extra = Population(model.spec.population)
+    estimates = [
+        estimate.named(keys)
+        for estimate in family_estimates(
+            sample, extra, declared, lambda family: notify(f"{keys.model}: {family}")
         )
-    )
+    ]
     for estimate in estimates:
-        tables.collect(estimate, labels)
-    if declared is not None and model.spec.population == "poststratified":
-        tables.diagnostics.append(population_row(declared, labels))
-    outside = [one for one in plan.study.benchmarks if one.outcome == labels.outcome]
-    region = plan.study.design.region
+        tables.collect(estimate)
+    if declared is not None and extra is Population.POSTSTRATIFIED:
+        tables.diagnostics.append(population_row(declared, keys))
+    outside = [one for one in study.benchmarks if one.outcome == keys.outcome]
     placed = replace(sample, rows=_with_margins(plan, sample.rows))
-    notify(f"{name}: benchmarks and domains")
-    for group, estimate in benchmark_estimates(placed, outside, region, declared):
-        tables.collect(estimate, replace(labels, group=group))
-    balances = [("all", sample)]
-    groups: dict[str, dict[str, FamilyEstimate]] = defaultdict(dict)
-    for name, domain in domains(plan.study, model):
+    notify(f"{keys.model}: benchmarks and domains")
+    for estimate in benchmark_estimates(placed, outside, study.design.region, declared):
+        tables.collect(estimate.named(replace(keys, group=estimate.keys.group)))
+    tables.balance += _balance(plan, model, keys, sample)
+    groups: dict[str, dict[str, Estimate]] = defaultdict(dict)
+    for name, domain in domains(study, model):
+        own = replace(keys, group=name)
         for estimate in domain_estimates(domain):
-            tables.collect(estimate, replace(labels, group=name))
+            tables.collect(estimate.named(own))
             if estimate.family in headline_families(model.spec):
                 groups[name.partition("=")[0]][name] = estimate
         if name.startswith("region="):
-            balances.append((name, domain))
-    first = headline_contrast(labels.levels, labels.at)
-    for variable, estimates_of in groups.items():
-        differences, tests = group_rows(variable, estimates_of, first, labels)
+            tables.balance += _balance(plan, model, own, domain)
+    first = headline_contrast(keys.levels, keys.at)
+    for variable, by_group in groups.items():
+        differences, tests = group_rows(variable, by_group, first, keys)
         tables.gaps += differences
         tables.diagnostics += tests
-    for name, part in balances:
-        tables.balance += _balance(plan, model, labels, name, part)
     return estimates
 
 
@@ -230,14 +220,12 @@ def _with_margins(plan: Plan, rows: ModelRows) -> ModelRows:
     )
 
 
-def _balance(
-    plan: Plan, model: ModelPlan, labels: Keys, group: str, sample: Sample
-) -> list[BalanceRow]:
+def _balance(plan: Plan, model: ModelPlan, keys: Keys, sample: Sample) -> list[BalanceRow]:
     """Balance of one group; a covariate that is constant there by its definition says nothing.
 
     Interactions and components of the outcome, which may be no covariates, have rows too.
     """
-    constant = plan.study.design.region if group != "all" else None
+    constant = plan.study.design.region if keys.group != "all" else None
     interactions = [names for names in model.spec.matching.interactions if constant not in names]
     rows = with_interactions(sample.rows, interactions)
     variables, codes = plan.survey.variables, plan.survey.codes
@@ -254,12 +242,12 @@ def _balance(
             factor_levels=levels,
         ),
         sample.matched,
-        model=labels.model,
-        group=group,
-        source=labels.source,
+        model=keys.model,
+        group=keys.group,
+        source=keys.source,
         nominal=[*nominal, *crossed],
         use={name: _use(model.spec, name, component=name in parts) for name in factors},
-        missing={name: _missing(plan, names, group) for name, names in made_of.items()},
+        missing={name: _missing(plan, names, keys.group) for name, names in made_of.items()},
     )
 
 

@@ -14,8 +14,8 @@ from coopgap.core.arrays import IntArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
 from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
-from coopgap.families.difference import difference
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate
+from coopgap.families.difference import INTERVAL_PROB, difference
+from coopgap.families.estimate import Estimate
 
 NO_MATCHING: Final = "The model declares no matching."
 """Why a check of matched people does not apply."""
@@ -162,9 +162,9 @@ def has_declared(context: Context) -> None:
 def again_row(
     context: Context,
     contrast: Contrast,
-    again: FamilyEstimate,
+    again: Estimate,
     *,
-    pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
+    pair: tuple[Estimate, Estimate] | None = None,
     **keys: Any,
 ) -> SensitivityRow:
     """One contrast of another estimate, with its difference from the declared one.
@@ -214,9 +214,9 @@ def again_row(
 
 def gaps_again(
     context: Context,
-    again: FamilyEstimate,
+    again: Estimate,
     *,
-    pair: tuple[FamilyEstimate, FamilyEstimate] | None = None,
+    pair: tuple[Estimate, Estimate] | None = None,
     **keys: Any,
 ) -> Iterator[SensitivityRow]:
     """Another estimate at each threshold, and its superiority."""

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from coopgap.checks.by_mode import PhoneStudy, by_mode
 from coopgap.checks.registry import NotApplicable
 from coopgap.core.estimate import GapRow, Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Comparator, Family, Status
-from coopgap.families.dispatch import headline_families
-from coopgap.families.headline import headline_contrast
+from coopgap.families.estimate import Estimate
+from coopgap.families.headline import headline_contrast, headline_families
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.records import FamilyEstimate, Sample
-from coopgap.families.tables import model_labels
-from coopgap.sensitivity.phone.data import PhoneData, by_mode
+from coopgap.families.sample import Sample
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows, Survey
@@ -47,8 +46,8 @@ class Context:
     survey: Survey
     spec: ModelSpec
     sample: Sample
-    headline: FamilyEstimate
-    estimates: Sequence[FamilyEstimate] = ()
+    headline: Estimate
+    estimates: Sequence[Estimate] = ()
     seed: int = 0
     jobs: int | None = None
     scheduler: str | None = None
@@ -69,10 +68,10 @@ class Context:
         return self.study.design.region
 
     @cached_property
-    def phone(self) -> PhoneData:
+    def phone(self) -> PhoneStudy:
         """The model's complete rows by mode."""
         phone = complete_rows(self.survey, self.study, self.spec, mode="phone")
-        return by_mode(self.survey, self.rows, phone)
+        return by_mode(self.survey, self.rows, phone, self.spec.covariates)
 
     @property
     def first(self) -> Contrast:
@@ -84,7 +83,7 @@ class Context:
         """The headline at the contrast that is put first."""
         return self.headline.intervals.get(self.first)
 
-    def family(self, name: Family) -> FamilyEstimate:
+    def family(self, name: Family) -> Estimate:
         """The first estimate of a family."""
         return next(one for one in self.estimates if one.family is name)
 
@@ -116,7 +115,7 @@ class Context:
 def context_for(
     plan: Plan,
     model: ModelPlan,
-    estimates: Sequence[FamilyEstimate],
+    estimates: Sequence[Estimate],
     *,
     seed: int = 0,
     jobs: int | None = None,
@@ -125,7 +124,7 @@ def context_for(
     """The context of one model of a run; parameters as in `Context`."""
     families = headline_families(model.spec)
     return Context(
-        keys=model_labels(plan, model),
+        keys=plan.keys(model),
         study=plan.study,
         survey=plan.survey,
         spec=model.spec,

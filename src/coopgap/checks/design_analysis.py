@@ -8,24 +8,23 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from coopgap.checks.by_mode import Group
 from coopgap.checks.context import Context
 from coopgap.checks.moved import Movable, Moved, movable, moved_margins, shift_moves
 from coopgap.checks.registry import NotApplicable, check
-from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Margins, contrast_gradient
-from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
-from coopgap.families.headline import headline_first
-from coopgap.families.records import Sample
-from coopgap.matching.weights import effective_size
-from coopgap.sensitivity.phone.balanced import balanced_margins
-from coopgap.sensitivity.phone.data import stack
-from coopgap.sensitivity.retrodesign import (
+from coopgap.checks.retrodesign import (
     DESIGN_EFFECTS,
     detectable_gap,
     retrodesign,
     superiority_error,
 )
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Margins, contrast_gradient
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
+from coopgap.families.headline import headline_first
+from coopgap.families.sample import Sample
+from coopgap.matching.weights import effective_size
 
 _POWER: Final = 0.8
 
@@ -145,16 +144,14 @@ def _by_phone(context: Context) -> Iterator[SensitivityRow]:
     phone = context.phone
     if not phone.called.n or not phone.comparison.n:
         return
-    pairs = {
-        Version.PHONE_IN_PLACE: phone.members,
-        Version.PHONE_AGAINST: phone.comparison,
+    pairs: dict[str, Group] = {
+        Version.PHONE_IN_PLACE: "members",
+        Version.PHONE_AGAINST: "comparison",
     }
     for variant, people in pairs.items():
         base = context.row(variant=variant, comparator=Comparator.PHONE, family=None)
         try:
-            margins = balanced_margins(
-                stack(people, phone.called), context.sample.covariates
-            ).margins
+            margins = phone.balanced(people, "called", context.sample.covariates).margins
         except NotEstimable as error:
             note = f"The phone people cannot be balanced to the other group: {error.reason}."
             yield replace(base, verdict=Verdict.NOT_ASSESSED, note=note)

@@ -14,8 +14,8 @@ from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import wald_interval
 from coopgap.core.vocabulary import Check, Version
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import INTERVAL_PROB
 
 SCENARIOS: Final = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""

@@ -12,7 +12,7 @@ from coopgap.checks.registry import NotApplicable, Topic, check
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
 from coopgap.core.vocabulary import Check, IntervalKind, Quantity
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 
 _NOTE: Final = (
     "A confounder outside the covariates would have to be associated with membership and with the "

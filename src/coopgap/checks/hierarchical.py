@@ -21,7 +21,7 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
 from coopgap.core.executor import cores, executor
-from coopgap.core.gap import Contrast, Interval, contrasts
+from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.progress import Notify
 from coopgap.core.vocabulary import (
     Comparator,
@@ -33,18 +33,15 @@ from coopgap.core.vocabulary import (
     Quantity,
     Verdict,
 )
-from coopgap.families.dispatch import not_hierarchical
+from coopgap.families.estimate import Tables, interval_numbers
 from coopgap.families.hierarchical import (
-    TAILS,
     coefficient_rows,
     gap_rows,
     gate_rows,
-    posterior_numbers,
+    posterior_interval,
 )
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.families.rows import population_row
-from coopgap.families.tables import Tables, model_labels
+from coopgap.families.sample import population_row
 from coopgap.study.spec import Hierarchical
 from coopgap.survey.records import ModelRows
 
@@ -96,8 +93,7 @@ class RegionContext:
         """A row of the model by region with what draws say, where there are some."""
         numbers: dict[str, Any] = {}
         if draws is not None:
-            numbers = posterior_numbers(draws, quantity)
-            numbers |= {"interval_prob": INTERVAL_PROB, "interval_kind": IntervalKind.CREDIBLE}
+            numbers = interval_numbers(posterior_interval(draws, quantity), IntervalKind.CREDIBLE)
         return self.row(quantity=quantity, **numbers, **keys)
 
 
@@ -111,13 +107,6 @@ def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
     ]
 
 
-def posterior_interval(draws: FloatArray) -> Interval:
-    """Mean, SD and equal-tailed interval of draws; a posterior has no p-value."""
-    lower, upper = np.quantile(draws, TAILS)
-    spread = float(draws.std(ddof=1))
-    return Interval(float(draws.mean()), spread, float(lower), float(upper), np.nan)
-
-
 def why_withheld(fit: HierarchicalFit) -> str:
     """Which bars of the gate a fit did not pass."""
     return f"withheld: {', '.join(item.name for item in fit.gate if not item.passed)}"
@@ -128,7 +117,7 @@ def say_why_not(tables: Tables, plan: Plan) -> None:
     by_region = [one.name for one in checks().values() if one.scope in (Scope.FIT, Scope.REFIT)]
     there = {(row.model, row.check) for row in tables.sensitivity}
     for model in plan.models:
-        keys = model_labels(plan, model)
+        keys = plan.keys(model)
         if model.spec.hierarchical:
             verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
         else:
@@ -172,7 +161,8 @@ class _Wanted:
         try:
             request = hierarchical_request(plan, model, seed=seed, draws=draws)
         except NotEstimable as error:
-            tables.collect(not_hierarchical(model.rows, error), model_labels(plan, model))
+            nothing = model.sample.refused(Family.HIERARCHICAL, Population.ALL_MEMBERS, error)
+            tables.collect(nothing.named(plan.keys(model)))
             return None
         populations = {
             **_matched_members(plan, model),
@@ -232,7 +222,7 @@ def fit_regions(
         RegionContext(
             plan=plan,
             model=one.model,
-            keys=model_labels(plan, one.model),
+            keys=plan.keys(one.model),
             request=one.request,
             fit=fit,
         )
@@ -320,7 +310,7 @@ def _declared_population(
     declared, region = plan.study.design.population, plan.study.design.region
     if declared is None or region is None:
         return {}
-    labels = model_labels(plan, model)
+    labels = plan.keys(model)
     try:
         weights = population_weights(request.cells, declared, region)
     except NotEstimable as error:

@@ -15,8 +15,9 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.records import PAIRED, FamilyEstimate, Sample
+from coopgap.families.sample import PAIRED, Sample
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.records import ModelRows
@@ -96,7 +97,7 @@ def _design_rows(
             yield from _spread(row, contrast, own, again, context.smallest_gap)
 
 
-def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
+def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> Estimate:
     """The matched family under another key; without zones, which move no estimate."""
     other = replace(spec, matching=replace(spec.matching, seed=seed))
     return headline_estimate(sample_for(replace(rows, zone=None), other))
@@ -105,8 +106,8 @@ def _under_key(rows: ModelRows, spec: ModelSpec, seed: int) -> FamilyEstimate:
 def _spread(
     row: SensitivityRow,
     contrast: Contrast,
-    own: FamilyEstimate,
-    again: list[FamilyEstimate],
+    own: Estimate,
+    again: list[Estimate],
     smallest_gap: float,
 ) -> Iterator[SensitivityRow]:
     """Two rows of one contrast: the middle between the ends, and the standard deviation."""

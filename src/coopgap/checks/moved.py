@@ -9,9 +9,8 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.gap import Contrast, Margins, contrast_gradient, contrast_values
-from coopgap.families.cells import fit_cells
-from coopgap.families.cumulative import fit_form, form_of
-from coopgap.families.records import Sample, SampleCells
+from coopgap.families.cells import fit_cells, fit_form, form_of
+from coopgap.families.sample import Sample, SampleCells
 from coopgap.families.shares import stratum_ratio
 from coopgap.regression.covariance import unit_covariance
 from coopgap.regression.cumulative import CumulativeFit, cut_points

@@ -16,8 +16,8 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Quantity, Status, Verdict, Version
 from coopgap.families.difference import difference
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import control_models
-from coopgap.families.records import FamilyEstimate
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares ρ of the control's gap that are taken off; none at all is the gap itself."""
@@ -33,8 +33,8 @@ _NETTED: Final = (
 
 
 def netted_gaps(
-    gap: FamilyEstimate,
-    control: FamilyEstimate,
+    gap: Estimate,
+    control: Estimate,
     contrasts: tuple[Contrast, Contrast],
     shares: Sequence[float] = SHARES,
 ) -> list[Interval]:
@@ -114,7 +114,7 @@ def _beside(one: Context, name: str, control: Context | None) -> Iterator[Sensit
             yield from _netted(replace(row, **people_of(own, beside)), one, control, (contrast, at))
 
 
-def _middle(estimate: FamilyEstimate) -> Contrast:
+def _middle(estimate: Estimate) -> Contrast:
     """The control's threshold that nearest to half of its people reach."""
     total = estimate.people.sum()
     return min(

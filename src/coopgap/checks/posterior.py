@@ -16,19 +16,14 @@ from coopgap.bayes.predictive import predictive_shares, prior_gaps
 from coopgap.bayes.records import HierarchicalFit, SdPrior
 from coopgap.bayes.scaling import log_priors, power_scaling
 from coopgap.checks.compare import compared, shifted
-from coopgap.checks.hierarchical import (
-    RegionContext,
-    headline_contrasts,
-    posterior_interval,
-    why_withheld,
-)
+from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
 from coopgap.checks.registry import Scope, Topic, check
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.headline import headline_contrast
-from coopgap.families.hierarchical import TAILS
+from coopgap.families.hierarchical import TAILS, posterior_interval
 
 SCALING_BAR: Final = 0.05
 SMALL_DIFFERENCE: Final = 4.0

@@ -25,7 +25,9 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, wald
 from coopgap.core.vocabulary import Check, Family, Quantity, Status, Version
-from coopgap.families.records import FEW_CLUSTERS, INTERVAL_PROB, are_few
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS
+from coopgap.families.sample import are_few
 from coopgap.study.multiverse import same_question
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.survey.cells import collapse

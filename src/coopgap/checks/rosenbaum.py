@@ -22,7 +22,7 @@ from coopgap.checks.registry import NotApplicable, Topic, check
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, contrasts, null_value
 from coopgap.core.vocabulary import Check, Direction, Quantity, Version
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Hidden biases at which the largest p-value is shown."""

@@ -19,6 +19,7 @@ from coopgap.checks.moved import (
     moved_margins,
     shift_moves,
 )
+from coopgap.checks.phone.equivalence import PhoneShift, phone_shifts
 from coopgap.checks.registry import NotApplicable, Topic, check
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
@@ -26,9 +27,8 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, null_value
 from coopgap.core.tails import t_quantile
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.headline import headline_first
-from coopgap.families.records import INTERVAL_PROB
-from coopgap.sensitivity.phone.shift import PhoneShift, phone_shifts
 
 _SHARE_NOTE: Final = (
     "Share of answers off: in-person comparison answers that would have to be different, the odds "
@@ -191,7 +191,7 @@ def least_share(course: Course, most: float) -> float:
 )
 def tipping_points(context: Context) -> Iterator[SensitivityRow]:
     """Tipping points of the gap, with what the phone interviews say of them."""
-    shifts = phone_shifts(context.phone, context.spec.covariates, context.spec.link)
+    shifts = phone_shifts(context.phone, context.spec.link)
     yield from tipping_rows(context, shifts)
 
 

@@ -13,13 +13,14 @@ from coopgap.checks.context import Context
 from coopgap.checks.registry import Answer, NotApplicable, NotAssessed, check, rows_of
 from coopgap.core.errors import NotEstimable
 from coopgap.core.vocabulary import Check, Family, Version
-from coopgap.families.cumulative import form_of
+from coopgap.families.cells import form_of
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.proportional import bootstrap_row, proportionality_rows
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Sample
+from coopgap.families.proportional import bootstrap_row, proportionality_rows, wild_score_row
+from coopgap.families.sample import Sample
 from coopgap.families.shares import estimate_shares
-from coopgap.families.wild import wild_score_row
 from coopgap.matching.feasibility import variant_row
 from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
 from coopgap.regression.design import design_matrix
@@ -64,8 +65,8 @@ def variants(context: Context) -> Iterator[Answer]:
 
 
 def _same_people(
-    context: Context, spec: ModelSpec, sample: Sample, again: FamilyEstimate
-) -> tuple[FamilyEstimate, FamilyEstimate] | None:
+    context: Context, spec: ModelSpec, sample: Sample, again: Estimate
+) -> tuple[Estimate, Estimate] | None:
     """Both estimates on the people complete in both; None where these are everybody's.
 
     Another set of covariates leaves other people complete.
@@ -102,7 +103,7 @@ def bootstrap(context: Context) -> Iterator[Answer]:
     )
     own = headline if form_of(sample) == "proportional" else estimate_shares(sample)
     intervals = bootstrap_intervals(found, sample.rows.levels, INTERVAL_PROB)
-    again = replace(own, intervals=intervals, reason=note)
+    again = replace(own, given=intervals, reason=note)
     yield from gaps_again(context, again, variant=Version.BOOTSTRAP)
 
 

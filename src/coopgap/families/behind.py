@@ -16,7 +16,7 @@ from coopgap.core.arrays import BoolArray, IntArray
 from coopgap.core.estimate import CoefficientRow, SensitivityRow
 from coopgap.core.gap import contrasts, smallest_count
 from coopgap.core.vocabulary import BY_PHONE, PRINTED, Comparator, Family, Quantity
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.survey.records import ModelRows
 
 type Counts = dict[str, tuple[int, int]]

@@ -10,21 +10,15 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrasts
-from coopgap.core.vocabulary import AT_REGIONS, Family, Population, Quantity
-from coopgap.families.outside import Beside, of_everybody, of_regions
-from coopgap.families.records import (
-    INTERVAL_PROB,
-    FamilyEstimate,
-    Sample,
-    are_few,
-    count_clusters,
-    require_both_groups,
-)
+from coopgap.core.gap import Margins
+from coopgap.core.vocabulary import AT_REGIONS, Family, Population
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample, are_few, count_clusters, require_both_groups
 from coopgap.matching.weights import effective_size
 from coopgap.regression.means import Means, mean_covariance
 from coopgap.regression.raking import margin_classes, rake_to_population
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
+from coopgap.survey.records import ModelRows
 
 COMPARISON_GROUP = "membership=comparison"
 """Group of the rows in which the comparison group stands in the members' place."""
@@ -40,7 +34,7 @@ def benchmark_estimates(
     benchmarks: Sequence[Benchmark],
     region: str | None,
     declared: DeclaredPopulation | None,
-) -> Iterator[tuple[str, FamilyEstimate]]:
+) -> Iterator[Estimate]:
     """Members, and the comparison group, against the outside shares of an outcome.
 
     Parameters
@@ -56,26 +50,27 @@ def benchmark_estimates(
 
     Yields
     ------
-    group : str
-        `all`, `membership=comparison`, or either's people of a region: `region=NAME`,
-        `membership=comparison, region=NAME`.
-    estimate : FamilyEstimate
+    Estimate
         As they are, against everybody; against the regions' shares weighted as the sample's own
         people live; raked to the declared population, against everybody; and people of each
-        region against that region. `people` holds the group in both rows. Shares of the people
-        themselves are told once, of as many of them as any estimate has.
+        region against that region. The group in its keys is `all`, `membership=comparison`, or
+        either's people of a region: `region=NAME`, `membership=comparison, region=NAME`. `people`
+        holds the group in both rows. Shares of the people themselves are told once, of as many of
+        them as any estimate has.
     """
-    found = [
-        one for benchmark in benchmarks for one in _of_one(sample, benchmark, region, declared)
+    estimates = [
+        estimate
+        for benchmark in benchmarks
+        for estimate in _of_one(sample, benchmark, region, declared)
     ]
-    most: dict[tuple[str, Population], FamilyEstimate] = {}
-    for group, estimate in found:
-        place = group, estimate.population
+    most: dict[tuple[str, Population], Estimate] = {}
+    for estimate in estimates:
+        place = estimate.keys.group, estimate.population
         if estimate.people.sum() > most.setdefault(place, estimate).people.sum():
             most[place] = estimate
-    for group, estimate in found:
-        own = most[group, estimate.population] is estimate
-        yield group, replace(estimate, own_shares=own)
+    for estimate in estimates:
+        own = most[estimate.keys.group, estimate.population] is estimate
+        yield replace(estimate, own_shares=own)
 
 
 def _of_one(
@@ -83,54 +78,32 @@ def _of_one(
     benchmark: Benchmark,
     region: str | None,
     declared: DeclaredPopulation | None,
-) -> Iterator[tuple[str, FamilyEstimate]]:
-    rows = sample.rows
+) -> Iterator[Estimate]:
+    """Both groups against one benchmark: everybody, at their regions, by region, and raked."""
+    rows, whole = sample.rows, benchmark.whole
     for group, side in (("all", rows.member), (COMPARISON_GROUP, ~rows.member)):
-        own, whole = sample.take(side), benchmark.whole
+        own = sample.take(side)
         if whole is not None:
-            yield group, _attempt(own, benchmark, partial(of_everybody, whole, rows.levels))
+            yield _attempt(own, benchmark.name, group, partial(_everybody, whole, rows.levels))
         if benchmark.regions and region is not None:
-            yield from _of_regions(own, benchmark, region, group)
+            placed = own.take(own.rows.factors[region] >= 0)
+            at_regions = partial(_regions, placed.rows, benchmark, region)
+            yield _attempt(placed, standardised_name(benchmark.name), group, at_regions)
+            for code, name in enumerate(rows.factor_levels[region]):
+                here = replace(own.take(own.rows.factors[region] == code), domain=True)
+                place = f"region={name}" if group == "all" else f"{group}, region={name}"
+                theirs = partial(_everybody, benchmark.regions[name], rows.levels)
+                yield _attempt(here, benchmark.name, place, theirs)
         if whole is not None and declared is not None:
-            yield group, _raked(own, benchmark, whole, declared)
+            keep = np.ones(own.rows.n, dtype=bool)
+            for margin in declared.margins:
+                keep &= _in_population(own.rows, margin)
+            theirs = partial(_everybody, whole, rows.levels)
+            yield _attempt(own.take(keep), benchmark.name, group, theirs, declared)
 
 
-def _of_regions(
-    own: Sample, benchmark: Benchmark, region: str, group: str
-) -> Iterator[tuple[str, FamilyEstimate]]:
-    """A group's people at their own regions together, then region by region."""
-    rows = own.rows
-    placed = own.take(rows.factors[region] >= 0)
-    named = replace(benchmark, name=standardised_name(benchmark.name))
-    yield group, _attempt(placed, named, partial(of_regions, placed.rows, benchmark, region))
-    for code, name in enumerate(rows.factor_levels[region]):
-        here = replace(own.take(rows.factors[region] == code), domain=True)
-        beside = partial(of_everybody, benchmark.regions[name], rows.levels)
-        place = f"region={name}" if group == "all" else f"{group}, region={name}"
-        yield place, _attempt(here, benchmark, beside)
-
-
-def _attempt(own: Sample, benchmark: Benchmark, beside: Callable[[], Beside]) -> FamilyEstimate:
-    return _guarded(own, benchmark, Population.ALL_MEMBERS, lambda: _margins(own, beside()))
-
-
-def _raked(
-    own: Sample, benchmark: Benchmark, whole: OutsideShares, declared: DeclaredPopulation
-) -> FamilyEstimate:
-    """People with all raking variables, without those of whom the population has nobody."""
-    keep = np.ones(own.rows.n, dtype=bool)
-    for margin in declared.margins:
-        keep &= _in_population(own, margin)
-    own = own.take(keep)
-    beside = of_everybody(whole, own.rows.levels)
-    return _guarded(
-        own, benchmark, Population.POSTSTRATIFIED, lambda: _raked_margins(own, beside, declared)
-    )
-
-
-def _in_population(own: Sample, margin: Margin) -> BoolArray:
+def _in_population(rows: ModelRows, margin: Margin) -> BoolArray:
     """Who has levels that the population has people of; everybody where a variable is absent."""
-    rows = own.rows
     if not {*margin.variables} <= {*rows.factors}:
         return np.ones(rows.n, dtype=bool)
     held = {levels for levels, share in margin.shares.items() if share > 0}
@@ -141,85 +114,67 @@ def _in_population(own: Sample, margin: Margin) -> BoolArray:
     return np.array([levels in held for levels in zip(*named, strict=True)], dtype=bool)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """Margins, how their errors are made, and the weights behind them."""
-
-    margins: Margins
-    said: str
-    weight: FloatArray | None = None
-
-
-def _guarded(
+def _attempt(
     own: Sample,
-    benchmark: Benchmark,
-    population: Population,
-    margins: Callable[[], _Found],
-) -> FamilyEstimate:
-    """The estimate, or the reason why there is none."""
+    comparator: str,
+    group: str,
+    beside: Callable[[], Beside],
+    declared: DeclaredPopulation | None = None,
+) -> Estimate:
+    """One group of people against outside shares, or the reason why there is no number."""
     rows = own.rows
     counts = np.bincount(rows.outcome, minlength=len(rows.levels)).astype(np.int64)
-    base = FamilyEstimate(
-        family=Family.BENCHMARK,
-        population=population,
-        comparator=benchmark.name,
+    base = own.estimate(
+        Family.BENCHMARK,
+        Population.ALL_MEMBERS if declared is None else Population.POSTSTRATIFIED,
+        comparator=comparator,
         people=np.tile(counts, (2, 1)),
     )
+    base = base.named(replace(base.keys, group=group))
     try:
         require_both_groups(base.people)
         if not rows.weight.sum() > 0:
             raise NotEstimable("nobody with any weight is left")
         n_clusters = count_clusters(own)
-        found = margins()
+        weight, centred, means = _shares_of(rows, declared)
+        margins, std_errors = _with_error(own, weight, centred, means, beside())
     except NotEstimable as error:
         return replace(base, status=error.status, reason=error.reason)
-    intervals = estimate_contrasts(found.margins, rows.levels, INTERVAL_PROB)
     return replace(
         base,
-        intervals={one: _known(one, interval) for one, interval in intervals.items()},
-        ess_own=None if found.weight is None else effective_size(found.weight),
+        margins=margins,
+        ess_own=None if declared is None else effective_size(weight),
         n_clusters=n_clusters,
-        std_errors=found.said,
+        std_errors=std_errors + ("" if declared is None else f"; raked to {declared.file}"),
     )
 
 
-def _known(contrast: Contrast, interval: Interval | None) -> Interval | None:
-    """A share that is declared without error has no interval."""
-    outside = contrast.quantity is Quantity.SHARE and not contrast.of_member
-    if interval is None or not outside or interval.std_error > 0:
-        return interval
-    return Interval(interval.estimate, np.nan, np.nan, np.nan, np.nan)
+def _shares_of(
+    rows: ModelRows, declared: DeclaredPopulation | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weights, what each answer is off, shape (n, J), and shares, shape (J,).
 
-
-def _margins(own: Sample, beside: Beside) -> _Found:
-    rows = own.rows
-    answers = np.eye(len(rows.levels))[rows.outcome]
-    means = np.average(answers, axis=0, weights=rows.weight)
-    return _with_error(own, rows.weight, answers - means, means, beside)
-
-
-def _raked_margins(own: Sample, beside: Beside, declared: DeclaredPopulation) -> _Found:
-    """Shares with raked weights; their variance is that of residuals on the margins.
+    The variance of raked shares is that of residuals on the margins.
 
     References
     ----------
     Deville & Särndal (1992), Journal of the American Statistical Association 87, 376-382.
     """
-    rows = own.rows
+    answers = np.eye(len(rows.levels))[rows.outcome]
+    if declared is None:
+        means = np.average(answers, axis=0, weights=rows.weight)
+        return rows.weight, answers - means, means
     data = (rows.weight, rows.factors, rows.factor_levels, declared)
     weight = rows.weight * rake_to_population(*data)
-    answers = np.eye(len(rows.levels))[rows.outcome]
     x = np.hstack([np.eye(size)[codes] for codes, size in margin_classes(*data)])
     root = np.sqrt(weight)[:, None]
     slopes = np.linalg.lstsq(x * root, answers * root, rcond=1e-10)[0]
-    means = np.average(answers, axis=0, weights=weight)
-    found = _with_error(own, weight, answers - x @ slopes, means, beside)
-    return replace(found, said=f"{found.said}; raked to {declared.file}", weight=weight)
+    return weight, answers - x @ slopes, np.average(answers, axis=0, weights=weight)
 
 
 def _with_error(
     own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, beside: Beside
-) -> _Found:
+) -> tuple[Margins, str]:
     """Margins whose covariance has the survey's part and the outside shares' own."""
     zone, n_levels = own.rows.zone, means.size
     few = zone is not None and are_few(int(np.unique(zone).size))
@@ -236,7 +191,7 @@ def _with_error(
         df_of=_df_of(of_survey, cov),
     )
     vary = "are taken as fixed" if beside.fixed else "vary as a sample of their size"
-    return _Found(margins=margins, said=f"{kind}; declared shares {vary}")
+    return margins, f"{kind}; declared shares {vary}"
 
 
 def _df_of(of_survey: Means, cov: FloatArray) -> Callable[[FloatArray], float] | None:
@@ -252,3 +207,59 @@ def _df_of(of_survey: Means, cov: FloatArray) -> Callable[[FloatArray], float] |
         return own_df(gradient) * (float(gradient @ cov @ gradient) / part) ** 2
 
     return df_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What n people are compared with.
+
+    Attributes
+    ----------
+    mean
+        Shape (J,): outside shares.
+    centred
+        Shape (n, J): each person's less the mean; None where all people have the same.
+    cov
+        Shape (J, J): the outside shares' own error.
+    fixed
+        Whether they have none.
+    """
+
+    mean: FloatArray
+    centred: FloatArray | None
+    cov: FloatArray
+    fixed: bool
+
+
+def _everybody(outside: OutsideShares, levels: Sequence[str]) -> Beside:
+    """The same shares for everybody."""
+    shares, cov = _shares(outside, levels)
+    return Beside(mean=shares, centred=None, cov=cov, fixed=outside.n is None)
+
+
+def _regions(rows: ModelRows, benchmark: Benchmark, region: str) -> Beside:
+    """Shares of each person's region: the mean weighs regions as these people live."""
+    names = rows.factor_levels[region]
+    parts = [_shares(benchmark.regions[name], rows.levels) for name in names]
+    held = np.bincount(rows.factors[region], rows.weight, minlength=len(names))
+    if not held.sum() > 0:
+        raise NotEstimable("nobody with a region is left")
+    held = held / held.sum()
+    shares = np.array([one for one, _ in parts])
+    return Beside(
+        mean=held @ shares,
+        centred=shares[rows.factors[region]] - held @ shares,
+        cov=np.asarray(sum(h**2 * cov for h, (_, cov) in zip(held, parts, strict=True))),
+        # Either all regions have a size or none has.
+        fixed=benchmark.regions[names[0]].n is None,
+    )
+
+
+def _shares(outside: OutsideShares, levels: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    """Shares that sum to one, and their covariance as a simple random sample's."""
+    shares = np.array([outside.shares[level] for level in levels], dtype=np.float64)
+    shares = shares / shares.sum()
+    cov = np.zeros((shares.size, shares.size))
+    if outside.size is not None:
+        cov = (np.diag(shares) - np.outer(shares, shares)) / outside.size
+    return shares, cov

@@ -1,65 +1,40 @@
-"""A sample as cells, membership and covariates as a design matrix, and the fit made on them."""
+"""The regression of a sample, fitted on its cells: in which form, its order, its coefficients."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NoFreeFit
-from coopgap.families.records import Sample, SampleCells, are_few
-from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
+from coopgap.core.gap import Interval, Margins, wald
+from coopgap.core.tails import chi2_above
+from coopgap.core.vocabulary import Scale
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Coefficient
+from coopgap.families.sample import Sample, SampleCells, covariance_kind, sample_cells
+from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, crossing_rows, unit_scores
-from coopgap.regression.design import design_matrix
 from coopgap.regression.information import cluster_information, unit_information
+from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.profile import profile_interval
 from coopgap.regression.reduced import fit_reduced
 from coopgap.regression.separation import finite_fit
-from coopgap.study.spec import LinkName, StdErrorsName
-from coopgap.survey.cells import collapse
+from coopgap.regression.standardise import standardise
+from coopgap.study.spec import FormName
+
+PROFILE = "model, profile"
+"""`std_error_kind` of profile limits: people count as independent and the model as true."""
+
+_SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
 
 _SHOWN = 5
 """Combinations that a refusal names."""
-
-
-def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -> SampleCells:
-    """Collapse a sample's people.
-
-    Parameters
-    ----------
-    sample
-        Rows with their matched sample.
-    weight
-        Shape (n,): analysis weights; people of weight zero enter no cell.
-    matched
-        Whether the weights are those of the matched sample, whose pairs may cluster people too.
-    """
-    rows = sample.rows
-    first, second = sample.clusters if matched else (rows.zone, None)
-    if sample.fitting.std_errors in PERSON_KINDS:
-        first = second = None
-    nobody = np.zeros(rows.n, dtype=np.int64)
-    factors = [rows.member.astype(np.int64), sample.kept.astype(np.int64)]
-    factors += [nobody if way is None else way for way in (first, second)]
-    factors += [rows.factors[name] for name in sample.covariates]
-    cells = collapse(factors, rows.outcome, len(rows.levels), weight)
-    codes = {name: cells.codes[:, 4 + k] for k, name in enumerate(sample.covariates)}
-    levels = {name: rows.factor_levels[name] for name in codes}
-    design = design_matrix(codes, levels, cells.codes.shape[0], rows.numeric)
-    columns = {name: tuple(1 + at for at in own) for name, own in design.columns.items() if own}
-    return SampleCells(
-        cells=cells,
-        x=np.column_stack([cells.codes[:, 0].astype(np.float64), design.x]),
-        terms=("member", *design.terms),
-        columns={"member": (0,), **columns},
-        scale=np.append(1.0, design.scale),
-        codes=codes,
-        member=cells.codes[:, 0] == 1,
-        kept=cells.codes[:, 1] == 1,
-        cluster=None if first is None else cells.codes[:, 2],
-        second=None if second is None else cells.codes[:, 3],
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +47,26 @@ class CellFit:
     on: SampleCells
     infinite: tuple[str, ...]
     fixed: bool
+
+    def standardise(self, target: FloatArray, *, fixed: bool) -> tuple[Margins, str]:
+        """Margins over a target, shape (c,), and how their standard errors are made."""
+        on = self.on
+        margins = standardise(
+            self.fit,
+            on.x,
+            0,
+            target,
+            on.cells.counts,
+            on.cells.squares,
+            on.cluster,
+            fixed=fixed,
+            kind=self.kind,
+            second=on.second,
+            people=on.cells.people,
+        )
+        over = "are taken as fixed" if fixed else "vary too"
+        kind = self.covariance.kind
+        return margins, f"{kind}; covariates of the people standardised over {over}"
 
 
 def fit_cells(
@@ -100,12 +95,27 @@ def fit_cells(
         Freed thresholds cross for somebody, or, with membership freed, an estimate is infinite.
     """
     on = sample_cells(sample, weight, matched=matched)
-    x, cells, free = on.x, on.cells, _free(sample, on, member_free=member_free)
-    fit, infinite = _fitted(on, free, sample.link)
-    if infinite and member_free:
+    x, cells, link = on.x, on.cells, sample.link
+    # A domain has no column for what is constant in its strata.
+    columns = [on.columns.get(name, ()) for name in sample.fitting.free]
+    free = tuple(sorted(sum(columns, (0,) if member_free else ())))
+    likelihood, infinite = finite_fit(
+        x, cells.counts, on.terms, free, people=cells.people, link=link
+    )
+    if likelihood is not None:
+        fit, infinite = likelihood, ()
+    elif infinite and member_free:
         raise NoFreeFit(f"no finite estimate for {', '.join(infinite)}")
+    else:
+        fit = fit_reduced(
+            x, cells.counts, people=cells.people, link=link, terms=on.terms, free=free
+        )
     _require_order(fit, on, sample)
-    kind = covariance_kind(sample.fitting.std_errors, on, infinite)
+    kind, information = covariance_kind(sample.fitting.std_errors, on, infinite), None
+    if kind == "CR2" and on.cluster is not None:
+        information = cluster_information(fit, x, cells.counts, on.cluster)
+    elif kind == "HC3":
+        information = unit_information(fit, x)
     covariance = cluster_covariance(
         fit.cov,
         unit_scores(fit, x) if on.cluster is None else cell_scores(fit, x, cells.counts),
@@ -114,7 +124,7 @@ def fit_cells(
         on.cluster,
         kind=kind,
         second=on.second,
-        information=_information(kind, fit, on),
+        information=information,
         people=cells.people,
     )
     return CellFit(
@@ -125,47 +135,6 @@ def fit_cells(
         infinite=infinite,
         fixed=sample.fitting.fixed,
     )
-
-
-def _fitted(
-    on: SampleCells, free: tuple[int, ...], link: LinkName
-) -> tuple[CumulativeFit, tuple[str, ...]]:
-    """The likelihood's fit, or the bias-reduced one with the terms that have no finite estimate."""
-    x, counts, people = on.x, on.cells.counts, on.cells.people
-    fit, infinite = finite_fit(x, counts, on.terms, free, people=people, link=link)
-    if fit is not None:
-        return fit, ()
-    reduced = fit_reduced(x, counts, people=people, link=link, terms=on.terms, free=free)
-    return reduced, infinite
-
-
-def _free(sample: Sample, on: SampleCells, *, member_free: bool) -> tuple[int, ...]:
-    """Positions of freed columns; a domain has no column for what is constant in its strata."""
-    columns = [on.columns.get(name, ()) for name in sample.fitting.free]
-    return tuple(sorted(sum(columns, (0,) if member_free else ())))
-
-
-def _information(kind: CovarianceKind, fit: CumulativeFit, on: SampleCells) -> FloatArray | None:
-    if kind == "CR2" and on.cluster is not None:
-        return cluster_information(fit, on.x, on.cells.counts, on.cluster)
-    return unit_information(fit, on.x) if kind == "HC3" else None
-
-
-def covariance_kind(
-    asked: StdErrorsName, on: SampleCells, infinite: tuple[str, ...] = ()
-) -> CovarianceKind:
-    """What the model asks for, by default CR2 where zones are few, else CR1; HC0 without zones.
-
-    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
-    """
-    if asked in PERSON_KINDS:
-        return "HC1" if infinite else asked
-    if on.cluster is None:
-        return "HC0"
-    if asked in ("CR1", "CR1S"):
-        return asked
-    few = asked == "CR2" or are_few(int(np.unique(on.cluster).size))
-    return "CR2" if few and on.second is None and not infinite else "CR1"
 
 
 def _require_order(fit: CumulativeFit, on: SampleCells, sample: Sample) -> None:
@@ -209,10 +178,112 @@ def _combination(row: FloatArray, fit: CumulativeFit, on: SampleCells, sample: S
         elif set_to:
             parts.append(on.terms[set_to[0]])
         else:
-            parts.append(f"{name}={_reference(name, sample)}")
+            # The level without a column of its own: the first that somebody has.
+            first = int(sample.rows.factors[name].min())
+            parts.append(f"{name}={sample.rows.factor_levels[name][first]}")
     return ", ".join(parts)
 
 
-def _reference(name: str, sample: Sample) -> str:
-    """The level that has no column of its own: the first that somebody has."""
-    return sample.rows.factor_levels[name][int(sample.rows.factors[name].min())]
+class FormFit(NamedTuple):
+    """A regression in its form, or, where `fit` is None, why shares stand in its place."""
+
+    fit: CellFit | None
+    fell_back: str = ""
+
+    @property
+    def form(self) -> FormName:
+        """How membership enters the fit."""
+        if self.fit is None:
+            return "shares"
+        return "free" if 0 in self.fit.fit.free else "proportional"
+
+
+def form_of(sample: Sample, form: FormName | None = None) -> FormName:
+    """The form that a sample's model takes; two levels have one threshold and are proportional."""
+    if len(sample.rows.levels) == 2:
+        return "proportional"
+    return sample.fitting.form if form is None else form
+
+
+def fit_form(
+    sample: Sample, weight: FloatArray, form: FormName, *, matched: bool = False
+) -> FormFit:
+    """Fit the regression of a form from `form_of`; the rest as in `fit_cells`.
+
+    Raises
+    ------
+    NotEstimable
+        On a rank-deficient design or one answer, or, of one odds ratio for all thresholds, where
+        covariates freed by threshold cross.
+    """
+    if form == "shares":
+        return FormFit(None)
+    free = form == "free"
+    try:
+        return FormFit(fit_cells(sample, weight, member_free=free, matched=matched))
+    except NoFreeFit as error:
+        if not free:
+            raise
+        return FormFit(None, error.reason)
+
+
+def fit_coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
+    """Slopes, those freed by threshold, and thresholds, in the units of the file."""
+    fit, on, levels = result.fit, result.on, sample.rows.levels
+    scale = _SCALES[sample.link]
+    names = [(term, scale, on.scale[at]) for at, term in enumerate(on.terms) if at not in fit.free]
+    names += [
+        (f"{on.terms[at]}:>={level}", scale, on.scale[at])
+        for at in fit.free
+        for level in levels[1:]
+    ]
+    names += [(f"{low}|{high}", Scale.THRESHOLD, 1.0) for low, high in pairwise(levels)]
+    kind = result.covariance.kind + (", bias-reduced" if fit.bias_reduced else "")
+    errors, dfs = np.sqrt(np.diag(result.covariance.cov)), result.covariance.coefficient_df
+    return tuple(
+        Coefficient(
+            term=term,
+            scale=scale,
+            interval=wald(
+                float(value / unit),
+                float(error / unit),
+                df=float(df),
+                prob=INTERVAL_PROB,
+                null=0.0,
+            ),
+            std_error_kind=kind,
+        )
+        for (term, scale, unit), value, error, df in zip(
+            names, fit.params, errors, dfs, strict=True
+        )
+        if np.isfinite(value)
+    )
+
+
+def profile_coefficients(sample: Sample, result: CellFit) -> Iterator[Coefficient]:
+    """Slopes of unweighted people with the limits that a likelihood ratio test does not reject.
+
+    The standard error is from the inverse information, the p-value of the likelihood ratio. There
+    is nothing for a bias-reduced fit, which has no maximum to fall from, nor with freed terms.
+    """
+    fit, on = result.fit, result.on
+    if result.infinite or fit.free:
+        return
+    counts = on.cells.people.astype(np.float64)
+    for column, term in enumerate(on.terms):
+        lower, upper = profile_interval(on.x, counts, column, prob=INTERVAL_PROB, link=fit.link)
+        without = fit_ordinal(np.delete(on.x, column, axis=1), counts, link=fit.link)
+        ratio = max(2 * (fit.log_likelihood - without.log_likelihood), 0.0)
+        unit = float(on.scale[column])
+        yield Coefficient(
+            term=term,
+            scale=_SCALES[sample.link],
+            interval=Interval(
+                estimate=float(fit.slopes[column]) / unit,
+                std_error=float(fit.std_errors[column]) / unit,
+                lower=lower / unit,
+                upper=upper / unit,
+                p_value=chi2_above(ratio, 1),
+            ),
+            std_error_kind=PROFILE,
+        )

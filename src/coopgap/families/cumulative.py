@@ -1,4 +1,4 @@
-"""Adjusted and matched regressions: one cumulative fit on cells, then g-computation.
+"""Adjusted, matched and doubly robust regressions: one cumulative fit on cells, g-computation.
 
 Two outcome levels make it the logit. More levels take membership in one of three forms: free by
 threshold, one odds ratio for all, or no regression but weighted shares.
@@ -7,153 +7,31 @@ threshold, one odds ratio for all, or no regression but weighted shares.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from coopgap.core.arrays import FloatArray
-from coopgap.core.errors import NoFreeFit, NotEstimable
-from coopgap.core.gap import Margins, wald
-from coopgap.core.vocabulary import Family, Population, Scale
-from coopgap.families.cells import CellFit, fit_cells, sample_cells
-from coopgap.families.profiles import profile_coefficients
-from coopgap.families.records import (
-    INTERVAL_PROB,
-    Coefficient,
-    FamilyEstimate,
+from coopgap.core.errors import NotEstimable
+from coopgap.core.vocabulary import Family, Population
+from coopgap.families.cells import (
+    FormFit,
+    fit_coefficients,
+    fit_form,
+    form_of,
+    profile_coefficients,
+)
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import (
     Sample,
-    SampleCells,
-    count_clusters,
     from_margins,
-    require_both_groups,
     require_matched,
+    require_overlap,
+    sample_cells,
+    target_weights,
 )
 from coopgap.families.shares import matched_shares, stratified_shares
-from coopgap.families.targets import target_weights
-from coopgap.regression.clusters import PERSON_KINDS
-from coopgap.regression.standardise import standardise
+from coopgap.regression.aipw import doubly_robust
 from coopgap.study.spec import DeclaredPopulation, FormName
-
-_SCALES = {"logit": Scale.LOG_ODDS, "probit": Scale.PROBIT, "cloglog": Scale.CLOGLOG}
-
-
-class FormFit(NamedTuple):
-    """A regression in its form, or, where `fit` is None, why shares stand in its place."""
-
-    fit: CellFit | None
-    fell_back: str = ""
-
-    @property
-    def form(self) -> FormName:
-        """How membership enters the fit."""
-        if self.fit is None:
-            return "shares"
-        return "free" if 0 in self.fit.fit.free else "proportional"
-
-
-def form_of(sample: Sample, form: FormName | None = None) -> FormName:
-    """The form that a sample's model takes; two levels have one threshold and are proportional."""
-    if len(sample.rows.levels) == 2:
-        return "proportional"
-    return sample.fitting.form if form is None else form
-
-
-def fit_form(
-    sample: Sample, weight: FloatArray, form: FormName, *, matched: bool = False
-) -> FormFit:
-    """Fit the regression of a form.
-
-    Parameters
-    ----------
-    sample, weight, matched
-        As in `fit_cells`.
-    form
-        From `form_of`.
-
-    Raises
-    ------
-    NotEstimable
-        On a rank-deficient design or one answer, or, of one odds ratio for all thresholds, where
-        covariates freed by threshold cross.
-    """
-    if form == "shares":
-        return FormFit(None)
-    free = form == "free"
-    try:
-        return FormFit(fit_cells(sample, weight, member_free=free, matched=matched))
-    except NoFreeFit as error:
-        if not free:
-            raise
-        return FormFit(None, error.reason)
-
-
-def _standardise(result: CellFit, target: FloatArray, *, fixed: bool) -> Margins:
-    on = result.on
-    return standardise(
-        result.fit,
-        on.x,
-        0,
-        target,
-        on.cells.counts,
-        on.cells.squares,
-        on.cluster,
-        fixed=fixed,
-        kind=result.kind,
-        second=on.second,
-        people=on.cells.people,
-    )
-
-
-def _by_person(sample: Sample) -> bool:
-    return sample.fitting.std_errors in PERSON_KINDS
-
-
-def _said(result: CellFit, *, fixed: bool) -> str:
-    """How the standard errors of a fit's gaps are made."""
-    over = "are taken as fixed" if fixed else "vary too"
-    return f"{result.covariance.kind}; covariates of the people standardised over {over}"
-
-
-def _of_fit(sample: Sample, result: CellFit) -> dict[str, Any]:
-    """What an estimate says of the regression behind it."""
-    return {
-        "coefficients": _coefficients(sample, result),
-        "correct_decimals": result.fit.correct_decimals,
-        "infinite": result.infinite,
-    }
-
-
-def _coefficients(sample: Sample, result: CellFit) -> tuple[Coefficient, ...]:
-    fit, on, levels = result.fit, result.on, sample.rows.levels
-    std_errors = np.sqrt(np.diag(result.covariance.cov))
-    scale = _SCALES[sample.link]
-    names = [(term, scale, on.scale[at]) for at, term in enumerate(on.terms) if at not in fit.free]
-    names += [
-        (f"{on.terms[at]}:>={level}", scale, on.scale[at])
-        for at in fit.free
-        for level in levels[1:]
-    ]
-    names += [(f"{low}|{high}", Scale.THRESHOLD, 1.0) for low, high in pairwise(levels)]
-    kind = result.covariance.kind + (", bias-reduced" if fit.bias_reduced else "")
-    return tuple(
-        Coefficient(
-            term=term,
-            scale=scale,
-            interval=wald(
-                float(value / unit),
-                float(std_error / unit),
-                df=float(df),
-                prob=INTERVAL_PROB,
-                null=0.0,
-            ),
-            std_error_kind=kind,
-        )
-        for (term, scale, unit), value, std_error, df in zip(
-            names, fit.params, std_errors, result.covariance.coefficient_df, strict=True
-        )
-        if np.isfinite(value)
-    )
 
 
 def estimate_adjusted(
@@ -161,7 +39,7 @@ def estimate_adjusted(
     populations: tuple[Population, ...],
     declared: DeclaredPopulation | None = None,
     form: FormName | None = None,
-) -> Iterator[FamilyEstimate]:
+) -> Iterator[Estimate]:
     """Regression on every complete in-person row, standardised over each population.
 
     Parameters
@@ -178,7 +56,7 @@ def estimate_adjusted(
 
     Yields
     ------
-    FamilyEstimate
+    Estimate
         One a population; the coefficients come with the first that can be had. Where the form is
         free and has no fit, weighted shares within strata of all covariates.
 
@@ -188,29 +66,25 @@ def estimate_adjusted(
         On a rank-deficient design, an empty group, or too few clusters.
     """
     # Without a matching, weights beside those of the survey are those of people called.
-    rows, weight = sample.rows, sample.rows.weight if sample.is_matched else sample.weight
-    people = rows.people_by_level()
-    require_both_groups(people)
-    n_clusters = count_clusters(sample, by_person=_by_person(sample))
-    found = fit_form(sample, weight, form_of(sample, form))
-    on = sample_cells(sample, weight) if found.fit is None else found.fit.on
+    weight = sample.rows.weight if sample.is_matched else sample.weight
+    standing = sample.standing(by_person=sample.by_person)
+    result = fit_form(sample, weight, form_of(sample, form))
+    on = sample_cells(sample, weight) if result.fit is None else result.fit.on
     family = _family(sample, form, matched=False)
-    of_fit = {} if found.fit is None else _of_fit(sample, found.fit)
-    profile = sample.fitting.intervals == "profile" and not sample.domain
-    if found.fit is not None and profile and not found.fit.fit.free:
-        of_fit["coefficients"] += tuple(profile_coefficients(found.fit, _SCALES[sample.link]))
+    of_fit = _of_fit(sample, result)
+    if result.fit and sample.fitting.intervals == "profile" and not sample.domain:
+        of_fit["coefficients"] += tuple(profile_coefficients(sample, result.fit))
     for population in populations:
+        fixed = sample.fitting.fixed or population is Population.POSTSTRATIFIED
         try:
-            margins, said = _adjusted(sample, found, on, population, declared)
+            target = target_weights(sample, on, population, declared)
+            if result.fit is None:
+                margins, std_errors = stratified_shares(on, sample, target, fixed=fixed)
+            else:
+                margins, std_errors = result.fit.standardise(target, fixed=fixed)
         except NotEstimable as error:
-            reason = f"{found.fell_back}; {error.reason}" if found.fell_back else error.reason
-            yield FamilyEstimate(
-                family=family,
-                population=population,
-                people=people,
-                status=error.status,
-                reason=reason,
-            )
+            reason = f"{result.fell_back}; {error.reason}" if result.fell_back else error.reason
+            yield sample.refused(family, population, NotEstimable(reason, error.status))
             continue
         yield from_margins(
             family,
@@ -219,31 +93,15 @@ def estimate_adjusted(
             on,
             margins,
             weight=weight,
-            people=people,
-            n_clusters=n_clusters,
-            std_errors=said,
-            **_form_fields(sample, found),
+            std_errors=std_errors,
+            **standing,
+            **_form_fields(sample, result),
             **of_fit,
         )
         of_fit = {}
 
 
-def _adjusted(
-    sample: Sample,
-    found: FormFit,
-    on: SampleCells,
-    population: Population,
-    declared: DeclaredPopulation | None,
-) -> tuple[Margins, str]:
-    """Margins over one population, and how their standard errors are made."""
-    target = target_weights(sample, on, population, declared)
-    fixed = sample.fitting.fixed or population is Population.POSTSTRATIFIED
-    if found.fit is None:
-        return stratified_shares(on, sample, target, fixed=fixed)
-    return _standardise(found.fit, target, fixed=fixed), _said(found.fit, fixed=fixed)
-
-
-def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEstimate:
+def estimate_matched(sample: Sample, form: FormName | None = None) -> Estimate:
     """Regression on the matched sample with matching weights, standardised over its members.
 
     Parameters
@@ -255,7 +113,7 @@ def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEsti
 
     Returns
     -------
-    FamilyEstimate
+    Estimate
         Where the form is free and has no fit, weighted shares, with the reason in `fell_back`.
 
     Raises
@@ -264,18 +122,14 @@ def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEsti
         On a rank-deficient design, nobody left, or too few clusters.
     """
     require_matched(sample)
-    rows, kept = sample.rows, sample.kept
-    people = rows.people_by_level(kept)
-    require_both_groups(people)
-    n_clusters = count_clusters(sample, kept, by_person=_by_person(sample))
-    found = fit_form(sample, sample.weight, form_of(sample, form), matched=True)
-    of_fit = {}
-    if found.fit is None:
-        on, margins, said = matched_shares(sample)
+    standing = sample.standing(sample.kept, by_person=sample.by_person)
+    result = fit_form(sample, sample.weight, form_of(sample, form), matched=True)
+    if result.fit is None:
+        on, margins, std_errors = matched_shares(sample)
     else:
-        on = found.fit.on
-        margins = _standardise(found.fit, on.member.astype(np.float64), fixed=found.fit.fixed)
-        said, of_fit = _said(found.fit, fixed=found.fit.fixed), _of_fit(sample, found.fit)
+        on = result.fit.on
+        members = on.member.astype(np.float64)
+        margins, std_errors = result.fit.standardise(members, fixed=result.fit.fixed)
     return from_margins(
         headline_family(sample, form),
         sample.population,
@@ -283,18 +137,76 @@ def estimate_matched(sample: Sample, form: FormName | None = None) -> FamilyEsti
         on,
         margins,
         weight=sample.weight,
-        people=people,
         n_sets=sample.matched.n_sets or None,
-        n_clusters=n_clusters,
-        std_errors=said,
-        **_form_fields(sample, found),
-        **of_fit,
+        std_errors=std_errors,
+        **standing,
+        **_form_fields(sample, result),
+        **_of_fit(sample, result),
     )
 
 
-def _form_fields(sample: Sample, found: FormFit) -> dict[str, str]:
+def estimate_doubly_robust(
+    sample: Sample, population: Population = Population.ALL_MEMBERS
+) -> Estimate:
+    """Doubly robust (AIPW) gap of members on complete in-person rows.
+
+    The outcome model is the adjusted regression's, with membership free; where that has no fit it
+    is the one with proportional odds, whose errors the weights make up for. The membership model
+    is a logit with main terms of the same covariates; large samples need only one of them right.
+
+    Parameters
+    ----------
+    sample
+        The whole model.
+    population
+        All members, or those whom the matching keeps. Where exact strata of covariates decide on
+        them, only comparison people of such strata stand beside them, else all.
+
+    Raises
+    ------
+    NotEstimable
+        Where a model has no finite estimate, a group is empty, or there are too few clusters.
+    """
+    if population is not Population.ALL_MEMBERS:
+        require_matched(sample)
+        by_strata = sample.matched.method == "exact" and {*sample.strata} <= {*sample.covariates}
+        sample = sample.take(sample.kept if by_strata else sample.kept | ~sample.rows.member)
+    weight, standing = sample.rows.weight, sample.standing()
+    fit = fit_form(sample, weight, form_of(sample, "free")).fit
+    fit = fit or fit_form(sample, weight, "proportional").fit
+    if fit is None or fit.infinite:
+        raise NotEstimable(
+            f"no finite estimate for {'' if fit is None else ', '.join(fit.infinite)}"
+        )
+    on = fit.on
+    require_overlap(on)
+    margins = doubly_robust(fit.fit, on.x, 0, on.cells.counts, on.cells.squares, on.cluster)
+    return from_margins(
+        Family.DOUBLY_ROBUST,
+        population,
+        sample,
+        on,
+        margins,
+        weight=weight,
+        std_errors="HC0" if on.cluster is None else "cluster CR1",
+        **standing,
+    )
+
+
+def _of_fit(sample: Sample, result: FormFit) -> dict[str, Any]:
+    """What an estimate says of the regression behind it."""
+    if result.fit is None:
+        return {}
+    return {
+        "coefficients": fit_coefficients(sample, result.fit),
+        "correct_decimals": result.fit.fit.correct_decimals,
+        "infinite": result.fit.infinite,
+    }
+
+
+def _form_fields(sample: Sample, result: FormFit) -> dict[str, str]:
     two = len(sample.rows.levels) == 2
-    return {"form": "" if two else found.form, "fell_back": found.fell_back}
+    return {"form": "" if two else result.form, "fell_back": result.fell_back}
 
 
 _NAMES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Protocol
 
@@ -11,8 +12,49 @@ import numpy as np
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, Margins, contrast_gradient, contrast_values, wald
-from coopgap.families.records import INTERVAL_PROB, Influence
 from coopgap.survey.cells import group_codes
+
+INTERVAL_PROB = 0.95
+"""Coverage probability of every interval in gaps.csv and coefficients.csv."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Influence:
+    """What each person of a sample moves its margins by.
+
+    Attributes
+    ----------
+    people
+        Shape (m,): positions in the survey, increasing.
+    cell, level, weight
+        Shape (m,): cell, outcome level and analysis weight of each.
+    unit
+        Shape (c, J, 2J): of a person of weight one.
+    cluster, second
+        Shape (m,): zones, and the sets that the matching chose where people are clustered on them
+        too; each may be None.
+    corrected
+        Whether contributions are adjusted for the clusters' number already (CR2).
+    """
+
+    people: IntArray
+    cell: IntArray
+    level: IntArray
+    weight: FloatArray
+    unit: FloatArray
+    cluster: IntArray | None
+    second: IntArray | None
+    corrected: bool
+
+    def of(self, gradient: FloatArray) -> FloatArray:
+        """Contributions to a contrast of the margins with this gradient, (2J,); shape (m,)."""
+        return np.asarray(self.weight * (self.unit @ gradient)[self.cell, self.level])
+
+    def complement(self) -> Influence:
+        """The same with levels highest first."""
+        n = self.unit.shape[1]
+        turn = np.concatenate([np.arange(n)[::-1], np.arange(n, 2 * n)[::-1]])
+        return replace(self, level=n - 1 - self.level, unit=self.unit[:, ::-1][..., turn])
 
 
 class Estimated(Protocol):
@@ -67,15 +109,9 @@ def difference(
     clustering the sums over every combination are added and subtracted in turn (Cameron, Gelbach
     & Miller 2011, Journal of Business & Economic Statistics 29, 238-249).
     """
-    sides = []
-    for one, at in ((first, contrast), (second, contrast if other is None else other)):
-        if one.margins is None or one.influence is None:
-            raise NotEstimable("an estimate has no contributions of people to compare by")
-        gradient = contrast_gradient(at, one.margins)
-        value = float(contrast_values(at, one.margins.member, one.margins.comparison))
-        df = one.margins.df_for(gradient)
-        sides.append((value, one.influence, one.influence.of(gradient), df))
-    (value, own, moves, own_df), (other_value, beside, other_moves, other_df) = sides
+    value, own, moves, own_df = contributions(first, contrast)
+    at = contrast if other is None else other
+    other_value, beside, other_moves, other_df = contributions(second, at)
     people = np.union1d(own.people, beside.people)
     total = _placed(people, own.people, moves) - share * _placed(people, beside.people, other_moves)
     corrected = own.corrected and beside.corrected
@@ -90,6 +126,17 @@ def difference(
     )
 
 
+def contributions(
+    estimate: Estimated, contrast: Contrast
+) -> tuple[float, Influence, FloatArray, float]:
+    """A contrast's value, its people, what each adds to its error, and degrees of freedom."""
+    if estimate.margins is None or estimate.influence is None:
+        raise NotEstimable("an estimate has no contributions of people to compare by")
+    margins, gradient = estimate.margins, contrast_gradient(contrast, estimate.margins)
+    value = float(contrast_values(contrast, margins.member, margins.comparison))
+    return value, estimate.influence, estimate.influence.of(gradient), margins.df_for(gradient)
+
+
 def _placed(people: IntArray, own: IntArray, values: FloatArray) -> FloatArray:
     return np.bincount(np.searchsorted(people, own), weights=values, minlength=people.size)
 
@@ -100,23 +147,22 @@ def _ways(people: IntArray, first: Influence, second: Influence) -> list[IntArra
     for pair in ((first.cluster, second.cluster), (first.second, None), (None, second.second)):
         if pair[0] is None and pair[1] is None:
             continue
-        made = -1 - np.arange(people.size)
-        for one, codes in zip((first, second), pair, strict=True):
+        way = -1 - np.arange(people.size)
+        for side, codes in zip((first, second), pair, strict=True):
             if codes is not None:
-                made[np.searchsorted(people, one.people)] = codes
-        if not any(np.array_equal(made, way) for way in ways):
-            ways.append(made)
+                way[np.searchsorted(people, side.people)] = codes
+        if not any(np.array_equal(way, other) for other in ways):
+            ways.append(way)
     return ways
 
 
 def _variance(total: FloatArray, ways: Sequence[IntArray], *, corrected: bool) -> float:
     """Sums over each way of clustering, less those over two at once, and so on."""
-    found = 0.0
+    variance = 0.0
     for size in range(1, len(ways) + 1):
         for some in combinations(ways, size):
             index = group_codes([np.unique(way, return_inverse=True)[1] for way in some])[1]
             sums = np.bincount(index, weights=total)
-            n = sums.size
-            factor = 1.0 if corrected else n / max(n - 1, 1)
-            found += (-1) ** (size + 1) * factor * float(sums @ sums)
-    return found
+            factor = 1.0 if corrected else sums.size / max(sums.size - 1, 1)
+            variance += (-1) ** (size + 1) * factor * float(sums @ sums)
+    return variance

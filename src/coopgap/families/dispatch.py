@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.progress import Notify, silent
 from coopgap.core.vocabulary import Family, Population
-from coopgap.families.conditional import conditional_contrasts, estimate_conditional
-from coopgap.families.cumulative import estimate_adjusted, estimate_matched, headline_family
-from coopgap.families.doubly import estimate_doubly_robust
-from coopgap.families.linear import estimate_linear, linear_contrasts
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.cumulative import (
+    estimate_adjusted,
+    estimate_doubly_robust,
+    estimate_matched,
+    headline_family,
+)
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample
+from coopgap.families.sets import estimate_conditional, estimate_linear
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import DeclaredPopulation, FormName, ModelSpec
-from coopgap.survey.records import ModelRows
 
-type _Estimator = Callable[[Sample], Iterable[FamilyEstimate]]
+type _Estimator = Callable[[Sample], Iterable[Estimate]]
 
 _BINARY = (
     Family.UNADJUSTED,
@@ -40,25 +42,16 @@ _ORDINAL = (
     Family.SHARES,
     Family.DOUBLY_ROBUST,
 )
-_MATCHED = frozenset({Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL})
-_ADJUSTED = frozenset({Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL})
-
-_CONDITIONAL = {Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL}
-
-
 _OF_MATCHED = {
-    *_MATCHED,
-    *_CONDITIONAL,
+    Family.MATCHED_LOGIT,
+    Family.MATCHED_ORDINAL,
+    Family.CONDITIONAL_LOGIT,
+    Family.CONDITIONAL_ORDINAL,
     Family.MATCHED_PROPORTIONAL,
     Family.LINEAR,
     Family.SHARES,
 }
 """Families that a model without matching has not."""
-
-
-def headline_families(spec: ModelSpec) -> frozenset[Family]:
-    """The families of a model's headline: matched, or adjusted without a matching."""
-    return _MATCHED if spec.matching.is_declared else _ADJUSTED
 
 
 def families_for(spec: ModelSpec, n_levels: int) -> tuple[Family, ...]:
@@ -69,35 +62,20 @@ def families_for(spec: ModelSpec, n_levels: int) -> tuple[Family, ...]:
     return (*families, Family.HIERARCHICAL) if spec.hierarchical else families
 
 
-def expected_contrasts(family: Family, levels: tuple[str, ...]) -> tuple[Contrast, ...]:
-    """Contrasts whose rows a family writes, estimated or not."""
-    if family in _CONDITIONAL:
-        return conditional_contrasts(levels)
-    if family is Family.LINEAR:
-        return linear_contrasts(levels)
-    return contrasts(levels)
-
-
 def _attempt(
     sample: Sample,
     family: Family,
     populations: tuple[Population, ...],
     estimate: _Estimator,
     notify: Notify = silent,
-) -> Iterator[FamilyEstimate]:
+) -> Iterator[Estimate]:
     """Estimate, or say for each population why not."""
     notify(family)
     try:
         yield from list(estimate(sample))
     except NotEstimable as error:
         for population in populations:
-            yield FamilyEstimate(
-                family=family,
-                population=population,
-                people=sample.rows.people_by_level(),
-                status=error.status,
-                reason=error.reason,
-            )
+            yield sample.refused(family, population, error)
 
 
 def family_estimates(
@@ -105,7 +83,7 @@ def family_estimates(
     extra: Population = Population.ALL_MEMBERS,
     declared: DeclaredPopulation | None = None,
     notify: Notify = silent,
-) -> Iterator[FamilyEstimate]:
+) -> Iterator[Estimate]:
     """Every family that the outcome's levels call for.
 
     Parameters
@@ -141,7 +119,7 @@ def family_estimates(
         yield from attempt(sample, Family.DOUBLY_ROBUST, (population,), doubly)
 
 
-def _matched_estimates(sample: Sample, notify: Notify) -> Iterator[FamilyEstimate]:
+def _matched_estimates(sample: Sample, notify: Notify) -> Iterator[Estimate]:
     """The families that need a matching."""
     two, over = len(sample.rows.levels) == 2, (sample.population,)
     attempt = partial(_attempt, notify=notify)
@@ -156,7 +134,7 @@ def _matched_estimates(sample: Sample, notify: Notify) -> Iterator[FamilyEstimat
 
 def headline_estimate(
     sample: Sample, form: FormName | None = None, notify: Notify = silent
-) -> FamilyEstimate:
+) -> Estimate:
     """The headline's family alone, in the model's form or in another: what variants compare.
 
     Matched, or over all members of the adjusted regression where the model has no matching.
@@ -169,7 +147,7 @@ def headline_estimate(
     return next(_attempt(sample, family, over, estimate, notify))
 
 
-def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:
+def domain_estimates(sample: Sample) -> Iterator[Estimate]:
     """Families that are estimated anew within a domain: raw, the headline, and matching alone."""
     over = (Population.ALL_MEMBERS,)
     yield from _attempt(sample, Family.UNADJUSTED, over, _one(estimate_unadjusted))
@@ -178,16 +156,5 @@ def domain_estimates(sample: Sample) -> Iterator[FamilyEstimate]:
         yield from _attempt(sample, Family.SHARES, (sample.population,), _one(estimate_shares))
 
 
-def not_hierarchical(rows: ModelRows, error: NotEstimable) -> FamilyEstimate:
-    """The hierarchical family of a model that it cannot be fitted to."""
-    return FamilyEstimate(
-        family=Family.HIERARCHICAL,
-        population=Population.ALL_MEMBERS,
-        people=rows.people_by_level(),
-        status=error.status,
-        reason=error.reason,
-    )
-
-
-def _one(estimate: Callable[[Sample], FamilyEstimate]) -> _Estimator:
+def _one(estimate: Callable[[Sample], Estimate]) -> _Estimator:
     return lambda sample: (estimate(sample),)

@@ -13,13 +13,11 @@ from scipy import sparse
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, GapRow, Keys
-from coopgap.core.gap import Contrast, Interval, contrast_gradient, null_value, wald
+from coopgap.core.gap import Contrast, Interval, null_value, wald
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
-from coopgap.families.records import INTERVAL_PROB, FamilyEstimate, Influence
-from coopgap.families.rows import gap_rows, interval_numbers
-
-__all__ = ["MOST_PAIRED", "EqualGaps", "GroupGaps", "difference_row", "group_gaps", "group_rows"]
+from coopgap.families.difference import INTERVAL_PROB, Influence, contributions
+from coopgap.families.estimate import Estimate, interval_numbers
 
 MOST_PAIRED: Final = 12
 """With more groups their pairs are too many to read: only the test of all of them stands."""
@@ -133,15 +131,8 @@ def _tested(statistic: float, df: int, df_error: float) -> EqualGaps:
     return EqualGaps(statistic=statistic, df=df, df_error=df_error, p_value=float(p_value))
 
 
-def group_gaps(estimates: Sequence[FamilyEstimate], contrast: Contrast) -> GroupGaps:
+def group_gaps(estimates: Sequence[Estimate], contrast: Contrast) -> GroupGaps:
     """One contrast of several groups with its joint covariance.
-
-    Parameters
-    ----------
-    estimates
-        One a group, each with margins and the contributions of its people.
-    contrast
-        A risk difference or superiority.
 
     Notes
     -----
@@ -149,19 +140,14 @@ def group_gaps(estimates: Sequence[FamilyEstimate], contrast: Contrast) -> Group
     contributions in the clusters that they share, zones or, without zones, people; each sum is
     corrected for few clusters as its group's variance is. Matched sets lie within groups.
     """
-    found = []
-    for one in estimates:
-        if one.margins is None or one.influence is None:
-            raise NotEstimable("an estimate has no contributions of people to compare by")
-        gradient = contrast_gradient(contrast, one.margins)
-        found.append((one.influence, one.influence.of(gradient), one.margins.df_for(gradient)))
-    intervals = [one.intervals[contrast] for one in estimates]
-    sums, behind = _sums([(own, moves) for own, moves, _ in found])
+    parts = [contributions(estimate, contrast) for estimate in estimates]
+    intervals = [estimate.intervals[contrast] for estimate in estimates]
+    sums, behind = _sums([(own, moves) for _, own, moves, _ in parts])
     cov = (sums @ sums.T).toarray()
     np.fill_diagonal(cov, [0.0 if one is None else one.std_error**2 for one in intervals])
     return GroupGaps(
         values=np.array([np.nan if one is None else one.estimate for one in intervals]),
-        df=np.array([df for _, _, df in found]),
+        df=np.array([df for *_, df in parts]),
         cov=cov,
         shared=(behind @ behind.T).toarray() > 0,
     )
@@ -212,7 +198,7 @@ def _fewer(first: float | None, second: float | None) -> Any:
 
 
 def group_rows(
-    variable: str, groups: Mapping[str, FamilyEstimate], contrast: Contrast, labels: Keys
+    variable: str, groups: Mapping[str, Estimate], contrast: Contrast, keys: Keys
 ) -> tuple[list[GapRow], list[DiagnosticRow]]:
     """Differences of the gaps of one variable's groups, and the test that all are the same.
 
@@ -224,7 +210,7 @@ def group_rows(
         By `VARIABLE=LEVEL`, in the order of the levels: of the headline's family.
     contrast
         What the model puts first.
-    labels
+    keys
         Of the model.
 
     Returns
@@ -241,64 +227,53 @@ def group_rows(
         for name, one in groups.items()
         if one.influence is not None and one.intervals.get(contrast) is not None
     }
-    found = group_gaps([*usable.values()], contrast)
+    gaps = group_gaps([*usable.values()], contrast)
     place = {name: number for number, name in enumerate(usable)}
     rows: list[GapRow] = []
     if len(groups) <= MOST_PAIRED:
-        own = {name: _own_row(one, contrast, labels, name) for name, one in groups.items()}
+        own = {
+            name: one.named(replace(keys, group=name)).gap_row(contrast)
+            for name, one in groups.items()
+        }
         for second, first in combinations(groups, 2):
             numbers: dict[str, Any] = {}
             if first in place and second in place:
-                interval = found.difference(place[first], place[second])
-                numbers = _limited(interval, contrast)
+                numbers = _limited(gaps.difference(place[first], place[second]), contrast)
             rows.append(difference_row(own[first], own[second], **numbers))
-    return rows, [_test_row(variable, groups, place, found, labels)]
-
-
-def _own_row(estimate: FamilyEstimate, contrast: Contrast, labels: Keys, group: str) -> GapRow:
-    """The row of one group's own gap, which gaps.csv has too."""
-    return next(
-        row
-        for row in gap_rows(estimate, replace(labels, group=group))
-        if (row.quantity, row.category) == (contrast.quantity, contrast.category)
-        and row.interval_kind is not IntervalKind.JOINT
-    )
+    return rows, [_test_row(variable, groups, place, gaps, keys)]
 
 
 def _limited(interval: Interval, contrast: Contrast) -> dict[str, Any]:
     """Columns of a difference, with limits that it can take, on the scale of the gaps."""
-    numbers = interval_numbers(interval)
-    if "lower" not in numbers:
-        return numbers
     most = 2 * (1 - null_value(contrast.quantity))
-    limits = {"lower": max(interval.lower, -most), "upper": min(interval.upper, most)}
-    kept = {"interval_prob": INTERVAL_PROB, "interval_kind": IntervalKind.CONFIDENCE}
-    return numbers | limits | kept
+    lower, upper = max(interval.lower, -most), min(interval.upper, most)
+    limited = interval._replace(lower=lower, upper=upper)
+    return interval_numbers(limited, IntervalKind.CONFIDENCE)
 
 
 def _test_row(
     variable: str,
-    groups: Mapping[str, FamilyEstimate],
+    groups: Mapping[str, Estimate],
     place: Mapping[str, int],
-    found: GroupGaps,
-    labels: Keys,
+    gaps: GroupGaps,
+    keys: Keys,
 ) -> DiagnosticRow:
     row = DiagnosticRow(
-        model=labels.model,
+        model=keys.model,
         diagnostic=Diagnostic.GROUP_GAPS_EQUAL,
         about=variable,
-        source=labels.source,
+        source=keys.source,
     )
-    tested = np.diag(found.cov) > 0
+    tested = np.diag(gaps.cov) > 0
     kept = np.flatnonzero(tested)
     left_out = [name for name in groups if name not in place or not tested[place[name]]]
     without = f"; without {', '.join(left_out)}" if left_out else ""
     try:
         test = GroupGaps(
-            values=found.values[kept],
-            df=found.df[kept],
-            cov=found.cov[np.ix_(kept, kept)],
-            shared=found.shared[np.ix_(kept, kept)],
+            values=gaps.values[kept],
+            df=gaps.df[kept],
+            cov=gaps.cov[np.ix_(kept, kept)],
+            shared=gaps.shared[np.ix_(kept, kept)],
         ).equal()
     except NotEstimable as error:
         return replace(row, note=f"{error.reason}{without}")

@@ -11,31 +11,27 @@ from dataclasses import replace
 
 from coopgap.core.estimate import GapRow
 from coopgap.core.gap import Contrast, contrasts
-from coopgap.core.vocabulary import IntervalKind, Population, Quantity, Status
-from coopgap.families.dispatch import headline_families
+from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
 from coopgap.study.spec import Headline, ModelSpec, Study
+
+_MATCHED = frozenset({Family.MATCHED_LOGIT, Family.MATCHED_ORDINAL})
+_ADJUSTED = frozenset({Family.ADJUSTED_LOGIT, Family.ADJUSTED_ORDINAL})
+
+
+def headline_families(spec: ModelSpec) -> frozenset[Family]:
+    """The families of a model's headline: matched, or adjusted without a matching."""
+    return _MATCHED if spec.matching.is_declared else _ADJUSTED
 
 
 def headline_contrast(levels: Sequence[str], at: str = "") -> Contrast:
-    """The contrast that is put first.
+    """The contrast that is put first, at the declared threshold if there is one.
 
-    Parameters
-    ----------
-    levels
-        The outcome's levels, lowest first.
-    at
-        The declared threshold, or empty.
-
-    Returns
-    -------
-    Contrast
-        The risk difference at the declared threshold, and of two levels; where more levels have
-        none declared, superiority, which stands for the whole distribution.
+    It is the risk difference there, and of two levels; where more levels have none declared,
+    superiority, which stands for the whole distribution.
     """
     gap = bool(at) or len(levels) == 2
     quantity = Quantity.RISK_DIFFERENCE if gap else Quantity.SUPERIORITY
-    found = (one for one in contrasts(levels) if one.quantity is quantity)
-    return next(one for one in found if one.category == at)
+    return next(one for one in contrasts(levels) if one.quantity is quantity and one.category == at)
 
 
 def headline_first(levels: Sequence[str], at: str = "") -> list[Contrast]:

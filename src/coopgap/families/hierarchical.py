@@ -1,23 +1,22 @@
-"""From a hierarchical fit to rows; what the gate withholds stays blank."""
+"""Estimates of a hierarchical fit and their rows; what the gate withholds stays blank."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.gate import ESS_OPTIONS, diagnose
 from coopgap.bayes.records import Form, HierarchicalFit
-from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys
-from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
+from coopgap.core.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts
 from coopgap.core.vocabulary import (
-    FEW_PEOPLE,
-    Comparator,
     Diagnostic,
     Family,
     IntervalKind,
@@ -27,9 +26,10 @@ from coopgap.core.vocabulary import (
     Scale,
     Status,
 )
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Coefficient, Estimate, interval_numbers
 from coopgap.families.groups import MOST_PAIRED, difference_row
 from coopgap.families.headline import headline_contrast
-from coopgap.families.records import INTERVAL_PROB
 
 TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 """Probabilities at the ends of an equal-tailed interval."""
@@ -44,152 +44,122 @@ _WITHOUT_ZONES: Final = (
 )
 
 
-def gap_rows(
-    fit: HierarchicalFit, cells: HierarchicalCells, labels: Keys, smallest_gap: float
-) -> Iterator[GapRow]:
-    """Rows for all and for each region, and what the model puts first compared between regions.
-
-    The estimate is the posterior mean, of ratios the median; `std_error` is the posterior SD (of
-    the logarithm for ratios), the interval equal-tailed. If the gate failed every row is withheld;
-    a region without members has no gap.
-    """
-    first = headline_contrast(cells.levels, labels.at)
-    own: list[tuple[GapRow, FloatArray]] = []
-    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
-        people = cells.people_by_level(None if g == 0 else g - 1)
-        blank = None if people[1].any() else Status.NOT_ESTIMABLE
-        if not fit.passed:
-            blank = Status.WITHHELD
-        row = partial(_row, labels=labels, group=group, people=people, blank=blank)
-        for contrast in contrasts(cells.levels):
-            if g and contrast.quantity is Quantity.SHARE:
-                continue
-            draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
-            made = row(contrast, draws)
-            yield made
-            if g and contrast == first:
-                own.append((made, draws))
-            if g and contrast.is_threshold_gap:
-                for quantity, bar in (
-                    (Quantity.PROB_ABOVE_ZERO, 0.0),
-                    (Quantity.PROB_ABOVE_SMALLEST, smallest_gap),
-                ):
-                    above = (draws > bar).astype(np.float64)
-                    yield row(contrast._replace(quantity=quantity), above, interval=False)
-        if g:
-            yield row(_overall(Quantity.EXPECTED_RANK), _ranks(fit.region_gap)[g - 1])
-            continue
-        for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
-            yield row(_overall(quantity), fit.parameters[quantity])
-        for population, margins in fit.elsewhere.items():
-            for contrast in contrasts(cells.levels):
-                yield row(contrast, contrast_values(contrast, *margins), population=population)
-    yield from _differences(own)
-
-
-def _differences(own: Sequence[tuple[GapRow, FloatArray]]) -> Iterator[GapRow]:
-    """A later region's gap less an earlier one's, from the draws of both."""
-    if len(own) > MOST_PAIRED:
-        return
-    for (second, base), (first, draws) in combinations(own, 2):
-        numbers: dict[str, Any] = {}
-        if first.estimate is not None and second.estimate is not None:
-            numbers = posterior_numbers(draws - base) | {
-                "interval_prob": INTERVAL_PROB,
-                "interval_kind": IntervalKind.CREDIBLE,
-            }
-        yield difference_row(first, second, **numbers)
-
-
-def _overall(quantity: Quantity) -> Contrast:
-    """A quantity of no category."""
-    return Contrast(quantity, "", 0, False)
-
-
-def _row(
-    contrast: Contrast,
-    draws: FloatArray,
-    *,
-    labels: Keys,
-    group: str,
-    people: IntArray,
-    blank: Status | None,
-    population: Population = Population.ALL_MEMBERS,
-    interval: bool = True,
-) -> GapRow:
-    fewest = smallest_count(people, contrast)
-    comparison, member = people.sum(axis=1)
-    limits = blank is None and interval
-    return GapRow(
-        model=labels.model,
-        family=Family.HIERARCHICAL,
-        outcome=labels.outcome,
-        comparator="" if contrast.of_member else Comparator.COMPARISON,
-        group=group,
-        population=population,
-        quantity=contrast.quantity,
-        category=contrast.category,
-        interval_prob=INTERVAL_PROB if limits else None,
-        interval_kind=IntervalKind.CREDIBLE if limits else None,
-        n_member=int(member),
-        n_comparison=int(comparison),
-        n_fewest=fewest,
-        status=blank or (Status.FEW_PEOPLE if fewest < FEW_PEOPLE else Status.OK),
-        source=labels.source,
-        **({} if blank else posterior_numbers(draws, contrast.quantity, interval=interval)),
-    )
-
-
-def _ranks(gaps: FloatArray) -> FloatArray:
-    """Rank of each region's log-odds gap in each draw, 1 the largest; shape as given."""
-    return np.asarray((-gaps).argsort(axis=0).argsort(axis=0) + 1.0)
-
-
-def posterior_numbers(
-    draws: FloatArray, quantity: str = Quantity.RISK_DIFFERENCE, *, interval: bool = True
-) -> dict[str, Any]:
-    """Columns of a row about draws: the mean, of a ratio the median, and what is around it.
+def posterior_interval(draws: FloatArray, quantity: str = Quantity.RISK_DIFFERENCE) -> Interval:
+    """The mean of draws, of a ratio the median, their SD and equal-tailed limits; no p-value.
 
     The median of a ratio is that of its logarithm, whose standard deviation is the error; the
     mean is not, and lies off the middle of its own interval.
     """
     ratio = quantity in LOG_SCALE
-    found = {"estimate": float(np.median(draws) if ratio else draws.mean())}
-    if interval:
-        lower, upper = np.quantile(draws, TAILS)
-        spread = np.log(draws) if ratio else draws
-        found |= {"std_error": float(spread.std(ddof=1)), "lower": float(lower)}
-        found |= {"upper": float(upper)}
-    return found
+    lower, upper = np.quantile(draws, TAILS)
+    return Interval(
+        estimate=float(np.median(draws) if ratio else draws.mean()),
+        std_error=float((np.log(draws) if ratio else draws).std(ddof=1)),
+        lower=float(lower),
+        upper=float(upper),
+        p_value=np.nan,
+    )
+
+
+def region_estimates(
+    fit: HierarchicalFit, cells: HierarchicalCells, keys: Keys, smallest_gap: float
+) -> Iterator[Estimate]:
+    """Everybody's estimate, the same over other populations, and each region's.
+
+    If the gate failed all are withheld; a region without members has no gap.
+    """
+    ranks = (-fit.region_gap).argsort(axis=0).argsort(axis=0) + 1.0
+    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
+        people = cells.people_by_level(None if g == 0 else g - 1)
+        status = Status.OK if people[1].any() else Status.NOT_ESTIMABLE
+        estimate = partial(
+            Estimate,
+            family=Family.HIERARCHICAL,
+            people=people,
+            keys=replace(keys, group=group, levels=cells.levels),
+            interval_kind=IntervalKind.CREDIBLE,
+            status=status if fit.passed else Status.WITHHELD,
+        )
+        given: dict[Contrast, Interval | None] = {}
+        for contrast in contrasts(cells.levels):
+            if g and contrast.quantity is Quantity.SHARE:
+                continue
+            draws = contrast_values(contrast, fit.member[g], fit.comparison[g])
+            given[contrast] = posterior_interval(draws, contrast.quantity)
+            for quantity, bar in _CHANCES if g and contrast.is_threshold_gap else ():
+                above = float((draws > (smallest_gap if bar is None else bar)).mean())
+                chance = Interval(above, np.nan, np.nan, np.nan, np.nan)
+                given[contrast._replace(quantity=quantity)] = chance
+        spreads = (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE)
+        own = (
+            {Quantity.EXPECTED_RANK: ranks[g - 1]}
+            if g
+            else {quantity: fit.parameters[quantity] for quantity in spreads}
+        )
+        for quantity, draws in own.items():
+            given[Contrast(quantity, "", 0, False)] = posterior_interval(draws, quantity)
+        yield estimate(population=Population.ALL_MEMBERS, given=given)
+        for population, margins in ({} if g else fit.elsewhere).items():
+            given = {
+                contrast: posterior_interval(contrast_values(contrast, *margins), contrast.quantity)
+                for contrast in contrasts(cells.levels)
+            }
+            yield estimate(population=population, given=given)
+
+
+_CHANCES: Final = ((Quantity.PROB_ABOVE_ZERO, 0.0), (Quantity.PROB_ABOVE_SMALLEST, None))
+"""Probabilities that a region's gap exceeds something; None is the study's smallest gap."""
+
+
+def gap_rows(
+    fit: HierarchicalFit, cells: HierarchicalCells, keys: Keys, smallest_gap: float
+) -> Iterator[GapRow]:
+    """Rows of every estimate, and what the model puts first compared between regions."""
+    first = headline_contrast(cells.levels, keys.at)
+    regions: list[tuple[GapRow, FloatArray]] = []
+    for estimate in region_estimates(fit, cells, keys, smallest_gap):
+        yield from estimate.gap_rows()
+        if estimate.keys.group != "all":
+            g = len(regions) + 1
+            draws = contrast_values(first, fit.member[g], fit.comparison[g])
+            regions.append((estimate.gap_row(first), draws))
+    if len(regions) > MOST_PAIRED:
+        return
+    for (earlier, base), (later, draws) in combinations(regions, 2):
+        known = later.estimate is not None and earlier.estimate is not None
+        interval = posterior_interval(draws - base)
+        numbers = interval_numbers(interval, IntervalKind.CREDIBLE) if known else {}
+        yield difference_row(later, earlier, **numbers)
 
 
 def coefficient_rows(
-    fit: HierarchicalFit, cells: HierarchicalCells, form: Form, labels: Keys
+    fit: HierarchicalFit, cells: HierarchicalCells, form: Form, keys: Keys
 ) -> Iterator[CoefficientRow]:
     """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
     if not fit.passed:
         return
     r_hat = diagnose("rhat", fit.parameters)
     bulk, tail = (diagnose("ess", fit.parameters, **ESS_OPTIONS[kind]) for kind in ("bulk", "tail"))
-    for term, draws in fit.parameters.items():
-        found = posterior_numbers(draws)
-        yield CoefficientRow(
-            model=labels.model,
-            family=Family.HIERARCHICAL,
-            outcome=labels.outcome,
-            term=term,
-            scale=_scale(term, cells, form),
-            interval_prob=INTERVAL_PROB,
-            interval_kind=IntervalKind.CREDIBLE,
-            std_error_kind="posterior",
-            n_obs=int(cells.counts.sum()),
-            n_clusters=cells.n_zones or None,
-            r_hat=r_hat[term],
-            ess_bulk=bulk[term],
-            ess_tail=tail[term],
-            source=labels.source,
-            **found,
-        )
+    yield from Estimate(
+        family=Family.HIERARCHICAL,
+        population=Population.ALL_MEMBERS,
+        people=cells.people_by_level(None),
+        keys=keys,
+        interval_kind=IntervalKind.CREDIBLE,
+        n_clusters=cells.n_zones or None,
+        coefficients=tuple(
+            Coefficient(
+                term=term,
+                scale=_scale(term, cells, form),
+                interval=posterior_interval(draws),
+                std_error_kind="posterior",
+                r_hat=r_hat[term],
+                ess_bulk=bulk[term],
+                ess_tail=tail[term],
+            )
+            for term, draws in fit.parameters.items()
+        ),
+    ).coefficient_rows()
 
 
 def _scale(term: str, cells: HierarchicalCells, form: Form) -> Scale:
@@ -202,55 +172,55 @@ def _scale(term: str, cells: HierarchicalCells, form: Form) -> Scale:
 
 
 def gate_rows(
-    fit: HierarchicalFit, cells: HierarchicalCells, labels: Keys
+    fit: HierarchicalFit, cells: HierarchicalCells, keys: Keys
 ) -> Iterator[DiagnosticRow]:
     """Rows of everything the gate looked at, and what the model leaves out."""
     for item in fit.gate:
         yield DiagnosticRow(
-            model=labels.model,
+            model=keys.model,
             diagnostic=Diagnostic.GATE,
             about=item.name,
             value=item.value if np.isfinite(item.value) else None,
             bar=item.bar,
             passed=item.passed,
             note=item.note,
-            source=labels.source,
+            source=keys.source,
         )
     yield DiagnosticRow(
-        model=labels.model,
+        model=keys.model,
         diagnostic=Diagnostic.GATE_RETRIED,
         value=float(fit.retried),
         kind=Kind.PLAIN,
         note="A first attempt failed and a longer one was made." if fit.retried else "",
-        source=labels.source,
+        source=keys.source,
     )
     if not fit.passed:
         yield DiagnosticRow(
-            model=labels.model,
+            model=keys.model,
             diagnostic=Diagnostic.WITHHELD,
             family=Family.HIERARCHICAL,
             passed=False,
             note="The draws cannot be trusted and no number is shown; try more --draws, or a "
             "higher target_accept in the model file.",
-            source=labels.source,
+            source=keys.source,
         )
     for r, region in enumerate(cells.regions):
         if not cells.people(r)[1]:
             yield DiagnosticRow(
-                model=labels.model,
+                model=keys.model,
                 diagnostic=Diagnostic.NOT_ESTIMABLE,
                 family=Family.HIERARCHICAL,
                 group=f"region={region}",
                 population=Population.ALL_MEMBERS,
                 passed=False,
                 note="no members are left",
-                source=labels.source,
+                source=keys.source,
             )
     yield DiagnosticRow(
-        model=labels.model,
+        model=keys.model,
         diagnostic=Diagnostic.ZONES_IN_MODEL,
         value=float(cells.n_zones),
         kind=Kind.COUNT,
         note=_WITH_ZONES if cells.n_zones else _WITHOUT_ZONES,
-        source=labels.source,
+        source=keys.source,
     )

@@ -1,4 +1,4 @@
-"""Whether one odds ratio holds at every threshold, and what the gap owes to taking it so."""
+"""What the regressions rest on: one odds ratio at every threshold, and clusters enough."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, Keys
 from coopgap.core.vocabulary import Diagnostic, Kind, OddsTest
-from coopgap.families.cells import sample_cells
-from coopgap.families.records import Sample, SampleCells
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample, SampleCells, sample_cells
 from coopgap.regression.proportional import (
     ProportionalityTest,
     bootstrap_ratio,
@@ -20,6 +20,7 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
+from coopgap.regression.wildscore import wild_score_test
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""
@@ -30,55 +31,45 @@ ALL_TERMS = "all terms"
 _REPLICATES = 500
 
 
-def proportionality_rows(sample: Sample, labels: Keys) -> Iterator[DiagnosticRow]:
+def proportionality_rows(sample: Sample, keys: Keys) -> Iterator[DiagnosticRow]:
     """Tests of proportional odds in the adjusted model, on all complete in-person rows.
 
-    Parameters
-    ----------
-    sample
-        The whole model; an outcome of more than two levels.
-    labels
-        Keys of the rows.
-
-    Yields
-    ------
-    DiagnosticRow
-        `value` is the p-value and `bar` the level it is held against. Likelihood ratios and
-        Brant's test take people as independent and are left out where sampling weights differ;
-        the Wald test with zone-clustered covariance stands in either case, for each term and for
-        all of them where there are zones enough.
+    `value` is the p-value and `bar` the level it is held against. Likelihood ratios and Brant's
+    test take people as independent and are left out where sampling weights differ; the Wald test
+    with zone-clustered covariance stands in either case, for each term and for all of them where
+    there are zones enough.
     """
     if not sample.rows.n:
         return
     made = sample_cells(sample, sample.rows.weight)
-    for term, name, test in _tests(sample, made):
-        row = _row(labels, term, name)
+    for term, name, run in _tests(sample, made):
+        row = _row(keys, term, name)
         try:
-            found = test()
+            test = run()
         except NotEstimable as error:
             yield replace(row, note=error.reason)
             continue
         yield replace(
             row,
-            value=found.p_value,
+            value=test.p_value,
             kind=Kind.P_VALUE,
-            passed=found.p_value >= LEVEL,
-            statistic=found.statistic,
-            df=found.df,
-            df_residual=found.df_error if np.isfinite(found.df_error) else None,
-            note=_note(found),
+            passed=test.p_value >= LEVEL,
+            statistic=test.statistic,
+            df=test.df,
+            df_residual=test.df_error if np.isfinite(test.df_error) else None,
+            note=_note(test),
         )
 
 
-def _row(labels: Keys, term: str, test: OddsTest) -> DiagnosticRow:
+def _row(keys: Keys, term: str, test: OddsTest) -> DiagnosticRow:
     """A row of one test of one term, without its numbers."""
     return DiagnosticRow(
-        model=labels.model,
+        model=keys.model,
         diagnostic=Diagnostic.PROPORTIONAL_ODDS,
         bar=LEVEL,
         about=term,
         test=test,
-        source=labels.source,
+        source=keys.source,
     )
 
 
@@ -124,18 +115,13 @@ def _note(test: ProportionalityTest) -> str:
     return f"{text}; a freed slope is infinite: at its supremum" if test.at_supremum else text
 
 
-def bootstrap_row(sample: Sample, labels: Keys, seed: int) -> DiagnosticRow:
+def bootstrap_row(sample: Sample, keys: Keys, seed: int) -> DiagnosticRow:
     """Likelihood ratio for membership against surveys drawn from the proportional fit.
 
-    Parameters
-    ----------
-    sample, labels
-        As in `proportionality_rows`; sampling weights must not differ.
-    seed
-        The same seed gives the same p-value.
+    Sampling weights must not differ; the same seed gives the same p-value.
     """
     made = sample_cells(sample, sample.rows.weight)
-    row = _row(labels, "member", OddsTest.BOOTSTRAP)
+    row = _row(keys, "member", OddsTest.BOOTSTRAP)
     try:
         value, used = bootstrap_ratio(
             made.x,
@@ -151,3 +137,35 @@ def bootstrap_row(sample: Sample, labels: Keys, seed: int) -> DiagnosticRow:
         f"likelihood ratio in {_REPLICATES} surveys drawn from the fit, {used:.0%} of them usable"
     )
     return replace(row, value=value, kind=Kind.P_VALUE, passed=value >= LEVEL, note=note)
+
+
+def wild_score_row(sample: Sample, matched: Estimate, keys: Keys, seed: int) -> DiagnosticRow:
+    """No membership coefficient in the matched fit, tested by signs that clusters keep or change.
+
+    It holds its size with few clusters. `seed` is for signs drawn at random, where there are too
+    many patterns for all. Without a value, and with the reason, where there is no finite fit.
+    """
+    row = DiagnosticRow(
+        model=keys.model,
+        diagnostic=Diagnostic.WILD_SCORE_P,
+        family=matched.family,
+        group=keys.group,
+        population=matched.population,
+        source=keys.source,
+    )
+    on = sample_cells(sample, sample.weight, matched=True)
+    try:
+        if on.cluster is None:
+            raise NotEstimable("the study declares no zone")
+        test = wild_score_test(on.x, 0, on.cells.counts, on.cluster, seed=seed, link=sample.link)
+    except NotEstimable as error:
+        return replace(row, note=error.reason)
+    ways = f"all {test.n_signs:,}" if test.enumerated else f"{test.n_signs:,} random"
+    return replace(
+        row,
+        value=test.p_value,
+        kind=Kind.P_VALUE,
+        note=(
+            f"p-value of no gap, scores of {test.n_clusters} zones with {ways} patterns of signs"
+        ),
+    )

@@ -10,17 +10,15 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Family, Population
-from coopgap.families.cells import covariance_kind, sample_cells
-from coopgap.families.records import (
-    FamilyEstimate,
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import (
     Sample,
     SampleCells,
-    count_clusters,
+    covariance_kind,
     from_margins,
-    require_both_groups,
     require_matched,
+    sample_cells,
 )
-from coopgap.regression.clusters import PERSON_KINDS
 from coopgap.regression.covariance import kind_name
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import Fitting
@@ -29,7 +27,7 @@ from coopgap.survey.cells import group_codes
 
 def estimate_unadjusted(
     sample: Sample, population: Population = Population.ALL_MEMBERS
-) -> FamilyEstimate:
+) -> Estimate:
     """Difference of the two groups' (sampling-weighted) shares.
 
     Parameters
@@ -48,10 +46,8 @@ def estimate_unadjusted(
         require_matched(sample)
         sample = sample.take(sample.kept | ~sample.rows.member)
     sample = replace(sample, covariates=(), fitting=Fitting())
-    people = sample.rows.people_by_level()
-    require_both_groups(people)
-    n_clusters = count_clusters(sample)
-    on = sample_cells(sample, sample.rows.weight)
+    weight, standing = sample.rows.weight, sample.standing()
+    on = sample_cells(sample, weight)
     margins, kind = _shares(on, sample, assisted=False)
     return from_margins(
         Family.UNADJUSTED,
@@ -59,14 +55,13 @@ def estimate_unadjusted(
         sample,
         on,
         margins,
-        weight=sample.rows.weight,
-        people=people,
-        n_clusters=n_clusters,
+        weight=weight,
         std_errors=kind,
+        **standing,
     )
 
 
-def estimate_shares(sample: Sample) -> FamilyEstimate:
+def estimate_shares(sample: Sample) -> Estimate:
     """Difference of the groups' shares with matching weights: no outcome model.
 
     Raises
@@ -75,10 +70,7 @@ def estimate_shares(sample: Sample) -> FamilyEstimate:
         With nobody left, or too few clusters.
     """
     require_matched(sample)
-    people = sample.rows.people_by_level(sample.kept)
-    require_both_groups(people)
-    by_person = sample.fitting.std_errors in PERSON_KINDS
-    n_clusters = count_clusters(sample, sample.kept, by_person=by_person)
+    standing = sample.standing(sample.kept, by_person=sample.by_person)
     on, margins, kind = matched_shares(sample)
     return from_margins(
         Family.SHARES,
@@ -87,10 +79,9 @@ def estimate_shares(sample: Sample) -> FamilyEstimate:
         on,
         margins,
         weight=sample.weight,
-        people=people,
-        n_clusters=n_clusters,
         n_sets=sample.matched.n_sets or None,
         std_errors=kind,
+        **standing,
     )
 
 
@@ -104,18 +95,9 @@ def matched_shares(sample: Sample) -> tuple[SampleCells, Margins, str]:
 def stratified_shares(
     on: SampleCells, sample: Sample, target: FloatArray, *, fixed: bool = False
 ) -> tuple[Margins, str]:
-    """Shares of both groups within strata of all covariates, weighted to a target.
+    """Shares of both groups within strata of all covariates, weighted to a target, shape (c,).
 
-    Parameters
-    ----------
-    on
-        Cells of the people.
-    sample
-        Their sample.
-    target
-        Shape (c,): what each cell's people count for.
-    fixed
-        Take the covariates of the target as fixed, whatever the model says.
+    `fixed` takes the covariates of the target as fixed, whatever the model says.
 
     Raises
     ------

@@ -12,9 +12,8 @@ from coopgap.core.disclose import protected_count, protected_meta, protected_not
 from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.vocabulary import BY_STRATUM, Diagnostic
 from coopgap.families.dispatch import families_for
-from coopgap.families.foreseen import Foreseen
-from coopgap.families.plan import ModelPlan, Plan, variant_sample
-from coopgap.families.records import Sample
+from coopgap.families.plan import Foreseen, ModelPlan, Plan, variant_sample
+from coopgap.families.sample import Sample
 from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.weights import combined_weight, effective_size

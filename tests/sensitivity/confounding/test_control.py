@@ -16,7 +16,7 @@ from coopgap.checks.negative_control import SHARES, negative_control, netted_gap
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Fitting, Matching, NegativeControl

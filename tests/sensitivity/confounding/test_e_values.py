@@ -6,9 +6,9 @@ from scipy import stats
 
 from coopgap.checks.e_value import e_value, e_value_limit
 from coopgap.core.estimate import Keys
-from coopgap.core.gap import Margins, estimate_contrasts
+from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Family, Population, Status, Verdict
-from coopgap.families.records import FamilyEstimate
+from coopgap.families.estimate import Estimate
 from coopgap.regression.shares import share_margins
 
 from ..conftest import context_of, rows_of
@@ -54,12 +54,12 @@ def make_estimate(n_levels, family, seed=0, **changes):
         "population": Population.MEMBERS,
         "people": people,
         "margins": margins,
-        "intervals": estimate_contrasts(margins, levels),
+        "keys": Keys(model="m", outcome="y", levels=levels, source="s"),
         "n_sets": 12,
     }
     return (
-        FamilyEstimate(**{**defaults, **changes}),
-        Keys(model="m", outcome="y", levels=levels, source="s"),
+        Estimate(**{**defaults, **changes}),
+        defaults["keys"],
         outcome,
         member,
     )
@@ -127,7 +127,6 @@ def test_small_counts_have_e_values_and_missing_estimates_none():
     blank, labels, *_ = make_estimate(
         2,
         Family.MATCHED_LOGIT,
-        intervals={},
         margins=None,
         status=Status.NOT_ESTIMABLE,
         reason="separation",

@@ -19,8 +19,8 @@ from coopgap.checks.robustness import robustness_values
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import wald
 from coopgap.core.vocabulary import Status, Verdict
-from coopgap.families.linear import estimate_linear
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
+from coopgap.families.sets import estimate_linear
 from coopgap.matching.dispatch import match
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows

@@ -12,7 +12,7 @@ from coopgap.checks.rosenbaum import ALPHAS, GAMMAS
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Direction, Verdict
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.study.spec import Matching
 

@@ -5,32 +5,33 @@ import numpy as np
 import pytest
 
 from coopgap.app.plan import make_plan
+from coopgap.checks.by_mode import PhoneStudy
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Quantity, Verdict
-from coopgap.families.records import Sample
-from coopgap.sensitivity.phone.data import PhoneData
+from coopgap.families.sample import Sample
 from coopgap.survey.complete import complete_rows
 
 
 @pytest.fixture(scope="package")
-def example_phone() -> Callable[[str], tuple[PhoneData, Sample]]:
+def example_phone() -> Callable[[str], tuple[PhoneStudy, Sample]]:
     """A model of the example survey: its people by mode and its matched sample."""
     plan = make_plan("peru", only=["ses", "trusted_person"])
     models = {model.spec.name: model for model in plan.models}
 
-    def of(name: str) -> tuple[PhoneData, Sample]:
+    def of(name: str) -> tuple[PhoneStudy, Sample]:
         model = models[name]
         called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
-        return PhoneData(in_person=model.rows, phone=called), model.sample
+        covariates = model.spec.covariates
+        return PhoneStudy(in_person=model.rows, phone=called, covariates=covariates), model.sample
 
     return of
 
 
 @pytest.fixture
-def make_phone(make_phone) -> Callable[..., PhoneData]:
+def make_phone(make_phone) -> Callable[..., PhoneStudy]:
     """People by mode with positions of their own, as rows of one survey have them."""
 
-    def of(*args, **kwargs) -> PhoneData:
+    def of(*args, **kwargs) -> PhoneStudy:
         data = make_phone(*args, **kwargs)
         place = data.in_person.n + np.arange(data.phone.n)
         return replace(data, phone=replace(data.phone, index=place))

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.equivalence import equivalence_rows
+from coopgap.checks.retrodesign import retrodesign
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.retrodesign import retrodesign
 from coopgap.survey.example import printed_margins as printed
 from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.outcomes import draw_zones, linear_predictor
@@ -95,7 +95,7 @@ def mode_shift(setting: Setting) -> float:
     return float(brentq(lambda m: true_difference(m, setting.zone_sd) - setting.difference, -3, 3))
 
 
-def survey(setting: Setting, number: int) -> PhoneData:
+def survey(setting: Setting, number: int) -> PhoneStudy:
     """An example survey in free mode, everybody complete."""
     rng = np.random.default_rng([20200131, GRID.index(setting), number])
     outcome = replace(DEFAULT.outcomes[KEYS.outcome], mode_shift=mode_shift(setting))
@@ -116,7 +116,11 @@ def survey(setting: Setting, number: int) -> PhoneData:
         weight=np.ones(people.n),
         dropped=(),
     )
-    return PhoneData(in_person=rows.take(~people.phone), phone=rows.take(people.phone))
+    return PhoneStudy(
+        in_person=rows.take(~people.phone),
+        phone=rows.take(people.phone),
+        covariates=tuple(LEVELS),
+    )
 
 
 def verdicts(setting: Setting, number: int) -> Iterator[dict[str, object]]:
@@ -131,7 +135,7 @@ def verdicts(setting: Setting, number: int) -> Iterator[dict[str, object]]:
         }
         row = next(
             row
-            for row in equivalence_rows(data, tuple(LEVELS), margin, KEYS)
+            for row in equivalence_rows(data, margin, KEYS)
             if row.variant == "adjusted" and row.quantity in ("risk_difference", "")
         )
         if row.estimate is None:  # nobody was called at some level of a covariate

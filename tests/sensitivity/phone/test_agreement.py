@@ -7,7 +7,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import SquareTable
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from coopgap.sensitivity.phone.agreement import (
+from coopgap.checks.phone.agreement import (
     agreement_weights,
     bhapkar,
     clustered_homogeneity,

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import special, stats
 
+from coopgap.checks.balance import stack
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.composition import composition_rows, rao_scott
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.composition import composition_rows, rao_scott
-from coopgap.sensitivity.phone.data import PhoneData, stack
 
 KEYS = Keys(model="m", outcome="y", source="s")
 
@@ -75,14 +78,14 @@ def test_shares_of_each_mode_have_the_degrees_of_freedom_of_their_own_zones(make
         return make_rows({"a": codes}, np.zeros(n), codes, sizes=sizes, zone=zone)
 
     called = people(120, 8)
-    data = PhoneData(in_person=people(600, 60), phone=called)
-    row = next(row for row in composition_rows(data, ("a",), (), KEYS) if row.variant == "phone")
+    data = PhoneStudy(in_person=people(600, 60), phone=called)
+    row = next(row for row in composition_rows(data, ("a",), KEYS) if row.variant == "phone")
     means = np.array([np.mean(called.factors["a"][called.zone == one] == 0) for one in range(8)])
     assert row.std_error == pytest.approx(means.std(ddof=1) / np.sqrt(8))
     half = stats.t.ppf(0.975, 7) * row.std_error / (row.estimate * (1 - row.estimate))
     assert special.logit(row.upper) - special.logit(row.estimate) == pytest.approx(half)
-    data = PhoneData(in_person=people(600, 60), phone=people(120, 2))
-    found = composition_rows(data, ("a",), (), KEYS)
+    data = PhoneStudy(in_person=people(600, 60), phone=people(120, 2))
+    found = composition_rows(data, ("a",), KEYS)
     row = next(row for row in found if row.variant == "phone")
     assert row.std_error is row.lower is None
     assert "fewer than 6 zones" in row.note
@@ -92,7 +95,7 @@ def test_shares_of_each_mode_have_the_degrees_of_freedom_of_their_own_zones(make
 
 def test_shares_and_smd_by_hand(make_phone):
     data = make_phone(np.random.default_rng(8), young_phone=True)
-    rows = composition_rows(data, ("age",), ("age",), KEYS)
+    rows = composition_rows(data, ("age",), KEYS)
     by = {(row.variant, row.quantity, row.category): row for row in rows}
     phone = np.mean(data.phone.factors["age"] == 0)
     other = np.mean(data.comparison.factors["age"] == 0)
@@ -116,8 +119,8 @@ def test_shares_and_smd_by_hand(make_phone):
 
 def test_the_same_people_have_no_difference(make_phone):
     data = make_phone(np.random.default_rng(9))
-    same = PhoneData(in_person=data.in_person, phone=data.comparison)
-    rows = composition_rows(same, ("age",), ("age",), KEYS)
+    same = replace(data, phone=data.comparison)
+    rows = composition_rows(same, ("age",), KEYS)
     test = next(row for row in rows if row.quantity == "rao_scott_f")
     assert test.p_value == pytest.approx(1)
     assert test.verdict is Verdict.HOLDS
@@ -130,7 +133,8 @@ def two_modes(make_rows, in_person, phone):
     codes, called = (np.repeat(np.arange(len(one)), one) for one in (in_person, phone))
     sizes = {"a": len(in_person)}
     member = np.repeat([True, False], codes.size)
-    return PhoneData(
+    return PhoneStudy(
+        covariates=("a",),
         in_person=make_rows(
             {"a": np.tile(codes, 2)}, member, np.zeros(2 * codes.size), sizes=sizes
         ),
@@ -140,7 +144,7 @@ def two_modes(make_rows, in_person, phone):
 
 def test_every_level_has_its_shares_and_nobody_s_share_no_interval(make_rows):
     data = two_modes(make_rows, [200] * 3, (4, 246, 0))
-    rows = composition_rows(data, ("a",), ("a",), KEYS)
+    rows = composition_rows(data, ("a",), KEYS)
     mine = [row for row in rows if (row.variant, row.quantity) == ("phone", "share")]
     assert [row.estimate for row in mine] == pytest.approx([4 / 250, 246 / 250, 0])
     assert mine[0].lower is not None
@@ -149,7 +153,7 @@ def test_every_level_has_its_shares_and_nobody_s_share_no_interval(make_rows):
 
 def test_groups_with_nobody_in_common_differ(make_rows):
     # In person all are at one level, by phone all at the other: no standard deviation to divide by.
-    rows = composition_rows(two_modes(make_rows, (100, 0), (0, 100)), ("a",), ("a",), KEYS)
+    rows = composition_rows(two_modes(make_rows, (100, 0), (0, 100)), ("a",), KEYS)
     smds = [row for row in rows if row.quantity == "smd"]
     assert len(smds) == 2
     test = next(row for row in rows if row.quantity == "rao_scott_f")
@@ -159,7 +163,7 @@ def test_groups_with_nobody_in_common_differ(make_rows):
 @pytest.mark.parametrize(("lost", "share"), [(100, 0.1), (3, 0.003)])
 def test_what_balancing_leaves_is_measured_against_everybody_in_person(make_rows, lost, share):
     data = two_modes(make_rows, (450, 550 - lost, lost), (125, 125, 0))
-    rows = composition_rows(data, ("a",), ("a",), KEYS)
+    rows = composition_rows(data, ("a",), KEYS)
     left = next(row for row in rows if row.quantity == "largest_smd")
     p = lost / 1000
     # Nobody by phone is at the lost level, before balancing and after.
@@ -176,7 +180,9 @@ def test_a_difference_that_chance_accounts_for_is_inconclusive(make_rows):
     # 12 of 30 against 50 of 100: SMD 0.2, far from significant.
     in_person = make_rows({"a": np.repeat([0, 1], 100)}, np.arange(200) % 2 == 0, np.zeros(200))
     phone = make_rows({"a": np.repeat([0, 1], [12, 18])}, [False] * 30, np.zeros(30))
-    rows = composition_rows(PhoneData(in_person=in_person, phone=phone), ("a",), ("a",), KEYS)
+    rows = composition_rows(
+        PhoneStudy(in_person=in_person, phone=phone, covariates=("a",)), ("a",), KEYS
+    )
     test = next(row for row in rows if row.quantity == "rao_scott_f")
     assert test.p_value > 0.2
     assert test.verdict is Verdict.INCONCLUSIVE

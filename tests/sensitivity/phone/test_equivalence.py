@@ -1,10 +1,20 @@
+"""Two one-sided tests and the rows of equivalence: published, by hand, by simulation."""
+
 import numpy as np
 import pytest
+from scipy import stats
 
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.core.estimate import Keys
+from coopgap.core.tost import (
+    power_at_zero,
+    smallest_margin,
+    smallest_possible,
+    two_one_sided,
+    verdict_over_all,
+)
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
 
 KEYS = Keys(model="m", outcome="y", source="s")
 
@@ -19,7 +29,7 @@ def only(rows, **wanted):
 
 def test_plain_difference_by_hand(make_phone):
     data = make_phone(np.random.default_rng(0))
-    rows = equivalence_rows(data, ("age",), 0.1, KEYS)
+    rows = equivalence_rows(data, 0.1, KEYS)
     row = only(rows, variant="unadjusted", quantity="risk_difference")
     p, q = data.phone.outcome.mean(), data.comparison.outcome.mean()
     error = np.sqrt(p * (1 - p) / 250 + q * (1 - q) / 600)
@@ -38,7 +48,7 @@ def test_adjusting_takes_the_younger_phone_sample_out(make_phone):
     found = {"unadjusted": [], "adjusted": []}
     for _ in range(40):
         data = make_phone(rng, young_phone=True, shift=0.08, n=(50, 600, 400))
-        rows = equivalence_rows(data, ("age",), None, KEYS)
+        rows = equivalence_rows(data, None, KEYS)
         for variant, values in found.items():
             row = only(rows, variant=variant, quantity="risk_difference")
             values.append(row.estimate)
@@ -57,7 +67,7 @@ def test_a_mode_shift_is_found_at_its_rate(make_phone, shift, least, most):
     for _ in range(200):
         data = make_phone(rng, shift=shift, n=(10, 600, 250), zones=40)
         row = only(
-            equivalence_rows(data, ("age",), 0.02, KEYS),
+            equivalence_rows(data, 0.02, KEYS),
             variant="adjusted",
             quantity="risk_difference",
         )
@@ -67,7 +77,7 @@ def test_a_mode_shift_is_found_at_its_rate(make_phone, shift, least, most):
 
 def test_undeclared_margin_is_not_assessed_and_says_what_could_be(make_phone):
     data = make_phone(np.random.default_rng(3))
-    rows = equivalence_rows(data, ("age",), None, KEYS)
+    rows = equivalence_rows(data, None, KEYS)
     row = only(rows, variant="unadjusted", quantity="risk_difference")
     assert row.verdict is Verdict.NOT_ASSESSED
     assert row.p_value is None
@@ -77,7 +87,7 @@ def test_undeclared_margin_is_not_assessed_and_says_what_could_be(make_phone):
 
 def test_ordinal_outcome_has_a_row_a_threshold_and_one_over_all(make_phone):
     data = make_phone(np.random.default_rng(4), n_levels=3, zones=30)
-    rows = equivalence_rows(data, ("age",), 0.3, KEYS)
+    rows = equivalence_rows(data, 0.3, KEYS)
     plain = [row for row in rows if row.variant == "unadjusted"]
     assert [(row.quantity, row.category) for row in plain] == [
         ("risk_difference", ">=C"),
@@ -93,26 +103,6 @@ def test_ordinal_outcome_has_a_row_a_threshold_and_one_over_all(make_phone):
     assert plain[3].power is None
 
 
-def test_design_effect_rows_of_the_printed_design(make_rows):
-    # 27 % of 1,003 (271) in person: smallest margins are 2.926 standard errors; power as known.
-    in_person = make_rows(
-        {"age": [0] * 2007},
-        np.repeat([True, False], [1004, 1003]),
-        np.concatenate([np.ones(402), np.zeros(602), np.ones(271), np.zeros(732)]),
-    )
-    phone = make_rows({"age": [0] * 250}, [False] * 250, np.repeat([1, 0], [68, 182]))
-    rows = equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), 0.10, KEYS)
-    scenario = {row.variant: row for row in rows if row.quantity == "smallest_margin"}
-    assert [row.setting for row in scenario.values()] == [1.0, 1.5, 2.0]
-    assert scenario["design effect 1"].power == pytest.approx(0.88, abs=5e-3)
-    assert scenario["design effect 1.5"].power == pytest.approx(0.66, abs=5e-3)
-    error = np.sqrt(0.27 * 0.73 * (1 / 250 + 1 / 1003))
-    assert scenario["design effect 2"].estimate == pytest.approx(
-        2.9264 * error * np.sqrt(2),
-        rel=1e-3,  # 271 of 1,003 is not quite .27
-    )
-
-
 def printed_trust(make_rows, margin):
     """The printed trust question, 27 % of 1,003 in person and of 250 by phone."""
     in_person = make_rows(
@@ -121,7 +111,9 @@ def printed_trust(make_rows, margin):
         np.concatenate([np.ones(402), np.zeros(602), np.ones(271), np.zeros(732)]),
     )
     phone = make_rows({"age": [0] * 250}, [False] * 250, np.repeat([1, 0], [68, 182]))
-    return equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), margin, KEYS)
+    return equivalence_rows(
+        PhoneStudy(in_person=in_person, phone=phone, covariates=("age",)), margin, KEYS
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,12 +137,17 @@ def test_power_and_the_margin_below_which_there_is_none(make_rows, margin, power
         1.6448536 * np.sqrt(271 / 1003 * (732 / 1003) * (1 / 250 + 1 / 1003)), rel=1e-7
     )
     assert 0.0515 < possible.estimate < 0.0525
+    scenario = [row for row in rows if row.quantity == "smallest_margin"]
+    assert [row.setting for row in scenario] == [1.0, 1.5, 2.0]
+    # 2.926 standard errors; 271 of 1,003 is not quite .27.
+    error = np.sqrt(0.27 * 0.73 * (1 / 250 + 1 / 1003))
+    assert scenario[2].estimate == pytest.approx(2.9264 * error * np.sqrt(2), rel=1e-3)
 
 
 @pytest.mark.parametrize("n_levels", [2, 4])
 def test_the_margin_below_which_there_is_no_power_needs_no_declared_margin(make_phone, n_levels):
     data = make_phone(np.random.default_rng(8), n_levels=n_levels)
-    rows = equivalence_rows(data, ("age",), None, KEYS)
+    rows = equivalence_rows(data, None, KEYS)
     for quantity in ("smallest_margin", "smallest_margin_possible"):
         found = [row for row in rows if row.quantity == quantity]
         assert len(found) == 3 * (n_levels - 1)
@@ -168,13 +165,13 @@ def four_levels(make_rows, in_person, phone):
     )
     called = np.repeat(np.arange(4), phone)
     by_phone = make_rows({"age": np.zeros(called.size)}, called < 0, called, n_levels=4)
-    return PhoneData(in_person=person, phone=by_phone)
+    return PhoneStudy(in_person=person, phone=by_phone)
 
 
 def test_a_threshold_of_few_people_counts_in_the_verdict_over_all(make_rows):
     # At D or higher all are alike; at C or higher five people called, 18 points fewer.
     data = four_levels(make_rows, (500, 300, 100, 100), (125, 120, 0, 5))
-    rows = equivalence_rows(data, (), 0.1, KEYS)
+    rows = equivalence_rows(data, 0.1, KEYS)
     assert only(rows, variant="unadjusted", category=">=D").verdict is Verdict.EQUIVALENT
     assert only(rows, variant="unadjusted", category=">=C").estimate == pytest.approx(-0.18)
     whole = only(rows, variant="unadjusted", quantity="largest_difference")
@@ -188,7 +185,9 @@ def test_adjusted_rows_say_whom_they_leave_out(make_rows, lost, words):
     outcome = np.arange(1020) % 2
     person = make_rows({"age": age}, np.arange(1020) < 20, outcome, sizes={"age": 2})
     phone = make_rows({"age": np.zeros(250)}, [False] * 250, np.arange(250) % 2, sizes={"age": 2})
-    rows = equivalence_rows(PhoneData(in_person=person, phone=phone), ("age",), 0.1, KEYS)
+    rows = equivalence_rows(
+        PhoneStudy(in_person=person, phone=phone, covariates=("age",)), 0.1, KEYS
+    )
     assert words in only(rows, variant="adjusted", quantity="risk_difference").note
     assert "Left out" not in only(rows, variant="unadjusted", quantity="risk_difference").note
 
@@ -196,7 +195,9 @@ def test_adjusted_rows_say_whom_they_leave_out(make_rows, lost, words):
 def test_where_nobody_differs_there_is_no_error_to_test_with(make_rows):
     in_person = make_rows({"age": [0] * 40}, np.arange(40) < 20, [0] * 40)
     phone = make_rows({"age": [0] * 20}, [False] * 20, [0] * 20)
-    rows = equivalence_rows(PhoneData(in_person=in_person, phone=phone), ("age",), 0.1, KEYS)
+    rows = equivalence_rows(
+        PhoneStudy(in_person=in_person, phone=phone, covariates=("age",)), 0.1, KEYS
+    )
     row = only(rows, variant="unadjusted", quantity="risk_difference")
     assert (row.verdict, row.estimate, row.p_value) == (Verdict.NOT_ASSESSED, 0.0, None)
     assert (row.std_error, row.lower, row.upper, row.interval_prob) == (None,) * 4
@@ -207,9 +208,108 @@ def test_without_a_standard_error_the_note_names_the_cause(make_rows):
     # Half agree in every zone and mode: nothing varies. Powers of two leave no rounding.
     person = make_rows({}, np.arange(512) < 256, np.arange(512) % 2, zone=np.arange(512) // 2 % 16)
     phone = make_rows({}, [False] * 128, np.arange(128) % 2, zone=np.arange(128) // 2 % 16)
-    rows = equivalence_rows(PhoneData(in_person=person, phone=phone), (), 0.1, KEYS)
+    rows = equivalence_rows(PhoneStudy(in_person=person, phone=phone), 0.1, KEYS)
     row = only(rows, variant="unadjusted", quantity="risk_difference")
     assert row.std_error is None
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "No margin" not in row.note
     assert "no standard error" in row.note
+
+
+def simple_error(p, n, q, m):
+    return (p * (1 - p) / n + q * (1 - q) / m) ** 0.5
+
+
+def test_published_p_value():
+    # TOSTER's own test: .65 against .70, n = 100 each, margin .10 (z statistic, unpooled).
+    found = two_one_sided(-0.05, simple_error(0.65, 100, 0.70, 100), 0.10)
+    assert found.p_equivalence == pytest.approx(0.224846, abs=5e-7)
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("margin", "factor", "power"),
+    [(0.05, 1, 0.0), (0.07, 1, 0.44), (0.10, 1, 0.88), (0.07, 1.5, 0.14), (0.10, 1.5, 0.66)],
+)
+def test_power_of_the_printed_design(margin, factor, power):
+    # WDDCM Peru: 250 by phone against 1,003 in person, 27 % trust; two digits.
+    std_error = simple_error(0.27, 250, 0.27, 1003) * factor**0.5
+    assert power_at_zero(std_error, margin) == pytest.approx(power, abs=5e-3)
+
+
+def test_power_is_the_share_of_simulated_confirmations():
+    rng = np.random.default_rng(7)
+    std_error, margin = 0.03, 0.07
+    estimates = rng.normal(0, std_error, 40_000)
+    rejected = (np.abs(estimates) + stats.norm.ppf(0.95) * std_error) < margin
+    # Monte Carlo error .0025.
+    assert power_at_zero(std_error, margin) == pytest.approx(rejected.mean(), abs=0.008)
+
+
+@pytest.mark.parametrize("df", [9.0, 99.0, np.inf])
+def test_smallest_margin_has_the_power_it_promises(df):
+    margin = smallest_margin(0.03, df=df)
+    assert power_at_zero(0.03, margin, df=df) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("df", [9.0, 99.0, np.inf])
+def test_up_to_the_smallest_possible_margin_nothing_is_ever_confirmed(df):
+    margin = smallest_possible(0.03, df=df)
+    assert power_at_zero(0.03, margin, df=df) == 0.0
+    assert power_at_zero(0.03, 0.5 * margin, df=df) == 0.0
+    assert power_at_zero(0.03, margin * 1.001, df=df) > 0
+    # The luckiest finding, no difference at all, is confirmed just above it and not below.
+    for factor, confirmed in ((0.999, False), (1.001, True)):
+        assert (two_one_sided(0.0, 0.03, factor * margin, df=df).p_equivalence < 0.05) is confirmed
+
+
+@pytest.mark.parametrize(
+    ("estimate", "std_error", "verdict"),
+    [
+        (0.00, 0.02, Verdict.EQUIVALENT),
+        (0.03, 0.01, Verdict.DIFFERENT_WITHIN_MARGIN),
+        (0.12, 0.02, Verdict.DIFFERENT),
+        (0.05, 0.04, Verdict.INCONCLUSIVE),
+        (-0.03, 0.01, Verdict.DIFFERENT_WITHIN_MARGIN),
+    ],
+)
+def test_verdicts(estimate, std_error, verdict):
+    found = two_one_sided(estimate, std_error, 0.07, df=99)
+    assert found.verdict is verdict
+    inside = max(-found.lower, found.upper) < 0.07
+    assert inside == (found.p_equivalence < 0.05)
+
+
+def test_without_a_margin_nothing_is_assessed_but_the_smallest_margin_is_there():
+    found = two_one_sided(0.2, 0.02, None)
+    assert found.verdict is Verdict.NOT_ASSESSED
+    assert np.isnan(found.p_equivalence)
+    assert np.isnan(found.power)
+    # 1.644854 + 1.281552 standard errors.
+    assert found.smallest_margin == pytest.approx(0.02 * 2.926405, rel=1e-6)
+
+
+def test_without_a_standard_error_nothing_is_assessed():
+    assert two_one_sided(0.0, 0.0, 0.05).verdict is Verdict.NOT_ASSESSED
+
+
+def test_type_one_error_at_the_margin_is_nominal():
+    # A true difference at the margin is declared equivalent in 5 % of samples.
+    rng = np.random.default_rng(11)
+    estimates = rng.normal(0.10, 0.02, 4000)
+    wrong = np.mean([two_one_sided(value, 0.02, 0.10).p_equivalence < 0.05 for value in estimates])
+    assert wrong == pytest.approx(0.05, abs=0.0105)  # three Monte Carlo errors
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([Verdict.EQUIVALENT, Verdict.EQUIVALENT], Verdict.EQUIVALENT),
+        ([Verdict.EQUIVALENT, Verdict.DIFFERENT_WITHIN_MARGIN], Verdict.DIFFERENT_WITHIN_MARGIN),
+        ([Verdict.EQUIVALENT, Verdict.INCONCLUSIVE], Verdict.INCONCLUSIVE),
+        ([Verdict.INCONCLUSIVE, Verdict.DIFFERENT], Verdict.DIFFERENT),
+        ([Verdict.NOT_ASSESSED, Verdict.DIFFERENT], Verdict.NOT_ASSESSED),
+    ],
+)
+def test_verdict_over_all_thresholds(verdicts, expected):
+    assert verdict_over_all(verdicts) is expected

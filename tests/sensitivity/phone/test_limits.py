@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import coopgap
+from coopgap.checks.by_mode import LIMITS, MEMBERS_ASIDE
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
-from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE
 from coopgap.survey.example import make_example
 
 

@@ -8,15 +8,20 @@ import pytest
 from scipy import stats
 
 from coopgap.app.plan import make_plan
+from coopgap.checks.balance import balance
+from coopgap.checks.phone.agreement import Test as Homogeneity
+from coopgap.checks.phone.linked import (
+    asked_twice,
+    homogeneity_row,
+    moved_gap,
+    with_phone_answers,
+)
 from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.phone.agreement import Test as Homogeneity
-from coopgap.sensitivity.phone.balanced import balanced_margins
-from coopgap.sensitivity.phone.linked import _tested, linked_rows
-from coopgap.sensitivity.phone.linked_gap import moved_gap, with_phone_answers
-from coopgap.sensitivity.phone.pairs import asked_twice
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
+
+from ..ask import Asked, ask
 
 R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
 ONLY = ("trust", "trust_agree")
@@ -43,9 +48,10 @@ def planned(*frames, only=ONLY):
     return make_plan("peru", joined, only)
 
 
-def rows_of(plan, name):
+def rows_of(plan, name, **more):
     (model,) = [one for one in plan.models if one.spec.name == name]
-    return linked_rows(plan.survey, plan.study, model.spec, model.rows, "s")
+    own = {"survey": plan.survey, "study": plan.study, "spec": model.spec, "rows": model.rows}
+    return ask(Check.PHONE_LINKED, Asked(**(own | {"keys": plan.keys(model)} | more)))
 
 
 def find(rows, **wanted):
@@ -65,9 +71,8 @@ def test_nobody_is_linked_in_the_example():
 
 
 def test_no_identifier_is_not_applicable(plan):
-    model = plan.models[0]
     survey = replace(plan.survey, person=None)
-    (row,) = linked_rows(survey, plan.study, model.spec, model.rows, "s")
+    (row,) = rows_of(plan, "trust", survey=survey)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "no identifier" in row.note
     with pytest.raises(ValueError, match="identifiers"):
@@ -159,7 +164,7 @@ def test_rows_of_the_same_answers_as_r(plan):
         person=np.r_[pick, pick],
     )
     few = model.rows.take(np.arange(model.rows.n) < 0)
-    rows = linked_rows(survey, plan.study, model.spec, few, "s")
+    rows = rows_of(plan, "trust", survey=survey, rows=few)
     assert find(rows, variant="gap").verdict is Verdict.NOT_ASSESSED
     share, found = find(rows, quantity="agreement_share"), R["clustered"]["agreement"]
     for name in ("estimate", "lower", "upper"):
@@ -212,22 +217,6 @@ def test_a_known_share_of_answers_that_move_is_found():
     assert exact.verdict is Verdict.DIFFERENT
 
 
-@pytest.mark.parametrize("column", ["trust", "member"])
-def test_who_of_the_linked_is_left_out_is_counted(column):
-    data, again = called_again()
-    if column == "trust":
-        again["trust"] = again["trust"].astype("Int64")
-        again.iloc[:3, again.columns.get_loc("trust")] = pd.NA
-    else:
-        again.iloc[:3, again.columns.get_loc("member")] = 1 - again["member"].iloc[:3]
-        again["coop_type"] = again["coop_type"].where(again["member"] == 1, pd.NA)
-    row = find(rows_of(planned(data, again), "trust"), quantity="people_linked")
-    assert row.estimate == 397
-    assert "modes: 400;" in row.note
-    assert f"; {3 if column == 'trust' else 0} of them lack" in row.note
-    assert ("3 are members in one mode only" in row.note) == (column == "member")
-
-
 def test_answers_that_do_not_move_have_no_interval_and_no_test():
     rows = rows_of(planned(*called_again(share=0.0)), "trust")
     alike = find(rows, quantity="agreement_share")
@@ -247,7 +236,7 @@ def test_gap_with_phone_answers_by_hand(plan):
     changed = np.flatnonzero(after.outcome != rows.outcome)
     assert changed.size == int((pairs.first != pairs.second).sum())
     assert set(rows.index[changed]) <= set(pairs.index)
-    before, behind = (balanced_margins(one, covariates).margins for one in (rows, after))
+    before, behind = (balance(one, covariates).margins for one in (rows, after))
     gaps = [m.member[1] - m.comparison[1] for m in (before, behind)]
     made = rows_of(plan, "trust_agree")
     first, second, moved = (
@@ -307,9 +296,9 @@ def test_a_test_without_a_finite_statistic_says_which_case_it_is():
     row = SensitivityRow(
         check=Check.PHONE_LINKED, model="m", outcome="y", source="s", quantity="bhapkar"
     )
-    far = _tested(row, Homogeneity(np.inf, 2.0, np.inf, 0.0))
+    far = homogeneity_row(row, Homogeneity(np.inf, 2.0, np.inf, 0.0))
     assert (far.verdict, far.estimate, far.p_value) == (Verdict.DIFFERENT, None, 0.0)
     assert "infinite" in far.note
     none = Homogeneity(np.nan, np.nan, np.nan, np.nan)
-    assert _tested(row, none).note == "Nobody gave another answer."
-    assert "Too few zones" in _tested(replace(row, quantity="homogeneity_f"), none).note
+    assert homogeneity_row(row, none).note == "Nobody gave another answer."
+    assert "Too few zones" in homogeneity_row(replace(row, quantity="homogeneity_f"), none).note

@@ -8,21 +8,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.checks.by_mode import LIMITS, PhoneStudy
+from coopgap.checks.phone.gaps import joined_sample
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_matched
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.records import Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData
-from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
-from coopgap.sensitivity.phone.mode_term import (
-    joined_sample,
-    mode_rows,
-)
 from coopgap.study.spec import Fitting, Matching
+
+from ..ask import Asked, ask, gap_rows_with_phone
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))
@@ -47,12 +44,14 @@ def sample_of(rows, covariates, *, on=None, method="exact", fitting=None):
 
 
 def rows_of(data, sample, smallest_gap=0.05):
-    return mode_rows(
-        data,
-        sample,
-        Beside(estimate=headline_estimate(sample), smallest_gap=smallest_gap),
-        labels(sample.rows),
+    context = Asked(
+        phone=data,
+        sample=sample,
+        headline=headline_estimate(sample),
+        keys=labels(sample.rows),
+        smallest_gap=smallest_gap,
     )
+    return ask(Check.PHONE_JOINS_MODE, context)
 
 
 def pick(rows, variant, quantity="risk_difference"):
@@ -195,7 +194,7 @@ def crossed(data):
             factor_levels={**rows.factor_levels, "other": ("0", "1")},
         )
 
-    return PhoneData(in_person=add(data.in_person), phone=add(data.phone))
+    return replace(data, in_person=add(data.in_person), phone=add(data.phone))
 
 
 def test_weights_that_balance_the_covariates_leave_the_estimate_where_it_is(make_phone):
@@ -230,7 +229,8 @@ def logistic_people(make_rows, rng):
         factors = {"age": age, "other": np.arange(age.size) % 2}
         return make_rows(factors, member, outcome, n_levels=3, sizes={"age": 3, "other": 2})
 
-    return PhoneData(
+    return PhoneStudy(
+        covariates=("age",),
         in_person=rows(in_person_age, member, answers(in_person_age, MEMBER * member)),
         phone=rows(phone_age, np.zeros(250, bool), answers(phone_age, PHONE)),
     )
@@ -263,7 +263,7 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap(make_rows):
         ):
             gaps = pick(rows, variant)
             found[name].append([gaps[c].estimate for c in (">=D", ">=C")])
-        plain = gap_rows_with_phone(data, ("age",), Keys(model="m", outcome="y", source="s"), 0.05)
+        plain = gap_rows_with_phone(data)
         plain = [row for row in plain if row.check is Check.PHONE_JOINS]
         gaps = pick(plain, "phone and in person")
         found["joins"].append([gaps[c].estimate for c in (">=D", ">=C")])
@@ -352,35 +352,9 @@ def test_the_difference_varies_as_with_zones_left_out(make_phone, moved_by_zone)
         assert row.difference_upper - row.difference < 0.5 * (here.upper - here.estimate)
 
 
-def test_the_verdict_is_of_the_difference(make_phone, by_rule):
-    """Phone answers keep to the ends of the scale: a mode term bends the gap."""
-    data = crossed(make_phone(np.random.default_rng(5), n_levels=3, zones=30, shift=0.2))
-    middle = (data.phone.outcome == 1) & (data.phone.index % 5 > 0)
-    ends = np.where(middle, 2 * (data.phone.index % 2), data.phone.outcome)
-    data = replace(data, phone=replace(data.phone, outcome=ends))
-    sample = sample_of(data.in_person, ("age",), on=("other",))
-    seen = set()
-    for smallest_gap in (1e-4, 2e-3, 0.01, 0.05):
-        rows = rows_of(data, sample, smallest_gap)
-        for variant in (Version.MODE_TERM, Version.MODE_THRESHOLDS):
-            for quantity in ("risk_difference", "superiority"):
-                judged = pick(rows, variant, quantity)
-                assert len(judged) == (2 if quantity == "risk_difference" else 1)
-                for category, row in judged.items():
-                    here = pick(rows, "in person", quantity)[category]
-                    assert here.verdict is None
-                    assert row.verdict is by_rule(row, here, smallest_gap)
-                    seen.add(row.verdict)
-                    if smallest_gap == 0.05:
-                        assert row.verdict is Verdict.HOLDS
-    assert seen == {Verdict.HOLDS, Verdict.CHANGES, Verdict.UNDECIDED}
-
-
 def test_members_whom_no_phone_person_resembles_stay(make_phone):
     data = make_phone(np.random.default_rng(6))
-    young = PhoneData(
-        in_person=data.in_person, phone=data.phone.take(data.phone.factors["age"] < 2)
-    )
+    young = replace(data, phone=data.phone.take(data.phone.factors["age"] < 2))
     sample = sample_of(data.in_person, ("age",))
     rows = rows_of(young, sample)
     (lost,) = pick(rows, Version.MODE_TERM, "members_lost_share").values()
@@ -402,7 +376,7 @@ def test_no_phone_people_and_none_that_can_be_weighted(make_phone):
     (row,) = rows_of(nobody, sample)
     assert (row.check, row.verdict) == (Check.PHONE_JOINS_MODE, Verdict.NOT_APPLICABLE)
     old = data.in_person.take(~data.in_person.member | (data.in_person.factors["age"] == 2))
-    young = PhoneData(in_person=old, phone=data.phone.take(data.phone.factors["age"] == 0))
+    young = replace(data, in_person=old, phone=data.phone.take(data.phone.factors["age"] == 0))
     (row,) = rows_of(young, sample_of(old, ("age",)))
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "cannot be balanced" in row.note
@@ -429,7 +403,9 @@ def test_a_factor_of_the_same_name_is_left_alone(make_phone):
             factor_levels={"mode": rows.factor_levels["age"]},
         )
 
-    other = PhoneData(in_person=renamed(data.in_person), phone=renamed(data.phone))
+    other = PhoneStudy(
+        in_person=renamed(data.in_person), phone=renamed(data.phone), covariates=("mode",)
+    )
     sample = sample_of(other.in_person, ("mode",))
     assert joined_sample(sample, other).mode == "mode of interview"
     plain = pick(rows_of(data, sample_of(data.in_person, ("age",))), Version.MODE_TERM)[""]
@@ -451,7 +427,7 @@ def weighted(data, factor=1.0):
     for rows, seed in ((data.in_person, 0), (data.phone, 1)):
         weight = np.random.default_rng(seed).uniform(0.5, 2.0, rows.n)
         parts.append(replace(rows, weight=factor * weight))
-    return PhoneData(in_person=parts[0], phone=parts[1])
+    return replace(data, in_person=parts[0], phone=parts[1])
 
 
 def test_rescaled_sampling_weights_change_nothing(make_phone):

@@ -1,16 +1,25 @@
-"""Phone answers as one cumulative odds ratio: R (tests/r/phone.R), by hand, and by simulation."""
+"""Phone answers as odds and latent shifts: R (tests/r/phone.R), by hand, and by simulation."""
+
+from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from coopgap.checks.balance import stack
+from coopgap.checks.phone.equivalence import (
+    PhoneShift,
+    odds_ratio_rows,
+    phone_fit,
+    phone_shift,
+    phone_shifts,
+)
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.phone.data import stack
-from coopgap.sensitivity.phone.odds import odds_ratio_rows, phone_fit
 
 FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))["odds_ratio"]
@@ -21,7 +30,7 @@ BASE = SensitivityRow(check=Check.PHONE_EQUIVALENCE, model="m", outcome="y", sou
 def test_clm_with_clusters(example_phone, variant):
     data, sample = example_phone("ses")
     both = stack(data.called, data.comparison)
-    rows = odds_ratio_rows(both, sample.covariates, 0.9, BASE)
+    rows = odds_ratio_rows(both, sample.covariates, BASE)
     (row,) = [row for row in rows if row.variant == variant]
     expected = EXPECTED[variant]
     assert data.comparison.n + data.called.n == expected["n"]
@@ -56,7 +65,7 @@ def test_adjusting_takes_the_younger_phone_people_out(make_rows):
         phone = np.arange(1250) < 250
         latent = 0.9 * age + 0.5 * phone + rng.logistic(size=1250)
         rows = make_rows({"age": age}, phone, np.searchsorted([0.0, 1.0, 2.2], latent), n_levels=4)
-        for row in odds_ratio_rows(rows, ("age",), 0.9, BASE):
+        for row in odds_ratio_rows(rows, ("age",), BASE):
             found[row.variant].append((np.log(row.estimate), row.lower < np.exp(0.5) < row.upper))
     means = {name: np.mean([one[0] for one in values]) for name, values in found.items()}
     # Monte Carlo error of a mean is about .017: standard error .13 over the root of 60.
@@ -68,7 +77,7 @@ def test_adjusting_takes_the_younger_phone_people_out(make_rows):
 
 def test_no_odds_ratio_is_said(make_rows):
     rows = make_rows({}, np.arange(40) < 20, [1] * 40, n_levels=3)
-    found = list(odds_ratio_rows(rows, (), 0.9, BASE))
+    found = list(odds_ratio_rows(rows, (), BASE))
     assert {row.verdict for row in found} == {Verdict.NOT_ASSESSED}
     assert all("same answer" in row.note and row.estimate is None for row in found)
 
@@ -82,3 +91,64 @@ def test_phone_people_in_few_zones_have_their_own_degrees_of_freedom(make_phone)
     assert found.covariance.coefficient_df[0] < 20
     with pytest.raises(NotEstimable, match="5 zones on one side"):
         phone_fit(stack(few.take(few.zone < 5), data.comparison), ())
+
+
+def test_without_covariates_the_shift_is_the_log_odds_ratio(make_phone):
+    data = make_phone(np.random.default_rng(1), shift=0.1, zones=60)
+    found = phone_shifts(replace(data, covariates=()))[""]
+    p, q = data.called.outcome.mean(), data.comparison.outcome.mean()
+    assert found.estimate == pytest.approx(np.log(p / (1 - p) * (1 - q) / q), abs=1e-8)
+    # By hand: influences of the two log odds, summed by zone, CR1 and t(G - 1), 90 percent.
+    zone = np.concatenate([data.called.zone, data.comparison.zone])
+    unit = np.concatenate(
+        [
+            (data.called.outcome - p) / (p * (1 - p) * data.called.n),
+            -(data.comparison.outcome - q) / (q * (1 - q) * data.comparison.n),
+        ]
+    )
+    sums = np.bincount(zone, unit)
+    error = np.sqrt(60 / 59 * np.sum(sums**2))
+    assert found.std_error == pytest.approx(error, rel=1e-6)
+    assert found.upper - found.estimate == pytest.approx(1.671093 * error, rel=1e-5)
+
+
+def test_covariates_are_held(make_phone):
+    # Phone people are younger, the young answer lower: unadjusted the phone looks lower.
+    data = make_phone(np.random.default_rng(2), n=(600, 6000, 6000), young_phone=True, zones=60)
+    plain, held = (phone_shifts(replace(data, covariates=names))[""] for names in ((), ("age",)))
+    assert plain.upper < 0
+    assert held.lower < 0 < held.upper
+
+
+def test_one_shift_for_all_thresholds_and_one_each(make_phone):
+    data = make_phone(np.random.default_rng(3), n_levels=4, shift=0.15, zones=60)
+    found = phone_shifts(data)
+    assert list(found) == ["", ">=B", ">=C", ">=D"]
+    each = [found[name].estimate for name in (">=B", ">=C", ">=D")]
+    assert min(each) < found[""].estimate < max(each)
+
+
+def test_nobody_called_gives_nothing_and_few_give_a_reason(make_phone):
+    data = make_phone(np.random.default_rng(4))
+    nobody = replace(data, phone=data.phone.take(np.zeros(data.phone.n, dtype=np.bool_)))
+    assert phone_shifts(nobody) == {}
+    few = phone_shifts(make_phone(np.random.default_rng(4), n=(50, 50, 12)))
+    assert few[""].std_error > 0
+    zones = phone_shifts(make_phone(np.random.default_rng(4), zones=3))
+    assert "3 zones on one side are too few" in zones[""]
+
+
+def test_interval_holds_the_true_shift(make_phone):
+    # 200 surveys of independent people, true log odds ratio known: 90 percent, Monte Carlo
+    # error 2.1 percent, three of them.
+    rng = np.random.default_rng(5)
+    inside = 0
+    for _ in range(200):
+        called, other = rng.random(250) < 0.4, rng.random(1000) < 0.3
+        data = make_phone(rng, n=(10, 1000, 250))
+        rows = stack(data.called, data.comparison)
+        rows.outcome[:] = np.concatenate([called, other])
+        found = phone_shift(rows, ())
+        assert isinstance(found, PhoneShift)
+        inside += found.lower < np.log(0.4 / 0.6 * 0.7 / 0.3) < found.upper
+    assert abs(inside / 200 - 0.9) < 0.064

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.records import Form, GateItem, SamplerStats
-from coopgap.checks.hierarchical import hierarchical_request
+from coopgap.checks.by_mode import LIMITS, PhoneStudy
+from coopgap.checks.hierarchical import RegionContext, headline_contrasts, hierarchical_request
+from coopgap.checks.phone.hierarchical import phone_refit_rows, phone_refits
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import (
@@ -23,9 +26,6 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.sensitivity.phone.data import LIMITS, PhoneData
-from coopgap.sensitivity.phone.hierarchical import phone_refit_rows, phone_refits
-from coopgap.sensitivity.posterior import headline_contrasts
 
 from ...bayes.conftest import make_draws, make_rows
 
@@ -35,8 +35,9 @@ COVARIATES = ("region", "sex")
 def people(n_levels=4, n_phone=150):
     """People by mode of the small survey."""
     called = make_rows(7, n_phone, n_levels, n_zones=9)
-    return PhoneData(
+    return PhoneStudy(
         in_person=make_rows(0, 600, n_levels, n_zones=9),
+        covariates=COVARIATES,
         phone=dataclasses.replace(called, member=np.zeros(n_phone, bool)),
     )
 
@@ -63,10 +64,22 @@ def make_fit(request, *, up=0.0, passed=True):
     return dataclasses.replace(fit, gate=gate)
 
 
+def refit_rows(refits, fits, base, keys, smallest_gap):
+    context = RegionContext(
+        plan=None,
+        model=None,
+        keys=keys,
+        request=SimpleNamespace(smallest_gap=smallest_gap),
+        fit=base,
+        refits=fits,
+    )
+    return phone_refit_rows(refits, context)
+
+
 def test_who_is_in_each_refit():
     data = people()
     request = asked(data)
-    refits = phone_refits(request, data, COVARIATES, "region")
+    refits = phone_refits(request, data, "region")
     found = {one.check: one.request for one in refits if one.variant != Version.MODE_THRESHOLDS}
     members, others, called = data.members.n, data.comparison.n, data.called.n
     assert found[Check.PHONE_REPLACES].cells.people() == (called, members)
@@ -90,7 +103,7 @@ def test_who_is_in_each_refit():
     assert len(set(seeds)) == 5
     assert all(one.populations == {} for one in found.values())
     assert {one.form for one in found.values()} == {request.form}
-    again = phone_refits(request, data, COVARIATES, "region")
+    again = phone_refits(request, data, "region")
     assert [one.request.digest for one in again] == [one.request.digest for one in refits]
 
 
@@ -104,8 +117,9 @@ def test_a_covariate_of_the_name_is_not_taken_for_the_mode():
         )
         for rows in (data.in_person, data.phone)
     ]
-    named = PhoneData(in_person=both[0], phone=both[1])
-    last = phone_refits(asked(data), named, (*COVARIATES, "mode"), "region")[-1]
+    covariates = (*COVARIATES, "mode")
+    named = PhoneStudy(in_person=both[0], phone=both[1], covariates=covariates)
+    last = phone_refits(asked(data), named, "region")[-1]
     assert last.request.form.mode == "mode of interview"
     assert set(last.request.cells.terms) == {"sex", "mode", "mode of interview"}
 
@@ -113,7 +127,7 @@ def test_a_covariate_of_the_name_is_not_taken_for_the_mode():
 def test_without_zones_phone_people_need_none():
     data = people()
     request = dataclasses.replace(asked(data), form=Form(zones=False))
-    for one in phone_refits(request, data, COVARIATES, "region"):
+    for one in phone_refits(request, data, "region"):
         assert one.request.cells.zone is None
         assert "zones" not in one.note
 
@@ -121,10 +135,10 @@ def test_without_zones_phone_people_need_none():
 @pytest.mark.parametrize("n_levels", [2, 4])
 def test_rows_are_the_draws_beside_those_in_person(n_levels):
     data = people(n_levels)
-    refits = phone_refits(asked(data), data, COVARIATES, "region")
+    refits = phone_refits(asked(data), data, "region")
     base = make_fit(asked(data), up=2.0)
     fits = {one.name: make_fit(one.request, up=2.0) for one in refits}
-    rows = list(phone_refit_rows(refits, fits, base, data, labels(data), 0.05))
+    rows = list(refit_rows(refits, fits, base, labels(data), 0.05))
     keys = [(row.check, row.variant, row.quantity, row.category) for row in rows]
     assert len(keys) == len(set(keys))
     assert {row.family for row in rows} == {Family.HIERARCHICAL}
@@ -166,12 +180,12 @@ def test_rows_are_the_draws_beside_those_in_person(n_levels):
 
 def test_a_gap_that_is_gone_changes_the_conclusion():
     data = people(2)
-    refits = phone_refits(asked(data), data, COVARIATES, "region")
+    refits = phone_refits(asked(data), data, "region")
     base = make_fit(asked(data), up=2.0)
     fits = {one.name: make_fit(one.request) for one in refits}
     rows = [
         row
-        for row in phone_refit_rows(refits, fits, base, data, labels(data), 0.05)
+        for row in refit_rows(refits, fits, base, labels(data), 0.05)
         if row.verdict and row.quantity
     ]
     assert [row.verdict for row in rows] == [Verdict.CHANGES] * 3
@@ -183,14 +197,14 @@ def test_a_gap_that_is_gone_changes_the_conclusion():
         assert row.difference == pytest.approx(row.estimate - own)
         assert row.difference < -0.025
     # Were half of what matters more than that, none would change.
-    wide = phone_refit_rows(refits, fits, base, data, labels(data), 2.5 * own)
+    wide = refit_rows(refits, fits, base, labels(data), 2.5 * own)
     assert {row.verdict for row in wide if row.difference is not None} == {Verdict.HOLDS}
 
 
 def test_what_the_mode_term_borrows_is_said():
     for n_levels in (2, 4):
         data = people(n_levels)
-        refits = phone_refits(asked(data), data, COVARIATES, "region")
+        refits = phone_refits(asked(data), data, "region")
         note = refits[2].note
         assert "levels of covariates, regions and zones" in note
         assert ("distances between the thresholds" in note) == (n_levels > 2)
@@ -202,9 +216,9 @@ def test_what_the_mode_term_borrows_is_said():
 
 def test_what_the_gate_withholds_has_one_row_without_numbers():
     data = people(2)
-    refits = phone_refits(asked(data), data, COVARIATES, "region")
+    refits = phone_refits(asked(data), data, "region")
     fits = {one.name: make_fit(one.request, passed=False) for one in refits}
-    rows = list(phone_refit_rows(refits, fits, make_fit(asked(data)), data, labels(data), 0.05))
+    rows = list(refit_rows(refits, fits, make_fit(asked(data)), labels(data), 0.05))
     withheld = [row for row in rows if row.verdict is Verdict.NOT_ASSESSED]
     assert [row.check for row in withheld] == [one.check for one in refits]
     assert all(row.estimate is None and row.note == "Withheld: divergences." for row in withheld)
@@ -212,25 +226,19 @@ def test_what_the_gate_withholds_has_one_row_without_numbers():
 
 def test_two_levels_have_no_thresholds_by_mode():
     data = people(2)
-    rows = phone_refit_rows([], {}, make_fit(asked(data)), data, labels(data), 0.05)
+    rows = refit_rows([], {}, make_fit(asked(data)), labels(data), 0.05)
     (row,) = rows
     assert (row.check, row.variant) == (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert row.note
-    assert (
-        list(
-            phone_refit_rows([], {}, make_fit(asked(people(4))), people(4), labels(people(4)), 0.05)
-        )
-        == []
-    )
+    assert list(refit_rows([], {}, make_fit(asked(people(4))), labels(people(4)), 0.05)) == []
 
 
 def test_members_of_a_region_without_phone_people_stay_and_are_named():
     data = people(2)
-    elsewhere = PhoneData(
-        in_person=data.in_person, phone=data.phone.take(data.phone.factors["region"] != 1)
-    )
-    refits = phone_refits(asked(data), elsewhere, COVARIATES, "region")
+    called = data.phone.take(data.phone.factors["region"] != 1)
+    elsewhere = dataclasses.replace(data, phone=called)
+    refits = phone_refits(asked(data), elsewhere, "region")
     replaced, joined, _ = refits
     assert replaced.request.cells.people()[1] == data.members.n
     assert replaced.request.cells.people(1) == (0, (data.members.factors["region"] == 1).sum())
@@ -242,9 +250,9 @@ def test_different_weights_are_said():
     data = people(2)
     weights = np.linspace(1.0, 2.0, data.phone.n)
     uneven = dataclasses.replace(data, phone=dataclasses.replace(data.phone, weight=weights))
-    refits = phone_refits(asked(data), uneven, COVARIATES, "region")
+    refits = phone_refits(asked(data), uneven, "region")
     assert [one.request for one in refits] == [None] * 3
-    rows = list(phone_refit_rows(refits, {}, make_fit(asked(data)), uneven, labels(data), 0.05))
+    rows = list(refit_rows(refits, {}, make_fit(asked(data)), labels(data), 0.05))
     assert "sampling weights differ" in rows[0].note
     assert rows[0].verdict is Verdict.NOT_ASSESSED
 
@@ -254,9 +262,9 @@ def test_the_example_has_three_refits():
     request = hierarchical_request(plan, plan.models[0])
     rows = plan.models[0].rows
     called = rows.take(~rows.member & (np.cumsum(~rows.member) <= 250))
-    refits = phone_refits(
-        request, PhoneData(in_person=rows, phone=called), ("age_band", "sex", "region"), "region"
-    )
+    covariates = ("age_band", "sex", "region")
+    phone = PhoneStudy(in_person=rows, phone=called, covariates=covariates)
+    refits = phone_refits(request, phone, "region")
     assert [one.request.cells.people()[0] for one in refits] == [250, 1253, 1253]
     assert all(one.request.cells.n_zones == 100 for one in refits)
 
@@ -267,9 +275,9 @@ def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
     answers = data.called.outcome
     moved = (answers % 3 > 0) & (np.arange(answers.size) % 3 > 0)
     far = np.where(moved, 3 * (answers > 1), answers)
-    ends = PhoneData(in_person=data.in_person, phone=dataclasses.replace(data.called, outcome=far))
+    ends = dataclasses.replace(data, phone=dataclasses.replace(data.called, outcome=far))
     request = dataclasses.replace(asked(ends), draws=600, target_accept=0.9, populations={})
-    refits = phone_refits(request, ends, COVARIATES, "region")
+    refits = phone_refits(request, ends, "region")
     fits = {one.variant: fit_hierarchical(one.request, 2) for one in refits[2:]}
     base = fit_hierarchical(request, 2)
     term, thresholds = fits[Version.MODE_TERM], fits[Version.MODE_THRESHOLDS]
@@ -285,7 +293,7 @@ def test_thresholds_by_mode_have_the_gap_of_people_asked_in_person():
             assert abs(bent.mean() - here.mean()) > 2 * here.std()
     found = {
         (row.category, row.variant): row.verdict
-        for row in phone_refit_rows(refits[2:], passed, base, ends, labels(ends), 0.05)
+        for row in refit_rows(refits[2:], passed, base, labels(ends), 0.05)
     }
     assert found[">=top", Version.MODE_TERM] is Verdict.CHANGES
     assert found[">=top", Version.MODE_THRESHOLDS] is Verdict.HOLDS
@@ -304,10 +312,10 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap():
         member=np.zeros(1500, bool),
         outcome=(latent > -1.0).astype(np.int64),
     )
-    data = PhoneData(in_person=in_person, phone=called)
+    data = PhoneStudy(in_person=in_person, phone=called, covariates=COVARIATES)
     cells = hierarchical_cells(in_person, COVARIATES, "region", zones=False)
     request = Request(cells=cells, form=Form(zones=False), draws=500, seed=3, target_accept=0.95)
-    refits = {one.variant: one for one in phone_refits(request, data, COVARIATES, "region")}
+    refits = {one.variant: one for one in phone_refits(request, data, "region")}
     fits = {name: fit_hierarchical(one.request, 2) for name, one in refits.items()}
     mode = fits[Version.MODE_TERM].parameters
     shift = mode["mode=phone"] - mode["mode=in person"]

@@ -3,23 +3,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.core.estimate import Keys, SensitivityRow, to_frame
+from coopgap.checks.by_mode import LIMITS, MEMBERS_ASIDE, by_mode
+from coopgap.checks.phone.equivalence import equivalence_rows
+from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.sensitivity.keys import unanswered
-from coopgap.sensitivity.phone.data import LIMITS, MEMBERS_ASIDE, PhoneData, by_mode, truthful
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
-from coopgap.sensitivity.phone.gaps import gap_rows_with_phone
-from coopgap.sensitivity.phone.joint import joint_shares
-from coopgap.sensitivity.phone.reference import reference_rows
-from coopgap.sensitivity.phone.rows import BORROW_CHECKS, PHONE_CHECKS, borrowed_rows, phone_rows
 from coopgap.survey.records import Survey
 
-KEYS = Keys(model="m", outcome="y", source="s")
+from ..ask import (
+    BORROW_CHECKS,
+    KEYS,
+    PHONE_CHECKS,
+    ask_phone,
+    borrowed_rows,
+    gap_rows_with_phone,
+)
 
 
-def test_every_check_is_answered_and_rows_are_unique(make_phone, spec, make_study):
+def test_every_check_is_answered_and_rows_are_unique(make_phone):
     data = make_phone(np.random.default_rng(0), n_levels=3, zones=30)
-    rows = phone_rows(data, spec, make_study(y=0.1), "EXAMPLE DATA")
+    keys = replace(KEYS, source="EXAMPLE DATA")
+    rows = ask_phone(PHONE_CHECKS, data, keys, margin=0.1)
     assert {row.check for row in rows} == set(PHONE_CHECKS)
     keys = [(row.check, row.variant, row.quantity, row.category, row.comparator) for row in rows]
     assert len(keys) == len(set(keys))
@@ -27,47 +30,38 @@ def test_every_check_is_answered_and_rows_are_unique(make_phone, spec, make_stud
     assert len(to_frame("sensitivity", rows)) == len(rows)
 
 
-def test_the_margin_of_the_outcome_is_used(make_phone, spec, make_study):
+def test_the_margin_of_the_outcome_is_used(make_phone):
     data = make_phone(np.random.default_rng(1))
-    for study, threshold in ((make_study(y=0.2), 0.2), (make_study(other=0.2), None)):
+    for threshold in (0.2, None):
         row = next(
             row
-            for row in phone_rows(data, spec, study, "s")
+            for row in ask_phone(PHONE_CHECKS, data, margin=threshold)
             if row.check is Check.PHONE_EQUIVALENCE and row.variant == "unadjusted"
         )
         assert (row.threshold == threshold) == (threshold is not None)
         assert (row.verdict is Verdict.NOT_ASSESSED) == (threshold is None)
 
 
-def none(data):
-    return PhoneData(in_person=data.in_person, phone=data.phone.take(data.phone.outcome < 0))
-
-
-def test_no_phone_rows_are_not_applicable(make_phone, spec, make_study):
-    rows = phone_rows(none(make_phone(np.random.default_rng(2))), spec, make_study(), "s")
-    assert [row.check for row in rows] == list(PHONE_CHECKS)
-    assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
-    assert all(row.note and row.estimate is None for row in rows)
-
-
-def test_members_called_are_left_aside(make_phone, spec, make_study):
-    data = make_phone(np.random.default_rng(3))
-    called = replace(data.phone, member=np.ones(data.phone.n, bool))
-    rows = phone_rows(replace(data, phone=called), spec, make_study(), "s")
-    assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
+def test_nobody_or_only_members_called_is_not_applicable(make_phone):
+    data = make_phone(np.random.default_rng(2))
+    nobody = data.phone.take(data.phone.outcome < 0)
+    members = replace(data.phone, member=np.ones(data.phone.n, bool))
+    for called in (nobody, members):
+        rows = ask_phone(PHONE_CHECKS, replace(data, phone=called))
+        assert [row.check for row in rows] == list(PHONE_CHECKS)
+        assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
+        assert all(row.note and row.estimate is None for row in rows)
 
 
 @pytest.mark.parametrize("zones", [None, 8])
 @pytest.mark.parametrize("n_levels", [2, 3])
 @pytest.mark.parametrize("called", [1, 2, 9])
-def test_a_handful_of_interviews_has_numbers_or_a_reason(
-    make_phone, spec, make_study, called, n_levels, zones
-):
+def test_a_handful_of_interviews_has_numbers_or_a_reason(make_phone, called, n_levels, zones):
     data = make_phone(
         np.random.default_rng(4), n=(200, 200, called), n_levels=n_levels, zones=zones
     )
-    rows = phone_rows(data, spec, make_study(y=0.1), "s") + borrowed_rows(data, spec, "s", 0.05)
-    rows += reference_rows(data, spec.covariates, None, KEYS, 1)
+    rows = ask_phone(PHONE_CHECKS, data, margin=0.1) + borrowed_rows(data, KEYS, 0.05)
+    rows += ask_phone((Check.PHONE_SUBSAMPLE_REFERENCE,), data)
     assert {row.check for row in rows} == {
         *PHONE_CHECKS,
         *BORROW_CHECKS,
@@ -80,9 +74,9 @@ def test_a_handful_of_interviews_has_numbers_or_a_reason(
         assert row.verdict is not Verdict.NOT_ASSESSED or row.note
 
 
-def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone, spec, make_study):
+def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone):
     data = make_phone(np.random.default_rng(5), zones=4)
-    rows = phone_rows(data, spec, make_study(y=0.1), "s")
+    rows = ask_phone(PHONE_CHECKS, data, margin=0.1)
     for check in PHONE_CHECKS[1:]:
         (row,) = [row for row in rows if row.check is check]
         assert row.verdict is Verdict.NOT_ASSESSED
@@ -92,7 +86,7 @@ def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone, spec, m
     assert test.p_value is None
 
 
-def test_row_order_does_not_matter(make_phone, spec, make_study):
+def test_row_order_does_not_matter(make_phone):
     data = make_phone(np.random.default_rng(6), zones=20)
     order = np.random.default_rng(0).permutation(data.in_person.n)
     in_person = data.in_person
@@ -103,8 +97,8 @@ def test_row_order_does_not_matter(make_phone, spec, make_study):
         factors={name: codes[order] for name, codes in in_person.factors.items()},
         zone=in_person.zone[order],
     )
-    one = phone_rows(data, spec, make_study(y=0.1), "s")
-    two = phone_rows(replace(data, in_person=shuffled), spec, make_study(y=0.1), "s")
+    one = ask_phone(PHONE_CHECKS, data, margin=0.1)
+    two = ask_phone(PHONE_CHECKS, replace(data, in_person=shuffled), margin=0.1)
     assert [row.verdict for row in one] == [row.verdict for row in two]
     for left, right in zip(one, two, strict=True):
         # Entropy balancing stops at 1e-10 on the margins.
@@ -147,7 +141,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
         again = own[n_member:] ^ (rng.random(n_other) < 0.05)
         in_person = make_rows({}, member[:first], own)
         phone = replace(make_rows({}, np.zeros(n_other), again), index=np.arange(n_other) + first)
-        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), (), KEYS, 0.05)
+        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), KEYS, 0.05)
         joined = next(
             row
             for row in rows
@@ -167,12 +161,12 @@ def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
     data = by_mode(survey, make_rows({}, member, answers), phone)
     (row,) = [
         row
-        for row in equivalence_rows(data, (), 0.05, KEYS)
+        for row in equivalence_rows(data, 0.05, KEYS)
         if row.variant == "unadjusted" and row.quantity == "risk_difference"
     ]
     assert row.estimate == pytest.approx(0, abs=1e-12)
     assert row.std_error is None or row.std_error < 1e-12
-    joint = joint_shares(data, ())
+    joint = data.joint
     # One share twice: in person and by phone covary as much as either varies.
     assert joint.at_least(1)[1][1, 2] == pytest.approx(joint.at_least(1)[1][1, 1])
 
@@ -194,7 +188,6 @@ def test_members_called_without_a_complete_interview_were_called_all_the_same(ma
     member = np.arange(251) < 100
     member[250] = True
     survey = survey_of(None, np.arange(251) >= 200, member)
-    (row,) = unanswered((Check.PHONE_JOINS,), KEYS, Verdict.NOT_ASSESSED, LIMITS)
-    assert truthful([row], by_mode(survey, data.in_person, phone))[0].note == MEMBERS_ASIDE
+    assert by_mode(survey, data.in_person, phone).limits == MEMBERS_ASIDE
     member[250] = False
-    assert truthful([row], by_mode(survey, data.in_person, phone))[0].note == LIMITS
+    assert by_mode(survey, data.in_person, phone).limits == LIMITS

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from coopgap.app.plan import make_plan
-from coopgap.sensitivity.phone.data import PhoneData
-from coopgap.sensitivity.phone.equivalence import equivalence_rows
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.survey.complete import complete_rows
 from coopgap.survey.example import make_example
 from coopgap.survey.example.model import DEFAULT
@@ -67,10 +67,9 @@ def test_a_large_example_survey_has_the_true_difference(count):
     data = make_example(40_000, seed=3, mode="free", model=model).data
     plan = make_plan("peru", data=data, only=["trusted_person"])
     (one,) = plan.models
-    people = PhoneData(
-        in_person=one.rows, phone=complete_rows(plan.survey, plan.study, one.spec, mode="phone")
-    )
-    found = equivalence_rows(people, one.spec.covariates, 0.06, count.KEYS)
+    called = complete_rows(plan.survey, plan.study, one.spec, mode="phone")
+    people = PhoneStudy(in_person=one.rows, phone=called, covariates=one.spec.covariates)
+    found = equivalence_rows(people, 0.06, count.KEYS)
     row = next(r for r in found if r.variant == "adjusted" and r.quantity == "risk_difference")
     assert row.std_error < 0.01
     truth = count.true_difference(0.5, DEFAULT.zone_sd)

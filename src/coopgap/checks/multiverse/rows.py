@@ -29,7 +29,7 @@ from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Verdict, Version
-from coopgap.families.records import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.study.spec import Study
 
 _BY_CHOICE: Final = "By choice: the median estimate, in brackets the smallest and the largest."

@@ -17,9 +17,10 @@ from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Family
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast
 from coopgap.families.plan import sample_for
-from coopgap.families.records import FamilyEstimate, Sample
+from coopgap.families.sample import Sample
 from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.cells import group_codes
@@ -107,7 +108,7 @@ class Fitted:
     """
 
     specification: Specification
-    estimate: FamilyEstimate
+    estimate: Estimate
     studentised: FloatArray | None = None
     df: float = np.inf
     reason: str = ""
@@ -267,7 +268,7 @@ def _fit(
     )
 
 
-def _estimate(one: Specification, rows: ModelRows) -> FamilyEstimate:
+def _estimate(one: Specification, rows: ModelRows) -> Estimate:
     """The family of one specification, or why there is none."""
     if one.population is None:
         return headline_estimate(sample_for(rows, one.spec))
@@ -283,7 +284,7 @@ def _estimate(one: Specification, rows: ModelRows) -> FamilyEstimate:
         return next(estimate_adjusted(sample, (one.population,)))
     except NotEstimable as error:
         two = len(rows.levels) == 2
-        return FamilyEstimate(
+        return Estimate(
             family=Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL,
             population=one.population,
             people=rows.people_by_level(),
@@ -292,7 +293,7 @@ def _estimate(one: Specification, rows: ModelRows) -> FamilyEstimate:
         )
 
 
-def _not_shuffled(one: Specification, estimate: FamilyEstimate) -> str:
+def _not_shuffled(one: Specification, estimate: Estimate) -> str:
     """Why a specification takes no part in the shuffles; empty where it does."""
     if not estimate.intervals:
         return "it could not be estimated"

@@ -1,0 +1,483 @@
+"""Borrowing from the phone interviews: power prior and robust mixture, and their rows.
+
+The likelihood is normal: it keeps what surveys have and counts lack, the errors that the three
+shares have in common through zones and through the members whose margins both comparison groups
+reproduce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import integrate, optimize, special, stats
+
+from coopgap.checks.balance import Joint
+from coopgap.checks.by_mode import PhoneStudy, reached
+from coopgap.checks.compare import compared, numbers_of
+from coopgap.checks.context import Context
+from coopgap.checks.registry import NotAssessed, Topic, check
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.vocabulary import (
+    Check,
+    Comparator,
+    IntervalKind,
+    Population,
+    Quantity,
+    Verdict,
+    Version,
+)
+
+DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
+"""Fixed discounts of the gap."""
+
+WEIGHTS = (0.8, 0.5, 0.2)
+"""Prior weights of the component that the phone interviews inform."""
+
+VAGUE = {"Beta(1, 1)": (1.0, 1.0), "Beta(0.5, 0.5)": (0.5, 0.5)}
+"""Vague components: all shares alike, and Jeffreys's, which leans to 0 and 1."""
+
+_PROB = 0.95
+_TAIL = (1 - _PROB) / 2
+_REACH, _FINE = 9.0, 10.0
+_BLOCK = 1_000_000
+_ROOTS = np.linspace(0.0, 1.0, 401)
+
+_PRIOR_NOTE = (
+    "Prior of the discount: uniform on 0 to 1; initial prior of the comparison group's share: "
+    "uniform on 0 to 1. Under full agreement: the posterior if the two shares were the same."
+)
+
+
+@check(
+    Check.PHONE_POWER_PRIOR,
+    title="Power prior",
+    question="What is the gap if a phone interview counts as part of one in person?",
+    topic=Topic.PHONE,
+    cost="full",
+    needs=(reached,),
+    of_model=True,
+    order=120,
+    page=5,
+)
+def power_prior(context: Context) -> Iterator[SensitivityRow]:
+    """The gap averaged over the discount, and the discount."""
+    return borrowed_rows(context.phone, Check.PHONE_POWER_PRIOR, context.keys, context.smallest_gap)
+
+
+@check(
+    Check.PHONE_ROBUST_MIXTURE,
+    title="Robust mixture prior",
+    question="What is the gap if the phone answers count only as far as they agree?",
+    topic=Topic.PHONE,
+    cost="full",
+    needs=(reached,),
+    of_model=True,
+    order=121,
+    page=7,
+)
+def mixture_prior(context: Context) -> Iterator[SensitivityRow]:
+    """Posterior weight of the phone interviews, and the gap."""
+    check = Check.PHONE_ROBUST_MIXTURE
+    return borrowed_rows(context.phone, check, context.keys, context.smallest_gap)
+
+
+def borrowed_rows(
+    phone: PhoneStudy, check: Check, keys: Keys, smallest_gap: float
+) -> Iterator[SensitivityRow]:
+    """The gap with the comparison share borrowed in part from the phone interviews.
+
+    Yields
+    ------
+    SensitivityRow
+        Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
+        discount with its prior; at one threshold (the declared one, else the middle one) also
+        the gap along a fixed discount and the probability of each tenth. Check
+        `phone_robust_mixture`: posterior weight and gap by prior weight and vague component.
+        Verdicts compare each gap with the in-person one on the same members.
+
+    Notes
+    -----
+    Variances are widened by (t/z)², t with the clusters' degrees of freedom, so that with the
+    phone interviews left out the credible interval is the in-person confidence interval.
+    """
+    try:
+        joint = phone.joint
+    except NotEstimable as error:
+        reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
+        raise NotAssessed(reason) from None
+    base = SensitivityRow(
+        check=check,
+        model=keys.model,
+        outcome=keys.outcome,
+        comparator=Comparator.PHONE,
+        group="all",
+        population=Population.MEMBERS,
+        quantity=Quantity.RISK_DIFFERENCE,
+        source=keys.source,
+    )
+    levels, n_member = phone.in_person.levels, phone.members.n
+    at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
+    middle = len(levels) / 2
+    main = min(at, key=lambda one: (one.category != keys.at, abs(one.level - middle)))
+    lost = n_member - joint.n_member
+    left = f" Members left out: {lost:,} of {n_member}." if lost else ""
+    power = check is Check.PHONE_POWER_PRIOR
+    for contrast in at:
+        row = replace(base, category=contrast.category)
+        gap = replace(row, n=lost, of=n_member, note=f"{phone.limits}{left}")
+        try:
+            measured = measured_at(joint, contrast, smallest_gap)
+        except NotEstimable as error:
+            note = f"Not estimable: {error.reason}."
+            row = replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
+            first = _mixed(row, WEIGHTS[0], next(iter(VAGUE)))
+            yield replace(row, variant=Version.AVERAGED) if power else first
+            continue
+        if power:
+            yield from _power_rows(measured, row, gap, whole=contrast == main)
+        else:
+            yield from _mixture_rows(measured, row, gap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One threshold: what was measured there, and what a gap with borrowing is compared with.
+
+    `in_person` is the gap on the same members, `apart` how far the share by phone lies below the
+    one in person.
+    """
+
+    measures: Measures
+    in_person: Interval
+    apart: Interval
+    smallest_gap: float
+
+
+def measured_at(joint: Joint, contrast: Contrast, smallest_gap: float) -> Measured:
+    """What three shares measure at a threshold, errors widened for t."""
+    shares, cov = joint.at_least(contrast.level)
+    gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
+    std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
+    upper = (1 + _PROB) / 2
+    # G/(G − 1) = 1 + 1/df: the phone share has the factor and the quantile of its own zones.
+    factor = (1 + 1 / joint.df) / (1 + 1 / joint.df[1])
+    wider = np.sqrt(factor) * stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)
+    widened = np.outer(wider, wider) * cov
+    moved = np.array([0.0, 1.0, -1.0])
+    spread = float(np.sqrt(max(moved @ widened @ moved, 0.0)))
+    return Measured(
+        measures=measures(shares, widened),
+        in_person=wald(gap, std_error, df=float(joint.df[1]), prob=_PROB, null=0.0),
+        apart=wald(float(moved @ shares), spread, df=np.inf, prob=_PROB, null=0.0),
+        smallest_gap=smallest_gap,
+    )
+
+
+def _gap_row(at: Measured, interval: Interval, base: SensitivityRow) -> SensitivityRow:
+    """A gap with borrowing; it differs from the one in person by a part of `apart`."""
+    row = _credible(base, interval.estimate, interval.lower, interval.upper)
+    row = replace(row, std_error=interval.std_error)
+    moved = interval.estimate - at.in_person.estimate
+    part = abs(moved / at.apart.estimate) if at.apart.estimate else 0.0
+    half = part * (at.apart.upper - at.apart.estimate)
+    difference = Interval(moved, part * at.apart.std_error, moved - half, moved + half, np.nan)
+    return compared(row, at.in_person, interval, difference, at.smallest_gap)
+
+
+def _credible(base: SensitivityRow, estimate: float, lower: float, upper: float) -> SensitivityRow:
+    return replace(
+        base,
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        interval_prob=_PROB,
+        interval_kind=IntervalKind.CREDIBLE,
+    )
+
+
+def _power_rows(
+    at: Measured, base: SensitivityRow, gap: SensitivityRow, *, whole: bool
+) -> Iterator[SensitivityRow]:
+    """Rows of the power prior: `gap` is the row of the gap, `base` of everything else."""
+    weighed = discount_posterior(at.measures)
+    alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
+    in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
+    yield replace(in_person, **numbers_of(at.in_person, _PROB))
+    averaged = averaged_gap(at.measures, weighed)
+    yield _gap_row(at, averaged, replace(gap, variant=Version.AVERAGED))
+    discount = replace(base, quantity="discount")
+    prior = replace(discount, variant=Version.PRIOR, std_error=12**-0.5, note=_PRIOR_NOTE)
+    yield _credible(prior, 0.5, _TAIL, 1 - _TAIL)
+    for name, one in ((Version.POSTERIOR, weighed), (Version.AGREED, alike)):
+        spread = float(np.sqrt(one.mass @ (one.grid - one.mean) ** 2))
+        row = replace(discount, variant=name, std_error=spread)
+        yield _credible(row, one.mean, one.lower, one.upper)
+    if not whole:
+        return
+    for fixed in DISCOUNTS:
+        named = replace(base, variant=f"phone counts {fixed:.1f}", setting=fixed)
+        yield _gap_row(at, power_gap(at.measures, fixed), named)
+    for low, high, probability in zip(DISCOUNTS, DISCOUNTS[1:], weighed.tenths, strict=False):
+        yield replace(
+            base,
+            variant=f"discount {low:.1f} to {high:.1f}",
+            quantity="discount_probability",
+            estimate=float(probability),
+            setting=low,
+        )
+
+
+def _mixture_rows(
+    at: Measured, base: SensitivityRow, gap: SensitivityRow
+) -> Iterator[SensitivityRow]:
+    for weight in WEIGHTS:
+        for vague, params in VAGUE.items():
+            posterior, interval = robust_mixture(at.measures, weight, params)
+            yield replace(_mixed(base, weight, vague), quantity="phone_weight", estimate=posterior)
+            yield _gap_row(at, interval, _mixed(gap, weight, vague))
+
+
+def _mixed(row: SensitivityRow, weight: float, vague: str) -> SensitivityRow:
+    """The row of a mixture."""
+    name = f"weight {weight:g}, vague {vague}"
+    return replace(row, variant=name, choice=vague, setting=weight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """One share measured twice by independent errors, and the gap that hangs on it.
+
+    `in_person` and `phone` are the comparison group's share as each measures it, `gap` the members'
+    share less the in-person one, `slope` that of the gap on the share (-1 where no errors are in
+    common) and `residual_var` the gap's variance at a given share.
+    """
+
+    in_person: float
+    in_person_var: float
+    phone: float
+    phone_var: float
+    gap: float
+    slope: float
+    residual_var: float
+
+
+def measures(shares: FloatArray, cov: FloatArray) -> Measures:
+    """Three correlated shares, of members and of the comparison group by mode, as two measures.
+
+    Raises
+    ------
+    NotEstimable
+        A share without an error, or phone interviews that add nothing to the in-person ones.
+
+    Notes
+    -----
+    Were phone and in-person comparison people alike, p given (m, c) would be normal with mean
+    x + B((m, c) − (μ₁, μ₀)) about x = μ₀. So the phone interviews measure h'(μ₁, μ₀),
+    h = (0, 1) − B, with variance var(p | m, c), independently of m and c, which measure it with
+    variance h'Vh; the measurements differ by p − c. It is read on the scale on which the in-person
+    one is c. Power 1 then is generalised least squares on (m, c, p), power 0 leaves p out.
+    """
+    own = cov[:2, :2]
+    slopes = np.linalg.lstsq(own, cov[:2, 2], rcond=1e-12)[0]
+    phone_var = float(cov[2, 2] - slopes @ cov[:2, 2])
+    h, g = np.array([0.0, 1.0]) - slopes, np.array([1.0, -1.0])
+    in_person_var, shared = float(h @ own @ h), float(g @ own @ h)
+    bar = 1e-9 * float(np.max(np.diag(cov), initial=0.0))
+    if not min(phone_var, in_person_var) > bar:
+        raise NotEstimable("the phone interviews add nothing to those in person")
+    slope = shared / in_person_var
+    residual_var = float(g @ own @ g) - slope * shared
+    if not residual_var > bar:
+        raise NotEstimable("the members' share has no error")
+    return Measures(
+        in_person=float(shares[1]),
+        in_person_var=in_person_var,
+        phone=float(shares[2]),
+        phone_var=phone_var,
+        gap=float(shares[0] - shares[1]),
+        slope=slope,
+        residual_var=residual_var,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discount:
+    """Posterior of the discount on a grid.
+
+    `grid`, shape (K,), are discounts from 0 to 1, closer near 0; `density` is the posterior's, the
+    prior's is 1 throughout; `mass` are Simpson weights times density, of sum 1; `lower` and `upper`
+    are the 95 % equal-tailed interval, `tenths` the probability of each tenth of [0, 1].
+    """
+
+    grid: FloatArray
+    density: FloatArray
+    mass: FloatArray
+    mean: float
+    lower: float
+    upper: float
+    tenths: FloatArray
+
+
+def weigh_discounts(log_marginal: Callable[[FloatArray], FloatArray]) -> Discount:
+    """Posterior of a discount with a uniform prior from its logarithmic marginal likelihood.
+
+    That maps shape (K,) to shape (K,); any constant may be left out. Simpson's rule in the square
+    root of the discount, so that a posterior near 0 is resolved.
+    """
+    grid = _ROOTS**2
+    raw = log_marginal(grid)
+    likelihood = np.exp(raw - raw.max())
+    in_root = 2 * _ROOTS * likelihood
+    below = integrate.cumulative_simpson(in_root, x=_ROOTS, initial=0.0)
+    total = float(below[-1])
+    simpson = np.full(_ROOTS.size, 2.0)
+    simpson[1::2], simpson[[0, -1]] = 4.0, 1.0
+    mass = simpson * in_root
+    mass = mass / mass.sum()
+    ends = (float(np.interp(q, below / total, _ROOTS)) ** 2 for q in (_TAIL, 1 - _TAIL))
+    lower, upper = ends
+    edges = np.interp(np.sqrt(np.linspace(0.0, 1.0, 11)), _ROOTS, below / total)
+    return Discount(
+        grid=grid,
+        density=likelihood / total,
+        mass=mass,
+        mean=float(mass @ grid),
+        lower=lower,
+        upper=upper,
+        tenths=np.diff(edges),
+    )
+
+
+def discount_posterior(of: Measures) -> Discount:
+    """How much the phone interviews should count, by how well they agree with the in-person ones.
+
+    Notes
+    -----
+    Normalised power prior: the initial prior of the share is uniform on [0, 1], hence proper; the
+    prior given the discount a is proportional to N(p; X, v)ᵃ on it and is normalised at each a;
+    the in-person interviews are N(c; X, s²). Both integrals over X are normal integrals over
+    [0, 1]. Without the truncation the result is N(p − c; 0, s² + v/a).
+
+    References
+    ----------
+    Duan, Ye & Smith (2006), Environmetrics 17; Carvalho & Ibrahim (2021), Statistics in Medicine
+    40.
+    """
+    difference = of.phone - of.in_person
+
+    def log_marginal(a: FloatArray) -> FloatArray:
+        centre, sd = _powered(of, a)
+        with np.errstate(divide="ignore"):
+            spread = of.in_person_var + of.phone_var / a
+            alone = np.sqrt(of.phone_var / a)
+        misfit = -0.5 * difference**2 / spread
+        likelihood = misfit + np.log(sd * _inside(centre, sd) / np.sqrt(of.in_person_var))
+        some = a > 0
+        prior = np.zeros_like(a)
+        root = alone[some]
+        prior[some] = np.log(np.sqrt(2 * np.pi) * root * _inside(of.phone, root))
+        return np.asarray(likelihood - prior)
+
+    return weigh_discounts(log_marginal)
+
+
+def power_gap(of: Measures, discount: float) -> Interval:
+    """The gap where each phone interview counts as `discount` of one, with its credible interval.
+
+    At 0 it is the in-person gap, at 1 the precision-weighted one of both.
+    """
+    nodes, width = _nodes(of)
+    return _gap(of, nodes, _normal(of, nodes, width, np.array([discount]))[0])
+
+
+def averaged_gap(of: Measures, discount: Discount) -> Interval:
+    """The gap averaged over the posterior of the discount, with its credible interval."""
+    nodes, width = _nodes(of)
+    mass = np.zeros(nodes.size)
+    blocks = 1 + discount.grid.size * nodes.size // _BLOCK
+    for block in np.array_split(np.arange(discount.grid.size), blocks):
+        mass += discount.mass[block] @ _normal(of, nodes, width, discount.grid[block])
+    return _gap(of, nodes, mass)
+
+
+def robust_mixture(
+    of: Measures, weight: float, vague: tuple[float, float]
+) -> tuple[float, Interval]:
+    """Posterior weight of the component that the phone interviews inform, and the gap.
+
+    `weight` is the prior's, between 0 and 1; `vague` are parameters of the beta density that holds
+    the rest.
+
+    Notes
+    -----
+    Each component is updated by the in-person interviews, and its weight is multiplied by their
+    marginal likelihood under it. The informed component is the power prior at discount 1.
+
+    References
+    ----------
+    Schmidli, Gsteiger, Roychoudhury, O'Hagan, Spiegelhalter & Neuenschwander (2014), Biometrics
+    70.
+    """
+    nodes, width = _nodes(of)
+    root = np.sqrt(of.phone_var)
+    informed = stats.norm.logpdf(nodes, of.phone, root) - np.log(_inside(of.phone, root))
+    others = stats.beta.logpdf(nodes, *vague)
+    data = stats.norm.logpdf(nodes, of.in_person, np.sqrt(of.in_person_var)) + np.log(width)
+    joint = np.stack([informed, others]) + data
+    log_weight = np.log([weight, 1 - weight]) + special.logsumexp(joint, axis=1)
+    posterior = special.softmax(log_weight)
+    return float(posterior[0]), _gap(of, nodes, posterior @ special.softmax(joint, axis=1))
+
+
+def _inside(centre: FloatArray | float, sd: FloatArray | float) -> FloatArray:
+    """Probability that a normal lies in [0, 1]."""
+    return np.asarray(special.ndtr((1 - centre) / sd) - special.ndtr(-centre / sd))
+
+
+def _powered(of: Measures, a: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of the share given the discount, before truncation."""
+    precision = 1 / of.in_person_var + a / of.phone_var
+    centre = (of.in_person / of.in_person_var + a * of.phone / of.phone_var) / precision
+    return centre, 1 / np.sqrt(precision)
+
+
+def _nodes(of: Measures) -> tuple[FloatArray, FloatArray]:
+    """Shares in [0, 1] within reach of either measure, and the width that each stands for.
+
+    Midpoints in the arcsine of the root, where a beta density of (1/2, 1/2) is flat.
+    """
+    reach = _REACH * np.sqrt(of.in_person_var)
+    ends = np.array([min(of.in_person, of.phone) - reach, max(of.in_person, of.phone) + reach])
+    low, high = np.arcsin(np.sqrt(np.clip(ends, 0.0, 1.0)))
+    sd = float(_powered(of, np.array([1.0]))[1][0])
+    edges = np.linspace(low, high, 1 + int(np.ceil((high - low) * _FINE / sd)))
+    middle = (edges[1:] + edges[:-1]) / 2
+    return np.sin(middle) ** 2, np.sin(2 * middle) * np.diff(edges)
+
+
+def _normal(of: Measures, nodes: FloatArray, width: FloatArray, a: FloatArray) -> FloatArray:
+    """Posterior of the share at each discount: shape (K, nodes), rows of sum 1."""
+    centre, sd = _powered(of, a)
+    raw = width * np.exp(-0.5 * ((nodes - centre[:, None]) / sd[:, None]) ** 2)
+    return np.asarray(raw / raw.sum(axis=1, keepdims=True))
+
+
+def _gap(of: Measures, nodes: FloatArray, mass: FloatArray) -> Interval:
+    """Gap from the posterior of the share: linear in it, with a normal remainder."""
+    at = of.gap + of.slope * (nodes - of.in_person)
+    mean = float(mass @ at)
+    sd = float(np.sqrt(mass @ (at - mean) ** 2 + of.residual_var))
+    residual = np.sqrt(of.residual_var)
+
+    def quantile(prob: float) -> float:
+        def beyond(value: float) -> float:
+            return float(mass @ special.ndtr((value - at) / residual)) - prob
+
+        return float(optimize.brentq(beyond, at.min() - 9 * sd, at.max() + 9 * sd, xtol=1e-12))
+
+    return Interval(mean, sd, quantile(_TAIL), quantile(1 - _TAIL), np.nan)

@@ -1,0 +1,218 @@
+"""The hierarchical model again with the phone people: instead, together, with the mode in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.fit import Request
+from coopgap.bayes.records import Form
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.compare import compared
+from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
+from coopgap.checks.phone.gaps import TWO_LEVELS
+from coopgap.checks.registry import Scope, rows_of
+from coopgap.core.errors import NotEstimable
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Interval, contrast_values, wald
+from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.hierarchical import posterior_interval
+from coopgap.survey.complete import complete_rows
+from coopgap.survey.records import ModelRows
+
+_ABSORBS = (
+    "{nobody}, so the mode's level takes up that of the phone answers, drawn a little towards the "
+    "in-person one by its prior: beyond that they inform the gap through the levels of {what} "
+    "only."
+)
+_SHIFTS = (
+    "The distances between the thresholds differ by mode as they do by membership; a prior like "
+    "membership's draws the mode's shifts towards none, so that the phone answers inform those "
+    "distances a little."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRefit:
+    """The model with other people in it.
+
+    Attributes
+    ----------
+    check, variant
+        What it answers.
+    request
+        What is fitted; None where it cannot be, with the reason in `why`.
+    note
+        What has to be said of its gap.
+    """
+
+    check: Check
+    variant: str
+    request: Request | None = None
+    why: str = ""
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name among the refits of a model."""
+        return f"{self.check}: {self.variant}"
+
+
+def _refits_of(context: RegionContext) -> list[PhoneRefit]:
+    """The refits with those called; none where nobody was."""
+    survey, study, model = context.plan.survey, context.plan.study, context.model
+    # The refit clusters on nothing but declared zones, so that nobody is made one here.
+    phone = PhoneStudy(
+        in_person=model.rows,
+        phone=complete_rows(survey, study, model.spec, mode="phone"),
+        covariates=model.spec.covariates,
+        members_called=bool((survey.phone & survey.member).any()),
+    )
+    region = study.design.region
+    if region is None or phone.why_not:
+        return []
+    return phone_refits(context.request, phone, region)
+
+
+def _requests(context: RegionContext) -> dict[str, Request]:
+    return {one.name: one.request for one in _refits_of(context) if one.request is not None}
+
+
+@rows_of("", cost="full", scope=Scope.REFIT, wants=_requests, order=330)
+def by_region(context: RegionContext) -> Iterator[SensitivityRow]:
+    """The gaps of the model by region with those called, beside those in person."""
+    refits = _refits_of(context)
+    if refits:
+        yield from phone_refit_rows(refits, context)
+
+
+def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[PhoneRefit]:
+    """The refits: phone people in place of the in-person comparison group, added, with the mode.
+
+    Returns
+    -------
+    list of PhoneRefit
+        Each has a seed of its own, made of the model's and its name. The mode is a covariate of
+        two levels that sum to zero, and for more than two outcome levels once more with shifts
+        of the thresholds by mode; the gap is standardised over the members, all of them asked in
+        person.
+    """
+    everybody, mode = phone.with_mode
+    replaced = phone.pair("members", "called")
+    names, with_mode, plain = phone.covariates, (*phone.covariates, mode), request.form
+    wanted: list[tuple[Check, str, ModelRows, tuple[str, ...], Form]] = [
+        (Check.PHONE_REPLACES, Version.PHONE, replaced, names, plain),
+        (Check.PHONE_JOINS, Version.PHONE_AND_IN_PERSON, everybody, names, plain),
+        (Check.PHONE_JOINS_MODE, Version.MODE_TERM, everybody, with_mode, plain),
+    ]
+    if len(request.cells.levels) > 2:
+        shifts = replace(plain, mode=mode)
+        last = (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS, everybody, with_mode, shifts)
+        wanted.append(last)
+    refits = []
+    for check, variant, rows, covariates, form in wanted:
+        refit = PhoneRefit(check=check, variant=variant)
+        try:
+            cells = hierarchical_cells(rows, covariates, region, zones=form.zones)
+        except NotEstimable as error:
+            refits.append(replace(refit, why=error.reason))
+            continue
+        own = hashlib.sha256(f"{request.seed} {refit.name}".encode()).digest()[:4]
+        seed = int.from_bytes(own, "big")
+        again = replace(request, cells=cells, form=form, seed=seed, populations={})
+        refits.append(replace(refit, request=again, note=_note(check, again, phone)))
+    return refits
+
+
+def _note(check: Check, request: Request, phone: PhoneStudy) -> str:
+    parts = [_borrows(request, phone.nobody)] if check is Check.PHONE_JOINS_MODE else []
+    cells = request.cells
+    people = [cells.people(r) for r in range(len(cells.regions))]
+    # Regions with members and nobody to compare them with.
+    empty = [
+        name
+        for name, (comparison, members) in zip(cells.regions, people, strict=True)
+        if members and not comparison
+    ]
+    if empty:
+        parts.append(
+            f"No comparison person lives in {', '.join(empty)}: the members there stay, and their "
+            "gap follows those of the other regions and the prior."
+        )
+    return " ".join((*parts, phone.limits))
+
+
+def _borrows(request: Request, nobody: str) -> str:
+    what = f"covariates, regions{' and zones' if request.form.zones else ''}"
+    if request.cells.columns:
+        what += " and the slopes of numeric covariates"
+    if request.form.mode is not None:
+        return f"{_ABSORBS.format(nobody=nobody, what=what)} {_SHIFTS}"
+    beside = " and the distances between the thresholds" if len(request.cells.levels) > 2 else ""
+    return _ABSORBS.format(nobody=nobody, what=f"{what}{beside}")
+
+
+def phone_refit_rows(
+    refits: Sequence[PhoneRefit], context: RegionContext
+) -> Iterator[SensitivityRow]:
+    """Gaps of the refits beside those in person, which passed their gate.
+
+    Yields
+    ------
+    SensitivityRow
+        Risk differences by threshold and, for more than two levels, superiority; each check has
+        the gap in person beside it (variant `in person`), with which it is compared. A refit that
+        the gate withholds has one row without numbers.
+    """
+    own, smallest_gap = context.fit, context.request.smallest_gap
+    in_person = {
+        one: contrast_values(one, own.member[0], own.comparison[0])
+        for one in headline_contrasts(context.keys.levels)
+    }
+    beside = set[Check]()
+    for refit in refits:
+        fit = context.refits.get(refit.name)
+        named = {"check": refit.check, "variant": refit.variant, "comparator": Comparator.PHONE}
+        if fit is None or not fit.passed:
+            note = f"Not estimable: {refit.why}." if fit is None else f"W{why_withheld(fit)[1:]}."
+            yield context.row(**named, verdict=Verdict.NOT_ASSESSED, note=note)
+        else:
+            for one, before in in_person.items():
+                draws = contrast_values(one, fit.member[0], fit.comparison[0])
+                kind, category = one.quantity, one.category
+                row = context.posterior(draws, quantity=kind, category=category, **named)
+                first, again = (posterior_interval(values) for values in (before, draws))
+                moved = _moved(refit.check, first, again)
+                yield replace(compared(row, first, again, moved, smallest_gap), note=refit.note)
+        if refit.check in beside:
+            continue
+        beside.add(refit.check)
+        named = {"check": refit.check, "variant": Version.IN_PERSON}
+        for one, draws in in_person.items():
+            yield context.posterior(draws, quantity=one.quantity, category=one.category, **named)
+    if len(context.keys.levels) == 2:
+        yield context.row(
+            check=Check.PHONE_JOINS_MODE,
+            variant=Version.MODE_THRESHOLDS,
+            comparator=Comparator.PHONE,
+            verdict=Verdict.NOT_APPLICABLE,
+            note=TWO_LEVELS,
+        )
+
+
+def _moved(check: Check, first: Interval, again: Interval) -> Interval:
+    """How far a refit lies from the fit in person, normal limits.
+
+    Of people who join, the variance is what they take from it (Hausman 1978, Econometrica 46). Of
+    others in place of some, those of both fits are added, which errs on the wide side: they share
+    the members.
+    """
+    one, other = first.std_error**2, again.std_error**2
+    variance = one + other if check is Check.PHONE_REPLACES else abs(one - other)
+    value = again.estimate - first.estimate
+    return wald(value, float(np.sqrt(variance)), df=np.inf, prob=INTERVAL_PROB, null=0.0)
