@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from coopgap.checks.retrodesign import DESIGN_EFFECTS
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.tost import power_at_zero, smallest_margin
 from coopgap.core.vocabulary import PRINTED, Check, Comparator, Family, Population, Quantity
 from coopgap.datasets.registry import Registry
 from coopgap.printed.records import Line
 from coopgap.printed.standardise import standardisable
-from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
 ITEM = "phone subsample"
 """The registry's item that counts people reached by phone."""
