@@ -12,10 +12,10 @@ import pytest
 
 import coopgap
 from coopgap.app.plan import make_plan
+from coopgap.checks.moved import movable, moved_margins
 from coopgap.core.gap import contrast_values
 from coopgap.families.dispatch import headline_estimate
 from coopgap.fit import main
-from coopgap.sensitivity.moved import movable, moved_margins
 from coopgap.survey.example import make_example
 
 STUDY = """\

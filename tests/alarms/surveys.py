@@ -8,7 +8,7 @@ import numpy as np
 
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.phone.reference import phone_reference
-from coopgap.survey.example import printed_margins as printed
+from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.people import People, draw_people, linear_predictor
 from coopgap.survey.records import ModelRows

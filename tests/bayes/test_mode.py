@@ -22,8 +22,8 @@ from coopgap.bayes.records import Form, Priors
 from coopgap.bayes.sample import sample
 from coopgap.bayes.scaling import log_priors
 from coopgap.calibration.replicate import simulate
+from coopgap.checks.hierarchical import headline_contrasts
 from coopgap.core.gap import contrast_values
-from coopgap.sensitivity.posterior import headline_contrasts
 
 from .conftest import LEVELS, make_cells, make_draws, make_mode_cells, make_rows, with_modes
 

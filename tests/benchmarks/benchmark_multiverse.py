@@ -10,17 +10,17 @@ import numpy as np
 from judged import Judged, arguments, at_least, beside, finish
 
 from coopgap.app.plan import make_plan
-from coopgap.core.vocabulary import Quantity
-from coopgap.families.plan import sample_for
-from coopgap.regression.design import design_matrix
-from coopgap.sensitivity.multiverse.run import (
+from coopgap.checks.multiverse.run import (
     SHUFFLES,
     common_contrast,
     fit_specifications,
     make_scheme,
     rows_for,
 )
-from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.checks.multiverse.specifications import specifications
+from coopgap.core.vocabulary import Quantity
+from coopgap.families.plan import sample_for
+from coopgap.regression.design import design_matrix
 
 MODEL = "trust_agree"
 A_MINUTE, TIMES = 200.0, 1.0

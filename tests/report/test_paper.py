@@ -10,6 +10,7 @@ from typing import get_args
 import pandas as pd
 import pytest
 
+from coopgap.checks.registry import checks
 from coopgap.core.estimate import (
     BalanceRow,
     CoefficientRow,
@@ -19,7 +20,6 @@ from coopgap.core.estimate import (
     to_frame,
 )
 from coopgap.core.vocabulary import (
-    Check,
     Diagnostic,
     Family,
     IntervalKind,
@@ -413,7 +413,7 @@ _KINDS = {
     "quantity": {*Quantity, "gap_difference"},
     "population": set(Population),
     "interval": set(IntervalKind),
-    "check": set(Check),
+    "check": set(checks()),
     "diagnostic": {*Diagnostic, "group_gaps_equal"},
     "test": set(OddsTest),
     "form": set(get_args(FormName)),

@@ -8,6 +8,7 @@ import pytest
 
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.context import Context
+from coopgap.checks.registry import Cost, Part, Scope, answer, parts
 from coopgap.core.estimate import Keys
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
@@ -95,6 +96,7 @@ def context_of(
     *,
     keys: Keys | None = None,
     smallest_gap: float = 0.05,
+    phone: PhoneStudy | None = None,
     **study: Any,
 ) -> Context:
     """One model of a study that declares only what is named; its own headline if none is given."""
@@ -104,7 +106,7 @@ def context_of(
     region = study.pop("region", None)
     more.setdefault("survey", SimpleNamespace(variables={}))
     more.setdefault("spec", SimpleNamespace(variants=(), covariates=(), link="logit"))
-    return Context(
+    context = Context(
         keys=keys or Keys(model="m", outcome="y", levels=sample.rows.levels, source="s"),
         study=SimpleNamespace(
             smallest_gap=smallest_gap, design=SimpleNamespace(region=region), **study
@@ -113,6 +115,30 @@ def context_of(
         headline=headline_estimate(sample) if headline is None else headline,
         **more,
     )
+    if phone is not None:
+        vars(context)["phone"] = phone
+    return context
+
+
+def rows_of(check: str, context: Any, cost: Cost = "full") -> list[Any]:
+    """The rows that a check has for a context, as a run makes them."""
+    mine = [one for scope in Scope for one in parts(scope, cost) if one.check == check]
+    return [row for part in mine for row in answer(part, context)]
+
+
+def answered(make: Callable[..., Any], context: Any, check: str = "check") -> list[Any]:
+    """The rows of one function, with the reason that it gives, as a run makes them."""
+    part = Part(
+        check=check,
+        make=make,
+        cost="quick",
+        scope=Scope.MODEL,
+        order=0,
+        needs=(),
+        of_model=False,
+        wants=lambda _: {},
+    )
+    return list(answer(part, context))
 
 
 @pytest.fixture

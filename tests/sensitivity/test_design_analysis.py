@@ -7,15 +7,17 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.design_analysis import null_error
+from coopgap.checks.retrodesign import detectable_gap, retrodesign
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.design_analysis import design_rows, null_error
-from coopgap.sensitivity.retrodesign import detectable_gap, retrodesign
 from coopgap.study.spec import Fitting, Matching
+
+from .conftest import context_of, rows_of
 
 
 def sample_of(data: PhoneStudy, std_errors="default"):
@@ -30,10 +32,10 @@ def sample_of(data: PhoneStudy, std_errors="default"):
     )
 
 
-def rows_of(data, gap=0.05, sample=None, at=""):
+def designs_of(data, gap=0.05, sample=None, at=""):
     sample = sample or sample_of(data)
     labels = Keys(model="m", outcome="y", levels=data.in_person.levels, source="s", at=at)
-    return design_rows(sample, headline_estimate(sample), data, gap, labels)
+    return rows_of("design_analysis", context_of(sample, keys=labels, smallest_gap=gap, phone=data))
 
 
 def pick(rows, variant, quantity="smallest_detectable", category=""):
@@ -51,7 +53,7 @@ def without(data):
 
 def test_rows_of_a_binary_outcome(make_phone):
     data = make_phone(np.random.default_rng(1), zones=60)
-    found = rows_of(data)
+    found = designs_of(data)
     assert {(row.variant, row.quantity) for row in found} == {
         *(
             (v, q)
@@ -78,7 +80,7 @@ def test_rows_of_a_binary_outcome(make_phone):
 
 def test_simple_random_sample_by_hand(make_phone):
     data = without(make_phone(np.random.default_rng(2), zones=60))
-    found, sample = rows_of(data), sample_of(data)
+    found, sample = designs_of(data), sample_of(data)
     rows, weight = data.in_person, sample.weight
     share = rows.outcome[rows.member].mean()
     weight = weight[~rows.member]
@@ -95,7 +97,7 @@ def test_at_no_gap_the_standard_error_is_the_reported_one(make_phone):
     # Shares made alike by hand: nothing has to be moved.
     data = without(make_phone(np.random.default_rng(3), gap=0.0, zones=60))
     sample = sample_of(data)
-    row = pick(rows_of(data), Version.IN_PERSON)
+    row = pick(designs_of(data), Version.IN_PERSON)
     reported = next(
         value
         for one, value in headline_estimate(sample).intervals.items()
@@ -149,7 +151,7 @@ def test_simulated_surveys_find_the_detectable_gap_four_times_in_five(make_rows)
     for _ in range(30):
         sample = draw(0.15)
         data = PhoneStudy(in_person=sample.rows, phone=sample.rows.take(np.zeros(900, bool)))
-        smallest.append(pick(rows_of(data, sample=sample), Version.IN_PERSON).estimate)
+        smallest.append(pick(designs_of(data, sample=sample), Version.IN_PERSON).estimate)
     gap = float(np.mean(smallest))
     found = [gap_of(draw(gap)).p_value < 0.05 for _ in range(600)]
     # Monte Carlo error 1.6 percent, three of them; the errors of surveys vary about their mean.
@@ -159,7 +161,7 @@ def test_simulated_surveys_find_the_detectable_gap_four_times_in_five(make_rows)
 
 def test_ordered_outcomes_have_thresholds_and_superiority(make_phone):
     data = make_phone(np.random.default_rng(6), n_levels=3, zones=60)
-    found = rows_of(data)
+    found = designs_of(data)
     assert {row.category for row in found} == {"", ">=C", ">=D"}
     whole = [row for row in found if not row.category]
     assert {row.quantity for row in whole} == {"smallest_superiority"}
@@ -171,7 +173,7 @@ def test_ordered_outcomes_have_thresholds_and_superiority(make_phone):
 
 def test_a_declared_threshold_is_set_beside_simple_random_samples(make_phone):
     data = without(make_phone(np.random.default_rng(6), n_levels=3, zones=60))
-    found, weight = rows_of(data, at=">=C"), sample_of(data).weight
+    found, weight = designs_of(data, at=">=C"), sample_of(data).weight
     simple = {row.category for row in found if row.variant.startswith("design effect")}
     assert simple == {">=C"}
     rows = data.in_person
@@ -187,14 +189,14 @@ def test_a_declared_threshold_is_set_beside_simple_random_samples(make_phone):
 def test_reported_degrees_of_freedom_are_used(make_phone):
     # CR2 has Satterthwaite's, fewer than G - 1.
     data = without(make_phone(np.random.default_rng(7), zones=12))
-    row = pick(rows_of(data), Version.IN_PERSON)
+    row = pick(designs_of(data), Version.IN_PERSON)
     assert row.estimate > detectable_gap(row.std_error, df=11)
     assert row.estimate < detectable_gap(row.std_error, df=3)
     assert stats.t.ppf(0.975, 11) < row.estimate / row.std_error
 
 
 def test_no_estimate_no_answer(make_phone):
-    (row,) = rows_of(make_phone(np.random.default_rng(8), zones=3))
+    (row,) = designs_of(make_phone(np.random.default_rng(8), zones=3))
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "3 zones" in row.note
 
@@ -208,7 +210,7 @@ def test_phone_that_cannot_be_balanced_says_so(make_phone):
         in_person=replace(data.in_person, zone=np.zeros(1200, int)),
     )
     sample = sample_of(data, std_errors="HC0")
-    found = rows_of(data, sample=sample)
+    found = designs_of(data, sample=sample)
     blank = [row for row in found if row.verdict is Verdict.NOT_ASSESSED]
     assert {row.variant for row in blank} == {Version.PHONE_IN_PLACE, Version.PHONE_AGAINST}
     assert all("1 zones on one side are too few" in row.note for row in blank)

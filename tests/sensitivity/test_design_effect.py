@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.checks.design_effect import SCENARIOS
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.design_effect import SCENARIOS, design_effect_rows
 from coopgap.study.spec import Matching
+
+from .conftest import context_of, rows_of
 
 LABELS = Keys(model="m", outcome="y", levels=("E", "D"), source="test.csv")
 
@@ -35,8 +37,8 @@ def make_sample(make_rows, *, zone_sd=0.0, size=20, zones=60, seed=3, gap=0.15):
     )
 
 
-def rows_of(sample):
-    return list(design_effect_rows(sample, headline_estimate(sample), LABELS))
+def effects_of(sample, keys=LABELS):
+    return rows_of("design_effect", context_of(sample, keys=keys))
 
 
 def test_the_independent_variance_is_that_of_two_binomial_shares(make_rows):
@@ -44,7 +46,7 @@ def test_the_independent_variance_is_that_of_two_binomial_shares(make_rows):
     people = sample.rows.people_by_level()
     shares = people[:, 1] / people.sum(axis=1)
     simple = float(np.sum(shares * (1 - shares) / people.sum(axis=1)) ** 0.5)
-    scenarios = rows_of(sample)[1:]
+    scenarios = effects_of(sample)[1:]
     assert [row.variant for row in scenarios] == [f"design effect {f:g}" for f in SCENARIOS]
     assert [row.setting for row in scenarios] == list(SCENARIOS)
     for row, factor in zip(scenarios, SCENARIOS, strict=True):
@@ -54,8 +56,8 @@ def test_the_independent_variance_is_that_of_two_binomial_shares(make_rows):
 
 def test_gaps_that_differ_between_zones_raise_it_and_shared_levels_lower_it(make_rows):
     """Levels that both groups of a zone share cancel in the gap; gaps of zones do not."""
-    shared = rows_of(make_sample(make_rows, zone_sd=0.25, gap=0.0))[0].estimate
-    differing = rows_of(make_sample(make_rows, gap=0.5))[0].estimate
+    shared = effects_of(make_sample(make_rows, zone_sd=0.25, gap=0.0))[0].estimate
+    differing = effects_of(make_sample(make_rows, gap=0.5))[0].estimate
     assert shared < 0.9
     assert differing > 1.3
 
@@ -68,7 +70,7 @@ def test_of_more_levels_the_declared_threshold_has_the_scenarios(make_rows):
     sample = replace(sample, rows=replace(sample.rows, outcome=outcome, levels=levels))
     matched = headline_estimate(sample)
     for at, quantity in ((">=C", Quantity.RISK_DIFFERENCE), ("", Quantity.SUPERIORITY)):
-        rows = list(design_effect_rows(sample, matched, replace(LABELS, levels=levels, at=at)))
+        rows = effects_of(sample, replace(LABELS, levels=levels, at=at))
         assert {row.category for row in rows} == {at}
         assert {row.quantity for row in rows[1:]} == {quantity}
         (gap,) = [
@@ -81,7 +83,7 @@ def test_of_more_levels_the_declared_threshold_has_the_scenarios(make_rows):
 
 def test_a_stated_design_effect_widens_and_concludes_nothing(make_rows):
     """The estimate stays, so that there is no other one to compare."""
-    found = rows_of(make_sample(make_rows, gap=0.16))
+    found = effects_of(make_sample(make_rows, gap=0.16))
     assert {row.verdict for row in found} == {None}
     assert found[1].quantity is Quantity.RISK_DIFFERENCE
     widths = [row.upper - row.lower for row in found[1:]]
@@ -91,7 +93,7 @@ def test_a_stated_design_effect_widens_and_concludes_nothing(make_rows):
 def test_without_zones_it_does_not_apply(make_rows):
     sample = make_sample(make_rows)
     sample = replace(sample, rows=replace(sample.rows, zone=None))
-    (row,) = rows_of(sample)
+    (row,) = effects_of(sample)
     assert row.verdict is Verdict.NOT_APPLICABLE
 
 
@@ -105,6 +107,6 @@ def test_people_of_chosen_pairs_are_independent_too(make_rows):
     shares = people[:, 1] / people.sum(axis=1)
     simple = float(np.sum(shares * (1 - shares) / people.sum(axis=1)) ** 0.5)
     assert paired.matched.n_sets > 100
-    alone = rows_of(paired)[1]
+    alone = effects_of(paired)[1]
     assert alone.variant == "design effect 1"
     assert alone.std_error == pytest.approx(simple, rel=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from coopgap.core.vocabulary import Check, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.leave_one import leave_one_rows
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
+
+from .conftest import context_of, rows_of
 
 LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="test.csv")
 
@@ -47,19 +48,22 @@ def make_sample(*, carried_by_one=False, zones=True):
     )
 
 
-def rows_of(sample, region="region"):
-    labels = tuple(f"z{k}" for k in range(12))
-    matched = headline_estimate(sample)
-    beside = Beside(estimate=matched, smallest_gap=0.05)
-    return list(leave_one_rows(sample, beside, LABELS, region=region, zone_labels=labels))
+def left_out(sample, region="region", keys=LABELS):
+    survey = SimpleNamespace(zone_labels=tuple(f"z{k}" for k in range(12)))
+    context = context_of(sample, keys=keys, region=region, survey=survey)
+    return [
+        row
+        for check in (Check.LEAVE_ONE_REGION, Check.LEAVE_ONE_ZONE)
+        for row in rows_of(check, context)
+    ]
 
 
 def test_every_place_is_left_out_once_and_the_rest_is_fitted():
     sample = make_sample()
-    rows = rows_of(sample)
+    rows = left_out(sample)
     gaps = [r for r in rows if r.quantity != "influence"]
-    regions = [r.variant for r in gaps if r.check is Check.LEAVE_ONE_REGION]
-    zones = [r.variant for r in gaps if r.check is Check.LEAVE_ONE_ZONE]
+    regions = [r.variant for r in gaps if r.check == Check.LEAVE_ONE_REGION]
+    zones = [r.variant for r in gaps if r.check == Check.LEAVE_ONE_ZONE]
     assert regions == ["without A", "without B", "without C"]
     assert zones == [f"without z{k}" for k in range(12)]
     assert {(r.variant, r.about) for r in rows} == {
@@ -94,12 +98,8 @@ def test_of_more_levels_the_declared_threshold_is_what_is_fitted_again():
     outcome = sample.rows.outcome + (rng.random(sample.rows.n) < 0.4)
     rows = replace(sample.rows, outcome=outcome, levels=("none", "some", "much"))
     sample = replace(sample, rows=rows)
-    matched = headline_estimate(sample)
     for at, quantity in ((">=much", "risk_difference"), ("", "superiority")):
-        labels = replace(LABELS, levels=rows.levels, at=at)
-        named = tuple(f"z{k}" for k in range(12))
-        beside = Beside(estimate=matched, smallest_gap=0.05)
-        found = list(leave_one_rows(sample, beside, labels, region="region", zone_labels=named))
+        found = left_out(sample, keys=replace(LABELS, levels=rows.levels, at=at))
         again = headline_estimate(sample.take(rows.factors["region"] != 0)).intervals
         (expected,) = [
             one.estimate for c, one in again.items() if (c.quantity, c.category) == (quantity, at)
@@ -109,18 +109,18 @@ def test_of_more_levels_the_declared_threshold_is_what_is_fitted_again():
 
 
 def test_a_gap_that_one_zone_carries_moves_most_without_it():
-    rows = rows_of(make_sample(carried_by_one=True))
+    rows = left_out(make_sample(carried_by_one=True))
     moves = {
         r.variant: abs(r.estimate)
         for r in rows
-        if r.check is Check.LEAVE_ONE_ZONE and r.quantity == "influence"
+        if r.check == Check.LEAVE_ONE_ZONE and r.quantity == "influence"
     }
     assert max(moves, key=moves.get) == "without z3"
     assert moves["without z3"] > 3 * sorted(moves.values())[-2]
 
 
 def test_without_places_the_check_does_not_apply():
-    rows = rows_of(make_sample(zones=False), region=None)
+    rows = left_out(make_sample(zones=False), region=None)
     assert [(r.check, r.verdict) for r in rows] == [
         (Check.LEAVE_ONE_REGION, Verdict.NOT_APPLICABLE),
         (Check.LEAVE_ONE_ZONE, Verdict.NOT_APPLICABLE),
@@ -132,7 +132,7 @@ def test_without_a_declared_gap_each_check_says_why():
     few = sample.take(sample.rows.zone < 4)
     matched = headline_estimate(few)
     assert not matched.intervals
-    rows = rows_of(few)
+    rows = left_out(few)
     assert [(r.check, r.verdict) for r in rows][-1] == (Check.LEAVE_ONE_ZONE, Verdict.NOT_ASSESSED)
     assert "4 zones are too few" in rows[-1].note
     assert {r.check for r in rows} == {Check.LEAVE_ONE_REGION, Check.LEAVE_ONE_ZONE}

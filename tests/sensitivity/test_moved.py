@@ -9,19 +9,19 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from coopgap.core.gap import contrasts
-from coopgap.core.vocabulary import Quantity
-from coopgap.families.dispatch import headline_estimate
-from coopgap.families.sample import Sample
-from coopgap.matching.dispatch import match
-from coopgap.matching.sample import MatchedSample
-from coopgap.sensitivity.moved import (
+from coopgap.checks.moved import (
     largest_first,
     latent_moves,
     movable,
     moved_margins,
     shift_moves,
 )
+from coopgap.core.gap import contrasts
+from coopgap.core.vocabulary import Quantity
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.sample import Sample
+from coopgap.matching.dispatch import match
+from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
 

@@ -7,17 +7,18 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.checks import variants as module
+from coopgap.checks.variants import resampled
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.families.shares import estimate_shares
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity import resampled as module
-from coopgap.sensitivity.again import Beside
-from coopgap.sensitivity.resampled import bootstrap_rows, resampled
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.records import ModelRows
+
+from .conftest import context_of, rows_of
 
 LEVELS = ("low", "middle", "high")
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
@@ -107,9 +108,9 @@ def test_draws_are_the_whole_way_done_again_person_by_person(form):
 
 def test_rows_stand_beside_the_declared_ones():
     sample = make_sample()
-    beside = Beside(estimate=headline_estimate(sample), smallest_gap=0.05)
+    context = context_of(sample, keys=LABELS, seed=4)
     declared = estimate_shares(sample)
-    rows = list(bootstrap_rows(sample, beside, LABELS, seed=4))
+    rows = rows_of(Check.VARIANT, context)
     assert [(row.quantity, row.category) for row in rows] == [
         (Quantity.RISK_DIFFERENCE, ">=high"),
         (Quantity.RISK_DIFFERENCE, ">=middle"),
@@ -128,10 +129,10 @@ def test_rows_stand_beside_the_declared_ones():
         assert row.std_error == pytest.approx(wald.std_error, rel=0.2)
         assert row.lower < row.estimate < row.upper
         assert row.family == "shares"
-        moved = row.estimate - beside.estimate.intervals[contrast].estimate
+        moved = row.estimate - context.headline.intervals[contrast].estimate
         assert row.difference == pytest.approx(moved)
         assert "1,000 draws of 40 zones, matched anew" in row.note
-    assert rows == list(bootstrap_rows(sample, beside, LABELS, seed=4))
+    assert rows == rows_of(Check.VARIANT, context)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,6 @@ def test_what_is_not_redrawn_says_why(keys, reason, monkeypatch):
 
     monkeypatch.setattr(module, "bootstrap_margins", never)
     sample = make_sample(**keys)
-    beside = Beside(estimate=headline_estimate(sample), smallest_gap=0.05)
-    (row,) = bootstrap_rows(sample, beside, LABELS, seed=1)
+    (row,) = rows_of(Check.VARIANT, context_of(sample, keys=LABELS))
     assert (row.verdict, row.note) == (Verdict.NOT_APPLICABLE, reason)
     assert row.estimate is None

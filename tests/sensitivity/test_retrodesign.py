@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.sensitivity.retrodesign import (
+from coopgap.checks.retrodesign import (
     detectable_gap,
     retrodesign,
     superiority_error,

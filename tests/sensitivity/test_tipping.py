@@ -10,20 +10,21 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from coopgap.app.plan import make_plan
+from coopgap.checks.moved import movable, moved_margins, shift_moves
 from coopgap.checks.phone.equivalence import PhoneShift
+from coopgap.checks.tipping import Course, tipping_rows
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.course import Course
-from coopgap.sensitivity.moved import movable, moved_margins, shift_moves
-from coopgap.sensitivity.tipping import tipping_rows
 from coopgap.study.spec import Fitting, Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.example import make_example
 from coopgap.survey.records import ModelRows
+
+from .conftest import answered, context_of
 
 FIXTURES = Path(__file__).parents[1] / "r" / "fixtures"
 LABELS = {
@@ -66,7 +67,13 @@ def simulated(rng, *, n=1600, n_levels=2, gap=0.6, zones=80, **more):
 
 def rows_of(sample, shifts=None, at=""):
     labels = replace(LABELS[len(sample.rows.levels)], at=at)
-    return tipping_rows(sample, headline_estimate(sample), labels, shifts)
+    context = context_of(sample, keys=labels)
+
+    def rows(context):
+        context.estimated()
+        return tipping_rows(context, shifts or {})
+
+    return answered(rows, context)
 
 
 def pick(rows, **wanted):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coopgap.checks.compare import compared, judge, shifted
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Interval
 from coopgap.core.vocabulary import Check, Quantity, Verdict
-from coopgap.sensitivity.verdict import compared, judge, shifted
 
 SMALLEST = 0.05
 

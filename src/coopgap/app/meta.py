@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from coopgap.checks.multiverse.specifications import specifications
 from coopgap.core.arrays import BoolArray
 from coopgap.core.atomic import PROGRAM
 from coopgap.core.vocabulary import PRINTED
 from coopgap.families.estimate import Estimate
 from coopgap.families.plan import ModelPlan, Plan
 from coopgap.printed.rows import PrintedResult
-from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.spec import Design
 from coopgap.survey.records import ModelRows, dropped_meta, people_meta
 

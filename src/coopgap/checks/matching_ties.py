@@ -34,7 +34,7 @@ _QUICK = 5_000
     question="How much does the gap rest on who of equally near people was taken?",
     of_model=True,
     order=20,
-    page=2,
+    page=20,
 )
 def matching_ties(context: Context) -> Iterator[SensitivityRow]:
     """The spread of the matched gap over keys, of designs that are matched again in seconds.

@@ -74,7 +74,7 @@ def _adjusted(p_values: Sequence[float], method: str) -> FloatArray:
     question="Do the headline gaps stand if they are tested together?",
     scope=Scope.GAPS,
     order=400,
-    page=10,
+    page=100,
 )
 def multiplicity(context: RunContext) -> Iterator[SensitivityRow]:
     """Adjusted p-values of the declared headline gaps, one a question.

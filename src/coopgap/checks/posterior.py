@@ -113,7 +113,7 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     question="How fast does the gap move if priors or answers count a little more?",
     scope=Scope.FIT,
     order=230,
-    page=7,
+    page=70,
 )
 def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
     """Power-scaling of the headline gap: top-level priors only, and the answers."""
@@ -191,7 +191,7 @@ def prior_refits(request: Request) -> list[Refit]:
     cost="full",
     scope=Scope.REFIT,
     order=310,
-    page=6,
+    page=60,
     wants=lambda context: {one.name: one.request for one in prior_refits(context.request)},
 )
 def refitted(context: RegionContext) -> Iterator[SensitivityRow]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from coopgap.checks.retrodesign import DESIGN_EFFECTS
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.estimate import GapRow, SensitivityRow
 from coopgap.core.gap import Interval
@@ -33,7 +34,6 @@ from coopgap.printed.proportions import (
     largest_design_effects,
 )
 from coopgap.printed.sample import Covariate
-from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 
 SCENARIOS: Final = (1.0, 1.5, 2.0, 3.0)
 """Design effects for which the interval is shown."""

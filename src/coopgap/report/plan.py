@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+from coopgap.checks.multiverse.specifications import specifications
 from coopgap.core.disclose import protected_count, protected_meta, protected_note, protected_rows
 from coopgap.core.errors import without_marks
 from coopgap.core.estimate import DiagnosticRow
@@ -17,7 +18,6 @@ from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.feasibility import SMD_BAR
 from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.report.words import shorten
-from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.model import KEYS
 from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.draft import label_row_words

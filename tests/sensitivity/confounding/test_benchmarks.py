@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from coopgap.checks.omitted import Strength, left_of, linear_gap
+from coopgap.checks.robustness import benchmark_rows, measured_covariates
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict, Version
-from coopgap.sensitivity.confounding.benchmarks import (
-    benchmark_rows,
-    measured_covariates,
-)
-from coopgap.sensitivity.confounding.omitted import Strength, left_of, linear_gap
 from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
+
+from ..conftest import answered, context_of
 
 COVARIATES = ("age", "school")
 
@@ -38,7 +38,10 @@ def make_sample(make_rows):
 
 def rows_of(rows, covariates=COVARIATES, at=""):
     labels = Keys(model="m", outcome="y", levels=rows.levels, source="s", at=at)
-    return benchmark_rows(rows, covariates, labels, 0.05)
+    sample = SimpleNamespace(rows=rows, is_matched=True)
+    headline = SimpleNamespace(family=None, population=None)
+    context = context_of(sample, headline, keys=labels)
+    return answered(lambda one: benchmark_rows(one, rows, covariates), context)
 
 
 def by_key(rows):

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.checks.e_value import e_value, e_value_limit
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Family, Population, Status, Verdict
 from coopgap.families.estimate import Estimate
 from coopgap.regression.shares import share_margins
-from coopgap.sensitivity.confounding.e_values import (
-    e_value,
-    e_value_limit,
-    e_value_rows,
-)
+
+from ..conftest import context_of, rows_of
+
+
+def e_value_rows(estimate, keys):
+    return rows_of("e_value", context_of(None, estimate, keys=keys))
 
 
 def test_published_e_values():

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from coopgap.core.errors import NotEstimable
-from coopgap.sensitivity.confounding.omitted import (
+from coopgap.checks.omitted import (
     Strength,
     benchmark_strength,
     left_of,
     left_surface,
     linear_gap,
+    robustness_value,
 )
-from coopgap.sensitivity.confounding.robustness import robustness_value
+from coopgap.core.errors import NotEstimable
 
 R = Path(__file__).parents[2] / "r"
 

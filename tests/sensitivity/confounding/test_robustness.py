@@ -5,22 +5,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.checks.omitted import (
+    LinearGap,
+    Residual,
+    Strength,
+    interval_value,
+    left_of,
+    left_surface,
+    robustness_value,
+    within_sets,
+)
+from coopgap.checks.robustness import robustness_values
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import wald
 from coopgap.core.vocabulary import Status, Verdict
 from coopgap.families.sample import Sample
 from coopgap.families.sets import estimate_linear
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.confounding.omitted import LinearGap, Strength, left_of, left_surface
-from coopgap.sensitivity.confounding.robustness import (
-    Residual,
-    interval_value,
-    robustness_rows,
-    robustness_value,
-    within_sets,
-)
 from coopgap.study.spec import Matching
 from coopgap.survey.records import ModelRows
+
+from ..conftest import answered, context_of
 
 
 def test_published_robustness_values():
@@ -96,7 +101,12 @@ def with_confounder(sample, strength, sign):
     return np.linalg.lstsq(x, root * y, rcond=None)[0][0]
 
 
-def rows_of(sample):
+def robustness_rows(sample, estimate, keys):
+    context = context_of(sample, keys=keys, estimates=[estimate])
+    return answered(robustness_values, context)
+
+
+def values_of(sample):
     estimate = estimate_linear(sample)
     labels = Keys(model="m", outcome="y", levels=sample.rows.levels, source="s")
     rows = robustness_rows(sample, estimate, labels)
@@ -106,7 +116,7 @@ def rows_of(sample):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_confounder_as_strong_as_the_value_leaves_nothing(seed):
     sample = clustered_sample(seed)
-    found, gap = rows_of(sample)
+    found, gap = values_of(sample)
     value = found["estimate"]
     assert with_confounder(sample, value, np.sign(gap.estimate)) == pytest.approx(0, abs=1e-10)
     residual = within_sets(
@@ -122,7 +132,7 @@ def test_a_confounder_as_strong_as_the_value_leaves_nothing(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_the_interval_holds_zero_from_its_value_on(seed):
     sample = clustered_sample(seed, slope_sd=0.05)
-    found, gap = rows_of(sample)
+    found, gap = values_of(sample)
     value = found["interval"]
     if gap.lower <= 0 <= gap.upper:
         assert value == 0

@@ -7,18 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.checks.hidden_bias import binary_bound, set_counts
+from coopgap.checks.rosenbaum import ALPHAS, GAMMAS
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Direction, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.sensitivity.confounding.rosenbaum import (
-    ALPHAS,
-    GAMMAS,
-    rosenbaum_rows,
-)
-from coopgap.sensitivity.confounding.sets import binary_bound, set_counts
 from coopgap.study.spec import Matching
+
+from ..conftest import context_of, rows_of
 
 UP, DOWN = Direction.MEMBERS_HIGHER, Direction.MEMBERS_LOWER
 
@@ -45,15 +43,15 @@ def make_sample(make_rows):
     return make
 
 
-def rows_of(sample):
+def bounds_of(sample):
     levels = sample.rows.levels
     labels = Keys(model="m", outcome="y", levels=levels, source="s")
-    return rosenbaum_rows(sample, headline_estimate(sample), labels)
+    return rows_of("rosenbaum", context_of(sample, keys=labels))
 
 
 def test_every_threshold_and_the_whole_distribution_have_the_grid_and_both_levels(make_sample):
     sample = make_sample()
-    rows = rows_of(sample)
+    rows = bounds_of(sample)
     for category in ("", ">=C", ">=D"):
         mine = [row for row in rows if row.category == category]
         assert [row.threshold for row in mine if row.quantity == "p_bound"] == list(GAMMAS)
@@ -71,14 +69,14 @@ def test_every_threshold_and_the_whole_distribution_have_the_grid_and_both_level
 def test_the_direction_is_the_one_observed(make_sample):
     sample = make_sample(n_levels=2)
     turned = replace(sample, rows=replace(sample.rows, outcome=1 - sample.rows.outcome))
-    pairs = zip(rows_of(sample), rows_of(turned), strict=True)
+    pairs = zip(bounds_of(sample), bounds_of(turned), strict=True)
     assert all(a.p_value == b.p_value and a.estimate == b.estimate for a, b in pairs)
 
 
 def told(sample):
     """By threshold which way its sets point and whether the gap does not; the same in each row."""
     found = {}
-    for row in rows_of(sample):
+    for row in bounds_of(sample):
         pointing = (row.direction, row.opposed)
         assert found.setdefault(row.category, pointing) == pointing
         assert (" The gap is the other way." in row.note) == (
@@ -124,16 +122,16 @@ def test_a_direction_that_is_not_the_gaps_is_said(make_rows):
 
 
 def test_two_levels_have_one_line(make_sample):
-    assert {row.category for row in rows_of(make_sample(n_levels=2))} == {""}
+    assert {row.category for row in bounds_of(make_sample(n_levels=2))} == {""}
 
 
 def test_a_method_without_sets_says_so(make_sample):
-    (row,) = rows_of(make_sample(method="entropy"))
+    (row,) = bounds_of(make_sample(method="entropy"))
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert row.note == "This matching makes no sets."
 
 
 def test_small_counts_have_their_numbers(make_sample):
-    rows = rows_of(make_sample(rare=True))
+    rows = bounds_of(make_sample(rare=True))
     found = [row for row in rows if row.category == ">=C"]
     assert {row.quantity for row in found} >= {"n_sets", "p_bound", "gamma"}

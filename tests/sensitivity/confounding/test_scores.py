@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.sensitivity.confounding.scores import (
+from coopgap.checks.hidden_bias import (
     SetScores,
     _cuts,
     _moments,
+    binary_bound,
     mirrored,
     score_bound,
+    set_counts,
     set_scores,
 )
-from coopgap.sensitivity.confounding.sets import binary_bound, set_counts
 
 R = Path(__file__).parents[2] / "r"
 
@@ -130,7 +131,7 @@ def test_a_large_set_loses_nothing_by_its_fewer_cuts(monkeypatch, n):
     observed = mean + 0.6 * np.sqrt(n)
     few = score_bound(kinds, observed, 1.5)
     assert 1e-4 < few < 0.1
-    monkeypatch.setattr("coopgap.sensitivity.confounding.scores._EVERY", n)
+    monkeypatch.setattr("coopgap.checks.hidden_bias._EVERY", n)
     assert few == pytest.approx(score_bound(kinds, observed, 1.5), rel=1e-4)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.sensitivity.confounding.sets import SetCounts, binary_bound, gamma_at, set_counts
+from coopgap.checks.hidden_bias import SetCounts, binary_bound, gamma_at, set_counts
 
 R = Path(__file__).parents[2] / "r"
 GAMMAS = (1, 1.1, 1.25, 1.5, 2, 3)

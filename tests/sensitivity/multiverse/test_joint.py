@@ -7,14 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coopgap.sensitivity.multiverse.joint import (
-    Joint,
-    joint_p_values,
-    joint_statistics,
-    shuffle_members,
-)
-from coopgap.sensitivity.multiverse.run import fit_specifications, make_scheme
-from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.checks.multiverse.rows import Joint, joint_p_values, joint_statistics
+from coopgap.checks.multiverse.run import fit_specifications, make_scheme, shuffle_members
+from coopgap.checks.multiverse.specifications import specifications
 from coopgap.study.spec import Coding, Multiverse
 
 NORMAL = np.full(4, np.inf)

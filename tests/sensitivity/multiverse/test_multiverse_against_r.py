@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from coopgap.app.plan import make_plan
-from coopgap.sensitivity.multiverse.run import common_contrast, fit_specifications, make_scheme
-from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.checks.multiverse.run import common_contrast, fit_specifications, make_scheme
+from coopgap.checks.multiverse.specifications import specifications
 from coopgap.study.spec import Coding, Fitting, Multiverse
 
 R = Path(__file__).parents[2] / "r"

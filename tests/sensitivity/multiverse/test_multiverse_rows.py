@@ -8,29 +8,32 @@ import shutil
 import warnings
 from dataclasses import replace
 from statistics import median
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from coopgap.app.meta import run_meta
 from coopgap.app.plan import make_plan
-from coopgap.core.estimate import Keys, SensitivityRow
-from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
-from coopgap.families.dispatch import family_estimates, headline_estimate
-from coopgap.families.headline import declared_at
-from coopgap.families.plan import sample_for, variant_sample
-from coopgap.sensitivity.again import Beside, variant_rows
-from coopgap.sensitivity.multiverse.joint import joint_statistics
-from coopgap.sensitivity.multiverse.rows import multiverse_rows, share_clear
-from coopgap.sensitivity.multiverse.run import (
+from coopgap.checks.compare import gaps_again
+from coopgap.checks.context import Context, context_for
+from coopgap.checks.multiverse.rows import joint_statistics, multiverse_rows, share_clear
+from coopgap.checks.multiverse.run import (
     common_contrast,
     fit_specifications,
     make_scheme,
     rows_for,
 )
-from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.checks.multiverse.specifications import specifications
+from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
+from coopgap.families.dispatch import family_estimates, headline_estimate
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import sample_for, variant_sample
 from coopgap.study.load import load_study
 from coopgap.study.spec import Coding, Headline, Multiverse
+
+from ..conftest import rows_of
 
 VARIANTS = {
     "method: entropy; covariates: education too; link: probit; region: strata": """
@@ -103,8 +106,7 @@ def numbers(row):
 
 def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     model = declared.models[0]
-    base = Beside(estimate=headline_estimate(model.sample), smallest_gap=0.05)
-    labels = declared.keys(model)
+    context = context_for(declared, model, [headline_estimate(model.sample)])
     listed = specifications(declared.study, model.spec)
     assert listed.n_combinations == 7 * 2 * 2 * 3 * 3
     chosen = replace(listed, listed=tuple(one for one in listed.listed if named(one) in VARIANTS))
@@ -115,9 +117,7 @@ def test_a_row_is_that_of_the_variant_with_the_same_choices(declared):
     for one in fitted:
         variant = variants[named(one.specification)]
         again = headline_estimate(variant_sample(declared, variant))
-        mine, theirs = (
-            list(variant_rows("x", estimate, base, labels)) for estimate in (one.estimate, again)
-        )
+        mine, theirs = (list(gaps_again(context, estimate)) for estimate in (one.estimate, again))
         assert [numbers(row) for row in mine] == [numbers(row) for row in theirs]
         assert mine[0].estimate is not None
         assert one.specification.spec.matching == variant.spec.matching
@@ -148,18 +148,29 @@ def gaps(estimate):
     return {c: i for c, i in estimate.intervals.items() if c.quantity != Quantity.SHARE}
 
 
-def rows_of(study, spec, survey, **more):
+def together_of(study, spec, survey, *, jobs=None, scheduler=None, n_shuffles=199):
     rows = rows_for(survey, study, specifications(study, spec).listed[0])
     at = declared_at(study, "m")
-    labels = Keys(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
-    declared = headline_estimate(sample_for(rows, spec))
-    return multiverse_rows(survey, study, spec, declared, labels, seed=3, **more)
+    keys = Keys(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
+    sample = sample_for(rows, spec)
+    context = Context(
+        keys=keys,
+        study=study,
+        survey=survey,
+        spec=spec,
+        sample=sample,
+        headline=headline_estimate(sample),
+        seed=3,
+        jobs=jobs,
+        scheduler=scheduler,
+    )
+    return list(multiverse_rows(context, n_shuffles))
 
 
 def test_rows_are_the_same_with_any_number_of_processes(make_study, make_survey, wide):
     study, spec = make_study(replace(wide, link=("logit",), region=("strata",)))
     survey = make_survey(np.random.default_rng(2), zones=60)
-    one, two = (rows_of(study, spec, survey, jobs=jobs, n_shuffles=20) for jobs in (1, 2))
+    one, two = (together_of(study, spec, survey, jobs=jobs, n_shuffles=20) for jobs in (1, 2))
     assert len(one) == 3 + 3 + 2 + 3 + 18
     for mine, theirs in zip(one, two, strict=True):
         # Processes have one thread each, and BLAS rounds sums of several another way.
@@ -214,7 +225,7 @@ def test_rows_together_and_by_choice_are_of_the_rows_of_specifications(
 ):
     study, spec = make_study(wide)
     survey = make_survey(np.random.default_rng(2), zones=60, gap=0.8)
-    rows = rows_of(study, spec, survey, jobs=1, n_shuffles=20)
+    rows = together_of(study, spec, survey, jobs=1, n_shuffles=20)
     single = [row for row in rows if row.quantity == Quantity.SUPERIORITY]
     together = {row.quantity: row for row in rows if row.variant == Version.TOGETHER}
     values = [row.estimate for row in single]
@@ -239,7 +250,7 @@ def test_rows_together_and_by_choice_are_of_the_rows_of_specifications(
 def test_codings_of_two_levels_are_compared_by_the_difference(make_study, make_survey):
     study, spec = make_study(Multiverse(link=("logit", "probit"), method=("exact", "entropy")))
     spec = replace(spec, outcome="y_high")
-    rows = rows_of(study, spec, make_survey(np.random.default_rng(2)), jobs=1, n_shuffles=5)
+    rows = together_of(study, spec, make_survey(np.random.default_rng(2)), jobs=1, n_shuffles=5)
     assert {row.quantity for row in rows if row.verdict} == {Quantity.RISK_DIFFERENCE}
     assert {row.quantity for row in rows if row.variant == Version.TOGETHER} == {
         "median_risk_difference",
@@ -251,7 +262,7 @@ def test_codings_of_two_levels_are_compared_by_the_difference(make_study, make_s
 def test_a_declared_threshold_is_compared_where_every_coding_has_it(make_study, make_survey):
     study, spec = make_study(Multiverse(link=("logit", "probit"), method=("exact", "entropy")))
     declared = {"y": (Headline(model="m", at=">=high"),)}
-    rows = rows_of(
+    rows = together_of(
         replace(study, headline=declared),
         spec,
         make_survey(np.random.default_rng(2)),
@@ -284,7 +295,7 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
     study, spec = make_study(axes)
     survey = make_survey(np.random.default_rng(2))
     lost = {**survey.codes, "sex": np.where(survey.member, 0, 1)}
-    rows = rows_of(study, spec, replace(survey, codes=lost), jobs=1, n_shuffles=5)
+    rows = together_of(study, spec, replace(survey, codes=lost), jobs=1, n_shuffles=5)
     single = [row for row in rows if row.variant.startswith("specification")]
     assert len(single) == 4
     assert {row.verdict for row in single} == {Verdict.NOT_ASSESSED}
@@ -297,12 +308,14 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
 
 def test_a_model_without_a_multiverse_has_one_row(make_study, make_survey):
     study, spec = make_study(None)
-    labels = Keys(model="m", outcome="y", levels=("a", "b"), source="x")
-    survey = make_survey(np.random.default_rng(2))
-    rows = multiverse_rows(survey, study, spec, None, labels, seed=1)
-    assert [(row.check, row.verdict, row.note) for row in rows] == [
-        (Check.MULTIVERSE, Verdict.NOT_APPLICABLE, "The model file declares no multiverse.")
-    ]
+    keys = Keys(model="m", outcome="y", levels=("a", "b"), source="x")
+    nobody = SimpleNamespace(rows=None)
+    context = Context(
+        keys=keys, study=study, survey=None, spec=spec, sample=nobody, headline=nobody
+    )
+    (row,) = rows_of(Check.MULTIVERSE, context)
+    assert (row.check, row.verdict) == (Check.MULTIVERSE, Verdict.NOT_APPLICABLE)
+    assert (row.note, row.family) == ("The model file declares no multiverse.", None)
 
 
 def test_populations_are_those_of_the_adjusted_family(make_study, make_survey):
@@ -354,10 +367,8 @@ def test_of_two_levels_superiority_is_half_plus_half_the_difference(make_study, 
 def test_a_real_survey_has_its_declared_gap_among_the_specifications():
     plan = make_plan("uganda_dairy", os.environ["COOPGAP_UGANDA"], ["food_insecurity"])
     (model,) = plan.models
-    declared, labels = headline_estimate(model.sample), plan.keys(model)
-    rows = multiverse_rows(
-        plan.survey, plan.study, model.spec, declared, labels, seed=1, jobs=1, n_shuffles=9
-    )
+    declared = headline_estimate(model.sample)
+    rows = list(multiverse_rows(context_for(plan, model, [declared], seed=1, jobs=1), 9))
     own = next(one for one in specifications(plan.study, model.spec).listed if one.is_declared)
     row = next(row for row in rows if row.variant == own.id)
     gap = next(i for c, i in declared.intervals.items() if c.quantity == Quantity.RISK_DIFFERENCE)
@@ -375,7 +386,7 @@ def test_with_few_zones_the_share_counts_the_intervals_shown(make_study, make_su
     apart = 0
     for seed in range(12):
         survey = make_survey(np.random.default_rng(seed), n=300, zones=8, gap=0.5)
-        rows = rows_of(study, spec, survey, jobs=1, n_shuffles=2)
+        rows = together_of(study, spec, survey, jobs=1, n_shuffles=2)
         single = [row for row in rows if row.quantity == Quantity.SUPERIORITY]
         clear = np.mean([row.lower > 0.5 or row.upper < 0.5 for row in single])
         (share,) = (row for row in rows if row.quantity == "share_significant")
@@ -414,7 +425,7 @@ def test_the_share_is_of_the_more_frequent_side():
 def test_one_specification_is_not_several(make_study, make_survey):
     study, spec = make_study(Multiverse(method=("exact", "entropy")))
     survey = make_survey(np.random.default_rng(2), zones=60)
-    rows = rows_of(study, spec, survey, jobs=1, n_shuffles=2)
+    rows = together_of(study, spec, survey, jobs=1, n_shuffles=2)
     assert {row.variant for row in rows if row.quantity == "median_superiority"} == {
         Version.TOGETHER,
         "method: exact",

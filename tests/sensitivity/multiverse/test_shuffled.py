@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coopgap.checks.multiverse.run import common_contrast, make_scheme, rows_for
+from coopgap.checks.multiverse.shuffled import cell_design, shuffled_gaps
+from coopgap.checks.multiverse.specifications import specifications
 from coopgap.core.errors import NotEstimable
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.plan import sample_for
-from coopgap.sensitivity.multiverse.run import common_contrast, make_scheme, rows_for
-from coopgap.sensitivity.multiverse.shuffled import cell_design, shuffled_gaps
-from coopgap.sensitivity.multiverse.specifications import specifications
 from coopgap.study.spec import Multiverse
 
 # The same sums in another order: only rounding is between the two.

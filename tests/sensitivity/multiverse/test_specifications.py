@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from coopgap.sensitivity.multiverse.specifications import specifications
+from coopgap.checks.multiverse.specifications import specifications
 from coopgap.study.load import load_study
 from coopgap.study.spec import Matching, Multiverse
 

@@ -20,9 +20,9 @@ from scipy.optimize import brentq
 
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.phone.equivalence import equivalence_rows
+from coopgap.checks.retrodesign import retrodesign
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Verdict
-from coopgap.sensitivity.retrodesign import retrodesign
 from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.people import (

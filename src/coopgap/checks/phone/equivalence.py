@@ -13,6 +13,7 @@ from coopgap.checks.by_mode import PhoneStudy, reached
 from coopgap.checks.compare import numbers_of
 from coopgap.checks.context import Context
 from coopgap.checks.registry import Topic, check
+from coopgap.checks.retrodesign import DESIGN_EFFECTS
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.gap import Margins, contrasts, estimate_contrasts, wald
@@ -28,7 +29,6 @@ from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Versio
 from coopgap.families.cells import CellFit, fit_cells
 from coopgap.families.sample import Sample, are_few
 from coopgap.matching.sample import MatchedSample, effective_size
-from coopgap.sensitivity.retrodesign import DESIGN_EFFECTS
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coopgap.checks.omitted import left_surface
 from coopgap.core.vocabulary import Check, Quantity, Version
 from coopgap.report.data import Answer, Results
 from coopgap.report.figures.canvas import FIRST, INK, SECOND, SOFT, Drawing, panel
 from coopgap.report.values import points
 from coopgap.report.words import category_words, shorten
-from coopgap.sensitivity.confounding.omitted import left_surface
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

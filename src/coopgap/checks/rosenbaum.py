@@ -8,15 +8,21 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.checks.compare import NO_MATCHING
+from coopgap.checks.context import Context
+from coopgap.checks.hidden_bias import (
+    binary_bound,
+    gamma_at,
+    mirrored,
+    score_bound,
+    set_counts,
+    set_scores,
+)
+from coopgap.checks.registry import NotApplicable, Topic, check
+from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, contrasts, null_value
-from coopgap.core.vocabulary import Check, Direction, Quantity, Verdict, Version
-from coopgap.families.estimate import Estimate
+from coopgap.core.vocabulary import Check, Direction, Quantity, Version
 from coopgap.families.sample import Sample
-from coopgap.sensitivity.confounding.rows import base_row
-from coopgap.sensitivity.confounding.scores import mirrored, score_bound, set_scores
-from coopgap.sensitivity.confounding.sets import binary_bound, gamma_at, set_counts
-from coopgap.sensitivity.keys import NO_MATCHING
 
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Hidden biases at which the largest p-value is shown."""
@@ -49,59 +55,38 @@ _OPPOSED: Final = " The gap is the other way."
 type _Bound = Callable[[float], float]
 
 
-def rosenbaum_rows(sample: Sample, estimate: Estimate, labels: Keys) -> list[SensitivityRow]:
+@check(
+    Check.ROSENBAUM,
+    title="Rosenbaum bounds",
+    question="How large a hidden bias within matched sets does the association survive?",
+    topic=Topic.UNMEASURED,
+    order=90,
+    page=2,
+)
+def rosenbaum(context: Context) -> Iterator[SensitivityRow]:
     """Largest p-values over a grid of Γ, and the Γ at which they reach a level.
 
-    Parameters
-    ----------
-    sample
-        Rows with their matched sets.
-    estimate
-        The matched family, for the keys and the direction of the gap.
-    labels
-        Keys of the rows.
-
-    Returns
-    -------
-    list of SensitivityRow
-        At each threshold, and with more than two levels for the whole distribution: the number
-        of sets that carry it (`n_sets`), the largest p-value (`p_bound`, in `p_value`, with Γ in
-        `threshold`) and Γ (`gamma`, with the level in `threshold`). A Γ of one: the level is not
-        reached even without hidden bias. `direction` says which way the sets point: they count
-        alike whatever their size, so it may not be that of the gap (`opposed`). Γ and the level
-        stand in `setting` too.
+    At each threshold, and with more than two levels for the whole distribution: the number of sets
+    that carry it (`n_sets`), the largest p-value (`p_bound`, in `p_value`, with Γ in `threshold`)
+    and Γ (`gamma`, with the level in `threshold`). A Γ of one: the level is not reached even
+    without hidden bias. `direction` says which way the sets point: they count alike whatever their
+    size, so it may not be that of the gap (`opposed`). Γ and the level stand in `setting` too.
     """
-    base = base_row(Check.ROSENBAUM, estimate, labels)
+    sample, levels = context.sample, context.keys.levels
     if not sample.matched.n_sets:
         none = "This matching makes no sets." if sample.is_matched else NO_MATCHING
-        note = sample.matched.reason or none
-        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
-    result: list[SensitivityRow] = []
-    if len(labels.levels) > 2:
-        n_sets, bound, higher = _overall(sample)
-        whole = next(c for c in contrasts(labels.levels) if c.quantity is Quantity.SUPERIORITY)
-        row = _pointing(replace(base, note=_OVERALL), higher, whole, estimate)
-        result += _rows(row, n_sets, bound)
-    for contrast in contrasts(labels.levels):
-        if not contrast.is_threshold_gap:
-            continue
-        row = replace(base, category=contrast.category, note=_NOTE)
-        n_sets, bound, higher = _threshold(sample, contrast.level)
-        result += _rows(_pointing(row, higher, contrast, estimate), n_sets, bound)
-    if not any(row.quantity == P_BOUND for row in result):
-        note = "No matched set holds both groups and different answers."
-        return [replace(base, verdict=Verdict.NOT_APPLICABLE, note=note)]
-    return result
-
-
-def _pointing(
-    row: SensitivityRow, higher: bool, contrast: Contrast, estimate: Estimate
-) -> SensitivityRow:
-    """The row with the way the sets point, and whether the gap points the other way."""
-    gap = estimate.intervals.get(contrast)
-    away = 0.0 if gap is None else gap.estimate - null_value(contrast.quantity)
-    direction = Direction.MEMBERS_HIGHER if higher else Direction.MEMBERS_LOWER
-    return replace(row, direction=direction, opposed=bool(away) and (away > 0) != higher)
+        raise NotApplicable(sample.matched.reason or none)
+    rows: list[SensitivityRow] = []
+    for contrast in contrasts(levels):
+        if contrast.is_threshold_gap:
+            base = context.row(category=contrast.category, note=_NOTE)
+            rows += _rows(base, contrast, context, _threshold(sample, contrast.level))
+        elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:
+            base = context.row(note=_OVERALL)
+            rows = [*_rows(base, contrast, context, _overall(sample)), *rows]
+    if not rows:
+        raise NotApplicable("No matched set holds both groups and different answers.")
+    yield from rows
 
 
 def _threshold(sample: Sample, level: int) -> tuple[int, _Bound, bool]:
@@ -126,14 +111,18 @@ def _overall(sample: Sample) -> tuple[int, _Bound, bool]:
     return n_sets, lambda gamma: score_bound(kinds, observed, gamma), higher
 
 
-def _level(alpha: float) -> str:
-    return f"Γ at p {alpha:g}"
-
-
-def _rows(row: SensitivityRow, n_sets: int, bound: _Bound) -> Iterator[SensitivityRow]:
-    if not n_sets or row.direction is None:
+def _rows(
+    row: SensitivityRow, contrast: Contrast, context: Context, bounded: tuple[int, _Bound, bool]
+) -> Iterator[SensitivityRow]:
+    """Rows of one contrast, with the way its sets point and whether the gap points otherwise."""
+    n_sets, bound, higher = bounded
+    if not n_sets:
         return
-    note = _POINTS[row.direction] + (_OPPOSED if row.opposed else "")
+    gap = context.headline.intervals.get(contrast)
+    away = 0.0 if gap is None else gap.estimate - null_value(contrast.quantity)
+    direction = Direction.MEMBERS_HIGHER if higher else Direction.MEMBERS_LOWER
+    row = replace(row, direction=direction, opposed=bool(away) and (away > 0) != higher)
+    note = _POINTS[direction] + (_OPPOSED if row.opposed else "")
     yield replace(row, variant=Version.SETS, quantity="n_sets", estimate=float(n_sets), note=note)
     for gamma in GAMMAS:
         yield replace(
@@ -147,7 +136,7 @@ def _rows(row: SensitivityRow, n_sets: int, bound: _Bound) -> Iterator[Sensitivi
     for alpha in ALPHAS:
         yield replace(
             row,
-            variant=_level(alpha),
+            variant=f"Γ at p {alpha:g}",
             quantity="gamma",
             estimate=gamma_at(bound, alpha),
             threshold=alpha,

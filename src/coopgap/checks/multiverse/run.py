@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coopgap.checks.multiverse.shuffled import BY_CELL, cell_design, shuffled_gaps
+from coopgap.checks.multiverse.specifications import Specification, Specifications
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.executor import cores, executor
@@ -20,9 +22,6 @@ from coopgap.families.headline import headline_contrast
 from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample
 from coopgap.matching.sample import MatchedSample
-from coopgap.sensitivity.multiverse.joint import shuffle_members
-from coopgap.sensitivity.multiverse.shuffled import BY_CELL, cell_design, shuffled_gaps
-from coopgap.sensitivity.multiverse.specifications import Specification, Specifications
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows, Survey, complete_rows
@@ -77,6 +76,17 @@ class Scheme:
         for number in range(self.n_shuffles):
             rng = np.random.default_rng([self.seed, number])
             yield shuffle_members(self.member, self.cell, rng)
+
+
+def shuffle_members(member: BoolArray, cell: IntArray, rng: np.random.Generator) -> BoolArray:
+    """Membership handed out anew among the people of each cell.
+
+    `cell` holds people who may change places: each has as many members as before.
+    """
+    order = np.lexsort((rng.random(member.size), cell))
+    shuffled = np.empty_like(member)
+    shuffled[order] = member[np.argsort(cell, kind="stable")]
+    return shuffled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

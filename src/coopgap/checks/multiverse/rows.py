@@ -1,0 +1,261 @@
+"""The check `multiverse`: each specification, each choice, and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from coopgap.checks.compare import again_row
+from coopgap.checks.context import Context
+from coopgap.checks.multiverse.run import (
+    SHUFFLES,
+    Fitted,
+    Scheme,
+    common_contrast,
+    fit_specifications,
+    make_scheme,
+)
+from coopgap.checks.multiverse.specifications import (
+    Specification,
+    Specifications,
+    specifications,
+)
+from coopgap.checks.registry import NotApplicable, check
+from coopgap.core.arrays import FloatArray
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, null_value
+from coopgap.core.vocabulary import Check, Verdict, Version
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.study.spec import Study
+
+_BY_CHOICE: Final = "By choice: the median estimate, in brackets the smallest and the largest."
+
+_FEWEST: Final = 2
+"""Specifications that say something together."""
+
+_SLACK: Final = 1e-9
+"""Shuffles that differ by rounding only count as equal."""
+
+
+class Joint(NamedTuple):
+    """Over the specifications of a survey or of each shuffle.
+
+    `median` is the median of the studentised gaps, without its sign; `same_sign` the share that
+    has the more frequent sign; `significant` the share whose interval leaves out no gap on that
+    side.
+    """
+
+    median: FloatArray
+    same_sign: FloatArray
+    significant: FloatArray
+
+
+def joint_statistics(studentised: FloatArray, df: FloatArray) -> Joint:
+    """Joint statistics of studentised gaps, shape (..., S); the result has shape (...).
+
+    Parameters
+    ----------
+    studentised
+        Gap less its value of no difference, over its standard error; NaN without a fit, which
+        is neither of one sign nor significant.
+    df
+        Shape (S,): degrees of freedom of the specifications' t distributions.
+
+    References
+    ----------
+    Simonsohn, Simmons & Nelson (2020), Specification curve analysis. Nature Human Behaviour 4.
+    """
+    values = np.nan_to_num(np.asarray(studentised, dtype=np.float64))
+    above, below = (values > 0).mean(axis=-1), (values < 0).mean(axis=-1)
+    bar = stats.t.ppf((1 + INTERVAL_PROB) / 2, df)
+    high, low = (values > bar).mean(axis=-1), (values < -bar).mean(axis=-1)
+    # Signs that balance have no dominant one: the stronger side counts.
+    tied = np.maximum(high, low)
+    return Joint(
+        median=np.abs(np.median(values, axis=-1)),
+        same_sign=np.maximum(above, below),
+        significant=np.where(above > below, high, np.where(below > above, low, tied)),
+    )
+
+
+def joint_p_values(observed: Joint, shuffled: Joint) -> Joint:
+    """Share of shuffles, the survey itself among them, that are as far out or farther."""
+    size = shuffled.median.size
+    return Joint(
+        *(
+            np.asarray((1 + (other >= own - _SLACK).sum()) / (size + 1))
+            for own, other in zip(observed, shuffled, strict=True)
+        )
+    )
+
+
+@check(
+    Check.MULTIVERSE,
+    title="Multiverse",
+    question="What do all combinations of the declared choices say together?",
+    cost="full",
+    of_model=True,
+    order=180,
+    page=30,
+)
+def multiverse(context: Context) -> Iterator[SensitivityRow]:
+    """Every specification of a model's multiverse, and what they say together."""
+    yield from multiverse_rows(context)
+
+
+def multiverse_rows(context: Context, n_shuffles: int = SHUFFLES) -> Iterator[SensitivityRow]:
+    """Rows `together` with p-values over the shuffles, a row a choice, a row a specification.
+
+    The same seed gives the same rows, whatever the number of processes. A row a value (`choice`) of
+    each axis (`about`) has the median of its specifications between the smallest and the largest;
+    `variant` of a specification is its id.
+    """
+    survey, study, spec, keys = context.survey, context.study, context.spec, context.keys
+    if spec.multiverse is None:
+        raise NotApplicable("The model file declares no multiverse.")
+    listed = specifications(study, spec)
+    if len(listed.listed) < _FEWEST:
+        number = len(listed.listed)
+        raise NotApplicable(f"The multiverse has {number} specification; two are needed.")
+    scheme = make_scheme(survey, study, spec, context.seed, n_shuffles)
+    fitted = fit_specifications(
+        survey,
+        study,
+        listed,
+        scheme,
+        at=keys.at,
+        jobs=context.jobs,
+        scheduler=context.scheduler,
+    )
+    contrast = common_contrast([_levels(study, one.specification) for one in fitted], keys.at)
+    rows = [
+        again_row(context, contrast, one.estimate, variant=one.specification.id) for one in fitted
+    ]
+    base = context.row(family=None, population=None)
+    yield from _together(base, listed, fitted, rows, scheme, contrast)
+    yield from _by_choice(base, listed, fitted, rows, contrast)
+    yield from rows
+
+
+def _levels(study: Study, one: Specification) -> tuple[str, ...]:
+    """Levels of a specification's outcome; of one cut in two, their number is what counts."""
+    return ("below", "above") if one.at else study.variables[one.spec.outcome].levels
+
+
+def _together(
+    base: SensitivityRow,
+    listed: Specifications,
+    fitted: Sequence[Fitted],
+    rows: Sequence[SensitivityRow],
+    scheme: Scheme,
+    contrast: Contrast,
+) -> Iterator[SensitivityRow]:
+    """Median, sign and significance of the specifications that were shuffled."""
+    inside = [
+        (one, row)
+        for one, row in zip(fitted, rows, strict=True)
+        if one.studentised is not None and row.estimate is not None
+    ]
+    median = f"median_{contrast.quantity}"
+    base = replace(base, variant=Version.TOGETHER, n=len(inside), of=len(fitted))
+    if len(inside) < _FEWEST:
+        yield replace(base, quantity=median, verdict=Verdict.NOT_ASSESSED, note=_why(fitted))
+        return
+    studentised = np.array([one.studentised for one, _ in inside]).T
+    df = np.array([one.df for one, _ in inside])
+    own, shuffled = joint_statistics(studentised[0], df), joint_statistics(studentised[1:], df)
+    p_values = joint_p_values(own, shuffled)
+    note = _listed_note(listed, rows)
+    if len(inside) < len(fitted):
+        note += f" Rows together are over {len(inside)} of them: {_why(fitted)}"
+    shown = [row for _, row in inside]
+    clear = share_clear(shown, null_value(contrast.quantity))
+    for quantity, value, p_value, said in (
+        (median, np.median([row.estimate for row in shown]), p_values.median, note),
+        ("share_same_sign", own.same_sign, p_values.same_sign, _scheme_note(scheme)),
+        ("share_significant", clear, p_values.significant, _scheme_note(scheme)),
+    ):
+        yield replace(
+            base, quantity=quantity, estimate=float(value), p_value=float(p_value), note=said
+        )
+
+
+def share_clear(rows: Sequence[SensitivityRow], null: float) -> float:
+    """Share of rows whose interval, as printed, leaves out no gap on the more frequent side."""
+    above = [row.estimate is not None and row.estimate > null for row in rows]
+    below = [row.estimate is not None and row.estimate < null for row in rows]
+    high = np.mean([row.lower is not None and row.lower > null for row in rows])
+    low = np.mean([row.upper is not None and row.upper < null for row in rows])
+    if sum(above) == sum(below):
+        return float(max(high, low))
+    return float(high if sum(above) > sum(below) else low)
+
+
+def _listed_note(listed: Specifications, rows: Sequence[SensitivityRow]) -> str:
+    left = "; ".join(f"{number} {reason}" for reason, number in listed.removed.items())
+    missing = sum(row.estimate is None for row in rows)
+    return (
+        f"{len(listed.listed)} specifications of {listed.n_combinations} combinations"
+        + (f" (left out: {left})" if left else "")
+        + (f", {missing} of them without an estimate" if missing else "")
+        + "."
+    )
+
+
+def _scheme_note(scheme: Scheme) -> str:
+    within = ", ".join(scheme.within) or "the survey"
+    zones = "Zones are not held; each" if scheme.has_zones else "Each"
+    clustered = ", CR1 clustered on zone" if scheme.has_zones else ""
+    t_of_clusters = ", with t(G − 1) of G zones" if scheme.has_zones else ""
+    return (
+        f"p-values over {scheme.n_shuffles} shuffles of membership within {within}, the same for "
+        f"every specification: given these, who is a member is taken as exchangeable. "
+        f"{100 * scheme.free_share:.0f} % of the people can change places. {zones} "
+        f"gap is compared over its standard error{clustered}, of more than two levels as under "
+        f"proportional odds, which hold where membership says nothing. The share of intervals that "
+        f"leave out no gap counts those shown; its p-value counts these{t_of_clusters}."
+    )
+
+
+def _why(fitted: Sequence[Fitted]) -> str:
+    """Reasons why specifications were not shuffled, with counts."""
+    reasons: dict[str, int] = {}
+    for one in fitted:
+        if one.studentised is None and one.reason:
+            reasons[one.reason] = reasons.get(one.reason, 0) + 1
+    return "; ".join(f"{number} left out, {reason}" for reason, number in reasons.items()) + "."
+
+
+def _by_choice(
+    base: SensitivityRow,
+    listed: Specifications,
+    fitted: Sequence[Fitted],
+    rows: Sequence[SensitivityRow],
+    contrast: Contrast,
+) -> Iterator[SensitivityRow]:
+    """Median, smallest and largest estimate by each value of each choice."""
+    for axis, values in listed.axes.items():
+        for value in values if len(values) > 1 else ():
+            estimates = [
+                row.estimate
+                for one, row in zip(fitted, rows, strict=True)
+                if one.specification.choices.get(axis) == value and row.estimate is not None
+            ]
+            if estimates:
+                yield replace(
+                    base,
+                    variant=f"{axis}: {value}",
+                    about=axis,
+                    choice=value,
+                    quantity=f"median_{contrast.quantity}",
+                    estimate=float(np.median(estimates)),
+                    lower=float(min(estimates)),
+                    upper=float(max(estimates)),
+                    n=len(estimates),
+                    of=len(fitted),
+                    note=_BY_CHOICE,
+                )

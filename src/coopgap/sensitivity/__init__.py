@@ -1,1 +1,0 @@
-"""What would have to differ for a gap to change."""

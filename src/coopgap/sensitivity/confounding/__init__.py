@@ -1,1 +1,0 @@
-"""How strong an unmeasured confounder would have to be, each answer in its module."""
