@@ -13,17 +13,6 @@ if TYPE_CHECKING:
     from coopgap.bayes.store import StoredDraws
     from coopgap.study.spec import Study
 
-__all__ = ["FIGURES", "FORMATS", "STUDY_FOLDER", "Run"]
-
-FORMATS = ("csv", "html", "md", "xlsx", "tex", "docx", "parquet")
-"""Formats a run can be saved in."""
-
-FIGURES = ("svg", "pdf")
-"""Formats that figures can have beside PNG."""
-
-STUDY_FOLDER = "study"
-"""Where a saved run keeps the study it was made from."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -103,9 +92,9 @@ class Run:
             Made if absent. An existing one is replaced only if it is empty or holds an earlier
             run.
         formats
-            Any of `FORMATS`; csv is always written.
+            Any of `coopgap.core.atomic.FORMATS`; csv is always written.
         figures
-            Any of `FIGURES`, in which every figure is written beside PNG.
+            Any of `coopgap.core.atomic.FIGURES`, in which every figure is written beside PNG.
 
         Returns
         -------
