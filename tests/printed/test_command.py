@@ -184,14 +184,11 @@ def test_a_format_that_is_none_is_refused(capsys):
     assert "allowed: csv, html" in capsys.readouterr().err
 
 
-def test_the_module_can_be_run_by_itself():
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "coopgap.printed", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith("coopgap ")
+@pytest.mark.parametrize("name", ["printed", "report"])
+def test_a_package_of_a_commands_name_can_be_run(name):
+    command = [sys.executable, "-W", "error", "-m", f"coopgap.{name}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"usage: coopgap {name} ")
     assert done.stderr == ""
 
 

@@ -479,6 +479,30 @@ def test_no_printed_interval_and_p_value_disagree(peru):
         assert (row.p_value < 0.05) == (row.lower > 0 or row.upper < 0), (row.model, row.category)
 
 
+def test_counts_said_to_be_closer_than_their_percentages_bound_nothing(registry):
+    found = registry(
+        "Text,member,thing,yes,percent,40,100", "Text,non-member,thing,yes,percent,30,100"
+    )
+    closer = replace(found, rows=tuple(replace(row, within=2) for row in found.rows))
+    rows = [
+        find(analyse(one), "thing_rounding", Quantity.RISK_DIFFERENCE) for one in (found, closer)
+    ]
+    assert (rows[0].lower, rows[0].upper) == (rows[1].lower, rows[1].upper)
+
+
+def test_everybody_above_a_cut_has_no_odds(registry):
+    """Of 0, 70, 20 and 10 percent the upper three sum to a little less than one as floats."""
+    sides = {"member": (0, 70, 20, 10), "non-member": (40, 30, 20, 10)}
+    lines = [
+        f"T,{group},class,L{rank},percent,{value},200,,,{rank}"
+        for group, values in sides.items()
+        for rank, value in enumerate(values, start=1)
+    ]
+    odds = Quantity.CUMULATIVE_ODDS_RATIO
+    row = find(analyse(registry(*lines)), "class", odds, category=">=L2")
+    assert (row.estimate, row.status) == (None, Status.NOT_ESTIMABLE)
+
+
 # Many levels, many people
 
 

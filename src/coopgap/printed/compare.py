@@ -34,10 +34,8 @@ def once(rows: Iterable[GapRow]) -> tuple[GapRow, ...]:
     return tuple(first.values())
 
 
-def margins_of(
-    member: FloatArray, n_member: float, other: FloatArray, n_other: float, effect: float = 1.0
-) -> Margins:
-    """Two printed distributions, shape (J,), as margins: multinomial over a design effect.
+def margins_of(member: FloatArray, n_member: float, other: FloatArray, n_other: float) -> Margins:
+    """Two printed distributions, shape (J,), as margins: multinomial, of people or effective ones.
 
     Infinitely many people have no error; the error of people who are not known is NaN.
     """
@@ -45,7 +43,7 @@ def margins_of(
     cov = np.zeros((2 * j, 2 * j))
     for start, side, n in ((0, member, n_member), (j, other, n_other)):
         at = slice(start, start + j)
-        cov[at, at] = (np.diag(side) - np.outer(side, side)) * (effect / n)
+        cov[at, at] = (np.diag(side) - np.outer(side, side)) / n
     return Margins(member=member, comparison=other, cov=cov)
 
 
@@ -154,11 +152,7 @@ def points_row(printed: Printed) -> GapRow:
         outcome=name_of(printed),
         label=printed.item,
         place=printed.place,
-        category="",
-        group="all",
         comparator="not stated",
-        member=None,
-        other=None,
     )
     value = Interval(printed.value / 100, np.nan, np.nan, np.nan, np.nan)
     return gap_row(line, Quantity.RISK_DIFFERENCE, value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -97,11 +98,11 @@ class Line:
     outcome: str
     label: str
     place: str
-    category: str
-    group: str
-    comparator: str
-    member: Share | None
-    other: Share | None
+    category: str = ""
+    group: str = ALL
+    comparator: str = ""
+    member: Share | None = None
+    other: Share | None = None
     threshold: bool = False
     whole: bool = True
     role: str = ""
@@ -205,11 +206,6 @@ def _blank(table: Table) -> Line:
         outcome=table.outcome,
         label=table.label,
         place=table.place,
-        category="",
-        group=ALL,
-        comparator="",
-        member=None,
-        other=None,
         whole=not is_second(table.item),
         role=table.role,
     )
@@ -381,8 +377,7 @@ def _declared(registry: Registry, found: Sequence[Table]) -> Iterator[Line]:
 # Outside shares that a study declares
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(NamedTuple):
     """Outside shares of some people, and what part of the comparison they make up."""
 
     outside: OutsideShares
@@ -429,7 +424,7 @@ def _outside_sides(
 ) -> Iterator[tuple[str, list[_Part]]]:
     """By comparator, what makes it up: everybody, and the regions as the members live in them."""
     if benchmark.whole is not None:
-        yield benchmark.name, [_Part(outside=benchmark.whole)]
+        yield benchmark.name, [_Part(benchmark.whole)]
     for table in found:
         if benchmark.regions and set(table.categories) == set(benchmark.regions):
             for group in filter(is_member, table.groups):
@@ -439,11 +434,7 @@ def _outside_sides(
                     yield (
                         standardised_name(benchmark.name),
                         [
-                            _Part(
-                                outside=benchmark.regions[row.category],
-                                weight=row.share / total,
-                                printed=row,
-                            )
+                            _Part(benchmark.regions[row.category], row.share / total, row)
                             for row in rows
                         ],
                     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,16 +23,10 @@ _LEVEL = 0.05
 _MEMBER = np.array([[1.0], [0.0]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeopleOf:
-    """Whole people behind a pair of printed distributions.
+class PeopleOf(NamedTuple):
+    """Whole people behind a pair of printed distributions, shape (2, J), members first.
 
-    Attributes
-    ----------
-    counts
-        Shape (2, J): members, then the comparator, lowest level first.
-    note
-        What was taken for the comparator's people where none are printed.
+    `note` says what was taken for the comparator's people where none are printed.
     """
 
     counts: FloatArray
