@@ -14,7 +14,7 @@ from coopgap.core.arrays import IntArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
 from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
-from coopgap.families.difference import INTERVAL_PROB, difference
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import Estimate
 
 NO_MATCHING: Final = "The model declares no matching."
@@ -207,7 +207,7 @@ def again_row(
         replace(row, **numbers_of(shown), **people),
         first,
         second,
-        difference(other, declared, contrast),
+        other.difference(declared, contrast),
         context.smallest_gap,
     )
 
