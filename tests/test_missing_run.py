@@ -11,8 +11,8 @@ import pytest
 import coopgap
 from coopgap.app.plan import make_plan
 from coopgap.families.dispatch import headline_estimate
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.survey.example import make_example
 
 ROOT = Path(__file__).parents[1]

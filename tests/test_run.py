@@ -29,9 +29,9 @@ from coopgap.core.vocabulary import (
     Use,
     Verdict,
 )
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
-from coopgap.report.pages import escape_markdown
+from coopgap.report.pages import Content
+from coopgap.report.words import escape_markdown
 from coopgap.survey.example import make_example
 
 # The contract's closed vocabularies, written out: the module must not drift from them.

@@ -12,8 +12,8 @@ from coopgap.core.estimate import GAP_KEY, TABLES, to_frame
 from coopgap.core.vocabulary import Status
 from coopgap.datasets.registry import Printed, Registry
 from coopgap.printed.rows import analyse
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.report.printed import Published, printed_study
 
 GROUPS = ("member", "women members", "non-member", "national average", "all")

@@ -23,8 +23,8 @@ from coopgap.printed.lines import lines, ordered, outside_lines
 from coopgap.printed.ordered import people_of, proportionality_rows
 from coopgap.printed.rows import analyse
 from coopgap.printed.sample import covariates
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.report.printed import printed_study
 from coopgap.study.spec import Benchmark, OutsideShares
 

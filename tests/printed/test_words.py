@@ -11,8 +11,8 @@ from coopgap.app.printed import find_registry
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.datasets.registry import SHIPPED
 from coopgap.printed.rows import analyse
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.report.printed import printed_study
 
 CAUSAL = re.compile(

@@ -19,12 +19,11 @@ from coopgap.core.atomic import FIGURES, FORMATS
 from coopgap.core.errors import OutputError
 from coopgap.core.estimate import TABLES, columns, to_frame
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
-from coopgap.report.latex import escape_latex, write_latex
-from coopgap.report.office import write_word
+from coopgap.report.documents import escape_latex, write_latex, write_word
+from coopgap.report.pages import Content
+from coopgap.report.sheets import write_workbook
 from coopgap.report.tables import Table
-from coopgap.report.workbook import write_workbook
 from coopgap.report.write import write_report
 
 NARROW = Table(

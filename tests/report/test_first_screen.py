@@ -18,8 +18,8 @@ from coopgap.core.estimate import (
     to_frame,
 )
 from coopgap.report import lookat
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.study.spec import Design
 
 SOURCE = "survey.csv"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.study.spec import Group
 
 

@@ -10,11 +10,10 @@ import pytest
 
 from coopgap.checks.registry import checks
 from coopgap.core.vocabulary import Check
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style, svg_text
-from coopgap.report.pages import escape_markdown, html, html_page
+from coopgap.report.pages import Content, escape_markdown, html, html_page
 
 
 class Elements(HTMLParser):

@@ -27,11 +27,12 @@ from coopgap.core.vocabulary import (
     Population,
     Quantity,
 )
-from coopgap.report import appendix, methods, paper
-from coopgap.report.content import Content
+from coopgap.report import appendix, paper
+from coopgap.report import appendix as methods
 from coopgap.report.data import Results, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
+from coopgap.report.pages import Content
 from coopgap.report.printed import Rows
 from coopgap.study.model import KEYS
 from coopgap.study.spec import (

@@ -18,12 +18,11 @@ from coopgap.core.estimate import TABLES, GapRow, to_frame
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.datasets.registry import load_registry
 from coopgap.printed.rows import printed_rows
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
-from coopgap.report.layout import paper_tables
-from coopgap.report.pages import html
+from coopgap.report.pages import Content, html
+from coopgap.report.paper import paper_tables
 from coopgap.study.load import load_study
 
 main = partial(run, "printed")

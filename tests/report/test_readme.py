@@ -12,8 +12,8 @@ from typing import get_args
 import pandas as pd
 
 from coopgap.bayes.records import Priors
-from coopgap.report.schema import column_dictionary
-from coopgap.report.values import points
+from coopgap.report.sheets import column_dictionary
+from coopgap.report.words import points
 from coopgap.study.spec import Hierarchical, PriorName
 
 ROOT = Path(__file__).parents[2]

@@ -17,8 +17,9 @@ from coopgap.app.result import Run
 from coopgap.core.progress import Stages, progress
 from coopgap.families.plan import Foreseen
 from coopgap.report.data import make_results
+from coopgap.report.lookat import doubts
 from coopgap.report.plan import plan_text
-from coopgap.report.terminal import doubts, paths_to_tell, run_text, show_headlines
+from coopgap.report.terminal import paths_to_tell, run_text, show_headlines
 from coopgap.report.write import notebook_html
 
 

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from coopgap.core.vocabulary import Status
-from coopgap.report import values, words
+from coopgap.report import words
+from coopgap.report import words as values
 
 
 @pytest.mark.parametrize(

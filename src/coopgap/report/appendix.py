@@ -1,17 +1,21 @@
-"""What has no number and why, the gate of draws, and what run.json says, for the appendix."""
+"""What has no number and why, the gate of draws, the run, and the papers to cite for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Final
 
 from coopgap.core.estimate import DiagnosticRow
-from coopgap.core.vocabulary import Diagnostic, Verdict
-from coopgap.report import values as v
+from coopgap.core.vocabulary import Check, Diagnostic, Verdict
+from coopgap.report import words as v
 from coopgap.report.data import Answer, Results
 from coopgap.report.tables import Table
-from coopgap.report.words import clean, family_words, readable
+from coopgap.report.words import clean, family_words, joined, readable
+from coopgap.study.spec import Matching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +129,140 @@ def run_details(results: Results) -> Table:
     }
     rows = [(name, clean(str(value))) for name, value in told.items() if value not in (None, "")]
     return Table(name="run", caption="The run", header=("", ""), rows=tuple(rows))
+
+
+type Facts = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One paper; `fields` are BibTeX's, `when` is what a run must have to cite it."""
+
+    key: str
+    type: str
+    when: Sequence[Mapping[str, Sequence[str]]]
+    fields: Mapping[str, str]
+
+    def is_cited(self, facts: Facts) -> bool:
+        """Whether any of its conditions holds: a value of each of their keys."""
+        return any(
+            all(not facts[name].isdisjoint(values) for name, values in one.items())
+            for one in self.when
+        )
+
+    @property
+    def short(self) -> str:
+        """`Hansen and Klopfer 2006`."""
+        authors = self.fields["author"].split(" and ")
+        family = [name.partition(",")[0].strip("{}") for name in authors]
+        named = f"{family[0]} et al." if len(family) > 2 else joined(family)
+        return f"{named} {self.fields.get('year', '')}".strip()
+
+    @property
+    def text(self) -> str:
+        """The entry of a short list of references; titles of papers stand in the BibTeX file."""
+        it = self.fields
+        journal = f"{it['journal']} {it['volume']}" if "journal" in it else it["title"]
+        number = f"({it['number']})" if "number" in it else ""
+        pages = it.get("pages", "").replace("--", "–")
+        place = [f"{journal}{number}".replace("\\&", "&"), pages, it.get("publisher", "")]
+        link = f"doi:{it['doi']}" if "doi" in it else it.get("url", "").removeprefix("https://")
+        link = f"arXiv:{it['eprint']}" if "eprint" in it else link
+        return ", ".join(part for part in (self.short, *place, link) if part)
+
+    @property
+    def bibtex(self) -> str:
+        """The entry of a BibTeX file."""
+        lines = [f"  {name} = {{{value}}}," for name, value in self.fields.items()]
+        return "\n".join((f"@{self.type}{{{self.key},", *lines, "}"))
+
+
+@cache
+def references() -> dict[str, Reference]:
+    """Every paper that a run may cite, by key."""
+    from importlib.resources import files
+
+    text = (files("coopgap.report") / "data" / "references.toml").read_text(encoding="utf-8")
+    return {
+        key: Reference(
+            key=key,
+            type=entry.pop("type"),
+            when=entry.pop("when"),
+            fields={name: str(value) for name, value in entry.items()},
+        )
+        for key, entry in tomllib.loads(text).items()
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What a run did, told from its tables and its study."""
+
+    results: Results
+
+    @cached_property
+    def facts(self) -> Facts:
+        """By kind, what the tables have numbers of and what the models declare."""
+        rows = self.results.survey
+        valued = [row for row in rows.diagnostics if row.value is not None]
+        errors = {row.std_error_kind for row in rows.coefficients}
+        axes = [one.spec.multiverse for one in self.results.answers if one.spec is not None]
+        ran = any(row.check == Check.MULTIVERSE and row.quantity for row in rows.sensitivity)
+        methods = {one.method for one in self.designs}
+        found: dict[str, Iterable[str | None]] = {
+            "family": {row.family for row in rows.gaps},
+            "form": {row.form for row in rows.gaps},
+            "quantity": {row.quantity for row in rows.gaps if row.estimate is not None},
+            "population": {row.population for row in rows.gaps},
+            "interval": {row.interval_kind for row in rows.gaps},
+            "check": {row.check for row in rows.sensitivity if row.quantity},
+            "diagnostic": {row.diagnostic for row in valued},
+            "test": {row.test for row in valued},
+            "std_error": {word for kind in errors for word in re.split(r"[ ,]+", kind)},
+            "method": methods.union(*(one.method for one in axes if one is not None and ran)),
+            "distance": {one.distance for one in self.designs if one.method in _BY_DISTANCE},
+            "has": set(self._had()),
+        }
+        return {kind: frozenset(filter(None, values)) for kind, values in found.items()}
+
+    def _had(self) -> Iterator[str]:
+        """What a run has or has not."""
+        if self.designs:
+            yield "matching"
+        if any(one.caliper is not None for one in self.designs):
+            yield "caliper"
+        if self.results.survey.balance:
+            yield "balance"
+        if any(row.p_adjusted is not None for row in self.results.survey.gaps):
+            yield "p_adjusted"
+        if any(one.is_control for one in self.results.answers):
+            yield "negative_control"
+
+    @cached_property
+    def designs(self) -> tuple[Matching, ...]:
+        """Matchings of the models and of their variants that were estimated."""
+        ran = {
+            (r.model, r.variant) for r in self.results.survey.sensitivity if r.check == "variant"
+        }
+        specs = [one.spec for one in self.results.answers if one.spec is not None]
+        variants = [
+            variant.spec
+            for spec in specs
+            for variant in spec.variants
+            if (spec.name, variant.name) in ran
+        ]
+        return tuple(one.matching for one in (*specs, *variants) if one.matching.is_declared)
+
+    @cached_property
+    def cited(self) -> dict[str, Reference]:
+        """Papers to cite, by key."""
+        return {key: one for key, one in references().items() if one.is_cited(self.facts)}
+
+
+_BY_DISTANCE = ("nearest", "optimal", "full")
+
+
+def bibliography(results: Results) -> str:
+    """The papers that a run used as BibTeX."""
+    cited = Used(results=results).cited.values()
+    return "".join(f"{one.bibtex}\n\n" for one in cited).rstrip() + "\n"

@@ -14,7 +14,7 @@ from coopgap.checks.registry import Topic, on_page
 from coopgap.core.estimate import BalanceRow, SensitivityRow
 from coopgap.core.vocabulary import Check, Diagnostic, Family, OddsTest, Status, Verdict
 from coopgap.report.data import Answer, Results
-from coopgap.report.values import number
+from coopgap.report.words import number
 
 BALANCED: Final = 0.1
 """Largest absolute standardised difference of a covariate that counts as balanced."""
@@ -283,3 +283,9 @@ def against(answer: Answer) -> list[str]:
     found = {check: worst(answer.check(check)) for check in on_page()}
     order = (Verdict.CHANGES, Verdict.DIFFERENT, Verdict.UNDECIDED)
     return [check for verdict in order for check, known in found.items() if known is verdict]
+
+
+def doubts(answer: Answer) -> str:
+    """Topics whose word in the report's grid speaks against the answer."""
+    words = grid(answer, topics(answer.results))
+    return " · ".join(f"{word.topic}: {word.text}" for word in words if word.is_bad)

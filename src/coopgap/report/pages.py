@@ -1,61 +1,206 @@
-"""The report's one text in Markdown, and the HTML page that is set from it.
+"""The report's one text in Markdown, from templates over the tables, and the HTML page set from it.
 
 Words stand in the templates. Whatever a template puts in is escaped, so that a label is never taken
-for Markdown or HTML; what a template itself says is taken as written.
+for Markdown or HTML; what a template itself says is taken as written. Each check has a template of
+its own with two macros: `sentence` for the text, `detail` for the evidence.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.report.words import clean
+from coopgap.core.vocabulary import Check
+from coopgap.report import appendix, lookat, paper, words
+from coopgap.report.data import Answer, Results, by
+from coopgap.report.tables import Table, pivot
+from coopgap.report.words import escape_markdown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markdown_it.token import Token
+    from markupsafe import Markup
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]#|>&$~!])")
-_LEADING = re.compile(r"^(\d*)([-+.)=])(?=[-=\s]|$)")
+    from coopgap.report.figures.canvas import Drawing
+
+
+class Content:
+    """What one run's pages are rendered from; `draw` makes a figure where a template places it."""
+
+    def __init__(self, results: Results, draw: Callable[..., Drawing | None] | None = None) -> None:
+        self.results = results
+        self.draw = draw
+        self.drawings: dict[str, Drawing] = {}
+
+    @cached_property
+    def templates(self) -> Environment:
+        """The templates with this run's functions, as filters and by their names."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        made = Environment(
+            loader=PackageLoader("coopgap.report", "templates"),
+            autoescape=True,
+            auto_reload=False,
+            finalize=_escaped,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            extensions=["jinja2.ext.do"],
+        )
+        functions = {
+            **_FUNCTIONS,
+            "at": self.at,
+            "category_of": lambda category, answer: self.at(answer, category),
+            "label": self.results.label,
+            "group": self.results.group,
+            "table": self.table,
+            "figure": self.figure,
+            "sentence": self.sentence,
+            "detail": self.detail,
+        }
+        made.filters |= functions
+        made.globals |= functions
+        made.tests["headline_of"] = lambda row, answer: answer.is_headline(row)
+        made.globals |= {
+            "run": self.results,
+            "meta": self.results.meta,
+            "study": self.results.study,
+            "members": self.results.members,
+            "others": self.results.others,
+            "lookat": lookat,
+            "paper": paper,
+            "appendix": appendix,
+            "used": appendix.Used(results=self.results),
+            "Check": Check,
+        }
+        return made
+
+    def render(self, name: str, **context: Any) -> str:
+        """One template as Markdown."""
+        return tidy(self.templates.get_template(name).render(**context))
+
+    def at(self, answer: Answer, category: str | None = None) -> str:
+        """A threshold of an outcome in words; empty over the whole distribution."""
+        return words.category_words(
+            answer.first.category if category is None else category, answer.levels
+        )
+
+    def table(self, rows: Sequence[Any], **how: Any) -> Markup:
+        """Rows set out by `pivot`."""
+        return show(pivot(self.results, rows, **how))
+
+    def figure(
+        self, name: str, answer: Answer | None = None, caption: str = "", *, real: bool = False
+    ) -> Markup:
+        """The place of a figure; nothing where there is nothing to draw; `real` bears no mark."""
+        from markupsafe import Markup
+
+        from coopgap.report.words import escape_markdown
+
+        drawing = self.draw(name, self.results, answer) if self.draw else None
+        if drawing is None:
+            return Markup("")
+        self.drawings[drawing.name] = drawing
+        mark = f"{self.results.mark}. " if self.results.mark and not real else ""
+        told = escape_markdown(f"{mark}{caption}" if caption else "").replace('"', "&quot;")
+        title = f' "{told}"' if told else ""
+        return Markup(f"\n![{escape_markdown(drawing.alt)}](figures/{drawing.name}.png{title})\n")
+
+    def sentence(self, answer: Answer, check: str) -> Markup:
+        """What one check found for a model, in words; empty where it found nothing."""
+        return self._of_check("sentence", answer, check)
+
+    def detail(self, answer: Answer, check: str) -> Markup:
+        """The evidence of one check: its table and figure."""
+        return self._of_check("detail", answer, check)
+
+    def _of_check(self, part: str, answer: Answer, check: str) -> Markup:
+        from markupsafe import Markup
+
+        rows = [row for row in answer.check(check) if row.quantity]
+        if not rows:
+            return Markup("")
+        module = self.templates.get_template(f"checks/{check}.md.j2").module
+        return Markup(getattr(module, part)(answer, rows)).strip()
+
+
+def show(table: Table) -> Markup:
+    """A table as Markdown that needs no escape."""
+    from markupsafe import Markup
+
+    return Markup(table.markdown())
+
+
+def some(rows: Iterable[Any], **fields: Any) -> list[Any]:
+    """Rows whose fields have these values; a tuple allows any of its members."""
+    wanted = {name: one if isinstance(one, tuple) else (one,) for name, one in fields.items()}
+    return [row for row in rows if all(getattr(row, name) in wanted[name] for name in wanted)]
+
+
+def largest(rows: Iterable[Any]) -> list[Any]:
+    """Rows with a number, those farthest from zero first."""
+    told = [row for row in rows if row.estimate is not None]
+    return sorted(told, key=lambda row: -abs(row.estimate))
+
+
+def outside(rows: Iterable[Any]) -> list[Any]:
+    """Rows whose interval does not hold what was observed."""
+    return [row for row in rows if not row.lower <= row.threshold <= row.upper]
+
+
 _BLANKS = re.compile(r"\n{3,}")
 _STACKED = 4
 """Columns from which a table is set as one card a row on a narrow screen."""
 
 
-def escape_markdown(text: str) -> str:
-    """One line of text that Markdown takes for nothing else, inside a table cell too."""
-    line = re.sub(r"[ \t\r\n]+", " ", clean(text)).strip(" \t\r\n")
-    return _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", line).replace("<", "&lt;"))
+_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "points": words.points,
+    "signed": lambda value: words.points(value, signed=True),
+    "percent": words.percent,
+    "ratio": words.ratio,
+    "count": words.count,
+    "number": words.number,
+    "p_value": words.p_value,
+    "value": words.value_words,
+    "quantity": words.quantity_words,
+    "interval": lambda row: words.limits_words(row.quantity, row.lower, row.upper),
+    "gap": words.row_words,
+    "kind": lambda row: words.interval_name(row.interval_prob, row.interval_kind),
+    "joined": words.joined,
+    "capital": words.capital,
+    "family": words.family_words,
+    "population": words.population_words,
+    "version": words.version_words,
+    "verdict": words.verdict_words,
+    "status": words.status_word,
+    "title": words.check_title,
+    "imbalance": lookat.imbalance,
+    "gate_words": appendix.gate_words,
+    "by": by,
+    "some": some,
+    "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
+    "head": lambda rows: next(iter(rows), None),
+    "largest": largest,
+    "outside": outside,
+    "show": show,
+}
+"""What templates call, whatever the run."""
 
 
-def environment(filters: Mapping[str, Callable[..., Any]]) -> Environment:
-    """Templates of this package; `filters` are what they call, as filters and by their names."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _escaped(value: object) -> object:
+    """What a template puts in, escaped unless it is Markdown already."""
     from markupsafe import Markup
 
-    def finish(value: object) -> object:
-        if value is None:
-            return ""
-        if isinstance(value, Markup):
-            return value
-        text = str(value)
-        first, last = (" " if end.isspace() else "" for end in (text[:1], text[-1:]))
-        return Markup(f"{first}{escape_markdown(text)}{last}" if text.strip() else text)
-
-    made = Environment(
-        loader=PackageLoader("coopgap.report", "templates"),
-        autoescape=True,
-        finalize=finish,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
-    )
-    made.filters.update(filters)
-    made.globals.update(filters)
-    return made
+    if value is None:
+        return ""
+    if isinstance(value, Markup):
+        return value
+    text = str(value)
+    first, last = (" " if end.isspace() else "" for end in (text[:1], text[-1:]))
+    return Markup(f"{first}{escape_markdown(text)}{last}" if text.strip() else text)
 
 
 def tidy(text: str) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
 from coopgap.core.vocabulary import Family, Quantity, Scale, Status, Use
 from coopgap.report import lookat
-from coopgap.report import values as v
+from coopgap.report import words as v
 from coopgap.report.data import Answer, Results, by
-from coopgap.report.tables import Table, brackets, trimmed
+from coopgap.report.tables import Table, brackets, pivot, trimmed
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
 
 type Cells = tuple[str, ...]
@@ -415,3 +415,34 @@ def unbalanced(results: Results) -> list[Left]:
         for row, answers in found.values()
     ]
     return sorted(left, key=lambda one: -abs(lookat.imbalance(one.row) or 0.0))
+
+
+# For a paper
+
+
+def paper_tables(results: Results) -> list[Table]:
+    """Table 1, gaps, differences between groups and coefficients; those that are not empty."""
+    answers = results.headlines
+    tables = [
+        table_one(results),
+        gaps(results),
+        *(by_group(one, name) for one in answers for name in group_variables(one)),
+        *(coefficients(answer) for answer in answers),
+    ]
+    if not answers:
+        printed = pivot(
+            results,
+            results.published.estimated("risk_difference"),
+            down=["item", "beside"],
+            cells=["own", "other", "estimate"],
+            end=["rounding", "zero_at"],
+            caption="Printed gaps in points",
+            name="printed",
+        )
+        tables = [printed]
+    # Word and LaTeX count tables themselves.
+    return [
+        replace(table, caption=capital(table.caption.removeprefix("Table 1: ")))
+        for table in tables
+        if table
+    ]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.report import values as v
-from coopgap.report.pages import escape_markdown
+from coopgap.report import words as v
 from coopgap.report.words import (
     capital,
     category_words,
     clean,
+    escape_markdown,
     family_words,
     joined,
     population_words,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coopgap.core.vocabulary import Quantity
-from coopgap.report import lookat, values
+from coopgap.report import lookat, words
 from coopgap.report.data import Answer, Results
 from coopgap.report.words import capital, clean
 
@@ -21,25 +21,19 @@ _WIDTH = 120
 """Columns where there is no terminal to ask."""
 
 
-def doubts(answer: Answer) -> str:
-    """Topics whose word in the report's grid speaks against the answer."""
-    words = lookat.grid(answer, lookat.topics(answer.results))
-    return " · ".join(f"{word.topic}: {word.text}" for word in words if word.is_bad)
-
-
 def _cells(answer: Answer) -> Iterator[str]:
     row = answer.headline
     yield answer.title
-    yield values.percent(answer.share(""))
-    yield values.percent(answer.share("comparison"))
+    yield words.percent(answer.share(""))
+    yield words.percent(answer.share("comparison"))
     if row is None:
         yield from ("not estimated", "")
     else:
         # A probability of superiority is no gap in points and keeps its sign of percent.
         of = "superiority " if row.quantity == Quantity.SUPERIORITY else ""
-        yield of + values.estimate_words(row.quantity, row.estimate, status=row.status)
-        yield values.limits_words(row.quantity, row.lower, row.upper)
-    yield doubts(answer) or values.DASH
+        yield of + words.estimate_words(row.quantity, row.estimate, status=row.status)
+        yield words.limits_words(row.quantity, row.lower, row.upper)
+    yield lookat.doubts(answer) or words.DASH
 
 
 def _table(results: Results) -> Table:
@@ -50,7 +44,7 @@ def _table(results: Results) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     rows = [one.headline for one in results.headlines]
     probs = {row.interval_prob for row in rows if row is not None and row.interval_prob}
-    interval = values.interval_name(probs.pop(), None) if len(probs) == 1 else "interval"
+    interval = words.interval_name(probs.pop(), None) if len(probs) == 1 else "interval"
     sides = (capital(results.members), capital(results.others))
     for number, head in enumerate(("Outcome", *sides, "Gap, points", interval, "Look at")):
         is_number = 0 < number < 5

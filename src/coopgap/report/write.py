@@ -18,8 +18,8 @@ from coopgap.study.spec import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-    from coopgap.report.content import Content
     from coopgap.report.figures.canvas import Drawing
+    from coopgap.report.pages import Content
 
 
 def write_report(
@@ -77,8 +77,8 @@ def _write_pages(
     figures: Collection[str],
 ) -> list[Path]:
     """Figures, and the pages that show them."""
+    from coopgap.report.appendix import bibliography
     from coopgap.report.figures.canvas import drawing_style, save_png
-    from coopgap.report.methods import bibliography
     from coopgap.report.pages import html_page
 
     content = _content(results)
@@ -108,8 +108,8 @@ def _write_pages(
 
 
 def _content(results: Results) -> Content:
-    from coopgap.report.content import Content
     from coopgap.report.figures import draw
+    from coopgap.report.pages import Content
 
     return Content(results, draw)
 
@@ -132,22 +132,22 @@ def _write_documents(
     results: Results, frames: Mapping[str, pd.DataFrame], folder: Path, formats: Collection[str]
 ) -> list[Path]:
     """A workbook, LaTeX and Word: the tables for a paper."""
-    from coopgap.report.layout import paper_tables
+    from coopgap.report.paper import paper_tables
 
     written, tables = [], paper_tables(results)
     if "xlsx" in formats:
-        from coopgap.report.workbook import headline_rows, write_workbook
+        from coopgap.report.sheets import headline_rows, write_workbook
 
         path = folder / "tables.xlsx"
         head = headline_rows(results)
         write_workbook(frames, path, mark=results.mark, headlines=head, tables=tables)
         written.append(path)
     if "tex" in formats:
-        from coopgap.report.latex import write_latex
+        from coopgap.report.documents import write_latex
 
         written += write_latex(results, tables, folder)
     if "docx" in formats:
-        from coopgap.report.office import write_word
+        from coopgap.report.documents import write_word
 
         path = folder / "tables.docx"
         write_word(_content(results), tables, path)

@@ -6,8 +6,8 @@ import numpy as np
 
 import coopgap
 from coopgap.checks.by_mode import LIMITS, MEMBERS_ASIDE
-from coopgap.report.content import Content
 from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.survey.example import make_example
 
 

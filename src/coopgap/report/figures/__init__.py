@@ -7,18 +7,22 @@ from typing import Final
 
 from coopgap.report.data import Answer, Results
 from coopgap.report.figures.canvas import Drawing
-from coopgap.report.figures.contour import contour
-from coopgap.report.figures.curve import borrowed, curve
-from coopgap.report.figures.forest import families, headline, phone, predictive, prior, versions
-from coopgap.report.figures.love import love
-from coopgap.report.figures.printed import gaps
-from coopgap.report.figures.regions import regions
-from coopgap.report.figures.shares import shares
+from coopgap.report.figures.curves import borrowed, contour, curve
+from coopgap.report.figures.forest import (
+    families,
+    headline,
+    phone,
+    predictive,
+    prior,
+    regions,
+    versions,
+)
+from coopgap.report.figures.shares import love, printed, shares
 
 OF_RUN: Final[dict[str, Callable[[Results], Drawing | None]]] = {
     "headline": headline,
     "love": love,
-    "printed": gaps,
+    "printed": printed,
 }
 OF_ANSWER: Final[dict[str, Callable[[Answer], Drawing | None]]] = {
     "forest": families,
