@@ -22,6 +22,7 @@ DISTRIBUTION = {
     "charset_normalizer": "charset-normalizer",
     "arviz_stats": "arviz-stats",
     "markdown_it": "markdown-it-py",
+    "PIL": "pillow",
 }
 NOT_OURS = {"markupsafe"}
 """Imported from a dependency that re-exports nothing of it: jinja2 returns its strings."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import shutil
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -29,12 +30,24 @@ def rewrite(
 ) -> list[Path]:
     """Write a saved run's report again; what else its folder holds stays."""
     from coopgap.core.atomic import replace_folder
-    from coopgap.report.write import write_report
+    from coopgap.report.data import results_of
+    from coopgap.report.sheets import write_csv
+    from coopgap.report.write import write_results
 
     target = Path(folder)
-    run = read_run(target)
+    study, meta, tables = _saved(target)
+    results = results_of({name: table.rows for name, table in tables.items()}, study, meta)
+
+    def frames() -> dict[str, pd.DataFrame]:
+        return {name: table.frame for name, table in tables.items()}
+
     with replace_folder(target) as temporary:
-        written = write_report(run.frames, run.study, run.meta, temporary, formats, figures=figures)
+        written = []
+        for name, table in tables.items():
+            written.append(temporary / f"{name}.csv")
+            if not table.is_written:
+                write_csv({name: table.frame}, temporary)
+        written += write_results(results, frames, temporary, formats, figures=figures)
         names = [path.relative_to(temporary) for path in written]
 
         def known(where: str, found: list[str]) -> set[str]:
@@ -48,24 +61,42 @@ def rewrite(
 def read_run(folder: Path) -> Run:
     """A saved run, without its draws; a table without CSV is read from parquet."""
     from coopgap.app.result import Run
+
+    study, meta, tables = _saved(folder)
+    frames: dict[str, Any] = {name: table.frame for name, table in tables.items()}
+    return Run(study=study, meta=meta, **frames)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """A table as records; `is_written` where its file is what would be written of them."""
+
+    name: str
+    rows: Sequence[Row]
+    is_written: bool
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        from coopgap.core.estimate import to_frame
+
+        return to_frame(self.name, self.rows)
+
+
+def _saved(folder: Path) -> tuple[Study, dict[str, Any], dict[str, _Table]]:
+    """The study, run.json and the tables, each table what run.json says was written."""
     from coopgap.core.estimate import TABLES
     from coopgap.report.sheets import table_digest
 
     meta = _meta(folder)
     study = _study(folder, meta)
-    frames = {name: _table(folder, name) for name in TABLES}
-    for name, frame in frames.items():
-        if meta.get("tables_sha256", {}).get(name) != table_digest(frame):
-            raise _damaged(folder / f"{name}.csv", "is not the table that was written")
-    return Run(
-        study=study,
-        gaps=frames["gaps"],
-        coefficients=frames["coefficients"],
-        balance=frames["balance"],
-        sensitivity=frames["sensitivity"],
-        diagnostics=frames["diagnostics"],
-        meta=meta,
-    )
+    digests, tables = meta.get("tables_sha256", {}), {}
+    for name in TABLES:
+        path = folder / f"{name}.csv"
+        tables[name] = table = _table(path, name, digests.get(name))
+        # A file that was set out otherwise, such as by a spreadsheet, may hold the same table.
+        if not table.is_written and digests.get(name) != table_digest(table.frame):
+            raise _damaged(path, "is not the table that was written")
+    return study, meta, tables
 
 
 def _meta(folder: Path) -> dict[str, Any]:
@@ -103,29 +134,32 @@ def _study(folder: Path, meta: dict[str, Any]) -> Study:
     return replace(study, name=str(meta["study"]))
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
-    from coopgap.core.estimate import TABLES, to_frame
+def _table(path: Path, name: str, digest: str | None) -> _Table:
+    from coopgap.core.estimate import TABLES
 
-    path = folder / f"{name}.csv"
+    is_there = path.exists()
     try:
-        text = path.read_bytes().decode("utf-8") if path.exists() else _parquet_text(folder, name)
+        content = path.read_bytes() if is_there else _parquet_text(path).encode("utf-8")
+        text = content.decode("utf-8")
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (OSError, ValueError, csv.Error) as error:
         raise _damaged(path, "cannot be read") from error
     if not lines:
         raise _damaged(path, "is empty")
-    return to_frame(name, _records(path, TABLES[name], *lines))
+    names = [item.name for item in fields(TABLES[name])]
+    same = is_there and hashlib.sha256(content).hexdigest() == digest and lines[0] == names
+    return _Table(name=name, rows=_records(path, TABLES[name], *lines), is_written=same)
 
 
-def _parquet_text(folder: Path, name: str) -> str:
+def _parquet_text(path: Path) -> str:
     import pandas as pd
 
     from coopgap.report.sheets import csv_text
 
-    path = folder / f"{name}.parquet"
-    if not path.exists():
-        raise _damaged(folder / f"{name}.csv", "is absent")
-    return csv_text(pd.read_parquet(path))
+    parquet = path.with_suffix(".parquet")
+    if not parquet.exists():
+        raise _damaged(path, "is absent")
+    return csv_text(pd.read_parquet(parquet))
 
 
 def _records(
@@ -135,21 +169,21 @@ def _records(
     absent = [name for name in names if name not in header]
     if absent:
         raise _damaged(path, f"has no column {absent[0]}")
-    hints = get_type_hints(kind)
-    readers = [(name, header.index(name), _reader(hints[name])) for name in names]
-    records = []
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise _damaged(path, f"row {number} has {len(line)} of {len(header)} cells")
-        values = {}
-        for name, at, read in readers:
-            try:
-                values[name] = read(line[at])
-            except (KeyError, ValueError) as error:
-                found = f"column {name}, row {number} holds what coopgap does not write"
-                raise _damaged(path, found) from error
-        records.append(kind(**values))
-    return records
+    hints = get_type_hints(kind)
+    columns = []
+    for name in names:
+        at, read, values = header.index(name), _reader(hints[name]), list[Any]()
+        try:
+            for line in lines:
+                values.append(read(line[at]))
+        except (KeyError, ValueError) as error:
+            found = f"column {name}, row {len(values) + 2} holds what coopgap does not write"
+            raise _damaged(path, found) from error
+        columns.append(values)
+    return [kind(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:
@@ -165,7 +199,7 @@ def _reader(hint: Any) -> Callable[[str], Any]:
     read = next((numbers[kind] for kind in kinds if kind in numbers), None)
     if read is None:
         return unescape_cell
-    return lambda text: None if text == "" else read(text)
+    return lambda text: read(text) if text else None
 
 
 def _damaged(path: Path, found: str) -> OutputError:

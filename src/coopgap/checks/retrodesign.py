@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.tails import t_above, t_quantile
@@ -85,6 +85,8 @@ def _mean_above(end: float, df: float) -> float:
     """E[T; T > end], T standard t; infinite without a mean."""
     if df <= 1:
         return np.inf
+    from scipy import stats  # Half a second, which a report made again does not need.
+
     scale = 1.0 if np.isinf(df) else (df + end**2) / (df - 1)
     return float(stats.t.pdf(end, df)) * scale
 

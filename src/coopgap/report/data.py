@@ -294,17 +294,23 @@ def make_results(
     frames: Mapping[str, pd.DataFrame], study: Study, meta: Mapping[str, Any]
 ) -> Results:
     """Read tables of `coopgap.core.estimate` into records; `meta` is what run.json holds."""
-    rows = {name: _records(name, frames[name]) for name in TABLES}
+    return results_of({name: _records(name, frames[name]) for name in TABLES}, study, meta)
 
-    def of(printed: bool) -> Rows:
-        return Rows(
+
+def results_of(
+    tables: Mapping[str, Sequence[Any]], study: Study, meta: Mapping[str, Any]
+) -> Results:
+    """Records of every table, those of printed numbers apart."""
+    survey, printed = (
+        Rows(
             **{
-                name: tuple(row for row in found if (row.source == PRINTED) is printed)
-                for name, found in rows.items()
+                name: tuple(row for row in rows if (row.source == PRINTED) is is_printed)
+                for name, rows in tables.items()
             }
         )
-
-    return Results(study=study, meta=meta, survey=of(False), printed=of(True))
+        for is_printed in (False, True)
+    )
+    return Results(study=study, meta=meta, survey=survey, printed=printed)
 
 
 def _records(name: str, frame: pd.DataFrame) -> list[Any]:

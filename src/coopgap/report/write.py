@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,16 +36,29 @@ def write_report(
     `formats` are any of `coopgap.core.atomic.FORMATS`, csv is always written; `figures` are formats
     that figures have beside PNG.
     """
-    _refuse_unknown("formats", formats, FORMATS)
-    _refuse_unknown("figures", figures, FIGURES)
+    _refuse_unknown(formats, figures)
     written = write_csv(frames, folder)
     hashes = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
-    text = json.dumps({**meta, "tables_sha256": hashes}, indent=2, ensure_ascii=False)
     # As read back from the file, so that a report made again is the same.
-    results = make_results(frames, study, json.loads(text))
-    written += [_write(folder / "run.json", f"{text}\n"), *_write_study(study, folder)]
+    meta = json.loads(json.dumps({**meta, "tables_sha256": hashes}))
+    results = make_results(frames, study, meta)
+    return written + write_results(results, lambda: frames, folder, formats, template, figures)
+
+
+def write_results(
+    results: Results,
+    frames: Callable[[], Mapping[str, pd.DataFrame]],
+    folder: Path,
+    formats: Collection[str],
+    template: str = "report.md.j2",
+    figures: Collection[str] = (),
+) -> list[Path]:
+    """Write all but the tables as CSV; `frames` gives them where a format needs them."""
+    _refuse_unknown(formats, figures)
+    text = json.dumps(results.meta, indent=2, ensure_ascii=False)
+    written = [_write(folder / "run.json", f"{text}\n"), *_write_study(results.study, folder)]
     if "parquet" in formats:
-        written += write_parquet(frames, folder)
+        written += write_parquet(frames(), folder)
     if figures or {"html", "md"} & set(formats):
         written += _write_pages(results, folder, formats, template, figures)
     if {"xlsx", "tex", "docx"} & set(formats):
@@ -53,10 +66,11 @@ def write_report(
     return written
 
 
-def _refuse_unknown(what: str, asked: Collection[str], allowed: Sequence[str]) -> None:
-    unknown = sorted(set(asked) - set(allowed))
-    if unknown:
-        raise OutputError(what, f"no format {unknown[0]}", f"allowed: {', '.join(allowed)}")
+def _refuse_unknown(formats: Collection[str], figures: Collection[str]) -> None:
+    for what, asked, allowed in (("formats", formats, FORMATS), ("figures", figures, FIGURES)):
+        unknown = sorted(set(asked) - set(allowed))
+        if unknown:
+            raise OutputError(what, f"no format {unknown[0]}", f"allowed: {', '.join(allowed)}")
 
 
 def _write_study(study: Study, folder: Path) -> list[Path]:
@@ -129,7 +143,10 @@ def _save_figure(drawing: Drawing, path: Path, kind: str) -> Path:
 
 
 def _write_documents(
-    results: Results, frames: Mapping[str, pd.DataFrame], folder: Path, formats: Collection[str]
+    results: Results,
+    frames: Callable[[], Mapping[str, pd.DataFrame]],
+    folder: Path,
+    formats: Collection[str],
 ) -> list[Path]:
     """A workbook, LaTeX and Word: the tables for a paper."""
     from coopgap.report.paper import paper_tables
@@ -140,7 +157,7 @@ def _write_documents(
 
         path = folder / "tables.xlsx"
         head = headline_rows(results)
-        write_workbook(frames, path, mark=results.mark, headlines=head, tables=tables)
+        write_workbook(frames(), path, mark=results.mark, headlines=head, tables=tables)
         written.append(path)
     if "tex" in formats:
         from coopgap.report.documents import write_latex

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 
 from coopgap.checks.compare import NO_MATCHING, compared
 from coopgap.checks.context import Context
@@ -169,6 +169,8 @@ def imbens_manski_factor(ratio: float, prob: float, df: float = np.inf) -> float
     Imbens & Manski (2004), Econometrica 72, 1845-1857, equation (6).
     Stoye (2009), Econometrica 77, 1299-1315, lemma 3.
     """
+    from scipy import stats  # Half a second, which a report made again does not need.
+
     one_sided, two_sided = (t_quantile(at, df) for at in (prob, (1 + prob) / 2))
 
     def lacks(c: float) -> float:

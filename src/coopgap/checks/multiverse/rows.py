@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from coopgap.checks.compare import again_row
 from coopgap.checks.context import Context
@@ -69,6 +68,8 @@ def joint_statistics(studentised: FloatArray, df: FloatArray) -> Joint:
     ----------
     Simonsohn, Simmons & Nelson (2020), Specification curve analysis. Nature Human Behaviour 4.
     """
+    from scipy import stats  # Half a second, which a report made again does not need.
+
     values = np.nan_to_num(np.asarray(studentised, dtype=np.float64))
     above, below = (values > 0).mean(axis=-1), (values < 0).mean(axis=-1)
     bar = stats.t.ppf((1 + INTERVAL_PROB) / 2, df)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import cluster_sums
@@ -182,6 +181,8 @@ def mcnemar(up: int, down: int) -> McNemar:
     n = up + down
     if not n:
         return McNemar(np.nan, np.nan, np.nan, np.nan)
+    from scipy import stats  # Half a second, which a report made again does not need.
+
     z, likely = (up - down) / n**0.5, float(stats.binom.pmf(up, n, 0.5))
     exact = float(stats.binomtest(up, n).pvalue)
     mid = exact - likely if up != down else 1 - likely / 2

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import integrate, optimize, special, stats
+from scipy import integrate, optimize, special
 
 from coopgap.checks.balance import Joint
 from coopgap.checks.by_mode import PhoneStudy, reached
@@ -160,6 +160,8 @@ class Measured:
 
 def measured_at(joint: Joint, contrast: Contrast, smallest_gap: float) -> Measured:
     """What three shares measure at a threshold, errors widened for t."""
+    from scipy import stats  # Half a second, which a report made again does not need.
+
     shares, cov = joint.at_least(contrast.level)
     gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
     std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
@@ -423,6 +425,8 @@ def robust_mixture(
     Schmidli, Gsteiger, Roychoudhury, O'Hagan, Spiegelhalter & Neuenschwander (2014), Biometrics
     70.
     """
+    from scipy import stats  # Half a second, which a report made again does not need.
+
     nodes, width = _nodes(of)
     root = np.sqrt(of.phone_var)
     informed = stats.norm.logpdf(nodes, of.phone, root) - np.log(_inside(of.phone, root))
