@@ -58,20 +58,23 @@ class Results:
         )
 
     @cached_property
-    def questions(self) -> tuple[Question, ...]:
-        """Declared questions first; a model that answers none stands for its own."""
+    def questions(self) -> tuple[tuple[Answer, ...], ...]:
+        """The answers of each question: its headline first, then those that answer otherwise.
+
+        Declared questions stand first; a model that answers none stands for its own.
+        """
         by_model = {answer.model: answer for answer in self.answers}
-        found: list[Question] = []
+        found: list[tuple[Answer, ...]] = []
         for models in self.study.headline.values():
             told = [by_model.pop(one.model) for one in models if one.model in by_model]
             if told:
-                found.append(Question(answers=tuple(told)))
-        return (*found, *(Question(answers=(answer,)) for answer in by_model.values()))
+                found.append(tuple(told))
+        return (*found, *((answer,) for answer in by_model.values()))
 
     @cached_property
     def headlines(self) -> tuple[Answer, ...]:
         """What the first screen shows: each question's first model; every model without any."""
-        return tuple(one.first for one in self.questions if one.first.is_declared) or self.answers
+        return tuple(first for first, *_ in self.questions if first.is_declared) or self.answers
 
     def label(self, name: str) -> str:
         """A variable as the study labels it; an interaction `A:B` by those of its variables."""
@@ -92,10 +95,6 @@ class Results:
         variable = self.study.variables.get(outcome)
         return () if variable is None else variable.levels
 
-    def spec(self, model: str) -> ModelSpec | None:
-        """The model file a row comes from."""
-        return next((spec for spec in self.study.models if spec.name == model), None)
-
     @property
     def members(self) -> str:
         """What the study calls its members."""
@@ -115,11 +114,6 @@ class Results:
     def has_phone(self) -> bool:
         """Whether people of the survey were interviewed by telephone."""
         return bool(self.meta.get("n_phone"))
-
-    @property
-    def has_regions(self) -> bool:
-        """Whether the study declares regions."""
-        return self.study.design.region is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +145,8 @@ class Answer:
     @cached_property
     def spec(self) -> ModelSpec | None:
         """The model file."""
-        return self.results.spec(self.model)
+        models = self.results.study.models
+        return next((spec for spec in models if spec.name == self.model), None)
 
     @property
     def is_matched(self) -> bool:
@@ -271,23 +266,6 @@ class Answer:
     def diagnostic(self, name: str) -> float | None:
         """Value of a diagnostic that the model has once."""
         return next((row.value for row in self.diagnostics if row.diagnostic == name), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What one section answers: the declared model first, others of the question after it."""
-
-    answers: tuple[Answer, ...]
-
-    @property
-    def first(self) -> Answer:
-        """The model whose number is the headline."""
-        return self.answers[0]
-
-    @property
-    def others(self) -> tuple[Answer, ...]:
-        """Models that answer the same question otherwise."""
-        return self.answers[1:]
 
 
 def make_results(

@@ -138,7 +138,7 @@ def topics(results: Results) -> list[Topic]:
     has = {
         Topic.ODDS: any(answer.is_ordinal for answer in results.answers),
         Topic.PHONE: results.has_phone,
-        Topic.REGIONS: results.has_regions,
+        Topic.REGIONS: results.study.design.region is not None,
     }
     return [topic for topic in Topic if has.get(topic, True)]
 
