@@ -56,11 +56,12 @@ def _located(kind: type, name: str, table: object, error: ErrorDetails) -> Study
         unknown = steps.pop()
     node, value, path = schema, table, ""
     for number, step in enumerate(steps, start=1):
-        held = _holds(value, step)
-        # What the file does not hold are pydantic's own steps, such as the parts of a union.
-        if not held and not (error["type"] == "missing" and number == len(steps)):
+        held, inner = _holds(value, step), _below(node, step, schema)
+        absent = error["type"] == "missing" and number == len(steps)
+        # Others are pydantic's own steps, such as the parts of a union.
+        if not inner or not (held or absent):
             continue
-        node = _below(node, step, schema)
+        node = inner
         path += f"[{step + 1}]" if isinstance(step, int) else f"{'.' if path else ''}{step}"
         value = value[step] if held else None  # type: ignore[index]
     if unknown is None:
