@@ -15,7 +15,7 @@ from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
 from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
 from coopgap.families.difference import INTERVAL_PROB, difference
-from coopgap.families.estimate import Estimate
+from coopgap.families.estimate import Estimate, interval_numbers
 
 NO_MATCHING: Final = "The model declares no matching."
 """Why a check of matched people does not apply."""
@@ -95,17 +95,8 @@ def numbers_of(interval: Interval, prob: float = INTERVAL_PROB) -> dict[str, Any
 
     Where people or zones do not differ there is no error, and only the estimate.
     """
-    if not interval.std_error > 0:
-        return {"estimate": interval.estimate}
-    return {
-        "estimate": interval.estimate,
-        "std_error": interval.std_error,
-        "lower": interval.lower,
-        "upper": interval.upper,
-        "interval_prob": prob,
-        "interval_kind": IntervalKind.CONFIDENCE,
-        "p_value": interval.p_value if np.isfinite(interval.p_value) else None,
-    }
+    numbers = interval_numbers(interval, IntervalKind.CONFIDENCE)
+    return numbers | {"interval_prob": prob} if "interval_prob" in numbers else numbers
 
 
 def people_of(*pairs: tuple[IntArray, Contrast]) -> dict[str, Any]:
