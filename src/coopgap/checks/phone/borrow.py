@@ -82,12 +82,12 @@ def power_prior(context: Context) -> Iterator[SensitivityRow]:
 )
 def mixture_prior(context: Context) -> Iterator[SensitivityRow]:
     """Posterior weight of the phone interviews, and the gap."""
-    check = Check.PHONE_ROBUST_MIXTURE
-    return borrowed_rows(context.phone, check, context.keys, context.smallest_gap)
+    name = Check.PHONE_ROBUST_MIXTURE
+    return borrowed_rows(context.phone, name, context.keys, context.smallest_gap)
 
 
 def borrowed_rows(
-    phone: PhoneStudy, check: Check, keys: Keys, smallest_gap: float
+    phone: PhoneStudy, name: Check, keys: Keys, smallest_gap: float
 ) -> Iterator[SensitivityRow]:
     """The gap with the comparison share borrowed in part from the phone interviews.
 
@@ -111,7 +111,7 @@ def borrowed_rows(
         reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
         raise NotAssessed(reason) from None
     base = SensitivityRow(
-        check=check,
+        check=name,
         model=keys.model,
         outcome=keys.outcome,
         comparator=Comparator.PHONE,
@@ -126,7 +126,7 @@ def borrowed_rows(
     main = min(at, key=lambda one: (one.category != keys.at, abs(one.level - middle)))
     lost = n_member - joint.n_member
     left = f" Members left out: {lost:,} of {n_member}." if lost else ""
-    power = check is Check.PHONE_POWER_PRIOR
+    power = name is Check.PHONE_POWER_PRIOR
     for contrast in at:
         row = replace(base, category=contrast.category)
         gap = replace(row, n=lost, of=n_member, note=f"{phone.limits}{left}")

@@ -76,7 +76,7 @@ def joins(context: Context) -> list[SensitivityRow]:
 
 
 def gap_rows(
-    phone: PhoneStudy, check: Check, keys: Keys, smallest_gap: float
+    phone: PhoneStudy, name: Check, keys: Keys, smallest_gap: float
 ) -> list[SensitivityRow]:
     """Replace the in-person comparison group by the phone people, or join the two.
 
@@ -94,7 +94,7 @@ def gap_rows(
     """
     group: Group
     variant, group, who = Version.PHONE_AND_IN_PERSON, "everybody_else", _JOINS
-    if check is Check.PHONE_REPLACES:
+    if name is Check.PHONE_REPLACES:
         variant, group, who = Version.PHONE, "called", _REPLACES
     own: dict[str, Any] = {"group": "all", "population": Population.MEMBERS}
     try:
@@ -107,7 +107,7 @@ def gap_rows(
         reason = f"The comparison group cannot be balanced to the members: {error.reason}."
         raise NotAssessed(reason, **own) from None
     base = SensitivityRow(
-        check=check,
+        check=name,
         model=keys.model,
         outcome=keys.outcome,
         quantity=Quantity.RISK_DIFFERENCE,

@@ -84,7 +84,7 @@ def reference_rows(
         `holds` inside, which does not show that the answers are alike. Zones are drawn within
         `region`; people whose region is missing are left out, and the note says how many.
     """
-    check = Check.PHONE_SUBSAMPLE_REFERENCE
+    name = Check.PHONE_SUBSAMPLE_REFERENCE
     everybody = phone.called.n + phone.comparison.n
     phone, left = phone.with_region(region)
     lost = everybody - phone.called.n - phone.comparison.n
@@ -93,10 +93,10 @@ def reference_rows(
     note = f"{_NOTE} {phone.limits} {left}".rstrip()
     result: list[SensitivityRow] = []
     for variant, names in ((Version.ADJUSTED, phone.covariates), (Version.UNADJUSTED, ())):
-        digest = hashlib.sha256(f"{seed} {keys.model} {check} {variant}".encode()).digest()
+        digest = hashlib.sha256(f"{seed} {keys.model} {name} {variant}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8]))
         base = SensitivityRow(
-            check=check,
+            check=name,
             variant=variant,
             model=keys.model,
             outcome=keys.outcome,
