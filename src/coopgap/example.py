@@ -43,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(args: argparse.Namespace) -> int:
-    from coopgap.survey.example.make import SEED, make_example
-    from coopgap.survey.example.write import write_example
+    from coopgap.survey.example.make import SEED, make_example, write_example
 
     default: Mode = "calibrated" if args.n == PRINTED_SIZE else "free"
     mode: Mode = args.mode or default

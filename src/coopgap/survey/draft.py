@@ -23,6 +23,7 @@ from coopgap.survey.profile import (
     profile,
 )
 from coopgap.survey.raw import RawTable
+from coopgap.survey.records import label_row_words
 from coopgap.survey.values import as_number
 
 _EDIT = "# EDIT"
@@ -50,13 +51,6 @@ def comment(text: str) -> str:
     flat = " ".join(text.split())
     safe = "".join(char if char.isprintable() else "\ufffd" for char in flat)
     return "# " + (safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…")
-
-
-def label_row_words(n_rows: int) -> str:
-    """What is said of rows of labels."""
-    if n_rows == 1:
-        return "1 row under the header holds labels of the columns and is not counted"
-    return f"{n_rows} rows under the header hold labels of the columns and are not counted"
 
 
 def draft_study(raw: RawTable, survey: str) -> str:

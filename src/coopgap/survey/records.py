@@ -248,3 +248,10 @@ def people_meta(survey: Survey) -> dict[str, Any]:
 def dropped_meta(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     """Whom a step left out, and why."""
     return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+
+
+def label_row_words(n_rows: int) -> str:
+    """What is said of rows of labels."""
+    if n_rows == 1:
+        return "1 row under the header holds labels of the columns and is not counted"
+    return f"{n_rows} rows under the header hold labels of the columns and are not counted"
