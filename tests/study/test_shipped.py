@@ -12,7 +12,8 @@ from coopgap.study.load import load_study, shipped_studies
 from coopgap.study.spec import Headline
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example
-from coopgap.survey.read import from_dataframe, read_table
+from coopgap.survey.raw import from_dataframe
+from coopgap.survey.read import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,7 +103,7 @@ def test_uganda():
 
 def test_peru_describes_the_example_survey():
     study = load_study("peru")
-    raw = from_dataframe(make_example().data, needed_columns(study), "example survey")
+    raw = from_dataframe(make_example().data, needed_columns(study))
     survey = apply_codebook(raw, study)
     # WDDCM Peru, Components of Research Study: 1,004 members and 1,003 non-members, and 250
     # telephone interviews.

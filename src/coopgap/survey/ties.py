@@ -33,8 +33,10 @@ def hashed(values: Sequence[str] | np.ndarray[Any, Any]) -> UintArray:
     hashes = [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(values), _CHUNK):
         chunk = values[start : start + _CHUNK]
-        is_number = isinstance(chunk, np.ndarray)
-        hashes.append(_mixed(chunk.view(np.uint64).copy() if is_number else _siphash(chunk)))
+        if isinstance(chunk, np.ndarray):
+            hashes.append(_mixed(chunk.view(np.uint64).copy()))
+        else:
+            hashes.append(_mixed(_siphash(chunk)))
     return np.concatenate(hashes)
 
 
