@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,7 +71,9 @@ def draft_study(raw: RawTable, survey: str) -> str:
         are drafted as a count of their own columns; columns of free text and identifiers are
         named, their values are not repeated.
     """
-    profiles = [profile(raw, column) for column in raw.columns]
+    # A column at a time: the answers of all columns of a wide file take much memory.
+    alone = (replace(raw, data={column: raw.data[column]}) for column in raw.columns)
+    profiles = [profile(part, column) for part, column in zip(alone, raw.columns, strict=True)]
     several = multiple_choices(raw)
     drafted = [
         item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE) or item.column in several
