@@ -103,8 +103,12 @@ class Survey:
         order = np.argsort(self.tie, kind="stable")
         person = self.person
         if person is not None:
-            first, again = np.unique(person[order], return_index=True, return_inverse=True)[1:]
-            person = np.argsort(np.argsort(first))[again]
+            # Numbered by their first row; of assignments to one place the last one stays.
+            person, places = person[order], np.arange(self.n)
+            first = np.zeros(person.max(initial=-1) + 1, dtype=np.int64)
+            first[person[::-1]] = places[::-1]
+            first = first[person]
+            person = (np.cumsum(first == places) - 1)[first]
         return replace(
             self,
             member=self.member[order],
