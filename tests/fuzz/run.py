@@ -34,8 +34,7 @@ from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
 from coopgap.core.atomic import check_target
 from coopgap.core.errors import SurveyError
 from coopgap.report.write import write_report
-from coopgap.survey.example import make_example
-from coopgap.survey.example.write import write_example
+from coopgap.survey.example import make_example, write_example
 from coopgap.survey.read import Limits, read_table
 
 TESTS = Path(__file__).resolve().parents[1]

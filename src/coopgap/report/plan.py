@@ -21,8 +21,7 @@ from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.report.words import shorten
 from coopgap.study.model import KEYS
 from coopgap.study.spec import Matching, ModelSpec
-from coopgap.survey.draft import label_row_words
-from coopgap.survey.records import people_meta
+from coopgap.survey.records import label_row_words, people_meta
 
 _MOST, _LEAST = 60, 8
 """Lines of a plan that is not asked for in full, and the fewest of its table."""
