@@ -46,8 +46,7 @@ class CumulativeFit:
     bias_reduced
         Whether the estimates solve bias-reducing adjusted scores instead of the likelihood's.
     sharpness
-        At most the smallest eigenvalue of the information in standardised columns over the sum of
-        weights: the inverse of the trace of the information's inverse.
+        Smallest eigenvalue of the information in standardised columns over the sum of weights.
     """
 
     link: LinkName

@@ -86,7 +86,7 @@ def fit_ordinal(
         n_obs=round(total) if people is None else int(people.sum()),
         iterations=result.iterations,
         max_gradient=result.max_gradient,
-        sharpness=1 / (total * float(np.trace(cov))),
+        sharpness=float(np.linalg.eigvalsh(result.point.information)[0]) / total,
     )
 
 
