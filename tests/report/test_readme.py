@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from coopgap.bayes.records import Priors
+from coopgap.bayes.layout import Priors
 from coopgap.report.schema import column_dictionary
 from coopgap.report.values import points
 from coopgap.study.model import PRIORS

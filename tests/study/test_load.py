@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from coopgap.bayes.records import Priors
+from coopgap.bayes.layout import Priors
 from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
 from coopgap.study.model import PRIORS

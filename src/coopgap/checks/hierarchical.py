@@ -11,12 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from coopgap.bayes.cells import hierarchical_cells, members_by_row
-from coopgap.bayes.fit import Request, fit_hierarchical, summarise
-from coopgap.bayes.gate import diagnose
-from coopgap.bayes.loo import Loo, loo
-from coopgap.bayes.poststratify import population_weights
-from coopgap.bayes.records import Form, HierarchicalFit, Priors
+from coopgap.bayes.cells import hierarchical_cells, members_by_row, population_weights
+from coopgap.bayes.criticism import Loo, loo
+from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, summarise
+from coopgap.bayes.gate import mean_size
+from coopgap.bayes.layout import Form, Priors, draw_names
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
@@ -137,6 +136,7 @@ def fit_regions(
             stats=fit.stats,
             seconds=fit.seconds,
             retried=fit.retried,
+            names=draw_names(one.request.cells),
         )
         for one, fit in zip(asked, fits, strict=True)
         if fit.passed
@@ -178,7 +178,13 @@ def hierarchical_request(
     zones = spec.zones and rows.zone is not None
     own = hashlib.sha256(f"{seed} {model.spec.name}".encode()).digest()[:4]
     return Request(
-        cells=hierarchical_cells(rows, model.spec.covariates, region, zones=zones),
+        cells=hierarchical_cells(
+            rows,
+            model.spec.covariates,
+            region,
+            zones=zones,
+            zone_labels=plan.survey.zone_labels,
+        ),
         priors=Priors.with_scales(spec.priors),
         form=Form(link="probit" if model.spec.link == "probit" else "logit", zones=zones),
         draws=draws or spec.draws,
@@ -324,5 +330,5 @@ def _with_phone(plan: Plan, one: _Asked) -> tuple[PhoneData, list[PhoneRefit]]:
 
 def _loo(fit: HierarchicalFit, request: Request) -> Loo:
     beta = fit.draws["beta"]
-    relative = diagnose("ess", {"beta": beta}, method="mean")["beta"] / beta.size
-    return loo(fit.draws, request.cells, request.form.link, float(np.clip(relative, 0.01, 1.0)))
+    relative = float(np.clip(mean_size(beta) / beta.size, 0.01, 1.0))
+    return loo(fit.draws, request.cells, request.form.link, relative)

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.gate import ESS_OPTIONS, diagnose
-from coopgap.bayes.records import Form, HierarchicalFit
+from coopgap.bayes.fit import HierarchicalFit
+from coopgap.bayes.layout import Form
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow
 from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts, smallest_count
@@ -170,8 +170,6 @@ def coefficient_rows(
     """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
     if not fit.passed:
         return
-    r_hat = diagnose("rhat", fit.parameters)
-    bulk, tail = (diagnose("ess", fit.parameters, **ESS_OPTIONS[kind]) for kind in ("bulk", "tail"))
     for term, draws in fit.parameters.items():
         found = posterior_numbers(draws)
         yield CoefficientRow(
@@ -185,9 +183,7 @@ def coefficient_rows(
             std_error_kind="posterior",
             n_obs=int(cells.counts.sum()),
             n_clusters=cells.n_zones or None,
-            r_hat=r_hat[term],
-            ess_bulk=bulk[term],
-            ess_tail=tail[term],
+            **fit.convergence[term]._asdict(),
             source=labels.source,
             **found,
         )

@@ -8,12 +8,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.bayes.fit import Request
-from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference, log_likelihood
-from coopgap.bayes.mode import layout_of
-from coopgap.bayes.predictive import predictive_shares, prior_gaps
-from coopgap.bayes.records import Form, HierarchicalFit, SdPrior
-from coopgap.bayes.scaling import log_priors, power_scaling
+from coopgap.bayes.criticism import (
+    HIGH_K,
+    Loo,
+    elpd_difference,
+    log_likelihood,
+    log_priors,
+    power_scaling,
+    predictive_shares,
+    prior_gaps,
+)
+from coopgap.bayes.fit import HierarchicalFit, Request
+from coopgap.bayes.layout import Form, SdPrior, make_layout
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import contrast_values
@@ -57,7 +63,7 @@ class Refit:
 
 def prior_rows(request: Request, labels: Labels) -> Iterator[SensitivityRow]:
     """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
-    layout = layout_of(request.cells, request.form)
+    layout = make_layout(request.cells, request.form)
     gaps = prior_gaps(request.cells, layout, request.priors, request.form.link, request.seed)
     levels = request.cells.levels
     for j in range(len(levels) - 1, 0, -1):
@@ -112,7 +118,7 @@ def scaling_rows(
 ) -> Iterator[SensitivityRow]:
     """Power-scaling of the headline gap: top-level priors only, and the answers."""
     link, cells = request.form.link, request.cells
-    layout = layout_of(cells, request.form)
+    layout = make_layout(cells, request.form)
     named = {
         str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])
         for k, contrast in enumerate(headline_contrasts(cells.levels))

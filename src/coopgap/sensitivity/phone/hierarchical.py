@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
-from coopgap.bayes.fit import Request
-from coopgap.bayes.records import Form, HierarchicalFit
+from coopgap.bayes.fit import HierarchicalFit, Request
+from coopgap.bayes.layout import Form
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
