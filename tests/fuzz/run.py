@@ -29,7 +29,7 @@ import openpyxl
 import pandas as pd
 import pyreadstat
 
-from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.gate import SamplerStats
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
 from coopgap.core.atomic import check_target
 from coopgap.core.errors import SurveyError
@@ -142,7 +142,7 @@ def kept_draws(folder: Path, seed: int) -> Iterator[Round]:
 SAVE_DRAWS = """
 import pathlib, sys
 import numpy as np
-from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.gate import SamplerStats
 from coopgap.bayes.store import StoredDraws, save_draws
 for mark in range(10**6):
     draws = np.full((4, 20_000), float(mark))

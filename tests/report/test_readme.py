@@ -11,7 +11,7 @@ from typing import get_args
 
 import pandas as pd
 
-from coopgap.bayes.records import Priors
+from coopgap.bayes.layout import Priors
 from coopgap.report.schema import check_dictionary, column_dictionary
 from coopgap.report.values import points
 from coopgap.study.spec import Hierarchical, PriorName

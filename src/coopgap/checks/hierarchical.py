@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.bayes.cells import hierarchical_cells, members_by_row
-from coopgap.bayes.fit import Request, fit_hierarchical, summarise
-from coopgap.bayes.poststratify import population_weights
-from coopgap.bayes.records import Form, HierarchicalFit, Priors
+from coopgap.bayes.cells import hierarchical_cells, members_by_row, population_weights
+from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, summarise
+from coopgap.bayes.layout import Form, Priors, draw_names
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
 from coopgap.checks.registry import Cost, Scope, answers, checks, parts
 from coopgap.core.arrays import FloatArray
@@ -214,6 +213,7 @@ def fit_regions(
             stats=context.fit.stats,
             seconds=context.fit.seconds,
             retried=context.fit.retried,
+            names=draw_names(context.request.cells),
         )
         for context in fits
         if context.fit.passed
@@ -242,7 +242,13 @@ def hierarchical_request(
     zones = spec.zones and rows.zone is not None
     own = hashlib.sha256(f"{seed} {model.spec.name}".encode()).digest()[:4]
     return Request(
-        cells=hierarchical_cells(rows, model.spec.covariates, region, zones=zones),
+        cells=hierarchical_cells(
+            rows,
+            model.spec.covariates,
+            region,
+            zones=zones,
+            zone_labels=plan.survey.zone_labels,
+        ),
         priors=Priors.with_scales(spec.priors),
         form=Form(link="probit" if model.spec.link == "probit" else "logit", zones=zones),
         draws=draws or spec.draws,
