@@ -11,7 +11,7 @@ import pytest
 import coopgap.checks.hierarchical
 from coopgap.app.plan import make_plan
 from coopgap.bayes.fit import summarise
-from coopgap.bayes.records import GateItem, SamplerStats
+from coopgap.bayes.gate import GateItem, SamplerStats
 from coopgap.checks.hierarchical import fit_regions
 from coopgap.core.vocabulary import Check, Family, Verdict
 from coopgap.families.estimate import Tables

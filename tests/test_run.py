@@ -407,7 +407,7 @@ def test_the_same_survey_gives_the_same_numbers_from_every_kind_of_file(tmp_path
     frame = make_example().data
     results = []
     for suffix in (".csv", ".parquet", ".sav", ".dta"):
-        from coopgap.survey.example.write import write_example
+        from coopgap.survey.example import write_example
 
         path = tmp_path / f"example{suffix}"
         write_example(frame, path)

@@ -1,4 +1,4 @@
-"""The five tables as CSV and parquet, what their columns mean, and a workbook of them."""
+"""The five tables as CSV, parquet and a workbook; columns and checks as Markdown for the README."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coopgap.checks.registry import checks
 from coopgap.core.estimate import TABLES, columns
 from coopgap.core.vocabulary import Quantity
 from coopgap.report.lookat import doubts
@@ -87,6 +88,12 @@ def column_dictionary() -> str:
         rows = [f"| `{column}` | {doc} |" for column, doc in columns(name).items()]
         parts.append("\n".join([f"### {name}.csv", "", "| column | meaning |", "|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def check_dictionary() -> str:
+    """Every check with what it asks, and with which `--checks` it is run."""
+    rows = [f"| `{one.name}` | {one.question} | {one.cost} |" for one in checks().values()]
+    return "\n".join(["| check | question | `--checks` |", "|---|---|---|", *rows]) + "\n"
 
 
 _LONGEST = 32_767
