@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
+import scipy
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import chdtrc, ndtri
-from scipy.stats import rankdata
 
 from coopgap.core.arrays import FloatArray
 
@@ -232,7 +232,7 @@ def _split(draws: FloatArray) -> FloatArray:
 
 def _z_scale(draws: FloatArray) -> FloatArray:
     """Normal scores of the ranks of each quantity over all its chains."""
-    ranks = rankdata(draws.reshape(len(draws), -1), axis=1)
+    ranks = scipy.stats.rankdata(draws.reshape(len(draws), -1), axis=1)
     return np.asarray(ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from coopgap.core.arrays import FloatArray
 from coopgap.core.tails import t_above, t_quantile
@@ -79,10 +79,8 @@ def _mean_above(end: float, df: float) -> float:
     """E[T; T > end], T standard t; infinite without a mean."""
     if df <= 1:
         return np.inf
-    from scipy import stats  # Half a second, which a report made again does not need.
-
     scale = 1.0 if np.isinf(df) else (df + end**2) / (df - 1)
-    return float(stats.t.pdf(end, df)) * scale
+    return float(scipy.stats.t.pdf(end, df)) * scale
 
 
 def detectable_gap(
@@ -95,7 +93,7 @@ def detectable_gap(
         return float(t_above(critical - ratio, df) + t_above(critical + ratio, df)) - power
 
     far = critical + t_quantile(power, df)
-    return std_error * float(optimize.brentq(missing, 0.0, far, xtol=1e-12))
+    return std_error * float(scipy.optimize.brentq(missing, 0.0, far, xtol=1e-12))
 
 
 def superiority_error(shares: FloatArray, n_member: float, n_comparison: float) -> float:

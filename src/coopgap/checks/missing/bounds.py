@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from coopgap.checks.compare import NO_MATCHING, compared
 from coopgap.checks.context import Context
@@ -169,19 +169,17 @@ def imbens_manski_factor(ratio: float, prob: float, df: float = np.inf) -> float
     Imbens & Manski (2004), Econometrica 72, 1845-1857, equation (6).
     Stoye (2009), Econometrica 77, 1299-1315, lemma 3.
     """
-    from scipy import stats  # Half a second, which a report made again does not need.
-
     one_sided, two_sided = (t_quantile(at, df) for at in (prob, (1 + prob) / 2))
 
     def lacks(c: float) -> float:
-        return float(stats.t.cdf(c + ratio, df) - stats.t.cdf(-c, df)) - prob
+        return float(scipy.stats.t.cdf(c + ratio, df) - scipy.stats.t.cdf(-c, df)) - prob
 
     # At the ends of the bracket the root is met to rounding, where signs may agree.
     if lacks(one_sided) >= 0:
         return one_sided
     if lacks(two_sided) <= 0:
         return two_sided
-    return float(optimize.brentq(lacks, one_sided, two_sided, xtol=1e-12))
+    return float(scipy.optimize.brentq(lacks, one_sided, two_sided, xtol=1e-12))
 
 
 def imbens_manski(bounds: Bounds, prob: float = 0.95) -> tuple[float, float]:

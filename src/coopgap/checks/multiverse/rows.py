@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
+import scipy
 
 from coopgap.checks.compare import again_row
 from coopgap.checks.context import Context
@@ -68,11 +69,9 @@ def joint_statistics(studentised: FloatArray, df: FloatArray) -> Joint:
     ----------
     Simonsohn, Simmons & Nelson (2020), Specification curve analysis. Nature Human Behaviour 4.
     """
-    from scipy import stats  # Half a second, which a report made again does not need.
-
     values = np.nan_to_num(np.asarray(studentised, dtype=np.float64))
     above, below = (values > 0).mean(axis=-1), (values < 0).mean(axis=-1)
-    bar = stats.t.ppf((1 + INTERVAL_PROB) / 2, df)
+    bar = scipy.stats.t.ppf((1 + INTERVAL_PROB) / 2, df)
     high, low = (values > bar).mean(axis=-1), (values < -bar).mean(axis=-1)
     # Signs that balance have no dominant one: the stronger side counts.
     tied = np.maximum(high, low)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import cluster_sums
@@ -181,9 +182,7 @@ def mcnemar(up: int, down: int) -> McNemar:
     n = up + down
     if not n:
         return McNemar(np.nan, np.nan, np.nan, np.nan)
-    from scipy import stats  # Half a second, which a report made again does not need.
-
-    z, likely = (up - down) / n**0.5, float(stats.binom.pmf(up, n, 0.5))
-    exact = float(stats.binomtest(up, n).pvalue)
+    z, likely = (up - down) / n**0.5, float(scipy.stats.binom.pmf(up, n, 0.5))
+    exact = float(scipy.stats.binomtest(up, n).pvalue)
     mid = exact - likely if up != down else 1 - likely / 2
     return McNemar(z, float(2 * normal_above(abs(z))), exact, mid)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import integrate, optimize, special
+import scipy
 
 from coopgap.checks.balance import Joint
 from coopgap.checks.by_mode import PhoneStudy, reached
@@ -160,15 +160,13 @@ class Measured:
 
 def measured_at(joint: Joint, contrast: Contrast, smallest_gap: float) -> Measured:
     """What three shares measure at a threshold, errors widened for t."""
-    from scipy import stats  # Half a second, which a report made again does not need.
-
     shares, cov = joint.at_least(contrast.level)
     gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
     std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
     upper = (1 + _PROB) / 2
     # G/(G − 1) = 1 + 1/df: the phone share has the factor and the quantile of its own zones.
     factor = (1 + 1 / joint.df) / (1 + 1 / joint.df[1])
-    wider = np.sqrt(factor) * stats.t.ppf(upper, joint.df) / stats.norm.ppf(upper)
+    wider = np.sqrt(factor) * scipy.stats.t.ppf(upper, joint.df) / scipy.stats.norm.ppf(upper)
     widened = np.outer(wider, wider) * cov
     moved = np.array([0.0, 1.0, -1.0])
     spread = float(np.sqrt(max(moved @ widened @ moved, 0.0)))
@@ -335,7 +333,7 @@ def weigh_discounts(log_marginal: Callable[[FloatArray], FloatArray]) -> Discoun
     raw = log_marginal(grid)
     likelihood = np.exp(raw - raw.max())
     in_root = 2 * _ROOTS * likelihood
-    below = integrate.cumulative_simpson(in_root, x=_ROOTS, initial=0.0)
+    below = scipy.integrate.cumulative_simpson(in_root, x=_ROOTS, initial=0.0)
     total = float(below[-1])
     simpson = np.full(_ROOTS.size, 2.0)
     simpson[1::2], simpson[[0, -1]] = 4.0, 1.0
@@ -425,22 +423,20 @@ def robust_mixture(
     Schmidli, Gsteiger, Roychoudhury, O'Hagan, Spiegelhalter & Neuenschwander (2014), Biometrics
     70.
     """
-    from scipy import stats  # Half a second, which a report made again does not need.
-
     nodes, width = _nodes(of)
     root = np.sqrt(of.phone_var)
-    informed = stats.norm.logpdf(nodes, of.phone, root) - np.log(_inside(of.phone, root))
-    others = stats.beta.logpdf(nodes, *vague)
-    data = stats.norm.logpdf(nodes, of.in_person, np.sqrt(of.in_person_var)) + np.log(width)
+    informed = scipy.stats.norm.logpdf(nodes, of.phone, root) - np.log(_inside(of.phone, root))
+    others = scipy.stats.beta.logpdf(nodes, *vague)
+    data = scipy.stats.norm.logpdf(nodes, of.in_person, np.sqrt(of.in_person_var)) + np.log(width)
     joint = np.stack([informed, others]) + data
-    log_weight = np.log([weight, 1 - weight]) + special.logsumexp(joint, axis=1)
-    posterior = special.softmax(log_weight)
-    return float(posterior[0]), _gap(of, nodes, posterior @ special.softmax(joint, axis=1))
+    log_weight = np.log([weight, 1 - weight]) + scipy.special.logsumexp(joint, axis=1)
+    posterior = scipy.special.softmax(log_weight)
+    return float(posterior[0]), _gap(of, nodes, posterior @ scipy.special.softmax(joint, axis=1))
 
 
 def _inside(centre: FloatArray | float, sd: FloatArray | float) -> FloatArray:
     """Probability that a normal lies in [0, 1]."""
-    return np.asarray(special.ndtr((1 - centre) / sd) - special.ndtr(-centre / sd))
+    return np.asarray(scipy.special.ndtr((1 - centre) / sd) - scipy.special.ndtr(-centre / sd))
 
 
 def _powered(of: Measures, a: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -480,8 +476,10 @@ def _gap(of: Measures, nodes: FloatArray, mass: FloatArray) -> Interval:
 
     def quantile(prob: float) -> float:
         def beyond(value: float) -> float:
-            return float(mass @ special.ndtr((value - at) / residual)) - prob
+            return float(mass @ scipy.special.ndtr((value - at) / residual)) - prob
 
-        return float(optimize.brentq(beyond, at.min() - 9 * sd, at.max() + 9 * sd, xtol=1e-12))
+        return float(
+            scipy.optimize.brentq(beyond, at.min() - 9 * sd, at.max() + 9 * sd, xtol=1e-12)
+        )
 
     return Interval(mean, sd, quantile(_TAIL), quantile(1 - _TAIL), np.nan)
