@@ -39,6 +39,13 @@ HOSTILE = (
     "@cmd",
     "control \x07 \x1b[31m and 字",
 )
+FIRST = ("<script", "=1+1", "| a | b |", "@cmd")
+"""Starts of a label that a page, a workbook, a table or a sheet could take for something."""
+HOSTILE_TOGETHER = [
+    " ".join(sorted(HOSTILE, key=lambda label, first=first: not label.startswith(first)))
+    for first in FIRST
+]
+"""All of them in one text, each of those in front once."""
 
 
 def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -> Study:
