@@ -127,7 +127,7 @@ def survey_of(person, phone, member) -> Survey:
 
 def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
     # All 250 people of the comparison group are asked again and 5 % change their answer. Three
-    # Monte Carlo errors of 800 intervals at 95 % are .023; as independent answers they cover 90 %.
+    # Monte Carlo errors of 400 intervals at 95 % are .033; as independent answers they cover 90 %.
     rng = np.random.default_rng(11)
     n_member, n_other = 1000, 250
     first = n_member + n_other
@@ -136,7 +136,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
     member = np.arange(person.size) < n_member
     survey = survey_of(person, by_phone, member)
     covered = []
-    for _ in range(800):
+    for _ in range(400):
         own = np.concatenate([rng.random(n_member) < 0.6, rng.random(n_other) < 0.5])
         again = own[n_member:] ^ (rng.random(n_other) < 0.05)
         in_person = make_rows({}, member[:first], own)
@@ -148,7 +148,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
             if row.check == Check.PHONE_JOINS and row.variant == "phone and in person"
         )
         covered.append(joined.lower <= 0.1 <= joined.upper)
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.023)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.033)
 
 
 def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
