@@ -9,11 +9,12 @@ import coopgap
 import coopgap.app.pipeline
 from coopgap.app.plan import make_plan
 from coopgap.checks.hierarchical import hierarchical_request
-from coopgap.checks.registry import Scope, answers
-from coopgap.core.vocabulary import BY_REGION, Verdict
+from coopgap.checks.registry import Scope, answers, checks
+from coopgap.core.vocabulary import Verdict
 from coopgap.study.load import load_study
 from coopgap.study.spec import Hierarchical
 
+BY_REGION = [one.name for one in checks().values() if one.scope in (Scope.FIT, Scope.REFIT)]
 ROOT = Path(__file__).parents[1]
 
 
@@ -63,8 +64,8 @@ def test_with_all_checks_a_model_without_regions_has_its_rows_and_reasons(monkey
         return () if scope is Scope.MODEL else answers(context, scope, cost)
 
     monkeypatch.setattr(coopgap.app.pipeline, "answers", few)
-    for checks, expected in (("quick", set()), ("full", set(BY_REGION))):
-        rows = coopgap.run("peru", only=["neighbours"], checks=checks, jobs=1).sensitivity
+    for cost, expected in (("quick", set()), ("full", set(BY_REGION))):
+        rows = coopgap.run("peru", only=["neighbours"], checks=cost, jobs=1).sensitivity
         rows = rows[rows["check"].isin(BY_REGION)]
         assert set(rows["check"]) == expected
         assert set(rows["verdict"]) <= {Verdict.NOT_APPLICABLE}

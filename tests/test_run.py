@@ -35,8 +35,7 @@ from coopgap.core.vocabulary import (
 from coopgap.report.content import Content
 from coopgap.report.data import make_results
 from coopgap.report.pages import escape_markdown
-from coopgap.survey.example import make_example
-from coopgap.survey.example.write import write_example
+from coopgap.survey.example import make_example, write_example
 
 # The contract's closed vocabularies, written out: the module must not drift from them.
 VOCABULARY = {

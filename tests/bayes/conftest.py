@@ -7,10 +7,7 @@ import dataclasses
 import numpy as np
 
 from coopgap.bayes.cells import hierarchical_cells
-from coopgap.bayes.layout import constrain
-from coopgap.bayes.mode import layout_of
-from coopgap.bayes.prior import prior_draws
-from coopgap.bayes.records import Form, Priors
+from coopgap.bayes.layout import Form, Priors, constrain, make_layout, prior_draws
 from coopgap.survey.numeric import numeric
 from coopgap.survey.records import ModelRows
 
@@ -85,7 +82,7 @@ def make_number_cells(seed=0, n=300, n_levels=4, n_zones=0, *, mode=False):
 
 def make_draws(cells, form=None, seed=1, shape=(4, 50)):
     """Draws from the prior in the shape of posterior ones."""
-    layout = layout_of(cells, form or Form())
+    layout = make_layout(cells, form or Form())
     rng = np.random.default_rng(seed)
     x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
     return constrain(x.reshape(*shape, layout.size), layout)

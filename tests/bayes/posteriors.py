@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from coopgap.bayes.gate import check
-from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.gate import SamplerStats, check
 
 CHAINS, DRAWS = 4, 2000
 
@@ -34,7 +33,7 @@ def stats(rng, chains=CHAINS, draws=DRAWS, **changes) -> SamplerStats:
 
 def passes(quantities, sampler, probabilities=None) -> bool:
     """Whether the gate lets everything through."""
-    return all(item.passed for item in check(quantities, probabilities or {}, sampler))
+    return all(item.passed for item in check(quantities, probabilities or {}, sampler).items)
 
 
 def _nan(rng, draws):

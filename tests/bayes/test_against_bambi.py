@@ -15,10 +15,9 @@ import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
-from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import reported_parameters
-from coopgap.bayes.records import Form, Priors
-from coopgap.bayes.sample import sample
+from coopgap.bayes.layout import Form, Priors
+from coopgap.bayes.sample import make_density, sample
 
 bmb = pytest.importorskip("bambi", exc_type=ImportError)
 pm = pytest.importorskip("pymc")

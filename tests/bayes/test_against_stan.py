@@ -18,11 +18,9 @@ import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import hierarchical_cells
-from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import draw_margins, reported_parameters
-from coopgap.bayes.layout import COVARIATE
-from coopgap.bayes.records import Form, Priors, SdPrior
-from coopgap.bayes.sample import sample
+from coopgap.bayes.layout import COVARIATE, Form, Priors, SdPrior
+from coopgap.bayes.sample import make_density, sample
 from coopgap.checks.hierarchical import hierarchical_request
 from coopgap.survey.records import ModelRows
 

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from scipy.special import expit, logsumexp
 
+from coopgap.bayes.criticism import (
+    elpd_difference,
+    log_likelihood,
+    log_priors,
+    loo,
+    pointwise,
+    power_scaling,
+    predictive_shares,
+    prior_gaps,
+)
 from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.fit import Request, fit_hierarchical
-from coopgap.bayes.layout import constrain, make_layout
-from coopgap.bayes.loo import elpd_difference, log_likelihood, loo, pointwise
-from coopgap.bayes.predictive import predictive_shares, prior_gaps
-from coopgap.bayes.prior import prior_draws
-from coopgap.bayes.records import Form, Priors, SdPrior
-from coopgap.bayes.scaling import log_priors, power_scaling
+from coopgap.bayes.layout import Form, Priors, SdPrior, constrain, make_layout, prior_draws
 
 from .conftest import make_cells, make_draws, make_rows
 

@@ -21,7 +21,8 @@ from coopgap.bayes.draws import (
     thresholds_at,
 )
 from coopgap.bayes.fit import Request, summarise
-from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.bayes.gate import GateItem, SamplerStats
+from coopgap.bayes.layout import Form
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import LOG_SCALE

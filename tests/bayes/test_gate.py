@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from scipy import stats
 
-from coopgap.bayes.gate import BARS, check
+from coopgap.bayes.gate import BARS, check, diagnose, mean_size
 
 from .posteriors import CHAINS, DRAWS, SAMPLERS, SICK, SOUND, passes, sick_passed, sound, withheld
 from .posteriors import stats as sampler_stats
@@ -23,6 +24,30 @@ def test_what_the_sampler_says_of_itself_can_withhold(changes):
     for seed in range(3):
         rng = np.random.default_rng(seed)
         assert not passes(sound(rng), sampler_stats(rng, **changes))
+
+
+@pytest.mark.parametrize("n", [2000, 701, 50])
+def test_r_hat_and_effective_sizes_are_those_of_arviz(n):
+    rng = np.random.default_rng(n)
+    draws = {f"{rho}": sound(rng, 1, rho, draws=n)["q0"] for rho in (-0.5, 0.0, 0.4, 0.9, 0.99)}
+    draws |= {"ties": np.round(draws["0.4"]), "zeros and ones": (draws["0.0"] > 1).astype(float)}
+    draws["apart"] = draws["0.0"] + np.arange(CHAINS)[:, None]
+    found = diagnose(draws)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    for name, values in draws.items():
+        expected = (
+            array_stats.rhat(values, **axes),
+            array_stats.ess(values, method="bulk", **axes),
+            array_stats.ess(values, method="tail", prob=(0.05, 0.95), **axes),
+            array_stats.ess(values, method="mean", **axes),
+        )
+        have = [*found[name], mean_size(values)]
+        assert have == pytest.approx(np.array(expected), rel=1e-9), name
+
+
+def test_what_never_moves_or_is_too_short_has_no_convergence():
+    still, short = diagnose({"q": np.ones((4, 100))})["q"], diagnose({"q": np.eye(3)})["q"]
+    assert np.isnan([*still, *short]).all()
 
 
 @pytest.mark.parametrize("chains", [1, 2, 3])
@@ -72,7 +97,7 @@ def test_the_item_that_refuses_names_the_quantity(spoil, item):
     rng = np.random.default_rng(11)
     quantities = sound(rng)
     quantities["q1"] = next(f for f in SICK if f.__name__ == f"_{spoil}")(rng, quantities["q1"])
-    items = {one.name: one for one in check(quantities, {}, sampler_stats(rng))}
+    items = {one.name: one for one in check(quantities, {}, sampler_stats(rng)).items}
     assert not items[item].passed
     assert "q1" in items[item].note
     assert items["r_hat"].passed
@@ -81,7 +106,7 @@ def test_the_item_that_refuses_names_the_quantity(spoil, item):
 def test_the_error_of_a_mean_is_that_of_chains_by_hand():
     rng = np.random.default_rng(4)
     draws = sound(rng)["q0"]
-    found = {one.name: one for one in check({"q": draws}, {}, sampler_stats(rng))}
+    found = {one.name: one for one in check({"q": draws}, {}, sampler_stats(rng)).items}
     error = draws.mean(axis=1).std(ddof=1) / np.sqrt(CHAINS) / draws.std()
     assert found["mean_error"].value == pytest.approx(error, rel=1e-12)
     # Independent draws: the chains' means are a one-way analysis of variance.
@@ -93,7 +118,7 @@ def test_the_gate_does_not_round():
     rng = np.random.default_rng(3)
     quantities = sound(rng)
     quantities["q0"][0] += 0.35
-    found = {item.name: item for item in check(quantities, {}, sampler_stats(rng))}
+    found = {item.name: item for item in check(quantities, {}, sampler_stats(rng)).items}
     # summary(round_to=None) prints 1.0 for an R-hat like this one.
     assert 1.01 < found["r_hat"].value < 1.05
     assert not found["r_hat"].passed
@@ -104,7 +129,7 @@ def test_one_heavy_tail_among_many_quantities_is_found():
     rng = np.random.default_rng(4)
     quantities = sound(rng, n=60)
     quantities["q41"] = stats.t.rvs(1.5, size=(CHAINS, DRAWS), random_state=rng)
-    (item,) = [i for i in check(quantities, {}, sampler_stats(rng)) if i.name == "pareto_k"]
+    (item,) = [i for i in check(quantities, {}, sampler_stats(rng)).items if i.name == "pareto_k"]
     assert not item.passed
     assert item.note == "of q41"
 

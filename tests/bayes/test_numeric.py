@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 
@@ -13,17 +12,21 @@ import pytest
 from scipy.special import expit
 
 import coopgap.bayes.draws
-from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import hierarchical_cells, members_by_row
-from coopgap.bayes.draws import draw_margins, reported_parameters, thresholds_at
+from coopgap.bayes.criticism import log_likelihood, log_priors
+from coopgap.bayes.draws import cell_levels, draw_margins, reported_parameters, thresholds_at
 from coopgap.bayes.fit import Request, fit_hierarchical
-from coopgap.bayes.layout import constrain, zero_sum
-from coopgap.bayes.loo import log_likelihood
-from coopgap.bayes.mode import density_of, layout_of
-from coopgap.bayes.prior import prior_draws
-from coopgap.bayes.records import Form, Priors, SdPrior
-from coopgap.bayes.sample import sample
-from coopgap.bayes.scaling import log_priors
+from coopgap.bayes.gate import diagnose
+from coopgap.bayes.layout import (
+    Form,
+    Priors,
+    SdPrior,
+    constrain,
+    make_layout,
+    prior_draws,
+    zero_sum,
+)
+from coopgap.bayes.sample import make_density, sample
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Scale
 from coopgap.families.hierarchical import coefficient_rows
@@ -33,7 +36,6 @@ from coopgap.survey.records import ModelRows
 from .conftest import (
     KNOTS,
     LEVELS,
-    make_cells,
     make_draws,
     make_number_cells,
     make_rows,
@@ -95,25 +97,6 @@ def test_a_number_that_does_not_vary_has_no_slope():
     assert tuple(cells.columns) == ("income[200]",)
 
 
-def test_without_numbers_digests_read_what_they_did():
-    cells = make_cells(n_zones=9)
-    found = hashlib.sha256(json.dumps([cells.levels, cells.regions, dict(cells.terms)]).encode())
-    for part in (cells.counts, cells.member, cells.row, cells.zone, cells.region, cells.covariates):
-        found.update(part.tobytes())
-    assert cells.digest == found.hexdigest()
-    # Digests of earlier fits and calibrations were made of these seven, in this order.
-    assert list(Priors().choices(slopes=False)) == [
-        "beta_sd",
-        "region_sd",
-        "gap_sd",
-        "covariate_sd",
-        "zone_sd",
-        "zone_gap_sd",
-        "threshold_shift_sd",
-    ]
-    assert "slopes" not in make_draws(cells)
-
-
 def test_the_digest_names_the_columns_and_their_prior():
     cells = make_number_cells()
     plain = Request(cells=cells)
@@ -134,7 +117,7 @@ def test_slopes_of_nothing_are_the_model_without_them(form):
         hierarchical_cells(rows, (*names, *more), "region", zones=True)
         for more in ((), ("age", "income"))
     ]
-    plain, sloped = (density_of(one, Priors(), form) for one in cells)
+    plain, sloped = (make_density(one, Priors(), form) for one in cells)
     at = sloped.layout.slopes
     assert sloped.layout.size == plain.layout.size + 4
     rng = np.random.default_rng(0)
@@ -155,8 +138,8 @@ def test_the_unit_of_a_number_moves_its_slope_alone():
     years, in_months = (
         hierarchical_cells(one, NAMES, "region", zones=False) for one in (rows, other)
     )
-    x = np.random.default_rng(0).normal(0, 0.5, layout_of(years, Form()).size)
-    values = [density_of(one, Priors(), Form())(x)[0] for one in (years, in_months)]
+    x = np.random.default_rng(0).normal(0, 0.5, make_layout(years, Form()).size)
+    values = [make_density(one, Priors(), Form())(x)[0] for one in (years, in_months)]
     assert values[0] == pytest.approx(values[1], abs=1e-9)
     draws = make_draws(years)
     found = [reported_parameters(draws, one) for one in (years, in_months)]
@@ -221,7 +204,7 @@ def test_coefficients_are_of_the_variable_whatever_its_name():
     labels = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
 
     class Passed:
-        passed, parameters = True, found
+        passed, parameters, convergence = True, found, diagnose(found)
 
     scales = {row.term: row.scale for row in coefficient_rows(Passed, cells, Form(), labels)}
     assert {scales[term] for term in cells.columns} == {Scale.LOG_ODDS}
@@ -230,7 +213,7 @@ def test_coefficients_are_of_the_variable_whatever_its_name():
 
 def test_slopes_have_their_prior():
     cells, priors = make_number_cells(), Priors.with_scales({"slope_sd": 2.0})
-    layout = layout_of(cells, Form())
+    layout = make_layout(cells, Form())
     x = prior_draws(layout, priors, "logit", 40_000, np.random.default_rng(2))
     slopes = constrain(x, layout)["slopes"][0]
     # Errors of 40,000: of the mean .01, of the SD .007.
@@ -305,7 +288,7 @@ def test_under_flat_priors_slopes_are_those_of_clm(form):
         beta_sd=100.0, region_sd=wide, covariate_sd=wide, threshold_shift_sd=10.0, slope_sd=100.0
     )
     flat = Form(region_gaps=False, zones=False)
-    found = sample(density_of(cells, priors, flat), draws=600, seed=3, target_accept=0.9, cores=2)
+    found = sample(make_density(cells, priors, flat), draws=600, seed=3, target_accept=0.9, cores=2)
     parameters = reported_parameters(found.draws, cells)
     assert len(expected) == len(cells.columns)
     for term, (estimate, error) in zip(cells.columns, expected, strict=True):
@@ -315,19 +298,26 @@ def test_under_flat_priors_slopes_are_those_of_clm(form):
         assert draws.std() == pytest.approx(error, rel=0.08), term
 
 
-def from_stan(u, basis):
-    """Our free values at Stan's, and their slopes in Stan's, shape (p,) and (p, p)."""
+def from_stan(u, basis, layout):
+    """Our free values at Stan's, their slopes in Stan's, and the log of their volume's.
+
+    The last two are of shape (p, p) and, with its own slopes, (1 + p,).
+    """
     # Both have beta, thresholds, shifts, region and gap with log SD and raw values, slopes; Stan
-    # has the lowest threshold where we have their mean, and another basis of the same levels.
-    x, slopes = u.copy(), np.eye(u.size)
+    # has the lowest threshold where we have their mean, another basis of the same levels, and
+    # none of them centred.
+    x, slopes, volume = u.copy(), np.eye(u.size), np.zeros(1 + u.size)
     sizes = np.exp(u[2:5])
     x[1] = u[1] + np.cumsum([0.0, *sizes]).mean()
     slopes[1, 2:5] = sizes * [3 / 4, 2 / 4, 1 / 4]
     turn = zero_sum(np.eye(4)) @ basis
-    for raw in (slice(9, 13), slice(14, 18)):
-        x[raw] = turn @ u[raw]
-        slopes[raw, raw] = turn
-    return x, slopes
+    for block in layout.blocks:
+        raw, at, scale = block.free, block.start - 1, np.exp(block.centred * u[block.start - 1])
+        x[raw] = scale * (turn @ u[raw])
+        slopes[raw, raw] = scale * turn
+        slopes[raw, at] = block.centred * x[raw]
+        volume[[0, 1 + at]] += block.n_free * block.centred * np.array([u[at], 1.0])
+    return x, slopes, volume
 
 
 @pytest.mark.parametrize(("form", "knots"), [("linear", ()), ("spline", CURVE)])
@@ -339,13 +329,13 @@ def test_density_and_gradient_are_those_of_stan(form, knots):
     cells = hierarchical_cells(example_rows(knots), ("age", "region"), "region", zones=False)
     scales = [column.scale for column in cells.columns.values()]
     assert scales == pytest.approx(np.atleast_1d(expected["spread"]))
-    density = density_of(cells, Priors(), Form(zones=False))
+    density = make_density(cells, Priors(), Form(zones=False))
     values = []
     for u, gradient in zip(expected["at"], expected["gradients"], strict=True):
-        x, slopes = from_stan(u, basis)
+        x, slopes, volume = from_stan(u, basis, density.layout)
         value, found = density(x)
-        values.append(value)
-        assert found @ slopes == pytest.approx(gradient, rel=1e-8, abs=1e-7)
+        values.append(value + volume[0])
+        assert found @ slopes + volume[1:] == pytest.approx(gradient, rel=1e-8, abs=1e-7)
     # Stan's density has constants that ours has not.
     apart = values - expected["log_densities"]
     assert apart == pytest.approx(np.full(apart.size, apart[0]), abs=1e-7)

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.bayes.cells import population_weights
 from coopgap.bayes.fit import Request, summarise
-from coopgap.bayes.poststratify import population_weights
-from coopgap.bayes.records import GateItem, SamplerStats
+from coopgap.bayes.gate import GateItem, SamplerStats, Verdict
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Population, Quantity
@@ -56,7 +56,7 @@ def test_the_gate_looks_at_them_too(monkeypatch):
     from coopgap.bayes import fit as module
 
     seen = {}
-    monkeypatch.setattr(module, "check", lambda found, *_: seen.update(found) or ())
+    monkeypatch.setattr(module, "check", lambda found, *_: seen.update(found) or Verdict((), {}))
     cells = make_cells()
     summarise(
         make_draws(cells),

@@ -10,7 +10,7 @@ import pytest
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request, fit_hierarchical
-from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.bayes.layout import Form, Priors, SdPrior
 from coopgap.regression.ordinal import fit_ordinal
 
 from .conftest import make_cells, make_rows
@@ -84,7 +84,7 @@ def test_reversed_outcome_and_swapped_groups_have_the_mirrored_posterior():
         error = 4 * np.sqrt((here.var() + there.var()) / 1000)
         assert here.mean() == pytest.approx(there.mean(), abs=error)
     for name in ("location", "shift"):
-        here, there = (np.atleast_3d(fit.draws[name]).reshape(6000, -1) for fit in fits)
+        here, there = (fit.draws[name].reshape(fit.draws["beta"].size, -1) for fit in fits)
         error = 4 * np.sqrt(2 * here.var(axis=0) / 1000)
         assert (np.abs(here.mean(axis=0) + there.mean(axis=0)[::-1]) < error).all()
 

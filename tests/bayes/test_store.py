@@ -8,18 +8,20 @@ import os
 import numpy as np
 import pytest
 
-from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.gate import SamplerStats
+from coopgap.bayes.layout import Form, draw_names
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
 
-from .conftest import make_cells, make_draws
+from .conftest import make_draws, make_mode_cells
 
 
 @pytest.fixture
 def stored():
-    rng = np.random.default_rng(0)
+    rng, cells = np.random.default_rng(0), make_mode_cells(n_zones=9)
     return StoredDraws(
         digest="abc",
-        draws=make_draws(make_cells(n_zones=9)),
+        draws=make_draws(cells, Form(mode="mode")),
+        names=draw_names(cells),
         stats=SamplerStats(energy=rng.normal(size=(4, 50)), divergences=0, deepest=1),
         seconds=1.5,
         retried=True,
@@ -35,6 +37,7 @@ def test_draws_come_back_as_they_were(tmp_path, stored):
     assert np.array_equal(found.stats.energy, stored.stats.energy)
     assert (found.stats.divergences, found.stats.deepest) == (0, 1)
     assert (found.seconds, found.retried) == (1.5, True)
+    assert found.tree().identical(stored.tree())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.nc", "m.nc.sha256"]
 
 
@@ -45,6 +48,31 @@ def test_arviz_reads_the_file_and_finds_no_answers(tmp_path, stored):
     tree = arviz.from_netcdf(path, engine="h5netcdf")
     assert set(tree.children) == {"posterior", "sample_stats"}
     assert tree["posterior"]["beta"].dims == ("chain", "draw")
+    tree.close()
+
+
+def test_levels_stand_by_their_names(tmp_path, stored):
+    az = pytest.importorskip("arviz")
+    save_draws(tmp_path / "m.nc", stored)
+    tree = az.from_netcdf(tmp_path / "m.nc", engine="h5netcdf")
+    posterior = tree["posterior"].load()
+    draws = stored.draws
+    for name, level, k in (
+        ("gap", {"regions": "B"}, 1),
+        ("covariate_sex", {"sex_levels": "female"}, 1),
+        ("zone_gap", {"zones": "4"}, 4),
+        ("shift", {"inner_levels": "high"}, 1),
+        ("shift_by_mode", {"inner_levels": "mid"}, 0),
+    ):
+        assert np.array_equal(posterior[name].sel(level).to_numpy(), draws[name][..., k])
+    summary = az.summary(tree, var_names=["gap", "increments"], ci_prob=0.95, round_to="none")
+    assert list(summary.index) == [
+        *(f"gap[{region}]" for region in "ABC"),
+        *(f"increments[{level}]" for level in ("mid", "high")),
+    ]
+    assert float(summary.loc["gap[C]", "mean"]) == pytest.approx(draws["gap"][..., 2].mean())
+    plot = az.plot_forest(tree, var_names=["gap"], backend="none")
+    assert list(plot.viz["trunk"]["gap"].coords["regions"].to_numpy()) == ["A", "B", "C"]
     tree.close()
 
 

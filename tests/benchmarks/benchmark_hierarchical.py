@@ -25,12 +25,11 @@ from judged import Judged, arguments, at_least, at_most, beside, finish
 
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.density import make_density
 from coopgap.bayes.draws import headline_gap
 from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.gate import diagnose
-from coopgap.bayes.records import Form, Priors
-from coopgap.bayes.sample import CHAINS, TUNE, sample
+from coopgap.bayes.layout import Form, Priors
+from coopgap.bayes.sample import CHAINS, TUNE, make_density, sample
 from coopgap.bayes.store import DRAWS_FOLDER, load_draws
 from coopgap.checks.hierarchical import hierarchical_request
 from coopgap.core.arrays import FloatArray
@@ -112,7 +111,7 @@ def judge_processes() -> list[Judged]:
 
 def size_of(gap: FloatArray) -> float:
     """Bulk effective size of draws, shape (chains, draws)."""
-    return diagnose("ess", {"gap": gap}, method="bulk")["gap"]
+    return diagnose({"gap": gap})["gap"].ess_bulk
 
 
 def kernel(cells: HierarchicalCells, form: Form) -> tuple[float, float, int]:

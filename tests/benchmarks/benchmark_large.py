@@ -14,8 +14,7 @@ from coopgap.families.plan import sample_for
 from coopgap.regression.standardise import standardise
 from coopgap.study.load import load_study
 from coopgap.survey.codebook import apply_codebook, needed_columns
-from coopgap.survey.example import make_example
-from coopgap.survey.example.write import write_example
+from coopgap.survey.example import make_example, write_example
 from coopgap.survey.read import read_table
 from coopgap.survey.records import complete_rows
 

@@ -15,7 +15,7 @@ import pytest
 from coopgap.app import cli
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.records import Form, Priors
+from coopgap.bayes.layout import Form, Priors
 from coopgap.calibration.designs import DESIGNS, design_rows
 from coopgap.calibration.replicate import RANKED_DRAWS, Setup, calibrated, replicate, simulate
 from coopgap.calibration.run import read_replicates, run_replicates, setup_digest
@@ -76,14 +76,14 @@ def test_a_model_with_another_prior_is_rejected(setup):
 
 
 def test_a_density_with_the_wrong_sign_is_rejected(setup, monkeypatch):
-    from coopgap.calibration import replicate as module
+    from coopgap.bayes import sample as module
 
-    right = module.density_of
+    right = module.make_density
 
     def wrong(cells, priors, form):
         return right(dataclasses.replace(cells, member=~cells.member), priors, form)
 
-    monkeypatch.setattr(module, "density_of", wrong)
+    monkeypatch.setattr(module, "make_density", wrong)
     large = dataclasses.replace(setup, cells=small_cells(people=40))
     replicates = [replicate(large, number) for number in range(SIMS)]
     rows = summarise(replicates, large, "m", "d")
@@ -102,8 +102,7 @@ def test_answers_come_from_the_truth(setup):
     """With very many people shares are the probabilities that the draws give."""
     cells = small_cells(people=200_000)
     from coopgap.bayes.draws import draw_margins
-    from coopgap.bayes.layout import constrain, make_layout
-    from coopgap.bayes.prior import prior_draws
+    from coopgap.bayes.layout import constrain, make_layout, prior_draws
 
     layout = make_layout(cells, setup.form)
     rng = np.random.default_rng(2)

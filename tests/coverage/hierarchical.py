@@ -26,7 +26,7 @@ from run import GRID, KEY, SUMS, log_odds, read, table
 from simulate import N_ZONES, Setting, Simulated, simulate, true_matched_gaps
 
 from coopgap.bayes.cells import HierarchicalCells, hierarchical_cells
-from coopgap.bayes.records import Form, Priors
+from coopgap.bayes.layout import Form, Priors
 from coopgap.calibration.replicate import Posterior, Setup, posterior
 from coopgap.families.difference import INTERVAL_PROB
 

@@ -29,13 +29,12 @@ import openpyxl
 import pandas as pd
 import pyreadstat
 
-from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.gate import SamplerStats
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws, save_draws
 from coopgap.core.atomic import check_target
 from coopgap.core.errors import SurveyError
 from coopgap.report.write import write_report
-from coopgap.survey.example import make_example
-from coopgap.survey.example.write import write_example
+from coopgap.survey.example import make_example, write_example
 from coopgap.survey.read import Limits, read_table
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -143,7 +142,7 @@ def kept_draws(folder: Path, seed: int) -> Iterator[Round]:
 SAVE_DRAWS = """
 import pathlib, sys
 import numpy as np
-from coopgap.bayes.records import SamplerStats
+from coopgap.bayes.gate import SamplerStats
 from coopgap.bayes.store import StoredDraws, save_draws
 for mark in range(10**6):
     draws = np.full((4, 20_000), float(mark))

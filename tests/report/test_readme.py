@@ -11,8 +11,8 @@ from typing import get_args
 
 import pandas as pd
 
-from coopgap.bayes.records import Priors
-from coopgap.report.schema import column_dictionary
+from coopgap.bayes.layout import Priors
+from coopgap.report.schema import check_dictionary, column_dictionary
 from coopgap.report.values import points
 from coopgap.study.spec import Hierarchical, PriorName
 
@@ -25,6 +25,13 @@ def test_the_readmes_column_dictionary_is_made_from_the_schema():
     start = text.index("<!-- columns:")
     inside = text[text.index("-->", start) + 3 : text.index("<!-- end of columns -->")]
     assert inside.strip() == column_dictionary().strip()
+
+
+def test_the_readmes_checks_are_the_registered_ones():
+    text = README.read_text(encoding="utf-8")
+    start = text.index("<!-- checks:")
+    inside = text[text.index("-->", start) + 3 : text.index("<!-- end of checks -->")]
+    assert inside.strip() == check_dictionary().strip()
 
 
 def test_the_readmes_coverage_is_the_committed_table():

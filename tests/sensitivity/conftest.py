@@ -142,11 +142,6 @@ def answered(make: Callable[..., Any], context: Any, check: str = "check") -> li
 
 
 @pytest.fixture
-def make_context() -> Callable[..., Context]:
-    return context_of
-
-
-@pytest.fixture
 def make_rows() -> Callable[..., ModelRows]:
     return build_rows
 

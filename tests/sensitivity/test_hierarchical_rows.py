@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from coopgap.bayes.criticism import Loo
 from coopgap.bayes.fit import Request, summarise
-from coopgap.bayes.loo import Loo
-from coopgap.bayes.records import Form, GateItem, SamplerStats
+from coopgap.bayes.gate import GateItem, SamplerStats
+from coopgap.bayes.layout import Form
 from coopgap.checks.hierarchical import RegionContext
 from coopgap.checks.posterior import (
     loo_rows,

@@ -92,7 +92,17 @@ def changed(text: str, changes: Changes) -> str:
             del inner[key]
         else:
             inner[key] = value
-    return "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
+    return document(table)
+
+
+def document(table: Mapping[str, object]) -> str:
+    return "".join(f"{toml(key)} = {toml(value)}\n" for key, value in table.items())
+
+
+@pytest.fixture
+def write_toml() -> Callable[[Path, Mapping[str, object]], int]:
+    """Write a table as a TOML file."""
+    return lambda path, table: path.write_text(document(table), encoding="utf-8")
 
 
 def toml(value: object) -> str:

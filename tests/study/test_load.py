@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from coopgap.bayes.records import Priors
+from coopgap.bayes.layout import Priors
 from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
 from coopgap.study.spec import (

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from coopgap.core.errors import StudyError
 from coopgap.study.load import load_study
+
+MORE = {
+    "where": {"wave": [1, 2]},
+    "disclosure": {"minimum": 5},
+    "variables.helped.role": {"helped": "negative_control"},
+    "negative_control": {"variable": "helped", "outcomes": ["trust"], "exclusion": "For all."},
+}
+AXES = {
+    "method": ["exact", "nearest"],
+    "caliper": ["none", 0.2],
+    "coding": ["trust", ">=high"],
+    "covariates": [["age_band", "region"], []],
+}
 
 
 def cases() -> Iterator[tuple[dict[str, dict[str, object]], str]]:
@@ -32,6 +49,54 @@ def test_what_is_wrong_is_one_line(make_study, changes, expected):
     with pytest.raises(StudyError) as caught:
         load_study(make_study(**changes, helped=True))
     assert str(caught.value) == expected
+
+
+JUNK = (
+    *(0, -1, 2**53 + 1, 2.5, float("nan"), float("inf"), 1e305, True, "", " ", "none", ">=high"),
+    *("trust", "a.csv", [], {}, [[]], [{}], ["trust"], [1, "1"], {"str": 1}, {"0": 1}),
+    *({"trust": {}}, [{"model": "trust", "at": 3}], date(2020, 1, 31), [date(2020, 1, 31)]),
+)
+
+
+def altered(table, random):
+    """A table with something in it replaced, left out, or under a key of another table."""
+    places = []
+
+    def walk(inner):
+        for key in inner if isinstance(inner, dict) else range(len(inner)):
+            places.append((inner, key))
+            if isinstance(inner[key], dict | list):
+                walk(inner[key])
+
+    walk(table)
+    inner, key = random.choice(places)
+    way = random.random()
+    if way < 0.7:
+        inner[key] = random.choice(JUNK)
+    elif way < 0.85 and isinstance(inner, dict):
+        inner[random.choice(("zzz", "name", "declared_levels", "type", "at"))] = random.choice(JUNK)
+    else:
+        del inner[key]
+    return table
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_stands_in_a_file_is_a_study_or_one_line(make_study, write_toml, seed):
+    folder, random = make_study(MORE, {"multiverse": AXES}, helped=True), Random(seed)
+    lines: list[str] = []
+    for path in (folder / "study.toml", folder / "trust.toml"):
+        text = path.read_text("utf-8")
+        for _ in range(100):
+            write_toml(path, altered(tomllib.loads(text), random))
+            with suppress(StudyError):
+                load_study(folder)
+                continue
+            with pytest.raises(StudyError) as caught:
+                load_study(folder)
+            lines.append(str(caught.value))
+        path.write_text(text, encoding="utf-8")
+    assert 100 < len(lines) < 200
+    assert all(re.fullmatch(r"[a-z]+\.(toml|csv): [^\n]+; [^\n]+", line) for line in lines)
 
 
 @pytest.mark.parametrize(("fewer", "refused"), [(34, False), (33, True)])

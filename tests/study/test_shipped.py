@@ -103,7 +103,7 @@ def test_uganda():
 
 def test_peru_describes_the_example_survey():
     study = load_study("peru")
-    raw = from_dataframe(make_example().data, needed_columns(study), "example survey")
+    raw = from_dataframe(make_example().data, needed_columns(study))
     survey = apply_codebook(raw, study)
     # WDDCM Peru, Components of Research Study: 1,004 members and 1,003 non-members, and 250
     # telephone interviews.

@@ -54,40 +54,40 @@ class TestEscapes:
 
 
 class TestGuesses:
-    def test_coded_numbers_are_drafted_as_ordinal_with_a_mark(self):
-        text, toml = draft(column([1, 2, 3, 4, 5]))
-        assert toml["variables"]["x"] == {"type": "ordinal", "levels": ["1", "2", "3", "4", "5"]}
-        assert 'type = "ordinal"  # EDIT' in text
-
-    def test_texts_are_nominal(self):
-        _, toml = draft(column(["Lima", "Cusco", "Puno"]))
-        assert toml["variables"]["x"] == {"type": "nominal", "levels": ["Cusco", "Lima", "Puno"]}
-
     @pytest.mark.parametrize(
-        ("values", "yes", "no"),
+        ("values", "drafted", "mark"),
         [
-            ([0, 1], 1, 0),
-            (["Yes", "No"], "Yes", "No"),
-            (["sí", "no"], "sí", "no"),
-            ([True, False], "true", "false"),
+            (
+                [1, 2, 3, 4, 5],
+                {"type": "ordinal", "levels": ["1", "2", "3", "4", "5"]},
+                'type = "ordinal"  # EDIT',
+            ),
+            (
+                ["Lima", "Cusco", "Puno"],
+                {"type": "nominal", "levels": ["Cusco", "Lima", "Puno"]},
+                'type = "nominal"  # EDIT',
+            ),
+            (
+                ["Female", "Male"],
+                {"type": "binary", "levels": ["Female", "Male"]},
+                "# EDIT: no before yes",
+            ),
+            # np.quantile at fifths: 29.8, 39.6, 49.4, 59.2, rounded.
+            (
+                list(range(20, 70)),
+                {"type": "banded", "cuts": [30, 40, 49, 59]},
+                "# EDIT: these are quantiles",
+            ),
+            ([0, 1], {"type": "binary", "yes": [1], "no": [0]}, ""),
+            (["Yes", "No"], {"type": "binary", "yes": ["Yes"], "no": ["No"]}, ""),
+            (["sí", "no"], {"type": "binary", "yes": ["sí"], "no": ["no"]}, ""),
+            ([True, False], {"type": "binary", "yes": ["true"], "no": ["false"]}, ""),
         ],
     )
-    def test_yes_and_no(self, values, yes, no):
-        _, toml = draft(column(values))
-        assert toml["variables"]["x"] == {"type": "binary", "yes": [yes], "no": [no]}
-
-    def test_two_other_levels_are_binary_to_be_ordered(self):
-        text, toml = draft(column(["Female", "Male"]))
-        assert toml["variables"]["x"] == {"type": "binary", "levels": ["Female", "Male"]}
-        assert "# EDIT: no before yes" in text
-
-    def test_a_scale_is_banded_at_fifths(self):
-        ages = list(range(20, 70))
-        text, toml = draft(pd.DataFrame({"age": ages * 4}))
-        # np.quantile of 20..69, each four times, at fifths: 29.8, 39.6, 49.4, 59.2, rounded.
-        expected = np.round(np.quantile(ages * 4, [0.2, 0.4, 0.6, 0.8])).tolist()
-        assert toml["variables"]["age"] == {"type": "banded", "cuts": expected}
-        assert "# EDIT: these are quantiles" in text
+    def test_what_a_column_is_drafted_as(self, values, drafted, mark):
+        text, toml = draft(column(values, 200))
+        assert toml["variables"]["x"] == drafted
+        assert mark in text
 
     def test_a_scale_with_most_people_at_its_foot_still_has_a_cut(self):
         frame = pd.DataFrame({"x": [0] * 500 + list(range(1, 41))})

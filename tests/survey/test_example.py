@@ -12,8 +12,7 @@ import pyreadstat
 import pytest
 
 from coopgap.example import main
-from coopgap.survey.example import DEFAULT, make_example
-from coopgap.survey.example.write import write_example
+from coopgap.survey.example import DEFAULT, make_example, write_example
 from coopgap.survey.read import read_table
 from coopgap.survey.reader_process import read_parquet
 

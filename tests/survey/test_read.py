@@ -546,6 +546,7 @@ class TestDataFrame:
             ([1, 2], "list: this is no table"),
             ({"a": [1], "b": [1, 2]}, "dict: the columns differ in length"),
             ({}, "there are no rows"),
+            (pd.DataFrame(index=[1, 2]), "there are no rows"),
             (pa.table({"a": [b"x"]}), "binary"),
             (pa.table({"a": [[1]]}), "nested"),
         ):

@@ -160,8 +160,7 @@ def _print_utf8(text: str) -> None:
 
 def example(args: argparse.Namespace) -> int:
     """Write the example survey."""
-    from coopgap.survey.example.make import SEED, make_example
-    from coopgap.survey.example.write import write_example
+    from coopgap.survey.example.make import SEED, make_example, write_example
 
     mode: Literal["calibrated", "free"] = args.mode or (
         "calibrated" if args.n == _PRINTED_SIZE else "free"

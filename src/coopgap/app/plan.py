@@ -11,7 +11,6 @@ from coopgap.study.load import load_study
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.raw import Columns, RawTable, choose, from_answers, from_dataframe
-from coopgap.survey.read import read_table
 
 
 def make_plan(
@@ -60,5 +59,7 @@ def _raw_table(study: Study, data: str | Path | Columns | None, encoding: str | 
         chosen = {name: example[name] for name in choose([*example], columns)}
         return from_answers(chosen, "example survey")
     if isinstance(source, str | Path):
+        from coopgap.survey.read import read_table
+
         return read_table(Path(source), columns, encoding or study.encoding)
     return from_dataframe(source, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
+from coopgap.regression.raking import rake_to_population
+from coopgap.study.spec import DeclaredPopulation
 from coopgap.survey.cells import collapse, group_codes
 from coopgap.survey.records import ModelRows
 
@@ -51,8 +53,8 @@ class HierarchicalCells:
         Names of the J outcome levels and of the R regions.
     terms
         By covariate, the names of its levels; numeric ones have none.
-    n_zones
-        Zones that somebody is in.
+    zones
+        Names of the zones that somebody is in, where they are told apart.
     columns
         By term of the numeric covariates, as the regressions name it.
     """
@@ -66,8 +68,13 @@ class HierarchicalCells:
     levels: tuple[str, ...]
     regions: tuple[str, ...]
     terms: Mapping[str, tuple[str, ...]]
-    n_zones: int = 0
+    zones: tuple[str, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
+
+    @property
+    def n_zones(self) -> int:
+        """Zones that somebody is in."""
+        return len(self.zones)
 
     @property
     def standardised(self) -> FloatArray:
@@ -77,7 +84,7 @@ class HierarchicalCells:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything in the cells; without numeric covariates what it ever was."""
+        """SHA-256 of everything in the cells."""
         names = json.dumps([self.levels, self.regions, dict(self.terms)])
         found = hashlib.sha256(names.encode())
         parts = (self.counts, self.member, self.row, self.zone, self.region, self.covariates)
@@ -131,7 +138,12 @@ def members_by_row(
 
 
 def hierarchical_cells(
-    rows: ModelRows, covariates: tuple[str, ...], region: str, *, zones: bool
+    rows: ModelRows,
+    covariates: tuple[str, ...],
+    region: str,
+    *,
+    zones: bool,
+    zone_labels: Sequence[str] = (),
 ) -> HierarchicalCells:
     """Collapse the complete rows of a model for the hierarchical model.
 
@@ -145,6 +157,8 @@ def hierarchical_cells(
         The region variable; people without a region are left out.
     zones
         Whether to tell zones apart.
+    zone_labels
+        Names by the zone codes of the rows; the codes themselves if absent.
 
     Raises
     ------
@@ -169,13 +183,13 @@ def hierarchical_cells(
         raise NotEstimable("everybody lives in one region: there is nothing to pool")
     varied = {name: one for name, one in present.items() if one[0].size > 1}
     columns = [rows.member[keep].astype(np.int64), regions, *(one[1] for one in varied.values())]
-    n_zones = 0
+    names: tuple[str, ...] = ()
     if zones:
         if rows.zone is None:
             raise NotEstimable("the study declares no zone")
         found, index = np.unique(rows.zone[keep], return_inverse=True)
         columns.append(index.astype(np.int64))
-        n_zones = int(found.size)
+        names = tuple(zone_labels[code] if zone_labels else str(code) for code in found)
     cells = collapse(columns, rows.outcome[keep], len(rows.levels))
     codes, row = group_codes(list(cells.codes[:, 1 : 2 + len(varied)].T))
     levelled = [name for name in varied if name not in rows.numeric]
@@ -189,7 +203,7 @@ def hierarchical_cells(
         levels=rows.levels,
         regions=_named(rows, region, places),
         terms={name: _named(rows, name, varied[name][0]) for name in levelled},
-        n_zones=n_zones,
+        zones=names,
         columns=_columns(rows, varied, codes[:, 1:]),
     )
 
@@ -221,3 +235,21 @@ def _columns(
                 values = columns[code, k] / spread
                 found[term] = Column(values=values, scale=float(spread * own.scale[k]))
     return found
+
+
+def population_weights(
+    cells: HierarchicalCells, declared: DeclaredPopulation, region: str
+) -> FloatArray:
+    """How much each row counts, shape (r,), with both groups' people raked to declared margins.
+
+    Raises
+    ------
+    NotEstimable
+        If a margin is by a variable that the model has not, or nobody stands for a part of it.
+    """
+    people = np.bincount(
+        cells.row, weights=cells.counts.sum(axis=1), minlength=cells.region.size
+    ).astype(np.float64)
+    codes = {name: cells.covariates[:, k] for k, name in enumerate(cells.terms)}
+    levels = {**cells.terms, region: cells.regions}
+    return people * rake_to_population(people, codes | {region: cells.region}, levels, declared)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.layout import COVARIATE, Draws
-from coopgap.bayes.mode import MODE_SHIFT, in_person, mode_of
+from coopgap.bayes.layout import COVARIATE, MODE_SHIFT, Draws
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
@@ -21,6 +21,31 @@ _ALL_ROWS: Final = 32_000_000
 _BLOCK: Final = 20_000
 """Of a chunk, what stays in the processor's cache; larger ones take twice as long."""
 _SEED: Final = 20200131
+
+
+def mode_of(draws: Draws, cells: HierarchicalCells) -> str | None:
+    """The covariate that moves the thresholds in these draws; None without one."""
+    for name in cells.terms:
+        if f"{MODE_SHIFT}{name}" in draws:
+            return name
+    return None
+
+
+def asked_by(draws: Draws, mode: str, c: float) -> Draws:
+    """Draws for people asked in person (c = -1/2) or by phone, with shifts in the increments."""
+    key = f"{MODE_SHIFT}{mode}"
+    kept = {name: values for name, values in draws.items() if name != key}
+    return kept | {"increments": draws["increments"] + c * draws[key]}
+
+
+def in_person(draws: Draws, cells: HierarchicalCells) -> tuple[Draws, HierarchicalCells]:
+    """Draws and cells as if everybody had been asked in person; as they are without mode shifts."""
+    mode = mode_of(draws, cells)
+    if mode is None:
+        return draws, cells
+    codes = cells.covariates.copy()
+    codes[:, list(cells.terms).index(mode)] = 0
+    return asked_by(draws, mode, -0.5), replace(cells, covariates=np.ascontiguousarray(codes))
 
 
 def thresholds_at(draws: Draws, n_levels: int, m: float) -> FloatArray:
@@ -82,6 +107,33 @@ def zone_spread(draws: Draws) -> FloatArray:
     return np.asarray(np.sqrt(draws["zone_sd"] ** 2 + draws["zone_gap_sd"] ** 2 / 4))
 
 
+def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:
+    """Cut points threshold - eta of k cells, with their zones, shape (chains, draws, k, J - 1)."""
+    member, row = cells.member[which], cells.row[which]
+    region = cells.region[row]
+    gap = region_gaps(draws, len(cells.regions))[..., region]
+    eta = row_levels(draws, cells, row)
+    if "zone" in draws and cells.zone is not None:
+        eta = eta + draws["zone"][..., cells.zone[which]]
+        gap = gap + draws["zone_gap"][..., cells.zone[which]]
+    eta = eta + gap * (member - 0.5)
+    side, ways = member.astype(np.int64), [draws]
+    mode = mode_of(draws, cells)
+    if mode is not None:
+        side = side + 2 * cells.covariates[row, list(cells.terms).index(mode)]
+        ways = [asked_by(draws, mode, c) for c in (-0.5, 0.5)]
+    n_levels = len(cells.levels)
+    sides = [thresholds_at(one, n_levels, m) for one in ways for m in (-0.5, 0.5)]
+    return np.asarray(np.stack(sides, axis=-2)[..., side, :] - eta[..., None])
+
+
+def cell_levels(draws: Draws, cells: HierarchicalCells, link: LinkName, which: slice) -> FloatArray:
+    """Probability of each level in some cells, shape (chains, draws, k, J)."""
+    below = LINKS[link].distribution(cell_cuts(draws, cells, which))
+    edge = np.zeros((*below.shape[:-1], 1))
+    return np.diff(np.concatenate([edge, below, edge + 1], axis=-1), axis=-1)
+
+
 def draw_margins(
     draws: Draws,
     cells: HierarchicalCells,
@@ -137,29 +189,11 @@ def standardised(
     n_regions: int,
     link: LinkName,
 ) -> FloatArray:
-    """Weighted mean over rows of each level's probability.
+    """Weighted mean over rows of each level's probability, for all and by region.
 
-    Parameters
-    ----------
-    eta
-        Shape (chains, draws, r): latent mean of each row.
-    thresholds
-        Shape (chains, draws, J - 1).
-    spread
-        Shape (chains, draws): SD of a normal that is added to `eta` and averaged over.
-    region
-        Shape (r,).
-    share
-        Shape (r,): weights that sum to one.
-    n_regions
-        R.
-    link
-        F in P(Y <= j) = F(threshold_j - eta).
-
-    Returns
-    -------
-    FloatArray
-        Shape (1 + R, chains, draws, J): for all rows, then for each region.
+    `eta` has shape (chains, draws, r), `thresholds` (chains, draws, J - 1), `spread` (chains,
+    draws): the SD of a normal that is added to `eta` and averaged over. `share` sums to one. The
+    result has shape (1 + R, chains, draws, J).
 
     Notes
     -----
@@ -188,7 +222,10 @@ def standardised(
 
 def _mixed(at: FloatArray, width: FloatArray, link: LinkName) -> FloatArray:
     """Mean of F over normals around `at`, shape (k, r), of SDs `width`, shape (k, 1); in place."""
-    nodes, node_weights = _nodes(bool(width.any()))
+    nodes, node_weights = np.zeros(1), np.ones(1)
+    if width.any():
+        nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        node_weights = node_weights / node_weights.sum()
     distribution = LINKS[link].distribution
     step = max(1, _BLOCK // max(at.shape[1], 1))
     for start in range(0, at.shape[0], step):
@@ -198,14 +235,6 @@ def _mixed(at: FloatArray, width: FloatArray, link: LinkName) -> FloatArray:
             for node, w in zip(nodes, node_weights, strict=True)
         )
     return at
-
-
-def _nodes(wanted: bool) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights of a standard normal; one node at zero if there is no spread."""
-    if not wanted:
-        return np.zeros(1), np.ones(1)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    return nodes, weights / weights.sum()
 
 
 def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, FloatArray]:
@@ -245,14 +274,6 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     cuts = thresholds_at(draws, n_levels, 0.0)
     pairs = pairwise(cells.levels)
     found |= {f"{low}|{high}": cuts[..., j] for j, (low, high) in enumerate(pairs)}
-    return found | _spreads(draws, gaps, mean, shares) | by_mode
-
-
-def _spreads(
-    draws: Draws, gaps: FloatArray, mean: FloatArray, shares: FloatArray
-) -> dict[str, FloatArray]:
-    """The SDs that are reported."""
-    found: dict[str, FloatArray] = {}
     if "gap" in draws:
         found["sd_superpopulation"] = draws["gap_sd"]
         found["sd_finite"] = np.sqrt(np.square(gaps - mean[..., None]) @ shares)
@@ -260,7 +281,7 @@ def _spreads(
         found |= {"sd_zone": draws["zone_sd"], "sd_zone_gap": draws["zone_gap_sd"]}
     if "shift" in draws:
         found["sd_threshold_shift"] = _size(draws["shift"])
-    return found
+    return found | by_mode
 
 
 def _size(shifts: FloatArray) -> FloatArray:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
-from coopgap.bayes.gate import check
-from coopgap.bayes.layout import Draws
-from coopgap.bayes.mode import density_of
-from coopgap.bayes.records import Form, HierarchicalFit, Priors, SamplerStats
+from coopgap.bayes.gate import Convergence, GateItem, SamplerStats, check
+from coopgap.bayes.layout import DRAWS_VERSION, Draws, Form, Priors
 from coopgap.core.arrays import FloatArray
 from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts
 from coopgap.core.vocabulary import Population, Quantity
@@ -26,12 +23,10 @@ from coopgap.study.spec import Hierarchical
 _USUAL: Final = Hierarchical()
 """What a model file that says nothing more asks for."""
 
-_PACKAGES: Final = ("coopgap", "nutpie", "numba", "numpy")
-_MODULES: Final = ("compiled", "density", "kernel", "likelihood", "layout", "sample")
-"""Packages and modules of this folder that decide the draws."""
+_PARAMETER: Final = "parameter "
 
-_MODE_MODULES: Final = ("mode", "mode_compiled", "mode_density", "mode_kernel")
-"""Those that do too where the mode moves thresholds."""
+_PACKAGES: Final = ("nutpie", "numba", "numpy")
+"""Those whose versions decide the draws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,32 +63,67 @@ class Request:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides the draws, the versions of the packages included."""
-        priors = self.priors.choices(slopes=bool(self.cells.columns))
-        choices = [priors, self.form.choices, self.draws, self.target_accept]
-        versions = {name: version(name) for name in _PACKAGES}
+        """SHA-256 of all that decides the draws, versions included."""
+        versions = [DRAWS_VERSION, *(version(name) for name in _PACKAGES)]
+        choices = [asdict(self.priors), asdict(self.form), self.draws, self.target_accept]
         text = json.dumps([self.cells.digest, choices, self.seed, versions])
-        found = hashlib.sha256(text.encode())
-        for module in (*_MODULES, *(_MODE_MODULES if self.form.mode is not None else ())):
-            found.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-        return found.hexdigest()
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HierarchicalFit:
+    """Draws of everything that is reported, and whether they may be.
+
+    Attributes
+    ----------
+    member, comparison
+        Shape (G, chains, draws, J): outcome distribution of members and of the same people as
+        comparison, for all (first) and for each region, standardised over members.
+    elsewhere
+        By other population, the same two for all, each of shape (chains, draws, J).
+    parameters
+        By term, shape (chains, draws): coefficients on their reported scale.
+    region_gap
+        Shape (R, chains, draws): the log-odds gap of each region.
+    gate
+        Every item; the fit passes if all of them do.
+    convergence
+        By term of `parameters`.
+    draws
+        Draws of the model's parameters, as in `coopgap.bayes.layout`.
+    stats
+        What the sampler says of itself.
+    seconds
+        Wall time of sampling.
+    retried
+        Whether the first attempt failed the gate and a longer one was made.
+    """
+
+    member: FloatArray
+    comparison: FloatArray
+    elsewhere: Mapping[Population, tuple[FloatArray, FloatArray]]
+    parameters: Mapping[str, FloatArray]
+    region_gap: FloatArray
+    gate: tuple[GateItem, ...]
+    convergence: Mapping[str, Convergence]
+    draws: Mapping[str, FloatArray]
+    stats: SamplerStats
+    seconds: float
+    retried: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether anything of it may be shown; False where nothing was looked at."""
+        return bool(self.gate) and all(item.passed for item in self.gate)
 
 
 def fit_hierarchical(request: Request, cores: int = 1) -> HierarchicalFit:
-    """Fit, gate, and retry once with twice the draws and a higher target acceptance.
-
-    Parameters
-    ----------
-    request
-        The model and its choices.
-    cores
-        Threads.
-    """
+    """Fit, gate, and retry once with twice the draws and a higher target acceptance."""
     # The kernel is compiled or loaded here and not where a model is only described.
-    from coopgap.bayes.sample import attempts
+    from coopgap.bayes.sample import attempts, make_density
 
     tries = attempts(
-        density_of(request.cells, request.priors, request.form),
+        make_density(request.cells, request.priors, request.form),
         draws=request.draws,
         seed=request.seed,
         target_accept=request.target_accept,
@@ -116,19 +146,25 @@ def summarise(
     member, comparison = draw_margins(draws, cells, request.form.link)
     parameters = reported_parameters(draws, cells)
     quantities, probabilities = reported(member, comparison, cells, request.smallest_gap)
-    quantities |= {f"parameter {name}": values for name, values in parameters.items()}
+    quantities |= {f"{_PARAMETER}{name}": values for name, values in parameters.items()}
     elsewhere = {}
     for population, weight in request.populations.items():
         both = draw_margins(draws, cells, request.form.link, weight)
         elsewhere[population] = (both[0][0], both[1][0])
         quantities |= _contrasts(cells.levels, *elsewhere[population], f"over {population}")
+    gate, convergence = check(quantities, probabilities, stats)
     return HierarchicalFit(
         member=member,
         comparison=comparison,
         elsewhere=elsewhere,
         parameters=parameters,
         region_gap=np.moveaxis(region_gaps(draws, len(cells.regions)), -1, 0),
-        gate=check(quantities, probabilities, stats),
+        gate=gate,
+        convergence={
+            name: convergence[f"{_PARAMETER}{name}"]
+            for name in parameters
+            if f"{_PARAMETER}{name}" in convergence
+        },
         draws=draws,
         stats=stats,
         seconds=seconds,

@@ -4,6 +4,8 @@ It fails closed. Finite draws are asked for first, because diagnostics of a NaN 
 compare as if nothing were wrong. R-hat and effective sizes alone let through chains that are copies
 of one another, chains whose means lie a quarter of a standard deviation apart, a chain that stands
 still at its end, and draws without a variance: each of these has an item of its own.
+
+R-hat and effective sizes are ArviZ's, for all quantities in one pass: a test holds them to it.
 """
 
 from __future__ import annotations
@@ -11,16 +13,66 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.special import chdtrc, ndtri
+from scipy.stats import rankdata
 
-from coopgap.bayes.records import GateItem, SamplerStats
 from coopgap.core.arrays import FloatArray
 
 _NEVER_ALIKE: Final = 0.95
 """Correlation of two chains that is too high however short they are."""
+
+_TAIL: Final = (0.05, 0.95)
+_TOGETHER: Final = 64
+"""Quantities diagnosed at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateItem:
+    """One thing the gate looked at: the worst value found and the bar it must pass."""
+
+    name: str
+    value: float
+    bar: float
+    passed: bool
+    note: str = ""
+
+
+class Convergence(NamedTuple):
+    """Rank-normalised R-hat of one quantity, its bulk effective size, and that of its tails."""
+
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
+
+
+class Verdict(NamedTuple):
+    """What the gate says: all it looked at, and the convergence of each continuous quantity."""
+
+    items: tuple[GateItem, ...]
+    convergence: Mapping[str, Convergence]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerStats:
+    """What the sampler says of itself.
+
+    Attributes
+    ----------
+    energy
+        Shape (chains, draws).
+    divergences
+        After tuning.
+    deepest
+        Trajectories that reached the maximum tree depth.
+    """
+
+    energy: FloatArray
+    divergences: int
+    deepest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +111,6 @@ class Bars:
 
 BARS = Bars()
 
-ESS_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "bulk": {"method": "bulk"},
-    "tail": {"method": "tail", "prob": (0.05, 0.95)},
-}
-"""How bulk and tail effective sizes are asked for."""
-
 _TAILS: Final = 20
 """Quantities whose tails are looked at: variances are infinite at k = .5, where among 8,000 draws
 some lie dozens of quartile ranges away."""
@@ -78,7 +124,7 @@ def check(
     probabilities: Mapping[str, FloatArray],
     stats: SamplerStats,
     bars: Bars = BARS,
-) -> tuple[GateItem, ...]:
+) -> Verdict:
     """Look at everything that would be reported.
 
     Parameters
@@ -94,8 +140,8 @@ def check(
 
     Returns
     -------
-    tuple of GateItem
-        The fit may be shown only if all pass. Where draws are missing, not finite or not in
+    Verdict
+        The fit may be shown only if all items pass. Where draws are missing, not finite or not in
         enough chains, the items after those fail too, with NaN as value.
 
     References
@@ -105,44 +151,34 @@ def check(
     Journal of Machine Learning Research 25(72), for k. Betancourt (2016), Diagnosing suboptimal
     cotangent disintegrations in Hamiltonian Monte Carlo, for E-BFMI.
     """
-    return tuple(_items(quantities, probabilities, stats, bars))
-
-
-def _items(
-    quantities: Mapping[str, FloatArray],
-    probabilities: Mapping[str, FloatArray],
-    stats: SamplerStats,
-    bars: Bars,
-) -> Iterator[GateItem]:
     every = {**quantities, **probabilities}
     shape = stats.energy.shape
     broken = [name for name, draws in every.items() if not _usable(draws, shape)]
-    yield GateItem(
-        name="finite_draws",
-        value=float(len(every) - len(broken)),
-        bar=float(len(every)),
-        passed=bool(quantities) and not broken,
-        note=""
-        if quantities and not broken
-        else f"not finite, or not a draw for each energy: {', '.join(broken[:3]) or 'nothing'}",
-    )
+    whole = bool(quantities) and not broken
+    listed = "" if whole else f"{', '.join(broken[:3]) or 'nothing'}"
     sound = {name: draws for name, draws in every.items() if name not in broken}
     chains = min((draws.shape[0] for draws in sound.values()), default=0)
-    yield GateItem(
-        name="chains", value=float(chains), bar=float(bars.chains), passed=chains >= bars.chains
-    )
     continuous = {k: v for k, v in sound.items() if k in quantities}
-    yield from _convergence(continuous, bars)
-    yield from _soundness(continuous, bars)
-    yield _probability_error({k: v for k, v in sound.items() if k in probabilities}, bars)
-    yield GateItem(
-        name="divergences", value=float(stats.divergences), bar=0.0, passed=stats.divergences == 0
-    )
-    yield GateItem(
-        name="tree_depth_reached", value=float(stats.deepest), bar=0.0, passed=stats.deepest == 0
-    )
-    e_bfmi = _e_bfmi(stats.energy)
-    yield GateItem(name="e_bfmi", value=e_bfmi, bar=bars.e_bfmi, passed=e_bfmi >= bars.e_bfmi)
+    convergence = diagnose(continuous)
+    items = [
+        GateItem(
+            name="finite_draws",
+            value=float(len(every) - len(broken)),
+            bar=float(len(every)),
+            passed=whole,
+            note=listed and f"not finite, or not a draw for each energy: {listed}",
+        ),
+        GateItem(
+            name="chains", value=float(chains), bar=float(bars.chains), passed=chains >= bars.chains
+        ),
+        _worst("r_hat", {k: v.r_hat for k, v in convergence.items()}, bars.r_hat, highest=True),
+        _worst("ess_bulk", {k: v.ess_bulk for k, v in convergence.items()}, bars.ess),
+        _worst("ess_tail", {k: v.ess_tail for k, v in convergence.items()}, bars.ess),
+        *_soundness(continuous, bars),
+        _probability_error({k: v for k, v in sound.items() if k in probabilities}, bars),
+        *_sampler(stats, bars),
+    ]
+    return Verdict(tuple(items), convergence)
 
 
 def _usable(draws: FloatArray, shape: tuple[int, ...]) -> bool:
@@ -151,26 +187,98 @@ def _usable(draws: FloatArray, shape: tuple[int, ...]) -> bool:
     return two and bool(np.isfinite(draws).all())
 
 
-def _convergence(quantities: Mapping[str, FloatArray], bars: Bars) -> Iterator[GateItem]:
-    """Worst R-hat and effective sizes; a quantity that never moves has NaN and fails."""
-    r_hat = diagnose("rhat", quantities)
-    yield _worst("r_hat", r_hat, bars.r_hat, highest=True)
-    for method, options in ESS_OPTIONS.items():
-        sizes = diagnose("ess", quantities, **options)
-        moving = {k: v if np.ptp(quantities[k]) > 0 else np.nan for k, v in sizes.items()}
-        yield _worst(f"ess_{method}", moving, bars.ess, highest=False)
+def diagnose(draws: Mapping[str, FloatArray]) -> dict[str, Convergence]:
+    """R-hat and effective sizes of quantities, all of one shape (chains, draws).
+
+    NaN where there are fewer than two chains or four draws, and for a quantity that never moves.
+    """
+    names, found = list(draws), dict[str, Convergence]()
+    for start in range(0, len(names), _TOGETHER):
+        some = names[start : start + _TOGETHER]
+        values = _convergence(np.stack([draws[name] for name in some]))
+        found |= {
+            name: Convergence(*map(float, one)) for name, one in zip(some, values, strict=True)
+        }
+    return found
+
+
+def _convergence(draws: FloatArray) -> FloatArray:
+    """R-hat, bulk and tail effective size of draws of shape (k, chains, draws): shape (k, 3)."""
+    if draws.shape[1] < 2 or draws.shape[2] < 4:
+        return np.full((len(draws), 3), np.nan)
+    halves = _split(draws)
+    ranked = _z_scale(halves)
+    middle = np.median(halves, axis=(1, 2), keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r_hat = np.fmax(_r_hat(ranked), _r_hat(_z_scale(np.abs(halves - middle))))
+    ends = np.quantile(draws, _TAIL, axis=(1, 2))
+    tails = [_size(_split((draws <= end[:, None, None]).astype(np.float64))) for end in ends]
+    found = np.column_stack([r_hat, _size(ranked), np.minimum(*tails)])
+    found[np.ptp(draws, axis=(1, 2)) == 0] = np.nan
+    return found
+
+
+def mean_size(draws: FloatArray) -> FloatArray:
+    """Effective size for the mean of draws, shape (..., chains, draws)."""
+    sizes = _size(_split(draws.reshape(-1, *draws.shape[-2:])))
+    return np.asarray(sizes.reshape(draws.shape[:-2]))
+
+
+def _split(draws: FloatArray) -> FloatArray:
+    """Halves of chains as chains of their own; a draw in the middle is left out."""
+    half = draws.shape[-1] // 2
+    return np.concatenate([draws[..., :half], draws[..., -half:]], axis=-2)
+
+
+def _z_scale(draws: FloatArray) -> FloatArray:
+    """Normal scores of the ranks of each quantity over all its chains."""
+    ranks = rankdata(draws.reshape(len(draws), -1), axis=1)
+    return np.asarray(ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape))
+
+
+def _r_hat(draws: FloatArray) -> FloatArray:
+    n = draws.shape[-1]
+    between = n * draws.mean(axis=-1).var(axis=-1, ddof=1)
+    return np.asarray(np.sqrt((between / draws.var(axis=-1, ddof=1).mean(axis=-1) + n - 1) / n))
+
+
+def _size(draws: FloatArray) -> FloatArray:
+    """Effective size of draws of shape (k, chains, draws), by Geyer's initial monotone sequence."""
+    _, chains, n = draws.shape
+    means = draws.mean(axis=-1)
+    spectrum = rfft(draws - means[..., None], next_fast_len(2 * n, real=True))
+    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
+    covariance = irfft(power, next_fast_len(2 * n, real=True))[:, :n] / n
+    within = covariance[:, :1] * n / (n - 1)
+    total = covariance[:, :1] + means.var(axis=1, ddof=1)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho = 1.0 - (within - covariance) / total
+    rho[:, 0] = 1.0
+    looked_at = (n - 1) // 2
+    even = rho[:, ::2][:, :looked_at]
+    pairs = even + rho[:, 1::2][:, :looked_at]
+    # Up to the first pair below nothing, none of them above one before it.
+    ends = np.logical_or(pairs <= 0, np.isnan(pairs))
+    last = np.where(ends.any(axis=1), ends.argmax(axis=1), pairs.shape[1] - 1)
+    kept = np.arange(pairs.shape[1]) < last[:, None]
+    sums = np.where(kept, np.minimum.accumulate(pairs, axis=1), 0.0).sum(axis=1)
+    beyond = np.maximum(np.take_along_axis(even, last[:, None], axis=1)[:, 0], 0.0)
+    size = float(chains * n)
+    sizes = size / np.maximum(2 * sums - 1 + beyond, 1 / np.log10(size))
+    sizes[~np.isfinite(rho).all(axis=1)] = np.nan
+    sizes[np.ptp(draws, axis=(1, 2)) == 0] = size
+    return np.asarray(sizes)
 
 
 def _soundness(quantities: Mapping[str, FloatArray], bars: Bars) -> Iterator[GateItem]:
     """What R-hat and effective sizes do not see."""
     alike = {key: _alike(draws) for key, draws in quantities.items()}
     yield _worst("chains_alike", alike, bars.chains_alike, highest=True)
-    apart = {key: _chains_apart(draws) for key, draws in quantities.items()}
-    adjusted = {key: min(1.0, len(apart) * p) for key, (p, _) in apart.items()}
-    yield _worst("chains_agree", adjusted, bars.false_alarm, highest=False)
-    yield _worst("mean_error", {k: e for k, (_, e) in apart.items()}, bars.mean_error, highest=True)
+    p_values, errors = _chains_apart(quantities)
+    yield _worst("chains_agree", p_values, bars.false_alarm)
+    yield _worst("mean_error", errors, bars.mean_error, highest=True)
     moving = {key: _least_moving(draws) for key, draws in quantities.items()}
-    yield _worst("moving", moving, bars.moving, highest=False)
+    yield _worst("moving", moving, bars.moving)
     tails = {key: _pareto_k(quantities[key]) for key in _farthest(quantities)}
     yield _worst("pareto_k", tails, bars.pareto_k, highest=True)
 
@@ -186,21 +294,26 @@ def _alike(draws: FloatArray) -> float:
     return float(max(np.abs(correlation).max(), shared / draws.shape[1]))
 
 
-def _chains_apart(draws: FloatArray) -> tuple[float, float]:
-    """P-value that the chains have one mean, and the error of the mean that their means show.
+def _chains_apart(
+    quantities: Mapping[str, FloatArray],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """P-values that chains have one mean (Bonferroni), and the error of it that their means show.
 
     The error is in posterior standard deviations. The chains' own Monte Carlo error comes from
     their autocorrelation about their own means, which a difference between them leaves alone.
     """
-    means = draws.mean(axis=1)
-    inside = draws - means[:, None]
-    variance, apart = float(inside.var()), float(np.square(means - means.mean()).sum())
-    free = len(draws) - 1
-    if not variance > 0 or not free:
-        return float("nan"), float("nan")
-    size = diagnose("ess", {"": inside}, method="mean")[""] / len(draws)
-    error = np.sqrt(apart / free / len(draws) / draws.var())
-    return float(chdtrc(free, apart * size / variance)), float(error)
+    p_values, errors = {}, {}
+    for key, draws in quantities.items():
+        means, free = draws.mean(axis=1), len(draws) - 1
+        inside = draws - means[:, None]
+        variance, apart = float(inside.var()), float(np.square(means - means.mean()).sum())
+        p_values[key] = errors[key] = float("nan")
+        if variance > 0 and free and draws.shape[1] >= 4:
+            size = float(mean_size(inside)) / len(draws)
+            p_value = float(chdtrc(free, apart * size / variance))
+            p_values[key] = min(1.0, len(quantities) * p_value)
+            errors[key] = float(np.sqrt(apart / free / len(draws) / draws.var()))
+    return p_values, errors
 
 
 def _least_moving(draws: FloatArray) -> float:
@@ -233,22 +346,10 @@ def _pareto_k(draws: FloatArray) -> float:
             return float("nan")
 
 
-def diagnose(name: str, draws: Mapping[str, FloatArray], **options: Any) -> dict[str, float]:
-    """`arviz.rhat` or `arviz.ess` of each quantity, unrounded."""
-    from arviz_stats.base import array_stats
-
-    function = getattr(array_stats, name)
-    with warnings.catch_warnings():
-        # A constant or a too short chain warns and returns NaN, which fails the gate.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        return {
-            key: float(function(values, chain_axis=0, draw_axis=1, **options))
-            for key, values in draws.items()
-        }
-
-
-def _worst(name: str, values: Mapping[str, float], bar: float, *, highest: bool) -> GateItem:
+def _worst(
+    name: str, values: Mapping[str, float], bar: float, *, highest: bool = False
+) -> GateItem:
+    """The highest of some values against a bar from above, or the lowest against one from below."""
     if not values:
         return GateItem(name=name, value=np.nan, bar=bar, passed=False, note="nothing to look at")
     broken = [key for key, value in values.items() if not np.isfinite(value)]
@@ -262,12 +363,11 @@ def _worst(name: str, values: Mapping[str, float], bar: float, *, highest: bool)
 
 def _probability_error(probabilities: Mapping[str, FloatArray], bars: Bars) -> GateItem:
     """Largest Monte Carlo error of a reported probability; none for one that is 0 or 1."""
-    moving = {key: draws for key, draws in probabilities.items() if np.ptp(draws) > 0}
-    sizes = diagnose("ess", moving, method="mean")
-    errors = {
-        key: float(np.sqrt(draws.mean() * (1 - draws.mean()) / sizes[key]))
-        for key, draws in moving.items()
-    }
+    errors = {}
+    for key, draws in probabilities.items():
+        if np.ptp(draws) > 0:
+            mean = draws.mean()
+            errors[key] = float(np.sqrt(mean * (1 - mean) / mean_size(draws)))
     if not errors:
         return GateItem(
             name="probability_error", value=0.0, bar=bars.probability_error, passed=True
@@ -275,11 +375,14 @@ def _probability_error(probabilities: Mapping[str, FloatArray], bars: Bars) -> G
     return _worst("probability_error", errors, bars.probability_error, highest=True)
 
 
-def _e_bfmi(energy: FloatArray) -> float:
-    """Lowest energy Bayesian fraction of missing information over chains; NaN if undefined."""
-    if energy.ndim != 2 or energy.shape[1] < 2 or not np.isfinite(energy).all():
-        return float("nan")
-    variance = energy.var(axis=1)
-    if not (variance > 0).all():
-        return float("nan")
-    return float((np.square(np.diff(energy, axis=1)).mean(axis=1) / variance).min())
+def _sampler(stats: SamplerStats, bars: Bars) -> Iterator[GateItem]:
+    """What the sampler says of itself; the lowest E-BFMI of a chain, NaN where it has none."""
+    from arviz_stats.base import array_stats
+
+    for name, count in (("divergences", stats.divergences), ("tree_depth_reached", stats.deepest)):
+        yield GateItem(name=name, value=float(count), bar=0.0, passed=count == 0)
+    energy, lowest = stats.energy, float("nan")
+    whole = energy.ndim == 2 and energy.shape[1] > 1 and bool(np.isfinite(energy).all())
+    if whole and bool((energy.var(axis=1) > 0).all()):
+        lowest = float(np.min(array_stats.bfmi(energy, chain_axis=0, draw_axis=1)))
+    yield GateItem(name="e_bfmi", value=lowest, bar=bars.e_bfmi, passed=lowest >= bars.e_bfmi)

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.layout import COVARIATE
-from coopgap.bayes.mode import MODE_SHIFT
-from coopgap.bayes.records import Form, Priors, SdPrior
+from coopgap.bayes.layout import COVARIATE, MODE_SHIFT, Form, Priors, SdPrior
 
 
 def build_model(
@@ -45,8 +43,9 @@ def build_model(
     between thresholds are exp(increments + shift m), cumulated and centred to
     mean zero, plus one location, so that beta is the mean log odds ratio over the cuts and the
     prior reads the same from both ends of the scale. Region levels, regional gaps and the levels
-    of each covariate sum to zero; zones do not. All are non-centred. The SD of
-    the shifts is given: learned from the few there are, it would draw them to none.
+    of each covariate sum to zero; zones do not. All are non-centred here; the compiled density
+    centres levels in part, another parametrisation of the same model. The SD of the shifts is
+    given: learned from the few there are, it would draw them to none.
 
     With a mode in the form, c = +1/2 for people asked by phone and -1/2 for those in person, the
     increments are exp(increments + shift m + shift_by_MODE c): the mode moves the distances
@@ -79,7 +78,7 @@ def build_model(
             eta += _levels(pm, "zone", n, priors.zone_sd, zero_sum=False)[cells.zone]
             gap = _levels(pm, "zone_gap", n, priors.zone_gap_sd, zero_sum=False)[cells.zone]
             eta += gap * m
-        mode = form.mode if form.mode in cells.terms and len(cells.levels) > 2 else None
+        mode = form.mode_among(cells)
         if mode is not None:
             side = side + 2 * cells.covariates[cells.row, list(cells.terms).index(mode)]
         thresholds = _thresholds(pm, pt, len(cells.levels), priors, form, mode)

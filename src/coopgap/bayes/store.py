@@ -1,8 +1,8 @@
 """Draws that passed the gate, kept as netCDF in ArviZ's layout and reused if nothing changed.
 
-No answers are kept beside them. A file says what the draws were made from, and its SHA-256 stands
-beside it, as `sha256sum` writes it. HDF5 never opens a file that is not what was written: on one
-flipped bit it can wait for ever.
+Levels stand by their names. No answers are kept beside them. A file says what the draws were made
+from, and its SHA-256 stands beside it, as `sha256sum` writes it. HDF5 never opens a file that is
+not what was written: on one flipped bit it can wait for ever.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.bayes.layout import Draws
-from coopgap.bayes.records import SamplerStats
-from coopgap.core.arrays import FloatArray
+from coopgap.bayes.gate import SamplerStats
+from coopgap.bayes.layout import Draws, Names
 from coopgap.core.errors import CoopgapError
 
 if TYPE_CHECKING:
@@ -43,8 +41,8 @@ class StoredDraws:
     ----------
     digest
         Of the request, as `coopgap.bayes.fit.Request.digest`.
-    draws
-        As `coopgap.bayes.layout.Draws`.
+    draws, names
+        As `coopgap.bayes.layout.Draws`, and what their levels are called.
     stats
         Of the sampler.
     seconds, retried
@@ -56,40 +54,43 @@ class StoredDraws:
     stats: SamplerStats
     seconds: float
     retried: bool
+    names: Names = Names({}, {})
+
+    def tree(self) -> xr.DataTree:
+        """The draws as ArviZ takes them: groups `posterior` and `sample_stats`."""
+        import xarray as xr
+
+        attributes: dict[str, Any] = {
+            "digest": self.digest,
+            "seconds": self.seconds,
+            "retried": int(self.retried),
+            "divergences": self.stats.divergences,
+            "deepest": self.stats.deepest,
+        }
+        posterior = {}
+        for name, values in self.draws.items():
+            own = (self.names.dims.get(name, f"{name}_dim"),) if values.ndim > 2 else ()
+            posterior[name] = (("chain", "draw", *own), values)
+        used = {dim for dims, _ in posterior.values() for dim in dims[2:]}
+        chains, draws = self.stats.energy.shape
+        places = {"chain": range(chains), "draw": range(draws)}
+        labels = {k: list(v) for k, v in self.names.coords.items() if k in used}
+        energy = {"energy": (("chain", "draw"), self.stats.energy)}
+        return xr.DataTree.from_dict(
+            {
+                "/": xr.Dataset(attrs=attributes),
+                "/posterior": xr.Dataset(posterior, coords={**places, **labels}),
+                "/sample_stats": xr.Dataset(energy, coords=places),
+            }
+        )
 
 
 def save_draws(path: Path, stored: StoredDraws) -> list[Path]:
     """Write draws and their SHA-256, each under a temporary name that is then renamed.
 
-    Parameters
-    ----------
-    path
-        Ends in `.nc`; its folder exists.
-    stored
-        What to keep.
-
-    Returns
-    -------
-    list of Path
-        What was written.
+    `path` ends in `.nc`; its folder exists. Returns what was written.
     """
-    import xarray as xr
-
-    attributes: dict[str, Any] = {
-        "digest": stored.digest,
-        "seconds": stored.seconds,
-        "retried": int(stored.retried),
-        "divergences": stored.stats.divergences,
-        "deepest": stored.stats.deepest,
-    }
-    tree = xr.DataTree.from_dict(
-        {
-            "/": xr.Dataset(attrs=attributes),
-            "/posterior": _dataset(stored.draws),
-            "/sample_stats": _dataset({"energy": stored.stats.energy}),
-        }
-    )
-    content = bytes(tree.to_netcdf(None, engine=_ENGINE))
+    content = bytes(stored.tree().to_netcdf(None, engine=_ENGINE))
     line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
     return [_write(path, content), _write(_sum_of(path), line.encode())]
 
@@ -154,9 +155,14 @@ def _parsed(content: bytes) -> StoredDraws:
     import xarray as xr
 
     with xr.open_datatree(io.BytesIO(content), engine=_ENGINE) as tree:
+        posterior = tree["posterior"]
         return StoredDraws(
             digest=str(tree.attrs["digest"]),
-            draws={str(k): v.to_numpy() for k, v in tree["posterior"].data_vars.items()},
+            draws={str(k): v.to_numpy() for k, v in posterior.data_vars.items()},
+            names=Names(
+                {str(k): str(v.dims[2]) for k, v in posterior.data_vars.items() if v.ndim > 2},
+                {str(k): tuple(map(str, v.to_numpy())) for k, v in posterior.coords.items()},
+            ),
             stats=SamplerStats(
                 energy=tree["sample_stats"]["energy"].to_numpy(),
                 divergences=int(tree.attrs["divergences"]),
@@ -165,14 +171,3 @@ def _parsed(content: bytes) -> StoredDraws:
             seconds=float(tree.attrs["seconds"]),
             retried=bool(tree.attrs["retried"]),
         )
-
-
-def _dataset(draws: Mapping[str, FloatArray]) -> xr.Dataset:
-    import xarray as xr
-
-    return xr.Dataset(
-        {
-            name: (("chain", "draw", *(f"{name}_dim_{k}" for k in range(values.ndim - 2))), values)
-            for name, values in draws.items()
-        }
-    )

@@ -7,14 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.bayes.cell_shares import cell_levels
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.draws import draw_margins, headline_gap, region_gaps
+from coopgap.bayes.draws import cell_levels, draw_margins, headline_gap, region_gaps
 from coopgap.bayes.gate import BARS, check
-from coopgap.bayes.layout import Draws, constrain
-from coopgap.bayes.mode import density_of, layout_of
-from coopgap.bayes.prior import prior_draws
-from coopgap.bayes.records import Form, Priors
+from coopgap.bayes.layout import Draws, Form, Priors, constrain, make_layout, prior_draws
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.gap import contrast_values, contrasts
 from coopgap.study.spec import Hierarchical
@@ -93,12 +89,12 @@ def posterior(setup: Setup, seed: int) -> Posterior:
     replicates may be shorter and fail as often.
     """
     # The kernel is compiled or loaded here and not where a setup is only described.
-    from coopgap.bayes.sample import attempts
+    from coopgap.bayes.sample import attempts, make_density
 
     usual = Hierarchical().draws
     bars = BARS.of_share(min(1.0, setup.draws / usual))
     tries = attempts(
-        density_of(setup.cells, setup.fitted, setup.form),
+        make_density(setup.cells, setup.fitted, setup.form),
         draws=setup.draws,
         tune=setup.tune,
         seed=seed,
@@ -106,8 +102,8 @@ def posterior(setup: Setup, seed: int) -> Posterior:
     )
     for found in tries:
         quantities = calibrated(found.draws, setup.cells, setup.form)
-        items = check(quantities, {}, found.stats, bars)
-        failed = tuple(item.name for item in items if not item.passed)
+        gate = check(quantities, {}, found.stats, bars).items
+        failed = tuple(item.name for item in gate if not item.passed)
         if not failed:
             break
     return Posterior(
@@ -136,7 +132,7 @@ def replicate(setup: Setup, number: int) -> dict[str, Any]:
         `retried`, `seconds`.
     """
     rng = np.random.default_rng([setup.seed, number])
-    layout = layout_of(setup.cells, setup.form)
+    layout = make_layout(setup.cells, setup.form)
     truth = constrain(prior_draws(layout, setup.priors, setup.form.link, 1, rng), layout)
     counts = simulate(truth, setup.cells, setup.form, rng)
     found = posterior(

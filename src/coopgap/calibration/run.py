@@ -26,13 +26,7 @@ def setup_digest(setup: Setup) -> str:
     """SHA-256 of everything that decides the replicates but their number."""
     # Only how many people a cell has is used of their answers.
     people = setup.cells.counts.sum(axis=1, keepdims=True)
-    slopes = bool(setup.cells.columns)
-    plain = asdict(setup) | {
-        "priors": setup.priors.choices(slopes=slopes),
-        "fitted": setup.fitted.choices(slopes=slopes),
-        "cells": replace(setup.cells, counts=people).digest,
-        "form": setup.form.choices,
-    }
+    plain = asdict(setup) | {"cells": replace(setup.cells, counts=people).digest}
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 

@@ -14,8 +14,8 @@ from coopgap.core.arrays import IntArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
 from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
-from coopgap.families.difference import INTERVAL_PROB, difference
-from coopgap.families.estimate import Estimate
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import Estimate, interval_numbers
 
 NO_MATCHING: Final = "The model declares no matching."
 """Why a check of matched people does not apply."""
@@ -32,24 +32,10 @@ def judge(
 ) -> Verdict:
     """What another estimate says of the declared one.
 
-    Parameters
-    ----------
-    declared, again
-        The two estimates with their intervals.
-    difference
-        The second less the first, with the interval of that difference.
-    quantity
-        A risk difference, a share or superiority, whose points count double.
-    smallest_gap
-        The smallest gap that matters, on the probability scale.
-
-    Returns
-    -------
-    Verdict
-        `changes` where the interval of the difference excludes zero and the difference exceeds
-        half the smallest gap that matters, or where two intervals that both exclude no gap lie on
-        opposite sides of it; `holds` where the interval of the difference lies within the
-        smallest gap that matters on either side; else `undecided`.
+    `changes` where the interval of the difference (the second less the first) excludes zero and the
+    difference exceeds half the smallest gap that matters, or where two intervals that both exclude
+    no gap lie on opposite sides of it; `holds` where the interval of the difference lies within the
+    smallest gap that matters on either side; else `undecided`. Points of superiority count double.
 
     References
     ----------
@@ -109,17 +95,8 @@ def numbers_of(interval: Interval, prob: float = INTERVAL_PROB) -> dict[str, Any
 
     Where people or zones do not differ there is no error, and only the estimate.
     """
-    if not interval.std_error > 0:
-        return {"estimate": interval.estimate}
-    return {
-        "estimate": interval.estimate,
-        "std_error": interval.std_error,
-        "lower": interval.lower,
-        "upper": interval.upper,
-        "interval_prob": prob,
-        "interval_kind": IntervalKind.CONFIDENCE,
-        "p_value": interval.p_value if np.isfinite(interval.p_value) else None,
-    }
+    numbers = interval_numbers(interval, IntervalKind.CONFIDENCE)
+    return numbers | {"interval_prob": prob} if "interval_prob" in numbers else numbers
 
 
 def people_of(*pairs: tuple[IntArray, Contrast]) -> dict[str, Any]:
@@ -167,26 +144,11 @@ def again_row(
     pair: tuple[Estimate, Estimate] | None = None,
     **keys: Any,
 ) -> SensitivityRow:
-    """One contrast of another estimate, with its difference from the declared one.
+    """One contrast of another estimate, with its difference from the context's headline.
 
-    Parameters
-    ----------
-    context
-        Its headline is what is compared with.
-    contrast
-        A risk difference or superiority.
-    again
-        The family under another choice.
-    pair
-        Both estimates on the people that both have, where those differ from everybody's: the
-        difference is theirs.
-    keys
-        Of the row: `variant`, `about` and the like.
-
-    Returns
-    -------
-    SensitivityRow
-        Without numbers, verdict `not_assessed` and the reason, where either estimate is missing.
+    `pair` holds both estimates on the people that both have, where those differ from everybody's:
+    the difference is theirs. Without numbers, verdict `not_assessed` and the reason, where either
+    estimate is missing. `keys` of the row: `variant`, `about` and the like.
     """
     row = context.row(
         family=again.family,
@@ -207,7 +169,7 @@ def again_row(
         replace(row, **numbers_of(shown), **people),
         first,
         second,
-        difference(other, declared, contrast),
+        other.difference(declared, contrast),
         context.smallest_gap,
     )
 

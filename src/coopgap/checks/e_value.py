@@ -24,16 +24,8 @@ _NOTE: Final = (
 def e_value(risk_ratio: float) -> float:
     """Weakest pair of risk ratios that a confounder needs to move a risk ratio to one.
 
-    Parameters
-    ----------
-    risk_ratio
-        Positive; below one its inverse is used.
-
-    Returns
-    -------
-    float
-        RR + √(RR(RR − 1)): the least that the confounder's association with membership and with
-        the outcome must both reach, above all measured covariates.
+    RR + √(RR(RR − 1)), of the inverse below one: the least that the confounder's association with
+    membership and with the outcome must both reach, above all measured covariates.
 
     References
     ----------

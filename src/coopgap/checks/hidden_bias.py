@@ -24,16 +24,10 @@ _MOST = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetCounts:
-    """Kinds of matched sets that carry something about two answers.
+    """K kinds of matched sets that carry something about two answers.
 
-    Attributes
-    ----------
-    people, members, upper
-        Shape (K,): people of a set, members among them, and people with the upper answer.
-    sets
-        Shape (K,): how many sets are of this kind.
-    observed
-        Members with the upper answer, over all of them.
+    Shape (K,) each: `people` of a set, `members` among them, people with the `upper` answer, and
+    how many `sets` are of this kind; `observed` are members with the upper answer, over all sets.
     """
 
     people: IntArray
@@ -62,12 +56,8 @@ class SetCounts:
 def set_counts(above: BoolArray, member: BoolArray, set_id: IntArray) -> SetCounts:
     """Counts of the sets that hold both groups and both answers.
 
-    Parameters
-    ----------
-    above, member
-        Shape (n,): the upper answer, and membership.
-    set_id
-        Shape (n,): matched set from 0, −1 for people in none.
+    Shape (n,) each: the upper answer, membership, and the matched set from 0, −1 for people in
+    none.
     """
     inside = set_id >= 0
     of_set = set_id[inside]
@@ -88,25 +78,14 @@ def set_counts(above: BoolArray, member: BoolArray, set_id: IntArray) -> SetCoun
 
 
 def binary_bound(counts: SetCounts, gamma: float, *, exact: bool | None = None) -> float:
-    """Largest one-sided p-value, members with the upper answer too many, at a hidden bias of Γ.
+    """Largest one-sided p-value, members with the upper answer too many, at a hidden bias of Γ ≥ 1.
 
-    Parameters
-    ----------
-    counts
-        The sets that carry something.
-    gamma
-        Γ ≥ 1: the odds of two people of one set for being the member differ by at most this.
-    exact
-        Convolve the sets, or take the normal distribution with their exact mean and variance and
-        a continuity correction; by default exact up to 20,000 members at the answer.
-
-    Returns
-    -------
-    float
-        P(T ≥ t) with T a sum of independent extended hypergeometric counts of odds Γ, one a set:
-        the number of members among those with the upper answer, the worst unmeasured covariate
-        being the answer itself. With one member a set it is Poisson-binomial, with pairs the
-        binomial of Γ/(1 + Γ), at Γ = 1 the exact Mantel–Haenszel test.
+    P(T ≥ t) with T a sum of independent extended hypergeometric counts of odds Γ, one a set: the
+    number of members among those with the upper answer, the worst unmeasured covariate being the
+    answer itself. With one member a set it is Poisson-binomial, with pairs the binomial of Γ/(1 +
+    Γ), at Γ = 1 the exact Mantel–Haenszel test. `exact` convolves the sets, by default up to 20,000
+    members at the answer; else the normal distribution has their mean and variance, continuity
+    corrected.
 
     References
     ----------
@@ -160,19 +139,9 @@ def _power(pmf: FloatArray, times: int) -> FloatArray:
 
 
 def gamma_at(bound: Callable[[float], float], alpha: float) -> float:
-    """Γ at which the largest p-value reaches a level; one if it is there without any bias.
+    """Γ at which the largest p-value, `bound`, reaches a level; infinite beyond a million.
 
-    Parameters
-    ----------
-    bound
-        Largest one-sided p-value at Γ, not decreasing in it.
-    alpha
-        The level.
-
-    Returns
-    -------
-    float
-        Infinite where the level is not reached at a million.
+    One if it is there without any bias.
     """
 
     def away(log_gamma: float) -> float:
@@ -208,15 +177,8 @@ _STEPS = 20
 class SetScores:
     """A kind of matched set: what a person adds to the statistic as a member.
 
-    Attributes
-    ----------
-    scores
-        Shape (n,), highest first: people of the set who stand lower, less those who stand
-        higher, over n.
-    members
-        Members in the set.
-    sets
-        How many sets are of this kind.
+    `scores`, shape (n,), highest first: people of the set who stand lower, less those who stand
+    higher, over n; with the `members` in the set and how many `sets` are of this kind.
     """
 
     scores: FloatArray
@@ -229,22 +191,10 @@ def set_scores(
 ) -> tuple[tuple[SetScores, ...], float]:
     """Kinds of sets that hold both groups and different answers, and the statistic observed.
 
-    Parameters
-    ----------
-    outcome
-        Shape (n,): level of the answer.
-    member
-        Shape (n,).
-    set_id
-        Shape (n,): matched set from 0, −1 for people in none.
-
-    Returns
-    -------
-    kinds : tuple of SetScores
-    observed : float
-        Sum of the members' scores: over sets, pairs in which the member stands higher less pairs
-        in which the comparison person does, each set's over its people. With two answers it is
-        the excess of members at the upper answer of the Mantel–Haenszel test.
+    Shape (n,) each: level of the answer, membership, matched set from 0, −1 for people in none. The
+    statistic is the sum of the members' scores: over sets, pairs in which the member stands higher
+    less pairs in which the comparison person does, each set's over its people. With two answers it
+    is the excess of members at the upper answer of the Mantel–Haenszel test.
     """
     inside = set_id >= 0
     size, levels = int(set_id.max(initial=-1)) + 1, int(outcome.max(initial=0)) + 1
@@ -271,21 +221,8 @@ def set_scores(
 
 
 def score_bound(kinds: Sequence[SetScores], observed: float, gamma: float) -> float:
-    """Largest one-sided p-value, members too high, at a hidden bias of Γ: normal approximation.
+    """Largest one-sided p-value, members too high, at a hidden bias of Γ ≥ 1: normal approximation.
 
-    Parameters
-    ----------
-    kinds, observed
-        From `set_scores`.
-    gamma
-        Γ ≥ 1.
-
-    Returns
-    -------
-    float
-
-    Notes
-    -----
     In one set the worst unmeasured covariate is one for those with the k highest scores and zero
     for the rest, for some k; members among the former are extended hypergeometric, and given
     their number both parts are simple random samples, which gives mean and variance exactly. The

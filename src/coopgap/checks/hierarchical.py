@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.bayes.cells import hierarchical_cells, members_by_row
-from coopgap.bayes.fit import Request, fit_hierarchical, summarise
-from coopgap.bayes.poststratify import population_weights
-from coopgap.bayes.records import Form, HierarchicalFit, Priors
+from coopgap.bayes.cells import hierarchical_cells, members_by_row, population_weights
+from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, summarise
+from coopgap.bayes.layout import Form, Priors, draw_names
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
 from coopgap.checks.registry import Cost, Scope, answers, checks, parts
 from coopgap.core.arrays import FloatArray
@@ -48,17 +47,7 @@ from coopgap.survey.records import ModelRows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionContext:
-    """A model by region with its fit.
-
-    Attributes
-    ----------
-    request
-        What was fitted.
-    fit
-        Its draws, gated.
-    refits
-        By name, the fits of what the `wants` of checks name.
-    """
+    """A model by region with its fit; `refits` are those that the `wants` of checks name."""
 
     plan: Plan
     model: ModelPlan
@@ -191,27 +180,8 @@ def fit_regions(
 ) -> dict[str, StoredDraws]:
     """Every model that asks for regions: fitted side by side, gated, checked.
 
-    Parameters
-    ----------
-    tables
-        Gets the rows.
-    plan
-        What is run.
-    cost
-        `full` adds refits under other priors and without each part of the model.
-    seed, draws
-        As asked for.
-    jobs
-        Processes.
-    reuse
-        A folder of an earlier run whose draws may stand in for sampling.
-    notify
-        Called with what is being done.
-
-    Returns
-    -------
-    dict
-        By model, the draws that passed the gate, to be kept.
+    `full` adds refits under other priors and without each part of the model. Draws in the folder
+    `reuse` may stand in for sampling. Returns by model the draws that passed the gate, to be kept.
     """
     wanted = [_Wanted.of(tables, plan, model, seed, draws, reuse) for model in plan.models]
     asked = [one for one in wanted if one is not None]
@@ -243,6 +213,7 @@ def fit_regions(
             stats=context.fit.stats,
             seconds=context.fit.seconds,
             retried=context.fit.retried,
+            names=draw_names(context.request.cells),
         )
         for context in fits
         if context.fit.passed
@@ -257,24 +228,11 @@ def hierarchical_request(
     seed: int = 0,
     draws: int | None = None,
 ) -> Request:
-    """What a model's `[hierarchical]` table asks for.
+    """What a model's `[hierarchical]` table asks for, of its in-person rows if none are given.
 
-    Parameters
-    ----------
-    plan, model
-        What is run.
-    rows
-        Complete rows; the model's in-person rows if absent.
-    seed
-        Of the run; the model's own seed follows from it and its name, so that a model keeps its
-        draws whichever other models are fitted beside it.
-    draws
-        Draws a chain instead of the model file's.
-
-    Raises
-    ------
-    NotEstimable
-        If the study declares no region, or the rows do not make cells.
+    The model's own seed follows from that of the run and its name, so that a model keeps its draws
+    whichever other models are fitted beside it. Raises `NotEstimable` if the study declares no
+    region, or the rows do not make cells.
     """
     region = plan.study.design.region
     if region is None:
@@ -284,7 +242,13 @@ def hierarchical_request(
     zones = spec.zones and rows.zone is not None
     own = hashlib.sha256(f"{seed} {model.spec.name}".encode()).digest()[:4]
     return Request(
-        cells=hierarchical_cells(rows, model.spec.covariates, region, zones=zones),
+        cells=hierarchical_cells(
+            rows,
+            model.spec.covariates,
+            region,
+            zones=zones,
+            zone_labels=plan.survey.zone_labels,
+        ),
         priors=Priors.with_scales(spec.priors),
         form=Form(link="probit" if model.spec.link == "probit" else "logit", zones=zones),
         draws=draws or spec.draws,

@@ -23,22 +23,10 @@ from coopgap.study.spec import LinkName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movable:
-    """The sample's cells, with the fit before anything is moved.
+    """The sample's c cells, with the fit before anything is moved.
 
-    Attributes
-    ----------
-    on
-        c cells.
-    fit
-        The fit on the answers as given; beside weighted shares the one that says who moves.
-    shares
-        Whether the gap is one of weighted shares.
-    ratio
-        Shape (c,): factors that make shares those within strata; None where weights match people.
-    link
-        Link of the fits.
-    fixed
-        Whether the covariates of the members are taken as fixed.
+    Beside weighted `shares` the fit says who moves. `ratio`, shape (c,), makes shares those within
+    strata; None where weights match people. `fixed`: the members' covariates are taken as fixed.
     """
 
     on: SampleCells
@@ -81,13 +69,7 @@ class Moved(NamedTuple):
 
 
 def movable(sample: Sample) -> Movable:
-    """Fit the sample as the headline does.
-
-    Raises
-    ------
-    NotEstimable
-        As the headline's family.
-    """
+    """Fit the sample as the headline does; raises `NotEstimable` as its family."""
     found = fit_form(sample, sample.weight, form_of(sample), matched=True)
     fit = found.fit or fit_cells(sample, sample.weight, matched=True)
     shares, on = found.fit is None, fit.on
@@ -105,26 +87,14 @@ def movable(sample: Sample) -> Movable:
 def latent_moves(eta: FloatArray, shift: float, link: LinkName = "logit") -> FloatArray:
     """Probability that an answer at one level lies at another after a shift of the latent answer.
 
-    Parameters
-    ----------
-    eta
-        Shape (c, J − 1): cut points of each cell, which may be infinite.
-    shift
-        Added to every latent answer; positive raises answers.
-    link
-        Distribution of the latent answer.
+    `eta`, shape (c, J − 1), are the cut points of each cell, which may be infinite; a positive
+    shift raises answers. Shape (c, J, J): from level a (axis 1) to level b (axis 2); each row sums
+    to one.
 
-    Returns
-    -------
-    FloatArray
-        Shape (c, J, J): from level a (axis 1) to level b (axis 2); each row sums to one.
-
-    Notes
-    -----
     A person at level a holds some part of the interval of probability (F(η_{a−1}), F(η_a)); the
-    shift turns the cut points into η − shift, and the part of the interval that then lies in
-    level b is the probability to move there. Nobody moves against the shift, no cell gives up
-    more answers than it has, and the cell's fitted shares become those of the shifted model.
+    shift turns the cut points into η − shift, and the part of the interval that then lies in level
+    b is the probability to move there. Nobody moves against the shift, no cell gives up more
+    answers than it has, and the cell's fitted shares become those of the shifted model.
     """
     cells = len(eta)
     edge = np.zeros((cells, 1))
@@ -152,24 +122,11 @@ def shift_moves(at: Movable, shift: float) -> FloatArray:
 def moved_margins(at: Movable, moves: FloatArray) -> Moved:
     """Fit and standardise anew after moving answers.
 
-    Parameters
-    ----------
-    at
-        Cells and the fit before the move.
-    moves
-        Shape (c, J, J): share of the answers at level a of a cell that go to level b.
-
-    Returns
-    -------
-    Moved
-        The covariance is CR1, or HC0 without clusters, in expectation over who in a cell is
-        moved: clusters have the squares of their expected sums plus the variance that moving
-        this answer rather than that one adds.
-
-    Raises
-    ------
-    NotEstimable
-        Everybody gives the same answer then, or the likelihood has no maximum.
+    `moves`, shape (c, J, J), is the share of the answers at level a of a cell that go to level b.
+    The covariance is CR1, or HC0 without clusters, in expectation over who in a cell is moved:
+    clusters have the squares of their expected sums plus the variance that moving this answer
+    rather than that one adds. Raises `NotEstimable` where everybody gives the same answer then, or
+    the likelihood has no maximum.
     """
     on, cells = at.on, at.on.cells
     counts, squares = (
@@ -225,31 +182,12 @@ def _chance(influence: FloatArray, moves: FloatArray, squares: FloatArray) -> Fl
 def largest_first(
     at: Movable, start: Moved, contrast: Contrast, people: float, sign: float
 ) -> FloatArray:
-    """Moves of the answers that change a contrast most, a given number of them.
+    """Moves, shape (c, J, J), of the `people` answers that change a contrast most.
 
-    Parameters
-    ----------
-    at
-        Cells and the fit before the move.
-    start
-        What `moved_margins` gives before the move.
-    contrast
-        What is to be changed.
-    people
-        How many answers move, which need not be whole.
-    sign
-        Sign of the gap that the moves take away from.
-
-    Returns
-    -------
-    FloatArray
-        Shape (c, J, J). Each moved answer goes to the level that changes the contrast most. An
-        answer counts the mean weight of its cell and level; of answers that count alike the same
-        share moves everywhere.
-
-    Notes
-    -----
-    The fractional knapsack problem, on the first-order influence of an answer on the contrast.
+    `sign` is that of the gap that the moves take away from; `people` need not be whole. Each moved
+    answer goes to the level that changes the contrast most. An answer counts the mean weight of its
+    cell and level; of answers that count alike the same share moves everywhere: the fractional
+    knapsack problem, on the first-order influence of an answer on the contrast.
     """
     cells, moves = at.on.cells, at.nothing()
     each = start.influence @ contrast_gradient(contrast, start.margins)

@@ -23,42 +23,12 @@ _NOTES: Final = {
 
 
 def holm(p_values: Sequence[float]) -> FloatArray:
-    """Holm's adjusted p-values, in the order given.
-
-    Parameters
-    ----------
-    p_values
-        m finite p-values.
-
-    Returns
-    -------
-    FloatArray
-        Shape (m,): max over i ≤ k of min(1, (m − i + 1)·p₍ᵢ₎) for the k-th smallest.
-
-    References
-    ----------
-    Holm (1979), Scandinavian Journal of Statistics 6(2).
-    """
+    """Holm's (1979) adjusted p-values, in the order given."""
     return _adjusted(p_values, "holm")
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> FloatArray:
-    """Adjusted p-values for the false discovery rate, in the order given.
-
-    Parameters
-    ----------
-    p_values
-        m finite p-values.
-
-    Returns
-    -------
-    FloatArray
-        Shape (m,): min over i ≥ k of m·p₍ᵢ₎/i for the k-th smallest.
-
-    References
-    ----------
-    Benjamini & Hochberg (1995), JRSS B 57(1).
-    """
+    """Benjamini and Hochberg's (1995) adjusted p-values, in the order given."""
     return _adjusted(p_values, "fdr_bh")
 
 

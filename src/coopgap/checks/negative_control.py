@@ -15,7 +15,6 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Check, Quantity, Status, Verdict, Version
-from coopgap.families.difference import difference
 from coopgap.families.estimate import Estimate
 from coopgap.families.headline import control_models
 
@@ -45,7 +44,7 @@ def netted_gaps(
     a_i − ρ b_i by cluster: the two gaps covary through the people and the zones they share.
     Raises `NotEstimable` as `difference` does.
     """
-    return [difference(gap, control, *contrasts, share=share) for share in shares]
+    return [gap.difference(control, *contrasts, share=share) for share in shares]
 
 
 @check(

@@ -29,22 +29,10 @@ class Strength(NamedTuple):
 class LinearGap:
     """Membership's coefficient in a weighted linear model beside covariates.
 
-    Attributes
-    ----------
-    estimate
-        Difference, member minus comparison.
-    bias_scale
-        Residual standard deviation of the outcome over that of membership, given the covariates:
-        classical standard error times √`df`, whatever the clusters.
-    df
-        Residual degrees of freedom, people less coefficients.
-    std_error
-        Clustered, or classical without clusters.
-    df_interval
-        G − 1, with CR2 Satterthwaite's, or `df` without clusters.
-    strengths
-        By covariate, all its levels together: partial R² with membership given the other
-        covariates, and with the outcome given membership and the other covariates.
+    `bias_scale` is the residual standard deviation of the outcome over that of membership, given
+    the covariates: classical standard error times √`df`, whatever the clusters; `df` are people
+    less coefficients. `std_error` is clustered, or classical without clusters; `df_interval` G − 1,
+    with CR2 Satterthwaite's, or `df`. `strengths`, by covariate, all its levels together.
     """
 
     estimate: float
@@ -69,26 +57,12 @@ def linear_gap(
 ) -> LinearGap:
     """Weighted least squares of an outcome on membership and factors.
 
-    Parameters
-    ----------
-    y, member, weight, people, cluster
-        Shape (c,): outcome, membership, sum of sampling weights, number of people and cluster of
-        cells of people who are alike in all of them and in `factors`.
-    factors, factor_levels, numeric
-        By covariate, shape (c,) codes, and its levels, or the columns of a numeric one.
-    kind
-        With clusters: CR1 with t(G − 1), or CR2 with Satterthwaite's degrees of freedom.
-
-    Raises
-    ------
-    NotEstimable
-        Where covariates settle membership or membership and covariates the outcome, or there is
-        one cluster.
-
-    Notes
-    -----
-    Sampling weights enter as in R's `lm`: variances and partial R² are weighted, degrees of
-    freedom count people.
+    Shape (c,) each: outcome, membership, sum of sampling weights, number of people, codes of the
+    factors and cluster of cells of people who are alike in all of them. With clusters CR1 with t(G
+    − 1), or CR2 with Satterthwaite's degrees of freedom. Sampling weights enter as in R's `lm`:
+    variances and partial R² are weighted, degrees of freedom count people. Raises `NotEstimable`
+    where covariates settle membership or membership and covariates the outcome, or there is one
+    cluster.
     """
     root = np.sqrt(weight)
     design = design_matrix(factors, factor_levels, y.size, numeric)
@@ -171,18 +145,9 @@ def _clustered(
 def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:
     """Largest strength of a confounder `multiple` times as strong as a covariate.
 
-    Parameters
-    ----------
-    covariate
-        From `LinearGap.strengths`.
-    multiple
-        k: how many times the covariate's partial R² with membership, and with the outcome, the
-        confounder's are, each given the other covariates and not the covariate itself.
-
-    Returns
-    -------
-    Strength or None
-        The outcome's is an upper bound, at most one; None where no confounder can be so strong.
+    That is the times that its partial R² with membership, and with the outcome, are the
+    covariate's, each given the other covariates and not the covariate itself. The outcome's is an
+    upper bound, at most one; None where no confounder can be so strong.
 
     References
     ----------
@@ -211,19 +176,8 @@ class Left(NamedTuple):
 
 
 def left_of(gap: LinearGap, strength: Strength, *, prob: float = 0.95) -> Left:
-    """The gap beside a confounder of a given strength that works against it.
+    """The gap beside a confounder of a given strength, given all covariates, that works against it.
 
-    Parameters
-    ----------
-    gap
-        From `linear_gap`.
-    strength
-        Of the confounder, given all covariates.
-    prob
-        Coverage probability of the interval.
-
-    Notes
-    -----
     The estimate is exact: what least squares with the confounder would give. So is the standard
     error if it is classical; a clustered one is multiplied by the same factor, which takes the
     confounder to be as unrelated to the clusters as the rest of the model makes it.
@@ -257,14 +211,8 @@ def left_surface(
 ) -> tuple[FloatArray, FloatArray]:
     """The gap left, and its limit nearer to zero, over many strengths at once.
 
-    Parameters
-    ----------
-    estimate, half
-        The gap alone, and half the width of its interval.
-    bias_scale, df
-        Of the `LinearGap`.
-    member, outcome
-        Any common shape: partial R² below one, and at most one.
+    `half` is half the width of the gap's interval; `member` and `outcome`, of any common shape, are
+    partial R² below one, and at most one.
     """
     bias, factor = _moved(bias_scale, df, member, outcome)
     sign = float(np.sign(estimate))
@@ -275,21 +223,9 @@ def left_surface(
 def robustness_value(t_value: float, df: float, *, q: float = 1.0, alpha: float = 1.0) -> float:
     """Share of residual variance a confounder must explain in both membership and outcome.
 
-    Parameters
-    ----------
-    t_value
-        Estimate over its standard error in the linear model.
-    df
-        Residual degrees of freedom of that model.
-    q
-        Share of the estimate to be explained away; one for all of it.
-    alpha
-        Level at which the confounded estimate must stay significant; one for the point estimate.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
+    `df` are the residual degrees of freedom of the linear model; `q` is the share of the estimate
+    to be explained away; `alpha` the level at which the confounded estimate must stay significant,
+    one for the point estimate.
 
     References
     ----------
@@ -323,16 +259,9 @@ def within_sets(
 ) -> Residual | None:
     """Residual spread of outcome over that of membership, matched sets absorbed.
 
-    Parameters
-    ----------
-    y, member, weight, set_id
-        Shape (n,): as in `fit_linear`; people of weight zero or in no set are left out.
-
-    Returns
-    -------
-    Residual or None
-        Classical standard error times √df, whatever the clusters, and people less sets less one;
-        None where nothing is left to be explained.
+    Shape (n,) each, as in `fit_linear`; people of weight zero or in no set are left out. Classical
+    standard error times √df, whatever the clusters, and people less sets less one; None where
+    nothing is left to be explained.
     """
     inside = (weight > 0) & (set_id >= 0)
     sets, w = np.unique(set_id[inside], return_inverse=True)[1], weight[inside]
@@ -353,25 +282,12 @@ def within_sets(
 
 
 def interval_value(interval: Interval, residual: Residual) -> float:
-    """Share of variance a confounder must explain in both to bring zero into the interval.
+    """Share of variance a confounder must explain in both to bring zero into the gap's interval.
 
-    Parameters
-    ----------
-    interval
-        The linear gap's own, with clustered standard error and its own degrees of freedom.
-    residual
-        From `within_sets`.
-
-    Returns
-    -------
-    float
-        Zero where the interval holds zero as it is.
-
-    Notes
-    -----
-    The confounder's bias is that of classical least squares. Half the interval's width changes by
-    the factor of the classical standard error, as in `left_of`; of a classical interval
-    the value is `robustness_value`'s, but for the degree of freedom the confounder takes.
+    Zero where the interval holds zero as it is. The confounder's bias is that of classical least
+    squares. Half the interval's width changes by the factor of the classical standard error, as in
+    `left_of`; of a classical interval the value is `robustness_value`'s, but for the degree of
+    freedom the confounder takes.
     """
     half = (interval.upper - interval.lower) / 2 * float(np.sqrt(residual.df / (residual.df - 1)))
     if interval.lower <= 0 <= interval.upper:

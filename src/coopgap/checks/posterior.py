@@ -8,13 +8,20 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.bayes.fit import Request
-from coopgap.bayes.gate import diagnose
-from coopgap.bayes.loo import HIGH_K, Loo, elpd_difference, log_likelihood, loo
-from coopgap.bayes.mode import layout_of
-from coopgap.bayes.predictive import predictive_shares, prior_gaps
-from coopgap.bayes.records import HierarchicalFit, SdPrior
-from coopgap.bayes.scaling import log_priors, power_scaling
+from coopgap.bayes.criticism import (
+    HIGH_K,
+    Loo,
+    elpd_difference,
+    log_likelihood,
+    log_priors,
+    loo,
+    power_scaling,
+    predictive_shares,
+    prior_gaps,
+)
+from coopgap.bayes.fit import HierarchicalFit, Request
+from coopgap.bayes.gate import mean_size
+from coopgap.bayes.layout import SdPrior, make_layout
 from coopgap.checks.compare import compared, shifted
 from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
 from coopgap.checks.registry import Scope, Topic, check
@@ -55,7 +62,7 @@ _SHIFT_SDS: Final = (0.25, 0.5, 1.0)
 def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
     request = context.request
-    layout = layout_of(request.cells, request.form)
+    layout = make_layout(request.cells, request.form)
     gaps = prior_gaps(request.cells, layout, request.priors, request.form.link, request.seed)
     levels = request.cells.levels
     ordinal = len(levels) > 2
@@ -129,7 +136,7 @@ def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
             str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])[:, ::every]
             for k, contrast in enumerate(contrasts)
         },
-        log_priors(draws, layout_of(cells, request.form), request.priors, link),
+        log_priors(draws, make_layout(cells, request.form), request.priors, link),
         log_likelihood(draws, cells, link),
     )
     for k, contrast in enumerate(contrasts):
@@ -314,7 +321,7 @@ def loo_rows(
 
 def _loo(fit: HierarchicalFit, request: Request) -> Loo:
     beta = fit.draws["beta"]
-    relative = diagnose("ess", {"beta": beta}, method="mean")["beta"] / beta.size
+    relative = mean_size(beta) / beta.size
     return loo(fit.draws, request.cells, request.form.link, float(np.clip(relative, 0.01, 1.0)))
 
 

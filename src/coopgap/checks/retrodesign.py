@@ -17,14 +17,8 @@ DESIGN_EFFECTS = (1.0, 1.5, 2.0)
 class Retrodesign(NamedTuple):
     """At a true gap: power, and among significant estimates the wrong signs and exaggeration.
 
-    Attributes
-    ----------
-    power
-        Probability of a two-sided test at level alpha to reject.
-    type_s
-        Probability that a significant estimate has the wrong sign.
-    type_m
-        Expected absolute value of a significant estimate over the true gap's.
+    `power` is that of a two-sided test; `type_s` the probability that a significant estimate has
+    the wrong sign, `type_m` its expected absolute value over the true gap's.
     """
 
     power: float
@@ -92,17 +86,7 @@ def _mean_above(end: float, df: float) -> float:
 def detectable_gap(
     std_error: float, *, df: float = np.inf, power: float = 0.8, alpha: float = 0.05
 ) -> float:
-    """Smallest true gap that a two-sided test finds with the given power.
-
-    Parameters
-    ----------
-    std_error
-        At no gap, positive and taken as known.
-    df, alpha
-        As in `retrodesign`, of which this is the inverse in the gap.
-    power
-        Above alpha and below one.
-    """
+    """Smallest true gap that a two-sided test finds with some power: `retrodesign` turned round."""
     critical = t_quantile(1 - alpha / 2, df)
 
     def missing(ratio: float) -> float:
@@ -115,17 +99,9 @@ def detectable_gap(
 def superiority_error(shares: FloatArray, n_member: float, n_comparison: float) -> float:
     """Standard error of the probability of superiority of two simple random samples alike.
 
-    Parameters
-    ----------
-    shares
-        Shape (J,): the distribution of both.
-    n_member, n_comparison
-        Sizes.
-
-    Notes
-    -----
-    Variance (1 − Σp³)(1/n₁ + 1/n₀)/12, that of the Mann-Whitney statistic with ties; with two
-    levels it is a fourth of that of the difference of the shares.
+    `shares`, shape (J,), is the distribution of both. Variance (1 − Σp³)(1/n₁ + 1/n₀)/12, that of
+    the Mann-Whitney statistic with ties; with two levels it is a fourth of that of the difference
+    of the shares.
     """
     ties = 1.0 - float(np.sum(np.asarray(shares) ** 3))
     return float(np.sqrt(ties * (1 / n_member + 1 / n_comparison) / 12))

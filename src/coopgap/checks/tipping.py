@@ -56,18 +56,8 @@ _EXACT = 1e-6
 class Course:
     """One contrast of the matched sample, and what is left of it as answers move.
 
-    Attributes
-    ----------
-    at
-        The cells.
-    contrast
-        Risk difference or superiority.
-    interval
-        The gap as reported: its standard error anchors those after a move.
-    start
-        Before any move.
-    shifted
-        After a latent shift of the comparison group's answers.
+    The gap as reported, `interval`, anchors standard errors after a move; `start` is before any
+    move, `shifted` after a latent shift of the comparison group's answers.
     """
 
     at: Movable
@@ -113,22 +103,9 @@ class Course:
 def tipping_shift(course: Course, left: Callable[[Moved], float]) -> float:
     """Latent shift of the comparison group's answers at which nothing is `left`.
 
-    Parameters
-    ----------
-    course
-        The contrast.
-    left
-        Positive before the move, negative once the conclusion has moved.
-
-    Returns
-    -------
-    float
-        Signed like the gap: positive where the comparison group's answers would have to be higher.
-
-    Raises
-    ------
-    NotEstimable
-        The fit breaks down on the way.
+    `left` is positive before the move, negative once the conclusion has moved. Signed like the gap:
+    positive where answers would have to be higher. Raises `NotEstimable` where the fit breaks down
+    on the way.
     """
 
     def at(shift: float) -> float:
@@ -159,12 +136,7 @@ def share_off(at: Movable, contrast: Contrast, moves: FloatArray) -> float:
 def least_share(course: Course, most: float) -> float:
     """Smallest share of answers that takes the interval to no gap, the weightiest moved first.
 
-    Parameters
-    ----------
-    course
-        The contrast.
-    most
-        A share that is enough when it is spread evenly.
+    `most` is a share that is enough when it is spread evenly.
     """
     total = float(course.at.answers.sum())
 

@@ -119,7 +119,7 @@ class Use(StrEnum):
 
 
 class Check(StrEnum):
-    """Sensitivity checks."""
+    """Names of checks that other modules speak of; the registry of checks has them all."""
 
     PHONE_COMPOSITION = "phone_composition"
     PHONE_EQUIVALENCE = "phone_equivalence"
@@ -154,15 +154,6 @@ class Check(StrEnum):
 
 BY_PHONE: Final = frozenset(check for check in Check if check.startswith("phone_"))
 """Checks of the phone interviews."""
-
-BY_REGION: Final = (
-    Check.PRIOR_PREDICTIVE,
-    Check.POSTERIOR_PREDICTIVE,
-    Check.POWER_SCALING,
-    Check.PRIOR_REFIT,
-    Check.LOO,
-)
-"""Checks of the hierarchical model: with all checks each model has a row of them."""
 
 
 class Version(StrEnum):

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.gate import ESS_OPTIONS, diagnose
-from coopgap.bayes.records import Form, HierarchicalFit
+from coopgap.bayes.fit import HierarchicalFit
+from coopgap.bayes.layout import Form
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys
 from coopgap.core.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts
@@ -138,8 +138,6 @@ def coefficient_rows(
     """Rows of the parameters, with R-hat and effective sizes; none if the gate failed."""
     if not fit.passed:
         return
-    r_hat = diagnose("rhat", fit.parameters)
-    bulk, tail = (diagnose("ess", fit.parameters, **ESS_OPTIONS[kind]) for kind in ("bulk", "tail"))
     yield from Estimate(
         family=Family.HIERARCHICAL,
         population=Population.ALL_MEMBERS,
@@ -153,9 +151,7 @@ def coefficient_rows(
                 scale=_scale(term, cells, form),
                 interval=posterior_interval(draws),
                 std_error_kind="posterior",
-                r_hat=r_hat[term],
-                ess_bulk=bulk[term],
-                ess_tail=tail[term],
+                **fit.convergence[term]._asdict(),
             )
             for term, draws in fit.parameters.items()
         ),

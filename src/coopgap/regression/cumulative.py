@@ -46,8 +46,7 @@ class CumulativeFit:
     bias_reduced
         Whether the estimates solve bias-reducing adjusted scores instead of the likelihood's.
     sharpness
-        At most the smallest eigenvalue of the information in standardised columns over the sum of
-        weights: the inverse of the trace of the information's inverse.
+        Smallest eigenvalue of the information in standardised columns over the sum of weights.
     """
 
     link: LinkName
@@ -127,11 +126,16 @@ def unit_scores(fit: CumulativeFit, x: FloatArray) -> FloatArray:
 
     Levels that nobody has get zeros.
     """
-    at, jacobian = intervals(cut_points(fit, x), LINKS[fit.link]), _cut_point_jacobian(fit, x)
-    score = np.zeros((len(x), fit.present.size, fit.params.size))
-    np.multiply(at.below[:, :, None], jacobian, out=score[:, :-1])
-    jacobian *= at.above[:, :, None]
-    score[:, 1:] -= jacobian
+    at = intervals(cut_points(fit, x), LINKS[fit.link])
+    fixed, sides = split_columns(x, fit.free)
+    k, (c, cuts) = fit.slopes.size, at.below.shape
+    score = np.zeros((c, cuts + 1, fit.params.size))
+    for cut in range(cuts):
+        below, above = at.below[:, cut, None], at.above[:, cut, None]
+        score[:, cut, :k] -= below * fixed
+        score[:, cut + 1, :k] += above * fixed
+        score[:, cut, k + cut :: cuts] = below * sides
+        score[:, cut + 1, k + cut :: cuts] = -above * sides
     return score
 
 

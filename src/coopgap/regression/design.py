@@ -106,11 +106,13 @@ def dependent_columns(x: FloatArray) -> tuple[int, ...]:
 def _clearly_full(x: FloatArray) -> bool:
     centred = x - x.mean(axis=0)
     products = centred.T @ centred
-    lengths = np.sqrt(np.diag(products))
-    if not lengths.size or not (lengths > _TOLERANCE * np.abs(x).max(axis=0, initial=1e-300)).all():
+    squares = np.einsum("ii->i", products)
+    # By far more than rounding leaves of a constant.
+    if not x.shape[1] or not (squares > _TOLERANCE * np.einsum("ij,ij->j", x, x)).all():
         return False
+    squares *= 1 - _CLEAR
     try:
-        np.linalg.cholesky(products / np.outer(lengths, lengths) - _CLEAR * np.eye(lengths.size))
+        np.linalg.cholesky(products)
     except np.linalg.LinAlgError:
         return False
     return True

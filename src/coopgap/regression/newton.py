@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ def _largest(values: FloatArray) -> float:
 
 
 def _newton_step(point: Point) -> FloatArray:
-    if not (np.isfinite(point.value) and np.isfinite(point.information).all()):
+    if not (isfinite(point.value) and isfinite(float(point.information.sum()))):
         raise NotEstimable("the fit left the range of floating point numbers")
     if not point.gradient.size:
         return point.gradient

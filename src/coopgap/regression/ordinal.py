@@ -86,7 +86,7 @@ def fit_ordinal(
         n_obs=round(total) if people is None else int(people.sum()),
         iterations=result.iterations,
         max_gradient=result.max_gradient,
-        sharpness=1 / (total * float(np.trace(cov))),
+        sharpness=float(np.linalg.eigvalsh(result.point.information)[0]) / total,
     )
 
 
@@ -152,10 +152,12 @@ def merged_rows[Counts: (FloatArray, IntArray)](
 ) -> tuple[FloatArray, Counts]:
     """Distinct rows of positive weight with summed counts: clusters do not enter a likelihood."""
     order = np.lexsort(x.T) if x.shape[1] else np.arange(len(x))
-    order = order[(counts.sum(axis=1) > 0)[order]]
+    used = counts.sum(axis=1) > 0
+    if not used.all():
+        order = order[used[order]]
     x, counts = x[order], counts[order]
     new = np.ones(len(x), dtype=bool)
-    new[1:] = (x[1:] != x[:-1]).any(axis=1)
+    np.any(x[1:] != x[:-1], axis=1, out=new[1:])
     if not new.all():
         x, counts = x[new], np.add.reduceat(counts, np.flatnonzero(new), axis=0)
     # Columns are contiguous from here on: sums and products over rows run along them.
@@ -164,12 +166,15 @@ def merged_rows[Counts: (FloatArray, IntArray)](
 
 def _unscale(centre: FloatArray, scale: FloatArray, free: tuple[int, ...], cuts: int) -> FloatArray:
     """Linear map from parameters of standardised columns to natural ones, shape (p, p)."""
-    fixed = [column for column in range(centre.size) if column not in free]
-    columns = np.concatenate([fixed, np.repeat(free, cuts)]).astype(np.int64)
-    back = np.diag(np.concatenate([1 / scale[columns], np.ones(cuts)]))
-    shift = np.tile(centre[columns] / scale[columns], (cuts, 1))
-    shift[:, len(fixed) :] *= np.tile(np.eye(cuts), (1, len(free)))
-    back[columns.size :, : columns.size] = shift
+    columns = np.arange(centre.size)
+    if free:
+        columns = np.concatenate([np.delete(columns, free), np.repeat(free, cuts)])
+    n_fixed, width = centre.size - len(free), columns.size
+    back = np.eye(width + cuts)
+    back[:width] *= np.append(1 / scale[columns], np.ones(cuts))
+    back[width:, :width] = centre[columns] / scale[columns]
+    if free:
+        back[width:, n_fixed:width] *= np.tile(np.eye(cuts), (1, len(free)))
     return back
 
 

@@ -236,7 +236,7 @@ def mean_covariance(
     unit = centred * share[:, None]
     if cluster is None:
         return CoefficientCovariance(cov=unit.T @ unit, kind="HC0", n_clusters=None, df=np.inf)
-    groups = grouping(cluster, weight)
+    groups = grouping(cluster, np.ones_like(weight))  # those without weight count too
     part = np.bincount(groups.index, share, minlength=groups.n)
     scale = inverse_root(1.0 - part) if reduced else np.sqrt(groups.n / groups.df) + 0 * part
     sums = scale[:, None] * groups.sums(unit)

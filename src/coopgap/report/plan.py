@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from coopgap.checks.multiverse.specifications import specifications
+from coopgap.checks.registry import checks
 from coopgap.core.disclose import protected_count, protected_meta, protected_note, protected_rows
 from coopgap.core.errors import without_marks
 from coopgap.core.estimate import DiagnosticRow
@@ -20,8 +21,7 @@ from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.report.words import shorten
 from coopgap.study.model import KEYS
 from coopgap.study.spec import Matching, ModelSpec
-from coopgap.survey.draft import label_row_words
-from coopgap.survey.records import people_meta
+from coopgap.survey.records import label_row_words, people_meta
 
 _MOST, _LEAST = 60, 8
 """Lines of a plan that is not asked for in full, and the fewest of its table."""
@@ -37,6 +37,7 @@ def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = (), *, verbose: bool 
     if verbose:
         for model in plan.models:
             table += ["", *_model_lines(plan, model)]
+        table += ["", *_check_lines()]
         return "\n".join([*head, "", *table, *tail, _LAST])
     tail.append(f"{_LAST}; --verbose says all that is known")
     room = max(_MOST - len(tail) - 1, 2 * _LEAST)
@@ -154,6 +155,15 @@ def _exceptions(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
     for one in exceptions:
         reason = protected_note(one.reason) if minimum else one.reason
         yield f"not estimable  {one.model}, {one.families}, {one.group}: {reason}"
+
+
+def _check_lines() -> Iterator[str]:
+    """What every check asks, and with which of `--checks` it is run."""
+    for cost in ("quick", "full"):
+        yield f"with --checks {cost}"
+        for one in checks().values():
+            if one.cost == cost:
+                yield f"  {one.name}: {one.question}"
 
 
 def _multiverse_lines(plan: Plan, spec: ModelSpec) -> Iterator[str]:

@@ -66,6 +66,19 @@ def unknown_key(key: str, allowed: Collection[str], at: str = "") -> Refusal:
     return Refusal(f"unknown key {key}", f"allowed: {', '.join(allowed)}{hint}", at)
 
 
+def require_keys(table: Iterable[str], allowed: Collection[str], at: str) -> None:
+    """Refuse a key that a table has not."""
+    for key in table:
+        if key not in allowed:
+            raise unknown_key(key, allowed, at)
+
+
+def require_among(value: str, allowed: Collection[str], key: str, found: str = "") -> None:
+    """Refuse a text that is none of those allowed."""
+    if value not in allowed:
+        raise Refusal(found or f'is "{value}"', f"allowed: {', '.join(allowed)}", key)
+
+
 @dataclass(frozen=True, slots=True)
 class ByKind:
     """Marks a table whose keys depend on its kind, which the key `by` says."""

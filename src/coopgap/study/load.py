@@ -25,8 +25,9 @@ from coopgap.study.keys import (
     adapter,
     apart,
     at,
+    require_among,
     require_apart,
-    unknown_key,
+    require_keys,
 )
 from coopgap.study.model import ModelFile, check_design, read_model
 from coopgap.study.multiverse import check_multiverse
@@ -79,9 +80,7 @@ def _headlines(value: object) -> object:
 
 
 def _usable(design: Design) -> Design:
-    for key in design.missing:
-        if key not in design.columns:
-            raise unknown_key(key, design.columns, "missing")
+    require_keys(design.missing, design.columns, "missing")
     if design.mode is not None:
         modes = {"in_person": design.mode.in_person, "phone": design.mode.phone}
         require_apart({**modes, "missing.mode": design.missing.get("mode", ())})
@@ -348,15 +347,9 @@ def _check_study(file: StudyFile, models: Sequence[ModelSpec], outcomes: Sequenc
         require_levels((region,), variables, "regions have levels", "design.region")
     for name, variable in variables.items():
         for outcome in variable.role:
-            if outcome not in outcomes:
-                raise Refusal(
-                    "is the outcome of no model",
-                    f"allowed: {', '.join(outcomes)}",
-                    f"variables.{name}.role.{outcome}",
-                )
-    for outcome in file.phone.margin:
-        if outcome not in outcomes:
-            raise unknown_key(outcome, outcomes, "phone.margin")
+            key = f"variables.{name}.role.{outcome}"
+            require_among(outcome, outcomes, key, "is the outcome of no model")
+    require_keys(file.phone.margin, outcomes, "phone.margin")
     _check_headline(file.headline, models, variables)
     if file.negative_control is not None:
         _check_control(file.negative_control, outcomes, variables)
@@ -392,9 +385,8 @@ def _check_threshold(threshold: str, outcome: Variable, key: str) -> None:
     """The threshold put first is one of the outcome's final levels."""
     if threshold and len(outcome.levels) == 2:
         raise Refusal(f"{outcome.name} has two levels", "leave it out", key)
-    offered = [f">={level}" for level in outcome.levels[:0:-1]]
-    if threshold and threshold not in offered:
-        raise Refusal(f'is "{threshold}"', f"allowed: {', '.join(offered)}", key)
+    if threshold:
+        require_among(threshold, [f">={level}" for level in outcome.levels[:0:-1]], key)
 
 
 def _refuse_mixed(
@@ -414,8 +406,7 @@ def _check_control(
     control: NegativeControl, outcomes: Sequence[str], variables: Mapping[str, Variable]
 ) -> None:
     name, key = control.variable, "negative_control.variable"
-    if name not in outcomes:
-        raise Refusal(f'is "{name}"', f"allowed: {', '.join(outcomes)}", key)
+    require_among(name, outcomes, key)
     if variables[name].role_for(name) != "negative_control":
         way = f'give it role = {{ {name} = "negative_control" }}'
         raise Refusal(f"{name} has not that role", way, key)
@@ -433,5 +424,5 @@ def _check_model(model: ModelSpec, group: Group, variables: Mapping[str, Variabl
     """Refuse models that would explain membership by the membership question itself."""
     for spec in (model, *(variant.spec for variant in model.variants)):
         for name in spec.variables:
-            if group.column in (variables[name].items or (variables[name].column,)):
+            if group.column in variables[name].columns:
                 raise Refusal(f"uses {name}, the membership question", "leave it out")

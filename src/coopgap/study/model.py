@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict
 
-from coopgap.study.keys import ByKind, Flag, Refusal, Text, Texts, at
+from coopgap.study.keys import ByKind, Flag, Refusal, Text, Texts, at, require_among
 from coopgap.study.multiverse import complete_multiverse
 from coopgap.study.spec import (
     Design,
@@ -215,12 +215,8 @@ def _complete_matching(
     for number, names in enumerate(matching.interactions, start=1):
         key = f"matching.interactions[{number}]"
         for name in names:
-            if name not in known:
-                raise Refusal(
-                    f"{name} is no covariate of the model or the matching, and no stratum",
-                    f"allowed: {', '.join(known)}",
-                    key,
-                )
+            found = f"{name} is no covariate of the model or the matching, and no stratum"
+            require_among(name, known, key, found)
         require_levels(names, variables, "interactions cross levels", key)
     if method != "entropy":
         require_levels(on, variables, "strata have levels", "matching.on")

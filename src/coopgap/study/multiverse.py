@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from math import prod
 
-from coopgap.study.keys import Refusal
+from coopgap.study.keys import Refusal, require_among
 from coopgap.study.spec import (
     NO_CALIPER,
     Coding,
@@ -58,9 +58,7 @@ def _codings(
     cuts = [f">={level}" for level in outcome.levels[1:]] if len(outcome.levels) > 2 else []
     key = "multiverse.coding"
     for coding in codings:
-        if coding.name not in (*alike, *cuts):
-            allowed = f"allowed: {', '.join((*alike, *cuts))}"
-            raise Refusal(f'holds "{coding.name}"', allowed, key)
+        require_among(coding.name, (*alike, *cuts), key, f'holds "{coding.name}"')
         if coding.at:
             continue
         require_levels((coding.outcome,), variables, "an outcome has levels", key)
@@ -136,7 +134,7 @@ def check_multiverse(
         allowed = f"allowed: at most {MOST_COMBINATIONS:,}"
         raise Refusal(f"has {n:,} combinations", allowed, "multiverse")
     for name in axes.variables:
-        if group.column in (variables[name].items or (variables[name].column,)):
+        if group.column in variables[name].columns:
             raise Refusal(f"uses {name}, the membership question", "leave it out", "multiverse")
     for key, there in (("region", design.region), ("mode", design.mode)):
         if getattr(axes, key) and there is None:

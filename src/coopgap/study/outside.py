@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, Strict
 
 from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.core.vocabulary import AT_REGIONS, Comparator
-from coopgap.study.keys import Refusal, Text, Whole, at, unknown_key
+from coopgap.study.keys import Refusal, Text, Whole, at, require_among, require_keys
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares, Variable
 
 _TAKEN = (Comparator.COMPARISON, Comparator.PHONE)
@@ -95,25 +95,19 @@ def _check_benchmark(
     outcomes: Sequence[str],
     region: str | None,
 ) -> None:
-    if table.outcome not in outcomes:
-        raise Refusal(f'is "{table.outcome}"', f"allowed: {', '.join(outcomes)}", "outcome")
+    require_among(table.outcome, outcomes, "outcome")
     levels = variables[table.outcome].levels
-    for level in table.shares:
-        if level not in levels:
-            raise unknown_key(level, levels, "shares")
+    require_keys(table.shares, levels, "shares")
     absent = [level for level in levels if level not in table.shares]
     if absent:
         raise Refusal(f"lacks {', '.join(absent)}", "give every level", "shares")
     if table.design_effect is not None and table.n is None:
         raise Refusal("is given without n", "give both, or neither", "design_effect")
+    if table.by and region is None:
+        raise Refusal("needs a region", "declare one in [design]", "by")
     for key, level in table.by.items():
-        if region is None:
-            raise Refusal("needs a region", "declare one in [design]", "by")
-        if key != region:
-            raise unknown_key(key, (region,), "by")
-        if level not in variables[region].levels:
-            allowed = f"allowed: {', '.join(variables[region].levels)}"
-            raise Refusal(f'is "{level}"', allowed, f"by.{region}")
+        require_keys((key,), (str(region),), "by")
+        require_among(level, variables[key].levels, f"by.{key}")
 
 
 def _joined(
@@ -238,9 +232,7 @@ def _line(
     if not levels:
         raise Refusal("names no level", "give one at least", key)
     for name, level in levels.items():
-        if level not in variables[name].levels:
-            allowed = f"allowed: {', '.join(variables[name].levels)}"
-            raise Refusal(f'{name} has no level "{level}"', allowed, key)
+        require_among(level, variables[name].levels, key, f'{name} has no level "{level}"')
     return levels, people
 
 

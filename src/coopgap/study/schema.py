@@ -209,10 +209,8 @@ class _Generator(GenerateJsonSchema):
         """Each field with its text; one without is no key."""
         made, texts = super().dataclass_schema(schema), _texts(schema["cls"])
         keys = {key: value for key, value in made["properties"].items() if key in texts}
-        return {
-            **made,
-            "properties": {key: {**keys[key], "description": texts[key]} for key in keys},
-        }
+        described = {key: {**value, "description": texts[key]} for key, value in keys.items()}
+        return {**made, "properties": described, "additionalProperties": False}
 
 
 def _texts(kind: type) -> dict[str, str]:

@@ -227,6 +227,11 @@ class Variable:
         """Whether its answers are numbers, not levels."""
         return self.type == "numeric"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the survey file that it reads."""
+        return self.items or (self.column,)
+
     def role_for(self, outcome: str) -> Role:
         """Role of this variable beside `outcome`; a confounder unless declared otherwise."""
         return self.role.get(outcome, "confounder")
@@ -475,7 +480,7 @@ class Headline:
 
     model: Text
     """Stem of its file."""
-    at: str = ""
+    at: Text = ""
     """The threshold put first (`>=B`), in the outcome's final levels."""
 
 

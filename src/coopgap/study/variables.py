@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from coopgap.study.keys import ByKind, Refusal, require_apart
+from coopgap.study.keys import ByKind, Refusal, require_among, require_apart
 from coopgap.study.spec import Code, Variable
 from coopgap.study.values import normalise
 
@@ -44,8 +44,7 @@ def require_declared(names: Iterable[str], variables: Iterable[str], key: str) -
 
 def same_question(one: Variable, other: Variable) -> bool:
     """Whether two variables read a column in common."""
-    columns = ({*variable.items} or {variable.column} for variable in (one, other))
-    return not set.isdisjoint(*columns)
+    return not {*one.columns}.isdisjoint(other.columns)
 
 
 def _with_levels(variable: Variable) -> Variable:
@@ -117,9 +116,7 @@ def _check_values(variable: Variable, levels: tuple[str, ...]) -> None:
     if kind == "count_of" and not yes:
         raise Refusal("is absent", "give the values that count", "yes")
     for code, level in codes.items():
-        if level not in levels:
-            allowed = f"allowed: {', '.join(levels)}"
-            raise Refusal(f'names no level "{level}"', allowed, f"codes.{code}")
+        require_among(level, levels, f"codes.{code}", f'names no level "{level}"')
     coded = {_text(code) for code in codes}
     if len(coded) < len(codes):
         raise Refusal("hold one code written in two ways", "give it once", "codes")
@@ -134,9 +131,7 @@ def _check_collapse(variable: Variable, levels: tuple[str, ...]) -> None:
     for level, into in collapse.items():
         key = f"collapse.{level}"
         for named in (level, into):
-            if named not in levels:
-                allowed = f"allowed: {', '.join(levels)}"
-                raise Refusal(f'names no level "{named}"', allowed, key)
+            require_among(named, levels, key, f'names no level "{named}"')
         if into in collapse or into == level:
             raise Refusal(f'"{into}" is itself collapsed', "name a level that stays", key)
     if collapse and len(levels) - len(collapse) < 2:

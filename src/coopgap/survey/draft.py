@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from coopgap.survey.profile import (
     profile,
 )
 from coopgap.survey.raw import RawTable
+from coopgap.survey.records import label_row_words
 from coopgap.survey.values import as_number
 
 _EDIT = "# EDIT"
@@ -52,13 +54,6 @@ def comment(text: str) -> str:
     return "# " + (safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…")
 
 
-def label_row_words(n_rows: int) -> str:
-    """What is said of rows of labels."""
-    if n_rows == 1:
-        return "1 row under the header holds labels of the columns and is not counted"
-    return f"{n_rows} rows under the header hold labels of the columns and are not counted"
-
-
 def draft_study(raw: RawTable, survey: str) -> str:
     """Text of a study.toml to be edited.
 
@@ -76,7 +71,9 @@ def draft_study(raw: RawTable, survey: str) -> str:
         are drafted as a count of their own columns; columns of free text and identifiers are
         named, their values are not repeated.
     """
-    profiles = [profile(raw, column) for column in raw.columns]
+    # A column at a time: the answers of all columns of a wide file take much memory.
+    alone = (replace(raw, data={column: raw.data[column]}) for column in raw.columns)
+    profiles = [profile(part, column) for part, column in zip(alone, raw.columns, strict=True)]
     several = multiple_choices(raw)
     drafted = [
         item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE) or item.column in several

@@ -117,8 +117,8 @@ def profile(raw: RawTable, column: str) -> Profile:
     gone = {item.code for item in missing}
     answers = {code: count for code, count in counts.items() if code not in gone}
     found, problem = read_numbers(given.values, raw.decimal_commas, raw.delimiter)
-    told = {} if problem else dict(zip(given.texts, found, strict=True))
-    numbers = {text: number for text in answers if (number := told.get(text)) is not None}
+    by_text = {} if problem else dict(zip(given.texts, found, strict=True))
+    numbers = {text: number for text in answers if (number := by_text.get(text)) is not None}
     numeric = given.numeric and len(numbers) == len(answers) > 0
     named = {code: label for code, label in labels.items() if code not in gone}
     kind = _kind(answers, named, numbers if numeric else None)

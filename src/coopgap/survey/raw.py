@@ -194,16 +194,16 @@ def distinct(column: Any) -> Answers:
     return Answers(values=tuple(values), index=places[index])
 
 
-def from_answers(data: dict[str, Answers], name: str, sha256: str | None = None) -> RawTable:
-    """A survey of columns whose distinct values are known."""
+def from_answers(data: dict[str, Answers], name: str) -> RawTable:
+    """A survey of columns whose distinct values are known; its hash covers names and values."""
     digest = hashlib.sha256()
-    for column, answers in data.items() if sha256 is None else ():
+    for column, answers in data.items():
         digest.update(json.dumps([column, [repr(value) for value in answers.values]]).encode())
         digest.update(np.ascontiguousarray(answers.index, dtype="<i8").tobytes())
     return RawTable(
         name=name,
         where=name,
-        sha256=sha256 or digest.hexdigest(),
+        sha256=digest.hexdigest(),
         is_example=says_example(data.get(MARK), name),
         n_rows=next(iter(data.values())).index.size,
         data={**data},
@@ -328,36 +328,18 @@ def shortest(column: Any) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(decimals[places], pa.float64(), from_pandas=True)])
 
 
-def from_dataframe(
-    frame: Columns,
-    columns: Sequence[str] | None = None,
-    name: str | None = None,
-    sha256: str | None = None,
-) -> RawTable:
-    """Take a survey from a table in memory, one row a person.
+def from_dataframe(frame: Columns, columns: Sequence[str] | None = None) -> RawTable:
+    """Take a survey from a table in memory, one row a person; an index is not looked at.
 
-    Parameters
-    ----------
-    frame
-        An index is not looked at.
-    columns
-        The columns wanted; all if None.
-    name
-        Stands where the name of a file would; the kind of table if None.
-    sha256
-        Of where the values come from; if None, of the names and values taken, in the order wanted.
-
-    Raises
-    ------
-    SurveyError
-        The data are no table, a wanted column is missing or stands twice, or there are no rows.
+    All columns if none are named. A SurveyError says that the data are no table, that a wanted
+    column is missing or stands twice, or that there are no rows.
     """
-    name = name or type(frame).__name__
+    name = type(frame).__name__
     try:
         data = _columns(frame, columns)
     except Refusal as refusal:
         raise SurveyError(name, refusal.found, refusal.allowed) from refusal
-    return from_answers(data, name, sha256)
+    return from_answers(data, name)
 
 
 def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]:
@@ -381,7 +363,7 @@ def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]
         columns = dict(zip(names, table.columns, strict=True))
     else:
         raise Refusal("this is no table", "give a path, a DataFrame, an Arrow table or columns")
-    if n_rows == 0:
+    if n_rows == 0 or not names:
         raise Refusal("there are no rows", "give one row a person")
     return {name: distinct(plain(_as_arrow(columns[name]))) for name in choose(names, wanted)}
 

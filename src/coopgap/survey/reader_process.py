@@ -147,7 +147,8 @@ def _run() -> NoReturn:
     os.dup2(2, 1)
     with os.fdopen(answer, "wb") as out:
         code = main(out)
-    sys.exit(code)
+    # Threads of a library may still be starting, and the ordinary end would abort on them.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -103,8 +103,12 @@ class Survey:
         order = np.argsort(self.tie, kind="stable")
         person = self.person
         if person is not None:
-            first, again = np.unique(person[order], return_index=True, return_inverse=True)[1:]
-            person = np.argsort(np.argsort(first))[again]
+            # Numbered by their first row; of assignments to one place the last one stays.
+            person, places = person[order], np.arange(self.n)
+            first = np.zeros(person.max(initial=-1) + 1, dtype=np.int64)
+            first[person[::-1]] = places[::-1]
+            first = first[person]
+            person = (np.cumsum(first == places) - 1)[first]
         return replace(
             self,
             member=self.member[order],
@@ -248,3 +252,10 @@ def people_meta(survey: Survey) -> dict[str, Any]:
 def dropped_meta(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     """Whom a step left out, and why."""
     return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+
+
+def label_row_words(n_rows: int) -> str:
+    """What is said of rows of labels."""
+    if n_rows == 1:
+        return "1 row under the header holds labels of the columns and is not counted"
+    return f"{n_rows} rows under the header hold labels of the columns and are not counted"

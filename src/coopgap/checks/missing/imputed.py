@@ -25,7 +25,7 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.families.difference import INTERVAL_PROB, difference
+from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
 from coopgap.families.headline import declared_at, headline_contrast
@@ -262,7 +262,7 @@ def imputed_gaps(
         pooled={contrast: _pool(plain, contrast) for contrast in asked},
         apart={
             contrast: pool_difference(
-                [difference(one, declared, contrast) for one in plain], INTERVAL_PROB
+                [one.difference(declared, contrast) for one in plain], INTERVAL_PROB
             )
             for contrast in asked
             if declared.margins is not None

@@ -37,21 +37,9 @@ _FEW = 12
 class Scheme:
     """How membership is shuffled.
 
-    Attributes
-    ----------
-    member
-        Membership of the survey's people, shape (n,).
-    cell
-        Shape (n,): people of one cell may change places.
-    within
-        Variables that the cells are of.
-    has_zones
-        Whether people are clustered. Zones are not cells: gaps are compared over their standard
-        errors, which hold the zones, as a studentised permutation test does.
-    seed, n_shuffles
-        The same for every specification.
-    none
-        Why nothing is shuffled, where nothing is.
+    People of one `cell`, shape (n,), may change places; the cells are of the variables `within`.
+    Zones are no cells: gaps are compared over their standard errors, which hold the zones, as a
+    studentised permutation test does. `none` says why nothing is shuffled, where nothing is.
     """
 
     member: BoolArray
@@ -93,17 +81,9 @@ def shuffle_members(member: BoolArray, cell: IntArray, rng: np.random.Generator)
 class Fitted:
     """One specification after it was fitted.
 
-    Attributes
-    ----------
-    estimate
-        The family, or why there is none.
-    studentised
-        Shape (1 + B,): gap less no difference over its standard error, the survey's own first;
-        None where it was not shuffled.
-    df
-        Degrees of freedom of its t distribution.
-    reason
-        Why it was not shuffled.
+    `studentised`, shape (1 + B,), is the gap less no difference over its standard error, the
+    survey's own first, with `df` degrees of freedom; None where it was not shuffled, for a
+    `reason`.
     """
 
     specification: Specification
@@ -164,28 +144,7 @@ def fit_specifications(
     jobs: int | None = None,
     scheduler: str | None = None,
 ) -> tuple[Fitted, ...]:
-    """Fit a list of specifications.
-
-    Parameters
-    ----------
-    survey, study
-        What the list was made for.
-    listed
-        From `specifications`.
-    scheme
-        From `make_scheme`.
-    at
-        The threshold declared to be first, or empty.
-    jobs
-        Processes; the results are the same with any number.
-    scheduler
-        Address of a Dask scheduler in their place.
-
-    Returns
-    -------
-    tuple of Fitted
-        In the order of the list.
-    """
+    """Fits in the order of the list, the same with any number of processes."""
     rows = [rows_for(survey, study, one) for one in listed.listed]
     contrast = common_contrast([one.levels for one in rows], at)
     tasks: dict[object, list[int]] = {}

@@ -86,16 +86,9 @@ class CellDesign:
 
 
 def cell_design(rows: ModelRows, spec: ModelSpec, population: Population | None) -> CellDesign:
-    """Collapse the people of a specification into design cells.
+    """Collapse a specification's complete rows into design cells; its method is one of `BY_CELL`.
 
-    Parameters
-    ----------
-    rows
-        Its complete rows.
-    spec
-        Its covariates, link and matching; a method of `BY_CELL`.
-    population
-        None for the matched sample's.
+    `population` is None for the matched sample's.
     """
     names = tuple(name for name in spec.variables if name != spec.outcome)
     nobody = np.zeros(rows.n, dtype=np.int64)
@@ -132,31 +125,11 @@ def shuffled_gaps(
     contrast: Contrast,
     known: dict[bytes, FloatArray | None] | None = None,
 ) -> Studentised:
-    """The gap of each shuffle with its standard error clustered on zone.
+    """The gap of each shuffle with its standard error: CR1 on zones, HC0 without any.
 
-    Parameters
-    ----------
-    design
-        The specification's people.
-    member
-        Membership of the n people, one array a shuffle, the survey's own first: where it has no
-        fit there is nothing to compare with.
-    contrast
-        A risk difference or superiority.
-    known
-        Matching weights already made for this design, by the weight in each of its rows; what is
-        made here is added.
-
-    Returns
-    -------
-    Studentised
-        Standard errors are those of the regressions, CR1 (HC0 without zones), whatever kind the
-        model asks for.
-
-    Raises
-    ------
-    NotEstimable
-        If the survey itself has no fit.
+    `member` gives the membership of the n people, the survey's own first: where it has no fit there
+    is nothing to compare with, and `NotEstimable` is raised. `known` holds matching weights already
+    made for this design, by the weight in each of its rows; what is made here is added.
     """
     known = {} if known is None else known
     estimates, errors = [], []

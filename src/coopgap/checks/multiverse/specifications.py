@@ -89,19 +89,7 @@ class Specifications:
 
 
 def specifications(study: Study, spec: ModelSpec) -> Specifications:
-    """Every combination of the choices of a model, without those that cannot be or are another's.
-
-    Parameters
-    ----------
-    study
-        Where the region and the outcome's codings are declared.
-    spec
-        A model; without a multiverse the list is empty.
-
-    Returns
-    -------
-    Specifications
-    """
+    """Every combination of a model's choices, without those that cannot be or are another's."""
     axes = spec.multiverse
     values = {} if axes is None else _values(axes)
     found: dict[object, Specification] = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request
-from coopgap.bayes.records import Form
+from coopgap.bayes.layout import Form
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.compare import compared
 from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
