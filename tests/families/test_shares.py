@@ -9,9 +9,10 @@ import pytest
 
 from coopgap.core.errors import NotEstimable
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
+from coopgap.families.cells import target_weights
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import domain_estimates, family_estimates, headline_estimate
-from coopgap.families.sample import sample_cells, target_weights
+from coopgap.families.sample import sample_cells
 from coopgap.families.shares import (
     estimate_shares,
     estimate_unadjusted,

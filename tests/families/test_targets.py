@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
+from coopgap.families.cells import target_weights
 from coopgap.families.cumulative import estimate_doubly_robust
 from coopgap.families.dispatch import family_estimates
-from coopgap.families.sample import Sample, sample_cells, target_weights
+from coopgap.families.sample import Sample, sample_cells
 from coopgap.matching.dispatch import match
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.ordinal import fit_ordinal

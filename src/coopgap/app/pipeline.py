@@ -22,10 +22,10 @@ from coopgap.core.estimate import TABLES, to_frame
 from coopgap.core.progress import Notify, silent
 from coopgap.core.vocabulary import Family, Population
 from coopgap.families.behind import behind_model, counted
-from coopgap.families.dispatch import families_for
 from coopgap.families.estimate import Tables
 from coopgap.families.headline import (
     declared_headlines,
+    families_for,
     headline_positions,
     with_adjusted,
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.tails import max_t_band, t_above, t_quantile
@@ -254,7 +254,7 @@ def _share_interval(estimate: float, std_error: float, df: float, prob: float) -
     if not 0 < share < 1:
         return Interval(share, std_error, np.nan, np.nan, np.nan, df)
     half = t_quantile((1 + prob) / 2, df) * std_error / (share * (1 - share))
-    ends = special.expit(special.logit(share) + np.array([-half, half]))
+    ends = scipy.special.expit(scipy.special.logit(share) + np.array([-half, half]))
     return Interval(share, std_error, float(ends[0]), float(ends[1]), np.nan, df)
 
 

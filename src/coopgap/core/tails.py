@@ -1,7 +1,8 @@
 """Quantiles and tails of the normal, t, chi-square and F distributions, and max-t bands.
 
 Tails are the functions that `scipy.stats` calls in the end, with the same digits. Its methods take
-a hundred times as long for one number, and half a second to import, which a dry run would wait for.
+a hundred times as long for one number. SciPy loads its parts when they are asked for, so that a dry
+run, which asks for none, does not wait for them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
-from scipy.optimize import brentq
+import scipy
 
 from coopgap.core.arrays import FloatArray
 
@@ -25,32 +25,32 @@ def t_quantile(prob: float, df: float) -> float:
     """Quantile of Student's t; of the normal if `df` is infinite, NaN if it is not positive."""
     if prob == 0 and df > 0:
         return -math.inf
-    return float(special.stdtrit(df, prob)) if df > 0 else math.nan
+    return float(scipy.special.stdtrit(df, prob)) if df > 0 else math.nan
 
 
 def t_above(value: float, df: float) -> float:
     """P(T > value) of Student's t; of the normal if `df` is infinite, NaN if it is not positive."""
-    return float(special.stdtr(df, -value)) if df > 0 else math.nan
+    return float(scipy.special.stdtr(df, -value)) if df > 0 else math.nan
 
 
 def normal_quantile(prob: float) -> float:
     """Quantile of the standard normal."""
-    return float(special.ndtri(prob))
+    return float(scipy.special.ndtri(prob))
 
 
 def normal_above(value: float) -> float:
     """P(Z > value) of the standard normal."""
-    return float(special.ndtr(-value))
+    return float(scipy.special.ndtr(-value))
 
 
 def chi2_above(value: float, df: float) -> float:
     """P(X > value) of the chi-square, value not below 0, df finite; NaN if it is not positive."""
-    return float(special.chdtrc(df, value)) if df > 0 else math.nan
+    return float(scipy.special.chdtrc(df, value)) if df > 0 else math.nan
 
 
 def f_above(value: float, df: float, df_error: float) -> float:
     """P(X > value) of the F, value not below 0, both df finite; NaN if one is not positive."""
-    return float(special.fdtrc(df, df_error, value)) if min(df, df_error) > 0 else math.nan
+    return float(scipy.special.fdtrc(df, df_error, value)) if min(df, df_error) > 0 else math.nan
 
 
 class Band(NamedTuple):
@@ -106,7 +106,7 @@ def max_t_band(
     low, high = (-t_quantile((1 - prob) / 2 / k, df) for k in (1, int(used.sum())))
     if high - low < 1e-9:
         return Band(low, p_values)
-    critical = brentq(
+    critical = scipy.optimize.brentq(
         lambda c: _beyond(reach, c, df) - (1 - prob), low - 1e-6, high + 1e-3, xtol=1e-7
     )
     return Band(float(critical), p_values)
@@ -136,8 +136,8 @@ def _beyond(reach: _Reach, c: float, df: float) -> float:
         return 1.0
     squared = (c / reach.most) ** 2
     if np.isinf(df):
-        return float(special.chdtrc(reach.rank, squared).mean())
-    return float(special.fdtrc(reach.rank, df, squared / reach.rank).mean())
+        return float(scipy.special.chdtrc(reach.rank, squared).mean())
+    return float(scipy.special.fdtrc(reach.rank, df, squared / reach.rank).mean())
 
 
 @lru_cache(maxsize=16)
@@ -149,8 +149,6 @@ def _directions(rank: int) -> FloatArray:
     if rank == 2:
         angle = np.pi * (np.arange(n) + 0.5) / n
         return np.column_stack([np.cos(angle), np.sin(angle)])
-    from scipy import stats  # Half a second, for more than three levels only.
-
-    points = stats.qmc.Sobol(rank, scramble=True, rng=20200131).random(n)
-    normal = special.ndtri(np.clip(points, 1e-12, 1 - 1e-12))
+    points = scipy.stats.qmc.Sobol(rank, scramble=True, rng=20200131).random(n)
+    normal = scipy.special.ndtri(np.clip(points, 1e-12, 1 - 1e-12))
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
-from coopgap.core.errors import NoFreeFit
+from coopgap.core.errors import NoFreeFit, NotEstimable
 from coopgap.core.gap import Interval, Margins, wald
 from coopgap.core.tails import chi2_above
-from coopgap.core.vocabulary import Scale
+from coopgap.core.vocabulary import Population, Scale
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import Coefficient
 from coopgap.families.sample import Sample, SampleCells, covariance_kind, sample_cells
@@ -24,13 +24,15 @@ from coopgap.regression.cumulative import (
     cell_scores,
     cluster_information,
     crossing_rows,
+    probabilities,
     unit_information,
     unit_scores,
 )
 from coopgap.regression.ordinal import fit_ordinal, fit_reduced, profile_interval
-from coopgap.regression.separation import finite_fit
+from coopgap.regression.raking import rake_to_population
+from coopgap.regression.separation import check_separation, finite_fit
 from coopgap.regression.standardise import standardise
-from coopgap.study.spec import FormName
+from coopgap.study.spec import DeclaredPopulation, FormName
 
 PROFILE = "model, profile"
 """`std_error_kind` of profile limits: people count as independent and the model as true."""
@@ -291,3 +293,62 @@ def profile_coefficients(sample: Sample, result: CellFit) -> Iterator[Coefficien
             ),
             std_error_kind=PROFILE,
         )
+
+
+def target_weights(
+    sample: Sample,
+    on: SampleCells,
+    population: Population,
+    declared: DeclaredPopulation | None = None,
+) -> FloatArray:
+    """What each cell's people count for in a population.
+
+    Returns
+    -------
+    FloatArray
+        Shape (c,): 0 or 1 for parts of the sample; e(1 − e) for the overlap, e the membership
+        score of the model's covariates; factors that rake both groups' people to the declared
+        margins.
+
+    Raises
+    ------
+    NotEstimable
+        If nobody is left, the score is separated, or the margins cannot be had.
+    """
+    match population:
+        case Population.MEMBERS:
+            target = (on.member & on.kept).astype(np.float64)
+            if not target.any():
+                raise NotEstimable(
+                    sample.matched.reason or "the matching keeps no member to standardise over"
+                )
+            return target
+        case Population.ALL_MEMBERS:
+            return on.member.astype(np.float64)
+        case Population.OVERLAP:
+            by_group = require_overlap(on)
+            share = probabilities(fit_ordinal(on.x[:, 1:], by_group), on.x[:, 1:])
+            return np.asarray(share[:, 0] * share[:, 1])
+        case Population.POSTSTRATIFIED:
+            if declared is None:
+                raise NotEstimable("the study declares no population")
+            levels = sample.rows.factor_levels
+            return rake_to_population(on.cells.counts.sum(axis=1), on.codes, levels, declared)
+        case _:
+            return np.ones(on.member.size)
+
+
+def require_overlap(on: SampleCells) -> FloatArray:
+    """Weight of each cell as comparison people and as members, shape (c, 2).
+
+    Raises
+    ------
+    NotEstimable
+        Where the membership model has no finite estimate, by the names of its terms.
+    """
+    by_group = on.cells.counts.sum(axis=1)[:, None] * np.column_stack([~on.member, on.member])
+    try:
+        check_separation(on.x[:, 1:], by_group, on.terms[1:])
+    except NotEstimable as error:
+        raise NotEstimable(f"the propensity score: {error.reason}") from error
+    return by_group

@@ -19,16 +19,11 @@ from coopgap.families.cells import (
     fit_form,
     form_of,
     profile_coefficients,
-)
-from coopgap.families.estimate import Estimate
-from coopgap.families.sample import (
-    Sample,
-    from_margins,
-    require_matched,
     require_overlap,
-    sample_cells,
     target_weights,
 )
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample, from_margins, require_matched, sample_cells
 from coopgap.families.shares import matched_shares, stratified_shares
 from coopgap.regression.aipw import doubly_robust
 from coopgap.study.spec import DeclaredPopulation, FormName

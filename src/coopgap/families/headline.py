@@ -118,3 +118,43 @@ def with_adjusted(
     for position, value in zip(positions, p_adjusted, strict=True):
         result[position] = replace(result[position], p_adjusted=float(value))
     return result
+
+
+_BINARY = (
+    Family.UNADJUSTED,
+    Family.ADJUSTED_LOGIT,
+    Family.MATCHED_LOGIT,
+    Family.CONDITIONAL_LOGIT,
+    Family.LINEAR,
+    Family.SHARES,
+    Family.DOUBLY_ROBUST,
+)
+_ORDINAL = (
+    Family.UNADJUSTED,
+    Family.ADJUSTED_ORDINAL,
+    Family.ADJUSTED_PROPORTIONAL,
+    Family.MATCHED_ORDINAL,
+    Family.MATCHED_PROPORTIONAL,
+    Family.CONDITIONAL_ORDINAL,
+    Family.LINEAR,
+    Family.SHARES,
+    Family.DOUBLY_ROBUST,
+)
+_OF_MATCHED = {
+    Family.MATCHED_LOGIT,
+    Family.MATCHED_ORDINAL,
+    Family.CONDITIONAL_LOGIT,
+    Family.CONDITIONAL_ORDINAL,
+    Family.MATCHED_PROPORTIONAL,
+    Family.LINEAR,
+    Family.SHARES,
+}
+"""Families that a model without matching has not."""
+
+
+def families_for(spec: ModelSpec, n_levels: int) -> tuple[Family, ...]:
+    """Families a model gets: by its levels, its matching, and `[hierarchical]` where it has one."""
+    families: tuple[Family, ...] = _BINARY if n_levels == 2 else _ORDINAL
+    if not spec.matching.is_declared:
+        families = tuple(family for family in families if family not in _OF_MATCHED)
+    return (*families, Family.HIERARCHICAL) if spec.hierarchical else families

@@ -17,11 +17,7 @@ from coopgap.families.difference import Influence
 from coopgap.families.estimate import FEW_CLUSTERS, Estimate
 from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
-from coopgap.regression.cumulative import probabilities
 from coopgap.regression.design import design_matrix
-from coopgap.regression.ordinal import fit_ordinal
-from coopgap.regression.raking import rake_to_population
-from coopgap.regression.separation import check_separation
 from coopgap.study.spec import DeclaredPopulation, Fitting, LinkName, StdErrorsName
 from coopgap.survey.cells import Cells, collapse
 from coopgap.survey.records import ModelRows
@@ -296,65 +292,6 @@ def from_margins(
         ess_comparison=effective_size(weight[~rows.member]),
         **fields,
     )
-
-
-def target_weights(
-    sample: Sample,
-    on: SampleCells,
-    population: Population,
-    declared: DeclaredPopulation | None = None,
-) -> FloatArray:
-    """What each cell's people count for in a population.
-
-    Returns
-    -------
-    FloatArray
-        Shape (c,): 0 or 1 for parts of the sample; e(1 − e) for the overlap, e the membership
-        score of the model's covariates; factors that rake both groups' people to the declared
-        margins.
-
-    Raises
-    ------
-    NotEstimable
-        If nobody is left, the score is separated, or the margins cannot be had.
-    """
-    match population:
-        case Population.MEMBERS:
-            target = (on.member & on.kept).astype(np.float64)
-            if not target.any():
-                raise NotEstimable(
-                    sample.matched.reason or "the matching keeps no member to standardise over"
-                )
-            return target
-        case Population.ALL_MEMBERS:
-            return on.member.astype(np.float64)
-        case Population.OVERLAP:
-            by_group = require_overlap(on)
-            share = probabilities(fit_ordinal(on.x[:, 1:], by_group), on.x[:, 1:])
-            return np.asarray(share[:, 0] * share[:, 1])
-        case Population.POSTSTRATIFIED:
-            if declared is None:
-                raise NotEstimable("the study declares no population")
-            levels = sample.rows.factor_levels
-            return rake_to_population(on.cells.counts.sum(axis=1), on.codes, levels, declared)
-        case _:
-            return np.ones(on.member.size)
-
-
-def require_overlap(on: SampleCells) -> FloatArray:
-    """Weight of each cell as comparison people and as members, shape (c, 2).
-
-    Raises
-    ------
-    NotEstimable
-        Where the membership model has no finite estimate, by the names of its terms.
-    """
-    by_group = on.cells.counts.sum(axis=1)[:, None] * np.column_stack([~on.member, on.member])
-    try:
-        check_separation(on.x[:, 1:], by_group, on.terms[1:])
-    except NotEstimable as error:
-        raise NotEstimable(f"the propensity score: {error.reason}") from error
-    return by_group
 
 
 def population_row(declared: DeclaredPopulation, keys: Keys) -> DiagnosticRow:

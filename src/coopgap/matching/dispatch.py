@@ -1,4 +1,4 @@
-"""One dispatcher for every matching method."""
+"""One dispatcher for every matching method; each is loaded where a model declares it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import numpy as np
 
 from coopgap.core.arrays import IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.matching.cardinality import cardinality_match
-from coopgap.matching.distances import make_distance
-from coopgap.matching.flow import full_match, optimal_match
-from coopgap.matching.nearest import nearest_match
 from coopgap.matching.sample import MatchedSample, exact_match
-from coopgap.matching.weighting import entropy_match, overlap_match
 from coopgap.study.spec import Matching
 from coopgap.survey.cells import group_codes
 from coopgap.survey.records import ModelRows
@@ -49,10 +44,14 @@ def match(rows: ModelRows, matching: Matching) -> MatchedSample:
         case "none":
             return MatchedSample.everybody(rows.n)
         case "entropy":
+            from coopgap.matching.weighting import entropy_match
+
             chosen = {name: rows.factors[name] for name in matching.on}
             labels = {name: rows.factor_levels[name] for name in matching.on}
             return entropy_match(chosen, labels, rows.member, rows.weight, rows.numeric)
         case "overlap":
+            from coopgap.matching.weighting import overlap_match
+
             return overlap_match(rows, stratum_codes(rows, matching.on), matching.covariates)
         case "exact":
             return exact_match(stratum_codes(rows, matching.on), rows.member, rows.weight)
@@ -69,6 +68,8 @@ def _chosen(rows: ModelRows, matching: Matching) -> MatchedSample:
     """Methods that choose people, of equals the first rows."""
     people = stratum_codes(rows, matching.on), rows.member, rows.weight
     if matching.method == "cardinality":
+        from coopgap.matching.cardinality import cardinality_match
+
         return cardinality_match(
             rows,
             people[0],
@@ -76,9 +77,13 @@ def _chosen(rows: ModelRows, matching: Matching) -> MatchedSample:
             limit=matching.limit,
             time_limit=matching.time_limit,
         )
+    from coopgap.matching.distances import make_distance
+
     distance = make_distance(rows, matching.covariates, matching.distance, matching.caliper)
     match matching.method:
         case "nearest":
+            from coopgap.matching.nearest import nearest_match
+
             return nearest_match(
                 *people,
                 distance,
@@ -88,8 +93,12 @@ def _chosen(rows: ModelRows, matching: Matching) -> MatchedSample:
                 ties=matching.ties,
             )
         case "optimal":
+            from coopgap.matching.flow import optimal_match
+
             return optimal_match(*people, distance, ratio=matching.ratio)
         case "full":
+            from coopgap.matching.flow import full_match
+
             return full_match(
                 *people,
                 distance,

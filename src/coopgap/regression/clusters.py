@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
@@ -28,7 +28,7 @@ _SINGULAR = 1e-10
 def sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
     """Values, shape (c, ...), summed over those that share an index; shape (n, ...)."""
     picks = (np.ones(index.size), (index, np.arange(index.size)))
-    collect = sparse.csr_array(picks, shape=(n, index.size))
+    collect = scipy.sparse.csr_array(picks, shape=(n, index.size))
     summed = collect @ values.reshape(index.size, -1)
     return np.asarray(summed).reshape(n, *values.shape[1:])
 

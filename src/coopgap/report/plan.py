@@ -12,7 +12,7 @@ from coopgap.core.disclose import protected_count, protected_meta, protected_not
 from coopgap.core.errors import without_marks
 from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.vocabulary import BY_STRATUM, Diagnostic
-from coopgap.families.dispatch import families_for
+from coopgap.families.headline import families_for
 from coopgap.families.plan import Foreseen, ModelPlan, Plan, variant_sample
 from coopgap.families.sample import Sample
 from coopgap.matching.balance import largest_smd_after
