@@ -172,10 +172,7 @@ def test_an_official_release_blanks_its_means(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "found"),
-    [
-        (["30", "forty"], "an undeclared text"),
-        (["30", "999"], "undeclared code '999'"),
-    ],
+    [(["30", "forty"], "an undeclared text"), (["30", "999"], "undeclared code '999'")],
 )
 def test_what_is_no_number_is_one_line_and_exit_2(tmp_path, capsys, column, found):
     data = make_example().data[["member", "region", "zone", "mode", "trust", "sex", "age"]].copy()

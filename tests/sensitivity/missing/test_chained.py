@@ -226,10 +226,7 @@ def columns_of(values, rng, chance):
     y = (values + rng.logistic(0, 6, values.size) > 40).astype(np.int64)
     lack = rng.random(values.size) < np.where(y == 1, chance, chance / 4)
     column = Column(
-        codes=np.where(lack, -1, codes),
-        n_levels=0,
-        ordered=True,
-        numeric=numeric("age", distinct),
+        codes=np.where(lack, -1, codes), n_levels=0, ordered=True, numeric=numeric("age", distinct)
     )
     return [Column(codes=y, n_levels=2, ordered=True), column], lack
 

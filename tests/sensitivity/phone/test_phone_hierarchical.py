@@ -311,9 +311,7 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap():
     # The small survey's cut is at -1; members' log odds are 0.7 above, women's 0.3.
     latent = rng.logistic(size=1500) + 0.3 * called.factors["sex"] + 1.5
     called = dataclasses.replace(
-        called,
-        member=np.zeros(1500, bool),
-        outcome=(latent > -1.0).astype(np.int64),
+        called, member=np.zeros(1500, bool), outcome=(latent > -1.0).astype(np.int64)
     )
     data = PhoneStudy(in_person=in_person, phone=called, covariates=COVARIATES)
     cells = hierarchical_cells(in_person, COVARIATES, "region", zones=False)

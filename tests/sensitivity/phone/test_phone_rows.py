@@ -9,14 +9,7 @@ from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.survey.records import Survey
 
-from ..ask import (
-    BORROW_CHECKS,
-    KEYS,
-    PHONE_CHECKS,
-    ask_phone,
-    borrowed_rows,
-    gap_rows_with_phone,
-)
+from ..ask import BORROW_CHECKS, KEYS, PHONE_CHECKS, ask_phone, borrowed_rows, gap_rows_with_phone
 
 
 def test_every_check_is_answered_and_rows_are_unique(make_phone):
