@@ -188,7 +188,9 @@ def test_the_dry_run_names_families_and_no_matching(folder, capsys):
     assert main([str(folder), "--dry-run", "--verbose"]) == 0
     text = capsys.readouterr().out
     assert "families    unadjusted, adjusted_logit, doubly_robust\n" in text
-    assert "match" not in text.replace("no matching", "")
+    # The questions of the checks are those of every study.
+    plan = text.partition("\nwith --checks quick\n")[0]
+    assert "match" not in plan.replace("no matching", "")
 
 
 @pytest.mark.parametrize("form", ["free", "shares", "proportional"])

@@ -170,9 +170,9 @@ def test_rows_are_the_draws_beside_those_in_person(n_levels):
             # Of two fits with the same draws only rounding is left, and its root.
             error = 1.959964 * spread
             assert row.difference_upper - row.difference == pytest.approx(error, abs=1e-7)
-            assert row.difference - row.difference_lower == pytest.approx(1.959964 * spread)
+            assert row.difference - row.difference_lower == pytest.approx(error, abs=1e-7)
             room = 0.025 if contrast.quantity == Quantity.SUPERIORITY else 0.05
-            inside = abs(row.difference) + 1.959964 * spread < room
+            inside = abs(row.difference) + error < room
             assert row.verdict is (Verdict.HOLDS if inside else Verdict.UNDECIDED)
             assert row.note.endswith(LIMITS)
     here = [row for row in rows if row.variant == "in person"]
