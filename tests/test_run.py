@@ -91,7 +91,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(folder):
     """Two outcomes of the default study, each with its hierarchical model."""
-    return coopgap.run(folder, only=["ses_top", "trust_agree", "ses"], draws=None, jobs=2)
+    return coopgap.run(folder, only=["ses_top", "trust_agree", "ses"], draws=None, jobs=1)
 
 
 @pytest.fixture(scope="module")
