@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,7 @@ covariates = ["region"]
 """
 
 
+@cache
 def survey(few: int) -> pd.DataFrame:
     """Two groups of 400 in which each small count is `few`.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,9 +58,7 @@ def example():
     return make_example().data
 
 
-@pytest.fixture
-def study(tmp_path):
-    folder = tmp_path / "small"
+def make_study(folder):
     folder.mkdir()
     (folder / "study.toml").write_text(STUDY, encoding="utf-8")
     (folder / "trust.toml").write_text(MODEL, encoding="utf-8")
@@ -65,10 +66,32 @@ def study(tmp_path):
 
 
 @pytest.fixture
-def survey(tmp_path, example):
-    path = tmp_path / "answers.csv"
+def study(tmp_path):
+    return make_study(tmp_path / "small")
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory, example):
+    path = tmp_path_factory.mktemp("survey") / "answers.csv"
     example.to_csv(path, index=False)
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, survey):
+    """The folder of a run with every page, and what the command said on stdout and stderr."""
+    base = tmp_path_factory.mktemp("whole")
+    out, said, err = base / "out", io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(err):
+        code = run(make_study(base / "small"), "--data", survey, "--out", out, "--figures", "svg")
+    assert code in (0, 3), err.getvalue()
+    return out, said.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def former(whole, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(whole[0], tmp_path / "out")
 
 
 def run(*arguments):
@@ -87,11 +110,8 @@ def refused(capsys, *words):
     return lines[0]
 
 
-def test_a_whole_run_writes_what_the_contract_says(study, survey, tmp_path, capsys):
-    out = tmp_path / "out"
-    code = run(study, "--data", survey, "--out", out, "--figures", "svg")
-    captured = capsys.readouterr()
-    assert code in (0, 3), captured.err
+def test_a_whole_run_writes_what_the_contract_says(whole):
+    out, said, err = whole
     tables = {"gaps", "coefficients", "balance", "sensitivity", "diagnostics"}
     assert {path.stem for path in out.glob("*.csv")} == tables
     assert (out / "report.html").exists()
@@ -104,12 +124,12 @@ def test_a_whole_run_writes_what_the_contract_says(study, survey, tmp_path, caps
     assert meta["headline"] == {"trust_agree": [{"model": "trust", "at": ""}]}
     assert len(meta["survey_sha256"]) == 64
     assert meta["seconds"]["total"] > 0
-    assert captured.out == f"{out / 'report.html'}\n"
+    assert said == f"{out / 'report.html'}\n"
     gaps = pd.read_csv(out / "gaps.csv", keep_default_na=False)
     first = gaps[(gaps["family"] == "matched_logit") & (gaps["quantity"] == "risk_difference")]
     (row,) = first[first["group"] == "all"].to_dict("records")
-    assert f"{100 * float(row['estimate']):+.1f}" in captured.err
-    assert "Look at" in captured.err
+    assert f"{100 * float(row['estimate']):+.1f}" in err
+    assert "Look at" in err
 
 
 def test_every_path_is_told_on_request_and_nothing_more_when_quiet(study, survey, tmp_path, capsys):
@@ -123,19 +143,19 @@ def test_every_path_is_told_on_request_and_nothing_more_when_quiet(study, survey
     assert captured.err == "" or code == 3
 
 
-def test_an_earlier_run_is_replaced_and_a_strangers_folder_is_not(study, survey, tmp_path, capsys):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "thesis.docx").write_text("mine")
-    assert run(study, "--data", survey, "--out", out) == 2
-    refused(capsys, "out")
-    assert (out / "thesis.docx").read_text() == "mine"
-    (out / "thesis.docx").unlink()
-    assert run(study, "--data", survey, "--out", out) in (0, 3)
-    before = (out / "gaps.csv").read_bytes()
-    capsys.readouterr()
-    assert run(study, "--data", survey, "--out", out) in (0, 3)
-    assert (out / "gaps.csv").read_bytes() == before
+def test_an_earlier_run_is_replaced_and_a_strangers_folder_is_not(
+    study, survey, tmp_path, former, capsys
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.docx").write_text("mine")
+    assert run(study, "--data", survey, "--out", other) == 2
+    refused(capsys, "other")
+    assert (other / "thesis.docx").read_text() == "mine"
+    before = (former / "gaps.csv").read_bytes()
+    assert run(study, "--data", survey, "--out", former, "--formats", "csv") in (0, 3)
+    assert (former / "gaps.csv").read_bytes() == before
+    assert not (former / "report.html").exists()
 
 
 def test_out_naming_a_file_is_refused_before_anything_is_fitted(study, survey, tmp_path, capsys):
@@ -234,7 +254,8 @@ def test_a_matching_that_leaves_nobody_says_why_with_its_counts(
     declared, words = EMPTY[name]
     model = f'outcome = "trust_agree"\ncovariates = ["sex", "region"]\n[matching]\n{declared}\n'
     (study / "trust.toml").write_text(model, encoding="utf-8")
-    assert run(study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out") == 3
+    command = [study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out"]
+    assert run(*command, "--formats", "csv") == 3
     why = f"{words} ({counts[0]} members and {counts[1]} comparison people"
     lines = capsys.readouterr().err.splitlines()
     for family in ("matched_logit", "conditional_logit", "linear"):
@@ -259,7 +280,8 @@ def test_a_variant_that_leaves_nobody_says_why_with_its_counts(study, tmp_path, 
     model = 'outcome = "trust_agree"\ncovariates = ["region"]\nmatching = { on = ["region"] }\n'
     variant = '[[variant]]\nname = "sex too"\nmatching = { on = ["region", "sex"] }\n'
     (study / "trust.toml").write_text(model + variant, encoding="utf-8")
-    assert run(study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out") == 0
+    command = [study, "--data", tmp_path / "apart.csv", "--out", tmp_path / "out"]
+    assert run(*command, "--formats", "csv") == 0
     table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     rows = table[table["variant"] == "sex too"]
     assert set(rows["verdict"]) == {"not_assessed"}
@@ -380,19 +402,17 @@ def _start(study, survey, out, *more):
     )
 
 
-def test_control_c_exits_130_and_leaves_the_former_output(study, survey, tmp_path):
-    out = tmp_path / "out"
-    assert run(study, "--data", survey, "--out", out) in (0, 3)
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    # Another seed, so that it samples; each family is told before it is fitted.
-    process = _start(study, survey, out, "--seed", "2", "--verbose")
+def test_control_c_exits_130_and_leaves_the_former_output(study, survey, former):
+    before = {path: path.read_bytes() for path in former.rglob("*") if path.is_file()}
+    # Each family is told before it is fitted.
+    process = _start(study, survey, former, "--verbose")
     while "unadjusted" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in former.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.slow

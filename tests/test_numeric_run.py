@@ -10,6 +10,8 @@ import pytest
 
 import coopgap
 from coopgap.fit import main
+from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.survey.example import make_example
 
 STUDY = """\
@@ -86,11 +88,10 @@ def run(tmp_path_factory):
     return coopgap.run(folder, data=data, checks="full", jobs=1)
 
 
-def test_everything_is_estimated_and_nobodys_age_is_told(run, tmp_path):
+def test_everything_is_estimated_and_nobodys_age_is_told(run):
     assert run.exceptions.empty
-    run.save(tmp_path / "out", ["md"])
-    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    assert "each the nearest in " in text
+    content = Content(make_results(run.frames, run.study, run.meta))
+    assert "each the nearest in " in content.render("report.md.j2")
     assert not run.balance["level"].str.contains(r"\d").loc[run.balance["covariate"] == "age"].any()
     assert not (run.diagnostics["category"].loc[run.diagnostics["about"] == "age"] != "").any()
     assert not run.sensitivity["category"].str.startswith("age=").any()
@@ -171,10 +172,7 @@ def test_an_official_release_blanks_its_means(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "found"),
-    [
-        (["30", "forty"], "an undeclared text"),
-        (["30", "999"], "undeclared code '999'"),
-    ],
+    [(["30", "forty"], "an undeclared text"), (["30", "999"], "undeclared code '999'")],
 )
 def test_what_is_no_number_is_one_line_and_exit_2(tmp_path, capsys, column, found):
     data = make_example().data[["member", "region", "zone", "mode", "trust", "sex", "age"]].copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 
 import coopgap
-from coopgap.fit import main
+from coopgap.report.data import make_results
+from coopgap.report.pages import Content
 from coopgap.survey.example import make_example
 
 PERU = Path(__file__).parents[1] / "models" / "peru"
@@ -62,12 +62,10 @@ def test_the_model_file_s_choices_are_in_the_tables(run):
     assert said["linear", "members"] == "cluster CR1"
 
 
-def test_the_report_and_the_record_name_the_population(folder, tmp_path):
-    out = tmp_path / "out"
-    assert main([str(folder), "--only", "ses", "--out", str(out), "--quiet"]) in (0, 3)
-    text = (out / "report.md").read_text(encoding="utf-8")
-    assert "declared population" in text
-    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["study_sha256"]
+def test_the_report_and_the_record_name_the_population(run):
+    result = Content(make_results(run.frames, run.study, run.meta))
+    assert "declared population" in result.render("report.md.j2")
+    assert run.meta["study_sha256"]
 
 
 def test_covariates_have_coefficients_and_no_row_among_the_gaps(run):

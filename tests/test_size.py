@@ -22,10 +22,10 @@ LONG = 30
 """Lines beyond which a function is counted."""
 
 BARS = {
-    "lines of src": 47_800,  # aim 26,000
-    "modules of src": 303,  # aim 115
-    "lines of tests": 43_400,  # aim 22,000
-    "files that a run executes": 255,  # aim 110
+    "lines of src": 41_500,  # aim 26,000
+    "modules of src": 199,  # aim 115
+    "lines of tests": 41_800,  # aim 22,000
+    "files that a run executes": 165,  # aim 110
 }
 """What is held; a bar is only ever lowered, towards its aim."""
 

@@ -46,12 +46,7 @@ def pick(frame, **keys):
     return frame.iloc[0]
 
 
-ORDINAL = [
-    "adjusted_ordinal",
-    "adjusted_proportional",
-    "matched_ordinal",
-    "matched_proportional",
-]
+ORDINAL = ["adjusted_ordinal", "adjusted_proportional", "matched_ordinal", "matched_proportional"]
 
 
 @pytest.mark.parametrize("family", ORDINAL)

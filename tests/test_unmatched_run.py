@@ -188,13 +188,9 @@ def test_the_dry_run_names_families_and_no_matching(folder, capsys):
     assert main([str(folder), "--dry-run", "--verbose"]) == 0
     text = capsys.readouterr().out
     assert "families    unadjusted, adjusted_logit, doubly_robust\n" in text
-    assert "match" not in text.replace("no matching", "")
-
-
-def test_the_command_is_done_with_it(folder, tmp_path):
-    out = tmp_path / "out"
-    assert main([str(folder), "--only", "trust_agree", "--quiet", "--out", str(out)]) == 0
-    assert (out / "report.html").is_file()
+    # The questions of the checks are those of every study.
+    plan = text.partition("\nwith --checks quick\n")[0]
+    assert "match" not in plan.replace("no matching", "")
 
 
 @pytest.mark.parametrize("form", ["free", "shares", "proportional"])
@@ -219,7 +215,8 @@ def test_nobody_complete_is_no_fault(folder, tmp_path, capsys):
     data["trust"] = data["trust"].astype(float).where(data["member"] == 1)
     data.to_csv(tmp_path / "people.csv", index=False)
     command = [str(folder), "--data", str(tmp_path / "people.csv"), "--only", "trust_agree"]
-    assert main([*command, "--quiet", "--out", str(tmp_path / "out")]) == 3
+    command += ["--formats", "csv", "--quiet", "--out", str(tmp_path / "out")]
+    assert main(command) == 3
     error = capsys.readouterr().err
     assert "trust_agree, adjusted_logit, all, all_members: not_estimable" in error
     rows = pd.read_csv(tmp_path / "out" / "sensitivity.csv")

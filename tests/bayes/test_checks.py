@@ -145,11 +145,7 @@ def test_prior_draws_have_the_priors_that_are_declared():
     assert draws["shift"].std(axis=1) == pytest.approx(np.full((1, 2), 0.5), rel=0.02)
     shares = np.diff(
         np.concatenate(
-            [
-                np.zeros((100_000, 1)),
-                expit(thresholds_at(draws, 4, 0.0)[0]),
-                np.ones((100_000, 1)),
-            ],
+            [np.zeros((100_000, 1)), expit(thresholds_at(draws, 4, 0.0)[0]), np.ones((100_000, 1))],
             axis=1,
         ),
         axis=1,

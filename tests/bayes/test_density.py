@@ -292,6 +292,7 @@ for _ in range(200):
 """
 
 
+@pytest.mark.slow  # it compiles twice, half a minute; what it rests on, the next one looks at
 def test_a_kept_compilation_is_the_same_and_gives_way_to_a_changed_kernel(tmp_path):
     source = tmp_path / "src"
     shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))

@@ -247,10 +247,7 @@ def test_slopes_that_made_the_answers_are_found():
 def example_rows(knots):
     """The example survey that R reads, with age as a number."""
     people = pd.read_csv(R / "data" / "example.csv")
-    names = {
-        "region": ("Lima", "Center", "East", "North", "South"),
-        "sex": ("male", "female"),
-    }
+    names = {"region": ("Lima", "Center", "East", "North", "South"), "sex": ("male", "female")}
     values, codes = np.unique(people["age"].to_numpy(float), return_inverse=True)
     factors = {name: people[name].map(levels.index) for name, levels in names.items()}
     levels = ("E", "D", "C", "B", "A")

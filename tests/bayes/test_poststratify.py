@@ -79,13 +79,7 @@ def test_rows_stand_beside_the_members_and_are_weighted_by_hand():
     draws = make_draws(cells, shape=(4, 200))
     weight = population_weights(cells, PEOPLE, "region")
     stats = SamplerStats(energy=np.zeros((4, 200)), divergences=0, deepest=0)
-    fit = summarise(
-        draws,
-        stats,
-        over(cells, weight),
-        seconds=1.0,
-        retried=False,
-    )
+    fit = summarise(draws, stats, over(cells, weight), seconds=1.0, retried=False)
     fit = dataclasses.replace(fit, gate=(GateItem(name="x", value=1, bar=1, passed=True),))
     labels = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
     rows = {
@@ -98,13 +92,7 @@ def test_rows_stand_beside_the_members_and_are_weighted_by_hand():
     for r in range(cells.region.size):
         alone = np.zeros(cells.region.size)
         alone[r] = 1.0
-        one = summarise(
-            draws,
-            stats,
-            over(cells, alone),
-            seconds=1.0,
-            retried=False,
-        )
+        one = summarise(draws, stats, over(cells, alone), seconds=1.0, retried=False)
         member, comparison = one.elsewhere[Population.POSTSTRATIFIED]
         by_row.append((member - comparison)[..., 2:].sum(axis=-1).mean())
     assert found == pytest.approx(weight @ by_row)

@@ -23,11 +23,7 @@ from coopgap.core.errors import NotEstimable
 HERE = Path(__file__).parent
 _GAP = 0.49
 # Members' log odds at each threshold: none at the rarest, none at "agree", half at the rarest.
-UNEVEN = (
-    (_GAP, _GAP, _GAP, 0.0),
-    (_GAP, _GAP, 0.0, _GAP),
-    (_GAP, _GAP, _GAP, _GAP / 2),
-)
+UNEVEN = ((_GAP, _GAP, _GAP, 0.0), (_GAP, _GAP, 0.0, _GAP), (_GAP, _GAP, _GAP, _GAP / 2))
 # A block's seed has the place in this order: append only.
 GRID = [
     *(

@@ -173,8 +173,7 @@ def test_shares_in_percent_that_sum_to_a_little_more_are_scaled():
         make_sample(), Benchmark(outcome="y", source="B", whole=OutsideShares(shares=shares))
     )
     same = estimates(
-        make_sample(),
-        Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None)),
+        make_sample(), Benchmark(outcome="y", source="B", whole=dataclasses.replace(WHOLE, n=None))
     )
     place = ("all", "national", Population.ALL_MEMBERS)
     assert found[place].at(">=high") == pytest.approx(same[place].at(">=high"))

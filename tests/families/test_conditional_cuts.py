@@ -127,10 +127,7 @@ def test_the_tables_say_how_many_sets_speak_at_each_cut():
     assert first.value > 100
     assert second.value == 1
     assert second.note == "separation within sets: no finite estimate for member"
-    assert [row.term for row in found.coefficient_rows()] == [
-        "member",
-        "member:>=middle",
-    ]
+    assert [row.term for row in found.coefficient_rows()] == ["member", "member:>=middle"]
 
 
 def test_a_level_that_nobody_has_leaves_its_cut_without_sets():

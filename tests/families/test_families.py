@@ -14,11 +14,7 @@ from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
-from coopgap.families.dispatch import (
-    domain_estimates,
-    family_estimates,
-    headline_estimate,
-)
+from coopgap.families.dispatch import domain_estimates, family_estimates, headline_estimate
 from coopgap.families.proportional import wild_score_row
 from coopgap.families.sample import CR2_CLUSTERS, Sample
 from coopgap.families.sets import estimate_conditional

@@ -75,12 +75,7 @@ def test_a_freed_covariate_has_a_slope_at_each_threshold(family):
 def test_freed_covariates_stay_freed_where_membership_is_too():
     freed = headline_estimate(unequal(free=("sex",)))
     names = [name for name in terms(freed) if ":>=" in name]
-    assert names == [
-        "member:>=middle",
-        "member:>=high",
-        "sex=female:>=middle",
-        "sex=female:>=high",
-    ]
+    assert names == ["member:>=middle", "member:>=high", "sex=female:>=middle", "sex=female:>=high"]
     assert freed.form == "free"
 
 

@@ -306,10 +306,7 @@ def test_limits_are_differences_that_there_can_be():
 
 def test_too_few_clusters_for_so_many_groups_have_no_test():
     gaps = GroupGaps(
-        values=np.arange(4.0),
-        df=np.full(4, 2.0),
-        cov=np.eye(4),
-        shared=np.ones((4, 4), dtype=bool),
+        values=np.arange(4.0), df=np.full(4, 2.0), cov=np.eye(4), shared=np.ones((4, 4), dtype=bool)
     )
     with pytest.raises(NotEstimable, match="too few for a test of 4 groups"):
         gaps.equal()

@@ -162,10 +162,7 @@ def test_glm_with_clusters(samples, form, matched):
     names = [name for name in expected["terms"] if name in mine]
     assert len(names) >= len(expected["terms"]) - 1 - (3 if form == "spline" else 0)
     for name, value, error in zip(
-        expected["terms"],
-        expected["coefficients"],
-        expected["cluster_std_errors"],
-        strict=True,
+        expected["terms"], expected["coefficients"], expected["cluster_std_errors"], strict=True
     ):
         if name in mine:
             assert mine[name].interval.estimate == pytest.approx(value, **COEFFICIENT)

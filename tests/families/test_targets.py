@@ -164,8 +164,7 @@ def test_what_cannot_be_had_is_named():
     assert found.reason == "nobody in the survey for induced=2 of somewhere_2020.csv"
     assert found.intervals == {}
     rows = dataclasses.replace(
-        sample.rows,
-        factors={**sample.rows.factors, "induced": np.where(sample.rows.member, 1, 0)},
+        sample.rows, factors={**sample.rows.factors, "induced": np.where(sample.rows.member, 1, 0)}
     )
     apart = dataclasses.replace(sample, rows=rows, covariates=("education",))
     assert gap(apart, Population.OVERLAP).status is Status.OK

@@ -12,11 +12,7 @@ import pytest
 
 from coopgap.matching.balance import balance_rows, largest_smd_after
 from coopgap.matching.dispatch import match, stratum_codes
-from coopgap.matching.distances import (
-    Distance,
-    linear_propensity,
-    make_distance,
-)
+from coopgap.matching.distances import Distance, linear_propensity, make_distance
 from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.nearest import nearest_pairs
 from coopgap.matching.sample import sample_from_pairs

@@ -175,10 +175,7 @@ def test_levels_of_one_group_only_are_lost_on_both_sides(make_rows):
 
 def test_loss_is_followed_through(make_rows):
     # Losing a=1 (no comparison) leaves b=1 without members, whose comparison person goes too.
-    rows = make_rows(
-        {"a": [0, 1, 0, 0], "b": [0, 1, 0, 1]},
-        [True, True, False, False],
-    )
+    rows = make_rows({"a": [0, 1, 0, 0], "b": [0, 1, 0, 1]}, [True, True, False, False])
     matched = entropy_match(rows.factors, rows.factor_levels, rows.member, rows.weight)
     assert matched.weight.tolist() == [1, 0, 1, 0]
 
@@ -187,8 +184,7 @@ def test_impossible_margin_is_named(make_rows):
     # All comparison people of a=1 have b=1, so b=1 has at least the share of a=1 (.75); members
     # have .25.
     rows = make_rows(
-        {"a": [1, 1, 1, 0, 0, 1, 0, 1], "b": [0, 0, 0, 1, 0, 1, 1, 1]},
-        [True] * 4 + [False] * 4,
+        {"a": [1, 1, 1, 0, 0, 1, 0, 1], "b": [0, 0, 0, 1, 0, 1, 1, 1]}, [True] * 4 + [False] * 4
     )
     with pytest.raises(NotEstimable, match="margin of b beside a"):
         entropy_match(rows.factors, rows.factor_levels, rows.member, rows.weight)

@@ -122,7 +122,7 @@ def test_any_registry_keeps_the_rules(registry):
     check_rules(registry)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(two_tables())
 def test_any_pair_of_distributions_keeps_the_rules(registry):
     check_rules(registry)

@@ -16,11 +16,7 @@ from coopgap.core.estimate import GAP_KEY
 from coopgap.core.vocabulary import IntervalKind, Quantity, Status
 from coopgap.datasets.ranges import count_range, share_range, two_stage_ranges
 from coopgap.families.benchmark import standardised_name
-from coopgap.printed.rounding import (
-    joint_range,
-    superiority_range,
-    whole_people,
-)
+from coopgap.printed.rounding import joint_range, superiority_range, whole_people
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
 

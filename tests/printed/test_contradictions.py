@@ -77,11 +77,7 @@ CASES = {
         [(0.02, "to 102")],
     ),
     # Of 500 people they may be 167, 167 and 166.
-    "more people": (
-        "sums",
-        thing("A,percent,33,500", "B,percent,33,500", "C,percent,33,500"),
-        [],
-    ),
+    "more people": ("sums", thing("A,percent,33,500", "B,percent,33,500", "C,percent,33,500"), []),
     "a printed sum": (
         "sums",
         thing("A,percent,2,", "B,percent,26,", "A or B,percent,33,"),

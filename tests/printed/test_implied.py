@@ -329,8 +329,7 @@ def test_access_of_everybody_in_the_same_table_is_no_first_stage(registry):
 def test_a_comparator_without_a_base_is_exact_only_if_it_is_the_nation(registry, group, fixed):
     result = analyse(
         registry(
-            "Text,member,thing,yes,percent,40,100,,,,,",
-            f"Text,{group},thing,yes,percent,30,,,,,,",
+            "Text,member,thing,yes,percent,40,100,,,,,", f"Text,{group},thing,yes,percent,30,,,,,,"
         )
     )
     (gap,) = (
@@ -348,8 +347,7 @@ def test_a_comparator_without_a_base_is_exact_only_if_it_is_the_nation(registry,
 def test_non_members_under_any_name_are_the_comparison_group(registry, name):
     (line,) = lines(
         registry(
-            "Text,member,thing,yes,percent,40,100,,,,,",
-            f"Text,{name},thing,yes,percent,30,90,,,,,",
+            "Text,member,thing,yes,percent,40,100,,,,,", f"Text,{name},thing,yes,percent,30,90,,,,,"
         )
     )
     assert (line.group, line.comparator, line.other.n) == ("all", "comparison", 90)

@@ -227,12 +227,7 @@ def test_coverage_is_as_documented(n1, n0, expected):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    n1=st.integers(1, 15),
-    n0=st.integers(1, 15),
-    part1=st.floats(0, 1),
-    part0=st.floats(0, 1),
-)
+@given(n1=st.integers(1, 15), n0=st.integers(1, 15), part1=st.floats(0, 1), part0=st.floats(0, 1))
 def test_it_turns_with_its_groups_and_answers_and_says_what_its_p_value_says(n1, n0, part1, part0):
     yes1, yes0 = round(part1 * n1), round(part0 * n0)
     found = exact_difference(yes1, n1, yes0, n0)

@@ -87,10 +87,7 @@ REFUSED = {
         changed(base_n="2000000000"),
         'own.csv: line 2: base_n: is "2000000000"; allowed: a whole number to 10000000, or empty',
     ),
-    "NUL bytes": (
-        changed(category="y\0es"),
-        "own.csv: holds NUL bytes; save it as UTF-8 text",
-    ),
+    "NUL bytes": (changed(category="y\0es"), "own.csv: holds NUL bytes; save it as UTF-8 text"),
     "role": (
         changed(role="outcome"),
         'own.csv: line 2: role: is "outcome"; allowed: covariate, or empty',

@@ -9,16 +9,7 @@ from pathlib import Path
 
 from coopgap.survey.example import make_example
 
-COLUMNS = [
-    "member",
-    "region",
-    "zone",
-    "sex",
-    "age",
-    "ses_class",
-    "trusted_person",
-    "provenance",
-]
+COLUMNS = ["member", "region", "zone", "sex", "age", "ses_class", "trusted_person", "provenance"]
 PLACES = {
     "in person": Path(__file__).parent / "data" / "example.csv",
     "phone": Path(__file__).parent / "data" / "example_phone.csv",

@@ -14,12 +14,7 @@ from coopgap.regression import separation
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import crossing_rows, probabilities, unit_scores
 from coopgap.regression.ordinal import fit_ordinal, fit_reduced
-from coopgap.regression.proportional import (
-    bootstrap_ratio,
-    brant,
-    likelihood_ratio,
-    robust_wald,
-)
+from coopgap.regression.proportional import bootstrap_ratio, brant, likelihood_ratio, robust_wald
 from coopgap.regression.separation import check_separation, finite_fit, separated_terms
 
 GROUP = np.array([[0.0], [1.0]])
@@ -294,10 +289,7 @@ def test_the_score_meets_firths_general_adjustment(link, free):
 
     def scores(params):
         moved = replace(
-            fit,
-            slopes=params[:k],
-            freed=params[k:-4].reshape(q, 4),
-            thresholds=params[-4:],
+            fit, slopes=params[:k], freed=params[k:-4].reshape(q, 4), thresholds=params[-4:]
         )
         return unit_scores(moved, WINE_X)
 

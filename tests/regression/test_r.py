@@ -66,10 +66,7 @@ def wine(weighted):
 def housing():
     frame = table("housing")
     x = indicators(
-        frame,
-        Infl=["Medium", "High"],
-        Type=["Apartment", "Atrium", "Terrace"],
-        Cont=["High"],
+        frame, Infl=["Medium", "High"], Type=["Apartment", "Atrium", "Terrace"], Cont=["High"]
     )
     seen = np.eye(3)[frame["Sat"].map({"Low": 0, "Medium": 1, "High": 2})]
     return x, seen * frame["Freq"].astype(float).to_numpy()[:, None]
@@ -381,10 +378,7 @@ def wine_by_temp(weighted):
 def soup():
     frame = table("soup", dtype=str)
     x = indicators(
-        frame,
-        DAY=["2"],
-        SOUPFREQ=["1-4/month", "<1/month"],
-        PRODID=["2", "3", "4", "5", "6"],
+        frame, DAY=["2"], SOUPFREQ=["1-4/month", "<1/month"], PRODID=["2", "3", "4", "5", "6"]
     )
     return x, np.eye(6)[frame["SURENESS"].astype(int) - 1]
 
@@ -536,15 +530,7 @@ def linear(weighted, kind, **more):
     if more.get("second"):
         more["second"] = second
     return cluster_covariance(
-        bread,
-        scores,
-        w,
-        w**2,
-        at,
-        kind=kind,
-        information=information,
-        people=people,
-        **more,
+        bread, scores, w, w**2, at, kind=kind, information=information, people=people, **more
     )
 
 

@@ -357,8 +357,7 @@ def test_what_would_run_for_long_is_refused_at_once(shape, minutes, words):
 
 
 @pytest.mark.parametrize(
-    "shape",
-    [(400, 2, 2, 2), (60, 60, 6, 6), (3, 900, 9, 4), (2, 300, 300, 8), (60, 5000, 2, 6)],
+    "shape", [(400, 2, 2, 2), (60, 60, 6, 6), (3, 900, 9, 4), (2, 300, 300, 8), (60, 5000, 2, 6)]
 )
 def test_the_estimate_is_near_what_a_fit_takes(shape):
     x, counts, sets = stratified(*shape)

@@ -278,8 +278,7 @@ def test_order_cells_labels_and_scale_of_weights_change_nothing(data, seed, scal
     here = data.margins(kind=kind)
     order = np.random.default_rng(seed).permutation(data.outcome.size)
     again = dataclasses.replace(
-        data,
-        **{field.name: getattr(data, field.name)[order] for field in dataclasses.fields(data)},
+        data, **{field.name: getattr(data, field.name)[order] for field in dataclasses.fields(data)}
     )
     again = dataclasses.replace(again, weight=scale * again.weight, zone=91 - 3 * again.zone)
     for other in (again.margins(kind=kind), data.margins(kind=kind, cells=False)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ from coopgap.core.estimate import (
     SensitivityRow,
     to_frame,
 )
-from coopgap.core.vocabulary import EXAMPLE
+from coopgap.core.vocabulary import EXAMPLE, Verdict
 from coopgap.study.spec import (
     Design,
     Group,
@@ -28,6 +30,7 @@ from coopgap.study.spec import (
     Variable,
 )
 
+PLACES = ("region", "sex")
 HOSTILE = (
     "<script>alert(1)</script>",
     "100% $x_$ ^{2}",
@@ -39,69 +42,52 @@ HOSTILE = (
     "@cmd",
     "control \x07 \x1b[31m and 字",
 )
+FIRST = ("<script", "=1+1", "| a | b |", "@cmd")
+"""Starts of a label that a page, a workbook, a table or a sheet could take for something."""
+HOSTILE_TOGETHER = [
+    " ".join(sorted(HOSTILE, key=lambda label, first=first: not label.startswith(first)))
+    for first in FIRST
+]
+"""All of them in one text, each of those in front once."""
+
+
+def variable(name: str, levels: tuple[str, ...], label: str, kind: str, **how: bool) -> Variable:
+    keys = {"name": name, "column": name, "type": kind, "label": label}
+    return Variable(**keys, levels=levels, declared_levels=levels, **how)  # type: ignore[arg-type]
 
 
 def make_study(labels: tuple[str, ...] = ("Agrees", "Class", "Region", "Sex")) -> Study:
     agree, ses, region, sex = labels[:4]
-    variables = {
-        "agree": Variable(
-            name="agree",
-            column="agree",
-            type="binary",
-            levels=("no", "yes"),
-            declared_levels=("no", "yes"),
-            label=agree,
-        ),
-        "ses": Variable(
-            name="ses",
-            column="ses",
-            type="ordinal",
-            levels=("C", "B", "A"),
-            declared_levels=("C", "B", "A"),
-            label=ses,
-        ),
-        "region": Variable(
-            name="region",
-            column="region",
-            type="nominal",
-            levels=("North", "South"),
-            declared_levels=("North", "South"),
-            label=region,
-        ),
-        "sex": Variable(
-            name="sex",
-            column="sex",
-            type="nominal",
-            levels=("m", "f"),
-            declared_levels=("m", "f"),
-            label=sex,
-            groups=True,
-        ),
-    }
-    matching = Matching(on=("region", "sex"))
+    variables = (
+        variable("agree", ("no", "yes"), agree, "binary"),
+        variable("ses", ("C", "B", "A"), ses, "ordinal"),
+        variable("region", ("North", "South"), region, "nominal"),
+        variable("sex", ("m", "f"), sex, "nominal", groups=True),
+    )
+    models = [
+        ModelSpec(name=name, outcome=name, covariates=PLACES, matching=Matching(on=PLACES))
+        for name in ("agree", "ses")
+    ]
     return Study(
         name="small",
         title="A study",
         survey="example",
         group=Group(column="member", member=(1,), comparison=(0,)),
         design=Design(region="region", zone=("zone",)),
-        variables=variables,
-        models=(
-            ModelSpec(
-                name="agree",
-                outcome="agree",
-                covariates=("region", "sex"),
-                matching=matching,
-                hierarchical=Hierarchical(),
-            ),
-            ModelSpec(name="ses", outcome="ses", covariates=("region", "sex"), matching=matching),
-        ),
+        variables={one.name: one for one in variables},
+        models=(replace(models[0], hierarchical=Hierarchical()), models[1]),
         headline={"agree": (Headline(model="agree"),), "ses": (Headline(model="ses"),)},
         folder=Path("small"),
         sha256="0" * 64,
         printed="peru",
         phone=Phone(margin={"agree": 0.06}),
     )
+
+
+def named(model: str, source: str, family: str = "", **more: object) -> dict[str, Any]:
+    """The columns that name a row of a model, whose outcome has the same name."""
+    keys = {"model": model, "outcome": model, "comparator": "comparison", "source": source}
+    return keys | ({"family": family} if family else {}) | more
 
 
 def interval(estimate: float, half: float = 0.05, kind: str = "confidence") -> dict[str, object]:
@@ -122,14 +108,7 @@ def gap_rows(source: str) -> list[GapRow]:
         ("agree", "matched_logit", ("",)),
         ("ses", "matched_ordinal", (">=A", ">=B")),
     ):
-        base = {
-            "model": outcome,
-            "outcome": outcome,
-            "comparator": "comparison",
-            "n_member": 400,
-            "n_comparison": 390,
-            "source": source,
-        }
+        base = named(outcome, source, n_member=400, n_comparison=390)
         for group in ("all", "region=North", "region=South", "sex=m", "sex=f"):
             for family, population in (("unadjusted", "all_members"), (matched, "members")):
                 key = {**base, "family": family, "population": population, "group": group}
@@ -173,14 +152,7 @@ def share_rows(base: dict[str, object], outcome: str) -> list[GapRow]:
 
 
 def hierarchical_rows(source: str) -> list[GapRow]:
-    base = {
-        "model": "agree",
-        "family": "hierarchical",
-        "outcome": "agree",
-        "comparator": "comparison",
-        "population": "all_members",
-        "source": source,
-    }
+    base = named("agree", source, "hierarchical", population="all_members")
     rows = []
     for group in ("all", "region=North", "region=South"):
         rows += [
@@ -205,47 +177,21 @@ def hierarchical_rows(source: str) -> list[GapRow]:
 
 def odd_rows(source: str) -> list[GapRow]:
     """A row of each status that is not ok, and the conditional families."""
-    base = {"comparator": "comparison", "group": "all", "source": source}
-    statuses = ("suppressed", "withheld", "not_estimable", "few_people", "few_clusters")
-    shown = ("few_people", "few_clusters")
+    base = named("agree", source, group="all", quantity="risk_difference")
+    shown = interval(0.05)
     rows = [
-        GapRow(
-            **base,
-            model="agree",
-            family=family,
-            outcome="agree",
-            population="members",
-            quantity="risk_difference",
-            status=status,
-            **(interval(0.05) if status in shown else {}),
-        )
-        for family, status in zip(
-            ("adjusted_logit", "benchmark", "linear", "unadjusted", "linear"), statuses, strict=True
+        GapRow(**base, family=family, population=population, status=status, **numbers)
+        for family, population, status, numbers in (
+            ("adjusted_logit", "members", "suppressed", {}),
+            ("benchmark", "members", "withheld", {}),
+            ("linear", "members", "not_estimable", {}),
+            ("unadjusted", "members", "few_people", shown),
+            ("linear", "pooled", "few_clusters", shown),
         )
     ]
-    rows[-1] = GapRow(
-        **base,
-        model="agree",
-        family="linear",
-        outcome="agree",
-        population="pooled",
-        quantity="risk_difference",
-        status="few_clusters",
-        **interval(0.05),
-    )
-    rows.append(
-        GapRow(
-            **base,
-            model="ses",
-            family="conditional_ordinal",
-            outcome="ses",
-            population="members",
-            quantity="cumulative_odds_ratio",
-            n_sets=58,
-            **{**interval(1.52, 0.3), "std_error": 0.1},
-        )
-    )
-    return rows
+    base = named("ses", source, "conditional_ordinal", group="all", population="members")
+    numbers = {**interval(1.52, 0.3), "std_error": 0.1}
+    return [*rows, GapRow(**base, quantity="cumulative_odds_ratio", n_sets=58, **numbers)]
 
 
 def printed_rows() -> list[GapRow]:
@@ -277,10 +223,7 @@ def printed_rows() -> list[GapRow]:
             upper=upper,
             interval_kind="bounds",
         )
-        for quantity, lower, upper in (
-            ("share", 0.139, 0.468),
-            ("risk_difference", -0.068, 0.261),
-        )
+        for quantity, lower, upper in (("share", 0.139, 0.468), ("risk_difference", -0.068, 0.261))
     ]
     for level, member, other in (("A", 0.02, 0.03), ("B", 0.26, 0.09), ("C", 0.72, 0.88)):
         rows += [
@@ -300,18 +243,12 @@ def printed_rows() -> list[GapRow]:
 
 
 def sensitivity_rows(source: str) -> list[SensitivityRow]:
-    base = {"model": "agree", "outcome": "agree", "comparator": "comparison", "source": source}
+    base = named("agree", source)
     limits = (
         "Mode, date, quarantine and phone coverage cannot be told "
         "apart, and no members were called."
     )
-    verdicts = (
-        "equivalent",
-        "different",
-        "different_within_margin",
-        "inconclusive",
-        "not_assessed",
-    )
+    verdicts = [*Verdict][:5]  # those of equivalence, and none
     rows = [
         SensitivityRow(
             **{**base, "model": name, "outcome": name},
@@ -400,14 +337,7 @@ def pooled_coefficients(source: str) -> list[CoefficientRow]:
 
 def pooled_gaps(source: str) -> list[GapRow]:
     """Gaps of the hierarchical model of the ordered outcome, over all and by region."""
-    base = {
-        "model": "ses",
-        "family": "hierarchical",
-        "outcome": "ses",
-        "comparator": "comparison",
-        "population": "all_members",
-        "source": source,
-    }
+    base = named("ses", source, "hierarchical", population="all_members")
     rows = []
     for number, group in enumerate(("all", "region=North", "region=South")):
         rows += [
@@ -549,40 +479,20 @@ def refit_checks(base: dict[str, object], gap: dict[str, object]) -> list[Sensit
 
 
 def make_frames(source: str = EXAMPLE, *, printed: bool = True):
+    means = {"member_mean": 0.4, "comparison_mean_before": 0.5, "comparison_mean_after": 0.4}
+    left = means | {"smd_before": -0.2, "smd_after": 0.0, "source": source}
     balance = [
-        BalanceRow(
-            model=model,
-            group="all",
-            covariate="sex",
-            level=level,
-            member_mean=0.4,
-            comparison_mean_before=0.5,
-            comparison_mean_after=0.4,
-            smd_before=-0.2,
-            smd_after=0.0,
-            source=source,
-        )
+        BalanceRow(model=model, group="all", covariate="sex", level=level, **left)
         for model in ("agree", "ses")
         for level in ("m", "f")
     ]
+    base = {"model": "agree", "source": source}
     diagnostics = [
-        DiagnosticRow(model="agree", diagnostic="rows_complete", value=790, source=source),
+        DiagnosticRow(**base, diagnostic="rows_complete", value=790),
         DiagnosticRow(
-            model="agree",
-            diagnostic="members_without_comparison",
-            value=8,
-            note="of 400 members",
-            source=source,
+            **base, diagnostic="members_without_comparison", value=8, note="of 400 members"
         ),
-        DiagnosticRow(
-            model="agree",
-            diagnostic="gate",
-            about="r_hat",
-            value=1.002,
-            bar=1.01,
-            passed=True,
-            source=source,
-        ),
+        DiagnosticRow(**base, diagnostic="gate", about="r_hat", value=1.002, bar=1.01, passed=True),
         DiagnosticRow(
             model="ses",
             diagnostic="not_estimable",
@@ -606,19 +516,9 @@ def make_frames(source: str = EXAMPLE, *, printed: bool = True):
                 source="printed",
             )
         )
-    coefficients = [
-        CoefficientRow(
-            model="agree",
-            family="matched_logit",
-            outcome="agree",
-            term="member",
-            scale="log_odds",
-            std_error_kind="cluster CR1 (zone)",
-            n_obs=790,
-            source=source,
-            **interval(0.4),
-        )
-    ]
+    kind = {"scale": "log_odds", "std_error_kind": "cluster CR1 (zone)", "n_obs": 790}
+    keys = {**base, "family": "matched_logit", "outcome": "agree", "term": "member"}
+    coefficients = [CoefficientRow(**keys, **kind, **interval(0.4))]
     return {
         "gaps": to_frame("gaps", [*gap_rows(source), *(printed_rows() if printed else [])]),
         "coefficients": to_frame("coefficients", coefficients),

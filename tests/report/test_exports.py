@@ -26,6 +26,8 @@ from coopgap.report.sheets import write_workbook
 from coopgap.report.tables import Table
 from coopgap.report.write import write_report
 
+from .conftest import FIRST, HOSTILE_TOGETHER
+
 NARROW = Table(
     name="narrow",
     caption="A narrow table",
@@ -51,10 +53,16 @@ def results(build):
 
 
 @pytest.fixture(scope="module")
-def folder(build, tmp_path_factory):
+def written(build, tmp_path_factory):
+    """A folder with every format, and the paths that were named."""
     target = tmp_path_factory.mktemp("report")
-    write_report(build.pooled(), build.study(), build.meta(), target, FORMATS, figures=FIGURES)
-    return target
+    given = build.pooled(), build.study(), build.meta(), target
+    return target, write_report(*given, FORMATS, figures=FIGURES)
+
+
+@pytest.fixture(scope="module")
+def folder(written):
+    return written[0]
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +85,10 @@ def names(folder):
 # A folder
 
 
-def test_every_format_is_written_and_named(build, tmp_path):
-    paths = write_report(
-        build.frames(), build.study(), build.meta(), tmp_path, FORMATS, figures=FIGURES
-    )
-    found = {str(path.relative_to(tmp_path)) for path in paths}
-    assert found == names(tmp_path)
+def test_every_format_is_written_and_named(written):
+    folder, paths = written
+    found = {str(path.relative_to(folder)) for path in paths}
+    assert found == names(folder)
     assert {f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")} < found
     assert {"run.json", "report.html", "report.md"} < found
     assert {"tables.xlsx", "tables.tex", "tables.docx", "tables/table_1.tex"} < found
@@ -164,9 +170,8 @@ def test_a_users_survey_is_not_marked(build, tmp_path):
         assert sheet.oddHeader.center.text is None
 
 
-@pytest.mark.parametrize("number", range(9))
-def test_a_hostile_label_passes_through_every_export_as_text(build, hostile, tmp_path, number):
-    label = hostile[number]
+@pytest.mark.parametrize("label", HOSTILE_TOGETHER, ids=FIRST)
+def test_a_hostile_label_passes_through_every_export_as_text(build, tmp_path, label):
     study = build.study((label, f"{label} 2", label, label))
     frames = build.hostile(build.frames(), label)
     write_report(frames, study, build.meta(), tmp_path, ("csv", "xlsx", "tex", "docx"))

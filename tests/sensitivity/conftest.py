@@ -80,12 +80,7 @@ def simulate(
     )
     age, outcome, zone = parts[2]
     phone = build_rows(
-        {"age": age},
-        np.zeros(n[2], bool),
-        outcome,
-        sizes={"age": 3},
-        n_levels=n_levels,
-        zone=zone,
+        {"age": age}, np.zeros(n[2], bool), outcome, sizes={"age": 3}, n_levels=n_levels, zone=zone
     )
     return PhoneStudy(in_person=in_person, phone=phone, covariates=("age",))
 
@@ -154,10 +149,7 @@ def make_phone() -> Callable[..., PhoneStudy]:
 @pytest.fixture
 def spec() -> ModelSpec:
     return ModelSpec(
-        name="m",
-        outcome="y",
-        covariates=("age",),
-        matching=Matching(method="exact", on=("age",)),
+        name="m", outcome="y", covariates=("age",), matching=Matching(method="exact", on=("age",))
     )
 
 

@@ -9,13 +9,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from coopgap.checks.moved import (
-    largest_first,
-    latent_moves,
-    movable,
-    moved_margins,
-    shift_moves,
-)
+from coopgap.checks.moved import largest_first, latent_moves, movable, moved_margins, shift_moves
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
@@ -100,9 +94,7 @@ def split_people(sample, shift):
         weight=rows.weight[twice] * keep,
     )
     matched = replace(
-        sample.matched,
-        weight=sample.matched.weight[twice],
-        set_id=sample.matched.set_id[twice],
+        sample.matched, weight=sample.matched.weight[twice], set_id=sample.matched.set_id[twice]
     )
     return replace(sample, rows=people, matched=matched).take(keep > 0), moved
 

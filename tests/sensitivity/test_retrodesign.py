@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.checks.retrodesign import (
-    detectable_gap,
-    retrodesign,
-    superiority_error,
-)
+from coopgap.checks.retrodesign import detectable_gap, retrodesign, superiority_error
 
 KNOWN = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "retrodesign.json").read_text(encoding="utf-8")

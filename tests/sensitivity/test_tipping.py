@@ -187,9 +187,9 @@ def test_tipping_share_is_that_of_answers_moved_by_hand_in_a_simulated_survey(n_
     ).estimate
     number = share * (~sample.rows.member).sum()
     rng = np.random.default_rng(1)
-    by_hand = [answers_off_by_hand(sample, 1, rng) for _ in range(12)]
+    by_hand = [answers_off_by_hand(sample, 1, rng) for _ in range(8)]
     # Which answers of a stratum are moved is left to chance: over choices within one person.
-    error = np.std(by_hand, ddof=1) / 12**0.5
+    error = np.std(by_hand, ddof=1) / 8**0.5
     assert error < 1
     assert abs(np.mean(by_hand) - number) < 1 + 2 * error
 
@@ -200,8 +200,8 @@ def test_tipping_share_is_that_of_answers_moved_by_hand_in_the_example_survey(na
     share = pick(rows_of(sample), variant=Version.INTERVAL_AT_ZERO, quantity="share_off").estimate
     number = share * (sample.kept & ~sample.rows.member).sum()
     rng = np.random.default_rng(2)
-    by_hand = [answers_off_by_hand(sample, 1, rng) for _ in range(8)]
-    error = np.std(by_hand, ddof=1) / 8**0.5
+    by_hand = [answers_off_by_hand(sample, 1, rng) for _ in range(6)]
+    error = np.std(by_hand, ddof=1) / 6**0.5
     assert error < 1
     assert abs(np.mean(by_hand) - number) < 1 + 2 * error
 

@@ -158,11 +158,7 @@ class TestUndeclared:
         [
             (YES, [1, 2, 4], "undeclared code '4' (1 time)"),
             (replace(YES, missing=("01",)), ["1", "2", "1.0", "01"], "code '1.0' (1 time)"),
-            (
-                VILLAGES,
-                [1.1, 2.0],
-                "two codes of the study are one number; give the number 1.1",
-            ),
+            (VILLAGES, [1.1, 2.0], "two codes of the study are one number; give the number 1.1"),
             (variable("x", ("1.1", "1.10")), ["1.1", "2"], "one number"),
             (AB, ["a", "b", 99, 99, 7], "code '99' (2 times), undeclared code '7' (1 time)"),
             (AB, ["a", "b", 99, 99, 7], "declares 'a', 'b'"),

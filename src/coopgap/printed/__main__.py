@@ -1,6 +1,8 @@
 """`python -m coopgap.printed`: the command `coopgap printed`."""
 
-from runpy import run_module
+import sys
+from importlib import import_module
 
 if __name__ == "__main__":
-    run_module("coopgap.app.printed", run_name="__main__")
+    # By name, since commands stand above this package.
+    sys.exit(import_module("coopgap.app.cli").run("printed"))

@@ -57,12 +57,7 @@ def make_estimate(n_levels, family, seed=0, **changes):
         "keys": Keys(model="m", outcome="y", levels=levels, source="s"),
         "n_sets": 12,
     }
-    return (
-        Estimate(**{**defaults, **changes}),
-        defaults["keys"],
-        outcome,
-        member,
-    )
+    return (Estimate(**{**defaults, **changes}), defaults["keys"], outcome, member)
 
 
 def shares(outcome, member, reached):
@@ -125,11 +120,7 @@ def test_small_counts_have_e_values_and_missing_estimates_none():
     )
     assert {row.category for row in e_value_rows(estimate, labels)} == {">=C", "<D"}
     blank, labels, *_ = make_estimate(
-        2,
-        Family.MATCHED_LOGIT,
-        margins=None,
-        status=Status.NOT_ESTIMABLE,
-        reason="separation",
+        2, Family.MATCHED_LOGIT, margins=None, status=Status.NOT_ESTIMABLE, reason="separation"
     )
     (row,) = e_value_rows(blank, labels)
     assert row.verdict is Verdict.NOT_APPLICABLE

@@ -56,8 +56,7 @@ def test_bounds_are_those_of_r(data, name, by_r):
 
 
 @pytest.mark.parametrize(
-    ("data", "name"),
-    [(of_example, "mantel_haenszel"), (of_infert, "one_to_two_mantel_haenszel")],
+    ("data", "name"), [(of_example, "mantel_haenszel"), (of_infert, "one_to_two_mantel_haenszel")]
 )
 def test_without_bias_it_is_the_exact_mantel_haenszel_test(data, name, by_r):
     # R's exact p-value sums a density known to about 1e-13.

@@ -12,12 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from coopgap.checks.missing.bounds import (
-    Bounds,
-    imbens_manski,
-    imbens_manski_factor,
-    worst_case,
-)
+from coopgap.checks.missing.bounds import Bounds, imbens_manski, imbens_manski_factor, worst_case
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrast_values
 from coopgap.core.vocabulary import Check, Quantity, Verdict, Version

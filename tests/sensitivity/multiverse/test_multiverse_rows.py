@@ -18,12 +18,7 @@ from coopgap.app.plan import make_plan
 from coopgap.checks.compare import gaps_again
 from coopgap.checks.context import Context, context_for
 from coopgap.checks.multiverse.rows import joint_statistics, multiverse_rows, share_clear
-from coopgap.checks.multiverse.run import (
-    common_contrast,
-    fit_specifications,
-    make_scheme,
-    rows_for,
-)
+from coopgap.checks.multiverse.run import common_contrast, fit_specifications, make_scheme, rows_for
 from coopgap.checks.multiverse.specifications import specifications
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version

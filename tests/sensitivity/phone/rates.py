@@ -122,9 +122,7 @@ def survey(setting: Setting, number: int) -> PhoneStudy:
         dropped=(),
     )
     return PhoneStudy(
-        in_person=rows.take(~people.phone),
-        phone=rows.take(people.phone),
-        covariates=tuple(LEVELS),
+        in_person=rows.take(~people.phone), phone=rows.take(people.phone), covariates=tuple(LEVELS)
     )
 
 

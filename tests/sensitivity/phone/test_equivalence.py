@@ -67,9 +67,7 @@ def test_a_mode_shift_is_found_at_its_rate(make_phone, shift, least, most):
     for _ in range(200):
         data = make_phone(rng, shift=shift, n=(10, 600, 250), zones=40)
         row = only(
-            equivalence_rows(data, 0.02, KEYS),
-            variant="adjusted",
-            quantity="risk_difference",
+            equivalence_rows(data, 0.02, KEYS), variant="adjusted", quantity="risk_difference"
         )
         claimed.append(row.verdict in (Verdict.DIFFERENT, Verdict.DIFFERENT_WITHIN_MARGIN))
     assert least <= np.mean(claimed) <= most
@@ -121,10 +119,7 @@ def printed_trust(make_rows, margin):
 )
 def test_power_and_the_margin_below_which_there_is_none(make_rows, margin, power, power_clustered):
     rows = printed_trust(make_rows, margin)
-    for variant, expected in (
-        ("design effect 1", power),
-        ("design effect 1.5", power_clustered),
-    ):
+    for variant, expected in (("design effect 1", power), ("design effect 1.5", power_clustered)):
         asked = only(rows, variant=variant, quantity="smallest_margin")
         # Two printed digits; 271 of 1,003 is not quite 27 %.
         assert asked.power == pytest.approx(expected, abs=6e-3)

@@ -10,12 +10,7 @@ from scipy import stats
 from coopgap.app.plan import make_plan
 from coopgap.checks.balance import balance
 from coopgap.checks.phone.agreement import Test as Homogeneity
-from coopgap.checks.phone.linked import (
-    asked_twice,
-    homogeneity_row,
-    moved_gap,
-    with_phone_answers,
-)
+from coopgap.checks.phone.linked import asked_twice, homogeneity_row, moved_gap, with_phone_answers
 from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.survey.example import make_example

@@ -9,14 +9,7 @@ from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.survey.records import Survey
 
-from ..ask import (
-    BORROW_CHECKS,
-    KEYS,
-    PHONE_CHECKS,
-    ask_phone,
-    borrowed_rows,
-    gap_rows_with_phone,
-)
+from ..ask import BORROW_CHECKS, KEYS, PHONE_CHECKS, ask_phone, borrowed_rows, gap_rows_with_phone
 
 
 def test_every_check_is_answered_and_rows_are_unique(make_phone):
@@ -127,7 +120,7 @@ def survey_of(person, phone, member) -> Survey:
 
 def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
     # All 250 people of the comparison group are asked again and 5 % change their answer. Three
-    # Monte Carlo errors of 800 intervals at 95 % are .023; as independent answers they cover 90 %.
+    # Monte Carlo errors of 400 intervals at 95 % are .033; as independent answers they cover 90 %.
     rng = np.random.default_rng(11)
     n_member, n_other = 1000, 250
     first = n_member + n_other
@@ -136,7 +129,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
     member = np.arange(person.size) < n_member
     survey = survey_of(person, by_phone, member)
     covered = []
-    for _ in range(800):
+    for _ in range(400):
         own = np.concatenate([rng.random(n_member) < 0.6, rng.random(n_other) < 0.5])
         again = own[n_member:] ^ (rng.random(n_other) < 0.05)
         in_person = make_rows({}, member[:first], own)
@@ -148,7 +141,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
             if row.check == Check.PHONE_JOINS and row.variant == "phone and in person"
         )
         covered.append(joined.lower <= 0.1 <= joined.upper)
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.023)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.033)
 
 
 def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
