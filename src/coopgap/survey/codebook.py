@@ -13,8 +13,8 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import SurveyError, without_marks
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.study.spec import Code, Study, Variable
-from coopgap.study.values import normalise
+from coopgap.study.spec import Study, Variable
+from coopgap.study.values import Code, normalise
 from coopgap.survey.levels import (
     MISSING,
     UNDECLARED,

@@ -18,8 +18,7 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import without_marks
-from coopgap.study.spec import Code
-from coopgap.study.values import normalise
+from coopgap.study.values import Code, normalise
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 from coopgap.survey.values import (
     as_number,

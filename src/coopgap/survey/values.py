@@ -11,8 +11,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.study.spec import Code
-from coopgap.study.values import normalise
+from coopgap.study.values import Code, normalise
 from coopgap.survey.raw import RawTable
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
