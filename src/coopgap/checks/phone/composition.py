@@ -22,7 +22,7 @@ from coopgap.checks.context import Context
 from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow, finite
 from coopgap.core.gap import cluster_sums, smallest_by_level, wald, wald_interval
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
@@ -220,7 +220,7 @@ def _level_rows(level: _Level, base: SensitivityRow) -> Iterator[SensitivityRow]
     yield replace(
         base,
         quantity="smd",
-        estimate=level.smd if np.isfinite(level.smd) else None,
+        estimate=finite(level.smd),
         threshold=SMD_BAR,
         verdict=_by_smd([level]),
     )
@@ -252,8 +252,8 @@ def _test_row(
         quantity="rao_scott_f",
         category=name,
         about=name,
-        estimate=test.statistic if np.isfinite(test.statistic) else None,
-        p_value=test.p_value if np.isfinite(test.p_value) else None,
+        estimate=finite(test.statistic),
+        p_value=finite(test.p_value),
         threshold=SMD_BAR,
         verdict=verdict,
         note=_TEST,
