@@ -24,6 +24,7 @@ from coopgap.survey.values import (
     as_number,
     declared_missing,
     is_sentinel,
+    natural_order,
     read_numbers,
     reads_as_missing,
 )
@@ -167,7 +168,7 @@ def _missing(
     }
     rest = {code: as_number(code) for code in counts if code not in declared | likely}
     likely |= _apart({code: number for code, number in rest.items() if number is not None}, labels)
-    chosen = sorted(declared | likely, key=_natural)
+    chosen = sorted(declared | likely, key=natural_order)
     return tuple(
         MissingCode(
             code=code, label=labels.get(code, ""), count=counts[code], declared=code in declared
@@ -193,7 +194,7 @@ def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
     # A scale may run up to such a number: it has to lie well beyond; codes only leave a gap.
     reach = 1.0 if len(others) <= MOST_CODES else max(max(others) - min(others), 1.0) / 2
     top, apart = max(others), set()
-    for code in sorted(high, key=_natural):
+    for code in sorted(high, key=natural_order):
         if numbers[code] > top + reach:
             apart.add(code)
         elif not apart:
@@ -263,11 +264,6 @@ def _shown(
     ]
     ordered = sorted(codes, key=lambda code: (numbers.get(code, np.inf), code))
     return {code: labels.get(code, "") for code in ordered}
-
-
-def _natural(code: str) -> tuple[float, str]:
-    number = as_number(code)
-    return (np.inf if number is None else number, code)
 
 
 _LEAST: Final = 2

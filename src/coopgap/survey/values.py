@@ -32,6 +32,12 @@ def as_number(value: Code) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def natural_order(text: str) -> tuple[float, str]:
+    """A key to sort texts by: numbers in their order, then other text."""
+    number = as_number(text)
+    return (math.inf if number is None else number, text)
+
+
 def read_numbers(
     values: Sequence[Code], commas_in: str = "", delimiter: str = ""
 ) -> tuple[list[float | None], str]:

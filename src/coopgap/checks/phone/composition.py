@@ -29,7 +29,7 @@ from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Versio
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
-from coopgap.matching.feasibility import SMD_BAR
+from coopgap.matching.feasibility import SMD_BAR, place_name
 from coopgap.survey.records import ModelRows
 
 _LEVEL = 0.05
@@ -155,11 +155,7 @@ class _Level:
 
     @property
     def category(self) -> str:
-        return _category(self.variable, self.level)
-
-
-def _category(variable: str, level: str) -> str:
-    return f"{variable}={level}" if level else variable
+        return place_name(self.variable, self.level)
 
 
 def _compare(rows: ModelRows, name: str) -> Iterator[_Level]:
@@ -282,7 +278,7 @@ def _balancing_rows(
     left = replace(
         base,
         quantity="largest_smd",
-        category=_category(variable, level),
+        category=place_name(variable, level),
         about=variable,
         choice=level,
         estimate=largest,
