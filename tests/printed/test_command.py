@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pandas as pd
 import pytest
 
 from coopgap.__main__ import main as coopgap
-from coopgap.app.cli import main
+from coopgap.app.cli import run
 from coopgap.app.printed import find_registry
 from coopgap.core.errors import StudyError
 from coopgap.core.estimate import TABLES, columns
 from coopgap.printed.rows import printed_rows
 from coopgap.study.load import load_study
+
+main = partial(run, "printed")
 
 HEAD = "id,source,group,item,category,stat,value,base_n,note\n"
 OWN = HEAD + (

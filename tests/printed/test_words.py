@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
-from coopgap.app.cli import main
+from coopgap.app.cli import run
 from coopgap.app.printed import find_registry
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.datasets.registry import SHIPPED
@@ -14,6 +15,8 @@ from coopgap.printed.rows import analyse
 from coopgap.report.data import make_results
 from coopgap.report.pages import Content
 from coopgap.report.printed import printed_study
+
+main = partial(run, "printed")
 
 CAUSAL = re.compile(
     r"\b(?:effects?|impacts?|caus(?:e|es|ed|ing|al)|because of|due to|leads? to|results? in"
