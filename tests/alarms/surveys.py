@@ -13,8 +13,6 @@ from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.people import People, draw_people, linear_predictor
 from coopgap.survey.records import ModelRows
 
-__all__ = ["METHODS", "Setting", "alarms", "simulate"]
-
 SIZES = (0, printed.N_COMPARISON, printed.N_PHONE)
 LEVELS = {"age_band": tuple("123456"), "sex": ("male", "female"), "region": tuple("CELNS")}
 AGREE = 3  # the level at which the printed "agree" starts, of five from 0

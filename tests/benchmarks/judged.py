@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["Judged", "arguments", "at_least", "at_most", "beside", "finish", "load", "markdown"]
-
 PACKAGES = ("coopgap", "numpy", "scipy", "statsmodels", "numba", "nutpie", "pymc")
 R_PACKAGES = ("ordinal", "MatchIt", "brms", "rstan")
 

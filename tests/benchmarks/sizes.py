@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-__all__ = ["Size", "write_study"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:

@@ -18,17 +18,6 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Matching
 
-__all__ = [
-    "PARTS",
-    "Ends",
-    "bootstrap_ends",
-    "default_interval",
-    "logit_ends",
-    "matched_ends",
-    "matched_sample",
-    "wald_ends",
-]
-
 RESAMPLES = 399
 NAMES = ("agree", "strongly agree")
 THRESHOLDS = ("disagree", "neither", *NAMES)

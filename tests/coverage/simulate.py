@@ -15,18 +15,6 @@ from coopgap.survey.example.model import DEFAULT, ExampleModel, OutcomeModel
 from coopgap.survey.example.people import People, draw_people, linear_predictor, logistic
 from coopgap.survey.records import ModelRows
 
-__all__ = [
-    "AGREE",
-    "LEVELS",
-    "Setting",
-    "Simulated",
-    "declared",
-    "simulate",
-    "stratum_of",
-    "true_gaps",
-    "true_matched_gaps",
-]
-
 LEVELS = {
     "age": tuple("123456"),
     "sex": ("male", "female"),

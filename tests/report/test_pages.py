@@ -13,7 +13,8 @@ from coopgap.core.vocabulary import Check
 from coopgap.report.data import make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style, svg_text
-from coopgap.report.pages import Content, escape_markdown, html, html_page
+from coopgap.report.pages import Content, html, html_page
+from coopgap.report.words import escape_markdown
 
 from .conftest import FIRST, HOSTILE_TOGETHER
 

@@ -28,7 +28,6 @@ from coopgap.core.vocabulary import (
     Quantity,
 )
 from coopgap.report import appendix, paper
-from coopgap.report import appendix as methods
 from coopgap.report.data import Results, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
@@ -427,8 +426,8 @@ _KINDS = {
 
 def test_every_paper_is_whole_and_cited_by_the_methods_paragraph():
     text = (files("coopgap.report") / "templates" / "methods.md.j2").read_text(encoding="utf-8")
-    facts = methods.Used(results=results()).facts
-    for key, one in methods.references().items():
+    facts = appendix.Used(results=results()).facts
+    for key, one in appendix.references().items():
         assert one.when
         for name, values in ((name, values) for each in one.when for name, values in each.items()):
             assert set(values) <= _KINDS[name], key
@@ -441,7 +440,7 @@ def test_every_paper_is_whole_and_cited_by_the_methods_paragraph():
 
 
 def test_short_names_of_one_two_and_many_authors():
-    papers = methods.references()
+    papers = appendix.references()
     assert papers["hainmueller2012"].short == "Hainmueller 2012"
     assert papers["hansen2006"].short == "Hansen and Klopfer 2006"
     assert papers["vehtari2021"].short == "Vehtari et al. 2021"
@@ -460,16 +459,16 @@ def test_short_names_of_one_two_and_many_authors():
     ],
 )
 def test_a_method_of_matching_is_cited_by_its_own_paper_only(spec, key):
-    cited = methods.Used(results=results(spec=spec)).cited
+    cited = appendix.Used(results=results(spec=spec)).cited
     assert key in cited
     assert "iacus2012" not in cited
-    assert key not in methods.Used(results=results()).cited
+    assert key not in appendix.Used(results=results()).cited
 
 
 def test_a_variant_that_was_not_estimated_cites_nothing():
     entropy = replace(study().models[0], matching=Matching(method="entropy", on=("sex",)))
     spec = {"variants": (Variant(name="entropy", spec=entropy),)}
-    assert "hainmueller2012" not in methods.Used(results=results(spec=spec)).cited
+    assert "hainmueller2012" not in appendix.Used(results=results(spec=spec)).cited
     row = SensitivityRow(
         model="trust",
         outcome="trust",
@@ -480,8 +479,8 @@ def test_a_variant_that_was_not_estimated_cites_nothing():
         estimate=0.1,
     )
     run = results(spec=spec, sensitivity=(row,))
-    assert "hainmueller2012" in methods.Used(results=run).cited
-    assert "@article{hainmueller2012," in methods.bibliography(run)
+    assert "hainmueller2012" in appendix.Used(results=run).cited
+    assert "@article{hainmueller2012," in appendix.bibliography(run)
 
 
 def test_love_plot_and_dumbbell_say_what_they_show():

@@ -102,7 +102,7 @@ def _refused(line: str) -> int:
 def _of_the_machine(error: BaseException) -> str | None:
     """One line for an error that comes of the machine's limits."""
     more = _MACHINE[errno.ENOMEM]
-    # The loader and the interpreter have no type of their own for it.
+    # Errors of the loader and of the interpreter have no type for want of memory.
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         return f"the memory allowed is not enough; {more}"
     if isinstance(error, WorkerError):

@@ -257,7 +257,7 @@ def _size(draws: FloatArray) -> FloatArray:
     looked_at = (n - 1) // 2
     even = rho[:, ::2][:, :looked_at]
     pairs = even + rho[:, 1::2][:, :looked_at]
-    # Up to the first pair below nothing, none of them above one before it.
+    # Pairs before the first that is not positive, each at most the smallest so far.
     ends = np.logical_or(pairs <= 0, np.isnan(pairs))
     last = np.where(ends.any(axis=1), ends.argmax(axis=1), pairs.shape[1] - 1)
     kept = np.arange(pairs.shape[1]) < last[:, None]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from coopgap.checks.context import Context
-from coopgap.checks.registry import NotApplicable, NotAssessed
+from coopgap.checks.registry import NotAssessed
 from coopgap.core.arrays import IntArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
@@ -121,12 +121,6 @@ def with_number(row: SensitivityRow, quantity: str, value: float, note: str) -> 
         p_value=None,
         note=note,
     )
-
-
-def has_matching(context: Context) -> None:
-    """Refuse a check of matched people where the model declares no matching."""
-    if not context.sample.is_matched:
-        raise NotApplicable(NO_MATCHING)
 
 
 def has_declared(context: Context) -> None:

@@ -19,7 +19,7 @@ from coopgap.checks.retrodesign import (
     superiority_error,
 )
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import SensitivityRow
+from coopgap.core.estimate import SensitivityRow, finite
 from coopgap.core.gap import Contrast, Margins, contrast_gradient
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.headline import headline_first
@@ -188,7 +188,7 @@ def _rows(
         yield replace(
             row,
             quantity=name,
-            estimate=value if np.isfinite(value) else None,
+            estimate=finite(value),
             threshold=gap,
             power=found.power if name == "smallest_detectable" else None,
             note=_NOTES[name],

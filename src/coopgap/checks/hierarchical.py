@@ -127,7 +127,7 @@ def say_why_not(tables: Tables, plan: Plan) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """A model, what is asked for it, and the draws kept from an earlier run, or why not."""
+    """A model, its request, and the draws kept from an earlier run, or why none are reused."""
 
     model: ModelPlan
     request: Request

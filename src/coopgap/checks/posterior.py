@@ -37,7 +37,6 @@ SMALL_DIFFERENCE: Final = 4.0
 _SCALING_DRAWS: Final = 500
 """A chain: a rate needs fewer draws than an interval's ends."""
 
-_SCALED: Final = (Version.TOP_LEVEL_PRIORS, Version.ANSWERS)
 _SPREADS: Final = "region and zone SDs"
 _SHIFTS: Final = "threshold shifts"
 _SPREAD_PRIORS: Final = {

@@ -26,7 +26,7 @@ _LAST: Final = 1000
 
 
 class Topic(StrEnum):
-    """What may change an answer: a check is told of under one of these."""
+    """What may change an answer: the report shows a check under one of these."""
 
     BALANCE = "balance"
     ODDS = "proportional odds"
@@ -70,7 +70,7 @@ class NotAssessed(Unanswered):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One check as it is told of.
+    """One check as plans and reports describe it.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Entry:
     question
         What it asks, a sentence.
     topic
-        Where the report tells of it; None where it has a place of its own.
+        Where the report shows it; None where it has a place of its own.
     cost
         `full` where it takes many fits.
     scope
@@ -219,7 +219,7 @@ def checks() -> dict[str, Entry]:
 
 @cache
 def on_page(*topics: Topic) -> tuple[str, ...]:
-    """The checks told of under a topic, or under all of them, in the order of the report."""
+    """The checks that stand under a topic, or under any, in the order of the report."""
     found = [
         (order, one.page, one.name)
         for order, topic in enumerate(topics or Topic)

@@ -87,11 +87,11 @@ class Course:
 
     @property
     def scale(self) -> str:
-        """What a latent shift is told as."""
+        """The quantity as which a row gives a latent shift."""
         return "odds_multiple" if self.at.link == "logit" else "latent_shift"
 
     def on_scale(self, shift: float) -> float:
-        """A latent shift as it is told."""
+        """A latent shift as a row gives it."""
         return float(np.exp(shift)) if self.at.link == "logit" else shift
 
     def limit(self, moved: Moved) -> float:

@@ -247,7 +247,7 @@ def _of_level(row: BalanceRow, minimum: int) -> BalanceRow:
     told = _rounded(row, grain, blank=few)
     if not few:
         return told
-    # What is few here are these very counts.
+    # These counts are the ones that are too small.
     return replace(
         told,
         n_member_before=None,

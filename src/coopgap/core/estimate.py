@@ -6,6 +6,7 @@ column dictionary in the README is made from them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -370,6 +371,11 @@ TABLES: dict[str, type[Row]] = {
     "diagnostics": DiagnosticRow,
 }
 """The output tables by name."""
+
+
+def finite(value: float) -> float | None:
+    """A number as a cell holds it: none where it is infinite or not a number."""
+    return float(value) if math.isfinite(value) else None
 
 
 def columns(table: str) -> dict[str, str]:

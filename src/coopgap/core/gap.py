@@ -1,4 +1,4 @@
-"""Every estimator meets here: two outcome distributions with a covariance become gaps and ratios.
+"""Where every estimator ends: two outcome distributions with a covariance become gaps and ratios.
 
 `Margins` is the one seam. A fit is standardised into margins, a table of counts gives them
 directly, posterior draws give one pair a draw; the same contrasts then turn each into rows.
@@ -183,7 +183,7 @@ def _probability(contrast: Contrast, side: FloatArray) -> FloatArray:
     j = contrast.level
     if not contrast.by_threshold:
         return np.asarray(side[..., j])
-    # Where nobody stands below, the sum may miss one by a rounding, and odds would have a number.
+    # Where nobody stands below, rounding may leave the sum beside 1, and odds would be finite.
     return np.where(side[..., :j].any(axis=-1), side[..., j:].sum(axis=-1), 1.0)
 
 

@@ -20,8 +20,6 @@ class Equivalence:
         Interval of probability 1 − 2·alpha: within the margin exactly where both tests reject.
     p_equivalence
         Larger of the two one-sided p-values.
-    p_difference
-        Two-sided, for no difference.
     power
         Probability to confirm if there is no difference.
     smallest_margin
@@ -31,7 +29,6 @@ class Equivalence:
     lower: float = np.nan
     upper: float = np.nan
     p_equivalence: float = np.nan
-    p_difference: float = np.nan
     power: float = np.nan
     smallest_margin: float = np.nan
     verdict: Verdict = Verdict.NOT_ASSESSED
@@ -119,7 +116,6 @@ def two_one_sided(
         lower=estimate - half,
         upper=estimate + half,
         p_equivalence=p_equivalence,
-        p_difference=p_difference,
         power=power,
         smallest_margin=smallest_margin(std_error, df=df, alpha=alpha),
         verdict=verdict,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from coopgap.core.estimate import (
     GapRow,
     Keys,
     SensitivityRow,
-    to_frame,
+    finite,
 )
 from coopgap.core.gap import (
     Contrast,
@@ -46,9 +46,6 @@ from coopgap.core.vocabulary import (
     Status,
 )
 from coopgap.families.difference import INTERVAL_PROB, Estimated, Influence, difference
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEW_CLUSTERS = 6
 """Fewer clusters than this: refused for a whole fit, flagged for a domain."""
@@ -208,10 +205,6 @@ class Estimate:
         """A contrast less one of another estimate, as in `difference`."""
         return difference(self, other, contrast, other_contrast, share=share)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Its rows of gaps.csv."""
-        return to_frame("gaps", self.gap_rows())
-
     def gap_rows(self) -> Iterator[GapRow]:
         """A row a contrast, with the limits that hold together beside their own."""
         for contrast in self.contrasts():
@@ -224,9 +217,9 @@ class Estimate:
                 shown = row.status not in BLANK
                 yield replace(
                     row,
-                    lower=_finite(band.lower) if shown else None,
-                    upper=_finite(band.upper) if shown else None,
-                    p_value=_finite(band.p_value) if shown else None,
+                    lower=finite(band.lower) if shown else None,
+                    upper=finite(band.upper) if shown else None,
+                    p_value=finite(band.p_value) if shown else None,
                     interval_prob=INTERVAL_PROB,
                     interval_kind=IntervalKind.JOINT,
                 )
@@ -283,7 +276,7 @@ class Estimate:
                 outcome=self.keys.outcome,
                 term=item.term,
                 scale=item.scale,
-                statistic=_finite(interval.estimate / interval.std_error) if tested else None,
+                statistic=finite(interval.estimate / interval.std_error) if tested else None,
                 std_error_kind=item.std_error_kind,
                 n_obs=int(self.people.sum()),
                 n_clusters=self.n_clusters,
@@ -389,14 +382,10 @@ def interval_numbers(interval: Interval, kind: IntervalKind) -> dict[str, Any]:
     """Columns of a row: the estimate, with limits where people or zones, or draws, differ."""
     drawn = kind is IntervalKind.CREDIBLE and np.isfinite(interval.lower)
     if not (interval.std_error > 0 or drawn):
-        return {"estimate": _finite(interval.estimate)}
+        return {"estimate": finite(interval.estimate)}
     names = ("estimate", "std_error", "lower", "upper", "p_value")
-    numbers = {name: _finite(getattr(interval, name)) for name in names}
+    numbers = {name: finite(getattr(interval, name)) for name in names}
     return numbers | {"interval_prob": INTERVAL_PROB, "interval_kind": kind}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, GapRow, Keys
+from coopgap.core.estimate import DiagnosticRow, GapRow, Keys, finite
 from coopgap.core.gap import Contrast, Interval, null_value, wald
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
@@ -269,6 +269,6 @@ def _test_row(
         kind=Kind.P_VALUE,
         statistic=test.statistic,
         df=test.df,
-        df_residual=test.df_error if np.isfinite(test.df_error) else None,
+        df_residual=finite(test.df_error),
         note=f"F {test.statistic:.2f} on {df}, {kept.size} groups{without}",
     )

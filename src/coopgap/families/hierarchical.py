@@ -14,7 +14,7 @@ from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.fit import HierarchicalFit
 from coopgap.bayes.layout import Form
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys, finite
 from coopgap.core.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts
 from coopgap.core.vocabulary import (
     Diagnostic,
@@ -176,7 +176,7 @@ def gate_rows(
             model=keys.model,
             diagnostic=Diagnostic.GATE,
             about=item.name,
-            value=item.value if np.isfinite(item.value) else None,
+            value=finite(item.value),
             bar=item.bar,
             passed=item.passed,
             note=item.note,

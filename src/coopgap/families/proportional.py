@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, Keys
+from coopgap.core.estimate import DiagnosticRow, Keys, finite
 from coopgap.core.vocabulary import Diagnostic, Kind, OddsTest
 from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample, SampleCells, sample_cells
@@ -56,7 +56,7 @@ def proportionality_rows(sample: Sample, keys: Keys) -> Iterator[DiagnosticRow]:
             passed=test.p_value >= LEVEL,
             statistic=test.statistic,
             df=test.df,
-            df_residual=test.df_error if np.isfinite(test.df_error) else None,
+            df_residual=finite(test.df_error),
             note=_note(test),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.core.estimate import BalanceRow
+from coopgap.core.estimate import BalanceRow, finite
 from coopgap.core.gap import smallest_by_level
 from coopgap.core.vocabulary import Use
 from coopgap.matching.sample import MatchedSample, combined_weight
@@ -257,15 +257,15 @@ def balance_rows(
             result.append(
                 BalanceRow(
                     level=level,
-                    member_mean_before=_number(shares.member_before[at]),
-                    member_mean=_number(shares.member[at]),
-                    comparison_mean_before=_number(shares.comparison_before[at]),
+                    member_mean_before=finite(shares.member_before[at]),
+                    member_mean=finite(shares.member[at]),
+                    comparison_mean_before=finite(shares.comparison_before[at]),
                     comparison_mean_after=after(shares.comparison_after[at]),
-                    smd_before=_number(smds[0][at]),
+                    smd_before=finite(smds[0][at]),
                     smd_after=after(smds[1][at]),
-                    variance_ratio_before=_number(ratios[0][at]),
+                    variance_ratio_before=finite(ratios[0][at]),
                     variance_ratio_after=after(ratios[1][at]),
-                    ks_before=_number(steps[0][at]) if ordered else None,
+                    ks_before=finite(steps[0][at]) if ordered else None,
                     ks_after=after(steps[1][at]) if ordered else None,
                     n_smaller=int(people.sum(axis=1).min()),
                     n_fewest=int(fewest[at]),
@@ -286,19 +286,19 @@ def _number_row(
     counts = _counts(np.minimum(codes, 0), 1, rows.member, matched.weight > 0)
     return BalanceRow(
         level="",
-        member_mean_before=_number(before.member),
-        member_sd_before=_number(before.member_sd),
-        member_sd=_number(left.member_sd),
-        comparison_sd_before=_number(before.comparison_sd),
+        member_mean_before=finite(before.member),
+        member_sd_before=finite(before.member_sd),
+        member_sd=finite(left.member_sd),
+        comparison_sd_before=finite(before.comparison_sd),
         comparison_sd_after=after(left.comparison_sd),
-        member_mean=_number(left.member),
-        comparison_mean_before=_number(before.comparison),
+        member_mean=finite(left.member),
+        comparison_mean_before=finite(before.comparison),
         comparison_mean_after=after(left.comparison),
-        smd_before=_number(before.smd),
+        smd_before=finite(before.smd),
         smd_after=after(left.smd),
-        variance_ratio_before=_number(before.variance_ratio),
+        variance_ratio_before=finite(before.variance_ratio),
         variance_ratio_after=after(left.variance_ratio),
-        ks_before=_number(before.ks),
+        ks_before=finite(before.ks),
         ks_after=after(left.ks),
         n_smaller=int(_asked(counts).sum(axis=1).min()),
         **_people(counts[:, 0], matched),
@@ -335,13 +335,9 @@ def _variance_ratio(member: FloatArray, comparison: FloatArray) -> FloatArray:
     return np.asarray(np.divide(member * (1 - member), below, out=empty, where=below > 0))
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _after(matched: MatchedSample) -> Callable[[float], float | None]:
     """A number after the matching; none where nobody was matched."""
-    return (lambda value: None) if matched.method == "none" else _number
+    return (lambda value: None) if matched.method == "none" else finite
 
 
 def with_interactions(rows: ModelRows, interactions: Iterable[Sequence[str]]) -> ModelRows:

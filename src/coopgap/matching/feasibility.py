@@ -199,7 +199,7 @@ def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
     yield from _largest_before(rows, matched)
     smd, name, level = largest_smd_after(rows, matched)
     if np.isfinite(smd):
-        note = f"largest standardised difference left, at {_place(name, level)}"
+        note = f"largest standardised difference left, at {place_name(name, level)}"
         if smd == 0:
             note = "no difference is left in any covariate"
         yield Item(
@@ -214,7 +214,8 @@ def _largest(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
         )
 
 
-def _place(name: str, level: str) -> str:
+def place_name(name: str, level: str) -> str:
+    """A level with its covariate, or the covariate of a number, which has no levels."""
     return f"{name}={level}" if level else name
 
 
@@ -224,7 +225,7 @@ def _largest_before(rows: ModelRows, matched: MatchedSample) -> Iterator[Item]:
     smd, name, level = largest_smd_after(rows, unmatched)
     if np.isfinite(smd):
         groups = "groups as they are" if matched.method == "none" else "unmatched groups"
-        note = f"largest standardised difference of the {groups}, at {_place(name, level)}"
+        note = f"largest standardised difference of the {groups}, at {place_name(name, level)}"
         yield Item(
             Diagnostic.LARGEST_SMD_BEFORE,
             smd,

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 
 from coopgap.checks.retrodesign import DESIGN_EFFECTS
 from coopgap.core.arrays import FloatArray, IntArray
-from coopgap.core.estimate import GapRow, SensitivityRow
+from coopgap.core.estimate import GapRow, SensitivityRow, finite
 from coopgap.core.gap import Interval
 from coopgap.core.tost import power_at_zero, smallest_margin
 from coopgap.core.vocabulary import (
@@ -109,7 +109,7 @@ def design_effect_rows(lines: Iterable[Line]) -> Iterator[SensitivityRow]:
                 Check.DESIGN_EFFECT,
                 "design_effect",
                 Version.REACHES_ZERO,
-                estimate=reach if np.isfinite(reach) else None,
+                estimate=finite(reach),
                 note="Design effect at which the interval would reach zero.",
             )
 

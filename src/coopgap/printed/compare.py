@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import GAP_KEY, GapRow
+from coopgap.core.estimate import GAP_KEY, GapRow, finite
 from coopgap.core.gap import Contrast, Interval, Margins, contrast_values, estimate_contrast
 from coopgap.core.vocabulary import PRINTED, Family, IntervalKind, Population, Quantity, Status
 from coopgap.datasets.registry import Printed
@@ -188,9 +188,7 @@ def gap_row(
     )
     if interval is None:
         return replace(row, status=Status.NOT_ESTIMABLE)
-    estimate, std_error, lower, upper, p_value = (
-        float(value) if np.isfinite(value) else None for value in interval[:5]
-    )
+    estimate, std_error, lower, upper, p_value = map(finite, interval[:5])
     limits = lower is not None or upper is not None
     kind = IntervalKind.BOUNDS if bounds else IntervalKind.CONFIDENCE
     return replace(

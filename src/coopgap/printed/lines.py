@@ -277,7 +277,7 @@ def _group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
         limits = joint_range(range(place, len(names)), ranges) if bounded else None
         shares[group, f">={names[place]}"] = replace(
             upper[0],
-            # Where nobody stands below, the sum may miss one by a rounding.
+            # Where nobody stands below, rounding may leave the sum beside 1.
             value=round(sum(part.value for part in upper), 15),
             range=_within_sums(table, group, place, limits),
             ids=tuple(name for part in upper for name in part.ids),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import BalanceRow, DiagnosticRow
+from coopgap.core.estimate import BalanceRow, DiagnosticRow, finite
 from coopgap.core.vocabulary import PRINTED, Comparator, Diagnostic
 from coopgap.datasets.registry import ALL, Registry
 from coopgap.matching.balance import multinomial_smd, smd
@@ -96,7 +96,7 @@ def balance_rows(covariates: Iterable[Covariate]) -> Iterator[BalanceRow]:
                 level=level,
                 member_mean=float(by.member[place]),
                 comparison_mean_before=float(by.comparison[place]),
-                smd_before=float(gaps[place]) if np.isfinite(gaps[place]) else None,
+                smd_before=finite(gaps[place]),
                 source=PRINTED,
             )
 

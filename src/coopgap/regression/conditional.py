@@ -221,7 +221,7 @@ def require_affordable(prepared: Sequence[SetBatch]) -> None:
 
 
 def separated_within_sets(groups: SetGroups, terms: Sequence[str]) -> tuple[str, ...]:
-    """Terms without a finite estimate in a conditional model, columns told apart before.
+    """Terms without a finite estimate in a conditional model; its columns do not depend.
 
     A set's likelihood falls nowhere along d exactly where at every cut no person below has a larger
     x'd than a person above: one linear programme over distinct differences. Empty if the estimates

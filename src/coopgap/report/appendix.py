@@ -11,7 +11,7 @@ from typing import Final
 
 from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.vocabulary import Check, Diagnostic, Verdict
-from coopgap.report import words as v
+from coopgap.report import words
 from coopgap.report.data import Answer, Results
 from coopgap.report.tables import Table
 from coopgap.report.words import clean, family_words, joined, readable
@@ -108,7 +108,7 @@ def gated(results: Results) -> list[Answer]:
 def gate_words(row: DiagnosticRow) -> str:
     """An item of the gate with what was found and what would pass."""
     name = GATE.get(row.about, readable(row.about))
-    return f"{name} {v.value_words('', row.value)} (bar {v.value_words('', row.bar)})"
+    return f"{name} {words.value_words('', row.value)} (bar {words.value_words('', row.bar)})"
 
 
 def run_details(results: Results) -> Table:
@@ -116,7 +116,7 @@ def run_details(results: Results) -> Table:
     meta = results.meta
     versions = ", ".join(f"{name} {one}" for name, one in (meta.get("versions") or {}).items())
     seconds = meta.get("seconds") or {}
-    timed = ", ".join(f"{name} {v.number(one, 1)}" for name, one in seconds.items())
+    timed = ", ".join(f"{name} {words.number(one, 1)}" for name, one in seconds.items())
     told = {
         "Program": f"{meta.get('program', '')} {meta.get('version', '')}",
         "Finished": meta.get("finished"),

@@ -40,7 +40,6 @@ class Concern(StrEnum):
     NO_ZONES = "no_zones"
     TIES = "ties"
     FEW_PEOPLE = "few_people"
-    GROUPS_DIFFER = "groups_differ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

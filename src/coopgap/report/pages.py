@@ -98,8 +98,6 @@ class Content:
         """The place of a figure; nothing where there is nothing to draw; `real` bears no mark."""
         from markupsafe import Markup
 
-        from coopgap.report.words import escape_markdown
-
         drawing = self.draw(name, self.results, answer) if self.draw else None
         if drawing is None:
             return Markup("")

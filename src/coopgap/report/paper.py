@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
 from coopgap.core.vocabulary import Family, Quantity, Scale, Status, Use
-from coopgap.report import lookat
-from coopgap.report import words as v
+from coopgap.report import lookat, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.tables import Table, brackets, pivot, trimmed
 from coopgap.report.words import capital, category_words, clean, family_words, joined, readable
@@ -24,7 +23,7 @@ def _table(header: Sequence[str], rows: Iterable[Cells], lead: int, **how: Any) 
 
 
 def _estimate(row: GapRow | None) -> str:
-    return v.DASH if row is None else v.row_words(row)
+    return words.DASH if row is None else words.row_words(row)
 
 
 def asked(results: Results) -> list[Answer]:
@@ -57,18 +56,18 @@ def _gap_line(answer: Answer, row: GapRow, *, several: bool) -> Cells:
     return (
         answer.label + control,
         category_words(row.category, answer.levels),
-        *("" if whole else v.percent(answer.share(side)) for side in ("", "comparison")),
+        *("" if whole else words.percent(answer.share(side)) for side in ("", "comparison")),
         "" if whole else _estimate(row),
-        v.p_value(row.p_value),
-        v.p_value(row.p_adjusted),
+        words.p_value(row.p_value),
+        words.p_value(row.p_adjusted),
         _estimate(answer.pick(Quantity.SUPERIORITY)) if shown else "",
-        *(v.count(n) if several else "" for n in (row.n_member, row.n_comparison)),
+        *(words.count(n) if several else "" for n in (row.n_member, row.n_comparison)),
     )
 
 
 def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
     if rows and len({(row.n_member, row.n_comparison) for row in rows}) == 1:
-        n = v.count(rows[0].n_member), v.count(rows[0].n_comparison)
+        n = words.count(rows[0].n_member), words.count(rows[0].n_comparison)
         yield f"{n[0]} {results.members} and {n[1]} {results.others}."
     yield brackets(rows)
 
@@ -106,11 +105,11 @@ def by_group(answer: Answer, variable: str) -> Table:
     rows = [
         (
             _level(group),
-            v.count(row.n_member),
-            v.count(row.n_comparison),
+            words.count(row.n_member),
+            words.count(row.n_comparison),
             _estimate(row),
             *(_estimate(found.get(group)) for found in (pooled, alone)),
-            v.p_value(alone[group].p_value) if group in alone else v.DASH,
+            words.p_value(alone[group].p_value) if group in alone else words.DASH,
             _estimate(together.get(group)),
         )
         for group, row in own.items()
@@ -198,7 +197,9 @@ def _of(answer: Answer, family: str) -> list[CoefficientRow]:
 
 
 def _most(name: str) -> Callable[[list[CoefficientRow]], str]:
-    return lambda rows: v.count(max((getattr(row, name) or 0 for row in rows), default=0) or None)
+    return lambda rows: words.count(
+        max((getattr(row, name) or 0 for row in rows), default=0) or None
+    )
 
 
 _FOOT: Final[dict[str, Callable[[list[CoefficientRow]], str]]] = {
@@ -225,7 +226,7 @@ def _place(answer: Answer, row: CoefficientRow) -> tuple[int, ...]:
 def _coefficient(row: CoefficientRow | None) -> str:
     if row is None:
         return ""
-    show = v.points if row.scale == Scale.PROBABILITY else v.ratio
+    show = words.points if row.scale == Scale.PROBABILITY else words.ratio
     return f"{show(row.estimate)}\N{NO-BREAK SPACE}({show(row.std_error)})"
 
 
@@ -254,7 +255,7 @@ def flow(results: Results) -> Table:
     meta = results.meta
 
     def line(step: str, *people: Any) -> Cells:
-        return (step, *("" if n is None else v.count(n) for n in people))
+        return (step, *("" if n is None else words.count(n) for n in people))
 
     rows = [line("Rows read", None, None, None, meta.get("n_read"))]
     rows += [_left_out(drop) for drop in meta.get("dropped") or ()]
@@ -282,7 +283,7 @@ def _label(results: Results, model: str) -> str:
 
 
 def _left_out(drop: Any) -> Cells:
-    return (f"Left out: {clean(str(drop['reason']))}", "", "", "", v.count(drop["count"]))
+    return (f"Left out: {clean(str(drop['reason']))}", "", "", "", words.count(drop["count"]))
 
 
 def _steps(answer: Answer) -> list[Cells]:
@@ -295,14 +296,16 @@ def _steps(answer: Answer) -> list[Cells]:
     if whole is None or whole.n_member is None or whole.n_comparison is None:
         return rows
     members, others = whole.n_member, whole.n_comparison
-    rows.append(("Complete answers", *(v.count(n) for n in (members, others)), "", ""))
+    rows.append(("Complete answers", *(words.count(n) for n in (members, others)), "", ""))
     row = answer.headline
     if row is None or not answer.is_matched or row.n_member is None or row.n_comparison is None:
         return rows
     kept, used = row.n_member, row.n_comparison
-    lost = (v.count(n) for n in (members - kept, others - used))
+    lost = (words.count(n) for n in (members - kept, others - used))
     rows.append(("Without a match", *lost, "", ""))
-    rows.append(("Matched", v.count(kept), v.count(used), v.count(row.ess_comparison), ""))
+    rows.append(
+        ("Matched", words.count(kept), words.count(used), words.count(row.ess_comparison), "")
+    )
     return rows
 
 
@@ -350,21 +353,21 @@ def _compared(row: BalanceRow, *, matched: bool) -> Cells:
     return (
         _cell(row, row.member_mean_before, row.member_sd_before, row.n_member_before),
         _cell(row, row.comparison_mean_before, row.comparison_sd_before, row.n_comparison_before),
-        v.ratio(row.smd_before),
-        _cell(row, row.member_mean, row.member_sd) if matched else v.DASH,
+        words.ratio(row.smd_before),
+        _cell(row, row.member_mean, row.member_sd) if matched else words.DASH,
         _cell(row, row.comparison_mean_after, row.comparison_sd_after),
-        v.ratio(row.smd_after),
+        words.ratio(row.smd_after),
     )
 
 
 def _cell(row: BalanceRow, mean: float | None, sd: float | None, n: int | None = None) -> str:
     """`183 (18.2 %)` of a level, `41.3 (12.0)` of a number; matched people have weights, no n."""
     if mean is None:
-        return v.DASH
+        return words.DASH
     if row.level:
-        return v.percent(mean) if n is None else f"{v.count(n)} ({v.percent(mean)})"
+        return words.percent(mean) if n is None else f"{words.count(n)} ({words.percent(mean)})"
     digits = 2 if abs(mean) < 100 else 0
-    return v.number(mean, digits) + ("" if sd is None else f" ({v.number(sd, digits)})")
+    return words.number(mean, digits) + ("" if sd is None else f" ({words.number(sd, digits)})")
 
 
 def _missing(row: BalanceRow, number: int) -> str:
@@ -372,7 +375,7 @@ def _missing(row: BalanceRow, number: int) -> str:
     if number or row.missing_member is None:
         return ""
     others = None if row.comparison_mean_before is None else row.missing_comparison
-    return v.count(row.missing_member + (others or 0))
+    return words.count(row.missing_member + (others or 0))
 
 
 def _table_one_notes(results: Results, uses: Set[Use | None]) -> Iterator[str]:
@@ -403,7 +406,7 @@ def unbalanced(results: Results) -> list[Left]:
     found: dict[tuple[str, ...], tuple[BalanceRow, list[Answer]]] = {}
     for answer in asked(results):
         for row in lookat.unbalanced(answer):
-            size = v.ratio(lookat.imbalance(row))
+            size = words.ratio(lookat.imbalance(row))
             key = (row.covariate, row.level, size, str(row.use))
             found.setdefault(key, (row, []))[1].append(answer)
     left = [

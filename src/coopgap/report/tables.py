@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.report import words as v
+from coopgap.report import words
 from coopgap.report.words import (
     capital,
     category_words,
@@ -98,19 +98,23 @@ def _term(results: Results, term: str) -> str:
 
 
 def _limits(results: Results, row: Any) -> str:
-    return v.DASH if row is None else v.limits_words(row.quantity, row.lower, row.upper) or v.DASH
+    return (
+        words.DASH
+        if row is None
+        else words.limits_words(row.quantity, row.lower, row.upper) or words.DASH
+    )
 
 
 def _share(row: Any) -> str:
-    return v.DASH if row is None else v.percent(row.estimate)
+    return words.DASH if row is None else words.percent(row.estimate)
 
 
 def _zero_at(results: Results, row: Any) -> str:
     """The design effect at which a printed interval reaches zero."""
     reached = results.published.vanishes(row)
     if reached is None:
-        return v.DASH if row.lower is None else "includes zero"
-    return "above 1,000" if reached.estimate is None else v.number(reached.estimate, 1)
+        return words.DASH if row.lower is None else "includes zero"
+    return "above 1,000" if reached.estimate is None else words.number(reached.estimate, 1)
 
 
 def _words(head: str, text: Callable[[Results, Any], str]) -> Column:
@@ -125,29 +129,29 @@ COLUMNS: dict[str, Column] = {
     "at": _words("At", _at),
     "family": _words("Family", lambda r, row: family_words(row.family)),
     "method": _words("Family", _method),
-    "variant": _words("Version", lambda r, row: capital(version_words(row)) or v.DASH),
-    "about": _words("Of", lambda r, row: r.label(row.about) if row.about else v.DASH),
+    "variant": _words("Version", lambda r, row: capital(version_words(row)) or words.DASH),
+    "about": _words("Of", lambda r, row: r.label(row.about) if row.about else words.DASH),
     "category": _words("Who", lambda r, row: r.group(row.category)),
     "term": _words("Term", lambda r, row: _term(r, row.about)),
     "test": _words("Test", lambda r, row: readable(row.test or "")),
-    "diagnostic_p": _number("p", lambda r, row: v.p_value(row.value)),
-    "choice": _words("Choice", lambda r, row: clean(row.choice) or v.DASH),
-    "setting": _words("Setting", lambda r, row: v.number(row.setting, 2)),
-    "quantity": _words("What", lambda r, row: capital(v.quantity_words(row.quantity))),
-    "estimate": _number("Estimate", lambda r, row: v.row_words(row)),
-    "value": _number("Value", lambda r, row: v.value_words(row.quantity, row.estimate)),
-    "p": _number("p", lambda r, row: v.p_value(row.p_value)),
-    "power": _number("Power", lambda r, row: v.percent(row.power)),
+    "diagnostic_p": _number("p", lambda r, row: words.p_value(row.value)),
+    "choice": _words("Choice", lambda r, row: clean(row.choice) or words.DASH),
+    "setting": _words("Setting", lambda r, row: words.number(row.setting, 2)),
+    "quantity": _words("What", lambda r, row: capital(words.quantity_words(row.quantity))),
+    "estimate": _number("Estimate", lambda r, row: words.row_words(row)),
+    "value": _number("Value", lambda r, row: words.value_words(row.quantity, row.estimate)),
+    "p": _number("p", lambda r, row: words.p_value(row.p_value)),
+    "power": _number("Power", lambda r, row: words.percent(row.power)),
     "verdict": _words("Verdict", lambda r, row: verdict_words(row.verdict)),
     "difference": _number(
         "Difference to the headline",
-        lambda r, row: v.estimate_words(
+        lambda r, row: words.estimate_words(
             row.quantity, row.difference, row.difference_lower, row.difference_upper
         ),
     ),
     "item": _words("Item", lambda r, row: r.published.item(row)),
     "beside": _words(
-        "Compared with", lambda r, row: capital(r.published.beside(row.comparator)) or v.DASH
+        "Compared with", lambda r, row: capital(r.published.beside(row.comparator)) or words.DASH
     ),
     "own": _number("{members}", lambda r, row: _share(r.published.own(row))),
     "other": _number("Others", lambda r, row: _share(r.published.other(row))),
@@ -157,13 +161,13 @@ COLUMNS: dict[str, Column] = {
     "sample": _words("Samples", lambda r, row: r.published.covariate(row.covariate)),
     "whose": _words("Who", lambda r, row: capital(r.published.beside(row.comparator) or r.members)),
     "people": _number(
-        "Asked", lambda r, row: v.count(row.n_comparison if row.comparator else row.n_member)
+        "Asked", lambda r, row: words.count(row.n_comparison if row.comparator else row.n_member)
     ),
     "level": _words("Level", lambda r, row: clean(row.level)),
-    "mean_member": _number("{members}", lambda r, row: v.percent(row.member_mean)),
-    "mean_other": _number("{others}", lambda r, row: v.percent(row.comparison_mean_before)),
+    "mean_member": _number("{members}", lambda r, row: words.percent(row.member_mean)),
+    "mean_other": _number("{others}", lambda r, row: words.percent(row.comparison_mean_before)),
     "limits": _number("Limits", _limits),
-    "margin": _words("Margin", lambda r, row: f"±{v.points(row.threshold)}"),
+    "margin": _words("Margin", lambda r, row: f"±{words.points(row.threshold)}"),
 }
 """What templates name in `down`, `across` and `cells`."""
 
@@ -204,7 +208,7 @@ def pivot(
     for key, found in groups[: most or None]:
         where = {COLUMNS[across].text(results, row) if across else "": row for row in found}
         body = [
-            column.text(results, where[head]) if head in where else v.DASH
+            column.text(results, where[head]) if head in where else words.DASH
             for head in heads
             for column in inner
         ]
@@ -222,7 +226,7 @@ def pivot(
         full,
         fixed=range(len(lead), len(header) - len(tail)),
         numbers={n for n, column in enumerate(columns) if column.is_number},
-        blank={"", v.DASH, "all"},
+        blank={"", words.DASH, "all"},
         name=name,
         caption=caption,
         strong=frozenset(n for n, one in enumerate(marked) if one),
@@ -241,7 +245,7 @@ def trimmed(
     *,
     fixed: range,
     numbers: Set[int],
-    blank: Set[str] = frozenset(("", v.DASH)),
+    blank: Set[str] = frozenset(("", words.DASH)),
     **how: Any,
 ) -> Table:
     """A table without the columns outside `fixed` that are blank in every line."""
@@ -267,7 +271,7 @@ def _once(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
 def brackets(rows: Iterable[Any], where: str = "In brackets") -> str:
     """What the limits of estimates are; empty where none has any."""
     kinds = dict.fromkeys(
-        v.interval_name(row.interval_prob, row.interval_kind)
+        words.interval_name(row.interval_prob, row.interval_kind)
         for row in rows
         if getattr(row, "interval_kind", None)
     )
@@ -287,5 +291,5 @@ def _named(head: str, results: Results) -> str:
 
 
 def _first_said(texts: Any) -> str:
-    found = list(dict.fromkeys(text for text in texts if text and text != v.DASH))
-    return "; ".join(found) or v.DASH
+    found = list(dict.fromkeys(text for text in texts if text and text != words.DASH))
+    return "; ".join(found) or words.DASH

@@ -30,7 +30,6 @@ from coopgap.study.keys import (
     apart,
     listed,
 )
-from coopgap.study.values import Code as Code
 
 VariableType = Literal["binary", "ordinal", "nominal", "banded", "count_of", "numeric"]
 Role = Literal["confounder", "mediator", "component", "negative_control"]

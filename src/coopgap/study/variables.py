@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from coopgap.study.keys import ByKind, Refusal, require_among, require_apart
-from coopgap.study.spec import Code, Variable
-from coopgap.study.values import normalise
+from coopgap.study.spec import Variable
+from coopgap.study.values import Code, normalise
 
 _LEVELLED = ("column", "label", "groups", "role", "missing", "collapse", "levels")
 _KEYS: Mapping[str, tuple[str, ...]] = {

@@ -13,8 +13,8 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import SurveyError, without_marks
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.study.spec import Code, Study, Variable
-from coopgap.study.values import normalise
+from coopgap.study.spec import Study, Variable
+from coopgap.study.values import Code, normalise
 from coopgap.survey.levels import (
     MISSING,
     UNDECLARED,
@@ -31,7 +31,7 @@ from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Doubt, Drop, Survey
 from coopgap.survey.ties import hashed, record_ties
-from coopgap.survey.values import as_number, file_missing, labelled_missing, reads_as_missing
+from coopgap.survey.values import file_missing, labelled_missing, natural_order, reads_as_missing
 
 _BLANK: Final = -3
 """Index of a blank where nothing is declared of it."""
@@ -385,12 +385,7 @@ def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], In
 def _labels(raw: RawTable, column: str) -> tuple[list[str], IntArray]:
     """Labels of a column, numbers in their order before text, and each row's; -1 where blank."""
     answers = raw.answers(column)
-
-    def natural(text: str) -> tuple[float, str]:
-        number = as_number(text)
-        return (np.inf if number is None else number, text)
-
-    names = sorted({text for text in answers.texts if text}, key=natural)
+    names = sorted({text for text in answers.texts if text}, key=natural_order)
     return names, look_up(answers, {name: place for place, name in enumerate(names)})
 
 

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.study.spec import Code, Variable
-from coopgap.study.values import normalise
+from coopgap.study.spec import Variable
+from coopgap.study.values import Code, normalise
 from coopgap.survey.raw import Answers, RawTable
 from coopgap.survey.records import Doubt
 from coopgap.survey.values import (

@@ -18,13 +18,13 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import without_marks
-from coopgap.study.spec import Code
-from coopgap.study.values import normalise
+from coopgap.study.values import Code, normalise
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 from coopgap.survey.values import (
     as_number,
     declared_missing,
     is_sentinel,
+    natural_order,
     read_numbers,
     reads_as_missing,
 )
@@ -168,7 +168,7 @@ def _missing(
     }
     rest = {code: as_number(code) for code in counts if code not in declared | likely}
     likely |= _apart({code: number for code, number in rest.items() if number is not None}, labels)
-    chosen = sorted(declared | likely, key=_natural)
+    chosen = sorted(declared | likely, key=natural_order)
     return tuple(
         MissingCode(
             code=code, label=labels.get(code, ""), count=counts[code], declared=code in declared
@@ -194,7 +194,7 @@ def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
     # A scale may run up to such a number: it has to lie well beyond; codes only leave a gap.
     reach = 1.0 if len(others) <= MOST_CODES else max(max(others) - min(others), 1.0) / 2
     top, apart = max(others), set()
-    for code in sorted(high, key=_natural):
+    for code in sorted(high, key=natural_order):
         if numbers[code] > top + reach:
             apart.add(code)
         elif not apart:
@@ -264,11 +264,6 @@ def _shown(
     ]
     ordered = sorted(codes, key=lambda code: (numbers.get(code, np.inf), code))
     return {code: labels.get(code, "") for code in ordered}
-
-
-def _natural(code: str) -> tuple[float, str]:
-    number = as_number(code)
-    return (np.inf if number is None else number, code)
 
 
 _LEAST: Final = 2

@@ -17,8 +17,7 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, IntArray
 from coopgap.core.errors import SurveyError
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.study.spec import Code
-from coopgap.study.values import lossless, normalise
+from coopgap.study.values import Code, lossless, normalise
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
-from coopgap.study.spec import Code
-from coopgap.study.values import normalise
+from coopgap.study.values import Code, normalise
 from coopgap.survey.raw import RawTable
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -31,6 +30,12 @@ def as_number(value: Code) -> float | None:
         return None
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def natural_order(text: str) -> tuple[float, str]:
+    """A key to sort texts by: numbers in their order, then other text."""
+    number = as_number(text)
+    return (math.inf if number is None else number, text)
 
 
 def read_numbers(

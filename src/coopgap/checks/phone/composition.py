@@ -22,14 +22,14 @@ from coopgap.checks.context import Context
 from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow, finite
 from coopgap.core.gap import cluster_sums, smallest_by_level, wald, wald_interval
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.balance import level_balance, level_shares, number_balance, smd
-from coopgap.matching.feasibility import SMD_BAR
+from coopgap.matching.feasibility import SMD_BAR, place_name
 from coopgap.survey.records import ModelRows
 
 _LEVEL = 0.05
@@ -155,11 +155,7 @@ class _Level:
 
     @property
     def category(self) -> str:
-        return _category(self.variable, self.level)
-
-
-def _category(variable: str, level: str) -> str:
-    return f"{variable}={level}" if level else variable
+        return place_name(self.variable, self.level)
 
 
 def _compare(rows: ModelRows, name: str) -> Iterator[_Level]:
@@ -220,7 +216,7 @@ def _level_rows(level: _Level, base: SensitivityRow) -> Iterator[SensitivityRow]
     yield replace(
         base,
         quantity="smd",
-        estimate=level.smd if np.isfinite(level.smd) else None,
+        estimate=finite(level.smd),
         threshold=SMD_BAR,
         verdict=_by_smd([level]),
     )
@@ -252,8 +248,8 @@ def _test_row(
         quantity="rao_scott_f",
         category=name,
         about=name,
-        estimate=test.statistic if np.isfinite(test.statistic) else None,
-        p_value=test.p_value if np.isfinite(test.p_value) else None,
+        estimate=finite(test.statistic),
+        p_value=finite(test.p_value),
         threshold=SMD_BAR,
         verdict=verdict,
         note=_TEST,
@@ -282,7 +278,7 @@ def _balancing_rows(
     left = replace(
         base,
         quantity="largest_smd",
-        category=_category(variable, level),
+        category=place_name(variable, level),
         about=variable,
         choice=level,
         estimate=largest,

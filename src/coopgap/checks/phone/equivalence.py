@@ -15,7 +15,7 @@ from coopgap.checks.context import Context
 from coopgap.checks.registry import Topic, check
 from coopgap.checks.retrodesign import DESIGN_EFFECTS
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import Keys, SensitivityRow, finite
 from coopgap.core.gap import Margins, contrasts, estimate_contrasts, wald
 from coopgap.core.tost import (
     Equivalence,
@@ -137,7 +137,7 @@ def _difference_rows(
             test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))
             row = _tested(row, margin, test.p_equivalence, test.smallest_margin, test.verdict)
-            yield replace(row, power=_known(test.power))
+            yield replace(row, power=finite(test.power))
         elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:
             note = "Probability that a phone answer is above an in-person answer, ties halved."
             yield replace(row, note=note)
@@ -161,8 +161,8 @@ def _tested(
     unassessed = verdict is Verdict.NOT_ASSESSED and margin is not None
     return replace(
         row,
-        p_value=_known(p_value),
-        threshold=_known(smallest) if margin is None else margin,
+        p_value=finite(p_value),
+        threshold=finite(smallest) if margin is None else margin,
         verdict=verdict,
         note=f"{_NO_ERROR if unassessed else _WORDS[verdict]} {row.note}",
     )
@@ -207,10 +207,6 @@ def _scenario_rows(
                 power=0.0,
                 note=_POSSIBLE,
             )
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def phone_fit(rows: ModelRows, covariates: Sequence[str], link: LinkName = "logit") -> CellFit:

@@ -65,7 +65,7 @@ class PhoneRefit:
 def _refits_of(context: RegionContext) -> list[PhoneRefit]:
     """The refits with those called; none where nobody was."""
     survey, study, model = context.plan.survey, context.plan.study, context.model
-    # The refit clusters on nothing but declared zones, so that nobody is made one here.
+    # The refit clusters on declared zones alone, so people do not become clusters.
     phone = PhoneStudy(
         in_person=model.rows,
         phone=complete_rows(survey, study, model.spec, mode="phone"),

@@ -1,6 +1,6 @@
 """Count the verdicts of the phone check where the answer is known.
 
-`python tests/sensitivity/phone/rates.py` makes example surveys in free mode, 100 zones, whose
+`python tests/checks/phone/rates.py` makes example surveys in free mode, 100 zones, whose
 phone interviews differ by a chosen number of points in the population, and writes a line a setting
 and margin to rates.csv. A survey's seed follows from its setting and number alone.
 """
