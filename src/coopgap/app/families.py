@@ -48,8 +48,9 @@ def model_families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify)
     groups: dict[str, dict[str, Estimate]] = defaultdict(dict)
     for name, domain in domains(study, model):
         own = replace(keys, group=name)
-        for estimate in domain_estimates(domain):
-            tables.collect(estimate.named(own))
+        for unnamed in domain_estimates(domain):
+            estimate = unnamed.named(own)
+            tables.collect(estimate)
             if estimate.family in headline_families(model.spec):
                 groups[name.partition("=")[0]][name] = estimate
         if name.startswith("region="):
