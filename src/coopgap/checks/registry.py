@@ -252,11 +252,12 @@ def answer(part: Part, context: Any) -> Iterator[Answer]:
                 yield replace(row, check=part.check)
             else:
                 yield row
-    except Unanswered as error:
+    except (Unanswered, NotEstimable) as error:
+        reason: dict[str, Any]
+        if isinstance(error, Unanswered):
+            reason = {"verdict": error.verdict, "note": error.reason, **error.keys}
+        else:
+            note = f"Not estimable: {error.reason}."
+            reason = {"verdict": Verdict.NOT_ASSESSED, "note": note}
         base = context.bare if part.of_model else context.row
-        found = base(verdict=error.verdict, note=error.reason, **error.keys)
-        yield replace(found, check=part.check)
-    except NotEstimable as error:
-        base = context.bare if part.of_model else context.row
-        found = base(verdict=Verdict.NOT_ASSESSED, note=f"Not estimable: {error.reason}.")
-        yield replace(found, check=part.check)
+        yield replace(base(**reason), check=part.check)
