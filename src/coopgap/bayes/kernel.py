@@ -202,8 +202,10 @@ def _logit(groups, row, zone, people, totals, eta_row, eta_zone, theta, d_row, d
             if n > _FEW:
                 value -= n * math.log(both)
                 continue
-            for _ in range(int(n)):
-                product *= both
+            product *= both
+            if n > 1.0:
+                for _ in range(int(n) - 1):
+                    product *= both
             if product > _FULL:
                 value -= math.log(product)
                 product = 1.0
@@ -279,8 +281,10 @@ def _by_group(of_all, of_gap):
     """Sums of comparison people, then of members: what does not depend on them, and m times it."""
     n = of_all.size
     both = np.empty(2 * n)
-    both[:n] = of_all - 0.5 * of_gap
-    both[n:] = of_all + 0.5 * of_gap
+    for i in range(n):
+        half = 0.5 * of_gap[i]
+        both[i] = of_all[i] - half
+        both[n + i] = of_all[i] + half
     return both
 
 
@@ -289,8 +293,9 @@ def _of_groups(slope):
     """Gradient in both of what `_by_group` is given, shape (2, n)."""
     n = slope.size // 2
     both = np.empty((2, n))
-    both[0] = slope[n:] + slope[:n]
-    both[1] = 0.5 * (slope[n:] - slope[:n])
+    for i in range(n):
+        both[0, i] = slope[n + i] + slope[i]
+        both[1, i] = 0.5 * (slope[n + i] - slope[i])
     return both
 
 
