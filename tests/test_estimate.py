@@ -61,6 +61,7 @@ def test_a_row_becomes_typed_cells_and_absent_numbers_stay_absent():
 
 LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
 RAKED = {"population": Population.POSTSTRATIFIED}
+WORTH = "people that the raked weights are worth"
 REASON = "4 zones are too few"
 
 
@@ -68,7 +69,7 @@ REASON = "4 zones are too few"
     ("more", "diagnostic", "value", "note"),
     [
         (RAKED, "effective_size", None, ""),
-        (RAKED | {"ess_own": 7.5}, "effective_size", 7.5, "people that the raked weights are worth"),
+        (RAKED | {"ess_own": 7.5}, "effective_size", 7.5, WORTH),
         ({"status": Status.NOT_ESTIMABLE, "reason": REASON}, "not_estimable", None, REASON),
     ],
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.layout import Form, Priors, constrain, make_layout, prior_draws
@@ -86,3 +88,34 @@ def make_draws(cells, form=None, seed=1, shape=(4, 50)):
     rng = np.random.default_rng(seed)
     x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
     return constrain(x.reshape(*shape, layout.size), layout)
+
+
+EXAMPLE = Path(__file__).parents[1] / "r" / "data" / "example.csv"
+CLASSES = ("E", "D", "C", "B", "A")
+FACTORS = {
+    "region": ("Lima", "Center", "East", "North", "South"),
+    "age_band": ("<25", "25-34", "35-44", "45-54", "55-64", "65+"),
+    "sex": ("male", "female"),
+}
+
+
+def example_file():
+    return pd.read_csv(EXAMPLE)
+
+
+def example_people():
+    """Classes of the example survey that R reads, bands made here again."""
+    people = example_file()
+    factors = {name: people[name].map(FACTORS[name].index).to_numpy() for name in ("region", "sex")}
+    factors["age_band"] = np.digitize(people["age"], [25, 35, 45, 55, 65])
+    return ModelRows(
+        index=np.arange(len(people)),
+        outcome=people["ses_class"].map(CLASSES.index).to_numpy(np.int64),
+        levels=CLASSES,
+        member=people["member"].to_numpy() == 1,
+        factors=factors,
+        factor_levels=FACTORS,
+        zone=people["zone"].to_numpy(np.int64),
+        weight=np.ones(len(people)),
+        dropped=(),
+    )

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.special import expit
 
@@ -31,11 +30,12 @@ from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Scale
 from coopgap.families.hierarchical import coefficient_rows
 from coopgap.survey.numeric import natural_spline, numeric
-from coopgap.survey.records import ModelRows
 
 from .conftest import (
     KNOTS,
     LEVELS,
+    example_file,
+    example_people,
     make_draws,
     make_number_cells,
     make_rows,
@@ -225,6 +225,7 @@ def test_slopes_have_their_prior():
     assert moved == pytest.approx(-0.5 * np.square(draws["slopes"] / 2.0).sum(axis=-1))
 
 
+@pytest.mark.slow  # half a minute; slopes are held to clm's below
 def test_slopes_that_made_the_answers_are_found():
     rows = with_numbers(make_rows(0, 1200))
     true = np.array([0.04, 0.5, 1.2, 1.6])
@@ -246,21 +247,14 @@ def test_slopes_that_made_the_answers_are_found():
 
 def example_rows(knots):
     """The example survey that R reads, with age as a number."""
-    people = pd.read_csv(R / "data" / "example.csv")
-    names = {"region": ("Lima", "Center", "East", "North", "South"), "sex": ("male", "female")}
-    values, codes = np.unique(people["age"].to_numpy(float), return_inverse=True)
-    factors = {name: people[name].map(levels.index) for name, levels in names.items()}
-    levels = ("E", "D", "C", "B", "A")
-    return ModelRows(
-        index=np.arange(len(people)),
-        outcome=people["ses_class"].map(levels.index).to_numpy(np.int64),
-        levels=levels,
-        member=people["member"].to_numpy() == 1,
-        factors={name: codes.to_numpy() for name, codes in factors.items()} | {"age": codes},
-        factor_levels=names | {"age": ()},
+    rows = example_people()
+    values, codes = np.unique(example_file()["age"].to_numpy(float), return_inverse=True)
+    names = ("region", "sex")
+    return dataclasses.replace(
+        rows,
+        factors={name: rows.factors[name] for name in names} | {"age": codes},
+        factor_levels={name: rows.factor_levels[name] for name in names} | {"age": ()},
         zone=None,
-        weight=np.ones(len(people)),
-        dropped=(),
         numeric={"age": numeric("age", values, knots)},
     )
 
