@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.layout import Form, Priors, constrain, make_layout, prior_draws
-from coopgap.survey.numeric import numeric
+from coopgap.survey.numeric import natural_spline, numeric
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "mid", "high", "top")
@@ -88,6 +89,44 @@ def make_draws(cells, form=None, seed=1, shape=(4, 50)):
     rng = np.random.default_rng(seed)
     x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
     return constrain(x.reshape(*shape, layout.size), layout)
+
+
+def columns_of(rows, *, standardised=True):
+    """Age and the curve of income of each person, shape (n, 4); none without them."""
+    if not rows.numeric:
+        return np.zeros((rows.n, 0))
+    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
+    x = np.column_stack([age, natural_spline(income, KNOTS)])
+    return (x - x.mean(axis=0)) / x.std(axis=0) if standardised else x
+
+
+def shares_by_hand(draws, rows, *, member=None, mode=None, at=(0, 7)):
+    """Level probabilities of everybody in one draw, from the formulas of the documentation.
+
+    As they are, their zones with them, or all as members or not, asked by one mode. Shape (n, J).
+    """
+    here = {name: values[at] for name, values in draws.items()}
+    m = np.broadcast_to(rows.member if member is None else member, rows.n)[:, None] - 0.5
+    region, sex = rows.factors["region"], rows.factors["sex"]
+    eta = here["covariate_sex"][sex] + here["region"][region]
+    eta = eta + columns_of(rows) @ here.get("slopes", np.zeros(0))
+    gap = here["beta"] + here.get("gap", np.zeros(len(here["region"])))[region]
+    sizes = here["increments"] + here.get("shift", 0.0) * m
+    if "mode" in rows.factors:
+        asked = np.broadcast_to(rows.factors["mode"] if mode is None else mode, rows.n)
+        eta = eta + here["covariate_mode"][asked]
+        sizes = sizes + here["shift_by_mode"] * (asked[:, None] - 0.5)
+    if "zone" in here and member is None:
+        eta, gap = eta + here["zone"][rows.zone], gap + here["zone_gap"][rows.zone]
+    ladder = np.cumsum(np.column_stack([np.zeros(rows.n), np.exp(sizes)]), axis=1)
+    cuts = ladder - ladder.mean(axis=1, keepdims=True) + here["location"]
+    below = expit(cuts - (eta + gap * m[:, 0])[:, None])
+    return np.diff(np.column_stack([np.zeros(rows.n), below, np.ones(rows.n)]))
+
+
+def answered(shares, rows):
+    """Log-probability of each person's answer."""
+    return np.log(shares[np.arange(rows.n), rows.outcome])
 
 
 EXAMPLE = Path(__file__).parents[1] / "r" / "data" / "example.csv"

@@ -22,32 +22,19 @@ from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.fit import Request, fit_hierarchical
 from coopgap.bayes.layout import Form, Priors, SdPrior, constrain, make_layout, prior_draws
 
-from .conftest import make_cells, make_draws, make_rows
-
-
-def person_log_lik(rows, draws, c, d, i):
-    """Log-probability of one person's answer in one draw."""
-    here = {name: values[c, d] for name, values in draws.items()}
-    m = 0.5 if rows.member[i] else -0.5
-    r, s, z = rows.factors["region"][i], rows.factors["sex"][i], rows.zone[i]
-    eta = here["region"][r] + here["covariate_sex"][s] + here["zone"][z]
-    eta += (here["beta"] + here["gap"][r] + here["zone_gap"][z]) * m
-    cuts = thresholds_at(draws, 4, m)[c, d]
-    edges = np.concatenate([[0.0], expit(cuts - eta), [1.0]])
-    return np.log(edges[rows.outcome[i] + 1] - edges[rows.outcome[i]])
+from .conftest import answered, make_cells, make_draws, make_rows, shares_by_hand
 
 
 def test_pointwise_is_each_persons_own():
     rows, cells = make_rows(n_zones=9), make_cells(n_zones=9)
     draws = make_draws(cells)
     total = log_likelihood(draws, cells, "logit")
-    for c, d in ((0, 0), (2, 7)):
-        each = [person_log_lik(rows, draws, c, d, i) for i in range(rows.n)]
-        assert total[c, d] == pytest.approx(sum(each), abs=1e-8)
-        found = pointwise(draws, cells, "logit", slice(None))[c, d]
-        assert sorted(np.repeat(found, cells.counts[np.nonzero(cells.counts)])) == pytest.approx(
-            sorted(each), abs=1e-10
-        )
+    for at in ((0, 0), (2, 7)):
+        each = answered(shares_by_hand(draws, rows, at=at), rows)
+        assert total[at] == pytest.approx(each.sum(), abs=1e-8)
+        found = pointwise(draws, cells, "logit", slice(None))[at]
+        found = np.repeat(found, cells.counts[np.nonzero(cells.counts)])
+        assert np.sort(found) == pytest.approx(np.sort(each), abs=1e-10)
 
 
 @pytest.fixture(scope="module")

@@ -26,10 +26,9 @@ from coopgap.bayes.layout import (
     zero_sum,
 )
 from coopgap.bayes.sample import make_density
-from coopgap.survey.numeric import natural_spline
 
 from .conftest import (
-    KNOTS,
+    columns_of,
     make_cells,
     make_mode_cells,
     make_number_cells,
@@ -88,15 +87,6 @@ def log_half(spread, prior):
     return np.log(2) + stats.t.logpdf(spread, prior.df, scale=prior.scale)
 
 
-def columns_by_hand(rows):
-    """Standardised columns of age and of the curve of income, shape (n, 4); none without them."""
-    if not rows.numeric:
-        return np.zeros((rows.n, 0))
-    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
-    columns = np.column_stack([age, natural_spline(income, KNOTS)])
-    return (columns - columns.mean(axis=0)) / columns.std(axis=0)
-
-
 def by_hand(rows, density, form, priors, x):
     """Person by person, from the formulas of the documentation, up to constants."""
     layout = density.layout
@@ -114,7 +104,7 @@ def by_hand(rows, density, form, priors, x):
 
     total = 0.0
     slopes = draws.get("slopes", np.zeros(0))
-    along = columns_by_hand(rows) @ slopes
+    along = columns_of(rows) @ slopes
     for i in range(rows.n):
         m = 0.5 if rows.member[i] else -0.5
         r = rows.factors["region"][i]
