@@ -67,9 +67,13 @@ def test_every_number_stands_in_the_rows_it_is_traced_to(peru):
             ), one.printed.id
 
 
-@pytest.mark.parametrize("name", ["kenya", "philippines", "poland"])
-def test_sister_studies_have_rows_without_an_interval(name):
+@pytest.mark.parametrize("name", ["kenya", "peru", "philippines", "poland"])
+def test_keys_are_unique_and_sister_studies_have_rows_without_an_interval(name):
     result = printed_rows(name)
+    keys = {tuple(str(getattr(row, part)) for part in GAP_KEY) for row in result.gaps}
+    assert len(keys) == len(result.gaps)
+    if name == "peru":
+        return
     assert all(one.models or one.reason for one in result.traced)
     for row in result.gaps:
         assert row.n_member is None
@@ -93,38 +97,22 @@ def test_what_is_printed_of_kenya_and_the_philippines():
     assert (earnings.estimate, earnings.lower) == (pytest.approx(0.11), None)
 
 
-def test_keys_are_unique_everywhere():
-    for name in ("kenya", "peru", "philippines", "poland"):
-        rows = printed_rows(name).gaps
-        keys = {tuple(str(getattr(row, part)) for part in GAP_KEY) for row in rows}
-        assert len(keys) == len(rows)
-
-
 # Comparisons by rule
 
 
-def test_numbers_that_repeat_another_place_are_given_once(registry):
-    result = analyse(
-        registry(
-            "Text,member,thing,yes,percent,40,100,,,,,",
-            "Text,non-member,thing,yes,percent,30,100,,,,,",
-            "Figure 1,member,thing,yes,percent,40,100,,,,,",
-        )
-    )
+def pair(first, second, place="Text"):
+    """A percentage of members and of non-members, each with its base."""
+    sides = (("member", first), ("non-member", second))
+    return [f"{place},{group},thing,yes,percent,{text}" for group, text in sides]
+
+
+def test_numbers_that_repeat_another_place_are_given_once_and_those_that_differ_by_place(registry):
+    result = analyse(registry(*pair("40,100", "30,100"), pair("40,100", "", "Figure 1")[0]))
     assert {row.model for row in result.gaps} >= {"printed_thing", "printed_thing_rounding"}
     assert [one.reason for one in result.traced][2] == "prints the same as X0"
     assert find(result, "thing", Quantity.RISK_DIFFERENCE).estimate == pytest.approx(0.1)
-
-
-def test_places_that_differ_stay_apart_by_name(registry):
-    result = analyse(
-        registry(
-            "Text,member,thing,yes,percent,40,100,,,,,",
-            "Text,non-member,thing,yes,percent,30,100,,,,,",
-            "Figure 1,member,thing,yes,percent,42,100,,,,,",
-            "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
-        )
-    )
+    both = pair("40,100", "30,100") + pair("42,100", "30,100", "Figure 1")
+    result = analyse(registry(*both))
     for place, gap in (("text", 0.10), ("figure_1", 0.12)):
         found = find(result, f"thing_{place}", Quantity.RISK_DIFFERENCE)
         assert (found.outcome, found.estimate) == ("thing", pytest.approx(gap))
@@ -206,18 +194,13 @@ def test_two_stages_of_figure_7_by_brute_force(peru, category):
 # Rounding
 
 
-@pytest.mark.parametrize(("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3)])
+@pytest.mark.parametrize(
+    ("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3), (12, 200), (13, 200)]
+)
 def test_count_ranges_equal_brute_force(percent, n):
+    """Half way cases round both ways; a percentage that no count gives has no range."""
     allowed = [k for k in range(n + 1) if abs(100 * k / n - percent) <= 0.5]
     assert count_range(percent, n) == ((allowed[0], allowed[-1]) if allowed else None)
-
-
-def test_half_way_cases_round_both_ways():
-    assert count_range(12, 200) == (23, 25)
-    assert count_range(13, 200) == (25, 27)
-
-
-def test_a_percentage_no_count_can_give_has_no_range():
     assert share_range(40, 3) is None
     assert two_stage_ranges(33, 40, 3) is None
     assert share_range(40, None) == pytest.approx((0.395, 0.405))
@@ -390,16 +373,21 @@ def test_whole_people_of_the_printed_classes():
 
 
 def test_ratios_that_do_not_exist_have_no_numbers(registry):
-    result = analyse(
-        registry(
-            "Text,member,thing,yes,percent,4,100,,,,,",
-            "Text,non-member,thing,yes,percent,0,100,,,,,",
-        )
-    )
+    result = analyse(registry(*pair("4,100", "0,100")))
     assert find(result, "thing", Quantity.RISK_RATIO).status is Status.NOT_ESTIMABLE
     gap = find(result, "thing", Quantity.RISK_DIFFERENCE)
     assert (gap.estimate, gap.status) == (pytest.approx(0.04), Status.OK)
     assert gap.lower < 0.04 < gap.upper
+    # Of 0, 70, 20 and 10 percent the upper three sum to a little less than one as floats.
+    sides = {"member": (0, 70, 20, 10), "non-member": (40, 30, 20, 10)}
+    lines = [
+        f"T,{group},class,L{rank},percent,{value},200,,,{rank}"
+        for group, values in sides.items()
+        for rank, value in enumerate(values, start=1)
+    ]
+    odds = Quantity.CUMULATIVE_ODDS_RATIO
+    row = find(analyse(registry(*lines)), "class", odds, category=">=L2")
+    assert (row.estimate, row.status) == (None, Status.NOT_ESTIMABLE)
 
 
 def test_printed_members_beside_a_survey_of_the_country():
@@ -476,27 +464,12 @@ def test_no_printed_interval_and_p_value_disagree(peru):
 
 
 def test_counts_said_to_be_closer_than_their_percentages_bound_nothing(registry):
-    found = registry(
-        "Text,member,thing,yes,percent,40,100", "Text,non-member,thing,yes,percent,30,100"
-    )
+    found = registry(*pair("40,100", "30,100"))
     closer = replace(found, rows=tuple(replace(row, within=2) for row in found.rows))
     rows = [
         find(analyse(one), "thing_rounding", Quantity.RISK_DIFFERENCE) for one in (found, closer)
     ]
     assert (rows[0].lower, rows[0].upper) == (rows[1].lower, rows[1].upper)
-
-
-def test_everybody_above_a_cut_has_no_odds(registry):
-    """Of 0, 70, 20 and 10 percent the upper three sum to a little less than one as floats."""
-    sides = {"member": (0, 70, 20, 10), "non-member": (40, 30, 20, 10)}
-    lines = [
-        f"T,{group},class,L{rank},percent,{value},200,,,{rank}"
-        for group, values in sides.items()
-        for rank, value in enumerate(values, start=1)
-    ]
-    odds = Quantity.CUMULATIVE_ODDS_RATIO
-    row = find(analyse(registry(*lines)), "class", odds, category=">=L2")
-    assert (row.estimate, row.status) == (None, Status.NOT_ESTIMABLE)
 
 
 # Many levels, many people
@@ -523,7 +496,7 @@ def test_superiority_bounds_equal_linear_programming_from_every_corner(seed):
     assert superiority_range(*ranges) == pytest.approx((min(ends), max(ends)), abs=1e-9)
 
 
-def test_twenty_levels_take_no_longer_than_five(registry):
+def test_twenty_levels_and_ten_million_people_take_no_time(registry):
     lines_ = [
         f"Figure 1,{group},class,L{rank:02d},percent,5,{base},,,{rank},,"
         for group, base in (("member", 400), ("non-member", 390))
@@ -532,11 +505,6 @@ def test_twenty_levels_take_no_longer_than_five(registry):
     started = time.process_time()
     row = find(analyse(registry(*lines_)), "class_rounding", Quantity.SUPERIORITY)
     assert row.lower < 0.5 < row.upper
-    assert time.process_time() - started < 10
-
-
-def test_two_stages_of_ten_million_people():
-    started = time.process_time()
     of_passed, of_all = two_stage_ranges(44, 55, 10_000_000)
     assert of_passed == pytest.approx((0.545, 0.555), abs=1e-6)
     assert of_all == pytest.approx((0.435 * 0.545, 0.445 * 0.555), abs=1e-6)
