@@ -18,27 +18,24 @@ import pytest
 import coopgap
 from coopgap.app.plan import make_plan
 from coopgap.core.vocabulary import Population
-from coopgap.families.cells import fit_form
 from coopgap.families.dispatch import family_estimates
 from coopgap.fit import main
-from coopgap.regression.conditional import fit_conditional
 from coopgap.regression.linear import fit_linear
 
+from .families.against_r import (
+    FORMS,
+    STD_ERROR,
+    check_fit,
+    check_gaps,
+    check_sets,
+    fitted,
+    in_our_order,
+)
+from .families.conftest import gaps
 from .studies import ROOT, copy_of, where
 
 SURVEY = os.environ.get("COOPGAP_UGANDA", "")
 LEVELS = ["much lower", "lower", "the same", "higher", "much higher"]
-FORMS = {
-    "adjusted_ordinal": "free",
-    "adjusted_proportional": "proportional",
-    "matched_ordinal": "free",
-    "matched_proportional": "proportional",
-    "adjusted_logit": "proportional",
-    "matched_logit": "proportional",
-}
-ORDINAL = [name for name in FORMS if not name.endswith("logit")]
-CLOSE, STD_ERROR = {"rel": 1e-8, "abs": 1e-9}, {"rel": 1e-6}
-
 pytestmark = pytest.mark.skipif(not Path(SURVEY).is_file(), reason="COOPGAP_UGANDA names no file")
 
 
@@ -89,27 +86,13 @@ def model_of(family):
     return "food_insecurity" if family.endswith("logit") or "insecure" in family else "income"
 
 
-@pytest.mark.parametrize("family", FORMS)
+@pytest.mark.parametrize("family", [*FORMS, "adjusted_logit", "matched_logit"])
 def test_fits_equal_clm_and_glm_with_clusters(run, samples, expected, family):
     """Membership free by threshold (clm's nominal), with one odds ratio, and of two levels."""
-    r, sample = expected[family], samples[model_of(family)]
-    matched = family.startswith("matched")
-    weight = sample.weight if matched else sample.rows.weight
-    found = fit_form(sample, weight, FORMS[family], matched=matched).fit
-    fit, order = found.fit, slice(None)
-    params = r.get("params") or [*r.get("slopes", ()), *r.get("thresholds", ())]
-    if family.endswith("logit"):  # R has the intercept first, minus the threshold
-        params = [*r["coefficients"][1:], -r["coefficients"][0]]
-        order = [*range(1, len(params)), 0]
-    else:
-        assert fit.log_likelihood == pytest.approx(r["log_likelihood"], rel=1e-12)
-        assert found.covariance.n_clusters == r["n_clusters"]
-    assert fit.n_obs == pytest.approx(r["n"])
-    assert fit.params == pytest.approx(params, **CLOSE)
-    assert fit.std_errors == pytest.approx(np.array(r["std_errors"])[order], **STD_ERROR)
-    clustered = np.array(r["cluster_std_errors"])[order]
-    assert np.sqrt(np.diag(found.covariance.cov)) == pytest.approx(clustered, **STD_ERROR)
-    rows = where(run.coefficients, family=family, model=model_of(family))
+    r, model = expected[family], model_of(family)
+    check_fit(fitted(samples[model], family), r)
+    params, _, clustered = in_our_order(r)
+    rows = where(run.coefficients, family=family, model=model)
     assert rows["estimate"].to_numpy() == pytest.approx(np.array(params), abs=1e-8)
     assert set(rows["std_error_kind"]) == {"cluster CR2"}
     ratio = rows["std_error"].to_numpy() / clustered
@@ -118,23 +101,17 @@ def test_fits_equal_clm_and_glm_with_clusters(run, samples, expected, family):
 
 
 @pytest.mark.parametrize("family", ["conditional_ordinal", "conditional_logit"])
-def test_conditional_slopes_equal_clogit(run, samples, expected, family):
-    r, sample = expected[family], samples[model_of(family)]
-    row = pick(run.coefficients, family=family, model=model_of(family), term="member")
+def test_conditional_slopes_equal_clogit(run, samples, estimates, expected, family):
+    r, model = expected[family], model_of(family)
+    check_sets(samples[model], estimates[model, family, Population.MEMBERS], r)
+    row = pick(run.coefficients, family=family, model=model, term="member")
     assert row["estimate"] == pytest.approx(r["slope"], abs=1e-8)
-    inside = sample.take(sample.matched.set_id >= 0)
-    counts = np.eye(len(inside.rows.levels), dtype=np.int64)[inside.rows.outcome]
-    x = inside.rows.member[:, None].astype(float)
-    fit = fit_conditional(x, counts, inside.matched.set_id)
-    assert fit.slopes[0] == pytest.approx(r["slope"], rel=1e-8)
-    assert fit.cov[0, 0] == pytest.approx(r["inverse_information"], rel=1e-8)
-    assert fit.log_likelihood == pytest.approx(r["log_likelihood"], rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("family", "population"),
     [
-        *((family, Population.MEMBERS) for family in ORDINAL),
+        *((family, Population.MEMBERS) for family in FORMS),
         ("adjusted_ordinal", Population.ALL_MEMBERS),
         ("adjusted_proportional", Population.ALL_MEMBERS),
     ],
@@ -142,21 +119,14 @@ def test_conditional_slopes_equal_clogit(run, samples, expected, family):
 def test_standardised_gaps_and_their_errors_equal_r(run, estimates, expected, family, population):
     r = expected[family]["standardised"][population]
     one = estimates["income", family, population]
-    margins, cov = np.concatenate([r["member"], r["comparison"]]), np.array(r["cov"])
-    for j in range(1, 5):
-        above = (np.arange(5) >= j).astype(float)
-        gradient = np.concatenate([above, -above])
-        error = float(gradient @ cov @ gradient) ** 0.5
-        at = one.at(f">={LEVELS[j]}")
-        # R differentiates the margins numerically.
-        found = (at.estimate, at.std_error)
-        assert found == pytest.approx((gradient @ margins, error), rel=1e-6, abs=1e-8)
+    check_gaps(one, [r["member"], r["comparison"]], r["cov"])
+    for category, interval in gaps(one).items():
         keys = {"family": family, "population": population, "group": "all", "model": "income"}
-        keys |= {"quantity": "risk_difference", "category": f">={LEVELS[j]}"}
+        keys |= {"quantity": "risk_difference", "category": category}
         row = pick(run.gaps, **keys, interval_kind="confidence")
-        assert row["estimate"] == pytest.approx(at.estimate, abs=1e-12)
+        assert row["estimate"] == pytest.approx(interval.estimate, abs=1e-12)
         assert row["form"] == FORMS[family]
-        assert 1.0 < row["std_error"] / error < 1.15
+        assert 1.0 < row["std_error"] / interval.std_error < 1.15
 
 
 def test_one_odds_ratio_hid_the_gap_at_higher(estimates):
