@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.layout import Form, Priors, constrain, make_layout, prior_draws
@@ -100,7 +100,14 @@ def columns_of(rows, *, standardised=True):
     return (x - x.mean(axis=0)) / x.std(axis=0) if standardised else x
 
 
-def shares_by_hand(draws, rows, *, member=None, mode=None, at=(0, 7)):
+def ladder_of(sizes, location):
+    """Thresholds from the logarithms of their distances, the last axis, and their mean."""
+    first = np.zeros((*np.shape(sizes)[:-1], 1))
+    ladder = np.cumsum(np.concatenate([first, np.exp(sizes)], axis=-1), axis=-1)
+    return ladder - ladder.mean(axis=-1, keepdims=True) + location
+
+
+def shares_by_hand(draws, rows, *, member=None, mode=None, at=(0, 7), link="logit"):
     """Level probabilities of everybody in one draw, from the formulas of the documentation.
 
     As they are, their zones with them, or all as members or not, asked by one mode. Shape (n, J).
@@ -111,17 +118,23 @@ def shares_by_hand(draws, rows, *, member=None, mode=None, at=(0, 7)):
     eta = here["covariate_sex"][sex] + here["region"][region]
     eta = eta + columns_of(rows) @ here.get("slopes", np.zeros(0))
     gap = here["beta"] + here.get("gap", np.zeros(len(here["region"])))[region]
-    sizes = here["increments"] + here.get("shift", 0.0) * m
+    sizes = here.get("increments", np.zeros(0)) + here.get("shift", 0.0) * m
     if "mode" in rows.factors:
         asked = np.broadcast_to(rows.factors["mode"] if mode is None else mode, rows.n)
         eta = eta + here["covariate_mode"][asked]
-        sizes = sizes + here["shift_by_mode"] * (asked[:, None] - 0.5)
+        sizes = sizes + here.get("shift_by_mode", 0.0) * (asked[:, None] - 0.5)
     if "zone" in here and member is None:
         eta, gap = eta + here["zone"][rows.zone], gap + here["zone_gap"][rows.zone]
-    ladder = np.cumsum(np.column_stack([np.zeros(rows.n), np.exp(sizes)]), axis=1)
-    cuts = ladder - ladder.mean(axis=1, keepdims=True) + here["location"]
-    below = expit(cuts - (eta + gap * m[:, 0])[:, None])
-    return np.diff(np.column_stack([np.zeros(rows.n), below, np.ones(rows.n)]))
+    n_cuts = len(rows.levels) - 1
+    cuts = ladder_of(sizes if n_cuts > 1 else np.zeros((rows.n, 0)), here["location"])
+    ends = np.full((rows.n, 1), np.inf)
+    edges = np.concatenate([-ends, cuts - (eta + gap * m[:, 0])[:, None], ends], axis=1)
+    low, high = edges[:, :-1], edges[:, 1:]
+    # Both ends in the lower tail, where small probabilities keep their digits.
+    up = low > 0
+    low, high = np.where(up, -high, low), np.where(up, -low, high)
+    cdf = expit if link == "logit" else ndtr
+    return cdf(high) - cdf(low)
 
 
 def answered(shares, rows):

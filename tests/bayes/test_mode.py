@@ -22,6 +22,7 @@ from coopgap.core.gap import contrast_values
 from .conftest import (
     LEVELS,
     answered,
+    ladder_of,
     make_cells,
     make_draws,
     make_mode_cells,
@@ -171,7 +172,7 @@ def moved_survey(seed, n=(1500, 1500, 3000)):
     mode = np.repeat([0, 0, 1], n)
     size = member.size
     region, sex = rng.integers(0, 3, size), rng.integers(0, 2, size)
-    cuts = np.array([cuts_of(int(m), c) for m, c in zip(member, mode, strict=True)])
+    cuts = cuts_of(member, mode)
     eta = 0.6 * (member - 0.5) + 0.4 * (mode - 0.5) + 0.3 * (sex - 0.5)
     latent = eta + rng.logistic(size=size)
     return dataclasses.replace(
@@ -188,9 +189,9 @@ def moved_survey(seed, n=(1500, 1500, 3000)):
 
 
 def cuts_of(member, mode):
-    sizes = np.exp(np.log([1.4, 1.2]) + np.array([0.2, -0.2]) * (member - 0.5) + T * (mode - 0.5))
-    ladder = np.concatenate([[0.0], np.cumsum(sizes)])
-    return ladder - ladder.mean() + 0.1
+    shifts = np.array([0.2, -0.2]) * (np.asarray(member)[..., None] - 0.5)
+    shifts = shifts + T * (np.asarray(mode)[..., None] - 0.5)
+    return ladder_of(np.log([1.4, 1.2]) + shifts, 0.1)
 
 
 def true_gaps(rows):
