@@ -1,10 +1,14 @@
-"""Study folders written from Python, and rows picked out of tables."""
+"""Study folders written from Python, rows picked out of tables, scripts as modules."""
 
 from __future__ import annotations
 
+import importlib
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -12,7 +16,6 @@ import pandas as pd
 from .study.conftest import document
 
 ROOT = Path(__file__).parents[1]
-PERU = ROOT / "models" / "peru"
 
 
 def nominal(*levels: str, **more: object) -> dict[str, Any]:
@@ -91,3 +94,17 @@ def pick(frame: pd.DataFrame, **keys: Any) -> Any:
     """The only row with these values."""
     (row,) = where(frame, **keys).itertuples()
     return row
+
+
+@contextmanager
+def scripts(
+    folder: Path, *names: str, more: tuple[str, ...] = ()
+) -> Iterator[dict[str, ModuleType]]:
+    """Scripts of a folder that is no package, which import one another and `more` of it."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield {name: importlib.import_module(name) for name in names}
+    finally:
+        sys.path.remove(str(folder))
+        for name in (*names, *more):
+            sys.modules.pop(name, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -10,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ..studies import scripts
+
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def judged():
-    spec = importlib.util.spec_from_file_location("judged", HERE / "judged.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["judged"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["judged"]
+    with scripts(HERE, "judged") as made:
+        yield made["judged"]
 
 
 @pytest.mark.parametrize(
