@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 import coopgap
-from coopgap.study.load import load_study
+
+from .studies import copy_of, pick, where
 
 TABLE = """\
 [negative_control]
@@ -20,47 +19,49 @@ exclusion = "a reason"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studies") / "declared"
-    shutil.copytree(load_study("peru").folder, folder)
-    text = (folder / "study.toml").read_text(encoding="utf-8")
-    assert text.count("[phone] ") == 1
-    (folder / "study.toml").write_text(text.replace("[phone] ", TABLE), encoding="utf-8")
+    folder = copy_of(
+        tmp_path_factory.mktemp("studies") / "declared",
+        study=lambda text: text.replace("[phone] ", TABLE),
+    )
     return coopgap.run(folder, only=["neighbours", "trusted_person"], jobs=1)
 
 
 def test_the_gap_in_the_control_is_that_of_its_model(run):
-    rows = run.sensitivity.query("check == 'negative_control' and model == 'trusted_person'")
-    by_variant = rows.set_index("variant")
-    gaps = run.gaps.query(
-        "family == 'matched_logit' and group == 'all' and quantity == 'risk_difference'"
-    ).set_index("model")
+    control = where(run.sensitivity, check="negative_control")
+    gaps = {
+        model: pick(
+            run.gaps,
+            model=model,
+            family="matched_logit",
+            group="all",
+            quantity="risk_difference",
+        )
+        for model in ("trusted_person", "neighbours")
+    }
     for variant, model in (("gap", "trusted_person"), ("control", "neighbours")):
+        row = pick(control, model="trusted_person", variant=variant)
         for column in ("estimate", "std_error", "lower", "upper"):
-            assert by_variant.loc[variant, column] == gaps.loc[model, column]
-    expected = gaps["estimate"]["trusted_person"] - gaps["estimate"]["neighbours"]
-    assert by_variant.loc["less 1 x control", "estimate"] == pytest.approx(expected, abs=1e-9)
-    assert run.sensitivity.query("check == 'negative_control' and model == 'neighbours'")[
-        "verdict"
-    ].tolist() == ["not_applicable"]
+            assert getattr(row, column) == getattr(gaps[model], column)
+    expected = gaps["trusted_person"].estimate - gaps["neighbours"].estimate
+    less = pick(control, model="trusted_person", variant="less 1 x control")
+    assert less.estimate == pytest.approx(expected, abs=1e-9)
+    assert pick(control, model="neighbours").verdict == "not_applicable"
 
 
 def test_each_model_has_bounds_and_benchmarks(run):
     for model in ("neighbours", "trusted_person"):
-        rows = run.sensitivity[run.sensitivity["model"] == model]
+        rows = where(run.sensitivity, model=model)
         assert (rows["quantity"] == "p_bound").sum() == 6
         assert (rows["quantity"] == "gamma").sum() == 2
-        mine = rows.query("check == 'robustness_value' and quantity == 'r2_outcome'")
-        covariates = {*mine["about"]}
-        assert covariates == {"age_band", "sex", "region", "education"}
+        mine = where(rows, check="robustness_value", quantity="r2_outcome")
+        assert {*mine["about"]} == {"age_band", "sex", "region", "education"}
     keys = ["check", "variant", "model", "group", "quantity", "category"]
-    confounding = run.sensitivity.query(
-        "check in ('rosenbaum', 'robustness_value', 'negative_control')"
-    )
-    assert not confounding.duplicated(keys).any()
+    names = ["rosenbaum", "robustness_value", "negative_control"]
+    assert not where(run.sensitivity, check=names).duplicated(keys).any()
 
 
 def test_a_control_outside_the_run_is_not_assessed():
     run = coopgap.run("peru", only=["trusted_person"], jobs=1)
-    (row,) = run.sensitivity.query("check == 'negative_control'").to_dict("records")
-    assert row["verdict"] == "not_assessed"
-    assert "neighbours is not part of this run" in row["note"]
+    row = pick(run.sensitivity, check="negative_control")
+    assert row.verdict == "not_assessed"
+    assert "neighbours is not part of this run" in row.note

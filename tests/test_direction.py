@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,29 +16,16 @@ from coopgap.core.errors import InputError, StudyError, first_mark, without_mark
 from coopgap.datasets.registry import read_registry
 from coopgap.study.load import load_study
 from coopgap.survey.draft import draft_study
-from coopgap.survey.raw import RawTable, from_dataframe
+from coopgap.survey.raw import from_dataframe
+
+from .studies import model, nominal, write_study
 
 MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 TURN = "\u202e"
-STUDY = """\
-title = "Marks"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[design]
-zone = "zone"
-[headline]
-trust = "trust"
-[variables.trust]
-type = "binary"
-levels = ["no", "yes"]
-label = "Trust"
-[variables.place]
-type = "nominal"
-levels = ["north", "south"]
-"""
-MODEL = 'outcome = "trust"\ncovariates = ["place"]\n[matching]\non = ["place"]\n'
+VARIABLES = {
+    "trust": {"type": "binary", "levels": ["no", "yes"], "label": "Trust"},
+    "place": nominal("north", "south"),
+}
 
 
 def people(n: int = 400) -> pd.DataFrame:
@@ -53,32 +41,31 @@ def people(n: int = 400) -> pd.DataFrame:
 
 
 def folder(tmp_path: Path, old: str = "", new: str = "") -> Path:
-    (tmp_path / "study.toml").write_text(STUDY.replace(old, new), encoding="utf-8")
-    (tmp_path / "trust.toml").write_text(MODEL, encoding="utf-8")
+    """A study, a text of it changed; `document` would write a mark as an escape."""
+    models = {"trust": model("trust", "place", on=("place",))}
+    write_study(tmp_path, VARIABLES, models, title="Marks", design={"zone": "zone"})
+    path = tmp_path / "study.toml"
+    path.write_text(path.read_text("utf-8").replace(old, new), encoding="utf-8")
     return tmp_path
 
 
 @pytest.mark.parametrize("mark", MARKS, ids=lambda mark: f"U+{ord(mark):04X}")
-@pytest.mark.parametrize(
-    ("place", "line"), [("Marks", 1), ("Trust", 13), ("north", 16), ("variables.place", 14)]
-)
-def test_a_study_holds_none_in_titles_labels_levels_or_names(
-    tmp_path: Path, mark: str, place: str, line: int
-) -> None:
-    name = place.removeprefix("variables.")
-    new = f'variables."{mark}{name}"' if name != place else f"{name}{mark}"
-    with pytest.raises(StudyError) as caught:
-        load_study(folder(tmp_path, place, new))
-    assert f"study.toml: line {line} holds U+{ord(mark):04X}, a mark" in str(caught.value)
-    assert mark not in str(caught.value)
+def test_a_study_holds_none_in_titles_labels_levels_or_names(tmp_path: Path, mark: str) -> None:
+    for place, line in (("Marks", 1), ("Trust", 4), ("north", 4), ('"place"', 4)):
+        new = f'"{mark}place"' if place[0] == '"' else f"{place}{mark}"
+        with pytest.raises(StudyError) as caught:
+            load_study(folder(tmp_path, place, new))
+        assert f"study.toml: line {line} holds U+{ord(mark):04X}, a mark" in str(caught.value)
+        assert mark not in str(caught.value)
 
 
 def test_nor_as_an_escape_nor_in_a_model_nor_in_a_registry(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"study\.toml: writes a mark that turns"):
         load_study(folder(tmp_path, "Marks", "M\\u202Earks"))
     study = folder(tmp_path)
-    text = MODEL + f'[[variant]]\nname = "{TURN}other"\nlink = "probit"\n'
-    (study / "trust.toml").write_text(text, encoding="utf-8")
+    path = study / "trust.toml"
+    text = f'\n[[variant]]\nname = "{TURN}other"\nlink = "probit"\n'
+    path.write_text(path.read_text("utf-8") + text, encoding="utf-8")
     with pytest.raises(StudyError, match=r"trust\.toml: line 6 holds U\+202E"):
         load_study(study)
     header = "id,source,group,item,category,stat,value,base_n,note\n"
@@ -122,18 +109,9 @@ def test_a_files_name_and_messages_lose_theirs(tmp_path: Path) -> None:
 
 
 def test_a_draft_from_labels_with_marks_is_a_study_without(tmp_path: Path) -> None:
-    data = pd.DataFrame({"x": [1, 2, 3] * 20})
-    raw = from_dataframe(data)
-    raw = RawTable(
-        name=raw.name,
-        where=raw.where,
-        sha256=raw.sha256,
-        is_example=False,
-        n_rows=raw.n_rows,
-        data=raw.data,
-        labels={"x": f"Trust{TURN}"},
-        value_labels={"x": {1: "\u200fنعم", 2: "\u200fلا", 3: "c"}},
-    )
+    raw = from_dataframe(pd.DataFrame({"x": [1, 2, 3] * 20}))
+    words = {1: "\u200fنعم", 2: "\u200fلا", 3: "c"}
+    raw = replace(raw, labels={"x": f"Trust{TURN}"}, value_labels={"x": words})
     variable = tomllib.loads(draft_study(raw, "s.csv"))["variables"]["x"]
     assert variable["label"] == "Trust"
     assert variable["levels"] == ["نعم", "لا", "c"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import re
@@ -18,7 +17,6 @@ import coopgap
 from coopgap.app import pipeline
 from coopgap.app.plan import make_plan
 from coopgap.core.disclose import Grain, protected_count, protected_meta, protected_rows
-from coopgap.core.errors import StudyError
 from coopgap.core.estimate import (
     TABLES,
     BalanceRow,
@@ -31,51 +29,20 @@ from coopgap.core.vocabulary import BY_STRATUM, KINDS, Kind
 from coopgap.report.plan import plan_text
 from coopgap.study.load import load_study
 
+from .studies import model, nominal, ordinal, where, write_study
+from .studies import pick as only_row
+
 N = 400
 FEW = (2, 5, 8)
 """Sizes of every small count in turn."""
-
-STUDY = """title = "A survey"
-[group]
-column = "member"
-member = 1
-comparison = 0
-missing = [9]
-[design]
-region = "region"
-zone = "zone"
-[headline]
-trust = "trust"
-class = "class"
-[variables.trust]
-type = "binary"
-levels = ["no", "yes"]
-[variables.class]
-type = "ordinal"
-levels = ["low", "mid", "top"]
-[variables.region]
-type = "nominal"
-levels = ["North", "South"]
-missing = ["?"]
-[variables.age]
-type = "nominal"
-levels = ["young", "old", "oldest"]
-[variables.kind]
-type = "nominal"
-levels = ["one", "other"]
-[phone]
-margin = {}
-"""
-
-MODEL = """outcome = "{outcome}"
-covariates = ["age", "region"]
-[matching]
-method = "exact"
-on = ["age", "kind"]
-[[variant]]
-name = "without age"
-covariates = ["region"]
-"""
+VARIABLES = {
+    "trust": {"type": "binary", "levels": ["no", "yes"]},
+    "class": ordinal("low", "mid", "top"),
+    "region": nominal("North", "South", missing=["?"]),
+    "age": nominal("young", "old", "oldest"),
+    "kind": nominal("one", "other"),
+}
+WITHOUT_AGE = {"name": "without age", "covariates": ["region"]}
 
 
 @cache
@@ -106,12 +73,14 @@ def survey(few: int) -> pd.DataFrame:
 
 
 def folder_of(path, minimum):
-    path.mkdir()
-    text = STUDY + (f"[disclosure]\nminimum = {minimum}\n" if minimum else "")
-    (path / "study.toml").write_text(text, encoding="utf-8")
-    for name in ("trust", "class"):
-        (path / f"{name}.toml").write_text(MODEL.format(outcome=name), encoding="utf-8")
-    return path
+    tables = {"disclosure": {"minimum": minimum}} if minimum else {}
+    models = {
+        name: model(name, "age", "region", on=("age", "kind"), variant=[WITHOUT_AGE])
+        for name in ("trust", "class")
+    }
+    group = {"column": "member", "member": 1, "comparison": 0, "missing": [9]}
+    design = {"region": "region", "zone": "zone"}
+    return write_study(path, VARIABLES, models, group=group, design=design, **tables)
 
 
 @pytest.fixture(scope="module")
@@ -135,59 +104,46 @@ def saved(runs, tmp_path_factory):
     return found
 
 
-def pick(frame, **keys):
-    for name, value in keys.items():
-        frame = frame[frame[name] == value]
-    (row,) = frame.itertuples()
-    return row
-
-
 def count(value):
     """A number that a table may lack."""
     return np.nan if pd.isna(value) else float(value)
 
 
-def share_of_group(run):
-    """The members at the top: their share times their number."""
-    row = pick(
-        run.gaps, model="class", family="unadjusted", group="all", population="all_members",
-        quantity="share", category="top", comparator="",
-    )  # fmt: skip
-    return count(row.estimate) * count(row.n_member)
+def of(table, column="estimate", **keys):
+    """A number of one row of a run's table."""
+    keys = {"group": "all"} | keys if table != "sensitivity" else keys
+    return lambda run: count(getattr(only_row(run.frames[table], **keys), column))
+
+
+RAW = {"family": "unadjusted", "population": "all_members"}
+GAP_AT_ALL = RAW | {"model": "trust", "quantity": "risk_difference"}
+SHARE = {"model": "class", "quantity": "share", "comparator": ""}
+WITHIN = {"model": "trust", "family": "matched_logit", "quantity": "risk_difference"}
+OLDEST = {"model": "trust", "covariate": "age", "level": "oldest"}
+
+
+def people(**keys):
+    """How many people a share is of: the share times their number."""
+    return lambda run: of("gaps", **keys)(run) * of("gaps", "n_member", **keys)(run)
 
 
 def shares_left_over(run):
-    """The same, from all levels that are shown and the total."""
-    rows = run.gaps[
-        (run.gaps["model"] == "class")
-        & (run.gaps["family"] == "unadjusted")
-        & (run.gaps["population"] == "all_members")
-        & (run.gaps["group"] == "all")
-        & (run.gaps["quantity"] == "share")
-        & (run.gaps["comparator"] == "")
-        & (run.gaps["category"] != "top")
-    ]
+    """The members at the top, from all levels that are shown and the total."""
+    rows = where(run.gaps, **RAW, **SHARE, group="all")
+    rows = rows[rows["category"] != "top"]
     return count((1 - rows["estimate"].sum(skipna=False)) * rows["n_member"].iloc[0])
 
 
 def lost_by_matching(run):
     """Members of a kind that nobody resembles: all of them less those matched."""
-    keys = {"model": "trust", "group": "all", "quantity": "risk_difference"}
-    whole = pick(run.gaps, **keys, family="unadjusted", population="all_members")
-    kept = pick(run.gaps, **keys, family="matched_logit")
-    return count(whole.n_member) - count(kept.n_member)
+    return of("gaps", "n_member", **GAP_AT_ALL)(run) - of("gaps", "n_member", **WITHIN)(run)
 
 
 def trusting_lost(run):
     """Comparison people in a matched stratum, from the matched against the unmatched share."""
-    found = []
-    for family, population in (("unadjusted", "all_members"), ("shares", "members")):
-        row = pick(
-            run.gaps, model="class", family=family, population=population, group="all",
-            quantity="share", category="mid", comparator="",
-        )  # fmt: skip
-        found.append(count(row.estimate) * count(row.n_member))
-    return found[0] - found[1]
+    mid = SHARE | {"category": "mid"}
+    matched = people(**mid, family="shares", population="members")
+    return people(**mid, **RAW)(run) - matched(run)
 
 
 def effective_size(run):
@@ -195,32 +151,25 @@ def effective_size(run):
 
     Everything else about the survey is known to whoever asks.
     """
-    row = pick(
-        run.gaps, model="trust", family="matched_logit", group="all", quantity="risk_difference"
-    )
-    fits = []
+    shown, fits = of("gaps", "ess_comparison", **WITHIN)(run), []
     for guess in range(1, 10):
         frame = survey(guess)
         frame = frame[frame["member"] != 9]
         member, other = frame["member"] == 1, frame["kind"] == "other"
-        own = frame[member & ~other]["age"].value_counts()
         beside = frame[~member]["age"].value_counts()
-        weight = own / beside
+        weight = frame[member & ~other]["age"].value_counts() / beside
         size = (weight * beside).sum() ** 2 / (weight**2 * beside).sum()
-        if abs(size - count(row.ess_comparison)) < 1e-6:
+        if abs(size - shown) < 1e-6:
             fits.append(guess)
     return float(fits[0]) if len(fits) == 1 else np.nan
 
 
 def score_equations(run, few):
     """Members who trust: at the maximum the fitted members' probabilities sum to them."""
-    rows = run.coefficients
-    rows = rows[(rows["model"] == "trust") & (rows["family"] == "adjusted_logit")]
+    rows = where(run.coefficients, model="trust", family="adjusted_logit")
     terms = dict(zip(rows["term"], rows["estimate"], strict=True))
-    frame = survey(few)
-    members = frame[frame["member"] == 1]
-    score = count(terms["member"]) - count(terms["no|yes"])
-    total = np.full(len(members), score)
+    members = where(survey(few), member=1)
+    total = np.full(len(members), count(terms["member"]) - count(terms["no|yes"]))
     for name in ("age", "region"):
         total += [count(terms.get(f"{name}={level}", 0.0)) for level in members[name]]
     return float(expit(total).sum())
@@ -228,78 +177,60 @@ def score_equations(run, few):
 
 def totals_less_totals(run):
     """People without a membership: all that were read less all that were kept."""
-    meta = run.meta
-    return float(meta["n_read"] - meta["n_member"] - meta["n_comparison"])
+    return float(run.meta["n_read"] - run.meta["n_member"] - run.meta["n_comparison"])
 
 
 def balance_level(run):
     """Comparison people among the oldest: the level's share times their number."""
-    row = pick(run.balance, model="trust", group="all", covariate="age", level="oldest")
-    gap = pick(
-        run.gaps, model="trust", family="unadjusted", population="all_members", group="all",
-        quantity="risk_difference",
-    )  # fmt: skip
-    return count(row.comparison_mean_before) * count(gap.n_comparison)
+    share = of("balance", "comparison_mean_before", **OLDEST)(run)
+    return share * of("gaps", "n_comparison", **GAP_AT_ALL)(run)
 
 
 def balance_left_over(run):
     """The same, from the other levels."""
-    rows = run.balance
-    rows = rows[
-        (rows["model"] == "trust") & (rows["group"] == "all") & (rows["covariate"] == "age")
-    ]
-    left = 1 - rows.loc[rows["level"] != "oldest", "comparison_mean_before"].sum(skipna=False)
-    return count(left) * N
+    rows = where(run.balance, model="trust", group="all", covariate="age", level=["young", "old"])
+    return count(1 - rows["comparison_mean_before"].sum(skipna=False)) * N
 
 
 def bounds_width(run):
     """People who do not say: the width of the worst-case bounds is their share."""
-    row = pick(
-        run.sensitivity, check="missing_bounds", model="class", variant="bounds",
-        quantity="risk_difference", category=">=mid",
-    )  # fmt: skip
-    kept = run.gaps[(run.gaps["model"] == "class") & (run.gaps["family"] == "matched_ordinal")]
-    return (count(row.upper) - count(row.lower)) * count(kept["ess_comparison"].max())
-
-
-def dropped(run):
-    """People left out, as run.json has them."""
-    return float(run.meta["dropped"][0]["count"])
+    keys = {"check": "missing_bounds", "model": "class", "variant": "bounds"}
+    keys |= {"quantity": "risk_difference", "category": ">=mid"}
+    lower, upper = (of("sensitivity", name, **keys)(run) for name in ("lower", "upper"))
+    kept = where(run.gaps, model="class", family="matched_ordinal")
+    return (upper - lower) * count(kept["ess_comparison"].max())
 
 
 def rows_dropped(run):
     """People left out of a model, as diagnostics.csv has them."""
-    rows = run.diagnostics
-    rows = rows[(rows["model"] == "class") & (rows["diagnostic"] == "dropped")]
+    rows = where(run.diagnostics, model="class", diagnostic="dropped")
     return count(rows["value"].iloc[0])
 
 
 def note_of_bounds(run):
     """The same count, from the words of a check."""
-    rows = run.sensitivity
-    note = rows[(rows["check"] == "missing_bounds") & (rows["model"] == "class")]["note"].iloc[0]
+    note = where(run.sensitivity, check="missing_bounds", model="class")["note"].iloc[0]
     found = re.search(r"and ([\d,]+) of [\d,]+ comparison people", note)
     return float(found[1]) if found else np.nan
 
 
+VARIANT = {"check": "variant", "model": "trust", "variant": "shares, members"}
+VARIANT |= {"quantity": "risk_difference"}
+
+
 def variant_gap(run):
     """Members who trust, from a sensitivity row of raw shares and the comparison group's."""
-    row = pick(
-        run.sensitivity, check="variant", model="trust", variant="shares, members",
-        quantity="risk_difference",
-    )  # fmt: skip
-    other = pick(
-        run.gaps, model="trust", family="shares", group="all", quantity="share",
-        comparator="comparison",
-    )  # fmt: skip
-    shown = count(row.estimate) + count(other.estimate)
-    return shown * count(other.n_member)
+    keys = {"model": "trust", "family": "shares", "quantity": "share", "comparator": "comparison"}
+    shown = of("sensitivity", **VARIANT)(run) + of("gaps", **keys)(run)
+    return shown * of("gaps", "n_member", **keys)(run)
 
 
 ATTACKS = {
+    "share_of_group": people(**SHARE, **RAW, category="top"),
+    "dropped": lambda run: float(run.meta["dropped"][0]["count"]),
+} | {
     attack.__name__: attack
     for attack in (
-        share_of_group,
         shares_left_over,
         lost_by_matching,
         trusting_lost,
@@ -307,7 +238,6 @@ ATTACKS = {
         totals_less_totals,
         balance_level,
         balance_left_over,
-        dropped,
         rows_dropped,
         note_of_bounds,
         variant_gap,
@@ -442,22 +372,21 @@ def test_the_plan_tells_no_small_count(tmp_path):
     assert all(int(number.replace(",", "")) % 10 == 0 for number in numbers), numbers
 
 
-def test_neighbours_have_the_same_count(runs):
-    assert [protected_count(n, 10) for n in (0, 4, 5, 14, 15, 1003)] == [0, 0, 10, 10, 20, 1000]
-    assert protected_meta({"n_read": 7, "seed": 7, "survey_sha256": "a"}, 5) == {
-        "n_read": 5,
-        "seed": 7,
-        "disclosure_minimum": 5,
-    }
-    rare, common = ({"column": "age", "code": "88", "count": n} for n in (4, 52))
-    told = protected_meta({"doubts": [rare, common]}, 5)["doubts"]
-    assert told == [common | {"count": 50}]
-
-
 GAP = {
     "model": "m", "family": "unadjusted", "outcome": "y", "comparator": "comparison",
     "group": "all", "population": "members", "source": "s",
 }  # fmt: skip
+
+
+def released(row, minimum=10, **sizes):
+    """A row as it is after release."""
+    (found,) = protected_rows([row], minimum, *([sizes] if sizes else []))
+    return found
+
+
+def sensitivity(check="variant", **more):
+    keys = {"check": check, "model": "m", "outcome": "y", "source": "s"}
+    return SensitivityRow(**(keys | more))
 
 
 @pytest.mark.parametrize("minimum", [3, 10])
@@ -465,52 +394,42 @@ GAP = {
 @pytest.mark.parametrize("n", [73, 400, 1003])
 def test_neighbours_are_not_told_apart_beyond_one_step(minimum, quantity, n):
     """Of all counts of a group each published number is that of at least half of `minimum`."""
-    published = {}
+    published = []
     for few in range(minimum, n // 2):
         share = few / n
-        value = {"share": share, "risk_difference": 0.5 - share}.get(quantity)
-        if value is None:
-            value = share / (1 - share) if quantity == "odds_ratio" else share / 0.5
-        row = GapRow(
-            **GAP, quantity=quantity, estimate=value, n_member=n, n_comparison=n, n_fewest=few
-        )
-        (found,) = protected_rows([row], minimum)
-        published[few] = found.estimate
-    told = itertools.groupby(published.values())
+        ratio = share / (1 - share) if quantity == "odds_ratio" else share / 0.5
+        value = {"share": share, "risk_difference": 0.5 - share}.get(quantity, ratio)
+        sizes = {"n_member": n, "n_comparison": n, "n_fewest": few}
+        row = GapRow(**GAP, quantity=quantity, estimate=value, **sizes)
+        published.append(released(row, minimum).estimate)
+    told = itertools.groupby(published)
     lengths = [len(list(same)) for value, same in told if value is not None]
     # The first and last are cut; where a step becomes larger one is shorter.
     short = [length for length in lengths[1:-1] if length < minimum / 2]
     assert len(short) <= 1 + len(lengths) // 10, lengths
-    assert len(set(published.values())) <= 1 + n / minimum
+    assert len(set(published)) <= 1 + n / minimum
 
 
 def test_a_number_that_says_not_what_it_is_is_blank():
-    row = SensitivityRow(
-        check="variant", model="m", outcome="y", quantity="something new", estimate=0.123,
-        n_smaller=400, n_fewest=100, note="of 17 people, 12.5% at age=17, 95 % of them", source="s",
+    found = released(
+        sensitivity(
+            quantity="something new", estimate=0.123, n_smaller=400, n_fewest=100,
+            note="of 17 people, 12.5% at age=17, 95 % of them",
+        )
     )  # fmt: skip
-    (found,) = protected_rows([row], 10)
     assert found.estimate is None
     assert found.note == "of … people, … at age=17, 95 % of them"
-    uncounted = SensitivityRow(
-        check="variant",
-        model="m",
-        outcome="y",
-        quantity="risk_difference",
-        estimate=0.1,
-        source="s",
-    )
-    (found,) = protected_rows([uncounted], 10)
+    found = released(sensitivity(quantity="risk_difference", estimate=0.1))
     assert (found.estimate, found.verdict) == (None, "not_assessed")
-    silent = SensitivityRow(
-        check="variant", model="m", outcome="y", n_smaller=403, n_fewest=17, source="s"
-    )
-    (found,) = protected_rows([silent], 10)
+    found = released(sensitivity(n_smaller=403, n_fewest=17))
     assert (found.n_smaller, found.n_fewest, found.verdict) == (400, None, None)
-    public = SensitivityRow(
-        check="variant", model="m", outcome="y", quantity="share", estimate=0.123, source="printed"
-    )
-    assert [*protected_rows([public], 10)] == [public]
+    public = sensitivity(quantity="share", estimate=0.123, source="printed")
+    assert released(public) == public
+    # The way the sets point is not told of few people.
+    points = {"direction": "members_higher", "opposed": True, "n_smaller": 400, "estimate": 14.0}
+    for fewest, shown in ((9, (None, None)), (30, ("members_higher", True))):
+        found = released(sensitivity("rosenbaum", quantity="n_sets", n_fewest=fewest, **points))
+        assert (found.direction, found.opposed) == shown
 
 
 def test_diagnostics_are_told_by_what_they_are():
@@ -521,12 +440,12 @@ def test_diagnostics_are_told_by_what_they_are():
         DiagnosticRow(model="m", diagnostic="gate", value=value, kind=kind, source="s")
         for kind, value in kinds.items()
     ]
-    found = to_frame("diagnostics", protected_rows(rows, 10, {"m": 1000}))
-    assert found["value"].tolist()[:2] == [20.0, 0.12]
+    found = to_frame("diagnostics", protected_rows(rows, 10, {"m": 1000}))["value"]
+    assert found.tolist()[:2] == [20.0, 0.12]
     # 2.50 deviations, each of 31 pairs of people, in steps of one: two of them.
-    assert found["value"][2] == pytest.approx(0.05)
-    assert found["value"][3] == 14.0
-    assert np.isnan(found["value"][4])
+    assert found[2] == pytest.approx(0.05)
+    assert found[3] == 14.0
+    assert np.isnan(found[4])
 
 
 def test_counts_in_columns_of_their_own_are_rounded_too():
@@ -534,30 +453,46 @@ def test_counts_in_columns_of_their_own_are_rounded_too():
         model="m", diagnostic="members_lost", value=17, kind=Kind.COUNT, about="age",
         category="65+", n=17, of=103, statistic=9.4321, df=2, df_residual=37.0, source="s",
     )  # fmt: skip
-    (found,) = protected_rows([row], 10, {"m": 1000})
+    found = released(row, m=1000)
     assert (found.n, found.of, found.df_residual) == (20, 100, 40)
     # Ten of 1,000 people move a deviation by .63, and so 3.07 of them squared by 4.3: in fives.
     assert (found.statistic, found.df) == (10.0, 2)
-    lost = {"check": "phone_joins", "model": "m", "outcome": "y", "quantity": "members_lost_share"}
-    row = SensitivityRow(
-        **lost, estimate=0.17, n=17, of=103, n_smaller=103, n_fewest=17, source="s"
-    )
-    (found,) = protected_rows([row], 10)
+    lost = sensitivity(
+        "phone_joins", quantity="members_lost_share", estimate=0.17, n=17, of=103,
+        n_smaller=103, n_fewest=17,
+    )  # fmt: skip
+    found = released(lost)
     assert (found.n, found.of) == (20, 100)
     # Specifications are no people.
-    (found,) = protected_rows([replace(row, check="multiverse", n=3, of=8)], 10)
+    found = released(replace(lost, check="multiverse", n=3, of=8))
     assert (found.n, found.of) == (3, 8)
-
-
-def test_the_way_the_sets_point_is_not_told_of_few_people():
-    row = SensitivityRow(
-        check="rosenbaum", model="m", outcome="y", quantity="n_sets", estimate=14.0,
-        direction="members_higher", opposed=True, n_smaller=400, n_fewest=9, source="s",
+    counts = {"n_member_before": 37, "n_member_after": 31}
+    counts |= {"n_comparison_before": 84, "n_comparison_after": 66}
+    row = BalanceRow(
+        model="m", group="all", covariate="age", level="old", source="s", **counts,
+        member_mean_before=0.3712, missing_member=4, n_smaller=90, n_fewest=31,
     )  # fmt: skip
-    (found,) = protected_rows([row], 10)
-    assert (found.direction, found.opposed) == (None, None)
-    (found,) = protected_rows([replace(row, n_fewest=30)], 10)
-    assert (found.direction, found.opposed) == ("members_higher", True)
+    found = released(row)
+    assert [getattr(found, name) for name in counts] == [40, 30, 80, 70]
+    assert (found.member_mean_before, found.missing_member) == (0.4, 0)
+    # Of few people at the level, or not at it, no count is told: theirs would be among them.
+    few = released(replace(row, n_member_after=8, n_fewest=8))
+    assert {getattr(few, name) for name in (*counts, "member_mean_before")} == {None}
+
+
+def test_counts_of_run_json_are_rounded():
+    assert [protected_count(n, 10) for n in (0, 4, 5, 14, 15, 1003)] == [0, 0, 10, 10, 20, 1000]
+    told = protected_meta({"n_read": 7, "seed": 7, "survey_sha256": "a"}, 5)
+    assert told == {"n_read": 5, "seed": 7, "disclosure_minimum": 5}
+    rare, common = ({"column": "age", "code": "88", "count": n} for n in (4, 52))
+    assert protected_meta({"doubts": [rare, common]}, 5)["doubts"] == [common | {"count": 50}]
+    model = {
+        "model": "m", "n": 213, "members": 104, "members_matched": None, "tied_members": 7,
+        "n_zones": 38, "zones_member": 33, "zones_comparison": None, "form": "free", "draws": 2000,
+    }  # fmt: skip
+    assert protected_meta({"models": [model]}, 10)["models"] == [
+        model | {"n": 210, "members": 100, "tied_members": 10, "n_zones": 40, "zones_member": 30}
+    ]
 
 
 def test_steps_are_what_people_could_move():
@@ -566,103 +501,32 @@ def test_steps_are_what_people_could_move():
     assert grain.share == pytest.approx(0.025)
     assert grain.log == pytest.approx(10 / (50 * (1 - 50 / 400)))
     assert grain.statistic == pytest.approx(0.5)
+    for few, n in ((20, 400), (100, 400), (200, 400)):
+        moved = np.log(few / (n - few)) - np.log((few - 0.01) / (n - few + 0.01))
+        log = Grain(minimum=10, n=n, fewest=few, kind=Kind.LOG).log
+        assert log == pytest.approx(1000 * moved, rel=0.01)
     row = GapRow(
         **GAP, quantity="risk_difference", estimate=0.131, std_error=0.05, lower=0.033, upper=0.229,
         p_value=0.0088, n_member=400, n_comparison=500, ess_comparison=431.7, n_fewest=50,
     )  # fmt: skip
-    (found,) = protected_rows([row], 10)
+    found = released(row)
     assert (found.estimate, found.std_error) == (0.15, 0.05)
     assert (found.lower, found.upper) == (0.0, 0.25)
     # 2.62 deviations are told as 2.5: p .0124, upward.
     assert found.p_value == 0.02
     assert (found.n_member, found.ess_comparison, found.n_fewest) == (400, 430, 50)
-
-
-def test_an_e_value_is_that_of_its_rounded_ratio():
-    """At 1.2 it is 1.69; what would tell it from 1.68 is a hundredth of the ratio."""
-    found = set()
-    for ratio in np.linspace(1.12, 1.28, 9):
-        row = SensitivityRow(
-            check="e_value", model="m", outcome="y", quantity="e_value",
-            estimate=ratio + np.sqrt(ratio * (ratio - 1)), n_smaller=400, n_fewest=100, source="s",
-        )  # fmt: skip
-        (told,) = protected_rows([row], 10)
-        found.add(told.estimate)
-    assert found == {1.7}
-
-
-def test_log_odds_move_as_counted_by_hand():
-    for few, n in ((20, 400), (100, 400), (200, 400)):
-        grain = Grain(minimum=10, n=n, fewest=few, kind=Kind.LOG)
-        moved = np.log(few / (n - few)) - np.log((few - 0.01) / (n - few + 0.01))
-        assert grain.log == pytest.approx(1000 * moved, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("[disclosure]\nminimum = 2", "is 2; allowed: 0 or a whole number, 3 or more"),
-        ("[disclosure]\nminimum = -1", "is -1; allowed"),
-        ("[disclosure]\nminimum = 10.0", "is a number; allowed: 0 or a whole number"),
-        ("[disclosure]\nminimum = true", "is true or false; allowed: 0 or a whole number"),
-        ("[disclosure]\nfewest = 3", "unknown key fewest"),
-    ],
-)
-def test_the_minimum_is_off_or_hides_somebody(tmp_path, text, found):
-    folder = folder_of(tmp_path / "s", 0)
-    path = folder / "study.toml"
-    path.write_text(path.read_text("utf-8") + text, encoding="utf-8")
-    with pytest.raises(StudyError, match=re.escape(found)):
-        load_study(folder)
-
-
-def test_it_is_off_unless_declared_and_in_the_shipped_studies(tmp_path):
-    assert load_study(folder_of(tmp_path / "s", 0)).disclosure_minimum == 0
-    assert load_study(folder_of(tmp_path / "t", 3)).disclosure_minimum == 3
-    assert load_study("peru").disclosure_minimum == 0
-
-
-def test_counts_of_a_first_table_are_rounded_or_blank():
-    counts = {
-        "n_member_before": 37,
-        "n_member_after": 31,
-        "n_comparison_before": 84,
-        "n_comparison_after": 66,
-    }
-    keys = {"model": "m", "group": "all", "covariate": "age", "level": "old", "source": "s"}
-    row = BalanceRow(
-        **keys, **counts, member_mean_before=0.3712, missing_member=4, n_smaller=90, n_fewest=31
-    )
-    (told,) = protected_rows([row], 10)
-    assert [getattr(told, name) for name in counts] == [40, 30, 80, 70]
-    assert (told.member_mean_before, told.missing_member) == (0.4, 0)
-    # Of few people at the level, or not at it, no count is told: theirs would be among them.
-    (few,) = protected_rows([dataclasses.replace(row, n_member_after=8, n_fewest=8)], 10)
-    assert {getattr(few, name) for name in (*counts, "member_mean_before")} == {None}
-
-
-def test_counts_of_run_json_s_models_are_rounded():
-    model = {
-        "model": "m",
-        "n": 213,
-        "members": 104,
-        "members_matched": None,
-        "tied_members": 7,
-        "n_zones": 38,
-        "zones_member": 33,
-        "zones_comparison": None,
-        "form": "free",
-        "draws": 2000,
-    }
-    assert protected_meta({"models": [model]}, 10)["models"] == [
-        model | {"n": 210, "members": 100, "tied_members": 10, "n_zones": 40, "zones_member": 30}
-    ]
-
-
-def test_every_quantity_that_a_run_estimates_has_a_kind_or_is_blank(runs):
-    released = runs[10, 5].sensitivity
-    known = released["estimate"].notna()
-    assert set(released.loc[known, "quantity"]) <= {*KINDS}
+    # An E-value is that of its rounded ratio: at 1.2 it is 1.69; what would tell it from 1.68 is
+    # a hundredth of the ratio.
+    told = {
+        released(
+            sensitivity(
+                "e_value", quantity="e_value", estimate=ratio + np.sqrt(ratio * (ratio - 1)),
+                n_smaller=400, n_fewest=100,
+            )
+        ).estimate
+        for ratio in np.linspace(1.12, 1.28, 9)
+    }  # fmt: skip
+    assert told == {1.7}
 
 
 def test_rows_say_how_many_people_stand_behind_them(runs):
@@ -671,33 +535,34 @@ def test_rows_say_how_many_people_stand_behind_them(runs):
     frame = frame[frame["member"] != 9]
     member, trust = frame["member"] == 1, frame["trust"] == "yes"
     assert (member & trust).sum() == 5
-    keys = {"model": "trust", "family": "unadjusted", "population": "all_members", "group": "all"}
-    gap = pick(run.gaps, **keys, quantity="risk_difference")
+    gap = only_row(run.gaps, **GAP_AT_ALL, group="all")
     assert (gap.n_fewest, gap.n_member, gap.status) == (5, 400, "few_people")
-    own = pick(run.gaps, **keys, quantity="share", comparator="comparison")
+    keys = RAW | {"model": "trust", "quantity": "share", "comparator": "comparison"}
+    own = only_row(run.gaps, **keys, group="all")
     assert (own.n_fewest, own.status) == ((~member & trust).sum(), "ok")
-    kept = frame[~(frame["kind"] == "other")]
-    variant = pick(
-        run.sensitivity, check="variant", model="trust", variant="shares, members",
-        quantity="risk_difference",
-    )  # fmt: skip
-    assert variant.n_fewest == 5
-    assert variant.n_smaller == (kept["member"] == 1).sum() == 395
+    variant = only_row(run.sensitivity, **VARIANT)
+    kept = frame["kind"] != "other"
+    assert (variant.n_fewest, variant.n_smaller) == (5, (kept & member).sum())
+    assert variant.n_smaller == 395
     for term, at in (
         ("age=oldest", frame["age"] == "oldest"),
         ("region=South", frame["region"] == "South"),
     ):
         cells = pd.crosstab(at, trust).to_numpy()
-        rows = run.coefficients
-        row = pick(rows[rows["model"] == "trust"], family="adjusted_logit", term=term)
+        row = only_row(run.coefficients, model="trust", family="adjusted_logit", term=term)
         assert (row.n_smaller, row.n_fewest) == (cells.sum(axis=1).min(), cells.min())
-    level = pick(run.balance, model="trust", group="all", covariate="age", level="oldest")
+    level = only_row(run.balance, **OLDEST, group="all")
     assert (level.n_smaller, level.n_fewest) == (395, 5)
-    ratios = run.sensitivity[run.sensitivity["check"] == "e_value"]
-    assert set(ratios.loc[ratios["model"] == "trust", "n_fewest"]) == {5}
-
-
-def test_no_number_of_a_check_or_a_fit_is_without_its_people(runs):
+    assert set(where(run.sensitivity, check="e_value", model="trust")["n_fewest"]) == {5}
     for table in ("sensitivity", "coefficients"):
-        frame = runs[0, 5].frames[table]
+        frame = run.frames[table]
         assert frame.loc[frame["estimate"].notna(), "n_fewest"].notna().all()
+    after = runs[10, 5].sensitivity
+    assert set(after.loc[after["estimate"].notna(), "quantity"]) <= {*KINDS}
+
+
+def test_it_is_off_unless_declared_and_in_the_shipped_studies(tmp_path):
+    for number, minimum in enumerate((0, 3)):
+        folder = folder_of(tmp_path / str(number), minimum)
+        assert load_study(folder).disclosure_minimum == minimum
+    assert load_study("peru").disclosure_minimum == 0

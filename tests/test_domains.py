@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from coopgap.app.plan import make_plan
-from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.plan import domains
+
+from .studies import BINARY, model, nominal, write_study
 
 
 @pytest.fixture(scope="module")
@@ -34,83 +35,41 @@ def matched_gap(rows, chosen):
     return total / count, count
 
 
-def test_every_region_and_group_has_a_domain(plan):
+def difference(sample):
+    return headline_estimate(sample).at()
+
+
+def test_every_region_and_group_has_a_domain_of_its_own_people(plan):
     (model,) = plan.models
-    names = [name for name, _ in domains(plan.study, model)]
-    assert names[:5] == [
-        f"region={level}" for level in ("Lima", "Center", "East", "North", "South")
-    ]
-    assert names[5:7] == ["sex=male", "sex=female"]
-    assert names[7:9] == ["coop_type=agrarian", "coop_type=SACCO"]
-
-
-def test_a_question_of_members_alone_keeps_every_comparison_person(plan):
-    (model,) = plan.models
-    found = dict(domains(plan.study, model))
-    kinds = [name for name in found if name.startswith("coop_type=")]
-    assert sum(int(found[name].rows.member.sum()) for name in kinds) == 1004
-    for name in kinds:
-        assert int((~found[name].rows.member).sum()) == 1003
-        assert found[name].domain
-
-
-def test_its_gap_is_that_of_those_members_matched_anew(plan):
-    (model,) = plan.models
-    sample = dict(domains(plan.study, model))["coop_type=SACCO"]
-    rows = model.rows
+    rows, found = model.rows, dict(domains(plan.study, model))
+    regions = [f"region={level}" for level in ("Lima", "Center", "East", "North", "South")]
+    groups = ["sex=male", "sex=female", "coop_type=agrarian", "coop_type=SACCO"]
+    assert list(found)[:9] == [*regions, *groups]
+    # A question of members alone keeps every comparison person.
+    kinds = [one for name, one in found.items() if name.startswith("coop_type=")]
+    assert sum(int(one.rows.member.sum()) for one in kinds) == 1004
+    assert {int((~one.rows.member).sum()) for one in kinds} == {1003}
+    assert all(one.domain for one in kinds)
+    # Its gap is that of those members matched anew.
+    estimate = headline_estimate(found["coop_type=SACCO"])
     expected, kept = matched_gap(rows, rows.factors["coop_type"] == 1)
-    estimate = headline_estimate(sample)
-    (gap,) = [
-        interval
-        for contrast, interval in estimate.intervals.items()
-        if contrast.quantity is Quantity.RISK_DIFFERENCE
-    ]
-    assert gap.estimate == pytest.approx(expected)
+    assert estimate.at().estimate == pytest.approx(expected)
     assert int(estimate.people.sum(axis=1)[1]) == kept
+    # A group of both keeps its own people.
+    assert (found["sex=male"].rows.factors["sex"] == 0).all()
+    expected, _ = matched_gap(rows, rows.factors["sex"] == 0)
+    assert difference(found["sex=male"]).estimate == pytest.approx(expected)
 
 
-def test_a_group_of_both_keeps_its_own_people(plan):
-    (model,) = plan.models
-    sample = dict(domains(plan.study, model))["sex=male"]
-    assert (sample.rows.factors["sex"] == 0).all()
-    expected, _ = matched_gap(model.rows, model.rows.factors["sex"] == 0)
-    (gap,) = [
-        interval
-        for contrast, interval in headline_estimate(sample).intervals.items()
-        if contrast.quantity is Quantity.RISK_DIFFERENCE
-    ]
-    assert gap.estimate == pytest.approx(expected)
-
-
-STUDY = """
-title = "Members are found in other regions among men than among women"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[design]
-region = "region"
-[headline]
-y = "y"
-[variables.y]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.region]
-type = "nominal"
-levels = ["a", "b"]
-[variables.sex]
-type = "nominal"
-levels = ["male", "female"]
-groups = true
-"""
+VARIABLES = {"y": BINARY, "region": nominal("a", "b")}
+VARIABLES["sex"] = nominal("male", "female", groups=True)
 DESIGNS = {
-    "exact on region": ("sex", 'method = "exact"\non = ["region"]'),
-    "exact on sex": ("region", 'method = "exact"\non = ["sex"]'),
-    "entropy": ("sex", 'method = "entropy"\non = ["region"]'),
-    "full": ("sex", 'method = "full"\non = ["region"]'),
-    "overlap": ("sex", 'method = "overlap"\ncovariates = ["region"]'),
-    "optimal": ("sex", 'method = "optimal"\non = ["sex"]\ncovariates = ["region"]'),
+    "exact on region": ("sex", {"on": ["region"]}),
+    "exact on sex": ("region", {"on": ["sex"]}),
+    "entropy": ("sex", {"method": "entropy", "on": ["region"]}),
+    "full": ("sex", {"method": "full", "on": ["region"]}),
+    "overlap": ("sex", {"method": "overlap", "covariates": ["region"]}),
+    "optimal": ("sex", {"method": "optimal", "on": ["sex"], "covariates": ["region"]}),
 }
 TRUE_SHARE = {"a": 0.2, "b": 0.7}
 
@@ -127,20 +86,9 @@ def no_gap(n=4000, seed=3):
 
 
 def planned(folder, matching, covariates=("region", "sex")):
-    named = ", ".join(f'"{name}"' for name in covariates)
-    model = f'outcome = "y"\ncovariates = [{named}]\n[matching]\n{matching}\n'
-    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
-    (folder / "y.toml").write_text(model, encoding="utf-8")
-    return make_plan(folder, no_gap())
-
-
-def difference(sample):
-    (found,) = [
-        interval
-        for contrast, interval in headline_estimate(sample).intervals.items()
-        if contrast.quantity is Quantity.RISK_DIFFERENCE
-    ]
-    return found
+    """Members are found in other regions among men than among women."""
+    models = {"y": model("y", *covariates, matching=matching)}
+    return make_plan(write_study(folder, VARIABLES, models, design={"region": "region"}), no_gap())
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -162,7 +110,7 @@ def test_a_gap_of_zero_is_found_at_every_level(name, tmp_path):
 
 
 def test_weights_of_everybody_would_not_have_found_it(tmp_path):
-    plan = planned(tmp_path, 'method = "exact"\non = ["region"]', ["region"])
+    plan = planned(tmp_path, {"on": ["region"]}, ["region"])
     (model,) = plan.models
     men = model.rows.factors["sex"] == 0
     # Over everybody members and others have the same regions, among men they have opposite ones:
@@ -183,7 +131,7 @@ def test_weights_of_everybody_would_not_have_found_it(tmp_path):
 
 
 def test_a_stratum_keeps_the_weights_of_everybody(tmp_path):
-    plan = planned(tmp_path, 'method = "exact"\non = ["sex", "region"]')
+    plan = planned(tmp_path, {"on": ["sex", "region"]})
     (model,) = plan.models
     for code, name in enumerate(("sex=male", "sex=female")):
         here = model.rows.factors["sex"] == code

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
-from coopgap.core.estimate import GAP_KEY, TABLES, GapRow, columns, to_frame
-from coopgap.core.vocabulary import Family, Population, Quantity
+from coopgap.core.estimate import GAP_KEY, TABLES, GapRow, Keys, columns, to_frame
+from coopgap.core.vocabulary import REASONS, Family, Population, Quantity, Status
+from coopgap.families.estimate import Estimate, Tables
 
 CONTRACT = {
     "gaps": "model, family, outcome, comparator, group, population, quantity, category, estimate, "
@@ -35,19 +37,14 @@ def test_columns_are_the_contracts_in_its_order(table):
     assert list(columns(table)) == CONTRACT[table].split(", ")
     assert list(to_frame(table, []).columns) == CONTRACT[table].split(", ")
     assert all(columns(table).values())
-
-
-def test_the_key_is_made_of_columns():
     assert set(GAP_KEY) <= set(columns("gaps"))
 
 
 def test_a_row_becomes_typed_cells_and_absent_numbers_stay_absent():
+    keys = {"model": "trust", "outcome": "trust", "comparator": "comparison", "group": "all"}
     row = GapRow(
-        model="trust",
+        **keys,
         family=Family.UNADJUSTED,
-        outcome="trust",
-        comparator="comparison",
-        group="all",
         population=Population.ALL_MEMBERS,
         quantity=Quantity.RISK_DIFFERENCE,
         estimate=0.13,
@@ -56,8 +53,40 @@ def test_a_row_becomes_typed_cells_and_absent_numbers_stay_absent():
     )
     frame = to_frame("gaps", [row, dataclasses.replace(row, n_member=None, estimate=None)])
     assert frame["n_member"].dtype == "Int64"
-    assert frame.loc[0, "family"] == "unadjusted"
-    assert frame.loc[0, "status"] == "ok"
-    assert frame["n_member"].isna().tolist() == [False, True]
-    assert frame["estimate"].isna().tolist() == [False, True]
-    assert frame.loc[0, "interval_kind"] == ""
+    words = ["family", "status", "interval_kind"]
+    assert frame.loc[0, words].tolist() == ["unadjusted", "ok", ""]
+    for name in ("n_member", "estimate"):
+        assert frame[name].isna().tolist() == [False, True]
+
+
+LABELS = Keys(model="m", outcome="y", levels=("no", "yes"), source="s.csv", group="region=East")
+RAKED = {"population": Population.POSTSTRATIFIED}
+WORTH = "people that the raked weights are worth"
+REASON = "4 zones are too few"
+
+
+@pytest.mark.parametrize(
+    ("more", "diagnostic", "value", "note"),
+    [
+        (RAKED, "effective_size", None, ""),
+        (RAKED | {"ess_own": 7.5}, "effective_size", 7.5, WORTH),
+        ({"status": Status.NOT_ESTIMABLE, "reason": REASON}, "not_estimable", None, REASON),
+    ],
+)
+def test_what_stands_in_diagnostics_beside_one_familys_rows(more, diagnostic, value, note):
+    """The effective size of raked weights, and a reason, with what they are of in columns."""
+    estimate = Estimate(
+        **{"family": Family.BENCHMARK, "population": Population.ALL_MEMBERS} | more,
+        people=np.array([[40, 60], [7, 2]]),
+        comparator="a census",
+    )
+    tables = Tables()
+    tables.collect(estimate.named(LABELS))
+    found = [row for row in tables.diagnostics if row.diagnostic in {"effective_size", *REASONS}]
+    if value is None and not note:
+        assert not found
+        return
+    (row,) = found
+    assert (row.diagnostic, row.value, row.note or "") == (diagnostic, value, note)
+    assert (row.family, row.about) == ("benchmark", "a census")
+    assert (row.group, row.population) == ("region=East", estimate.population)

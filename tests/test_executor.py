@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from coopgap.core.errors import InputError
 from coopgap.core.executor import WorkerError, executor
 
 SLEEPER = """
@@ -63,12 +62,3 @@ def test_a_killed_parent_leaves_no_process_behind():
             break
         time.sleep(0.1)
     assert not alive(worker)
-
-
-def test_no_answer_at_an_address_is_one_line():
-    pytest.importorskip("distributed")
-    with (
-        pytest.raises(InputError, match="nothing answers"),
-        executor(scheduler="tcp://127.0.0.1:1"),
-    ):
-        pass

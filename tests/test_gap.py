@@ -33,23 +33,18 @@ def _values(levels, member, comparison):
 
 def test_printed_classes_give_the_printed_cumulative_odds_ratios():
     values = _values(CLASSES, MEMBERS, NATIONAL)
-    # Recomputed from the printed percentages of Figure 1, by hand: p(1-q) / (q(1-p)).
-    for category, expected in {">=A": 0.660, ">=B": 2.852, ">=C": 3.324, ">=D": 4.636}.items():
-        found = values[Quantity.CUMULATIVE_ODDS_RATIO, category, False]
-        assert found == pytest.approx(expected, abs=5e-4)  # printed to three decimals
-
-
-def test_whole_people_give_their_own_cumulative_odds_ratios():
-    # The same figure as whole people, lowest class first; by hand: a (n - b) / (b (m - a)).
+    # Recomputed from the printed percentages of Figure 1, by hand: p(1-q) / (q(1-p)); and of the
+    # same figure as whole people, lowest class first: a (n - b) / (b (m - a)).
+    printed = {">=D": 4.636, ">=C": 3.324, ">=B": 2.852, ">=A": 0.660}
+    whole = {">=D": 4.657, ">=C": 3.330, ">=B": 2.860, ">=A": 0.659}
     member, national = np.array([100, 221, 402, 261, 20]), np.array([341, 271, 271, 90, 30])
-    values = _values(CLASSES, member / member.sum(), national / national.sum())
-    expected = {">=A": 0.659, ">=B": 2.860, ">=C": 3.330, ">=D": 4.657}
-    for start, category in enumerate((">=D", ">=C", ">=B", ">=A"), start=1):
+    of_people = _values(CLASSES, member / 1004, national / 1003)
+    for start, category in enumerate(printed, start=1):
+        key = (Quantity.CUMULATIVE_ODDS_RATIO, category, False)
+        assert values[key] == pytest.approx(printed[category], abs=5e-4)
         a, b = member[start:].sum(), national[start:].sum()
-        by_hand = a * (1003 - b) / (b * (1004 - a))
-        found = values[Quantity.CUMULATIVE_ODDS_RATIO, category, False]
-        assert found == pytest.approx(by_hand, rel=1e-12)
-        assert found == pytest.approx(expected[category], abs=5e-4)
+        assert of_people[key] == pytest.approx(a * (1003 - b) / (b * (1004 - a)), rel=1e-12)
+        assert of_people[key] == pytest.approx(whole[category], abs=5e-4)
 
 
 def test_superiority_of_agrestis_table():
@@ -108,23 +103,18 @@ def test_delta_method_gradients_equal_finite_differences(tables):
         assert interval.std_error == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
-def test_reversed_levels_flip_every_difference():
+def test_reversed_levels_and_swapped_groups_flip_every_difference():
     forward = _values(CLASSES, MEMBERS, NATIONAL)
     backward = _values(CLASSES[::-1], MEMBERS[::-1], NATIONAL[::-1])
-    assert forward[Quantity.RISK_DIFFERENCE, ">=B", False] == pytest.approx(
-        -backward[Quantity.RISK_DIFFERENCE, ">=C", False]
-    )
-    assert forward[Quantity.SUPERIORITY, "", False] == pytest.approx(
-        1 - backward[Quantity.SUPERIORITY, "", False]
-    )
-
-
-def test_swapped_groups_flip_the_gap():
-    forward = _values(CLASSES, MEMBERS, NATIONAL)
-    backward = _values(CLASSES, NATIONAL, MEMBERS)
+    swapped = _values(CLASSES, NATIONAL, MEMBERS)
+    # At or above a level is not at or above the one below it the other way round.
     for category in (">=A", ">=B", ">=C", ">=D"):
-        key = (Quantity.RISK_DIFFERENCE, category, False)
-        assert forward[key] == pytest.approx(-backward[key])
+        gap = forward[Quantity.RISK_DIFFERENCE, category, False]
+        assert gap == pytest.approx(-swapped[Quantity.RISK_DIFFERENCE, category, False])
+        below = ">=" + CLASSES[CLASSES.index(category[2:]) - 1]
+        assert gap == pytest.approx(-backward[Quantity.RISK_DIFFERENCE, below, False])
+    higher = (Quantity.SUPERIORITY, "", False)
+    assert forward[higher] == pytest.approx(1 - backward[higher])
 
 
 def test_a_share_of_zero_has_no_ratio():
@@ -141,51 +131,6 @@ def _people(rng, n=400, n_zones=20):
     outcome = rng.integers(0, 3, n)
     member = rng.random(n) < 0.5
     return outcome, member, rng.uniform(0.5, 2, n), rng.integers(0, n_zones, n)
-
-
-def test_unweighted_unclustered_shares_have_binomial_variance():
-    rng = np.random.default_rng(1)
-    outcome, member, _, _ = _people(rng)
-    margins = share_margins(outcome, member, np.ones(outcome.size), 3)
-    share = np.mean(outcome[member] == 2)
-    assert margins.member[2] == pytest.approx(share)
-    assert margins.cov[2, 2] == pytest.approx(share * (1 - share) / member.sum())
-    assert margins.cov[2, 5] == pytest.approx(0)
-    assert margins.df == np.inf
-
-
-def test_clustered_shares_equal_the_sum_over_zones_by_hand():
-    rng = np.random.default_rng(2)
-    outcome, member, weight, zone = _people(rng)
-    margins = share_margins(outcome, member, weight, 3, zone)
-    totals = []
-    for z in np.unique(zone):
-        parts = []
-        for side in (member, ~member):
-            here = side & (zone == z)
-            share = np.average(outcome[side] == 1, weights=weight[side])
-            parts.append(((weight * ((outcome == 1) - share))[here]).sum() / weight[side].sum())
-        totals.append(parts)
-    totals = np.array(totals)
-    expected = totals.T @ totals * 20 / 19
-    found = margins.cov[np.ix_([1, 4], [1, 4])]
-    assert found == pytest.approx(expected)
-    assert margins.df == 19
-
-
-@given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))
-def test_rescaled_weights_and_reordered_people_change_nothing(seed, scale):
-    rng = np.random.default_rng(seed)
-    outcome, member, weight, zone = _people(rng, 60, 8)
-    member[:2] = True, False
-    order = rng.permutation(60)
-    first = share_margins(outcome, member, weight, 3, zone)
-    second = share_margins(
-        outcome[order], member[order], scale * weight[order], 3, zone[order] * 7 + 3
-    )
-    assert second.member == pytest.approx(first.member)
-    # Sums in another order differ in the last digits, relative to the largest entry.
-    assert second.cov == pytest.approx(first.cov, abs=1e-12)
 
 
 def test_intervals_of_shares_equal_svyciprop():
@@ -300,3 +245,27 @@ def test_the_complement_has_the_degrees_of_freedom_of_what_it_turns():
         other = below[3 - level]
         assert other.df == pytest.approx(gap.df)
         assert (other.estimate, other.lower) == pytest.approx((-gap.estimate, -gap.upper))
+
+
+def test_shares_by_hand_and_what_changes_nothing():
+    """Binomial variance without weights and zones; else sums over zones of residuals."""
+    outcome, member, weight, zone = _people(np.random.default_rng(1))
+    plain = share_margins(outcome, member, np.ones(outcome.size), 3)
+    share = np.mean(outcome[member] == 2)
+    assert plain.member[2] == pytest.approx(share)
+    assert plain.cov[2, 2] == pytest.approx(share * (1 - share) / member.sum())
+    assert (plain.cov[2, 5], plain.df) == (pytest.approx(0), np.inf)
+    margins = share_margins(outcome, member, weight, 3, zone)
+    totals = []
+    for side in (member, ~member):
+        centred = (outcome == 1) - np.average(outcome[side] == 1, weights=weight[side])
+        totals.append(np.bincount(zone, weight * centred * side) / weight[side].sum())
+    expected = np.array(totals) @ np.transpose(totals) * 20 / 19
+    assert margins.cov[np.ix_([1, 4], [1, 4])] == pytest.approx(expected)
+    assert margins.df == 19
+    order = np.random.default_rng(0).permutation(outcome.size)
+    data = (outcome[order], member[order], 40 * weight[order])
+    again = share_margins(*data, 3, zone[order] * 7 + 3)
+    assert again.member == pytest.approx(margins.member)
+    # Sums in another order differ in the last digits, relative to the largest entry.
+    assert again.cov == pytest.approx(margins.cov, abs=1e-12)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import coopgap
 from coopgap.bayes.store import DRAWS_FOLDER
+from coopgap.core.estimate import TABLES
 from coopgap.fit import main
 from coopgap.study.spec import Hierarchical
 
-TABLES = ("gaps", "coefficients", "balance", "sensitivity", "diagnostics")
+from .studies import copy_of, pick
+from .test_hierarchical_request import stand_in
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Peru's trust by region without zones, which samples in a second or two."""
     folder = tmp_path_factory.mktemp("models") / "peru"
-    shutil.copytree(Path(__file__).parents[1] / "models" / "peru", folder)
-    path = folder / "trust_agree.toml"
-    path.write_text(f"{path.read_text(encoding='utf-8')}zones = false\n", encoding="utf-8")
-    return folder
+    return copy_of(folder, trust_agree="zones = false\n")
 
 
 def fit(study, out, *more):
@@ -33,9 +30,8 @@ def fit(study, out, *more):
 
 
 def reused(out):
-    rows = pd.read_csv(out / "diagnostics.csv").set_index("diagnostic")
-    row = rows.loc["draws_reused"]
-    return row["value"] == 1.0, "" if pd.isna(row["note"]) else row["note"]
+    row = pick(pd.read_csv(out / "diagnostics.csv"), diagnostic="draws_reused")
+    return row.value == 1.0, "" if pd.isna(row.note) else row.note
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +43,27 @@ def out(study, tmp_path_factory):
 
 def test_a_rerun_takes_the_draws_and_gives_the_same_tables(study, out):
     first = {name: (out / f"{name}.csv").read_bytes() for name in TABLES if name != "diagnostics"}
-    kept = (out / DRAWS_FOLDER / "trust_agree.nc").read_bytes()
+    path = out / DRAWS_FOLDER / "trust_agree.nc"
+    size = path.stat().st_size
     assert reused(out) == (False, "trust_agree.nc: no draws are kept")
     assert fit(study, out) == 0
     assert reused(out) == (True, "")
     assert {name: (out / f"{name}.csv").read_bytes() for name in first} == first
-    assert (out / DRAWS_FOLDER / "trust_agree.nc").stat().st_size == len(kept)
+    assert path.stat().st_size == size
     sampled = json.loads((out / "run.json").read_text("utf-8"))["seconds"]
     assert sampled["hierarchical"] < sampled["hierarchical trust_agree sample"]
+    run = coopgap.run(study, only=["trust_agree"], reuse=out)
+    assert pick(run.diagnostics, diagnostic="draws_reused").value == 1.0
+    assert set(run.draws) == {"trust_agree"}
+    assert run.draws["trust_agree"].draws["beta"].shape == (4, Hierarchical().draws)
 
 
-def test_another_seed_samples_anew_and_says_why(study, out):
+def test_another_seed_and_damaged_draws_are_sampled_anew(study, out, monkeypatch):
+    """What is drawn then is made here: which draws are taken is what is looked at."""
+    requests = stand_in(monkeypatch)
     assert fit(study, out, "--seed", "3") == 0
-    assert reused(out) == (
-        False,
-        "trust_agree.nc: was made from another survey, model, seed or version",
-    )
-
-
-def test_where_draws_are_damaged_the_run_samples_and_finishes(study, out):
+    words = "trust_agree.nc: was made from another survey, model, seed or version"
+    assert reused(out) == (False, words)
     path = out / DRAWS_FOLDER / "trust_agree.nc"
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 2] ^= 1
@@ -74,11 +72,4 @@ def test_where_draws_are_damaged_the_run_samples_and_finishes(study, out):
     there, note = reused(out)
     assert not there
     assert "damaged or was altered" in note
-
-
-def test_draws_of_a_run_are_in_python_too(study, out):
-    run = coopgap.run(study, only=["trust_agree"], seed=3, reuse=out)
-    rows = run.diagnostics.set_index("diagnostic")
-    assert rows.loc["draws_reused", "value"] == 1.0
-    assert set(run.draws) == {"trust_agree"}
-    assert run.draws["trust_agree"].draws["beta"].shape == (4, Hierarchical().draws)
+    assert len(requests) == 2

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,6 +34,8 @@ from coopgap.report.data import make_results
 from coopgap.report.pages import Content
 from coopgap.report.words import escape_markdown
 from coopgap.survey.example import make_example, write_example
+
+from .studies import BINARY, copy_of, model, nominal, ordinal, pick, where, write_study
 
 # The contract's closed vocabularies, written out: the module must not drift from them.
 VOCABULARY = {
@@ -73,19 +73,26 @@ VOCABULARY = {
     Use: "matched adjusted component reported",
 }
 NUMBERS = ["estimate", "std_error", "lower", "upper", "p_value"]
+WORDS = {
+    "gaps": (Family, Population, Quantity, Status, IntervalKind),
+    "coefficients": (Scale, Family),
+    "balance": (Use,),
+    "sensitivity": (Verdict, Direction),
+    "diagnostics": (Diagnostic, OddsTest, Family, Population),
+}
+COLUMN = {OddsTest: "test", IntervalKind: "interval_kind"}
+"""Columns that are not named as their vocabulary is."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The default study; classes are sampled without zones, neighbours have no multiverse."""
-    folder = tmp_path_factory.mktemp("models") / "peru"
-    shutil.copytree(Path(__file__).parents[1] / "models" / "peru", folder)
-    with (folder / "ses.toml").open("a", encoding="utf-8") as file:
-        file.write("zones = false\n")
-    neighbours = folder / "neighbours.toml"
-    text = neighbours.read_text(encoding="utf-8").partition("[multiverse]")[0]
-    neighbours.write_text(text, encoding="utf-8")
-    return folder
+    """The default study; nothing is sampled by zones, neighbours have no multiverse."""
+    without_zones = dict.fromkeys(("ses", "trust_agree"), "zones = false\n")
+    return copy_of(
+        tmp_path_factory.mktemp("models") / "peru",
+        neighbours=lambda text: text.partition("[multiverse]")[0],
+        **without_zones,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +114,7 @@ def test_vocabularies_are_the_contracts(vocabulary):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_table_has_the_contracts_columns_and_says_where_it_comes_from(run, saved, table):
+def test_every_table_has_the_contracts_columns_and_words(run, saved, table):
     frame = run.frames[table]
     written = pd.read_csv(saved / f"{table}.csv", keep_default_na=False, dtype=str)
     assert list(frame.columns) == list(columns(table)) == list(written.columns)
@@ -117,41 +124,14 @@ def test_every_table_has_the_contracts_columns_and_says_where_it_comes_from(run,
     raw = (saved / f"{table}.csv").read_bytes()
     assert not raw.startswith(b"\xef\xbb\xbf")
     raw.decode("utf-8")
+    for vocabulary in WORDS[table]:
+        words = set(frame[COLUMN.get(vocabulary, vocabulary.__name__.lower())])
+        assert words - {""} <= {item.value for item in vocabulary}
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "vocabulary"),
-    [
-        ("gaps", "family", Family),
-        ("gaps", "population", Population),
-        ("gaps", "quantity", Quantity),
-        ("gaps", "status", Status),
-        ("gaps", "interval_kind", IntervalKind),
-        ("coefficients", "scale", Scale),
-        ("coefficients", "family", Family),
-        ("balance", "use", Use),
-        ("sensitivity", "verdict", Verdict),
-        ("sensitivity", "direction", Direction),
-        ("diagnostics", "diagnostic", Diagnostic),
-        ("diagnostics", "test", OddsTest),
-        ("diagnostics", "family", Family),
-        ("diagnostics", "population", Population),
-    ],
-)
-def test_only_words_of_the_vocabulary_stand_in_a_column(run, table, column, vocabulary):
-    assert set(run.frames[table][column]) - {""} <= {item.value for item in vocabulary}
-
-
-def test_only_registered_checks_have_rows(run):
-    assert set(run.sensitivity["check"]) <= set(checks())
-
-
-def test_the_key_of_gaps_is_unique(run):
-    assert not run.gaps.duplicated(list(GAP_KEY)).any()
-
-
-def test_numbers_are_blank_exactly_where_the_status_says_so(run):
+def test_keys_are_unique_and_numbers_blank_exactly_where_the_status_says_so(run):
     gaps = run.gaps
+    assert not gaps.duplicated(list(GAP_KEY)).any()
     assert set(gaps["status"]) == {"ok", "few_people", "few_clusters", "not_estimable"}
     blank = gaps["status"].isin(BLANK)
     assert gaps.loc[blank, NUMBERS].isna().all(axis=None)
@@ -159,6 +139,7 @@ def test_numbers_are_blank_exactly_where_the_status_says_so(run):
     # Somewhere nobody stands on one side: then the ratio does not exist, the difference does.
     assert set(gaps.loc[blank, "quantity"]) <= {*LOG_SCALE}
     assert len(run.exceptions) == 0
+    assert set(run.sensitivity["check"]) <= set(checks())
 
 
 def test_intervals_hold_their_estimates_and_name_their_kind(run):
@@ -173,8 +154,7 @@ def test_intervals_hold_their_estimates_and_name_their_kind(run):
 
 
 def test_every_family_of_the_contract_is_there(run):
-    found = set(run.gaps["family"])
-    assert found == {item.value for item in Family}
+    assert set(run.gaps["family"]) == {item.value for item in Family}
     by_levels = {model: set(rows["family"]) for model, rows in run.gaps.groupby("model")}
     every = {"unadjusted", "linear", "shares", "doubly_robust"}
     binary = every | {"adjusted_logit", "matched_logit", "conditional_logit"}
@@ -183,87 +163,38 @@ def test_every_family_of_the_contract_is_there(run):
     ordinal = every | {"adjusted_ordinal", "matched_ordinal", "conditional_ordinal"}
     ordinal |= {"adjusted_proportional", "matched_proportional"}
     assert by_levels["ses"] == ordinal | {"hierarchical", "benchmark"}
-
-
-def test_conditional_families_give_ratios_only(run):
-    rows = run.gaps[run.gaps["family"].str.startswith("conditional")]
-    assert set(rows["quantity"]) == {"odds_ratio", "cumulative_odds_ratio"}
+    conditional = run.gaps["family"].str.startswith("conditional")
+    ratios = {"odds_ratio", "cumulative_odds_ratio"}
+    assert set(run.gaps.loc[conditional, "quantity"]) == ratios
 
 
 def test_of_a_part_of_the_headlines_no_adjusted_p_value_is_known(run):
     assert run.gaps["p_adjusted"].isna().all()
-    rows = run.sensitivity[run.sensitivity["check"] == "multiplicity"]
-    assert list(rows["outcome"]) == [
-        "ses_class"
-    ]  # ses_top and trust_agree answer no other question
-    assert (rows["quantity"] == "risk_difference").all()
-    assert (rows["category"] == ">=C").all()
-    assert set(rows["verdict"]) == {"not_assessed"}
+    # ses_top and trust_agree answer no other question.
+    row = pick(run.sensitivity, check="multiplicity", outcome="ses_class", category=">=C")
+    assert (row.quantity, row.verdict) == ("risk_difference", "not_assessed")
+    assert set(where(run.sensitivity, check="multiplicity")["outcome"]) == {"ses_class"}
     declared = len(run.study.headline) - 1  # one is the negative control
-    assert all(f"1 of {declared} declared headline gaps was run" in note for note in rows["note"])
+    assert f"1 of {declared} declared headline gaps was run" in row.note
 
 
-TWO_HEADLINES = """
-title = "T"
-survey = "d.csv"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[headline]
-a = "a"
-b = "b"
-[variables.a]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.b]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.sex]
-type = "nominal"
-levels = ["m", "f"]
-"""
+def on_sex(folder, variables, **tables):
+    """A study of models that are all matched on sex."""
+    files = {name: model(name, "sex", on=("sex",)) for name in variables}
+    write_study(folder, variables | {"sex": nominal("m", "f")}, files, **tables)
 
 
-def test_adjusted_p_values_are_holms_over_all_declared_headlines(tmp_path):
-    rng = np.random.default_rng(6)
-    member = rng.integers(0, 2, 600)
-    data = pd.DataFrame({"member": member, "sex": rng.choice(["m", "f"], 600)})
-    for name, gap in (("a", 0.15), ("b", 0.08)):
-        data[name] = (rng.random(600) < 0.4 + gap * member).astype(int)
-        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
-        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
-    (tmp_path / "study.toml").write_text(TWO_HEADLINES, encoding="utf-8")
-    both = coopgap.run(tmp_path, data=data, jobs=1)
-    rows = both.gaps[both.gaps["p_adjusted"].notna()]
-    assert sorted(rows["outcome"]) == ["a", "b"]
-    p = np.sort(rows["p_value"].to_numpy(float))
-    expected = np.minimum(np.maximum.accumulate(p * [2, 1]), 1)
-    assert np.sort(rows["p_adjusted"].to_numpy(float)) == pytest.approx(expected)
-    one = coopgap.run(tmp_path, data=data, only=["b"], jobs=1)
-    assert one.gaps["p_adjusted"].isna().all()
-    (row,) = one.sensitivity[one.sensitivity["check"] == "multiplicity"].itertuples()
-    assert row.note.startswith("1 of 2 declared headline gaps was run")
-
-
-def test_several_models_of_one_question_count_once(tmp_path):
+def test_adjusted_p_values_are_holms_and_models_of_one_question_count_once(tmp_path):
     rng = np.random.default_rng(6)
     member = rng.integers(0, 2, 600)
     data = pd.DataFrame({"member": member, "sex": rng.choice(["m", "f"], 600)})
     data["a"] = (rng.random(600) < 0.4 + 0.08 * member).astype(int)
     data["grade"] = rng.integers(0, 3, 600) + (rng.random(600) < 0.2 * member)
-    declared = '[variables.grade]\ntype = "ordinal"\nlevels = ["0", "1", "2", "3"]\n'
-    declared += '[variables.b]\ncolumn = "grade"\ntype = "ordinal"\nlevels = ["few", "many"]\n'
-    declared += 'codes = { "0" = "few", "1" = "few", "2" = "many", "3" = "many" }\n'
-    study = TWO_HEADLINES.replace(
-        'b = "b"\n', 'grade = [{ model = "grade", at = ">=2" }, "b"]\n'
-    ).replace('[variables.b]\ntype = "binary"\nyes = [1]\nno = [0]\n', declared)
-    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
-    for name in ("a", "b", "grade"):
-        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
-        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
+    few = dict.fromkeys("01", "few") | dict.fromkeys("23", "many")
+    variables = {"a": BINARY, "grade": ordinal(*"0123")}
+    variables["b"] = ordinal("few", "many", column="grade", codes=few)
+    question = {"a": "a", "grade": [{"model": "grade", "at": ">=2"}, "b"]}
+    on_sex(tmp_path, variables, headline=question)
     found = coopgap.run(tmp_path, data=data, jobs=1)
     rows = found.gaps[found.gaps["p_adjusted"].notna()]
     keys = list(zip(rows["model"], rows["quantity"], rows["category"], strict=True))
@@ -271,31 +202,36 @@ def test_several_models_of_one_question_count_once(tmp_path):
     p = np.sort(rows["p_value"].to_numpy(float))
     expected = np.minimum(np.maximum.accumulate(p * [2, 1]), 1)
     assert np.sort(rows["p_adjusted"].to_numpy(float)) == pytest.approx(expected)
-    assert {"a", "b", "grade"} == set(found.gaps["model"])
-    whole = found.gaps["model"].eq("grade") & found.gaps["quantity"].eq("superiority")
-    assert whole.any()
-    adjusted = found.sensitivity[found.sensitivity["check"] == "multiplicity"]
+    assert set(found.gaps["model"]) == {"a", "b", "grade"}
+    assert len(where(found.gaps, model="grade", quantity="superiority"))
+    adjusted = where(found.sensitivity, check="multiplicity")
     assert sorted(set(adjusted["model"])) == ["a", "grade"]
     assert len(adjusted) == 4
-    alone = coopgap.run(tmp_path, data=data, only=["b"], jobs=1).sensitivity
-    (row,) = alone[alone["check"] == "multiplicity"].itertuples()
-    assert (row.model, row.verdict) == ("b", "not_applicable")
-    assert row.note == "The model is no question's headline: its p-value is not adjusted."
+    for only, verdict, note in (
+        ("a", "not_assessed", "1 of 2 declared headline gaps was run"),
+        (
+            "b",
+            "not_applicable",
+            "The model is no question's headline: its p-value is not adjusted.",
+        ),
+    ):
+        alone = coopgap.run(tmp_path, data=data, only=[only], jobs=1)
+        assert alone.gaps["p_adjusted"].isna().all()
+        row = pick(alone.sensitivity, check="multiplicity")
+        assert (row.model, row.verdict) == (only, verdict)
+        assert row.note.startswith(note)
 
 
 def test_with_too_few_zones_variants_and_adjusted_p_values_say_why(tmp_path):
     rng = np.random.default_rng(6)
     data = pd.DataFrame({"member": rng.integers(0, 2, 600), "zone": rng.integers(0, 4, 600)})
     data["sex"] = rng.choice(["m", "f"], 600)
-    for name in ("a", "b"):
+    for name in "ab":
         data[name] = rng.integers(0, 2, 600)
-        model = f'outcome = "{name}"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
-        (tmp_path / f"{name}.toml").write_text(model, encoding="utf-8")
-    study = TWO_HEADLINES.replace("[headline]", '[design]\nzone = "zone"\n[headline]')
-    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
+    on_sex(tmp_path, dict.fromkeys("ab", BINARY), design={"zone": "zone"})
     found = coopgap.run(tmp_path, data=data, jobs=1).sensitivity
     for check in ("variant", "multiplicity"):
-        rows = found[found["check"] == check]
+        rows = where(found, check=check)
         assert sorted(rows["outcome"]) == ["a", "b"]
         assert set(rows["verdict"]) == {"not_assessed"}
         assert (rows["note"] != "").all()
@@ -303,15 +239,11 @@ def test_with_too_few_zones_variants_and_adjusted_p_values_say_why(tmp_path):
 
 def test_the_truth_of_the_example_lies_in_the_intervals(run):
     truth = make_example().truth.set_index(["outcome", "group", "quantity", "category"])["estimate"]
-    families = ["adjusted_ordinal", "adjusted_logit", "matched_ordinal", "matched_logit"]
-    rows = run.gaps[
-        run.gaps["family"].isin([*families, "hierarchical"])
-        & (run.gaps["quantity"] == "risk_difference")
-        & (run.gaps["group"] == "all")
-        & ((run.gaps["category"] == "") | run.gaps["category"].str.startswith(">="))
-        & (run.gaps["outcome"] == "ses_class")
-        & (run.gaps["status"] == "ok")
-    ]
+    families = ["adjusted_ordinal", "matched_ordinal", "hierarchical"]
+    rows = where(
+        run.gaps, family=families, quantity="risk_difference", group="all", outcome="ses_class"
+    )
+    rows = rows[rows["category"].str.startswith(">=") & (rows["status"] == "ok")]
     assert len(rows) >= 12
     for row in rows.itertuples():
         value = truth[row.outcome, "all", "risk_difference", row.category]
@@ -321,17 +253,14 @@ def test_the_truth_of_the_example_lies_in_the_intervals(run):
 
 
 def test_regions_are_partially_pooled(run):
-    rows = run.gaps[
-        (run.gaps["model"] == "trust_agree")
-        & (run.gaps["quantity"] == "risk_difference")
-        & run.gaps["group"].str.startswith("region=")
-        & (run.gaps["status"] == "ok")
-    ]
+    rows = where(run.gaps, model="trust_agree", quantity="risk_difference", status="ok")
+    rows = rows[rows["group"].str.startswith("region=")]
     spread = rows.groupby("family")["estimate"].std()
     assert spread["hierarchical"] < spread["matched_logit"]
 
 
-def test_what_is_declared_is_hashed_and_seeds_are_written(run, saved):
+def test_run_json_names_the_design_and_whom_each_model_is_about(run, saved):
+    """By hand: the members of cells of region, age and sex that hold a comparison person."""
     meta = json.loads((saved / "run.json").read_text(encoding="utf-8"))
     assert meta["headline"]["ses_class"] == [
         {"model": "ses", "at": ">=C"},
@@ -339,14 +268,8 @@ def test_what_is_declared_is_hashed_and_seeds_are_written(run, saved):
     ]
     assert {len(meta[key]) for key in ("survey_sha256", "study_sha256")} == {64}
     assert meta["seed"] == inspect.signature(coopgap.run).parameters["seed"].default
-    assert meta["n_phone"] == 250
+    assert (meta["n_phone"], meta["is_example"]) == (250, True)
     assert meta["seconds"]["hierarchical"] > 0
-    assert meta["is_example"] is True
-
-
-def test_run_json_names_the_design_and_whom_each_model_is_about(run, saved):
-    """By hand: the members of cells of region, age and sex that hold a comparison person."""
-    meta = json.loads((saved / "run.json").read_text(encoding="utf-8"))
     assert meta["design"] == {
         "region": "region",
         "zone": ["zone"],
@@ -370,23 +293,21 @@ def test_run_json_names_the_design_and_whom_each_model_is_about(run, saved):
         assert one["n_zones"] == data.loc[kept, "zone"].nunique()
         assert (one["zones_member"], one["zones_comparison"]) == (zones[1], zones[0])
         assert one["tied_members"] is None
-    assert by_model["ses"]["form"] == "free"
-    assert by_model["ses_top"]["form"] is None
+    assert (by_model["ses"]["form"], by_model["ses_top"]["form"]) == ("free", None)
 
 
 def test_groups_gaps_are_compared_with_their_own_rows(run):
     """A difference is that of the two gaps; its variance leaves theirs by what zones share."""
-    gaps = run.gaps[run.gaps["model"] == "ses"]
-    found = gaps[gaps["quantity"] == "gap_difference"]
-    assert set(found["category"]) == {">=C"}
+    gaps = where(run.gaps, model="ses", category=">=C")
+    found = where(gaps, quantity="gap_difference")
+    assert len(found) == len(where(run.gaps, model="ses", quantity="gap_difference"))
     assert found.groupby("family").size().to_dict() == {"hierarchical": 10, "matched_ordinal": 21}
-    own = gaps[
-        gaps["family"].isin(["matched_ordinal", "hierarchical"])
-        & (gaps["quantity"] == "risk_difference")
-        & (gaps["category"] == ">=C")
-        & (gaps["interval_kind"] != "joint")
-        & gaps["population"].isin(["members", "all_members"])
-    ].set_index(["family", "group"])
+    own = where(
+        gaps[gaps["interval_kind"] != "joint"],
+        family=["matched_ordinal", "hierarchical"],
+        quantity="risk_difference",
+        population=["members", "all_members"],
+    ).set_index(["family", "group"])
     for row in found.itertuples():
         first, second = (own.loc[(row.family, name)] for name in (row.group, row.comparator))
         assert row.estimate == pytest.approx(first["estimate"] - second["estimate"], abs=1e-12)
@@ -395,26 +316,20 @@ def test_groups_gaps_are_compared_with_their_own_rows(run):
             apart = np.hypot(first["std_error"], second["std_error"])
             # A region's zones are its own.
             assert row.std_error == pytest.approx(apart, rel=1e-9)
-    rows = run.diagnostics
-    rows = rows[(rows["model"] == "ses") & (rows["diagnostic"] == "group_gaps_equal")]
+    rows = where(run.diagnostics, model="ses", diagnostic="group_gaps_equal")
     tests = rows.set_index("about")["value"]
     assert {0 < tests[name] < 1 for name in ("region", "sex")} == {True}
     pair = found[found["group"] == "sex=female"]["p_value"].item()
     assert tests["sex"] == pytest.approx(pair)
 
 
-@pytest.mark.parametrize(
-    "name", ["report.html", "report.md", "tables.tex", "tables.xlsx", "tables.docx"]
-)
-def test_every_output_is_there_and_says_example_data(saved, name):
-    path = saved / name
-    assert path.stat().st_size > (400 if path.suffix == ".tex" else 1000)
-    if path.suffix in (".html", ".md", ".tex"):
-        assert "EXAMPLE DATA" in path.read_text(encoding="utf-8")
-
-
-def test_a_notebook_shows_the_run(run):
-    shown = run._repr_html_()
+def test_every_output_is_there_and_says_example_data(run, saved):
+    for name in ("report.html", "report.md", "tables.tex", "tables.xlsx", "tables.docx"):
+        path = saved / name
+        assert path.stat().st_size > (400 if path.suffix == ".tex" else 1000)
+        if path.suffix in (".html", ".md", ".tex"):
+            assert "EXAMPLE DATA" in path.read_text(encoding="utf-8")
+    shown = run._repr_html_()  # in a notebook
     assert "EXAMPLE DATA" in shown
     assert "<script" not in shown
 
@@ -435,16 +350,15 @@ def test_the_same_survey_gives_the_same_people_from_every_kind_of_file(tmp_path)
         np.testing.assert_array_equal(plan.survey.phone, expected.survey.phone)
 
 
-def test_shuffled_rows_change_no_number():
-    frame = make_example().data
-    shuffled = frame.sample(frac=1, random_state=3)
-    first, second = (coopgap.run("peru", data=d, only=["ses_top"]).gaps for d in (frame, shuffled))
-    assert first["estimate"].to_numpy() == pytest.approx(
-        second["estimate"].to_numpy(), nan_ok=True, rel=1e-9
+def test_shuffled_rows_change_no_number(run, folder):
+    shuffled = make_example().data.sample(frac=1, random_state=3)
+    first, second = (
+        where(one.gaps, model="ses_top", source="EXAMPLE DATA")
+        for one in (run, coopgap.run(folder, data=shuffled, only=["ses_top"]))
     )
-    assert first["std_error"].to_numpy() == pytest.approx(
-        second["std_error"].to_numpy(), nan_ok=True, rel=1e-7
-    )
+    for name, rel in (("estimate", 1e-9), ("std_error", 1e-7)):
+        same = pytest.approx(second[name].to_numpy(), nan_ok=True, rel=rel)
+        assert first[name].to_numpy() == same
 
 
 @pytest.mark.slow
@@ -489,14 +403,11 @@ def assert_every_check_is_there_and_told(run):
 
 
 def test_full_checks_place_the_phone_answers_among_subsamples(folder):
-    runs = [
-        coopgap.run(folder, only=["neighbours"], checks=checks, draws=500)
-        for checks in ("quick", "full")
-    ]
-    quick, full = (run.sensitivity.set_index("check") for run in runs)
-    assert "phone_subsample_reference" not in quick.index
-    found = full.loc[["phone_subsample_reference"]].set_index("variant")
-    alike = full.loc[["phone_equivalence"]].set_index("variant")
+    full = coopgap.run(folder, only=["neighbours"], checks="full", draws=500).sensitivity
+    found, alike = (
+        where(full, check=f"phone_{name}").set_index("variant")
+        for name in ("subsample_reference", "equivalence")
+    )
     for variant in ("adjusted", "unadjusted"):
         row = found.loc[variant]
         assert row["lower"] < row["threshold"] < row["upper"]
@@ -504,5 +415,9 @@ def test_full_checks_place_the_phone_answers_among_subsamples(folder):
         assert row["estimate"] - row["threshold"] == pytest.approx(
             alike.loc[variant, "estimate"], abs=1e-9 if variant == "adjusted" else 0.01
         )
-    for checked in (quick, full):
-        assert checked.loc["phone_linked", "verdict"] == "not_applicable"
+    assert pick(full, check="phone_linked").verdict == "not_applicable"
+
+
+def test_quick_checks_leave_the_subsamples_out(run):
+    assert "phone_subsample_reference" not in set(run.sensitivity["check"])
+    assert set(where(run.sensitivity, check="phone_linked")["verdict"]) == {"not_applicable"}

@@ -24,7 +24,7 @@ LONG = 30
 BARS = {
     "lines of src": 41_500,  # aim 26,000
     "modules of src": 199,  # aim 115
-    "lines of tests": 41_800,  # aim 22,000
+    "lines of tests": 39_100,  # aim 22,000
     "files that a run executes": 165,  # aim 110
 }
 """What is held; a bar is only ever lowered, towards its aim."""

@@ -1,127 +1,166 @@
-"""A whole run on a real survey against R: `clm`, `glm` and `clogit` on the same people.
+"""A whole run on a real survey against R: `clm`, `glm`, `clogit` and `lm` on the same people.
 
 The survey is public (repository bjvca/PIMDVC, wave_2021/farmers.csv) and not shipped; its place
-is given by the environment variable COOPGAP_UGANDA. The fixture is made by tests/r/uganda.R.
+is given by the environment variable COOPGAP_UGANDA. The fixture is made by tests/r/uganda.R,
+which applies the codebook again in R.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import coopgap
+from coopgap.app.plan import make_plan
+from coopgap.core.vocabulary import Population
+from coopgap.families.dispatch import family_estimates
 from coopgap.fit import main
+from coopgap.regression.linear import fit_linear
 
-ROOT = Path(__file__).parents[1]
-FIXTURE = ROOT / "tests" / "r" / "fixtures" / "uganda.json"
+from .families.against_r import (
+    FORMS,
+    STD_ERROR,
+    check_fit,
+    check_gaps,
+    check_sets,
+    fitted,
+    in_our_order,
+)
+from .families.conftest import gaps
+from .studies import ROOT, copy_of, where
+
 SURVEY = os.environ.get("COOPGAP_UGANDA", "")
-
+LEVELS = ["much lower", "lower", "the same", "higher", "much higher"]
 pytestmark = pytest.mark.skipif(not Path(SURVEY).is_file(), reason="COOPGAP_UGANDA names no file")
 
 
 @pytest.fixture(scope="module")
 def expected():
-    return json.loads(FIXTURE.read_text(encoding="utf-8"))
+    path = ROOT / "tests" / "r" / "fixtures" / "uganda.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def folder(tmp_path_factory):
     """The shipped study without its hierarchical models, which R's fixture does not hold."""
-    folder = tmp_path_factory.mktemp("study")
-    for path in (ROOT / "models" / "uganda_dairy").glob("*.toml"):
-        text = path.read_text(encoding="utf-8").partition("[hierarchical]")[0]
-        (folder / path.name).write_text(text, encoding="utf-8")
+    names = ("income", "food_insecurity")
+    cut = dict.fromkeys(names, lambda text: text.partition("[hierarchical]")[0])
+    return copy_of(tmp_path_factory.mktemp("study"), "uganda_dairy", **cut)
+
+
+@pytest.fixture(scope="module")
+def run(folder):
     return coopgap.run(folder, data=SURVEY)
 
 
+@pytest.fixture(scope="module")
+def samples(folder):
+    """By model, with R's standard errors: of 18 sub-counties a run has CR2, which is wider."""
+    plan = make_plan(folder, SURVEY)
+    fitting = plan.models[0].sample.fitting
+    chosen = replace(fitting, std_errors="CR1")
+    return {model.spec.name: replace(model.sample, fitting=chosen) for model in plan.models}
+
+
+@pytest.fixture(scope="module")
+def estimates(samples):
+    return {
+        (name, one.family, one.population): one
+        for name, sample in samples.items()
+        for one in family_estimates(sample)
+    }
+
+
 def pick(frame, **keys):
-    for column, value in keys.items():
-        frame = frame[frame[column] == value]
-    assert len(frame) == 1
-    return frame.iloc[0]
+    found = where(frame, **keys)
+    assert len(found) == 1
+    return found.iloc[0]
 
 
-ORDINAL = ["adjusted_ordinal", "adjusted_proportional", "matched_ordinal", "matched_proportional"]
+def model_of(family):
+    return "food_insecurity" if family.endswith("logit") or "insecure" in family else "income"
 
 
-@pytest.mark.parametrize("family", ORDINAL)
-def test_ordinal_coefficients_equal_clm(run, expected, family):
-    """Membership free by threshold (clm's nominal), and with one odds ratio."""
-    fixture = expected[family]
-    rows = run.coefficients[
-        (run.coefficients["family"] == family) & (run.coefficients["model"] == "income")
-    ]
-    values = fixture.get("params") or [*fixture["slopes"], *fixture["thresholds"]]
-    assert rows["estimate"].to_numpy() == pytest.approx(np.array(values), abs=1e-8)
-    # 18 sub-counties: a run has CR2; tests/regression/test_uganda.py holds our CR1 to R's.
+@pytest.mark.parametrize("family", [*FORMS, "adjusted_logit", "matched_logit"])
+def test_fits_equal_clm_and_glm_with_clusters(run, samples, expected, family):
+    """Membership free by threshold (clm's nominal), with one odds ratio, and of two levels."""
+    r, model = expected[family], model_of(family)
+    check_fit(fitted(samples[model], family), r)
+    params, _, clustered = in_our_order(r)
+    rows = where(run.coefficients, family=family, model=model)
+    assert rows["estimate"].to_numpy() == pytest.approx(np.array(params), abs=1e-8)
     assert set(rows["std_error_kind"]) == {"cluster CR2"}
-    ratio = rows["std_error"].to_numpy() / np.array(fixture["cluster_std_errors"])
-    assert 0.9 < ratio.min() < ratio.max() < 1.35
-    assert set(rows["n_obs"]) == {fixture["n"]}
-    assert set(rows["n_clusters"]) == {fixture["n_clusters"]}
+    ratio = rows["std_error"].to_numpy() / clustered
+    assert 0.9 < ratio.min() < ratio.max() < 1.4
+    assert set(rows["n_obs"]) == {r["n"]}
 
 
-@pytest.mark.parametrize("family", ["adjusted_logit", "matched_logit"])
-def test_logit_coefficients_equal_glm(run, expected, family):
-    fixture = expected[family]
-    row = pick(run.coefficients, family=family, model="food_insecurity", term="member")
-    place = fixture["terms"].index("member")
-    assert row["estimate"] == pytest.approx(fixture["coefficients"][place], abs=1e-8)
-    # 18 sub-counties: CR2 is wider than R's CR1.
-    assert 1.0 < row["std_error"] / fixture["cluster_std_errors"][place] < 1.15
-
-
-@pytest.mark.parametrize(
-    ("family", "model"),
-    [("conditional_ordinal", "income"), ("conditional_logit", "food_insecurity")],
-)
-def test_conditional_slopes_equal_clogit(run, expected, family, model):
+@pytest.mark.parametrize("family", ["conditional_ordinal", "conditional_logit"])
+def test_conditional_slopes_equal_clogit(run, samples, estimates, expected, family):
+    r, model = expected[family], model_of(family)
+    check_sets(samples[model], estimates[model, family, Population.MEMBERS], r)
     row = pick(run.coefficients, family=family, model=model, term="member")
-    assert row["estimate"] == pytest.approx(expected[family]["slope"], abs=1e-8)
+    assert row["estimate"] == pytest.approx(r["slope"], abs=1e-8)
 
 
 @pytest.mark.parametrize(
     ("family", "population"),
     [
-        *((family, "members") for family in ORDINAL),
-        ("adjusted_ordinal", "all_members"),
-        ("adjusted_proportional", "all_members"),
+        *((family, Population.MEMBERS) for family in FORMS),
+        ("adjusted_ordinal", Population.ALL_MEMBERS),
+        ("adjusted_proportional", Population.ALL_MEMBERS),
     ],
 )
-def test_standardised_gaps_and_their_errors_equal_r(run, expected, family, population):
-    fixture = expected[family]["standardised"][population]
-    member, comparison = np.array(fixture["member"]), np.array(fixture["comparison"])
-    cov = np.array(fixture["cov"])
-    levels = ["much lower", "lower", "the same", "higher", "much higher"]
-    for j in range(1, 5):
+def test_standardised_gaps_and_their_errors_equal_r(run, estimates, expected, family, population):
+    r = expected[family]["standardised"][population]
+    one = estimates["income", family, population]
+    check_gaps(one, [r["member"], r["comparison"]], r["cov"])
+    for category, interval in gaps(one).items():
         keys = {"family": family, "population": population, "group": "all", "model": "income"}
-        keys |= {"quantity": "risk_difference", "category": f">={levels[j]}"}
+        keys |= {"quantity": "risk_difference", "category": category}
         row = pick(run.gaps, **keys, interval_kind="confidence")
-        above = (np.arange(5) >= j).astype(float)
-        gradient = np.concatenate([above, -above])
-        assert row["estimate"] == pytest.approx(float(above @ (member - comparison)), abs=1e-8)
-        assert row["form"] == ("free" if family.endswith("ordinal") else "proportional")
-        # 18 sub-counties: a run has CR2, which is wider than R's CR1; tests/regression holds
-        # our CR1 to R's.
-        ratio = row["std_error"] / float(gradient @ cov @ gradient) ** 0.5
-        assert 1.0 < ratio < 1.15
+        assert row["estimate"] == pytest.approx(interval.estimate, abs=1e-12)
+        assert row["form"] == FORMS[family]
+        assert 1.0 < row["std_error"] / interval.std_error < 1.15
 
 
-def test_linear_rows_equal_weighted_lm_within_sets(run, expected):
-    levels = ["lower", "the same", "higher"]
-    for level, fixture in zip(levels, expected["linear_income"], strict=False):
-        keys = {"family": "linear", "model": "income", "quantity": "risk_difference"}
-        row = pick(run.gaps, **keys, category=f">={level}")
-        assert row["estimate"] == pytest.approx(fixture["estimate"], abs=1e-8)
-        # 18 sub-counties: CR2 is wider than R's CR1.
-        assert 1.0 < row["std_error"] / fixture["std_error"] < 1.2
-    row = pick(run.gaps, family="linear", model="food_insecurity", quantity="risk_difference")
-    assert row["estimate"] == pytest.approx(expected["linear_insecure"]["estimate"], abs=1e-8)
+def test_one_odds_ratio_hid_the_gap_at_higher(estimates):
+    """Half a point up where proportional odds say two and a half down; shares say the same."""
+    keys = ("matched_ordinal", "matched_proportional", "shares")
+    found = [estimates["income", key, Population.MEMBERS].at(">=higher").estimate for key in keys]
+    assert [round(100 * gap, 1) for gap in found[:2]] == [0.6, -2.5]
+    assert found[0] == pytest.approx(found[2], abs=0.01)
+
+
+def test_linear_rows_equal_weighted_lm_within_sets(run, samples, expected):
+    cuts = [("income", cut, f">={LEVELS[cut]}") for cut in range(1, 5)]
+    cuts += [("food_insecurity", 1, "")]
+    fits = [*expected["linear_income"], expected["linear_insecure"]]
+    for (model, cut, category), r in zip(cuts, fits, strict=True):
+        inside = samples[model].take(samples[model].matched.set_id >= 0)
+        rows, sets = inside.rows, inside.matched.set_id
+        above = (rows.outcome >= cut).astype(float)
+        at = fit_linear(above, rows.member, inside.weight, sets, rows.zone)
+        assert at.estimate == pytest.approx(r["estimate"], rel=1e-8, abs=1e-10)
+        assert at.std_error == pytest.approx(r["std_error"], **STD_ERROR)
+        keys = {"family": "linear", "model": model, "quantity": "risk_difference"}
+        row = pick(run.gaps, **keys, category=category)
+        assert row["estimate"] == pytest.approx(at.estimate, abs=1e-12)
+        assert 1.0 < row["std_error"] / r["std_error"] < 1.2
+        kept = expected["n_members_kept"]["income" if model == "income" else "insecure"]
+        assert row["n_member"] == kept
+
+
+def test_the_command_says_what_it_left_out(capsys):
+    assert main(["uganda_dairy", "--data", SURVEY, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "311 members, 602 non-members" in said
+    assert "107" in said
 
 
 def points(value):
@@ -180,22 +219,6 @@ def test_the_readmes_sentences_on_a_district():
     assert [part for part in words if part not in text] == []
 
 
-def test_members_kept_are_those_r_keeps(run, expected):
-    for model, count in (
-        ("income", expected["n_members_kept"]["income"]),
-        ("food_insecurity", expected["n_members_kept"]["insecure"]),
-    ):
-        rows = run.gaps[(run.gaps["model"] == model) & (run.gaps["family"] == "linear")]
-        assert set(rows["n_member"]) == {count}
-
-
-def test_the_command_says_what_it_left_out(capsys):
-    assert main(["uganda_dairy", "--data", SURVEY, "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "311 members, 602 non-members" in said
-    assert "107" in said
-
-
 def declared_methods():
     """Rows of the README's table of designs, as numbers."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -208,23 +231,21 @@ def declared_methods():
 
 @pytest.mark.parametrize(("method", "expected"), [*declared_methods()])
 def test_the_readmes_table_of_designs(method, expected, tmp_path):
-    folder = tmp_path / "uganda"
-    shutil.copytree(ROOT / "models" / "uganda_dairy", folder)
-    path = folder / "food_insecurity.toml"
-    text = path.read_text(encoding="utf-8").partition("[hierarchical]")[0]
-    path.write_text(text, encoding="utf-8")
-    if method != "exact":
-        head = text.partition("[matching]")[0]
+    def matched(text):
+        text = text.partition("[hierarchical]")[0]
+        if method == "exact":
+            return text
         further = {"nearest": "caliper = 0.2", "cardinality": "limit = 0.05"}.get(method, "")
-        path.write_text(
-            f'{head}[matching]\nmethod = "{method}"\non = ["district"]\n'
-            f'covariates = ["age_band", "sex", "education"]\n{further}\n',
-            encoding="utf-8",
+        return (
+            f'{text.partition("[matching]")[0]}[matching]\nmethod = "{method}"\n'
+            f'on = ["district"]\ncovariates = ["age_band", "sex", "education"]\n{further}\n'
         )
+
+    folder = copy_of(tmp_path / "uganda", "uganda_dairy", food_insecurity=matched)
     run = coopgap.run(folder, data=SURVEY, only=["food_insecurity"], jobs=1)
-    rows = run.gaps[(run.gaps["family"] == "matched_logit") & (run.gaps["group"] == "all")]
-    (row,) = rows[rows["quantity"] == "risk_difference"].to_dict("records")
-    balance = run.balance[run.balance["group"] == "all"]
+    keys = {"family": "matched_logit", "group": "all", "quantity": "risk_difference"}
+    row = pick(run.gaps, **keys)
+    smd = where(run.balance, group="all")["smd_after"].abs().max()
     found = [f"{100 * row[name]:.1f}" for name in ("estimate", "lower", "upper")]
     found += [f"{row[name]:.0f}" for name in ("n_member", "n_comparison", "ess_comparison")]
-    assert [*found, f"{balance['smd_after'].abs().max():.2f}"] == expected
+    assert [*found, f"{smd:.2f}"] == expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,8 @@ from scipy import stats
 
 from coopgap.checks.phone.reference import phone_reference
 
+from ..studies import scripts
+
 HERE = Path(__file__).parent
 TABLE = pd.read_csv(HERE / "table.csv")
 EQUAL = ~TABLE["younger"]
@@ -21,16 +22,8 @@ EQUAL = ~TABLE["younger"]
 @pytest.fixture(scope="module")
 def count():
     """The modules of this folder."""
-    sys.path.insert(0, str(HERE))
-    try:
-        import count
-        import surveys
-
-        yield {"count": count, "surveys": surveys}
-    finally:
-        sys.path.remove(str(HERE))
-        for name in ("count", "surveys"):
-            sys.modules.pop(name, None)
+    with scripts(HERE, "count", "surveys") as made:
+        yield made
 
 
 def test_no_rate_of_the_check_is_off_its_level():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from scipy.special import expit, ndtr
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.layout import Form, Priors, constrain, make_layout, prior_draws
-from coopgap.survey.numeric import numeric
+from coopgap.survey.numeric import natural_spline, numeric
 from coopgap.survey.records import ModelRows
 
 LEVELS = ("low", "mid", "high", "top")
@@ -86,3 +89,85 @@ def make_draws(cells, form=None, seed=1, shape=(4, 50)):
     rng = np.random.default_rng(seed)
     x = prior_draws(layout, Priors(), (form or Form()).link, shape[0] * shape[1], rng)
     return constrain(x.reshape(*shape, layout.size), layout)
+
+
+def columns_of(rows, *, standardised=True):
+    """Age and the curve of income of each person, shape (n, 4); none without them."""
+    if not rows.numeric:
+        return np.zeros((rows.n, 0))
+    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
+    x = np.column_stack([age, natural_spline(income, KNOTS)])
+    return (x - x.mean(axis=0)) / x.std(axis=0) if standardised else x
+
+
+def ladder_of(sizes, location):
+    """Thresholds from the logarithms of their distances, the last axis, and their mean."""
+    first = np.zeros((*np.shape(sizes)[:-1], 1))
+    ladder = np.cumsum(np.concatenate([first, np.exp(sizes)], axis=-1), axis=-1)
+    return ladder - ladder.mean(axis=-1, keepdims=True) + location
+
+
+def shares_by_hand(draws, rows, *, member=None, mode=None, at=(0, 7), link="logit"):
+    """Level probabilities of everybody in one draw, from the formulas of the documentation.
+
+    As they are, their zones with them, or all as members or not, asked by one mode. Shape (n, J).
+    """
+    here = {name: values[at] for name, values in draws.items()}
+    m = np.broadcast_to(rows.member if member is None else member, rows.n)[:, None] - 0.5
+    region, sex = rows.factors["region"], rows.factors["sex"]
+    eta = here["covariate_sex"][sex] + here["region"][region]
+    eta = eta + columns_of(rows) @ here.get("slopes", np.zeros(0))
+    gap = here["beta"] + here.get("gap", np.zeros(len(here["region"])))[region]
+    sizes = here.get("increments", np.zeros(0)) + here.get("shift", 0.0) * m
+    if "mode" in rows.factors:
+        asked = np.broadcast_to(rows.factors["mode"] if mode is None else mode, rows.n)
+        eta = eta + here["covariate_mode"][asked]
+        sizes = sizes + here.get("shift_by_mode", 0.0) * (asked[:, None] - 0.5)
+    if "zone" in here and member is None:
+        eta, gap = eta + here["zone"][rows.zone], gap + here["zone_gap"][rows.zone]
+    n_cuts = len(rows.levels) - 1
+    cuts = ladder_of(sizes if n_cuts > 1 else np.zeros((rows.n, 0)), here["location"])
+    ends = np.full((rows.n, 1), np.inf)
+    edges = np.concatenate([-ends, cuts - (eta + gap * m[:, 0])[:, None], ends], axis=1)
+    low, high = edges[:, :-1], edges[:, 1:]
+    # Both ends in the lower tail, where small probabilities keep their digits.
+    up = low > 0
+    low, high = np.where(up, -high, low), np.where(up, -low, high)
+    cdf = expit if link == "logit" else ndtr
+    return cdf(high) - cdf(low)
+
+
+def answered(shares, rows):
+    """Log-probability of each person's answer."""
+    return np.log(shares[np.arange(rows.n), rows.outcome])
+
+
+EXAMPLE = Path(__file__).parents[1] / "r" / "data" / "example.csv"
+CLASSES = ("E", "D", "C", "B", "A")
+FACTORS = {
+    "region": ("Lima", "Center", "East", "North", "South"),
+    "age_band": ("<25", "25-34", "35-44", "45-54", "55-64", "65+"),
+    "sex": ("male", "female"),
+}
+
+
+def example_file():
+    return pd.read_csv(EXAMPLE)
+
+
+def example_people():
+    """Classes of the example survey that R reads, bands made here again."""
+    people = example_file()
+    factors = {name: people[name].map(FACTORS[name].index).to_numpy() for name in ("region", "sex")}
+    factors["age_band"] = np.digitize(people["age"], [25, 35, 45, 55, 65])
+    return ModelRows(
+        index=np.arange(len(people)),
+        outcome=people["ses_class"].map(CLASSES.index).to_numpy(np.int64),
+        levels=CLASSES,
+        member=people["member"].to_numpy() == 1,
+        factors=factors,
+        factor_levels=FACTORS,
+        zone=people["zone"].to_numpy(np.int64),
+        weight=np.ones(len(people)),
+        dropped=(),
+    )

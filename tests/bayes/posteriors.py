@@ -36,46 +36,47 @@ def passes(quantities, sampler, probabilities=None) -> bool:
     return all(item.passed for item in check(quantities, probabilities or {}, sampler).items)
 
 
-def _nan(rng, draws):
-    draws[rng.integers(CHAINS), rng.integers(DRAWS)] = np.nan
-    return draws
+def _at(where, value):
+    """Put a value in a place of the draws, both chosen by the generator."""
+
+    def spoil(rng, draws):
+        place = where(rng)
+        draws[place] = value(rng, draws[place]) if callable(value) else value
+        return draws
+
+    return spoil
 
 
-def _all_nan(_rng, draws):
-    return np.full_like(draws, np.nan)
+def _draw(rng):
+    return rng.integers(CHAINS), rng.integers(DRAWS)
 
 
-def _infinite(rng, draws):
-    draws[rng.integers(CHAINS), rng.integers(DRAWS)] = np.inf
-    return draws
+def _chain(rng):
+    return rng.integers(CHAINS)
 
 
-def _constant(rng, draws):
-    return np.full_like(draws, rng.normal())
+def _from_another(change):
+    """Make one chain of another."""
+
+    def spoil(rng, draws):
+        one, other = rng.permutation(CHAINS)[:2]
+        draws[one] = change(rng, draws[other])
+        return draws
+
+    return spoil
 
 
-def _stuck_chain(rng, draws):
-    draws[rng.integers(CHAINS)] = rng.normal()
-    return draws
+def _stuck(latest: bool, noise: float = 0.0):
+    """A chain that stays for a tenth of its draws, the last or any, at most nearly."""
+    tenth = DRAWS // 10
 
+    def spoil(rng, draws):
+        chain = rng.integers(CHAINS)
+        start = DRAWS - tenth if latest else rng.integers(DRAWS - tenth)
+        draws[chain, start : start + tenth] = draws[chain, start] + rng.normal(0, noise, tenth)
+        return draws
 
-def _shifted_chain(rng, draws):
-    draws[rng.integers(CHAINS)] += rng.choice([-1, 1]) * rng.uniform(0.8, 3)
-    return draws
-
-
-def _wider_chain(rng, draws):
-    draws[rng.integers(CHAINS)] *= rng.uniform(3, 8)
-    return draws
-
-
-def _slow(rng, draws):
-    rho = rng.uniform(0.85, 0.99)
-    return sound(rng, 1, rho)["q0"]
-
-
-def _drift(rng, draws):
-    return draws + np.linspace(0, rng.uniform(1, 3), DRAWS)
+    return spoil
 
 
 def _funnel(rng, draws):
@@ -84,108 +85,41 @@ def _funnel(rng, draws):
     return draws * np.exp(scale / 2)
 
 
-def _copies(_rng, draws):
-    return np.repeat(draws[:1], CHAINS, axis=0)
+def _off(rng, low, high):
+    return rng.choice([-1, 1]) * rng.uniform(low, high)
 
 
-def _one_copy(rng, draws):
-    one, other = rng.permutation(CHAINS)[:2]
-    draws[one] = draws[other]
-    return draws
-
-
-def _later_copy(rng, draws):
-    one, other = rng.permutation(CHAINS)[:2]
-    draws[one] = np.roll(draws[other], rng.integers(1, DRAWS))
-    return draws
-
-
-def _noisy_copy(rng, draws):
-    one, other = rng.permutation(CHAINS)[:2]
-    draws[one] = draws[other] + rng.normal(0, 0.3, DRAWS)
-    return draws
-
-
-def _mirrored_chain(rng, draws):
-    one, other = rng.permutation(CHAINS)[:2]
-    draws[one] = -draws[other]
-    return draws
-
-
-def _nearly_one_mean(rng, draws):
-    draws[rng.integers(CHAINS)] += rng.choice([-1, 1]) * rng.uniform(0.2, 0.3)
-    return draws
-
-
-def _nearly_one_mean_each(rng, draws):
-    return draws + rng.permutation(CHAINS)[:, None] * rng.uniform(0.2, 0.3)
-
-
-def _two_and_two(rng, draws):
-    return draws + (rng.permutation(CHAINS)[:, None] < 2) * rng.uniform(0.2, 0.3)
-
-
-def _stuck_at_the_end(rng, draws):
-    chain, start = rng.integers(CHAINS), DRAWS - DRAWS // 10
-    draws[chain, start:] = draws[chain, start]
-    return draws
-
-
-def _nearly_stuck_at_the_end(rng, draws):
-    chain, start = rng.integers(CHAINS), DRAWS - DRAWS // 10
-    draws[chain, start:] = draws[chain, start] + rng.normal(0, 0.05, DRAWS - start)
-    return draws
-
-
-def _stuck_for_a_while(rng, draws):
-    chain, start = rng.integers(CHAINS), rng.integers(DRAWS - DRAWS // 10)
-    draws[chain, start : start + DRAWS // 10] = draws[chain, start]
-    return draws
-
-
-def _cauchy(rng, draws):
-    return rng.standard_cauchy(draws.shape)
-
-
-def _infinite_variance(rng, draws):
-    return rng.standard_t(1.5, draws.shape)
-
-
-def _one_heavy_tail(rng, draws):
-    return rng.pareto(1.3, draws.shape)
-
-
-def _another_length(_rng, draws):
-    return draws[:, : DRAWS - 1]
-
-
-SICK: tuple[Callable, ...] = (
-    _nan,
-    _all_nan,
-    _infinite,
-    _constant,
-    _stuck_chain,
-    _shifted_chain,
-    _wider_chain,
-    _slow,
-    _drift,
-    _funnel,
-    _copies,
-    _one_copy,
-    _later_copy,
-    _noisy_copy,
-    _mirrored_chain,
-    _nearly_one_mean,
-    _nearly_one_mean_each,
-    _two_and_two,
-    _stuck_at_the_end,
-    _nearly_stuck_at_the_end,
-    _stuck_for_a_while,
-    _cauchy,
-    _infinite_variance,
-    _one_heavy_tail,
-    _another_length,
-)
+SICK: dict[str, Callable] = {
+    "nan": _at(_draw, np.nan),
+    "all_nan": lambda rng, draws: np.full_like(draws, np.nan),
+    "infinite": _at(_draw, np.inf),
+    "constant": lambda rng, draws: np.full_like(draws, rng.normal()),
+    "stuck_chain": _at(_chain, lambda rng, draws: rng.normal()),
+    "shifted_chain": _at(_chain, lambda rng, draws: draws + _off(rng, 0.8, 3)),
+    "wider_chain": _at(_chain, lambda rng, draws: draws * rng.uniform(3, 8)),
+    "slow": lambda rng, draws: sound(rng, 1, rng.uniform(0.85, 0.99))["q0"],
+    "drift": lambda rng, draws: draws + np.linspace(0, rng.uniform(1, 3), DRAWS),
+    "funnel": _funnel,
+    "copies": lambda rng, draws: np.repeat(draws[:1], CHAINS, axis=0),
+    "one_copy": _from_another(lambda rng, draws: draws),
+    "later_copy": _from_another(lambda rng, draws: np.roll(draws, rng.integers(1, DRAWS))),
+    "noisy_copy": _from_another(lambda rng, draws: draws + rng.normal(0, 0.3, DRAWS)),
+    "mirrored_chain": _from_another(lambda rng, draws: -draws),
+    "nearly_one_mean": _at(_chain, lambda rng, draws: draws + _off(rng, 0.2, 0.3)),
+    "nearly_one_mean_each": lambda rng, draws: (
+        draws + rng.permutation(CHAINS)[:, None] * rng.uniform(0.2, 0.3)
+    ),
+    "two_and_two": lambda rng, draws: (
+        draws + (rng.permutation(CHAINS)[:, None] < 2) * rng.uniform(0.2, 0.3)
+    ),
+    "stuck_at_the_end": _stuck(latest=True),
+    "nearly_stuck_at_the_end": _stuck(latest=True, noise=0.05),
+    "stuck_for_a_while": _stuck(latest=False),
+    "cauchy": lambda rng, draws: rng.standard_cauchy(draws.shape),
+    "infinite_variance": lambda rng, draws: rng.standard_t(1.5, draws.shape),
+    "one_heavy_tail": lambda rng, draws: rng.pareto(1.3, draws.shape),
+    "another_length": lambda rng, draws: draws[:, : DRAWS - 1],
+}
 """Each takes a generator and the draws of one quantity, and gives that quantity's sick draws."""
 
 SAMPLERS = {
@@ -203,11 +137,11 @@ SOUND = {"independent": 0.0, "effective size 4,300": 0.3, "effective size 1,500"
 """Autocorrelation of sound draws; runs of the shipped study have 1,500 of 8,000 and more."""
 
 
-def sick_passed(spoil: Callable, seed: int) -> bool:
+def sick_passed(kind: str, seed: int) -> bool:
     """Whether a posterior with one sick quantity among sound ones passes."""
-    rng = np.random.default_rng([seed, SICK.index(spoil)])
+    rng = np.random.default_rng([seed, [*SICK].index(kind)])
     quantities = sound(rng)
-    quantities["q1"] = spoil(rng, quantities["q1"])
+    quantities["q1"] = SICK[kind](rng, quantities["q1"])
     return passes(quantities, stats(rng))
 
 
@@ -224,10 +158,10 @@ def main() -> int:
     parser.add_argument("--quantities", type=int, default=20, help="of a sound posterior")
     options = parser.parse_args()
     through = 0
-    for spoil in SICK:
-        passed = sum(sick_passed(spoil, seed) for seed in range(options.each))
+    for kind in SICK:
+        passed = sum(sick_passed(kind, seed) for seed in range(options.each))
         through += passed
-        print(f"{passed} of {options.each} passed: {spoil.__name__.strip('_').replace('_', ' ')}")
+        print(f"{passed} of {options.each} passed: {kind.replace('_', ' ')}")
     for name, changes in SAMPLERS.items():
         rng = np.random.default_rng(1)
         passed = passes(sound(rng), stats(rng, **changes))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import arviz as az
 import numpy as np
-import pandas as pd
 import pytest
 
 from coopgap.app.plan import make_plan
@@ -22,15 +21,11 @@ from coopgap.bayes.draws import draw_margins, reported_parameters
 from coopgap.bayes.layout import COVARIATE, Form, Priors, SdPrior
 from coopgap.bayes.sample import make_density, sample
 from coopgap.checks.hierarchical import hierarchical_request
-from coopgap.survey.records import ModelRows
+
+from .conftest import example_people
 
 R = Path(__file__).parents[1] / "r"
 LEVELS = ("E", "D", "C", "B", "A")
-FACTORS = {
-    "region": ("Lima", "Center", "East", "North", "South"),
-    "age_band": ("<25", "25-34", "35-44", "45-54", "55-64", "65+"),
-    "sex": ("male", "female"),
-}
 FORMS = {"proportional": Form(shifts=False, zones=False), "full": Form()}
 
 
@@ -41,27 +36,9 @@ def fixture():
 
 @functools.cache
 def cells_of(*, zones):
-    """Cells of the file that R reads, bands made here again."""
-    people = pd.read_csv(R / "data" / "example.csv")
-    people["age_band"] = pd.cut(
-        people["age"], [-np.inf, 25, 35, 45, 55, 65, np.inf], right=False, labels=False
-    )
-    factors = {
-        name: people[name].map({level: i for i, level in enumerate(FACTORS[name])}).to_numpy()
-        for name in ("region", "sex")
-    }
-    rows = ModelRows(
-        index=np.arange(len(people)),
-        outcome=people["ses_class"].map(LEVELS.index).to_numpy(np.int64),
-        levels=LEVELS,
-        member=people["member"].to_numpy() == 1,
-        factors=factors | {"age_band": people["age_band"].to_numpy(np.int64)},
-        factor_levels=FACTORS,
-        zone=people["zone"].to_numpy(np.int64),
-        weight=np.ones(len(people)),
-        dropped=(),
-    )
-    return hierarchical_cells(rows, ("age_band", "sex", "region"), "region", zones=zones)
+    """Cells of the file that R reads."""
+    covariates = ("age_band", "sex", "region")
+    return hierarchical_cells(example_people(), covariates, "region", zones=zones)
 
 
 @functools.cache
@@ -123,7 +100,7 @@ def test_the_chains_of_r_are_sound_and_long_enough(which):
     ("which", "draws"),
     [
         ("proportional", 1500),
-        ("full", 1000),
+        ("full", 700),
         pytest.param("proportional", 8000, marks=pytest.mark.slow),
         pytest.param("full", 5000, marks=pytest.mark.slow),
     ],

@@ -22,32 +22,19 @@ from coopgap.bayes.draws import thresholds_at
 from coopgap.bayes.fit import Request, fit_hierarchical
 from coopgap.bayes.layout import Form, Priors, SdPrior, constrain, make_layout, prior_draws
 
-from .conftest import make_cells, make_draws, make_rows
-
-
-def person_log_lik(rows, draws, c, d, i):
-    """Log-probability of one person's answer in one draw."""
-    here = {name: values[c, d] for name, values in draws.items()}
-    m = 0.5 if rows.member[i] else -0.5
-    r, s, z = rows.factors["region"][i], rows.factors["sex"][i], rows.zone[i]
-    eta = here["region"][r] + here["covariate_sex"][s] + here["zone"][z]
-    eta += (here["beta"] + here["gap"][r] + here["zone_gap"][z]) * m
-    cuts = thresholds_at(draws, 4, m)[c, d]
-    edges = np.concatenate([[0.0], expit(cuts - eta), [1.0]])
-    return np.log(edges[rows.outcome[i] + 1] - edges[rows.outcome[i]])
+from .conftest import answered, make_cells, make_draws, make_rows, shares_by_hand
 
 
 def test_pointwise_is_each_persons_own():
     rows, cells = make_rows(n_zones=9), make_cells(n_zones=9)
     draws = make_draws(cells)
     total = log_likelihood(draws, cells, "logit")
-    for c, d in ((0, 0), (2, 7)):
-        each = [person_log_lik(rows, draws, c, d, i) for i in range(rows.n)]
-        assert total[c, d] == pytest.approx(sum(each), abs=1e-8)
-        found = pointwise(draws, cells, "logit", slice(None))[c, d]
-        assert sorted(np.repeat(found, cells.counts[np.nonzero(cells.counts)])) == pytest.approx(
-            sorted(each), abs=1e-10
-        )
+    for at in ((0, 0), (2, 7)):
+        each = answered(shares_by_hand(draws, rows, at=at), rows)
+        assert total[at] == pytest.approx(each.sum(), abs=1e-8)
+        found = pointwise(draws, cells, "logit", slice(None))[at]
+        found = np.repeat(found, cells.counts[np.nonzero(cells.counts)])
+        assert np.sort(found) == pytest.approx(np.sort(each), abs=1e-10)
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +51,16 @@ def test_leaving_one_out_is_what_a_refit_without_the_person_says(fitted):
     found = loo(fit.draws, cells, "logit")
     assert found.n_high_k == 0
     entries = np.argwhere(cells.counts > 0)
-    for entry in (0, entries.shape[0] // 2):
-        cell, level = entries[entry]
-        counts = cells.counts.copy()
-        counts[cell, level] -= 1
-        others = fit_hierarchical(
-            dataclasses.replace(request, cells=dataclasses.replace(cells, counts=counts))
-        )
-        one = np.zeros_like(counts)
-        one[cell, level] = 1
-        log_lik = pointwise(
-            others.draws, dataclasses.replace(cells, counts=one), "logit", slice(None)
-        ).ravel()
-        refit = logsumexp(log_lik) - np.log(log_lik.size)
-        # Two independent samples of about 4,000 draws.
-        assert found.elpd[entry] == pytest.approx(refit, abs=0.02)
+    entry = len(entries) // 2
+    one = np.zeros_like(cells.counts)
+    one[*entries[entry]] = 1
+    without = dataclasses.replace(cells, counts=cells.counts - one)
+    others = fit_hierarchical(dataclasses.replace(request, cells=without))
+    alone = dataclasses.replace(cells, counts=one)
+    log_lik = pointwise(others.draws, alone, "logit", slice(None)).ravel()
+    refit = logsumexp(log_lik) - np.log(log_lik.size)
+    # Two independent samples of about 4,000 draws.
+    assert found.elpd[entry] == pytest.approx(refit, abs=0.02)
 
 
 def test_the_difference_of_two_models_is_summed_over_people(fitted):
@@ -92,7 +74,7 @@ def test_the_difference_of_two_models_is_summed_over_people(fitted):
     assert found.total == pytest.approx(np.repeat(found.elpd, found.people).sum())
 
 
-def test_predictive_draws_keep_people_and_hold_the_answers(fitted):
+def test_predictive_draws_keep_people_hold_the_answers_and_show_what_does_not_fit(fitted):
     request, fit = fitted
     cells = request.cells
     found = predictive_shares(fit.draws, cells, "logit", 1)
@@ -105,13 +87,8 @@ def test_predictive_draws_keep_people_and_hold_the_answers(fitted):
     inside = (found.observed >= low) & (found.observed <= high)
     # 24 shares, each in its own 99 % interval; the model is the one that made the answers.
     assert inside.mean() > 0.9
-
-
-def test_predictive_draws_show_a_model_that_does_not_fit(fitted):
-    request, fit = fitted
-    cells = request.cells
-    counts = cells.counts.copy()
     # In region A members answer the other way round.
+    counts = cells.counts.copy()
     here = cells.member & (cells.cell_region == 0)
     counts[here] = counts[here][:, ::-1]
     found = predictive_shares(fit.draws, dataclasses.replace(cells, counts=counts), "logit", 1)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import expit, ndtr
 
 from coopgap.bayes.layout import (
     DRAWS_VERSION,
@@ -26,14 +25,15 @@ from coopgap.bayes.layout import (
     zero_sum,
 )
 from coopgap.bayes.sample import make_density
-from coopgap.survey.numeric import natural_spline
 
 from .conftest import (
-    KNOTS,
+    answered,
+    ladder_of,
     make_cells,
     make_mode_cells,
     make_number_cells,
     make_rows,
+    shares_by_hand,
     with_modes,
     with_numbers,
 )
@@ -88,63 +88,26 @@ def log_half(spread, prior):
     return np.log(2) + stats.t.logpdf(spread, prior.df, scale=prior.scale)
 
 
-def columns_by_hand(rows):
-    """Standardised columns of age and of the curve of income, shape (n, 4); none without them."""
-    if not rows.numeric:
-        return np.zeros((rows.n, 0))
-    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
-    columns = np.column_stack([age, natural_spline(income, KNOTS)])
-    return (columns - columns.mean(axis=0)) / columns.std(axis=0)
-
-
 def by_hand(rows, density, form, priors, x):
     """Person by person, from the formulas of the documentation, up to constants."""
     layout = density.layout
-    draws = {name: value[0, 0] for name, value in constrain(x[None, None], layout).items()}
-    cdf, pdf = (ndtr, stats.norm) if form.link == "probit" else (expit, stats.logistic)
-    increments = draws.get("increments", np.zeros(0))
-
-    none = np.zeros(increments.size)
-
-    def cuts(m, c):
-        by_mode = draws.get("shift_by_mode", none) * c
-        sizes = np.exp(increments + draws.get("shift", none) * m + by_mode)
-        ladder = np.concatenate([[0.0], np.cumsum(sizes)])
-        return ladder - ladder.mean() + draws["location"]
-
-    total = 0.0
-    slopes = draws.get("slopes", np.zeros(0))
-    along = columns_by_hand(rows) @ slopes
-    for i in range(rows.n):
-        m = 0.5 if rows.member[i] else -0.5
-        r = rows.factors["region"][i]
-        eta = draws["covariate_sex"][rows.factors["sex"][i]] + draws["region"][r] + along[i]
-        c = 0.0
-        if form.mode is not None:
-            eta += draws["covariate_mode"][rows.factors["mode"][i]]
-            c = rows.factors["mode"][i] - 0.5
-        gap = draws["beta"] + (draws["gap"][r] if form.region_gaps else 0.0)
-        if "zone" in draws:
-            eta += draws["zone"][rows.zone[i]]
-            gap += draws["zone_gap"][rows.zone[i]]
-        edges = np.concatenate([[-np.inf], cuts(m, c) - eta - gap * m, [np.inf]])
-        low, high = edges[rows.outcome[i] : rows.outcome[i] + 2]
-        if low > 0:
-            # Both ends in the lower tail, where small probabilities keep their digits.
-            low, high = -high, -low
-        total += np.log(cdf(high) - cdf(low))
+    draws = constrain(x[None, None], layout)
+    total = answered(shares_by_hand(draws, rows, at=(0, 0), link=form.link), rows).sum()
+    draws = {name: value[0, 0] for name, value in draws.items()}
+    none = np.zeros(0)
+    increments = draws.get("increments", none)
+    pdf = stats.norm if form.link == "probit" else stats.logistic
     # The uniform Dirichlet's density on thresholds is the product of the link's densities; the
     # increments' Jacobian is the sum of their logarithms.
-    total += pdf.logpdf(cuts(0.0, 0.0)).sum() + increments.sum()
+    total += pdf.logpdf(ladder_of(increments, draws["location"])).sum() + increments.sum()
     total += stats.norm.logpdf(draws["beta"], 0, priors.beta_sd)
-    total += stats.norm.logpdf(slopes, 0, priors.slope_sd).sum()
+    total += stats.norm.logpdf(draws.get("slopes", none), 0, priors.slope_sd).sum()
     for block in layout.blocks:
         spread = draws[f"{block.name}_sd"]
         # The density is over the logarithm of the SD.
         total += log_half(spread, block.prior(priors)) + np.log(spread)
         # Levels are SD^(1 - c) times free values, which are normal with SD^c.
-        own = spread**block.centred
-        total += stats.norm.logpdf(x[block.free], 0, own).sum()
+        total += stats.norm.logpdf(x[block.free], 0, spread**block.centred).sum()
     for name in ("shift", "shift_by_mode"):
         total += stats.norm.logpdf(draws.get(name, none), 0, priors.threshold_shift_sd).sum()
     return total

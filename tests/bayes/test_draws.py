@@ -34,7 +34,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.regression.cumulative import CumulativeFit
 from coopgap.regression.standardise import standardise
 
-from .conftest import LEVELS, make_cells, make_draws, make_rows
+from .conftest import LEVELS, make_cells, make_draws, make_rows, shares_by_hand
 
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
 
@@ -47,19 +47,11 @@ def test_margins_of_draws_are_weighted_means_over_members():
     rows, cells = make_rows(), make_cells()
     draws = make_draws(cells)
     member, comparison = draw_margins(draws, cells, "logit")
-    here = one(draws, 7)
-    for m, found in ((0.5, member), (-0.5, comparison)):
-        ladder = np.concatenate([[0.0], np.cumsum(np.exp(here["increments"] + here["shift"] * m))])
-        cuts = ladder - ladder.mean() + here["location"]
-        who = rows.member
-        r, s = rows.factors["region"][who], rows.factors["sex"][who]
-        eta = here["covariate_sex"][s] + here["region"][r] + (here["beta"] + here["gap"][r]) * m
-        edges = np.column_stack(
-            [np.zeros(eta.size), expit(cuts[None] - eta[:, None]), np.ones(eta.size)]
-        )
-        shares = np.diff(edges, axis=1)
+    for side, found in ((1, member), (0, comparison)):
+        shares = shares_by_hand(draws, rows, member=side)[rows.member]
         assert found[0, 0, 7] == pytest.approx(shares.mean(axis=0))
-        assert found[2, 0, 7] == pytest.approx(shares[r == 1].mean(axis=0))
+        inside = rows.factors["region"][rows.member] == 1
+        assert found[2, 0, 7] == pytest.approx(shares[inside].mean(axis=0))
     assert member.shape == (4, 4, 50, 4)
     assert member.sum(axis=-1) == pytest.approx(np.ones((4, 4, 50)))
 
@@ -262,28 +254,21 @@ def test_what_the_gate_withholds_stays_blank():
     assert not dataclasses.replace(fit, gate=()).passed
 
 
+def by_sex_alone(**changes):
+    rows = dataclasses.replace(make_rows(), **changes)
+    return hierarchical_cells(rows, ("sex",), "region", zones=False)
+
+
 def test_a_region_without_members_has_no_gap_and_does_no_harm():
     rows = make_rows()
-    rare = rows.factors["region"].copy()
-    rare[rare == 2] = 0
-    rare[:8] = 2
-    member = rows.member.copy()
-    member[:8] = False
-    cells = hierarchical_cells(
-        dataclasses.replace(rows, member=member, factors={**rows.factors, "region": rare}),
-        ("sex",),
-        "region",
-        zones=False,
-    )
-    fit = summarise(
-        make_draws(cells, shape=(4, 200)),
-        SamplerStats(
-            energy=np.random.default_rng(0).normal(size=(4, 200)), divergences=0, deepest=0
-        ),
-        Request(cells=cells),
-        seconds=1.0,
-        retried=False,
-    )
+    region, member = rows.factors["region"].copy(), rows.member.copy()
+    region[region == 2] = 0
+    region[:8], member[:8] = 2, False
+    cells = by_sex_alone(member=member, factors={**rows.factors, "region": region})
+    energy = np.random.default_rng(0).normal(size=(4, 200))
+    stats = SamplerStats(energy=energy, divergences=0, deepest=0)
+    draws = make_draws(cells, shape=(4, 200))
+    fit = summarise(draws, stats, Request(cells=cells), seconds=1.0, retried=False)
     assert next(item for item in fit.gate if item.name == "finite_draws").passed
     found = list(gap_rows(make_fit(cells), cells, LABELS, 0.05))
     assert {r.status for r in found if r.group == "region=C"} == {Status.NOT_ESTIMABLE}
@@ -292,6 +277,14 @@ def test_a_region_without_members_has_no_gap_and_does_no_harm():
         ("hierarchical", "region=C", "all_members")
     ]
     assert {r.status for r in found if r.group == "all"} == {Status.OK}
+    # Of few people it is marked and has its coefficient.
+    region = np.where(np.arange(300) < 8, 2, np.minimum(rows.factors["region"], 1))
+    cells = by_sex_alone(factors={**rows.factors, "region": region})
+    terms = {r.term for r in coefficient_rows(make_fit(cells), cells, Form(), LABELS)}
+    assert {"member:region=A", "member:region=C"} <= terms
+    found = [r for r in gap_rows(make_fit(cells), cells, LABELS, 0.05) if r.group == "region=C"]
+    assert {r.status for r in found} == {Status.FEW_PEOPLE}
+    assert all(r.estimate is not None for r in found)
 
 
 def test_the_superpopulation_gap_is_what_independent_regions_imply():
@@ -306,20 +299,6 @@ def test_the_superpopulation_gap_is_what_independent_regions_imply():
     assert found.mean() == pytest.approx(near.mean(), abs=0.006)
     assert found.std() == pytest.approx(near.std(), abs=0.005)
     assert superpopulation_gap({"beta": draws["beta"]}, 5) is draws["beta"]
-
-
-def test_a_region_of_few_people_is_marked_and_has_its_coefficient():
-    rows = make_rows()
-    region = np.where(np.arange(300) < 8, 2, np.minimum(rows.factors["region"], 1))
-    factors = {**rows.factors, "region": region}
-    cells = hierarchical_cells(
-        dataclasses.replace(rows, factors=factors), ("sex",), "region", zones=False
-    )
-    terms = {r.term for r in coefficient_rows(make_fit(cells), cells, Form(), LABELS)}
-    assert {"member:region=A", "member:region=C"} <= terms
-    found = [r for r in gap_rows(make_fit(cells), cells, LABELS, 0.05) if r.group == "region=C"]
-    assert {r.status for r in found} == {Status.FEW_PEOPLE}
-    assert all(r.estimate is not None for r in found)
 
 
 def test_the_people_behind_every_term_are_counted():

@@ -19,7 +19,17 @@ from coopgap.calibration.replicate import simulate
 from coopgap.checks.hierarchical import headline_contrasts
 from coopgap.core.gap import contrast_values
 
-from .conftest import LEVELS, make_cells, make_draws, make_mode_cells, make_rows, with_modes
+from .conftest import (
+    LEVELS,
+    answered,
+    ladder_of,
+    make_cells,
+    make_draws,
+    make_mode_cells,
+    make_rows,
+    shares_by_hand,
+    with_modes,
+)
 
 MODE = Form(mode="mode")
 
@@ -73,29 +83,12 @@ def test_a_mode_of_three_levels_is_refused():
         make_layout(cells, MODE)
 
 
-def shares_by_hand(draws, rows, i, *, member=None, mode=None, at=(0, 7)):
-    """Level probabilities of one person in one draw, from the formula."""
-    here = {name: values[at] for name, values in draws.items()}
-    m = (rows.member[i] if member is None else member) - 0.5
-    asked = rows.factors["mode"][i] if mode is None else mode
-    r = rows.factors["region"][i]
-    sizes = np.exp(here["increments"] + here["shift"] * m + here["shift_by_mode"] * (asked - 0.5))
-    ladder = np.concatenate([[0.0], np.cumsum(sizes)])
-    cuts = ladder - ladder.mean() + here["location"]
-    eta = here["covariate_sex"][rows.factors["sex"][i]] + here["covariate_mode"][asked]
-    eta += here["region"][r] + (here["beta"] + here["gap"][r]) * m
-    if "zone" in here and member is None:
-        eta += here["zone"][rows.zone[i]] + here["zone_gap"][rows.zone[i]] * m
-    return np.diff(np.concatenate([[0.0], expit(cuts - eta), [1.0]]))
-
-
 def test_cells_have_the_thresholds_of_their_mode():
     rows, cells = with_modes(make_rows(n_zones=9)), make_mode_cells(n_zones=9)
     draws = make_draws(cells, MODE)
     assert mode_of(draws, cells) == "mode"
     shares = cell_levels(draws, cells, "logit", slice(None))[0, 7]
-    every = [shares_by_hand(draws, rows, i) for i in range(rows.n)]
-    by_hand = sum(np.log(one[rows.outcome[i]]) for i, one in enumerate(every))
+    by_hand = answered(shares_by_hand(draws, rows), rows).sum()
     assert np.sum(cells.counts * np.log(shares)) == pytest.approx(by_hand, abs=1e-8)
     entries = pointwise(draws, cells, "logit", slice(None))[0, 7]
     assert entries @ cells.counts[np.nonzero(cells.counts)] == pytest.approx(by_hand, abs=1e-8)
@@ -105,16 +98,13 @@ def test_margins_are_those_of_members_asked_in_person():
     rows, cells = with_modes(make_rows()), make_mode_cells()
     assert rows.factors["mode"][rows.member].any()
     draws = make_draws(cells, MODE)
-    sides = draw_margins(draws, cells, "logit")
-    who = np.flatnonzero(rows.member)
-    for member, found in zip((1, 0), sides, strict=True):
-        expected = [shares_by_hand(draws, rows, i, member=member, mode=0) for i in who]
-        assert found[0, 0, 7] == pytest.approx(np.mean(expected, axis=0))
+    for member, found in zip((1, 0), draw_margins(draws, cells, "logit"), strict=True):
+        expected = shares_by_hand(draws, rows, member=member, mode=0)[rows.member]
+        assert found[0, 0, 7] == pytest.approx(expected.mean(axis=0))
     found = reported_parameters(draws, cells)
     for name, key in (("sd_mode_shift", "shift_by_mode"), ("sd_threshold_shift", "shift")):
-        assert found[name] == pytest.approx(
-            np.hypot(draws[key][..., 0], draws[key][..., 1]) / 2**0.5
-        )
+        spread = np.hypot(draws[key][..., 0], draws[key][..., 1]) / 2**0.5
+        assert found[name] == pytest.approx(spread)
     sizes = np.exp(draws["increments"] - draws["shift_by_mode"] / 2)
     assert found["mid|high"] - found["low|mid"] == pytest.approx(sizes[..., 0])
 
@@ -182,7 +172,7 @@ def moved_survey(seed, n=(1500, 1500, 3000)):
     mode = np.repeat([0, 0, 1], n)
     size = member.size
     region, sex = rng.integers(0, 3, size), rng.integers(0, 2, size)
-    cuts = np.array([cuts_of(int(m), c) for m, c in zip(member, mode, strict=True)])
+    cuts = cuts_of(member, mode)
     eta = 0.6 * (member - 0.5) + 0.4 * (mode - 0.5) + 0.3 * (sex - 0.5)
     latent = eta + rng.logistic(size=size)
     return dataclasses.replace(
@@ -199,9 +189,9 @@ def moved_survey(seed, n=(1500, 1500, 3000)):
 
 
 def cuts_of(member, mode):
-    sizes = np.exp(np.log([1.4, 1.2]) + np.array([0.2, -0.2]) * (member - 0.5) + T * (mode - 0.5))
-    ladder = np.concatenate([[0.0], np.cumsum(sizes)])
-    return ladder - ladder.mean() + 0.1
+    shifts = np.array([0.2, -0.2]) * (np.asarray(member)[..., None] - 0.5)
+    shifts = shifts + T * (np.asarray(mode)[..., None] - 0.5)
+    return ladder_of(np.log([1.4, 1.2]) + shifts, 0.1)
 
 
 def true_gaps(rows):

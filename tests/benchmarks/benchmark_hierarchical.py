@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from judged import Judged, arguments, at_least, at_most, beside, finish
+from judged import Judged, arguments, at_least, at_most, beside, by_r, finish, timed
 
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
@@ -84,7 +83,7 @@ def process(command: list[str], cache: Path | None = None) -> tuple[float | None
     return (wall if done.returncode in (0, 3) else None), used
 
 
-def timed(what: str, bar: float, command: list[str], cache: Path | None = None) -> list[Judged]:
+def against(what: str, bar: float, command: list[str], cache: Path | None = None) -> list[Judged]:
     """One process against its bar."""
     wall, used = process(command, cache)
     return [at_most(what, wall, bar, "s"), beside("  of processor time", used, "s")]
@@ -94,17 +93,17 @@ def judge_processes() -> list[Judged]:
     """From nothing to a gap that passed its gate; each in a new process."""
     own = [str(Path(__file__)), "--gated"]
     with tempfile.TemporaryDirectory() as folder:
-        found = timed("first compile ever, no zones", 45.0, [*own, "plain"], Path(folder))
+        found = against("first compile ever, no zones", 45.0, [*own, "plain"], Path(folder))
     # The survey and the cache of the functions are read once before anything is timed.
     process([*own, "plain"])
-    found += timed("cold process to gated gap, no zones", 15.0, [*own, "plain"])
-    found += timed("cold process to gated gap, zones", 30.0, [*own, "zones"])
+    found += against("cold process to gated gap, no zones", 15.0, [*own, "plain"])
+    found += against("cold process to gated gap, zones", 30.0, [*own, "zones"])
     with tempfile.TemporaryDirectory() as folder:
         run = ["-m", "coopgap.fit", "peru", "--only", "ses", "--out", folder, "--quiet"]
         run += ["--seed", str(SEED)]
         process(run)
         again = [str(Path(__file__)), "--reused", folder]
-        found += timed("cold process to gated gap, zones, draws reused", 5.0, again)
+        found += against("cold process to gated gap, zones, draws reused", 5.0, again)
         found.append(beside("  whole command, report and all", process(run)[0], "s"))
     return found
 
@@ -118,28 +117,10 @@ def kernel(cells: HierarchicalCells, form: Form) -> tuple[float, float, int]:
     """Processor seconds of the package, effective size, trajectories at the greatest depth."""
     density = make_density(cells, Priors(), form)
     sample(density, draws=10, tune=10, seed=0, target_accept=ACCEPT)
-    start = time.process_time()
-    found = sample(density, draws=DRAWS, seed=1, target_accept=ACCEPT)
-    seconds = time.process_time() - start
-    return seconds, size_of(headline_gap(found.draws, cells)), found.stats.deepest
-
-
-def by_brms(rows: str) -> tuple[float, float] | None:
-    """The same of brms, timed now; None where R or brms is absent."""
-    if shutil.which("Rscript") is None:
-        return None
-    script = Path(__file__).with_name("brms.R")
-    done = subprocess.run(
-        ["Rscript", str(script), rows, str(TUNE), str(DRAWS), str(ACCEPT)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
+    found, seconds = timed(
+        lambda: sample(density, draws=DRAWS, seed=1, target_accept=ACCEPT), time.process_time
     )
-    if done.returncode:
-        return None
-    seconds, size = map(float, done.stdout.split())
-    return seconds, size
+    return seconds, size_of(headline_gap(found.draws, cells)), found.stats.deepest
 
 
 def kept_of_brms() -> tuple[float, float, str]:
@@ -156,7 +137,7 @@ def judge_brms(cells: HierarchicalCells, rows: tuple[str, ...]) -> list[Judged]:
     own = size / seconds
     found = [beside("effective draws a second, proportional odds, no zones", own, "")]
     for kind in rows:
-        live = by_brms(kind)
+        live = by_r("brms.R", kind, TUNE, DRAWS, ACCEPT, cwd=ROOT)
         origin = ""
         if live is None and kind == "cells":
             *live, origin = kept_of_brms()
@@ -183,14 +164,13 @@ def judge_size(cells: HierarchicalCells) -> list[Judged]:
         call[people] = 1e6 * (time.process_time() - start) / len(points)
         sampling[people], _, deepest[people] = kernel(one, form)
     few, lots = call
+    more = f"  {lots:,} in the same cells, over that"
+    # A tenth for the clock: the work is the same.
     return [
         beside(f"density and gradient, {few:,} people", call[few], "us"),
-        # A tenth for the clock: the work is the same.
-        at_most(f"  {lots:,} in the same cells, over that", call[lots] / call[few], 1.1, "times"),
+        at_most(more, call[lots] / call[few], 1.1, "times"),
         beside(f"sampling, {few:,} people", sampling[few], "s"),
-        at_most(
-            f"  {lots:,} in the same cells, over that", sampling[lots] / sampling[few], 1.1, "times"
-        ),
+        at_most(more, sampling[lots] / sampling[few], 1.1, "times"),
         beside("  of which trajectories at the greatest depth", deepest[lots], ""),
     ]
 
@@ -201,52 +181,33 @@ def gap_of(posterior: Mapping[str, object], cells: HierarchicalCells) -> FloatAr
     return headline_gap({"beta": np.asarray(posterior["beta"]), "gap": own}, cells)
 
 
-def by_pymc(cells: HierarchicalCells, draws: int) -> tuple[float, float, float]:
+CHAINS_OF = {"draws": DRAWS, "tune": TUNE, "chains": CHAINS, "cores": 1}
+
+
+def by_pymc(cells: HierarchicalCells) -> tuple[float, float, float]:
     """PyMC's own NUTS on the readable model: compile, sampling seconds, effective size."""
     import pymc as pm
 
     from coopgap.bayes.model import build_model
 
+    quiet = {"random_seed": 1, "progressbar": False, "compute_convergence_checks": False}
     with build_model(cells, form=PLAIN):
-        start = time.process_time()
-        step = pm.NUTS(target_accept=ACCEPT)
-        compiling = time.process_time() - start
-        start = time.process_time()
-        tree = pm.sample(
-            draws=draws,
-            tune=TUNE,
-            chains=CHAINS,
-            cores=1,
-            step=step,
-            random_seed=1,
-            progressbar=False,
-            compute_convergence_checks=False,
-        )
-        seconds = time.process_time() - start
+        step, compiling = timed(lambda: pm.NUTS(target_accept=ACCEPT), time.process_time)
+        tree, seconds = timed(lambda: pm.sample(step=step, **CHAINS_OF, **quiet), time.process_time)
     return compiling, seconds, size_of(gap_of(tree["posterior"], cells))
 
 
-def by_nutpie(cells: HierarchicalCells, draws: int) -> tuple[float, float, float]:
+def by_nutpie(cells: HierarchicalCells) -> tuple[float, float, float]:
     """The readable model compiled for nutpie, the same three."""
     import nutpie
 
     from coopgap.bayes.model import build_model
 
-    start = time.process_time()
-    compiled = nutpie.compile_pymc_model(build_model(cells, form=PLAIN))
-    compiling = time.process_time() - start
-    start = time.process_time()
-    tree = nutpie.sample(
-        compiled,
-        draws=draws,
-        tune=TUNE,
-        chains=CHAINS,
-        cores=1,
-        seed=1,
-        progress_bar=False,
-        target_accept=ACCEPT,
+    compiled, compiling = timed(
+        lambda: nutpie.compile_pymc_model(build_model(cells, form=PLAIN)), time.process_time
     )
-    seconds = time.process_time() - start
+    more = {"seed": 1, "progress_bar": False, "target_accept": ACCEPT}
+    tree, seconds = timed(lambda: nutpie.sample(compiled, **CHAINS_OF, **more), time.process_time)
     return compiling, seconds, size_of(gap_of(tree.posterior, cells))
 
 
@@ -256,12 +217,11 @@ def compare_samplers(cells: HierarchicalCells) -> list[Judged]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tried = {
-            "PyMC's NUTS on the PyMC model": by_pymc(cells, DRAWS),
-            "nutpie on the PyMC model": by_nutpie(cells, DRAWS),
+            "PyMC's NUTS on the PyMC model": by_pymc(cells),
+            "nutpie on the PyMC model": by_nutpie(cells),
         }
-    start = time.process_time()
-    make_density(cells, Priors(), PLAIN).compiled()
-    tried["nutpie on the kernel"] = (time.process_time() - start, *kernel(cells, PLAIN)[:2])
+    _, compiling = timed(make_density(cells, Priors(), PLAIN).compiled, time.process_time)
+    tried["nutpie on the kernel"] = (compiling, *kernel(cells, PLAIN)[:2])
     for name, (compiling, seconds, size) in tried.items():
         found.append(beside(f"{name}, compile or load", compiling, "s"))
         found.append(beside("  sampling", seconds, "s"))

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
-import shutil
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from judged import Judged, arguments, at_most, beside, finish
+from judged import Judged, at_most, beside, by_r, fastest, main, timed
 
 from coopgap.matching.distances import Distance, mahalanobis_points
 from coopgap.matching.flow import optimal_pairs
@@ -26,7 +22,6 @@ from coopgap.matching.nearest import nearest_pairs
 from coopgap.regression.ordinal import fit_ordinal
 
 REPEATS = 3
-HERE = Path(__file__).parent
 
 
 def simulate(members: int, comparison: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,35 +44,14 @@ def by_mahalanobis(x: np.ndarray, member: np.ndarray) -> Distance:
     return Distance(cell=np.arange(member.size), points=points, score=np.zeros(member.size))
 
 
-def fastest(call: Callable[[], object]) -> float:
-    """Least seconds of several calls."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
-def matchit(x: np.ndarray, member: np.ndarray) -> tuple[float, float] | None:
+def matchit(x: np.ndarray, member: np.ndarray) -> list[float | None]:
     """Seconds by propensity score and by Mahalanobis distance; None without R."""
-    if shutil.which("Rscript") is None:
-        return None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "people.csv"
         frame = pd.DataFrame(x, columns=list("abc"))
         frame.insert(0, "member", member.astype(int))
         frame.to_csv(path, index=False)
-        done = subprocess.run(
-            ["Rscript", str(HERE / "matchit.R"), str(path), str(REPEATS)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        return None
-    one, other = done.stdout.split()
-    return float(one), float(other)
+        return by_r("matchit.R", path, REPEATS) or [None, None]
 
 
 def in_strata(people: int, strata: int) -> tuple[float, float, int]:
@@ -89,9 +63,7 @@ def in_strata(people: int, strata: int) -> tuple[float, float, int]:
 def _in_strata(people: int, strata: int) -> tuple[float, float, int]:
     x, member = simulate(people, people)
     stratum = np.random.default_rng(1).integers(0, strata, member.size)
-    start = time.perf_counter()
-    pairs = optimal_pairs(stratum, member, by_mahalanobis(x, member))
-    seconds = time.perf_counter() - start
+    pairs, seconds = timed(lambda: optimal_pairs(stratum, member, by_mahalanobis(x, member)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return seconds, peak, len(pairs)
 
@@ -100,50 +72,34 @@ PAIRS_SECONDS = 1.0
 STRATA_PEOPLE, STRATA_SECONDS, STRATA_GIGABYTES = 50_000, 60.0, 2.0
 
 
-def judge_pairs() -> list[Judged]:
-    """1,004 members and 1,003 comparison people, MatchIt beside them."""
+def judge(people: int) -> list[Judged]:
+    """1,004 beside 1,003 people, MatchIt beside them; then as many of both in exact strata."""
     x, member = simulate(1004, 1003)
     one = np.zeros(member.size, dtype=np.int64)
-    theirs = matchit(x, member) or (None, None)
     found = []
-    for (name, distance), other in zip(
-        (("propensity", by_propensity), ("Mahalanobis", by_mahalanobis)), theirs, strict=True
+    for (name, distance), theirs in zip(
+        (("propensity", by_propensity), ("Mahalanobis", by_mahalanobis)),
+        matchit(x, member),
+        strict=True,
     ):
-        best = fastest(lambda distance=distance: optimal_pairs(one, member, distance(x, member)))
+        best, ours = (
+            fastest(lambda pairs=pairs, of=distance: pairs(one, member, of(x, member)), REPEATS)
+            for pairs in (optimal_pairs, nearest_pairs)
+        )
         found.append(at_most(f"optimal pairs, 1,004 x 1,003, {name}", best, PAIRS_SECONDS, "s"))
-        ours = fastest(lambda distance=distance: nearest_pairs(one, member, distance(x, member)))
         found.append(beside(f"nearest, 1,004 x 1,003, {name}", ours, "s"))
-        ratio = None if other is None else other / ours
+        ratio = None if theirs is None else theirs / ours
         found.append(beside(f"nearest, {name}, MatchIt over coopgap", ratio, "times"))
-    return found
-
-
-def judge_strata(people: int) -> list[Judged]:
-    """As many members as comparison people in exact strata, optimal."""
-    found = []
+    asked = people == STRATA_PEOPLE
+    bars = (STRATA_SECONDS, STRATA_GIGABYTES) if asked else (None, None)
     for strata in (60, 1000):
         seconds, peak, pairs = in_strata(people, strata)
         what = f"optimal pairs, {people:,} x {people:,} in {strata:,} strata"
-        memory = "  peak memory of the process"
-        if people == STRATA_PEOPLE:
-            found.append(at_most(what, seconds, STRATA_SECONDS, "s"))
-            found.append(at_most(memory, peak, STRATA_GIGABYTES, "GB"))
-        else:
-            found += [beside(what, seconds, "s"), beside(memory, peak, "GB")]
+        found.append(at_most(what, seconds, bars[0], "s"))
+        found.append(at_most("  peak memory of the process", peak, bars[1], "GB"))
         found.append(beside("  pairs", pairs, ""))
     return found
 
 
-def main() -> None:
-    """Time, print and judge."""
-    parser = arguments(__doc__)
-    parser.add_argument(
-        "--people", type=int, default=STRATA_PEOPLE, help="of each group, in strata"
-    )
-    options = parser.parse_args()
-    finish(judge_pairs(), options.results)
-    finish(judge_strata(options.people), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, judge, people=STRATA_PEOPLE)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from dataclasses import replace
 
 import numpy as np
-from judged import Judged, arguments, at_least, beside, finish
+from judged import Judged, at_least, beside, main, timed
 
 from coopgap.app.plan import make_plan
 from coopgap.checks.multiverse.run import (
@@ -61,57 +60,40 @@ def judge(jobs: int, shuffles: int) -> list[Judged]:
     survey, study, spec = plan.survey, plan.study, plan.models[0].spec
     listed = specifications(study, spec)
     scheme = make_scheme(survey, study, spec, 1, 0)
-    start = time.perf_counter()
-    fit_specifications(survey, study, listed, scheme, jobs=1)
-    took = time.perf_counter() - start
     n = len(listed.listed)
+
+    def fitted(of, scheme, jobs=1):
+        return timed(lambda: fit_specifications(survey, study, of, scheme, jobs=jobs))
+
+    _, alone = fitted(listed, scheme)
+    _, shuffled = fitted(listed, replace(scheme, n_shuffles=shuffles), jobs)
     found = [
-        beside(f"{n} specifications of model {MODEL}, one process", took, "s"),
-        at_least("  specifications a minute", 60 * n / took, A_MINUTE, ""),
-    ]
-    start = time.perf_counter()
-    fit_specifications(survey, study, listed, replace(scheme, n_shuffles=shuffles), jobs=jobs)
-    took = time.perf_counter() - start
-    found += [
-        beside(f"with {shuffles} shuffles of those that can be, {jobs} processes", took, "s"),
-        at_least("  specifications a minute, with their shuffles", 60 * n / took, A_MINUTE, ""),
+        beside(f"{n} specifications of model {MODEL}, one process", alone, "s"),
+        at_least("  specifications a minute", 60 * n / alone, A_MINUTE, ""),
+        beside(f"with {shuffles} shuffles of those that can be, {jobs} processes", shuffled, "s"),
+        at_least("  specifications a minute, with their shuffles", 60 * n / shuffled, A_MINUTE, ""),
     ]
     chosen = tuple(
         one for one in listed.listed if one.spec.outcome == MODEL and one.spec.link == "logit"
     )
-    return [*found, beside_statsmodels(survey, study, replace(listed, listed=chosen), scheme)]
-
-
-def beside_statsmodels(survey, study, listed, scheme) -> Judged:
-    """How many times longer statsmodels takes; matching counts on both sides."""
-    start = time.perf_counter()
-    fitted = fit_specifications(survey, study, listed, scheme, jobs=1)
-    own = time.perf_counter() - start
+    own, seconds = fitted(replace(listed, listed=chosen), scheme)
     contrast = common_contrast([("a", "b", "c"), ("a", "b")])
     assert contrast.quantity is Quantity.SUPERIORITY
-    start = time.perf_counter()
-    theirs = []
-    for one in listed.listed:
-        rows = rows_for(survey, study, one)
-        theirs.append(peer(rows, sample_for(rows, one.spec)))
-    took = time.perf_counter() - start
-    mine = [one.estimate.intervals[contrast].estimate for one in fitted]
-    members = [one.specification.spec.matching.method != "overlap" for one in fitted]
+
+    def by_statsmodels():
+        made = [(rows_for(survey, study, one), one.spec) for one in chosen]
+        return [peer(rows, sample_for(rows, spec)) for rows, spec in made]
+
+    # Matching counts on both sides.
+    theirs, took = timed(by_statsmodels)
+    mine = [one.estimate.intervals[contrast].estimate for one in own]
+    members = [one.specification.spec.matching.method != "overlap" for one in own]
     # Overlap weights count in the target here too; the loop above takes members alike.
     apart = np.abs(np.subtract(mine, theirs))[members].max()
     assert apart < 1e-6, apart
     what = f"statsmodels GLM over coopgap, {len(mine)} binary specifications"
-    return at_least(what, took / own, TIMES, "times")
-
-
-def main() -> None:
-    """Time, print and judge."""
-    parser = arguments(__doc__)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--shuffles", type=int, default=SHUFFLES)
-    options = parser.parse_args()
-    finish(judge(options.jobs, options.shuffles), options.results)
+    return [*found, at_least(what, took / seconds, TIMES, "times")]
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, judge, jobs=2, shuffles=SHUFFLES)

@@ -8,23 +8,19 @@ the cells. Ratios are to `coopgap`. Fourteen columns: membership and four factor
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from judged import Judged, arguments, at_least, beside, finish
+from judged import Judged, arguments, at_least, beside, by_r, fastest, finish
 
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import unit_scores
 from coopgap.regression.design import design_matrix
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.survey.cells import collapse
+from coopgap.survey.cells import Cells, collapse
 
 LEVELS = {
     "region": tuple("abcde"),
@@ -55,25 +51,27 @@ def simulate(n: int, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def fit_coopgap(frame: pd.DataFrame) -> np.ndarray:
-    """From codes to slopes and their model covariance."""
-    columns = [frame[name].to_numpy() for name in ("member", *LEVELS)]
+def cells_and_design(frame: pd.DataFrame, *more: str) -> tuple[Cells, np.ndarray]:
+    """Cells of membership, the factors and other columns, and the design rows of the former."""
+    columns = [frame[name].to_numpy() for name in ("member", *LEVELS, *more)]
     cells = collapse(columns, frame["outcome"].to_numpy(), N_LEVELS)
     codes = {name: cells.codes[:, 1 + k] for k, name in enumerate(LEVELS)}
     x = np.column_stack([cells.codes[:, 0].astype(float), design_matrix(codes, LEVELS).x])
+    return cells, x
+
+
+def fit_coopgap(frame: pd.DataFrame) -> np.ndarray:
+    """From codes to slopes and their model covariance."""
+    cells, x = cells_and_design(frame)
     return fit_ordinal(x, cells.counts, people=cells.people).slopes
 
 
 def fit_clustered(frame: pd.DataFrame) -> np.ndarray:
     """From codes to slopes and their cluster covariance."""
-    columns = [frame[name].to_numpy() for name in ("member", *LEVELS, "zone")]
-    cells = collapse(columns, frame["outcome"].to_numpy(), N_LEVELS)
-    codes = {name: cells.codes[:, 1 + k] for k, name in enumerate(LEVELS)}
-    x = np.column_stack([cells.codes[:, 0].astype(float), design_matrix(codes, LEVELS).x])
+    cells, x = cells_and_design(frame, "zone")
     fit = fit_ordinal(x, cells.counts, people=cells.people)
-    cluster_covariance(
-        fit.bread, unit_scores(fit, x), cells.counts, cells.squares, cells.codes[:, -1]
-    )
+    zone = cells.codes[:, -1]
+    cluster_covariance(fit.bread, unit_scores(fit, x), cells.counts, cells.squares, zone)
     return fit.slopes
 
 
@@ -91,85 +89,48 @@ def fit_statsmodels(frame: pd.DataFrame) -> np.ndarray:
     return np.asarray(fit.params)[: x.shape[1]]
 
 
-def fastest(call: Callable[[pd.DataFrame], np.ndarray], frame: pd.DataFrame, repeats: int) -> float:
-    """Seconds of the fastest of several calls."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call(frame)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def clm_times(frame: pd.DataFrame, repeats: int) -> dict[str, float]:
     """Seconds inside R on people and on cells; empty where R or ordinal is absent."""
-    if shutil.which("Rscript") is None:
-        return {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "people.csv"
         frame.to_csv(path, index=False)
-        script = Path(__file__).with_name("clm.R")
-        run = subprocess.run(
-            ["Rscript", str(script), str(path), str(repeats)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if run.returncode:
+        made = by_r("clm.R", path, repeats)
+    if made is None:
         return {}
-    people, cells, slope = map(float, run.stdout.split())
+    people, cells, slope = made
     found = fit_coopgap(frame)[0]
     if abs(slope - found) > 1e-5:
         raise RuntimeError(f"clm gives {slope}, fit_ordinal {found}: nothing to compare")
     return {"clm (people)": people, "clm (cells)": cells}
 
 
-def rows(sizes: tuple[int, ...], repeats: int = 15) -> list[tuple[int, str, float, float]]:
-    """(people, program, seconds, ratio to coopgap) for each size."""
-    table = []
-    for n in sizes:
-        frame = simulate(n)
-        own = fastest(fit_coopgap, frame, repeats)
-        times = {
-            "coopgap": own,
-            "coopgap, zones": fastest(fit_clustered, frame, repeats),
-            "OrderedModel": fastest(fit_statsmodels, frame, 1),
-        }
-        times |= clm_times(frame, repeats)
-        table += [(n, program, seconds, seconds / own) for program, seconds in times.items()]
-    return table
+BARS = {"clm (people)": 10.0, "OrderedModel": 100.0, "clm (cells)": None}
 
 
-TARGETS = {"clm (people)": 10.0, "OrderedModel": 100.0}
-
-
-def judge(sizes: tuple[int, ...]) -> list[Judged]:
+def judge(people: int, repeats: int = 15) -> list[Judged]:
     """Times, and how many times faster than the others, beside what is asked."""
-    table, found = rows(sizes), []
-    for n in sizes:
-        took = {program: seconds for people, program, seconds, _ in table if people == n}
-        own = took.pop("coopgap")
-        found.append(beside(f"{n:,} people, coopgap", 1000 * own, "ms"))
-        clustered = took.pop("coopgap, zones")
-        found.append(beside(f"{n:,} people, coopgap with zones", 1000 * clustered, "ms"))
-        for program in ("clm (people)", "OrderedModel", "clm (cells)"):
-            seconds = took.get(program)
-            ratio = None if seconds is None else seconds / own
-            what = f"{n:,} people, {program} over coopgap"
-            bar = TARGETS.get(program)
-            found.append(
-                beside(what, ratio, "times") if bar is None else at_least(what, ratio, bar, "times")
+    frame = simulate(people)
+    own = fastest(lambda: fit_coopgap(frame), repeats)
+    clustered = fastest(lambda: fit_clustered(frame), repeats)
+    took = {"OrderedModel": fastest(lambda: fit_statsmodels(frame), 1)}
+    took |= clm_times(frame, repeats)
+    return [
+        beside(f"{people:,} people, coopgap", 1000 * own, "ms"),
+        beside(f"{people:,} people, coopgap with zones", 1000 * clustered, "ms"),
+        *(
+            at_least(
+                f"{people:,} people, {program} over coopgap",
+                took[program] / own if program in took else None,
+                bar,
+                "times",
             )
-    return found
-
-
-def main() -> None:
-    """Time, print and judge."""
-    parser = arguments(__doc__)
-    parser.add_argument("sizes", nargs="*", type=int, default=[2007, 20070])
-    options = parser.parse_args()
-    finish(judge(tuple(options.sizes)), options.results)
+            for program, bar in BARS.items()
+        ),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    parser = arguments(__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, default=[2007, 20070])
+    options = parser.parse_args()
+    finish([one for size in options.sizes for one in judge(size)], options.results)

@@ -49,16 +49,11 @@ def judge(name: str) -> list[Judged]:
     code, seconds, wall, memory = measured(size)
     if code not in FINISHED:
         raise SystemExit(f"{size}: the run ended with exit {code}")
-    found = []
-    for what, value, asked, unit in (
-        ("processor", seconds, seconds_asked, "s"),
-        ("memory", memory, memory_asked, "GB"),
-    ):
-        title = f"{size}, {what}"
-        found.append(
-            beside(title, value, unit) if asked is None else at_most(title, value, asked, unit)
-        )
-    return [*found, beside(f"{size}, wall", wall, "s")]
+    return [
+        at_most(f"{size}, processor", seconds, seconds_asked, "s"),
+        at_most(f"{size}, memory", memory, memory_asked, "GB"),
+        beside(f"{size}, wall", wall, "s"),
+    ]
 
 
 def judge_sets() -> list[Judged]:

@@ -9,6 +9,8 @@ import os
 import platform
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -52,44 +54,80 @@ class Judged:
         return f"  {self.what:<58}{self.found:>12}   {asked}".rstrip()
 
 
-def _text(value: float, unit: str) -> str:
+def _text(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, int):
         return f"{value:,} {unit}".strip()
     digits = 3 if value < 1 else 2 if value < 10 else 1
     return f"{value:,.{digits}f} {unit}".strip()
 
 
-def at_least(what: str, value: float | None, bar: float, unit: str) -> Judged:
-    """Judge a number that is to reach a bar; None where it could not be measured."""
-    return _judge(what, value, bar, unit, "at least", value is not None and value >= bar)
+def at_least(what: str, value: float | None, bar: float | None, unit: str) -> Judged:
+    """Judge a number that is to reach a bar, if any; None where it could not be measured."""
+    return _judge(what, value, bar, unit, "at least", lambda: value >= bar)
 
 
-def at_most(what: str, value: float | None, bar: float, unit: str) -> Judged:
-    """Judge a number that is to stay within a bar; None where it could not be measured."""
-    return _judge(what, value, bar, unit, "at most", value is not None and value <= bar)
-
-
-def _judge(
-    what: str, value: float | None, bar: float, unit: str, words: str, reached: bool
-) -> Judged:
-    return Judged(
-        what=what,
-        found="-" if value is None else _text(value, unit),
-        target=f"{words} {bar:g} {unit}".strip(),
-        met=None if value is None else reached,
-    )
+def at_most(what: str, value: float | None, bar: float | None, unit: str) -> Judged:
+    """Judge a number that is to stay within a bar, if any; None where it is not measured."""
+    return _judge(what, value, bar, unit, "at most", lambda: value <= bar)
 
 
 def beside(what: str, value: float | None, unit: str) -> Judged:
     """A number that nothing is asked of; None where it could not be measured."""
-    return Judged(what=what, found="-" if value is None else _text(value, unit))
+    return Judged(what=what, found=_text(value, unit))
 
 
-def arguments(doc: str | None) -> argparse.ArgumentParser:
-    """The options every benchmark has."""
+def _judge(
+    what: str,
+    value: float | None,
+    bar: float | None,
+    unit: str,
+    words: str,
+    reached: Callable[[], bool],
+) -> Judged:
+    if bar is None:
+        return beside(what, value, unit)
+    target = f"{words} {bar:g} {unit}".strip()
+    met = None if value is None else reached()
+    return Judged(what=what, found=_text(value, unit), target=target, met=met)
+
+
+def arguments(doc: str | None, **defaults: object) -> argparse.ArgumentParser:
+    """The options every benchmark has, and some of its own by their defaults."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--results", type=Path, help="append what was found to this file, as JSON")
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value)
     return parser
+
+
+def main(doc: str | None, judge: Callable[..., list[Judged]], **defaults: object) -> None:
+    """Time, print and judge, with the options named."""
+    options = vars(arguments(doc, **defaults).parse_args())
+    results = options.pop("results")
+    finish(judge(**options), results)
+
+
+def timed[T](call: Callable[[], T], clock: Callable[[], float] = time.perf_counter):
+    """A result and the seconds it took, of wall or of another clock."""
+    start = clock()
+    result = call()
+    return result, clock() - start
+
+
+def fastest(call: Callable[[], object], repeats: int) -> float:
+    """Least seconds of several calls."""
+    return min(timed(call)[1] for _ in range(repeats))
+
+
+def by_r(script: str, *given: object, cwd: Path | None = None) -> list[float] | None:
+    """The numbers that an R script of this folder prints; None without R or what it needs."""
+    if shutil.which("Rscript") is None:
+        return None
+    command = ["Rscript", str(Path(__file__).with_name(script)), *map(str, given)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return None if done.returncode else [float(one) for one in done.stdout.split()]
 
 
 def finish(found: list[Judged], results: Path | None) -> None:
@@ -142,14 +180,8 @@ def _r_versions() -> str:
         return "R is not installed"
     listed = ", ".join(f"'{name}'" for name in R_PACKAGES)
     code = (
-        f"for (p in c({listed})) if (requireNamespace(p, quietly = TRUE))"
-        " cat(',', p, as.character(packageVersion(p)))"
+        f"cat('R', as.character(getRversion())); for (p in c({listed})) "
+        "if (requireNamespace(p, quietly = TRUE)) cat(',', p, as.character(packageVersion(p)))"
     )
     done = subprocess.run(["Rscript", "-e", code], capture_output=True, text=True, check=False)
-    version = subprocess.run(
-        ["Rscript", "-e", "cat(as.character(getRversion()))"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return f"R {version.stdout}{done.stdout}".replace(" ,", ",")
+    return done.stdout.replace(" ,", ",")

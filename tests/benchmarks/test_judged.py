@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -10,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ..studies import scripts
+
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def judged():
-    spec = importlib.util.spec_from_file_location("judged", HERE / "judged.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["judged"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["judged"]
+    with scripts(HERE, "judged") as made:
+        yield made["judged"]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +33,7 @@ def test_what_cannot_be_measured_is_neither(judged):
     one = judged.at_least("a", None, 10, "times")
     assert (one.met, one.found, one.verdict) == (None, "-", "not measured")
     assert judged.beside("a", 1.0, "s").verdict == ""
+    assert judged.at_most("a", 1.0, None, "s") == judged.beside("a", 1.0, "s")
 
 
 def test_results_are_written_and_read_again(judged, tmp_path, capsys, monkeypatch):
@@ -68,4 +66,4 @@ def test_every_benchmark_is_run_and_judges():
     for name in names:
         script = (HERE / f"benchmark_{name}.py").read_text(encoding="utf-8")
         assert re.search(r"at_(least|most)\(", script), name
-        assert "options.results" in script, name
+        assert re.search(r"options\.results|main\(__doc__, judge", script), name

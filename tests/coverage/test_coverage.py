@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +15,16 @@ from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.families.shares import estimate_shares
 from coopgap.survey.example.people import draw_people, linear_predictor
 
+from ..studies import scripts
+
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def count():
     """The modules of this folder."""
-    sys.path.insert(0, str(HERE))
-    try:
-        import intervals
-        import run
-        import simulate
-
-        yield {"run": run, "intervals": intervals, "simulate": simulate}
-    finally:
-        sys.path.remove(str(HERE))
-        for name in ("run", "intervals", "simulate"):
-            sys.modules.pop(name, None)
+    with scripts(HERE, "intervals", "run", "simulate") as made:
+        yield made
 
 
 def survey(count, at, seed=1):
@@ -68,6 +61,10 @@ def test_true_gaps_by_drawing_people(count):
     assert (held != free).all()
 
 
+def numbers_of(interval):
+    return [interval.estimate, interval.std_error, interval.lower, interval.upper]
+
+
 @pytest.mark.parametrize(("at", "clusters"), [(1, 100), (4, 10), (7, 30)])
 def test_the_bold_interval_is_the_one_a_run_has(count, at, clusters):
     """Estimate, standard error and ends are those of the package's own families."""
@@ -89,8 +86,7 @@ def test_the_bold_interval_is_the_one_a_run_has(count, at, clusters):
             at = Contrast(Quantity.RISK_DIFFERENCE, f">={levels[j + 1]}", j + 1, True)
             interval = one.intervals[at]
             truth, ends = found[gap, name, threshold]
-            expected = [interval.estimate, interval.std_error, interval.lower, interval.upper]
-            assert ends == pytest.approx(expected, rel=1e-9)
+            assert ends == pytest.approx(numbers_of(interval), rel=1e-9)
             band = one.joint[at]
             assert band.lower < interval.lower
             if not band.lower <= truth <= band.upper:
@@ -126,23 +122,12 @@ def test_the_logit_interval_is_the_one_a_run_has(count, at):
     module = count["intervals"]
     setting, drawn = survey(count, at)
     two = (drawn.outcome >= count["simulate"].AGREE).astype(np.int64)
-    rows = drawn.rows(("no", "yes"), two)
     sample = module.matched_sample(drawn, ("no", "yes"), two)
-    whole = type(sample)(
-        rows=rows,
-        matched=sample.matched,
-        covariates=tuple(count["simulate"].LEVELS),
-        link="logit",
-        strata=(),
-    )
+    whole = replace(sample, covariates=tuple(count["simulate"].LEVELS), strata=())
     (one,) = estimate_adjusted(whole, (Population.ALL_MEMBERS,))
-    interval = one.intervals[Contrast(Quantity.RISK_DIFFERENCE, "", 1, True)]
-    name = module.default_interval(setting.clusters)
-    _, ends = module.logit_ends(drawn, setting, strata=False, seed=0)[
-        "adjusted logit", name, "agree"
-    ]
-    expected = [interval.estimate, interval.std_error, interval.lower, interval.upper]
-    assert ends == pytest.approx(expected, rel=1e-9)
+    key = ("adjusted logit", module.default_interval(setting.clusters), "agree")
+    _, ends = module.logit_ends(drawn, setting, strata=False, seed=0)[key]
+    assert ends == pytest.approx(numbers_of(one.at()), rel=1e-9)
 
 
 def test_a_block_is_the_same_again_and_counts_what_it_says(count, monkeypatch):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ..studies import scripts
+
 HERE = Path(__file__).parent
-MODULES = ("hierarchical", "intervals", "run", "simulate")
 LEAST = 100  # surveys a setting
 UNEVEN = 9  # place of the setting with no gap at the rarest answer
 
@@ -18,15 +18,8 @@ UNEVEN = 9  # place of the setting with no gap at the rarest answer
 @pytest.fixture(scope="module")
 def count():
     """The module of this folder."""
-    sys.path.insert(0, str(HERE))
-    try:
-        import hierarchical
-
-        yield hierarchical
-    finally:
-        sys.path.remove(str(HERE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
+    with scripts(HERE, "hierarchical", more=("intervals", "run", "simulate")) as made:
+        yield made["hierarchical"]
 
 
 def test_counted_by_hand(count):

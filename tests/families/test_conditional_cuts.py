@@ -49,43 +49,58 @@ def pairs(seed=0, n=400):
     return np.column_stack([ours, theirs]).ravel(), member, np.repeat(np.arange(n), 2)
 
 
+def discordant(outcome, member, level):
+    """Pairs in which the member alone stands at or above a level, and the other alone."""
+    ours, theirs = outcome[member] >= level, outcome[~member] >= level
+    return int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+
+
 def test_each_cut_of_pairs_is_log_b_over_c():
     outcome, member, sets = pairs()
     found = estimate_conditional(in_sets(outcome, member, sets))
-    ours, theirs = outcome[member], outcome[~member]
     named = {item.term: item.interval for item in found.coefficients}
     assert list(named) == ["member", "member:>=middle", "member:>=high"]
+    rows = {row.category: row for row in found.gap_rows()}
+    assert list(rows) == ["", ">=high", ">=middle"]
+    assert {row.quantity for row in rows.values()} == {Quantity.CUMULATIVE_ODDS_RATIO}
+    assert {row.form for row in rows.values()} == {""}
     for level, cut in zip((1, 2), found.cuts, strict=True):
-        b = int(((ours >= level) & (theirs < level)).sum())
-        c = int(((ours < level) & (theirs >= level)).sum())
-        assert cut.n_sets == b + c
-        interval = named[f"member:{cut.category}"]
+        b, c = discordant(outcome, member, level)
+        interval, row = named[f"member:{cut.category}"], rows[cut.category]
+        assert cut.n_sets == row.n_sets == b + c
         assert interval.estimate == pytest.approx(np.log(b / c), abs=1e-10)
         # Independent pairs: the standard error of log(b/c).
-        assert interval.std_error == pytest.approx(np.sqrt(1 / b + 1 / c), rel=1e-8)
-    assert min(cut.log_odds.estimate for cut in found.cuts) < named["member"].estimate
-    assert named["member"].estimate < max(cut.log_odds.estimate for cut in found.cuts)
+        error = np.sqrt(1 / b + 1 / c)
+        assert interval.std_error == pytest.approx(error, rel=1e-8)
+        assert (row.estimate, row.std_error) == pytest.approx((b / c, error), rel=1e-8)
+        assert np.log(row.upper / row.estimate) == pytest.approx(1.959963985 * error, rel=1e-6)
+    ends = [cut.log_odds.estimate for cut in found.cuts]
+    assert min(ends) < named["member"].estimate < max(ends)
     x = member[:, None].astype(float)
     whole = fit_conditional(x, np.eye(3, dtype=np.int64)[outcome], sets)
     assert [cut.n_sets for cut in found.cuts] == whole.discordant_by_cut.tolist()
+    # A pair is discordant where its two people stand at different levels.
+    assert rows[""].n_sets == (outcome[member] != outcome[~member]).sum()
 
 
 def test_dummies_of_pairs_in_a_cumulative_logit_double_the_estimate():
     """Why conditional fits exist: a level for each pair, estimated, makes twice log(b/c)."""
-    from coopgap.regression.ordinal import fit_ordinal
-
     outcome, member, sets = pairs(n=60)
     outcome = (outcome >= 1).astype(np.int64)
-    ours, theirs = outcome[member], outcome[~member]
-    b, c = int((ours > theirs).sum()), int((ours < theirs).sum())
-    discordant = np.isin(sets, np.flatnonzero(ours != theirs))
-    kept = np.unique(sets[discordant])
-    x = np.column_stack([member[discordant], sets[discordant][:, None] == kept[1:]]).astype(float)
-    dummies = fit_ordinal(x, np.eye(2)[outcome[discordant]])
+    b, c = discordant(outcome, member, 1)
+    speak = np.isin(sets, np.flatnonzero(outcome[member] != outcome[~member]))
+    kept = np.unique(sets[speak])
+    x = np.column_stack([member[speak], sets[speak][:, None] == kept[1:]]).astype(float)
+    dummies = fit_ordinal(x, np.eye(2)[outcome[speak]])
     assert dummies.slopes[0] == pytest.approx(2 * np.log(b / c), abs=1e-6)
-    levels = ("no", "yes")
-    found = estimate_conditional(in_sets(outcome, member, sets, levels=levels))
+    found = estimate_conditional(in_sets(outcome, member, sets, levels=("no", "yes")))
+    assert [item.term for item in found.coefficients] == ["member"]
     assert found.coefficients[0].interval.estimate == pytest.approx(np.log(b / c), abs=1e-10)
+    # Two levels have no cuts of their own, and one row.
+    assert found.cuts == ()
+    labels = dataclasses.replace(LABELS, levels=("no", "yes"))
+    (row,) = found.named(labels).gap_rows()
+    assert (row.quantity, row.category) == (Quantity.ODDS_RATIO, "")
 
 
 def test_strata_of_thousands_agree_with_a_level_for_each():
@@ -106,82 +121,29 @@ def test_strata_of_thousands_agree_with_a_level_for_each():
         assert cut.log_odds.estimate == pytest.approx(plain.slopes[0], rel=1e-3)
 
 
-def test_two_levels_have_no_cuts_of_their_own():
-    outcome, member, sets = pairs()
-    found = estimate_conditional(
-        in_sets((outcome > 0).astype(int), member, sets, levels=("no", "yes"))
-    )
-    assert found.cuts == ()
-    assert [item.term for item in found.coefficients] == ["member"]
-
-
-def test_the_tables_say_how_many_sets_speak_at_each_cut():
+def test_a_cut_says_how_many_sets_speak_and_may_be_separated_or_empty():
     outcome, member, sets = pairs()
     outcome[outcome == 2] = 1
+    empty = estimate_conditional(in_sets(outcome, member, sets))
+    assert [(cut.n_sets, cut.reason) for cut in empty.cuts][1] == (0, "no discordant set")
+    rows = {row.category: row for row in empty.gap_rows()}
+    high, middle, pooled = rows[">=high"], rows[">=middle"], rows[""]
+    assert (high.status, high.n_sets, high.estimate) == (Status.NOT_ESTIMABLE, 0, None)
+    assert middle.status is Status.OK
+    # All that is pooled is the one cut that speaks.
+    assert pooled.n_sets == middle.n_sets
+    assert pooled.estimate == pytest.approx(middle.estimate)
     outcome[:2] = (2, 0)  # one member alone stands highest
     found = estimate_conditional(in_sets(outcome, member, sets))
     first, second = (row for row in found.diagnostics() if row.diagnostic == "discordant_sets")
-    assert {row.diagnostic for row in (first, second)} == {"discordant_sets"}
     assert {row.family for row in (first, second)} == {"conditional_ordinal"}
     assert (first.category, second.category) == (">=middle", ">=high")
     assert first.value > 100
     assert second.value == 1
     assert second.note == "separation within sets: no finite estimate for member"
     assert [row.term for row in found.coefficient_rows()] == ["member", "member:>=middle"]
-
-
-def test_a_level_that_nobody_has_leaves_its_cut_without_sets():
-    outcome, member, sets = pairs()
-    found = estimate_conditional(in_sets(np.minimum(outcome, 1), member, sets))
-    assert [(cut.n_sets, cut.reason) for cut in found.cuts][1] == (0, "no discordant set")
-    rows = {row.category: row for row in found.gap_rows()}
-    assert rows[">=high"].status is Status.NOT_ESTIMABLE
-    assert rows[">=high"].n_sets == 0
-    assert rows[">=high"].estimate is None
-    assert rows[">=middle"].status is Status.OK
-    # All that is pooled is the one cut that speaks.
-    assert rows[""].n_sets == rows[">=middle"].n_sets
-    assert rows[""].estimate == pytest.approx(rows[">=middle"].estimate)
-
-
-def test_gaps_have_a_row_a_cut_with_its_own_sets():
-    outcome, member, sets = pairs()
-    found = estimate_conditional(in_sets(outcome, member, sets))
-    rows = list(found.gap_rows())
-    assert [row.category for row in rows] == ["", ">=high", ">=middle"]
-    assert {row.quantity for row in rows} == {Quantity.CUMULATIVE_ODDS_RATIO}
-    assert {row.form for row in rows} == {""}
-    ours, theirs = outcome[member], outcome[~member]
-    for row, level in zip(rows[1:], (2, 1), strict=True):
-        b = int(((ours >= level) & (theirs < level)).sum())
-        c = int(((ours < level) & (theirs >= level)).sum())
-        assert row.n_sets == b + c
-        assert row.estimate == pytest.approx(b / c)
-        error = np.sqrt(1 / b + 1 / c)
-        assert row.std_error == pytest.approx(error, rel=1e-8)
-        assert np.log(row.upper / row.estimate) == pytest.approx(1.959963985 * error, rel=1e-6)
-    # A pair is discordant where its two people stand at different levels.
-    assert rows[0].n_sets == (ours != theirs).sum()
-
-
-def test_a_separated_cut_has_its_sets_and_no_number():
-    outcome, member, sets = pairs()
-    outcome[outcome == 2] = 1
-    outcome[:2] = (2, 0)  # one member alone stands highest
-    found = estimate_conditional(in_sets(outcome, member, sets))
     (row,) = (row for row in found.gap_rows() if row.category == ">=high")
     assert (row.status, row.n_sets, row.estimate) == (Status.NOT_ESTIMABLE, 1, None)
-
-
-def test_two_levels_have_one_row_and_no_category():
-    outcome, member, sets = pairs()
-    two = in_sets((outcome > 0).astype(int), member, sets, levels=("no", "yes"))
-    (row,) = (
-        estimate_conditional(two)
-        .named(dataclasses.replace(LABELS, levels=("no", "yes")))
-        .gap_rows()
-    )
-    assert (row.quantity, row.category) == (Quantity.ODDS_RATIO, "")
 
 
 def test_separation_within_sets_names_its_terms():

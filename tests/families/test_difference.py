@@ -17,25 +17,13 @@ from coopgap.families.sets import estimate_conditional
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Matching
 
-from .conftest import LEVELS, make_sample, rows_of
+from .conftest import LEVELS, even, make_sample
 
 
 def make_rows(seed=0, n=1200, n_zones=60, zones=True):
-    """Zones have levels of their own; members are rarer in the north and among men."""
-    rng = np.random.default_rng(seed)
-    zone = rng.integers(0, n_zones, n)
-    sex, region = rng.integers(0, 2, (2, n))
-    member = rng.random(n) < 0.25 + 0.2 * region + 0.2 * sex
-    level = rng.normal(0, 0.4, n_zones)[zone] + 0.6 * member + 0.5 * sex - 0.4 * region
-    outcome = np.digitize(level + rng.logistic(size=n), [0.2, 1.6])
-    return rows_of(
-        outcome,
-        member,
-        zone=zone if zones else None,
-        index=5 * np.arange(n) + 3,  # positions in a survey of which these rows are some
-        sex=sex,
-        region=region,
-    )
+    """Rows at positions in a survey of which they are some."""
+    rows = even(seed, n, n_zones, spread=0.4, index=5 * np.arange(n) + 3)
+    return rows if zones else dataclasses.replace(rows, zone=None)
 
 
 def adjusted(sample):
@@ -46,6 +34,12 @@ def gap(estimate, category=">=middle"):
     return next(
         one for one in estimate.intervals if one.is_threshold_gap and one.category == category
     )
+
+
+def without_people(estimate):
+    """The estimate without any weight on people: less it, only one's own error is left."""
+    own = estimate.influence
+    return dataclasses.replace(estimate, influence=dataclasses.replace(own, weight=0 * own.weight))
 
 
 FAMILIES = {
@@ -60,25 +54,15 @@ FAMILIES = {
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("n_zones", [20, 60])
-def test_an_estimate_less_itself_is_nothing(name, n_zones):
+def test_less_itself_is_nothing_and_contributions_are_those_of_the_standard_error(name, n_zones):
     found = FAMILIES[name](make_sample(make_rows(n_zones=n_zones)))
     for contrast in found.intervals:
         if contrast.quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY, Quantity.SHARE):
             none = difference(found, found, contrast)
             assert (none.estimate, none.std_error, none.lower, none.upper) == (0, 0, 0, 0)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("n_zones", [20, 60])
-def test_contributions_are_those_behind_the_standard_error(name, n_zones):
-    """Less an estimate without any weight on people, only the family's own error is left."""
-    found = FAMILIES[name](make_sample(make_rows(n_zones=n_zones)))
-    none = dataclasses.replace(
-        found, influence=dataclasses.replace(found.influence, weight=0 * found.influence.weight)
-    )
-    for contrast in filter(lambda one: one.is_threshold_gap, found.intervals):
-        error = difference(found, none, contrast).std_error
-        assert error == pytest.approx(found.intervals[contrast].std_error, rel=1e-9)
+        if contrast.is_threshold_gap:
+            error = difference(found, without_people(found), contrast).std_error
+            assert error == pytest.approx(found.intervals[contrast].std_error, rel=1e-9)
 
 
 @pytest.mark.parametrize("std_errors", ["CR1", "CR2", "HC3"])
@@ -105,21 +89,26 @@ def test_variances_of_other_people_in_other_zones_add(std_errors):
     assert found.p_value == pytest.approx(2 * stats.t.sf(z, found.df))
 
 
+def contributions(first, second, contrast, rows):
+    """What each person adds to the error of the difference, shape (n,)."""
+    total = np.zeros(rows.n)
+    for estimate, sign in ((first, 1), (second, -1)):
+        own = estimate.influence
+        gradient = contrast_gradient(contrast, estimate.margins)
+        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
+    return total
+
+
 def test_two_groups_of_people_in_the_same_zones_covary():
     rows = make_rows()
     women = rows.factors["sex"] == 1
-    one, other = (make_sample(rows.take(side), on=("region",)) for side in (women, ~women))
-    one, other = (dataclasses.replace(each, covariates=("region",)) for each in (one, other))
-    first, second = estimate_shares(one), estimate_shares(other)
+    region = {"on": ("region",), "covariates": ("region",)}
+    first, second = (
+        estimate_shares(make_sample(rows.take(side), **region)) for side in (women, ~women)
+    )
     contrast = gap(first)
     found = difference(first, second, contrast)
-    gradient = contrast_gradient(contrast, first.margins)
-    sums = np.zeros(60)
-    for estimate, sign in ((first, 1), (second, -1)):
-        own = estimate.influence
-        at = np.searchsorted(rows.index, own.people)
-        assert (rows.index[at] == own.people).all()
-        sums += sign * np.bincount(rows.zone[at], own.of(gradient), minlength=60)
+    sums = np.bincount(rows.zone, contributions(first, second, contrast, rows), minlength=60)
     assert found.std_error == pytest.approx(np.sqrt(60 / 59 * sums @ sums))
     independent = np.hypot(*(each.intervals[contrast].std_error for each in (first, second)))
     assert found.std_error != pytest.approx(independent, rel=1e-3)
@@ -163,16 +152,6 @@ def test_the_standard_error_is_the_spread_over_surveys(differences, name):
     assert error.mean() < 0.9 * independent.mean()
 
 
-def contributions(first, second, contrast, rows):
-    """What each person adds to the error of the difference, shape (n,)."""
-    total = np.zeros(rows.n)
-    for estimate, sign in ((first, 1), (second, -1)):
-        own = estimate.influence
-        gradient = contrast_gradient(contrast, estimate.margins)
-        total[np.searchsorted(rows.index, own.people)] += sign * own.of(gradient)
-    return total
-
-
 def two_way(total, first, second):
     """Standard error by sums over each way of clustering, less those over both at once."""
     variance = 0.0
@@ -183,31 +162,34 @@ def two_way(total, first, second):
     return np.sqrt(variance)
 
 
+NEAR = Matching(method="nearest", on=("region",), covariates=("sex",))
+
+
+def sets_of(sample):
+    """The set of each person, everybody else alone."""
+    return np.where(sample.kept, sample.matched.set_id, -1 - np.arange(sample.rows.n))
+
+
 def test_pairs_that_cross_zones_are_clustered_both_ways():
-    near = Matching(method="nearest", on=("region",), covariates=("sex",))
     rows = make_rows()
-    sample = dataclasses.replace(make_sample(rows, matching=near), strata=("region",))
+    sample = dataclasses.replace(make_sample(rows, matching=NEAR), strata=("region",))
     first, second = estimate_matched(sample), estimate_matched(sample, "proportional")
     contrast = gap(first)
     found = difference(first, second, contrast)
     total = contributions(first, second, contrast, rows)
     assert all(each.influence.second is not None for each in (first, second))
-    sets = np.where(sample.kept, sample.matched.set_id, -1 - np.arange(rows.n))
-    expected = two_way(total[sample.kept], rows.zone[sample.kept], sets[sample.kept])
+    here = sample.kept
+    expected = two_way(total[here], rows.zone[here], sets_of(sample)[here])
     assert found.std_error == pytest.approx(expected)
     # A family's own error is by the same two ways.
-    none = dataclasses.replace(
-        first, influence=dataclasses.replace(first.influence, weight=0 * first.influence.weight)
-    )
-    alone = difference(first, none, contrast).std_error
+    alone = difference(first, without_people(first), contrast).std_error
     assert alone == pytest.approx(first.intervals[contrast].std_error, rel=1e-6)
 
 
 def test_sets_of_either_estimate_cluster_the_difference():
     """Pairs beside exact strata: zones, and the pairs where there are any."""
-    near = Matching(method="nearest", on=("region",), covariates=("sex",))
     rows = make_rows()
-    paired = dataclasses.replace(make_sample(rows, matching=near), strata=("region",))
+    paired = dataclasses.replace(make_sample(rows, matching=NEAR), strata=("region",))
     first, second = estimate_matched(paired), estimate_matched(make_sample(rows))
     contrast = gap(first)
     found, back = difference(first, second, contrast), difference(second, first, contrast)
@@ -215,12 +197,12 @@ def test_sets_of_either_estimate_cluster_the_difference():
     assert back.std_error == pytest.approx(found.std_error, rel=1e-12)
     total = contributions(first, second, contrast, rows)
     inside = paired.kept | make_sample(rows).kept
-    sets = np.where(paired.kept, paired.matched.set_id, -1 - np.arange(rows.n))
-    expected = two_way(total[inside], rows.zone[inside], sets[inside])
+    expected = two_way(total[inside], rows.zone[inside], sets_of(paired)[inside])
     assert found.std_error == pytest.approx(expected)
 
 
-def test_without_zones_people_are_the_units():
+def test_without_zones_people_are_the_units_or_the_pairs_of_both_matchings():
+    """Their sets have numbers alike: set 0 of one matching is not set 0 of the other."""
     rows = make_rows(zones=False)
     sample = make_sample(rows)
     first, second = estimate_matched(sample), estimate_unadjusted(sample)
@@ -229,18 +211,6 @@ def test_without_zones_people_are_the_units():
     total = contributions(first, second, contrast, rows)
     assert found.std_error == pytest.approx(np.sqrt(total @ total))
     assert found.df == np.inf
-
-
-def test_what_has_no_contributions_is_refused():
-    sample = make_sample(make_rows())
-    matched = estimate_matched(sample)
-    with pytest.raises(NotEstimable, match="no contributions"):
-        difference(matched, estimate_conditional(sample), gap(matched))
-
-
-def test_without_zones_pairs_of_two_matchings_are_two_ways():
-    """Their sets have numbers alike: set 0 of one matching is not set 0 of the other."""
-    rows = make_rows(zones=False)
     samples = [
         dataclasses.replace(make_sample(rows, on=(), matching=near), strata=())
         for near in (
@@ -249,14 +219,11 @@ def test_without_zones_pairs_of_two_matchings_are_two_ways():
         )
     ]
     first, second = (estimate_matched(sample) for sample in samples)
-    contrast = gap(first)
     found = difference(first, second, contrast)
     total = contributions(first, second, contrast, rows)
     inside = samples[0].kept | samples[1].kept
-    sets = [
-        np.where(one.kept, one.matched.set_id, -1 - np.arange(rows.n))[inside] for one in samples
-    ]
-    assert found.std_error == pytest.approx(two_way(total[inside], *sets))
+    expected = two_way(total[inside], *(sets_of(one)[inside] for one in samples))
+    assert found.std_error == pytest.approx(expected)
 
 
 def test_the_complement_has_the_same_gaps_the_other_way_round():
@@ -283,5 +250,8 @@ def test_the_complement_has_the_same_gaps_the_other_way_round():
     assert {row.n_member for row in estimate.gap_rows()} == {estimate.people[1].sum()}
     with pytest.raises(KeyError, match=">=nobody"):
         estimate.at(">=nobody")
+    conditional = estimate_conditional(sample)
     with pytest.raises(NotEstimable, match="no complement"):
-        estimate_conditional(sample).complement()
+        conditional.complement()
+    with pytest.raises(NotEstimable, match="no contributions"):
+        difference(estimate, conditional, first)

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coopgap.core.estimate import Keys
 from coopgap.core.gap import contrasts
 from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
 from coopgap.families.cumulative import estimate_adjusted, estimate_doubly_robust
@@ -17,57 +16,30 @@ from coopgap.families.dispatch import family_estimates, headline_estimate
 from coopgap.families.shares import estimate_shares, estimate_unadjusted
 from coopgap.study.spec import Fitting
 
-from .conftest import LEVELS, make_sample, rows_of
+from .conftest import LEVELS, gaps, make_sample, people_of, rows_of, stratified_gap, uneven
 
-LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 ALL = (Population.ALL_MEMBERS,)
 
 
 def survey(seed=0, n=900, zones=30):
-    """Membership raises the lower threshold alone; members are rarer in the north."""
-    rng = np.random.default_rng(seed)
-    sex, region = rng.integers(0, 2, (2, n))
-    zone = 2 * rng.integers(0, zones // 2, n) + region
-    member = rng.random(n) < 0.3 + 0.3 * region
-    below = np.column_stack([-0.4 - 0.9 * member, np.full(n, 1.2)]) - 0.4 * sex[:, None]
-    outcome = (rng.random(n)[:, None] > 1 / (1 + np.exp(-below))).sum(axis=1)
-    return rows_of(outcome, member, zone=zone, sex=sex, region=region)
+    return uneven(seed, n, zones, shift=0.9)
 
 
 def without_members_at_the_top():
     rows = survey()
-    return dataclasses.replace(
-        rows, outcome=np.where(rows.member & (rows.outcome == 2), 1, rows.outcome)
-    )
+    at_top = rows.member & (rows.outcome == 2)
+    return dataclasses.replace(rows, outcome=np.where(at_top, 1, rows.outcome))
 
 
 def crossing():
     """Membership and being a man each draw the cuts together: no member who is one is between."""
     cells = [(0, 0, (45, 10, 45)), (1, 0, (50, 0, 50)), (0, 1, (20, 60, 20)), (1, 1, (30, 40, 30))]
-    rows = [
-        (level, member, sex)
-        for member, sex, counts in cells
-        for level, count in enumerate(counts)
-        for _ in range(count)
-    ]
-    outcome, member, sex = np.array(rows).T
+    outcome, member, sex = people_of(cells)
     return rows_of(outcome, member, sex=sex, region=np.arange(outcome.size) % 2)
 
 
-def gaps(estimate):
-    """Intervals of the gaps at thresholds, by category."""
-    return {c.category: i for c, i in estimate.intervals.items() if c.is_threshold_gap}
-
-
-def stratified(rows, level):
-    """Members' mean over strata of the difference in shares, and the strata's own."""
-    total, above = 0.0, rows.outcome >= level
-    for sex in (0, 1):
-        for region in (0, 1):
-            here = (rows.factors["sex"] == sex) & (rows.factors["region"] == region)
-            gap = above[here & rows.member].mean() - above[here & ~rows.member].mean()
-            total += gap * (here & rows.member).sum()
-    return total / rows.member.sum()
+def top_share(estimate):
+    return next(c for c in estimate.intervals if c.quantity is Quantity.SHARE and c.of_member)
 
 
 def test_each_form_is_named_and_has_its_coefficients():
@@ -80,30 +52,22 @@ def test_each_form_is_named_and_has_its_coefficients():
     assert names["proportional"] == ["member", *covariates, *cuts]
     assert names["shares"] == []
     for form, estimate in found.items():
-        assert estimate.form == form
-        assert estimate.fell_back == ""
+        assert (estimate.form, estimate.fell_back) == (form, "")
         assert {row.form for row in estimate.gap_rows()} == {form}
-    assert [e.family for e in found.values()] == [
-        Family.MATCHED_ORDINAL,
-        Family.MATCHED_ORDINAL,
-        Family.MATCHED_PROPORTIONAL,
-    ]
+    families = [Family.MATCHED_ORDINAL] * 2 + [Family.MATCHED_PROPORTIONAL]
+    assert [e.family for e in found.values()] == families
     # The free form and the shares see no gap at the top; one odds ratio invents one.
-    assert gaps(found["free"])[">=high"].lower < 0 < gaps(found["free"])[">=high"].upper
-    assert gaps(found["shares"])[">=high"].lower < 0 < gaps(found["shares"])[">=high"].upper
+    for form in ("free", "shares"):
+        assert gaps(found[form])[">=high"].lower < 0 < gaps(found[form])[">=high"].upper
     assert gaps(found["proportional"])[">=high"].lower > 0
 
 
 def test_other_families_have_no_form():
     sample = make_sample(survey())
     forms = {one.family: one.form for one in family_estimates(sample)}
-    with_one = {family for family, form in forms.items() if form}
-    assert with_one == {
-        Family.ADJUSTED_ORDINAL,
-        Family.ADJUSTED_PROPORTIONAL,
-        Family.MATCHED_ORDINAL,
-        Family.MATCHED_PROPORTIONAL,
-    }
+    ends = ("ordinal", "proportional")
+    with_one = {f"{kind}_{end}" for kind in ("adjusted", "matched") for end in ends}
+    assert {family for family, form in forms.items() if form} == with_one
     assert forms[Family.ADJUSTED_PROPORTIONAL] == "proportional"
     two = dataclasses.replace(sample.rows, outcome=np.minimum(sample.rows.outcome, 1))
     two = dataclasses.replace(two, levels=("low", "middle"))
@@ -119,86 +83,73 @@ def test_other_families_have_no_form():
 )
 def test_shares_stand_in_the_place_of_a_fit_that_is_not_to_be_had(rows, reason):
     sample = make_sample(rows, free=("sex",))
-    shares = estimate_shares(sample)
     matched, (adjusted,) = headline_estimate(sample), estimate_adjusted(sample, ALL)
     for found, population in ((matched, Population.MEMBERS), (adjusted, Population.ALL_MEMBERS)):
-        assert found.status is Status.OK
-        assert found.form == "shares"
+        assert (found.status, found.form) == (Status.OK, "shares")
         assert found.fell_back.startswith(reason)
-        assert found.coefficients == ()
-        assert found.population is population
+        assert (found.coefficients, found.population) == ((), population)
         # All members have a comparison in their own stratum: both are the stratified mean.
         for level in (1, 2):
             interval = gaps(found)[f">={LEVELS[level]}"]
-            assert interval.estimate == pytest.approx(stratified(rows, level), abs=1e-12)
+            assert interval.estimate == pytest.approx(stratified_gap(rows, level), abs=1e-12)
             assert interval.std_error > 0
         (row,) = (row for row in found.diagnostics() if row.diagnostic == "shares_instead")
-        assert (row.diagnostic, row.family) == ("shares_instead", found.family)
-        assert (row.group, row.population) == ("all", population)
-        assert row.note == found.fell_back
-        assert row.passed is False
+        assert (row.family, row.group, row.population) == (found.family, "all", population)
+        assert (row.note, row.passed) == (found.fell_back, False)
+    shares = gaps(estimate_shares(sample))
     for category, interval in gaps(matched).items():
-        assert interval.std_error == pytest.approx(gaps(shares)[category].std_error)
+        assert interval.std_error == pytest.approx(shares[category].std_error)
     declared = headline_estimate(make_sample(rows, form="shares"))
     assert declared.fell_back == ""
     assert gaps(declared) == gaps(matched)
 
 
-def test_the_proportional_form_stays_where_the_free_one_falls_back():
-    sample = make_sample(without_members_at_the_top())
-    tied = headline_estimate(sample, "proportional")
-    assert (tied.form, tied.status, tied.infinite) == ("proportional", Status.OK, ())
-    # Of nobody it makes some: that is what the free form does not.
-    share = next(c for c in tied.intervals if c.quantity is Quantity.SHARE and c.of_member)
-    assert (share.category, tied.intervals[share].estimate > 0.01) == ("high", True)
-    free = headline_estimate(sample).intervals[share]
-    assert (free.estimate, free.std_error) == (0, 0)
-
-
-def test_a_share_of_nobody_has_a_row_without_limits():
-    found = headline_estimate(make_sample(without_members_at_the_top()))
-    rows = [row for row in found.gap_rows() if row.quantity == Quantity.SHARE]
-    (top,) = (row for row in rows if row.category == "high" and row.comparator == "")
-    assert top.estimate == 0
-    assert (top.std_error, top.lower, top.upper, top.interval_kind) == (None,) * 4
-    ratios = [row for row in found.gap_rows() if row.quantity == Quantity.RISK_RATIO]
-    assert {row.category: row.status for row in ratios}[">=high"] is Status.NOT_ESTIMABLE
-
-
-def test_doubly_robust_takes_proportional_odds_where_the_free_form_crosses():
-    found = estimate_doubly_robust(make_sample(without_members_at_the_top()))
+def test_of_nobody_at_the_top_only_proportional_odds_make_some():
     rows = without_members_at_the_top()
-    assert found.status is Status.OK
-    share = next(c for c in found.intervals if c.quantity is Quantity.SHARE and c.of_member)
-    assert found.intervals[share].estimate == pytest.approx(0, abs=1e-12)
+    sample = make_sample(rows)
+    tied, free = headline_estimate(sample, "proportional"), headline_estimate(sample)
+    assert (tied.form, tied.status, tied.infinite) == ("proportional", Status.OK, ())
+    share = top_share(tied)
+    assert (share.category, tied.intervals[share].estimate > 0.01) == ("high", True)
+    assert (free.intervals[share].estimate, free.intervals[share].std_error) == (0, 0)
+    written = list(free.gap_rows())
+    (top,) = (
+        row
+        for row in written
+        if (row.quantity, row.category, row.comparator) == (Quantity.SHARE, "high", "")
+    )
+    assert (top.estimate, top.std_error, top.lower, top.interval_kind) == (0, None, None, None)
+    ratios = {row.category: row.status for row in written if row.quantity == Quantity.RISK_RATIO}
+    assert ratios[">=high"] is Status.NOT_ESTIMABLE
+    # Doubly robust takes proportional odds where the free form crosses.
+    robust = estimate_doubly_robust(sample)
+    assert robust.status is Status.OK
+    assert robust.intervals[share].estimate == pytest.approx(0, abs=1e-12)
     # Strata are main terms without interaction: near the stratified mean, not equal to it.
-    assert gaps(found)[">=middle"].estimate == pytest.approx(stratified(rows, 1), abs=0.01)
+    assert gaps(robust)[">=middle"].estimate == pytest.approx(stratified_gap(rows), abs=0.01)
 
 
 def test_joint_rows_stand_beside_the_pointwise_ones():
-    sample = make_sample(survey())
     seen = set()
-    for found in family_estimates(sample):
+    for found in family_estimates(make_sample(survey())):
         rows = list(found.gap_rows())
+        pointwise = {
+            (row.family, row.population, row.comparator, row.quantity, row.category): row
+            for row in rows
+            if row.interval_kind != IntervalKind.JOINT
+        }
         joint = [row for row in rows if row.interval_kind == IntervalKind.JOINT]
-        assert len(rows) == len(found.contrasts()) + len(joint)
+        assert len(pointwise) + len(joint) == len(rows)
+        assert len(pointwise) == len(found.contrasts())
         assert len(joint) == (0 if found.margins is None else 2)
-        keys = [
-            (row.family, row.population, row.comparator, row.quantity, row.category) for row in rows
-        ]
-        assert len(set(keys)) == len(rows) - len(joint)
-        with_kind = {(*key, row.interval_kind) for key, row in zip(keys, rows, strict=True)}
-        assert len(with_kind) == len(rows)
-        assert not with_kind & seen
-        seen |= with_kind
+        assert not pointwise.keys() & seen
+        seen |= pointwise.keys()
         assert {row.status for row in rows} == {Status.OK}
         assert None not in {row.estimate for row in rows}
         for row in joint:
-            (alone,) = (
-                one
-                for key, one in zip(keys, rows, strict=True)
-                if key == keys[rows.index(row)] and one.interval_kind == IntervalKind.CONFIDENCE
-            )
+            alone = pointwise[
+                row.family, row.population, row.comparator, row.quantity, row.category
+            ]
             assert row.quantity == Quantity.RISK_DIFFERENCE
             assert row.category.startswith(">=")
             assert (row.estimate, row.std_error) == (alone.estimate, alone.std_error)
@@ -207,7 +158,7 @@ def test_joint_rows_stand_beside_the_pointwise_ones():
             assert row.interval_prob == alone.interval_prob
 
 
-def test_a_threshold_that_nobody_reaches_has_no_joint_row():
+def test_rows_of_what_nobody_reaches_or_what_is_not_estimable_have_no_band():
     rows = survey()
     rows = dataclasses.replace(rows, outcome=np.minimum(rows.outcome, 1))
     for found in (headline_estimate(make_sample(rows)), estimate_shares(make_sample(rows))):
@@ -218,13 +169,9 @@ def test_a_threshold_that_nobody_reaches_has_no_joint_row():
             row for row in written if row.quantity == "risk_difference" and row.category == ">=high"
         )
         assert (top.estimate, top.lower, top.interval_kind) == (0, None, None)
-
-
-def test_rows_of_a_family_that_is_not_estimable_have_no_form_and_no_band():
-    rows = survey(zones=4)
-    found = headline_estimate(make_sample(rows))
-    assert found.status is Status.NOT_ESTIMABLE
-    written = list(found.gap_rows())
+    few = headline_estimate(make_sample(survey(zones=4)))
+    assert few.status is Status.NOT_ESTIMABLE
+    written = list(few.gap_rows())
     assert len(written) == len(contrasts(LEVELS))
     assert {(row.form, row.estimate, row.interval_kind) for row in written} == {("", None, None)}
 
@@ -232,7 +179,7 @@ def test_rows_of_a_family_that_is_not_estimable_have_no_form_and_no_band():
 # What must not matter, for the free form and for shares.
 
 ESTIMATES = {
-    "matched free": lambda sample: headline_estimate(sample),
+    "matched free": headline_estimate,
     "matched shares": estimate_shares,
     "adjusted free": lambda sample: next(iter(estimate_adjusted(sample, ALL))),
     "stratified shares": lambda sample: next(
@@ -250,47 +197,36 @@ def surveys(draw):
     return dataclasses.replace(rows, weight=rng.choice([0.5, 1.0, 2.5], rows.n))
 
 
-def same(one, other, turn=lambda interval: interval, rel=1e-5):
-    for contrast, interval in one.items():
-        found, expected = turn(interval), other[contrast]
-        assert found.estimate == pytest.approx(expected.estimate, abs=1e-8)
-        assert found.std_error == pytest.approx(expected.std_error, rel=rel)
+def close(found, expected, sign=1):
+    assert found.estimate == pytest.approx(sign * expected.estimate, abs=1e-8)
+    assert found.std_error == pytest.approx(expected.std_error, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ESTIMATES)
 @given(rows=surveys(), seed=st.integers(0, 999), scale=st.floats(0.01, 100))
 @settings(max_examples=4, deadline=None)
-def test_order_labels_and_scale_of_weights_do_not_matter(name, rows, seed, scale):
+def test_order_labels_weights_and_the_direction_of_levels_do_not_matter(name, rows, seed, scale):
     order = np.random.default_rng(seed).permutation(rows.n)
     shuffled = dataclasses.replace(
-        rows,
-        outcome=rows.outcome[order],
-        member=rows.member[order],
+        rows.take(order),
         factors={name: 1 - codes[order] for name, codes in rows.factors.items()},
         factor_levels={name: labels[::-1] for name, labels in rows.factor_levels.items()},
         zone=(97 - rows.zone)[order],
         weight=scale * rows.weight[order],
     )
-    one, other = (ESTIMATES[name](make_sample(each)) for each in (rows, shuffled))
-    assert (one.form, one.fell_back) == (other.form, other.fell_back)
-    same(one.intervals, other.intervals)
-    same(one.joint, other.joint)
-
-
-@pytest.mark.parametrize("name", ESTIMATES)
-@given(rows=surveys())
-@settings(max_examples=4, deadline=None)
-def test_reversed_levels_turn_the_gaps(name, rows):
     back = dataclasses.replace(rows, outcome=2 - rows.outcome)
-    one, other = (ESTIMATES[name](make_sample(each)) for each in (rows, back))
+    one, other, turned = (ESTIMATES[name](make_sample(each)) for each in (rows, shuffled, back))
+    assert (one.form, one.fell_back) == (other.form, other.fell_back)
+    for mine, theirs in ((one.intervals, other.intervals), (one.joint, other.joint)):
+        for contrast, interval in mine.items():
+            close(theirs[contrast], interval)
     # At or above middle is not at or above the other end.
-    here, there = gaps(one), gaps(other)
+    here, there = gaps(one), gaps(turned)
+    bands = [{c.category: i for c, i in each.joint.items()} for each in (one, turned)]
     for category, opposite in ((">=middle", ">=high"), (">=high", ">=middle")):
-        assert here[category].estimate == pytest.approx(-there[opposite].estimate, abs=1e-8)
-        assert here[category].std_error == pytest.approx(there[opposite].std_error, rel=1e-5)
-        joint = next(i for c, i in one.joint.items() if c.category == category)
-        turned = next(i for c, i in other.joint.items() if c.category == opposite)
-        assert joint.upper == pytest.approx(-turned.lower, abs=2e-4)
+        close(here[category], there[opposite], -1)
+        upper = bands[0][category].upper
+        assert upper == pytest.approx(-bands[1][opposite].lower, abs=2e-4)
 
 
 @pytest.mark.parametrize("form", ["free", "shares", "proportional"])
@@ -304,5 +240,4 @@ def test_swapped_groups_turn_the_sign_over_a_population_of_both(form, rows):
     )
     assert one.form == other.form == form
     for category, interval in gaps(one).items():
-        assert interval.estimate == pytest.approx(-gaps(other)[category].estimate, abs=1e-8)
-        assert interval.std_error == pytest.approx(gaps(other)[category].std_error, rel=1e-5)
+        close(interval, gaps(other)[category], -1)

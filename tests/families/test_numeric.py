@@ -20,57 +20,32 @@ from coopgap.families.sets import estimate_conditional
 from coopgap.study.spec import Fitting, Matching, ModelSpec
 from coopgap.survey.numeric import natural_spline, numeric
 
+from ..studies import model, of_example, write_study
+from .against_r import COEFFICIENT, STD_ERROR, check_gaps
+
 R = Path(__file__).parents[1] / "r"
 EXPECTED = json.loads((R / "fixtures" / "numeric.json").read_text("utf-8"))
 KNOTS = (20.0, 35.0, 50.0, 70.0)
-# As in test_example_against_r: two programs at convergence.
-COEFFICIENT = {"rel": 1e-8, "abs": 1e-9}
-STD_ERROR = {"rel": 1e-6}
-STUDY = """\
-title = "Age as a number"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[design]
-region = "region"
-zone = "zone"
-[headline]
-ses_class = {{ model = "ses", at = ">=C" }}
-trusted_person = "trusted"
-[variables.ses_class]
-type = "ordinal"
-levels = ["E", "D", "C", "B", "A"]
-[variables.trusted_person]
-type = "binary"
-yes = [1]
-no = [2]
-[variables.age]
-type = "numeric"
-{age}
-[variables.sex]
-type = "nominal"
-levels = ["male", "female"]
-[variables.region]
-type = "nominal"
-levels = ["Lima", "Center", "East", "North", "South"]
-"""
-MODEL = 'covariates = ["age", "sex", "region"]\n[matching]\non = ["region", "sex"]\n'
-AGE = {"linear": "", "spline": "knots = [20, 35, 50, 70]"}
+AGE = {"linear": {}, "spline": {"knots": [int(knot) for knot in KNOTS]}}
+VARIABLES = of_example("ses_class", "sex", "region")
+VARIABLES["trusted_person"] = {"type": "binary", "yes": [1], "no": [2]}
+OUTCOMES = {"ses": "ses_class", "trusted": "trusted_person"}
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
     """By form of age and model, exact strata of region and sex."""
-    data = pd.read_csv(R / "data" / "example.csv")
-    found = {}
+    data, found = pd.read_csv(R / "data" / "example.csv"), {}
+    models = {
+        name: model(outcome, "age", "sex", "region", on=("region", "sex"))
+        for name, outcome in OUTCOMES.items()
+    }
     for form, age in AGE.items():
-        folder = tmp_path_factory.mktemp(form)
-        (folder / "study.toml").write_text(STUDY.format(age=age), encoding="utf-8")
-        for name, outcome in (("ses", "ses_class"), ("trusted", "trusted_person")):
-            (folder / f"{name}.toml").write_text(f'outcome = "{outcome}"\n{MODEL}')
+        variables = VARIABLES | {"age": {"type": "numeric", **age}}
+        design = {"region": "region", "zone": "zone"}
+        folder = write_study(tmp_path_factory.mktemp(form), variables, models, design=design)
         plan = make_plan(folder, data=data)
-        found |= {(form, model.spec.name): model.sample for model in plan.models}
+        found |= {(form, one.spec.name): one.sample for one in plan.models}
     return found
 
 
@@ -105,17 +80,12 @@ def estimates(sample):
     return {(one.family, one.population): one for one in found}
 
 
-def result_of(samples, form, name, *, matched):
-    sample = samples[form, name]
-    weight = sample.weight if matched else sample.rows.weight
-    kind = "free" if name == "ses" else "proportional"
-    return fit_form(sample, weight, kind, matched=matched).fit
-
-
 @pytest.mark.parametrize("form", AGE)
 @pytest.mark.parametrize("matched", [False, True])
-def test_clm_with_nominal_membership(samples, form, matched):
-    found = result_of(samples, form, "ses", matched=matched)
+def test_clm_with_nominal_membership_and_rs_margins(samples, form, matched):
+    sample = samples[form, "ses"]
+    weight = sample.weight if matched else sample.rows.weight
+    found = fit_form(sample, weight, "free", matched=matched).fit
     expected = EXPECTED["matched" if matched else "adjusted"][form]
     assert found.fit.log_likelihood == pytest.approx(expected["log_likelihood"], rel=1e-12)
     cov = found.covariance
@@ -128,25 +98,13 @@ def test_clm_with_nominal_membership(samples, form, matched):
     if form == "spline":
         assert found.on.terms[1:4] == ("age[35]", "age[50]", "age[70]")
         assert params[:3] == pytest.approx(expected["heights"]["values"], **COEFFICIENT)
-        model = found.fit.std_errors[:3]
-        assert model == pytest.approx(expected["heights"]["std_errors"], **STD_ERROR)
-
-
-@pytest.mark.parametrize("form", AGE)
-@pytest.mark.parametrize("matched", [False, True])
-def test_the_gaps_are_those_of_rs_margins(samples, form, matched):
+        errors = found.fit.std_errors[:3]
+        assert errors == pytest.approx(expected["heights"]["std_errors"], **STD_ERROR)
     family = Family.MATCHED_ORDINAL if matched else Family.ADJUSTED_ORDINAL
     population = Population.MEMBERS if matched else Population.ALL_MEMBERS
-    one = estimates(samples[form, "ses"])[family, population]
-    expected = EXPECTED["matched" if matched else "adjusted"][form]["standardised"]["members"]
-    cov, shares = np.array(expected["cov"]), [expected["member"], expected["comparison"]]
-    for contrast in one.intervals:
-        if contrast.is_threshold_gap:
-            above = (np.arange(5) >= contrast.level).astype(float)
-            row = np.concatenate([above, -above])
-            interval = one.intervals[contrast]
-            assert interval.estimate == pytest.approx(row @ np.ravel(shares), **COEFFICIENT)
-            assert interval.std_error == pytest.approx(np.sqrt(row @ cov @ row), **STD_ERROR)
+    r = expected["standardised"]["members"]
+    one = estimates(sample)[family, population]
+    check_gaps(one, [r["member"], r["comparison"]], r["cov"])
 
 
 @pytest.mark.parametrize("form", AGE)
@@ -241,19 +199,28 @@ def test_the_unit_and_the_origin_of_a_number_leave_every_gap(samples, knots, fac
         assert theirs[key] == pytest.approx(value, rel=1e-6, abs=1e-9)
 
 
+def slope_of(found):
+    return next(one.interval for one in found.coefficients if one.term == "age")
+
+
 def test_a_slope_is_one_of_the_unit_of_the_number(samples):
     sample = samples["linear", "trusted"]
-    slopes = []
-    for unit in (1.0, 10.0):
-        found = headline_estimate(with_age(sample, unit * ages(sample)))
-        (one,) = (one for one in found.coefficients if one.term == "age")
-        slopes.append((one.interval.estimate * unit, one.interval.lower * unit))
-    assert slopes[0] == pytest.approx(slopes[1], rel=1e-8)
-
-
-def test_profile_limits_are_in_the_unit_too(samples):
-    sample = replace(samples["linear", "trusted"], fitting=Fitting(intervals="profile"))
-    (found,) = estimate_adjusted(sample, (Population.ALL_MEMBERS,))
+    rows = sample.rows.take(np.arange(0, sample.rows.n, 6))
+    matching = Matching(method="nearest", on=("region",), covariates=("sex",))
+    spec = ModelSpec(name="m", outcome="y", covariates=("age",), matching=matching)
+    # Of everybody, and within sets.
+    for own, estimate in (
+        (sample, headline_estimate),
+        (sample_for(rows, spec), estimate_conditional),
+    ):
+        years, others = (
+            slope_of(estimate(with_age(own, unit * ages(own)))) for unit in (1.0, 12.0)
+        )
+        same = (12 * others.estimate, 12 * others.lower)
+        assert (years.estimate, years.lower) == pytest.approx(same, rel=1e-7)
+    # Profile limits are in the unit too.
+    asked = replace(sample, fitting=Fitting(intervals="profile"))
+    (found,) = estimate_adjusted(asked, (Population.ALL_MEMBERS,))
     wald, profile = (one.interval for one in found.coefficients if one.term == "age")
     assert profile.estimate == pytest.approx(wald.estimate, rel=1e-9)
     assert profile.lower < profile.estimate < profile.upper
@@ -314,17 +281,3 @@ def test_distances_and_weights_balance_it(samples, method):
     before, after = (np.abs(apart(one)).max() for one in (found.rows.weight, found.weight))
     # Entropy and overlap weights balance the means of every column, spline and all.
     assert after < (1e-6 if method in ("entropy", "overlap") else 0.5 * before)
-
-
-def test_within_sets_a_slope_is_in_the_unit_of_the_number(samples):
-    sample = samples["linear", "trusted"]
-    rows = sample.rows.take(np.arange(0, sample.rows.n, 6))
-    matching = Matching(method="nearest", on=("region",), covariates=("sex",))
-    spec = ModelSpec(name="m", outcome="y", covariates=("age",), matching=matching)
-    own = sample_for(rows, spec)
-    slopes = []
-    for unit in (1.0, 12.0):
-        found = estimate_conditional(with_age(own, unit * ages(own)))
-        (one,) = (one for one in found.coefficients if one.term == "age")
-        slopes.append((one.interval.estimate * unit, one.interval.std_error * unit))
-    assert slopes[0] == pytest.approx(slopes[1], rel=1e-7)

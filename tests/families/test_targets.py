@@ -14,12 +14,13 @@ from coopgap.core.vocabulary import Family, Population, Quantity, Status
 from coopgap.families.cells import target_weights
 from coopgap.families.cumulative import estimate_doubly_robust
 from coopgap.families.dispatch import family_estimates
-from coopgap.families.sample import Sample, sample_cells
+from coopgap.families.sample import sample_cells
 from coopgap.matching.dispatch import match
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.ordinal import fit_ordinal
-from coopgap.study.spec import DeclaredPopulation, Fitting, Margin, Matching
-from coopgap.survey.records import ModelRows
+from coopgap.study.spec import DeclaredPopulation, Margin, Matching
+
+from .conftest import make_sample, rows_of
 
 R = Path(__file__).parents[1] / "r"
 EDUCATION = ("0-5yrs", "6-11yrs", "12+ yrs")
@@ -30,40 +31,39 @@ def fixture():
     return json.loads((R / "fixtures" / "population.json").read_text(encoding="utf-8"))
 
 
+LEVELS = {"education": EDUCATION, "induced": INDUCED}
+
+
 def infert(**fitting):
     frame = pd.read_csv(R / "data" / "infert.csv")
-    n = len(frame)
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=frame["case"].to_numpy(np.int64),
+    rows = rows_of(
+        frame["case"],
+        frame["spontaneous"] > 0,
         levels=("no", "yes"),
-        member=(frame["spontaneous"] > 0).to_numpy(),
-        factors={
-            "education": np.array([EDUCATION.index(one) for one in frame["education"]]),
-            "induced": frame["induced"].to_numpy(np.int64),
-        },
-        factor_levels={"education": EDUCATION, "induced": INDUCED},
         zone=(frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64),
-        weight=0.5 + (np.arange(n) % 7) / 4,
-        tie=np.arange(n, dtype=np.uint64),
-        dropped=(),
+        weight=0.5 + (np.arange(len(frame)) % 7) / 4,
     )
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=("education",))),
-        covariates=("education", "induced"),
-        link="logit",
-        fitting=Fitting(**fitting),
-        strata=("education",),
-    )
+    education = np.array([EDUCATION.index(one) for one in frame["education"]])
+    factors = {"education": education, "induced": frame["induced"].to_numpy(np.int64)}
+    rows = dataclasses.replace(rows, factors=factors, factor_levels=LEVELS)
+    return make_sample(rows, on=("education",), covariates=(*LEVELS,), **fitting)
+
+
+def predicted(sample):
+    """Each person's gap by a fit on people."""
+    rows = sample.rows
+    dummies = [rows.factors[name] == level for name in rows.factors for level in (1, 2)]
+    x = np.column_stack([rows.member, *dummies]).astype(float)
+    fit = fit_ordinal(x, np.eye(2)[rows.outcome] * rows.weight[:, None])
+    sides = [probabilities(fit, np.column_stack([np.full(rows.n, s), x[:, 1:]])) for s in (1, 0)]
+    return sides[0][:, 1] - sides[1][:, 1]
 
 
 def declared(**shares):
-    levels = {"education": EDUCATION, "induced": INDUCED}
     margins = tuple(
         Margin(
             variables=(name,),
-            shares={(level,): part for level, part in zip(levels[name], parts, strict=True)},
+            shares={(level,): part for level, part in zip(LEVELS[name], parts, strict=True)},
         )
         for name, parts in shares.items()
     )
@@ -111,49 +111,24 @@ def test_the_overlap_is_that_of_rs_scores():
         assert same == fixed
 
 
-def test_pooled_is_both_groups_mean_of_the_predictions():
+def test_pooled_and_declared_populations_are_means_of_the_predictions():
     sample = infert()
-    found = gap(sample, Population.POOLED)
-    rows = sample.rows
-    dummies = [rows.factors[name] == level for name in rows.factors for level in (1, 2)]
-    x = np.column_stack([rows.member, *dummies]).astype(float)
-    fit = fit_ordinal(x, np.eye(2)[rows.outcome] * rows.weight[:, None])
-    sides = [probabilities(fit, np.column_stack([np.full(rows.n, s), x[:, 1:]])) for s in (1, 0)]
-    by_hand = np.average(sides[0][:, 1] - sides[1][:, 1], weights=rows.weight)
-    assert found.at().estimate == pytest.approx(by_hand, abs=1e-9)
-
-
-def test_a_population_with_the_samples_own_margins_is_the_pooled_one():
-    sample = infert()
-    rows = sample.rows
-    joint = np.array(
-        [
-            rows.weight[(rows.factors["education"] == i) & (rows.factors["induced"] == j)].sum()
-            for i in range(3)
-            for j in range(3)
-        ]
-    )
-    every = [(a, b) for a in EDUCATION for b in INDUCED]
-    shares = dict(zip(every, joint / joint.sum(), strict=True))
-    table = DeclaredPopulation(
-        file="itself.csv", margins=(Margin(variables=("education", "induced"), shares=shares),)
-    )
-    found = gap(sample, Population.POSTSTRATIFIED, table).at().estimate
-    assert found == pytest.approx(gap(sample, Population.POOLED).at().estimate, abs=1e-12)
-
-
-def test_one_level_declared_is_the_mean_of_its_predictions():
-    sample = infert()
-    rows = sample.rows
-    found = gap(sample, Population.POSTSTRATIFIED, declared(education=(0.0, 1.0, 0.0)))
-    dummies = [rows.factors[name] == level for name in rows.factors for level in (1, 2)]
-    x = np.column_stack([rows.member, *dummies]).astype(float)
-    fit = fit_ordinal(x, np.eye(2)[rows.outcome] * rows.weight[:, None])
-    sides = [probabilities(fit, np.column_stack([np.full(rows.n, s), x[:, 1:]])) for s in (1, 0)]
+    rows, each = sample.rows, predicted(sample)
+    pooled = gap(sample, Population.POOLED).at().estimate
+    assert pooled == pytest.approx(np.average(each, weights=rows.weight), abs=1e-9)
+    # One level alone declared.
+    one = gap(sample, Population.POSTSTRATIFIED, declared(education=(0.0, 1.0, 0.0)))
     inside = rows.factors["education"] == 1
-    each = (sides[0][:, 1] - sides[1][:, 1])[inside]
-    by_hand = np.average(each, weights=rows.weight[inside])
-    assert found.at().estimate == pytest.approx(by_hand, abs=1e-9)
+    by_hand = np.average(each[inside], weights=rows.weight[inside])
+    assert one.at().estimate == pytest.approx(by_hand, abs=1e-9)
+    # A population with the sample's own margins is the pooled one.
+    joint = np.zeros((3, 3))
+    np.add.at(joint, (*rows.factors.values(),), rows.weight / rows.weight.sum())
+    every = [(a, b) for a in EDUCATION for b in INDUCED]
+    margin = Margin(variables=(*LEVELS,), shares=dict(zip(every, joint.ravel(), strict=True)))
+    table = DeclaredPopulation(file="itself.csv", margins=(margin,))
+    own = gap(sample, Population.POSTSTRATIFIED, table).at().estimate
+    assert own == pytest.approx(pooled, abs=1e-12)
 
 
 def test_what_cannot_be_had_is_named():

@@ -1,4 +1,4 @@
-"""The three forms of membership, tests of proportional odds, and fits without a finite maximum."""
+"""Tests of proportional odds, and fits without a finite maximum."""
 
 from __future__ import annotations
 
@@ -17,24 +17,14 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.sample import combined_weight
 from coopgap.study.spec import Fitting, Matching
 
-from .conftest import LEVELS, make_sample, rows_of
+from .conftest import LEVELS, gaps, make_sample, rows_of, uneven
 
 LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
-
-
-def people(outcome, member, sex, **columns):
-    rows = rows_of(outcome, member, sex=sex, **columns)
-    return make_sample(rows, on=("sex",), covariates=("sex",))
+SEX = {"on": ("sex",), "covariates": ("sex",)}
 
 
 def unequal(seed=4, n=3000):
-    """Membership shifts the lower cut by 1.2 and the upper one not at all."""
-    rng = np.random.default_rng(seed)
-    member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
-    below = np.column_stack([-0.5 - 1.2 * member, np.full(n, 1.0)]) - 0.3 * sex[:, None]
-    chances = 1 / (1 + np.exp(-below))
-    outcome = (rng.random(n)[:, None] > chances).sum(axis=1)
-    return people(outcome, member, sex, zone=rng.integers(0, 40, n))
+    return make_sample(uneven(seed, n), **SEX)
 
 
 def weighted_gap(sample, threshold):
@@ -42,16 +32,9 @@ def weighted_gap(sample, threshold):
     rows = sample.rows
     weight = combined_weight(rows.weight, sample.matched.weight)
     above = rows.outcome >= threshold
-    shares = [
-        np.average(above[rows.member == side], weights=weight[rows.member == side])
-        for side in (True, False)
-    ]
+    sides = (rows.member, ~rows.member)
+    shares = [np.average(above[side], weights=weight[side]) for side in sides]
     return shares[0] - shares[1]
-
-
-def gaps(estimate):
-    """Contrasts of the gaps at thresholds, lowest first."""
-    return [one for one in estimate.intervals if one.is_threshold_gap][::-1]
 
 
 @pytest.mark.parametrize("form", ["free", "shares"])
@@ -61,9 +44,15 @@ def test_free_gaps_follow_the_shares_where_proportional_odds_cannot(form):
     assert (found.form, tied.form) == (form, "proportional")
     for level in (1, 2):
         # Membership alone, freed: a saturated model reproduces the weighted table.
-        assert found.at(f">={LEVELS[level]}").estimate == pytest.approx(weighted_gap(sample, level))
-        off = tied.at(f">={LEVELS[level]}").estimate - weighted_gap(sample, level)
-        assert abs(off) > 0.05
+        category = f">={LEVELS[level]}"
+        assert found.at(category).estimate == pytest.approx(weighted_gap(sample, level))
+        apart = found.at(category).estimate - tied.at(category).estimate
+        assert abs(apart) > 0.04
+        # What proportional odds changed has an interval of its own.
+        (contrast,) = (c for c in found.intervals if c.is_threshold_gap and c.category == category)
+        shift = difference(found, tied, contrast)
+        assert shift.estimate == pytest.approx(apart)
+        assert shift.lower > 0 or shift.upper < 0
 
 
 def test_a_models_form_and_the_form_asked_for_are_the_same_fit():
@@ -72,19 +61,7 @@ def test_a_models_form_and_the_form_asked_for_are_the_same_fit():
     one, other = headline_estimate(declared), headline_estimate(sample, "proportional")
     assert (one.family, other.family) == ("matched_ordinal", "matched_proportional")
     assert [item.term for item in one.coefficients] == [item.term for item in other.coefficients]
-    for contrast in gaps(one):
-        assert one.intervals[contrast] == other.intervals[contrast]
-
-
-def test_what_proportional_odds_changed_has_an_interval_of_its_own():
-    sample = unequal()
-    freed, tied = headline_estimate(sample), headline_estimate(sample, "proportional")
-    for contrast in gaps(freed):
-        shift = difference(freed, tied, contrast)
-        apart = freed.intervals[contrast].estimate - tied.intervals[contrast].estimate
-        assert shift.estimate == pytest.approx(apart)
-        assert shift.std_error > 0
-        assert (shift.lower > 0) or (shift.upper < 0)
+    assert gaps(one) == gaps(other)
 
 
 def test_the_standard_error_of_a_difference_is_its_spread_over_surveys():
@@ -92,10 +69,10 @@ def test_the_standard_error_of_a_difference_is_its_spread_over_surveys():
     shifts, errors = [], {kind: [] for kind in kinds}
     for seed in range(60):
         kind = kinds[seed % 4]
-        sample = unequal(seed, n=800)
-        sample = dataclasses.replace(sample, fitting=Fitting(std_errors=kind))
+        sample = dataclasses.replace(unequal(seed, 800), fitting=Fitting(std_errors=kind))
         freed, tied = headline_estimate(sample), headline_estimate(sample, "proportional")
-        found = difference(freed, tied, gaps(freed)[0])
+        lowest = [one for one in freed.intervals if one.is_threshold_gap][-1]
+        found = difference(freed, tied, lowest)
         shifts.append(found.estimate)
         errors[kind].append(found.std_error)
     # The SD of 60 draws is known to within a tenth; three of those.
@@ -103,50 +80,38 @@ def test_the_standard_error_of_a_difference_is_its_spread_over_surveys():
         assert np.mean(errors[kind]) == pytest.approx(np.std(shifts, ddof=1), rel=0.3)
 
 
-def test_tests_find_what_is_unequal_and_only_that():
-    rows = list(proportionality_rows(unequal(), LABELS))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_tests_find_what_is_unequal_and_only_that(weighted):
+    """Of differing weights the clustered test alone is left."""
+    sample = unequal()
+    if weighted:
+        weight = np.random.default_rng(1).uniform(0.5, 2, sample.rows.n)
+        rows = dataclasses.replace(sample.rows, weight=weight)
+        sample = dataclasses.replace(sample, rows=rows, matched=match(rows, Matching(on=("sex",))))
+    rows = list(proportionality_rows(sample, LABELS))
     assert {row.diagnostic for row in rows} == {"proportional_odds"}
     found = {(row.about, row.test): row for row in rows}
-    assert list(found) == [
-        ("member", "likelihood_ratio"),
-        ("sex", "likelihood_ratio"),
-        ("all terms", "likelihood_ratio"),
-        ("member", "brant"),
-        ("all terms", "brant"),
-        ("member", "wald"),
-        ("sex", "wald"),
-        ("all terms", "wald"),
-    ]
-    for test in OddsTest:
-        if test is not OddsTest.BOOTSTRAP:
-            row = found["member", test]
-            assert row.value < 1e-6
-            assert row.passed is False
-    assert found["sex", "likelihood_ratio"].passed is True
-    wald, ratio = found["member", "wald"], found["all terms", "likelihood_ratio"]
+    walds = [(term, "wald") for term in ("member", "sex", "all terms")]
+    others = [(term, "likelihood_ratio") for term in ("member", "sex", "all terms")]
+    others += [("member", "brant"), ("all terms", "brant")]
+    assert list(found) == (walds if weighted else others + walds)
+    assert found["sex", "wald"].value > 0.01
+    assert found["all terms", "wald"].value < 1e-6
+    assert "on 2 and 38 df" in found["all terms", "wald"].note
+    for test in {OddsTest.WALD} if weighted else {*OddsTest} - {OddsTest.BOOTSTRAP}:
+        assert found["member", test].value < 1e-6
+        assert found["member", test].passed is False
+    wald = found["member", "wald"]
     assert "F " in wald.note
     assert "39 df" in wald.note
     # Two thresholds: a slope more a term. F(1, 39) by zones, chi-square of people.
-    assert (wald.df, wald.df_residual, ratio.df, ratio.df_residual) == (1, 39, 2, None)
+    assert (wald.df, wald.df_residual) == (1, 39)
     assert wald.value == pytest.approx(stats.f.sf(wald.statistic, 1, 39))
-    assert ratio.value == pytest.approx(stats.chi2.sf(ratio.statistic, 2))
-
-
-def test_differing_weights_leave_only_the_clustered_test():
-    base = unequal()
-    weight = np.random.default_rng(1).uniform(0.5, 2, base.rows.n)
-    rows = dataclasses.replace(base.rows, weight=weight)
-    sample = dataclasses.replace(base, rows=rows, matched=match(rows, Matching(on=("sex",))))
-    rows = list(proportionality_rows(sample, LABELS))
-    assert [(row.about, row.test) for row in rows] == [
-        ("member", "wald"),
-        ("sex", "wald"),
-        ("all terms", "wald"),
-    ]
-    assert rows[0].value < 1e-6
-    assert rows[1].value > 0.01
-    assert rows[2].value < 1e-6
-    assert "on 2 and 38 df" in rows[2].note
+    if not weighted:
+        assert found["sex", "likelihood_ratio"].passed is True
+        ratio = found["all terms", "likelihood_ratio"]
+        assert (ratio.df, ratio.df_residual) == (2, None)
+        assert ratio.value == pytest.approx(stats.chi2.sf(ratio.statistic, 2))
 
 
 def test_a_separated_fit_is_bias_reduced_and_says_so():
@@ -154,7 +119,7 @@ def test_a_separated_fit_is_bias_reduced_and_says_so():
     n = 400
     member, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
     outcome = np.where(sex == 1, 2, rng.integers(0, 2, n))  # every woman stands highest
-    sample = people(outcome, member, sex)
+    sample = make_sample(rows_of(outcome, member, sex=sex), **SEX)
     estimate = headline_estimate(sample, "proportional")
     assert estimate.status is Status.OK
     assert estimate.infinite == ("sex=female",)

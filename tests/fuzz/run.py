@@ -207,7 +207,8 @@ def posteriors(_folder: Path, seed: int) -> Iterator[Round]:
     def one(number: int) -> str:
         kind, again = number % (len(made.SICK) + 3), 1_000_003 * seed + number
         if kind < len(made.SICK):
-            assert not made.sick_passed(made.SICK[kind], again), made.SICK[kind].__name__
+            name = [*made.SICK][kind]
+            assert not made.sick_passed(name, again), name
             return "sick, withheld"
         rho = list(made.SOUND.values())[kind - len(made.SICK)]
         return "sound, withheld" if made.withheld(rho, 3, again) else "sound, shown"

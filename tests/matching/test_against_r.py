@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coopgap.matching.balance import balance_rows, largest_smd_after
+from coopgap.matching.balance import largest_smd_after
 from coopgap.matching.dispatch import match, stratum_codes
 from coopgap.matching.distances import Distance, linear_propensity, make_distance
-from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.nearest import nearest_pairs
 from coopgap.matching.sample import sample_from_pairs
 from coopgap.matching.weighting import common_support
 from coopgap.study.spec import Matching
 from coopgap.survey.numeric import numeric
+
+from .conftest import balance_of, findings
 
 R = Path(__file__).parents[1] / "r"
 BANDED = ("age", "educ", "race", "married", "earned")
@@ -113,8 +114,7 @@ def test_with_replacement_where_everybody_has_a_point_of_their_own(rows):
 
 
 def table(rows, matched):
-    found = balance_rows(rows, matched, model="m", group="all", source="s")
-    return {(row.covariate, row.level): row for row in found}
+    return {(row.covariate, row.level): row for row in balance_of(rows, matched)}
 
 
 def test_balance_by_hand(rows):
@@ -140,18 +140,12 @@ def test_a_number_of_two_values_is_as_balanced_as_the_binary_variable(rows):
     matched = match(rows, Matching(method="nearest", covariates=COVARIATES, caliper=0.2))
     levels = {**rows.factor_levels, "married": ("no", "yes")}
     binary = replace(rows, factors={"married": married}, factor_levels=levels, numeric={})
-    own, level = table(rows, matched)["married", ""], table(binary, matched)["married", "yes"]
-    for name in (
-        "member_mean",
-        "comparison_mean_before",
-        "comparison_mean_after",
-        "smd_before",
-        "smd_after",
-        "variance_ratio_before",
-        "variance_ratio_after",
-    ):
-        assert getattr(own, name) == pytest.approx(getattr(level, name), rel=1e-12)
-    assert own.ks_before == pytest.approx(table(binary, matched)["married", "no"].ks_before)
+    own, theirs = table(rows, matched)["married", ""], table(binary, matched)
+    names = ["member_mean", "comparison_mean_before", "comparison_mean_after", "smd_before"]
+    for name in (*names, "smd_after", "variance_ratio_before", "variance_ratio_after"):
+        level = getattr(theirs["married", "yes"], name)
+        assert getattr(own, name) == pytest.approx(level, rel=1e-12)
+    assert own.ks_before == pytest.approx(theirs["married", "no"].ks_before)
 
 
 def test_the_largest_difference_may_be_a_numbers(rows):
@@ -176,7 +170,6 @@ def test_entropy_balances_means_and_loses_nobody_for_a_number(rows):
 
 def test_feasibility_names_no_respondents_numbers(rows):
     matching = Matching(method="nearest", covariates=COVARIATES, caliper=0.01)
-    found = feasibility_rows(rows, matching, match(rows, matching), model="m", source="s")
-    lost = [row for row in found if row.diagnostic == "members_lost"]
+    lost = [row for row in findings(rows, matching).values() if row.diagnostic == "members_lost"]
     assert lost
     assert {row.about for row in lost} == {"race"}

@@ -15,7 +15,6 @@ from scipy.spatial.distance import cdist
 from coopgap.core.errors import NotEstimable
 from coopgap.core.vocabulary import Use
 from coopgap.matching.balance import (
-    balance_rows,
     largest_smd_after,
     level_balance,
     level_shares,
@@ -33,10 +32,10 @@ from coopgap.matching.distances import (
     pooled_sd,
     robust_points,
 )
-from coopgap.matching.feasibility import feasibility_rows
-from coopgap.matching.sample import MatchedSample
 from coopgap.study.spec import Matching
 from coopgap.survey.numeric import numeric
+
+from .conftest import balance_of, findings, of_cells, shared_out
 
 R = Path(__file__).parents[1] / "r"
 # WDDCM Peru, Tables 1 and 2.
@@ -58,30 +57,25 @@ def test_printed_margins_have_the_known_chi_square(table, statistic, df):
     assert found.dof == df
 
 
-def test_multinomial_smd_of_two_levels_is_the_ordinary_one():
+def test_smd_by_hand_and_of_several_levels():
+    p, q = np.array([0.5]), np.array([0.2])
+    assert smd(p, q, p, q)[0] == pytest.approx(0.3 / np.sqrt((0.25 + 0.16) / 2))
+    zero = np.array([0.0])
+    assert smd(zero, zero, zero, zero)[0] == 0
+    assert np.isnan(smd(zero, p, zero, zero)[0])
+    # Of two levels it is the ordinary one, of more that of all but one, whichever is dropped.
     p, q = np.array([0.3, 0.7]), np.array([0.45, 0.55])
     assert multinomial_smd(p, q) == pytest.approx(abs(smd(p, q, p, q)[0]))
-
-
-def test_multinomial_smd_is_the_one_of_a_dropped_level():
     p, q = np.array([0.2, 0.5, 0.3]), np.array([0.4, 0.35, 0.25])
     cov = sum(np.diag(s[1:]) - np.outer(s[1:], s[1:]) for s in (p, q)) / 2
     gap = (p - q)[1:]
     assert multinomial_smd(p, q) == pytest.approx(np.sqrt(gap @ np.linalg.solve(cov, gap)))
 
 
-def test_smd_by_hand():
-    p, q = np.array([0.5]), np.array([0.2])
-    assert smd(p, q, p, q)[0] == pytest.approx(0.3 / np.sqrt((0.25 + 0.16) / 2))
-    zero = np.array([0.0])
-    assert smd(zero, zero, zero, zero)[0] == 0
-    assert np.isnan(smd(zero, p, zero, zero)[0])
-
-
 def test_after_exact_matching_nothing_is_left(random_rows):
     on = ("region", "age", "sex")
     matched = match(random_rows, Matching(method="exact", on=on))
-    rows = balance_rows(random_rows, matched, model="m", group="all", source="s")
+    rows = balance_of(random_rows, matched)
     assert max(abs(row.smd_after) for row in rows) == pytest.approx(0, abs=1e-12)
     assert max(abs(row.smd_before) for row in rows) > 0.1
     assert all(row.ks_after == pytest.approx(0, abs=1e-12) for row in rows)
@@ -92,7 +86,7 @@ def test_denominator_is_the_same_before_and_after(random_rows):
     # smd_after times the unmatched pooled SD is the difference of the matched shares, for a
     # variable that was not matched on.
     matched = match(random_rows, Matching(method="exact", on=("sex",)))
-    rows = balance_rows(random_rows, matched, model="m", group="all", source="s")
+    rows = balance_of(random_rows, matched)
     for row in (row for row in rows if row.covariate == "age"):
         code = random_rows.factor_levels["age"].index(row.level)
         before = np.average(
@@ -113,7 +107,7 @@ def test_members_lost_leave_the_member_mean_but_not_the_smd_before(make_rows):
     s, x, member = zip(*people, strict=True)
     rows = make_rows({"s": s, "x": x}, member)
     matched = match(rows, Matching(method="exact", on=("s",)))
-    found = balance_rows(rows, matched, model="m", group="all", source="s")
+    found = balance_of(rows, matched)
     row = next(item for item in found if item.covariate == "x" and item.level == "x1")
     assert row.member_mean == pytest.approx(0.5)
     assert row.member_mean_before == pytest.approx(2 / 3)
@@ -125,29 +119,23 @@ def test_members_lost_leave_the_member_mean_but_not_the_smd_before(make_rows):
     assert row.variance_ratio_before == pytest.approx((2 / 9) / (3 / 16))
 
 
-def test_levels_of_few_people_have_their_numbers(make_rows):
+def test_levels_of_few_people_and_of_one_group_have_their_numbers(make_rows):
     x = [*np.repeat([0, 1, 2], [50, 40, 30]), *np.repeat([0, 1, 2], [60, 4, 30])]
     rows = make_rows({"x": x}, np.repeat([True, False], [120, 94]))
-    matched = dataclasses.replace(MatchedSample.nobody("exact", 214, ""), weight=np.ones(214))
-    found = balance_rows(rows, matched, model="m", group="all", source="s")
-    assert [row.comparison_mean_before for row in found] == pytest.approx(
-        [60 / 94, 4 / 94, 30 / 94]
-    )
+    found = balance_of(rows, shared_out(rows))
+    shares = [60 / 94, 4 / 94, 30 / 94]
+    assert [row.comparison_mean_before for row in found] == pytest.approx(shares)
     assert found[1].ks_before == pytest.approx(abs(90 / 120 - 64 / 94))
-
-
-def test_a_question_one_group_was_not_asked_keeps_the_others_shares(make_rows):
+    # A question that one group was not asked keeps the other's shares.
     rows = make_rows({"x": [0] * 30 + [1] * 20 + [-1] * 40}, [True] * 50 + [False] * 40)
-    matched = MatchedSample.nobody("exact", rows.n, "")
-    matched = dataclasses.replace(matched, weight=np.ones(rows.n))
-    found = balance_rows(rows, matched, model="m", group="all", source="s")
+    found = balance_of(rows, shared_out(rows))
     assert [row.member_mean for row in found] == pytest.approx([0.6, 0.4])
     assert {row.comparison_mean_before for row in found} == {None}
 
 
 def test_cumulative_difference_is_the_ks_distance(peru):
     matched = match(peru, Matching(method="exact", on=()))
-    rows = balance_rows(peru, matched, model="m", group="all", source="s", nominal=("sex",))
+    rows = balance_of(peru, matched, nominal=("sex",))
     age = [row for row in rows if row.covariate == "age"]
     steps = np.abs(np.cumsum(AGE[0] / 1004 - AGE[1] / 1003))
     assert [row.ks_before for row in age] == pytest.approx(steps)
@@ -198,15 +186,7 @@ def test_counts_means_and_deviations_are_matchits(make_rows):
     rows = lalonde_rows(make_rows)
     on = ("race", "married", "educ")
     matched = match(rows, Matching(method="exact", on=on))
-    found = balance_rows(
-        rows,
-        matched,
-        model="m",
-        group="all",
-        source="s",
-        use={"age": Use.ADJUSTED},
-        missing={"age": (3, 4)},
-    )
+    found = balance_of(rows, matched, use={"age": Use.ADJUSTED}, missing={"age": (3, 4)})
     (age,) = (row for row in found if row.covariate == "age")
     want = expected["age"]
     assert [age.member_mean_before, age.comparison_mean_before] == pytest.approx(want["before"])
@@ -233,7 +213,7 @@ def test_counts_means_and_deviations_are_matchits(make_rows):
 
 def test_without_a_matching_nobody_stands_after_it(random_rows):
     matched = match(random_rows, Matching(method="none"))
-    rows = balance_rows(random_rows, matched, model="m", group="all", source="s")
+    rows = balance_of(random_rows, matched)
     assert (
         {row.n_member_after for row in rows} == {row.n_comparison_after for row in rows} == {None}
     )
@@ -241,61 +221,39 @@ def test_without_a_matching_nobody_stands_after_it(random_rows):
     assert members == random_rows.member.sum()
 
 
-def crossed_over(make_rows):
-    """Both variables are balanced alone, their cross-levels are not."""
-    cells = {(0, 0): (40, 10), (0, 1): (10, 40), (1, 0): (10, 40), (1, 1): (40, 10)}
-    people = [
-        (a, b, member)
-        for (a, b), counts in cells.items()
-        for member, count in zip((True, False), counts, strict=True)
-        for _ in range(count)
-    ]
-    a, b, member = zip(*people, strict=True)
-    return make_rows({"a": a, "b": b}, member)
+CROSSED = {(0, 0): (40, 10), (0, 1): (10, 40), (1, 0): (10, 40), (1, 1): (40, 10)}
+"""Both variables are balanced alone, their cross-levels are not."""
 
 
 def test_cross_levels_have_shares_of_their_own(make_rows):
-    rows = with_interactions(crossed_over(make_rows), [("b", "a")])
-    assert rows.factor_levels["b:a"] == ("b0:a0", "b0:a1", "b1:a0", "b1:a1")
-    matched = match(rows, Matching(on=("a",)))
-    found = balance_rows(rows, matched, model="m", group="all", source="s", nominal=["b:a"])
-    mine = {row.level: row for row in found if row.covariate == "b:a"}
+    rows = with_interactions(of_cells(CROSSED), [("t", "s")])
+    assert rows.factor_levels["t:s"] == ("t0:s0", "t0:s1", "t1:s0", "t1:s1")
+    matched = match(rows, Matching(on=("s",)))
+    found = balance_of(rows, matched, nominal=["t:s"])
+    mine = {row.level: row for row in found if row.covariate == "t:s"}
     assert [row.member_mean for row in mine.values()] == pytest.approx([0.4, 0.1, 0.1, 0.4])
     # (.4 - .1) over the root of the mean of .4 x .6 and .1 x .9.
     expected = 0.3 / np.sqrt((0.24 + 0.09) / 2)
-    assert mine["b0:a0"].smd_after == pytest.approx(expected)
-    assert mine["b0:a1"].smd_after == pytest.approx(-expected)
-    assert mine["b0:a0"].ks_after is None
-    alone = [row for row in found if row.covariate in ("a", "b")]
+    assert mine["t0:s0"].smd_after == pytest.approx(expected)
+    assert mine["t0:s1"].smd_after == pytest.approx(-expected)
+    assert mine["t0:s0"].ks_after is None
+    alone = [row for row in found if row.covariate in ("s", "t")]
     assert max(abs(row.smd_before) for row in alone) == pytest.approx(0)
-
-
-def test_cross_levels_that_nobody_has_have_no_row(make_rows):
+    # Those that nobody has have no row.
     rows = make_rows({"a": [0, 0, 1], "b": [0, 1, 1]}, [True, False, True])
     crossed = with_interactions(rows, [("a", "b")])
     assert crossed.factor_levels["a:b"] == ("a0:b0", "a0:b1", "a1:b1")
     assert crossed.factors["a:b"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("interactions", [(), (("a", "b"),)])
-def test_the_largest_difference_counts_declared_interactions(make_rows, interactions):
-    rows = crossed_over(make_rows)
-    matching = Matching(on=("a",), interactions=interactions)
-    found = {
-        row.diagnostic: row
-        for row in feasibility_rows(rows, matching, match(rows, matching), model="m", source="s")
-    }
-    assert found["largest_smd_after"].passed == (not interactions)
-    assert ("a:b=" in found["largest_smd_after"].note) == bool(interactions)
-
-
-def test_exact_cells_balance_their_own_interaction(make_rows):
-    rows = crossed_over(make_rows)
-    matching = Matching(on=("a", "b"), interactions=(("a", "b"),))
-    found = {
-        row.diagnostic: row
-        for row in feasibility_rows(rows, matching, match(rows, matching), model="m", source="s")
-    }
+def test_the_largest_difference_counts_declared_interactions():
+    rows, both = of_cells(CROSSED), (("s", "t"),)
+    for interactions in ((), both):
+        found = findings(rows, Matching(on=("s",), interactions=interactions))
+        assert found["largest_smd_after"].passed == (not interactions)
+        assert ("s:t=" in found["largest_smd_after"].note) == bool(interactions)
+    # Exact cells balance their own interaction.
+    found = findings(rows, Matching(on=("s", "t"), interactions=both))
     assert found["largest_smd_before"].value > 0.7
     assert found["largest_smd_after"].value == pytest.approx(0, abs=1e-12)
 
@@ -316,7 +274,7 @@ def test_mahalanobis_distance_by_its_definition():
 
 
 def test_mahalanobis_distance_of_a_factor_needs_no_reference_level(random_rows):
-    rows = random_rows
+    rows = random_rows.take(np.arange(200))
     columns = [rows.factors["region"], rows.factors["age"]]
     every = mahalanobis_points(full_indicators(columns), rows.member, rows.weight)
     dropped = np.column_stack([one[:, None] == np.unique(one)[1:] for one in columns]).astype(float)

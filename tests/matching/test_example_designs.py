@@ -7,14 +7,14 @@ import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.families.plan import variant_sample
-from coopgap.matching.balance import balance_rows
 from coopgap.matching.dispatch import match
-from coopgap.matching.feasibility import feasibility_rows
 from coopgap.matching.sample import effective_size
 from coopgap.study.spec import Matching
 from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.example import make_example
 from coopgap.survey.raw import from_dataframe
+
+from .conftest import balance_of, findings
 
 THREE = ("region", "age_band", "sex")
 FOUR = (*THREE, "education")
@@ -77,10 +77,7 @@ def test_one_to_one_pairs_on_almost_equal_groups_leave_age_as_it_was(ours, metho
     assert after == pytest.approx(before, abs=0.003)
     # 1,004 members and 1,003 others: one member goes, and no pairing can do more than that.
     assert (matched.weight > 0).sum() == 2 * 1003
-    found = {
-        row.diagnostic: row
-        for row in feasibility_rows(ours, matching, matched, model="m", source="s")
-    }
+    found = findings(ours, matching, matched)
     assert found["comparison_weight_moved"].note.startswith("this design changes nothing")
     assert found["member_weight_moved"].value == pytest.approx(1 / 1004)
     assert found["members_without_comparison"].value == 1
@@ -90,11 +87,7 @@ def test_one_to_one_pairs_on_almost_equal_groups_leave_age_as_it_was(ours, metho
 @pytest.mark.parametrize("on", [THREE, FOUR], ids=["three", "four"])
 def test_exact_cells_leave_no_difference(ours, on):
     matched = match(ours, Matching(method="exact", on=on))
-    rows = [
-        row
-        for row in balance_rows(ours, matched, model="m", group="all", source="s")
-        if row.covariate in on
-    ]
+    rows = [row for row in balance_of(ours, matched) if row.covariate in on]
     assert max(abs(row.smd_before) for row in rows) > 0.3
     assert max(abs(row.smd_after) for row in rows) == pytest.approx(0, abs=1e-10)
 

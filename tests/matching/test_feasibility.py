@@ -1,24 +1,17 @@
+"""What a design can do, counted before anything is fitted."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
-from coopgap.matching.dispatch import match
-from coopgap.matching.feasibility import feasibility_rows, pairs_possible, stratum_counts
+from coopgap.matching.feasibility import pairs_possible, stratum_counts
 from coopgap.study.spec import Matching
 from coopgap.survey.records import Drop
 
+from .conftest import findings, of_cells
 
-def findings(rows, matching):
-    return by_name(feasibility_rows(rows, matching, match(rows, matching), model="m", source="s"))
-
-
-def by_name(rows):
-    """By diagnostic, and by what it is about where it is about a level or a stratum."""
-    return {
-        f"{row.diagnostic}: {row.about}{row.category and f'={row.category}'}"
-        if row.about and not row.diagnostic.startswith("largest_smd")
-        else row.diagnostic: row
-        for row in rows
-    }
+CHANGES_NOTHING = "this design changes nothing"
 
 
 def test_exact_age_pairs_of_the_printed_margins(peru):
@@ -46,18 +39,13 @@ def test_one_to_one_on_almost_equal_groups_changes_nothing(peru):
     assert found["matched_sets"].value == 6
 
 
-def test_unequal_groups_get_the_other_sentences(make_rows):
-    matching = Matching(method="exact", on=())
-    few = make_rows({"a": [0] * 30}, [True] * 10 + [False] * 20)
-    many = make_rows({"a": [0] * 30}, [True] * 20 + [False] * 10)
-    notes = [
-        by_name(feasibility_rows(rows, matching, None, model="m", source="s"))[
-            "pairs_ignoring_strata"
-        ].note
-        for rows in (few, many)
-    ]
-    assert "choose 10 of 20 comparison people" in notes[0]
-    assert "leave the comparison group as it is" in notes[1]
+def test_unequal_groups_get_the_other_sentences():
+    for cells, words in (
+        ({(0,): (10, 20)}, "choose 10 of 20 comparison people"),
+        ({(0,): (20, 10)}, "leave the comparison group as it is"),
+    ):
+        found = findings(of_cells(cells), Matching(method="exact", on=()), None)
+        assert words in found["pairs_ignoring_strata"].note
 
 
 @pytest.mark.parametrize("times", [1, 2, 10])
@@ -87,21 +75,12 @@ def test_counts_by_hand(make_rows, times):
     assert found["largest_smd_after"].passed is True
 
 
-def test_an_impossible_design_still_gets_its_counts(make_rows):
-    rows = make_rows({"s": [0, 1]}, [True, False])
-    found = by_name(
-        feasibility_rows(rows, Matching(method="exact", on=("s",)), None, model="m", source="s")
-    )
+def test_an_impossible_design_still_gets_its_counts():
+    rows = of_cells({(0,): (1, 0), (1,): (0, 1)})
+    found = findings(rows, Matching(method="exact", on=("s",)), None)
     assert found["strata_members_only"].value == 1
     assert found["pairs_possible"].value == 0
     assert "ess_comparison" not in found
-
-
-def test_unbalanced_covariate_fails_its_bar(peru):
-    matching = Matching(method="exact", on=("sex",))
-    found = findings(peru, matching)
-    assert found["largest_smd_after"].passed is False
-    assert "age=" in found["largest_smd_after"].note
 
 
 def test_strata_count_people_not_weights(make_rows):
@@ -111,13 +90,9 @@ def test_strata_count_people_not_weights(make_rows):
     assert strata.comparison.tolist() == [1, 1]
 
 
-def test_positivity_and_losses_by_level_by_hand(make_rows):
-    # s=0: 12 members, 3 comparison; s=1: 11 members alone; s=2: 4 members, 5 comparison.
-    people = [(0, True)] * 12 + [(0, False)] * 3 + [(1, True)] * 11 + [(2, True)] * 4
-    people += [(2, False)] * 5
-    rows = make_rows(
-        {"s": [s for s, _ in people], "t": [s % 2 for s, _ in people]}, [m for _, m in people]
-    )
+def test_positivity_and_losses_by_level_by_hand():
+    # Members of s=1 are alone; t is s modulo 2.
+    rows = of_cells({(0, 0): (12, 3), (1, 1): (11, 0), (2, 0): (4, 5)})
     matching = Matching(method="exact", on=("s",))
     found = findings(rows, matching)
     assert found["strata_few_comparison"].value == 1
@@ -141,21 +116,14 @@ def test_positivity_and_losses_by_level_by_hand(make_rows):
     assert before.value > found["largest_smd_after"].value == 0
 
 
-def test_a_design_that_changes_nothing_says_so(make_rows):
-    rows = make_rows({"s": [0, 0, 1, 1] * 10}, [True, False] * 20)
-    matching = Matching(method="optimal", on=(), covariates=("s",))
-    found = findings(rows, matching)
-    assert found["comparison_weight_moved"].value == 0
-    assert found["member_weight_moved"].value == 0
-    assert found["comparison_weight_moved"].note.startswith("this design changes nothing")
-
-
-def test_a_design_that_trims_members_does_not_change_nothing(make_rows):
+def test_a_design_that_changes_nothing_says_so_and_one_that_trims_members_does_not(make_rows):
+    pairs = Matching(method="optimal", on=(), covariates=("s",))
+    found = findings(of_cells({(0,): (20, 20), (1,): (20, 20)}), pairs)
+    assert found["comparison_weight_moved"].value == found["member_weight_moved"].value == 0
+    assert found["comparison_weight_moved"].note.startswith(CHANGES_NOTHING)
     # Every comparison person is used once, so none of their weight moves; half the members go.
-    member = np.arange(3000) < 2000
-    rows = make_rows({"s": np.random.default_rng(4).integers(0, 4, 3000)}, member)
-    matching = Matching(method="optimal", on=(), covariates=("s",))
-    found = findings(rows, matching)
+    levels = np.random.default_rng(4).integers(0, 4, 3000)
+    found = findings(make_rows({"s": levels}, np.arange(3000) < 2000), pairs)
     assert found["members_without_comparison"].value == 1000
     assert found["comparison_weight_moved"].value == pytest.approx(0)
     assert found["member_weight_moved"].value == pytest.approx(0.5)
@@ -163,30 +131,20 @@ def test_a_design_that_trims_members_does_not_change_nothing(make_rows):
     assert not any("changes nothing" in note for note in notes)
 
 
-def small_and_large(make_rows):
-    """By (s, t): members and comparison people; the first two cells have nobody beside members."""
-    cells = {
-        (0, 0): (12, 0),
-        (0, 1): (3, 0),
-        (1, 0): (20, 4),
-        (1, 1): (9, 1),
-        (2, 0): (30, 25),
-        (2, 1): (0, 40),
-    }
-    people = [
-        (s, t, member)
-        for (s, t), counts in cells.items()
-        for member, count in zip((True, False), counts, strict=True)
-        for _ in range(count)
-    ]
-    s, t, member = zip(*people, strict=True)
-    return make_rows({"s": s, "t": t}, member)
+SMALL_AND_LARGE = {
+    (0, 0): (12, 0),
+    (0, 1): (3, 0),
+    (1, 0): (20, 4),
+    (1, 1): (9, 1),
+    (2, 0): (30, 25),
+    (2, 1): (0, 40),
+}
+"""By (s, t): members and comparison people; the first two cells have nobody beside members."""
 
 
-def test_strata_are_named_with_their_members(make_rows):
-    rows = small_and_large(make_rows)
-    matching = Matching(method="exact", on=("s", "t"))
-    found = findings(rows, matching)
+def test_strata_are_named_with_their_members_and_pairs_counted_by_level():
+    rows = of_cells(SMALL_AND_LARGE)
+    found = findings(rows, Matching(method="exact", on=("s", "t")))
     named = {name: row for name, row in found.items() if name.startswith("stratum_")}
     assert {name: row.value for name, row in named.items()} == {
         "stratum_members_only: s0 x t0": 12,
@@ -197,16 +155,9 @@ def test_strata_are_named_with_their_members(make_rows):
     assert named["stratum_members_only: s0 x t1"].note == "members and no comparison person"
     assert named["stratum_few_comparison: s1 x t0"].note == "members and 1 to 4 comparison people"
     # 15 members of s0 are lost, three of them of t1.
-    assert found["members_lost: s=s0"].value == 15
-    assert found["members_lost: t=t0"].value == 12
-    assert found["members_lost: t=t1"].value == 3
+    lost = {name: found[f"members_lost: {name}"].value for name in ("s=s0", "t=t0", "t=t1")}
+    assert lost == {"s=s0": 15, "t=t0": 12, "t=t1": 3}
     assert found["members_lost: t=t1"].note == "of 12 members"
-
-
-def test_pairs_by_level_of_every_stratum_variable(make_rows):
-    rows = small_and_large(make_rows)
-    matching = Matching(method="exact", on=("s", "t"))
-    found = findings(rows, matching)
     pairs = {
         name.partition(": ")[2]: row.value
         for name, row in found.items()
@@ -215,11 +166,7 @@ def test_pairs_by_level_of_every_stratum_variable(make_rows):
     # s0 has nobody to pair with; s1 five comparison people; the levels of t: 4 + 25 and 1.
     assert pairs == {"s=s0": 0, "s=s1": 5, "s=s2": 25, "t=t0": 29, "t=t1": 1}
     assert found["pairs_possible"].value == 30
-
-
-def test_without_strata_there_is_no_stratum_to_name(make_rows):
-    rows = make_rows({"s": [0] * 6}, [True] * 4 + [False] * 2)
-    matching = Matching(method="nearest", on=(), covariates=("s",))
-    found = findings(rows, matching)
-    assert found["strata_few_comparison"].value == 1
-    assert not any(name.startswith("stratum_") for name in found)
+    # Without strata there is none to name.
+    few = findings(of_cells({(0,): (4, 2)}), Matching(method="nearest", on=(), covariates=("s",)))
+    assert few["strata_few_comparison"].value == 1
+    assert not any(name.startswith("stratum_") for name in few)

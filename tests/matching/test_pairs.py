@@ -17,14 +17,11 @@ from coopgap.matching.distances import Distance
 from coopgap.matching.flow import chosen_solver, full_match, full_sets, optimal_match, optimal_pairs
 from coopgap.matching.nearest import nearest_match, nearest_pairs
 
+from .conftest import on_a_line
+
 people = st.lists(
     st.tuples(st.integers(0, 1), st.booleans(), st.integers(0, 6)), min_size=2, max_size=30
 )
-
-
-def on_a_line(places, caliper=np.inf, power=1.0):
-    points, cell = np.unique(np.asarray(places, dtype=float), return_inverse=True)
-    return Distance(cell=cell, points=points[:, None] ** power, score=points, caliper=caliper)
 
 
 curved = partial(on_a_line, power=1.5)

@@ -14,11 +14,12 @@ from coopgap.families.cumulative import estimate_matched
 from coopgap.families.plan import sample_for
 from coopgap.families.sets import estimate_conditional, estimate_linear
 from coopgap.matching.dispatch import match
-from coopgap.matching.distances import Distance
 from coopgap.matching.flow import optimal_pairs
 from coopgap.matching.nearest import count_tied, nearest_match, nearest_pairs
 from coopgap.study.spec import Matching, ModelSpec
 from coopgap.survey.ties import record_ties
+
+from .conftest import on_a_line
 
 DESIGNS = {
     "exact": Matching(method="exact", on=("region", "sex")),
@@ -125,11 +126,6 @@ def test_rows_that_are_no_people_cannot_be_chosen_from(make_rows):
 
 
 # Ties by hand, and counted one by one
-
-
-def on_a_line(places, caliper=np.inf):
-    points, cell = np.unique(np.asarray(places, dtype=float), return_inverse=True)
-    return Distance(cell=cell, points=points[:, None], score=points, caliper=caliper)
 
 
 def one_by_one(stratum, member, place, pairs, caliper):

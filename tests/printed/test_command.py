@@ -18,6 +18,8 @@ from coopgap.core.estimate import TABLES, columns
 from coopgap.printed.rows import printed_rows
 from coopgap.study.load import load_study
 
+from ..studies import BINARY, model, nominal, write_study
+
 main = partial(run, "printed")
 
 HEAD = "id,source,group,item,category,stat,value,base_n,note\n"
@@ -25,24 +27,6 @@ OWN = HEAD + (
     "A1,Figure 1,member,thing,yes,percent,40,100,\n"
     "A2,Figure 1,non-member,thing,yes,percent,30,90,\n"
 )
-STUDY = """
-title = "A small study"
-printed = "own.csv"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[headline]
-thing = "thing"
-[variables.thing]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.sex]
-type = "nominal"
-levels = ["male", "female"]
-"""
-MODEL = 'outcome = "thing"\n[matching]\nmethod = "exact"\non = ["sex"]\n'
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +37,18 @@ def peru(tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def study(tmp_path):
-    folder = tmp_path / "small"
-    folder.mkdir()
-    (folder / "study.toml").write_text(STUDY, "utf-8")
-    (folder / "thing.toml").write_text(MODEL, "utf-8")
+def write(folder, **tables):
+    """A small study beside its printed numbers."""
+    variables = {"thing": BINARY, "sex": nominal("male", "female")}
+    models = {"thing": model("thing", on=("sex",))}
+    write_study(folder, variables, models, title="A small study", **tables)
     (folder / "own.csv").write_text(OWN, "utf-8")
     return folder
+
+
+@pytest.fixture
+def study(tmp_path):
+    return write(tmp_path / "small", printed="own.csv")
 
 
 def test_everything_is_written(peru):
@@ -150,17 +138,14 @@ def test_a_damaged_registry_is_found_before_anything_is_fitted(study):
 
 
 @pytest.mark.parametrize("named", ["../own.csv", "sub/own.csv", "own.xlsx"])
-def test_a_registry_stands_in_the_study_folder(study, named):
-    text = STUDY.replace('"own.csv"', f'"{named}"')
-    (study / "study.toml").write_text(text, "utf-8")
+def test_a_registry_stands_in_the_study_folder(tmp_path, named):
     with pytest.raises(StudyError, match=r"study\.toml: printed: is .*in the study folder"):
-        load_study(study)
+        load_study(write(tmp_path / "small", printed=named))
 
 
-def test_a_study_without_printed_numbers_says_so(study):
-    (study / "study.toml").write_text(STUDY.replace('printed = "own.csv"\n', ""), "utf-8")
+def test_a_study_without_printed_numbers_says_so(tmp_path):
     with pytest.raises(StudyError, match=r"printed: is absent in study\.toml"):
-        find_registry(str(study))
+        find_registry(str(write(tmp_path / "small")))
 
 
 @pytest.mark.parametrize(
@@ -172,19 +157,16 @@ def test_a_study_without_printed_numbers_says_so(study):
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_2(arguments, expected, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--formats", "pdf"])
+    assert caught.value.code == 2
+    assert "allowed: csv, html" in capsys.readouterr().err
     path = tmp_path / "file"
     path.write_text("x", "utf-8")
     assert main([one.replace("{file}", str(path)) for one in arguments]) == 2
     error = capsys.readouterr().err
     assert expected in error
     assert error.count("\n") == 1
-
-
-def test_a_format_that_is_none_is_refused(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--formats", "pdf"])
-    assert caught.value.code == 2
-    assert "allowed: csv, html" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["printed", "report"])

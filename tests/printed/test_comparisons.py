@@ -20,8 +20,10 @@ from coopgap.printed.rounding import joint_range, superiority_range, whole_peopl
 from coopgap.printed.rows import analyse, printed_rows
 from coopgap.study.load import load_study
 
+GAP = Quantity.RISK_DIFFERENCE
 
-def find(result, model, quantity, *, category="", comparator="comparison", group="all"):
+
+def find(result, model, quantity=GAP, *, category="", comparator="comparison", group="all"):
     key = (f"printed_{model}", quantity, category, comparator, group)
     found = [
         row
@@ -67,9 +69,13 @@ def test_every_number_stands_in_the_rows_it_is_traced_to(peru):
             ), one.printed.id
 
 
-@pytest.mark.parametrize("name", ["kenya", "philippines", "poland"])
-def test_sister_studies_have_rows_without_an_interval(name):
+@pytest.mark.parametrize("name", ["kenya", "peru", "philippines", "poland"])
+def test_keys_are_unique_and_sister_studies_have_rows_without_an_interval(name):
     result = printed_rows(name)
+    keys = {tuple(str(getattr(row, part)) for part in GAP_KEY) for row in result.gaps}
+    assert len(keys) == len(result.gaps)
+    if name == "peru":
+        return
     assert all(one.models or one.reason for one in result.traced)
     for row in result.gaps:
         assert row.n_member is None
@@ -80,65 +86,40 @@ def test_sister_studies_have_rows_without_an_interval(name):
 
 def test_what_is_printed_of_kenya_and_the_philippines():
     kenya, philippines = printed_rows("kenya"), printed_rows("philippines")
-    gap = find(kenya, "income_above_360000", Quantity.RISK_DIFFERENCE)
+    gap = find(kenya, "income_above_360000")
     assert gap.estimate == pytest.approx(0.17)
-    bounds = find(kenya, "income_above_360000_rounding", Quantity.RISK_DIFFERENCE)
+    bounds = find(kenya, "income_above_360000_rounding")
     assert (bounds.lower, bounds.upper) == pytest.approx((0.16, 0.18))
-    poor = find(philippines, "probability_of_being_poor_rounding", Quantity.RISK_DIFFERENCE)
+    poor = find(philippines, "probability_of_being_poor_rounding")
     # 2.3 and 4.1 are printed with a decimal: each may be off by a twentieth of a point.
     assert (poor.lower, poor.upper) == pytest.approx((-0.019, -0.017))
-    earnings = find(
-        kenya, "difference_of_earnings", Quantity.RISK_DIFFERENCE, comparator="not stated"
-    )
+    earnings = find(kenya, "difference_of_earnings", comparator="not stated")
     assert (earnings.estimate, earnings.lower) == (pytest.approx(0.11), None)
-
-
-def test_keys_are_unique_everywhere():
-    for name in ("kenya", "peru", "philippines", "poland"):
-        rows = printed_rows(name).gaps
-        keys = {tuple(str(getattr(row, part)) for part in GAP_KEY) for row in rows}
-        assert len(keys) == len(rows)
 
 
 # Comparisons by rule
 
 
-def test_numbers_that_repeat_another_place_are_given_once(registry):
-    result = analyse(
-        registry(
-            "Text,member,thing,yes,percent,40,100,,,,,",
-            "Text,non-member,thing,yes,percent,30,100,,,,,",
-            "Figure 1,member,thing,yes,percent,40,100,,,,,",
-        )
-    )
+def pair(first, second, place="Text"):
+    """A percentage of members and of non-members, each with its base."""
+    sides = (("member", first), ("non-member", second))
+    return [f"{place},{group},thing,yes,percent,{text}" for group, text in sides]
+
+
+def test_numbers_that_repeat_another_place_are_given_once_and_those_that_differ_by_place(registry):
+    result = analyse(registry(*pair("40,100", "30,100"), pair("40,100", "", "Figure 1")[0]))
     assert {row.model for row in result.gaps} >= {"printed_thing", "printed_thing_rounding"}
     assert [one.reason for one in result.traced][2] == "prints the same as X0"
-    assert find(result, "thing", Quantity.RISK_DIFFERENCE).estimate == pytest.approx(0.1)
-
-
-def test_places_that_differ_stay_apart_by_name(registry):
-    result = analyse(
-        registry(
-            "Text,member,thing,yes,percent,40,100,,,,,",
-            "Text,non-member,thing,yes,percent,30,100,,,,,",
-            "Figure 1,member,thing,yes,percent,42,100,,,,,",
-            "Figure 1,non-member,thing,yes,percent,30,100,,,,,",
-        )
-    )
+    assert find(result, "thing").estimate == pytest.approx(0.1)
+    both = pair("40,100", "30,100") + pair("42,100", "30,100", "Figure 1")
+    result = analyse(registry(*both))
     for place, gap in (("text", 0.10), ("figure_1", 0.12)):
-        found = find(result, f"thing_{place}", Quantity.RISK_DIFFERENCE)
+        found = find(result, f"thing_{place}")
         assert (found.outcome, found.estimate) == ("thing", pytest.approx(gap))
 
 
 def test_members_of_a_kind_against_the_national_average(peru):
-    gap = find(
-        peru,
-        "ses_class",
-        Quantity.RISK_DIFFERENCE,
-        category="A",
-        comparator="national",
-        group="members=other",
-    )
+    gap = find(peru, "ses_class", category="A", comparator="national", group="members=other")
     # Figure 3 prints 6 against 3 without the size of any group: no interval can be made.
     assert (gap.estimate, gap.lower, gap.n_member) == (pytest.approx(0.03), None, None)
 
@@ -148,22 +129,14 @@ def test_numbers_that_the_registry_sets_beside_another(peru):
     # 61 of all members in the census, beside 44 of all as the text has it, and beside the 91 who
     # knew and the 44 of those who took part, as Figure 5 has it. Never beside 44 of those who knew.
     for name, share in {"programme_access": 0.44, "programme_access_of_all": 0.91 * 0.44}.items():
-        training = find(
-            peru, name, Quantity.RISK_DIFFERENCE, category="training", comparator=census
-        )
+        training = find(peru, name, category="training", comparator=census)
         assert training.estimate == pytest.approx(share - 0.61)
         assert (training.n_member, training.n_comparison) == (1004, None)
     assert {row.model for row in peru.gaps if row.comparator == census} == {
         *("printed_programme_access", "printed_programme_access_rounding"),
         *("printed_programme_access_of_all", "printed_programme_access_of_all_rounding"),
     }
-    women = find(
-        peru,
-        "sex",
-        Quantity.RISK_DIFFERENCE,
-        category="female",
-        comparator="2017 co-operative census, sex",
-    )
+    women = find(peru, "sex", category="female", comparator="2017 co-operative census, sex")
     assert women.estimate == pytest.approx(572 / 1004 - 0.43)
 
 
@@ -190,15 +163,10 @@ def test_two_stages_of_figure_7_by_brute_force(peru, category):
         ends[side] = min(everyone), max(everyone)
         of_aware[side] = min(passed), max(passed)
     for name, sides in {"all": ends, "aware": of_aware}.items():
-        row = find(
-            peru,
-            f"programme_access_of_{name}_rounding",
-            Quantity.RISK_DIFFERENCE,
-            category=category,
-        )
+        row = find(peru, f"programme_access_of_{name}_rounding", category=category)
         assert row.lower == pytest.approx(sides[""][0] - sides["comparison"][1])
         assert row.upper == pytest.approx(sides[""][1] - sides["comparison"][0])
-    gap = find(peru, "programme_access_of_all", Quantity.RISK_DIFFERENCE, category=category)
+    gap = find(peru, "programme_access_of_all", category=category)
     (_, aware, used), (_, aware_others, used_others) = people.values()
     assert gap.estimate == pytest.approx((aware * used - aware_others * used_others) / 1e4)
 
@@ -206,18 +174,13 @@ def test_two_stages_of_figure_7_by_brute_force(peru, category):
 # Rounding
 
 
-@pytest.mark.parametrize(("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3)])
+@pytest.mark.parametrize(
+    ("percent", "n"), [(40, 1004), (27, 1003), (50, 7), (12, 8), (33, 3), (12, 200), (13, 200)]
+)
 def test_count_ranges_equal_brute_force(percent, n):
+    """Half way cases round both ways; a percentage that no count gives has no range."""
     allowed = [k for k in range(n + 1) if abs(100 * k / n - percent) <= 0.5]
     assert count_range(percent, n) == ((allowed[0], allowed[-1]) if allowed else None)
-
-
-def test_half_way_cases_round_both_ways():
-    assert count_range(12, 200) == (23, 25)
-    assert count_range(13, 200) == (25, 27)
-
-
-def test_a_percentage_no_count_can_give_has_no_range():
     assert share_range(40, 3) is None
     assert two_stage_ranges(33, 40, 3) is None
     assert share_range(40, None) == pytest.approx((0.395, 0.405))
@@ -231,7 +194,7 @@ def test_trust_rounding_bounds_equal_every_integer_table(peru):
         ratios.append(a * (1003 - c) / ((1004 - a) * c))
         gaps.append(a / 1004 - c / 1003)
     odds = find(peru, "trust_rounding", Quantity.ODDS_RATIO)
-    gap = find(peru, "trust_rounding", Quantity.RISK_DIFFERENCE)
+    gap = find(peru, "trust_rounding")
     assert (odds.lower, odds.upper) == pytest.approx((min(ratios), max(ratios)))
     assert (gap.lower, gap.upper) == pytest.approx((min(gaps), max(gaps)))
     # Published rounding of the same: an odds ratio within [1.73, 1.88].
@@ -249,7 +212,7 @@ def test_counts_that_differ_by_five_at_most_by_brute_force(peru):
             for c in range(max(a - 5, 0), a + 6)
             if abs(100 * c / 1003 - percent) <= 0.5
         ]
-        found = find(peru, "region_rounding", Quantity.RISK_DIFFERENCE, category=region)
+        found = find(peru, "region_rounding", category=region)
         assert (found.lower, found.upper) == pytest.approx((min(gaps), max(gaps)), abs=1e-12)
         assert found.upper < 0.006
     notes = {f"{d.about}_{d.diagnostic}": d.note for d in peru.diagnostics}
@@ -289,7 +252,7 @@ def test_the_trusted_person_stands_under_both_printed_values(peru):
     for place, share in zip(places, (0.81, 0.83), strict=True):
         model = f"trusted_person_{place}"
         assert find(peru, model, Quantity.SHARE, comparator="").estimate == pytest.approx(share)
-        gap = find(peru, model, Quantity.RISK_DIFFERENCE)
+        gap = find(peru, model)
         assert gap.estimate == pytest.approx(share - 0.73)
         assert gap.outcome == "trusted_person"
 
@@ -299,7 +262,7 @@ def test_trust_standardised_to_the_members_ages_and_to_their_sex(peru):
         found = find(peru, f"trust_by_{name}", Quantity.SHARE)
         assert (found.lower, found.upper) == pytest.approx(expected, abs=5e-4)
         assert found.estimate == 0.27
-        gap = find(peru, f"trust_by_{name}", Quantity.RISK_DIFFERENCE)
+        gap = find(peru, f"trust_by_{name}")
         assert (gap.lower, gap.upper) == pytest.approx((0.4 - found.upper, 0.4 - found.lower))
         assert gap.interval_kind is IntervalKind.BOUNDS
 
@@ -343,7 +306,7 @@ def test_bounds_of_ordered_levels_are_those_of_every_integer_table(three_levels,
     odds = Quantity.CUMULATIVE_ODDS_RATIO if stop is None else Quantity.ODDS_RATIO
     pairs = [(one[start:stop].sum(), other[start:stop].sum()) for one, other in product(*tables)]
     expected = {
-        Quantity.RISK_DIFFERENCE: [p - q for p, q in pairs],
+        GAP: [p - q for p, q in pairs],
         Quantity.RISK_RATIO: [p / q for p, q in pairs],
         odds: [p * (1 - q) / (q * (1 - p)) for p, q in pairs],
     }
@@ -390,16 +353,21 @@ def test_whole_people_of_the_printed_classes():
 
 
 def test_ratios_that_do_not_exist_have_no_numbers(registry):
-    result = analyse(
-        registry(
-            "Text,member,thing,yes,percent,4,100,,,,,",
-            "Text,non-member,thing,yes,percent,0,100,,,,,",
-        )
-    )
+    result = analyse(registry(*pair("4,100", "0,100")))
     assert find(result, "thing", Quantity.RISK_RATIO).status is Status.NOT_ESTIMABLE
-    gap = find(result, "thing", Quantity.RISK_DIFFERENCE)
+    gap = find(result, "thing")
     assert (gap.estimate, gap.status) == (pytest.approx(0.04), Status.OK)
     assert gap.lower < 0.04 < gap.upper
+    # Of 0, 70, 20 and 10 percent the upper three sum to a little less than one as floats.
+    sides = {"member": (0, 70, 20, 10), "non-member": (40, 30, 20, 10)}
+    lines = [
+        f"T,{group},class,L{rank},percent,{value},200,,,{rank}"
+        for group, values in sides.items()
+        for rank, value in enumerate(values, start=1)
+    ]
+    odds = Quantity.CUMULATIVE_ODDS_RATIO
+    row = find(analyse(registry(*lines)), "class", odds, category=">=L2")
+    assert (row.estimate, row.status) == (None, Status.NOT_ESTIMABLE)
 
 
 def test_printed_members_beside_a_survey_of_the_country():
@@ -414,7 +382,7 @@ def test_printed_members_beside_a_survey_of_the_country():
     top = {name: one.shares["A"] + one.shares["B"] for name, one in benchmark.regions.items()}
     sums = {name: sum(one.shares.values()) for name, one in benchmark.regions.items()}
     share = sum(mix[name] * top[name] / sums[name] for name in mix)
-    placed = found[standardised_name("ENADES 2024"), Quantity.RISK_DIFFERENCE, ">=B"]
+    placed = found[standardised_name("ENADES 2024"), GAP, ">=B"]
     assert placed.estimate == pytest.approx(0.28 - share, abs=1e-12)
     variance = sum(
         mix[name] ** 2 * (top[name] / sums[name]) * (1 - top[name] / sums[name]) / one.n
@@ -422,7 +390,7 @@ def test_printed_members_beside_a_survey_of_the_country():
     )
     # The size that the weighted shares are worth is a whole number of people.
     assert placed.n_comparison == round(share * (1 - share) / variance)
-    plain = found["ENADES 2024", Quantity.RISK_DIFFERENCE, ">=B"]
+    plain = found["ENADES 2024", GAP, ">=B"]
     assert plain.n_comparison == 1508
     assert plain.estimate == pytest.approx(0.28 - (1.81 + 12.47) / 100.01, abs=1e-12)
     assert abs(placed.estimate) < abs(plain.estimate)  # two fifths of the members live in Lima
@@ -433,7 +401,7 @@ def test_printed_members_beside_a_survey_of_the_country():
         row
         for row in rows
         if (row.comparator, row.quantity, row.category)
-        == (standardised_name("ENADES 2024"), Quantity.RISK_DIFFERENCE, ">=B")
+        == (standardised_name("ENADES 2024"), GAP, ">=B")
     ]
     assert half[0].n_comparison == round(share * (1 - share) / (2 * variance))
 
@@ -454,7 +422,6 @@ def test_the_printed_mix_of_regions_is_rounded_too():
         row = find(
             result,
             "ses_class_rounding",
-            Quantity.RISK_DIFFERENCE,
             category=level,
             comparator=standardised_name("ENADES 2024"),
         )
@@ -465,38 +432,17 @@ def test_the_printed_mix_of_regions_is_rounded_too():
 
 
 def test_no_printed_interval_and_p_value_disagree(peru):
-    rows = [
-        row
-        for row in peru.gaps
-        if row.quantity is Quantity.RISK_DIFFERENCE and row.p_value is not None
-    ]
+    rows = [row for row in peru.gaps if row.quantity is GAP and row.p_value is not None]
     assert len(rows) > 30
     for row in rows:
         assert (row.p_value < 0.05) == (row.lower > 0 or row.upper < 0), (row.model, row.category)
 
 
 def test_counts_said_to_be_closer_than_their_percentages_bound_nothing(registry):
-    found = registry(
-        "Text,member,thing,yes,percent,40,100", "Text,non-member,thing,yes,percent,30,100"
-    )
+    found = registry(*pair("40,100", "30,100"))
     closer = replace(found, rows=tuple(replace(row, within=2) for row in found.rows))
-    rows = [
-        find(analyse(one), "thing_rounding", Quantity.RISK_DIFFERENCE) for one in (found, closer)
-    ]
+    rows = [find(analyse(one), "thing_rounding") for one in (found, closer)]
     assert (rows[0].lower, rows[0].upper) == (rows[1].lower, rows[1].upper)
-
-
-def test_everybody_above_a_cut_has_no_odds(registry):
-    """Of 0, 70, 20 and 10 percent the upper three sum to a little less than one as floats."""
-    sides = {"member": (0, 70, 20, 10), "non-member": (40, 30, 20, 10)}
-    lines = [
-        f"T,{group},class,L{rank},percent,{value},200,,,{rank}"
-        for group, values in sides.items()
-        for rank, value in enumerate(values, start=1)
-    ]
-    odds = Quantity.CUMULATIVE_ODDS_RATIO
-    row = find(analyse(registry(*lines)), "class", odds, category=">=L2")
-    assert (row.estimate, row.status) == (None, Status.NOT_ESTIMABLE)
 
 
 # Many levels, many people
@@ -523,7 +469,7 @@ def test_superiority_bounds_equal_linear_programming_from_every_corner(seed):
     assert superiority_range(*ranges) == pytest.approx((min(ends), max(ends)), abs=1e-9)
 
 
-def test_twenty_levels_take_no_longer_than_five(registry):
+def test_twenty_levels_and_ten_million_people_take_no_time(registry):
     lines_ = [
         f"Figure 1,{group},class,L{rank:02d},percent,5,{base},,,{rank},,"
         for group, base in (("member", 400), ("non-member", 390))
@@ -532,11 +478,6 @@ def test_twenty_levels_take_no_longer_than_five(registry):
     started = time.process_time()
     row = find(analyse(registry(*lines_)), "class_rounding", Quantity.SUPERIORITY)
     assert row.lower < 0.5 < row.upper
-    assert time.process_time() - started < 10
-
-
-def test_two_stages_of_ten_million_people():
-    started = time.process_time()
     of_passed, of_all = two_stage_ranges(44, 55, 10_000_000)
     assert of_passed == pytest.approx((0.545, 0.555), abs=1e-6)
     assert of_all == pytest.approx((0.435 * 0.545, 0.445 * 0.555), abs=1e-6)

@@ -28,43 +28,37 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse, group_codes
 
-LEVELS = 4
+from .conftest import GROUP, LINKS
+from .conftest import survey as make_survey
+
+GAP = np.array([0, 0, 1, 1, 0, 0, -1, -1.0])
 
 
-def people(seed=0, n=700, zones=24):
-    rng = np.random.default_rng(seed)
-    zone = rng.integers(0, zones, n)
-    region, sex, age = zone % 3, rng.integers(0, 2, n), rng.integers(0, 3, n)
-    member = (rng.random(n) < 0.3 + 0.15 * region).astype(np.int64)
-    latent = 0.8 * member - 0.4 * sex + 0.3 * region + 0.4 * rng.normal(size=zones)[zone]
-    outcome = np.digitize(latent + rng.logistic(size=n), [-1, 0.5, 3.2])
-    return member, region, sex, age, zone, outcome, rng.uniform(0.5, 2, n)
+def prepared(n=700, zones=24):
+    """Design, cells, and their codes: membership, sex, region and zone."""
+    made = make_survey(levels=4, n=n, zones=zones)
+    return made.x, made.cells, made.cells.codes
 
 
-def prepared(**settings):
-    member, region, sex, age, zone, outcome, weight = people(**settings)
-    cells = collapse([member, region, sex, age, zone], outcome, LEVELS, weight)
-    codes = cells.codes
-    indicators = [codes[:, 1] == 1, codes[:, 1] == 2, codes[:, 2], codes[:, 3] == 1]
-    x = np.column_stack([codes[:, 0], *indicators, codes[:, 3] == 2]).astype(float)
-    return x, cells, codes
+def drawn_again(x, counts, codes, replicates=400, seed=1, **more):
+    return bootstrap_margins(
+        x, 0, x[:, 0], counts, codes[:, -1], seed=seed, replicates=replicates, **more
+    )
 
 
 def loop(x, cells, codes, drawn, matched):
     """One replicate by `fit_ordinal` and `standardise` on cells copied out."""
-    zones = np.unique(codes[:, -1])
-    times = drawn[np.searchsorted(zones, codes[:, -1])]
+    times = drawn[np.searchsorted(np.unique(codes[:, -1]), codes[:, -1])]
     counts = cells.counts * times[:, None]
-    target = x[:, 0]
     if matched:
-        stratum = group_codes([codes[:, 1], codes[:, 2], codes[:, 3]])[1]
+        stratum = group_codes([codes[:, 1], codes[:, 2]])[1]
         weight = counts.sum(axis=1)
-        some = weight > 0
-        found = np.zeros(len(x))
+        some, found = weight > 0, np.zeros(len(x))
         found[some] = exact_match(stratum[some], x[some, 0] == 1, weight[some]).weight
         counts = counts * found[:, None]
-    fit = fit_ordinal(x[counts.sum(axis=1) > 0], counts[counts.sum(axis=1) > 0])
-    margins = standardise(fit, x, 0, target, counts, counts, None, fixed=True)
+    some = counts.sum(axis=1) > 0
+    fit = fit_ordinal(x[some], counts[some])
+    margins = standardise(fit, x, 0, x[:, 0], counts, counts, None, fixed=True)
     return np.concatenate([margins.member, margins.comparison])
 
 
@@ -72,9 +66,8 @@ def loop(x, cells, codes, drawn, matched):
 @pytest.mark.parametrize("matched", [False, True])
 def test_replicates_are_those_of_a_loop(matched, stratified):
     x, cells, codes = prepared()
-    strata = codes[:, 1] if stratified else None
-    sets = group_codes([codes[:, 1], codes[:, 2], codes[:, 3]])[1] if matched else None
-    groups = grouping(codes[:, -1], cells.counts.sum(axis=1), strata)
+    sets = group_codes([codes[:, 1], codes[:, 2]])[1] if matched else None
+    groups = grouping(codes[:, -1], cells.counts.sum(axis=1), codes[:, 2] if stratified else None)
     rows = resampling_rows(x, 0, x[:, 0], cells.counts, groups, sets, "logit")
     drawn = multiplicities(groups, 12, np.random.default_rng(5))
     drawn[0] = 1
@@ -82,79 +75,66 @@ def test_replicates_are_those_of_a_loop(matched, stratified):
     assert fitted.all()
     for times, found in zip(drawn, margins, strict=True):
         assert found == pytest.approx(loop(x, cells, codes, times, matched), abs=1e-8)
+    many = multiplicities(groups, 200, np.random.default_rng(0))
+    assert (many.sum(axis=1) == 24).all()
+    # Where strata are declared each keeps its number of clusters.
+    for stratum in range(3 if stratified else 0):
+        assert (many[:, groups.stratum == stratum].sum(axis=1) == 8).all()
+    assert (many.std(axis=0) > 0.5).all()
 
 
-def test_every_stratum_keeps_its_number_of_clusters():
-    _, cells, codes = prepared()
-    groups = grouping(codes[:, -1], cells.counts.sum(axis=1), codes[:, 1])
-    drawn = multiplicities(groups, 200, np.random.default_rng(0))
-    for stratum in range(3):
-        assert (drawn[:, groups.stratum == stratum].sum(axis=1) == 8).all()
-    overall = grouping(codes[:, -1], cells.counts.sum(axis=1))
-    drawn = multiplicities(overall, 200, np.random.default_rng(0))
-    assert (drawn.sum(axis=1) == 24).all()
-    assert (drawn[:, overall.stratum == 0].std(axis=0) > 0.5).all()
-
-
-def test_a_seed_decides_everything():
+def test_what_a_replicate_lacks_is_counted():
     x, cells, codes = prepared()
-
-    def run(seed):
-        return bootstrap_margins(
-            x, 0, x[:, 0], cells.counts, codes[:, -1], seed=seed, replicates=300
-        )
-
-    assert (run(3).margins == run(3).margins).all()
-    assert (run(3).margins != run(4).margins).any()
-
-
-def test_a_lost_level_is_kept_and_counted():
-    x, cells, codes = prepared()
-    counts = cells.counts.copy()
-    two = codes[:, -1] <= 1  # the highest level lives in two zones
-    counts[~two, 3], counts[two, 3] = 0, counts[two, 2]
-    found = bootstrap_margins(x, 0, x[:, 0], counts, codes[:, -1], seed=1, replicates=400)
+    two = codes[:, -1] <= 1
+    highest = cells.counts.copy()  # the highest level lives in two zones
+    highest[~two, 3], highest[two, 3] = 0, highest[two, 2]
+    found = drawn_again(x, highest, codes)
     # Both zones are missed with probability (22/24)^24 = 0.124: 50 of 400, sd 6.6.
     assert 24 < found.n_lost_level < 76
-    lost = found.margins[:, 3] == 0
-    assert lost.sum() == found.n_lost_level
+    assert (found.margins[:, 3] == 0).sum() == found.n_lost_level
     assert found.margins[:, :4].sum(axis=1) == pytest.approx(1, abs=1e-12)
     intervals = bootstrap_intervals(found, "abcd")
     assert intervals[Contrast(Quantity.RISK_RATIO, ">=d", 3, True)] is None
     assert intervals[Contrast(Quantity.RISK_DIFFERENCE, ">=d", 3, True)] is not None
-
-
-def test_replicates_without_a_fit_are_counted():
-    x, cells, codes = prepared()
-    counts = cells.counts.copy()
-    counts[(codes[:, -1] > 1) & (x[:, 0] == 0)] = 0  # comparison people live in two zones
-    found = bootstrap_margins(x, 0, x[:, 0], counts, codes[:, -1], seed=1, replicates=400)
+    others = cells.counts.copy()  # comparison people live in two zones
+    others[~two & (x[:, 0] == 0)] = 0
+    found = drawn_again(x, others, codes)
     assert 24 < found.n_failed < 90
     assert len(found.margins) == 400 - found.n_failed
     assert np.isfinite(found.margins).all()
-
-
-def test_a_level_of_a_covariate_that_a_replicate_lacks_does_no_harm():
-    x, cells, codes = prepared()
+    # A level of a covariate does no harm; a sample without a fit is refused.
     extra = (codes[:, -1] == 4).astype(float)
-    found = bootstrap_margins(
-        np.column_stack([x, extra]), 0, x[:, 0], cells.counts, codes[:, -1], seed=2, replicates=200
-    )
-    assert found.n_failed == 0
+    assert drawn_again(np.column_stack([x, extra]), cells.counts, codes, 200).n_failed == 0
+    nobody = cells.counts * (x[:, 0] == 1)[:, None]
+    with pytest.raises(NotEstimable):
+        drawn_again(x, nobody, codes, 10)
 
 
-def test_standard_error_is_near_the_sandwich():
-    x, cells, codes = prepared(n=3000, zones=120)
-    found = bootstrap_margins(x, 0, x[:, 0], cells.counts, codes[:, -1], seed=1, replicates=1000)
-    fit = fit_ordinal(x, cells.counts)
-    margins = standardise(fit, x, 0, x[:, 0], cells.counts, cells.squares, codes[:, -1])
-    gap = np.array([0, 0, 1, 1, 0, 0, -1, -1.0])
-    assert found.estimate == pytest.approx(
-        np.concatenate([margins.member, margins.comparison]), abs=1e-10
-    )
+def test_standard_error_is_near_the_sandwich_and_a_seed_decides_everything():
+    made = make_survey(levels=4, n=3000, zones=120)
+    data = (made.x, made.cells.counts, made.cells.codes)
+    found, margins = drawn_again(*data, 1000), made.margins()
+    sides = np.concatenate([margins.member, margins.comparison])
+    assert found.estimate == pytest.approx(sides, abs=1e-10)
     # Monte Carlo error of a standard deviation from 1,000 draws is 2.2 percent.
-    expected = np.sqrt(gap @ margins.cov @ gap)
-    assert (found.margins @ gap).std() == pytest.approx(expected, rel=0.08)
+    expected = np.sqrt(GAP @ margins.cov @ GAP)
+    assert (found.margins @ GAP).std() == pytest.approx(expected, rel=0.08)
+    first, again, other = (drawn_again(*data, 30, seed).margins for seed in (3, 3, 4))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_one_sample_of_a_batch_is_fit_ordinal(link):
+    x, cells, _ = prepared()
+    fit = fit_ordinal(x, cells.counts, link=link)
+    start = np.concatenate([np.zeros(x.shape[1]), [-1.0, 0, 1]])
+    found = fit_batch(x, np.stack([cells.counts, 2 * cells.counts]), start, link)
+    assert found.converged.all()
+    assert found.params == pytest.approx(np.tile(fit.params, (2, 1)), abs=1e-9)
+    # A separated sample does not converge.
+    together = np.array([[[5, 5.0], [6, 4]], [[5, 5], [0, 10]]])
+    assert fit_batch(GROUP, together, np.zeros(2)).converged.tolist() == [True, False]
 
 
 def test_intervals_by_hand():
@@ -179,32 +159,6 @@ def test_intervals_by_hand():
     ratio = bootstrap_intervals(found, "ab")[contrasts("ab")[1]]
     assert ratio.lower == pytest.approx(np.quantile(share[:, 0] / share[:, 1], 0.025), rel=1e-3)
     assert np.isnan(bootstrap_intervals(found, "ab")[contrasts("ab")[-1]].p_value)
-
-
-@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
-def test_one_sample_of_a_batch_is_fit_ordinal(link):
-    x, cells, _ = prepared()
-    fit = fit_ordinal(x, cells.counts, link=link)
-    start = np.concatenate([np.zeros(x.shape[1]), [-1.0, 0, 1]])
-    found = fit_batch(x, np.stack([cells.counts, 2 * cells.counts]), start, link)
-    assert found.converged.all()
-    assert found.params[0] == pytest.approx(fit.params, abs=1e-9)
-    assert found.params[1] == pytest.approx(fit.params, abs=1e-9)
-
-
-def test_separation_does_not_converge():
-    x = np.array([[0.0], [1.0]])
-    together = np.array([[[5, 5.0], [6, 4]], [[5, 5], [0, 10]]])
-    found = fit_batch(x, together, np.zeros(2))
-    assert found.converged.tolist() == [True, False]
-
-
-def test_a_sample_without_a_fit_is_refused():
-    x, cells, codes = prepared()
-    counts = cells.counts.copy()
-    counts[x[:, 0] == 0] = 0
-    with pytest.raises(NotEstimable):
-        bootstrap_margins(x, 0, x[:, 0], counts, codes[:, -1], seed=1, replicates=10)
 
 
 def survey(rng, zones, gap=0.0, n=300):

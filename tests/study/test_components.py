@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from coopgap.study.load import load_study
 from coopgap.study.model import component_variants
 from coopgap.study.spec import Matching, ModelSpec, Variable, Variant
@@ -28,32 +30,36 @@ SPEC = ModelSpec(
 )
 
 
-def test_a_component_left_out_is_put_in():
-    (found,) = component_variants(SPEC, (), VARIABLES)
-    assert found.name == "with school (component)"
-    assert found.spec.covariates == ("age", "school")
-    assert found.spec.matching.on == ("age", "school")
+BOTH = {"covariates": ("school", "age"), "matching": Matching(on=("school", "age"))}
 
 
-def test_a_component_put_in_is_left_out():
-    spec = replace(SPEC, covariates=("school", "age"), matching=Matching(on=("school", "age")))
-    (found,) = component_variants(spec, (), VARIABLES)
-    assert found.name == "without school (component)"
-    assert found.spec.covariates == ("age",)
-    assert found.spec.matching.on == ("age",)
-
-
-def test_a_component_only_matched_on_gives_both():
-    spec = replace(SPEC, matching=Matching(on=("age", "school")))
-    found = component_variants(spec, (), VARIABLES)
-    assert [variant.name.split()[0] for variant in found] == ["with", "without"]
-
-
-def test_without_a_matching_there_is_none_either_way():
-    spec = replace(SPEC, covariates=("age", "school"), matching=Matching(method="none"))
-    (found,) = component_variants(spec, (), VARIABLES)
-    assert found.spec.covariates == ("age",)
-    assert found.spec.matching == Matching(method="none")
+@pytest.mark.parametrize(
+    ("changes", "names", "covariates", "matching"),
+    [
+        ({}, ["with school (component)"], ("age", "school"), Matching(on=("age", "school"))),
+        (BOTH, ["without school (component)"], ("age",), Matching(on=("age",))),
+        # Only matched on it gives both.
+        (
+            {"matching": Matching(on=("age", "school"))},
+            ["with school (component)", "without school (component)"],
+            ("age", "school"),
+            Matching(on=("age", "school")),
+        ),
+        # Without a matching there is none either way.
+        (
+            {"covariates": ("age", "school"), "matching": Matching(method="none")},
+            ["without school (component)"],
+            ("age",),
+            Matching(method="none"),
+        ),
+        ({"outcome": "age"}, [], None, None),
+    ],
+)
+def test_a_component_is_put_in_or_left_out(changes, names, covariates, matching):
+    found = component_variants(replace(SPEC, **changes), (), VARIABLES)
+    assert [variant.name for variant in found] == names
+    if names:
+        assert (found[0].spec.covariates, found[0].spec.matching) == (covariates, matching)
 
 
 def test_a_declared_variant_is_not_repeated():
@@ -71,10 +77,6 @@ def test_interactions_of_a_component_go_with_it_and_tell_no_designs_apart():
     # The same design without the interactions is no other design.
     bare = replace(spec, matching=Matching(on=("age",)), covariates=("age", "sex"))
     assert component_variants(spec, (Variant(name="mine", spec=bare),), VARIABLES) == ()
-
-
-def test_nothing_without_a_component():
-    assert component_variants(replace(SPEC, outcome="age"), (), VARIABLES) == ()
 
 
 def test_the_peru_class_models_have_one():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import get_args
 
 import pytest
@@ -86,17 +86,6 @@ def test_several_models_answer_one_question_and_its_threshold_is_declared(make_s
     }
 
 
-def test_thresholds_are_of_the_levels_after_collapse(make_study):
-    changes = {
-        "variables.trust.levels": ["low", "middle", "more", "high"],
-        "variables.trust.collapse": {"high": "more"},
-        "benchmark": None,
-        "headline.trust": {"model": "trust", "at": ">=high"},
-    }
-    with pytest.raises(StudyError, match=r'at: is ">=high"; allowed: >=more, >=middle'):
-        load_study(make_study(changes))
-
-
 def test_the_exclusion_of_a_negative_control(make_study):
     table = {"variable": "helped", "outcomes": ["trust"], "exclusion": "Help is given to all."}
     study = load_study(make_study(CONTROL | {"negative_control": table}, helped=True))
@@ -105,20 +94,18 @@ def test_the_exclusion_of_a_negative_control(make_study):
     )
 
 
-def test_the_hierarchical_model_as_declared(make_study):
-    table = {"zones": False, "priors": {"gap_sd": 0.25}, "draws": 300, "target_accept": 0.95}
-    assert model_of(make_study(trust={"hierarchical": table})).hierarchical == Hierarchical(
-        zones=False, priors={"gap_sd": 0.25}, draws=300, target_accept=0.95
-    )
+FIT = {"zones": False, "priors": {"gap_sd": 0.25}, "draws": 300, "target_accept": 0.95}
+REGRESSION = {"free": ["region"], "std_errors": "CR1S", "fixed": True, "form": "shares"}
+FITTING = Fitting(form="shares", free=("region",), std_errors="CR1S", fixed=True)
+OTHER = {"name": "other", "form": "proportional", "free": []}
 
 
-def test_the_regressions_as_declared(make_study):
-    keys = {"free": ["region"], "std_errors": "CR1S", "fixed": True, "form": "shares"}
-    other = [{"name": "other", "form": "proportional", "free": []}]
-    model = model_of(make_study(trust=keys | {"variant": other}))
-    assert model.fitting == Fitting(form="shares", free=("region",), std_errors="CR1S", fixed=True)
+def test_the_models_as_declared(make_study):
+    model = model_of(make_study(trust=REGRESSION | {"variant": [OTHER], "hierarchical": FIT}))
+    assert model.hierarchical == Hierarchical(**FIT)
+    assert model.fitting == FITTING
     (variant,) = model.variants
-    assert variant.spec.fitting == Fitting(form="proportional", std_errors="CR1S", fixed=True)
+    assert variant.spec.fitting == replace(FITTING, form="proportional", free=())
 
 
 def test_profile_intervals_are_asked_for(make_study):
@@ -152,38 +139,39 @@ def test_bands_are_left_closed(make_study, cuts, levels):
     assert study.variables["age_band"].levels == levels
 
 
-def test_given_names_replace_the_usual_ones(make_study):
+def test_variables_as_declared(make_study):
     names = {"age_band": ["young", "middle", "old"], "helped": ["alone", "helped"]}
     changes = {f"variables.{name}.levels": levels for name, levels in names.items()}
-    study = load_study(make_study(changes))
-    assert {name: list(study.variables[name].levels) for name in names} == names
-
-
-def test_collapse_folds_a_level_into_its_neighbour(make_study):
-    shares = {"low": 50, "high": 50}
-    changes = {"variables.trust.collapse": {"middle": "low"}, "benchmark.0.shares": shares}
-    trust = load_study(make_study(changes)).variables["trust"]
+    number = {"knots": [20, 40, 60.5], "range": [15, 110], "missing": [998, "?"]}
+    changes |= {f"variables.years.{key}": value for key, value in number.items()}
+    changes |= {"variables.region.groups": True, "variables.region.role": {"trust": "mediator"}}
+    # Collapse folds a level into its neighbour.
+    changes |= {"variables.trust.collapse": {"middle": "low"}}
+    changes |= {"benchmark.0.shares": {"low": 50, "high": 50}}
+    variables = load_study(make_study(changes)).variables
+    assert {name: list(variables[name].levels) for name in names} == names
+    trust, region, years = (variables[name] for name in ("trust", "region", "years"))
     assert trust.levels == ("low", "high")
     assert trust.declared_levels == ("low", "middle", "high")
     assert trust.collapse == {"middle": "low"}
-
-
-def test_roles_and_groups(make_study):
-    changes = {"variables.region.groups": True, "variables.region.role": {"trust": "mediator"}}
-    variables = load_study(make_study(changes)).variables
-    assert variables["region"].groups
-    assert variables["region"].role_for("trust") == "mediator"
+    assert region.groups
+    assert region.role_for("trust") == "mediator"
     assert variables["age_band"].role_for("trust") == "confounder"
-
-
-def test_a_number_has_knots_and_a_range(make_study):
-    table = {"knots": [20, 40, 60.5], "range": [15, 110], "missing": [998, "?"]}
-    changes = {f"variables.years.{key}": value for key, value in table.items()}
-    years = load_study(make_study(changes)).variables["years"]
     assert years.is_numeric
     assert (years.column, years.levels, years.groups) == ("years", (), False)
     assert (years.knots, years.range) == ((20.0, 40.0, 60.5), (15.0, 110.0))
     assert years.missing == (998, "?")
+
+
+def test_thresholds_are_of_the_levels_after_collapse(make_study):
+    changes = {
+        "variables.trust.levels": ["low", "middle", "more", "high"],
+        "variables.trust.collapse": {"high": "more"},
+        "benchmark": None,
+        "headline.trust": {"model": "trust", "at": ">=high"},
+    }
+    with pytest.raises(StudyError, match=r'at: is ">=high"; allowed: >=more, >=middle'):
+        load_study(make_study(changes))
 
 
 @pytest.mark.parametrize(
@@ -346,29 +334,19 @@ def test_broken_toml_names_the_line(make_study, name, text, line):
     assert f"(at line {line}, column " in found
 
 
-def test_no_model_file(make_study):
+SHIPPED = "shipped studies: peru, uganda_dairy"
+
+
+def test_what_is_no_study_folder(make_study):
     folder = make_study()
+    path = folder / "study.toml"
+    assert message(path) == f"{path}: holds no study.toml; {SHIPPED}"
     (folder / "trust.toml").unlink()
     assert message(folder) == f"{folder}: holds no model file; add one, such as trust.toml"
-
-
-def test_no_study_file(make_study):
-    folder = make_study()
-    (folder / "study.toml").unlink()
-    assert message(folder) == f"{folder}: holds no study.toml; shipped studies: peru, uganda_dairy"
-
-
-def test_a_file_is_no_study_folder(make_study):
-    path = make_study() / "study.toml"
-    assert message(path) == f"{path}: holds no study.toml; shipped studies: peru, uganda_dairy"
-
-
-@pytest.mark.parametrize("name", ["perú", "models/chile", "../peru", ""])
-def test_no_such_study(name):
-    assert message(name) == f"{name}: no such study folder; shipped studies: peru, uganda_dairy"
-
-
-def test_a_name_that_no_file_system_takes():
+    path.unlink()
+    assert message(folder) == f"{folder}: holds no study.toml; {SHIPPED}"
+    for name in ("perú", "models/chile", "../peru", ""):
+        assert message(name) == f"{name}: no such study folder; {SHIPPED}"
     assert message("x" * 5000) == f"{'x' * 5000}: cannot be read; File name too long"
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coopgap.study.values import lossless, normalise
@@ -51,6 +51,7 @@ def test_long_identifiers_stay_apart():
 VALUES = st.one_of(st.booleans(), st.integers(), st.floats(), st.text())
 
 
+@settings(max_examples=50)
 @given(VALUES)
 def test_normalising_twice_changes_nothing(value):
     once = normalise(value)

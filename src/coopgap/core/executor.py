@@ -19,6 +19,9 @@ _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _LOOK_EVERY: Final = 0.25
 """Seconds."""
 
+_ANSWER_WITHIN: Final = 10.0
+"""Seconds that a scheduler has to answer."""
+
 
 class WorkerError(CoopgapError):
     """A worker process ended without a result."""
@@ -76,7 +79,7 @@ def _cluster(scheduler: str) -> Iterator[Executor]:
     except ImportError as error:
         raise InputError("--scheduler", "needs Dask", "pip install 'coopgap[cluster]'") from error
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout=_ANSWER_WITHIN)
     except (OSError, ValueError) as error:
         raise InputError(
             "--scheduler", f"nothing answers at {scheduler}", "allowed: tcp://HOST:PORT"
