@@ -110,7 +110,7 @@ def rows_of(plan, quick=True, matched=None):
     (model,) = plan.models
     estimate = matched or headline_estimate(model.sample)
     context = context_for(plan, model, [estimate])
-    mine = [one for one in parts(Scope.MODEL, "full") if one.check == Check.MATCHING_TIES]
+    mine = [one for one in parts(Scope.MODEL, "full") if one.name == Check.MATCHING_TIES]
     return [row for one in mine if (one.cost == "quick") == quick for row in answer(one, context)]
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from coopgap.checks import variants as module
 from coopgap.checks.variants import resampled
-from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.sample import Sample
 from coopgap.families.shares import estimate_shares
 from coopgap.matching.dispatch import match
-from coopgap.study.spec import Fitting, Matching
-from coopgap.survey.records import ModelRows
+from coopgap.study.spec import Matching
 
-from .conftest import context_of, rows_of
+from .conftest import build_rows, context_of, rows_of, sample_of
 
 LEVELS = ("low", "middle", "high")
-LABELS = Keys(model="m", outcome="y", levels=LEVELS, source="x.csv")
 
 
 def make_sample(matching=None, zones=40, n=1600, zoned=True, **fitting):
@@ -30,27 +26,16 @@ def make_sample(matching=None, zones=40, n=1600, zoned=True, **fitting):
     sex, age = rng.integers(0, 2, n), rng.integers(0, 3, n)
     member = rng.random(n) < 0.35 + 0.2 * sex
     latent = 0.6 * member + 0.3 * sex + rng.normal(0, 0.4, zones)[zone] + rng.logistic(size=n)
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=np.digitize(latent, [-0.3, 1.5]),
+    rows = build_rows(
+        {"sex": sex, "age": age},
+        member,
+        np.digitize(latent, [-0.3, 1.5]),
         levels=LEVELS,
-        member=member,
-        factors={"sex": sex, "age": age},
-        factor_levels={"sex": ("male", "female"), "age": ("young", "middle", "old")},
         zone=zone if zoned else None,
         weight=rng.uniform(0.5, 2, n),
-        tie=np.arange(n, dtype=np.uint64),
-        dropped=(),
     )
-    matching = matching or Matching(on=("sex", "age"))
-    return Sample(
-        rows=rows,
-        matched=match(rows, matching),
-        covariates=("sex",),
-        link="logit",
-        fitting=Fitting(**fitting),
-        strata=("sex", "age"),
-    )
+    sample = sample_of(rows, ("sex",), **fitting)
+    return replace(sample, matched=match(rows, matching)) if matching else sample
 
 
 def margins(sample):
@@ -83,7 +68,7 @@ def test_draws_are_the_whole_way_done_again_person_by_person(form):
         parts = [np.flatnonzero(rows.zone == zone) for zone in drawn]
         people = np.concatenate(parts)
         copies = np.repeat(np.arange(25), [part.size for part in parts])
-        again = dataclasses.replace(
+        again = replace(
             rows,
             index=np.arange(people.size),
             outcome=rows.outcome[people],
@@ -93,11 +78,8 @@ def test_draws_are_the_whole_way_done_again_person_by_person(form):
             weight=rows.weight[people],
             tie=None,
         )
-        shares = margins(
-            dataclasses.replace(
-                sample, rows=again, matched=match(again, Matching(on=("sex", "age")))
-            )
-        )
+        matched = match(again, Matching(on=("sex", "age")))
+        shares = margins(replace(sample, rows=again, matched=matched))
         gaps.append(shares[0] - shares[3])
     found = resampled(sample, seed=2, replicates=1000).margins
     ours = found[:, 2] - found[:, 5]
@@ -108,7 +90,7 @@ def test_draws_are_the_whole_way_done_again_person_by_person(form):
 
 def test_rows_stand_beside_the_declared_ones():
     sample = make_sample()
-    context = context_of(sample, keys=LABELS, seed=4)
+    context = context_of(sample, seed=4)
     declared = estimate_shares(sample)
     rows = rows_of(Check.VARIANT, context)
     assert [(row.quantity, row.category) for row in rows] == [
@@ -118,18 +100,13 @@ def test_rows_stand_beside_the_declared_ones():
     ]
     for row in rows:
         assert (row.check, row.variant) == (Check.VARIANT, Version.BOOTSTRAP)
-        contrast = next(
-            one
-            for one in declared.intervals
-            if (one.quantity, one.category) == (row.quantity, row.category)
-        )
-        wald = declared.intervals[contrast]
+        wald = declared.at(row.category, row.quantity)
         assert row.estimate == pytest.approx(wald.estimate, abs=1e-8)
         # 40 zones: CR2 is a little wider; the matching's own variation goes either way.
         assert row.std_error == pytest.approx(wald.std_error, rel=0.2)
         assert row.lower < row.estimate < row.upper
         assert row.family == "shares"
-        moved = row.estimate - context.headline.intervals[contrast].estimate
+        moved = row.estimate - context.headline.at(row.category, row.quantity).estimate
         assert row.difference == pytest.approx(moved)
         assert "1,000 draws of 40 zones, matched anew" in row.note
     assert rows == rows_of(Check.VARIANT, context)
@@ -163,6 +140,6 @@ def test_what_is_not_redrawn_says_why(keys, reason, monkeypatch):
 
     monkeypatch.setattr(module, "bootstrap_margins", never)
     sample = make_sample(**keys)
-    (row,) = rows_of(Check.VARIANT, context_of(sample, keys=LABELS))
+    (row,) = rows_of(Check.VARIANT, context_of(sample))
     assert (row.verdict, row.note) == (Verdict.NOT_APPLICABLE, reason)
     assert row.estimate is None

@@ -1,7 +1,6 @@
-from __future__ import annotations
+"""Power, type S and type M errors: published, R's integrals, simulation."""
 
-import json
-from pathlib import Path
+from __future__ import annotations
 
 import numpy as np
 import pytest
@@ -9,9 +8,9 @@ from scipy import stats
 
 from coopgap.checks.retrodesign import detectable_gap, retrodesign, superiority_error
 
-KNOWN = json.loads(
-    (Path(__file__).parents[1] / "r" / "fixtures" / "retrodesign.json").read_text(encoding="utf-8")
-)
+from .conftest import by_r
+
+KNOWN = by_r("retrodesign")
 
 
 def df_of(case):

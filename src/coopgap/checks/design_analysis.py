@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from coopgap.checks.by_mode import Group
+from coopgap.checks.compare import unassessed
 from coopgap.checks.context import Context
-from coopgap.checks.moved import Movable, Moved, movable, moved_margins, shift_moves
+from coopgap.checks.moved import movable, moved_margins, shift_moves
 from coopgap.checks.registry import NotApplicable, check
 from coopgap.checks.retrodesign import (
     DESIGN_EFFECTS,
@@ -21,7 +22,7 @@ from coopgap.checks.retrodesign import (
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow, finite
 from coopgap.core.gap import Contrast, Margins, contrast_gradient
-from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
+from coopgap.core.vocabulary import Check, Comparator, Quantity, Version
 from coopgap.families.headline import headline_first
 from coopgap.families.sample import Sample
 from coopgap.matching.sample import effective_size
@@ -65,46 +66,32 @@ def design_analysis(context: Context) -> Iterator[SensitivityRow]:
     At each threshold, for the matched design, for the phone interviews in its comparison group's
     place and for phone against in person. The headline also for a simple random sample of the same
     effective sizes under each design effect. On superiority no gap is declared: it has the smallest
-    detectable value only, and the phone designs have thresholds only.
-
-    Notes
-    -----
-    Standard errors are those at no gap. In person, the comparison group's answers are moved by
-    the coefficient of membership and everything is fitted anew (see `moved_margins`). By phone,
-    the group's variance becomes that of the other group's share under its own design effect.
+    detectable value only, and the phone designs have thresholds only. Standard errors are those at
+    no gap: of the matched design the comparison group's answers are moved by the coefficient of
+    membership and everything is fitted anew.
     """
+    rows = [*_in_person(context), *_by_phone(context)]
+    if not rows:
+        raise NotApplicable("No quantity has a standard error.")
+    yield from rows
+
+
+def _in_person(context: Context) -> Iterator[SensitivityRow]:
     at = movable(context.sample)
-    start, level = moved_margins(at, at.nothing()), _without_gap(at)
-    found = False
+    free = at.fit.free
+    slope = at.fit.freed[free.index(0)].mean() if 0 in free else at.fit.slopes[0]
+    start = moved_margins(at, at.nothing())
+    level = moved_margins(at, shift_moves(at, float(slope)))
     for contrast in headline_first(context.keys.levels, context.keys.at):
-        designs = list(_in_person(context, contrast, start, level))
+        interval, before = context.headline.intervals.get(contrast), start.variance(contrast)
+        designs = []
+        if interval is not None and interval.std_error > 0 and before > 0:
+            error = interval.std_error * (level.variance(contrast) / before) ** 0.5
+            designs.append(_Design(Version.IN_PERSON, error, interval.df))
         if contrast == context.first:
             designs += _simple(contrast, level.margins, context.sample)
         for design in designs:
-            for row in _rows(design, contrast, context.smallest_gap, context.row()):
-                found = True
-                yield row
-    for row in _by_phone(context):
-        found = True
-        yield row
-    if not found:
-        raise NotApplicable("No quantity has a standard error.")
-
-
-def _without_gap(at: Movable) -> Moved:
-    """The comparison group's answers moved by the estimated gap, so that none is left."""
-    free = at.fit.free
-    slope = at.fit.freed[free.index(0)].mean() if 0 in free else at.fit.slopes[0]
-    return moved_margins(at, shift_moves(at, float(slope)))
-
-
-def _in_person(
-    context: Context, contrast: Contrast, start: Moved, level: Moved
-) -> Iterator[_Design]:
-    interval, before = context.headline.intervals.get(contrast), start.variance(contrast)
-    if interval is not None and interval.std_error > 0 and before > 0:
-        error = interval.std_error * (level.variance(contrast) / before) ** 0.5
-        yield _Design(Version.IN_PERSON, error, interval.df)
+            yield from _rows(design, contrast, context.smallest_gap, context.row())
 
 
 def _simple(contrast: Contrast, margins: Margins, sample: Sample) -> Iterator[_Design]:
@@ -154,7 +141,7 @@ def _by_phone(context: Context) -> Iterator[SensitivityRow]:
             margins = phone.balanced(people, "called", context.sample.covariates).margins
         except NotEstimable as error:
             note = f"The phone people cannot be balanced to the other group: {error.reason}."
-            yield replace(base, verdict=Verdict.NOT_ASSESSED, note=note)
+            yield unassessed(base, note)
             continue
         for contrast in headline_first(context.keys.levels, context.keys.at):
             if contrast.is_threshold_gap:
@@ -180,16 +167,16 @@ def _rows(
         name = "smallest_superiority"
         yield replace(row, quantity=name, estimate=0.5 + smallest, note=_NOTES[name])
         return
-    found = retrodesign(gap, design.std_error, df=design.df)
-    numbers: dict[str, Any] = {"smallest_detectable": smallest}
+    power, type_s, type_m = retrodesign(gap, design.std_error, df=design.df)
+    numbers = {"smallest_detectable": smallest}
     if design.factor is None:
-        numbers |= {"type_s": found.type_s, "type_m": found.type_m}
+        numbers |= {"type_s": type_s, "type_m": type_m}
     for name, value in numbers.items():
         yield replace(
             row,
             quantity=name,
             estimate=finite(value),
             threshold=gap,
-            power=found.power if name == "smallest_detectable" else None,
+            power=power if name == "smallest_detectable" else None,
             note=_NOTES[name],
         )

@@ -8,18 +8,25 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.checks.compare import NO_MATCHING, again_row, half_gap, side, with_number
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotApplicable, check, rows_of
+from coopgap.checks.compare import (
+    NO_MATCHING,
+    again_row,
+    half_gap,
+    side,
+    unassessed,
+    with_number,
+)
+from coopgap.checks.context import Context, Design
+from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, null_value
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
 from coopgap.families.plan import sample_for
-from coopgap.families.sample import PAIRED, Sample
+from coopgap.families.sample import PAIRED
 from coopgap.study.spec import ModelSpec
-from coopgap.survey.records import ModelRows, complete_rows
+from coopgap.survey.records import ModelRows
 
 KEYS: Final = 20
 """Keys after the declared one under which a design is matched again."""
@@ -54,44 +61,39 @@ def matching_ties(context: Context) -> Iterator[SensitivityRow]:
     yield from _designs(context, quick=True)
 
 
-@rows_of(Check.MATCHING_TIES, cost="full", order=160)
+@check(Check.MATCHING_TIES, cost="full", order=160)
 def slow_ties(context: Context) -> Iterator[SensitivityRow]:
     """The same of the other designs: cardinality matching, and many people."""
     yield from _designs(context, quick=False)
 
 
 def _designs(context: Context, *, quick: bool) -> Iterator[SensitivityRow]:
-    designs = [("", context.spec), *((one.name, one.spec) for one in context.spec.variants)]
-    for name, spec in designs:
-        if not spec.matching.has_ties:
+    declared = Design("", context.spec, context.sample, context.headline)
+    for design in (declared, *context.variants):
+        if not design.spec.matching.has_ties:
             continue
-        rows = complete_rows(context.survey, context.study, spec) if name else context.rows
-        if (spec.matching.method in PAIRED and rows.n <= _QUICK) == quick:
-            sample = sample_for(rows, spec) if name else context.sample
-            own = headline_estimate(sample) if name else context.headline
-            yield from _design_rows(replace(context, headline=own), name, spec, sample)
+        paired = design.spec.matching.method in PAIRED
+        if (paired and design.sample.rows.n <= _QUICK) == quick:
+            yield from _design_rows(context, design)
 
 
-def _design_rows(
-    context: Context, name: str, spec: ModelSpec, sample: Sample
-) -> Iterator[SensitivityRow]:
-    """Rows of one design, which is the headline of its context."""
-    own = context.headline
+def _design_rows(context: Context, design: Design) -> Iterator[SensitivityRow]:
+    name, spec, sample, own = design
     if not own.intervals:
-        reason = f"There is no gap to compare with: {own.reason}."
-        yield context.bare(variant=name, verdict=Verdict.NOT_ASSESSED, note=reason)
+        note = f"There is no gap to compare with: {own.reason}."
+        yield unassessed(context.bare(variant=name), note)
         return
     again = [_under_key(sample.rows, spec, spec.matching.seed + 1 + k) for k in range(KEYS)]
-    first = True
-    for contrast in own.intervals:
-        if not (contrast.is_threshold_gap or contrast.quantity is Quantity.SUPERIORITY):
-            continue
-        row = again_row(context, contrast, own, variant=name)
-        if first and sample.matched.n_tied is not None:
-            tied = with_number(replace(row, category=""), "tied_members", sample.matched.n_tied, "")
+    shown = [
+        one for one in own.intervals if one.is_threshold_gap or one.quantity is Quantity.SUPERIORITY
+    ]
+    for number, contrast in enumerate(shown):
+        row = again_row(replace(context, headline=own), contrast, own, variant=name)
+        if not number and sample.matched.n_tied is not None:
             n, of = int(sample.matched.n_tied), int(sample.rows.member.sum())
-            yield replace(tied, n=n, of=of)
-        first = False
+            yield with_number(
+                row, "tied_members", sample.matched.n_tied, "", category="", n=n, of=of
+            )
         if row.estimate is not None:
             yield from _spread(row, contrast, own, again, context.smallest_gap)
 
@@ -117,13 +119,14 @@ def _spread(
         return
     moved = np.abs(values - declared.estimate).max() > half_gap(contrast.quantity, smallest_gap)
     turned = ((values - null) * side(declared, contrast.quantity) < 0).any()
-    note = f"Median over {values.size} keys, in brackets the smallest and the largest."
-    yield replace(
-        with_number(row, f"median_{contrast.quantity}", float(np.median(values)), note),
+    yield with_number(
+        row,
+        f"median_{contrast.quantity}",
+        float(np.median(values)),
+        f"Median over {values.size} keys, in brackets the smallest and the largest.",
         lower=float(values.min()),
         upper=float(values.max()),
         verdict=Verdict.CHANGES if moved or turned else Verdict.HOLDS,
     )
-    spread = float(values.std(ddof=1))
-    note = "Standard deviation over the keys."
+    spread, note = float(values.std(ddof=1)), "Standard deviation over the keys."
     yield with_number(row, f"sd_{contrast.quantity}", spread, note)

@@ -1,21 +1,26 @@
-"""A confounder left out of a linear gap: what it would leave, how strong it would have to be."""
+"""A confounder left out of a linear gap: what it would leave, how strong it would have to be.
+
+Cinelli & Hazlett (2020), JRSS B 82, 39-67.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Interval
+from coopgap.core.gap import Interval, wald
 from coopgap.core.tails import t_quantile
-from coopgap.regression.clusters import CovarianceKind
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import FEW_CLUSTERS
+from coopgap.families.sample import are_few
 from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.design import design_matrix
-from coopgap.survey.numeric import Numeric
+from coopgap.survey.cells import collapse
+from coopgap.survey.records import ModelRows
 
 
 class Strength(NamedTuple):
@@ -25,99 +30,86 @@ class Strength(NamedTuple):
     outcome: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinearGap:
-    """Membership's coefficient in a weighted linear model beside covariates.
+class Residual(NamedTuple):
+    """Scale of a confounder's bias in a linear model, and residual degrees of freedom.
 
-    `bias_scale` is the residual standard deviation of the outcome over that of membership, given
-    the covariates: classical standard error times √`df`, whatever the clusters; `df` are people
-    less coefficients. `std_error` is clustered, or classical without clusters; `df_interval` G − 1,
-    with CR2 Satterthwaite's, or `df`. `strengths`, by covariate, all its levels together.
+    The scale is the residual standard deviation of the outcome over that of membership: classical
+    standard error times √df, whatever the clusters.
     """
 
-    estimate: float
     bias_scale: float
     df: float
-    std_error: float
-    df_interval: float
+
+
+class LinearGap(NamedTuple):
+    """Membership's coefficient beside covariates, with the strength of each, all its levels."""
+
+    interval: Interval
+    residual: Residual
     strengths: Mapping[str, Strength]
 
 
-def linear_gap(
-    y: FloatArray,
-    member: BoolArray,
-    weight: FloatArray,
-    people: IntArray,
-    factors: Mapping[str, IntArray],
-    factor_levels: Mapping[str, tuple[str, ...]],
-    cluster: IntArray | None,
-    *,
-    numeric: Mapping[str, Numeric] | None = None,
-    kind: Literal["CR1", "CR2"] = "CR1",
-) -> LinearGap:
-    """Weighted least squares of an outcome on membership and factors.
+def linear_gap(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
+    """Weighted least squares of reaching a level on membership and covariates.
 
-    Shape (c,) each: outcome, membership, sum of sampling weights, number of people, codes of the
-    factors and cluster of cells of people who are alike in all of them. With clusters CR1 with t(G
-    − 1), or CR2 with Satterthwaite's degrees of freedom. Sampling weights enter as in R's `lm`:
-    variances and partial R² are weighted, degrees of freedom count people. Raises `NotEstimable`
-    where covariates settle membership or membership and covariates the outcome, or there is one
-    cluster.
+    Standard errors are clustered on zones: CR1 with t(G − 1), of few zones CR2 with Satterthwaite's
+    degrees of freedom; classical without zones. Sampling weights enter as in R's `lm`: variances
+    and partial R² are weighted, degrees of freedom count people. Raises `NotEstimable` where
+    covariates settle membership or membership and covariates the outcome, or zones are too few.
     """
-    root = np.sqrt(weight)
-    design = design_matrix(factors, factor_levels, y.size, numeric)
-    parts = {name: design.x[:, own[0] : own[-1] + 1] for name, own in design.columns.items() if own}
-    scaled = {name: root[:, None] * x for name, x in parts.items()}
-    one = root[:, None]
-    covariates = np.hstack([one, *scaled.values()])
-    d, v = root * member, root * y
-    d_left, v_left = _residual(d, covariates), _residual(v, covariates)
+    n_zones = None if rows.zone is None else np.unique(rows.zone).size
+    if n_zones is not None and n_zones < FEW_CLUSTERS:
+        raise NotEstimable("too few zones for a standard error")
+    above = (rows.outcome >= level).astype(np.int64)
+    zone = np.zeros_like(above) if rows.zone is None else rows.zone
+    factors = [rows.member.astype(np.int64), *(rows.factors[name] for name in covariates)]
+    cells = collapse([*factors, zone, above], np.zeros_like(above), 1, rows.weight)
+    codes = dict(zip(covariates, cells.codes[:, 1:].T, strict=False))
+    root = np.sqrt(cells.counts[:, 0])
+    design = design_matrix(codes, rows.factor_levels, root.size, rows.numeric)
+    parts = {
+        name: root[:, None] * design.x[:, own[0] : own[-1] + 1]
+        for name, own in design.columns.items()
+        if own
+    }
+    x = np.hstack([root[:, None], *parts.values()])
+    d, v = (root * cells.codes[:, at].astype(np.float64) for at in (0, -1))
+    d_left, v_left = _left_over(d, x), _left_over(v, x)
     spread = float(d_left @ d_left)
     if spread <= 1e-10 * float(d @ d):
         raise NotEstimable("the covariates settle who is a member")
     estimate = float(d_left @ v_left) / spread
     left = v_left - estimate * d_left
     unexplained = float(left @ left)
-    df = float(people.sum() - np.linalg.matrix_rank(covariates) - 1)
+    df = float(cells.people.sum() - np.linalg.matrix_rank(x) - 1)
     if df < 2 or unexplained <= 1e-10 * float(v @ v):
         raise NotEstimable("nothing of the outcome is left to be explained")
     bias_scale = float(np.sqrt(unexplained / spread))
     std_error, df_interval = bias_scale / float(np.sqrt(df)), df
-    if cluster is not None:
-        both = np.column_stack([d, covariates])
-        std_error, df_interval = _clustered(both, left, cluster, kind)
-    return LinearGap(
-        estimate=estimate,
-        bias_scale=bias_scale,
-        df=df,
-        std_error=std_error,
-        df_interval=df_interval,
-        strengths={
-            name: _strength(
-                d, v, np.hstack([one, *(x for other, x in scaled.items() if other != name)]), own
-            )
-            for name, own in scaled.items()
-        },
-    )
+    if n_zones is not None:
+        both = np.column_stack([d, x])
+        std_error, df_interval = _clustered(both, left, cells.codes[:, -2], are_few(n_zones))
+    strengths = {}
+    for name, own in parts.items():
+        others = np.hstack([root[:, None], *(x for other, x in parts.items() if other != name)])
+        given = np.column_stack([others, d])
+        strengths[name] = Strength(_partial(d, others, own), _partial(v, given, own))
+    interval = wald(estimate, std_error, df=df_interval, prob=INTERVAL_PROB, null=0.0)
+    return LinearGap(interval, Residual(bias_scale, df), strengths)
 
 
-def _residual(values: FloatArray, x: FloatArray) -> FloatArray:
+def _left_over(values: FloatArray, x: FloatArray) -> FloatArray:
     return np.asarray(values - x @ np.linalg.lstsq(x, values, rcond=None)[0])
 
 
-def _strength(d: FloatArray, v: FloatArray, others: FloatArray, own: FloatArray) -> Strength:
-    """Partial R² of one covariate's columns with membership and with the outcome."""
-    given = np.column_stack([others, d])
-    return Strength(_partial(d, others, own), _partial(v, given, own))
-
-
 def _partial(values: FloatArray, given: FloatArray, own: FloatArray) -> float:
-    without, both = _residual(values, given), _residual(values, np.hstack([given, own]))
+    """Partial R² of some columns."""
+    without, both = _left_over(values, given), _left_over(values, np.hstack([given, own]))
     return max(1.0 - float(both @ both) / float(without @ without), 0.0)
 
 
 def _clustered(
-    design: FloatArray, left: FloatArray, cluster: IntArray, kind: CovarianceKind
+    design: FloatArray, left: FloatArray, cluster: IntArray, few: bool
 ) -> tuple[float, float]:
     """Standard error of the first column's coefficient and its degrees of freedom.
 
@@ -125,21 +117,20 @@ def _clustered(
     """
     names, index = np.unique(cluster, return_inverse=True)
     information = np.zeros((names.size, design.shape[1], design.shape[1]))
-    if kind == "CR2":
-        for group in range(names.size):
-            mine = design[index == group]
-            information[group] = mine.T @ mine
+    for group in range(names.size if few else 0):
+        mine = design[index == group]
+        information[group] = mine.T @ mine
     ones = np.ones((left.size, 1))
-    found = cluster_covariance(
+    by_cluster = cluster_covariance(
         np.linalg.pinv(design.T @ design, hermitian=True),
         (design * left[:, None])[:, None, :],
         ones,
         ones,
         cluster,
-        kind=kind,
+        kind="CR2" if few else "CR1",
         information=information,
     )
-    return float(np.sqrt(found.cov[0, 0])), float(found.coefficient_df[0])
+    return float(np.sqrt(by_cluster.cov[0, 0])), float(by_cluster.coefficient_df[0])
 
 
 def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:
@@ -147,11 +138,8 @@ def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:
 
     That is the times that its partial R² with membership, and with the outcome, are the
     covariate's, each given the other covariates and not the covariate itself. The outcome's is an
-    upper bound, at most one; None where no confounder can be so strong.
-
-    References
-    ----------
-    Cinelli & Hazlett (2020), JRSS B 82, 39-67, section 4.4, of one covariate or a group.
+    upper bound, at most one; None where no confounder can be so strong. Section 4.4, of one
+    covariate or a group.
     """
     d, y = covariate
     if d >= 1 or y >= 1:
@@ -166,33 +154,21 @@ def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:
     return Strength(member, min(float(ratio) * y / (1 - y), 1.0))
 
 
-class Left(NamedTuple):
-    """A gap with what a confounder leaves of it."""
-
-    estimate: float
-    std_error: float
-    lower: float
-    upper: float
-
-
-def left_of(gap: LinearGap, strength: Strength, *, prob: float = 0.95) -> Left:
+def left_of(gap: Interval, residual: Residual, strength: Strength) -> Interval:
     """The gap beside a confounder of a given strength, given all covariates, that works against it.
 
     The estimate is exact: what least squares with the confounder would give. So is the standard
     error if it is classical; a clustered one is multiplied by the same factor, which takes the
-    confounder to be as unrelated to the clusters as the rest of the model makes it.
-
-    References
-    ----------
-    Cinelli & Hazlett (2020), JRSS B 82, 39-67, equations 7 and 8.
+    confounder to be as unrelated to the clusters as the rest of the model makes it. Equations 7
+    and 8.
     """
-    change, factor = _moved(gap.bias_scale, gap.df, *strength)
+    change, factor = _moved(*residual, *strength)
     estimate = gap.estimate - float(np.sign(gap.estimate)) * float(change)
     std_error = gap.std_error * float(factor)
     # Only the classical degrees of freedom count the confounder.
-    df = gap.df_interval - (1 if gap.df_interval == gap.df else 0)
-    half = t_quantile((1 + prob) / 2, df) * std_error
-    return Left(estimate, std_error, estimate - half, estimate + half)
+    df = gap.df - (1 if gap.df == residual.df else 0)
+    half = t_quantile((1 + INTERVAL_PROB) / 2, df) * std_error
+    return Interval(estimate, std_error, estimate - half, estimate + half, np.nan)
 
 
 def _moved(bias_scale: float, df: float, d: Any, y: Any) -> tuple[Any, Any]:
@@ -220,25 +196,12 @@ def left_surface(
     return left, left - sign * half * factor
 
 
-def robustness_value(t_value: float, df: float, *, q: float = 1.0, alpha: float = 1.0) -> float:
-    """Share of residual variance a confounder must explain in both membership and outcome.
-
-    `df` are the residual degrees of freedom of the linear model; `q` is the share of the estimate
-    to be explained away; `alpha` the level at which the confounded estimate must stay significant,
-    one for the point estimate.
-
-    References
-    ----------
-    Cinelli & Hazlett (2020), JRSS B 82(1), section 4; the extreme case, in which the confounder
-    need not explain the outcome, as in Cinelli, Ferwerda & Hazlett (2024).
-    """
-    f_value = float(q * abs(t_value) / np.sqrt(df))
-    critical = abs(t_quantile(alpha / 2, df - 1)) / float(np.sqrt(df - 1))
-    return value_at_zero(f_value, critical)
-
-
 def value_at_zero(f_value: float, critical: float) -> float:
-    """Strength at which estimate less half width is zero, both on the scale of the bias."""
+    """Strength in both at which estimate less half width is zero, both over the scale of the bias.
+
+    Section 4; the extreme case, in which the confounder need not explain the outcome, as in
+    Cinelli, Ferwerda & Hazlett (2024).
+    """
     excess = f_value - critical
     if excess <= 0:
         return 0.0
@@ -247,21 +210,13 @@ def value_at_zero(f_value: float, critical: float) -> float:
     return (float(np.sqrt(excess**4 + 4 * excess**2)) - excess**2) / 2
 
 
-class Residual(NamedTuple):
-    """Scale of a confounder's bias in a linear model, and residual degrees of freedom."""
-
-    bias_scale: float
-    df: float
-
-
 def within_sets(
     y: FloatArray, member: BoolArray, weight: FloatArray, set_id: IntArray
 ) -> Residual | None:
-    """Residual spread of outcome over that of membership, matched sets absorbed.
+    """Residuals of outcome on membership, matched sets absorbed, shape (n,) each, as `fit_linear`.
 
-    Shape (n,) each, as in `fit_linear`; people of weight zero or in no set are left out. Classical
-    standard error times √df, whatever the clusters, and people less sets less one; None where
-    nothing is left to be explained.
+    People of weight zero or in no set are left out; degrees of freedom are people less sets less
+    one. None where nothing is left to be explained.
     """
     inside = (weight > 0) & (set_id >= 0)
     sets, w = np.unique(set_id[inside], return_inverse=True)[1], weight[inside]
@@ -285,9 +240,8 @@ def interval_value(interval: Interval, residual: Residual) -> float:
     """Share of variance a confounder must explain in both to bring zero into the gap's interval.
 
     Zero where the interval holds zero as it is. The confounder's bias is that of classical least
-    squares. Half the interval's width changes by the factor of the classical standard error, as in
-    `left_of`; of a classical interval the value is `robustness_value`'s, but for the degree of
-    freedom the confounder takes.
+    squares; half the interval's width changes by the factor of the classical standard error, as in
+    `left_of`.
     """
     half = (interval.upper - interval.lower) / 2 * float(np.sqrt(residual.df / (residual.df - 1)))
     if interval.lower <= 0 <= interval.upper:

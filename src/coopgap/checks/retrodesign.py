@@ -31,25 +31,8 @@ def retrodesign(
 ) -> Retrodesign:
     """Power, type S and type M error of a two-sided test at a true gap.
 
-    Parameters
-    ----------
-    gap
-        True gap, not zero.
-    std_error
-        Of its estimate, taken as known.
-    df
-        Degrees of freedom of the test; more than one for a finite `type_m`.
-    alpha
-        Level of the test.
-
-    Returns
-    -------
-    Retrodesign
-
-    Raises
-    ------
-    ValueError
-        If the gap is zero or the standard error is not positive.
+    Neither the gap nor the standard error, taken as known, may be zero; `df` is more than one for a
+    finite `type_m`.
 
     Notes
     -----

@@ -20,8 +20,8 @@ from coopgap.checks.hidden_bias import (
 )
 from coopgap.checks.registry import NotApplicable, Topic, check
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, contrasts, null_value
-from coopgap.core.vocabulary import Check, Direction, Quantity, Version
+from coopgap.core.gap import Contrast, headline_contrasts, null_value
+from coopgap.core.vocabulary import Check, Direction, Version
 from coopgap.families.sample import Sample
 
 GAMMAS: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
@@ -77,45 +77,39 @@ def rosenbaum(context: Context) -> Iterator[SensitivityRow]:
         none = "This matching makes no sets." if sample.is_matched else NO_MATCHING
         raise NotApplicable(sample.matched.reason or none)
     rows: list[SensitivityRow] = []
-    for contrast in contrasts(levels):
-        if contrast.is_threshold_gap:
-            base = context.row(category=contrast.category, note=_NOTE)
-            rows += _rows(base, contrast, context, _threshold(sample, contrast.level))
-        elif contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2:
-            base = context.row(note=_OVERALL)
-            rows = [*_rows(base, contrast, context, _overall(sample)), *rows]
+    for contrast in sorted(headline_contrasts(levels), key=lambda one: one.is_threshold_gap):
+        note = _NOTE if contrast.is_threshold_gap else _OVERALL
+        base = context.row(category=contrast.category, note=note)
+        rows += _rows(base, contrast, context, *_bounded(sample, contrast))
     if not rows:
         raise NotApplicable("No matched set holds both groups and different answers.")
     yield from rows
 
 
-def _threshold(sample: Sample, level: int) -> tuple[int, _Bound, bool]:
-    """Sets that carry one threshold, the bound in the direction observed, whether it is up."""
-    rows = sample.rows
-    above = np.asarray(rows.outcome >= level)
-    counts = set_counts(above, rows.member, sample.matched.set_id)
-    higher = bool(counts.observed >= counts.expected)
-    if not higher:
-        counts = counts.mirrored
-    return counts.n_sets, lambda gamma: binary_bound(counts, gamma), higher
-
-
-def _overall(sample: Sample) -> tuple[int, _Bound, bool]:
-    """The same of the whole distribution."""
-    rows = sample.rows
-    kinds, observed = set_scores(rows.outcome, rows.member, sample.matched.set_id)
+def _bounded(sample: Sample, contrast: Contrast) -> tuple[int, _Bound, bool]:
+    """Sets that carry a contrast, the bound in the direction observed, whether it is up."""
+    rows, sets = sample.rows, sample.matched.set_id
+    if contrast.is_threshold_gap:
+        counts = set_counts(np.asarray(rows.outcome >= contrast.level), rows.member, sets)
+        higher = bool(counts.observed >= counts.expected)
+        counts = counts if higher else counts.mirrored
+        return counts.n_sets, lambda gamma: binary_bound(counts, gamma), higher
+    kinds, observed = set_scores(rows.outcome, rows.member, sets)
     higher = bool(observed >= 0)
-    if not higher:
-        kinds, observed = mirrored(kinds, observed)
+    kinds, observed = (kinds, observed) if higher else mirrored(kinds, observed)
     n_sets = sum(kind.sets for kind in kinds)
     return n_sets, lambda gamma: score_bound(kinds, observed, gamma), higher
 
 
 def _rows(
-    row: SensitivityRow, contrast: Contrast, context: Context, bounded: tuple[int, _Bound, bool]
+    row: SensitivityRow,
+    contrast: Contrast,
+    context: Context,
+    n_sets: int,
+    bound: _Bound,
+    higher: bool,
 ) -> Iterator[SensitivityRow]:
     """Rows of one contrast, with the way its sets point and whether the gap points otherwise."""
-    n_sets, bound, higher = bounded
     if not n_sets:
         return
     gap = context.headline.intervals.get(contrast)
@@ -125,20 +119,8 @@ def _rows(
     note = _POINTS[direction] + (_OPPOSED if row.opposed else "")
     yield replace(row, variant=Version.SETS, quantity="n_sets", estimate=float(n_sets), note=note)
     for gamma in GAMMAS:
-        yield replace(
-            row,
-            variant=f"largest p, Γ {gamma:g}",
-            quantity=P_BOUND,
-            p_value=bound(gamma),
-            threshold=gamma,
-            setting=gamma,
-        )
+        at = replace(row, quantity=P_BOUND, threshold=gamma, setting=gamma)
+        yield replace(at, variant=f"largest p, Γ {gamma:g}", p_value=bound(gamma))
     for alpha in ALPHAS:
-        yield replace(
-            row,
-            variant=f"Γ at p {alpha:g}",
-            quantity="gamma",
-            estimate=gamma_at(bound, alpha),
-            threshold=alpha,
-            setting=alpha,
-        )
+        at = replace(row, quantity="gamma", threshold=alpha, setting=alpha)
+        yield replace(at, variant=f"Γ at p {alpha:g}", estimate=gamma_at(bound, alpha))

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from coopgap.checks.compare import NO_MATCHING, gaps_again
-from coopgap.checks.context import Context
-from coopgap.checks.registry import Answer, NotApplicable, NotAssessed, check, rows_of
+from coopgap.checks.context import Context, Design
+from coopgap.checks.registry import Answer, NotApplicable, NotAssessed, check
 from coopgap.core.errors import NotEstimable
 from coopgap.core.vocabulary import Check, Family, Version
 from coopgap.families.cells import form_of
@@ -24,9 +24,7 @@ from coopgap.families.shares import estimate_shares
 from coopgap.matching.feasibility import variant_row
 from coopgap.regression.bootstrap import Bootstrap, bootstrap_intervals, bootstrap_margins
 from coopgap.regression.design import design_matrix
-from coopgap.study.spec import ModelSpec
 from coopgap.survey.cells import collapse
-from coopgap.survey.records import complete_rows
 
 REPLICATES: Final = 1000
 
@@ -48,13 +46,11 @@ _OTHERS: Final = {
 def variants(context: Context) -> Iterator[Answer]:
     """The gap again under each declared variant, and by the other families of its people."""
     keys = context.keys
-    for variant in context.spec.variants:
-        rows = complete_rows(context.survey, context.study, variant.spec)
-        sample = sample_for(rows, variant.spec)
-        again = headline_estimate(sample)
-        pair = _same_people(context, variant.spec, sample, again)
-        yield from gaps_again(context, again, pair=pair, variant=variant.name, about=variant.name)
-        yield variant_row(variant.name, rows, sample.matched, model=keys.model, source=keys.source)
+    for design in context.variants:
+        name, _, sample, again = design
+        pair = _same_people(context, design)
+        yield from gaps_again(context, again, pair=pair, variant=name, about=name)
+        yield variant_row(name, sample.rows, sample.matched, model=keys.model, source=keys.source)
     for estimate in context.estimates:
         if estimate.family in _OTHERS[context.sample.is_matched] and estimate.intervals:
             name = f"{estimate.family}, {estimate.population}"
@@ -64,28 +60,27 @@ def variants(context: Context) -> Iterator[Answer]:
         raise NotAssessed(reason)
 
 
-def _same_people(
-    context: Context, spec: ModelSpec, sample: Sample, again: Estimate
-) -> tuple[Estimate, Estimate] | None:
+def _same_people(context: Context, design: Design) -> tuple[Estimate, Estimate] | None:
     """Both estimates on the people complete in both; None where these are everybody's.
 
     Another set of covariates leaves other people complete.
     """
-    keep, stay = (
-        np.isin(a.index, b.index)
-        for a, b in ((sample.rows, context.rows), (context.rows, sample.rows))
-    )
-    if keep.all() and stay.all():
-        return None
-    found = [again, context.headline]
-    if not keep.all():
-        found[0] = headline_estimate(sample_for(sample.rows.take(keep), spec))
-    if not stay.all():
-        found[1] = headline_estimate(sample_for(context.rows.take(stay), context.spec))
-    return found[0], found[1]
+    own, other = context.rows, design.sample.rows
+    pair = []
+    for rows, beside, spec, estimate in (
+        (other, own, design.spec, design.estimate),
+        (own, other, context.spec, context.headline),
+    ):
+        keep = np.isin(rows.index, beside.index)
+        if not keep.all():
+            estimate = headline_estimate(sample_for(rows.take(keep), spec))
+        pair.append(estimate)
+    again, declared = pair
+    unchanged = again is design.estimate and declared is context.headline
+    return None if unchanged else (again, declared)
 
 
-@rows_of(Check.VARIANT, cost="full", order=140)
+@check(Check.VARIANT, cost="full", order=140)
 def bootstrap(context: Context) -> Iterator[Answer]:
     """Percentile intervals of the gap over zones drawn again, for exact matching with zones.
 
@@ -94,15 +89,15 @@ def bootstrap(context: Context) -> Iterator[Answer]:
     """
     sample, headline = context.sample, context.headline
     try:
-        found = resampled(sample, context.seed)
+        drawn = resampled(sample, context.seed)
     except NotEstimable as error:
         raise NotApplicable(error.reason, variant=Version.BOOTSTRAP, comparator="") from error
     note = (
-        f"{REPLICATES:,} draws of {found.n_clusters} zones, matched anew; percentile interval; "
-        f"{found.n_failed} draws without a fit"
+        f"{REPLICATES:,} draws of {drawn.n_clusters} zones, matched anew; percentile interval; "
+        f"{drawn.n_failed} draws without a fit"
     )
     own = headline if form_of(sample) == "proportional" else estimate_shares(sample)
-    intervals = bootstrap_intervals(found, sample.rows.levels, INTERVAL_PROB)
+    intervals = bootstrap_intervals(drawn, sample.rows.levels, INTERVAL_PROB)
     again = replace(own, given=intervals, reason=note)
     yield from gaps_again(context, again, variant=Version.BOOTSTRAP)
 
@@ -114,11 +109,11 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
     Raises `NotEstimable` for another matching, freed covariates, no zones, or no fit.
     """
     rows, matched = sample.rows, sample.matched
+    shares = form_of(sample) != "proportional"
     if not sample.is_matched:
         raise NotEstimable(NO_MATCHING.rstrip("."))
     if matched.method != "exact":
         raise NotEstimable(f"zones are redrawn for exact matching only; this is {matched.method}")
-    shares = form_of(sample) != "proportional"
     if sample.fitting.free and not shares:
         raise NotEstimable("zones are redrawn without freed covariates only")
     if rows.zone is None:
@@ -135,8 +130,7 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
         rows.weight[inside],
     )
     codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(names)}
-    levels = {name: rows.factor_levels[name] for name in names}
-    design = design_matrix(codes, levels, len(cells.codes), rows.numeric)
+    design = design_matrix(codes, rows.factor_levels, len(cells.codes), rows.numeric)
     member = cells.codes[:, 0].astype(np.float64)
     return bootstrap_margins(
         np.column_stack([member, design.x]),
@@ -152,21 +146,21 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
     )
 
 
-@rows_of("", order=0)
+@check("", order=0)
 def odds(context: Context) -> Iterator[Answer]:
     """Whether one odds ratio holds at every threshold."""
     if len(context.keys.levels) > 2:
         yield from proportionality_rows(context.sample, context.keys)
 
 
-@rows_of("", cost="full", order=130)
+@check("", cost="full", order=130)
 def odds_over_zones(context: Context) -> Iterator[Answer]:
     """The same with zones drawn again."""
     if len(context.keys.levels) > 2 and np.ptp(context.rows.weight) == 0:
         yield bootstrap_row(context.sample, context.keys, context.seed)
 
 
-@rows_of("", order=40)
+@check("", order=40)
 def wild(context: Context) -> Iterator[Answer]:
     """The wild score test of the headline, which holds with few zones."""
     if context.rows.zone is not None:

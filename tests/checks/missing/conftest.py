@@ -5,8 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coopgap.checks.context import Context
+from coopgap.core.estimate import Keys
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import sample_for
 from coopgap.study.spec import Design, Group, Headline, Matching, ModelSpec, Study, Variable
-from coopgap.survey.records import Survey
+from coopgap.survey.records import Survey, complete_rows
 
 
 def variable(name, levels, kind):
@@ -101,6 +106,29 @@ def build(
         sha256="",
     )
     return survey, study, spec
+
+
+def sample(survey, study, spec):
+    return sample_for(complete_rows(survey, study, spec), spec)
+
+
+def estimate(survey, study, spec):
+    return headline_estimate(sample(survey, study, spec))
+
+
+def context_of(survey, study, spec, seed=1):
+    """The context of the one model of a study."""
+    levels, at = survey.variables["y"].levels, declared_at(study, "m")
+    matched = sample(survey, study, spec)
+    return Context(
+        keys=Keys(model="m", outcome="y", levels=levels, source="s.csv", at=at),
+        survey=survey,
+        study=study,
+        spec=spec,
+        sample=matched,
+        headline=headline_estimate(matched),
+        seed=seed,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from coopgap.checks.missing.models import nearest_donors
 from coopgap.core.errors import NotEstimable
 from coopgap.survey.numeric import numeric
 
-R = Path(__file__).parents[2] / "r"
+from ..conftest import by_r
 
 
 def column(codes, n_levels, *, ordered=True):
@@ -62,7 +60,7 @@ def test_imputed_levels_are_spread_as_those_taken_away_within_the_others(three, 
 
 def test_shares_over_many_imputations_are_those_of_mice():
     """R's logreg, polr and polyreg on the same holes: 200 imputations of theirs, 100 of ours."""
-    expected = json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))["chained"]
+    expected = by_r("missing")["chained"]
     codes = np.array(expected["codes"]).T
     columns = [
         column(own, n_levels, ordered=ordered)

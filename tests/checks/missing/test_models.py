@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -19,17 +16,14 @@ from coopgap.checks.missing.models import (
     multinomial_chances,
 )
 
-R = Path(__file__).parents[2] / "r"
+from ..conftest import by_r
+
+KNOWN = by_r("missing")
 
 
 @pytest.fixture(scope="module")
-def fixture():
-    return json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def data(fixture):
-    x, level = np.array(fixture["x"], dtype=float), np.array(fixture["level"])
+def data():
+    x, level = np.array(KNOWN["x"], dtype=float), np.array(KNOWN["level"])
     return augment(x, np.arange(level.size), level, 3)
 
 
@@ -38,24 +32,24 @@ def natural(fitted):
     return fitted.back @ fitted.params, cov
 
 
-def test_the_ordered_model_on_pseudo_people_equals_clm(data, fixture):
+def test_the_ordered_model_on_pseudo_people_equals_clm(data):
     params, cov = natural(fit_cumulative(data))
-    expected = fixture["ordered"]
+    expected = KNOWN["ordered"]
     assert params == pytest.approx([*expected["slopes"], *expected["thresholds"]], abs=1e-8)
     assert cov == pytest.approx(np.array(expected["cov"]), rel=1e-6)
 
 
-def test_the_unordered_model_on_pseudo_people_equals_multinom(data, fixture):
+def test_the_unordered_model_on_pseudo_people_equals_multinom(data):
     params, cov = natural(fit_multinomial(data))
-    expected = fixture["nominal"]
+    expected = KNOWN["nominal"]
     # nnet stops on its deviance, which leaves the parameters right to about its square root.
     assert params == pytest.approx(expected["params"], abs=1e-5)
     errors = np.sqrt(np.diag(cov)).reshape(2, -1)[:, 1:]
     assert errors.ravel() == pytest.approx(expected["slope_errors"], rel=1e-4)
 
 
-def test_pseudo_people_weigh_as_many_as_there_are_parameters_and_stay_in_range(data, fixture):
-    x = np.array(fixture["x"])
+def test_pseudo_people_weigh_as_many_as_there_are_parameters_and_stay_in_range(data):
+    x = np.array(KNOWN["x"])
     assert data.counts[len(x) :].sum() == pytest.approx(x.shape[1] + 1)
     assert (data.x.min(axis=0) >= x.min(axis=0)).all()
     assert (data.x.max(axis=0) <= x.max(axis=0)).all()
@@ -108,9 +102,3 @@ def test_drawn_thresholds_are_in_order_where_a_level_is_rare():
     params, cov = natural(fitted)
     normal = rng.multivariate_normal(params[-2:], cov[-2:, -2:], 500)
     assert (normal[:, 1] < normal[:, 0]).mean() > 0.05
-
-
-def test_a_shift_moves_the_log_odds_of_a_higher_level():
-    params, x = np.array([0.5, -1.0, 0.3]), np.array([[0.2], [1.4]])
-    before, after = (1 - cumulative_chances(params, x, delta) for delta in (0.0, 0.7))
-    assert np.log(after / (1 - after)) - np.log(before / (1 - before)) == pytest.approx(0.7)

@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -17,7 +14,9 @@ from coopgap.checks.phone.agreement import (
     variance_of,
 )
 
-R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
+from ..conftest import by_r
+
+R = by_r("linked")
 FIRST, SECOND, ZONE = (np.array(R[name]) for name in ("first", "second", "zone"))
 WEIGHT, TABLE = np.array(R["weight"]), np.array(R["table"])
 KINDS = ("unweighted", "linear", "quadratic")

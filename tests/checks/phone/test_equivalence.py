@@ -5,8 +5,6 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.by_mode import PhoneStudy
-from coopgap.checks.phone.equivalence import equivalence_rows
-from coopgap.core.estimate import Keys
 from coopgap.core.tost import (
     power_at_zero,
     smallest_margin,
@@ -14,23 +12,19 @@ from coopgap.core.tost import (
     two_one_sided,
     verdict_over_all,
 )
-from coopgap.core.vocabulary import Verdict
+from coopgap.core.vocabulary import Check, Verdict
 
-KEYS = Keys(model="m", outcome="y", source="s")
+from ..conftest import phone_rows, pick
 
 
-def only(rows, **wanted):
-    found = [
-        row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())
-    ]
-    assert len(found) == 1
-    return found[0]
+def rows_of(data, margin):
+    return phone_rows(Check.PHONE_EQUIVALENCE, data, margin=margin)
 
 
 def test_plain_difference_by_hand(make_phone):
     data = make_phone(np.random.default_rng(0))
-    rows = equivalence_rows(data, 0.1, KEYS)
-    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    rows = rows_of(data, 0.1)
+    row = pick(rows, variant="unadjusted", quantity="risk_difference")
     p, q = data.phone.outcome.mean(), data.comparison.outcome.mean()
     error = np.sqrt(p * (1 - p) / 250 + q * (1 - q) / 600)
     assert row.estimate == pytest.approx(p - q)
@@ -48,9 +42,9 @@ def test_adjusting_takes_the_younger_phone_sample_out(make_phone):
     found = {"unadjusted": [], "adjusted": []}
     for _ in range(40):
         data = make_phone(rng, young_phone=True, shift=0.08, n=(50, 600, 400))
-        rows = equivalence_rows(data, None, KEYS)
+        rows = rows_of(data, None)
         for variant, values in found.items():
-            row = only(rows, variant=variant, quantity="risk_difference")
+            row = pick(rows, variant=variant, quantity="risk_difference")
             values.append(row.estimate)
     means = {variant: np.mean(values) for variant, values in found.items()}
     # Monte Carlo error of each mean is about .005.
@@ -66,17 +60,15 @@ def test_a_mode_shift_is_found_at_its_rate(make_phone, shift, least, most):
     claimed = []
     for _ in range(200):
         data = make_phone(rng, shift=shift, n=(10, 600, 250), zones=40)
-        row = only(
-            equivalence_rows(data, 0.02, KEYS), variant="adjusted", quantity="risk_difference"
-        )
+        row = pick(rows_of(data, 0.02), variant="adjusted", quantity="risk_difference")
         claimed.append(row.verdict in (Verdict.DIFFERENT, Verdict.DIFFERENT_WITHIN_MARGIN))
     assert least <= np.mean(claimed) <= most
 
 
 def test_undeclared_margin_is_not_assessed_and_says_what_could_be(make_phone):
     data = make_phone(np.random.default_rng(3))
-    rows = equivalence_rows(data, None, KEYS)
-    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    rows = rows_of(data, None)
+    row = pick(rows, variant="unadjusted", quantity="risk_difference")
     assert row.verdict is Verdict.NOT_ASSESSED
     assert row.p_value is None
     assert row.power is None
@@ -85,7 +77,7 @@ def test_undeclared_margin_is_not_assessed_and_says_what_could_be(make_phone):
 
 def test_ordinal_outcome_has_a_row_a_threshold_and_one_over_all(make_phone):
     data = make_phone(np.random.default_rng(4), n_levels=3, zones=30)
-    rows = equivalence_rows(data, 0.3, KEYS)
+    rows = rows_of(data, 0.3)
     plain = [row for row in rows if row.variant == "unadjusted"]
     assert [(row.quantity, row.category) for row in plain] == [
         ("risk_difference", ">=C"),
@@ -109,9 +101,7 @@ def printed_trust(make_rows, margin):
         np.concatenate([np.ones(402), np.zeros(602), np.ones(271), np.zeros(732)]),
     )
     phone = make_rows({"age": [0] * 250}, [False] * 250, np.repeat([1, 0], [68, 182]))
-    return equivalence_rows(
-        PhoneStudy(in_person=in_person, phone=phone, covariates=("age",)), margin, KEYS
-    )
+    return rows_of(PhoneStudy(in_person=in_person, phone=phone, covariates=("age",)), margin)
 
 
 @pytest.mark.parametrize(
@@ -120,14 +110,14 @@ def printed_trust(make_rows, margin):
 def test_power_and_the_margin_below_which_there_is_none(make_rows, margin, power, power_clustered):
     rows = printed_trust(make_rows, margin)
     for variant, expected in (("design effect 1", power), ("design effect 1.5", power_clustered)):
-        asked = only(rows, variant=variant, quantity="smallest_margin")
+        asked = pick(rows, variant=variant, quantity="smallest_margin")
         # Two printed digits; 271 of 1,003 is not quite 27 %.
         assert asked.power == pytest.approx(expected, abs=6e-3)
-        possible = only(rows, variant=variant, quantity="smallest_margin_possible")
+        possible = pick(rows, variant=variant, quantity="smallest_margin_possible")
         assert possible.power == 0.0
         assert (asked.power == 0) == (margin <= possible.estimate)
     # Five points could never have been confirmed: 5.2 is the least that could.
-    possible = only(rows, variant="design effect 1", quantity="smallest_margin_possible")
+    possible = pick(rows, variant="design effect 1", quantity="smallest_margin_possible")
     assert possible.estimate == pytest.approx(
         1.6448536 * np.sqrt(271 / 1003 * (732 / 1003) * (1 / 250 + 1 / 1003)), rel=1e-7
     )
@@ -142,7 +132,7 @@ def test_power_and_the_margin_below_which_there_is_none(make_rows, margin, power
 @pytest.mark.parametrize("n_levels", [2, 4])
 def test_the_margin_below_which_there_is_no_power_needs_no_declared_margin(make_phone, n_levels):
     data = make_phone(np.random.default_rng(8), n_levels=n_levels)
-    rows = equivalence_rows(data, None, KEYS)
+    rows = rows_of(data, None)
     for quantity in ("smallest_margin", "smallest_margin_possible"):
         found = [row for row in rows if row.quantity == quantity]
         assert len(found) == 3 * (n_levels - 1)
@@ -166,10 +156,10 @@ def four_levels(make_rows, in_person, phone):
 def test_a_threshold_of_few_people_counts_in_the_verdict_over_all(make_rows):
     # At D or higher all are alike; at C or higher five people called, 18 points fewer.
     data = four_levels(make_rows, (500, 300, 100, 100), (125, 120, 0, 5))
-    rows = equivalence_rows(data, 0.1, KEYS)
-    assert only(rows, variant="unadjusted", category=">=D").verdict is Verdict.EQUIVALENT
-    assert only(rows, variant="unadjusted", category=">=C").estimate == pytest.approx(-0.18)
-    whole = only(rows, variant="unadjusted", quantity="largest_difference")
+    rows = rows_of(data, 0.1)
+    assert pick(rows, variant="unadjusted", category=">=D").verdict is Verdict.EQUIVALENT
+    assert pick(rows, variant="unadjusted", category=">=C").estimate == pytest.approx(-0.18)
+    whole = pick(rows, variant="unadjusted", quantity="largest_difference")
     assert whole.verdict is Verdict.DIFFERENT
     assert whole.estimate == pytest.approx(-0.18)
 
@@ -180,20 +170,16 @@ def test_adjusted_rows_say_whom_they_leave_out(make_rows, lost, words):
     outcome = np.arange(1020) % 2
     person = make_rows({"age": age}, np.arange(1020) < 20, outcome, sizes={"age": 2})
     phone = make_rows({"age": np.zeros(250)}, [False] * 250, np.arange(250) % 2, sizes={"age": 2})
-    rows = equivalence_rows(
-        PhoneStudy(in_person=person, phone=phone, covariates=("age",)), 0.1, KEYS
-    )
-    assert words in only(rows, variant="adjusted", quantity="risk_difference").note
-    assert "Left out" not in only(rows, variant="unadjusted", quantity="risk_difference").note
+    rows = rows_of(PhoneStudy(in_person=person, phone=phone, covariates=("age",)), 0.1)
+    assert words in pick(rows, variant="adjusted", quantity="risk_difference").note
+    assert "Left out" not in pick(rows, variant="unadjusted", quantity="risk_difference").note
 
 
 def test_where_nobody_differs_there_is_no_error_to_test_with(make_rows):
     in_person = make_rows({"age": [0] * 40}, np.arange(40) < 20, [0] * 40)
     phone = make_rows({"age": [0] * 20}, [False] * 20, [0] * 20)
-    rows = equivalence_rows(
-        PhoneStudy(in_person=in_person, phone=phone, covariates=("age",)), 0.1, KEYS
-    )
-    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    rows = rows_of(PhoneStudy(in_person=in_person, phone=phone, covariates=("age",)), 0.1)
+    row = pick(rows, variant="unadjusted", quantity="risk_difference")
     assert (row.verdict, row.estimate, row.p_value) == (Verdict.NOT_ASSESSED, 0.0, None)
     assert (row.std_error, row.lower, row.upper, row.interval_prob) == (None,) * 4
     assert not [row for row in rows if row.quantity == "smallest_margin"]
@@ -203,8 +189,8 @@ def test_without_a_standard_error_the_note_names_the_cause(make_rows):
     # Half agree in every zone and mode: nothing varies. Powers of two leave no rounding.
     person = make_rows({}, np.arange(512) < 256, np.arange(512) % 2, zone=np.arange(512) // 2 % 16)
     phone = make_rows({}, [False] * 128, np.arange(128) % 2, zone=np.arange(128) // 2 % 16)
-    rows = equivalence_rows(PhoneStudy(in_person=person, phone=phone), 0.1, KEYS)
-    row = only(rows, variant="unadjusted", quantity="risk_difference")
+    rows = rows_of(PhoneStudy(in_person=person, phone=phone), 0.1)
+    row = pick(rows, variant="unadjusted", quantity="risk_difference")
     assert row.std_error is None
     assert row.verdict is Verdict.NOT_ASSESSED
     assert "No margin" not in row.note

@@ -1,6 +1,5 @@
-import json
 from dataclasses import replace
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ from scipy import stats
 
 from coopgap.app.plan import make_plan
 from coopgap.checks.balance import balance
+from coopgap.checks.context import Context
 from coopgap.checks.phone.agreement import Test as Homogeneity
 from coopgap.checks.phone.linked import asked_twice, homogeneity_row, moved_gap, with_phone_answers
 from coopgap.core.estimate import SensitivityRow, to_frame
@@ -16,9 +16,10 @@ from coopgap.core.vocabulary import Check, Verdict
 from coopgap.survey.example import make_example
 from coopgap.survey.records import complete_rows
 
-from ..ask import Asked, ask
+from ..conftest import by_r, pick
+from ..conftest import rows_of as check_rows
 
-R = json.loads((Path(__file__).parents[2] / "r" / "fixtures" / "linked.json").read_text())
+R = by_r("linked")
 ONLY = ("trust", "trust_agree")
 
 
@@ -43,15 +44,19 @@ def planned(*frames, only=ONLY):
     return make_plan("peru", joined, only)
 
 
-def rows_of(plan, name, **more):
+def rows_of(plan, name, survey=None, rows=None):
     (model,) = [one for one in plan.models if one.spec.name == name]
-    own = {"survey": plan.survey, "study": plan.study, "spec": model.spec, "rows": model.rows}
-    return ask(Check.PHONE_LINKED, Asked(**(own | {"keys": plan.keys(model)} | more)))
-
-
-def find(rows, **wanted):
-    (row,) = [row for row in rows if all(getattr(row, k) == v for k, v in wanted.items())]
-    return row
+    rows = model.rows if rows is None else rows
+    nobody = SimpleNamespace(rows=rows)
+    context = Context(
+        keys=plan.keys(model),
+        study=plan.study,
+        survey=survey or plan.survey,
+        spec=model.spec,
+        sample=nobody,
+        headline=nobody,
+    )
+    return check_rows(Check.PHONE_LINKED, context)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +75,6 @@ def test_no_identifier_is_not_applicable(plan):
     (row,) = rows_of(plan, "trust", survey=survey)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "no identifier" in row.note
-    with pytest.raises(ValueError, match="identifiers"):
-        asked_twice(survey, "trust")
 
 
 def test_both_answers_of_the_same_people_are_paired(plan):
@@ -108,7 +111,7 @@ def test_missing_answers_and_changed_membership_are_counted_and_said():
     again["coop_type"] = again["coop_type"].where(again["member"] == 1, pd.NA)
     pairs = asked_twice((plan := planned(data, again)).survey, "trust")
     assert (pairs.n, pairs.n_linked, pairs.n_missing, pairs.n_changed) == (360, 400, 15, 25)
-    row = find(rows_of(plan, "trust"), quantity="people_linked")
+    row = pick(rows_of(plan, "trust"), quantity="people_linked")
     assert row.estimate == row.n == 360
     assert row.of == 400
     assert row.note == (
@@ -128,7 +131,7 @@ def test_a_handful_asked_twice_is_counted_and_only_one_is_not_assessed(n, outcom
         assert [row.verdict for row in rows] == [Verdict.NOT_ASSESSED]
         assert "People asked in both modes: 1; 0 of them" in rows[0].note
     else:
-        assert find(rows, quantity="people_linked").estimate == n
+        assert pick(rows, quantity="people_linked").estimate == n
 
 
 def test_few_zones_are_not_assessed():
@@ -145,7 +148,7 @@ def test_rows_of_the_same_answers_as_r(plan):
     model = plan.models[0]
     # Everybody three times over: the same shares and zone sums, and no small count at a threshold.
     n = 3 * len(R["first"])
-    pick = np.arange(n)
+    person = np.arange(n)
     first, second, zone, weight = (
         np.tile(R[name], 3) for name in ("first", "second", "zone", "weight")
     )
@@ -156,20 +159,20 @@ def test_rows_of_the_same_answers_as_r(plan):
         codes={"trust": np.r_[first, second].astype(np.int64)},
         zone=np.r_[zone, zone].astype(np.int64) - 1,
         weight=np.r_[weight, np.ones(n)],
-        person=np.r_[pick, pick],
+        person=np.r_[person, person],
     )
     few = model.rows.take(np.arange(model.rows.n) < 0)
     rows = rows_of(plan, "trust", survey=survey, rows=few)
-    assert find(rows, variant="gap").verdict is Verdict.NOT_ASSESSED
-    share, found = find(rows, quantity="agreement_share"), R["clustered"]["agreement"]
+    assert pick(rows, variant="gap").verdict is Verdict.NOT_ASSESSED
+    share, found = pick(rows, quantity="agreement_share"), R["clustered"]["agreement"]
     for name in ("estimate", "lower", "upper"):
         assert getattr(share, name) == pytest.approx(found[name], rel=1e-9)
-    assert find(rows, quantity="homogeneity_f").p_value == pytest.approx(
+    assert pick(rows, quantity="homogeneity_f").p_value == pytest.approx(
         R["clustered"]["homogeneity"]["p_value"], rel=1e-6
     )
     names = ("disagree", "neither", "agree", "strongly agree")
     for name, found in zip(names, R["clustered"]["by_cut"], strict=True):
-        row = find(rows, variant="answers, phone minus in person", category=f">={name}")
+        row = pick(rows, variant="answers, phone minus in person", category=f">={name}")
         assert row.estimate == pytest.approx(found["estimate"], rel=1e-9)
         assert row.std_error == pytest.approx(found["std_error"], rel=1e-9)
 
@@ -201,24 +204,24 @@ def test_a_known_share_of_answers_that_move_is_found():
     again.iloc[moved, again.columns.get_loc("trust")] = 3
     again.iloc[up, again.columns.get_loc("trust")] = 4
     rows = rows_of(planned(data, again), "trust_agree")
-    shift = find(rows, variant="answers, phone minus in person")
+    shift = pick(rows, variant="answers, phone minus in person")
     assert shift.estimate == pytest.approx((20 - len(moved)) / 1900)
-    assert find(rows, quantity="agreement_share").estimate == pytest.approx(
+    assert pick(rows, quantity="agreement_share").estimate == pytest.approx(
         1 - (20 + len(moved)) / 1900
     )
     assert shift.verdict is Verdict.DIFFERENT_WITHIN_MARGIN
-    exact = find(rows, variant="exact")
+    exact = pick(rows, variant="exact")
     assert exact.p_value == pytest.approx(2 * stats.binom.cdf(20, 20 + len(moved), 0.5))
     assert exact.verdict is Verdict.DIFFERENT
 
 
 def test_answers_that_do_not_move_have_no_interval_and_no_test():
     rows = rows_of(planned(*called_again(share=0.0)), "trust")
-    alike = find(rows, quantity="agreement_share")
+    alike = pick(rows, quantity="agreement_share")
     assert alike.estimate == pytest.approx(1)
     assert alike.lower is alike.std_error is None
-    assert find(rows, quantity="homogeneity").verdict is Verdict.NOT_ASSESSED
-    shift = find(rows, variant="answers, phone minus in person", category=">=agree")
+    assert pick(rows, quantity="homogeneity").verdict is Verdict.NOT_ASSESSED
+    shift = pick(rows, variant="answers, phone minus in person", category=">=agree")
     assert (shift.estimate, shift.lower, shift.p_value) == (0.0, None, None)
 
 
@@ -235,7 +238,7 @@ def test_gap_with_phone_answers_by_hand(plan):
     gaps = [m.member[1] - m.comparison[1] for m in (before, behind)]
     made = rows_of(plan, "trust_agree")
     first, second, moved = (
-        find(made, variant=name)
+        pick(made, variant=name)
         for name in (
             "gap, in-person answers",
             "gap, phone answers of those asked twice",
@@ -258,11 +261,12 @@ def test_error_of_the_moved_gap_by_leaving_zones_out(plan):
     model = next(one for one in plan.models if one.spec.name == "trust_agree")
     rows, covariates = model.rows, model.spec.covariates
     after = with_phone_answers(rows, asked_twice(plan.survey, "trust_agree"))
-    found = moved_gap(rows, after, covariates)[""]
+    (found,) = moved_gap(rows, after, covariates).values()
     again = []
     for zone in np.unique(rows.zone):
         keep = rows.zone != zone
-        again.append(moved_gap(rows.take(keep), after.take(keep), covariates)[""].estimate)
+        (one,) = moved_gap(rows.take(keep), after.take(keep), covariates).values()
+        again.append(one.estimate)
     jackknife = np.sqrt(99 / 100 * ((again - np.mean(again)) ** 2).sum())
     # Both are first-order; they differ at the second with 100 zones.
     assert found.std_error == pytest.approx(jackknife, rel=0.03)
@@ -278,13 +282,13 @@ def test_only_comparison_people_who_move_change_the_gap():
     others.iloc[agree[15:], others.columns.get_loc("trust")] = 1
     others.iloc[no[:12], others.columns.get_loc("trust")] = 5
     rows = rows_of(planned(data, others), "trust_agree")
-    moved = find(rows, variant="gap, by phone minus in person")
-    second = find(rows, variant="gap, phone answers of those asked twice")
+    moved = pick(rows, variant="gap, by phone minus in person")
+    second = pick(rows, variant="gap, phone answers of those asked twice")
     assert moved.lower > 0.15
     assert second.estimate > 0.35
     assert second.verdict is Verdict.CHANGES
     assert second.difference_lower == pytest.approx(moved.lower)
-    assert find(rows, quantity="kappa").estimate < 0.2
+    assert pick(rows, quantity="kappa").estimate < 0.2
 
 
 def test_a_test_without_a_finite_statistic_says_which_case_it_is():

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from coopgap.checks.balance import stack
-from coopgap.checks.phone.equivalence import (
-    PhoneShift,
-    odds_ratio_rows,
-    phone_fit,
-    phone_shift,
-    phone_shifts,
-)
+from coopgap.checks.phone.equivalence import odds_ratio_rows, phone_fit, phone_shifts
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict
 
-FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
-EXPECTED = json.loads(FIXTURE.read_text("utf-8"))["odds_ratio"]
+from ..conftest import by_r
+
+EXPECTED = by_r("phone")["odds_ratio"]
 BASE = SensitivityRow(check=Check.PHONE_EQUIVALENCE, model="m", outcome="y", source="s")
 
 
@@ -146,9 +139,13 @@ def test_interval_holds_the_true_shift(make_phone):
     for _ in range(200):
         called, other = rng.random(250) < 0.4, rng.random(1000) < 0.3
         data = make_phone(rng, n=(10, 1000, 250))
-        rows = stack(data.called, data.comparison)
-        rows.outcome[:] = np.concatenate([called, other])
-        found = phone_shift(rows, ())
-        assert isinstance(found, PhoneShift)
+        own = np.concatenate([np.zeros(10, int), other * 1])
+        data = replace(
+            data,
+            in_person=replace(data.in_person, outcome=own),
+            phone=replace(data.phone, outcome=called * 1),
+            covariates=(),
+        )
+        found = phone_shifts(data)[""]
         inside += found.lower < np.log(0.4 / 0.6 * 0.7 / 0.3) < found.upper
     assert abs(inside / 200 - 0.9) < 0.064

@@ -4,18 +4,29 @@ import numpy as np
 import pytest
 
 from coopgap.checks.by_mode import LIMITS, MEMBERS_ASIDE, by_mode
-from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
 from coopgap.survey.records import Survey
 
-from ..ask import BORROW_CHECKS, KEYS, PHONE_CHECKS, ask_phone, borrowed_rows, gap_rows_with_phone
+from ..conftest import KEYS, phone_rows, pick
+
+PHONE_CHECKS = (
+    Check.PHONE_COMPOSITION,
+    Check.PHONE_EQUIVALENCE,
+    Check.PHONE_REPLACES,
+    Check.PHONE_JOINS,
+)
+FULL_CHECKS = (
+    Check.PHONE_POWER_PRIOR,
+    Check.PHONE_ROBUST_MIXTURE,
+    Check.PHONE_SUBSAMPLE_REFERENCE,
+)
 
 
 def test_every_check_is_answered_and_rows_are_unique(make_phone):
     data = make_phone(np.random.default_rng(0), n_levels=3, zones=30)
     keys = replace(KEYS, source="EXAMPLE DATA")
-    rows = ask_phone(PHONE_CHECKS, data, keys, margin=0.1)
+    rows = phone_rows(PHONE_CHECKS, data, keys, margin=0.1)
     assert {row.check for row in rows} == set(PHONE_CHECKS)
     keys = [(row.check, row.variant, row.quantity, row.category, row.comparator) for row in rows]
     assert len(keys) == len(set(keys))
@@ -28,7 +39,7 @@ def test_the_margin_of_the_outcome_is_used(make_phone):
     for threshold in (0.2, None):
         row = next(
             row
-            for row in ask_phone(PHONE_CHECKS, data, margin=threshold)
+            for row in phone_rows(PHONE_CHECKS, data, margin=threshold)
             if row.check is Check.PHONE_EQUIVALENCE and row.variant == "unadjusted"
         )
         assert (row.threshold == threshold) == (threshold is not None)
@@ -40,7 +51,7 @@ def test_nobody_or_only_members_called_is_not_applicable(make_phone):
     nobody = data.phone.take(data.phone.outcome < 0)
     members = replace(data.phone, member=np.ones(data.phone.n, bool))
     for called in (nobody, members):
-        rows = ask_phone(PHONE_CHECKS, replace(data, phone=called))
+        rows = phone_rows(PHONE_CHECKS, replace(data, phone=called))
         assert [row.check for row in rows] == list(PHONE_CHECKS)
         assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
         assert all(row.note and row.estimate is None for row in rows)
@@ -53,13 +64,8 @@ def test_a_handful_of_interviews_has_numbers_or_a_reason(make_phone, called, n_l
     data = make_phone(
         np.random.default_rng(4), n=(200, 200, called), n_levels=n_levels, zones=zones
     )
-    rows = ask_phone(PHONE_CHECKS, data, margin=0.1) + borrowed_rows(data, KEYS, 0.05)
-    rows += ask_phone((Check.PHONE_SUBSAMPLE_REFERENCE,), data)
-    assert {row.check for row in rows} == {
-        *PHONE_CHECKS,
-        *BORROW_CHECKS,
-        Check.PHONE_SUBSAMPLE_REFERENCE,
-    }
+    rows = phone_rows((*PHONE_CHECKS, *FULL_CHECKS), data, margin=0.1)
+    assert {row.check for row in rows} == {*PHONE_CHECKS, *FULL_CHECKS}
     for row in rows:
         numbers = [row.estimate, row.std_error, row.lower, row.upper, row.p_value, row.power]
         assert np.isfinite([one for one in numbers if one is not None]).all(), row
@@ -69,7 +75,7 @@ def test_a_handful_of_interviews_has_numbers_or_a_reason(make_phone, called, n_l
 
 def test_few_zones_are_not_assessed_but_composition_is_shown(make_phone):
     data = make_phone(np.random.default_rng(5), zones=4)
-    rows = ask_phone(PHONE_CHECKS, data, margin=0.1)
+    rows = phone_rows(PHONE_CHECKS, data, margin=0.1)
     for check in PHONE_CHECKS[1:]:
         (row,) = [row for row in rows if row.check is check]
         assert row.verdict is Verdict.NOT_ASSESSED
@@ -90,8 +96,8 @@ def test_row_order_does_not_matter(make_phone):
         factors={name: codes[order] for name, codes in in_person.factors.items()},
         zone=in_person.zone[order],
     )
-    one = ask_phone(PHONE_CHECKS, data, margin=0.1)
-    two = ask_phone(PHONE_CHECKS, replace(data, in_person=shuffled), margin=0.1)
+    one = phone_rows(PHONE_CHECKS, data, margin=0.1)
+    two = phone_rows(PHONE_CHECKS, replace(data, in_person=shuffled), margin=0.1)
     assert [row.verdict for row in one] == [row.verdict for row in two]
     for left, right in zip(one, two, strict=True):
         # Entropy balancing stops at 1e-10 on the margins.
@@ -134,12 +140,9 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
         again = own[n_member:] ^ (rng.random(n_other) < 0.05)
         in_person = make_rows({}, member[:first], own)
         phone = replace(make_rows({}, np.zeros(n_other), again), index=np.arange(n_other) + first)
-        rows = gap_rows_with_phone(by_mode(survey, in_person, phone), KEYS, 0.05)
-        joined = next(
-            row
-            for row in rows
-            if row.check == Check.PHONE_JOINS and row.variant == "phone and in person"
-        )
+        rows = phone_rows(Check.PHONE_JOINS, by_mode(survey, in_person, phone))
+        joined = rows[0]
+        assert joined.variant == "phone and in person"
         covered.append(joined.lower <= 0.1 <= joined.upper)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.033)
 
@@ -152,11 +155,8 @@ def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
     )
     phone = replace(make_rows({}, np.zeros(200), answers[60:]), index=np.arange(200) + 260)
     data = by_mode(survey, make_rows({}, member, answers), phone)
-    (row,) = [
-        row
-        for row in equivalence_rows(data, 0.05, KEYS)
-        if row.variant == "unadjusted" and row.quantity == "risk_difference"
-    ]
+    rows = phone_rows(Check.PHONE_EQUIVALENCE, data, margin=0.05)
+    row = pick(rows, variant="unadjusted", quantity="risk_difference")
     assert row.estimate == pytest.approx(0, abs=1e-12)
     assert row.std_error is None or row.std_error < 1e-12
     joint = data.joint

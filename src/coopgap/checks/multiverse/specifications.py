@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -36,23 +37,11 @@ _OVERLAP = "overlap weights are about the overlap, no other population"
 class Specification:
     """One combination of choices.
 
-    Attributes
-    ----------
-    id
-        Its place in the list, by which run.json and sensitivity.csv name it.
-    choices
-        By axis of the model's `[multiverse]`, what is chosen; without those that make no
-        difference here.
-    spec
-        The model with the choices made: what a `[[variant]]` with them would be.
-    mode
-        Which interviews.
-    at
-        Level of the model's outcome at which it is cut in two; empty where it is not.
-    population
-        None for the matched sample's; otherwise over all complete rows, by regression alone.
-    is_declared
-        Whether it is the model itself.
+    `id` is its place in the list, by which run.json and sensitivity.csv name it; `choices`, by axis
+    of the model's `[multiverse]`, what is chosen, without those that make no difference here;
+    `spec` what a `[[variant]]` with them would be. The outcome is cut in two at a level `at`, if
+    there is one. A `population` of None is the matched sample's; others are over all complete rows,
+    by regression alone. `is_declared` where it is the model itself.
     """
 
     id: str
@@ -68,14 +57,8 @@ class Specification:
 class Specifications:
     """A multiverse before it is fitted.
 
-    Attributes
-    ----------
-    axes
-        By choice, its values by name.
-    listed
-        What is to be fitted, in the order of the axes' values.
-    removed
-        By reason, how many combinations are left out.
+    `axes` have by choice its values by name; `listed` is what is to be fitted, in their order;
+    `removed`, by reason, how many combinations are left out.
     """
 
     axes: Mapping[str, tuple[str, ...]]
@@ -90,27 +73,25 @@ class Specifications:
 
 def specifications(study: Study, spec: ModelSpec) -> Specifications:
     """Every combination of a model's choices, without those that cannot be or are another's."""
-    axes = spec.multiverse
-    values = {} if axes is None else _values(axes)
-    found: dict[object, Specification] = {}
-    removed: dict[str, int] = {}
+    values = {} if spec.multiverse is None else _values(spec.multiverse)
+    distinct: dict[object, Specification] = {}
+    removed: Counter[str] = Counter()
     own = _key(spec, "in person", "", _own_population(spec))
     for combination in product(*values.values()) if values else ():
-        chosen = dict(zip(values, combination, strict=True))
-        made = _make(study, spec, chosen, own)
+        made = _make(study, spec, dict(zip(values, combination, strict=True)), own)
         if isinstance(made, str):
-            removed[made] = removed.get(made, 0) + 1
+            removed[made] += 1
             continue
         key, reason, specification = made
-        if key in found:
-            removed[reason] = removed.get(reason, 0) + 1
-            continue
-        found[key] = specification
+        if key in distinct:
+            removed[reason] += 1
+        else:
+            distinct[key] = specification
     return Specifications(
         axes={axis: tuple(name for name, _ in pairs) for axis, pairs in values.items()},
         listed=tuple(
             replace(one, id=f"specification {number}")
-            for number, one in enumerate(found.values(), start=1)
+            for number, one in enumerate(distinct.values(), start=1)
         ),
         removed=MappingProxyType(removed),
     )
@@ -118,20 +99,16 @@ def specifications(study: Study, spec: ModelSpec) -> Specifications:
 
 def _values(axes: Multiverse) -> dict[str, list[tuple[str, Any]]]:
     """By declared axis, its values with their names."""
-    found: dict[str, list[tuple[str, Any]]] = {}
+    values: dict[str, list[tuple[str, Any]]] = {}
     for axis in AXES:
         declared = getattr(axes, axis)
         if axis == "covariates":
-            pairs = list(declared.items())
+            values[axis] = list(declared.items())
         elif axis == "caliper":
-            pairs = [(NO_CALIPER if one is None else f"{one:g}", one) for one in declared]
-        elif axis == "coding":
-            pairs = [(one.name, one) for one in declared]
+            values[axis] = [(NO_CALIPER if one is None else f"{one:g}", one) for one in declared]
         else:
-            pairs = [(one, one) for one in declared]
-        if pairs:
-            found[axis] = pairs
-    return found
+            values[axis] = [(one.name if axis == "coding" else one, one) for one in declared]
+    return {axis: pairs for axis, pairs in values.items() if pairs}
 
 
 def _make(
