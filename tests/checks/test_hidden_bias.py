@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.hidden_bias import (
-    SetCounts,
     SetScores,
     _cuts,
     _moments,
@@ -18,7 +17,6 @@ from coopgap.checks.hidden_bias import (
     gamma_at,
     mirrored,
     score_bound,
-    set_counts,
     set_scores,
 )
 
@@ -44,6 +42,10 @@ def of_example():
     return np.array([p["trusted_person"] == "1" for p in people]), member, sets
 
 
+def two_answers(above, member, sets):
+    return set_scores(np.asarray(above, dtype=np.int64), member, sets)
+
+
 @pytest.fixture(scope="module")
 def example():
     """Class, membership and set of everybody in the example survey."""
@@ -60,11 +62,13 @@ def of_infert():
 
 @pytest.mark.parametrize(("data", "name"), [(of_example, "trusted"), (of_infert, "one_to_two")])
 def test_bounds_are_those_of_r(data, name):
-    counts, expected = set_counts(*data()), KNOWN[name]
-    assert (counts.n_sets, counts.observed) == (expected["n_sets"], expected["observed"])
-    found = [binary_bound(counts, gamma) for gamma in GAMMAS]
+    (kinds, excess), expected = two_answers(*data()), KNOWN[name]
+    observed = excess + sum(k.sets * k.members * k.upper / k.scores.size for k in kinds)
+    assert sum(kind.sets for kind in kinds) == expected["n_sets"]
+    assert observed == pytest.approx(expected["observed"], rel=1e-12)
+    found = [binary_bound(kinds, excess, gamma) for gamma in GAMMAS]
     assert found == pytest.approx(expected["p"], rel=1e-9)
-    found = gamma_at(lambda gamma: binary_bound(counts, gamma), 0.025)
+    found = gamma_at(lambda gamma: binary_bound(kinds, excess, gamma), 0.025)
     assert found == pytest.approx(expected["gamma"], rel=1e-7)
 
 
@@ -73,7 +77,7 @@ def test_bounds_are_those_of_r(data, name):
 )
 def test_without_bias_it_is_the_exact_mantel_haenszel_test(data, name):
     # R's exact p-value sums a density known to about 1e-13.
-    assert binary_bound(set_counts(*data()), 1.0) == pytest.approx(KNOWN[name], rel=1e-10)
+    assert binary_bound(*two_answers(*data()), 1.0) == pytest.approx(KNOWN[name], rel=1e-10)
 
 
 def pairs(member_only, comparison_only):
@@ -85,17 +89,17 @@ def pairs(member_only, comparison_only):
     above[: 2 * member_only : 2] = True
     above[2 * member_only + 1 : 2 * discordant : 2] = True
     above[2 * discordant : 2 * discordant + 2 * 59] = True
-    return set_counts(above, member, set_id)
+    return two_answers(above, member, set_id)
 
 
 def test_pairs_are_mcnemar_and_the_binomial_of_gamma():
     counts = pairs(16, 6)
-    assert counts.n_sets == 22
+    assert sum(kind.sets for kind in counts[0]) == 22
     # Twice the one-sided p-value: exact McNemar of 59, 6 / 16, 80.
-    assert 2 * binary_bound(counts, 1.0) == pytest.approx(0.052479, abs=5e-7)
+    assert 2 * binary_bound(*counts, 1.0) == pytest.approx(0.052479, abs=5e-7)
     for gamma in GAMMAS:
         expected = stats.binom.sf(15, 22, gamma / (1 + gamma))
-        assert binary_bound(counts, gamma) == pytest.approx(expected, rel=1e-12)
+        assert binary_bound(*counts, gamma) == pytest.approx(expected, rel=1e-12)
 
 
 def every_assignment(members, people):
@@ -121,13 +125,11 @@ def tail(answers, members, observed, gamma, covariate):
 def test_no_covariate_is_worse_than_the_bound(gamma, observed):
     answers = [np.array([1, 1, 0, 0]), np.array([1, 1, 1, 0]), np.array([1, 0])]
     members = (2, 2, 1)
-    counts = SetCounts(
-        people=np.array([4, 4, 2]),
-        members=np.array(members),
-        upper=np.array([2, 3, 1]),
-        sets=np.ones(3, dtype=np.int64),
-        observed=observed,
-    )
+    kinds = [
+        SetScores(scores=y - y.mean(), members=m, sets=1)
+        for y, m in zip(answers, members, strict=True)
+    ]
+    excess = observed - sum(m * y.mean() for y, m in zip(answers, members, strict=True))
     corners = product(*(list(product((0.0, 1.0), repeat=y.size)) for y in answers))
     rng = np.random.default_rng(1)
     inside = ([rng.random(y.size) for y in answers] for _ in range(100))
@@ -135,43 +137,53 @@ def test_no_covariate_is_worse_than_the_bound(gamma, observed):
         tail(answers, members, observed, gamma, [np.array(u) for u in covariate])
         for covariate in (*corners, *inside)
     )
-    assert binary_bound(counts, gamma) == pytest.approx(worst, rel=1e-12)
+    assert binary_bound(kinds, excess, gamma) == pytest.approx(worst, rel=1e-12)
 
 
-def test_the_count_of_a_set_has_fishers_noncentral_moments_and_the_normal_bound_is_near():
-    counts = set_counts(*of_example())
-    for gamma in (1.2, 1.4):
-        laws = [
-            stats.nchypergeom_fisher(n, a, m, gamma)
-            for n, m, a in zip(counts.people, counts.members, counts.upper, strict=True)
-        ]
-        mean = sum(k * law.mean() for k, law in zip(counts.sets, laws, strict=True))
-        variance = sum(k * law.var() for k, law in zip(counts.sets, laws, strict=True))
-        by_hand = stats.norm.sf((counts.observed - 0.5 - mean) / variance**0.5)
-        normal = binary_bound(counts, gamma, exact=False)
-        assert normal == pytest.approx(by_hand, rel=1e-9)
-        # The normal tail is 6 % off where p is .0005, and nearer where p is larger.
-        assert normal == pytest.approx(binary_bound(counts, gamma), rel=0.07)
+def by_fisher(kinds, gamma):
+    """Mean and variance of the members at the upper answer, less what chance has there."""
+    laws = [stats.nchypergeom_fisher(k.scores.size, k.upper, k.members, gamma) for k in kinds]
+    mean = sum(
+        k.sets * (law.mean() - k.members * k.upper / k.scores.size)
+        for k, law in zip(kinds, laws, strict=True)
+    )
+    return mean, sum(k.sets * law.var() for k, law in zip(kinds, laws, strict=True))
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.2, 1.4])
+def test_the_count_of_a_set_has_fishers_noncentral_moments_and_the_normal_bound_is_near(gamma):
+    kinds, excess = two_answers(*of_example())
+    mean, variance = by_fisher(kinds, gamma)
+    by_hand = stats.norm.sf((excess - 0.5 - mean) / variance**0.5)
+    normal = binary_bound(kinds, excess, gamma, exact=False)
+    assert normal == pytest.approx(by_hand, rel=1e-6)
+    # The normal tail is 6 % off where p is .0005, and nearer where p is larger.
+    assert normal == pytest.approx(binary_bound(kinds, excess, gamma), rel=0.07 if gamma > 1 else 1)
+    # The bound of several answers is that of two, without the continuity correction.
+    plain = stats.norm.sf((excess - mean) / variance**0.5)
+    assert score_bound(kinds, excess, gamma) == pytest.approx(plain, rel=1e-6)
 
 
 def test_sets_without_two_groups_or_two_answers_carry_nothing():
-    above = np.array([1, 1, 1, 0, 1, 0, 1, 0], dtype=bool)
+    above = np.array([1, 1, 1, 0, 1, 0, 1, 0])
     member = np.array([1, 0, 1, 1, 1, 0, 0, 1], dtype=bool)
-    sets = np.array([0, 0, 1, 1, 2, 2, -1, -1])
-    counts = set_counts(above, member, sets)
-    assert counts.n_sets == 1
-    assert (counts.observed, counts.expected) == (1, 0.5)
-    nothing = set_counts(above, member, np.full(8, -1))
-    assert (nothing.n_sets, binary_bound(nothing, 2.0)) == (0, 1.0)
+    kinds, excess = two_answers(above, member, np.array([0, 0, 1, 1, 2, 2, -1, -1]))
+    assert (len(kinds), kinds[0].sets, excess) == (1, 1, 0.5)
+    nothing = two_answers(above, member, np.full(8, -1))
+    assert nothing == ((), 0.0)
+    assert binary_bound(*nothing, 2.0) == score_bound(*nothing, 2.0) == 1.0
+    outcome, member = np.array([1, 1, 2, 0, 2, 1]), np.array([1, 0, 1, 1, 1, 0], dtype=bool)
+    kinds, observed = set_scores(outcome, member, np.array([0, 0, 1, 1, 2, 2]))
+    assert (len(kinds), observed) == (1, pytest.approx(0.5))
 
 
 def test_exchanging_the_answers_bounds_the_other_side():
-    counts = set_counts(*of_example())
     above, member, sets = of_example()
-    other = set_counts(~above, member, sets)
-    assert binary_bound(counts.mirrored, 1.5) == pytest.approx(binary_bound(other, 1.5))
+    counts, other = two_answers(above, member, sets), two_answers(~above, member, sets)
+    turned = mirrored(*counts)
+    assert binary_bound(*turned, 1.5) == pytest.approx(binary_bound(*other, 1.5))
     # At one the two tails overlap in the observed value alone.
-    both = binary_bound(counts, 1.0) + binary_bound(counts.mirrored, 1.0)
+    both = binary_bound(*counts, 1.0) + binary_bound(*turned, 1.0)
     assert 1 < both < 1.1
 
 
@@ -179,11 +191,11 @@ def test_gamma_is_where_the_bound_reaches_the_level():
     counts = pairs(40, 10)
 
     def bound(gamma):
-        return binary_bound(counts, gamma)
+        return binary_bound(*counts, gamma)
 
     found = gamma_at(bound, 0.05)
     assert bound(found) == pytest.approx(0.05, rel=1e-6)
-    assert gamma_at(lambda gamma: binary_bound(pairs(10, 10), gamma), 0.05) == 1.0
+    assert gamma_at(lambda gamma: binary_bound(*pairs(10, 10), gamma), 0.05) == 1.0
     assert gamma_at(lambda _: 0.01, 0.05) == float("inf")
 
 
@@ -240,23 +252,6 @@ def test_no_choice_of_cuts_has_a_larger_p_value(seed):
     assert score_bound(kinds, observed, 1.8) == pytest.approx(stats.norm.sf(worst), rel=1e-9)
 
 
-def test_with_two_answers_it_is_the_normal_bound_of_the_counts(example):
-    outcome, member, sets = example
-    above = outcome >= 2
-    counts = set_counts(above, member, sets)
-    kinds, observed = set_scores(above.astype(np.int64), member, sets)
-    assert observed == pytest.approx(counts.observed - counts.expected)
-    for gamma in (1.0, 1.5):
-        parts = zip(counts.people, counts.members, counts.upper, counts.sets, strict=True)
-        laws = [(stats.nchypergeom_fisher(n, a, m, gamma), k) for n, m, a, k in parts]
-        mean = sum(k * law.mean() for law, k in laws)
-        variance = sum(k * law.var() for law, k in laws)
-        expected = stats.norm.sf((counts.observed - mean) / variance**0.5)
-        assert score_bound(kinds, observed, gamma) == pytest.approx(expected, rel=1e-6)
-    # Without the continuity correction; both far in the tail.
-    assert score_bound(kinds, observed, 1.9) == pytest.approx(binary_bound(counts, 1.9), rel=0.15)
-
-
 def test_turned_round_it_bounds_the_other_side(example):
     outcome, member, sets = example
     kinds, observed = set_scores(outcome, member, sets)
@@ -291,11 +286,3 @@ def test_moments_of_a_large_set_are_those_of_fishers_distribution(gamma):
     # The sum is the count above the cut less 0.625 a member.
     assert means[at] == pytest.approx(law.mean() - 0.625 * m, rel=1e-9, abs=1e-8)
     assert variances[at] == pytest.approx(law.var(), rel=1e-7)
-
-
-def test_of_several_answers_sets_of_one_group_or_one_answer_carry_nothing():
-    outcome, member = np.array([1, 1, 2, 0, 2, 1]), np.array([1, 0, 1, 1, 1, 0], dtype=bool)
-    kinds, observed = set_scores(outcome, member, np.array([0, 0, 1, 1, 2, 2]))
-    assert len(kinds) == 1
-    assert observed == pytest.approx(0.5)
-    assert score_bound((), 0.0, 2.0) == 1.0

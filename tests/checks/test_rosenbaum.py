@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coopgap.checks.hidden_bias import binary_bound, set_counts
+from coopgap.checks.hidden_bias import binary_bound, set_scores
 from coopgap.checks.rosenbaum import ALPHAS, GAMMAS
 from coopgap.core.vocabulary import Direction, Verdict
 from coopgap.families.dispatch import headline_estimate
@@ -42,9 +42,10 @@ def test_every_threshold_and_the_whole_distribution_have_the_grid_and_both_level
         assert p == sorted(p)
         low, high = (row.estimate for row in mine if row.quantity == "gamma")
         assert 1 < low < high
-    counts = set_counts(sample.rows.outcome >= 1, sample.rows.member, sample.matched.set_id)
+    above = (sample.rows.outcome >= 1).astype(np.int64)
+    counts = set_scores(above, sample.rows.member, sample.matched.set_id)
     found = [r.p_value for r in rows if r.category == ">=D" and r.threshold == 1.5]
-    assert found == [binary_bound(counts, 1.5)]
+    assert found == [binary_bound(*counts, 1.5)]
     assert [r.estimate for r in rows if r.quantity == "n_sets"] == [5.0] * 3
 
 

@@ -15,7 +15,6 @@ from coopgap.checks.hidden_bias import (
     gamma_at,
     mirrored,
     score_bound,
-    set_counts,
     set_scores,
 )
 from coopgap.checks.registry import NotApplicable, Topic, check
@@ -88,17 +87,15 @@ def rosenbaum(context: Context) -> Iterator[SensitivityRow]:
 
 def _bounded(sample: Sample, contrast: Contrast) -> tuple[int, _Bound, bool]:
     """Sets that carry a contrast, the bound in the direction observed, whether it is up."""
-    rows, sets = sample.rows, sample.matched.set_id
-    if contrast.is_threshold_gap:
-        counts = set_counts(np.asarray(rows.outcome >= contrast.level), rows.member, sets)
-        higher = bool(counts.observed >= counts.expected)
-        counts = counts if higher else counts.mirrored
-        return counts.n_sets, lambda gamma: binary_bound(counts, gamma), higher
-    kinds, observed = set_scores(rows.outcome, rows.member, sets)
-    higher = bool(observed >= 0)
+    rows, of_threshold = sample.rows, contrast.is_threshold_gap
+    outcome = (rows.outcome >= contrast.level).astype(np.int64) if of_threshold else rows.outcome
+    kinds, observed = set_scores(outcome, rows.member, sample.matched.set_id)
+    # Sets that point neither way are off zero by rounding.
+    higher = observed >= -1e-9
     kinds, observed = (kinds, observed) if higher else mirrored(kinds, observed)
+    largest = binary_bound if of_threshold else score_bound
     n_sets = sum(kind.sets for kind in kinds)
-    return n_sets, lambda gamma: score_bound(kinds, observed, gamma), higher
+    return n_sets, lambda gamma: largest(kinds, observed, gamma), higher
 
 
 def _rows(
