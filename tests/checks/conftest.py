@@ -17,10 +17,21 @@ from coopgap.core.estimate import Keys
 from coopgap.core.gap import Contrast, Interval
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
+from coopgap.families.headline import declared_at
+from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample
 from coopgap.matching.dispatch import match
-from coopgap.study.spec import Fitting, Matching
-from coopgap.survey.records import ModelRows
+from coopgap.study.spec import (
+    Design,
+    Fitting,
+    Group,
+    Headline,
+    Matching,
+    ModelSpec,
+    Study,
+    Variable,
+)
+from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 KEYS = Keys(model="m", outcome="y", source="s")
 R = Path(__file__).parents[1] / "r"
@@ -102,6 +113,66 @@ def gap_of(estimate: Estimate, category: str = "") -> tuple[Contrast, Interval]:
         if one.is_threshold_gap and one.category == category
     ]
     return contrast, interval
+
+
+def variable(name: str, levels: Sequence[str], kind: str = "ordinal") -> Variable:
+    """A declared variable; `y_high` is another reading of the column of `y`."""
+    column = name.removesuffix("_high")
+    return Variable(name=name, column=column, type=kind, levels=levels, declared_levels=levels)
+
+
+def study_of(spec: ModelSpec, variables: Mapping[str, Variable], **design: Any) -> Study:
+    """A study of one model by region, with zones."""
+    return Study(
+        name="s",
+        title="s",
+        survey=None,
+        group=Group(column="member", member=(1,), comparison=(0,)),
+        design=Design(region="region", zone=("zone",), **design),
+        variables=variables,
+        models=(spec,),
+        headline={"y": (Headline(model="m"),)},
+        folder=Path(),
+        sha256="",
+    )
+
+
+def survey_of(member: Sequence[bool], **changes: Any) -> Survey:
+    """People asked in person of whom nothing is known but what is named."""
+    n = len(member)
+    nothing = {
+        "source": "s.csv",
+        "sha256": "",
+        "is_example": False,
+        "member": np.asarray(member, bool),
+        "phone": np.zeros(n, bool),
+        "codes": {},
+        "variables": {},
+        "zone": None,
+        "zone_labels": (),
+        "weight": None,
+        "person": None,
+        "tie": np.arange(n, dtype=np.uint64),
+        "n_read": n,
+        "encoding": "",
+        "dropped": (),
+    }
+    return Survey(**nothing | changes)
+
+
+def survey_context(survey: Survey, study: Study, spec: ModelSpec, **run: Any) -> Context:
+    """The context of the one model of a study, as a run makes it."""
+    sample = sample_for(complete_rows(survey, study, spec), spec)
+    keys = replace(keys_of(sample.rows, declared_at(study, "m")), source=survey.source)
+    return Context(
+        keys=keys,
+        survey=survey,
+        study=study,
+        spec=spec,
+        sample=sample,
+        headline=headline_estimate(sample),
+        **run,
+    )
 
 
 def pick(rows: Sequence[Any], **wanted: Any) -> Any:

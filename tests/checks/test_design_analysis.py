@@ -1,7 +1,5 @@
 """The smallest gap a design finds: by hand, by simulation, beside the reported errors."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The headline gap under design effects, against variances worked out by hand."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Bounds of two and of several answers: by R, by closed form, by every covariate there could be."""
 
-from __future__ import annotations
-
 import csv
 from itertools import combinations, product
 

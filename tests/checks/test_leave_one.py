@@ -1,7 +1,5 @@
 """Leave one place or type of co-operative out: each row is the fit on the people who are left."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Answers that stand sorted in a file make no gap, and the spread over keys is what it says."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from statistics import median, stdev
 

@@ -1,7 +1,5 @@
 """Moved answers: each number again from microdata that are moved by hand."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

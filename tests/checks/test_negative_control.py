@@ -1,7 +1,5 @@
 """A gap beside its negative control, and less a share of it."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Omitted variable bias: by R, by adding confounders of the stated strength, and published."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

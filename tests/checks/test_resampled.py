@@ -1,7 +1,5 @@
 """Zones drawn again and matched anew, against the same thing done person by person."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Power, type S and type M errors: published, R's integrals, simulation."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

@@ -1,7 +1,5 @@
 """Rows of the Rosenbaum bounds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Tipping points: answers moved by hand, one at a time, in R and in closed form."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

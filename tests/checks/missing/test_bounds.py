@@ -1,7 +1,5 @@
 """Bounds over missing answers: every filling tried, Imbens and Manski's interval, R."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 
@@ -15,9 +13,9 @@ from coopgap.core.gap import Interval, contrast_values
 from coopgap.core.vocabulary import Check, Verdict, Version
 from coopgap.regression.shares import share_margins
 
-from ..conftest import R, by_r, gap_of
+from ..conftest import R, by_r, gap_of, survey_context
 from ..conftest import rows_of as check_rows
-from .conftest import context_of, estimate, sample
+from .conftest import estimate, sample
 
 KNOWN = by_r("missing")
 
@@ -113,7 +111,7 @@ def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
 
 
 def rows_of(survey, study, spec):
-    return check_rows(Check.MISSING_BOUNDS, context_of(survey, study, spec))
+    return check_rows(Check.MISSING_BOUNDS, survey_context(survey, study, spec))
 
 
 def test_weights_are_made_on_everybody_whose_covariates_are_known(make_survey):

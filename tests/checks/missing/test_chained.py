@@ -1,7 +1,5 @@
 """Chained equations: imputed answers follow those that were taken away."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pooled gaps: what is pooled, what is recovered, how often it is covered, and shifts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -25,9 +23,9 @@ from coopgap.families.difference import difference
 from coopgap.families.headline import headline_contrast
 from coopgap.study.spec import Headline
 
-from ..conftest import by_r, gap_of
+from ..conftest import by_r, gap_of, survey_context
 from ..conftest import rows_of as check_rows
-from .conftest import context_of, estimate
+from .conftest import estimate
 
 
 def gaps_of(survey, study, spec, how=None, **more):
@@ -40,7 +38,7 @@ def headline(found):
 
 
 def rows_of(survey, study, spec, seed=1):
-    rows = check_rows(Check.MISSING_IMPUTATION, context_of(survey, study, spec, seed))
+    rows = check_rows(Check.MISSING_IMPUTATION, survey_context(survey, study, spec, seed=seed))
     settled = [row for row in rows if isinstance(row, DiagnosticRow)]
     return [row for row in rows if row not in settled], settled
 

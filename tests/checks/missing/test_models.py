@@ -1,7 +1,5 @@
 """Imputation models against R on the same pseudo-people, and their draws."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.special import expit

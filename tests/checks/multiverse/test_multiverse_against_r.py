@@ -1,7 +1,5 @@
 """Specifications of the class gap in R (tests/r/multiverse.R: clm, sandwich) and here."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

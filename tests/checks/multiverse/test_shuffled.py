@@ -1,7 +1,5 @@
 """Shuffles fitted in one pass are the whole way of matching, fitting and standardising again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -5,8 +5,6 @@ phone interviews differ by a chosen number of points in the population, and writ
 and margin to rates.csv. A survey's seed follows from its setting and number alone.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Two groups balanced, and three with one covariance: by hand, R, jackknife, simulation."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

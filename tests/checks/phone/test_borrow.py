@@ -1,7 +1,5 @@
 """Power prior and robust mixture: truth values, R, brute force, invariants, conflict, rows."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The limits of the phone checks are told as the survey was: members called or not."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import coopgap

@@ -1,7 +1,5 @@
 """Phone answers as odds and latent shifts: R (tests/r/phone.R), by hand, and by simulation."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The hierarchical model again with the phone people: what is fitted, what the rows say."""
 
-from __future__ import annotations
-
 import dataclasses
 from types import SimpleNamespace
 

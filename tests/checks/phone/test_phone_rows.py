@@ -6,9 +6,8 @@ import pytest
 from coopgap.checks.by_mode import LIMITS, MEMBERS_ASIDE, by_mode
 from coopgap.core.estimate import SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check, Verdict
-from coopgap.survey.records import Survey
 
-from ..conftest import KEYS, phone_rows, pick
+from ..conftest import KEYS, phone_rows, pick, survey_of
 
 PHONE_CHECKS = (
     Check.PHONE_COMPOSITION,
@@ -104,26 +103,6 @@ def test_row_order_does_not_matter(make_phone):
         assert right.estimate == pytest.approx(left.estimate, abs=1e-7)
 
 
-def survey_of(person, phone, member) -> Survey:
-    return Survey(
-        source="s",
-        sha256="",
-        is_example=False,
-        member=np.asarray(member, bool),
-        phone=np.asarray(phone, bool),
-        codes={},
-        variables={},
-        zone=None,
-        zone_labels=(),
-        weight=None,
-        person=person,
-        tie=np.arange(len(phone), dtype=np.uint64),
-        n_read=len(phone),
-        encoding="",
-        dropped=(),
-    )
-
-
 def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
     # All 250 people of the comparison group are asked again and 5 % change their answer. Three
     # Monte Carlo errors of 400 intervals at 95 % are .033; as independent answers they cover 90 %.
@@ -133,7 +112,7 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
     person = np.concatenate([np.arange(first), np.arange(n_member, first)])
     by_phone = np.arange(person.size) >= first
     member = np.arange(person.size) < n_member
-    survey = survey_of(person, by_phone, member)
+    survey = survey_of(member, phone=by_phone, person=person)
     covered = []
     for _ in range(400):
         own = np.concatenate([rng.random(n_member) < 0.6, rng.random(n_other) < 0.5])
@@ -150,9 +129,8 @@ def test_people_asked_in_both_modes_count_as_one_without_zones(make_rows):
 def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
     answers = np.random.default_rng(12).random(260) < 0.4
     member = np.arange(260) < 60
-    survey = survey_of(
-        np.concatenate([np.arange(260), np.arange(60, 260)]), np.arange(460) >= 260, [False] * 460
-    )
+    person = np.concatenate([np.arange(260), np.arange(60, 260)])
+    survey = survey_of([False] * 460, phone=np.arange(460) >= 260, person=person)
     phone = replace(make_rows({}, np.zeros(200), answers[60:]), index=np.arange(200) + 260)
     data = by_mode(survey, make_rows({}, member, answers), phone)
     rows = phone_rows(Check.PHONE_EQUIVALENCE, data, margin=0.05)
@@ -167,7 +145,7 @@ def test_the_same_answers_twice_do_not_differ_at_all(make_rows):
 def test_people_asked_once_and_declared_zones_stay_as_they_are(make_phone):
     data = make_phone(np.random.default_rng(13), n=(100, 100, 50))
     phone = replace(data.phone, index=np.arange(50) + 200)
-    alone = survey_of(np.arange(250), np.arange(250) >= 200, np.arange(250) < 100)
+    alone = survey_of(np.arange(250) < 100, phone=np.arange(250) >= 200, person=np.arange(250))
     assert by_mode(alone, data.in_person, phone).in_person.zone is None
     twice = replace(alone, person=np.concatenate([np.arange(200), np.arange(100, 150)]))
     assert by_mode(twice, data.in_person, phone).phone.zone.tolist() == list(range(100, 150))
@@ -178,9 +156,6 @@ def test_people_asked_once_and_declared_zones_stay_as_they_are(make_phone):
 def test_members_called_without_a_complete_interview_were_called_all_the_same(make_phone):
     data = make_phone(np.random.default_rng(14), n=(100, 100, 50))
     phone = replace(data.phone, index=np.arange(50) + 200)
-    member = np.arange(251) < 100
-    member[250] = True
-    survey = survey_of(None, np.arange(251) >= 200, member)
-    assert by_mode(survey, data.in_person, phone).limits == MEMBERS_ASIDE
-    member[250] = False
-    assert by_mode(survey, data.in_person, phone).limits == LIMITS
+    for last, limits in ((True, MEMBERS_ASIDE), (False, LIMITS)):
+        survey = survey_of(np.append(np.arange(250) < 100, last), phone=np.arange(251) >= 200)
+        assert by_mode(survey, data.in_person, phone).limits == limits

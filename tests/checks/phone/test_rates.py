@@ -1,7 +1,5 @@
 """The count of the phone check's verdicts: truths against brute force, table against theory."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path
