@@ -290,19 +290,11 @@ def swapped(margins: Margins) -> Margins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joint:
-    """Shares of three groups with the covariance of all of them.
+    """Shares of three groups, (3, J), each of the others balanced to the first's `n_member` people.
 
-    Attributes
-    ----------
-    shares
-        Shape (3, J): of the first group, and of each of the others balanced to it.
-    cov
-        Shape (3J, 3J): covariance of `shares` laid end to end, with the factor of all clusters.
-    df
-        Shape (3,): for the last group its own clusters less one, for the others the clusters of
-        everybody less one; infinity without clusters.
-    n_member
-        People whose margins are reproduced.
+    `cov`, shape (3J, 3J), is the covariance of `shares` laid end to end, with the factor of all
+    clusters; `df`, shape (3,), for the last group its own clusters less one, for the others the
+    clusters of everybody less one; infinity without clusters.
     """
 
     shares: FloatArray

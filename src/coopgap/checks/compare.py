@@ -9,9 +9,16 @@ from typing import Any, Final
 import numpy as np
 
 from coopgap.checks.context import Context
-from coopgap.core.arrays import IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
+from coopgap.core.gap import (
+    Contrast,
+    Interval,
+    contrasts,
+    null_value,
+    smallest_count,
+    threshold_gaps,
+)
 from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import Estimate, interval_numbers
@@ -27,6 +34,12 @@ _COMPARED: Final = (
     "verdict",
 )
 _INFERRED: Final = ("std_error", "lower", "upper", "interval_prob", "interval_kind", "p_value")
+
+
+def middle_gap(levels: Sequence[str], totals: FloatArray | IntArray) -> Contrast:
+    """The gap at the threshold that nearest to half of all people reach, of totals by level."""
+    reach = totals[::-1].cumsum()[::-1] / totals.sum()
+    return min(threshold_gaps(levels), key=lambda one: abs(float(reach[one.level]) - 0.5))
 
 
 def shifted(declared: Interval, again: Interval) -> Interval:

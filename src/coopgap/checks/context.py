@@ -56,20 +56,10 @@ class Design(NamedTuple):
 class Context(Keyed):
     """One model of a run with its estimates.
 
-    Attributes
-    ----------
-    sample
-        Complete in-person rows, matched.
-    headline
-        The headline's family: the matched one, or without a matching the adjusted one.
-    estimates
-        All families of the whole model, in the order of the tables.
-    seed
-        Seed of everything random.
-    jobs
-        Processes of checks that repeat the fit many times; the cores if None.
-    scheduler
-        Address of a Dask scheduler in their place.
+    `sample` are its complete in-person rows, matched; `headline` the headline's family: the matched
+    one, or without a matching the adjusted one; `estimates` all families of the whole model, in the
+    order of the tables. What repeats the fit many times takes `jobs` processes, the cores if None,
+    or those of the Dask `scheduler` at an address.
     """
 
     study: Study

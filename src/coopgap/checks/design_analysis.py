@@ -57,8 +57,7 @@ class _Design(NamedTuple):
     title="Design analysis",
     question="What gap could this design have found, and what would it make of a smaller one?",
     needs=(Context.estimated,),
-    order=60,
-    page=90,
+    place=(60, 90),
 )
 def design_analysis(context: Context) -> Iterator[SensitivityRow]:
     """Smallest detectable gap, and type S and type M errors at the declared one, read as true.

@@ -26,8 +26,7 @@ SCENARIOS: Final = (1.0, 1.5, 2.0, 3.0)
     title="Design effect",
     question="How much do zones widen the interval, and what if they did more?",
     cost="full",
-    order=150,
-    page=80,
+    place=(150, 80),
 )
 def design_effect(context: Context) -> Iterator[SensitivityRow]:
     """How much zones widen the headline gap, and its interval under stated design effects.

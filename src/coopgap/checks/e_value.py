@@ -47,8 +47,7 @@ def e_value_limit(lower: float, upper: float) -> float:
     question="How strong would an unmeasured confounder have to be, as a risk ratio?",
     topic=Topic.UNMEASURED,
     needs=(Context.estimated,),
-    order=80,
-    page=1,
+    place=(80, 1),
 )
 def e_values(context: Context) -> Iterator[SensitivityRow]:
     """E-values in the coding of the rarer answer, at the declared threshold or at each.

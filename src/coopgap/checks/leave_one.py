@@ -23,8 +23,7 @@ from coopgap.families.plan import sample_for
     question="Does the gap rest on a single region?",
     cost="full",
     of_model=True,
-    order=170,
-    page=40,
+    place=(170, 40),
 )
 def without_regions(context: Context) -> Iterator[SensitivityRow]:
     """The gap again without each region."""
@@ -41,8 +40,7 @@ def without_regions(context: Context) -> Iterator[SensitivityRow]:
     question="Does the gap rest on a single zone?",
     cost="full",
     of_model=True,
-    order=171,
-    page=50,
+    place=(171, 50),
 )
 def without_zones(context: Context) -> Iterator[SensitivityRow]:
     """The gap again without each zone."""
@@ -69,8 +67,7 @@ def _without_places(
     question="Does the gap rest on the members of a single type of co-operative?",
     cost="full",
     of_model=True,
-    order=172,
-    page=55,
+    place=(172, 55),
 )
 def without_types(context: Context) -> Iterator[SensitivityRow]:
     """The gap again without the members of each type, levels of a group that only they answered.

@@ -40,8 +40,7 @@ _QUICK = 5_000
     title="Ties in matching broken otherwise",
     question="How much does the gap rest on who of equally near people was taken?",
     of_model=True,
-    order=20,
-    page=20,
+    place=(20, 20),
 )
 def matching_ties(context: Context) -> Iterator[SensitivityRow]:
     """The spread of the matched gap over keys, of designs that are matched again in seconds.
@@ -61,7 +60,7 @@ def matching_ties(context: Context) -> Iterator[SensitivityRow]:
     yield from _designs(context, quick=True)
 
 
-@check(Check.MATCHING_TIES, cost="full", order=160)
+@check(Check.MATCHING_TIES, cost="full", place=(160, 0))
 def slow_ties(context: Context) -> Iterator[SensitivityRow]:
     """The same of the other designs: cardinality matching, and many people."""
     yield from _designs(context, quick=False)

@@ -39,8 +39,7 @@ def adjusted(p_values: Sequence[float], method: str) -> FloatArray:
     title="Multiplicity",
     question="Do the headline gaps stand if they are tested together?",
     scope=Scope.GAPS,
-    order=400,
-    page=100,
+    place=(400, 100),
 )
 def multiplicity(context: RunContext) -> Iterator[SensitivityRow]:
     """Adjusted p-values of the declared headline gaps, one a question.

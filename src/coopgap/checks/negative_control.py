@@ -8,7 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.checks.compare import compared, numbers_of, people_of, unassessed, with_interval
+from coopgap.checks.compare import (
+    compared,
+    middle_gap,
+    numbers_of,
+    people_of,
+    unassessed,
+    with_interval,
+)
 from coopgap.checks.context import Context, RunContext
 from coopgap.checks.registry import Scope, Topic, check
 from coopgap.core.errors import NotEstimable
@@ -36,8 +43,7 @@ _NETTED: Final = (
     question="Is there a gap where none has a reason, and what is left of the gap without it?",
     topic=Topic.UNMEASURED,
     scope=Scope.MODELS,
-    order=200,
-    page=4,
+    place=(200, 4),
 )
 def negative_control(context: RunContext) -> Iterator[SensitivityRow]:
     """At each threshold the `gap`, the `control`'s, and the gap less each share of it.
@@ -70,13 +76,8 @@ def _beside(one: Context, name: str, control: Context | None) -> Iterator[Sensit
             note = f"No gap of {each.keys.outcome}: {each.headline.reason}."
             yield unassessed(one.row(about=name), note)
             return
-    # The control's threshold that nearest to half of its people reach.
     people = control.headline.people
-    reach = people.sum(axis=0)[::-1].cumsum()[::-1] / people.sum()
-    at = min(
-        (each for each in control.headline.intervals if each.is_threshold_gap),
-        key=lambda each: abs(float(reach[each.level]) - 0.5),
-    )
+    at = middle_gap(control.keys.levels, people.sum(axis=0))
     other = control.headline.intervals[at]
     for contrast, interval in one.headline.intervals.items():
         if not contrast.is_threshold_gap or interval is None:

@@ -55,8 +55,7 @@ _SHIFT_SDS: Final = (0.25, 0.5, 1.0)
     question="What gaps do the priors allow before an answer is seen?",
     topic=Topic.REGIONS,
     scope=Scope.FIT,
-    order=210,
-    page=1,
+    place=(210, 1),
 )
 def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
@@ -79,8 +78,7 @@ def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     question="Does the model give back the shares observed in each region?",
     topic=Topic.REGIONS,
     scope=Scope.FIT,
-    order=220,
-    page=2,
+    place=(220, 2),
 )
 def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     """Observed shares by group, region and level beside those the posterior predicts.
@@ -118,8 +116,7 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     title="Power-scaling sensitivity",
     question="How fast does the gap move if priors or answers count a little more?",
     scope=Scope.FIT,
-    order=230,
-    page=70,
+    place=(230, 70),
 )
 def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
     """Power-scaling of the headline gap: top-level priors only, and the answers."""
@@ -189,8 +186,7 @@ def prior_refits(request: Request) -> list[Refit]:
     question="What is the gap by region under other priors?",
     cost="full",
     scope=Scope.REFIT,
-    order=310,
-    page=60,
+    place=(310, 60),
     wants=lambda context: {one.name: one.request for one in prior_refits(context.request)},
 )
 def refitted(context: RegionContext) -> Iterator[SensitivityRow]:
@@ -261,8 +257,7 @@ def loo_variants(request: Request) -> dict[str, Request]:
     topic=Topic.REGIONS,
     cost="full",
     scope=Scope.REFIT,
-    order=320,
-    page=3,
+    place=(320, 3),
     wants=lambda context: loo_variants(context.request),
 )
 def left_out(context: RegionContext) -> Iterator[SensitivityRow]:

@@ -76,10 +76,8 @@ class Part:
     Attributes
     ----------
     name
-        As in `check` of sensitivity.csv; the template of the report has the same name. Empty for
-        a function that makes diagnostics alone.
-    make
-        Takes the context of its scope.
+        As in `check` of sensitivity.csv, and the name of its template; empty for a function that
+        makes diagnostics alone.
     title, question
         A heading, and what it asks in a sentence; of the first function of a check alone.
     topic
@@ -87,16 +85,15 @@ class Part:
     cost
         `full` where it takes many fits.
     needs
-        Each takes the context and raises `NotApplicable` or `NotAssessed` where the check has no
-        answer.
+        Each takes the context and raises `Unanswered` where the check has no answer.
     of_model
         Whether the row that stands for no answer has the keys of the model alone, not those of
         its headline.
     wants
         Requests of refits by name, of a context of `Scope.FIT`: their fits stand in `refits` of
         the context that the function is given.
-    order, page
-        Its place in the table, and under its topic in the report. Of equal order, by name.
+    place
+        Its number in the table, and under its topic in the report. Of equal numbers, by name.
     """
 
     name: str
@@ -109,8 +106,7 @@ class Part:
     needs: tuple[Callable[..., None], ...] = ()
     of_model: bool = False
     wants: Callable[..., Mapping[str, Any]] = lambda _: {}
-    order: int = _LAST
-    page: int = _LAST
+    place: tuple[int, int] = (_LAST, _LAST)
 
 
 _parts: Final[list[Part]] = []
@@ -138,7 +134,7 @@ def _registered() -> list[Part]:
     package = __name__.rpartition(".")[0]
     for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
         import_module(module.name)
-    return sorted(_parts, key=lambda part: (part.order, part.name))
+    return sorted(_parts, key=lambda part: (part.place[0], part.name))
 
 
 @cache
@@ -150,11 +146,11 @@ def checks() -> dict[str, Part]:
 @cache
 def on_page(*topics: Topic) -> tuple[str, ...]:
     """The checks that stand under a topic, or under any, in the order of the report."""
-    places = {topic: number for number, topic in enumerate(topics or Topic)}
+    topics_at = {topic: number for number, topic in enumerate(topics or Topic)}
     shown = [
-        (places[part.topic], part.page, name)
+        (topics_at[part.topic], part.place[1], name)
         for name, part in checks().items()
-        if part.topic in places
+        if part.topic in topics_at
     ]
     return tuple(name for _, _, name in sorted(shown))
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.checks.compare import compared, numbers_of, shifted
+from coopgap.checks.compare import compared, middle_gap, numbers_of, shifted
 from coopgap.checks.context import Context
 from coopgap.checks.omitted import (
     Residual,
@@ -59,8 +59,7 @@ _LIKE: Final = (
     title="Robustness values",
     question="How much variance would an unmeasured confounder have to explain?",
     topic=Topic.UNMEASURED,
-    order=100,
-    page=3,
+    place=(100, 3),
 )
 def robustness_values(context: Context) -> Iterator[SensitivityRow]:
     """Robustness values of a linear gap, a pair a threshold: for the estimate and its interval.
@@ -132,7 +131,7 @@ def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> t
     return tuple(kept)
 
 
-@check(Check.ROBUSTNESS_VALUE, order=101)
+@check(Check.ROBUSTNESS_VALUE, place=(101, 0))
 def benchmarks(context: Context) -> Iterator[SensitivityRow]:
     """The linear gap at one threshold, and what confounders like each covariate would leave."""
     names = measured_covariates(context.spec, context.survey.variables)
@@ -154,7 +153,8 @@ def benchmark_rows(
     if not rows.n:
         note = "Benchmarks: nobody has an answer to the outcome and every covariate."
         raise NotAssessed(note, **keys)
-    contrast = context.first if context.keys.at else _middle(rows)
+    by_weight = np.bincount(rows.outcome, rows.weight, minlength=len(rows.levels))
+    contrast = context.first if context.keys.at else middle_gap(rows.levels, by_weight)
     try:
         gap, residual, strengths = linear_gap(rows, covariates, contrast.level)
     except NotEstimable as error:
@@ -182,11 +182,3 @@ def benchmark_rows(
 def _gap_row(row: SensitivityRow, interval: Interval) -> SensitivityRow:
     numbers = numbers_of(interval) | {"p_value": None}
     return replace(row, quantity=Quantity.RISK_DIFFERENCE, **numbers)
-
-
-def _middle(rows: ModelRows) -> Contrast:
-    """The threshold that nearest to half of all people reach, by weight."""
-    share = np.bincount(rows.outcome, rows.weight, minlength=len(rows.levels)) / rows.weight.sum()
-    reach = np.cumsum(share[::-1])[::-1]
-    offered = threshold_gaps(rows.levels)
-    return min(offered, key=lambda one: abs(float(reach[one.level]) - 0.5))

@@ -59,8 +59,7 @@ type _Bound = Callable[[float], float]
     title="Rosenbaum bounds",
     question="How large a hidden bias within matched sets does the association survive?",
     topic=Topic.UNMEASURED,
-    order=90,
-    page=2,
+    place=(90, 2),
 )
 def rosenbaum(context: Context) -> Iterator[SensitivityRow]:
     """Largest p-values over a grid of Γ, and the Γ at which they reach a level.

@@ -154,8 +154,7 @@ class Course:
     question="How many in-person answers would have to be off before the conclusion moves?",
     topic=Topic.UNMEASURED,
     needs=(Context.estimated,),
-    order=50,
-    page=5,
+    place=(50, 5),
 )
 def tipping_points(context: Context) -> Iterator[SensitivityRow]:
     """Tipping points of the gap, with what the phone interviews say of them."""

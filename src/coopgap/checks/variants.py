@@ -40,8 +40,7 @@ _OTHERS: Final = {
     title="Variants",
     question="What is the gap under each declared variant, and by other families?",
     of_model=True,
-    order=10,
-    page=10,
+    place=(10, 10),
 )
 def variants(context: Context) -> Iterator[Answer]:
     """The gap again under each declared variant, and by the other families of its people."""
@@ -80,7 +79,7 @@ def _same_people(context: Context, design: Design) -> tuple[Estimate, Estimate] 
     return None if unchanged else (again, declared)
 
 
-@check(Check.VARIANT, cost="full", order=140)
+@check(Check.VARIANT, cost="full", place=(140, 0))
 def bootstrap(context: Context) -> Iterator[Answer]:
     """Percentile intervals of the gap over zones drawn again, for exact matching with zones.
 
@@ -146,21 +145,21 @@ def resampled(sample: Sample, seed: int, replicates: int = REPLICATES) -> Bootst
     )
 
 
-@check("", order=0)
+@check("", place=(0, 0))
 def odds(context: Context) -> Iterator[Answer]:
     """Whether one odds ratio holds at every threshold."""
     if len(context.keys.levels) > 2:
         yield from proportionality_rows(context.sample, context.keys)
 
 
-@check("", cost="full", order=130)
+@check("", cost="full", place=(130, 0))
 def odds_over_zones(context: Context) -> Iterator[Answer]:
     """The same with zones drawn again."""
     if len(context.keys.levels) > 2 and np.ptp(context.rows.weight) == 0:
         yield bootstrap_row(context.sample, context.keys, context.seed)
 
 
-@check("", order=40)
+@check("", place=(40, 0))
 def wild(context: Context) -> Iterator[Answer]:
     """The wild score test of the headline, which holds with few zones."""
     if context.rows.zone is not None:

@@ -200,8 +200,7 @@ def imbens_manski(bounds: Bounds, prob: float = INTERVAL_PROB) -> tuple[float, f
     question="How far could the answers that are missing move the gap at most?",
     topic=Topic.MISSING,
     of_model=True,
-    order=70,
-    page=1,
+    place=(70, 1),
 )
 def bounds(context: Context) -> Iterator[SensitivityRow]:
     """The gap of the matched shares under every way of filling in missing outcomes.

@@ -56,8 +56,7 @@ _WHO = {True: "members", False: "comparison people"}
     topic=Topic.MISSING,
     cost="full",
     of_model=True,
-    order=190,
-    page=2,
+    place=(190, 2),
 )
 def imputed(context: Context) -> Iterator[Answer]:
     """The headline gap with missing answers imputed, and with the imputed ones shifted.
@@ -150,21 +149,11 @@ def _note(who: Lacking, how: Imputation, m: int, study: Study, *, matched: bool)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImputedGaps:
-    """Pooled gaps.
+    """Gaps of the completed samples, pooled by contrast.
 
-    Attributes
-    ----------
-    pooled
-        By contrast.
-    apart
-        By contrast, how far the gaps lie from the declared one's, on the people that both have.
-    population
-        Of the completed samples.
-    shifted
-        By group (True for members) with missing outcomes, the contrast put first at each of
-        `DELTAS`.
-    r_hat
-        Largest split R-hat of the imputed shares over the last eight rounds.
+    `apart` are how far they lie from the declared one's, on the people that both have; `shifted`,
+    by group (True for members) with missing outcomes, the contrast put first at each of `DELTAS`;
+    `r_hat` is the largest split R-hat of the imputed shares over the last eight rounds.
     """
 
     pooled: Mapping[Contrast, Pooled]

@@ -92,8 +92,7 @@ def joint_p_values(observed: Joint, shuffled: Joint) -> Joint:
     question="What do all combinations of the declared choices say together?",
     cost="full",
     of_model=True,
-    order=180,
-    page=30,
+    place=(180, 30),
 )
 def multiverse_rows(context: Context, n_shuffles: int = SHUFFLES) -> Iterator[SensitivityRow]:
     """Rows `together` with p-values over the shuffles, a row a choice, a row a specification.

@@ -61,8 +61,7 @@ _PRIOR_NOTE = (
     cost="full",
     needs=(Context.reached,),
     of_model=True,
-    order=120,
-    page=5,
+    place=(120, 5),
 )
 def power_prior(context: Context) -> Iterator[SensitivityRow]:
     """The gap in person, the gap averaged over the discount, and the discount with its prior.
@@ -110,8 +109,7 @@ def _curve(at: Measured, weighed: Discount, row: SensitivityRow) -> Iterator[Sen
     cost="full",
     needs=(Context.reached,),
     of_model=True,
-    order=121,
-    page=7,
+    place=(121, 7),
 )
 def mixture_prior(context: Context) -> Iterator[SensitivityRow]:
     """Posterior weight of the phone interviews, and the gap, by prior weight and vague one."""

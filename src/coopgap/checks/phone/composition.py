@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg
 
-from coopgap.checks.balance import columns, fewest_zones, satterthwaite, side_errors
+from coopgap.checks.balance import (
+    balanced_units,
+    columns,
+    fewest_zones,
+    satterthwaite,
+    side_errors,
+)
 from coopgap.checks.compare import numbers_of, unassessed
 from coopgap.checks.context import Context
 from coopgap.checks.phone.agreement import Test
@@ -44,7 +50,7 @@ _FEW = f"No interval: fewer than {FEW_CLUSTERS} zones."
     topic=None,
     needs=(Context.reached,),
     of_model=True,
-    order=30,
+    place=(30, 0),
 )
 def composition(context: Context) -> Iterator[SensitivityRow]:
     """Shares, standardised differences, tests, and what balancing leaves.
@@ -89,14 +95,12 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> Test:
     """
     x = columns(rows, names)
     first, weight = rows.member, rows.weight
-    q = weight / np.where(first, weight[first].sum(), weight[~first].sum())
-    sides = q[first] @ x[first], q[~first] @ x[~first]
-    gap = sides[0] - sides[1]
+    mean, other, unit = balanced_units(x, first, weight, np.zeros((rows.n, 0)))
+    gap, moves = mean - other, unit[:, : mean.size] - unit[:, mean.size :]
     pooled = x - np.average(x, axis=0, weights=weight)
     spread = (pooled * (weight / weight.sum())[:, None]).T @ pooled
     simple = spread * (1 / first.sum() + 1 / (~first).sum())
-    away = x - np.where(first[:, None], *sides)
-    errors = side_errors(np.where(first, 1.0, -1.0)[:, None] * away * q[:, None], first, rows.zone)
+    errors = side_errors(moves, first, rows.zone)
     inverse = linalg.pinvh(simple, rtol=1e-10)
     scales = inverse @ errors.cov
     total, squares = float(np.trace(scales)), float(np.sum(scales * scales.T))

@@ -68,8 +68,7 @@ _WORDS = {
     topic=Topic.PHONE,
     needs=(Context.reached,),
     of_model=True,
-    order=31,
-    page=1,
+    place=(31, 1),
 )
 def equivalence(context: Context) -> Iterator[SensitivityRow]:
     """Phone minus in-person comparison group, plain and adjusted, against the declared margin.

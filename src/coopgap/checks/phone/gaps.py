@@ -51,8 +51,7 @@ _JOINS = "The phone people added to the in-person comparison group."
     topic=Topic.PHONE,
     needs=(Context.reached,),
     of_model=True,
-    order=32,
-    page=6,
+    place=(32, 6),
 )
 def replaces(context: Context) -> Iterator[SensitivityRow]:
     """The balanced gap against those called."""
@@ -66,8 +65,7 @@ def replaces(context: Context) -> Iterator[SensitivityRow]:
     topic=Topic.PHONE,
     needs=(Context.reached,),
     of_model=True,
-    order=33,
-    page=2,
+    place=(33, 2),
 )
 def joins(context: Context) -> Iterator[SensitivityRow]:
     """The balanced gap against those of both modes."""
@@ -167,8 +165,7 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
     topic=Topic.PHONE,
     needs=(Context.reached,),
     of_model=True,
-    order=34,
-    page=3,
+    place=(34, 3),
 )
 def joins_with_mode(context: Context) -> Iterator[SensitivityRow]:
     """The gap of the whole model, matched, with the phone people and the mode in the regression.

@@ -124,7 +124,7 @@ def _requests(context: RegionContext) -> dict[str, Request]:
     return {one.name: one.request for one in _refits_of(context) if one.request is not None}
 
 
-@check("", cost="full", scope=Scope.REFIT, wants=_requests, order=330)
+@check("", cost="full", scope=Scope.REFIT, wants=_requests, place=(330, 0))
 def by_region(context: RegionContext) -> Iterator[SensitivityRow]:
     """The gaps of the model by region with those called, beside those in person."""
     refits = _refits_of(context)

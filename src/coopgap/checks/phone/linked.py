@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from coopgap.checks.balance import balance, balanced_units, columns
+from coopgap.checks.balance import balance
 from coopgap.checks.compare import compared, numbers_of, people_of, unassessed, with_interval
 from coopgap.checks.context import Context
 from coopgap.checks.phone.agreement import (
@@ -26,7 +26,7 @@ from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, threshold_gaps, wald, wald_interval
+from coopgap.core.gap import threshold_gaps, wald, wald_interval
 from coopgap.core.tost import two_one_sided
 from coopgap.core.vocabulary import (
     Check,
@@ -37,7 +37,7 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB, difference
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.survey.records import ModelRows, Survey
 
@@ -131,8 +131,7 @@ def asked_twice(survey: Survey, outcome: str) -> Pairs:
     question="Do people who were asked in both modes answer alike?",
     topic=Topic.PHONE,
     of_model=True,
-    order=35,
-    page=4,
+    place=(35, 4),
 )
 def linked(context: Context) -> Iterator[SensitivityRow]:
     """Every row about the people asked in both modes; members asked twice count too.
@@ -290,41 +289,14 @@ def with_phone_answers(rows: ModelRows, pairs: Pairs) -> ModelRows:
     return replace(rows, outcome=outcome)
 
 
-def moved_gap(
-    before: ModelRows, after: ModelRows, covariates: Sequence[str]
-) -> dict[Contrast, Interval]:
-    """How much the balanced gap moves at each threshold when answers are exchanged.
-
-    The people of `before` and `after` are the same, with either answer. Weights do not depend on
-    answers, so that the gap moves by the balanced mean of what each person's answer moves; its
-    linearisation is that of `balance`.
-    """
-    balanced = balance(before, covariates)
-    first, second = balanced.rows, after.take(balanced.kept)
-    kinds = threshold_gaps(before.levels)
-    cuts = np.array([one.level for one in kinds])
-    moved = np.subtract(
-        second.outcome[:, None] >= cuts, first.outcome[:, None] >= cuts, dtype=np.float64
-    )
-    weight, x = balanced.weight[balanced.kept], columns(first, covariates)
-    members, others, unit = balanced_units(moved, first.member, weight, x)
-    cov, df = variance_of(unit[:, : cuts.size] - unit[:, cuts.size :], first.zone)
-    errors = np.sqrt(np.diag(cov))
-    return {
-        one: wald(float(value), float(error), df=df, prob=INTERVAL_PROB, null=0.0)
-        for one, value, error in zip(kinds, members - others, errors, strict=True)
-    }
-
-
 def _gap_rows(pairs: Pairs, context: Context, base: SensitivityRow) -> Iterator[SensitivityRow]:
     """The gap of everybody in person, with either answer of those asked twice, and its move."""
-    rows, covariates = context.rows, context.spec.covariates
+    rows = context.rows
     twice = int(np.isin(rows.index, pairs.index).sum())
     if not twice:
         raise NotEstimable("nobody with two answers has complete covariates")
     both = (rows, with_phone_answers(rows, pairs))
-    gaps = [balance(one, covariates).gaps for one in both]
-    moved = moved_gap(*both, covariates)
+    before, after = (balance(one, context.spec.covariates) for one in both)
     base = replace(
         base, comparator=Comparator.COMPARISON, group="all", population=Population.MEMBERS
     )
@@ -339,9 +311,10 @@ def _gap_rows(pairs: Pairs, context: Context, base: SensitivityRow) -> Iterator[
         people = people_of(*((one.people_by_level(), contrast) for one in both))
         people["n_fewest"] = min(*crossed, people["n_fewest"])
         row = replace(base, **people)
-        first, second = (one[contrast] for one in gaps)
+        first, second = before.gaps[contrast], after.gaps[contrast]
+        moved = difference(after, before, contrast)
         yield with_interval(replace(row, variant=Version.GAP_IN_PERSON), contrast, first)
         phone = replace(row, variant=Version.GAP_BY_PHONE, n=twice, of=rows.n, note=note)
         phone = with_interval(phone, contrast, second)
-        yield compared(phone, first, second, moved[contrast], context.smallest_gap)
-        yield with_interval(replace(row, variant=Version.GAP_MOVED), contrast, moved[contrast])
+        yield compared(phone, first, second, moved, context.smallest_gap)
+        yield with_interval(replace(row, variant=Version.GAP_MOVED), contrast, moved)
