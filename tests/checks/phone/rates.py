@@ -19,8 +19,8 @@ from scipy.optimize import brentq
 
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.context import Context
+from coopgap.checks.design import retrodesign
 from coopgap.checks.phone.equivalence import equivalence
-from coopgap.checks.retrodesign import retrodesign
 from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Verdict
 from coopgap.survey.example import model as printed

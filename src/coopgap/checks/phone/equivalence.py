@@ -11,8 +11,8 @@ from coopgap.checks.balance import fewest_zones, require_clusters, swapped
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.compare import numbers_of, unassessed, with_interval
 from coopgap.checks.context import Context
+from coopgap.checks.design import DESIGN_EFFECTS
 from coopgap.checks.registry import Topic, check
-from coopgap.checks.retrodesign import DESIGN_EFFECTS
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow, finite
 from coopgap.core.gap import Interval, Margins, estimate_contrasts, threshold_gaps, wald

@@ -1,4 +1,4 @@
-"""The smallest gap a design finds: by hand, by simulation, beside the reported errors."""
+"""What a design finds: its errors published, by R and simulated; by hand; beside reported ones."""
 
 from dataclasses import replace
 
@@ -7,13 +7,200 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.by_mode import PhoneStudy
-from coopgap.checks.design_analysis import null_error
-from coopgap.checks.retrodesign import detectable_gap, retrodesign
-from coopgap.core.vocabulary import Verdict, Version
+from coopgap.checks.design import (
+    SCENARIOS,
+    detectable_gap,
+    null_error,
+    retrodesign,
+    superiority_error,
+)
+from coopgap.core.vocabulary import Quantity, Verdict, Version
 from coopgap.families.dispatch import headline_estimate
+from coopgap.matching.dispatch import match
 from coopgap.regression.shares import share_margins
+from coopgap.study.spec import Matching
 
-from .conftest import context_of, gap_of, keys_of, pick, rows_of, sample_of
+from .conftest import (
+    build_rows,
+    by_r,
+    context_of,
+    gap_of,
+    keys_of,
+    pick,
+    rows_of,
+    sample_of,
+    with_outcome,
+)
+
+KNOWN = by_r("retrodesign")
+
+
+def df_of(case):
+    """R writes minus one for infinity."""
+    return np.inf if case["df"] < 0 else case["df"]
+
+
+@pytest.mark.parametrize(
+    ("gap", "std_error", "power", "type_s", "type_m"),
+    # Gelman & Carlin (2014), both examples. They simulate type M with 10,000 estimates, of which
+    # some 500 are significant: its Monte Carlo error is about one in a hundred.
+    [(0.1, 3.28, 0.05, 0.46, 77.0), (2.0, 8.1, 0.06, 0.24, 9.7)],
+)
+def test_published_examples(gap, std_error, power, type_s, type_m):
+    found = retrodesign(gap, std_error)
+    assert found.power == pytest.approx(power, abs=5e-3)
+    assert found.type_s == pytest.approx(type_s, abs=5e-3)
+    assert found.type_m == pytest.approx(type_m, rel=0.02)
+
+
+@pytest.mark.parametrize("case", KNOWN["designs"])
+def test_integrals_of_r(case):
+    found = retrodesign(case["gap"], case["std_error"], df=df_of(case))
+    assert found.power == pytest.approx(case["power"], rel=1e-9)
+    assert found.type_s == pytest.approx(case["type_s"], rel=1e-7)
+    assert found.type_m == pytest.approx(case["type_m"], rel=1e-8)
+    smallest = detectable_gap(case["std_error"], df=df_of(case))
+    assert smallest == pytest.approx(case["detectable"], rel=1e-9)
+
+
+@pytest.mark.parametrize(("df", "gap"), [(np.inf, 0.03), (12.0, 0.03), (12.0, -0.06)])
+def test_shares_of_simulated_estimates(df, gap):
+    rng = np.random.default_rng(2)
+    noise = rng.normal(size=400_000) if np.isinf(df) else rng.standard_t(df, 400_000)
+    estimate = gap + 0.03 * noise
+    found = np.abs(estimate) > 0.03 * stats.t.ppf(0.975, df)
+    there = retrodesign(gap, 0.03, df=df)
+    # Four Monte Carlo errors each.
+    share = found.mean()
+    assert abs(there.power - share) < 4 * np.sqrt(share * (1 - share) / 400_000)
+    wrong = np.sign(estimate[found]) != np.sign(gap)
+    error = np.sqrt(there.type_s * (1 - there.type_s) / found.sum())
+    assert abs(there.type_s - wrong.mean()) < 4 * error
+    sizes = np.abs(estimate[found]) / abs(gap)
+    assert abs(there.type_m - sizes.mean()) < 4 * sizes.std() / found.sum() ** 0.5
+
+
+@pytest.mark.parametrize("df", [3.0, 99.0, np.inf])
+@pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
+def test_detectable_gap_has_the_power_it_promises(df, power):
+    gap = detectable_gap(0.02, df=df, power=power)
+    assert retrodesign(gap, 0.02, df=df).power == pytest.approx(power)
+
+
+def test_normal_gap_of_the_textbooks():
+    # 1.959964 + 0.841621 standard errors; the wrong tail adds less than 1e-6.
+    assert detectable_gap(0.02) == pytest.approx(0.02 * 2.801585, rel=1e-5)
+
+
+def test_no_mean_no_exaggeration_and_no_gap_no_answer():
+    assert retrodesign(0.05, 0.02, df=1.0).type_m == np.inf
+    with pytest.raises(ValueError, match="neither may be zero"):
+        retrodesign(0.0, 0.02)
+    with pytest.raises(ValueError, match="neither may be zero"):
+        retrodesign(0.05, 0.0)
+
+
+def test_superiority_of_two_samples_alike():
+    counts = np.array(KNOWN["counts"])
+    size = counts.sum()
+    found = superiority_error(counts / size, size, size)
+    # wilcox.test counts the people without replacement: N + 1 and N(N - 1) in place of N and N².
+    assert found == pytest.approx(KNOWN["superiority_error"], rel=2 / size)
+    rng = np.random.default_rng(3)
+    draws = rng.multinomial(300, counts / size, (20_000, 2)) / 300
+    below = np.cumsum(draws[:, 1], axis=1) - draws[:, 1] / 2
+    values = (draws[:, 0] * below).sum(axis=1)
+    # Monte Carlo error of a standard deviation of 20,000: half a percent.
+    assert superiority_error(counts / size, 300, 300) == pytest.approx(values.std(), rel=0.02)
+
+
+def test_two_levels_are_half_the_difference():
+    shares = np.array([0.7, 0.3])
+    difference = np.sqrt(0.7 * 0.3 * (1 / 200 + 1 / 300))
+    assert superiority_error(shares, 200, 300) == pytest.approx(difference / 2)
+
+
+def make_sample(*, zone_sd=0.0, size=20, zones=60, seed=3, gap=0.15):
+    """People of one stratum, so that the matched gap is the plain difference of two shares."""
+    rng = np.random.default_rng(seed)
+    zone = np.repeat(np.arange(zones), size)
+    member = np.tile([True, False], zones * size // 2)
+    level = 0.45 + zone_sd * rng.standard_normal(zones)[zone]
+    outcome = rng.random(zone.size) < np.clip(level + gap * member * (zone % 2), 0.02, 0.98)
+    rows = build_rows({"one": np.zeros(zone.size)}, member, outcome, zone=zone, sizes={"one": 1})
+    return sample_of(rows, ())
+
+
+def effects_of(sample, at=""):
+    return rows_of("design_effect", context_of(sample, keys=keys_of(sample.rows, at)))
+
+
+def simple_error(rows):
+    """Of the difference of two shares of independent people."""
+    people = rows.people_by_level()
+    shares = people[:, 1] / people.sum(axis=1)
+    return float(np.sum(shares * (1 - shares) / people.sum(axis=1)) ** 0.5)
+
+
+def test_the_independent_variance_is_that_of_two_binomial_shares():
+    sample = make_sample(zone_sd=0.1)
+    simple = simple_error(sample.rows)
+    scenarios = effects_of(sample)[1:]
+    assert [row.variant for row in scenarios] == [f"design effect {f:g}" for f in SCENARIOS]
+    assert [row.setting for row in scenarios] == list(SCENARIOS)
+    for row, factor in zip(scenarios, SCENARIOS, strict=True):
+        assert row.std_error == pytest.approx(simple * factor**0.5, rel=1e-9)
+        assert row.upper - row.lower == pytest.approx(2 * 1.959964 * row.std_error, rel=1e-6)
+
+
+def test_gaps_that_differ_between_zones_raise_it_and_shared_levels_lower_it():
+    """Levels that both groups of a zone share cancel in the gap; gaps of zones do not."""
+    shared = effects_of(make_sample(zone_sd=0.25, gap=0.0))[0].estimate
+    differing = effects_of(make_sample(gap=0.5))[0].estimate
+    assert shared < 0.9
+    assert differing > 1.3
+
+
+def test_of_more_levels_the_declared_threshold_has_the_scenarios():
+    sample = make_sample()
+    rng = np.random.default_rng(1)
+    outcome = sample.rows.outcome + (rng.random(sample.rows.n) < 0.4)
+    levels = ("E", "D", "C")
+    sample = with_outcome(sample, outcome, levels=levels)
+    matched = headline_estimate(sample)
+    for at, quantity in ((">=C", Quantity.RISK_DIFFERENCE), ("", Quantity.SUPERIORITY)):
+        rows = effects_of(sample, at)
+        assert {row.category for row in rows} == {at}
+        assert {row.quantity for row in rows[1:]} == {quantity}
+        assert {row.estimate for row in rows[1:]} == {matched.at(at, quantity).estimate}
+
+
+def test_a_stated_design_effect_widens_and_concludes_nothing():
+    """The estimate stays, so that there is no other one to compare."""
+    found = effects_of(make_sample(gap=0.16))
+    assert {row.verdict for row in found} == {None}
+    assert found[1].quantity is Quantity.RISK_DIFFERENCE
+    widths = [row.upper - row.lower for row in found[1:]]
+    assert np.array(widths) / widths[0] == pytest.approx(np.sqrt(SCENARIOS))
+
+
+def test_without_zones_it_does_not_apply():
+    sample = make_sample()
+    sample = replace(sample, rows=replace(sample.rows, zone=None))
+    (row,) = effects_of(sample)
+    assert row.verdict is Verdict.NOT_APPLICABLE
+
+
+def test_people_of_chosen_pairs_are_independent_too():
+    # Nearest pairs across zones with answers alike within pairs: clustered on the sets the
+    # variance would not be that of two binomial shares.
+    sample = make_sample(zone_sd=0.3)
+    paired = replace(sample, matched=match(sample.rows, Matching(method="nearest", on=("one",))))
+    simple = simple_error(paired.rows.take(paired.kept))
+    assert paired.matched.n_sets > 100
+    alone = effects_of(paired)[1]
+    assert alone.variant == "design effect 1"
+    assert alone.std_error == pytest.approx(simple, rel=1e-9)
 
 
 def designs_of(data, gap=0.05, sample=None, at="", **fitting):
