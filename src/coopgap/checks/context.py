@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from coopgap.checks.by_mode import PhoneStudy, by_mode
-from coopgap.checks.registry import NotApplicable, NotAssessed
+from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
 from coopgap.core.estimate import GapRow, Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
 from coopgap.core.vocabulary import Comparator, Status
@@ -138,6 +138,10 @@ class Context(Keyed):
         """Refuse a check of the phone interviews where there is nobody to compare by mode."""
         if self.phone.why_not:
             raise NotApplicable(self.phone.why_not)
+
+
+phone_check = partial(check, topic=Topic.PHONE, needs=(Context.reached,), of_model=True)
+"""Register a check of the phone interviews, which has no answer where there are none."""
 
 
 def context_for(plan: Plan, model: ModelPlan, estimates: Sequence[Estimate], **run: Any) -> Context:

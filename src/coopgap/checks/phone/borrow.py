@@ -17,8 +17,8 @@ import scipy
 
 from coopgap.checks.balance import Joint
 from coopgap.checks.compare import compared, numbers_of, unassessed
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed, Topic, check
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.registry import NotAssessed
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
@@ -53,14 +53,11 @@ _PRIOR_NOTE = (
 )
 
 
-@check(
+@phone_check(
     Check.PHONE_POWER_PRIOR,
     title="Power prior",
     question="What is the gap if a phone interview counts as part of one in person?",
-    topic=Topic.PHONE,
     cost="full",
-    needs=(Context.reached,),
-    of_model=True,
     place=(120, 5),
 )
 def power_prior(context: Context) -> Iterator[SensitivityRow]:
@@ -101,14 +98,11 @@ def _curve(at: Measured, weighed: Discount, row: SensitivityRow) -> Iterator[Sen
         yield replace(named, quantity="discount_probability", estimate=float(chance))
 
 
-@check(
+@phone_check(
     Check.PHONE_ROBUST_MIXTURE,
     title="Robust mixture prior",
     question="What is the gap if the phone answers count only as far as they agree?",
-    topic=Topic.PHONE,
     cost="full",
-    needs=(Context.reached,),
-    of_model=True,
     place=(121, 7),
 )
 def mixture_prior(context: Context) -> Iterator[SensitivityRow]:

@@ -16,9 +16,9 @@ from coopgap.checks.balance import (
     side_errors,
 )
 from coopgap.checks.compare import numbers_of, unassessed
-from coopgap.checks.context import Context
+from coopgap.checks.context import Context, phone_check
 from coopgap.checks.phone.agreement import Test
-from coopgap.checks.registry import NotApplicable, check
+from coopgap.checks.registry import NotApplicable
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow, finite
@@ -43,13 +43,11 @@ _TEST = (
 _FEW = f"No interval: fewer than {FEW_CLUSTERS} zones."
 
 
-@check(
+@phone_check(
     Check.PHONE_COMPOSITION,
     title="Who was reached by phone",
     question="Who was reached by phone, and can they be weighted to stand for those in person?",
     topic=None,
-    needs=(Context.reached,),
-    of_model=True,
     place=(30, 0),
 )
 def composition(context: Context) -> Iterator[SensitivityRow]:

@@ -10,9 +10,8 @@ import numpy as np
 from coopgap.checks.balance import fewest_zones, require_clusters, swapped
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.compare import numbers_of, unassessed, with_interval
-from coopgap.checks.context import Context
+from coopgap.checks.context import Context, phone_check
 from coopgap.checks.design import DESIGN_EFFECTS
-from coopgap.checks.registry import Topic, check
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow, finite
 from coopgap.core.gap import Interval, Margins, estimate_contrasts, threshold_gaps, wald
@@ -61,13 +60,10 @@ _WORDS = {
 }
 
 
-@check(
+@phone_check(
     Check.PHONE_EQUIVALENCE,
     title="Phone against in-person answers",
     question="Do people called answer like those asked in person, within the declared margin?",
-    topic=Topic.PHONE,
-    needs=(Context.reached,),
-    of_model=True,
     place=(31, 1),
 )
 def equivalence(context: Context) -> Iterator[SensitivityRow]:

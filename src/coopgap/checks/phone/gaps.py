@@ -11,8 +11,8 @@ import numpy as np
 from coopgap.checks.balance import Balanced, balance, groups, stack
 from coopgap.checks.by_mode import Group, PhoneStudy
 from coopgap.checks.compare import again_row, alone, compared, unassessed, with_interval
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed, Topic, check
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.registry import NotAssessed
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import headline_contrasts
@@ -44,13 +44,10 @@ _REPLACES = "The phone people in place of the in-person comparison group."
 _JOINS = "The phone people added to the in-person comparison group."
 
 
-@check(
+@phone_check(
     Check.PHONE_REPLACES,
     title="Phone interviews replace those in person",
     question="What is the gap with the people called in the comparison group's place?",
-    topic=Topic.PHONE,
-    needs=(Context.reached,),
-    of_model=True,
     place=(32, 6),
 )
 def replaces(context: Context) -> Iterator[SensitivityRow]:
@@ -58,13 +55,10 @@ def replaces(context: Context) -> Iterator[SensitivityRow]:
     yield from _balanced_rows(context, Version.PHONE, "called", _REPLACES)
 
 
-@check(
+@phone_check(
     Check.PHONE_JOINS,
     title="Phone interviews join those in person",
     question="What is the gap with the people called added to the comparison group?",
-    topic=Topic.PHONE,
-    needs=(Context.reached,),
-    of_model=True,
     place=(33, 2),
 )
 def joins(context: Context) -> Iterator[SensitivityRow]:
@@ -158,13 +152,10 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
     )
 
 
-@check(
+@phone_check(
     Check.PHONE_JOINS_MODE,
     title="Phone interviews added, with a mode term",
     question="What is the gap with the people called added, and a term for how they were asked?",
-    topic=Topic.PHONE,
-    needs=(Context.reached,),
-    of_model=True,
     place=(34, 3),
 )
 def joins_with_mode(context: Context) -> Iterator[SensitivityRow]:

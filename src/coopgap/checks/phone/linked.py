@@ -10,7 +10,7 @@ import numpy as np
 
 from coopgap.checks.balance import balance
 from coopgap.checks.compare import compared, numbers_of, people_of, unassessed, with_interval
-from coopgap.checks.context import Context
+from coopgap.checks.context import Context, phone_check
 from coopgap.checks.phone.agreement import (
     Test,
     agreement_weights,
@@ -22,7 +22,7 @@ from coopgap.checks.phone.agreement import (
     variance_of,
 )
 from coopgap.checks.phone.equivalence import PROB
-from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
+from coopgap.checks.registry import NotApplicable, NotAssessed
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
@@ -125,12 +125,11 @@ def asked_twice(survey: Survey, outcome: str) -> Pairs:
     )
 
 
-@check(
+@phone_check(
     Check.PHONE_LINKED,
     title="People asked in both modes",
     question="Do people who were asked in both modes answer alike?",
-    topic=Topic.PHONE,
-    of_model=True,
+    needs=(),
     place=(35, 4),
 )
 def linked(context: Context) -> Iterator[SensitivityRow]:

@@ -10,8 +10,8 @@ import numpy as np
 from coopgap.checks.balance import columns, slopes
 from coopgap.checks.by_mode import PhoneStudy
 from coopgap.checks.compare import unassessed
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed, Topic, check, derived_seed
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.registry import NotAssessed, derived_seed
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
@@ -54,14 +54,11 @@ class Reference:
     largest: int
 
 
-@check(
+@phone_check(
     Check.PHONE_SUBSAMPLE_REFERENCE,
     title="Phone interviews against in-person subsamples",
     question="Would as few in-person interviews differ by chance as much as those by phone?",
-    topic=Topic.PHONE,
     cost="full",
-    needs=(Context.reached,),
-    of_model=True,
     place=(110, 8),
 )
 def subsamples(context: Context) -> Iterator[SensitivityRow]:
