@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from coopgap.app.plan import make_plan
 from coopgap.checks.moved import movable, moved_margins, shift_moves
@@ -418,13 +418,3 @@ def test_no_estimate_no_tipping_point():
     (row,) = rows_of(sample)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "3 zones" in row.note
-
-
-def test_half_way_of_the_logit_is_not_half_the_log_odds_ratio():
-    # A check of the scale: the share halves the difference, the multiple need not be a root.
-    p1, p0 = 0.9, 0.5
-    outcome = np.concatenate([np.repeat([1, 0], [900, 100]), np.repeat([1, 0], [500, 500])])
-    found = rows_of(sample_of(outcome, np.arange(2000) < 1000))
-    odds = pick(found, variant=Version.GAP_HALVES, quantity="odds_multiple").estimate
-    assert np.log(odds) == pytest.approx(logit((p1 + p0) / 2) - logit(p0), abs=1e-5)
-    assert np.log(odds) < (logit(p1) - logit(p0)) / 2

@@ -257,17 +257,6 @@ def test_interviews_that_add_nothing_are_refused():
         measures(np.array([1.0, 0.3, 0.3]), np.diag([0.0, 4e-4, 9e-4]))
 
 
-def test_averaging_lies_between_the_ends():
-    of = at(0.49)
-    ends = [power_gap(of, discount).estimate for discount in (1.0, 0.0)]
-    found = averaged_gap(of, discount_posterior(of)).estimate
-    assert ends[0] < found < ends[1]
-    curve = [power_gap(of, tenth / 10).estimate for tenth in range(11)]
-    assert np.all(np.diff(curve) < 0)
-    alike = replace(of, phone=of.in_person)
-    assert averaged_gap(alike, discount_posterior(alike)).estimate == pytest.approx(of.gap)
-
-
 CURVE = {f"phone counts {discount:.1f}" for discount in DISCOUNTS}
 
 

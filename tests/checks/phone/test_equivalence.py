@@ -214,16 +214,6 @@ def test_published_p_value():
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(
-    ("margin", "factor", "power"),
-    [(0.05, 1, 0.0), (0.07, 1, 0.44), (0.10, 1, 0.88), (0.07, 1.5, 0.14), (0.10, 1.5, 0.66)],
-)
-def test_power_of_the_printed_design(margin, factor, power):
-    # WDDCM Peru: 250 by phone against 1,003 in person, 27 % trust; two digits.
-    std_error = simple_error(0.27, 250, 0.27, 1003) * factor**0.5
-    assert power_at_zero(std_error, margin) == pytest.approx(power, abs=5e-3)
-
-
 def test_power_is_the_share_of_simulated_confirmations():
     rng = np.random.default_rng(7)
     std_error, margin = 0.03, 0.07
@@ -390,14 +380,6 @@ def test_without_covariates_the_shift_is_the_log_odds_ratio(make_phone):
     error = np.sqrt(60 / 59 * np.sum(sums**2))
     assert found.std_error == pytest.approx(error, rel=1e-6)
     assert found.upper - found.estimate == pytest.approx(1.671093 * error, rel=1e-5)
-
-
-def test_covariates_are_held(make_phone):
-    # Phone people are younger, the young answer lower: unadjusted the phone looks lower.
-    data = make_phone(np.random.default_rng(2), n=(600, 6000, 6000), young_phone=True, zones=60)
-    plain, held = (phone_shifts(replace(data, covariates=names))[""] for names in ((), ("age",)))
-    assert plain.upper < 0
-    assert held.lower < 0 < held.upper
 
 
 def test_one_shift_for_all_thresholds_and_one_each(make_phone):

@@ -238,23 +238,6 @@ def equal(zone, stratum=None):
     return Placed(zone=zone, stratum=none if stratum is None else stratum, weight=weight)
 
 
-def test_components_have_the_variances_of_zones_and_people():
-    rng = np.random.default_rng(0)
-    zone, scores = clustered(rng, 4000, 5, 0.7)
-    found = zone_components(scores, equal(zone))
-    # 4,000 zones: the variance between has a standard error of 2 %.
-    assert found.between.var() == pytest.approx(0.49, rel=0.06)
-    assert found.within.var() == pytest.approx(1.0, rel=0.03)
-    assert np.add.reduceat(found.within, found.start) == pytest.approx(0, abs=1e-10)
-    assert np.array_equal(found.size, np.full(4000, 5))
-
-
-def test_zones_that_are_alike_have_no_variance_between_them():
-    scores = np.tile([0.0, 1.0], 20)[:, None]
-    found = zone_components(scores, equal(np.repeat(np.arange(10), 4)))
-    assert np.array_equal(found.between, np.zeros((10, 1)))
-
-
 def test_components_by_hand():
     # Zone means 0, 1, 5, 6 in two strata; people one above and one below theirs.
     zone, stratum = np.repeat(np.arange(4), 2), np.repeat([0, 1], 4)
@@ -323,14 +306,6 @@ def test_without_zones_draws_are_of_independent_people():
     expected = sum(m / 100 * v + m**2 / 150 * v for m, v in zip(mix, parts, strict=True))
     # 4,000 draws know a variance to 2.2 %.
     assert off.var() == pytest.approx(expected, rel=0.08)
-
-
-def test_in_person_weights_have_the_phone_mix():
-    zones = np.repeat(np.arange(8), 5), np.array([0, 0, 0, 5])
-    regions = np.repeat([0, 1], 20), np.array([0, 0, 0, 1])
-    own, phone = places(zones, regions, (np.ones(40), np.ones(4)))
-    assert np.bincount(own.stratum, own.weight) == pytest.approx([0.75, 0.25])
-    assert phone.weight == pytest.approx(np.full(4, 0.25))
 
 
 @pytest.mark.parametrize(
