@@ -329,12 +329,12 @@ def joint_shares(
     size = len(members.levels)
     people = np.union1d(first.rows.index, second.rows.index)
     unit = np.zeros((people.size, 3 * size))
-    here, there = (np.searchsorted(people, pair.rows.index) for pair in (first, second))
-    unit[here, : 2 * size], unit[there, 2 * size :] = first.unit, second.unit[:, size:]
+    at_first, at_second = (np.searchsorted(people, pair.rows.index) for pair in (first, second))
+    unit[at_first, : 2 * size], unit[at_second, 2 * size :] = first.unit, second.unit[:, size:]
     cluster, last = None, np.inf
     if first.rows.zone is not None and second.rows.zone is not None:
         cluster = np.zeros_like(people)
-        cluster[here], cluster[there] = first.rows.zone, second.rows.zone
+        cluster[at_first], cluster[at_second] = first.rows.zone, second.rows.zone
         last = np.unique(second.rows.zone[~second.rows.member]).size - 1
     sums, factor, df = cluster_sums(unit, cluster)
     return Joint(

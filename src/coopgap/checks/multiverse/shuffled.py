@@ -119,9 +119,9 @@ def shuffled_gaps(
         weighted = counts * factors[:, :, None]
         if start is None:
             start = _start(design, weighted[0])
-        found = table_gaps(design.x, weighted, targets, start, contrast, design.link)
-        estimates.append(found.estimate)
-        errors.append(_std_errors(design, sides, factors, found.influence))
+        gaps = table_gaps(design.x, weighted, targets, start, contrast, design.link)
+        estimates.append(gaps.estimate)
+        errors.append(_std_errors(design, sides, factors, gaps.influence))
     return Studentised(np.concatenate(estimates), np.concatenate(errors))
 
 
@@ -151,9 +151,9 @@ def _weights(
         key = total.tobytes()
         if key not in known:
             known[key] = _row_weights(design, total)
-        found = known[key]
-        if found is not None:
-            factors[b], targets[b] = found
+        weights = known[key]
+        if weights is not None:
+            factors[b], targets[b] = weights
     return factors, targets
 
 
@@ -213,19 +213,19 @@ def _std_errors(
     design: CellDesign, member: BoolArray, factors: FloatArray, influence: FloatArray
 ) -> FloatArray:
     """Standard error of each shuffle from sums of influence by zone, shape (B,)."""
-    found = np.full(len(member), np.nan)
+    errors = np.full(len(member), np.nan)
     for b, side in enumerate(member):
         slot = _slots(design, side)
         weight = design.people.weight * factors[b, slot // len(design.people.levels)]
         own = weight * influence[b].ravel()[slot]
         if design.zone is None:
-            found[b] = np.sqrt(own @ own)
+            errors[b] = np.sqrt(own @ own)
             continue
         sums = np.bincount(design.zone, weights=own)
         n_zones = int((np.bincount(design.zone, weights=weight) > 0).sum())
         if n_zones > 1:
-            found[b] = np.sqrt(n_zones / (n_zones - 1) * (sums @ sums))
-    return found
+            errors[b] = np.sqrt(n_zones / (n_zones - 1) * (sums @ sums))
+    return errors
 
 
 class TableGaps(NamedTuple):
@@ -302,14 +302,14 @@ def table_gaps(
 
 def _solved(information: FloatArray, right: FloatArray) -> FloatArray:
     """Information⁻¹ times the gradient, NaN where it is singular."""
-    found = np.full(right.shape, np.nan)
+    steps = np.full(right.shape, np.nan)
     for b, (matrix, vector) in enumerate(zip(information, right, strict=True)):
         if np.isfinite(matrix).all() and np.isfinite(vector).all():
             try:
-                found[b] = np.linalg.solve(matrix, vector)
+                steps[b] = np.linalg.solve(matrix, vector)
             except np.linalg.LinAlgError:
                 continue
-    return found
+    return steps
 
 
 def _contrast(

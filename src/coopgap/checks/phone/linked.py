@@ -103,9 +103,9 @@ def asked_twice(survey: Survey, outcome: str) -> Pairs:
         )
     places = [np.flatnonzero(survey.phone == by_phone) for by_phone in (False, True)]
     own_id, phone_id = (survey.person[place] for place in places)
-    _, here, there = np.intersect1d(own_id, phone_id, assume_unique=True, return_indices=True)
-    order = np.argsort(places[0][here], kind="stable")
-    own, phone = places[0][here][order], places[1][there][order]
+    _, at_own, at_phone = np.intersect1d(own_id, phone_id, assume_unique=True, return_indices=True)
+    order = np.argsort(places[0][at_own], kind="stable")
+    own, phone = places[0][at_own][order], places[1][at_phone][order]
     same = survey.member[own] == survey.member[phone]
     codes = survey.codes[outcome]
     answered = (codes[own] >= 0) & (codes[phone] >= 0)

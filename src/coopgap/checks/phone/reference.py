@@ -338,7 +338,7 @@ def differences(
     phone interviews than of the others were made in it: zones that both share alike cancel, zones
     that only one has do not. A stratum of one zone borrows the zones of all.
     """
-    found = zone_components(scores, own)
+    split = zone_components(scores, own)
     both = np.concatenate([own.zone, phone.zone])
     zones, first, index = np.unique(both, return_index=True, return_inverse=True)
     stratum = np.concatenate([own.stratum, phone.stratum])[first]
@@ -347,31 +347,31 @@ def differences(
     order = np.lexsort([phone.weight, phone.zone])
     called, weight = index[own.zone.size :][order], phone.weight[order]
     order = np.lexsort([*scores.T, own.zone])
-    off = found.within * own.weight[order, None]
+    off = split.within * own.weight[order, None]
     error = _root(off.T @ off)
     parts = []
     for at in range(0, draws, _BATCH):
         size = min(_BATCH, draws - at)
-        source = _sources(found.stratum, stratum, size, rng)
-        here = source[:, called]
-        person = found.start[here] + (rng.random(here.shape) * found.size[here]).astype(np.int64)
+        source = _sources(split.stratum, stratum, size, rng)
+        place = source[:, called]
+        person = split.start[place] + (rng.random(place.shape) * split.size[place]).astype(np.int64)
         part = rng.standard_normal((size, error.shape[0])) @ error
         for k in range(scores.shape[1]):
-            part[:, k] += found.between[:, k][source] @ net + found.within[:, k][person] @ weight
+            part[:, k] += split.between[:, k][source] @ net + split.within[:, k][person] @ weight
         parts.append(part)
     return np.concatenate(parts)
 
 
-def _sources(found: IntArray, wanted: IntArray, draws: int, rng: np.random.Generator) -> IntArray:
+def _sources(known: IntArray, wanted: IntArray, draws: int, rng: np.random.Generator) -> IntArray:
     """For each draw and zone a zone of its stratum, shape (draws, zones)."""
     source = np.empty((draws, wanted.size), dtype=np.int64)
-    alone = found.size == np.unique(found).size
+    alone = known.size == np.unique(known).size
     for stratum in np.unique(wanted):
-        pool = np.flatnonzero(found == stratum)
+        pool = np.flatnonzero(known == stratum)
         if pool.size < 2 and not alone:
-            pool = np.arange(found.size)
-        here = np.flatnonzero(wanted == stratum)
-        source[:, here] = pool[rng.integers(0, pool.size, (draws, here.size))]
+            pool = np.arange(known.size)
+        place = np.flatnonzero(wanted == stratum)
+        source[:, place] = pool[rng.integers(0, pool.size, (draws, place.size))]
     return source
 
 
