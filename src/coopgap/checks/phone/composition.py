@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import linalg
@@ -19,7 +19,6 @@ from coopgap.checks.compare import numbers_of, unassessed
 from coopgap.checks.context import Context, phone_check
 from coopgap.checks.phone.agreement import Test
 from coopgap.checks.registry import NotApplicable
-from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow, finite
 from coopgap.core.gap import cluster_sums, smallest_by_level, wald, wald_interval
@@ -61,15 +60,14 @@ def composition(context: Context) -> Iterator[SensitivityRow]:
         raise NotApplicable("The model has no covariates to compare.")
     smaller = min(phone.called.n, phone.comparison.n)
     base = context.bare(comparator=Comparator.COMPARISON, n_smaller=smaller)
-    rows = phone.pair("called", "comparison")
-    levels = [level for name in names for level in _compare(rows, name)]
-    result = [row for level in levels for row in _level_rows(level, base)]
-    result += [_test_row(rows, (name,), levels, base) for name in names]
-    if len(names) > 1:
-        result.append(_test_row(rows, names, levels, base))
-    result += _balancing_rows(context, names, base)
-    fewest = {level.category: level.fewest for level in levels}
-    for row in result:
+    people = phone.pair("called", "comparison")
+    rows = [row for name in names for row in _level_rows(people, name, base)]
+    smds = [row for row in rows if row.quantity == "smd"]
+    tested = dict.fromkeys([*((name,) for name in names), names])
+    rows += [_test_row(people, some, smds, base) for some in tested]
+    rows += _balancing_rows(context, names, base)
+    fewest = {row.category: row.n_fewest for row in smds}
+    for row in rows:
         yield replace(row, n_fewest=fewest.get(row.category, smaller))
 
 
@@ -117,29 +115,14 @@ def rao_scott(rows: ModelRows, names: Sequence[str]) -> Test:
     return Test(statistic, df, df * df_cluster, p_value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Level:
-    """One level, or a numeric variable's mean: by phone and in person, and their SMD.
+def _level_rows(rows: ModelRows, name: str, base: SensitivityRow) -> Iterator[SensitivityRow]:
+    """Each level, or a numeric variable's mean: by phone and in person, and their SMD.
 
-    `sides` have mean, standard error, NaN where there are too few zones for one, and degrees of
-    freedom. `fewest` are the people at the level or not at it, on the side where they are fewest.
+    `n_fewest` are the people at the level or not at it, on the side where they are fewest.
     """
-
-    variable: str
-    level: str
-    sides: tuple[tuple[float, float, float], ...]
-    smd: float
-    fewest: int | None
-
-    @property
-    def category(self) -> str:
-        return place_name(self.variable, self.level)
-
-
-def _compare(rows: ModelRows, name: str) -> Iterator[_Level]:
     codes, labels = rows.factors[name], rows.factor_levels[name]
     data = rows.member, rows.weight, np.ones(rows.n)
-    answers: FloatArray
+    sides = {Version.PHONE: rows.member, Version.IN_PERSON: ~rows.member}
     fewest: Sequence[int | None]
     if name in rows.numeric:
         values = rows.numeric[name].values
@@ -148,58 +131,51 @@ def _compare(rows: ModelRows, name: str) -> Iterator[_Level]:
     else:
         smds = level_balance(codes, len(labels), *data).smd_before
         answers = np.asarray(codes[:, None] == np.arange(len(labels)), dtype=np.float64)
-        people = np.stack(
-            [np.bincount(codes[side], minlength=len(labels)) for side in _sides(rows)]
-        )
-        fewest = [int(one) for one in smallest_by_level(people)]
-    sides = []
-    for side in _sides(rows):
+        people = np.stack([answers[side].sum(axis=0) for side in sides.values()])
+        fewest = [int(one) for one in smallest_by_level(people.astype(np.int64))]
+    means = {}
+    for mode, side in sides.items():
         q = rows.weight[side] / rows.weight[side].sum()
-        means = q @ answers[side]
-        unit = (answers[side] - means) * q[:, None]
+        mean = q @ answers[side]
+        unit = (answers[side] - mean) * q[:, None]
         sums, factor, df = cluster_sums(unit, None if rows.zone is None else rows.zone[side])
         known = df + 1 >= FEW_CLUSTERS
-        errors = np.sqrt(factor * (sums**2).sum(axis=0)) if known else means * np.nan
-        sides.append([(float(m), float(e), df) for m, e in zip(means, errors, strict=True)])
-    for level, smd, few, *both in zip(labels, smds, fewest, *sides, strict=True):
-        yield _Level(variable=name, level=level, sides=tuple(both), smd=float(smd), fewest=few)
+        means[mode] = mean, np.sqrt(factor * (sums**2).sum(axis=0)) if known else mean * np.nan, df
+    for at, (level, smd, few) in enumerate(zip(labels, smds, fewest, strict=True)):
+        row = replace(base, category=place_name(name, level), about=name, choice=level)
+        row = replace(row, n_fewest=few)
+        for mode, (mean, errors, df) in means.items():
+            shown = replace(row, variant=mode, quantity=Quantity.SHARE if level else "mean")
+            yield _side_row(shown, float(mean[at]), float(errors[at]), df)
+        row = replace(row, quantity="smd", estimate=finite(smd), threshold=SMD_BAR)
+        yield replace(row, verdict=_by_smd([row]))
 
 
-def _sides(rows: ModelRows) -> tuple[BoolArray, BoolArray]:
-    return rows.member, ~rows.member
+def _side_row(row: SensitivityRow, mean: float, error: float, df: float) -> SensitivityRow:
+    """A share or mean of one mode; the error is NaN where there are too few zones for one."""
+    row = replace(row, estimate=mean)
+    if not error > 0:
+        return row if error == 0 else replace(row, note=_FEW)
+    if row.quantity == "mean":
+        interval = wald(mean, error, df=df, prob=INTERVAL_PROB, null=np.nan)
+    elif 0 < mean < 1:
+        interval = wald_interval(Quantity.SHARE, mean, error, df=df, prob=INTERVAL_PROB)
+    else:
+        return replace(row, std_error=error)
+    return replace(row, **numbers_of(interval))
 
 
-def _level_rows(level: _Level, base: SensitivityRow) -> Iterator[SensitivityRow]:
-    base = replace(base, category=level.category, about=level.variable, choice=level.level)
-    quantity = Quantity.SHARE if level.level else "mean"
-    for mode, (mean, error, df) in zip(
-        (Version.PHONE, Version.IN_PERSON), level.sides, strict=True
-    ):
-        row = replace(base, variant=mode, quantity=quantity, estimate=mean)
-        if not error > 0:
-            yield row if error == 0 else replace(row, note=_FEW)
-        elif not level.level:
-            interval = wald(mean, error, df=df, prob=INTERVAL_PROB, null=np.nan)
-            yield replace(row, **numbers_of(interval))
-        elif 0 < mean < 1:
-            interval = wald_interval(Quantity.SHARE, mean, error, df=df, prob=INTERVAL_PROB)
-            yield replace(row, **numbers_of(interval))
-        else:
-            yield replace(row, std_error=error)
-    row = replace(base, quantity="smd", estimate=finite(level.smd), threshold=SMD_BAR)
-    yield replace(row, verdict=_by_smd([level]))
-
-
-def _by_smd(levels: Sequence[_Level]) -> Verdict:
+def _by_smd(rows: Sequence[SensitivityRow]) -> Verdict:
     """`holds` where no standardised difference exceeds the bar, `changes` otherwise.
 
-    One that is NaN has two groups without anybody in common, which is as far apart as can be.
+    One without a number has two groups without anybody in common, as far apart as can be.
     """
-    return Verdict.HOLDS if all(abs(one.smd) <= SMD_BAR for one in levels) else Verdict.CHANGES
+    within = all(row.estimate is not None and abs(row.estimate) <= SMD_BAR for row in rows)
+    return Verdict.HOLDS if within else Verdict.CHANGES
 
 
 def _test_row(
-    rows: ModelRows, names: tuple[str, ...], levels: Sequence[_Level], base: SensitivityRow
+    rows: ModelRows, names: tuple[str, ...], smds: Sequence[SensitivityRow], base: SensitivityRow
 ) -> SensitivityRow:
     """A test of some variables; a difference that chance accounts for is `inconclusive`.
 
@@ -207,7 +183,7 @@ def _test_row(
     of several exceeds 0.1 by chance more often than not.
     """
     test = rao_scott(rows, names)
-    verdict = _by_smd([one for one in levels if one.variable in names])
+    verdict = _by_smd([row for row in smds if row.about in names])
     if verdict is Verdict.CHANGES and not test.p_value < _LEVEL:
         verdict = Verdict.INCONCLUSIVE
     name = names[0] if len(names) == 1 else ""
