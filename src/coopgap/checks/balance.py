@@ -99,10 +99,7 @@ def side_errors(unit: FloatArray, first: BoolArray, cluster: IntArray | None) ->
 
 
 def satterthwaite(parts: FloatArray, own_df: FloatArray, most: float) -> float:
-    """Degrees of freedom of a sum of two variances (Satterthwaite 1946).
-
-    At most `most`: groups in the same clusters do not vary independently.
-    """
+    """Degrees of freedom of a sum of two variances, at most `most` (Satterthwaite 1946)."""
     total, spread = float(parts.sum()), float((parts**2 / own_df).sum())
     return min(total**2 / spread, most) if spread > 0 else most
 

@@ -72,10 +72,7 @@ class PhoneStudy:
     def balanced(
         self, target: Group, other: Group, covariates: Sequence[str] | None = None
     ) -> Balanced:
-        """One of the groups balanced to another, by the model's covariates unless others are given.
-
-        Raises as `balance`.
-        """
+        """One group balanced to another, by default on the covariates; raises as `balance`."""
         names = self.covariates if covariates is None else tuple(covariates)
         key = (target, other, names)
         if key not in self._balanced:
@@ -89,11 +86,7 @@ class PhoneStudy:
 
     @cached_property
     def with_mode(self) -> tuple[ModelRows, str]:
-        """Everybody in person and the comparison people called, with the mode as a factor.
-
-        The factor is named `mode`, or by a name near it that no other factor has. The people in
-        person come first, in their order.
-        """
+        """Everybody in person, then the comparison people called; the mode is one more factor."""
         name = "mode"
         while name in self.in_person.factors:
             name = f"{name} of interview"

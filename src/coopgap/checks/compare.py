@@ -119,10 +119,7 @@ def unassessed(row: SensitivityRow, note: str) -> SensitivityRow:
 
 
 def numbers_of(interval: Interval, prob: float = INTERVAL_PROB) -> dict[str, Any]:
-    """Columns of a confidence interval, with its p-value where there is one.
-
-    Where people or zones do not differ there is no error, and only the estimate.
-    """
+    """Columns of an interval; of one without an error, where nobody differs, the estimate alone."""
     numbers = interval_numbers(interval, IntervalKind.CONFIDENCE)
     return numbers | {"interval_prob": prob} if "interval_prob" in numbers else numbers
 

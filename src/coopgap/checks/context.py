@@ -165,11 +165,7 @@ def context_for(plan: Plan, model: ModelPlan, estimates: Sequence[Estimate], **r
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """All models of a run, in their order.
-
-    `headlines` are the headline's rows of gaps.csv, one a question, negative controls excluded;
-    empty before the table is there.
-    """
+    """All models of a run, and the headline's rows of gaps.csv, without negative controls."""
 
     study: Study
     models: Sequence[Context]

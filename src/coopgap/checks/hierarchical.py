@@ -219,10 +219,7 @@ def hierarchical_request(
 def _populations(
     tables: Tables, plan: Plan, model: ModelPlan, request: Request
 ) -> Iterator[tuple[Population, FloatArray]]:
-    """The matched members, whom the headline is about, and weights of the declared population.
-
-    If there are none the reason goes to the diagnostics.
-    """
+    """The matched members and the declared population; without any the diagnostics say why."""
     sample, keys, region = model.sample, plan.keys(model), plan.study.design.region
     assert region is not None
     if not sample.matched.reason and sample.population is Population.MEMBERS:

@@ -70,11 +70,7 @@ def _without_places(
     place=(172, 55),
 )
 def without_types(context: Context) -> Iterator[SensitivityRow]:
-    """The gap again without the members of each type, levels of a group that only they answered.
-
-    Whoever is left is matched anew: other members have other strata. Members without an answer
-    always stay.
-    """
+    """The gap again without the members of each type; whoever is left is matched anew."""
     rows = context.rows
     members: list[tuple[str, str, BoolArray]] = []
     for name, variable in context.study.variables.items():

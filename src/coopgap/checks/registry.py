@@ -113,10 +113,7 @@ _parts: Final[list[Part]] = []
 
 
 def check[F: Callable[..., Iterable[Answer]]](name: str, **about: Any) -> Callable[[F], F]:
-    """Register the function that makes a check's rows; keywords as in `Part`.
-
-    One more function of the same check has no title.
-    """
+    """Register a check's function; keywords as in `Part`. A second one of a check has no title."""
 
     def registered(make: F) -> F:
         part = Part(name=name, make=make, **about)

@@ -120,10 +120,7 @@ def _partial(values: FloatArray, given: FloatArray, own: FloatArray) -> float:
 def _clustered(
     design: FloatArray, left: FloatArray, cluster: IntArray, few: bool
 ) -> tuple[float, float]:
-    """Standard error of the first column's coefficient and its degrees of freedom.
-
-    `design` and the residuals `left` are multiplied by the root of the weights.
-    """
+    """Error and df of the first coefficient; columns and residuals times the root of weights."""
     names, index = np.unique(cluster, return_inverse=True)
     information = np.zeros((names.size, design.shape[1], design.shape[1]))
     for group in range(names.size if few else 0):

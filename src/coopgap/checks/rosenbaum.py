@@ -155,10 +155,7 @@ def _power(pmf: FloatArray, times: int) -> FloatArray:
 
 
 def gamma_at(bound: Callable[[float], float], alpha: float) -> float:
-    """Γ at which the largest p-value, `bound`, reaches a level; infinite beyond a million.
-
-    One if it is there without any bias.
-    """
+    """Γ at which the largest p-value reaches a level: 1 if without bias, infinite beyond 10⁶."""
 
     def away(log_gamma: float) -> float:
         # On the normal scale the bound is nearly straight in log Γ.
@@ -274,12 +271,7 @@ def _count_moments(n: int, m: int, k: FloatArray, gamma: float) -> tuple[FloatAr
 
 
 def _support(n: int, m: int, k: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray]:
-    """Least and largest number of members above each cut that counts, around Cornfield's mean.
-
-    References
-    ----------
-    McCullagh & Nelder (1989), Generalized Linear Models, section 7.3.2.
-    """
+    """Members possible above each cut, around Cornfield's mean (McCullagh & Nelder 1989, 7.3.2)."""
     low, high = np.maximum(0.0, m + k - n), np.minimum(k, float(m))
     a, b, c = gamma - 1, (n - m - k) + gamma * (m + k), gamma * m * k
     # The smaller root of a μ² − b μ + c = 0, in a form that holds at a = 0.

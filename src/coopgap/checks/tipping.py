@@ -90,10 +90,7 @@ class Course:
         return self.sign * (moved.value(self.contrast) - self.null)
 
     def limit(self, moved: Moved) -> float:
-        """Distance from no gap of the interval's nearer limit, positive where it excludes it.
-
-        The standard error is the reported one, times what the move makes of the sandwich.
-        """
+        """Distance from no gap of the interval's nearer limit, positive where it excludes it."""
         ratio = moved.variance(self.contrast) / self.start.variance(self.contrast)
         half = t_quantile((1 + INTERVAL_PROB) / 2, self.interval.df) * self.interval.std_error
         return self.gap(moved) - half * float(np.sqrt(ratio))
@@ -118,11 +115,7 @@ class Course:
         return self.sign * float(optimize.brentq(at, near, far, xtol=_EXACT))
 
     def share_off(self, shift: float) -> float:
-        """Share of the comparison group's answers that a latent shift moves.
-
-        Of a threshold gap, those that cross the threshold; else those that change their level. Each
-        answer kept by the matching counts once, whatever its weight.
-        """
+        """Share of the comparison answers that a shift moves; each kept one counts once."""
         level = np.arange(self.at.n_levels)
         side = level >= self.contrast.level if self.contrast.is_threshold_gap else level
         crosses = side[:, None] != side[None, :]
@@ -130,10 +123,7 @@ class Course:
         return float(np.einsum("ca,cab,ab->", people, moves, crosses) / people.sum())
 
     def least_share(self, most: float) -> float:
-        """Smallest share of answers that takes the interval to no gap, the weightiest moved first.
-
-        `most` is a share that is enough when it is spread evenly.
-        """
+        """Smallest share of answers, the weightiest first, that takes the interval to no gap."""
         total = float(self.at.answers.sum())
 
         def left(people: float) -> float:
@@ -255,10 +245,7 @@ def _moved_rows(
 
 
 def phone_verdict(shift: float, phone: Interval) -> Verdict:
-    """Whether the phone interval, in the direction of the move, falls short of the shift.
-
-    All on the latent scale.
-    """
+    """Whether the phone interval falls short of the shift, both on the latent scale."""
     low, high = (phone.lower, phone.upper) if shift > 0 else (-phone.upper, -phone.lower)
     if high < abs(shift):
         return Verdict.HOLDS

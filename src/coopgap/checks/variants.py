@@ -72,10 +72,7 @@ def variants(context: Context) -> Iterator[Answer]:
 
 
 def _same_people(context: Context, design: Design) -> tuple[Estimate, Estimate] | None:
-    """Both estimates on the people complete in both; None where these are everybody's.
-
-    Another set of covariates leaves other people complete.
-    """
+    """Both estimates on the people complete in both; None where these are everybody's."""
     own, other = context.rows, design.sample.rows
     pair = []
     for rows, beside, spec, estimate in (

@@ -185,11 +185,7 @@ class Completed:
     lasts: tuple[Last, ...]
 
     def outcome(self, name: str, delta: float, member: bool) -> IntArray:
-        """The outcome's codes with `delta` added to the log odds of one group's imputed answers.
-
-        The same random numbers choose the levels whatever `delta` is, so that the gap moves
-        evenly; covariates stay as imputed.
-        """
+        """The outcome, `delta` added to one group's imputed log odds; the same random numbers."""
         codes = self.survey.codes[name].copy()
         for last in self.lasts:
             mine = self.survey.member[last.people] == member

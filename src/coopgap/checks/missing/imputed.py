@@ -164,10 +164,7 @@ class ImputedGaps:
 
 
 def imputations(who: Lacking) -> int:
-    """Completed surveys: at least the percentage of incomplete people, at least twenty.
-
-    White, Royston & Wood (2011), Statistics in Medicine 30, 377-399, section 7.
-    """
+    """Completed surveys: the percentage of incomplete people, at least 20 (White et al. 2011)."""
     return max(FEWEST, math.ceil(100 * who.incomplete / sum(who.people)))
 
 

@@ -67,10 +67,7 @@ class Scheme:
 
 
 def shuffle_members(member: BoolArray, cell: IntArray, rng: np.random.Generator) -> BoolArray:
-    """Membership handed out anew among the people of each cell.
-
-    `cell` holds people who may change places: each has as many members as before.
-    """
+    """Membership handed out anew among the people of each cell."""
     order = np.lexsort((rng.random(member.size), cell))
     shuffled = np.empty_like(member)
     shuffled[order] = member[np.argsort(cell, kind="stable")]

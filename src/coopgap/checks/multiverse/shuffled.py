@@ -68,10 +68,7 @@ class CellDesign:
 
 
 def cell_design(rows: ModelRows, spec: ModelSpec, population: Population | None) -> CellDesign:
-    """Collapse a specification's complete rows into design cells; its method is one of `BY_CELL`.
-
-    `population` is None for the matched sample's.
-    """
+    """Collapse complete rows into design cells; no `population` is the matched sample's."""
     names = tuple(name for name in spec.variables if name != spec.outcome)
     nobody = np.zeros(rows.n, dtype=np.int64)
     codes, cell = group_codes([nobody, *(rows.factors[name] for name in names)])
@@ -141,10 +138,7 @@ def _counts(design: CellDesign, member: BoolArray) -> FloatArray:
 def _weights(
     design: CellDesign, counts: FloatArray, known: dict[bytes, FloatArray | None]
 ) -> tuple[FloatArray, FloatArray]:
-    """Matching weights and targets of each shuffle, shape (B, 2D) each; zero where there are none.
-
-    Shuffles that leave the groups' sizes in every cell as they are share their weights.
-    """
+    """Matching weights and targets of each shuffle, shape (B, 2D) each; zero without any."""
     totals = counts.sum(axis=2)
     factors, targets = np.zeros_like(totals), np.zeros_like(totals)
     for b, total in enumerate(totals):

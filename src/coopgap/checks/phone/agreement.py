@@ -68,10 +68,7 @@ def kappa(
 
 
 def variance_of(unit: FloatArray, cluster: IntArray | None) -> tuple[FloatArray, float]:
-    """Covariance (K, K) of means from what n people move them by, (n, K), and degrees of freedom.
-
-    Summed by cluster, times G/(G − 1), df G − 1, where there are clusters.
-    """
+    """Clustered covariance (K, K) of means from what people move them by, (n, K), and its df."""
     sums, factor, df = cluster_sums(unit, cluster)
     return factor * sums.T @ sums, df
 

@@ -122,10 +122,7 @@ def mixture_prior(context: Context) -> Iterator[SensitivityRow]:
 def _thresholds(
     context: Context,
 ) -> Iterator[tuple[Contrast, Measured | None, SensitivityRow, SensitivityRow]]:
-    """Each threshold, what was measured there, a row of it and one of its gap.
-
-    Without measures the row has the reason.
-    """
+    """Each threshold, what was measured there or nothing, a row of it and one of its gap."""
     phone = context.phone
     try:
         joint = phone.joint
@@ -328,10 +325,7 @@ def discount_posterior(of: Measures) -> Discount:
 
 
 def power_gap(of: Measures, discount: float) -> Interval:
-    """The gap where each phone interview counts as `discount` of one, with its credible interval.
-
-    At 0 it is the in-person gap, at 1 the precision-weighted one of both.
-    """
+    """The gap and its credible interval where each phone interview counts as `discount` of one."""
     return _averaged(of, np.array([discount]), np.ones(1))
 
 
@@ -387,10 +381,7 @@ def _powered(of: Measures, a: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _nodes(of: Measures) -> tuple[FloatArray, FloatArray]:
-    """Shares in [0, 1] within reach of either measure, and the width that each stands for.
-
-    Midpoints in the arcsine of the root, where a beta density of (1/2, 1/2) is flat.
-    """
+    """Shares within reach of either measure, even in the arcsine of the root, and their widths."""
     reach = _REACH * np.sqrt(of.in_person_var)
     ends = np.array([min(of.in_person, of.phone) - reach, max(of.in_person, of.phone) + reach])
     low, high = np.arcsin(np.sqrt(np.clip(ends, 0.0, 1.0)))

@@ -50,10 +50,7 @@ _FEW = f"No interval: fewer than {FEW_CLUSTERS} zones."
     place=(30, 0),
 )
 def composition(context: Context) -> Iterator[SensitivityRow]:
-    """Shares, standardised differences, tests, and what balancing leaves.
-
-    Of the covariates, which are balanced, and of the exact strata.
-    """
+    """Shares, differences and tests of covariates and exact strata, and what balancing leaves."""
     phone, spec = context.phone, context.spec
     names = tuple(dict.fromkeys((*spec.covariates, *spec.matching.on)))
     if not names:
@@ -166,10 +163,7 @@ def _side_row(row: SensitivityRow, mean: float, error: float, df: float) -> Sens
 
 
 def _by_smd(rows: Sequence[SensitivityRow]) -> Verdict:
-    """`holds` where no standardised difference exceeds the bar, `changes` otherwise.
-
-    One without a number has two groups without anybody in common, as far apart as can be.
-    """
+    """`holds` where no difference exceeds the bar; two groups without anybody alike have none."""
     within = all(row.estimate is not None and abs(row.estimate) <= SMD_BAR for row in rows)
     return Verdict.HOLDS if within else Verdict.CHANGES
 

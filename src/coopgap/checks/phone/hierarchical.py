@@ -36,10 +36,7 @@ _SHIFTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneRefit:
-    """The model with other people in it: what it answers, what is fitted, what to say of its gap.
-
-    Where it cannot be fitted `request` is None, with the reason in `why`.
-    """
+    """What a refit with other people answers, its request or `why` there is none, and a note."""
 
     check: Check
     variant: str

@@ -93,10 +93,7 @@ class Pairs:
 
 
 def asked_twice(survey: Survey, outcome: str) -> Pairs:
-    """Link interviews by phone to interviews in person of the same people.
-
-    People are not left out for other variables than the outcome.
-    """
+    """Link interviews of the same people, whatever else than the outcome they lack."""
     if survey.person is None:
         raise NotApplicable(
             "The study declares no identifier that would link two interviews of one person."

@@ -186,10 +186,7 @@ def phone_reference(
 
 
 def _scores(own: ModelRows, weight: FloatArray) -> tuple[tuple[Contrast, ...], FloatArray]:
-    """What is compared, and its score of each level, shape (J, K).
-
-    The score of superiority is the share of people in person below a level, ties halved.
-    """
+    """What is compared, and its score of each level, shape (J, K): of superiority the ridit."""
     levels, kinds = np.arange(len(own.levels)), headline_contrasts(own.levels)
     shares = np.bincount(own.outcome, weight, levels.size) / weight.sum()
     rank = np.cumsum(shares) - shares / 2
