@@ -16,8 +16,7 @@ from coopgap.bayes.fit import Request, fit_hierarchical
 from coopgap.bayes.layout import Form, Priors, constrain, make_layout, prior_draws
 from coopgap.bayes.sample import make_density, sample
 from coopgap.calibration.replicate import simulate
-from coopgap.checks.hierarchical import headline_contrasts
-from coopgap.core.gap import contrast_values
+from coopgap.core.gap import contrast_values, threshold_gaps
 
 from .conftest import (
     LEVELS,
@@ -213,7 +212,7 @@ def fit_moved(rows, form, seed, draws=500):
 
 
 def gap_draws(fit):
-    wanted = [one for one in headline_contrasts(LEVELS) if one.is_threshold_gap]
+    wanted = threshold_gaps(LEVELS)
     return np.array([contrast_values(one, fit.member[0], fit.comparison[0]) for one in wanted])
 
 

@@ -1,7 +1,5 @@
 """Moved answers: each number again from microdata that are moved by hand."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -10,62 +8,27 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from coopgap.checks.moved import largest_first, latent_moves, movable, moved_margins, shift_moves
-from coopgap.core.gap import contrasts
-from coopgap.core.vocabulary import Quantity
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.sample import Sample
-from coopgap.matching.dispatch import match
+from coopgap.families.headline import headline_contrast
 from coopgap.matching.sample import MatchedSample
-from coopgap.study.spec import Fitting, Matching
-from coopgap.survey.records import ModelRows
+
+from .conftest import build_rows, gap_of, sample_of, with_outcome
 
 
-def make_sample(
-    rng, *, n=1200, n_levels=2, zones=40, gap=0.8, link="logit", weighted=False, std_errors="CR1"
-):
+def make_sample(rng, *, n=1200, n_levels=2, zones=40, weighted=False):
     age, member = rng.integers(0, 3, n), rng.random(n) < 0.5
     zone = rng.integers(0, zones, n) if zones else None
-    eta = 0.3 * age + gap * member
+    eta = 0.3 * age + 0.8 * member
     eta = eta + (rng.normal(0, 0.3, zones)[zone] if zones else 0.0)
     cuts = np.linspace(0.2, 1.8, n_levels - 1)
     outcome = (cuts < (eta + rng.logistic(size=n))[:, None]).sum(axis=1)
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=outcome.astype(np.int64),
-        levels=tuple("EDCBA"[:n_levels]),
-        member=member,
-        factors={"age": age},
-        factor_levels={"age": ("1", "2", "3")},
-        zone=zone,
-        weight=rng.choice([1.0, 2.5], n) if weighted else np.ones(n),
-        dropped=(),
-    )
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=("age",))),
-        covariates=("age",),
-        link=link,
-        strata=("age",),
-        fitting=Fitting(std_errors=std_errors if zones else "HC0"),
-    )
-
-
-def interval_of(sample, quantity, category=""):
-    found = headline_estimate(sample)
-    return next(
-        interval
-        for one, interval in found.intervals.items()
-        if (one.quantity, one.category) == (quantity, category)
-    )
+    weight = rng.choice([1.0, 2.5], n) if weighted else None
+    rows = build_rows({"age": age}, member, outcome, n_levels=n_levels, zone=zone, weight=weight)
+    return sample_of(replace(rows, tie=None), std_errors="CR1" if zones else "HC0")
 
 
 def headline(n_levels):
-    quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
-    return next(one for one in contrasts("EDCBA"[:n_levels]) if one.quantity is quantity)
-
-
-def flipped(sample, outcome):
-    return replace(sample, rows=replace(sample.rows, outcome=np.asarray(outcome, dtype=np.int64)))
+    return headline_contrast("EDCBA"[:n_levels])
 
 
 def split_people(sample, shift):
@@ -106,7 +69,7 @@ def test_moving_is_fitting_people_who_are_split_by_hand(shift, weighted):
     at, one = movable(sample), headline(2)
     moved = moved_margins(at, shift_moves(at, shift))
     halves, share = split_people(sample, shift)
-    again = interval_of(halves, Quantity.RISK_DIFFERENCE)
+    _, again = gap_of(headline_estimate(halves))
     assert moved.value(one) == pytest.approx(again.estimate, abs=1e-10)
     # The fit on split people knows nothing of the chance who is moved: that variance is added by
     # hand, Σ w² r(1 − r)(u₁ − u₀)², u the influence of an answer. With covariates saturated in
@@ -126,7 +89,7 @@ def test_nothing_moved_is_the_reported_gap(n_levels, zones):
     sample = make_sample(np.random.default_rng(5), n_levels=n_levels, zones=zones)
     at, one = movable(sample), headline(n_levels)
     moved = moved_margins(at, at.nothing())
-    reported = interval_of(sample, one.quantity)
+    reported = headline_estimate(sample).intervals[one]
     assert moved.value(one) == pytest.approx(reported.estimate, abs=1e-12)
     assert moved.variance(one) == pytest.approx(reported.std_error**2, rel=1e-9)
 
@@ -142,12 +105,13 @@ def test_variance_is_that_of_answers_moved_at_random():
     for _ in range(300):
         moves = rng.random(900) < share
         outcome = np.where(moves, 1 - sample.rows.outcome, sample.rows.outcome)
-        again = interval_of(flipped(sample, outcome), Quantity.RISK_DIFFERENCE)
+        _, again = gap_of(headline_estimate(with_outcome(sample, outcome)))
         drawn.append((again.estimate, again.std_error**2))
     values, variances = np.array(drawn).T
     assert abs(values.mean() - moved.value(one)) < 4 * values.std() / 300**0.5
     assert abs(variances.mean() - moved.variance(one)) < 4 * variances.std() / 300**0.5
-    without = interval_of(split_people(sample, 0.5)[0], Quantity.RISK_DIFFERENCE).std_error ** 2
+    halves, _ = split_people(sample, 0.5)
+    without = gap_of(headline_estimate(halves))[1].std_error ** 2
     assert abs(variances.mean() - without) > 8 * variances.std() / 300**0.5
 
 

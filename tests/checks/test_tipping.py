@@ -1,60 +1,34 @@
-from __future__ import annotations
+"""Tipping points: answers moved by hand, one at a time, in R and in closed form."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from coopgap.app.plan import make_plan
 from coopgap.checks.moved import movable, moved_margins, shift_moves
-from coopgap.checks.phone.equivalence import PhoneShift
 from coopgap.checks.tipping import Course, tipping_rows
-from coopgap.core.estimate import Keys
-from coopgap.core.gap import contrasts
-from coopgap.core.vocabulary import Quantity, Verdict, Version
+from coopgap.core.gap import Interval
+from coopgap.core.vocabulary import Verdict, Version
+from coopgap.families import headline as families
 from coopgap.families.dispatch import headline_estimate
-from coopgap.families.sample import Sample
-from coopgap.matching.dispatch import match
-from coopgap.study.spec import Fitting, Matching
+from coopgap.study.spec import Fitting
 from coopgap.survey.cells import group_codes
 from coopgap.survey.example import make_example
-from coopgap.survey.records import ModelRows
 
-from .conftest import answered, context_of
+from .conftest import answered, build_rows, by_r, context_of, gap_of, keys_of, pick, with_outcome
+from .conftest import sample_of as matched
 
-FIXTURES = Path(__file__).parents[1] / "r" / "fixtures"
-LABELS = {
-    2: Keys(model="m", outcome="y", levels=("no", "yes"), source="s"),
-    3: Keys(model="m", outcome="y", levels=tuple("CBA"), source="s"),
-    4: Keys(model="m", outcome="y", levels=tuple("DCBA"), source="s"),
-}
+LEVELS = {2: ("no", "yes"), 3: tuple("CBA"), 4: tuple("DCBA")}
 
 
-def sample_of(outcome, member, *, n_levels=2, zone=None, weight=None, link="logit", age=None):
-    n = len(outcome)
-    rows = ModelRows(
-        index=np.arange(n),
-        outcome=np.asarray(outcome, dtype=np.int64),
-        levels=LABELS[n_levels].levels,
-        member=np.asarray(member, dtype=np.bool_),
-        factors={"age": np.zeros(n, dtype=np.int64) if age is None else age},
-        factor_levels={"age": ("1", "2", "3")},
-        zone=zone,
-        weight=np.ones(n) if weight is None else weight,
-        dropped=(),
-    )
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(on=("age",))),
-        covariates=() if age is None else ("age",),
-        link=link,
-        strata=("age",),
-        fitting=Fitting(std_errors="HC0" if zone is None else "CR1"),
-    )
+def sample_of(outcome, member, *, n_levels=2, zone=None, age=None, link="logit"):
+    factors = {"age": np.zeros(len(outcome)) if age is None else age}
+    rows = build_rows(factors, member, outcome, levels=LEVELS[n_levels], zone=zone)
+    errors = "HC0" if zone is None else "CR1"
+    return matched(rows, () if age is None else ("age",), link=link, std_errors=errors)
 
 
 def simulated(rng, *, n=1600, n_levels=2, gap=0.6, zones=80, **more):
@@ -66,26 +40,15 @@ def simulated(rng, *, n=1600, n_levels=2, gap=0.6, zones=80, **more):
 
 
 def rows_of(sample, shifts=None, at=""):
-    labels = replace(LABELS[len(sample.rows.levels)], at=at)
-    context = context_of(sample, keys=labels)
-
     def rows(context):
         context.estimated()
         return tipping_rows(context, shifts or {})
 
-    return answered(rows, context)
-
-
-def pick(rows, **wanted):
-    (row,) = [
-        row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())
-    ]
-    return row
+    return answered(rows, context_of(sample, keys=keys_of(sample.rows, at)))
 
 
 def headline_contrast(n_levels):
-    quantity = Quantity.RISK_DIFFERENCE if n_levels == 2 else Quantity.SUPERIORITY
-    return next(one for one in contrasts(LABELS[n_levels].levels) if one.quantity is quantity)
+    return families.headline_contrast(LEVELS[n_levels])
 
 
 def headline_of(sample):
@@ -98,10 +61,6 @@ def limit_of(sample, sign):
     interval = headline_of(sample)
     null = 0.0 if len(sample.rows.levels) == 2 else 0.5
     return sign * ((interval.lower if sign > 0 else interval.upper) - null)
-
-
-def with_outcome(sample, outcome):
-    return replace(sample, rows=replace(sample.rows, outcome=np.asarray(outcome, dtype=np.int64)))
 
 
 def person_moves(sample, shift):
@@ -247,7 +206,7 @@ def test_odds_multiple_and_halving_from_a_table():
 @pytest.mark.parametrize(("name", "n_levels"), [("binary", 2), ("ordinal", 3)])
 def test_answers_moved_in_r(name, n_levels):
     # glm and clm refitted on the moved table, influences by numerical derivatives, uniroot.
-    known = json.loads((FIXTURES / "tipping.json").read_text(encoding="utf-8"))[name]
+    known = by_r("tipping")[name]
     table = {key: np.repeat(values, known["table"]["n"]) for key, values in known["table"].items()}
     sample = sample_of(
         table["level"] - 1,
@@ -312,7 +271,7 @@ def test_ordinal_shift_until_superiority_is_a_half_by_hand():
     by_hand = -np.diff(np.concatenate([[1.0], above, [0.0]]))
     np.testing.assert_allclose(moved.margins.comparison, by_hand, atol=2e-3)
     superiority = headline_of(sample)
-    value = moved.value(next(c for c in contrasts("DCBA") if c.quantity is Quantity.SUPERIORITY))
+    value = moved.value(headline_contrast(4))
     assert value - 0.5 == pytest.approx((superiority.estimate - 0.5) / 2, abs=1e-6)
     assert zero > half
 
@@ -332,11 +291,8 @@ def test_a_gap_free_of_proportional_odds_is_halved_where_it_says(form):
             rows_of(sample), variant=Version.GAP_HALVES, quantity="odds_multiple", category=category
         )
         moved = moved_margins(at, shift_moves(at, np.log(odds.estimate)))
-        contrast = next(
-            c for c in declared.intervals if c.is_threshold_gap and c.category == category
-        )
-        whole = declared.intervals[contrast].estimate
-        assert moved.value(contrast) == pytest.approx(whole / 2, abs=1e-5)
+        contrast, whole = gap_of(declared, category)
+        assert moved.value(contrast) == pytest.approx(whole.estimate / 2, abs=1e-5)
 
 
 def test_thresholds_have_rows_of_their_own():
@@ -384,7 +340,7 @@ def test_reported_interval_anchors_the_course():
     at = movable(sample)
     start = moved_margins(at, at.nothing())
     course = Course(
-        at=at, contrast=contrasts(("no", "yes"))[0], interval=interval, start=start, shifted=None
+        at=at, contrast=headline_contrast(2), interval=interval, start=start, shifted=None
     )
     assert start.variance(course.contrast) != pytest.approx(interval.std_error**2, rel=1e-4)
     assert course.limit(start) == pytest.approx(interval.lower, abs=1e-12)
@@ -421,7 +377,7 @@ def test_negative_gap_moves_the_other_way(n_levels):
     ],
 )
 def test_verdict_against_the_phone_interval(interval, verdict):
-    phone = PhoneShift(np.mean(interval), 0.1, *interval, 0.9)
+    phone = Interval(np.mean(interval), 0.1, *interval, np.nan)
     found = rows_of(simulated(np.random.default_rng(0)), {"": phone})
     row = pick(found, variant=Version.INTERVAL_AT_ZERO, quantity="odds_multiple")
     assert 0.1 < np.log(row.estimate) < 0.8
@@ -462,13 +418,3 @@ def test_no_estimate_no_tipping_point():
     (row,) = rows_of(sample)
     assert row.verdict is Verdict.NOT_APPLICABLE
     assert "3 zones" in row.note
-
-
-def test_half_way_of_the_logit_is_not_half_the_log_odds_ratio():
-    # A check of the scale: the share halves the difference, the multiple need not be a root.
-    p1, p0 = 0.9, 0.5
-    outcome = np.concatenate([np.repeat([1, 0], [900, 100]), np.repeat([1, 0], [500, 500])])
-    found = rows_of(sample_of(outcome, np.arange(2000) < 1000))
-    odds = pick(found, variant=Version.GAP_HALVES, quantity="odds_multiple").estimate
-    assert np.log(odds) == pytest.approx(logit((p1 + p0) / 2) - logit(p0), abs=1e-5)
-    assert np.log(odds) < (logit(p1) - logit(p0)) / 2

@@ -1,7 +1,5 @@
 """Verdicts follow the interval of the difference, never two asterisks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

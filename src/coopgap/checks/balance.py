@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Contrast, Interval, Margins, cluster_sums, estimate_contrasts
+from coopgap.core.gap import (
+    Contrast,
+    Interval,
+    Margins,
+    cluster_sums,
+    estimate_contrast,
+    threshold_gaps,
+)
 from coopgap.families.difference import INTERVAL_PROB, Influence
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.sample import combined_weight, effective_size
-from coopgap.matching.weighting import Support, common_support, entropy_match, margin_columns
+from coopgap.matching.weighting import common_support, entropy_match, margin_columns
 from coopgap.survey.records import ModelRows
 
 
 def stack(target: ModelRows, other: ModelRows) -> ModelRows:
     """Two groups of people in one record, `target` marked as members, `other` as comparison."""
 
-    def joined(pick: str) -> IntArray:
+    def joined(pick: str) -> Any:
         return np.concatenate([getattr(target, pick), getattr(other, pick)])
 
     zones = target.zone is not None and other.zone is not None
-    return ModelRows(
+    return replace(
+        target,
         index=joined("index"),
         outcome=joined("outcome"),
-        levels=target.levels,
         member=np.repeat([True, False], [target.n, other.n]),
         factors={
             name: np.concatenate([codes, other.factors[name]])
             for name, codes in target.factors.items()
         },
-        factor_levels=target.factor_levels,
         zone=joined("zone") if zones else None,
-        weight=np.concatenate([target.weight, other.weight]),
+        weight=joined("weight"),
+        tie=None,
         dropped=(),
-        numeric=target.numeric,
     )
 
 
@@ -76,13 +82,9 @@ class SideErrors(NamedTuple):
 def side_errors(unit: FloatArray, first: BoolArray, cluster: IntArray | None) -> SideErrors:
     """Sum contributions, (n, q), by cluster, of people `first` in one group and of the others.
 
-    Contributions sum to zero within each group.
-
-    Notes
-    -----
-    The factor G/(G − 1) is each group's own: phone interviews in six zones of a hundred have the
-    factor of six. Groups that share their clusters covary. Where both have all G clusters this is
-    the usual covariance with one factor.
+    Contributions sum to zero within each group. The factor G/(G − 1) is each group's own: phone
+    interviews in six zones of a hundred have the factor of six. Groups that share their clusters
+    covary. Where both have all G clusters this is the usual covariance with one factor.
     """
     groups = (first, ~first)
     if cluster is None:
@@ -97,10 +99,7 @@ def side_errors(unit: FloatArray, first: BoolArray, cluster: IntArray | None) ->
 
 
 def satterthwaite(parts: FloatArray, own_df: FloatArray, most: float) -> float:
-    """Degrees of freedom of a sum of two variances (Satterthwaite 1946).
-
-    At most `most`: groups in the same clusters do not vary independently.
-    """
+    """Degrees of freedom of a sum of two variances, at most `most` (Satterthwaite 1946)."""
     total, spread = float(parts.sum()), float((parts**2 / own_df).sum())
     return min(total**2 / spread, most) if spread > 0 else most
 
@@ -136,10 +135,8 @@ class Balanced:
         Shape (2, J): of the first group, of the balanced one.
     unit
         Shape (n, 2J): what each person adds to the errors of both, `shares` laid end to end.
-    lost
-        By `VARIABLE=LEVEL`, people of the first group without anybody at their level.
-    n_lost
-        How many they are.
+    lost, n_lost
+        By `VARIABLE=LEVEL`, people of the first group without anybody at their level; all of them.
     """
 
     rows: ModelRows
@@ -186,21 +183,26 @@ class Balanced:
     @cached_property
     def gaps(self) -> dict[Contrast, Interval]:
         """The gap at each threshold."""
-        every = estimate_contrasts(self.margins, self.rows.levels, INTERVAL_PROB)
-        return {
-            contrast: interval
-            for contrast, interval in every.items()
-            if contrast.is_threshold_gap and interval is not None
+        every = {
+            contrast: estimate_contrast(contrast, self.margins, INTERVAL_PROB)
+            for contrast in threshold_gaps(self.rows.levels)
         }
+        return {contrast: gap for contrast, gap in every.items() if gap is not None}
+
+
+type Groups = tuple[dict[str, IntArray], dict[str, tuple[str, ...]], BoolArray]
+
+
+def groups(rows: ModelRows, covariates: Sequence[str]) -> Groups:
+    """Levels of the covariates, their names, and who is a member, as matching takes them."""
+    factors = {name: rows.factors[name] for name in covariates}
+    return factors, {name: rows.factor_levels[name] for name in covariates}, rows.member
 
 
 def balance(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     """Balance the comparison people of `rows` to the margins of its members.
 
-    Raises
-    ------
-    NotEstimable
-        The margins cannot be reproduced, or there are too few clusters.
+    Raises `NotEstimable` where the margins cannot be reproduced, or there are too few clusters.
 
     Notes
     -----
@@ -217,9 +219,7 @@ def balance(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
     Zhao & Percival (2017), Journal of Causal Inference 5(1); Deville & Särndal (1992), JASA 87.
     """
     require_clusters(rows)
-    factors = {name: rows.factors[name] for name in covariates}
-    labels = {name: rows.factor_levels[name] for name in covariates}
-    matched = entropy_match(factors, labels, rows.member, rows.weight, rows.numeric)
+    matched = entropy_match(*groups(rows, covariates), rows.weight, rows.numeric)
     weight = combined_weight(rows.weight, matched.weight)
     keep = np.asarray(weight > 0)
     kept = rows.take(keep)
@@ -232,15 +232,9 @@ def balance(rows: ModelRows, covariates: Sequence[str]) -> Balanced:
         weight=weight,
         shares=np.stack([first, other]),
         unit=unit,
-        lost=_support(rows, covariates).lost,
+        lost=common_support(*groups(rows, covariates), rows.numeric).lost,
         n_lost=int((rows.member & ~keep).sum()),
     )
-
-
-def _support(rows: ModelRows, covariates: Sequence[str]) -> Support:
-    factors = {name: rows.factors[name] for name in covariates}
-    labels = {name: rows.factor_levels[name] for name in covariates}
-    return common_support(factors, labels, rows.member, rows.numeric)
 
 
 def columns(rows: ModelRows, covariates: Sequence[str]) -> FloatArray:
@@ -255,25 +249,10 @@ def columns(rows: ModelRows, covariates: Sequence[str]) -> FloatArray:
 def balanced_units(
     answers: FloatArray, first: BoolArray, weight: FloatArray, x: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Weighted means of both groups and what each person moves them by.
+    """Weighted means, (J,), of both groups' answers, (n, J), and what each person moves them by.
 
-    Parameters
-    ----------
-    answers
-        Shape (n, J).
-    first
-        Shape (n,): the group whose margins are reproduced.
-    weight
-        Shape (n,): sampling weight times balancing weight.
-    x
-        Shape (n, k): what was balanced.
-
-    Returns
-    -------
-    target, balanced : FloatArray
-        Shape (J,): means of the first and of the balanced group.
-    unit : FloatArray
-        Shape (n, 2J): linearised contributions to `target` and `balanced`, as in `balance`.
+    `first` is the group whose margins x, (n, k), are reproduced; `weight` sampling times balancing
+    weight. The contributions, (n, 2J), are linearised as in `balance`.
     """
     size = answers.shape[1]
     q = weight / np.where(first, weight[first].sum(), weight[~first].sum())
@@ -297,30 +276,22 @@ def swapped(margins: Margins) -> Margins:
     n = margins.member.size
     order: IntArray = np.concatenate([np.arange(n, 2 * n), np.arange(n)])
     df_of = margins.df_of
-    return Margins(
+    return replace(
+        margins,
         member=margins.comparison,
         comparison=margins.member,
         cov=margins.cov[np.ix_(order, order)],
-        df=margins.df,
         df_of=None if df_of is None else lambda direction: df_of(direction[order]),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joint:
-    """Shares of three groups with the covariance of all of them.
+    """Shares of three groups, (3, J), each of the others balanced to the first's `n_member` people.
 
-    Attributes
-    ----------
-    shares
-        Shape (3, J): of the first group, and of each of the others balanced to it.
-    cov
-        Shape (3J, 3J): covariance of `shares` laid end to end, with the factor of all clusters.
-    df
-        Shape (3,): for the last group its own clusters less one, for the others the clusters of
-        everybody less one; infinity without clusters.
-    n_member
-        People whose margins are reproduced.
+    `cov`, shape (3J, 3J), is the covariance of `shares` laid end to end, with the factor of all
+    clusters; `df`, shape (3,), for the last group its own clusters less one, for the others the
+    clusters of everybody less one; infinity without clusters.
     """
 
     shares: FloatArray
@@ -336,54 +307,36 @@ class Joint:
 
 
 def joint_shares(
-    members: ModelRows, groups: tuple[ModelRows, ModelRows], covariates: Sequence[str]
+    members: ModelRows, others: tuple[ModelRows, ModelRows], covariates: Sequence[str]
 ) -> Joint:
-    """Balance two groups to the same members, and keep every covariance.
+    """Balance two groups to the same members, and keep every covariance; raises as `balance`.
 
-    Members at a level that one of the groups lacks are left out of both.
-
-    Raises
-    ------
-    NotEstimable
-        The margins cannot be reproduced, or there are too few clusters.
-
-    Notes
-    -----
-    The linearisation of `balance` for each group, laid side by side: a zone adds to the errors of
-    all three shares at once, and so do the members, whose margins both groups reproduce. The two
-    groups are therefore correlated.
+    Members at a level that one of the groups lacks are left out of both. The linearisation of
+    `balance` for each group is laid side by side: a zone adds to the errors of all three shares at
+    once, and so do the members, whose margins both groups reproduce.
     """
     before = -1
     while members.n != before:
         before = members.n
-        for group in groups:
-            keep = _support(stack(members, group), covariates).keep
+        for group in others:
+            both = stack(members, group)
+            keep = common_support(*groups(both, covariates), both.numeric).keep
             members = members.take(keep[: members.n])
-    pairs = [balance(stack(members, group), covariates) for group in groups]
+    first, second = (balance(stack(members, group), covariates) for group in others)
     size = len(members.levels)
-    own = pairs[0].rows.member
-    blocks = [
-        np.hstack(
-            [pairs[0].unit[own, :size], *(pair.unit[pair.rows.member, size:] for pair in pairs)]
-        )
-    ]
-    zones = [_zones(pairs[0].rows, own)]
-    for place, pair in enumerate(pairs, start=1):
-        block = np.zeros((int((~pair.rows.member).sum()), 3 * size))
-        block[:, place * size : (place + 1) * size] = pair.unit[~pair.rows.member, size:]
-        blocks.append(block)
-        zones.append(_zones(pair.rows, ~pair.rows.member))
-    known = [zone for zone in zones if zone is not None]
-    cluster = np.concatenate(known) if len(known) == len(zones) else None
-    sums, factor, df = cluster_sums(np.vstack(blocks), cluster)
-    last = df if zones[-1] is None else np.unique(zones[-1]).size - 1
+    people = np.union1d(first.rows.index, second.rows.index)
+    unit = np.zeros((people.size, 3 * size))
+    at_first, at_second = (np.searchsorted(people, pair.rows.index) for pair in (first, second))
+    unit[at_first, : 2 * size], unit[at_second, 2 * size :] = first.unit, second.unit[:, size:]
+    cluster, last = None, np.inf
+    if first.rows.zone is not None and second.rows.zone is not None:
+        cluster = np.zeros_like(people)
+        cluster[at_first], cluster[at_second] = first.rows.zone, second.rows.zone
+        last = np.unique(second.rows.zone[~second.rows.member]).size - 1
+    sums, factor, df = cluster_sums(unit, cluster)
     return Joint(
-        shares=np.stack([pairs[0].shares[0], *(pair.shares[1] for pair in pairs)]),
+        shares=np.stack([*first.shares, second.shares[1]]),
         cov=factor * sums.T @ sums,
         df=np.array([df, df, last], dtype=np.float64),
         n_member=members.n,
     )
-
-
-def _zones(rows: ModelRows, side: BoolArray) -> IntArray | None:
-    return None if rows.zone is None else rows.zone[side]

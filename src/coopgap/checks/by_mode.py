@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from coopgap.checks.balance import Balanced, Joint, balance, joint_shares, stack
-from coopgap.checks.registry import NotApplicable
 from coopgap.survey.records import ModelRows, Survey
 
 LIMITS = (
@@ -31,17 +30,9 @@ type Group = Literal["members", "comparison", "called", "everybody_else"]
 class PhoneStudy:
     """Complete rows of one model by mode of interview; what is balanced once is kept.
 
-    Attributes
-    ----------
-    in_person
-        Members and the comparison group.
-    phone
-        Other people of the comparison group. Members among them are left aside. Zones are
-        numbered as in `in_person`.
-    covariates
-        Factors whose margins are reproduced where groups are balanced.
-    members_called
-        Whether the survey called members, with an answer to everything the model needs or not.
+    `in_person` are members and the comparison group; `phone` other people of the comparison group,
+    with zones numbered alike: members among them are left aside. Groups are balanced on the
+    `covariates`. `members_called` says whether the survey called members, complete or not.
     """
 
     in_person: ModelRows
@@ -81,13 +72,7 @@ class PhoneStudy:
     def balanced(
         self, target: Group, other: Group, covariates: Sequence[str] | None = None
     ) -> Balanced:
-        """One of the groups balanced to another, to the model's covariates unless others are given.
-
-        Raises
-        ------
-        NotEstimable
-            As `balance`.
-        """
+        """One group balanced to another, by default on the covariates; raises as `balance`."""
         names = self.covariates if covariates is None else tuple(covariates)
         key = (target, other, names)
         if key not in self._balanced:
@@ -101,11 +86,7 @@ class PhoneStudy:
 
     @cached_property
     def with_mode(self) -> tuple[ModelRows, str]:
-        """Everybody in person and the comparison people called, with the mode as a factor.
-
-        The factor is named `mode`, or by a name near it that no other factor has. The people in
-        person come first, in their order.
-        """
+        """Everybody in person, then the comparison people called; the mode is one more factor."""
         name = "mode"
         while name in self.in_person.factors:
             name = f"{name} of interview"
@@ -144,13 +125,16 @@ class PhoneStudy:
         """The people whose region is known, and a sentence on the others, empty for nobody."""
         if region is None or region not in self.in_person.factors:
             return self, ""
-        groups: dict[str, Any] = {"in_person": self.in_person, "phone": self.phone}
-        known = {name: rows.factors[region] >= 0 for name, rows in groups.items()}
-        lost = sum(int((~known[name] & ~rows.member).sum()) for name, rows in groups.items())
+        asked = (self.in_person, self.phone)
+        known = [rows.factors[region] >= 0 for rows in asked]
+        lost = sum(
+            int((~here & ~rows.member).sum()) for rows, here in zip(asked, known, strict=True)
+        )
         if not lost:
             return self, ""
-        kept = {name: rows.take(known[name]) for name, rows in groups.items()}
-        return replace(self, **kept), f"People left out whose region is missing: {lost:,}."
+        in_person, phone = (rows.take(here) for rows, here in zip(asked, known, strict=True))
+        kept = replace(self, in_person=in_person, phone=phone)
+        return kept, f"People left out whose region is missing: {lost:,}."
 
 
 def by_mode(
@@ -172,14 +156,3 @@ def by_mode(
         covariates=covariates,
         members_called=bool((survey.phone & survey.member).any()),
     )
-
-
-class _OfPhone(Protocol):
-    @property
-    def phone(self) -> PhoneStudy: ...
-
-
-def reached(context: _OfPhone) -> None:
-    """Refuse a check of the phone interviews where there is nobody to compare by mode."""
-    if context.phone.why_not:
-        raise NotApplicable(context.phone.why_not)

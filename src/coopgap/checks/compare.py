@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed
-from coopgap.core.arrays import IntArray
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrasts, null_value, smallest_count
+from coopgap.core.gap import (
+    Contrast,
+    Interval,
+    contrasts,
+    null_value,
+    smallest_count,
+    threshold_gaps,
+)
 from coopgap.core.vocabulary import IntervalKind, Quantity, Verdict
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import Estimate, interval_numbers
 
 NO_MATCHING: Final = "The model declares no matching."
 """Why a check of matched people does not apply."""
+
+_COMPARED: Final = (
+    "reference",
+    "difference",
+    "difference_lower",
+    "difference_upper",
+    "verdict",
+)
+_INFERRED: Final = ("std_error", "lower", "upper", "interval_prob", "interval_kind", "p_value")
+
+
+def middle_gap(levels: Sequence[str], totals: FloatArray | IntArray) -> Contrast:
+    """The gap at the threshold that nearest to half of all people reach, of totals by level."""
+    reach = totals[::-1].cumsum()[::-1] / totals.sum()
+    return min(threshold_gaps(levels), key=lambda one: abs(float(reach[one.level]) - 0.5))
 
 
 def shifted(declared: Interval, again: Interval) -> Interval:
@@ -36,9 +57,6 @@ def judge(
     difference exceeds half the smallest gap that matters, or where two intervals that both exclude
     no gap lie on opposite sides of it; `holds` where the interval of the difference lies within the
     smallest gap that matters on either side; else `undecided`. Points of superiority count double.
-
-    References
-    ----------
     Gelman & Stern (2006), The American Statistician 60, 328-331.
     """
     half = half_gap(quantity, smallest_gap)
@@ -80,23 +98,38 @@ def compared(
 
 def alone(row: SensitivityRow) -> SensitivityRow:
     """The row without a comparison: it is what others are compared with."""
-    return replace(
-        row,
-        reference=None,
-        difference=None,
-        difference_lower=None,
-        difference_upper=None,
-        verdict=None,
-    )
+    return replace(row, **_nothing(_COMPARED))
+
+
+def with_number(
+    row: SensitivityRow, quantity: str, value: float, note: str, **keys: Any
+) -> SensitivityRow:
+    """The row's keys and people with one number of its own, of which no inference is made."""
+    keys |= {"quantity": quantity, "estimate": value, "note": note}
+    return replace(alone(row), **_nothing(_INFERRED) | keys)
+
+
+def _nothing(names: Sequence[str]) -> dict[str, Any]:
+    return dict.fromkeys(names)
+
+
+def unassessed(row: SensitivityRow, note: str) -> SensitivityRow:
+    """The row with the reason why it has no answer."""
+    return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
 
 
 def numbers_of(interval: Interval, prob: float = INTERVAL_PROB) -> dict[str, Any]:
-    """Columns of a confidence interval, with its p-value where there is one.
-
-    Where people or zones do not differ there is no error, and only the estimate.
-    """
+    """Columns of an interval; of one without an error, where nobody differs, the estimate alone."""
     numbers = interval_numbers(interval, IntervalKind.CONFIDENCE)
     return numbers | {"interval_prob": prob} if "interval_prob" in numbers else numbers
+
+
+def with_interval(
+    row: SensitivityRow, contrast: Contrast, interval: Interval, prob: float = INTERVAL_PROB
+) -> SensitivityRow:
+    """The row of a contrast with its confidence interval."""
+    about = {"quantity": contrast.quantity, "category": contrast.category}
+    return replace(row, **about | numbers_of(interval, prob))
 
 
 def people_of(*pairs: tuple[IntArray, Contrast]) -> dict[str, Any]:
@@ -105,29 +138,6 @@ def people_of(*pairs: tuple[IntArray, Contrast]) -> dict[str, Any]:
         "n_smaller": min(int(people.sum(axis=1).min()) for people, _ in pairs),
         "n_fewest": min(smallest_count(people, contrast) for people, contrast in pairs),
     }
-
-
-def with_number(row: SensitivityRow, quantity: str, value: float, note: str) -> SensitivityRow:
-    """The row's keys and people with one number of its own, of which no inference is made."""
-    return replace(
-        alone(row),
-        quantity=quantity,
-        estimate=value,
-        std_error=None,
-        lower=None,
-        upper=None,
-        interval_prob=None,
-        interval_kind=None,
-        p_value=None,
-        note=note,
-    )
-
-
-def has_declared(context: Context) -> None:
-    """Refuse a check that compares with the gap put first where that was not estimated."""
-    if context.first not in context.headline.intervals:
-        reason = context.headline.reason or context.headline.status
-        raise NotAssessed(f"There is no declared gap to compare with: {reason}.")
 
 
 def again_row(
@@ -154,18 +164,13 @@ def again_row(
         **keys,
     )
     other, declared = pair or (again, context.headline)
-    intervals = [one.intervals.get(contrast) for one in (again, other, declared)]
-    if any(one is None for one in intervals):
+    shown, second, first = (one.intervals.get(contrast) for one in (again, other, declared))
+    if shown is None or second is None or first is None:
         return row
-    shown, second, first = (one for one in intervals if one is not None)
     people = people_of(*((one.people, contrast) for one in (again, other, declared)))
-    return compared(
-        replace(row, **numbers_of(shown), **people),
-        first,
-        second,
-        other.difference(declared, contrast),
-        context.smallest_gap,
-    )
+    row = replace(row, **numbers_of(shown), **people)
+    apart = other.difference(declared, contrast)
+    return compared(row, first, second, apart, context.smallest_gap)
 
 
 def gaps_again(

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 from coopgap.checks.by_mode import PhoneStudy, by_mode
-from coopgap.checks.registry import NotApplicable
+from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
 from coopgap.core.estimate import GapRow, Keys, SensitivityRow
 from coopgap.core.gap import Contrast, Interval
-from coopgap.core.vocabulary import Comparator, Family, Status
+from coopgap.core.vocabulary import Comparator, Status
+from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
 from coopgap.families.headline import headline_contrast, headline_families
-from coopgap.families.plan import ModelPlan, Plan
+from coopgap.families.plan import ModelPlan, Plan, sample_for
 from coopgap.families.sample import Sample
 from coopgap.study.spec import ModelSpec, Study
 from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
-    """One model of a run with its estimates.
-
-    Attributes
-    ----------
-    sample
-        Complete in-person rows, matched.
-    headline
-        The headline's family: the matched one, or without a matching the adjusted one.
-    estimates
-        All families of the whole model, in the order of the tables.
-    seed
-        Seed of everything random.
-    jobs
-        Processes of checks that repeat the fit many times; the cores if None.
-    scheduler
-        Address of a Dask scheduler in their place.
-    """
+class Keyed:
+    """Makes rows that say what they are about; the runner adds their check."""
 
     keys: Keys
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """What a row says besides its model."""
+        return {}
+
+    def bare(self, **numbers: Any) -> SensitivityRow:
+        """A row of the model alone, without a family."""
+        keys = self.keys
+        own = {"check": "", "model": keys.model, "outcome": keys.outcome, "source": keys.source}
+        return SensitivityRow(**own | numbers)
+
+    def row(self, **numbers: Any) -> SensitivityRow:
+        """A row of the context's family and people, with numbers or other keys."""
+        return self.bare(**{**self.own, **numbers})
+
+
+class Design(NamedTuple):
+    """A declared variant, or with an empty name the model itself: matched, and estimated."""
+
+    name: str
+    spec: ModelSpec
+    sample: Sample
+    estimate: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(Keyed):
+    """One model of a run with its estimates.
+
+    `sample` are its complete in-person rows, matched; `headline` the headline's family: the matched
+    one, or without a matching the adjusted one; `estimates` all families of the whole model, in the
+    order of the tables. What repeats the fit many times takes `jobs` processes, the cores if None,
+    or those of the Dask `scheduler` at an address.
+    """
+
     study: Study
     survey: Survey
     spec: ModelSpec
@@ -72,6 +93,15 @@ class Context:
         phone = complete_rows(self.survey, self.study, self.spec, mode="phone")
         return by_mode(self.survey, self.rows, phone, self.spec.covariates)
 
+    @cached_property
+    def variants(self) -> tuple[Design, ...]:
+        """Each declared variant."""
+        designs = []
+        for name, spec in ((one.name, one.spec) for one in self.spec.variants):
+            sample = sample_for(complete_rows(self.survey, self.study, spec), spec)
+            designs.append(Design(name, spec, sample, headline_estimate(sample)))
+        return tuple(designs)
+
     @property
     def first(self) -> Contrast:
         """The contrast that is put first."""
@@ -82,27 +112,15 @@ class Context:
         """The headline at the contrast that is put first."""
         return self.headline.intervals.get(self.first)
 
-    def family(self, name: Family) -> Estimate:
-        """The first estimate of a family."""
-        return next(one for one in self.estimates if one.family is name)
-
-    def bare(self, **numbers: Any) -> SensitivityRow:
-        """A row of the model alone, without a family; its check is added by the runner."""
-        keys = self.keys
-        return SensitivityRow(
-            **{"check": "", "model": keys.model, "outcome": keys.outcome, "source": keys.source}
-            | numbers
-        )
-
-    def row(self, **numbers: Any) -> SensitivityRow:
-        """A row of the headline's people and family, with numbers or other keys."""
-        own = {
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """Of the headline's people and family."""
+        return {
             "family": self.headline.family,
             "comparator": Comparator.COMPARISON,
             "group": self.keys.group,
             "population": self.headline.population,
         }
-        return self.bare(**own | numbers)
 
     def estimated(self) -> None:
         """Refuse a check of the headline where that has no estimate."""
@@ -110,17 +128,24 @@ class Context:
             reason = self.headline.reason or self.headline.status
             raise NotApplicable(f"There is no estimate: {reason}.")
 
+    def compares(self) -> None:
+        """Refuse a check that compares with the gap put first where that was not estimated."""
+        if self.first not in self.headline.intervals:
+            reason = self.headline.reason or self.headline.status
+            raise NotAssessed(f"There is no declared gap to compare with: {reason}.")
 
-def context_for(
-    plan: Plan,
-    model: ModelPlan,
-    estimates: Sequence[Estimate],
-    *,
-    seed: int = 0,
-    jobs: int | None = None,
-    scheduler: str | None = None,
-) -> Context:
-    """The context of one model of a run; parameters as in `Context`."""
+    def reached(self) -> None:
+        """Refuse a check of the phone interviews where there is nobody to compare by mode."""
+        if self.phone.why_not:
+            raise NotApplicable(self.phone.why_not)
+
+
+phone_check = partial(check, topic=Topic.PHONE, needs=(Context.reached,), of_model=True)
+"""Register a check of the phone interviews, which has no answer where there are none."""
+
+
+def context_for(plan: Plan, model: ModelPlan, estimates: Sequence[Estimate], **run: Any) -> Context:
+    """The context of one model of a run; `run` are seed, jobs and scheduler."""
     families = headline_families(model.spec)
     return Context(
         keys=plan.keys(model),
@@ -134,22 +159,13 @@ def context_for(
             if one.family in families and one.population is model.sample.population
         ),
         estimates=estimates,
-        seed=seed,
-        jobs=jobs,
-        scheduler=scheduler,
+        **run,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """All models of a run, in their order.
-
-    Attributes
-    ----------
-    headlines
-        The headline's row of gaps.csv of each question, negative controls excluded; empty before
-        the table is there.
-    """
+    """All models of a run, and the headline's rows of gaps.csv, without negative controls."""
 
     study: Study
     models: Sequence[Context]

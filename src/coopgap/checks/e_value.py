@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
+from coopgap.checks.compare import numbers_of
 from coopgap.checks.context import Context
 from coopgap.checks.registry import NotApplicable, Topic, check
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
-from coopgap.core.vocabulary import Check, IntervalKind, Quantity
+from coopgap.core.vocabulary import Check, Quantity
 from coopgap.families.difference import INTERVAL_PROB
 
 _NOTE: Final = (
@@ -26,9 +28,6 @@ def e_value(risk_ratio: float) -> float:
 
     RR + √(RR(RR − 1)), of the inverse below one: the least that the confounder's association with
     membership and with the outcome must both reach, above all measured covariates.
-
-    References
-    ----------
     VanderWeele & Ding (2017), Annals of Internal Medicine 167(4).
     """
     ratio = max(risk_ratio, 1 / risk_ratio)
@@ -48,8 +47,7 @@ def e_value_limit(lower: float, upper: float) -> float:
     question="How strong would an unmeasured confounder have to be, as a risk ratio?",
     topic=Topic.UNMEASURED,
     needs=(Context.estimated,),
-    order=80,
-    page=1,
+    place=(80, 1),
 )
 def e_values(context: Context) -> Iterator[SensitivityRow]:
     """E-values in the coding of the rarer answer, at the declared threshold or at each.
@@ -59,7 +57,7 @@ def e_values(context: Context) -> Iterator[SensitivityRow]:
     groups' standardised shares, at one half reaching it. In E-value rows `lower` is the E-value of
     the confidence limit.
     """
-    keys, margins, found = context.keys, context.headline.margins, False
+    keys, margins, any_ratio = context.keys, context.headline.margins, False
     for contrast in contrasts(keys.levels):
         wanted = contrast.quantity is Quantity.RISK_RATIO and keys.at in ("", contrast.category)
         if not wanted or margins is None:
@@ -67,28 +65,20 @@ def e_values(context: Context) -> Iterator[SensitivityRow]:
         ratio, category = _rarer(margins, contrast, keys.levels)
         if ratio is None or not ratio.std_error > 0:
             continue
-        found = True
-        own: dict[str, Any] = {
-            "category": category,
-            "interval_prob": INTERVAL_PROB,
-            "interval_kind": IntervalKind.CONFIDENCE,
-        }
-        yield context.row(
-            **own,
-            quantity=Quantity.RISK_RATIO,
-            estimate=ratio.estimate,
-            std_error=ratio.std_error,
-            lower=ratio.lower,
-            upper=ratio.upper,
-        )
-        yield context.row(
-            **own,
+        any_ratio = True
+        numbers = numbers_of(ratio) | {"p_value": None}
+        row = context.row(quantity=Quantity.RISK_RATIO, category=category, **numbers)
+        yield row
+        yield replace(
+            row,
             quantity="e_value",
             estimate=e_value(ratio.estimate),
+            std_error=None,
             lower=e_value_limit(ratio.lower, ratio.upper),
+            upper=None,
             note=_NOTE,
         )
-    if not found:
+    if not any_ratio:
         raise NotApplicable("No threshold has a marginal risk ratio.")
 
 

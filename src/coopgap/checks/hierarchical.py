@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,12 +14,13 @@ from coopgap.bayes.cells import hierarchical_cells, members_by_row, population_w
 from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, summarise
 from coopgap.bayes.layout import Form, Priors, draw_names
 from coopgap.bayes.store import DrawsError, StoredDraws, load_draws
-from coopgap.checks.registry import Cost, Scope, answers, checks, parts
+from coopgap.checks.compare import unassessed
+from coopgap.checks.context import Keyed
+from coopgap.checks.registry import Cost, Scope, answers, checks, derived_seed, parts
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import DiagnosticRow, Keys, SensitivityRow
+from coopgap.core.estimate import DiagnosticRow, SensitivityRow
 from coopgap.core.executor import cores, executor
-from coopgap.core.gap import Contrast, contrasts
 from coopgap.core.progress import Notify
 from coopgap.core.vocabulary import (
     Comparator,
@@ -45,32 +45,25 @@ from coopgap.study.spec import Hierarchical
 from coopgap.survey.records import ModelRows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegionContext:
+@dataclass(frozen=True, kw_only=True)
+class RegionContext(Keyed):
     """A model by region with its fit; `refits` are those that the `wants` of checks name."""
 
     plan: Plan
     model: ModelPlan
-    keys: Keys
     request: Request
     fit: HierarchicalFit
     refits: Mapping[str, HierarchicalFit] = field(default_factory=dict)
 
-    def bare(self, **numbers: Any) -> SensitivityRow:
-        """A row of the model alone; its check is added by the runner."""
-        keys = self.keys
-        own = {"check": "", "model": keys.model, "outcome": keys.outcome, "source": keys.source}
-        return SensitivityRow(**own | numbers)
-
-    def row(self, **numbers: Any) -> SensitivityRow:
-        """A row of the model by region, with numbers or other keys."""
-        own = {
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """Of the model by region."""
+        return {
             "family": Family.HIERARCHICAL,
             "comparator": Comparator.COMPARISON,
             "group": "all",
             "population": Population.ALL_MEMBERS,
         }
-        return self.bare(**own | numbers)
 
     def posterior(
         self,
@@ -86,16 +79,6 @@ class RegionContext:
         return self.row(quantity=quantity, **numbers, **keys)
 
 
-def headline_contrasts(levels: tuple[str, ...]) -> list[Contrast]:
-    """The gap at each threshold, highest first; superiority last for more than two levels."""
-    return [
-        contrast
-        for contrast in contrasts(levels)
-        if contrast.is_threshold_gap
-        or (contrast.quantity is Quantity.SUPERIORITY and len(levels) > 2)
-    ]
-
-
 def why_withheld(fit: HierarchicalFit) -> str:
     """Which bars of the gate a fit did not pass."""
     return f"withheld: {', '.join(item.name for item in fit.gate if not item.passed)}"
@@ -104,29 +87,19 @@ def why_withheld(fit: HierarchicalFit) -> str:
 def say_why_not(tables: Tables, plan: Plan) -> None:
     """A row for each check of a model by region that has none, with the reason."""
     by_region = [one.name for one in checks().values() if one.scope in (Scope.FIT, Scope.REFIT)]
-    there = {(row.model, row.check) for row in tables.sensitivity}
+    answered = {(row.model, row.check) for row in tables.sensitivity}
     for model in plan.models:
-        keys = plan.keys(model)
+        base = Keyed(keys=plan.keys(model)).bare(
+            verdict=Verdict.NOT_APPLICABLE, note="The model file asks for no gaps by region."
+        )
         if model.spec.hierarchical:
-            verdict, reason = Verdict.NOT_ASSESSED, "The model by region has no usable draws."
-        else:
-            verdict, reason = Verdict.NOT_APPLICABLE, "The model file asks for no gaps by region."
+            base = unassessed(base, "The model by region has no usable draws.")
         tables.sensitivity += [
-            SensitivityRow(
-                check=check,
-                model=keys.model,
-                outcome=keys.outcome,
-                verdict=verdict,
-                note=reason,
-                source=keys.source,
-            )
-            for check in by_region
-            if (keys.model, check) not in there
+            replace(base, check=name) for name in by_region if (base.model, name) not in answered
         ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """A model, its request, and the draws kept from an earlier run, or why none are reused."""
 
     model: ModelPlan
@@ -134,29 +107,21 @@ class _Wanted:
     kept: StoredDraws | None
     why_not: str
 
-    @classmethod
-    def of(
-        cls,
-        tables: Tables,
-        plan: Plan,
-        model: ModelPlan,
-        seed: int,
-        draws: int | None,
-        reuse: Path | None,
-    ) -> _Wanted | None:
-        """What a model asks for; None where it asks for nothing, or cannot be fitted."""
+
+def _wanted(
+    tables: Tables, plan: Plan, *, seed: int, draws: int | None, reuse: Path | None
+) -> Iterator[_Wanted]:
+    """What each model asks for; nothing of one that asks for nothing, or cannot be fitted."""
+    for model in plan.models:
         if not model.spec.hierarchical:
-            return None
+            continue
         try:
             request = hierarchical_request(plan, model, seed=seed, draws=draws)
         except NotEstimable as error:
             nothing = model.sample.refused(Family.HIERARCHICAL, Population.ALL_MEMBERS, error)
             tables.collect(nothing.named(plan.keys(model)))
-            return None
-        populations = {
-            **_matched_members(plan, model),
-            **_declared_population(tables, plan, model, request),
-        }
+            continue
+        populations = dict(_populations(tables, plan, model, request))
         request = replace(request, populations=populations)
         kept, why_not = None, ""
         if reuse is not None:
@@ -164,7 +129,7 @@ class _Wanted:
                 kept = load_draws(reuse / f"{model.spec.name}.nc", request.digest)
             except DrawsError as error:
                 why_not = str(error)
-        return cls(model=model, request=request, kept=kept, why_not=why_not)
+        yield _Wanted(model, request, kept, why_not)
 
 
 def fit_regions(
@@ -183,23 +148,17 @@ def fit_regions(
     `full` adds refits under other priors and without each part of the model. Draws in the folder
     `reuse` may stand in for sampling. Returns by model the draws that passed the gate, to be kept.
     """
-    wanted = [_Wanted.of(tables, plan, model, seed, draws, reuse) for model in plan.models]
-    asked = [one for one in wanted if one is not None]
-    if not asked:
+    wanted = list(_wanted(tables, plan, seed=seed, draws=draws, reuse=reuse))
+    if not wanted:
         return {}
-    notify(f"{', '.join(one.model.spec.name for one in asked)}: hierarchical by region")
-    fits = [
-        RegionContext(
-            plan=plan,
-            model=one.model,
-            keys=plan.keys(one.model),
-            request=one.request,
-            fit=fit,
+    notify(f"{', '.join(one.model.spec.name for one in wanted)}: hierarchical by region")
+    fits = []
+    for one, fit in zip(wanted, _fits(wanted, jobs), strict=True):
+        keys = plan.keys(one.model)
+        fits.append(
+            RegionContext(plan=plan, model=one.model, keys=keys, request=one.request, fit=fit)
         )
-        for one, fit in zip(asked, _fits(asked, jobs), strict=True)
-    ]
-    for one, context in zip(asked, fits, strict=True):
-        _collect(tables, one, context)
+        _collect(tables, one, fits[-1])
     if cost == "full":
         with executor(jobs) as pool:
             for context in fits:
@@ -240,7 +199,6 @@ def hierarchical_request(
     spec = model.spec.hierarchical or Hierarchical()
     rows = model.rows if rows is None else rows
     zones = spec.zones and rows.zone is not None
-    own = hashlib.sha256(f"{seed} {model.spec.name}".encode()).digest()[:4]
     return Request(
         cells=hierarchical_cells(
             rows,
@@ -253,67 +211,59 @@ def hierarchical_request(
         form=Form(link="probit" if model.spec.link == "probit" else "logit", zones=zones),
         draws=draws or spec.draws,
         target_accept=spec.target_accept,
-        seed=int.from_bytes(own, "big"),
+        seed=derived_seed(f"{seed} {model.spec.name}", 4),
         smallest_gap=plan.study.smallest_gap,
     )
 
 
-def _matched_members(plan: Plan, model: ModelPlan) -> dict[Population, FloatArray]:
-    """The matched members' rows: the people whom the headline is about."""
-    sample, region = model.sample, plan.study.design.region
-    if region is None or sample.matched.reason or sample.population is not Population.MEMBERS:
-        return {}
-    people = members_by_row(sample.rows, model.spec.covariates, region, sample.kept)
-    return {Population.MEMBERS: people.astype(np.float64)} if people.any() else {}
-
-
-def _declared_population(
+def _populations(
     tables: Tables, plan: Plan, model: ModelPlan, request: Request
-) -> dict[Population, FloatArray]:
-    """Weights of the declared population; the reason goes to the diagnostics if it has none."""
-    declared, region = plan.study.design.population, plan.study.design.region
-    if declared is None or region is None:
-        return {}
-    labels = plan.keys(model)
+) -> Iterator[tuple[Population, FloatArray]]:
+    """The matched members and the declared population; without any the diagnostics say why."""
+    sample, keys, region = model.sample, plan.keys(model), plan.study.design.region
+    assert region is not None
+    if not sample.matched.reason and sample.population is Population.MEMBERS:
+        people = members_by_row(sample.rows, model.spec.covariates, region, sample.kept)
+        if people.any():
+            yield Population.MEMBERS, people.astype(np.float64)
+    declared = plan.study.design.population
+    if declared is None:
+        return
     try:
         weights = population_weights(request.cells, declared, region)
     except NotEstimable as error:
-        tables.diagnostics.append(
-            DiagnosticRow(
-                model=labels.model,
-                diagnostic=Diagnostic.NOT_POSTSTRATIFIED,
-                family=Family.HIERARCHICAL,
-                note=f"{error.reason}.",
-                source=labels.source,
-            )
+        row = DiagnosticRow(
+            model=keys.model,
+            diagnostic=Diagnostic.NOT_POSTSTRATIFIED,
+            family=Family.HIERARCHICAL,
+            note=f"{error.reason}.",
+            source=keys.source,
         )
-        return {}
+        tables.diagnostics.append(row)
+        return
     if model.spec.population != "poststratified":
-        tables.diagnostics.append(population_row(declared, labels))
-    return {Population.POSTSTRATIFIED: weights}
+        tables.diagnostics.append(population_row(declared, keys))
+    yield Population.POSTSTRATIFIED, weights
 
 
-def _fits(asked: Sequence[_Wanted], jobs: int | None) -> list[HierarchicalFit]:
-    """Fits in the order asked for; kept draws pass through the same gate as new ones."""
-    wanted = [one for one in asked if one.kept is None]
-    found: dict[str, HierarchicalFit] = {}
-    for one in asked:
+def _fits(wanted: Sequence[_Wanted], jobs: int | None) -> list[HierarchicalFit]:
+    """Fits in the order wanted; kept draws pass through the same gate as new ones."""
+    new = [one for one in wanted if one.kept is None]
+    fits: dict[str, HierarchicalFit] = {}
+    for one in wanted:
         if one.kept is not None:
-            found[one.model.spec.name] = summarise(
-                one.kept.draws,
-                one.kept.stats,
-                one.request,
-                seconds=one.kept.seconds,
-                retried=one.kept.retried,
+            kept = one.kept
+            fits[one.model.spec.name] = summarise(
+                kept.draws, kept.stats, one.request, seconds=kept.seconds, retried=kept.retried
             )
-    if wanted:
-        at_once = min(len(wanted), cores(jobs))
+    if new:
+        at_once = min(len(new), cores(jobs))
         with executor(at_once) as pool:
             share = max(1, cores(jobs) // at_once)
-            futures = [pool.submit(fit_hierarchical, one.request, share) for one in wanted]
-            for one, future in zip(wanted, futures, strict=True):
-                found[one.model.spec.name] = future.result()
-    return [found[one.model.spec.name] for one in asked]
+            futures = [pool.submit(fit_hierarchical, one.request, share) for one in new]
+            for one, future in zip(new, futures, strict=True):
+                fits[one.model.spec.name] = future.result()
+    return [fits[one.model.spec.name] for one in wanted]
 
 
 def _collect(tables: Tables, one: _Wanted, context: RegionContext) -> None:
@@ -338,14 +288,13 @@ def _collect(tables: Tables, one: _Wanted, context: RegionContext) -> None:
 
 def _refitted(context: RegionContext, pool: Executor) -> RegionContext:
     """The context with every fit that its checks want; the declared one is there already."""
-    own = context.request.digest
     requests: dict[str, Request] = {}
     for part in parts(Scope.REFIT, "full"):
         requests |= part.wants(context)
     futures = {
         name: pool.submit(fit_hierarchical, request)
         for name, request in requests.items()
-        if request.digest != own
+        if request.digest != context.request.digest
     }
     fits = {name: future.result() for name, future in futures.items()}
     return replace(context, refits={name: fits.get(name, context.fit) for name in requests})

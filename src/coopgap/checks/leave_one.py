@@ -1,4 +1,4 @@
-"""Leave one region or one zone out, to see whether the headline rests on a single place."""
+"""Leave one region, zone or type of co-operative out, to see whether the gap rests on it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from coopgap.checks.compare import again_row, has_declared, with_number
+from coopgap.checks.compare import again_row, with_number
 from coopgap.checks.context import Context
 from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.arrays import BoolArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Check
 from coopgap.families.dispatch import headline_estimate
+from coopgap.families.estimate import Estimate
+from coopgap.families.plan import sample_for
 
 
 @check(
@@ -21,8 +23,7 @@ from coopgap.families.dispatch import headline_estimate
     question="Does the gap rest on a single region?",
     cost="full",
     of_model=True,
-    order=170,
-    page=40,
+    place=(170, 40),
 )
 def without_regions(context: Context) -> Iterator[SensitivityRow]:
     """The gap again without each region."""
@@ -30,7 +31,7 @@ def without_regions(context: Context) -> Iterator[SensitivityRow]:
     levels = rows.factor_levels[region] if region else ()
     codes = rows.factors[region] if region else ()
     places = {name: np.asarray(codes != code) for code, name in enumerate(levels)}
-    yield from without_each(context, places, "region")
+    yield from _without_places(context, places, "region")
 
 
 @check(
@@ -39,31 +40,61 @@ def without_regions(context: Context) -> Iterator[SensitivityRow]:
     question="Does the gap rest on a single zone?",
     cost="full",
     of_model=True,
-    order=171,
-    page=50,
+    place=(171, 50),
 )
 def without_zones(context: Context) -> Iterator[SensitivityRow]:
     """The gap again without each zone."""
     zone, labels = context.rows.zone, context.survey.zone_labels
     places = {} if zone is None else {labels[k]: np.asarray(zone != k) for k in np.unique(zone)}
-    yield from without_each(context, places, "zone")
+    yield from _without_places(context, places, "zone")
 
 
-def without_each(
+def _without_places(
     context: Context, places: Mapping[str, BoolArray], kind: str
 ) -> Iterator[SensitivityRow]:
-    """The contrast put first without each place, and the declared gap less it, `influence`.
-
-    `places` holds who stays; weights and sets stay as matched, whoever is left carries them.
-    """
+    """Without each place; weights and sets stay as matched, whoever is left carries them."""
     if len(places) < 2:
         raise NotApplicable(f"The study declares no {kind}, or one {kind} only.")
-    has_declared(context)
-    declared = context.declared
+    context.compares()
     for name, keep in places.items():
         again = headline_estimate(context.sample.take(keep))
-        row = again_row(context, context.first, again, variant=f"without {name}", about=name)
-        yield row
-        if row.estimate is not None and declared is not None:
-            note = "The declared gap less the gap without the place."
-            yield with_number(row, "influence", declared.estimate - row.estimate, note)
+        yield from _rows(context, again, name, name, "the place")
+
+
+@check(
+    "leave_one_cooperative",
+    title="Leaving one type of co-operative out",
+    question="Does the gap rest on the members of a single type of co-operative?",
+    cost="full",
+    of_model=True,
+    place=(172, 55),
+)
+def without_types(context: Context) -> Iterator[SensitivityRow]:
+    """The gap again without the members of each type; whoever is left is matched anew."""
+    rows = context.rows
+    members: list[tuple[str, str, BoolArray]] = []
+    for name, variable in context.study.variables.items():
+        if not variable.groups or name == context.region or name not in rows.factors:
+            continue
+        codes = rows.factors[name]
+        levels = np.unique(codes[codes >= 0])
+        if levels.size > 1 and not (~rows.member & (codes >= 0)).any():
+            names = rows.factor_levels[name]
+            members += [(name, names[code], np.asarray(codes != code)) for code in levels]
+    if not members:
+        raise NotApplicable("The study declares no group of members alone, or none has two levels.")
+    context.compares()
+    for name, level, keep in members:
+        again = headline_estimate(sample_for(rows.take(keep), context.spec))
+        yield from _rows(context, again, f"{name}={level}", level, "these members")
+
+
+def _rows(
+    context: Context, again: Estimate, name: str, about: str, who: str
+) -> Iterator[SensitivityRow]:
+    """The contrast put first again, and the declared gap less it, `influence`."""
+    row = again_row(context, context.first, again, variant=f"without {name}", about=about)
+    yield row
+    if row.estimate is not None and row.reference is not None:
+        note = f"The declared gap less the gap without {who}."
+        yield with_number(row, "influence", row.reference - row.estimate, note)

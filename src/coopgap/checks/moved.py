@@ -70,9 +70,9 @@ class Moved(NamedTuple):
 
 def movable(sample: Sample) -> Movable:
     """Fit the sample as the headline does; raises `NotEstimable` as its family."""
-    found = fit_form(sample, sample.weight, form_of(sample), matched=True)
-    fit = found.fit or fit_cells(sample, sample.weight, matched=True)
-    shares, on = found.fit is None, fit.on
+    form = fit_form(sample, sample.weight, form_of(sample), matched=True)
+    fit = form.fit or fit_cells(sample, sample.weight, matched=True)
+    shares, on = form.fit is None, fit.on
     strata = shares and not sample.is_matched
     return Movable(
         on=on,
@@ -133,10 +133,10 @@ def moved_margins(at: Movable, moves: FloatArray) -> Moved:
         np.einsum("ca,cab->cb", part, moves) for part in (cells.counts, cells.squares)
     )
     margins, influence = _refitted(at, counts, squares)
-    found = unit_covariance(influence, counts, squares, on.cluster, second=on.second)
-    cov = found.cov
-    if found.n_clusters is not None:
-        factor = found.n_clusters / (found.n_clusters - 1)
+    clustered = unit_covariance(influence, counts, squares, on.cluster, second=on.second)
+    cov = clustered.cov
+    if clustered.n_clusters is not None:
+        factor = clustered.n_clusters / (clustered.n_clusters - 1)
         cov = cov + factor * _chance(influence, moves, cells.squares)
     n = at.n_levels
     return Moved(Margins(member=margins[:n], comparison=margins[n:], cov=cov), influence)

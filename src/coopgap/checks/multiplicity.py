@@ -10,29 +10,25 @@ import numpy as np
 from coopgap.checks.context import RunContext
 from coopgap.checks.registry import Scope, check
 from coopgap.core.arrays import FloatArray
-from coopgap.core.estimate import GapRow, SensitivityRow
+from coopgap.core.estimate import GAP_KEY, GapRow, SensitivityRow
 from coopgap.core.vocabulary import Check, Verdict, Version
 from coopgap.families.headline import declared_headlines
 
 _LEVEL: Final = 0.05
 
-_NOTES: Final = {
-    Version.HOLM: "chance of any false one below it",
-    Version.BENJAMINI_HOCHBERG: "expected share of false ones below it",
+_METHODS: Final = {
+    Version.HOLM: ("holm", "chance of any false one below it"),
+    Version.BENJAMINI_HOCHBERG: ("fdr_bh", "expected share of false ones below it"),
 }
 
 
 def holm(p_values: Sequence[float]) -> FloatArray:
     """Holm's (1979) adjusted p-values, in the order given."""
-    return _adjusted(p_values, "holm")
+    return adjusted(p_values, "holm")
 
 
-def benjamini_hochberg(p_values: Sequence[float]) -> FloatArray:
-    """Benjamini and Hochberg's (1995) adjusted p-values, in the order given."""
-    return _adjusted(p_values, "fdr_bh")
-
-
-def _adjusted(p_values: Sequence[float], method: str) -> FloatArray:
+def adjusted(p_values: Sequence[float], method: str) -> FloatArray:
+    """P-values adjusted by a method of statsmodels, in the order given."""
     from statsmodels.stats.multitest import multipletests
 
     return np.asarray(multipletests(p_values, method=method)[1], dtype=np.float64)
@@ -43,16 +39,15 @@ def _adjusted(p_values: Sequence[float], method: str) -> FloatArray:
     title="Multiplicity",
     question="Do the headline gaps stand if they are tested together?",
     scope=Scope.GAPS,
-    order=400,
-    page=100,
+    place=(400, 100),
 )
 def multiplicity(context: RunContext) -> Iterator[SensitivityRow]:
     """Adjusted p-values of the declared headline gaps, one a question.
 
-    Two rows a headline; verdict `holds` where the adjusted p-value is on the same side of 5 % as
-    the plain one. `p_value` is the adjusted one. With a single headline, one row that says that
-    there is nothing to adjust. One row a headline, `not_assessed`, where only some of
-    the declared ones were run: p-values of the others enter the adjusted ones.
+    Two rows a headline; verdict `holds` where the adjusted `p_value` is on the same side of 5 % as
+    the plain one. With a single headline, one row that says that there is nothing to adjust. One
+    row a headline, `not_assessed`, where only some of the declared ones were run: p-values of the
+    others enter the adjusted ones.
     """
     questions = {one.model: name for name, one in declared_headlines(context.study).items()}
     run = [one for one in context.models if one.keys.model in questions]
@@ -88,38 +83,25 @@ def adjusted_rows(rows: Sequence[GapRow], *, run: int, declared: int) -> Iterato
         yield _row(rows[0], verdict=Verdict.NOT_APPLICABLE, note=note)
     else:
         plain = [row.p_value for row in rows if row.p_value is not None]
-        methods = {
-            Version.HOLM: holm(plain),
-            Version.BENJAMINI_HOCHBERG: benjamini_hochberg(plain),
-        }
+        by_method = {name: adjusted(plain, method) for name, (method, _) in _METHODS.items()}
         for number, row in enumerate(rows):
-            for name, adjusted in methods.items():
-                same = (adjusted[number] < _LEVEL) == (plain[number] < _LEVEL)
+            for name, p_values in by_method.items():
+                same = (p_values[number] < _LEVEL) == (plain[number] < _LEVEL)
+                note = f"p-value adjusted over the declared headline gaps: {_METHODS[name][1]}."
                 yield _row(
                     row,
                     variant=name,
                     estimate=row.estimate,
-                    p_value=float(adjusted[number]),
+                    p_value=float(p_values[number]),
                     threshold=_LEVEL,
                     verdict=Verdict.HOLDS if same else Verdict.CHANGES,
                     n=len(rows),
                     of=declared,
-                    note=f"p-value adjusted over the declared headline gaps: {_NOTES[name]}.",
+                    note=note,
                 )
 
 
 def _row(gap: GapRow, **numbers: Any) -> SensitivityRow:
     """A row with the keys of a headline."""
-    return SensitivityRow(
-        check=Check.MULTIPLICITY,
-        model=gap.model,
-        family=gap.family,
-        outcome=gap.outcome,
-        comparator=gap.comparator,
-        group=gap.group,
-        population=gap.population,
-        quantity=gap.quantity,
-        category=gap.category,
-        source=gap.source,
-        **numbers,
-    )
+    keys = {name: getattr(gap, name) for name in GAP_KEY if name != "interval_kind"}
+    return SensitivityRow(check=Check.MULTIPLICITY, source=gap.source, **keys, **numbers)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,12 @@ from coopgap.bayes.criticism import (
 from coopgap.bayes.fit import HierarchicalFit, Request
 from coopgap.bayes.gate import mean_size
 from coopgap.bayes.layout import SdPrior, make_layout
-from coopgap.checks.compare import compared, shifted
-from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
+from coopgap.checks.compare import compared, shifted, unassessed
+from coopgap.checks.hierarchical import RegionContext, why_withheld
 from coopgap.checks.registry import Scope, Topic, check
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import contrast_values
+from coopgap.core.gap import contrast_values, headline_contrasts
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.headline import headline_contrast
 from coopgap.families.hierarchical import TAILS, posterior_interval
@@ -55,8 +55,7 @@ _SHIFT_SDS: Final = (0.25, 0.5, 1.0)
     question="What gaps do the priors allow before an answer is seen?",
     topic=Topic.REGIONS,
     scope=Scope.FIT,
-    order=210,
-    page=1,
+    place=(210, 1),
 )
 def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     """What gaps the prior allows before an answer is seen: at each threshold, from both ends."""
@@ -79,8 +78,7 @@ def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     question="Does the model give back the shares observed in each region?",
     topic=Topic.REGIONS,
     scope=Scope.FIT,
-    order=220,
-    page=2,
+    place=(220, 2),
 )
 def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     """Observed shares by group, region and level beside those the posterior predicts.
@@ -92,13 +90,13 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     if not fit.passed:
         return
     cells = request.cells
-    found = predictive_shares(fit.draws, cells, request.form.link, request.seed)
+    predicted = predictive_shares(fit.draws, cells, request.form.link, request.seed)
     for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
         for r, region in enumerate(cells.regions):
-            total = int(found.observed[side, r].sum())
+            total = int(predicted.observed[side, r].sum())
             for j, level in enumerate(cells.levels if total else ()):
-                drawn = found.drawn[:, side, r, j] / total
-                observed = int(found.observed[side, r, j]) / total
+                drawn = predicted.drawn[:, side, r, j] / total
+                observed = int(predicted.observed[side, r, j]) / total
                 inside = np.quantile(drawn, TAILS[0]) <= observed <= np.quantile(drawn, TAILS[1])
                 yield context.posterior(
                     drawn,
@@ -118,8 +116,7 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     title="Power-scaling sensitivity",
     question="How fast does the gap move if priors or answers count a little more?",
     scope=Scope.FIT,
-    order=230,
-    page=70,
+    place=(230, 70),
 )
 def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
     """Power-scaling of the headline gap: top-level priors only, and the answers."""
@@ -138,56 +135,49 @@ def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
         log_priors(draws, make_layout(cells, request.form), request.priors, link),
         log_likelihood(draws, cells, link),
     )
+    note = "how fast the gap's posterior moves as these count more; above the bar it moves"
     for k, contrast in enumerate(contrasts):
-        for variant, value in zip(
-            (Version.TOP_LEVEL_PRIORS, Version.ANSWERS), scaled[str(k)], strict=True
-        ):
-            above, of_prior = value > SCALING_BAR, variant is Version.TOP_LEVEL_PRIORS
-            yield context.row(
-                variant=variant,
-                quantity=f"rate_of_{contrast.quantity}",
-                category=contrast.category,
-                estimate=value,
-                threshold=SCALING_BAR,
-                verdict=(Verdict.CHANGES if above else Verdict.HOLDS) if of_prior else None,
-                note="how fast the gap's posterior moves as these count more; above the bar it "
-                "moves" + (" with the priors" if of_prior else ", as it should"),
-            )
+        of_priors, of_answers = scaled[str(k)]
+        row = context.row(
+            quantity=f"rate_of_{contrast.quantity}",
+            category=contrast.category,
+            threshold=SCALING_BAR,
+        )
+        yield replace(
+            row,
+            variant=Version.TOP_LEVEL_PRIORS,
+            estimate=of_priors,
+            verdict=Verdict.CHANGES if of_priors > SCALING_BAR else Verdict.HOLDS,
+            note=f"{note} with the priors",
+        )
+        row = replace(row, variant=Version.ANSWERS, estimate=of_answers)
+        yield replace(row, note=f"{note}, as it should")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refit:
+class Refit(NamedTuple):
     """A refit under another choice: of what, which, and the number in it."""
 
-    name: str
     request: Request
-    about: str = ""
-    choice: str = ""
-    setting: float | None = None
+    about: str
+    choice: str
+    setting: float
+
+    @property
+    def name(self) -> str:
+        """Its name among the refits of a model."""
+        return f"{self.about} {self.choice}"
 
 
 def prior_refits(request: Request) -> list[Refit]:
     """The refits: SDs of regions' gaps and of zones, then of the threshold shifts."""
-    priors = request.priors
-    wanted = [
-        (_SPREADS, name, one.scale, replace(priors, gap_sd=one, zone_sd=one, zone_gap_sd=one))
-        for name, one in _SPREAD_PRIORS.items()
-    ]
-    if len(request.cells.levels) > 2:
-        wanted += [
-            (_SHIFTS, f"normal {sd:g}", sd, replace(priors, threshold_shift_sd=sd))
-            for sd in _SHIFT_SDS
-        ]
-    return [
-        Refit(
-            name=f"{about} {choice}",
-            request=replace(request, priors=other),
-            about=about,
-            choice=choice,
-            setting=setting,
-        )
-        for about, choice, setting, other in wanted
-    ]
+    refits = []
+    for name, one in _SPREAD_PRIORS.items():
+        priors = replace(request.priors, gap_sd=one, zone_sd=one, zone_gap_sd=one)
+        refits.append(Refit(replace(request, priors=priors), _SPREADS, name, one.scale))
+    for sd in _SHIFT_SDS if len(request.cells.levels) > 2 else ():
+        priors = replace(request.priors, threshold_shift_sd=sd)
+        refits.append(Refit(replace(request, priors=priors), _SHIFTS, f"normal {sd:g}", sd))
+    return refits
 
 
 @check(
@@ -196,8 +186,7 @@ def prior_refits(request: Request) -> list[Refit]:
     question="What is the gap by region under other priors?",
     cost="full",
     scope=Scope.REFIT,
-    order=310,
-    page=60,
+    place=(310, 60),
     wants=lambda context: {one.name: one.request for one in prior_refits(context.request)},
 )
 def refitted(context: RegionContext) -> Iterator[SensitivityRow]:
@@ -223,7 +212,7 @@ def refitted(context: RegionContext) -> Iterator[SensitivityRow]:
                 setting=refit.setting,
             )
             if not fit.passed:
-                row = replace(row, verdict=Verdict.NOT_ASSESSED, note=why_withheld(fit))
+                row = unassessed(row, why_withheld(fit))
             elif quantity in (Quantity.RISK_DIFFERENCE, Quantity.SUPERIORITY):
                 first, again = (posterior_interval(one) for one in (before[key], draws))
                 row = compared(row, first, again, shifted(first, again), request.smallest_gap)
@@ -235,19 +224,19 @@ def _by_keys(
 ) -> dict[tuple[Quantity, str, str], FloatArray]:
     """What a refit shows, by quantity, category and group; of regions the headline."""
     cells = request.cells
-    found = {
+    shown = {
         (c.quantity, c.category, "all"): contrast_values(c, fit.member[0], fit.comparison[0])
         for c in headline_contrasts(cells.levels)
     }
     for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
-        found[quantity, "", "all"] = fit.parameters[quantity]
+        shown[quantity, "", "all"] = fit.parameters[quantity]
     first = headline_contrast(cells.levels, at)
     for r, region in enumerate(cells.regions):
         if cells.people(r)[1]:
-            found[first.quantity, first.category, f"region={region}"] = contrast_values(
+            shown[first.quantity, first.category, f"region={region}"] = contrast_values(
                 first, fit.member[1 + r], fit.comparison[1 + r]
             )
-    return found
+    return shown
 
 
 def loo_variants(request: Request) -> dict[str, Request]:
@@ -268,20 +257,16 @@ def loo_variants(request: Request) -> dict[str, Request]:
     topic=Topic.REGIONS,
     cost="full",
     scope=Scope.REFIT,
-    order=320,
-    page=3,
+    place=(320, 3),
     wants=lambda context: loo_variants(context.request),
 )
 def left_out(context: RegionContext) -> Iterator[SensitivityRow]:
     """Expected log predictive density of a new answer, and what is lost without each part."""
-    fits = {
-        name: (context.refits[name], one) for name, one in loo_variants(context.request).items()
-    }
-    yield from loo_rows(
-        context,
-        _loo(context.fit, context.request),
-        {name: _loo(fit, one) if fit.passed else None for name, (fit, one) in fits.items()},
-    )
+    others = {}
+    for name, request in loo_variants(context.request).items():
+        fit = context.refits[name]
+        others[name] = _loo(fit, request) if fit.passed else None
+    yield from loo_rows(context, _loo(context.fit, context.request), others)
 
 
 def loo_rows(
@@ -294,17 +279,12 @@ def loo_rows(
     standard error cannot be relied on (Sivula, Magnusson, Matamoros & Vehtari 2025, Bayesian
     Analysis).
     """
-    yield context.row(
-        variant=Version.AS_DECLARED,
-        quantity="elpd",
-        estimate=base.total,
-        n=base.n_high_k,
-        note=_reliable(base),
-    )
+    row = context.row(variant=Version.AS_DECLARED, quantity="elpd", estimate=base.total)
+    yield replace(row, n=base.n_high_k, note=_reliable(base))
     for name, other in others.items():
         row = context.row(variant=f"{name}, minus declared", quantity="elpd_difference", about=name)
         if other is None:
-            yield replace(row, verdict=Verdict.NOT_ASSESSED, note="withheld: its fit did not pass")
+            yield unassessed(row, "withheld: its fit did not pass")
             continue
         value, error = elpd_difference(other, base)
         worse = value < -max(2 * error, SMALL_DIFFERENCE)
@@ -324,8 +304,8 @@ def _loo(fit: HierarchicalFit, request: Request) -> Loo:
     return loo(fit.draws, request.cells, request.form.link, float(np.clip(relative, 0.01, 1.0)))
 
 
-def _reliable(found: Loo) -> str:
-    n = found.n_high_k
+def _reliable(of: Loo) -> str:
+    n = of.n_high_k
     if not n:
         return f"all Pareto k at most {HIGH_K}"
     return f"{n} people have Pareto k above {HIGH_K}: read with care"

@@ -7,8 +7,9 @@ for a check without an answer, are added here.
 
 from __future__ import annotations
 
+import hashlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -69,171 +70,91 @@ class NotAssessed(Unanswered):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One check as plans and reports describe it.
+class Part:
+    """A function that makes rows of a check, and what plans and reports say of the check.
 
     Attributes
     ----------
     name
-        As in `check` of sensitivity.csv; the template of the report has the same name.
-    title
-        A heading.
-    question
-        What it asks, a sentence.
+        As in `check` of sensitivity.csv, and the name of its template; empty for a function that
+        makes diagnostics alone.
+    title, question
+        A heading, and what it asks in a sentence; of the first function of a check alone.
     topic
         Where the report shows it; None where it has a place of its own.
     cost
         `full` where it takes many fits.
-    scope
-        What it is run for.
-    order, page
-        Its place in the table, and under its topic in the report.
-    """
-
-    name: str
-    title: str
-    question: str
-    topic: Topic | None
-    cost: Cost
-    scope: Scope
-    order: int
-    page: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A function that makes rows of one check; of diagnostics alone where `check` is empty."""
-
-    check: str
-    make: Callable[..., Iterable[Answer]]
-    cost: Cost
-    scope: Scope
-    order: int
-    needs: tuple[Callable[..., None], ...]
-    of_model: bool
-    wants: Callable[..., Mapping[str, Any]]
-
-
-_checks: Final[dict[str, Entry]] = {}
-_parts: Final[list[Part]] = []
-
-
-def _nothing(_: object) -> Mapping[str, Any]:
-    """No refits."""
-    return {}
-
-
-def check[F: Callable[..., Iterable[Answer]]](
-    name: str,
-    *,
-    title: str,
-    question: str,
-    topic: Topic | None = Topic.VARIANTS,
-    cost: Cost = "quick",
-    scope: Scope = Scope.MODEL,
-    needs: Sequence[Callable[..., None]] = (),
-    of_model: bool = False,
-    wants: Callable[..., Mapping[str, Any]] = _nothing,
-    order: int = _LAST,
-    page: int = _LAST,
-) -> Callable[[F], F]:
-    """Register a check with the function that makes its rows.
-
-    Parameters
-    ----------
-    name, title, question, topic, cost, scope, order, page
-        As in `Entry`. Checks of equal order stand by name.
     needs
-        Each takes the context and raises `NotApplicable` or `NotAssessed` where the check has no
-        answer.
+        Each takes the context and raises `Unanswered` where the check has no answer.
     of_model
         Whether the row that stands for no answer has the keys of the model alone, not those of
         its headline.
     wants
         Requests of refits by name, of a context of `Scope.FIT`: their fits stand in `refits` of
         the context that the function is given.
+    place
+        Its number in the table, and under its topic in the report. Of equal numbers, by name.
     """
-    if name in _checks:
-        raise ValueError(f"the check {name} is registered twice")
-    _checks[name] = Entry(
-        name=name,
-        title=title,
-        question=question,
-        topic=topic,
-        cost=cost,
-        scope=scope,
-        order=order,
-        page=page,
-    )
-    return rows_of(
-        name, cost=cost, scope=scope, needs=needs, of_model=of_model, wants=wants, order=order
-    )
+
+    name: str
+    make: Callable[..., Iterable[Answer]]
+    title: str = ""
+    question: str = ""
+    topic: Topic | None = Topic.VARIANTS
+    cost: Cost = "quick"
+    scope: Scope = Scope.MODEL
+    needs: tuple[Callable[..., None], ...] = ()
+    of_model: bool = False
+    wants: Callable[..., Mapping[str, Any]] = lambda _: {}
+    place: tuple[int, int] = (_LAST, _LAST)
 
 
-def rows_of[F: Callable[..., Iterable[Answer]]](
-    name: str,
-    *,
-    cost: Cost = "quick",
-    scope: Scope = Scope.MODEL,
-    needs: Sequence[Callable[..., None]] = (),
-    of_model: bool = False,
-    wants: Callable[..., Mapping[str, Any]] = _nothing,
-    order: int = _LAST,
-) -> Callable[[F], F]:
-    """Register one more function for a check, or with an empty name for diagnostics alone."""
+_parts: Final[list[Part]] = []
+
+
+def check[F: Callable[..., Iterable[Answer]]](name: str, **about: Any) -> Callable[[F], F]:
+    """Register a check's function; keywords as in `Part`. A second one of a check has no title."""
 
     def registered(make: F) -> F:
-        _parts.append(
-            Part(
-                check=name,
-                make=make,
-                cost=cost,
-                scope=scope,
-                order=order,
-                needs=tuple(needs),
-                of_model=of_model,
-                wants=wants,
-            )
-        )
+        part = Part(name=name, make=make, **about)
+        if part.title and any(other.title and other.name == name for other in _parts):
+            raise ValueError(f"the check {name} is registered twice")
+        _parts.append(part)
         return make
 
     return registered
 
 
 @cache
-def _loaded() -> None:
-    """Import every module of this package: each registers what it has."""
+def _registered() -> list[Part]:
+    """Every function in the order of the table, once each module of this package is imported."""
     package = __name__.rpartition(".")[0]
     for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
         import_module(module.name)
+    return sorted(_parts, key=lambda part: (part.place[0], part.name))
 
 
 @cache
-def checks() -> dict[str, Entry]:
+def checks() -> dict[str, Part]:
     """Every check by name, in the order of the table."""
-    _loaded()
-    return {
-        one.name: one for one in sorted(_checks.values(), key=lambda one: (one.order, one.name))
-    }
+    return {part.name: part for part in _registered() if part.title}
 
 
 @cache
 def on_page(*topics: Topic) -> tuple[str, ...]:
     """The checks that stand under a topic, or under any, in the order of the report."""
-    found = [
-        (order, one.page, one.name)
-        for order, topic in enumerate(topics or Topic)
-        for one in checks().values()
-        if one.topic is topic
+    topics_at = {topic: number for number, topic in enumerate(topics or Topic)}
+    shown = [
+        (topics_at[part.topic], part.place[1], name)
+        for name, part in checks().items()
+        if part.topic in topics_at
     ]
-    return tuple(name for _, _, name in sorted(found))
+    return tuple(name for _, _, name in sorted(shown))
 
 
 def parts(scope: Scope, cost: Cost) -> list[Part]:
     """What is run for a scope: with `full` everything, in the order of the table."""
-    _loaded()
-    found = [one for one in _parts if one.scope is scope and cost in ("full", one.cost)]
-    return sorted(found, key=lambda one: (one.order, one.check))
+    return [part for part in _registered() if part.scope is scope and cost in ("full", part.cost)]
 
 
 def answers(context: Any, scope: Scope, cost: Cost) -> Iterator[Answer]:
@@ -249,15 +170,17 @@ def answer(part: Part, context: Any) -> Iterator[Answer]:
             need(context)
         for row in part.make(context):
             if isinstance(row, SensitivityRow) and not row.check:
-                yield replace(row, check=part.check)
+                yield replace(row, check=part.name)
             else:
                 yield row
     except (Unanswered, NotEstimable) as error:
-        reason: dict[str, Any]
-        if isinstance(error, Unanswered):
-            reason = {"verdict": error.verdict, "note": error.reason, **error.keys}
-        else:
-            note = f"Not estimable: {error.reason}."
-            reason = {"verdict": Verdict.NOT_ASSESSED, "note": note}
+        if isinstance(error, NotEstimable):
+            error = NotAssessed(f"Not estimable: {error.reason}.")
         base = context.bare if part.of_model else context.row
-        yield replace(base(**reason), check=part.check)
+        row = base(verdict=error.verdict, note=error.reason, **error.keys)
+        yield replace(row, check=part.name)
+
+
+def derived_seed(text: str, n_bytes: int) -> int:
+    """A seed of its own for what a text names."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:n_bytes])

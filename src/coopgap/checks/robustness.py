@@ -1,37 +1,259 @@
-"""How much variance an unmeasured confounder would have to explain, and what measured ones do."""
+"""How much variance an unmeasured confounder would have to explain, and what measured ones do.
+
+Equations and sections are those of Cinelli & Hazlett (2020), JRSS B 82, 39-67, of a confounder left
+out of a linear gap.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from coopgap.checks.compare import compared, numbers_of, shifted
+from coopgap.checks.compare import compared, middle_gap, numbers_of, shifted
 from coopgap.checks.context import Context
-from coopgap.checks.omitted import (
-    LinearGap,
-    Residual,
-    benchmark_strength,
-    interval_value,
-    left_of,
-    linear_gap,
-    value_at_zero,
-    within_sets,
-)
-from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check, rows_of
+from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.gap import Contrast, Interval, threshold_gaps, wald
+from coopgap.core.tails import t_quantile
 from coopgap.core.vocabulary import Check, Family, Quantity, Status, Version
 from coopgap.families.difference import INTERVAL_PROB
-from coopgap.families.estimate import FEW_CLUSTERS
+from coopgap.families.estimate import FEW_CLUSTERS, Estimate
 from coopgap.families.sample import are_few
+from coopgap.regression.covariance import cluster_covariance
+from coopgap.regression.design import design_matrix
 from coopgap.study.spec import ModelSpec, Variable
 from coopgap.study.variables import same_question
 from coopgap.survey.cells import collapse
 from coopgap.survey.records import ModelRows, complete_rows
+
+
+class Strength(NamedTuple):
+    """Partial R² of a confounder with membership, and with the outcome given membership."""
+
+    member: float
+    outcome: float
+
+
+class Residual(NamedTuple):
+    """Scale of a confounder's bias in a linear model, and residual degrees of freedom.
+
+    The scale is the residual standard deviation of the outcome over that of membership: classical
+    standard error times √df, whatever the clusters.
+    """
+
+    bias_scale: float
+    df: float
+
+
+class LinearGap(NamedTuple):
+    """Membership's coefficient beside covariates, with the strength of each, all its levels."""
+
+    interval: Interval
+    residual: Residual
+    strengths: Mapping[str, Strength]
+
+
+def linear_gap(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
+    """Weighted least squares of reaching a level on membership and covariates.
+
+    Standard errors are clustered on zones: CR1 with t(G − 1), of few zones CR2 with Satterthwaite's
+    degrees of freedom; classical without zones. Sampling weights enter as in R's `lm`: variances
+    and partial R² are weighted, degrees of freedom count people. Raises `NotEstimable` where
+    covariates settle membership or membership and covariates the outcome, or zones are too few.
+    """
+    n_zones = None if rows.zone is None else np.unique(rows.zone).size
+    if n_zones is not None and n_zones < FEW_CLUSTERS:
+        raise NotEstimable("too few zones for a standard error")
+    above = (rows.outcome >= level).astype(np.int64)
+    zone = np.zeros_like(above) if rows.zone is None else rows.zone
+    factors = [rows.member.astype(np.int64), *(rows.factors[name] for name in covariates)]
+    cells = collapse([*factors, zone, above], np.zeros_like(above), 1, rows.weight)
+    codes = dict(zip(covariates, cells.codes[:, 1:].T, strict=False))
+    root = np.sqrt(cells.counts[:, 0])
+    design = design_matrix(codes, rows.factor_levels, root.size, rows.numeric)
+    parts = {
+        name: root[:, None] * design.x[:, own[0] : own[-1] + 1]
+        for name, own in design.columns.items()
+        if own
+    }
+    x = np.hstack([root[:, None], *parts.values()])
+    d, v = (root * cells.codes[:, at].astype(np.float64) for at in (0, -1))
+    d_left, v_left = _left_over(d, x), _left_over(v, x)
+    spread = float(d_left @ d_left)
+    if spread <= 1e-10 * float(d @ d):
+        raise NotEstimable("the covariates settle who is a member")
+    estimate = float(d_left @ v_left) / spread
+    left = v_left - estimate * d_left
+    unexplained = float(left @ left)
+    df = float(cells.people.sum() - np.linalg.matrix_rank(x) - 1)
+    if df < 2 or unexplained <= 1e-10 * float(v @ v):
+        raise NotEstimable("nothing of the outcome is left to be explained")
+    bias_scale = float(np.sqrt(unexplained / spread))
+    std_error, df_interval = bias_scale / float(np.sqrt(df)), df
+    if n_zones is not None:
+        both = np.column_stack([d, x])
+        std_error, df_interval = _clustered(both, left, cells.codes[:, -2], are_few(n_zones))
+    strengths = {}
+    for name, own in parts.items():
+        others = np.hstack([root[:, None], *(x for other, x in parts.items() if other != name)])
+        given = np.column_stack([others, d])
+        strengths[name] = Strength(_partial(d, others, own), _partial(v, given, own))
+    interval = wald(estimate, std_error, df=df_interval, prob=INTERVAL_PROB, null=0.0)
+    return LinearGap(interval, Residual(bias_scale, df), strengths)
+
+
+def _left_over(values: FloatArray, x: FloatArray) -> FloatArray:
+    return np.asarray(values - x @ np.linalg.lstsq(x, values, rcond=None)[0])
+
+
+def _partial(values: FloatArray, given: FloatArray, own: FloatArray) -> float:
+    """Partial R² of some columns."""
+    without, both = _left_over(values, given), _left_over(values, np.hstack([given, own]))
+    return max(1.0 - float(both @ both) / float(without @ without), 0.0)
+
+
+def _clustered(
+    design: FloatArray, left: FloatArray, cluster: IntArray, few: bool
+) -> tuple[float, float]:
+    """Error and df of the first coefficient; columns and residuals times the root of weights."""
+    names, index = np.unique(cluster, return_inverse=True)
+    information = np.zeros((names.size, design.shape[1], design.shape[1]))
+    for group in range(names.size if few else 0):
+        mine = design[index == group]
+        information[group] = mine.T @ mine
+    ones = np.ones((left.size, 1))
+    by_cluster = cluster_covariance(
+        np.linalg.pinv(design.T @ design, hermitian=True),
+        (design * left[:, None])[:, None, :],
+        ones,
+        ones,
+        cluster,
+        kind="CR2" if few else "CR1",
+        information=information,
+    )
+    return float(np.sqrt(by_cluster.cov[0, 0])), float(by_cluster.coefficient_df[0])
+
+
+def benchmark_strength(covariate: Strength, multiple: float) -> Strength | None:
+    """Largest strength of a confounder `multiple` times as strong as a covariate.
+
+    That is the times that its partial R² with membership, and with the outcome, are the
+    covariate's, each given the other covariates and not the covariate itself. The outcome's is an
+    upper bound, at most one; None where no confounder can be so strong. Section 4.4, of one
+    covariate or a group.
+    """
+    d, y = covariate
+    if d >= 1 or y >= 1:
+        return None
+    member = multiple * d / (1 - d)
+    if member >= 1 or multiple * d >= 1:
+        return None
+    between = multiple * d**2 / ((1 - multiple * d) * (1 - d))
+    if between >= 1:
+        return None
+    ratio = (np.sqrt(multiple) + np.sqrt(between)) ** 2 / (1 - between)
+    return Strength(member, min(float(ratio) * y / (1 - y), 1.0))
+
+
+def left_of(gap: Interval, residual: Residual, strength: Strength) -> Interval:
+    """The gap beside a confounder of a given strength, given all covariates, that works against it.
+
+    The estimate is exact: what least squares with the confounder would give. So is the standard
+    error if it is classical; a clustered one is multiplied by the same factor, which takes the
+    confounder to be as unrelated to the clusters as the rest of the model makes it. Equations 7
+    and 8.
+    """
+    change, factor = _moved(*residual, *strength)
+    estimate = gap.estimate - float(np.sign(gap.estimate)) * float(change)
+    std_error = gap.std_error * float(factor)
+    # Only the classical degrees of freedom count the confounder.
+    df = gap.df - (1 if gap.df == residual.df else 0)
+    half = t_quantile((1 + INTERVAL_PROB) / 2, df) * std_error
+    return Interval(estimate, std_error, estimate - half, estimate + half, np.nan)
+
+
+def _moved(bias_scale: float, df: float, d: Any, y: Any) -> tuple[Any, Any]:
+    """What a confounder takes from the estimate, and the factor of the standard error."""
+    bias = bias_scale * np.sqrt(y * d / (1 - d))
+    return bias, np.sqrt((1 - y) / (1 - d) * df / (df - 1))
+
+
+def left_surface(
+    estimate: float,
+    half: float,
+    bias_scale: float,
+    df: float,
+    member: FloatArray,
+    outcome: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """The gap left, and its limit nearer to zero, over many strengths at once.
+
+    `half` is half the width of the gap's interval; `member` and `outcome`, of any common shape, are
+    partial R² below one, and at most one.
+    """
+    bias, factor = _moved(bias_scale, df, member, outcome)
+    sign = float(np.sign(estimate))
+    left = estimate - sign * bias
+    return left, left - sign * half * factor
+
+
+def value_at_zero(f_value: float, critical: float) -> float:
+    """Strength in both at which estimate less half width is zero, both over the scale of the bias.
+
+    Section 4; the extreme case, in which the confounder need not explain the outcome, as in
+    Cinelli, Ferwerda & Hazlett (2024).
+    """
+    excess = f_value - critical
+    if excess <= 0:
+        return 0.0
+    if critical > 0 and f_value > 1 / critical:
+        return (f_value**2 - critical**2) / (1 + f_value**2)
+    return (float(np.sqrt(excess**4 + 4 * excess**2)) - excess**2) / 2
+
+
+def within_sets(
+    y: FloatArray, member: BoolArray, weight: FloatArray, set_id: IntArray
+) -> Residual | None:
+    """Residuals of outcome on membership, matched sets absorbed, shape (n,) each, as `fit_linear`.
+
+    People of weight zero or in no set are left out; degrees of freedom are people less sets less
+    one. None where nothing is left to be explained.
+    """
+    inside = (weight > 0) & (set_id >= 0)
+    sets, w = np.unique(set_id[inside], return_inverse=True)[1], weight[inside]
+    total = np.bincount(sets, w)
+
+    def centred(values: FloatArray) -> FloatArray:
+        return np.asarray(values - (np.bincount(sets, w * values) / total)[sets])
+
+    d, v = centred(member[inside].astype(np.float64)), centred(y[inside])
+    spread, df = float(w @ d**2), float(d.size - total.size - 1)
+    if df < 2 or not spread > 1e-10 * float(w.sum()):
+        return None
+    left = v - float(w @ (d * v)) / spread * d
+    unexplained = float(w @ left**2)
+    if unexplained <= 1e-10 * float(w.sum()):
+        return None
+    return Residual(float(np.sqrt(unexplained / spread)), df)
+
+
+def interval_value(interval: Interval, residual: Residual) -> float:
+    """Share of variance a confounder must explain in both to bring zero into the gap's interval.
+
+    Zero where the interval holds zero as it is. The confounder's bias is that of classical least
+    squares; half the interval's width changes by the factor of the classical standard error, as in
+    `left_of`.
+    """
+    half = (interval.upper - interval.lower) / 2 * float(np.sqrt(residual.df / (residual.df - 1)))
+    if interval.lower <= 0 <= interval.upper:
+        return 0.0
+    return value_at_zero(abs(interval.estimate) / residual.bias_scale, half / residual.bias_scale)
+
 
 MULTIPLES: Final = (1, 2, 3)
 
@@ -63,8 +285,7 @@ _LIKE: Final = (
     title="Robustness values",
     question="How much variance would an unmeasured confounder have to explain?",
     topic=Topic.UNMEASURED,
-    order=100,
-    page=3,
+    place=(100, 3),
 )
 def robustness_values(context: Context) -> Iterator[SensitivityRow]:
     """Robustness values of a linear gap, a pair a threshold: for the estimate and its interval.
@@ -74,58 +295,50 @@ def robustness_values(context: Context) -> Iterator[SensitivityRow]:
     algebra of least squares: it takes the classical standard error, whatever the clusters. The
     value for the interval takes the family's own interval.
     """
-    sample = context.sample
-    family = context.family(Family.LINEAR) if sample.is_matched else context.headline
-    base = context.row(family=Family.LINEAR, population=None)
-    if sample.is_matched:
-        base = context.row(family=family.family, population=family.population)
-    keys = {"family": base.family, "population": base.population}
-    if family.status is not Status.OK:
-        reason = family.reason or family.status
+    matched = context.sample.is_matched
+    estimate = context.headline
+    if matched:
+        estimate = next(one for one in context.estimates if one.family is Family.LINEAR)
+    keys = {"family": Family.LINEAR, "population": estimate.population if matched else None}
+    if estimate.status is not Status.OK:
+        reason = estimate.reason or estimate.status
         raise NotApplicable(f"There is no estimate: {reason}.", **keys)
-    found, reason = False, "No threshold has a linear estimate with an error."
-    for contrast in contrasts(context.keys.levels):
-        if not contrast.is_threshold_gap:
-            continue
+    rows: list[SensitivityRow] = []
+    reason = "No threshold has a linear estimate with an error."
+    for contrast in threshold_gaps(context.keys.levels):
         try:
-            gap = _absorbed(context, contrast) if sample.is_matched else _beside(context, contrast)
+            gap = _gap(context, contrast, estimate)
         except NotEstimable as error:
             reason = f"Not estimable: {error.reason}."
             continue
         if gap is None:
             continue
-        found, (interval, residual) = True, gap
-        values = {
-            Version.ESTIMATE: value_at_zero(abs(interval.estimate) / residual.bias_scale, 0.0),
-            Version.INTERVAL: interval_value(interval, residual),
-        }
-        for variant, value in values.items():
-            yield replace(
-                base,
-                variant=variant,
-                quantity="robustness_value",
-                category=contrast.category,
-                estimate=value,
-                note=_VALUE_NOTES[variant],
-            )
-    if not found:
+        interval, residual = gap
+        for variant, value in (
+            (Version.ESTIMATE, value_at_zero(abs(interval.estimate) / residual.bias_scale, 0.0)),
+            (Version.INTERVAL, interval_value(interval, residual)),
+        ):
+            row = context.row(**keys, variant=variant, category=contrast.category)
+            note = _VALUE_NOTES[variant]
+            rows.append(replace(row, quantity="robustness_value", estimate=value, note=note))
+    if not rows:
         raise NotApplicable(reason, **keys)
+    yield from rows
 
 
-def _absorbed(context: Context, contrast: Contrast) -> tuple[Interval, Residual] | None:
-    """The linear family's gap with its residuals; None where it has no error."""
-    sample, interval = context.sample, context.family(Family.LINEAR).intervals.get(contrast)
+def _gap(
+    context: Context, contrast: Contrast, linear: Estimate
+) -> tuple[Interval, Residual] | None:
+    """The gap with its residuals; None where it has no error."""
+    sample = context.sample
+    if not sample.is_matched:
+        return linear_gap(context.rows, sample.covariates, contrast.level)[:2]
+    interval = linear.intervals.get(contrast)
     if interval is None or not interval.std_error > 0:
         return None
     above = (sample.rows.outcome >= contrast.level).astype(np.float64)
     residual = within_sets(above, sample.rows.member, sample.weight, sample.matched.set_id)
     return None if residual is None else (interval, residual)
-
-
-def _beside(context: Context, contrast: Contrast) -> tuple[Interval, Residual]:
-    """The gap beside the model's covariates with its residuals."""
-    gap = _fit(context.rows, context.sample.covariates, contrast.level)
-    return _interval(gap), Residual(gap.bias_scale, gap.df)
 
 
 def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> tuple[str, ...]:
@@ -136,15 +349,15 @@ def measured_covariates(spec: ModelSpec, variables: Mapping[str, Variable]) -> t
     """
     specs = (spec, *(variant.spec for variant in spec.variants))
     names = dict.fromkeys(name for one in specs for name in (*one.covariates, *one.matching.on))
-    found: list[str] = []
+    kept: list[str] = []
     for name in names:
-        again = any(same_question(variables[name], variables[other]) for other in found)
+        again = any(same_question(variables[name], variables[other]) for other in kept)
         if not again and variables[name].role_for(spec.outcome) == "confounder":
-            found.append(name)
-    return tuple(found)
+            kept.append(name)
+    return tuple(kept)
 
 
-@rows_of(Check.ROBUSTNESS_VALUE, order=101)
+@check(Check.ROBUSTNESS_VALUE, place=(101, 0))
 def benchmarks(context: Context) -> Iterator[SensitivityRow]:
     """The linear gap at one threshold, and what confounders like each covariate would leave."""
     names = measured_covariates(context.spec, context.survey.variables)
@@ -166,30 +379,28 @@ def benchmark_rows(
     if not rows.n:
         note = "Benchmarks: nobody has an answer to the outcome and every covariate."
         raise NotAssessed(note, **keys)
-    contrast = context.first if context.keys.at else _middle(rows)
+    by_weight = np.bincount(rows.outcome, rows.weight, minlength=len(rows.levels))
+    contrast = context.first if context.keys.at else middle_gap(rows.levels, by_weight)
     try:
-        gap = _fit(rows, covariates, contrast.level)
+        gap, residual, strengths = linear_gap(rows, covariates, contrast.level)
     except NotEstimable as error:
         raise NotAssessed(f"Benchmarks: not estimable, {error.reason}.", **keys) from error
     note = f"{_ROWS}{_BEFORE if context.sample.is_matched else ''}{_LIKE}"
     base = context.row(**keys, category=contrast.category, note=note)
-    none, alone = replace(base, variant=Version.NO_CONFOUNDER), _interval(gap)
-    yield _gap_row(none, alone)
-    yield replace(none, quantity="bias_scale", estimate=gap.bias_scale)
-    yield replace(none, quantity="df", estimate=gap.df)
-    for name in covariates:
-        if name not in gap.strengths:  # a covariate of one level
-            continue
+    alone = replace(base, variant=Version.NO_CONFOUNDER)
+    yield _gap_row(alone, gap)
+    yield replace(alone, quantity="bias_scale", estimate=residual.bias_scale)
+    yield replace(alone, quantity="df", estimate=residual.df)
+    for name in (name for name in covariates if name in strengths):  # not of one level
         for multiple in MULTIPLES:
-            strength = benchmark_strength(gap.strengths[name], multiple)
+            strength = benchmark_strength(strengths[name], multiple)
             if strength is None:
                 continue
-            left = Interval(*left_of(gap, strength, prob=INTERVAL_PROB), np.nan)
-            like = replace(
-                base, variant=f"{name} x {multiple}", about=name, setting=float(multiple)
-            )
-            moved = shifted(alone, left)
-            yield compared(_gap_row(like, left), alone, left, moved, context.smallest_gap)
+            left = left_of(gap, residual, strength)
+            variant = f"{name} x {multiple}"
+            like = replace(base, variant=variant, about=name, setting=float(multiple))
+            row = _gap_row(like, left)
+            yield compared(row, gap, left, shifted(gap, left), context.smallest_gap)
             yield replace(like, quantity="r2_membership", estimate=strength.member)
             yield replace(like, quantity="r2_outcome", estimate=strength.outcome)
 
@@ -197,36 +408,3 @@ def benchmark_rows(
 def _gap_row(row: SensitivityRow, interval: Interval) -> SensitivityRow:
     numbers = numbers_of(interval) | {"p_value": None}
     return replace(row, quantity=Quantity.RISK_DIFFERENCE, **numbers)
-
-
-def _interval(gap: LinearGap) -> Interval:
-    return wald(gap.estimate, gap.std_error, df=gap.df_interval, prob=INTERVAL_PROB, null=0.0)
-
-
-def _middle(rows: ModelRows) -> Contrast:
-    """The threshold that nearest to half of all people reach, by weight."""
-    share = np.bincount(rows.outcome, rows.weight, minlength=len(rows.levels)) / rows.weight.sum()
-    reach = np.cumsum(share[::-1])[::-1]
-    offered = [one for one in contrasts(rows.levels) if one.is_threshold_gap]
-    return min(offered, key=lambda one: abs(float(reach[one.level]) - 0.5))
-
-
-def _fit(rows: ModelRows, covariates: tuple[str, ...], level: int) -> LinearGap:
-    if rows.zone is not None and np.unique(rows.zone).size < FEW_CLUSTERS:
-        raise NotEstimable("too few zones for a standard error")
-    columns = [rows.member.astype(np.int64), *(rows.factors[name] for name in covariates)]
-    columns += [] if rows.zone is None else [rows.zone]
-    above = (rows.outcome >= level).astype(np.int64)
-    cells = collapse([*columns, above], np.zeros_like(above), 1, rows.weight)
-    codes = dict(zip(covariates, cells.codes[:, 1:].T, strict=False))
-    return linear_gap(
-        cells.codes[:, -1].astype(np.float64),
-        cells.codes[:, 0] == 1,
-        cells.counts[:, 0],
-        cells.people[:, 0],
-        codes,
-        rows.factor_levels,
-        None if rows.zone is None else cells.codes[:, -2],
-        numeric=rows.numeric,
-        kind="CR2" if rows.zone is not None and are_few(np.unique(rows.zone).size) else "CR1",
-    )

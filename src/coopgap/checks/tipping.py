@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from scipy import optimize
 
+from coopgap.checks.compare import numbers_of, unassessed
 from coopgap.checks.context import Context
 from coopgap.checks.moved import (
     Movable,
@@ -19,14 +20,13 @@ from coopgap.checks.moved import (
     moved_margins,
     shift_moves,
 )
-from coopgap.checks.phone.equivalence import PhoneShift, phone_shifts
+from coopgap.checks.phone.equivalence import PROB, phone_shifts
 from coopgap.checks.registry import NotApplicable, Topic, check
-from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, null_value
 from coopgap.core.tails import t_quantile
-from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
+from coopgap.core.vocabulary import Check, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.headline import headline_first
 
@@ -76,15 +76,6 @@ class Course:
         """Sign of the gap; zero where there is none."""
         return float(np.sign(self.interval.estimate - self.null))
 
-    def gap(self, moved: Moved) -> float:
-        """Distance from no gap, positive on the side where the gap was."""
-        return self.sign * (moved.value(self.contrast) - self.null)
-
-    def std_error(self, moved: Moved) -> float:
-        """The reported standard error, times what the move makes of the sandwich."""
-        ratio = moved.variance(self.contrast) / self.start.variance(self.contrast)
-        return self.interval.std_error * float(np.sqrt(ratio))
-
     @property
     def scale(self) -> str:
         """The quantity as which a row gives a latent shift."""
@@ -94,62 +85,57 @@ class Course:
         """A latent shift as a row gives it."""
         return float(np.exp(shift)) if self.at.link == "logit" else shift
 
+    def gap(self, moved: Moved) -> float:
+        """Distance from no gap, positive on the side where the gap was."""
+        return self.sign * (moved.value(self.contrast) - self.null)
+
     def limit(self, moved: Moved) -> float:
         """Distance from no gap of the interval's nearer limit, positive where it excludes it."""
-        half = t_quantile((1 + INTERVAL_PROB) / 2, self.interval.df)
-        return self.gap(moved) - half * self.std_error(moved)
+        ratio = moved.variance(self.contrast) / self.start.variance(self.contrast)
+        half = t_quantile((1 + INTERVAL_PROB) / 2, self.interval.df) * self.interval.std_error
+        return self.gap(moved) - half * float(np.sqrt(ratio))
 
+    def tipping_shift(self, left: Callable[[Moved], float]) -> float:
+        """Latent shift of the comparison group's answers at which nothing is `left`.
 
-def tipping_shift(course: Course, left: Callable[[Moved], float]) -> float:
-    """Latent shift of the comparison group's answers at which nothing is `left`.
+        `left` is positive before the move, negative once the conclusion has moved. Signed like the
+        gap: positive where answers would have to be higher. Raises `NotEstimable` where the fit
+        breaks down on the way.
+        """
 
-    `left` is positive before the move, negative once the conclusion has moved. Signed like the gap:
-    positive where answers would have to be higher. Raises `NotEstimable` where the fit breaks down
-    on the way.
-    """
+        def at(shift: float) -> float:
+            return left(self.shifted(self.sign * shift))
 
-    def at(shift: float) -> float:
-        return left(course.shifted(course.sign * shift))
+        far = 0.5
+        while far < _FARTHEST and at(far) > 0:
+            far *= 2
+        if far >= _FARTHEST:
+            raise NotEstimable("no shift of the comparison group's answers is large enough")
+        near = 0.0 if far == 0.5 else far / 2
+        return self.sign * float(optimize.brentq(at, near, far, xtol=_EXACT))
 
-    far = 0.5
-    while far < _FARTHEST and at(far) > 0:
-        far *= 2
-    if far >= _FARTHEST:
-        raise NotEstimable("no shift of the comparison group's answers is large enough")
-    near = 0.0 if far == 0.5 else far / 2
-    return course.sign * float(optimize.brentq(at, near, far, xtol=_EXACT))
+    def share_off(self, shift: float) -> float:
+        """Share of the comparison answers that a shift moves; each kept one counts once."""
+        level = np.arange(self.at.n_levels)
+        side = level >= self.contrast.level if self.contrast.is_threshold_gap else level
+        crosses = side[:, None] != side[None, :]
+        people, moves = self.at.answers, shift_moves(self.at, shift)
+        return float(np.einsum("ca,cab,ab->", people, moves, crosses) / people.sum())
 
+    def least_share(self, most: float) -> float:
+        """Smallest share of answers, the weightiest first, that takes the interval to no gap."""
+        total = float(self.at.answers.sum())
 
-def share_off(at: Movable, contrast: Contrast, moves: FloatArray) -> float:
-    """Share of the comparison group's answers that move.
+        def left(people: float) -> float:
+            moves = largest_first(self.at, self.start, self.contrast, people, self.sign)
+            return self.limit(moved_margins(self.at, moves))
 
-    Of a threshold gap, those that cross the threshold; else those that change their level. Each
-    answer kept by the matching counts once, whatever its weight.
-    """
-    level = np.arange(at.n_levels)
-    side = level >= contrast.level if contrast.is_threshold_gap else level
-    crosses = side[:, None] != side[None, :]
-    people = at.answers
-    return float(np.einsum("ca,cab,ab->", people, moves, crosses) / people.sum())
-
-
-def least_share(course: Course, most: float) -> float:
-    """Smallest share of answers that takes the interval to no gap, the weightiest moved first.
-
-    `most` is a share that is enough when it is spread evenly.
-    """
-    total = float(course.at.answers.sum())
-
-    def left(people: float) -> float:
-        moves = largest_first(course.at, course.start, course.contrast, people, course.sign)
-        return course.limit(moved_margins(course.at, moves))
-
-    far = most * total
-    while left(far) > 0:
-        if far >= total:  # only where moving an answer as far as it goes loses to spreading
-            raise NotEstimable("not all answers together are enough")
-        far = min(1.25 * far, total)
-    return float(optimize.brentq(left, 0.0, far, xtol=1e-6 * total)) / total
+        far = most * total
+        while left(far) > 0:
+            if far >= total:  # only where moving an answer as far as it goes loses to spreading
+                raise NotEstimable("not all answers together are enough")
+            far = min(1.25 * far, total)
+        return float(optimize.brentq(left, 0.0, far, xtol=1e-6 * total)) / total
 
 
 @check(
@@ -158,8 +144,7 @@ def least_share(course: Course, most: float) -> float:
     question="How many in-person answers would have to be off before the conclusion moves?",
     topic=Topic.UNMEASURED,
     needs=(Context.estimated,),
-    order=50,
-    page=5,
+    place=(50, 5),
 )
 def tipping_points(context: Context) -> Iterator[SensitivityRow]:
     """Tipping points of the gap, with what the phone interviews say of them."""
@@ -168,7 +153,7 @@ def tipping_points(context: Context) -> Iterator[SensitivityRow]:
 
 
 def tipping_rows(
-    context: Context, shifts: Mapping[str, PhoneShift | str]
+    context: Context, shifts: Mapping[str, Interval | str]
 ) -> Iterator[SensitivityRow]:
     """Tipping points of the headline, each threshold, the whole distribution.
 
@@ -182,9 +167,8 @@ def tipping_rows(
     """
     intervals = context.headline.intervals
     order = headline_first(context.keys.levels, context.keys.at)
-    wanted = {one: interval for one in order if (interval := intervals.get(one)) is not None}
-    wanted = {one: interval for one, interval in wanted.items() if interval.std_error > 0}
-    if not wanted:
+    wanted = [(one, intervals.get(one)) for one in order]
+    if not any(interval is not None and interval.std_error > 0 for _, interval in wanted):
         raise NotApplicable("No quantity has a standard error.")
     at = movable(context.sample)
     start = moved_margins(at, at.nothing())
@@ -193,98 +177,76 @@ def tipping_rows(
     def shifted(shift: float) -> Moved:
         return moved_margins(at, shift_moves(at, shift))
 
-    for contrast, interval in wanted.items():
-        course = Course(at=at, contrast=contrast, interval=interval, start=start, shifted=shifted)
-        base = context.row(category=contrast.category)
-        phone = shifts.get(contrast.category)
-        yield from _course_rows(course, phone, base, headline=contrast == context.first)
+    for contrast, interval in wanted:
+        if interval is not None and interval.std_error > 0:
+            course = Course(
+                at=at, contrast=contrast, interval=interval, start=start, shifted=shifted
+            )
+            base = context.row(category=contrast.category)
+            phone = shifts.get(contrast.category)
+            yield from _course_rows(course, phone, base, headline=contrast == context.first)
 
 
 def _course_rows(
-    course: Course, phone: PhoneShift | str | None, base: SensitivityRow, *, headline: bool
+    course: Course, phone: Interval | str | None, base: SensitivityRow, *, headline: bool
 ) -> Iterator[SensitivityRow]:
-    zero = None
+    zero, away = None, course.limit(course.start) if course.sign else 0.0
     row = replace(base, variant=Version.INTERVAL_AT_ZERO, quantity="share_off")
-    if course.sign == 0 or course.limit(course.start) <= 0:
+    if away <= 0:
         note = "The interval holds no gap already."
         yield replace(row, verdict=Verdict.NOT_APPLICABLE, note=note)
     else:
         try:
-            zero = tipping_shift(course, course.limit)
+            zero = course.tipping_shift(course.limit)
         except NotEstimable as error:
-            yield _not_estimable(row, error)
+            yield unassessed(row, f"Not estimable: {error.reason}.")
     if zero is not None:
-        verdict = None
-        if isinstance(phone, PhoneShift):
-            verdict = phone_verdict(zero, phone.lower, phone.upper)
-        yield replace(_share_row(course, zero, row), threshold=abs(course.limit(course.start)))
-        yield _scale_row(course, zero, replace(row, verdict=verdict))
+        share, scale = _moved_rows(course, zero, row)
+        yield replace(share, threshold=away)
+        yield replace(
+            scale, verdict=phone_verdict(zero, phone) if isinstance(phone, Interval) else None
+        )
         if headline:
-            yield _least_row(course, zero, replace(row, quantity="least_share_off"))
-    if course.sign != 0:
+            row = replace(row, quantity="least_share_off")
+            try:
+                least = course.least_share(share.estimate or 0.0)
+                yield replace(row, estimate=least, note=_LEAST_NOTE)
+            except NotEstimable as error:
+                yield unassessed(row, f"Not estimable: {error.reason}.")
+    if course.sign:
         row = replace(base, variant=Version.GAP_HALVES, quantity="share_off")
         half = course.gap(course.start) / 2
         try:
-            shift = tipping_shift(course, lambda moved: course.gap(moved) - half)
+            shift = course.tipping_shift(lambda moved: course.gap(moved) - half)
+            yield from _moved_rows(course, shift, row)
         except NotEstimable as error:
-            yield _not_estimable(row, error)
-        else:
-            yield _share_row(course, shift, row)
-            yield _scale_row(course, shift, row)
-    if phone is not None:
-        yield _phone_row(course, phone, zero, base)
-
-
-def _not_estimable(row: SensitivityRow, error: NotEstimable) -> SensitivityRow:
-    note = f"Not estimable: {error.reason}."
-    return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
-
-
-def _share_row(course: Course, shift: float, row: SensitivityRow) -> SensitivityRow:
-    share = share_off(course.at, course.contrast, shift_moves(course.at, shift))
-    return replace(row, estimate=share, note=_SHARE_NOTE)
-
-
-def _scale_row(course: Course, shift: float, row: SensitivityRow) -> SensitivityRow:
-    note = _MULTIPLE_NOTE if course.scale == "odds_multiple" else _SHIFT_NOTE
-    return replace(row, quantity=course.scale, estimate=course.on_scale(shift), note=note)
-
-
-def _least_row(course: Course, shift: float, row: SensitivityRow) -> SensitivityRow:
-    share = share_off(course.at, course.contrast, shift_moves(course.at, shift))
-    try:
-        least = least_share(course, share)
-    except NotEstimable as error:
-        return _not_estimable(row, error)
-    return replace(row, estimate=least, note=_LEAST_NOTE)
-
-
-def _phone_row(
-    course: Course, phone: PhoneShift | str, zero: float | None, base: SensitivityRow
-) -> SensitivityRow:
+            yield unassessed(row, f"Not estimable: {error.reason}.")
     row = replace(base, variant=Version.PHONE_SHIFT, quantity=course.scale)
     if isinstance(phone, str):
-        note = f"The phone interviews say nothing about it: {phone}."
-        return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
-    return replace(
-        row,
-        estimate=course.on_scale(phone.estimate),
-        std_error=phone.std_error,
-        lower=course.on_scale(phone.lower),
-        upper=course.on_scale(phone.upper),
-        interval_prob=phone.prob,
-        interval_kind=IntervalKind.CONFIDENCE,
-        threshold=None if zero is None else course.on_scale(zero),
-        note=_PHONE_NOTE,
+        yield unassessed(row, f"The phone interviews say nothing about it: {phone}.")
+    elif phone is not None:
+        numbers = numbers_of(phone, PROB) | {
+            name: course.on_scale(getattr(phone, name)) for name in ("estimate", "lower", "upper")
+        }
+        threshold = None if zero is None else course.on_scale(zero)
+        numbers |= {"p_value": None, "threshold": threshold, "note": _PHONE_NOTE}
+        yield replace(row, **numbers)
+
+
+def _moved_rows(
+    course: Course, shift: float, row: SensitivityRow
+) -> tuple[SensitivityRow, SensitivityRow]:
+    """The share of answers that a shift moves, and the shift on its scale."""
+    note = _MULTIPLE_NOTE if course.scale == "odds_multiple" else _SHIFT_NOTE
+    return (
+        replace(row, estimate=course.share_off(shift), note=_SHARE_NOTE),
+        replace(row, quantity=course.scale, estimate=course.on_scale(shift), note=note),
     )
 
 
-def phone_verdict(shift: float, lower: float, upper: float) -> Verdict:
-    """Whether the phone interval, in the direction of the move, falls short of the shift.
-
-    All three on the latent scale.
-    """
-    low, high = (lower, upper) if shift > 0 else (-upper, -lower)
+def phone_verdict(shift: float, phone: Interval) -> Verdict:
+    """Whether the phone interval falls short of the shift, both on the latent scale."""
+    low, high = (phone.lower, phone.upper) if shift > 0 else (-phone.upper, -phone.lower)
     if high < abs(shift):
         return Verdict.HOLDS
     return Verdict.CHANGES if low > abs(shift) else Verdict.INCONCLUSIVE

@@ -158,6 +158,17 @@ def contrasts(levels: Sequence[str]) -> tuple[Contrast, ...]:
     return tuple(rows)
 
 
+def threshold_gaps(levels: Sequence[str]) -> tuple[Contrast, ...]:
+    """The gap at each threshold, highest first."""
+    return tuple(one for one in contrasts(levels) if one.is_threshold_gap)
+
+
+def headline_contrasts(levels: Sequence[str]) -> tuple[Contrast, ...]:
+    """The gap at each threshold, highest first; superiority last for more than two levels."""
+    whole = (one for one in contrasts(levels) if one.quantity is Quantity.SUPERIORITY)
+    return (*threshold_gaps(levels), *(whole if len(levels) > 2 else ()))
+
+
 def contrast_values(contrast: Contrast, member: FloatArray, comparison: FloatArray) -> FloatArray:
     """Value of a contrast, shape (...), for distributions along the last axis, shape (..., J).
 
@@ -289,7 +300,7 @@ def joint_intervals(
     There is none for two levels or without a variance. Where degrees of freedom differ by
     threshold the band takes the fewest.
     """
-    wanted = [one for one in contrasts(levels) if one.is_threshold_gap]
+    wanted = threshold_gaps(levels)
     if len(wanted) < 2:
         return {}
     gradients = np.array([contrast_gradient(one, margins) for one in wanted])

@@ -31,6 +31,7 @@ from coopgap.core.gap import (
     estimate_contrasts,
     joint_intervals,
     smallest_count,
+    threshold_gaps,
 )
 from coopgap.core.vocabulary import (
     BLANK,
@@ -365,15 +366,10 @@ def conditional_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
     )
 
 
-def linear_contrasts(levels: tuple[str, ...]) -> tuple[Contrast, ...]:
-    """Risk differences at each threshold."""
-    return tuple(contrast for contrast in contrasts(levels) if contrast.is_threshold_gap)
-
-
 _CONTRASTS = {
     Family.CONDITIONAL_LOGIT: conditional_contrasts,
     Family.CONDITIONAL_ORDINAL: conditional_contrasts,
-    Family.LINEAR: linear_contrasts,
+    Family.LINEAR: threshold_gaps,
 }
 """Contrasts of families that have not all of them."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from coopgap.core.estimate import GapRow
-from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.gap import Contrast, contrasts, threshold_gaps
 from coopgap.core.vocabulary import Family, IntervalKind, Population, Quantity, Status
 from coopgap.study.spec import Headline, ModelSpec, Study
 
@@ -37,9 +37,8 @@ def headline_contrast(levels: Sequence[str], at: str = "") -> Contrast:
 def headline_first(levels: Sequence[str], at: str = "") -> list[Contrast]:
     """The headline, then the gap at every other threshold, and superiority of more levels."""
     first = headline_contrast(levels, at)
-    others = [one for one in contrasts(levels) if one.is_threshold_gap]
     whole = headline_contrast(levels)
-    return list(dict.fromkeys((first, whole, *others)))
+    return list(dict.fromkeys((first, whole, *threshold_gaps(levels))))
 
 
 def declared_at(study: Study, model: str) -> str:

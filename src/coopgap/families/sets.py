@@ -9,7 +9,7 @@ import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.gap import Interval, wald, wald_interval
+from coopgap.core.gap import Interval, threshold_gaps, wald, wald_interval
 from coopgap.core.vocabulary import Family, Scale
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import (
@@ -17,7 +17,6 @@ from coopgap.families.estimate import (
     CutSets,
     Estimate,
     conditional_contrasts,
-    linear_contrasts,
 )
 from coopgap.families.sample import Sample, are_few, require_matched
 from coopgap.matching.sample import effective_size
@@ -179,7 +178,7 @@ def estimate_linear(sample: Sample) -> Estimate:
     rows, standing = inside.rows, inside.standing()
     fits = {
         contrast: _linear(inside, (rows.outcome >= contrast.level).astype(np.float64))
-        for contrast in linear_contrasts(rows.levels)
+        for contrast in threshold_gaps(rows.levels)
     }
     intervals = {
         contrast: wald_interval(

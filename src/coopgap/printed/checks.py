@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from coopgap.checks.retrodesign import DESIGN_EFFECTS
+from coopgap.checks.design import DESIGN_EFFECTS
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.estimate import GapRow, SensitivityRow, finite
 from coopgap.core.gap import Interval

@@ -1,16 +1,19 @@
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from coopgap.study.spec import Design, Group, Headline, Matching, ModelSpec, Study, Variable
-from coopgap.survey.records import Survey
+from coopgap.families.dispatch import headline_estimate
+from coopgap.families.plan import sample_for
+from coopgap.study.spec import Matching, ModelSpec
+from coopgap.survey.records import complete_rows
 
+from ..conftest import study_of, survey_of, variable
 
-def variable(name, levels, kind):
-    return Variable(name=name, column=name, type=kind, levels=levels, declared_levels=levels)
+VARIABLES = {
+    "x": variable("x", ("0", "1", "2", "3")),
+    "z": variable("z", ("none", "one", "other"), "nominal"),
+    "w": variable("w", ("no", "yes"), "binary"),
+    "region": variable("region", ("A", "B", "C"), "nominal"),
+}
 
 
 def cut(latent, n_levels):
@@ -30,18 +33,12 @@ def build(
     zones=30,
     seed=0,
     weight=None,
-    silent=None,
 ):
     """A survey of n people: outcome y, ordered x, nominal z, binary w, region, zones.
 
-    Parameters
-    ----------
-    missing
-        By variable, the chance that its answer is missing completely at random.
-    gap, slope, member_slope
-        On the latent logistic scale: of membership, of x (centred) and of their product.
-    silent
-        A function of (rng, member, x) to the chance that y is missing.
+    `missing` has by variable the chance that its answer is missing completely at random; `gap`,
+    `slope` and `member_slope` are on the latent logistic scale: of membership, of x (centred) and
+    of their product.
     """
     rng = np.random.default_rng([seed, n])
     zone = rng.integers(0, zones, n)
@@ -56,51 +53,27 @@ def build(
     codes = {name: values.astype(np.int64) for name, values in codes.items()}
     for name, chance in (missing or {}).items():
         codes[name][rng.random(n) < chance] = -1
-    if silent is not None:
-        codes["y"][rng.random(n) < silent(rng, member, x)] = -1
-    variables = {
-        "y": variable("y", tuple("abcde"[:levels]), "ordinal"),
-        "x": variable("x", ("0", "1", "2", "3"), "ordinal"),
-        "z": variable("z", ("none", "one", "other"), "nominal"),
-        "w": variable("w", ("no", "yes"), "binary"),
-        "region": variable("region", ("A", "B", "C"), "nominal"),
-    }
-    survey = Survey(
-        source="s.csv",
-        sha256="",
-        is_example=False,
-        member=member,
-        phone=np.zeros(n, dtype=bool),
+    variables = {"y": variable("y", tuple("abcde"[:levels])), **VARIABLES}
+    survey = survey_of(
+        member,
         codes=codes,
         variables=variables,
         zone=zone,
         zone_labels=tuple(str(k) for k in range(zones)),
         weight=None if weight is None else weight(rng, n),
-        person=None,
-        tie=np.arange(n, dtype=np.uint64),
-        n_read=n,
-        encoding="",
-        dropped=(),
     )
-    spec = ModelSpec(
-        name="m",
-        outcome="y",
-        covariates=("x", "z", "w"),
-        matching=Matching(method="exact", on=("x", "z", "w")),
-    )
-    study = Study(
-        name="s",
-        title="s",
-        survey=None,
-        group=Group(column="member", member=(1,), comparison=(0,)),
-        design=Design(region="region", zone=("zone",)),
-        variables=variables,
-        models=(spec,),
-        headline={"y": (Headline(model="m"),)},
-        folder=Path(),
-        sha256="",
-    )
-    return survey, study, spec
+    names = ("x", "z", "w")
+    matching = Matching(method="exact", on=names)
+    spec = ModelSpec(name="m", outcome="y", covariates=names, matching=matching)
+    return survey, study_of(spec, variables), spec
+
+
+def sample(survey, study, spec):
+    return sample_for(complete_rows(survey, study, spec), spec)
+
+
+def estimate(survey, study, spec):
+    return headline_estimate(sample(survey, study, spec))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,7 @@
 """Bounds over missing answers: every filling tried, Imbens and Manski's interval, R."""
 
-from __future__ import annotations
-
 import itertools
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,22 +9,15 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.missing.bounds import Bounds, imbens_manski, imbens_manski_factor, worst_case
-from coopgap.core.estimate import Keys
-from coopgap.core.gap import contrast_values
-from coopgap.core.vocabulary import Check, Quantity, Verdict, Version
-from coopgap.families.dispatch import headline_estimate
-from coopgap.families.plan import sample_for
+from coopgap.core.gap import Interval, contrast_values
+from coopgap.core.vocabulary import Check, Verdict, Version
 from coopgap.regression.shares import share_margins
-from coopgap.survey.records import complete_rows
 
-from ..ask import Asked, ask
+from ..conftest import R, by_r, gap_of, survey_context
+from ..conftest import rows_of as check_rows
+from .conftest import estimate, sample
 
-R = Path(__file__).parents[2] / "r"
-
-
-@pytest.fixture(scope="module")
-def fixture():
-    return json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))
+KNOWN = by_r("missing")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -50,11 +39,11 @@ def test_bounds_are_the_least_and_the_most_over_every_filling(seed):
         for contrast, seen in values.items():
             seen.append(float(contrast_values(contrast, margins.member, margins.comparison)))
     for contrast, bounds in found.items():
-        assert bounds.lower == pytest.approx(min(values[contrast]), abs=1e-12)
-        assert bounds.upper == pytest.approx(max(values[contrast]), abs=1e-12)
+        assert bounds.low.estimate == pytest.approx(min(values[contrast]), abs=1e-12)
+        assert bounds.high.estimate == pytest.approx(max(values[contrast]), abs=1e-12)
 
 
-def test_ends_and_their_standard_errors_are_those_of_weighted_regressions_in_r(fixture):
+def test_ends_and_their_standard_errors_are_those_of_weighted_regressions_in_r():
     data = pd.read_csv(R / "data" / "example.csv")
     member = data["member"].to_numpy() == 1
     number = np.arange(1, len(data) + 1)
@@ -62,23 +51,18 @@ def test_ends_and_their_standard_errors_are_those_of_weighted_regressions_in_r(f
     outcome = np.where(lacks, -1, data["trusted_person"].to_numpy() == 1).astype(np.int64)
     weight = 1 + (number % 5) / 4
     zone = data["zone"].to_numpy()
-    (gap,) = (
-        bounds
-        for contrast, bounds in worst_case(outcome, member, weight, ("no", "yes"), zone).items()
-        if contrast.quantity is Quantity.RISK_DIFFERENCE
-    )
-    expected = fixture["bounds"]
+    ((low, high),) = worst_case(outcome, member, weight, ("no", "yes"), zone).values()
+    expected = KNOWN["bounds"]
     assert lacks.sum() == expected["n_missing"]
-    assert gap.lower == pytest.approx(expected["lower"]["estimate"], abs=1e-12)
-    assert gap.upper == pytest.approx(expected["upper"]["estimate"], abs=1e-12)
-    assert gap.lower_error == pytest.approx(expected["lower"]["std_error"], rel=1e-10)
-    assert gap.upper_error == pytest.approx(expected["upper"]["std_error"], rel=1e-10)
-    assert gap.df == np.unique(zone).size - 1
+    for end, name in ((low, "lower"), (high, "upper")):
+        assert end.estimate == pytest.approx(expected[name]["estimate"], abs=1e-12)
+        assert end.std_error == pytest.approx(expected[name]["std_error"], rel=1e-10)
+        assert end.df == np.unique(zone).size - 1
 
 
-def test_the_factor_solves_its_equation_and_equals_r(fixture):
-    asked = fixture["factors"]
-    for ratio, df, expected in zip(asked["ratio"], asked["df"], asked["factor"], strict=True):
+def test_the_factor_solves_its_equation_and_equals_r():
+    factors = KNOWN["factors"]
+    for ratio, df, expected in zip(factors["ratio"], factors["df"], factors["factor"], strict=True):
         df = np.inf if df < 0 else df
         c = imbens_manski_factor(ratio, 0.95, df)
         assert stats.t.cdf(c + ratio, df) - stats.t.cdf(-c, df) == pytest.approx(0.95, abs=1e-11)
@@ -88,7 +72,7 @@ def test_the_factor_solves_its_equation_and_equals_r(fixture):
 def test_a_point_has_the_two_sided_factor_and_a_wide_set_the_one_sided():
     assert imbens_manski_factor(0.0, 0.95) == pytest.approx(1.959964, abs=1e-6)
     assert imbens_manski_factor(1e3, 0.95) == pytest.approx(1.644854, abs=1e-6)
-    sure = Bounds(lower=-0.1, upper=0.2, lower_error=0.0, upper_error=0.0, df=np.inf)
+    sure = Bounds(*(Interval(at, 0.0, at, at, np.nan) for at in (-0.1, 0.2)))
     assert imbens_manski(sure) == (-0.1, 0.2)
 
 
@@ -119,31 +103,22 @@ def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
         next(iter(worst_case(outcome, member, np.ones(n), ("no", "yes"), zone, few=few).values()))
         for few in (False, True)
     )
-    assert (many.lower, many.upper) == pytest.approx((few.lower, few.upper), abs=1e-12)
-    assert few.df < many.df == 11
-    # CR1's factor G/(G − 1) stands for CR2's, cluster by cluster: a few percent apart.
-    assert few.lower_error == pytest.approx(many.lower_error, rel=0.05)
+    for one, other in zip(many, few, strict=True):
+        assert one.estimate == pytest.approx(other.estimate, abs=1e-12)
+        assert other.df < one.df == 11
+        # CR1's factor G/(G − 1) stands for CR2's, cluster by cluster: a few percent apart.
+        assert other.std_error == pytest.approx(one.std_error, rel=0.05)
 
 
 def rows_of(survey, study, spec):
-    declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
-    labels = Keys(model="m", outcome="y", levels=survey.variables["y"].levels, source="s.csv")
-    context = Asked(
-        survey=survey,
-        study=study,
-        spec=spec,
-        headline=declared,
-        keys=labels,
-        smallest_gap=study.smallest_gap,
-    )
-    return ask(Check.MISSING_BOUNDS, context)
+    return check_rows(Check.MISSING_BOUNDS, survey_context(survey, study, spec))
 
 
 def test_weights_are_made_on_everybody_whose_covariates_are_known(make_survey):
     survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=2)
     found = rows_of(survey, study, spec)
     codes = {**survey.codes, "y": np.zeros(survey.n, dtype=np.int64)}
-    everybody = sample_for(complete_rows(replace(survey, codes=codes), study, spec), spec)
+    everybody = sample(replace(survey, codes=codes), study, spec)
     share = {}
     for side in (True, False):
         mine = survey.member == side
@@ -167,8 +142,7 @@ def test_a_gap_holds_where_no_filling_moves_it_by_the_smallest_that_matters(
 ):
     survey, study, spec = make_survey(1500, missing={"y": missing}, levels=2, gap=1.0)
     study = replace(study, smallest_gap=smallest_gap)
-    declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
-    gap = next(i.estimate for c, i in declared.intervals.items() if c.is_threshold_gap)
+    gap = gap_of(estimate(survey, study, spec))[1].estimate
     sure, wide = rows_of(survey, study, spec)
     assert (sure.verdict, sure.difference) == (None, None)
     assert wide.verdict is verdict
@@ -180,8 +154,7 @@ def test_a_gap_holds_where_no_filling_moves_it_by_the_smallest_that_matters(
 
 def test_a_gap_not_clear_of_zero_is_undecided_where_a_filling_makes_it_clear(make_survey):
     survey, study, spec = make_survey(1500, missing={"y": 0.2}, levels=2, gap=0.0)
-    declared = headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
-    first = next(i for c, i in declared.intervals.items() if c.is_threshold_gap)
+    _, first = gap_of(estimate(survey, study, spec))
     assert first.lower < 0 < first.upper
     wide = rows_of(survey, study, spec)[1]
     assert wide.lower < 0 < wide.upper
@@ -189,8 +162,7 @@ def test_a_gap_not_clear_of_zero_is_undecided_where_a_filling_makes_it_clear(mak
     silent = survey.codes["y"] < 0
     filled = np.where(silent, np.where(survey.member, 0, 1), survey.codes["y"])
     worst = replace(survey, codes={**survey.codes, "y": filled})
-    again = headline_estimate(sample_for(complete_rows(worst, study, spec), spec))
-    assert next(i for c, i in again.intervals.items() if c.is_threshold_gap).upper < 0
+    assert gap_of(estimate(worst, study, spec))[1].upper < 0
     # The truth may as well be the gap as it stands: bounds can leave it open, not change it.
     assert wide.verdict is Verdict.UNDECIDED
 

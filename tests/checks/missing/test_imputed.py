@@ -1,10 +1,6 @@
 """Pooled gaps: what is pooled, what is recovered, how often it is covered, and shifts."""
 
-from __future__ import annotations
-
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,24 +14,18 @@ from coopgap.checks.missing.imputed import (
     largest_r_hat,
     pool,
     pool_difference,
-    pool_intervals,
     turning,
 )
-from coopgap.core.estimate import DiagnosticRow, Keys
+from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.gap import Interval, wald
 from coopgap.core.vocabulary import Check, Quantity, Verdict
 from coopgap.families.difference import difference
-from coopgap.families.dispatch import headline_estimate
-from coopgap.families.headline import declared_at, headline_contrast
-from coopgap.families.plan import sample_for
+from coopgap.families.headline import headline_contrast
 from coopgap.study.spec import Headline
-from coopgap.survey.records import complete_rows
 
-from ..ask import Asked, ask
-
-
-def estimate(survey, study, spec):
-    return headline_estimate(sample_for(complete_rows(survey, study, spec), spec))
+from ..conftest import by_r, gap_of, survey_context
+from ..conftest import rows_of as check_rows
+from .conftest import estimate
 
 
 def gaps_of(survey, study, spec, how=None, **more):
@@ -48,21 +38,18 @@ def headline(found):
 
 
 def rows_of(survey, study, spec, seed=1):
-    levels, at = survey.variables["y"].levels, declared_at(study, "m")
-    labels = Keys(model="m", outcome="y", levels=levels, source="s.csv", at=at)
-    context = Asked(
-        survey=survey,
-        study=study,
-        spec=spec,
-        headline=estimate(survey, study, spec),
-        keys=labels,
-        first=headline_contrast(levels, at),
-        smallest_gap=study.smallest_gap,
-        seed=seed,
-    )
-    rows = ask(Check.MISSING_IMPUTATION, context)
+    rows = check_rows(Check.MISSING_IMPUTATION, survey_context(survey, study, spec, seed=seed))
     settled = [row for row in rows if isinstance(row, DiagnosticRow)]
     return [row for row in rows if row not in settled], settled
+
+
+def pool_of(estimates, variances, df):
+    return pool(
+        [
+            Interval(q, u**0.5, np.nan, np.nan, np.nan, df)
+            for q, u in zip(estimates, variances, strict=True)
+        ]
+    )
 
 
 @pytest.fixture
@@ -118,10 +105,7 @@ TRUE = {"gap": 0.5, "slope": 0.6, "member_slope": 0.4, "zones": 60}
 
 @pytest.fixture(scope="module")
 def true_gap(make_survey):
-    whole = estimate(*make_survey(400_000, seed=99, **TRUE))
-    return next(
-        i.estimate for c, i in whole.intervals.items() if c.quantity is Quantity.RISK_DIFFERENCE
-    )
+    return gap_of(estimate(*make_survey(400_000, seed=99, **TRUE)))[1].estimate
 
 
 def simulated(make_survey, replicates, m):
@@ -135,7 +119,7 @@ def simulated(make_survey, replicates, m):
         cases = estimate(survey, study, spec).intervals
         gaps = gaps_of(survey, study, spec, m=m, seed=number)
         contrast = headline(full)
-        pooled = gaps.pooled[contrast].interval(contrast.quantity)
+        pooled = gaps.pooled[contrast].interval(contrast)
         found.append([full[contrast][:4], cases[contrast][:4], pooled[:4]])
     return np.array(found)
 
@@ -215,10 +199,6 @@ def test_a_shift_is_that_of_the_completed_survey_with_the_same_weights(make_surv
         shifted = estimate(replace(one.survey, codes=codes), study, spec).intervals
         by_hand.append(shifted[headline(shifted)].estimate)
     assert found.shifted[False][3].estimate == pytest.approx(np.mean(by_hand), abs=1e-12)
-
-
-def span(lower, upper):
-    return Interval((lower + upper) / 2, np.nan, lower, upper, np.nan)
 
 
 SHIFTS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
@@ -388,13 +368,12 @@ def test_too_few_zones_are_not_assessed(make_survey):
     assert "zones are too few" in row.note
 
 
-R = Path(__file__).parents[2] / "r"
-POOLS = json.loads((R / "fixtures" / "missing.json").read_text(encoding="utf-8"))["pools"]
+POOLS = by_r("missing")["pools"]
 
 
 @pytest.mark.parametrize("case", POOLS, ids=lambda case: f"m={len(case['estimates'])}")
 def test_pooling_equals_mice(case):
-    found = pool(np.array(case["estimates"]), np.array(case["variances"]), case["df_complete"])
+    found = pool_of(case["estimates"], case["variances"], case["df_complete"])
     assert found.estimate == pytest.approx(case["estimate"], rel=1e-12)
     assert found.variance == pytest.approx(case["variance"], rel=1e-12)
     assert found.df == pytest.approx(case["df"], rel=1e-10)
@@ -402,7 +381,7 @@ def test_pooling_equals_mice(case):
 
 
 def test_estimates_that_agree_are_one_estimate_with_nothing_missing():
-    found = pool(np.full(20, 0.1), np.full(20, 0.04), 99.0)
+    found = pool_of(np.full(20, 0.1), np.full(20, 0.04), 99.0)
     assert (found.estimate, found.variance) == pytest.approx((0.1, 0.04))
     # (d + 1)/(d + 3) · d: Barnard and Rubin's price of having imputed at all.
     assert found.df == pytest.approx(99 * 100 / 102, rel=1e-3)
@@ -411,26 +390,26 @@ def test_estimates_that_agree_are_one_estimate_with_nothing_missing():
 
 def test_few_clusters_are_no_missing_information():
     estimates, variances = 0.1 + 0.01 * np.arange(20) / 20, np.full(20, 0.04)
-    many, few = (pool(estimates, variances, df) for df in (1e6, 7.0))
+    many, few = (pool_of(estimates, variances, df) for df in (1e6, 7.0))
     assert few.fmi == many.fmi < 0.01
     assert few.df < 7 < many.df
 
 
 def test_by_hand():
     # U = 2, B = 1, m = 3: T = 2 + 4/3; λ = 0.4; Rubin's df 2/0.16 = 12.5.
-    found = pool(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), np.inf)
+    found = pool_of([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], np.inf)
     assert found.variance == pytest.approx(10 / 3)
     assert found.df == pytest.approx(12.5)
     assert found.fmi == pytest.approx((2 / 3 + 2 / 15.5) / (5 / 3))
-    points = pool(np.array([0.01, 0.02, 0.03]), np.array([1e-4, 2e-4, 3e-4]), np.inf)
-    interval = points.interval(Quantity.RISK_DIFFERENCE, prob=0.95)
+    points = pool_of([0.01, 0.02, 0.03], [1e-4, 2e-4, 3e-4], np.inf)
+    interval = points.interval(headline_contrast(("no", "yes")))
     assert interval.upper - 0.02 == pytest.approx(0.0216929 * np.sqrt(10 / 3), rel=1e-4)
 
 
 def test_intervals_are_pooled_with_the_degrees_of_freedom_they_carry():
     intervals = [wald(0.1 * k, 0.2, df=9.0 + k, prob=0.95, null=0.0) for k in range(3)]
-    expected = pool(np.array([0.0, 0.1, 0.2]), np.full(3, 0.04), 10.0)
-    found = pool_intervals(intervals)
+    expected = pool_of([0.0, 0.1, 0.2], np.full(3, 0.04), 10.0)
+    found = pool(intervals)
     assert (found.estimate, found.variance, found.df) == pytest.approx(
         (expected.estimate, expected.variance, expected.df), rel=1e-12
     )
@@ -450,10 +429,10 @@ def test_chains_that_drift_together_are_seen_and_settled_ones_are_not():
 def test_a_difference_from_the_complete_rows_is_what_was_drawn_taken_off():
     # U = .05, B = .01, m = 3: .05 - .01 + .01/3.
     away = [wald(0.1 * k, 0.05**0.5, df=9.0, prob=0.95, null=0.0) for k in range(3)]
-    found = pool_difference(away, 0.95)
+    found = pool_difference(away)
     assert found.estimate == pytest.approx(0.1)
     assert found.std_error**2 == pytest.approx(0.05 - 0.01 + 0.01 / 3)
     assert found.df == 9.0
     # Drawn from what the complete rows say alone, it is zero but for the number of draws.
     away = [wald(0.1 * k, 0.05, df=9.0, prob=0.95, null=0.0) for k in range(3)]
-    assert pool_difference(away, 0.95).std_error ** 2 == pytest.approx(0.01 / 3)
+    assert pool_difference(away).std_error ** 2 == pytest.approx(0.01 / 3)

@@ -1,30 +1,19 @@
-from __future__ import annotations
-
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from coopgap.study.spec import (
-    Coding,
-    Design,
-    Group,
-    Headline,
-    Matching,
-    Mode,
-    ModelSpec,
-    Multiverse,
-    Study,
-    Variable,
-)
+from coopgap.study.spec import Coding, Matching, Mode, ModelSpec, Multiverse, Study
 from coopgap.survey.records import Survey
+
+from ..conftest import study_of, survey_of, variable
 
 LEVELS = {"y": ("low", "middle", "high"), "age": ("a", "b", "c"), "sex": ("f", "m")}
 LEVELS |= {"region": ("north", "south"), "y_high": ("not high", "high"), "school": ("no", "yes")}
+VARIABLES = {name: variable(name, levels) for name, levels in LEVELS.items()}
 
 
-def build_study(multiverse: Multiverse | None, **changes: object) -> tuple[Study, ModelSpec]:
+def build_study(multiverse: Multiverse | None) -> tuple[Study, ModelSpec]:
     """A study with one model of `y`, matched exactly on region, age and sex."""
     spec = ModelSpec(
         name="m",
@@ -33,31 +22,7 @@ def build_study(multiverse: Multiverse | None, **changes: object) -> tuple[Study
         matching=Matching(on=("region", "age", "sex")),
         multiverse=multiverse,
     )
-    variables = {
-        name: Variable(
-            name=name,
-            column=name.removesuffix("_high"),
-            type="ordinal",
-            levels=levels,
-            declared_levels=levels,
-        )
-        for name, levels in LEVELS.items()
-    }
-    study = Study(
-        name="s",
-        title="s",
-        survey=None,
-        group=Group(column="member", member=(1,), comparison=(0,)),
-        design=Design(
-            region="region", zone=("zone",), mode=Mode(column="mode", in_person=(0,), phone=(1,))
-        ),
-        variables=variables,
-        models=(spec,),
-        headline={"y": (Headline(model="m"),)},
-        folder=Path(),
-        sha256="",
-    )
-    return study, spec
+    return study_of(spec, VARIABLES, mode=Mode(column="mode", in_person=(0,), phone=(1,))), spec
 
 
 def build_survey(
@@ -80,23 +45,15 @@ def build_survey(
     y = np.digitize(latent + rng.logistic(0, 1, n), [0.2, 1.5])
     codes = {"y": y, "age": age, "sex": sex, "region": region, "school": school}
     codes["y_high"] = (y == 2).astype(np.int64)
-    study, _ = build_study(None)
-    return Survey(
+    return survey_of(
+        member,
         source="test.csv",
-        sha256="",
-        is_example=False,
-        member=member,
         phone=phone,
         codes={name: np.asarray(values, dtype=np.int64) for name, values in codes.items()},
-        variables=study.variables,
+        variables=VARIABLES,
         zone=None if zones is None else zone,
         zone_labels=tuple(map(str, range(n_zones))),
         weight=rng.uniform(0.5, 2.0, n) if weighted else None,
-        person=None,
-        tie=np.arange(n, dtype=np.uint64),
-        n_read=n,
-        encoding="",
-        dropped=(),
     )
 
 

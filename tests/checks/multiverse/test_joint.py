@@ -1,7 +1,5 @@
 """Joint statistics by hand, shuffles that keep their cells, and p-values that are uniform."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

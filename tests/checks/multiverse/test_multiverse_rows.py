@@ -1,14 +1,11 @@
 """Rows of the check: a specification's row is a variant's, whatever the order and the processes."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import warnings
 from dataclasses import replace
 from statistics import median
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,19 +13,18 @@ import pytest
 from coopgap.app.meta import run_meta
 from coopgap.app.plan import make_plan
 from coopgap.checks.compare import gaps_again
-from coopgap.checks.context import Context, context_for
+from coopgap.checks.context import context_for
 from coopgap.checks.multiverse.rows import joint_statistics, multiverse_rows, share_clear
 from coopgap.checks.multiverse.run import common_contrast, fit_specifications, make_scheme, rows_for
 from coopgap.checks.multiverse.specifications import specifications
-from coopgap.core.estimate import Keys, SensitivityRow
+from coopgap.core.estimate import SensitivityRow
 from coopgap.core.vocabulary import Check, Population, Quantity, Verdict, Version
 from coopgap.families.dispatch import family_estimates, headline_estimate
-from coopgap.families.headline import declared_at
 from coopgap.families.plan import sample_for, variant_sample
 from coopgap.study.load import load_study
 from coopgap.study.spec import Coding, Headline, Multiverse
 
-from ..conftest import rows_of
+from ..conftest import rows_of, survey_context
 
 VARIANTS = {
     "method: entropy; covariates: education too; link: probit; region: strata": """
@@ -143,22 +139,8 @@ def gaps(estimate):
     return {c: i for c, i in estimate.intervals.items() if c.quantity != Quantity.SHARE}
 
 
-def together_of(study, spec, survey, *, jobs=None, scheduler=None, n_shuffles=199):
-    rows = rows_for(survey, study, specifications(study, spec).listed[0])
-    at = declared_at(study, "m")
-    keys = Keys(model="m", outcome="y", levels=rows.levels, source="test.csv", at=at)
-    sample = sample_for(rows, spec)
-    context = Context(
-        keys=keys,
-        study=study,
-        survey=survey,
-        spec=spec,
-        sample=sample,
-        headline=headline_estimate(sample),
-        seed=3,
-        jobs=jobs,
-        scheduler=scheduler,
-    )
+def together_of(study, spec, survey, *, n_shuffles=199, jobs=1):
+    context = survey_context(survey, study, spec, seed=3, jobs=jobs)
     return list(multiverse_rows(context, n_shuffles))
 
 
@@ -220,7 +202,7 @@ def test_rows_together_and_by_choice_are_of_the_rows_of_specifications(
 ):
     study, spec = make_study(wide)
     survey = make_survey(np.random.default_rng(2), zones=60, gap=0.8)
-    rows = together_of(study, spec, survey, jobs=1, n_shuffles=20)
+    rows = together_of(study, spec, survey, n_shuffles=20)
     single = [row for row in rows if row.quantity == Quantity.SUPERIORITY]
     together = {row.quantity: row for row in rows if row.variant == Version.TOGETHER}
     values = [row.estimate for row in single]
@@ -245,7 +227,7 @@ def test_rows_together_and_by_choice_are_of_the_rows_of_specifications(
 def test_codings_of_two_levels_are_compared_by_the_difference(make_study, make_survey):
     study, spec = make_study(Multiverse(link=("logit", "probit"), method=("exact", "entropy")))
     spec = replace(spec, outcome="y_high")
-    rows = together_of(study, spec, make_survey(np.random.default_rng(2)), jobs=1, n_shuffles=5)
+    rows = together_of(study, spec, make_survey(np.random.default_rng(2)), n_shuffles=5)
     assert {row.quantity for row in rows if row.verdict} == {Quantity.RISK_DIFFERENCE}
     assert {row.quantity for row in rows if row.variant == Version.TOGETHER} == {
         "median_risk_difference",
@@ -261,7 +243,6 @@ def test_a_declared_threshold_is_compared_where_every_coding_has_it(make_study, 
         replace(study, headline=declared),
         spec,
         make_survey(np.random.default_rng(2)),
-        jobs=1,
         n_shuffles=5,
     )
     single = [row for row in rows if row.verdict]
@@ -290,7 +271,7 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
     study, spec = make_study(axes)
     survey = make_survey(np.random.default_rng(2))
     lost = {**survey.codes, "sex": np.where(survey.member, 0, 1)}
-    rows = together_of(study, spec, replace(survey, codes=lost), jobs=1, n_shuffles=5)
+    rows = together_of(study, spec, replace(survey, codes=lost), n_shuffles=5)
     single = [row for row in rows if row.variant.startswith("specification")]
     assert len(single) == 4
     assert {row.verdict for row in single} == {Verdict.NOT_ASSESSED}
@@ -303,11 +284,7 @@ def test_what_cannot_be_estimated_is_a_row_with_its_reason(make_study, make_surv
 
 def test_a_model_without_a_multiverse_has_one_row(make_study, make_survey):
     study, spec = make_study(None)
-    keys = Keys(model="m", outcome="y", levels=("a", "b"), source="x")
-    nobody = SimpleNamespace(rows=None)
-    context = Context(
-        keys=keys, study=study, survey=None, spec=spec, sample=nobody, headline=nobody
-    )
+    context = survey_context(make_survey(np.random.default_rng(2)), study, spec)
     (row,) = rows_of(Check.MULTIVERSE, context)
     assert (row.check, row.verdict) == (Check.MULTIVERSE, Verdict.NOT_APPLICABLE)
     assert (row.note, row.family) == ("The model file declares no multiverse.", None)
@@ -381,7 +358,7 @@ def test_with_few_zones_the_share_counts_the_intervals_shown(make_study, make_su
     apart = 0
     for seed in range(12):
         survey = make_survey(np.random.default_rng(seed), n=300, zones=8, gap=0.5)
-        rows = together_of(study, spec, survey, jobs=1, n_shuffles=2)
+        rows = together_of(study, spec, survey, n_shuffles=2)
         single = [row for row in rows if row.quantity == Quantity.SUPERIORITY]
         clear = np.mean([row.lower > 0.5 or row.upper < 0.5 for row in single])
         (share,) = (row for row in rows if row.quantity == "share_significant")
@@ -420,7 +397,7 @@ def test_the_share_is_of_the_more_frequent_side():
 def test_one_specification_is_not_several(make_study, make_survey):
     study, spec = make_study(Multiverse(method=("exact", "entropy")))
     survey = make_survey(np.random.default_rng(2), zones=60)
-    rows = together_of(study, spec, survey, jobs=1, n_shuffles=2)
+    rows = together_of(study, spec, survey, n_shuffles=2)
     assert {row.variant for row in rows if row.quantity == "median_superiority"} == {
         Version.TOGETHER,
         "method: exact",

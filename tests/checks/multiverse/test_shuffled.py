@@ -1,20 +1,22 @@
-"""Shuffles fitted in one pass are the whole way of matching, fitting and standardising again."""
-
-from __future__ import annotations
+"""Shuffled gaps are those of a fit by itself, by R and one by one."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from coopgap.checks.multiverse.run import common_contrast, make_scheme, rows_for
+from coopgap.app.plan import make_plan
+from coopgap.checks.multiverse.run import common_contrast, fit_specifications, make_scheme, rows_for
 from coopgap.checks.multiverse.shuffled import cell_design, shuffled_gaps
 from coopgap.checks.multiverse.specifications import specifications
 from coopgap.core.errors import NotEstimable
 from coopgap.families.cumulative import estimate_adjusted
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.plan import sample_for
-from coopgap.study.spec import Multiverse
+from coopgap.study.spec import Coding, Fitting, Multiverse
+
+from ..conftest import R, by_r
 
 # The same sums in another order: only rounding is between the two.
 SAME = {"rel": 1e-9, "abs": 1e-12}
@@ -104,3 +106,64 @@ def test_many_shuffles_are_those_of_single_batches(make_study, make_survey):
         assert together.estimate.shape == (61,)
         assert together.estimate[50:55] == pytest.approx([a.estimate[1] for a in alone], **SAME)
         assert together.std_error[50:55] == pytest.approx([a.std_error[1] for a in alone], **SAME)
+
+
+EXPECTED = by_r("multiverse")
+AXES = Multiverse(
+    link=("logit", "probit", "cloglog"),
+    coding=(Coding(outcome="ses_class"), Coding(outcome="ses_class", at="D")),
+    region=("strata", "covariate", "left_out"),
+    population=("members", "pooled"),
+)
+NAMES = {
+    "region_covariate_probit": "link: probit; coding: ses_class; region: covariate; "
+    "population: members",
+    "no_region_cloglog": "link: cloglog; coding: ses_class; region: left_out; population: members",
+    "cut_at_d": "link: logit; coding: >=D; region: strata; population: members",
+    "pooled": "link: logit; coding: ses_class; region: covariate; population: pooled",
+}
+
+
+def named(one):
+    """A specification's choices in a line."""
+    return "; ".join(f"{axis}: {value}" for axis, value in one.choices.items())
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """The file that R read, with columns that the study declares and no specification here has."""
+    data = pd.read_csv(R / "data" / "example.csv")
+    at = np.arange(len(data))
+    kinds = np.array(["agrarian", "SACCO", "special or multi-service", "housing", "other"])
+    data = data.assign(
+        id=at,
+        mode="in person",
+        education=np.array(["none or primary", "secondary", "technical", "university"])[at % 4],
+        trust=1 + at % 5,
+        neighbours=1 + at % 2,
+        coop_type=np.where(data["member"] == 1, kinds[at % 5], ""),
+    )
+    return make_plan("peru", data=data, only=["ses"])
+
+
+def test_estimates_and_standard_errors(plan):
+    # R's fits, and the shuffles' statistic, have one odds ratio for all thresholds.
+    tied = Fitting(form="proportional")
+    spec = replace(plan.models[0].spec, multiverse=AXES, fitting=tied)
+    listed = specifications(plan.study, spec)
+    chosen = tuple(one for one in listed.listed if named(one) in NAMES.values())
+    scheme = make_scheme(plan.survey, plan.study, spec, 1, 1)
+    fitted = fit_specifications(
+        plan.survey, plan.study, replace(listed, listed=chosen), scheme, jobs=1
+    )
+    found = {named(one.specification): one for one in fitted}
+    contrast = common_contrast([("E", "D", "C", "B", "A"), ("below", "above")])
+    for name, expected in EXPECTED.items():
+        one = found[NAMES[name]]
+        interval = one.estimate.intervals[contrast]
+        assert one.estimate.people.sum() == expected["n"]
+        # clm converges further than either prints; R's derivatives are by differences (1e-8).
+        assert interval.estimate == pytest.approx(expected["estimate"], rel=1e-8)
+        assert interval.std_error == pytest.approx(expected["std_error"], rel=1e-6)
+        studentised = (expected["estimate"] - 0.5) / expected["std_error"]
+        assert one.studentised[0] == pytest.approx(studentised, rel=1e-6)

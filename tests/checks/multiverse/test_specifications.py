@@ -1,7 +1,5 @@
 """The list of specifications: the product without what cannot be or is another's."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from coopgap.app.plan import make_plan
@@ -23,18 +21,6 @@ def example_phone() -> Callable[[str], tuple[PhoneStudy, Sample]]:
         called = complete_rows(plan.survey, plan.study, model.spec, mode="phone")
         covariates = model.spec.covariates
         return PhoneStudy(in_person=model.rows, phone=called, covariates=covariates), model.sample
-
-    return of
-
-
-@pytest.fixture
-def make_phone(make_phone) -> Callable[..., PhoneStudy]:
-    """People by mode with positions of their own, as rows of one survey have them."""
-
-    def of(*args, **kwargs) -> PhoneStudy:
-        data = make_phone(*args, **kwargs)
-        place = data.in_person.n + np.arange(data.phone.n)
-        return replace(data, phone=replace(data.phone, index=place))
 
     return of
 

@@ -5,23 +5,23 @@ phone interviews differ by a chosen number of points in the population, and writ
 and margin to rates.csv. A survey's seed follows from its setting and number alone.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
 from coopgap.checks.by_mode import PhoneStudy
-from coopgap.checks.phone.equivalence import equivalence_rows
-from coopgap.checks.retrodesign import retrodesign
-from coopgap.core.estimate import Keys
+from coopgap.checks.context import Context
+from coopgap.checks.design import retrodesign
+from coopgap.checks.phone.equivalence import equivalence
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Verdict
 from coopgap.survey.example import model as printed
 from coopgap.survey.example.model import DEFAULT
@@ -126,6 +126,18 @@ def survey(setting: Setting, number: int) -> PhoneStudy:
     )
 
 
+def adjusted(data: PhoneStudy, margin: float) -> SensitivityRow:
+    """The adjusted difference of the check, or why there is none."""
+    study = SimpleNamespace(phone=SimpleNamespace(margin={KEYS.outcome: margin}))
+    context = Context(keys=KEYS, study=study, survey=None, spec=None, sample=None, headline=None)
+    vars(context)["phone"] = data
+    return next(
+        row
+        for row in equivalence(context)
+        if row.variant == "adjusted" and row.quantity in ("risk_difference", "")
+    )
+
+
 def verdicts(setting: Setting, number: int) -> Iterator[dict[str, object]]:
     """What the check says of one survey, a record a margin, adjusted for age, sex and region."""
     data = survey(setting, number)
@@ -136,11 +148,7 @@ def verdicts(setting: Setting, number: int) -> Iterator[dict[str, object]]:
             "margin": margin,
             "surveys": 1,
         }
-        row = next(
-            row
-            for row in equivalence_rows(data, margin, KEYS)
-            if row.variant == "adjusted" and row.quantity in ("risk_difference", "")
-        )
+        row = adjusted(data, margin)
         if row.estimate is None:  # nobody was called at some level of a covariate
             yield place | {"refused": 1}
             continue

@@ -1,10 +1,6 @@
 """Two groups balanced, and three with one covariance: by hand, R, jackknife, simulation."""
 
-from __future__ import annotations
-
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +11,8 @@ from coopgap.checks.by_mode import PhoneStudy
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import estimate_contrasts
 from coopgap.regression.shares import share_margins
-from coopgap.survey.records import ModelRows
+
+from ..conftest import R, build_rows, by_r
 
 
 def test_without_covariates_it_is_the_plain_comparison(make_phone):
@@ -122,9 +119,6 @@ def test_swapping_twice_changes_nothing(make_phone):
     assert swapped(once).cov == pytest.approx(margins.cov)
 
 
-R = Path(__file__).parents[2] / "r"
-
-
 def test_each_pair_is_the_pair_alone(make_phone):
     data = make_phone(np.random.default_rng(0), n_levels=3, zones=20, young_phone=True)
     joint = data.joint
@@ -210,16 +204,12 @@ def infert() -> PhoneStudy:
     """Every third person of the comparison group taken as called, as in borrow.R."""
     frame = pd.read_csv(R / "data" / "infert.csv")
     place = np.arange(len(frame))
-    rows = ModelRows(
-        index=place,
-        outcome=frame["case"].to_numpy(np.int64),
-        levels=("no", "yes"),
-        member=(frame["spontaneous"] > 0).to_numpy(),
-        factors={"induced": frame["induced"].to_numpy(np.int64)},
-        factor_levels={"induced": ("0", "1", "2")},
-        zone=(frame["parity"] * 5 + frame["age"] % 5).to_numpy(np.int64),
+    rows = build_rows(
+        {"induced": frame["induced"]},
+        frame["spontaneous"] > 0,
+        frame["case"],
+        zone=frame["parity"] * 5 + frame["age"] % 5,
         weight=0.5 + (place % 7) / 4,
-        dropped=(),
     )
     called = ~rows.member & (place % 3 == 2)
     return PhoneStudy(
@@ -228,7 +218,7 @@ def infert() -> PhoneStudy:
 
 
 def test_one_factor_against_totals_of_a_clustered_design_in_r():
-    expected = json.loads((R / "fixtures" / "borrow.json").read_text(encoding="utf-8"))["joint"]
+    expected = by_r("borrow")["joint"]
     joint = infert().joint
     shares, cov = joint.at_least(1)
     assert joint.df[1] + 1 == expected["n_clusters"]

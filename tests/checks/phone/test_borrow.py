@@ -1,10 +1,6 @@
 """Power prior and robust mixture: truth values, R, brute force, invariants, conflict, rows."""
 
-from __future__ import annotations
-
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,15 +20,13 @@ from coopgap.checks.phone.borrow import (
     weigh_discounts,
 )
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys
-from coopgap.core.gap import contrasts
+from coopgap.core.gap import threshold_gaps
 from coopgap.core.vocabulary import Check, IntervalKind, Verdict, Version
 
-from ..ask import BORROW_CHECKS, KEYS, borrowed_rows, gap_rows_with_phone
+from ..conftest import KEYS, by_r, phone_rows, pick
 
-R = json.loads(
-    (Path(__file__).parents[2] / "r" / "fixtures" / "borrow.json").read_text(encoding="utf-8")
-)
+R = by_r("borrow")
+BORROW = (Check.PHONE_POWER_PRIOR, Check.PHONE_ROBUST_MIXTURE)
 SHARED = np.array([[4, 1, 0.5], [1, 4, 0.8], [0.5, 0.8, 9]]) * 1e-4
 INFORMED = [(0.8, 11.0, 32.0), (0.2, 1.0, 1.0)]
 
@@ -98,9 +92,9 @@ def test_exact_form_against_r():
 
 def close_to(found, expected):
     # Simpson's rule at 401 points against adaptive quadrature.
-    assert found.mean == pytest.approx(expected["mean"], abs=2e-6)
-    assert found.lower == pytest.approx(expected["lower"], abs=2e-5)
-    assert found.upper == pytest.approx(expected["upper"], abs=2e-5)
+    assert found.interval.estimate == pytest.approx(expected["mean"], abs=2e-6)
+    assert found.interval.lower == pytest.approx(expected["lower"], abs=2e-5)
+    assert found.interval.upper == pytest.approx(expected["upper"], abs=2e-5)
     assert found.tenths == pytest.approx(expected["tenths"], abs=2e-5)
 
 
@@ -146,11 +140,9 @@ def test_normal_form_by_brute_force():
     of = measures(np.array([m, c, p]), cov)
     found = discount_posterior(of)
     # 1,000 midpoints of the discount, whose density starts like a root: error of order 1e-5.
-    assert found.mean == pytest.approx(weight @ grid, abs=2e-5)
+    assert found.interval.estimate == pytest.approx(weight @ grid, abs=2e-5)
     assert averaged_gap(of, found).estimate == pytest.approx(weight @ gap, abs=2e-6)
-    # Where the density bends most, near 0, it is read between points of the grid.
-    density = np.interp(grid, found.grid, found.density)
-    assert density == pytest.approx(marginal / marginal.mean(), abs=2e-3)
+    assert found.tenths == pytest.approx(weight.reshape(10, 100).sum(axis=1), abs=2e-5)
     assert of.slope == pytest.approx((cov[0, 1] - cov[1, 1]) / cov[1, 1])
 
 
@@ -208,9 +200,9 @@ def test_two_measures_hold_what_three_shares_do():
 def test_the_more_they_disagree_the_less_the_phone_counts():
     phones = np.linspace(0.45, 0.95, 26)
     discounts = [discount_posterior(at(phone)) for phone in phones]
-    means = np.array([one.mean for one in discounts])
+    means = np.array([one.interval.estimate for one in discounts])
     assert np.all(np.diff(means) < 0)
-    assert np.all(np.diff([one.upper for one in discounts]) < 0)
+    assert np.all(np.diff([one.interval.upper for one in discounts]) < 0)
     assert means[-1] < 0.02
     for weight in (0.8, 0.5, 0.2):
         for vague in ((1.0, 1.0), (0.5, 0.5)):
@@ -224,7 +216,7 @@ def test_full_agreement_does_not_bring_the_discount_to_one():
     # Known of normalised power priors: with p = c the marginal is 1 / sqrt(s2 + v/a) but for the
     # truncation, hence between sqrt(a) and flat; its mean lies between 1/2 and 3/5.
     found = discount_posterior(at(0.45))
-    assert 0.5 < found.mean < 0.6
+    assert 0.5 < found.interval.estimate < 0.6
 
 
 @pytest.mark.parametrize("phone", [0.45, 0.49, 0.55])
@@ -235,7 +227,7 @@ def test_the_two_forms_agree_on_large_counts_of_independent_people(phone):
     normal, exact = discount_posterior(of), beta_discount(called, own)
     # A normal of fixed variance stands for a beta density: they differ by the order of 1/n, and
     # by the prior's own observation at small discounts.
-    assert normal.mean == pytest.approx(exact.mean, abs=0.006)
+    assert normal.interval.estimate == pytest.approx(exact.interval.estimate, abs=0.006)
     params = powered_beta(called, own, exact.grid)[1]
     share = exact.mass @ (params[:, 0] / params.sum(axis=1))
     assert averaged_gap(of, normal).estimate == pytest.approx(0.6 - share, abs=2e-4)
@@ -265,17 +257,6 @@ def test_interviews_that_add_nothing_are_refused():
         measures(np.array([1.0, 0.3, 0.3]), np.diag([0.0, 4e-4, 9e-4]))
 
 
-def test_averaging_lies_between_the_ends():
-    of = at(0.49)
-    ends = [power_gap(of, discount).estimate for discount in (1.0, 0.0)]
-    found = averaged_gap(of, discount_posterior(of)).estimate
-    assert ends[0] < found < ends[1]
-    curve = [power_gap(of, tenth / 10).estimate for tenth in range(11)]
-    assert np.all(np.diff(curve) < 0)
-    alike = replace(of, phone=of.in_person)
-    assert averaged_gap(alike, discount_posterior(alike)).estimate == pytest.approx(of.gap)
-
-
 CURVE = {f"phone counts {discount:.1f}" for discount in DISCOUNTS}
 
 
@@ -288,8 +269,8 @@ def found(rows, check=Check.PHONE_POWER_PRIOR, quantity="risk_difference", categ
 
 
 def test_rows_are_unique_and_complete(make_phone):
-    keys = Keys(model="m", outcome="y", source="EXAMPLE DATA")
-    rows = borrowed_rows(make_phone(np.random.default_rng(0), zones=30), keys, 0.05)
+    keys = replace(KEYS, source="EXAMPLE DATA")
+    rows = phone_rows(BORROW, make_phone(np.random.default_rng(0), zones=30), keys)
     keys = [(row.check, row.variant, row.quantity, row.category, row.comparator) for row in rows]
     assert len(keys) == len(set(keys))
     assert set(found(rows)) == {Version.IN_PERSON, Version.AVERAGED, *CURVE}
@@ -318,12 +299,8 @@ def test_rows_are_unique_and_complete(make_phone):
 def test_nothing_of_the_phone_is_the_gap_in_person_interval_and_all(make_phone):
     # Eight zones: t with 7 degrees of freedom, far from normal.
     data = make_phone(np.random.default_rng(1), zones=8)
-    rows = found(borrowed_rows(data, KEYS, 0.05))
-    beside = next(
-        row
-        for row in gap_rows_with_phone(data, KEYS, 0.05)
-        if row.check is Check.PHONE_REPLACES and row.variant == "in person"
-    )
+    rows = found(phone_rows(BORROW, data))
+    beside = pick(phone_rows(Check.PHONE_REPLACES, data), variant="in person")
     for row in (rows[Version.IN_PERSON], rows["phone counts 0.0"]):
         assert row.estimate == pytest.approx(beside.estimate, abs=1e-9)
         assert row.lower == pytest.approx(beside.lower, abs=1e-6)
@@ -347,7 +324,7 @@ def test_the_gap_moves_by_a_part_of_what_the_answers_lie_apart(
     # phone share by w = a / v_p over 1 / v_c + a / v_p, so the gap moves by w (c - p), which has
     # the variance w^2 (v_c + v_p). Shares lie far from 0 and 1.
     data = make_phone(np.random.default_rng(6), n=n, gap=0.06, shift=shift)
-    rows = found(borrowed_rows(replace(data, covariates=()), KEYS, 0.05))
+    rows = found(phone_rows(BORROW, replace(data, covariates=())))
     c, p = data.comparison.outcome.mean(), data.called.outcome.mean()
     v_c, v_p = c * (1 - c) / n[1], p * (1 - p) / n[2]
     here = rows[Version.IN_PERSON]
@@ -374,7 +351,7 @@ def test_every_gap_is_judged_by_its_difference(make_phone, by_rule, smallest_gap
     # In full the phone share counts as in generalised least squares on all three shares: the gap
     # then moves by a contrast of them, with the variance that their covariance gives it.
     data = make_phone(np.random.default_rng(8), gap=0.06, shift=0.05)
-    rows = borrowed_rows(data, KEYS, smallest_gap)
+    rows = phone_rows(BORROW, data, smallest_gap=smallest_gap)
     here = found(rows)[Version.IN_PERSON]
     judged = [row for row in rows if row.difference is not None]
     names = {f"weight {weight:g}, vague {vague}" for weight in WEIGHTS for vague in VAGUE}
@@ -394,7 +371,7 @@ def test_every_gap_is_judged_by_its_difference(make_phone, by_rule, smallest_gap
 
 
 def test_ordinal_outcomes_have_a_curve_at_the_middle_only(make_phone):
-    rows = borrowed_rows(make_phone(np.random.default_rng(2), n_levels=5, zones=30), KEYS, 0.05)
+    rows = phone_rows(BORROW, make_phone(np.random.default_rng(2), n_levels=5, zones=30))
     curves = {row.category for row in rows if row.variant in CURVE}
     assert len(curves) == 1
     for category in (">=A", ">=B", ">=C", ">=D"):
@@ -410,17 +387,17 @@ def test_ordinal_outcomes_have_a_curve_at_the_middle_only(make_phone):
 def test_a_declared_threshold_has_the_curve(make_phone):
     data = make_phone(np.random.default_rng(2), n_levels=5, zones=30)
     for at in (">=B", ">=D", ">=A"):
-        rows = borrowed_rows(data, replace(KEYS, at=at), 0.05)
+        rows = phone_rows(BORROW, data, replace(KEYS, at=at))
         assert {row.category for row in rows if row.variant in CURVE} == {at}
 
 
 def test_without_phone_interviews_it_does_not_apply(make_phone):
     data = make_phone(np.random.default_rng(4))
     none = replace(data, phone=data.phone.take(data.phone.outcome < 0))
-    rows = borrowed_rows(none, KEYS, 0.05)
-    assert [row.check for row in rows] == list(BORROW_CHECKS)
+    rows = phone_rows(BORROW, none)
+    assert [row.check for row in rows] == list(BORROW)
     assert {row.verdict for row in rows} == {Verdict.NOT_APPLICABLE}
-    few = borrowed_rows(make_phone(np.random.default_rng(4), zones=4), KEYS, 0.05)
+    few = phone_rows(BORROW, make_phone(np.random.default_rng(4), zones=4))
     assert {row.verdict for row in few} == {Verdict.NOT_ASSESSED}
     assert all("4 zones" in row.note for row in few)
 
@@ -428,7 +405,7 @@ def test_without_phone_interviews_it_does_not_apply(make_phone):
 def test_the_same_people_by_phone_add_nothing(make_phone):
     data = make_phone(np.random.default_rng(5), zones=25)
     same = replace(data, phone=data.comparison)
-    rows = borrowed_rows(same, KEYS, 0.05)
+    rows = phone_rows(BORROW, same)
     assert {row.verdict for row in rows} == {Verdict.NOT_ASSESSED}
     assert all("add nothing" in row.note for row in rows)
 
@@ -436,7 +413,7 @@ def test_the_same_people_by_phone_add_nothing(make_phone):
 def test_members_left_out_are_told(make_phone):
     data = make_phone(np.random.default_rng(7))
     young = replace(data, phone=data.phone.take(data.phone.factors["age"] < 2))
-    rows = found(borrowed_rows(young, KEYS, 0.05))
+    rows = found(phone_rows(BORROW, young))
     lost = int((data.members.factors["age"] == 2).sum())
     assert (rows[Version.AVERAGED].n, rows[Version.AVERAGED].of) == (lost, data.members.n)
     assert f"Members left out: {lost} of {data.members.n}." in rows[Version.AVERAGED].note
@@ -451,7 +428,7 @@ def test_members_left_out_are_told(make_phone):
 def simulated(make_phone, shift, replicates, seed):
     """Per replicate: in-person, averaged and mixture interval, and the two measures."""
     rng = np.random.default_rng(seed)
-    (contrast,) = [one for one in contrasts(("E", "D")) if one.is_threshold_gap]
+    (contrast,) = threshold_gaps(("E", "D"))
     for _ in range(replicates):
         data = make_phone(rng, shift=shift, zones=40)
         here = measured_at(data.joint, contrast, 0.05)
@@ -463,8 +440,8 @@ def simulated(make_phone, shift, replicates, seed):
 def test_without_a_mode_shift_borrowing_covers_and_is_narrower(make_phone):
     runs = list(simulated(make_phone, 0.0, 400, seed=11))
     truth = 0.15
-    for pick in (0, 1):
-        intervals = [run[1 + pick] for run in runs]
+    for way in (1, 2):
+        intervals = [run[way] for run in runs]
         covered = np.mean([one.lower <= truth <= one.upper for one in intervals])
         # Monte Carlo error of a rate of 95 % over 400 replicates is 1.1 points: three of them.
         assert covered == pytest.approx(0.95, abs=0.033)

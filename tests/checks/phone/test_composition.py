@@ -1,3 +1,5 @@
+"""Who was reached: the Rao-Scott test against its parts, shares and what balancing leaves."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -6,11 +8,14 @@ from scipy import special, stats
 
 from coopgap.checks.balance import stack
 from coopgap.checks.by_mode import PhoneStudy
-from coopgap.checks.phone.composition import composition_rows, rao_scott
-from coopgap.core.estimate import Keys
-from coopgap.core.vocabulary import Verdict
+from coopgap.checks.phone.composition import rao_scott
+from coopgap.core.vocabulary import Check, Verdict
 
-KEYS = Keys(model="m", outcome="y", source="s")
+from ..conftest import phone_rows
+
+
+def rows_of(data, *names):
+    return phone_rows(Check.PHONE_COMPOSITION, data, covariates=names)
 
 
 def test_independent_people_of_one_variable_give_about_pearsons_chi_square(make_rows):
@@ -72,20 +77,20 @@ def test_shares_of_each_mode_have_the_degrees_of_freedom_of_their_own_zones(make
     rng = np.random.default_rng(7)
     sizes = {"a": 2}
 
-    def people(n, zones):
+    def people(n, zones, members=0):
         zone = np.arange(n) % zones
         codes = rng.integers(0, 2, n)
-        return make_rows({"a": codes}, np.zeros(n), codes, sizes=sizes, zone=zone)
+        return make_rows({"a": codes}, np.arange(n) < members, codes, sizes=sizes, zone=zone)
 
     called = people(120, 8)
-    data = PhoneStudy(in_person=people(600, 60), phone=called)
-    row = next(row for row in composition_rows(data, ("a",), KEYS) if row.variant == "phone")
+    data = PhoneStudy(in_person=people(700, 60, 100), phone=called)
+    row = next(row for row in rows_of(data, "a") if row.variant == "phone")
     means = np.array([np.mean(called.factors["a"][called.zone == one] == 0) for one in range(8)])
     assert row.std_error == pytest.approx(means.std(ddof=1) / np.sqrt(8))
     half = stats.t.ppf(0.975, 7) * row.std_error / (row.estimate * (1 - row.estimate))
     assert special.logit(row.upper) - special.logit(row.estimate) == pytest.approx(half)
-    data = PhoneStudy(in_person=people(600, 60), phone=people(120, 2))
-    found = composition_rows(data, ("a",), KEYS)
+    data = PhoneStudy(in_person=people(700, 60, 100), phone=people(120, 2))
+    found = rows_of(data, "a")
     row = next(row for row in found if row.variant == "phone")
     assert row.std_error is row.lower is None
     assert "fewer than 6 zones" in row.note
@@ -95,7 +100,7 @@ def test_shares_of_each_mode_have_the_degrees_of_freedom_of_their_own_zones(make
 
 def test_shares_and_smd_by_hand(make_phone):
     data = make_phone(np.random.default_rng(8), young_phone=True)
-    rows = composition_rows(data, ("age",), KEYS)
+    rows = rows_of(data, "age")
     by = {(row.variant, row.quantity, row.category): row for row in rows}
     phone = np.mean(data.phone.factors["age"] == 0)
     other = np.mean(data.comparison.factors["age"] == 0)
@@ -120,7 +125,7 @@ def test_shares_and_smd_by_hand(make_phone):
 def test_the_same_people_have_no_difference(make_phone):
     data = make_phone(np.random.default_rng(9))
     same = replace(data, phone=data.comparison)
-    rows = composition_rows(same, ("age",), KEYS)
+    rows = rows_of(same, "age")
     test = next(row for row in rows if row.quantity == "rao_scott_f")
     assert test.p_value == pytest.approx(1)
     assert test.verdict is Verdict.HOLDS
@@ -144,7 +149,7 @@ def two_modes(make_rows, in_person, phone):
 
 def test_every_level_has_its_shares_and_nobody_s_share_no_interval(make_rows):
     data = two_modes(make_rows, [200] * 3, (4, 246, 0))
-    rows = composition_rows(data, ("a",), KEYS)
+    rows = rows_of(data, "a")
     mine = [row for row in rows if (row.variant, row.quantity) == ("phone", "share")]
     assert [row.estimate for row in mine] == pytest.approx([4 / 250, 246 / 250, 0])
     assert mine[0].lower is not None
@@ -153,7 +158,7 @@ def test_every_level_has_its_shares_and_nobody_s_share_no_interval(make_rows):
 
 def test_groups_with_nobody_in_common_differ(make_rows):
     # In person all are at one level, by phone all at the other: no standard deviation to divide by.
-    rows = composition_rows(two_modes(make_rows, (100, 0), (0, 100)), ("a",), KEYS)
+    rows = rows_of(two_modes(make_rows, (100, 0), (0, 100)), "a")
     smds = [row for row in rows if row.quantity == "smd"]
     assert len(smds) == 2
     test = next(row for row in rows if row.quantity == "rao_scott_f")
@@ -163,7 +168,7 @@ def test_groups_with_nobody_in_common_differ(make_rows):
 @pytest.mark.parametrize(("lost", "share"), [(100, 0.1), (3, 0.003)])
 def test_what_balancing_leaves_is_measured_against_everybody_in_person(make_rows, lost, share):
     data = two_modes(make_rows, (450, 550 - lost, lost), (125, 125, 0))
-    rows = composition_rows(data, ("a",), KEYS)
+    rows = rows_of(data, "a")
     left = next(row for row in rows if row.quantity == "largest_smd")
     p = lost / 1000
     # Nobody by phone is at the lost level, before balancing and after.
@@ -180,9 +185,7 @@ def test_a_difference_that_chance_accounts_for_is_inconclusive(make_rows):
     # 12 of 30 against 50 of 100: SMD 0.2, far from significant.
     in_person = make_rows({"a": np.repeat([0, 1], 100)}, np.arange(200) % 2 == 0, np.zeros(200))
     phone = make_rows({"a": np.repeat([0, 1], [12, 18])}, [False] * 30, np.zeros(30))
-    rows = composition_rows(
-        PhoneStudy(in_person=in_person, phone=phone, covariates=("a",)), ("a",), KEYS
-    )
+    rows = rows_of(PhoneStudy(in_person=in_person, phone=phone, covariates=("a",)), "a")
     test = next(row for row in rows if row.quantity == "rao_scott_f")
     assert test.p_value > 0.2
     assert test.verdict is Verdict.INCONCLUSIVE

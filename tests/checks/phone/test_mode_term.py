@@ -1,8 +1,6 @@
 """The matched gap with a mode term: R (tests/r/phone.R), by hand, invariants, simulation."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,48 +8,23 @@ from scipy import stats
 
 from coopgap.checks.by_mode import LIMITS, PhoneStudy
 from coopgap.checks.phone.gaps import joined_sample
-from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
 from coopgap.families.cells import fit_cells
 from coopgap.families.cumulative import estimate_matched
-from coopgap.families.dispatch import headline_estimate
-from coopgap.families.sample import Sample
-from coopgap.matching.dispatch import match
-from coopgap.study.spec import Fitting, Matching
+from coopgap.study.spec import Fitting
 
-from ..ask import Asked, ask, gap_rows_with_phone
+from ..conftest import by_r, context_of, phone_rows, sample_of
+from ..conftest import rows_of as check_rows
 
-FIXTURE = Path(__file__).parents[2] / "r" / "fixtures" / "phone.json"
-EXPECTED = json.loads(FIXTURE.read_text("utf-8"))
+EXPECTED = by_r("phone")
 # Two programs at convergence; the phone weights of both stop at 1e-10 on the margins.
 COEFFICIENT = {"rel": 1e-7, "abs": 1e-8}
 STD_ERROR = {"rel": 1e-6}
 
 
-def labels(rows):
-    return Keys(model="m", outcome="y", levels=rows.levels, source="s")
-
-
-def sample_of(rows, covariates, *, on=None, method="exact", fitting=None):
-    return Sample(
-        rows=rows,
-        matched=match(rows, Matching(method=method, on=covariates if on is None else on)),
-        covariates=covariates,
-        link="logit",
-        strata=(),
-        fitting=fitting or Fitting(),
-    )
-
-
 def rows_of(data, sample, smallest_gap=0.05):
-    context = Asked(
-        phone=data,
-        sample=sample,
-        headline=headline_estimate(sample),
-        keys=labels(sample.rows),
-        smallest_gap=smallest_gap,
-    )
-    return ask(Check.PHONE_JOINS_MODE, context)
+    context = context_of(sample, phone=data, smallest_gap=smallest_gap)
+    return check_rows(Check.PHONE_JOINS_MODE, context)
 
 
 def pick(rows, variant, quantity="risk_difference"):
@@ -263,9 +236,7 @@ def test_a_mode_shift_is_recovered_and_kept_out_of_the_gap(make_rows):
         ):
             gaps = pick(rows, variant)
             found[name].append([gaps[c].estimate for c in (">=D", ">=C")])
-        plain = gap_rows_with_phone(data)
-        plain = [row for row in plain if row.check is Check.PHONE_JOINS]
-        gaps = pick(plain, "phone and in person")
+        gaps = pick(phone_rows(Check.PHONE_JOINS, data), "phone and in person")
         found["joins"].append([gaps[c].estimate for c in (">=D", ">=C")])
     mean = {name: np.mean(values, axis=0) for name, values in found.items()}
     # Standard errors of one replicate are about .15 (log odds) and .03: over the root of 60.

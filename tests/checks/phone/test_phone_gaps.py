@@ -1,3 +1,5 @@
+"""The gap with the phone people instead, and with both: by hand, jackknife, verdicts."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,9 @@ from coopgap.matching.dispatch import match
 from coopgap.matching.sample import combined_weight
 from coopgap.study.spec import Matching
 
-from ..ask import KEYS, gap_rows_with_phone
+from ..conftest import phone_rows
+
+GAPS = (Check.PHONE_REPLACES, Check.PHONE_JOINS)
 
 
 def gaps(rows, check):
@@ -22,7 +26,7 @@ def gaps(rows, check):
 def test_in_person_gap_is_the_matched_one(make_phone):
     # With one covariate, balancing its margin is exact matching on it.
     data = make_phone(np.random.default_rng(0))
-    found = gaps(gap_rows_with_phone(data, KEYS, 0.05), Check.PHONE_REPLACES)
+    found = gaps(phone_rows(GAPS, data), Check.PHONE_REPLACES)
     rows = data.in_person
     matched = match(rows, Matching(method="exact", on=("age",)))
     weight = combined_weight(rows.weight, matched.weight)
@@ -37,7 +41,7 @@ def test_in_person_gap_is_the_matched_one(make_phone):
 def test_the_same_people_by_phone_give_the_same_gap(make_phone):
     data = make_phone(np.random.default_rng(1), zones=25)
     same = replace(data, phone=data.comparison)
-    rows = gap_rows_with_phone(same, KEYS, 0.05)
+    rows = phone_rows(GAPS, same)
     replaced, joined = (gaps(rows, check) for check in (Check.PHONE_REPLACES, Check.PHONE_JOINS))
     here = replaced["in person"]
     assert replaced["phone"].estimate == pytest.approx(here.estimate)
@@ -73,7 +77,7 @@ def test_the_difference_and_its_interval_are_those_of_the_people(make_phone, che
         error, quantile = np.sqrt(sum(np.sum(one**2) for one in sums)), stats.norm.ppf(0.975)
     else:
         error, quantile = np.sqrt(40 / 39 * np.sum(sum(sums) ** 2)), stats.t.ppf(0.975, 39)
-    found = gaps(gap_rows_with_phone(replace(data, covariates=()), KEYS, 0.05), check)
+    found = gaps(phone_rows(GAPS, replace(data, covariates=())), check)
     (row,) = [row for row in found.values() if row.verdict is not None]
     here = found["in person"]
     assert here.difference is here.reference is None
@@ -87,12 +91,12 @@ def test_the_difference_and_its_interval_are_those_of_the_people(make_phone, che
 def test_the_difference_varies_as_with_zones_left_out(make_phone):
     # The jackknife balances anew each time; with 60 zones the two differ at the second order.
     data = make_phone(np.random.default_rng(7), zones=60, shift=0.05)
-    found = gap_rows_with_phone(data, KEYS, 0.05)
+    found = phone_rows(GAPS, data)
     again = []
     for zone in range(60):
         keep = data.in_person.zone != zone, data.phone.zone != zone
         rest = replace(data, in_person=data.in_person.take(keep[0]), phone=data.phone.take(keep[1]))
-        rows = gap_rows_with_phone(rest, KEYS, 0.05)
+        rows = phone_rows(GAPS, rest)
         again.append([row.difference for row in rows if row.difference is not None])
     jackknife = np.sqrt(59 / 60 * ((again - np.mean(again, axis=0)) ** 2).sum(axis=0))
     judged = [row for row in found if row.difference is not None]
@@ -118,7 +122,7 @@ def test_the_difference_varies_as_with_zones_left_out(make_phone):
 )
 def test_verdicts_are_of_the_difference(make_phone, by_rule, shift, n, smallest_gap, verdict):
     data = make_phone(np.random.default_rng(2), gap=0.15, shift=shift, n=n)
-    rows = gap_rows_with_phone(data, KEYS, smallest_gap)
+    rows = phone_rows(GAPS, data, smallest_gap=smallest_gap)
     replaced, joined = (gaps(rows, check) for check in (Check.PHONE_REPLACES, Check.PHONE_JOINS))
     here = replaced["in person"]
     assert here.lower > 0
@@ -132,7 +136,7 @@ def test_verdicts_are_of_the_difference(make_phone, by_rule, shift, n, smallest_
 def test_members_lost_are_reported_and_compared_like_with_like(make_phone):
     data = make_phone(np.random.default_rng(3))
     young = replace(data, phone=data.phone.take(data.phone.factors["age"] < 2))
-    rows = gap_rows_with_phone(young, KEYS, 0.05)
+    rows = phone_rows(GAPS, young)
     found = gaps(rows, Check.PHONE_REPLACES)
     assert set(found) == {"phone", "in person", "in person, same members"}
     same = found["in person, same members"]
@@ -157,7 +161,7 @@ def test_nobody_in_common_is_not_assessed(make_phone):
     data = make_phone(np.random.default_rng(4))
     keep = data.in_person.take(~data.in_person.member | (data.in_person.factors["age"] == 2))
     young = replace(data, in_person=keep, phone=data.phone.take(data.phone.factors["age"] == 0))
-    rows = gap_rows_with_phone(young, KEYS, 0.05)
+    rows = phone_rows(GAPS, young)
     replaced = [row for row in rows if row.check is Check.PHONE_REPLACES]
     assert [row.verdict for row in replaced] == [Verdict.NOT_ASSESSED]
     assert "cannot be balanced" in replaced[0].note
@@ -166,7 +170,7 @@ def test_nobody_in_common_is_not_assessed(make_phone):
 
 def test_ordinal_gaps_come_by_threshold(make_phone):
     data = make_phone(np.random.default_rng(5), n_levels=4, zones=30)
-    rows = gap_rows_with_phone(data, KEYS, 0.05)
+    rows = phone_rows(GAPS, data)
     categories = [
         row.category
         for row in rows

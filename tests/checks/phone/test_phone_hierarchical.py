@@ -1,7 +1,5 @@
 """The hierarchical model again with the phone people: what is fitted, what the rows say."""
 
-from __future__ import annotations
-
 import dataclasses
 from types import SimpleNamespace
 
@@ -14,10 +12,10 @@ from coopgap.bayes.fit import Request, fit_hierarchical, summarise
 from coopgap.bayes.gate import GateItem, SamplerStats
 from coopgap.bayes.layout import Form
 from coopgap.checks.by_mode import LIMITS, PhoneStudy
-from coopgap.checks.hierarchical import RegionContext, headline_contrasts, hierarchical_request
+from coopgap.checks.hierarchical import RegionContext, hierarchical_request
 from coopgap.checks.phone.hierarchical import phone_refit_rows, phone_refits
 from coopgap.core.estimate import Keys
-from coopgap.core.gap import contrast_values
+from coopgap.core.gap import contrast_values, headline_contrasts
 from coopgap.core.vocabulary import (
     Check,
     Comparator,

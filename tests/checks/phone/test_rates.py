@@ -1,7 +1,5 @@
 """The count of the phone check's verdicts: truths against brute force, table against theory."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,6 @@ import pytest
 
 from coopgap.app.plan import make_plan
 from coopgap.checks.by_mode import PhoneStudy
-from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.survey.example import make_example
 from coopgap.survey.example.model import DEFAULT
 from coopgap.survey.example.people import draw_people, linear_predictor
@@ -68,8 +65,7 @@ def test_a_large_example_survey_has_the_true_difference(count):
     (one,) = plan.models
     called = complete_rows(plan.survey, plan.study, one.spec, mode="phone")
     people = PhoneStudy(in_person=one.rows, phone=called, covariates=one.spec.covariates)
-    found = equivalence_rows(people, 0.06, count.KEYS)
-    row = next(r for r in found if r.variant == "adjusted" and r.quantity == "risk_difference")
+    row = count.adjusted(people, 0.06)
     assert row.std_error < 0.01
     truth = count.true_difference(0.5, DEFAULT.zone_sd)
     assert truth > 5 * row.std_error

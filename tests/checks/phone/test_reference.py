@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.balance import swapped
-from coopgap.checks.phone.equivalence import equivalence_rows
 from coopgap.checks.phone.reference import (
     DRAWS,
     Placed,
@@ -19,45 +18,40 @@ from coopgap.checks.phone.reference import (
 )
 from coopgap.core.vocabulary import Check, Verdict
 
-from ..ask import KEYS, ask_phone
+from ..conftest import phone_rows, pick
 
 
 def rows_of(data, region=None, seed=1):
-    return ask_phone((Check.PHONE_SUBSAMPLE_REFERENCE,), data, region=region, seed=seed)
-
-
-def find(rows, **wanted):
-    (row,) = [row for row in rows if all(getattr(row, k) == v for k, v in wanted.items())]
-    return row
+    return phone_rows(Check.PHONE_SUBSAMPLE_REFERENCE, data, region=region, seed=seed)
 
 
 def test_phone_and_in_person_shares_are_those_of_the_equivalence_check(make_phone):
     data = make_phone(np.random.default_rng(0), n_levels=3, zones=40, young_phone=True)
     rows = rows_of(data)
     margins = swapped(data.balanced("comparison", "called").margins)
-    row = find(rows, variant="adjusted", category=">=C")
+    row = pick(rows, variant="adjusted", category=">=C")
     assert row.estimate == pytest.approx(margins.member[2])
     assert row.threshold == pytest.approx(margins.comparison[2])
-    plain = find(rows, variant="unadjusted", category=">=D")
+    plain = pick(rows, variant="unadjusted", category=">=D")
     assert plain.estimate == pytest.approx(np.mean(data.called.outcome >= 1))
     assert plain.threshold == pytest.approx(np.mean(data.comparison.outcome >= 1))
-    assert find(
+    assert pick(
         rows, variant="unadjusted", quantity="phone_superiority"
     ).threshold == pytest.approx(0.5)
-    alike = equivalence_rows(data, None, KEYS)
+    alike = phone_rows(Check.PHONE_EQUIVALENCE, data)
     for variant in ("adjusted", "unadjusted"):
-        mine = find(rows, variant=variant, quantity="phone_superiority")
-        other = find(alike, variant=variant, quantity="superiority")
+        mine = pick(rows, variant=variant, quantity="phone_superiority")
+        other = pick(alike, variant=variant, quantity="superiority")
         assert mine.estimate == pytest.approx(other.estimate)
 
 
 def test_the_interval_has_the_width_of_the_clustered_standard_error(make_phone):
     """Zones drawn here and linearised there say the same of the difference's variance."""
     data = make_phone(np.random.default_rng(1), zones=60)
-    alike = equivalence_rows(data, None, KEYS)
+    alike = phone_rows(Check.PHONE_EQUIVALENCE, data)
     for variant in ("adjusted", "unadjusted"):
-        found = find(rows_of(data), variant=variant)
-        std_error = find(alike, variant=variant, quantity="risk_difference").std_error
+        found = pick(rows_of(data), variant=variant)
+        std_error = pick(alike, variant=variant, quantity="risk_difference").std_error
         # 1,000 draws know a 95 % interval to 4 %; 60 zones know the standard error to 9 %.
         assert found.upper - found.lower == pytest.approx(2 * 1.96 * std_error, rel=0.2)
 
@@ -76,12 +70,12 @@ def test_unadjusted_shares_are_compared_in_the_regional_mix_of_the_phone_people(
         return rows.take(keep)
 
     data = replace(data, in_person=placed(data.in_person, 5), phone=placed(data.phone, 2))
-    found = find(rows_of(data, region="region"), variant="unadjusted")
+    found = pick(rows_of(data, region="region"), variant="unadjusted")
     own, called = data.comparison, data.called
     mix = np.bincount(called.factors["region"]) / called.n
     shares = [own.outcome[own.factors["region"] == h].mean() for h in (0, 1)]
     assert found.threshold == pytest.approx(mix @ shares)
-    whole = find(rows_of(data), variant="unadjusted")
+    whole = pick(rows_of(data), variant="unadjusted")
     assert whole.threshold == pytest.approx(own.outcome.mean())
     assert whole.threshold != pytest.approx(found.threshold, abs=1e-6)
 
@@ -118,7 +112,7 @@ def test_largest_difference_is_that_of_the_thresholds_shown(make_phone):
     data = make_phone(np.random.default_rng(5), n_levels=4, zones=40)
     rows = rows_of(data)
     for variant in ("adjusted", "unadjusted"):
-        row = find(rows, variant=variant, quantity="largest_difference")
+        row = pick(rows, variant=variant, quantity="largest_difference")
         shares = [one for one in rows if one.variant == variant and one.quantity == "share"]
         differences = [one.estimate - one.threshold for one in shares if one.estimate is not None]
         assert any(row.estimate == pytest.approx(value) for value in differences)
@@ -244,23 +238,6 @@ def equal(zone, stratum=None):
     return Placed(zone=zone, stratum=none if stratum is None else stratum, weight=weight)
 
 
-def test_components_have_the_variances_of_zones_and_people():
-    rng = np.random.default_rng(0)
-    zone, scores = clustered(rng, 4000, 5, 0.7)
-    found = zone_components(scores, equal(zone))
-    # 4,000 zones: the variance between has a standard error of 2 %.
-    assert found.between.var() == pytest.approx(0.49, rel=0.06)
-    assert found.within.var() == pytest.approx(1.0, rel=0.03)
-    assert np.add.reduceat(found.within, found.start) == pytest.approx(0, abs=1e-10)
-    assert np.array_equal(found.size, np.full(4000, 5))
-
-
-def test_zones_that_are_alike_have_no_variance_between_them():
-    scores = np.tile([0.0, 1.0], 20)[:, None]
-    found = zone_components(scores, equal(np.repeat(np.arange(10), 4)))
-    assert np.array_equal(found.between, np.zeros((10, 1)))
-
-
 def test_components_by_hand():
     # Zone means 0, 1, 5, 6 in two strata; people one above and one below theirs.
     zone, stratum = np.repeat(np.arange(4), 2), np.repeat([0, 1], 4)
@@ -329,14 +306,6 @@ def test_without_zones_draws_are_of_independent_people():
     expected = sum(m / 100 * v + m**2 / 150 * v for m, v in zip(mix, parts, strict=True))
     # 4,000 draws know a variance to 2.2 %.
     assert off.var() == pytest.approx(expected, rel=0.08)
-
-
-def test_in_person_weights_have_the_phone_mix():
-    zones = np.repeat(np.arange(8), 5), np.array([0, 0, 0, 5])
-    regions = np.repeat([0, 1], 20), np.array([0, 0, 0, 1])
-    own, phone = places(zones, regions, (np.ones(40), np.ones(4)))
-    assert np.bincount(own.stratum, own.weight) == pytest.approx([0.75, 0.25])
-    assert phone.weight == pytest.approx(np.full(4, 0.25))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -14,16 +15,16 @@ from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
+from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrast, headline_contrasts
 from coopgap.core.tails import t_quantile
-from coopgap.core.vocabulary import Check, IntervalKind, Quantity, Version
+from coopgap.core.vocabulary import Check, IntervalKind, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
-from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
+from coopgap.regression.clusters import CovarianceKind
 from coopgap.regression.shares import share_margins
-from coopgap.study.spec import ModelSpec, Study
-from coopgap.survey.records import ModelRows, Survey, complete_rows
+from coopgap.study.spec import ModelSpec
+from coopgap.survey.records import Survey, complete_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +44,32 @@ class Lacking:
         """People who lack anything."""
         return sum(self.outcome) + sum(self.covariate)
 
+    def note(self) -> str:
+        """Who lacks what, in two sentences."""
+        comparison, member = (
+            f"{missing:,} of {everybody - gone:,}"
+            for missing, everybody, gone in zip(
+                self.outcome, self.people, self.covariate, strict=True
+            )
+        )
+        return (
+            f"The outcome is missing from {member} members and {comparison} comparison people "
+            f"whose covariates are known. {self.covariates()}"
+        )
+
+    def covariates(self) -> str:
+        """Who lacks a covariate."""
+        comparison, member = self.covariate
+        if not comparison + member:
+            return "No covariate is missing."
+        return (
+            f"A covariate is missing from {member:,} of {self.people[1]:,} members and "
+            f"{comparison:,} of {self.people[0]:,} comparison people, who are left out."
+        )
+
 
 def lacking(survey: Survey, spec: ModelSpec) -> Lacking:
     """Count the in-person people who lack an answer that a model needs."""
-    in_person = ~survey.phone
     covariate = np.zeros(survey.n, dtype=bool)
     for name in spec.variables:
         if name != spec.outcome:
@@ -54,7 +77,7 @@ def lacking(survey: Survey, spec: ModelSpec) -> Lacking:
     outcome = (survey.codes[spec.outcome] < 0) & ~covariate
 
     def by_group(some: BoolArray) -> tuple[int, int]:
-        some = some & in_person
+        some = some & ~survey.phone
         return int((some & ~survey.member).sum()), int((some & survey.member).sum())
 
     return Lacking(
@@ -64,26 +87,11 @@ def lacking(survey: Survey, spec: ModelSpec) -> Lacking:
     )
 
 
-def rows_with_covariates(survey: Survey, study: Study, spec: ModelSpec) -> ModelRows:
-    """In-person people with every covariate known; `outcome` is -1 where it is missing."""
-    answered = survey.codes[spec.outcome]
-    filled = replace(survey, codes={**survey.codes, spec.outcome: np.maximum(answered, 0)})
-    rows = complete_rows(filled, study, spec)
-    return replace(rows, outcome=answered[rows.index])
+class Bounds(NamedTuple):
+    """The lowest and the highest gap that the missing answers allow, each with its error."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """The lowest and the highest gap that the missing answers allow, with their errors.
-
-    `lower` is never above `upper`; `df` is the smaller of the ends' degrees of freedom.
-    """
-
-    lower: float
-    upper: float
-    lower_error: float
-    upper_error: float
-    df: float
+    low: Interval
+    high: Interval
 
 
 def worst_case(
@@ -117,19 +125,12 @@ def worst_case(
     with_missing = np.where(outcome < 0, n, outcome)
     kind: CovarianceKind | None = "CR2" if cluster is not None and few else None
     shares = share_margins(with_missing, member, weight, n + 1, cluster, kind=kind)
-    low, high = _filled(shares, 0, n - 1), _filled(shares, n - 1, 0)
+    ends = _filled(shares, 0, n - 1), _filled(shares, n - 1, 0)
     bounds = {}
-    for contrast in contrasts(levels):
-        if contrast.is_threshold_gap or contrast.quantity is Quantity.SUPERIORITY:
-            least, most = (estimate_contrast(contrast, filled) for filled in (low, high))
-            if least is not None and most is not None:
-                bounds[contrast] = Bounds(
-                    lower=least.estimate,
-                    upper=most.estimate,
-                    lower_error=least.std_error,
-                    upper_error=most.std_error,
-                    df=min(least.df, most.df),
-                )
+    for contrast in headline_contrasts(levels):
+        low, high = (estimate_contrast(contrast, filled) for filled in ends)
+        if low is not None and high is not None:
+            bounds[contrast] = Bounds(low, high)
     return bounds
 
 
@@ -182,13 +183,15 @@ def imbens_manski_factor(ratio: float, prob: float, df: float = np.inf) -> float
     return float(scipy.optimize.brentq(lacks, one_sided, two_sided, xtol=1e-12))
 
 
-def imbens_manski(bounds: Bounds, prob: float = 0.95) -> tuple[float, float]:
+def imbens_manski(bounds: Bounds, prob: float = INTERVAL_PROB) -> tuple[float, float]:
     """Interval that covers the true gap with `prob` wherever it lies in the identified set."""
-    largest = max(bounds.lower_error, bounds.upper_error)
+    low, high = bounds
+    largest = max(low.std_error, high.std_error)
     if largest == 0:
-        return bounds.lower, bounds.upper
-    c = imbens_manski_factor((bounds.upper - bounds.lower) / largest, prob, bounds.df)
-    return bounds.lower - c * bounds.lower_error, bounds.upper + c * bounds.upper_error
+        return low.estimate, high.estimate
+    ratio = (high.estimate - low.estimate) / largest
+    c = imbens_manski_factor(ratio, prob, min(low.df, high.df))
+    return low.estimate - c * low.std_error, high.estimate + c * high.std_error
 
 
 @check(
@@ -197,8 +200,7 @@ def imbens_manski(bounds: Bounds, prob: float = 0.95) -> tuple[float, float]:
     question="How far could the answers that are missing move the gap at most?",
     topic=Topic.MISSING,
     of_model=True,
-    order=70,
-    page=1,
+    place=(70, 1),
 )
 def bounds(context: Context) -> Iterator[SensitivityRow]:
     """The gap of the matched shares under every way of filling in missing outcomes.
@@ -213,9 +215,12 @@ def bounds(context: Context) -> Iterator[SensitivityRow]:
     if not spec.matching.is_declared:
         raise NotApplicable(f"{NO_MATCHING} The bounds are of matched shares.")
     if not sum(who.outcome):
-        also = f" {_covariates(who)}" if sum(who.covariate) else ""
+        also = f" {who.covariates()}" if sum(who.covariate) else ""
         raise NotApplicable(f"No answer to the outcome is missing.{also}")
-    sample = sample_for(rows_with_covariates(survey, context.study, spec), spec)
+    answered = survey.codes[spec.outcome]
+    filled = replace(survey, codes={**survey.codes, spec.outcome: np.maximum(answered, 0)})
+    rows = complete_rows(filled, context.study, spec)
+    sample = sample_for(replace(rows, outcome=answered[rows.index]), spec)
     try:
         by_contrast = sample_bounds(sample)
     except NotEstimable as error:
@@ -225,28 +230,22 @@ def bounds(context: Context) -> Iterator[SensitivityRow]:
         interval_kind=IntervalKind.BOUNDS,
         n=sum(who.outcome),
         of=sum(who.people) - sum(who.covariate),
-        note=_note(who),
+        note=who.note(),
     )
     for contrast, ends in by_contrast.items():
-        if contrast.quantity is Quantity.SUPERIORITY and len(context.keys.levels) == 2:
-            continue
+        least, most = ends.low.estimate, ends.high.estimate
         row = replace(base, quantity=contrast.quantity, category=contrast.category)
-        yield replace(row, variant=Version.BOUNDS, lower=ends.lower, upper=ends.upper)
-        low, high = imbens_manski(ends, INTERVAL_PROB)
-        row = replace(
-            row,
-            variant=Version.BOUNDS_WITH_ERROR,
-            lower=low,
-            upper=high,
-            interval_prob=INTERVAL_PROB,
-        )
+        yield replace(row, variant=Version.BOUNDS, lower=least, upper=most)
+        low, high = imbens_manski(ends)
+        row = replace(row, variant=Version.BOUNDS_WITH_ERROR, lower=low, upper=high)
+        row = replace(row, interval_prob=INTERVAL_PROB)
         first = context.headline.intervals.get(contrast)
         if first is None:
             yield row
             continue
         # The bounds as an interval about their middle, and how far off the gap could be at most.
-        middle, own = (ends.lower + ends.upper) / 2, first.estimate
-        apart = Interval(middle - own, 0.0, ends.lower - own, ends.upper - own, np.nan)
+        middle, own = (least + most) / 2, first.estimate
+        apart = Interval(middle - own, 0.0, least - own, most - own, np.nan)
         wide = Interval(middle, 0.0, low, high, np.nan)
         yield compared(row, first, wide, apart, context.smallest_gap)
 
@@ -255,9 +254,8 @@ def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
     """Bounds of a matched sample whose outcome may be -1, clustered as its family is."""
     require_matched(sample)
     rows, kept = sample.rows, sample.kept
-    by_person = sample.fitting.std_errors in PERSON_KINDS
-    n_clusters = count_clusters(sample, kept, by_person=by_person)
-    first = None if by_person else sample.clusters[0]
+    n_clusters = count_clusters(sample, kept, by_person=sample.by_person)
+    first = None if sample.by_person else sample.clusters[0]
     return worst_case(
         rows.outcome[kept],
         rows.member[kept],
@@ -265,25 +263,4 @@ def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
         rows.levels,
         None if first is None else first[kept],
         few=are_few(n_clusters),
-    )
-
-
-def _note(who: Lacking) -> str:
-    comparison, member = (
-        f"{missing:,} of {everybody - gone:,}"
-        for missing, everybody, gone in zip(who.outcome, who.people, who.covariate, strict=True)
-    )
-    return (
-        f"The outcome is missing from {member} members and {comparison} comparison people whose "
-        f"covariates are known. {_covariates(who)}"
-    )
-
-
-def _covariates(who: Lacking) -> str:
-    if not sum(who.covariate):
-        return "No covariate is missing."
-    comparison, member = who.covariate
-    return (
-        f"A covariate is missing from {member:,} of {who.people[1]:,} members and {comparison:,} "
-        f"of {who.people[0]:,} comparison people, who are left out."
     )

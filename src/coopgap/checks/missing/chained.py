@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +18,7 @@ from coopgap.checks.missing.models import (
     multinomial_chances,
     nearest_donors,
 )
+from coopgap.checks.registry import derived_seed
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.study.spec import ModelSpec, Study
@@ -185,11 +185,7 @@ class Completed:
     lasts: tuple[Last, ...]
 
     def outcome(self, name: str, delta: float, member: bool) -> IntArray:
-        """The outcome's codes with `delta` added to the log odds of one group's imputed answers.
-
-        The same random numbers choose the levels whatever `delta` is, so that the gap moves
-        evenly; covariates stay as imputed.
-        """
+        """The outcome, `delta` added to one group's imputed log odds; the same random numbers."""
         codes = self.survey.codes[name].copy()
         for last in self.lasts:
             mine = self.survey.member[last.people] == member
@@ -201,17 +197,10 @@ class Completed:
 class Imputation:
     """How one model's missing answers are imputed.
 
-    Attributes
-    ----------
-    names
-        Variables of the imputation model, outcome first.
-    columns
-        Their columns over `people`; further complete columns follow.
-    people
-        Positions of the in-person people in the survey.
-    groups
-        Masks over `people`: members and comparison people where each has an imputation model of
-        its own, else everybody.
+    `names` are the variables of the imputation model, outcome first; `columns` theirs over the
+    in-person `people`, positions in the survey, and further complete ones; `groups` masks over
+    `people`: members and comparison people where each has an imputation model of its own, else
+    everybody.
     """
 
     survey: Survey
@@ -228,8 +217,8 @@ class Imputation:
     def completed(self, model: str, seed: int, m: int) -> Iterator[Completed]:
         """Complete the survey `m` times; each time has random numbers of its own."""
         for number in range(m):
-            digest = hashlib.sha256(f"{seed} {model} imputation {number}".encode()).digest()
-            yield self._complete(np.random.default_rng(int.from_bytes(digest[:8])))
+            own = derived_seed(f"{seed} {model} imputation {number}", 8)
+            yield self._complete(np.random.default_rng(own))
 
     def _complete(self, rng: np.random.Generator) -> Completed:
         codes = {name: self.survey.codes[name].copy() for name in self.names}
@@ -255,10 +244,7 @@ class Imputation:
 def imputation(survey: Survey, study: Study, spec: ModelSpec) -> Imputation:
     """Which columns one model's missing answers are imputed from, and within whom.
 
-    Raises
-    ------
-    NotEstimable
-        If nobody of a group answered some variable.
+    Raises `NotEstimable` if nobody of a group answered some variable.
 
     Notes
     -----

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from coopgap.checks.compare import compared, judge, numbers_of, shifted
+from coopgap.checks.compare import compared, judge, shifted, unassessed, with_interval
 from coopgap.checks.context import Context
 from coopgap.checks.missing.bounds import Lacking, lacking
 from coopgap.checks.missing.chained import ROUNDS, Completed, Imputation, imputation
@@ -16,15 +17,8 @@ from coopgap.checks.registry import Answer, NotApplicable, NotAssessed, Topic, c
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, SensitivityRow
-from coopgap.core.gap import Contrast, Interval, wald, wald_interval
-from coopgap.core.vocabulary import (
-    Check,
-    Diagnostic,
-    Population,
-    Quantity,
-    Verdict,
-    Version,
-)
+from coopgap.core.gap import Contrast, Interval, headline_contrasts, wald, wald_interval
+from coopgap.core.vocabulary import Check, Diagnostic, Population, Quantity, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
@@ -62,41 +56,33 @@ _WHO = {True: "members", False: "comparison people"}
     topic=Topic.MISSING,
     cost="full",
     of_model=True,
-    order=190,
-    page=2,
+    place=(190, 2),
 )
 def imputed(context: Context) -> Iterator[Answer]:
     """The headline gap with missing answers imputed, and with the imputed ones shifted.
 
-    Yields
-    ------
-    SensitivityRow
-        `multiple imputation`: a row a threshold, superiority of more than two levels, and the
-        fraction of missing information (`fmi`) of the headline. The headline with the missing
-        outcomes of one group (`about`) shifted on the log odds by `setting`, judged beside no
-        shift, and the shift at which it changes, `delta`.
-    DiagnosticRow
-        Whether the chains settled.
+    `multiple imputation`: a row a threshold, superiority of more than two levels, and the
+    fraction of missing information (`fmi`) of the headline. The headline with the missing
+    outcomes of one group (`about`) shifted on the log odds by `setting`, judged beside no
+    shift, and the shift at which it changes, `delta`. Last whether the chains settled.
     """
-    survey, study, spec, keys = context.survey, context.study, context.spec, context.keys
-    who = lacking(survey, spec)
+    study, spec, keys = context.study, context.spec, context.keys
+    who = lacking(context.survey, spec)
     if not who.incomplete:
         raise NotApplicable("No answer that the model needs is missing.")
     try:
-        how = imputation(survey, study, spec)
+        how = imputation(context.survey, study, spec)
         m = imputations(who)
         gaps = imputed_gaps(how, study, spec, context.headline, m=m, seed=context.seed)
     except NotEstimable as error:
         raise NotAssessed(error.reason) from None
     base = context.row(
-        check=Check.MISSING_IMPUTATION,
-        variant=Version.IMPUTED,
         population=gaps.population,
         n=who.incomplete,
         of=sum(who.people),
-        note=_note(who, how, gaps, study, matched=spec.matching.is_declared),
+        note=_note(who, how, m, study, matched=spec.matching.is_declared),
     )
-    yield from _pooled_rows(gaps, context.headline, base, context.first, context.smallest_gap)
+    yield from _pooled_rows(gaps, context, replace(base, variant=Version.IMPUTED))
     yield from _shifted_rows(gaps, base, context.first, context.smallest_gap)
     yield DiagnosticRow(
         model=keys.model,
@@ -104,28 +90,23 @@ def imputed(context: Context) -> Iterator[Answer]:
         value=gaps.r_hat,
         bar=CONVERGED,
         passed=gaps.r_hat <= CONVERGED,
-        note=(
-            f"largest split R-hat of the imputed shares over {gaps.m} chains, "
-            f"the last eight of {ROUNDS} rounds"
-        ),
+        note=f"largest split R-hat of the imputed shares over {m} chains, "
+        f"the last eight of {ROUNDS} rounds",
         source=keys.source,
     )
 
 
 def _pooled_rows(
-    gaps: ImputedGaps,
-    declared: Estimate,
-    base: SensitivityRow,
-    first: Contrast,
-    smallest_gap: float,
+    gaps: ImputedGaps, context: Context, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     for contrast, pooled in gaps.pooled.items():
-        row, own = _row(contrast, pooled, base), declared.intervals.get(contrast)
+        again, own = pooled.interval(contrast), context.headline.intervals.get(contrast)
+        row = with_interval(base, contrast, again)
         if own is None or contrast not in gaps.apart:
-            yield replace(row, verdict=Verdict.NOT_ASSESSED)
-            continue
-        again = pooled.interval(contrast.quantity)
-        yield compared(row, own, again, gaps.apart[contrast], smallest_gap)
+            yield unassessed(row, row.note)
+        else:
+            yield compared(row, own, again, gaps.apart[contrast], context.smallest_gap)
+    first = context.first
     fmi = gaps.pooled[first].fmi
     yield replace(base, quantity="fmi", category=first.category, estimate=fmi)
 
@@ -133,14 +114,13 @@ def _pooled_rows(
 def _shifted_rows(
     gaps: ImputedGaps, base: SensitivityRow, contrast: Contrast, smallest_gap: float
 ) -> Iterator[SensitivityRow]:
-    none = gaps.pooled[contrast].interval(contrast.quantity)
+    none = gaps.pooled[contrast].interval(contrast)
     for member, curve in gaps.shifted.items():
-        by_delta, whose = {0.0: none}, _WHO[member]
+        whose, by_delta = _WHO[member], {0.0: none}
         for delta, pooled in zip(DELTAS, curve, strict=True):
-            name = f"delta {delta:g}, {whose}"
-            named = replace(base, variant=name, about=whose, setting=delta)
-            again = by_delta[delta] = pooled.interval(contrast.quantity)
-            row = _row(contrast, pooled, named)
+            again = by_delta[delta] = pooled.interval(contrast)
+            row = replace(base, variant=f"delta {delta:g}, {whose}", about=whose, setting=delta)
+            row = with_interval(row, contrast, again)
             yield compared(row, none, again, shifted(none, again), smallest_gap)
         shifts = sorted(by_delta)
         curves = [by_delta[at] for at in shifts]
@@ -156,21 +136,12 @@ def _shifted_rows(
         )
 
 
-def _row(contrast: Contrast, pooled: Pooled, base: SensitivityRow) -> SensitivityRow:
-    """One pooled contrast."""
-    return replace(
-        replace(base, **numbers_of(pooled.interval(contrast.quantity))),
-        quantity=contrast.quantity,
-        category=contrast.category,
-    )
-
-
-def _note(who: Lacking, how: Imputation, gaps: ImputedGaps, study: Study, *, matched: bool) -> str:
+def _note(who: Lacking, how: Imputation, m: int, study: Study, *, matched: bool) -> str:
     together = "apart" if how.separate else "together"
     again = "matched" if matched else "fitted"
     entering = "the region is a predictor, zones are not; " if study.design.region else ""
     return (
-        f"{gaps.m} imputations; {who.incomplete:,} of {sum(who.people):,} people "
+        f"{m} imputations; {who.incomplete:,} of {sum(who.people):,} people "
         f"incomplete; members and comparison people imputed {together}; {entering}{again} anew "
         "each time. Delta is added to the log odds of a higher answer where the outcome is missing."
     )
@@ -178,23 +149,11 @@ def _note(who: Lacking, how: Imputation, gaps: ImputedGaps, study: Study, *, mat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImputedGaps:
-    """Pooled gaps.
+    """Gaps of the completed samples, pooled by contrast.
 
-    Attributes
-    ----------
-    pooled
-        By contrast (`shown`).
-    apart
-        By contrast, how far the gaps lie from the declared one's, on the people that both have.
-    population
-        Of the completed samples.
-    shifted
-        By group (True for members) with missing outcomes, the whole-distribution contrast at each
-        of `DELTAS`.
-    r_hat
-        Largest split R-hat of the imputed shares over the last eight rounds.
-    m
-        Completed surveys.
+    `apart` are how far they lie from the declared one's, on the people that both have; `shifted`,
+    by group (True for members) with missing outcomes, the contrast put first at each of `DELTAS`;
+    `r_hat` is the largest split R-hat of the imputed shares over the last eight rounds.
     """
 
     pooled: Mapping[Contrast, Pooled]
@@ -202,26 +161,11 @@ class ImputedGaps:
     population: Population
     shifted: Mapping[bool, tuple[Pooled, ...]]
     r_hat: float
-    m: int
 
 
 def imputations(who: Lacking) -> int:
-    """Completed surveys: at least the percentage of incomplete people, at least twenty.
-
-    References
-    ----------
-    White, Royston & Wood (2011), Statistics in Medicine 30, 377-399, section 7.
-    """
+    """Completed surveys: the percentage of incomplete people, at least 20 (White et al. 2011)."""
     return max(FEWEST, math.ceil(100 * who.incomplete / sum(who.people)))
-
-
-def shown(contrasts: Sequence[Contrast], n_levels: int) -> list[Contrast]:
-    """Gaps at thresholds, and of more than two levels superiority, which comes last."""
-    return [
-        contrast
-        for contrast in contrasts
-        if contrast.is_threshold_gap or (n_levels > 2 and contrast.quantity is Quantity.SUPERIORITY)
-    ]
 
 
 def imputed_gaps(
@@ -235,68 +179,48 @@ def imputed_gaps(
 ) -> ImputedGaps:
     """Complete the survey `m` times, at least two, match and fit anew, and pool.
 
-    Raises
-    ------
-    NotEstimable
-        If some completed survey has no matched gap.
-
-    Notes
-    -----
-    Shifts follow the delta adjustment of van Buuren (2018, section 3.8): the model draws a
-    missing answer as if it had been given, and its log odds are then moved in one group.
+    Shifts follow the delta adjustment of van Buuren (2018, section 3.8): the model draws a missing
+    answer as if it had been given, and its log odds are then moved in one group. Raises
+    `NotEstimable` if some completed survey has no matched gap.
     """
-    sides = [side for side in (True, False) if _any_outcome(how, spec, side)]
+    survey = how.survey
+    lacks = (survey.codes[spec.outcome] < 0) & ~survey.phone
+    sides = [side for side in (True, False) if (lacks & (survey.member == side)).any()]
     plain: list[Estimate] = []
-    shifted: dict[bool, list[list[Estimate]]] = {side: [] for side in sides}
+    moved: dict[bool, list[list[Estimate]]] = {side: [] for side in sides}
     traces = []
     for completed in how.completed(spec.name, seed, m):
         sample = sample_for(complete_rows(completed.survey, study, spec), spec)
         plain.append(_estimate(sample))
         traces.append(completed.trace)
         for side in sides:
-            shifted[side].append([_at(sample, completed, spec, delta, side) for delta in DELTAS])
-    levels = how.survey.variables[spec.outcome].levels
-    asked = shown(tuple(plain[0].intervals), len(levels))
+            moved[side].append([_at(sample, completed, spec, delta, side) for delta in DELTAS])
+    levels = survey.variables[spec.outcome].levels
+    wanted = [one for one in headline_contrasts(levels) if one in plain[0].intervals]
     first = headline_contrast(levels, declared_at(study, spec.name))
     return ImputedGaps(
-        pooled={contrast: _pool(plain, contrast) for contrast in asked},
+        pooled={contrast: _pooled(plain, contrast) for contrast in wanted},
         apart={
-            contrast: pool_difference(
-                [one.difference(declared, contrast) for one in plain], INTERVAL_PROB
-            )
-            for contrast in asked
+            contrast: pool_difference([one.difference(declared, contrast) for one in plain])
+            for contrast in wanted
             if declared.margins is not None
         },
         population=plain[0].population,
         shifted={
-            side: tuple(_pool(column, first) for column in zip(*found, strict=True))
-            for side, found in shifted.items()
+            side: tuple(_pooled(column, first) for column in zip(*estimates, strict=True))
+            for side, estimates in moved.items()
         },
         r_hat=largest_r_hat(np.array(traces)[:, _SETTLED:]),
-        m=m,
     )
 
 
 def turning(
     shifts: FloatArray, intervals: Sequence[Interval], quantity: Quantity, smallest_gap: float
 ) -> float | None:
-    """The shift nearest to none at which the gap `changes` from that of no shift.
+    """The shift nearest to none at which the gap `changes` from that of no shift; None without any.
 
-    Parameters
-    ----------
-    shifts
-        Shape (s,), increasing, zero among them.
-    intervals
-        s pooled intervals.
-    quantity
-        A difference or superiority.
-    smallest_gap
-        On the probability scale.
-
-    Returns
-    -------
-    float or None
-        To `STEP`, estimates and limits linear between shifts; None where no shift changes it.
+    `shifts`, increasing, have zero among them, and one interval each. To `STEP`, estimates and
+    limits linear between shifts.
     """
     none = intervals[int(np.flatnonzero(shifts == 0)[0])]
     ends = np.array([(one.estimate, one.lower, one.upper) for one in intervals])
@@ -305,17 +229,10 @@ def turning(
     for at in sorted(tried, key=abs):
         estimate, lower, upper = (np.interp(at, shifts, column) for column in ends.T)
         again = Interval(estimate, 0.0, lower, upper, np.nan)
-        found = judge(none, again, shifted(none, again), quantity, smallest_gap)
-        if found is Verdict.CHANGES:
+        verdict = judge(none, again, shifted(none, again), quantity, smallest_gap)
+        if verdict is Verdict.CHANGES:
             return float(at)
     return None
-
-
-def _any_outcome(how: Imputation, spec: ModelSpec, side: bool) -> bool:
-    """Whether anybody of a group lacks the outcome, with or without a covariate."""
-    survey = how.survey
-    mine = ~survey.phone & (survey.member == side)
-    return bool((survey.codes[spec.outcome][mine] < 0).any())
 
 
 def _at(
@@ -327,22 +244,22 @@ def _at(
 
 
 def _estimate(sample: Sample) -> Estimate:
-    found = headline_estimate(sample)
-    if not found.intervals:
-        raise NotEstimable(f"a completed survey has no matched gap: {found.reason}", found.status)
-    return found
+    estimate = headline_estimate(sample)
+    if not estimate.intervals:
+        reason = f"a completed survey has no matched gap: {estimate.reason}"
+        raise NotEstimable(reason, estimate.status)
+    return estimate
 
 
-def _pool(estimates: Sequence[Estimate], contrast: Contrast) -> Pooled:
-    found = [one.intervals.get(contrast) for one in estimates]
-    intervals = [one for one in found if one is not None]
-    if len(intervals) < len(found) or not all(one.std_error > 0 for one in intervals):
+def _pooled(estimates: Sequence[Estimate], contrast: Contrast) -> Pooled:
+    intervals = [one.intervals.get(contrast) for one in estimates]
+    known = [one for one in intervals if one is not None and one.std_error > 0]
+    if len(known) < len(intervals):
         raise NotEstimable("a completed survey has no standard error")
-    return pool_intervals(intervals)
+    return pool(known)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pooled:
+class Pooled(NamedTuple):
     """Several estimates as one: `df` after Barnard and Rubin, `fmi` of missing information."""
 
     estimate: float
@@ -350,59 +267,52 @@ class Pooled:
     df: float
     fmi: float
 
-    def interval(self, quantity: Quantity, prob: float = INTERVAL_PROB) -> Interval:
+    def interval(self, contrast: Contrast) -> Interval:
         """Interval on Student's t of a risk difference or superiority."""
-        std_error = float(np.sqrt(self.variance))
-        return wald_interval(quantity, self.estimate, std_error, df=self.df, prob=prob)
+        error = float(np.sqrt(self.variance))
+        return wald_interval(
+            contrast.quantity, self.estimate, error, df=self.df, prob=INTERVAL_PROB
+        )
 
 
-def pool(estimates: FloatArray, variances: FloatArray, df_complete: float) -> Pooled:
-    """Pool by Rubin's rules.
+def _parts(intervals: Sequence[Interval]) -> tuple[float, float, float, float]:
+    """Mean, variance within and between, and the mean degrees of freedom, of the clusters."""
+    values = np.array([one.estimate for one in intervals])
+    within = float(np.mean([one.std_error**2 for one in intervals]))
+    df = float(np.mean([one.df for one in intervals]))
+    return float(values.mean()), within, float(values.var(ddof=1)), df
 
-    Of m completed surveys, at least two; `df_complete` are the degrees of freedom if nothing were
-    missing, those of the clusters.
+
+def pool(intervals: Sequence[Interval]) -> Pooled:
+    """Pool Wald intervals of m completed surveys, at least two, by Rubin's rules.
 
     Notes
     -----
     T = U + (1 + 1/m) B. With λ = (1 + 1/m) B / T the degrees of freedom are
-    1 / (λ²/(m − 1) + 1/ν), ν = (d + 1)/(d + 3) · d (1 − λ), d the complete-data ones. The
-    fraction of missing information is (r + 2/(f + 3)) / (r + 1), r = (1 + 1/m) B / U, with
-    Rubin's f = (m − 1)/λ²: with Barnard and Rubin's degrees of freedom in its place few clusters
-    would count as missing information.
+    1 / (λ²/(m − 1) + 1/ν), ν = (d + 1)/(d + 3) · d (1 − λ), d the complete-data ones, those of the
+    clusters. The fraction of missing information is (r + 2/(f + 3)) / (r + 1), r = (1 + 1/m) B / U,
+    with Rubin's f = (m − 1)/λ²: with Barnard and Rubin's degrees of freedom in its place few
+    clusters would count as missing information.
 
     References
     ----------
     Rubin (1987), Multiple Imputation for Nonresponse in Surveys, chapter 3.
     Barnard & Rubin (1999), Biometrika 86, 948-955.
     """
-    m = estimates.size
-    within = float(variances.mean())
-    between = (1 + 1 / m) * float(estimates.var(ddof=1))
+    m = len(intervals)
+    mean, within, variance, d = _parts(intervals)
+    between = (1 + 1 / m) * variance
     total = within + between
     share = max(between / total, _SMALLEST_SHARE)
     precision = share**2 / (m - 1)
-    if np.isfinite(df_complete):
-        d = df_complete
+    if np.isfinite(d):
         precision += 1 / ((d + 1) / (d + 3) * d * (1 - share))
     r = between / within
-    return Pooled(
-        estimate=float(estimates.mean()),
-        variance=total,
-        df=1 / precision,
-        fmi=(r + 2 / ((m - 1) / share**2 + 3)) / (r + 1),
-    )
+    fmi = (r + 2 / ((m - 1) / share**2 + 3)) / (r + 1)
+    return Pooled(mean, total, 1 / precision, fmi)
 
 
-def pool_intervals(intervals: Sequence[Interval]) -> Pooled:
-    """Pool Wald intervals; their mean degrees of freedom are the complete-data ones."""
-    return pool(
-        np.array([one.estimate for one in intervals]),
-        np.array([one.std_error**2 for one in intervals]),
-        float(np.mean([one.df for one in intervals])),
-    )
-
-
-def pool_difference(differences: Sequence[Interval], prob: float) -> Interval:
+def pool_difference(differences: Sequence[Interval]) -> Interval:
     """A pooled estimate less one of the same survey's complete rows.
 
     `differences` are of m completed surveys, each estimate less that of the complete rows, on the
@@ -416,28 +326,17 @@ def pool_difference(differences: Sequence[Interval], prob: float) -> Interval:
     survey's difference varies by U, of which B is what was drawn and not observed. Where the
     imputation model says no more than the complete rows do, U is B and nothing but B/m is left.
     """
-    values = np.array([one.estimate for one in differences])
-    within = float(np.mean([one.std_error**2 for one in differences]))
-    between = float(values.var(ddof=1))
-    variance = max(within - between, 0.0) + between / values.size
-    df = float(np.mean([one.df for one in differences]))
-    return wald(float(values.mean()), float(np.sqrt(variance)), df=df, prob=prob, null=0.0)
+    mean, within, between, df = _parts(differences)
+    variance = max(within - between, 0.0) + between / len(differences)
+    return wald(mean, float(np.sqrt(variance)), df=df, prob=INTERVAL_PROB, null=0.0)
 
 
 def largest_r_hat(trace: FloatArray) -> float:
-    """Largest split R-hat of several quantities over several chains.
+    """Largest split R-hat of several quantities over several chains, (chains, rounds, q).
 
-    `trace` has shape (chains, rounds, q), an even number of rounds. The result is 1 where nothing
-    moves, and without quantities.
-
-    Notes
-    -----
-    Halves of chains count as chains, so that a drift common to all is seen. Few people imputed
-    make it move in steps: it is a rough guide.
-
-    References
-    ----------
-    Gelman & Rubin (1992), Statistical Science 7, 457-472.
+    Rounds are even. Halves of chains count as chains, so that a drift common to all is seen. Few
+    people imputed make it move in steps: it is a rough guide. 1 where nothing moves, and without
+    quantities. Gelman & Rubin (1992), Statistical Science 7, 457-472.
     """
     chains, rounds, q = trace.shape
     n = rounds // 2

@@ -41,21 +41,10 @@ class Fitted(NamedTuple):
 def augment(x: FloatArray, answered: IntArray, level: IntArray, n_levels: int) -> Augmented:
     """Add pseudo-people, so that no estimate is infinite.
 
-    Parameters
-    ----------
-    x
-        Shape (n, k): design rows of everybody, without intercept; no column is constant.
-    answered
-        Shape (a,): positions of people whose level is known.
-    level
-        Shape (a,): their level, 0 to `n_levels` - 1, each of which somebody has.
-    n_levels
-        J.
-
-    Notes
-    -----
-    For each column and level two people at the means of all columns, but half a standard deviation
-    above and below in that column, within its range. All 2kJ together weigh k + 1 people.
+    `x`, shape (n, k), are design rows of everybody, without intercept or a constant column;
+    `answered` the positions of people whose `level` is known; somebody has each of the J. For each
+    column and level two people at the means of all columns, but half a standard deviation above and
+    below in that column, within its range. All 2kJ together weigh k + 1 people.
 
     References
     ----------
@@ -99,13 +88,10 @@ def draw_cumulative(fitted: Fitted, cuts: int, rng: np.random.Generator) -> Floa
     return fitted.back @ drawn
 
 
-def cumulative_chances(params: FloatArray, x: FloatArray, delta: float = 0.0) -> FloatArray:
-    """P(level ≤ j) for each design row and j below the highest, shape (r, J − 1).
-
-    `delta` is added to the log odds of a higher level.
-    """
+def cumulative_chances(params: FloatArray, x: FloatArray) -> FloatArray:
+    """P(level ≤ j) for each design row and j below the highest, shape (r, J − 1)."""
     k = x.shape[1]
-    return np.asarray(expit(params[k:] - (x @ params[:k])[:, None] - delta))
+    return np.asarray(expit(params[k:] - (x @ params[:k])[:, None]))
 
 
 def fit_multinomial(data: Augmented) -> Fitted:
@@ -163,23 +149,10 @@ def _normal(information: FloatArray, rng: np.random.Generator) -> FloatArray:
 def nearest_donors(
     x: FloatArray, y: FloatArray, lacking: FloatArray, rng: np.random.Generator
 ) -> IntArray:
-    """For each person who lacks a number, the person who gives it.
+    """For each person who lacks a number, columns (q, k), the one of n people who gives it, (q,).
 
-    Parameters
-    ----------
-    x
-        Shape (n, k): columns of the people who answered; no constant.
-    y
-        Shape (n,): their numbers.
-    lacking
-        Shape (q, k): columns of the others.
-    rng
-        Source of every draw.
-
-    Returns
-    -------
-    IntArray
-        Shape (q,): positions among the n.
+    `x`, shape (n, k), are columns of the people who answered, without a constant, `y` their
+    numbers.
 
     Notes
     -----

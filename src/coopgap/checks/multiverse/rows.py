@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import scipy
 
-from coopgap.checks.compare import again_row
+from coopgap.checks.compare import again_row, unassessed
 from coopgap.checks.context import Context
 from coopgap.checks.multiverse.run import (
     SHUFFLES,
@@ -27,8 +28,8 @@ from coopgap.checks.multiverse.specifications import (
 from coopgap.checks.registry import NotApplicable, check
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, null_value
-from coopgap.core.vocabulary import Check, Verdict, Version
+from coopgap.core.gap import null_value
+from coopgap.core.vocabulary import Check, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.study.spec import Study
 
@@ -57,16 +58,8 @@ class Joint(NamedTuple):
 def joint_statistics(studentised: FloatArray, df: FloatArray) -> Joint:
     """Joint statistics of studentised gaps, shape (..., S); the result has shape (...).
 
-    Parameters
-    ----------
-    studentised
-        Gap less its value of no difference, over its standard error; NaN without a fit, which
-        is neither of one sign nor significant.
-    df
-        Shape (S,): degrees of freedom of the specifications' t distributions.
-
-    References
-    ----------
+    Each is a gap less its value of no difference, over its standard error; NaN without a fit, which
+    is neither of one sign nor significant. `df`, shape (S,), are those of the t distributions.
     Simonsohn, Simmons & Nelson (2020), Specification curve analysis. Nature Human Behaviour 4.
     """
     values = np.nan_to_num(np.asarray(studentised, dtype=np.float64))
@@ -99,14 +92,8 @@ def joint_p_values(observed: Joint, shuffled: Joint) -> Joint:
     question="What do all combinations of the declared choices say together?",
     cost="full",
     of_model=True,
-    order=180,
-    page=30,
+    place=(180, 30),
 )
-def multiverse(context: Context) -> Iterator[SensitivityRow]:
-    """Every specification of a model's multiverse, and what they say together."""
-    yield from multiverse_rows(context)
-
-
 def multiverse_rows(context: Context, n_shuffles: int = SHUFFLES) -> Iterator[SensitivityRow]:
     """Rows `together` with p-values over the shuffles, a row a choice, a row a specification.
 
@@ -114,7 +101,7 @@ def multiverse_rows(context: Context, n_shuffles: int = SHUFFLES) -> Iterator[Se
     each axis (`about`) has the median of its specifications between the smallest and the largest;
     `variant` of a specification is its id.
     """
-    survey, study, spec, keys = context.survey, context.study, context.spec, context.keys
+    survey, study, spec, at = context.survey, context.study, context.spec, context.keys.at
     if spec.multiverse is None:
         raise NotApplicable("The model file declares no multiverse.")
     listed = specifications(study, spec)
@@ -123,21 +110,16 @@ def multiverse_rows(context: Context, n_shuffles: int = SHUFFLES) -> Iterator[Se
         raise NotApplicable(f"The multiverse has {number} specification; two are needed.")
     scheme = make_scheme(survey, study, spec, context.seed, n_shuffles)
     fitted = fit_specifications(
-        survey,
-        study,
-        listed,
-        scheme,
-        at=keys.at,
-        jobs=context.jobs,
-        scheduler=context.scheduler,
+        survey, study, listed, scheme, at=at, jobs=context.jobs, scheduler=context.scheduler
     )
-    contrast = common_contrast([_levels(study, one.specification) for one in fitted], keys.at)
+    contrast = common_contrast([_levels(study, one.specification) for one in fitted], at)
     rows = [
         again_row(context, contrast, one.estimate, variant=one.specification.id) for one in fitted
     ]
-    base = context.row(family=None, population=None)
-    yield from _together(base, listed, fitted, rows, scheme, contrast)
-    yield from _by_choice(base, listed, fitted, rows, contrast)
+    base = context.row(family=None, population=None, quantity=f"median_{contrast.quantity}")
+    pairs = list(zip(fitted, rows, strict=True))
+    yield from _together(base, listed, pairs, scheme, null_value(contrast.quantity))
+    yield from _by_choice(base, listed, pairs)
     yield from rows
 
 
@@ -146,58 +128,54 @@ def _levels(study: Study, one: Specification) -> tuple[str, ...]:
     return ("below", "above") if one.at else study.variables[one.spec.outcome].levels
 
 
+type Pairs = Sequence[tuple[Fitted, SensitivityRow]]
+
+
 def _together(
-    base: SensitivityRow,
-    listed: Specifications,
-    fitted: Sequence[Fitted],
-    rows: Sequence[SensitivityRow],
-    scheme: Scheme,
-    contrast: Contrast,
+    base: SensitivityRow, listed: Specifications, pairs: Pairs, scheme: Scheme, null: float
 ) -> Iterator[SensitivityRow]:
     """Median, sign and significance of the specifications that were shuffled."""
     inside = [
-        (one, row)
-        for one, row in zip(fitted, rows, strict=True)
+        (one.studentised, one.df, row)
+        for one, row in pairs
         if one.studentised is not None and row.estimate is not None
     ]
-    median = f"median_{contrast.quantity}"
-    base = replace(base, variant=Version.TOGETHER, n=len(inside), of=len(fitted))
+    base = replace(base, variant=Version.TOGETHER, n=len(inside), of=len(pairs))
     if len(inside) < _FEWEST:
-        yield replace(base, quantity=median, verdict=Verdict.NOT_ASSESSED, note=_why(fitted))
+        yield unassessed(base, _why(pairs))
         return
-    studentised = np.array([one.studentised for one, _ in inside]).T
-    df = np.array([one.df for one, _ in inside])
+    studentised = np.array([values for values, _, _ in inside]).T
+    df = np.array([one for _, one, _ in inside])
     own, shuffled = joint_statistics(studentised[0], df), joint_statistics(studentised[1:], df)
     p_values = joint_p_values(own, shuffled)
-    note = _listed_note(listed, rows)
-    if len(inside) < len(fitted):
-        note += f" Rows together are over {len(inside)} of them: {_why(fitted)}"
-    shown = [row for _, row in inside]
-    clear = share_clear(shown, null_value(contrast.quantity))
-    for quantity, value, p_value, said in (
-        (median, np.median([row.estimate for row in shown]), p_values.median, note),
-        ("share_same_sign", own.same_sign, p_values.same_sign, _scheme_note(scheme)),
-        ("share_significant", clear, p_values.significant, _scheme_note(scheme)),
+    note, how = _listed_note(listed, pairs), _scheme_note(scheme)
+    if len(inside) < len(pairs):
+        note += f" Rows together are over {len(inside)} of them: {_why(pairs)}"
+    shown = [row for _, _, row in inside]
+    middle = np.median([row.estimate for row in shown])
+    for quantity, value, p_value, own_note in (
+        (base.quantity, middle, p_values.median, note),
+        ("share_same_sign", own.same_sign, p_values.same_sign, how),
+        ("share_significant", share_clear(shown, null), p_values.significant, how),
     ):
-        yield replace(
-            base, quantity=quantity, estimate=float(value), p_value=float(p_value), note=said
-        )
+        row = replace(base, quantity=quantity, note=own_note)
+        yield replace(row, estimate=float(value), p_value=float(p_value))
 
 
 def share_clear(rows: Sequence[SensitivityRow], null: float) -> float:
     """Share of rows whose interval, as printed, leaves out no gap on the more frequent side."""
-    above = [row.estimate is not None and row.estimate > null for row in rows]
-    below = [row.estimate is not None and row.estimate < null for row in rows]
+    above = sum(row.estimate is not None and row.estimate > null for row in rows)
+    below = sum(row.estimate is not None and row.estimate < null for row in rows)
     high = np.mean([row.lower is not None and row.lower > null for row in rows])
     low = np.mean([row.upper is not None and row.upper < null for row in rows])
-    if sum(above) == sum(below):
+    if above == below:
         return float(max(high, low))
-    return float(high if sum(above) > sum(below) else low)
+    return float(high if above > below else low)
 
 
-def _listed_note(listed: Specifications, rows: Sequence[SensitivityRow]) -> str:
+def _listed_note(listed: Specifications, pairs: Pairs) -> str:
     left = "; ".join(f"{number} {reason}" for reason, number in listed.removed.items())
-    missing = sum(row.estimate is None for row in rows)
+    missing = sum(row.estimate is None for _, row in pairs)
     return (
         f"{len(listed.listed)} specifications of {listed.n_combinations} combinations"
         + (f" (left out: {left})" if left else "")
@@ -221,28 +199,21 @@ def _scheme_note(scheme: Scheme) -> str:
     )
 
 
-def _why(fitted: Sequence[Fitted]) -> str:
+def _why(pairs: Pairs) -> str:
     """Reasons why specifications were not shuffled, with counts."""
-    reasons: dict[str, int] = {}
-    for one in fitted:
-        if one.studentised is None and one.reason:
-            reasons[one.reason] = reasons.get(one.reason, 0) + 1
+    reasons = Counter(one.reason for one, _ in pairs if one.studentised is None and one.reason)
     return "; ".join(f"{number} left out, {reason}" for reason, number in reasons.items()) + "."
 
 
 def _by_choice(
-    base: SensitivityRow,
-    listed: Specifications,
-    fitted: Sequence[Fitted],
-    rows: Sequence[SensitivityRow],
-    contrast: Contrast,
+    base: SensitivityRow, listed: Specifications, pairs: Pairs
 ) -> Iterator[SensitivityRow]:
     """Median, smallest and largest estimate by each value of each choice."""
     for axis, values in listed.axes.items():
         for value in values if len(values) > 1 else ():
             estimates = [
                 row.estimate
-                for one, row in zip(fitted, rows, strict=True)
+                for one, row in pairs
                 if one.specification.choices.get(axis) == value and row.estimate is not None
             ]
             if estimates:
@@ -251,11 +222,10 @@ def _by_choice(
                     variant=f"{axis}: {value}",
                     about=axis,
                     choice=value,
-                    quantity=f"median_{contrast.quantity}",
                     estimate=float(np.median(estimates)),
                     lower=float(min(estimates)),
                     upper=float(max(estimates)),
                     n=len(estimates),
-                    of=len(fitted),
+                    of=len(pairs),
                     note=_BY_CHOICE,
                 )

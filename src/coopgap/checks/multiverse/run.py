@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from coopgap.checks.multiverse.shuffled import BY_CELL, cell_design, shuffled_gaps
 from coopgap.checks.multiverse.specifications import Specification, Specifications
+from coopgap.checks.registry import derived_seed
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.executor import cores, executor
@@ -67,10 +67,7 @@ class Scheme:
 
 
 def shuffle_members(member: BoolArray, cell: IntArray, rng: np.random.Generator) -> BoolArray:
-    """Membership handed out anew among the people of each cell.
-
-    `cell` holds people who may change places: each has as many members as before.
-    """
+    """Membership handed out anew among the people of each cell."""
     order = np.lexsort((rng.random(member.size), cell))
     shuffled = np.empty_like(member)
     shuffled[order] = member[np.argsort(cell, kind="stable")]
@@ -107,7 +104,6 @@ def make_scheme(
     region = () if study.design.region is None else (study.design.region,)
     names = tuple(dict.fromkeys((*region, *spec.matching.on, *spec.covariates)))
     codes = [survey.phone.astype(np.int64), *(survey.codes[name] for name in names)]
-    own = hashlib.sha256(f"{seed} multiverse {spec.name}".encode()).digest()[:4]
     numeric = next((name for name in names if name in survey.numeric), None)
     none = f"membership is shuffled among people alike, and {numeric} is numeric"
     return Scheme(
@@ -115,7 +111,7 @@ def make_scheme(
         cell=group_codes(codes)[1],
         within=names,
         has_zones=survey.zone is not None,
-        seed=int.from_bytes(own),
+        seed=derived_seed(f"{seed} multiverse {spec.name}", 4),
         n_shuffles=0 if numeric else n_shuffles,
         **({"none": none} if numeric else {}),
     )
@@ -161,8 +157,8 @@ def fit_specifications(
     else:
         done = [_fit_part(*part) for part in parts]
     order = [at for places in tasks.values() for at in places]
-    found = dict(zip(order, (one for part in done for one in part), strict=True))
-    return tuple(found[number] for number in range(len(rows)))
+    fitted = dict(zip(order, (one for part in done for one in part), strict=True))
+    return tuple(fitted[number] for number in range(len(rows)))
 
 
 def common_contrast(levels: Sequence[tuple[str, ...]], at: str = "") -> Contrast:
@@ -207,16 +203,12 @@ def _fit(
     if reason:
         return Fitted(specification=one, estimate=estimate, reason=reason)
     try:
-        found = shuffled_gaps(
-            cell_design(rows, one.spec, one.population),
-            shuffles(rows.index),
-            contrast,
-            known,
-        )
+        design = cell_design(rows, one.spec, one.population)
+        gaps, errors = shuffled_gaps(design, shuffles(rows.index), contrast, known)
     except NotEstimable as error:
         return Fitted(specification=one, estimate=estimate, reason=error.reason)
     with np.errstate(divide="ignore", invalid="ignore"):
-        studentised = (found.estimate - null_value(contrast.quantity)) / found.std_error
+        studentised = (gaps - null_value(contrast.quantity)) / errors
     n_clusters = estimate.n_clusters
     return Fitted(
         specification=one,
@@ -241,14 +233,8 @@ def _estimate(one: Specification, rows: ModelRows) -> Estimate:
     try:
         return next(estimate_adjusted(sample, (one.population,)))
     except NotEstimable as error:
-        two = len(rows.levels) == 2
-        return Estimate(
-            family=Family.ADJUSTED_LOGIT if two else Family.ADJUSTED_ORDINAL,
-            population=one.population,
-            people=rows.people_by_level(),
-            status=error.status,
-            reason=error.reason,
-        )
+        family = Family.ADJUSTED_LOGIT if len(rows.levels) == 2 else Family.ADJUSTED_ORDINAL
+        return sample.refused(family, one.population, error)
 
 
 def _not_shuffled(one: Specification, estimate: Estimate) -> str:

@@ -8,7 +8,7 @@ shuffles are fitted in one pass; what one person moves an estimate by is summed 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,6 @@ from coopgap.regression.newton import batch_information, fit_batch
 from coopgap.regression.ordinal import fit_ordinal
 from coopgap.study.spec import LinkName, Matching, ModelSpec
 from coopgap.survey.cells import group_codes
-from coopgap.survey.numeric import Numeric
 from coopgap.survey.records import ModelRows
 
 BY_CELL = ("exact", "entropy", "overlap")
@@ -45,35 +44,18 @@ class Studentised(NamedTuple):
 class CellDesign:
     """The D design cells of n people; rows 0 to D − 1 are comparison people, D to 2D − 1 members.
 
-    Attributes
-    ----------
-    cell, outcome, zone
-        Shape (n,): design cell, outcome level, cluster index from 0 or None.
-    weight
-        Shape (n,): sampling weights.
-    n_levels
-        J.
-    x
-        Shape (2D, 1 + k): membership, then covariates.
-    factors, factor_levels, numeric
-        By variable of the design, shape (D,), its level; and its levels, or columns of numbers.
-    covariates
-        Variables of the regression.
-    matching
-        None where the regression is over all complete rows.
-    population
-        Whose covariates the gap is standardised over.
+    `people` are the complete rows, of which `cell`, `outcome` and `zone`, shape (n,), are the
+    design cell, outcome level and cluster index from 0; `x`, shape (2D, 1 + k), is membership, then
+    covariates. `factors` have by variable of the design its level, shape (D,); `covariates` are
+    those of the regression. `matching` is None where that is over all complete rows; the gap is
+    standardised over the covariates of `population`.
     """
 
+    people: ModelRows
     cell: IntArray
-    outcome: IntArray
     zone: IntArray | None
-    weight: FloatArray
-    n_levels: int
     x: FloatArray
     factors: Mapping[str, IntArray]
-    factor_levels: Mapping[str, tuple[str, ...]]
-    numeric: Mapping[str, Numeric]
     covariates: tuple[str, ...]
     link: LinkName
     matching: Matching | None
@@ -86,10 +68,7 @@ class CellDesign:
 
 
 def cell_design(rows: ModelRows, spec: ModelSpec, population: Population | None) -> CellDesign:
-    """Collapse a specification's complete rows into design cells; its method is one of `BY_CELL`.
-
-    `population` is None for the matched sample's.
-    """
+    """Collapse complete rows into design cells; no `population` is the matched sample's."""
     names = tuple(name for name in spec.variables if name != spec.outcome)
     nobody = np.zeros(rows.n, dtype=np.int64)
     codes, cell = group_codes([nobody, *(rows.factors[name] for name in names)])
@@ -103,15 +82,11 @@ def cell_design(rows: ModelRows, spec: ModelSpec, population: Population | None)
     sides = np.repeat([0.0, 1.0], len(codes))
     zone = rows.zone
     return CellDesign(
+        people=rows,
         cell=cell,
-        outcome=rows.outcome,
         zone=None if zone is None else np.unique(zone, return_inverse=True)[1],
-        weight=rows.weight,
-        n_levels=len(rows.levels),
         x=np.column_stack([sides, np.vstack([design.x, design.x])]),
         factors=factors,
-        factor_levels={name: rows.factor_levels[name] for name in names},
-        numeric=rows.numeric,
         covariates=spec.covariates,
         link=spec.link,
         matching=None if population else spec.matching,
@@ -141,41 +116,38 @@ def shuffled_gaps(
         weighted = counts * factors[:, :, None]
         if start is None:
             start = _start(design, weighted[0])
-        found = table_gaps(design.x, weighted, targets, start, contrast, design.link)
-        estimates.append(found.estimate)
-        errors.append(_std_errors(design, sides, factors, found.influence))
+        gaps = table_gaps(design.x, weighted, targets, start, contrast, design.link)
+        estimates.append(gaps.estimate)
+        errors.append(_std_errors(design, sides, factors, gaps.influence))
     return Studentised(np.concatenate(estimates), np.concatenate(errors))
 
 
 def _slots(design: CellDesign, member: BoolArray) -> IntArray:
     """Row of `x` times J plus outcome level, shape (n,)."""
     rows = design.cell + design.n_cells * member
-    return np.asarray(rows * design.n_levels + design.outcome)
+    return np.asarray(rows * len(design.people.levels) + design.people.outcome)
 
 
 def _counts(design: CellDesign, member: BoolArray) -> FloatArray:
     """Sampling weights by row and level, shape (2D, J)."""
-    size = len(design.x) * design.n_levels
-    slot = _slots(design, member)
-    return np.bincount(slot, weights=design.weight, minlength=size).reshape(len(design.x), -1)
+    size = len(design.x) * len(design.people.levels)
+    totals = np.bincount(_slots(design, member), design.people.weight, minlength=size)
+    return totals.reshape(len(design.x), -1)
 
 
 def _weights(
     design: CellDesign, counts: FloatArray, known: dict[bytes, FloatArray | None]
 ) -> tuple[FloatArray, FloatArray]:
-    """Matching weights and targets of each shuffle, shape (B, 2D) each; zero where there are none.
-
-    Shuffles that leave the groups' sizes in every cell as they are share their weights.
-    """
+    """Matching weights and targets of each shuffle, shape (B, 2D) each; zero without any."""
     totals = counts.sum(axis=2)
     factors, targets = np.zeros_like(totals), np.zeros_like(totals)
     for b, total in enumerate(totals):
         key = total.tobytes()
         if key not in known:
             known[key] = _row_weights(design, total)
-        found = known[key]
-        if found is not None:
-            factors[b], targets[b] = found
+        weights = known[key]
+        if weights is not None:
+            factors[b], targets[b] = weights
     return factors, targets
 
 
@@ -203,16 +175,16 @@ def _row_weights(design: CellDesign, total: FloatArray) -> FloatArray | None:
 def _merged(design: CellDesign, side: BoolArray, total: FloatArray, used: BoolArray) -> ModelRows:
     """Rows that somebody is in, as people who weigh as much as all of them."""
     n = int(used.sum())
-    return ModelRows(
+    return replace(
+        design.people,
         index=np.arange(n),
         outcome=np.zeros(n, dtype=np.int64),
         levels=("",),
         member=side[used],
         factors={name: np.tile(codes, 2)[used] for name, codes in design.factors.items()},
-        factor_levels=design.factor_levels,
-        numeric=design.numeric,
         zone=None,
         weight=total[used],
+        tie=None,
         dropped=(),
     )
 
@@ -235,19 +207,19 @@ def _std_errors(
     design: CellDesign, member: BoolArray, factors: FloatArray, influence: FloatArray
 ) -> FloatArray:
     """Standard error of each shuffle from sums of influence by zone, shape (B,)."""
-    found = np.full(len(member), np.nan)
+    errors = np.full(len(member), np.nan)
     for b, side in enumerate(member):
         slot = _slots(design, side)
-        weight = design.weight * factors[b, slot // design.n_levels]
+        weight = design.people.weight * factors[b, slot // len(design.people.levels)]
         own = weight * influence[b].ravel()[slot]
         if design.zone is None:
-            found[b] = np.sqrt(own @ own)
+            errors[b] = np.sqrt(own @ own)
             continue
         sums = np.bincount(design.zone, weights=own)
         n_zones = int((np.bincount(design.zone, weights=weight) > 0).sum())
         if n_zones > 1:
-            found[b] = np.sqrt(n_zones / (n_zones - 1) * (sums @ sums))
-    return found
+            errors[b] = np.sqrt(n_zones / (n_zones - 1) * (sums @ sums))
+    return errors
 
 
 class TableGaps(NamedTuple):
@@ -267,21 +239,10 @@ def table_gaps(
 ) -> TableGaps:
     """Fit, standardise, and stack the scores, as `coopgap.regression.standardise` does for one.
 
-    Parameters
-    ----------
-    x
-        Shape (2D, 1 + k): membership, then covariates; the D design cells of comparison people,
-        then the same of members.
-    weighted
-        Shape (B, 2D, J): sums of weights.
-    targets
-        Shape (B, 2D): what a row's people count for in the population standardised over.
-    start
-        Shape (p,): parameters near the answers.
-    contrast
-        A risk difference or superiority.
-    link
-        As in `fit_ordinal`.
+    `x`, shape (2D, 1 + k), is membership, then covariates; the D design cells of comparison people,
+    then the same of members. `weighted`, (B, 2D, J), are sums of weights, `targets`, (B, 2D), what
+    a row's people count for in the population standardised over, `start`, (p,), parameters near the
+    answers. The contrast is a risk difference or superiority.
 
     Notes
     -----
@@ -335,14 +296,14 @@ def table_gaps(
 
 def _solved(information: FloatArray, right: FloatArray) -> FloatArray:
     """Information⁻¹ times the gradient, NaN where it is singular."""
-    found = np.full(right.shape, np.nan)
+    steps = np.full(right.shape, np.nan)
     for b, (matrix, vector) in enumerate(zip(information, right, strict=True)):
         if np.isfinite(matrix).all() and np.isfinite(vector).all():
             try:
-                found[b] = np.linalg.solve(matrix, vector)
+                steps[b] = np.linalg.solve(matrix, vector)
             except np.linalg.LinAlgError:
                 continue
-    return found
+    return steps
 
 
 def _contrast(

@@ -47,28 +47,12 @@ def agreement_weights(
 def kappa(
     first: IntArray, second: IntArray, weight: FloatArray, credit: FloatArray
 ) -> tuple[float, FloatArray]:
-    """Cohen's weighted kappa of n people who answer twice.
+    """Cohen's weighted kappa of n people who answer twice, and what each moves it by, shape (n,).
 
-    Parameters
-    ----------
-    first, second
-        Shape (n,): levels from 0.
-    weight
-        Shape (n,): sampling weights.
-    credit
-        Shape (J, J): from `agreement_weights`.
-
-    Returns
-    -------
-    estimate : float
-        NaN where everybody gave one and the same answer both times.
-    unit : FloatArray
-        Shape (n,): what each person moves it by. The sum of squares is the large-sample variance
-        of Fleiss, Cohen & Everitt, not under the null hypothesis, for equal weights.
-
-    References
-    ----------
-    Fleiss, Cohen & Everitt (1969), Psychological Bulletin 72(5), equation 13.
+    Answers and sampling weights have shape (n,); `credit`, (J, J), is from `agreement_weights`. NaN
+    where everybody gave one and the same answer both times. For equal weights the sum of squares is
+    the large-sample variance, not under the null hypothesis, of Fleiss, Cohen & Everitt (1969),
+    Psychological Bulletin 72(5), equation 13.
     """
     n_levels = credit.shape[0]
     q = weight / weight.sum()
@@ -84,10 +68,7 @@ def kappa(
 
 
 def variance_of(unit: FloatArray, cluster: IntArray | None) -> tuple[FloatArray, float]:
-    """Covariance (K, K) of means from what n people move them by, (n, K), and degrees of freedom.
-
-    Summed by cluster, times G/(G − 1), df G − 1, where there are clusters.
-    """
+    """Clustered covariance (K, K) of means from what people move them by, (n, K), and its df."""
     sums, factor, df = cluster_sums(unit, cluster)
     return factor * sums.T @ sums, df
 

@@ -9,28 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
 
 from coopgap.checks.balance import Joint
-from coopgap.checks.by_mode import PhoneStudy, reached
-from coopgap.checks.compare import compared, numbers_of
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed, Topic, check
+from coopgap.checks.compare import compared, numbers_of, unassessed
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.registry import NotAssessed
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrasts, wald
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, Interval, threshold_gaps, wald
 from coopgap.core.vocabulary import (
     Check,
     Comparator,
     IntervalKind,
     Population,
     Quantity,
-    Verdict,
     Version,
 )
+from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.estimate import interval_numbers
 
 DISCOUNTS = tuple(tenth / 10 for tenth in range(11))
 """Fixed discounts of the gap."""
@@ -41,10 +43,8 @@ WEIGHTS = (0.8, 0.5, 0.2)
 VAGUE = {"Beta(1, 1)": (1.0, 1.0), "Beta(0.5, 0.5)": (0.5, 0.5)}
 """Vague components: all shares alike, and Jeffreys's, which leans to 0 and 1."""
 
-_PROB = 0.95
-_TAIL = (1 - _PROB) / 2
+_TAIL = (1 - INTERVAL_PROB) / 2
 _REACH, _FINE = 9.0, 10.0
-_BLOCK = 1_000_000
 _ROOTS = np.linspace(0.0, 1.0, 401)
 
 _PRIOR_NOTE = (
@@ -53,95 +53,97 @@ _PRIOR_NOTE = (
 )
 
 
-@check(
+@phone_check(
     Check.PHONE_POWER_PRIOR,
     title="Power prior",
     question="What is the gap if a phone interview counts as part of one in person?",
-    topic=Topic.PHONE,
     cost="full",
-    needs=(reached,),
-    of_model=True,
-    order=120,
-    page=5,
+    place=(120, 5),
 )
 def power_prior(context: Context) -> Iterator[SensitivityRow]:
-    """The gap averaged over the discount, and the discount."""
-    return borrowed_rows(context.phone, Check.PHONE_POWER_PRIOR, context.keys, context.smallest_gap)
+    """The gap in person, the gap averaged over the discount, and the discount with its prior.
+
+    At one threshold (the declared one, else the middle one) also the gap along a fixed discount and
+    the probability of each tenth.
+    """
+    levels, declared = context.phone.in_person.levels, context.keys.at
+    main = min(
+        threshold_gaps(levels),
+        key=lambda one: (one.category != declared, abs(one.level - len(levels) / 2)),
+    )
+    for contrast, at, row, gap in _thresholds(context):
+        if at is None:
+            yield replace(row, variant=Version.AVERAGED)
+            continue
+        weighed = discount_posterior(at.measures)
+        alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
+        in_person = replace(row, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
+        yield replace(in_person, **numbers_of(at.in_person))
+        yield at.row(averaged_gap(at.measures, weighed), replace(gap, variant=Version.AVERAGED))
+        discount = replace(row, quantity="discount")
+        flat = Interval(0.5, 12**-0.5, _TAIL, 1 - _TAIL, np.nan)
+        yield _credible(replace(discount, variant=Version.PRIOR, note=_PRIOR_NOTE), flat)
+        yield _credible(replace(discount, variant=Version.POSTERIOR), weighed.interval)
+        yield _credible(replace(discount, variant=Version.AGREED), alike.interval)
+        if contrast == main:
+            yield from _curve(at, weighed, row)
 
 
-@check(
+def _curve(at: Measured, weighed: Discount, row: SensitivityRow) -> Iterator[SensitivityRow]:
+    for fixed in DISCOUNTS:
+        named = replace(row, variant=f"phone counts {fixed:.1f}", setting=fixed)
+        yield at.row(power_gap(at.measures, fixed), named)
+    for low, high, chance in zip(DISCOUNTS, DISCOUNTS[1:], weighed.tenths, strict=False):
+        named = replace(row, variant=f"discount {low:.1f} to {high:.1f}", setting=low)
+        yield replace(named, quantity="discount_probability", estimate=float(chance))
+
+
+@phone_check(
     Check.PHONE_ROBUST_MIXTURE,
     title="Robust mixture prior",
     question="What is the gap if the phone answers count only as far as they agree?",
-    topic=Topic.PHONE,
     cost="full",
-    needs=(reached,),
-    of_model=True,
-    order=121,
-    page=7,
+    place=(121, 7),
 )
 def mixture_prior(context: Context) -> Iterator[SensitivityRow]:
-    """Posterior weight of the phone interviews, and the gap."""
-    name = Check.PHONE_ROBUST_MIXTURE
-    return borrowed_rows(context.phone, name, context.keys, context.smallest_gap)
+    """Posterior weight of the phone interviews, and the gap, by prior weight and vague one."""
+    for _, at, row, gap in _thresholds(context):
+        for weight, vague in product(WEIGHTS, VAGUE):
+            variant = f"weight {weight:g}, vague {vague}"
+            named: dict[str, Any] = {"variant": variant, "choice": vague, "setting": weight}
+            if at is None:
+                yield replace(row, **named)
+                break
+            posterior, interval = robust_mixture(at.measures, weight, VAGUE[vague])
+            yield replace(row, quantity="phone_weight", estimate=posterior, **named)
+            yield at.row(interval, replace(gap, **named))
 
 
-def borrowed_rows(
-    phone: PhoneStudy, name: Check, keys: Keys, smallest_gap: float
-) -> Iterator[SensitivityRow]:
-    """The gap with the comparison share borrowed in part from the phone interviews.
-
-    Yields
-    ------
-    SensitivityRow
-        Check `phone_power_prior`: the gap in person, the gap averaged over the discount, and the
-        discount with its prior; at one threshold (the declared one, else the middle one) also
-        the gap along a fixed discount and the probability of each tenth. Check
-        `phone_robust_mixture`: posterior weight and gap by prior weight and vague component.
-        Verdicts compare each gap with the in-person one on the same members.
-
-    Notes
-    -----
-    Variances are widened by (t/z)², t with the clusters' degrees of freedom, so that with the
-    phone interviews left out the credible interval is the in-person confidence interval.
-    """
+def _thresholds(
+    context: Context,
+) -> Iterator[tuple[Contrast, Measured | None, SensitivityRow, SensitivityRow]]:
+    """Each threshold, what was measured there or nothing, a row of it and one of its gap."""
+    phone = context.phone
     try:
         joint = phone.joint
     except NotEstimable as error:
         reason = f"The comparison groups cannot be balanced to the members: {error.reason}."
         raise NotAssessed(reason) from None
-    base = SensitivityRow(
-        check=name,
-        model=keys.model,
-        outcome=keys.outcome,
+    base = context.bare(
         comparator=Comparator.PHONE,
         group="all",
         population=Population.MEMBERS,
         quantity=Quantity.RISK_DIFFERENCE,
-        source=keys.source,
     )
-    levels, n_member = phone.in_person.levels, phone.members.n
-    at = [contrast for contrast in contrasts(levels) if contrast.is_threshold_gap]
-    middle = len(levels) / 2
-    main = min(at, key=lambda one: (one.category != keys.at, abs(one.level - middle)))
-    lost = n_member - joint.n_member
-    left = f" Members left out: {lost:,} of {n_member}." if lost else ""
-    power = name is Check.PHONE_POWER_PRIOR
-    for contrast in at:
+    of, lost = phone.members.n, phone.members.n - joint.n_member
+    left = f" Members left out: {lost:,} of {of}." if lost else ""
+    for contrast in threshold_gaps(phone.in_person.levels):
         row = replace(base, category=contrast.category)
-        gap = replace(row, n=lost, of=n_member, note=f"{phone.limits}{left}")
+        gap = replace(row, n=lost, of=of, note=f"{phone.limits}{left}")
         try:
-            measured = measured_at(joint, contrast, smallest_gap)
+            yield contrast, measured_at(joint, contrast, context.smallest_gap), row, gap
         except NotEstimable as error:
-            note = f"Not estimable: {error.reason}."
-            row = replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
-            first = _mixed(row, WEIGHTS[0], next(iter(VAGUE)))
-            yield replace(row, variant=Version.AVERAGED) if power else first
-            continue
-        if power:
-            yield from _power_rows(measured, row, gap, whole=contrast == main)
-        else:
-            yield from _mixture_rows(measured, row, gap)
+            yield contrast, None, unassessed(row, f"Not estimable: {error.reason}."), gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,95 +159,45 @@ class Measured:
     apart: Interval
     smallest_gap: float
 
+    def row(self, interval: Interval, base: SensitivityRow) -> SensitivityRow:
+        """A gap with borrowing; it differs from the one in person by a part of `apart`."""
+        moved = interval.estimate - self.in_person.estimate
+        part = abs(moved / self.apart.estimate) if self.apart.estimate else 0.0
+        half = part * (self.apart.upper - self.apart.estimate)
+        error = part * self.apart.std_error
+        difference = Interval(moved, error, moved - half, moved + half, np.nan)
+        row = _credible(base, interval)
+        return compared(row, self.in_person, interval, difference, self.smallest_gap)
+
+
+def _credible(base: SensitivityRow, interval: Interval) -> SensitivityRow:
+    return replace(base, **interval_numbers(interval, IntervalKind.CREDIBLE))
+
 
 def measured_at(joint: Joint, contrast: Contrast, smallest_gap: float) -> Measured:
-    """What three shares measure at a threshold, errors widened for t."""
+    """What three shares measure at a threshold.
+
+    Variances are widened by (t/z)², t with the clusters' degrees of freedom, so that with the
+    phone interviews left out the credible interval is the in-person confidence interval.
+    """
     shares, cov = joint.at_least(contrast.level)
-    gap, sign = float(shares[0] - shares[1]), np.array([1.0, -1.0, 0.0])
-    std_error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
-    upper = (1 + _PROB) / 2
+    upper = (1 + INTERVAL_PROB) / 2
     # G/(G − 1) = 1 + 1/df: the phone share has the factor and the quantile of its own zones.
     factor = (1 + 1 / joint.df) / (1 + 1 / joint.df[1])
     wider = np.sqrt(factor) * scipy.stats.t.ppf(upper, joint.df) / scipy.stats.norm.ppf(upper)
     widened = np.outer(wider, wider) * cov
-    moved = np.array([0.0, 1.0, -1.0])
-    spread = float(np.sqrt(max(moved @ widened @ moved, 0.0)))
+
+    def between(signs: list[float], cov: FloatArray, df: float) -> Interval:
+        sign = np.array(signs)
+        error = float(np.sqrt(max(sign @ cov @ sign, 0.0)))
+        return wald(float(sign @ shares), error, df=df, prob=INTERVAL_PROB, null=0.0)
+
     return Measured(
         measures=measures(shares, widened),
-        in_person=wald(gap, std_error, df=float(joint.df[1]), prob=_PROB, null=0.0),
-        apart=wald(float(moved @ shares), spread, df=np.inf, prob=_PROB, null=0.0),
+        in_person=between([1.0, -1.0, 0.0], cov, float(joint.df[1])),
+        apart=between([0.0, 1.0, -1.0], widened, np.inf),
         smallest_gap=smallest_gap,
     )
-
-
-def _gap_row(at: Measured, interval: Interval, base: SensitivityRow) -> SensitivityRow:
-    """A gap with borrowing; it differs from the one in person by a part of `apart`."""
-    row = _credible(base, interval.estimate, interval.lower, interval.upper)
-    row = replace(row, std_error=interval.std_error)
-    moved = interval.estimate - at.in_person.estimate
-    part = abs(moved / at.apart.estimate) if at.apart.estimate else 0.0
-    half = part * (at.apart.upper - at.apart.estimate)
-    difference = Interval(moved, part * at.apart.std_error, moved - half, moved + half, np.nan)
-    return compared(row, at.in_person, interval, difference, at.smallest_gap)
-
-
-def _credible(base: SensitivityRow, estimate: float, lower: float, upper: float) -> SensitivityRow:
-    return replace(
-        base,
-        estimate=estimate,
-        lower=lower,
-        upper=upper,
-        interval_prob=_PROB,
-        interval_kind=IntervalKind.CREDIBLE,
-    )
-
-
-def _power_rows(
-    at: Measured, base: SensitivityRow, gap: SensitivityRow, *, whole: bool
-) -> Iterator[SensitivityRow]:
-    """Rows of the power prior: `gap` is the row of the gap, `base` of everything else."""
-    weighed = discount_posterior(at.measures)
-    alike = discount_posterior(replace(at.measures, phone=at.measures.in_person))
-    in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
-    yield replace(in_person, **numbers_of(at.in_person, _PROB))
-    averaged = averaged_gap(at.measures, weighed)
-    yield _gap_row(at, averaged, replace(gap, variant=Version.AVERAGED))
-    discount = replace(base, quantity="discount")
-    prior = replace(discount, variant=Version.PRIOR, std_error=12**-0.5, note=_PRIOR_NOTE)
-    yield _credible(prior, 0.5, _TAIL, 1 - _TAIL)
-    for name, one in ((Version.POSTERIOR, weighed), (Version.AGREED, alike)):
-        spread = float(np.sqrt(one.mass @ (one.grid - one.mean) ** 2))
-        row = replace(discount, variant=name, std_error=spread)
-        yield _credible(row, one.mean, one.lower, one.upper)
-    if not whole:
-        return
-    for fixed in DISCOUNTS:
-        named = replace(base, variant=f"phone counts {fixed:.1f}", setting=fixed)
-        yield _gap_row(at, power_gap(at.measures, fixed), named)
-    for low, high, probability in zip(DISCOUNTS, DISCOUNTS[1:], weighed.tenths, strict=False):
-        yield replace(
-            base,
-            variant=f"discount {low:.1f} to {high:.1f}",
-            quantity="discount_probability",
-            estimate=float(probability),
-            setting=low,
-        )
-
-
-def _mixture_rows(
-    at: Measured, base: SensitivityRow, gap: SensitivityRow
-) -> Iterator[SensitivityRow]:
-    for weight in WEIGHTS:
-        for vague, params in VAGUE.items():
-            posterior, interval = robust_mixture(at.measures, weight, params)
-            yield replace(_mixed(base, weight, vague), quantity="phone_weight", estimate=posterior)
-            yield _gap_row(at, interval, _mixed(gap, weight, vague))
-
-
-def _mixed(row: SensitivityRow, weight: float, vague: str) -> SensitivityRow:
-    """The row of a mixture."""
-    name = f"weight {weight:g}, vague {vague}"
-    return replace(row, variant=name, choice=vague, setting=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,10 +221,8 @@ class Measures:
 def measures(shares: FloatArray, cov: FloatArray) -> Measures:
     """Three correlated shares, of members and of the comparison group by mode, as two measures.
 
-    Raises
-    ------
-    NotEstimable
-        A share without an error, or phone interviews that add nothing to the in-person ones.
+    Raises `NotEstimable` of a share without an error, or of phone interviews that add nothing to
+    the in-person ones.
 
     Notes
     -----
@@ -305,21 +255,17 @@ def measures(shares: FloatArray, cov: FloatArray) -> Measures:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discount:
+class Discount(NamedTuple):
     """Posterior of the discount on a grid.
 
-    `grid`, shape (K,), are discounts from 0 to 1, closer near 0; `density` is the posterior's, the
-    prior's is 1 throughout; `mass` are Simpson weights times density, of sum 1; `lower` and `upper`
-    are the 95 % equal-tailed interval, `tenths` the probability of each tenth of [0, 1].
+    `grid`, shape (K,), are discounts from 0 to 1, closer near 0; `mass` are Simpson weights times
+    density, of sum 1; the equal-tailed `interval` is about the mean; `tenths` are the probability
+    of each tenth of [0, 1].
     """
 
     grid: FloatArray
-    density: FloatArray
     mass: FloatArray
-    mean: float
-    lower: float
-    upper: float
+    interval: Interval
     tenths: FloatArray
 
 
@@ -331,26 +277,18 @@ def weigh_discounts(log_marginal: Callable[[FloatArray], FloatArray]) -> Discoun
     """
     grid = _ROOTS**2
     raw = log_marginal(grid)
-    likelihood = np.exp(raw - raw.max())
-    in_root = 2 * _ROOTS * likelihood
+    in_root = 2 * _ROOTS * np.exp(raw - raw.max())
     below = scipy.integrate.cumulative_simpson(in_root, x=_ROOTS, initial=0.0)
-    total = float(below[-1])
+    below = below / below[-1]
     simpson = np.full(_ROOTS.size, 2.0)
     simpson[1::2], simpson[[0, -1]] = 4.0, 1.0
     mass = simpson * in_root
     mass = mass / mass.sum()
-    ends = (float(np.interp(q, below / total, _ROOTS)) ** 2 for q in (_TAIL, 1 - _TAIL))
-    lower, upper = ends
-    edges = np.interp(np.sqrt(np.linspace(0.0, 1.0, 11)), _ROOTS, below / total)
-    return Discount(
-        grid=grid,
-        density=likelihood / total,
-        mass=mass,
-        mean=float(mass @ grid),
-        lower=lower,
-        upper=upper,
-        tenths=np.diff(edges),
-    )
+    mean = float(mass @ grid)
+    lower, upper = (float(np.interp(q, below, _ROOTS)) ** 2 for q in (_TAIL, 1 - _TAIL))
+    spread = float(np.sqrt(mass @ (grid - mean) ** 2))
+    tenths = np.diff(np.interp(np.sqrt(np.linspace(0.0, 1.0, 11)), _ROOTS, below))
+    return Discount(grid, mass, Interval(mean, spread, lower, upper, np.nan), tenths)
 
 
 def discount_posterior(of: Measures) -> Discount:
@@ -387,22 +325,22 @@ def discount_posterior(of: Measures) -> Discount:
 
 
 def power_gap(of: Measures, discount: float) -> Interval:
-    """The gap where each phone interview counts as `discount` of one, with its credible interval.
-
-    At 0 it is the in-person gap, at 1 the precision-weighted one of both.
-    """
-    nodes, width = _nodes(of)
-    return _gap(of, nodes, _normal(of, nodes, width, np.array([discount]))[0])
+    """The gap and its credible interval where each phone interview counts as `discount` of one."""
+    return _averaged(of, np.array([discount]), np.ones(1))
 
 
 def averaged_gap(of: Measures, discount: Discount) -> Interval:
     """The gap averaged over the posterior of the discount, with its credible interval."""
+    return _averaged(of, discount.grid, discount.mass)
+
+
+def _averaged(of: Measures, grid: FloatArray, mass: FloatArray) -> Interval:
     nodes, width = _nodes(of)
-    mass = np.zeros(nodes.size)
-    blocks = 1 + discount.grid.size * nodes.size // _BLOCK
-    for block in np.array_split(np.arange(discount.grid.size), blocks):
-        mass += discount.mass[block] @ _normal(of, nodes, width, discount.grid[block])
-    return _gap(of, nodes, mass)
+    share = np.zeros(nodes.size)
+    for chance, centre, sd in zip(mass, *_powered(of, grid), strict=True):
+        raw = width * np.exp(-0.5 * ((nodes - centre) / sd) ** 2)
+        share += chance * raw / raw.sum()
+    return _gap(of, nodes, share)
 
 
 def robust_mixture(
@@ -411,12 +349,8 @@ def robust_mixture(
     """Posterior weight of the component that the phone interviews inform, and the gap.
 
     `weight` is the prior's, between 0 and 1; `vague` are parameters of the beta density that holds
-    the rest.
-
-    Notes
-    -----
-    Each component is updated by the in-person interviews, and its weight is multiplied by their
-    marginal likelihood under it. The informed component is the power prior at discount 1.
+    the rest. Each component is updated by the in-person interviews, and its weight is multiplied by
+    their marginal likelihood under it. The informed component is the power prior at discount 1.
 
     References
     ----------
@@ -434,7 +368,7 @@ def robust_mixture(
     return float(posterior[0]), _gap(of, nodes, posterior @ scipy.special.softmax(joint, axis=1))
 
 
-def _inside(centre: FloatArray | float, sd: FloatArray | float) -> FloatArray:
+def _inside(centre: Any, sd: Any) -> FloatArray:
     """Probability that a normal lies in [0, 1]."""
     return np.asarray(scipy.special.ndtr((1 - centre) / sd) - scipy.special.ndtr(-centre / sd))
 
@@ -447,10 +381,7 @@ def _powered(of: Measures, a: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _nodes(of: Measures) -> tuple[FloatArray, FloatArray]:
-    """Shares in [0, 1] within reach of either measure, and the width that each stands for.
-
-    Midpoints in the arcsine of the root, where a beta density of (1/2, 1/2) is flat.
-    """
+    """Shares within reach of either measure, even in the arcsine of the root, and their widths."""
     reach = _REACH * np.sqrt(of.in_person_var)
     ends = np.array([min(of.in_person, of.phone) - reach, max(of.in_person, of.phone) + reach])
     low, high = np.arcsin(np.sqrt(np.clip(ends, 0.0, 1.0)))
@@ -458,13 +389,6 @@ def _nodes(of: Measures) -> tuple[FloatArray, FloatArray]:
     edges = np.linspace(low, high, 1 + int(np.ceil((high - low) * _FINE / sd)))
     middle = (edges[1:] + edges[:-1]) / 2
     return np.sin(middle) ** 2, np.sin(2 * middle) * np.diff(edges)
-
-
-def _normal(of: Measures, nodes: FloatArray, width: FloatArray, a: FloatArray) -> FloatArray:
-    """Posterior of the share at each discount: shape (K, nodes), rows of sum 1."""
-    centre, sd = _powered(of, a)
-    raw = width * np.exp(-0.5 * ((nodes - centre[:, None]) / sd[:, None]) ** 2)
-    return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
 
 def _gap(of: Measures, nodes: FloatArray, mass: FloatArray) -> Interval:

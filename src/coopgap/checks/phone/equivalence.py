@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from coopgap.checks.balance import fewest_zones, require_clusters, swapped
-from coopgap.checks.by_mode import PhoneStudy, reached
-from coopgap.checks.compare import numbers_of
-from coopgap.checks.context import Context
-from coopgap.checks.registry import Topic, check
-from coopgap.checks.retrodesign import DESIGN_EFFECTS
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.compare import numbers_of, unassessed, with_interval
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.design import DESIGN_EFFECTS
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow, finite
-from coopgap.core.gap import Margins, contrasts, estimate_contrasts, wald
+from coopgap.core.estimate import SensitivityRow, finite
+from coopgap.core.gap import Interval, Margins, estimate_contrasts, threshold_gaps, wald
 from coopgap.core.tost import (
-    Equivalence,
     power_at_zero,
     smallest_margin,
     smallest_possible,
@@ -32,7 +29,8 @@ from coopgap.matching.sample import MatchedSample, effective_size
 from coopgap.study.spec import Fitting, LinkName
 from coopgap.survey.records import ModelRows
 
-_PROB = 0.90
+PROB = 0.90
+"""Of intervals: what two one-sided tests at 5 % mean."""
 
 _MARGIN = (
     "Smallest margin confirmed with 80 % probability if nothing differed, and power at the "
@@ -62,77 +60,53 @@ _WORDS = {
 }
 
 
-@check(
+@phone_check(
     Check.PHONE_EQUIVALENCE,
     title="Phone against in-person answers",
     question="Do people called answer like those asked in person, within the declared margin?",
-    topic=Topic.PHONE,
-    needs=(reached,),
-    of_model=True,
-    order=31,
-    page=1,
+    place=(31, 1),
 )
-def equivalence(context: Context) -> list[SensitivityRow]:
-    """Shares and odds by mode, against the margin that the study declares."""
-    margin = context.study.phone.margin.get(context.keys.outcome)
-    return equivalence_rows(context.phone, margin, context.keys)
+def equivalence(context: Context) -> Iterator[SensitivityRow]:
+    """Phone minus in-person comparison group, plain and adjusted, against the declared margin.
 
-
-def equivalence_rows(phone: PhoneStudy, margin: float | None, keys: Keys) -> list[SensitivityRow]:
-    """Phone minus in-person comparison group, plain and adjusted, tested against the margin.
-
-    Notes
-    -----
     An outcome with more than two levels gets a row a threshold and, for its verdict, one row
-    over all of them (`largest difference`; rule in `verdict_over_all`). Intervals have probability
-    90 %, which is what two one-sided tests at 5 % mean. The difference then stands once more as
-    one cumulative odds ratio over all thresholds.
+    over all of them (`largest difference`; rule in `verdict_over_all`). The difference then stands
+    once more as one cumulative odds ratio over all thresholds.
     """
-    base = SensitivityRow(
-        check=Check.PHONE_EQUIVALENCE,
-        model=keys.model,
-        outcome=keys.outcome,
-        comparator=Comparator.COMPARISON,
-        source=keys.source,
-    )
+    phone, levels = context.phone, context.phone.called.levels
+    margin = context.study.phone.margin.get(context.keys.outcome)
+    base = context.bare(comparator=Comparator.COMPARISON)
     rows = phone.pair("called", "comparison")
-    margins = phone.balanced("called", "comparison", ()).margins
-    plain, adjusted = (
-        replace(base, variant=variant, note=phone.limits)
-        for variant in (Version.UNADJUSTED, Version.ADJUSTED)
-    )
-    result = list(_difference_rows(margins, rows.levels, margin, plain))
+    plain = phone.balanced("called", "comparison", ()).margins
+    unadjusted = replace(base, variant=Version.UNADJUSTED, note=phone.limits)
+    yield from _difference_rows(plain, levels, margin, unadjusted)
+    adjusted = replace(base, variant=Version.ADJUSTED, note=phone.limits)
     try:
         balanced = phone.balanced("comparison", "called")
     except NotEstimable as error:
         note = f"The phone people cannot be balanced to the in-person margins: {error.reason}."
-        result.append(replace(adjusted, verdict=Verdict.NOT_ASSESSED, note=note))
+        yield unassessed(adjusted, note)
     else:
         lost, n = balanced.n_lost, phone.comparison.n
         left = f" Left out for want of phone people at their level: {lost:,} of {n:,}."
-        for row in _difference_rows(swapped(balanced.margins), rows.levels, margin, adjusted):
+        for row in _difference_rows(swapped(balanced.margins), levels, margin, adjusted):
             counted = replace(row, n=lost, of=n, note=row.note + (left if lost else ""))
-            result.append(row if row.estimate is None else counted)
-    if len(rows.levels) > 2:
-        result += odds_ratio_rows(rows, phone.covariates, base)
+            yield row if row.estimate is None else counted
+    if len(levels) > 2:
+        yield from odds_ratio_rows(rows, phone.covariates, base)
     sizes = [effective_size(rows.weight[side]) for side in (rows.member, ~rows.member)]
-    return result + list(_scenario_rows(margins, sizes, rows.levels, margin, base))
+    yield from _scenario_rows(plain, sizes, levels, margin, base)
 
 
 def _difference_rows(
     margins: Margins, levels: Sequence[str], margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     """Each threshold and all together; `base` has for its note what every note ends with."""
-    tests: list[tuple[float, Equivalence]] = []
-    for contrast, interval in estimate_contrasts(margins, levels, _PROB).items():
+    tests = []
+    for contrast, interval in estimate_contrasts(margins, levels, PROB).items():
         if interval is None:
             continue
-        row = replace(
-            replace(base, **numbers_of(interval, _PROB)),
-            quantity=contrast.quantity,
-            category=contrast.category,
-            p_value=None,
-        )
+        row = replace(with_interval(base, contrast, interval, PROB), p_value=None)
         if contrast.is_threshold_gap:
             test = two_one_sided(interval.estimate, interval.std_error, margin, df=interval.df)
             tests.append((interval.estimate, test))
@@ -158,13 +132,13 @@ def _tested(
     row: SensitivityRow, margin: float | None, p_value: float, smallest: float, verdict: Verdict
 ) -> SensitivityRow:
     """The row of a test; the threshold is the margin, or the smallest that could be confirmed."""
-    unassessed = verdict is Verdict.NOT_ASSESSED and margin is not None
+    not_tested = verdict is Verdict.NOT_ASSESSED and margin is not None
     return replace(
         row,
         p_value=finite(p_value),
         threshold=finite(smallest) if margin is None else margin,
         verdict=verdict,
-        note=f"{_NO_ERROR if unassessed else _WORDS[verdict]} {row.note}",
+        note=f"{_NO_ERROR if not_tested else _WORDS[verdict]} {row.note}",
     )
 
 
@@ -176,77 +150,58 @@ def _scenario_rows(
     base: SensitivityRow,
 ) -> Iterator[SensitivityRow]:
     """Smallest margins and power as functions of the design effect, at the in-person share."""
-    for contrast in contrasts(levels):
-        if not contrast.is_threshold_gap:
-            continue
+    for contrast in threshold_gaps(levels):
         share = float(margins.comparison[contrast.level :].sum())
         simple = (share * (1 - share) * sum(1 / size for size in sizes)) ** 0.5
-        if not simple > 0:
-            continue
-        for factor in DESIGN_EFFECTS:
-            std_error = simple * factor**0.5
-            scenario = replace(
-                base,
-                variant=f"design effect {factor:g}",
-                setting=factor,
-                category=contrast.category,
-                std_error=std_error,
-            )
+        for factor in DESIGN_EFFECTS if simple > 0 else ():
+            error = simple * factor**0.5
+            row = replace(base, variant=f"design effect {factor:g}", setting=factor)
+            row = replace(row, category=contrast.category, std_error=error)
             yield replace(
-                scenario,
+                row,
                 quantity="smallest_margin",
-                estimate=smallest_margin(std_error),
+                estimate=smallest_margin(error),
                 threshold=margin,
-                power=None if margin is None else power_at_zero(std_error, margin),
+                power=None if margin is None else power_at_zero(error, margin),
                 note=_MARGIN,
             )
-            yield replace(
-                scenario,
-                quantity="smallest_margin_possible",
-                estimate=smallest_possible(std_error),
-                power=0.0,
-                note=_POSSIBLE,
-            )
+            possible = smallest_possible(error)
+            row = replace(row, quantity="smallest_margin_possible", estimate=possible)
+            yield replace(row, power=0.0, note=_POSSIBLE)
 
 
 def phone_fit(rows: ModelRows, covariates: Sequence[str], link: LinkName = "logit") -> CellFit:
     """Cumulative regression of the outcome on the mode and covariates.
 
-    Parameters
-    ----------
-    rows
-        Comparison people of both modes; `member` marks those interviewed by phone.
-    covariates
-        Factors beside the mode.
-    link
-        Of the model; with two levels the logit is logistic regression.
-
-    Returns
-    -------
-    CellFit
-        The first coefficient is the mode's, positive where phone answers are higher; with the
-        logit it is a log odds ratio. Its covariance is clustered on zone: CR2 with
-        Satterthwaite's degrees of freedom where the zones of either mode are few, else CR1.
-
-    Raises
-    ------
-    NotEstimable
-        On a rank-deficient design, one answer only, or fewer clusters of either mode than a
-        standard error needs.
+    `rows` are comparison people of both modes, those interviewed by phone marked as members. The
+    first coefficient is the mode's, positive where phone answers are higher. Its covariance is
+    clustered on zone: CR2 with Satterthwaite's degrees of freedom where the zones of either mode
+    are few, else CR1. Raises `NotEstimable` as `fit_cells`, and with fewer clusters of either mode
+    than a standard error needs.
     """
     require_clusters(rows)
-    everybody = MatchedSample(
-        method="none", weight=np.ones(rows.n), set_id=np.full(rows.n, -1), n_sets=0
-    )
     sample = Sample(
         rows=rows,
-        matched=everybody,
+        matched=MatchedSample.everybody(rows.n),
         covariates=tuple(covariates),
         link=link,
         strata=(),
         fitting=Fitting(std_errors="CR2") if are_few(fewest_zones(rows)) else Fitting(),
     )
     return fit_cells(sample, rows.weight)
+
+
+def _mode_interval(fit: CellFit, *, ratio: bool = False) -> Interval:
+    """Of the mode's coefficient, or of its odds ratio."""
+    slope = float(fit.fit.params[0])
+    return wald(
+        float(np.exp(slope)) if ratio else slope,
+        float(fit.covariance.cov[0, 0]) ** 0.5,
+        df=float(fit.covariance.coefficient_df[0]),
+        prob=PROB,
+        null=1.0 if ratio else 0.0,
+        log=ratio,
+    )
 
 
 def odds_ratio_rows(
@@ -258,60 +213,29 @@ def odds_ratio_rows(
         try:
             fit = phone_fit(rows, names)
         except NotEstimable as error:
-            note = f"No odds ratio: {error.reason}."
-            yield replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
+            yield unassessed(row, f"No odds ratio: {error.reason}.")
             continue
-        interval = wald(
-            float(np.exp(fit.fit.slopes[0])),
-            float(fit.covariance.cov[0, 0]) ** 0.5,
-            df=float(fit.covariance.coefficient_df[0]),
-            prob=_PROB,
-            null=1.0,
-            log=True,
-        )
         note = f"{_RATIO} {_REDUCED}" if fit.infinite else _RATIO
-        yield replace(replace(row, **numbers_of(interval, _PROB)), note=note)
+        yield replace(row, **numbers_of(_mode_interval(fit, ratio=True), PROB) | {"note": note})
 
 
-class PhoneShift(NamedTuple):
-    """Phone minus in-person comparison group, with its interval of probability `prob`."""
-
-    estimate: float
-    std_error: float
-    lower: float
-    upper: float
-    prob: float
-
-
-def phone_shift(
-    rows: ModelRows, covariates: tuple[str, ...], link: LinkName = "logit"
-) -> PhoneShift:
-    """How much higher phone people answer on the latent scale, covariates held (`phone_fit`)."""
-    fit = phone_fit(rows, covariates, link)
-    std_error = float(np.sqrt(fit.covariance.cov[0, 0]))
-    df = float(fit.covariance.coefficient_df[0])
-    interval = wald(float(fit.fit.params[0]), std_error, df=df, prob=_PROB, null=0.0)
-    return PhoneShift(interval.estimate, std_error, interval.lower, interval.upper, _PROB)
-
-
-def phone_shifts(phone: PhoneStudy, link: LinkName = "logit") -> dict[str, PhoneShift | str]:
-    """Latent shifts of the phone interviews by category, or why there is none.
+def phone_shifts(phone: PhoneStudy, link: LinkName = "logit") -> dict[str, Interval | str]:
+    """How much higher phone people answer on the latent scale, by category, or why not known.
 
     Empty category: all levels at once, one shift for all thresholds. `>=B`: the answers cut
-    there, a shift of its own. Empty without phone interviews.
+    there, a shift of its own. Empty without phone interviews. Covariates are held (`phone_fit`).
     """
     if not phone.called.n or not phone.comparison.n:
         return {}
     rows = phone.pair("called", "comparison")
     cuts = {"": rows} if len(rows.levels) > 2 else {}
-    for contrast in contrasts(rows.levels):
-        if contrast.is_threshold_gap:
-            reached = (rows.outcome >= contrast.level).astype(np.int64)
-            cuts[contrast.category] = replace(rows, outcome=reached, levels=("below", "reached"))
-    shifts: dict[str, PhoneShift | str] = {}
+    for contrast in threshold_gaps(rows.levels):
+        above = (rows.outcome >= contrast.level).astype(np.int64)
+        cuts[contrast.category] = replace(rows, outcome=above, levels=("below", "reached"))
+    shifts: dict[str, Interval | str] = {}
     for category, cut in cuts.items():
         try:
-            shifts[category] = phone_shift(cut, phone.covariates, link)
+            shifts[category] = _mode_interval(phone_fit(cut, phone.covariates, link))
         except NotEstimable as error:
             shifts[category] = error.reason
     return shifts

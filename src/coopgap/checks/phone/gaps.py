@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from coopgap.checks.balance import Balanced, balance, stack
-from coopgap.checks.by_mode import Group, PhoneStudy, reached
-from coopgap.checks.compare import again_row, alone, compared, numbers_of
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed, Topic, check
+from coopgap.checks.balance import Balanced, balance, groups, stack
+from coopgap.checks.by_mode import Group, PhoneStudy
+from coopgap.checks.compare import again_row, alone, compared, unassessed, with_interval
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.registry import NotAssessed
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
-from coopgap.core.gap import Contrast
-from coopgap.core.vocabulary import Check, Comparator, Population, Quantity, Verdict, Version
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import headline_contrasts
+from coopgap.core.vocabulary import Check, Comparator, Population, Verdict, Version
 from coopgap.families.difference import difference
 from coopgap.families.dispatch import headline_estimate
 from coopgap.families.estimate import Estimate
@@ -44,57 +44,38 @@ _REPLACES = "The phone people in place of the in-person comparison group."
 _JOINS = "The phone people added to the in-person comparison group."
 
 
-@check(
+@phone_check(
     Check.PHONE_REPLACES,
     title="Phone interviews replace those in person",
     question="What is the gap with the people called in the comparison group's place?",
-    topic=Topic.PHONE,
-    needs=(reached,),
-    of_model=True,
-    order=32,
-    page=6,
+    place=(32, 6),
 )
-def replaces(context: Context) -> list[SensitivityRow]:
+def replaces(context: Context) -> Iterator[SensitivityRow]:
     """The balanced gap against those called."""
-    return gap_rows(context.phone, Check.PHONE_REPLACES, context.keys, context.smallest_gap)
+    yield from _balanced_rows(context, Version.PHONE, "called", _REPLACES)
 
 
-@check(
+@phone_check(
     Check.PHONE_JOINS,
     title="Phone interviews join those in person",
     question="What is the gap with the people called added to the comparison group?",
-    topic=Topic.PHONE,
-    needs=(reached,),
-    of_model=True,
-    order=33,
-    page=2,
+    place=(33, 2),
 )
-def joins(context: Context) -> list[SensitivityRow]:
+def joins(context: Context) -> Iterator[SensitivityRow]:
     """The balanced gap against those of both modes."""
-    return gap_rows(context.phone, Check.PHONE_JOINS, context.keys, context.smallest_gap)
+    yield from _balanced_rows(context, Version.PHONE_AND_IN_PERSON, "everybody_else", _JOINS)
 
 
-def gap_rows(
-    phone: PhoneStudy, name: Check, keys: Keys, smallest_gap: float
-) -> list[SensitivityRow]:
-    """Replace the in-person comparison group by the phone people, or join the two.
+def _balanced_rows(
+    context: Context, variant: Version, group: Group, who: str
+) -> Iterator[SensitivityRow]:
+    """The gap against a comparison group at each threshold, and the share of members lost.
 
-    Returns
-    -------
-    list of SensitivityRow
-        The gap at each threshold, beside it the same estimator on the in-person comparison group
-        (variant `in person`, and where members are lost the same on the members kept), and the
-        share of members lost.
-
-    Notes
-    -----
-    The verdict is by the interval of the difference to the same estimator in person on the same
+    Beside it the same estimator on the in-person comparison group (`in person`) and, where members
+    are lost, on the members kept: the verdict is by the difference to the gap in person of the same
     members, who take no part in it.
     """
-    group: Group
-    variant, group, who = Version.PHONE_AND_IN_PERSON, "everybody_else", _JOINS
-    if name is Check.PHONE_REPLACES:
-        variant, group, who = Version.PHONE, "called", _REPLACES
+    phone = context.phone
     own: dict[str, Any] = {"group": "all", "population": Population.MEMBERS}
     try:
         reference = same = phone.balanced("members", "comparison")
@@ -105,58 +86,33 @@ def gap_rows(
     except NotEstimable as error:
         reason = f"The comparison group cannot be balanced to the members: {error.reason}."
         raise NotAssessed(reason, **own) from None
-    base = SensitivityRow(
-        check=name,
-        model=keys.model,
-        outcome=keys.outcome,
-        quantity=Quantity.RISK_DIFFERENCE,
-        source=keys.source,
-        **own,
-    )
-    named = replace(base, variant=variant, comparator=Comparator.PHONE)
-    in_person = replace(base, variant=Version.IN_PERSON, comparator=Comparator.COMPARISON)
-    result = []
+    named = context.bare(variant=variant, comparator=Comparator.PHONE, **own)
+    in_person = context.bare(variant=Version.IN_PERSON, comparator=Comparator.COMPARISON, **own)
+    beside: list[tuple[Balanced, SensitivityRow]] = [(reference, in_person)]
+    if same is not reference:
+        beside.append((same, replace(in_person, variant=Version.SAME_MEMBERS)))
     for contrast, again in version.gaps.items():
-        row, moved = _gap_row(version, contrast, named), difference(version, same, contrast)
-        row = compared(row, same.gaps[contrast], again, moved, smallest_gap)
-        result.append(replace(row, note=f"{who} {phone.limits}"))
-        result.append(_gap_row(reference, contrast, in_person))
-        if same is not reference:
-            kept_alike = replace(in_person, variant=Version.SAME_MEMBERS)
-            result.append(_gap_row(same, contrast, kept_alike))
+        row = replace(with_interval(named, contrast, again), note=f"{who} {phone.limits}")
+        moved = difference(version, same, contrast)
+        yield compared(row, same.gaps[contrast], again, moved, context.smallest_gap)
+        for other, row in beside:
+            yield with_interval(row, contrast, other.gaps[contrast])
     levels, lost, n = ", ".join(version.lost), version.n_lost, phone.members.n
     where = f" (no comparison person at {levels})" if levels else ""
-    left_out = replace(
-        named,
-        quantity="members_lost_share",
-        estimate=lost / n,
-        n=lost,
-        of=n,
-        note=f"Members left out: {lost:,} of {n}{where}.",
-    )
+    note = f"Members left out: {lost:,} of {n}{where}."
+    left_out = replace(named, quantity="members_lost_share", estimate=lost / n, n=lost, of=n)
+    yield replace(left_out, note=note)
     note = "People that the balanced comparison group is worth."
-    return [*result, left_out, replace(named, quantity="ess", estimate=version.ess, note=note)]
-
-
-def _gap_row(version: Balanced, contrast: Contrast, base: SensitivityRow) -> SensitivityRow:
-    return replace(base, category=contrast.category, **numbers_of(version.gaps[contrast]))
+    yield replace(named, quantity="ess", estimate=version.ess, note=note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
     """A matched sample with the phone people in it.
 
-    Attributes
-    ----------
-    sample
-        The people of both modes; the mode is a covariate named `mode`.
-    mode
-        Name of that covariate.
-    lost
-        By `VARIABLE=LEVEL`, members whose level no phone person has: the phone people's weights
-        reproduce the margins of the other members.
-    ess
-        Effective size of the weighted phone people.
+    The mode is one more covariate, named `mode`. `lost` has by `VARIABLE=LEVEL` the members whose
+    level no phone person has: the phone people's weights, of effective size `ess`, reproduce the
+    margins of the other members.
     """
 
     sample: Sample
@@ -171,20 +127,14 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
     People in person keep their matching weights. Phone people are weighted by entropy
     balancing to the covariates' margins among the members kept, on top of their sampling
     weights; the weights are then taken as given, as matching weights are. No member leaves
-    the gap: those whom no phone person resembles have in-person people beside them.
-
-    Raises
-    ------
-    NotEstimable
-        The phone people cannot reproduce the members' margins.
+    the gap: those whom no phone person resembles have in-person people beside them. Raises
+    `NotEstimable` where the phone people cannot reproduce the members' margins.
     """
     target = sample.kept & phone.in_person.member
     kept = replace(phone.in_person.take(target), weight=sample.weight[target])
     both = stack(kept, phone.called)
-    factors = {name: both.factors[name] for name in sample.covariates}
-    labels = {name: both.factor_levels[name] for name in sample.covariates}
-    groups = factors, labels, both.member
-    called = entropy_match(*groups, both.weight, both.numeric).weight[kept.n :]
+    sides = groups(both, sample.covariates)
+    called = entropy_match(*sides, both.weight, both.numeric).weight[kept.n :]
     rows, mode = phone.with_mode
     apart = int(sample.matched.set_id.max(initial=-1)) + 1
     matched = MatchedSample(
@@ -197,32 +147,24 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
     return Joined(
         sample=replace(sample, rows=rows, matched=matched, covariates=(*sample.covariates, mode)),
         mode=mode,
-        lost=common_support(*groups, both.numeric).lost,
+        lost=common_support(*sides, both.numeric).lost,
         ess=effective_size(combined_weight(phone.called.weight, called)),
     )
 
 
-@check(
+@phone_check(
     Check.PHONE_JOINS_MODE,
     title="Phone interviews added, with a mode term",
     question="What is the gap with the people called added, and a term for how they were asked?",
-    topic=Topic.PHONE,
-    needs=(reached,),
-    of_model=True,
-    order=34,
-    page=3,
+    place=(34, 3),
 )
 def joins_with_mode(context: Context) -> Iterator[SensitivityRow]:
     """The gap of the whole model, matched, with the phone people and the mode in the regression.
 
-    Yields
-    ------
-    SensitivityRow
-        Variants `in person`, `joins with a mode term` (one shift of the phone answers for all
-        thresholds) and, for more than two levels, `joins with mode-specific thresholds` (a shift
-        a threshold): risk differences by threshold and superiority, standardised over the same
-        members as if asked in person; then the members left out and the effective size of the
-        phone people.
+    Variants `in person`, `joins with a mode term` (one shift of the phone answers for all
+    thresholds) and, for more than two levels, `joins with mode-specific thresholds` (a shift a
+    threshold): risk differences by threshold and superiority, standardised over the same members as
+    if asked in person; then the members left out and the effective size of the phone people.
 
     Notes
     -----
@@ -241,20 +183,22 @@ def joins_with_mode(context: Context) -> Iterator[SensitivityRow]:
     except NotEstimable as error:
         reason = f"The phone people cannot be balanced to the members: {error.reason}."
         raise NotAssessed(reason) from None
-    for row in _mode_version(context, Version.IN_PERSON, matched):
+    shown = headline_contrasts(context.keys.levels)
+    for contrast in shown:
+        row = again_row(context, contrast, matched, variant=Version.IN_PERSON)
         yield alone(row) if row.estimate is not None else row
     for name, version, what in _mode_versions(joined):
         again = headline_estimate(version)
         if not again.intervals:
-            note = f"Not estimable: {again.reason}."
-            yield context.bare(variant=name, verdict=Verdict.NOT_ASSESSED, note=note)
+            yield unassessed(context.bare(variant=name), f"Not estimable: {again.reason}.")
             continue
         same = _BALANCED if _is_unmoved(again, matched) else ""
         borrows = _BORROWS.format(nobody=phone.nobody, what=what)
         note = " ".join(filter(None, (borrows, same, phone.limits)))
-        for row in _mode_version(context, name, again):
-            said = row.note if row.estimate is None else note
-            yield replace(row, comparator=Comparator.PHONE, note=said)
+        for contrast in shown:
+            row = again_row(context, contrast, again, variant=name)
+            own = row.note if row.estimate is None else note
+            yield replace(row, comparator=Comparator.PHONE, note=own)
     if len(context.keys.levels) == 2:
         yield context.bare(
             variant=Version.MODE_THRESHOLDS, verdict=Verdict.NOT_APPLICABLE, note=TWO_LEVELS
@@ -272,13 +216,6 @@ def _mode_versions(joined: Joined) -> Iterator[tuple[str, Sample, str]]:
     fitting = joined.sample.fitting
     freed = replace(fitting, free=(*fitting.free, joined.mode))
     yield Version.MODE_THRESHOLDS, replace(joined.sample, fitting=freed), slopes
-
-
-def _mode_version(context: Context, name: str, again: Estimate) -> Iterator[SensitivityRow]:
-    for contrast in context.headline.intervals:
-        superiority = contrast.quantity is Quantity.SUPERIORITY and len(context.keys.levels) > 2
-        if contrast.is_threshold_gap or superiority:
-            yield again_row(context, contrast, again, variant=name)
 
 
 def _is_unmoved(again: Estimate, matched: Estimate) -> bool:

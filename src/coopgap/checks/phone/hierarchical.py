@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import Request
-from coopgap.bayes.layout import Form
-from coopgap.checks.by_mode import PhoneStudy
-from coopgap.checks.compare import compared
-from coopgap.checks.hierarchical import RegionContext, headline_contrasts, why_withheld
+from coopgap.checks.by_mode import PhoneStudy, by_mode
+from coopgap.checks.compare import compared, unassessed
+from coopgap.checks.hierarchical import RegionContext, why_withheld
 from coopgap.checks.phone.gaps import TWO_LEVELS
-from coopgap.checks.registry import Scope, rows_of
+from coopgap.checks.registry import Scope, check, derived_seed
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Interval, contrast_values, wald
+from coopgap.core.gap import Interval, contrast_values, headline_contrasts, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.hierarchical import posterior_interval
-from coopgap.survey.records import ModelRows, complete_rows
+from coopgap.survey.records import complete_rows
 
 _ABSORBS = (
     "{nobody}, so the mode's level takes up that of the phone answers, drawn a little towards the "
@@ -38,17 +36,7 @@ _SHIFTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneRefit:
-    """The model with other people in it.
-
-    Attributes
-    ----------
-    check, variant
-        What it answers.
-    request
-        What is fitted; None where it cannot be, with the reason in `why`.
-    note
-        What has to be said of its gap.
-    """
+    """What a refit with other people answers, its request or `why` there is none, and a note."""
 
     check: Check
     variant: str
@@ -65,47 +53,27 @@ class PhoneRefit:
 def _refits_of(context: RegionContext) -> list[PhoneRefit]:
     """The refits with those called; none where nobody was."""
     survey, study, model = context.plan.survey, context.plan.study, context.model
+    called = complete_rows(survey, study, model.spec, mode="phone")
     # The refit clusters on declared zones alone, so people do not become clusters.
-    phone = PhoneStudy(
-        in_person=model.rows,
-        phone=complete_rows(survey, study, model.spec, mode="phone"),
-        covariates=model.spec.covariates,
-        members_called=bool((survey.phone & survey.member).any()),
-    )
+    phone = by_mode(replace(survey, person=None), model.rows, called, model.spec.covariates)
     region = study.design.region
     if region is None or phone.why_not:
         return []
     return phone_refits(context.request, phone, region)
 
 
-def _requests(context: RegionContext) -> dict[str, Request]:
-    return {one.name: one.request for one in _refits_of(context) if one.request is not None}
-
-
-@rows_of("", cost="full", scope=Scope.REFIT, wants=_requests, order=330)
-def by_region(context: RegionContext) -> Iterator[SensitivityRow]:
-    """The gaps of the model by region with those called, beside those in person."""
-    refits = _refits_of(context)
-    if refits:
-        yield from phone_refit_rows(refits, context)
-
-
 def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[PhoneRefit]:
     """The refits: phone people in place of the in-person comparison group, added, with the mode.
 
-    Returns
-    -------
-    list of PhoneRefit
-        Each has a seed of its own, made of the model's and its name. The mode is a covariate of
-        two levels that sum to zero, and for more than two outcome levels once more with shifts
-        of the thresholds by mode; the gap is standardised over the members, all of them asked in
-        person.
+    Each has a seed of its own, made of the model's and its name. The mode is a covariate of
+    two levels that sum to zero, and for more than two outcome levels once more with shifts
+    of the thresholds by mode; the gap is standardised over the members, all of them asked in
+    person.
     """
     everybody, mode = phone.with_mode
-    replaced = phone.pair("members", "called")
     names, with_mode, plain = phone.covariates, (*phone.covariates, mode), request.form
-    wanted: list[tuple[Check, str, ModelRows, tuple[str, ...], Form]] = [
-        (Check.PHONE_REPLACES, Version.PHONE, replaced, names, plain),
+    wanted = [
+        (Check.PHONE_REPLACES, Version.PHONE, phone.pair("members", "called"), names, plain),
         (Check.PHONE_JOINS, Version.PHONE_AND_IN_PERSON, everybody, names, plain),
         (Check.PHONE_JOINS_MODE, Version.MODE_TERM, everybody, with_mode, plain),
     ]
@@ -114,30 +82,33 @@ def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[Phone
         last = (Check.PHONE_JOINS_MODE, Version.MODE_THRESHOLDS, everybody, with_mode, shifts)
         wanted.append(last)
     refits = []
-    for check, variant, rows, covariates, form in wanted:
-        refit = PhoneRefit(check=check, variant=variant)
+    for name, variant, rows, covariates, form in wanted:
+        refit = PhoneRefit(check=name, variant=variant)
         try:
             cells = hierarchical_cells(rows, covariates, region, zones=form.zones)
         except NotEstimable as error:
             refits.append(replace(refit, why=error.reason))
             continue
-        own = hashlib.sha256(f"{request.seed} {refit.name}".encode()).digest()[:4]
-        seed = int.from_bytes(own, "big")
+        seed = derived_seed(f"{request.seed} {refit.name}", 4)
         again = replace(request, cells=cells, form=form, seed=seed, populations={})
-        refits.append(replace(refit, request=again, note=_note(check, again, phone)))
+        refits.append(replace(refit, request=again, note=_note(name, again, phone)))
     return refits
 
 
-def _note(check: Check, request: Request, phone: PhoneStudy) -> str:
-    parts = [_borrows(request, phone.nobody)] if check is Check.PHONE_JOINS_MODE else []
-    cells = request.cells
-    people = [cells.people(r) for r in range(len(cells.regions))]
+def _note(name: Check, request: Request, phone: PhoneStudy) -> str:
+    parts, cells = [], request.cells
+    if name is Check.PHONE_JOINS_MODE:
+        what = f"covariates, regions{' and zones' if request.form.zones else ''}"
+        if cells.columns:
+            what += " and the slopes of numeric covariates"
+        if request.form.mode is None and len(cells.levels) > 2:
+            what += " and the distances between the thresholds"
+        parts.append(_ABSORBS.format(nobody=phone.nobody, what=what))
+        if request.form.mode is not None:
+            parts.append(_SHIFTS)
+    people = {name: cells.people(r) for r, name in enumerate(cells.regions)}
     # Regions with members and nobody to compare them with.
-    empty = [
-        name
-        for name, (comparison, members) in zip(cells.regions, people, strict=True)
-        if members and not comparison
-    ]
+    empty = [name for name, (comparison, members) in people.items() if members and not comparison]
     if empty:
         parts.append(
             f"No comparison person lives in {', '.join(empty)}: the members there stay, and their "
@@ -146,29 +117,26 @@ def _note(check: Check, request: Request, phone: PhoneStudy) -> str:
     return " ".join((*parts, phone.limits))
 
 
-def _borrows(request: Request, nobody: str) -> str:
-    what = f"covariates, regions{' and zones' if request.form.zones else ''}"
-    if request.cells.columns:
-        what += " and the slopes of numeric covariates"
-    if request.form.mode is not None:
-        return f"{_ABSORBS.format(nobody=nobody, what=what)} {_SHIFTS}"
-    beside = " and the distances between the thresholds" if len(request.cells.levels) > 2 else ""
-    return _ABSORBS.format(nobody=nobody, what=f"{what}{beside}")
+def _requests(context: RegionContext) -> dict[str, Request]:
+    return {one.name: one.request for one in _refits_of(context) if one.request is not None}
 
 
-def phone_refit_rows(
-    refits: Sequence[PhoneRefit], context: RegionContext
-) -> Iterator[SensitivityRow]:
+@check("", cost="full", scope=Scope.REFIT, wants=_requests, place=(330, 0))
+def by_region(context: RegionContext) -> Iterator[SensitivityRow]:
+    """The gaps of the model by region with those called, beside those in person."""
+    refits = _refits_of(context)
+    if refits:
+        yield from phone_refit_rows(refits, context)
+
+
+def phone_refit_rows(refits: list[PhoneRefit], context: RegionContext) -> Iterator[SensitivityRow]:
     """Gaps of the refits beside those in person, which passed their gate.
 
-    Yields
-    ------
-    SensitivityRow
-        Risk differences by threshold and, for more than two levels, superiority; each check has
-        the gap in person beside it (variant `in person`), with which it is compared. A refit that
-        the gate withholds has one row without numbers.
+    Risk differences by threshold and, for more than two levels, superiority; each check has
+    the gap in person beside it (variant `in person`), with which it is compared. A refit that
+    the gate withholds has one row without numbers.
     """
-    own, smallest_gap = context.fit, context.request.smallest_gap
+    own = context.fit
     in_person = {
         one: contrast_values(one, own.member[0], own.comparison[0])
         for one in headline_contrasts(context.keys.levels)
@@ -179,21 +147,23 @@ def phone_refit_rows(
         named = {"check": refit.check, "variant": refit.variant, "comparator": Comparator.PHONE}
         if fit is None or not fit.passed:
             note = f"Not estimable: {refit.why}." if fit is None else f"W{why_withheld(fit)[1:]}."
-            yield context.row(**named, verdict=Verdict.NOT_ASSESSED, note=note)
+            yield unassessed(context.row(**named), note)
         else:
             for one, before in in_person.items():
                 draws = contrast_values(one, fit.member[0], fit.comparison[0])
-                kind, category = one.quantity, one.category
-                row = context.posterior(draws, quantity=kind, category=category, **named)
-                first, again = (posterior_interval(values) for values in (before, draws))
+                row = context.posterior(
+                    draws, quantity=one.quantity, category=one.category, **named
+                )
+                first, again = posterior_interval(before), posterior_interval(draws)
                 moved = _moved(refit.check, first, again)
-                yield replace(compared(row, first, again, moved, smallest_gap), note=refit.note)
-        if refit.check in beside:
-            continue
-        beside.add(refit.check)
-        named = {"check": refit.check, "variant": Version.IN_PERSON}
-        for one, draws in in_person.items():
-            yield context.posterior(draws, quantity=one.quantity, category=one.category, **named)
+                row = compared(row, first, again, moved, context.request.smallest_gap)
+                yield replace(row, note=refit.note)
+        if refit.check not in beside:
+            beside.add(refit.check)
+            named = {"check": refit.check, "variant": Version.IN_PERSON}
+            for one, draws in in_person.items():
+                keys = {"quantity": one.quantity, "category": one.category}
+                yield context.posterior(draws, **keys, **named)
     if len(context.keys.levels) == 2:
         yield context.row(
             check=Check.PHONE_JOINS_MODE,
@@ -204,7 +174,7 @@ def phone_refit_rows(
         )
 
 
-def _moved(check: Check, first: Interval, again: Interval) -> Interval:
+def _moved(name: Check, first: Interval, again: Interval) -> Interval:
     """How far a refit lies from the fit in person, normal limits.
 
     Of people who join, the variance is what they take from it (Hausman 1978, Econometrica 46). Of
@@ -212,6 +182,6 @@ def _moved(check: Check, first: Interval, again: Interval) -> Interval:
     the members.
     """
     one, other = first.std_error**2, again.std_error**2
-    variance = one + other if check is Check.PHONE_REPLACES else abs(one - other)
+    variance = one + other if name is Check.PHONE_REPLACES else abs(one - other)
     value = again.estimate - first.estimate
     return wald(value, float(np.sqrt(variance)), df=np.inf, prob=INTERVAL_PROB, null=0.0)

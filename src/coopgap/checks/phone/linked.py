@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from coopgap.checks.balance import balance, balanced_units, columns
-from coopgap.checks.compare import compared, numbers_of, people_of
-from coopgap.checks.context import Context
+from coopgap.checks.balance import balance
+from coopgap.checks.compare import compared, numbers_of, people_of, unassessed, with_interval
+from coopgap.checks.context import Context, phone_check
 from coopgap.checks.phone.agreement import (
     Test,
     agreement_weights,
@@ -21,11 +21,12 @@ from coopgap.checks.phone.agreement import (
     stuart_maxwell,
     variance_of,
 )
-from coopgap.checks.registry import NotApplicable, NotAssessed, Topic, check
+from coopgap.checks.phone.equivalence import PROB
+from coopgap.checks.registry import NotApplicable, NotAssessed
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
-from coopgap.core.gap import Contrast, Interval, contrasts, wald, wald_interval
+from coopgap.core.gap import threshold_gaps, wald, wald_interval
 from coopgap.core.tost import two_one_sided
 from coopgap.core.vocabulary import (
     Check,
@@ -36,17 +37,17 @@ from coopgap.core.vocabulary import (
     Verdict,
     Version,
 )
-from coopgap.families.difference import INTERVAL_PROB
+from coopgap.families.difference import INTERVAL_PROB, difference
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.survey.records import ModelRows, Survey
 
 _LEVEL = 0.05
 _ROUNDING = 1e-12
-_PROB = 0.90
 
 _ONE_ANSWER = "Everybody gave one and the same answer: agreement beyond chance is not defined."
 _ALIKE = "People or zones do not differ, so that there is no standard error to test with."
 _INFINITE = "The statistic is infinite: no answers speak against the difference."
+_SAME_SHARES = "Test that both answers have the same shares"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,22 +93,16 @@ class Pairs:
 
 
 def asked_twice(survey: Survey, outcome: str) -> Pairs:
-    """Link interviews by phone to interviews in person of the same people.
-
-    People are not left out for other variables than the outcome.
-
-    Raises
-    ------
-    ValueError
-        The survey has no identifiers.
-    """
+    """Link interviews of the same people, whatever else than the outcome they lack."""
     if survey.person is None:
-        raise ValueError("people are linked by identifiers, which this survey has none of")
+        raise NotApplicable(
+            "The study declares no identifier that would link two interviews of one person."
+        )
     places = [np.flatnonzero(survey.phone == by_phone) for by_phone in (False, True)]
     own_id, phone_id = (survey.person[place] for place in places)
-    _, here, there = np.intersect1d(own_id, phone_id, assume_unique=True, return_indices=True)
-    order = np.argsort(places[0][here], kind="stable")
-    own, phone = places[0][here][order], places[1][there][order]
+    _, at_own, at_phone = np.intersect1d(own_id, phone_id, assume_unique=True, return_indices=True)
+    order = np.argsort(places[0][at_own], kind="stable")
+    own, phone = places[0][at_own][order], places[1][at_phone][order]
     same = survey.member[own] == survey.member[phone]
     codes = survey.codes[outcome]
     answered = (codes[own] >= 0) & (codes[phone] >= 0)
@@ -127,36 +122,24 @@ def asked_twice(survey: Survey, outcome: str) -> Pairs:
     )
 
 
-@check(
+@phone_check(
     Check.PHONE_LINKED,
     title="People asked in both modes",
     question="Do people who were asked in both modes answer alike?",
-    topic=Topic.PHONE,
-    of_model=True,
-    order=35,
-    page=4,
+    needs=(),
+    place=(35, 4),
 )
 def linked(context: Context) -> Iterator[SensitivityRow]:
-    """Every row about the people asked in both modes.
+    """Every row about the people asked in both modes; members asked twice count too.
 
-    Yields
-    ------
-    SensitivityRow
-        How many are linked; the share that gives the same answer; kappa; tests that both answers
-        have the same margins; phone minus in-person shares by threshold, tested against the
-        declared margin; the gap with either answer. Members asked twice count too.
-
-    Notes
-    -----
-    Shares, kappa and their standard errors are weighted and, where the study declares zones,
-    clustered on them with t(G − 1). The tests of McNemar, Stuart and Maxwell, and Bhapkar take
-    people as independent and of equal weight; the F test beside them does not.
+    How many are linked; the share that gives the same answer; kappa; tests that both answers
+    have the same margins; phone minus in-person shares by threshold, tested against the
+    declared margin; the gap with either answer. Shares, kappa and their standard errors are
+    weighted and, where the study declares zones, clustered on them with t(G − 1). The tests of
+    McNemar, Stuart and Maxwell, and Bhapkar take people as independent and of equal weight; the F
+    test beside them does not.
     """
-    outcome, study = context.spec.outcome, context.study
-    if context.survey.person is None:
-        raise NotApplicable(
-            "The study declares no identifier that would link two interviews of one person."
-        )
+    outcome = context.spec.outcome
     pairs = asked_twice(context.survey, outcome)
     if not pairs.n_linked:
         raise NotApplicable(
@@ -174,13 +157,12 @@ def linked(context: Context) -> Iterator[SensitivityRow]:
     yield replace(people, estimate=float(pairs.n), note=pairs.who)
     yield from _agreement_rows(pairs, base)
     yield from _margin_rows(pairs, base)
-    yield from _shift_rows(pairs, study.phone.margin.get(outcome), base)
+    yield from _shift_rows(pairs, context.study.phone.margin.get(outcome), base)
     try:
-        covariates = context.spec.covariates
-        yield from _gap_rows(pairs, context.rows, covariates, base, study.smallest_gap)
+        yield from _gap_rows(pairs, context, base)
     except NotEstimable as error:
         note = f"The gap is not estimable: {error.reason}."
-        yield replace(base, variant=Version.GAP, verdict=Verdict.NOT_ASSESSED, note=note)
+        yield unassessed(replace(base, variant=Version.GAP), note)
 
 
 def _mean(values: BoolArray | FloatArray, pairs: Pairs) -> tuple[float, FloatArray]:
@@ -203,55 +185,44 @@ def _agreement_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityR
     share, unit = _mean(alike.astype(np.float64), pairs)
     row = replace(base, quantity="agreement_share", note="Share that gave the same answer twice.")
     std_error, df = _error(unit, pairs)
-    if std_error:
-        # On the log odds, so that the interval stays within 0 and 1.
-        interval = wald_interval(Quantity.SHARE, share, std_error, df=df, prob=INTERVAL_PROB)
-        yield replace(row, **numbers_of(interval))
-    else:
-        yield replace(row, estimate=share)
+    # On the log odds, so that the interval stays within 0 and 1.
+    interval = wald_interval(Quantity.SHARE, share, std_error, df=df, prob=INTERVAL_PROB)
+    yield replace(row, **numbers_of(interval))
     kinds: tuple[Literal["unweighted", "linear", "quadratic"], ...] = ("linear", "quadratic")
     for kind in kinds if len(pairs.levels) > 2 else ("unweighted",):
         credit = agreement_weights(len(pairs.levels), kind)
         value, unit = kappa(pairs.first, pairs.second, pairs.weight, credit)
-        row = replace(
-            base,
-            variant="" if kind == "unweighted" else f"{kind} weights",
-            quantity="kappa",
-            note="Agreement beyond chance: 1 is full agreement, 0 what chance gives.",
-        )
+        variant = "" if kind == "unweighted" else f"{kind} weights"
+        row = replace(base, variant=variant, quantity="kappa")
         if np.isfinite(value):
             std_error, df = _error(unit, pairs)
             beyond = wald(value, std_error, df=df, prob=INTERVAL_PROB, null=np.nan)
-            yield replace(row, **numbers_of(beyond))
+            note = "Agreement beyond chance: 1 is full agreement, 0 what chance gives."
+            yield replace(row, **numbers_of(beyond) | {"note": note})
         else:
-            yield replace(row, verdict=Verdict.NOT_ASSESSED, note=_ONE_ANSWER)
+            yield unassessed(row, _ONE_ANSWER)
 
 
 def _margin_rows(pairs: Pairs, base: SensitivityRow) -> Iterator[SensitivityRow]:
     """Tests that both answers have the same margins; none where nobody moved."""
     table = pairs.table
     n_moved = pairs.n - int(np.trace(table))
-    base = replace(base, n_fewest=n_moved)
+    base = replace(base, n_fewest=n_moved, note=f"{_SAME_SHARES}; people taken as independent.")
     if not n_moved:
-        row = replace(base, quantity="homogeneity", verdict=Verdict.NOT_ASSESSED)
-        yield replace(row, note="Nobody gave another answer.")
+        yield unassessed(replace(base, quantity="homogeneity"), "Nobody gave another answer.")
         return
-    note = "Test that both answers have the same shares; people taken as independent."
     if len(pairs.levels) == 2:
         z, *p_values = mcnemar(int(table[0, 1]), int(table[1, 0]))
         for name, p_value in zip(("asymptotic", "exact", "mid-P"), p_values, strict=True):
-            row = replace(base, variant=name, quantity="mcnemar_z", note=note)
-            yield _judged(row, z, p_value)
+            yield _judged(replace(base, variant=name, quantity="mcnemar_z"), z, p_value)
     else:
-        yield homogeneity_row(
-            replace(base, quantity="stuart_maxwell", note=note), stuart_maxwell(table)
-        )
-        yield homogeneity_row(replace(base, quantity="bhapkar", note=note), bhapkar(table))
+        yield homogeneity_row(replace(base, quantity="stuart_maxwell"), stuart_maxwell(table))
+        yield homogeneity_row(replace(base, quantity="bhapkar"), bhapkar(table))
     if pairs.zone is not None:
         test = clustered_homogeneity(
             pairs.first, pairs.second, pairs.weight, len(pairs.levels), pairs.zone
         )
-        note = "Test that both answers have the same shares, weighted and clustered on zones."
+        note = f"{_SAME_SHARES}, weighted and clustered on zones."
         yield homogeneity_row(replace(base, quantity="homogeneity_f", note=note), test)
 
 
@@ -260,7 +231,7 @@ def homogeneity_row(row: SensitivityRow, test: Test) -> SensitivityRow:
     if np.isnan(test.statistic):
         few = row.quantity == "homogeneity_f"
         note = "Too few zones for this test." if few else "Nobody gave another answer."
-        return replace(row, verdict=Verdict.NOT_ASSESSED, note=note)
+        return unassessed(row, note)
     judged = _judged(row, test.statistic, test.p_value)
     if np.isinf(test.statistic):
         return replace(judged, estimate=None, note=f"{row.note} {_INFINITE}")
@@ -272,29 +243,21 @@ def _judged(row: SensitivityRow, statistic: float, p_value: float) -> Sensitivit
     return replace(row, estimate=statistic, p_value=p_value, verdict=verdict)
 
 
-def _threshold_gaps(levels: Sequence[str]) -> list[Contrast]:
-    return [one for one in contrasts(levels) if one.is_threshold_gap]
-
-
 def _shift_rows(
     pairs: Pairs, margin: float | None, base: SensitivityRow
 ) -> Iterator[SensitivityRow]:
     """Phone minus in-person share at each threshold, of the same people."""
     base = replace(base, variant=Version.ANSWERS_MOVED, quantity=Quantity.RISK_DIFFERENCE)
-    for contrast in _threshold_gaps(pairs.levels):
+    for contrast in threshold_gaps(pairs.levels):
         before, after = pairs.first >= contrast.level, pairs.second >= contrast.level
         # People who reach the threshold, stay below it, or cross it one way.
         sides = (before, ~before, after, ~after, after & ~before, before & ~after)
         value, unit = _mean(np.subtract(after, before, dtype=np.float64), pairs)
-        row = replace(
-            base,
-            category=contrast.category,
-            estimate=value,
-            n_fewest=min(int(side.sum()) for side in sides),
-        )
+        fewest = min(int(side.sum()) for side in sides)
+        row = replace(base, category=contrast.category, estimate=value, n_fewest=fewest)
         std_error, df = _error(unit, pairs)
         if not std_error:
-            yield replace(row, verdict=Verdict.NOT_ASSESSED, note=_ALIKE)
+            yield unassessed(row, _ALIKE)
             continue
         test = two_one_sided(value, std_error, margin, df=df)
         yield replace(
@@ -302,7 +265,7 @@ def _shift_rows(
             std_error=std_error,
             lower=test.lower,
             upper=test.upper,
-            interval_prob=_PROB,
+            interval_prob=PROB,
             interval_kind=IntervalKind.CONFIDENCE,
             p_value=test.p_equivalence if margin is not None else None,
             threshold=test.smallest_margin if margin is None else margin,
@@ -315,85 +278,39 @@ def _shift_rows(
 def with_phone_answers(rows: ModelRows, pairs: Pairs) -> ModelRows:
     """In-person rows with the phone answer of everybody who gave both; the others as they were."""
     at = np.searchsorted(pairs.index, rows.index)
-    here = at < pairs.n
-    here[here] = pairs.index[at[here]] == rows.index[here]
+    given = at < pairs.n
+    given[given] = pairs.index[at[given]] == rows.index[given]
     outcome = rows.outcome.copy()
-    outcome[here] = pairs.second[at[here]]
+    outcome[given] = pairs.second[at[given]]
     return replace(rows, outcome=outcome)
 
 
-def moved_gap(
-    before: ModelRows, after: ModelRows, covariates: Sequence[str]
-) -> dict[str, Interval]:
-    """How much the balanced gap moves at each threshold, by category, when answers are exchanged.
-
-    The people of `before` and `after` are the same, with either answer.
-
-    Notes
-    -----
-    Weights do not depend on answers, so that the gap moves by the balanced mean of what each
-    person's answer moves; its linearisation is that of `balance`.
-    """
-    balanced = balance(before, covariates)
-    first, second = balanced.rows, after.take(balanced.kept)
-    kinds = _threshold_gaps(before.levels)
-    cuts = np.array([one.level for one in kinds])
-    moved = np.subtract(
-        second.outcome[:, None] >= cuts, first.outcome[:, None] >= cuts, dtype=np.float64
-    )
-    weight, x = balanced.weight[balanced.kept], columns(first, covariates)
-    members, others, unit = balanced_units(moved, first.member, weight, x)
-    cov, df = variance_of(unit[:, : cuts.size] - unit[:, cuts.size :], first.zone)
-    errors = np.sqrt(np.diag(cov))
-    return {
-        one.category: wald(
-            float(members[k] - others[k]),
-            float(errors[k]),
-            df=df,
-            prob=INTERVAL_PROB,
-            null=0.0,
-        )
-        for k, one in enumerate(kinds)
-    }
-
-
-def _gap_rows(
-    pairs: Pairs,
-    rows: ModelRows,
-    covariates: Sequence[str],
-    base: SensitivityRow,
-    smallest_gap: float,
-) -> Iterator[SensitivityRow]:
+def _gap_rows(pairs: Pairs, context: Context, base: SensitivityRow) -> Iterator[SensitivityRow]:
     """The gap of everybody in person, with either answer of those asked twice, and its move."""
-    n_here = int(np.isin(rows.index, pairs.index).sum())
-    if not n_here:
+    rows = context.rows
+    twice = int(np.isin(rows.index, pairs.index).sum())
+    if not twice:
         raise NotEstimable("nobody with two answers has complete covariates")
     both = (rows, with_phone_answers(rows, pairs))
-    gaps = [balance(one, covariates).gaps for one in both]
-    moved = moved_gap(*both, covariates)
-    people = [one.people_by_level() for one in both]
+    before, after = (balance(one, context.spec.covariates) for one in both)
     base = replace(
-        base,
-        comparator=Comparator.COMPARISON,
-        group="all",
-        population=Population.MEMBERS,
-        quantity=Quantity.RISK_DIFFERENCE,
+        base, comparator=Comparator.COMPARISON, group="all", population=Population.MEMBERS
     )
     note = (
-        f"The gap with the phone answers of {n_here:,} of {rows.n:,} people in place of their "
+        f"The gap with the phone answers of {twice:,} of {rows.n:,} people in place of their "
         "answers in person; the others keep theirs. Both on the same people, balanced on the "
         "covariates."
     )
-    for contrast in _threshold_gaps(rows.levels):
+    for contrast in threshold_gaps(rows.levels):
         reach = [one.outcome >= contrast.level for one in both]
         crossed = [int((reach[k] & ~reach[1 - k]).sum()) for k in (0, 1)]
-        row = replace(base, **people_of(*((one, contrast) for one in people)))
-        fewest = min(*crossed, row.n_fewest or 0)
-        row = replace(row, category=contrast.category, n_fewest=fewest)
-        first, second = (one[contrast] for one in gaps)
-        gap = moved[contrast.category]
-        yield replace(replace(row, variant=Version.GAP_IN_PERSON), **numbers_of(first))
-        phone = replace(replace(row, variant=Version.GAP_BY_PHONE), **numbers_of(second))
-        phone = compared(phone, first, second, gap, smallest_gap)
-        yield replace(phone, n=n_here, of=rows.n, note=note)
-        yield replace(replace(row, variant=Version.GAP_MOVED), **numbers_of(gap))
+        people = people_of(*((one.people_by_level(), contrast) for one in both))
+        people["n_fewest"] = min(*crossed, people["n_fewest"])
+        row = replace(base, **people)
+        first, second = before.gaps[contrast], after.gaps[contrast]
+        moved = difference(after, before, contrast)
+        yield with_interval(replace(row, variant=Version.GAP_IN_PERSON), contrast, first)
+        phone = replace(row, variant=Version.GAP_BY_PHONE, n=twice, of=rows.n, note=note)
+        phone = with_interval(phone, contrast, second)
+        yield compared(phone, first, second, moved, context.smallest_gap)
+        yield with_interval(replace(row, variant=Version.GAP_MOVED), contrast, moved)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from coopgap.checks.balance import columns, slopes
-from coopgap.checks.by_mode import PhoneStudy, reached
-from coopgap.checks.context import Context
-from coopgap.checks.registry import NotAssessed, Topic, check
+from coopgap.checks.by_mode import PhoneStudy
+from coopgap.checks.compare import unassessed
+from coopgap.checks.context import Context, phone_check
+from coopgap.checks.registry import NotAssessed, derived_seed
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.core.estimate import Keys, SensitivityRow
-from coopgap.core.gap import Contrast, contrasts
+from coopgap.core.estimate import SensitivityRow
+from coopgap.core.gap import Contrast, headline_contrasts
 from coopgap.core.vocabulary import Check, Comparator, IntervalKind, Quantity, Verdict, Version
 from coopgap.survey.records import ModelRows
 
@@ -54,64 +54,41 @@ class Reference:
     largest: int
 
 
-@check(
+@phone_check(
     Check.PHONE_SUBSAMPLE_REFERENCE,
     title="Phone interviews against in-person subsamples",
     question="Would as few in-person interviews differ by chance as much as those by phone?",
-    topic=Topic.PHONE,
     cost="full",
-    needs=(reached,),
-    of_model=True,
-    order=110,
-    page=8,
+    place=(110, 8),
 )
-def subsamples(context: Context) -> list[SensitivityRow]:
-    """Where phone shares lie among shares of as many in-person people."""
-    return reference_rows(context.phone, context.region, context.keys, context.seed)
+def subsamples(context: Context) -> Iterator[SensitivityRow]:
+    """Where phone shares lie among shares of as many in-person people.
 
-
-def reference_rows(
-    phone: PhoneStudy, region: str | None, keys: Keys, seed: int
-) -> list[SensitivityRow]:
-    """Whether the phone shares lie where shares of as many in-person people lie.
-
-    Returns
-    -------
-    list of SensitivityRow
-        For each threshold, and for superiority of more than two levels, `estimate` by phone,
-        `lower` and `upper` the central 95 % of the subsamples, `threshold` in person; then all
-        thresholds at once by the largest standardised difference. Verdict `changes` outside,
-        `holds` inside, which does not show that the answers are alike. Zones are drawn within
-        `region`; people whose region is missing are left out, and the note says how many.
+    For each threshold, and for superiority of more than two levels, `estimate` by phone,
+    `lower` and `upper` the central 95 % of the subsamples, `threshold` in person; then all
+    thresholds at once by the largest standardised difference. Verdict `changes` outside,
+    `holds` inside, which does not show that the answers are alike. Zones are drawn within
+    regions; people whose region is missing are left out, and the note says how many.
     """
-    name = Check.PHONE_SUBSAMPLE_REFERENCE
-    everybody = phone.called.n + phone.comparison.n
-    phone, left = phone.with_region(region)
+    name, model = Check.PHONE_SUBSAMPLE_REFERENCE, context.keys.model
+    everybody = context.phone.called.n + context.phone.comparison.n
+    phone, left = context.phone.with_region(context.region)
     lost = everybody - phone.called.n - phone.comparison.n
     if not phone.called.n or not phone.comparison.n:
         raise NotAssessed(f"Nobody of one mode has a region. {left}")
     note = f"{_NOTE} {phone.limits} {left}".rstrip()
-    result: list[SensitivityRow] = []
     for variant, names in ((Version.ADJUSTED, phone.covariates), (Version.UNADJUSTED, ())):
-        digest = hashlib.sha256(f"{seed} {keys.model} {name} {variant}".encode()).digest()
-        rng = np.random.default_rng(int.from_bytes(digest[:8]))
-        base = SensitivityRow(
-            check=name,
-            variant=variant,
-            model=keys.model,
-            outcome=keys.outcome,
-            source=keys.source,
-        )
+        base = context.bare(variant=variant)
+        seed = derived_seed(f"{context.seed} {model} {name} {variant}", 8)
         try:
-            reference = phone_reference(phone, names, region, rng)
+            reference = phone_reference(
+                phone, names, context.region, np.random.default_rng(seed), DRAWS
+            )
         except NotEstimable as error:
-            reason = f"Not estimable: {error.reason}."
-            result.append(replace(base, verdict=Verdict.NOT_ASSESSED, note=reason))
+            yield unassessed(base, f"Not estimable: {error.reason}.")
             continue
-        comparator = Comparator.COMPARISON
-        base = replace(base, comparator=comparator, n=lost, of=everybody, note=note)
-        result += _rows(reference, base)
-    return result
+        base = replace(base, comparator=Comparator.COMPARISON, n=lost, of=everybody, note=note)
+        yield from _rows(reference, base)
 
 
 def _rows(reference: Reference, base: SensitivityRow) -> Iterator[SensitivityRow]:
@@ -156,12 +133,7 @@ def phone_reference(
 
     Phone people are balanced to the in-person margins of `covariates`; with none they stand as they
     answered, beside the in-person people in the regional mix of the phone people. `region` is known
-    of everybody, and is not the outcome.
-
-    Raises
-    ------
-    NotEstimable
-        The phone people cannot be balanced, or there are too few zones.
+    of everybody, and is not the outcome. Raises as `balance`.
 
     Notes
     -----
@@ -174,12 +146,10 @@ def phone_reference(
     equivalent at first order. People asked in both modes stand on both sides, which makes the
     check call less often.
 
-    In 18,000 simulated surveys in which nothing differs (tests/alarms), with phone people spread
-    over the zones, in a quarter of them or in zones of their own, and zones alike or not, the
-    adjusted share was outside in 4.95 % (Monte Carlo error 0.16), the unadjusted one in 4.92 %
-    (0.16). Subsets of 250 without the in-person sample's own error were in 12.87 % (0.25); whole
-    zones drawn to 250 with it in 5.04 % (0.16), but in 2.8 % (0.4) where zones differ most and
-    phone people are spread over them.
+    In 18,000 simulated surveys in which nothing differs (tests/alarms) the adjusted share was
+    outside in 4.95 % (Monte Carlo error 0.16); subsets of 250 without the in-person sample's own
+    error in 12.87 % (0.25); whole zones drawn to 250 with it in 2.8 % (0.4) where zones differ most
+    and phone people are spread over them.
 
     References
     ----------
@@ -189,13 +159,11 @@ def phone_reference(
     in_person = balanced.rows.member
     own, called = balanced.rows.take(in_person), balanced.rows.take(~in_person)
     weight = balanced.weight[balanced.kept][~in_person]
-    placed = places(
-        None if own.zone is None or called.zone is None else (own.zone, called.zone),
-        None
-        if region is None or region not in own.factors
-        else (own.factors[region], called.factors[region]),
-        (own.weight, weight),
-    )
+    zones = None if own.zone is None or called.zone is None else (own.zone, called.zone)
+    regions = None
+    if region is not None and region in own.factors:
+        regions = (own.factors[region], called.factors[region])
+    placed = places(zones, regions, (own.weight, weight))
     kinds, table = _scores(own, placed[0].weight)
     value = placed[1].weight @ table[called.outcome]
     rest = _left(table[own.outcome], own.weight, columns(own, covariates))
@@ -218,23 +186,12 @@ def phone_reference(
 
 
 def _scores(own: ModelRows, weight: FloatArray) -> tuple[tuple[Contrast, ...], FloatArray]:
-    """What is compared, and its score of each level, shape (J, K).
-
-    The score of superiority is the share of people in person below a level, ties halved.
-    """
-    levels = np.arange(len(own.levels))
-    kinds = tuple(
-        one
-        for one in contrasts(own.levels)
-        if one.is_threshold_gap or (one.quantity is Quantity.SUPERIORITY and levels.size > 2)
-    )
+    """What is compared, and its score of each level, shape (J, K): of superiority the ridit."""
+    levels, kinds = np.arange(len(own.levels)), headline_contrasts(own.levels)
     shares = np.bincount(own.outcome, weight, levels.size) / weight.sum()
     rank = np.cumsum(shares) - shares / 2
-    columns_of = [
-        np.asarray(levels >= one.level, dtype=np.float64) if one.is_threshold_gap else rank
-        for one in kinds
-    ]
-    return kinds, np.stack(columns_of, axis=1)
+    scores = [levels >= one.level if one.is_threshold_gap else rank for one in kinds]
+    return kinds, np.stack(scores, axis=1).astype(np.float64)
 
 
 def _left(scores: FloatArray, weight: FloatArray, x: FloatArray) -> FloatArray:
@@ -378,7 +335,7 @@ def differences(
     phone interviews than of the others were made in it: zones that both share alike cancel, zones
     that only one has do not. A stratum of one zone borrows the zones of all.
     """
-    found = zone_components(scores, own)
+    split = zone_components(scores, own)
     both = np.concatenate([own.zone, phone.zone])
     zones, first, index = np.unique(both, return_index=True, return_inverse=True)
     stratum = np.concatenate([own.stratum, phone.stratum])[first]
@@ -387,31 +344,31 @@ def differences(
     order = np.lexsort([phone.weight, phone.zone])
     called, weight = index[own.zone.size :][order], phone.weight[order]
     order = np.lexsort([*scores.T, own.zone])
-    off = found.within * own.weight[order, None]
+    off = split.within * own.weight[order, None]
     error = _root(off.T @ off)
     parts = []
     for at in range(0, draws, _BATCH):
         size = min(_BATCH, draws - at)
-        source = _sources(found.stratum, stratum, size, rng)
-        here = source[:, called]
-        person = found.start[here] + (rng.random(here.shape) * found.size[here]).astype(np.int64)
+        source = _sources(split.stratum, stratum, size, rng)
+        place = source[:, called]
+        person = split.start[place] + (rng.random(place.shape) * split.size[place]).astype(np.int64)
         part = rng.standard_normal((size, error.shape[0])) @ error
         for k in range(scores.shape[1]):
-            part[:, k] += found.between[:, k][source] @ net + found.within[:, k][person] @ weight
+            part[:, k] += split.between[:, k][source] @ net + split.within[:, k][person] @ weight
         parts.append(part)
     return np.concatenate(parts)
 
 
-def _sources(found: IntArray, wanted: IntArray, draws: int, rng: np.random.Generator) -> IntArray:
+def _sources(known: IntArray, wanted: IntArray, draws: int, rng: np.random.Generator) -> IntArray:
     """For each draw and zone a zone of its stratum, shape (draws, zones)."""
     source = np.empty((draws, wanted.size), dtype=np.int64)
-    alone = found.size == np.unique(found).size
+    alone = known.size == np.unique(known).size
     for stratum in np.unique(wanted):
-        pool = np.flatnonzero(found == stratum)
+        pool = np.flatnonzero(known == stratum)
         if pool.size < 2 and not alone:
-            pool = np.arange(found.size)
-        here = np.flatnonzero(wanted == stratum)
-        source[:, here] = pool[rng.integers(0, pool.size, (draws, here.size))]
+            pool = np.arange(known.size)
+        place = np.flatnonzero(wanted == stratum)
+        source[:, place] = pool[rng.integers(0, pool.size, (draws, place.size))]
     return source
 
 

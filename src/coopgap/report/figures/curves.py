@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coopgap.checks.omitted import left_surface
+from coopgap.checks.robustness import left_surface
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import null_value
 from coopgap.core.vocabulary import Check, Quantity, Version

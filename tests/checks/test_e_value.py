@@ -1,3 +1,5 @@
+"""E-values: published, by their equation, by hand."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -5,13 +7,12 @@ import pytest
 from scipy import stats
 
 from coopgap.checks.e_value import e_value, e_value_limit
-from coopgap.core.estimate import Keys
 from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Family, Population, Status, Verdict
 from coopgap.families.estimate import Estimate
 from coopgap.regression.shares import share_margins
 
-from ..conftest import context_of, rows_of
+from .conftest import KEYS, context_of, rows_of
 
 
 def e_value_rows(estimate, keys):
@@ -54,7 +55,7 @@ def make_estimate(n_levels, family, seed=0, **changes):
         "population": Population.MEMBERS,
         "people": people,
         "margins": margins,
-        "keys": Keys(model="m", outcome="y", levels=levels, source="s"),
+        "keys": replace(KEYS, levels=levels),
         "n_sets": 12,
     }
     return (Estimate(**{**defaults, **changes}), defaults["keys"], outcome, member)

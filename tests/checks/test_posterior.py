@@ -1,7 +1,5 @@
 """Rows of the checks on a hierarchical fit: what is refitted, what a difference counts as."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
