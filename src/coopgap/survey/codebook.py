@@ -422,7 +422,7 @@ def _person(raw: RawTable, study: Study, rows: _Rows, phone: BoolArray) -> IntAr
         return None
     answers = raw.answers(column)
     person = answers.index[rows]
-    if not answers.whole:  # Texts of one identifier may differ in white space.
+    if not answers.plain:  # Texts of one identifier may differ in white space.
         places = {text: place for place, text in enumerate(dict.fromkeys(answers.texts)) if text}
         person = look_up(answers, places)[rows]
     blank = int((person < 0).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 MARK: Final = "provenance"
 """The column that marks example data; it comes along with any choice of columns."""
+
+
+_PLAIN: Final = re.compile(
+    r"(?:(?:0|[1-9]\d{0,14}|(?!(?:true|false)\n)[a-z_](?:[!-~ ]*[!-~])?)\n)*+", re.ASCII | re.I
+)
+"""Lines of whole numbers in plain digits, or of text that no other text is the same as."""
 
 
 class ArrowStream(Protocol):
@@ -59,20 +66,22 @@ class Answers:
         return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
 
     @cached_property
-    def whole(self) -> bool:
-        """Whether every value is a whole number, as identifiers of a file often are."""
-        return set(map(type, self.values)) <= {int}
+    def plain(self) -> bool:
+        """Whether all are spelt as they stand: a column may hold a million identifiers."""
+        kinds = set(map(type, self.values))
+        return kinds <= {int} or (
+            kinds == {str} and bool(_PLAIN.fullmatch("\n".join((*self.values, ""))))  # type: ignore[arg-type]
+        )
 
     @cached_property
     def numeric(self) -> bool:
         """Whether texts that write numbers are numbers: no two of them write the same one."""
-        return self.whole or lossless(self.values)
+        return self.plain or lossless(self.values)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The values in the spelling in which they are compared; empty for a blank."""
-        spell = str if self.whole else self.spell  # A column may hold a million identifiers.
-        return tuple(map(spell, self.values))
+        return tuple(map(str if self.plain else self.spell, self.values))
 
     def spell(self, code: Code) -> str:
         """A code as this column would spell it."""
