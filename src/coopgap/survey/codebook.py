@@ -42,10 +42,7 @@ type _Rows = IntArray | slice
 
 
 def needed_variables(study: Study) -> tuple[str, ...]:
-    """Variables that a run reads, in the order declared.
-
-    Those of any model, variant or multiverse, the region, and those with `groups = true`.
-    """
+    """Variables of models, variants and multiverses, region and groups, in the order declared."""
     used = {name for spec in study.models for name in spec.variables}
     for spec in study.models:
         used.update(spec.multiverse.variables if spec.multiverse else ())
@@ -65,27 +62,10 @@ def needed_columns(study: Study) -> tuple[str, ...]:
 
 
 def apply_codebook(raw: RawTable, study: Study) -> Survey:
-    """Validate a survey against its codebook.
+    """Validate the columns of `needed_columns(study)` against the study's codebook.
 
-    Parameters
-    ----------
-    raw
-        The columns of `needed_columns(study)`.
-    study
-        What they mean.
-
-    Returns
-    -------
-    Survey
-        The n people whose membership (and zone, if declared) is known.
-
-    Raises
-    ------
-    SurveyError
-        Rows to be kept that are not there, an undeclared value (with column, code and count;
-        free text is not repeated), nobody on one side, a level that nobody has, a weight that is
-        not positive, an identifier that stands twice, zone labels that repeat from region to
-        region. Nobody is dropped but for a blank membership or zone, or as the study declares.
+    Whatever is undeclared is refused, with column, code and count; free text is not repeated.
+    Nobody is dropped but for a blank membership or zone, or as the study declares.
     """
     n_read = raw.n_rows
     raw, dropped = _kept(raw, study)
@@ -208,9 +188,8 @@ def _of_known_design(raw: RawTable, study: Study, keep: BoolArray) -> tuple[Bool
 def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
     """Rows that have nothing in a column of the design, as the study declares it.
 
-    A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
-    column; of weights also those that a label calls so, and, where the study names none, such as
-    999 far beyond the rest.
+    A blank zone needs no declaration. Codes that the file calls missing do; of weights also those
+    that a label calls so, and, where the study names none, such as 999 far beyond the rest.
     """
     answers, design = raw.answers(column), study.design
     named = {answers.spell(code) for code in design.missing.get(key, ())}
@@ -299,10 +278,7 @@ def _coded_variables(
 
 
 def _numeric(raw: RawTable, variable: Variable, column: FloatArray) -> tuple[Numeric, IntArray]:
-    """The values of a numeric variable, and the position of each person's among them, -1 without.
-
-    Refused where nobody or everybody answers alike, or where knots lie too close together.
-    """
+    """The values of a numeric variable, and the position of each person's among them, or -1."""
     name, known = variable.name, np.isfinite(column)
     values = np.unique(column[known])
     if values.size < 2:

@@ -14,10 +14,19 @@ import numpy as np
 
 from coopgap.core.errors import SurveyError
 from coopgap.study.values import normalise
-from coopgap.survey.choices import Choices, multiple_choices
 from coopgap.survey.codebook import in_several_regions
 from coopgap.survey.hints import Guesses, guess, sides
-from coopgap.survey.profile import FEWEST_EACH, NO, YES, Kind, Profile, fold, profile
+from coopgap.survey.profile import (
+    FEWEST_EACH,
+    NO,
+    YES,
+    Choices,
+    Kind,
+    Profile,
+    fold,
+    multiple_choices,
+    profile,
+)
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import label_row_words
 from coopgap.survey.values import as_number
@@ -25,7 +34,7 @@ from coopgap.survey.values import as_number
 STUDY: Final = "study"
 _EDIT = "# EDIT"
 _LONGEST = 200
-_LONGEST_NAME = 40
+_LONGEST_NAME = 80
 _BANDS = 5
 _PEOPLE_A_CELL = 10
 

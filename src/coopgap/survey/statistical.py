@@ -47,11 +47,8 @@ def read_statistical(
 ) -> pa.Table:
     """SPSS, Stata or SAS by pyreadstat: raw codes, with labels and user-missing ranges beside them.
 
-    Text is in the encoding named; else in the one that the file declares, or in UTF-8 or cp1252
-    where its bytes show that it is that.
-    Extended missing values (.a to .z of Stata, .A to .Z and ._ of SAS) are empty, as commands there
-    treat them, and are counted by letter; SPSS user-missing codes come as they are, for the
-    codebook to decide. Dates are the numbers that stand there.
+    Text is in the encoding named, declared, or shown by its bytes. Extended missing values (.a to
+    .z, ._) are empty and counted by letter; SPSS user-missing codes come as they are.
     """
     import pyarrow as pa
 
@@ -268,8 +265,7 @@ def _letters(
 ) -> dict[str, Counter[str]]:
     """Missing values of each wanted column by letter, from the bytes of one data set.
 
-    `columns` are all of them, in the order of the file. Refused where a row is not whole: nothing
-    but blanks follows the rows, which are as many as version 8 may state.
+    `columns` are all of the file, in its order. Refused where a row is not whole.
     """
     starts = [_COLUMNS + place * _COLUMN for place in range(len(columns))]
     fields = [np.frombuffer(content, ">i2", 3, at).tolist() for at in starts]

@@ -100,9 +100,8 @@ def label_rows(
 ) -> tuple[dict[str, str], int]:
     """Labels by column, and how many of the first rows hold them, as survey programs export them.
 
-    `below` gives the distinct texts of each column under so many rows. At least two columns that
-    have words in the first row have only figures below it, and no cell comes back in its column:
-    else it is what somebody answered.
+    `below` gives each column's distinct texts under so many rows: some columns have only figures
+    there, and no cell of the first row comes back in its column, else it is somebody's answer.
     """
     if not rows or len(rows[0]) != len(header) or not _may_be_labels(rows[0]):
         return {}, 0
@@ -199,11 +198,7 @@ def _check_quotes(body: bytes, delimiter: str) -> None:
 
 
 def to_utf8(content: bytes, encoding: str | None) -> tuple[bytes, str]:
-    """Text as UTF-8, with the name of the encoding it was in.
-
-    If none is named: by byte order mark, then UTF-8, then Western European (cp1252) where the text
-    is likely to be that; nothing else is guessed.
-    """
+    """Text as UTF-8, with the name of the encoding it was in: named, marked, UTF-8 or cp1252."""
     name = encoding or _detect(content)
     try:
         text = content.decode(name)
@@ -262,8 +257,7 @@ def guess_encoding(content: bytes) -> str:
 def _looks_western(sample: bytes) -> bool:
     """Whether a few words, too few for a detector, read as cp1252.
 
-    They are mostly of plain letters, signs are common ones, and none stands within a word: words of
-    other alphabets are of accented letters alone, and some letters of others are signs in cp1252.
+    In other alphabets' words all letters would be accented, and some a sign within a word.
     """
     try:
         text = sample.decode(_WESTERN)
@@ -278,9 +272,8 @@ def _looks_western(sample: bytes) -> bool:
 def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     """Delimiter, column names and the rows below them, from UTF-8 text.
 
-    The delimiter is the one that a first line `sep=;` names, as spreadsheets write it; else the
-    one of comma, semicolon, tab and bar that parts the first rows into as many cells as the
-    header, and into most of them.
+    The delimiter is the one that a first line `sep=;` names, or that parts the header into most
+    cells and the first rows into as many.
     """
     content = content.lstrip(b"\r\n")
     named = _SEP_LINE.match(content)

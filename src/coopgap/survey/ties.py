@@ -88,19 +88,10 @@ def _turned(word: UintArray, by: int) -> UintArray:
 
 
 def record_ties(parts: Iterable[UintArray]) -> UintArray:
-    """One number for each person from the hashes of the parts of their record.
+    """One number for each person from the hashes of the parts of their record, shape (n,) each.
 
-    Parameters
-    ----------
-    parts
-        Shape (n,) each, from `hashed`; equal where two people are equal.
-
-    Returns
-    -------
-    UintArray
-        Shape (n,). Copies of one record are counted, and each copy has a number of its own: people
-        of one record may change places, but a method that chooses by these numbers must not take
-        all of them or none.
+    Copies of one record are counted, and each has a number of its own: people of one record may
+    change places, but a method that chooses by these numbers must not take all of them or none.
     """
     record = reduce(_joined, parts)
     copy = np.zeros(record.size, dtype=np.uint64)
@@ -117,14 +108,9 @@ def _joined(one: UintArray, other: UintArray) -> UintArray:
 
 
 def keyed_order(tie: UintArray, key: int) -> IntArray:
-    """Positions of people in the order that a key makes of their numbers, shape (n,).
+    """Positions of people in the order that a key makes of numbers from `record_ties`.
 
-    Parameters
-    ----------
-    tie
-        Shape (n,): from `record_ties`.
-    key
-        Not negative. Another one makes an order that has nothing to do with this.
+    Another key, not negative, makes an order that has nothing to do with this.
 
     References
     ----------
