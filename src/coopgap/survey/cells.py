@@ -16,16 +16,10 @@ from coopgap.core.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """Distinct rows of codes with outcome counts.
+    """Distinct rows of codes, shape (c, k), with outcome counts.
 
-    Attributes
-    ----------
-    codes
-        Shape (c, k): one row a cell, one column a key given to `collapse`.
-    counts, squares, people
-        Shape (c, J): sums of weights, of squared weights and of people, at each outcome level.
-    index
-        Shape (n,): the cell of each person, -1 for people of weight zero.
+    Sums of weights, of squared weights and of people are of shape (c, J), by outcome level.
+    `index`, shape (n,), is the cell of each person, -1 for people of weight zero.
     """
 
     codes: IntArray

@@ -75,7 +75,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     rows = _positions(keep)
     member = side[rows] == 1
     phone = _phone(raw, study, keep)[rows]
-    _both_sides(raw, study, member & ~phone, ~member & ~phone)
+    _both_sides(raw, study, member, phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
     numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone))
     zone, zone_labels = (None, ()) if zones is None else _used(*zones, rows)
@@ -246,13 +246,11 @@ def _phone(raw: RawTable, study: Study, keep: BoolArray) -> BoolArray:
     return np.asarray(by_phone == 1)
 
 
-def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: BoolArray) -> None:
+def _both_sides(raw: RawTable, study: Study, member: BoolArray, phone: BoolArray) -> None:
     group = study.group
-    for who, codes, people in (
-        ("members", group.member, member),
-        ("comparison people", group.comparison, comparison),
-    ):
-        if not people.any():
+    sides = (("members", group.member, member), ("comparison people", group.comparison, ~member))
+    for who, codes, people in sides:
+        if not (people & ~phone).any():
             raise raw.refusal(
                 group.column,
                 f"there are no {who} (value {_values(codes)}) interviewed in person",
@@ -346,8 +344,11 @@ def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:
 
 
 def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], IntArray]:
-    """Labels of one column, or of several joined, and each row's; -1 where any is blank."""
-    parts = [_labels(raw, column) for column in columns]
+    """Labels of columns joined, numbers in their order, and each row's; -1 where any is blank."""
+    parts = []
+    for answers in map(raw.answers, columns):
+        names = sorted({text for text in answers.texts if text}, key=natural_order)
+        parts.append((names, look_up(answers, {name: place for place, name in enumerate(names)})))
     if len(parts) == 1:
         return parts[0]
     codes = np.column_stack([index for _, index in parts])
@@ -360,13 +361,6 @@ def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], In
         for row in found.tolist()
     ]
     return names, index
-
-
-def _labels(raw: RawTable, column: str) -> tuple[list[str], IntArray]:
-    """Labels of a column, numbers in their order before text, and each row's; -1 where blank."""
-    answers = raw.answers(column)
-    names = sorted({text for text in answers.texts if text}, key=natural_order)
-    return names, look_up(answers, {name: place for place, name in enumerate(names)})
 
 
 def _used(names: list[str], index: IntArray, rows: _Rows) -> tuple[IntArray, tuple[str, ...]]:

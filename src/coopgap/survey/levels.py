@@ -51,7 +51,11 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
         text, count = answers.texts[place], int(counts[place])
         if text == "":
             blank += count
-        elif _is_code(text, count):
+        elif (
+            is_sentinel(text)
+            or (as_number(text) is not None and len(text) <= _LONGEST_NUMBER)
+            or (len(text) <= _LONGEST_CODE and count >= _FEWEST)
+        ):
             codes[text] = codes.get(text, 0) + count
         else:
             texts += count
@@ -64,12 +68,6 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
     if blank:
         parts.append(f"an undeclared blank {_times(blank)}")
     return ", ".join(parts)
-
-
-def _is_code(text: str, count: int) -> bool:
-    if is_sentinel(text) or (as_number(text) is not None and len(text) <= _LONGEST_NUMBER):
-        return True
-    return len(text) <= _LONGEST_CODE and count >= _FEWEST
 
 
 def _times(count: int) -> str:
@@ -172,8 +170,8 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     """Left-closed bands of the numbers that no code names, however a number is spelt."""
     column = variable.column
     table = _declared_table(raw, variable, normalise)
-    plain, numbers = _open_numbers(raw, column, table)
-    _refuse_nonanswers(raw, variable, plain, numbers, variable.cuts)
+    plain, numbers, looks = _open_numbers(raw, column, table)
+    _refuse_nonanswers(raw, variable, numbers, looks, variable.cuts)
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
     places = np.where(np.isfinite(numbers), bands, _places(plain, table))
     codes: IntArray = raw.answers(column).rows(places, table.get("", MISSING))
@@ -193,27 +191,31 @@ def numbers_of(raw: RawTable, column: str) -> FloatArray:
 
 def _open_numbers(
     raw: RawTable, column: str, named: Collection[str]
-) -> tuple[list[str], FloatArray]:
-    """Distinct values as codes, numbers spelt alike, and as numbers, NaN for what is `named`."""
+) -> tuple[list[str], FloatArray, BoolArray]:
+    """Distinct values as codes, numbers spelt alike, and as numbers, NaN for what is `named`.
+
+    And which of the numbers have the shape of a missing code.
+    """
     numbers = numbers_of(raw, column)
     values = zip(raw.answers(column).values, numbers.tolist(), strict=True)
     plain = [normalise(value if np.isnan(number) else number) for value, number in values]
     numbers[[text in named for text in plain]] = np.nan
-    return plain, numbers
+    looks = np.array([is_sentinel(text) for text in plain], dtype=bool)
+    return plain, numbers, looks & np.isfinite(numbers)
 
 
 def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
     """Number of every row of a numeric variable, NaN where it is declared missing; else refused."""
     column, answers = variable.column, raw.answers(variable.column)
     named = {normalise(code): MISSING for code in variable.missing} | {"": MISSING}
-    plain, numbers = _open_numbers(raw, column, named)
+    plain, numbers, looks = _open_numbers(raw, column, named)
     known = np.isfinite(numbers)
     codes = answers.rows(np.where(known, MISSING, _places(plain, named)), MISSING)
     allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
     refuse(raw, column, codes == UNDECLARED, allowed)
-    likely = numbers[known & ~_sentinels(plain, numbers)]
+    likely = numbers[known & ~looks]
     ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
-    _refuse_nonanswers(raw, variable, plain, numbers, ends)
+    _refuse_nonanswers(raw, variable, numbers, looks, ends)
     result: FloatArray = answers.rows(numbers, np.nan)
     low, high = variable.range or (-np.inf, np.inf)
     outside = int(((result < low) | (result > high)).sum())
@@ -229,14 +231,14 @@ def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
 def _refuse_nonanswers(
     raw: RawTable,
     variable: Variable,
-    plain: Iterable[str],
     numbers: FloatArray,
+    looks: BoolArray,
     cuts: Sequence[float],
 ) -> None:
     """Refuse unmentioned numbers that stand for no answer: by the file, its labels, or how far."""
     column, known = variable.column, np.isfinite(numbers)
     kept = "give the range that it lies in" if variable.is_numeric else "in codes with its band"
-    far = _far_sentinels(plain, numbers, cuts) & (not variable.range)
+    far = _far(numbers, looks, cuts) & (not variable.range)
     for bad, why, other in (
         (file_missing(raw, column), "that the file itself declares missing", False),
         (labelled_missing(raw, column), "that the file labels as no answer", False),
@@ -248,14 +250,8 @@ def _refuse_nonanswers(
             refuse(raw, column, raw.answers(column).rows(known & bad, False), allowed, why)
 
 
-def _sentinels(plain: Iterable[str], numbers: FloatArray) -> BoolArray:
-    """Which numbers have the shape of a missing code."""
-    return np.array([is_sentinel(text) for text in plain], dtype=bool) & np.isfinite(numbers)
-
-
-def _far_sentinels(plain: Iterable[str], numbers: FloatArray, cuts: Sequence[float]) -> BoolArray:
-    """Those beyond every other number and farther from the cuts than the cuts reach."""
-    looks = _sentinels(plain, numbers)
+def _far(numbers: FloatArray, looks: BoolArray, cuts: Sequence[float]) -> BoolArray:
+    """Which of `looks` lie beyond all others and farther from the cuts than the cuts reach."""
     others = numbers[np.isfinite(numbers) & ~looks]
     reach = max(cuts[-1] - cuts[0], abs(cuts[0]))
     high = (numbers > cuts[-1] + reach) & (numbers > others.max(initial=-np.inf))
@@ -273,19 +269,17 @@ def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
 def doubtful_numbers(raw: RawTable, column: str, named: Collection[str]) -> tuple[Doubt, ...]:
     """Numbers of a column, but for what is `named`, that may be a missing code."""
     counts = raw.answers(column).counts
-    plain, numbers = _open_numbers(raw, column, named)
-    looks = _sentinels(plain, numbers) & (numbers >= 0)
+    plain, numbers, looks = _open_numbers(raw, column, named)
     return tuple(
         Doubt(column=column, code=plain[place], count=int(counts[place]))
-        for place in np.flatnonzero(stands_out(numbers, counts, looks))
+        for place in np.flatnonzero(stands_out(numbers, counts, looks & (numbers >= 0)))
     )
 
 
 def far_codes(raw: RawTable, column: str, named: Collection[str]) -> BoolArray:
     """Which distinct numbers of a column look like missing codes far above the rest, from 666."""
-    plain, numbers = _open_numbers(raw, column, named)
-    likely = numbers[np.isfinite(numbers) & ~_sentinels(plain, numbers)]
+    _, numbers, looks = _open_numbers(raw, column, named)
+    likely = numbers[np.isfinite(numbers) & ~looks]
     if not likely.size:
         return np.zeros(numbers.size, dtype=bool)
-    far = _far_sentinels(plain, numbers, (likely.min(), likely.max()))
-    return np.asarray(far & (numbers > 100))
+    return _far(numbers, looks, (likely.min(), likely.max())) & (numbers > 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,25 +56,12 @@ class MissingCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One column of a survey file.
+    """One column of a survey file; answers are without blanks and what seems to be missing.
 
-    Attributes
-    ----------
-    codes
-        Normalised codes with their labels (empty where there is none), in order; only for
-        `Kind.CODES`, and without texts that few people gave.
-    unshown, fewest
-        Answers whose text is not among `codes`; people who have the rarest of these.
-    unused
-        Labels of codes that nobody has.
-    missing, extended
-        Codes that seem to stand for no answer; missing values that the file tells apart by letter.
-    numbers
-        Shape (m,): the answers of a scale, without missing codes; empty for other kinds.
-    n_distinct, n_answers, numeric
-        Of answers without blanks and missing codes; whether all are numbers.
-    problem
-        Why its numbers cannot be told; empty where they can.
+    Only `Kind.CODES` has `codes` with their labels, empty where there is none, of which `fewest`
+    people have the rarest; texts that few people gave are counted in `unshown` alone, and labels of
+    codes that nobody has are `unused`. Only `Kind.SCALE` has `numbers`, shape (m,). `problem` says
+    why its numbers cannot be told.
     """
 
     column: str
@@ -88,6 +76,7 @@ class Profile:
     numbers: FloatArray
     n_distinct: int
     n_answers: int
+    n_blank: int
     numeric: bool
     problem: str
 
@@ -95,7 +84,10 @@ class Profile:
 def profile(raw: RawTable, column: str) -> Profile:
     """Look at one column; texts that fewer than 5 people gave are in no field of what it gives."""
     given = raw.answers(column)
-    counts = _counts(given)
+    counts: Counter[str] = Counter()
+    for text, count in zip(given.texts, given.counts.tolist(), strict=True):
+        if text:
+            counts[text] += count
     labels = {
         given.spell(code): without_marks(str(label)).strip()
         for code, label in raw.value_labels.get(column, {}).items()
@@ -130,18 +122,10 @@ def profile(raw: RawTable, column: str) -> Profile:
         numbers=spread,
         n_distinct=len(answers),
         n_answers=sum(answers.values()),
+        n_blank=raw.n_rows - sum(counts.values()),
         numeric=numeric,
         problem=problem,
     )
-
-
-def _counts(answers: Answers) -> dict[str, int]:
-    """How often each value stands, in the column's spelling, blanks left out."""
-    found: dict[str, int] = {}
-    for text, count in zip(answers.texts, answers.counts.tolist(), strict=True):
-        if text:
-            found[text] = found.get(text, 0) + count
-    return found
 
 
 def _missing(
@@ -168,8 +152,7 @@ def _missing(
 def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
     """Numbers such as 8, 99, 999 or -1 that lie apart from all others.
 
-    Negative ones are answers where their label says so, where another negative number has no such
-    shape, and where they reach as far below zero as the others reach above it, as in -2 to 2.
+    Negative ones are answers where labelled, beside others of no such shape, or as in -2 to 2.
     """
     shaped = {code for code in numbers if is_sentinel(code)}
     low = {code for code in shaped if numbers[code] < 0 and not labels.get(code)}
@@ -276,20 +259,20 @@ class Choices:
 
 
 def multiple_choices(raw: RawTable) -> dict[str, Choices]:
-    """Columns of choices, each with its yes or no columns.
+    """By a column such as `crops`, whose cells hold several words, its yes or no columns.
 
-    By a column such as `crops`, whose cells hold names of choices between spaces, two or more
-    columns such as `crops/maize` that are 1 where the cell holds their name and else 0, for 19 of
-    20 people at least.
+    Those are two or more, such as `crops/maize`: yes where the cell holds that name, else no.
     """
     found = {}
     for column in raw.columns:
         marks = tuple(f"{column}{mark}" for mark in _BETWEEN)
         named = [other for other in raw.columns if other.startswith(marks)]
-        if len(named) < _FEWEST_CHOICES or not _holds_several(raw, column):
+        if len(named) < _FEWEST_CHOICES:
             continue
-        items = {other: raw.answers(other) for other in named}
         cells = raw.answers(column)
+        if all(len(normalise(value).split()) < 2 for value in cells.values):
+            continue  # Columns of a single choice are its dummies.
+        items = {other: raw.answers(other) for other in named}
         kept = {
             other: answers
             for other, answers in items.items()
@@ -303,11 +286,6 @@ def multiple_choices(raw: RawTable) -> dict[str, Choices]:
                 no=tuple(sorted(text for text in texts if text.casefold() in _NO)),
             )
     return found
-
-
-def _holds_several(raw: RawTable, column: str) -> bool:
-    """Whether some cell holds several words: columns of a single choice are its dummies."""
-    return any(len(normalise(value).split()) > 1 for value in raw.answers(column).values)
 
 
 def _agrees(cells: Answers, item: Answers, name: str) -> bool:

@@ -112,19 +112,15 @@ class RawTable:
         The file without its folder, and as the user named it, for messages.
     sha256
         Of the file's bytes (of the columns' names and values, for a DataFrame).
-    is_example
-        Whether a column `provenance` says EXAMPLE DATA in every row.
     data
         The columns that were wanted, and `provenance` if there is one: Arrow columns, in whose
         place come their `Answers` once they are asked for.
-    labels, value_labels, user_missing
-        By column: its label, labels of its codes, closed ranges that the file declares missing.
-    n_rows, label_rows
-        Rows of people, and rows under the header that hold labels of the columns.
-    extended
-        Missing values that the file tells apart by letter; their cells are empty here.
-    delimiter, sheet
-        What parts the cells of a text; the part of a file (sheet, data set) that has others too.
+    user_missing
+        By column, closed ranges of codes that the file itself declares missing.
+    label_rows
+        Rows under the header that hold labels of the columns, in `n_rows` not counted.
+    sheet
+        The part of a file (a sheet, a data set) that has others too.
     decimal_commas
         A column of the file whose numbers have decimal commas; empty where there is none.
     """

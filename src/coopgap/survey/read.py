@@ -1,9 +1,8 @@
 """From a survey file to a table of raw answers, read in a process of its own with limits.
 
-A crash of a reader is then only a message. This module is also what that process runs. It takes
-one JSON request on standard input. On exit 0 its answer is an Arrow stream whose schema metadata
-hold labels as JSON, on exit `REFUSED` a JSON refusal; any other exit means that the file broke
-the reader.
+A crash of a reader is then only a message. That process runs this module: one JSON request on
+standard input; on exit 0 an Arrow stream whose schema metadata hold labels as JSON, on `REFUSED` a
+JSON refusal; any other exit means that the file broke the reader.
 """
 
 from __future__ import annotations
@@ -68,11 +67,6 @@ class Limits:
     memory: int
     seconds: int
 
-    @classmethod
-    def for_size(cls, size: int) -> Limits:
-        """Limits that a sound file of `size` bytes stays far below."""
-        return cls(memory=768 * _MIB + 80 * size, seconds=120 + size // 100_000)
-
 
 def read_table(
     path: Path,
@@ -80,29 +74,14 @@ def read_table(
     encoding: str | None = None,
     limits: Limits | None = None,
 ) -> RawTable:
-    """Read a survey file in a child process.
+    """Read the columns wanted of a survey file, all if None, in a child process.
 
-    Parameters
-    ----------
-    path
-        An SPSS (.sav, .zsav), Stata (.dta), SAS (.sas7bdat, .xpt), CSV (.csv), Excel (.xlsx) or
-        Parquet (.parquet) file.
-    columns
-        The columns wanted; all if None. `provenance` comes along wherever there is one.
-    encoding
-        Of the text in a CSV, SPSS, Stata or SAS file; declared there, or detected, if None.
-    limits
-        On memory and time; `Limits.for_size` if None.
-
-    Raises
-    ------
-    SurveyError
-        The file is missing, is not what its extension says, is damaged, has no rows, or lacks a
-        wanted column (the nearest names are given).
+    `provenance` comes along wherever there is one. An encoding is found unless it is named.
     """
     size = _check_file(path)
     _check_content(path)
-    limits = limits or Limits.for_size(size)
+    # A sound file of this size stays far below.
+    limits = limits or Limits(memory=768 * _MIB + 80 * size, seconds=120 + size // 100_000)
     table = _read_in_child(path, columns, encoding, limits)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -278,10 +257,7 @@ def _address_space() -> int:
 
 
 def read_parquet(path: str, wanted: Sequence[str] | None, memory: int) -> pa.Table:
-    """Parquet by pyarrow, its pages' checksums verified where it has them.
-
-    Equal rows take no room in a file, and are refused past `memory`.
-    """
+    """Parquet by pyarrow, checksums verified; rows that need more than `memory` are refused."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -328,22 +304,15 @@ def read(request: dict[str, Any]) -> pa.Table:
     return table
 
 
-def _import_libraries(kind: str) -> None:
-    """Libraries take address space of their own, which is no part of a file's limit."""
-    for name in _LIBRARIES.get(kind, ("pyreadstat", "pandas")):
-        import_module(name)
-    import pyarrow as pa
-
-    # Each thread takes address space, whatever the file.
-    pa.set_cpu_count(min(pa.cpu_count(), _MOST_THREADS))
-
-
 def main(out: BinaryIO) -> int:
     """Serve the one request on standard input; the answer goes to `out`."""
     import pyarrow as pa
 
     request = json.load(sys.stdin.buffer)
-    _import_libraries(request["kind"])
+    # Libraries, and each thread, take address space of their own, which is no part of a file's.
+    for name in _LIBRARIES.get(request["kind"], ("pyreadstat", "pandas")):
+        import_module(name)
+    pa.set_cpu_count(min(pa.cpu_count(), _MOST_THREADS))
     limit(request["memory"], request["seconds"])
     try:
         table = read(request).unify_dictionaries()

@@ -172,10 +172,7 @@ class ModelRows:
 def complete_rows(
     survey: Survey, study: Study, spec: ModelSpec, mode: ModeName = "in person"
 ) -> ModelRows:
-    """Rows of one model that have an answer to everything it needs, of interviews of a mode.
-
-    Region and declared groups drop nobody unless the model needs them; nor does another mode.
-    """
+    """Rows with an answer to all a model needs; groups and region by themselves drop nobody."""
     keep = survey.phone == (mode == "phone") if mode != "both" else np.ones(survey.n, dtype=bool)
     dropped = []
     for name in spec.variables:

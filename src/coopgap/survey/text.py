@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,11 +79,8 @@ def _take_labels(
     body: bytes, delimiter: str, header: Sequence[str]
 ) -> tuple[dict[str, str], int, bytes]:
     """Labels by column, the rows that hold them, and the rows below; none where there are none."""
-    head = body[: 1 << 20].decode("utf-8", errors="ignore")
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        rows = [(row, reader.line_num) for row in itertools.islice(reader, 2)]
-    except csv.Error:
+    rows = _first_rows(body, delimiter, 2)
+    if not rows:
         return {}, 0, body
 
     def below(n_rows: int) -> list[set[str]]:
@@ -283,26 +281,26 @@ def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     head = content[: 1 << 20].decode("utf-8", errors="ignore")
     if not head.strip():
         raise Refusal("the file is empty", "give a header and one row a person")
-    parsed = {mark: _first_record(head, mark) for mark in marks}
-    even = [mark for mark in marks if len(parsed[mark][0]) > 1 and _is_even(head, mark)]
-    delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0]))
-    names, lines = parsed[delimiter]
+    parsed = {mark: _first_rows(content, mark, _FIRST_ROWS) for mark in marks}
+    if not all(parsed.values()):
+        raise Refusal("the header is not well formed", "give one line of column names")
+    even = [mark for mark in marks if _is_even([row for row, _ in parsed[mark] if row])]
+    delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0][0]))
+    names, lines = parsed[delimiter][0]
     return delimiter, [name.strip() for name in names], _after(content, lines)
 
 
-def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:
+def _first_rows(content: bytes, delimiter: str, most: int) -> list[tuple[list[str], int]]:
+    """The first rows with the line where each ends, up to one that is not well formed."""
+    head = content[: 1 << 20].decode("utf-8", errors="ignore")
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        return next(reader), reader.line_num
-    except csv.Error as error:
-        raise Refusal("the header is not well formed", "give one line of column names") from error
+    rows: list[tuple[list[str], int]] = []
+    with suppress(csv.Error):
+        rows.extend((row, reader.line_num) for row in itertools.islice(reader, most))
+    return rows
 
 
-def _is_even(head: str, delimiter: str) -> bool:
-    """Whether the first rows have as many cells as the header; the last of them may be cut off."""
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        widths = [len(row) for row in itertools.islice(reader, _FIRST_ROWS) if row]
-    except csv.Error:
-        return False
-    return len(set(widths if len(widths) < 3 else widths[:-1])) == 1
+def _is_even(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows have as many cells as the header, and several; the last may be cut off."""
+    widths = {len(row) for row in (rows if len(rows) < 3 else rows[:-1])}
+    return len(widths) == 1 and widths != {1}

@@ -25,10 +25,9 @@ _CHUNK: Final = 1 << 13
 
 
 def hashed(values: Sequence[str] | np.ndarray[Any, Any]) -> UintArray:
-    """A hash of each text or number, shape (k,), the same on every machine.
+    """A hash of each text or number (neither NaN nor -0), shape (k,), the same on every machine.
 
-    Texts are hashed by SipHash-2-4 first, numbers taken as they are (neither NaN nor -0). It is
-    what `pandas.util.hash_array` gives, without the time that pandas takes to import.
+    It is what `pandas.util.hash_array` gives, without the time that pandas takes to import.
     """
     hashes = [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(values), _CHUNK):

@@ -119,10 +119,7 @@ def is_sentinel(code: str) -> bool:
 
 
 def reads_as_missing(text: str, *, label: bool) -> bool:
-    """Whether a text says, in English, Spanish, French or Portuguese, that there is no answer.
-
-    Labels may say it in a sentence, but what a respondent said may not be taken for a code.
-    """
+    """Whether a text says that there is no answer; a label may, not a respondent, in a sentence."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = plain.strip().casefold()
     if _CODES.fullmatch(plain):

@@ -71,11 +71,9 @@ class Example:
 
     @cached_property
     def truth(self) -> pd.DataFrame:
-        """Gaps by outcome, group, quantity and category.
+        """Conditional gaps as declared, and gaps standardised over members, zones integrated.
 
-        `log_odds` rows are the declared conditional gaps by region; `risk_difference` rows are
-        standardised over the members' covariates, zones integrated over their distribution. In
-        calibrated mode the printed totals are exact, so the truth holds only approximately.
+        In calibrated mode the printed totals are exact, so the truth holds only approximately.
         """
         return _truth(self.people, self.model)
 
@@ -87,20 +85,10 @@ def make_example(
     mode: Literal["calibrated", "free"] = "calibrated",
     model: ExampleModel = DEFAULT,
 ) -> Example:
-    """Make an example survey.
+    """Make an example survey of n people in person, and in proportion by phone: 250 for 2,007.
 
-    Parameters
-    ----------
-    n
-        People interviewed in person, members and non-members in the printed proportion; phone
-        interviews come on top, 250 for 2,007.
-    seed
-        The same seed gives the same survey.
-    mode
-        `calibrated`: the printed totals exactly, only for the printed n. `free`: the same model
-        with totals left to vary, for an n of 100 or more.
-    model
-        The declared model.
+    `calibrated` has the printed totals exactly, for the printed n alone; in `free` mode totals of
+    the same model vary, for an n of 100 or more. The same seed gives the same survey.
     """
     total = printed.N_MEMBER + printed.N_COMPARISON
     exact = mode == "calibrated"

@@ -46,13 +46,12 @@ def draw_people(
     rng: np.random.Generator, model: ExampleModel, sizes: tuple[int, int, int], *, exact: bool
 ) -> People:
     """Draw members, non-members in person and by phone; `exact`: with the printed totals."""
+    by_phone = (model.phone_age, printed.SEXES[1], model.phone_region)
+    margins = [*zip(printed.AGES, printed.SEXES, printed.REGIONS, strict=True), by_phone]
     blocks = [
-        _block(rng, size, printed.AGES[side], printed.SEXES[side], printed.REGIONS[side], exact)
-        for side, size in enumerate(sizes[:2])
+        [_drawn(rng, size, margin, exact=exact and block is not by_phone) for margin in block]
+        for size, block in zip(sizes, margins, strict=True)
     ]
-    blocks.append(
-        _block(rng, sizes[2], model.phone_age, printed.SEXES[1], model.phone_region, exact=False)
-    )
     band, female, region = (np.concatenate(part) for part in zip(*blocks, strict=True))
     member = np.repeat([True, False, False], sizes)
     phone = np.repeat([False, False, True], sizes)
@@ -71,22 +70,14 @@ def draw_people(
     )
 
 
-def _block(
-    rng: np.random.Generator,
-    size: int,
-    age: tuple[float, ...],
-    sex: tuple[float, ...],
-    region: tuple[float, ...],
-    exact: bool,
-) -> tuple[IntArray, IntArray, IntArray]:
-    def column(margin: tuple[float, ...]) -> IntArray:
-        weights = np.asarray(margin, dtype=np.float64)
-        if exact:
-            codes = np.repeat(np.arange(weights.size), weights.astype(np.int64))
-            return rng.permutation(codes).astype(np.int64)
-        return rng.choice(weights.size, size=size, p=weights / weights.sum()).astype(np.int64)
-
-    return column(age), column(sex), column(region)
+def _drawn(
+    rng: np.random.Generator, size: int, margin: tuple[float, ...], *, exact: bool
+) -> IntArray:
+    weights = np.asarray(margin, dtype=np.float64)
+    if exact:
+        codes = np.repeat(np.arange(weights.size), weights.astype(np.int64))
+        return rng.permutation(codes).astype(np.int64)
+    return rng.choice(weights.size, size=size, p=weights / weights.sum()).astype(np.int64)
 
 
 def _zones(rng: np.random.Generator, region: IntArray, side: IntArray) -> IntArray:
@@ -113,16 +104,13 @@ def _education(
 ) -> IntArray:
     eta = np.asarray(model.education_age)[band] + np.asarray(model.education_region)[region]
     latent = eta + model.education_member * member + rng.logistic(size=band.size)
-    step: IntArray = np.searchsorted(model.education_thresholds, latent).astype(np.int64)
-    return step
+    return np.asarray(np.searchsorted(model.education_thresholds, latent), dtype=np.int64)
 
 
 def draw_zones(rng: np.random.Generator, model: ExampleModel, n_zones: int) -> Zones:
     """Draw intercepts and gaps of the zones for one outcome."""
-    return (
-        rng.normal(0.0, 1.0, n_zones) * model.zone_sd,
-        rng.normal(0.0, 1.0, n_zones) * model.zone_gap_sd,
-    )
+    intercepts = rng.normal(0.0, 1.0, n_zones) * model.zone_sd
+    return intercepts, rng.normal(0.0, 1.0, n_zones) * model.zone_gap_sd
 
 
 def linear_predictor(
