@@ -15,16 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coopgap import describe
-from coopgap.app.plan import make_plan
-from coopgap.core.disclose import protected_meta
-from coopgap.report.plan import plan_text
-from coopgap.study.load import load_study
-from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import comment, draft_study, quote
 from coopgap.survey.profile import Kind, profile
 from coopgap.survey.raw import from_dataframe
-from coopgap.survey.read import read_table
-from coopgap.survey.records import people_meta
 from coopgap.survey.values import reads_as_missing
 
 HOSTILE = 'A "quoted"\nlabel\\ with ]] # = \x1b[31m \u2028 \x7f and \U0001f600'
@@ -325,74 +318,6 @@ class TestPrivacy:
         except UnicodeError:
             return
         assert "she said" not in draft_study(raw, "s.csv")
-
-
-def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path):
-    rng = np.random.default_rng(5)
-    n = 400
-    path = tmp_path / "survey.csv"
-    data = pd.DataFrame(
-        {
-            "socio": rng.choice(["1", "2", "98"], n, p=[0.5, 0.45, 0.05]),
-            "region": rng.choice(["Lima", "Cusco", "Puno"], n),
-            "age": rng.integers(18, 80, n),
-            "trust": rng.choice(["1", "2", "3", "99", ""], n),
-        }
-    )
-    data.to_csv(path, index=False)
-    text = draft_study(read_table(path, None), str(path))
-    edits = {
-        'column = "TODO"  #': 'column = "socio"  #',
-        '# region = "TODO"': 'region = "region"',
-        'TODO = "TODO"': 'trust = "trust"',
-        "# missing = [99]": "missing = [99]",
-    }
-    for old, new in edits.items():
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    model = 'outcome = "trust"\ncovariates = ["age", "region"]\n[matching]\non = ["region"]\n'
-    (tmp_path / "trust.toml").write_text(model, encoding="utf-8")
-    study = load_study(tmp_path)
-    survey = apply_codebook(read_table(path, needed_columns(study)), study)
-    assert survey.n == (data["socio"] != "98").sum()
-    kept = data[data["socio"] != "98"]
-    expected = kept["trust"].map({"1": 0, "2": 1, "3": 2, "99": -1, "": -1})
-    np.testing.assert_array_equal(survey.codes["trust"], expected)
-    # Bands at fifths hold a fifth each, up to ties of whole years.
-    shares = np.bincount(survey.codes["age"]) / survey.n
-    np.testing.assert_allclose(shares, 0.2, atol=0.06)
-
-
-def test_missing_values_by_letter_are_counted_in_draft_plan_and_record(tmp_path):
-    trust = [1, 2, 2, 1] * 18 + ["a"] * 3 + ["z"] * 5
-    data = pd.DataFrame({"member": [1, 0] * 40, "sex": [1, 1, 2, 2] * 20, "trust": trust})
-    path = tmp_path / "survey.dta"
-    pyreadstat.write_dta(
-        data,
-        path,
-        missing_user_values={"trust": ["a", "z"]},
-        variable_value_labels={"trust": {1: "no", 2: "yes", "a": "refused"}},
-    )
-    text = draft_study(read_table(path, None), str(path))
-    assert '# missing in the file by letter, taken as blank: .a "refused" (3), .z (5)' in text
-    edits = {'column = "TODO"  #': 'column = "member"  #', 'TODO = "TODO"': 'trust = "trust"'}
-    for old, new in edits.items():
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    (tmp_path / "trust.toml").write_text(
-        'outcome = "trust"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n', encoding="utf-8"
-    )
-    plan = make_plan(tmp_path)
-    assert "missing   trust: 3 .a, 5 .z" in plan_text(plan).splitlines()
-    assert people_meta(plan.survey)["extended_missing"] == [
-        {"column": "trust", "code": ".a", "label": "refused", "count": 3},
-        {"column": "trust", "code": ".z", "label": "", "count": 5},
-    ]
-    assert plan.survey.n == 80
-    assert plan.models[0].rows.n == 72
-    assert protected_meta(people_meta(plan.survey), 10)["extended_missing"][0]["count"] == 0
 
 
 class TestCommand:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,14 @@ import pyreadstat
 import pytest
 
 from coopgap.app.cli import run
+from coopgap.app.plan import make_plan
+from coopgap.core.disclose import protected_meta
 from coopgap.core.errors import SurveyError
+from coopgap.report.plan import plan_text
 from coopgap.survey.draft import draft_folder
 from coopgap.survey.example import make_example, write_example
 from coopgap.survey.raw import from_dataframe
+from coopgap.survey.records import people_meta
 
 SURVEY = os.environ.get("COOPGAP_UGANDA", "")
 
@@ -252,21 +255,56 @@ class TestGuesses:
             drafted(pd.DataFrame({"income": np.linspace(1, 2, 60)}))
 
 
-def test_codes_for_no_answer_in_a_key_are_declared(tmp_path, capsys):
-    rng = np.random.default_rng(0)
+def opened(folder, data, membership, name="s.sav", **options):
+    """The plan of what is drafted of a file, its membership question named."""
+    write = pyreadstat.write_dta if name.endswith("dta") else pyreadstat.write_sav
+    write(data, str(folder / name), **options)
+    assert run("init", [str(folder / name), "--out", str(folder / "study")]) == 0
+    name_membership(folder / "study", membership)
+    return make_plan(folder / "study")
+
+
+def test_codes_for_no_answer_are_dropped_and_every_other_answer_is_as_it_was(tmp_path):
+    rng, n = np.random.default_rng(0), 400
+    weights = np.where(np.arange(n) % 20 == 0, 999.0, rng.uniform(0.5, 2, n).round(3))
     data = pd.DataFrame(
         {
-            "member": rng.integers(0, 2, 200),
-            "trust": rng.integers(1, 5, 200),
-            "wt": np.where(np.arange(200) % 20 == 0, 999.0, rng.uniform(0.5, 2, 200).round(3)),
+            "socio": rng.choice([1.0, 2.0, 98.0], n, p=[0.5, 0.45, 0.05]),
+            "age": rng.integers(18, 80, n) * 1.0,
+            "trust": rng.choice([1.0, 2.0, 3.0, 99.0, np.nan], n),
+            "wt": weights,
         }
     )
-    pyreadstat.write_sav(data, str(tmp_path / "s.sav"), missing_ranges={"wt": [999]})
-    place = tmp_path / "study"
-    assert run("init", [str(tmp_path / "s.sav"), "--out", str(place)]) == 0
-    name_membership(place, "member")
-    assert run("fit", [str(place), "--dry-run"]) == 0
-    assert re.search(r"10.*weight missing|weight missing.*10", capsys.readouterr().out)
+    plan = opened(tmp_path, data, "socio", missing_ranges={"wt": [999]})
+    kept = data[(data.socio != 98) & (weights != 999)].reset_index()
+    found = pd.DataFrame({"trust": plan.survey.codes["trust"], "w": plan.survey.weight})
+    expected = pd.DataFrame({"trust": kept.trust.map({1: 0, 2: 1, 3: 2}).fillna(-1), "w": kept.wt})
+    order = ["w", "trust"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(order, ignore_index=True),
+        expected.sort_values(order, ignore_index=True),
+        check_dtype=False,
+    )
+    # Bands at fifths hold a fifth each, up to ties of whole years.
+    shares = np.bincount(plan.survey.codes["age"]) / plan.survey.n
+    np.testing.assert_allclose(shares, 0.2, atol=0.06)
+
+
+def test_missing_values_by_letter_are_counted_in_draft_plan_and_record(tmp_path):
+    trust = [1, 2, 2, 1] * 18 + ["a"] * 3 + ["z"] * 5
+    data = pd.DataFrame({"member": [1, 0] * 40, "sex": [1, 1, 2, 2] * 20, "trust": trust})
+    labels = {"trust": {1: "no", 2: "yes", "a": "refused"}}
+    letters = {"missing_user_values": {"trust": ["a", "z"]}, "variable_value_labels": labels}
+    plan = opened(tmp_path, data, "member", "s.dta", **letters)
+    line = '# missing in the file by letter, taken as blank: .a "refused" (3), .z (5)'
+    assert line in (tmp_path / "study" / "study.toml").read_text(encoding="utf-8")
+    assert "missing   trust: 3 .a, 5 .z" in plan_text(plan).splitlines()
+    found = people_meta(plan.survey)
+    one = {"column": "trust", "code": ".a", "label": "refused", "count": 3}
+    other = {"column": "trust", "code": ".z", "label": "", "count": 5}
+    assert found["extended_missing"] == [one, other]
+    assert (plan.survey.n, plan.models[0].rows.n) == (80, 72)
+    assert protected_meta(found, 10)["extended_missing"][0]["count"] == 0
 
 
 @pytest.mark.skipif(not Path(SURVEY).is_file(), reason="COOPGAP_UGANDA names no file")
