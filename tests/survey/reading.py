@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coopgap.core.errors import SurveyError
+from coopgap.app.plan import make_plan
+from coopgap.core.errors import InputError, SurveyError
 from coopgap.survey.raw import RawTable
 from coopgap.survey.read import read_table
 
@@ -24,3 +25,11 @@ def refusal(path, columns=None, **options):
     assert "\n" not in message
     assert message.startswith(str(path))
     return message
+
+
+def plan_refusal(study, data, error=InputError):
+    """What a dry run says of a study or a survey that cannot be used."""
+    with pytest.raises(error) as caught:
+        make_plan(study, data)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

@@ -101,24 +101,13 @@ class TestGuesses:
             "variable": "¿?",
         }
 
-    def test_likely_design_columns_are_named_as_comments(self):
-        n = 120
-        frame = pd.DataFrame(
-            {
-                "es_socio": [1, 2] * 60,
-                "Región": ["Lima", "Cusco", "Puno"] * 40,
-                "cluster": list(range(20)) * 6,
-                "wgt": np.linspace(0.5, 1.5, n).round(3),
-                "hh_id": range(n),
-            }
-        )
-        text, toml = draft(frame)
+    def test_likely_columns_of_the_design_are_comments(self):
+        frame = pd.DataFrame({"es_socio": [1, 2] * 60, "cluster": list(range(20)) * 6})
+        text, toml = draft(frame.assign(hh_id=range(120)))
         assert '# likely: "es_socio" with codes 1, 2' in text
-        assert '# likely region: "Región"' in text
         assert '# likely zone: "cluster"' in text
-        assert '# likely weight: "wgt"' in text
         assert '# likely id: "hh_id"' in text
-        assert toml["group"]["column"] == "TODO"
+        assert toml["group"] == {"column": "TODO", "member": 1, "comparison": 2, "missing": []}
         assert toml["design"] == {}
         assert "hh_id" not in toml["variables"]
 
