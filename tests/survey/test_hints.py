@@ -160,3 +160,23 @@ def test_keys_covariates_and_outcomes_of_a_survey_in_spanish():
 def test_members_of_a_household_are_no_members(label, is_membership):
     found = keys(pd.DataFrame({"q7": [1, 2] * 40}), labels={"q7": label})
     assert ("group" in found) is is_membership
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "values", "is_weight"),
+    [
+        ("pw", "", [44.21, 15.1, 20.4] * 40, True),
+        (
+            "v005",
+            "Women's individual sample weight (6 decimals)",
+            [*range(200_000, 200_060)] * 2,
+            True,
+        ),
+        ("withinwt", "", np.linspace(0.5, 2, 120), True),
+        ("lwt", "Weight at the last period", [*range(80, 140)] * 2, False),
+        ("bwt", "", [*range(2_000, 2_060)] * 2, False),
+        ("weight", "", [0.0, *np.linspace(0.5, 2, 119)], False),
+    ],
+)
+def test_a_weight_has_fractions_or_is_large(name, label, values, is_weight):
+    assert ("weight" in keys(pd.DataFrame({name: values}), labels={name: label})) is is_weight

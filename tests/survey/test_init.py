@@ -230,8 +230,11 @@ class TestGuesses:
         data = pd.DataFrame(
             {f"q{k}": rng.integers(1, steps + 1, 300) for k, steps in enumerate((2, 7, 5, 4, 5))}
         )
-        _, models = drafted(data)
-        assert sorted(models) == ["q2.toml", "q4.toml"]
+        assert sorted(drafted(data)[1]) == ["q2.toml", "q4.toml"]
+        places = dict(enumerate(("Lima", "Ica", "Puno", "Tacna", "Piura"), start=1))
+        degrees = {1: "Poor", 2: "Fair", 3: "Good", 4: "Very good", 5: "Excellent"}
+        _, models = drafted(data, value_labels={"q2": degrees, "q4": places})
+        assert sorted(models) == ["q2.toml", "q3.toml"]
 
     def test_a_question_as_a_name_becomes_a_short_one_each_once(self):
         question = "In general, how much can most people of your community be trusted, " * 2

@@ -23,13 +23,12 @@ from coopgap.survey.profile import (
     Choices,
     Kind,
     Profile,
-    fold,
     multiple_choices,
     profile,
 )
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import label_row_words
-from coopgap.survey.values import as_number
+from coopgap.survey.values import as_number, fold
 
 STUDY: Final = "study"
 _EDIT = "# EDIT"
@@ -303,10 +302,9 @@ def _names(profiles: Iterable[Profile]) -> list[str]:
     """Bare TOML keys and names of files, each once."""
     names = [STUDY]
     for item in profiles:
-        stem = (
-            re.sub(r"[^a-z0-9]+", "_", fold(item.column)).strip("_")[:_LONGEST_NAME] or "variable"
-        )
-        name, number = stem, 2
+        words = re.sub(r"[^a-z0-9]+", "_", fold(item.column)).strip("_")
+        name = stem = words[:_LONGEST_NAME] or "variable"
+        number = 2
         while name in names:
             name, number = f"{stem}_{number}", number + 1
         names.append(name)

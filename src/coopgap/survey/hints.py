@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Final
 
-from coopgap.survey.profile import FEWEST_EACH, NO, YES, Kind, Profile, fold
-from coopgap.survey.values import as_number
+import numpy as np
+
+from coopgap.survey.profile import FEWEST_EACH, NO, YES, Kind, Profile
+from coopgap.survey.values import as_number, fold
 
 type Shape = Callable[[Profile, int], int]
 """0 where a column cannot be what is sought, 1 where it can, 2 where its answers alone say so."""
@@ -29,6 +31,13 @@ _MOST_ALIKE: Final = 2
 """Outcomes of one kind: more of them are a battery."""
 
 _DENIES: Final = re.compile(r"(no|not|non|nunca|never|none|ningun|nao|false|0)\b")
+_DEGREES: Final = re.compile(
+    r"\b(very|not|never|rarely|sometimes|often|always|some|little|lot|less|least|more|most|much"
+    r"|low(er)?|medium|high(er)?|poor|bad|fair|average|good|excellent|worse|better|same|(dis)?agree"
+    r"|nada|poco|algo|bastante|mucho|muy|nunca|siempre|baj[oa]|medi[oa]|alt[oa]|mal[oa]|buen[oa]"
+    r"|peor|igual|mejor|acuerdo|pas|peu|assez|beaucoup|tres|jamais|toujours|mauvais|bon|pouco"
+    r"|muito|sempre|ruim|bo[am]|pior|melhor|concordo|discordo)\b|satisf"
+)
 _NUMBERS = (
     r"\bnumber of|\bhow many|\bcuant[oa]s\b|\bnumero\b|\bcombien\b|\bnombre de|\bquant[oa]s\b"
 )
@@ -86,11 +95,6 @@ def _answers(item: Profile) -> set[str]:
     return {fold(label or code).strip() for code, label in item.codes.items()}
 
 
-def _is_group(item: Profile, n_rows: int) -> int:
-    """A question may have codes for no answer."""
-    return _coded(item, 2, _MOST_SIDES)
-
-
 def sides(item: Profile) -> tuple[list[str], list[str]]:
     """Codes of members, and of those who deny it: by a word, by 0, by 2 where all say 1 or 2."""
     words = {code: fold(label or code).strip() for code, label in item.codes.items()}
@@ -112,11 +116,11 @@ def _is_zone(item: Profile, n_rows: int) -> int:
 
 
 def _is_weight(item: Profile, n_rows: int) -> int:
-    return item.kind is Kind.SCALE and bool((item.numbers > 0).all())
-
-
-def _is_id(item: Profile, n_rows: int) -> int:
-    return item.n_distinct >= 0.9 * n_rows
+    """Positive, of a stratified sample a few; small whole numbers are pounds or counts."""
+    codes = [number for code in item.codes if (number := as_number(code)) is not None]
+    weights = item.numbers if item.kind is Kind.SCALE else np.array(codes)
+    fine = (weights % 1 > 0).any() or weights.max(initial=0) >= 1000
+    return item.numeric and bool(fine and weights.min(initial=1) > 0)
 
 
 def _is_mode(item: Profile, n_rows: int) -> int:
@@ -124,10 +128,6 @@ def _is_mode(item: Profile, n_rows: int) -> int:
     return (
         _coded(item, 2, _MOST_MODES) and not _answers(item) & (YES | NO) and _of_all(item, n_rows)
     )
-
-
-def _is_stratum(item: Profile, n_rows: int) -> int:
-    return 2 <= item.n_distinct <= n_rows / 10 and _of_all(item, n_rows)
 
 
 _KEYS: Final[Mapping[str, _Hint]] = {
@@ -142,7 +142,7 @@ _KEYS: Final[Mapping[str, _Hint]] = {
         r"(household|family|hogar|familia|menage|famille|parl|congres|council|assembl|conse[ij]|conce)"
         r"|\bdeput",
         sure=r"co ?op(?!erat(e|ing|ion)|erac)|\bsaccos?\b",
-        shape=_is_group,
+        shape=lambda item, n_rows: _coded(item, 2, _MOST_SIDES),
     ),
     "region": _Hint(
         words=r"\bregion|\bdepart[ae]ment|\bdepto\b|\bprovin|\bdistri(ct|to)\b|\bcounty\b"
@@ -166,7 +166,7 @@ _KEYS: Final[Mapping[str, _Hint]] = {
     "weight": _Hint(
         words=r"\bweight|\bpesos?\b|\bponder|\bfactor (de )?(expan|pond)|\bexpansion factor"
         r"|\bpoids\b",
-        name=r"wts?\b|wgts?\b|\bfex|^fact",
+        name=r"^p?w(g?ts?)?\b|[a-z]{2}wg?ts?\b|\bfex|^fact",
         never=r"\bkgs?\b|\bkilo|\bbod(y|ies)|\bcorporal|\bbirth|\bnacer|\bheight|\btalla|\bchild"
         r"|\bnin[oa]|\banimal|\bcow|\bcattle|\bganado|\bharvest|\bcosecha|\breplica",
         shape=_is_weight,
@@ -176,7 +176,7 @@ _KEYS: Final[Mapping[str, _Hint]] = {
         r" (sequence )?(number|no|id)\b|\bnumero de (cuestionario|entrevista|encuesta)",
         name=r"\buuid\b|\bcaseid\b|\bhhid\b|\bkey\b|\brespno\b|\brespid\b",
         never=r"\binterviewer|\bencuestador|\bsupervisor|\benqueteur",
-        shape=_is_id,
+        shape=lambda item, n_rows: item.n_distinct >= 0.9 * n_rows,
     ),
     "mode": _Hint(
         words=r"\bmode\b|\bmodalidad|\bmodo (de )?entrev|\binterview(ed)? (type|by|mode)"
@@ -191,7 +191,7 @@ _KEYS: Final[Mapping[str, _Hint]] = {
         words=r"\bstrat(um|a|ification)\b|\bestratos?\b|\bestratific|\bstrates?\b",
         name=r"^(est|estr|strat)\b",
         never=r"socio|econom|\bsocial|\bclass|\bincome",
-        shape=_is_stratum,
+        shape=lambda item, n_rows: 2 <= item.n_distinct <= n_rows / 10 and _of_all(item, n_rows),
     ),
 }
 
@@ -261,6 +261,14 @@ def _is_ordered(item: Profile, n_rows: int) -> int:
     return codes[-1] - codes[0] == len(codes) - 1
 
 
+def _is_scale(item: Profile, n_rows: int) -> bool:
+    """Steps of most people without labels, or with words of degree for most of them."""
+    labels = [fold(label) for label in item.codes.values() if label]
+    degrees = sum(bool(_DEGREES.search(label)) for label in labels)
+    ordered = _is_ordered(item, n_rows) and _usable(item, n_rows, 0.8)
+    return bool(ordered) and (2 * degrees > len(labels) or not labels or _answers(item) <= YES | NO)
+
+
 _OUTCOMES: Final = tuple(
     _Hint(words=words, never=r"\bparty|\bpartido|\breligio|\bvot", shape=_is_ordered)
     for words in (
@@ -326,7 +334,9 @@ def _outcomes(profiles: Sequence[Profile], n_rows: int) -> list[Profile]:
     found = {item.column: item for item in in_turn}
     if found:
         return list(found.values())[:_MOST_OUTCOMES]
-    open_ = [item for item in profiles if _is_ordered(item, n_rows) and _usable(item, n_rows, 0.8)]
+    open_ = [
+        item for item in profiles if _is_scale(item, n_rows) and "psu" not in fold(item.column)
+    ]
     return sorted(open_, key=lambda item: abs(len(item.codes) - 5))[:_MOST_ALIKE]
 
 

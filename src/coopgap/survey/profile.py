@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 from coopgap.survey.values import (
     as_number,
     declared_missing,
+    fold,
     is_sentinel,
     natural_order,
     read_numbers,
@@ -199,12 +199,6 @@ def _names_people(distinct: int, numbers: Mapping[str, float] | None) -> bool:
         return distinct > MOST_CODES
     whole = all(number == int(number) for number in numbers.values())
     return whole and (distinct > MOST_CODES or max(numbers.values()) >= 1000)
-
-
-def fold(text: str) -> str:
-    """Small letters without accents."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return plain.casefold()
 
 
 YES: Final = frozenset({"yes", "si", "true", "oui", "sim"})

@@ -56,7 +56,8 @@ def read_numbers(
     elif with_comma and not commas_in and all(map(_THOUSANDS.fullmatch, with_comma)):
         problem = "its numbers with a comma may be thousands"
     elif with_comma:
-        numbers = [as_number(_point(value)) for value in values]
+        points = {text: text.replace(",", ".") for text in with_comma}
+        numbers = [as_number(points.get(str(value).strip(), value)) for value in values]
     elif with_point and all(map(_THOUSANDS.fullmatch, with_point)):
         whole = [text for text in texts if _WHOLE.fullmatch(text)]
         short = whole and all(len(text.lstrip("+-")) <= 3 for text in whole)
@@ -65,12 +66,6 @@ def read_numbers(
         elif delimiter not in ("", ",") and len(with_point) >= _FEWEST and short:
             problem = "its numbers with a point may be thousands: none has four digits together"
     return numbers, problem
-
-
-def _point(value: Code) -> Code:
-    if isinstance(value, str) and _COMMA.fullmatch(value.strip()):
-        return value.replace(",", ".")
-    return value
 
 
 def shows_commas(texts: Iterable[str]) -> bool:
@@ -113,6 +108,11 @@ _NUMBER_WORDS: Final = frozenset({"none", "-", "."})
 """Answers of these words say nothing; as labels of a number they may say zero."""
 
 
+def fold(text: str) -> str:
+    """Small letters without accents."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold()
+
+
 def is_sentinel(code: str) -> bool:
     """Whether a normalised code is one that surveys use for no answer: 88, 999, 9998, -1."""
     return bool(_SENTINEL.fullmatch(code))
@@ -120,8 +120,7 @@ def is_sentinel(code: str) -> bool:
 
 def reads_as_missing(text: str, *, label: bool) -> bool:
     """Whether a text says that there is no answer; a label may, not a respondent, in a sentence."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = plain.strip().casefold()
+    plain = fold(text).strip()
     if _CODES.fullmatch(plain):
         return not (label and plain in _NUMBER_WORDS)
     return label and bool(_LABELS.search(plain))
