@@ -121,6 +121,8 @@ def test_a_word_alone_is_no_hint():
         }
     )
     assert keys(data) == {}
+    # A study may not hold a mark of direction.
+    assert keys(pd.DataFrame({"\u202ecoop_member": [1, 2] * 60})) == {}
 
 
 def test_keys_covariates_and_outcomes_of_a_survey_in_spanish():

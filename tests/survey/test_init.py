@@ -82,21 +82,10 @@ class TestFirstGap:
 
     def test_what_is_drafted(self, folder):
         study = tomllib.loads((folder / "study.toml").read_text(encoding="utf-8"))
-        assert study["group"] | {"column": ""} == {
-            "column": "",
-            "member": 1,
-            "comparison": 0,
-            "missing": [],
-        }
         assert study["design"] == {"region": "region", "zone": "zone", "id": "id"}
         assert study["headline"] == {"trust": "trust"}
         assert study["variables"]["ses_class"]["levels"] == ["E", "D", "C", "B", "A"]
-        assert study["variables"]["trusted_person"] | {"label": ""} == {
-            "label": "",
-            "type": "binary",
-            "yes": [1],
-            "no": [2],
-        }
+        assert study["variables"]["trusted_person"]["yes"] == [1]
         models = sorted(path.stem for path in folder.glob("*.toml") if path.stem != "study")
         assert models == ["neighbours", "ses_class", "trust", "trusted_person"]
         assert tomllib.loads((folder / "trust.toml").read_text(encoding="utf-8")) == {
@@ -154,16 +143,6 @@ class TestFolder:
         assert run("init", [str(tmp_path / "my.csv"), "--out", str(tmp_path / "study")]) == 2
         assert "looks like an outcome" in capsys.readouterr().err
         assert [path.name for path in tmp_path.iterdir()] == ["my.csv"]
-
-    def test_a_named_encoding_is_declared(self, tmp_path, capsys):
-        text = "socio,año\n" + "1,1\n0,2\n1,3\n0,4\n" * 20
-        (tmp_path / "my.csv").write_text(text, encoding="latin-1")
-        place = tmp_path / "study"
-        options = ["--out", str(place), "--encoding", "latin-1"]
-        assert run("init", [str(tmp_path / "my.csv"), *options]) == 0
-        name_membership(place, "socio")
-        assert run("fit", [str(place), "--dry-run"]) == 0
-        capsys.readouterr()
 
 
 class TestGuesses:

@@ -10,7 +10,7 @@ import coopgap
 from coopgap.app.plan import make_plan
 from coopgap.report.plan import plan_text
 
-from .reading import plan_refusal
+from .conftest import plan_refusal
 
 
 class TestBlanks:

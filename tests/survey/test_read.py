@@ -22,7 +22,7 @@ from coopgap.survey import read
 from coopgap.survey.raw import from_dataframe
 from coopgap.survey.read import Limits, read_table
 
-from .reading import cells, refusal
+from .conftest import cells, refusal
 
 
 def outcome(path):

@@ -332,10 +332,7 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
 
 
 def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:
-    """How many zones stand in several regions, and of how many; -1 is none.
-
-    A few zones may cross a border; those stay one zone. If most do, their labels repeat.
-    """
+    """How many zones stand in several regions, and of how many: a few may cross a border."""
     known = (region >= 0) & (zone >= 0)
     there = np.zeros((zone.max(initial=0) + 1, region.max(initial=0) + 1), dtype=bool)
     there[zone[known], region[known]] = True

@@ -281,8 +281,8 @@ def _design(look: _Look, firm: Mapping[str, tuple[str, ...]]) -> list[str]:
         lines += [f"# likely {key}: {names}"] if names else []
         columns = firm.get(key, ())
         named = quote(columns[0]) if len(columns) == 1 else _list(columns, quote)
-        mark, named = ("", named) if columns else ("# ", '"TODO"')
-        lines.append(f"{mark}{key} = {named}  {_EDIT}: {meaning}")
+        line = f"{key} = {named}" if columns else f'# {key} = "TODO"'
+        lines.append(f"{line}  {_EDIT}: {meaning}")
     if missing:
         codes, mark = ", ".join(missing), "" if firm else "# "
         lines.append(

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from coopgap.core.errors import without_marks
 from coopgap.survey.profile import FEWEST_EACH, NO, YES, Kind, Profile
 from coopgap.survey.values import as_number, fold
 
@@ -303,7 +304,9 @@ class Guesses:
 def guess(profiles: Sequence[Profile], n_rows: int) -> Guesses:
     """What the columns of a file of so many rows may be; none is an outcome and something else."""
     replicates = _replicates(profiles)
-    open_ = [item for item in profiles if item.column not in replicates]
+    # A study may not hold marks of direction, and so name no such column.
+    named = (item for item in profiles if without_marks(item.column) == item.column)
+    open_ = [item for item in named if item.column not in replicates]
     keys = {key: _likely(open_, hint, n_rows) for key, hint in _KEYS.items()}
     keys["group"].sort(key=lambda item: not all(sides(item)))
     taken = {item.column for items in keys.values() for item in items}

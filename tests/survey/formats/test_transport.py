@@ -16,7 +16,7 @@ from coopgap.fit import main
 from coopgap.report.plan import plan_text
 from coopgap.survey.read import read_table
 
-from ..reading import cells, refusal
+from ..conftest import cells, refusal
 
 HERE = Path(__file__).parent
 VERSIONS = (5, 8)

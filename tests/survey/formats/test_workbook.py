@@ -13,7 +13,7 @@ import pytest
 from coopgap.survey.draft import draft_study
 from coopgap.survey.read import read_table
 
-from ..reading import cells, refusal
+from ..conftest import cells, refusal
 
 
 @pytest.fixture(autouse=True)
