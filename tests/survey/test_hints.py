@@ -168,12 +168,7 @@ def test_members_of_a_household_are_no_members(label, is_membership):
     ("name", "label", "values", "is_weight"),
     [
         ("pw", "", [44.21, 15.1, 20.4] * 40, True),
-        (
-            "v005",
-            "Women's individual sample weight (6 decimals)",
-            [*range(200_000, 200_060)] * 2,
-            True,
-        ),
+        ("v005", "Individual sample weight", [*range(200_000, 200_060)] * 2, True),
         ("withinwt", "", np.linspace(0.5, 2, 120), True),
         ("lwt", "Weight at the last period", [*range(80, 140)] * 2, False),
         ("bwt", "", [*range(2_000, 2_060)] * 2, False),

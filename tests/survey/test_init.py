@@ -249,12 +249,8 @@ def test_codes_for_no_answer_are_dropped_and_every_other_answer_is_as_it_was(tmp
     kept = data[(data.socio != 98) & (weights != 999)].reset_index()
     found = pd.DataFrame({"trust": plan.survey.codes["trust"], "w": plan.survey.weight})
     expected = pd.DataFrame({"trust": kept.trust.map({1: 0, 2: 1, 3: 2}).fillna(-1), "w": kept.wt})
-    order = ["w", "trust"]
-    pd.testing.assert_frame_equal(
-        found.sort_values(order, ignore_index=True),
-        expected.sort_values(order, ignore_index=True),
-        check_dtype=False,
-    )
+    pairs = [one.sort_values(["w", "trust"], ignore_index=True) for one in (found, expected)]
+    pd.testing.assert_frame_equal(*pairs, check_dtype=False)
     # Bands at fifths hold a fifth each, up to ties of whole years.
     shares = np.bincount(plan.survey.codes["age"]) / plan.survey.n
     np.testing.assert_allclose(shares, 0.2, atol=0.06)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pyreadstat
 import pytest
 
-from coopgap import describe
 from coopgap.app.plan import make_plan
 from coopgap.fit import main
 from coopgap.report.plan import plan_text
@@ -177,15 +175,3 @@ class TestStudy:
         assert plan.survey.n == 600
         assert (plan.survey.codes["age"] < 0).sum() == 5
         assert "missing   age: 1 .A, 4 .B" in plan_text(plan)
-
-    def test_describe_drafts_it(self, tmp_path, people, capsys):
-        labels = {"yes": "Sells through the co-operative"}
-        data = people.assign(yes=people.yes.where(people.index > 1, STOOD_IN))
-        path = with_letters(xpt(tmp_path, data, column_labels=labels), "AB")
-        assert describe.main([str(path)]) == 0
-        text = capsys.readouterr().out
-        drafted = tomllib.loads(text)["variables"]
-        assert drafted["yes"]["label"] == labels["yes"]
-        assert drafted["region"]["levels"] == ["East", "North", "South"]
-        assert ".A" in text
-        assert ".B" in text
