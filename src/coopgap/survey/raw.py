@@ -170,16 +170,16 @@ def distinct(column: Any) -> Answers:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    index = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    words = array.dictionary
+    places, words = array.indices, array.dictionary
+    index = (places.fill_null(-1) if places.null_count else places).to_numpy(zero_copy_only=False)
     if not (words.null_count or pa.types.is_floating(words.type)):
         return Answers(values=tuple(words.to_numpy(zero_copy_only=False).tolist()), index=index)
     values = words.to_pylist()
     # Only NaN differs from itself.
     kept = np.array([value is not None and value == value for value in values], dtype=bool)
-    places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    renumbered = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
     values = [value for value, keep in zip(values, kept, strict=True) if keep]
-    return Answers(values=tuple(values), index=places[index])
+    return Answers(values=tuple(values), index=renumbered[index])
 
 
 def from_answers(data: dict[str, Answers], name: str) -> RawTable:
