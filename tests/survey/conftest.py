@@ -1,4 +1,4 @@
-"""An invented survey with a study folder that fits it."""
+"""An invented survey with a study folder that fits it; what tests of reading look at."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from coopgap.core.errors import SurveyError
-from coopgap.survey import read, reader_process
-from coopgap.survey.raw import Refusal
+from coopgap.app.plan import make_plan
+from coopgap.core.errors import InputError, SurveyError
+from coopgap.survey import read
+from coopgap.survey.raw import RawTable, Refusal
 
 from ..r.invented import invented
 
@@ -48,6 +49,31 @@ on = ["region", "sex"]
 """
 
 
+def cells(source, column):
+    """The cells of a column, None where empty, of a table or a file."""
+    raw = source if isinstance(source, RawTable) else read.read_table(source, [column])
+    answers = raw.answers(column)
+    values = [*answers.values, None]
+    return [values[place] for place in answers.index]
+
+
+def refusal(path, columns=None, **options):
+    with pytest.raises(SurveyError) as caught:
+        read.read_table(path, columns, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(path))
+    return message
+
+
+def plan_refusal(study, data, error=InputError):
+    """What a dry run says of a study or a survey that cannot be used."""
+    with pytest.raises(error) as caught:
+        make_plan(study, data)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
 @pytest.fixture
 def people():
     """600 people in 40 zones and three regions."""
@@ -82,7 +108,7 @@ def in_process(monkeypatch):
             "memory": limits.memory,
         }
         try:
-            return reader_process.read(request).unify_dictionaries()
+            return read.read(request).unify_dictionaries()
         except Refusal as refusal:
             raise SurveyError(str(path), refusal.found, refusal.allowed) from refusal
 

@@ -11,16 +11,16 @@ import pytest
 from coopgap.study.spec import Design, Group, Headline, Matching, ModelSpec, Study, Variable
 from coopgap.survey.records import Drop, Survey, complete_rows
 
-
-def _variable(name, *, groups=False):
-    levels = (f"{name}0", f"{name}1")
-    return Variable(
-        name=name, column=name, type="nominal", levels=levels, declared_levels=levels, groups=groups
+VARIABLES = {
+    name: Variable(
+        name=name,
+        column=name,
+        type="nominal",
+        levels=(f"{name}0", f"{name}1"),
+        groups=name == "grouped",
     )
-
-
-VARIABLES = {name: _variable(name) for name in ("y", "cov", "stratum", "region", "other")}
-VARIABLES["grouped"] = _variable("grouped", groups=True)
+    for name in ("y", "cov", "stratum", "region", "other", "grouped")
+}
 SPEC = ModelSpec(name="m", outcome="y", covariates=("cov",), matching=Matching(on=("stratum",)))
 STUDY = Study(
     name="s",
@@ -81,7 +81,6 @@ def test_rows_carry_everything_the_model_needs():
     assert rows.levels == ("y0", "y1")
     assert rows.member.tolist() == [True, False, True]
     assert rows.weight.tolist() == [1.0, 2.0, 7.0]
-    assert rows.zone is not None
     assert rows.zone.tolist() == [0, 1, 6]
 
 

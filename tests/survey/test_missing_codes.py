@@ -15,11 +15,11 @@ from coopgap import fit
 from coopgap.app.meta import with_warnings
 from coopgap.app.plan import make_plan
 from coopgap.core.disclose import protected_meta
-from coopgap.core.errors import StudyError, SurveyError
 from coopgap.report.plan import plan_text
 from coopgap.survey.values import reads_as_missing, stands_out
 
 from ..r.invented import SILENT
+from .conftest import plan_refusal
 
 EXPECTED = json.loads(
     (Path(__file__).parents[1] / "r" / "fixtures" / "codes.json").read_text(encoding="utf-8")
@@ -35,13 +35,6 @@ def sav(tmp_path, data, **options):
     path = tmp_path / "survey.sav"
     pyreadstat.write_sav(data, path, **options)
     return path
-
-
-def refusal(study, data):
-    with pytest.raises(SurveyError) as caught:
-        make_plan(study, data)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def gap(run, family):
@@ -63,7 +56,7 @@ class TestFile:
         self, tmp_path, people, make_folder, code, span
     ):
         path = sav(tmp_path, spoilt(people, "age", code), missing_ranges={"age": [span]})
-        message = refusal(make_folder(), path)
+        message = plan_refusal(make_folder(), path)
         assert (
             f"age: undeclared code '{code:g}' (52 times) that the file itself declares" in message
         )
@@ -91,7 +84,7 @@ class TestFile:
 
     def test_weights(self, tmp_path, people, make_folder):
         path = sav(tmp_path, spoilt(people, "w", 999), missing_ranges={"w": [999]})
-        message = refusal(make_folder(design='weight = "w"'), path)
+        message = plan_refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '999' (52 times) that the file itself calls missing" in message
         assert "design.missing.weight" in message
         named = make_folder(design='weight = "w"\nmissing = { weight = [999] }')
@@ -102,25 +95,25 @@ class TestFile:
         numbers = ["estimate", "std_error", "lower", "upper"]
         pd.testing.assert_frame_equal(run.gaps[numbers], others.gaps[numbers])
         assert {"reason": "weight missing", "count": 52} in run.meta["dropped"]
-        assert (run.meta["n_read"], run.meta["n_member"], run.meta["n_comparison"]) == (
-            600,
-            260,
-            288,
-        )
+        counts = [run.meta[name] for name in ("n_read", "n_member", "n_comparison")]
+        assert counts == [600, 260, 288]
 
-    @pytest.mark.parametrize("key", ["zone", "id", "mode"])
-    def test_every_other_column_of_the_design(self, tmp_path, people, make_folder, key):
-        column = {"zone": "zone", "id": "id", "mode": "how"}[key]
-        declared = {
-            "zone": "",
-            "id": 'id = "id"',
-            "mode": 'mode = { column = "how", in_person = 1, phone = 2 }',
-        }[key]
+    @pytest.mark.parametrize(
+        ("key", "column", "declared"),
+        [
+            ("zone", "zone", ""),
+            ("id", "id", 'id = "id"'),
+            ("mode", "how", 'mode = { column = "how", in_person = 1, phone = 2 }'),
+        ],
+    )
+    def test_every_other_column_of_the_design(
+        self, tmp_path, people, make_folder, key, column, declared
+    ):
         data = people.assign(how=1.0)
         data[column] = data[column].astype(float)
         data.loc[3, column] = 9999.0
         path = sav(tmp_path, data, missing_ranges={column: [{"lo": 9000, "hi": float("inf")}]})
-        assert f"{column}: undeclared code '9999' (1 time)" in refusal(
+        assert f"{column}: undeclared code '9999' (1 time)" in plan_refusal(
             make_folder(design=declared), path
         )
         named = make_folder(design=f"{declared}\nmissing = {{ {key} = [9999] }}")
@@ -138,7 +131,7 @@ class TestFile:
         text = (study / "study.toml").read_text()
         codes = 'codes = { 1 = "North", 2 = "South", 3 = "East" }'
         (study / "study.toml").write_text(text.replace('"East"]', f'"East"]\n{codes}'))
-        assert f"{column}: undeclared code '7' (2 times)" in refusal(study, path)
+        assert f"{column}: undeclared code '7' (2 times)" in plan_refusal(study, path)
 
     def test_items_of_a_count(self, tmp_path, people, make_folder):
         items = {f"food{k}": np.random.default_rng(k).integers(1, 3, 600) * 1.0 for k in (1, 2)}
@@ -150,7 +143,7 @@ class TestFile:
             '[variables.food]\ntype = "count_of"\nitems = ["food1", "food2"]\n'
             "yes = [1]\nno = [2]\nat_least = 1\ngroups = true\n"
         )
-        message = refusal(make_folder(tables=count), path)
+        message = plan_refusal(make_folder(tables=count), path)
         assert "food2: undeclared code '98' (4 times)" in message
         named = make_folder(tables=count + "missing = [98]\n")
         assert (make_plan(named, path).survey.codes["food"] < 0).sum() == 4
@@ -159,7 +152,7 @@ class TestFile:
         data = people.assign(zone="v" + people.zone.astype(str))
         data.loc[:11, "zone"] = "NR"
         path = sav(tmp_path, data, missing_ranges={"zone": ["NR"]})
-        assert "zone: undeclared code 'NR' (12 times)" in refusal(make_folder(), path)
+        assert "zone: undeclared code 'NR' (12 times)" in plan_refusal(make_folder(), path)
 
     def test_what_the_study_gives_a_meaning_keeps_it(self, tmp_path, people, make_folder):
         """The study has the last word on a code of its own."""
@@ -190,10 +183,10 @@ class TestLabels:
         labels = {"age": {888888: "Don't know"}, "w": {66: "No aplica"}}
         data = spoilt(people, "age", 888888)
         path = sav(tmp_path, data, variable_value_labels=labels)
-        message = refusal(make_folder(), path)
+        message = plan_refusal(make_folder(), path)
         assert "age: undeclared code '888888' (52 times) that the file labels" in message
         path = sav(tmp_path, spoilt(people, "w", 66), variable_value_labels=labels)
-        message = refusal(make_folder(design='weight = "w"'), path)
+        message = plan_refusal(make_folder(design='weight = "w"'), path)
         assert "w: undeclared code '66' (52 times)" in message
 
     def test_codes_within_the_scale_are_found_by_their_label(self, tmp_path, people, make_folder):
@@ -201,17 +194,13 @@ class TestLabels:
         labels = {"age": {70: "NS/NR", 18: "18 or younger"}}
         data = people.assign(age=people.age.replace(70, 71).where(~SILENT, 70))
         path = sav(tmp_path, data, variable_value_labels=labels)
-        assert "undeclared code '70' (52 times)" in refusal(make_folder(), path)
+        assert "undeclared code '70' (52 times)" in plan_refusal(make_folder(), path)
         survey = make_plan(make_folder(age="missing = [70]"), path).survey
         assert (survey.codes["age"] < 0).sum() == 52
 
-    @pytest.mark.parametrize("text", SILENCE)
+    @pytest.mark.parametrize("text", [*SILENCE, *ANSWERS])
     def test_what_reads_as_no_answer(self, text):
-        assert reads_as_missing(text, label=True)
-
-    @pytest.mark.parametrize("text", ANSWERS)
-    def test_what_does_not(self, text):
-        assert not reads_as_missing(text, label=True)
+        assert reads_as_missing(text, label=True) is (text in SILENCE)
 
 
 WARNING = "age: 88 (52 times) is taken as it stands; if it means no answer, name it in missing"
@@ -220,13 +209,10 @@ WARNING = "age: 88 (52 times) is taken as it stands; if it means no answer, name
 class TestShape:
     @pytest.mark.parametrize("code", [888888, 888, 777, 9996, 66666])
     def test_a_code_out_of_range_of_the_rest_is_refused(self, tmp_path, people, make_folder, code):
-        message = refusal(make_folder(), spoilt(people, "age", code))
+        message = plan_refusal(make_folder(), spoilt(people, "age", code))
         assert f"undeclared code '{code}' (52 times) that looks like a missing code" in message
-
-    def test_a_long_code_is_named_however_rare(self, tmp_path, people, make_folder):
-        data = people.copy()
-        data.loc[7, "age"] = 888888.0
-        assert "undeclared code '888888' (1 time)" in refusal(make_folder(), data)
+        people.loc[7, "age"] = code
+        assert f"undeclared code '{code}' (1 time)" in plan_refusal(make_folder(), people)
 
     def test_a_code_that_may_be_an_age_is_a_warning_of_the_plan(
         self, tmp_path, people, make_folder
@@ -256,9 +242,8 @@ class TestShape:
         doubts = [{"column": "age", "code": "88", "count": n} for n in (52, 4)]
         meta = with_warnings(protected_meta({"doubts": doubts}, 10))
         assert meta["warnings"] == [WARNING.replace("52", "50")]
-        assert with_warnings({"doubts": [doubts[0] | {"count": 1}]})["warnings"] == [
-            WARNING.replace("52 times", "1 time")
-        ]
+        alone = with_warnings({"doubts": [doubts[0] | {"count": 1}]})
+        assert alone["warnings"] == [WARNING.replace("52 times", "1 time")]
 
     def test_among_its_like_a_code_stands_out_by_its_number_of_people(self):
         ages = np.array([75.0, 80, 86, 87, 88, 89, 90, 99])
@@ -276,7 +261,7 @@ class TestDesign:
     @pytest.mark.parametrize("code", [999, 9999, 888])
     def test_a_weight_far_beyond_the_rest_is_refused(self, people, make_folder, code):
         data = spoilt(people, "w", code)
-        message = refusal(make_folder(design='weight = "w"'), data)
+        message = plan_refusal(make_folder(design='weight = "w"'), data)
         assert f"w: undeclared code '{code}' (52 times) that looks like a missing code" in message
         assert "design.missing.weight" in message
         assert "weight = []" in message
@@ -285,7 +270,6 @@ class TestDesign:
         named = make_folder(design=f'weight = "w"\nmissing = {{ weight = [{code}] }}')
         survey = make_plan(named, data).survey
         assert survey.n == 548
-        assert survey.weight is not None
         assert survey.weight.max() == people.w[~SILENT].max()
 
     def test_weights_of_that_shape_among_their_like_are_weights(self, people, make_folder):
@@ -294,7 +278,6 @@ class TestDesign:
         data.loc[9, "w"] = 999.0
         survey = make_plan(study, data).survey
         assert survey.doubts == ()
-        assert survey.weight is not None
         assert np.array_equal(np.sort(survey.weight), np.sort(data.w))
         # Beyond them all, yet not by far: taken, and said.
         data["w"] = np.linspace(200, 700, len(people)).round()
@@ -306,11 +289,8 @@ class TestDesign:
         zone = people.zone.astype(str).where(~SILENT, "n/a")
         (doubt,) = make_plan(make_folder(), people.assign(zone=zone)).survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("zone", "n/a", 52)
-        labelled = sav(
-            tmp_path,
-            spoilt(people, "zone", 99),
-            variable_value_labels={"zone": {99: "No answer", 1: "Santa Rosa"}},
-        )
+        labels = {"zone": {99: "No answer", 1: "Santa Rosa"}}
+        labelled = sav(tmp_path, spoilt(people, "zone", 99), variable_value_labels=labels)
         (doubt,) = make_plan(make_folder(), labelled).survey.doubts
         assert (doubt.column, doubt.code, doubt.count) == ("zone", "99", 52)
         named = make_folder(design='missing = { zone = ["n/a", 99] }')
@@ -324,27 +304,22 @@ class TestStudy:
     @pytest.mark.parametrize(
         ("line", "message"),
         [
-            (
-                "missing = { wieght = [9] }",
-                "design.missing: unknown key wieght; allowed: zone, weight; did you mean weight?",
-            ),
+            ("missing = { wieght = [9] }", "unknown key wieght; allowed: zone, weight; did"),
             ("missing = { weight = 9 }", "design.missing.weight: is a whole number"),
         ],
     )
     def test_what_is_wrong_with_it_is_one_line(self, tmp_path, people, make_folder, line, message):
         study = make_folder(design=f'weight = "w"\n{line}')
-        with pytest.raises(StudyError) as caught:
-            make_plan(study, people)
-        assert message in str(caught.value)
+        assert message in plan_refusal(study, people)
 
     def test_a_blank_is_named_like_a_code(self, tmp_path, people, make_folder):
         data = spoilt(people, "w", np.nan)
-        assert "52 weights are missing" in refusal(make_folder(design='weight = "w"'), data)
+        assert "52 weights are missing" in plan_refusal(make_folder(design='weight = "w"'), data)
         named = make_folder(design='weight = "w"\nmissing = { weight = [""] }')
         assert make_plan(named, data).survey.n == 548
 
     def test_a_mode_has_one_meaning(self, tmp_path, people, make_folder):
         mode = 'mode = { column = "how", in_person = 1, phone = 2 }'
         study = make_folder(design=f"{mode}\nmissing = {{ mode = [2] }}")
-        with pytest.raises(StudyError, match=r"missing\.mode: holds a value that phone holds too"):
-            make_plan(study, people.assign(how=1))
+        message = plan_refusal(study, people.assign(how=1))
+        assert "missing.mode: holds a value that phone holds too" in message

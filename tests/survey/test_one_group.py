@@ -23,40 +23,26 @@ on = ["region", "sex"]
 """
 
 
-def blanks(people, kind):
-    member = people.member == 1
-    rng = np.random.default_rng(4)
-    data = people.assign(trust=rng.integers(1, 4, len(people)).astype(float))
-    match kind:
-        case "covariate of members":
-            return data.assign(age=data.age.where(member))
-        case "covariate of others":
-            return data.assign(age=data.age.where(~member))
-        case "outcome of members":
-            return data.assign(trust=data.trust.where(member))
-        case "outcome of others":
-            return data.assign(trust=data.trust.where(~member))
-        case _:
-            return data.assign(trust=data.trust.where(member), age=data.age.where(~member))
+WHO_ANSWERS = {
+    "covariate of members": {"age": 1},
+    "covariate of others": {"age": 0},
+    "outcome of members": {"trust": 1},
+    "outcome of others": {"trust": 0},
+    "nobody complete": {"trust": 1, "age": 0},
+}
+"""The group that alone answers a question."""
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "covariate of members",
-        "covariate of others",
-        "outcome of members",
-        "outcome of others",
-        "nobody complete",
-    ],
-)
+@pytest.mark.parametrize("answers", WHO_ANSWERS.values(), ids=WHO_ANSWERS)
 def test_one_group_alone_has_no_numbers_and_both_commands_say_so(
-    tmp_path, people, make_folder, capsys, kind
+    tmp_path, people, make_folder, capsys, answers
 ):
     study = make_folder(tables=ORDINAL, model=MODEL)
     text = (study / "study.toml").read_text().replace('yes = "model"', 'trust = "model"')
     (study / "study.toml").write_text(text)
-    data = blanks(people, kind)
+    data = people.assign(trust=np.random.default_rng(4).integers(1, 4, len(people)) * 1.0)
+    for column, group in answers.items():
+        data[column] = data[column].where(people.member == group)
     data.to_csv(tmp_path / "survey.csv", index=False)
     complete = data.dropna(subset=["age", "trust"]).member
     counts = f"{int(complete.sum())} members and {int((1 - complete).sum())} comparison people"

@@ -37,14 +37,10 @@ levels = ["m", "f"]
 MODEL = 'outcome = "yes"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
 
 
-@pytest.fixture
-def folder(tmp_path):
-    def write(design=""):
-        (tmp_path / "study.toml").write_text(STUDY.format(design=design), encoding="utf-8")
-        (tmp_path / "model.toml").write_text(MODEL, encoding="utf-8")
-        return tmp_path
-
-    return write
+def write(folder, design=""):
+    (folder / "study.toml").write_text(STUDY.format(design=design), encoding="utf-8")
+    (folder / "model.toml").write_text(MODEL, encoding="utf-8")
+    return folder
 
 
 def people(n=60):
@@ -78,10 +74,7 @@ def test_the_mixing_is_that_of_splitmix64():
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_shuffled_file_is_the_same_survey(tmp_path_factory, design, seed):
-    where = tmp_path_factory.mktemp("study")
-    (where / "study.toml").write_text(STUDY.format(design=design), encoding="utf-8")
-    (where / "model.toml").write_text(MODEL, encoding="utf-8")
-    data = people()
+    where, data = write(tmp_path_factory.mktemp("study"), design), people()
     one = make_plan(where, data).survey
     other = make_plan(where, data.sample(frac=1, random_state=seed)).survey
     for item in fields(one):
@@ -108,19 +101,19 @@ def test_hashes_of_many_are_those_of_each():
     assert np.array_equal(hashed(texts), hash_array(np.array(texts, dtype=object)))
 
 
-def test_copies_of_a_record_do_not_stand_together(folder):
+def test_copies_of_a_record_do_not_stand_together(tmp_path):
     # 400 people of one cell who differ in the answer alone: two records. Blocks of one answer
     # would give a sample of either; the first 200 hold half of each, within three deviations.
     data = pd.DataFrame({"member": [1] * 20 + [0] * 400, "zone": 1, "sex": ["m", "f"] * 210})
     data["yes"] = [0, 0, 1, 1] * 105
-    survey = make_plan(folder(), data).survey
+    survey = make_plan(write(tmp_path), data).survey
     answers = survey.codes["yes"][~survey.member][:200]
     assert abs(answers.mean() - 0.5) < 3 * np.sqrt(0.25 / 200 / 2)
 
 
-def test_an_identifier_is_its_value_and_nothing_else_counts(folder):
-    study = make_plan(folder('id = "id"'), people()).study
+def test_an_identifier_is_its_value_and_nothing_else_counts(tmp_path):
     data = people()
+    study = make_plan(write(tmp_path, 'id = "id"'), data).study
     usual = in_file_order(data, study)
     assert np.array_equal(in_file_order(data.assign(yes=1 - data["yes"]), study), usual)
     as_text = data.assign(id=data["id"].astype(str))

@@ -1,15 +1,9 @@
-"""What the columns of a file look like: codes, scales, identifiers, words; likely keys of a study.
-
-A word alone proves little: a question on coups holds "estado" and one on landlines "phone". So a
-column is proposed for a key only where two of name, label and shape agree, and none where its words
-say otherwise.
-"""
+"""What the columns of a file look like: codes, scales, identifiers, words, several choices."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,6 +17,7 @@ from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 from coopgap.survey.values import (
     as_number,
     declared_missing,
+    fold,
     is_sentinel,
     natural_order,
     read_numbers,
@@ -61,33 +56,12 @@ class MissingCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One column of a survey file.
+    """One column of a survey file; answers are without blanks and what seems to be missing.
 
-    Attributes
-    ----------
-    label
-        Its label in the file, or empty.
-    kind
-        What it seems to hold.
-    codes
-        Normalised codes with their labels (empty where there is none), in order; only for
-        `Kind.CODES`, and without texts that few people gave.
-    unshown
-        Answers whose text is not among `codes` because few people gave it.
-    unused
-        Labels of codes that nobody has.
-    missing
-        Codes that seem to stand for no answer.
-    extended
-        Missing values that the file tells apart by letter.
-    numbers
-        Shape (m,): the answers of a scale, without missing codes; empty for other kinds.
-    n_distinct, n_answers
-        Answers, without blanks and missing codes.
-    numeric
-        Whether every answer is a number.
-    problem
-        Why its numbers cannot be told; empty where they can.
+    Only `Kind.CODES` has `codes` with their labels, empty where there is none, of which `fewest`
+    people have the rarest; texts that few people gave are counted in `unshown` alone, and labels of
+    codes that nobody has are `unused`. Only `Kind.SCALE` has `numbers`, shape (m,). `problem` says
+    why its numbers cannot be told.
     """
 
     column: str
@@ -95,12 +69,14 @@ class Profile:
     kind: Kind
     codes: Mapping[str, str]
     unshown: int
+    fewest: int
     unused: tuple[str, ...]
     missing: tuple[MissingCode, ...]
     extended: tuple[ExtendedMissing, ...]
     numbers: FloatArray
     n_distinct: int
     n_answers: int
+    n_blank: int
     numeric: bool
     problem: str
 
@@ -108,7 +84,10 @@ class Profile:
 def profile(raw: RawTable, column: str) -> Profile:
     """Look at one column; texts that fewer than 5 people gave are in no field of what it gives."""
     given = raw.answers(column)
-    counts = _counts(given)
+    counts: Counter[str] = Counter()
+    for text, count in zip(given.texts, given.counts.tolist(), strict=True):
+        if text:
+            counts[text] += count
     labels = {
         given.spell(code): without_marks(str(label)).strip()
         for code, label in raw.value_labels.get(column, {}).items()
@@ -136,24 +115,17 @@ def profile(raw: RawTable, column: str) -> Profile:
         kind=kind,
         codes=shown,
         unshown=sum(answers.values()) - sum(answers[code] for code in shown),
+        fewest=min((answers[code] for code in shown), default=0),
         unused=tuple(label for code, label in named.items() if label and code not in counts),
         missing=missing,
         extended=tuple(item for item in raw.extended if item.column == column),
         numbers=spread,
         n_distinct=len(answers),
         n_answers=sum(answers.values()),
+        n_blank=raw.n_rows - sum(counts.values()),
         numeric=numeric,
         problem=problem,
     )
-
-
-def _counts(answers: Answers) -> dict[str, int]:
-    """How often each value stands, in the column's spelling, blanks left out."""
-    found: dict[str, int] = {}
-    for text, count in zip(answers.texts, answers.counts.tolist(), strict=True):
-        if text:
-            found[text] = found.get(text, 0) + count
-    return found
 
 
 def _missing(
@@ -180,8 +152,7 @@ def _missing(
 def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
     """Numbers such as 8, 99, 999 or -1 that lie apart from all others.
 
-    Negative ones are answers where their label says so, where another negative number has no such
-    shape, and where they reach as far below zero as the others reach above it, as in -2 to 2.
+    Negative ones are answers where labelled, beside others of no such shape, or as in -2 to 2.
     """
     shaped = {code for code in numbers if is_sentinel(code)}
     low = {code for code in shaped if numbers[code] < 0 and not labels.get(code)}
@@ -266,136 +237,6 @@ def _shown(
     return {code: labels.get(code, "") for code in ordered}
 
 
-_LEAST: Final = 2
-_MOST_SIDES: Final = 6
-_MOST_MODES: Final = 4
-_FEWEST_ZONES: Final = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hint:
-    """What speaks for a key, and words that speak against it."""
-
-    name: str
-    label: str
-    never: str
-    shape: Callable[[Profile, int], bool]
-
-
-def fold(text: str) -> str:
-    """Small letters without accents."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return plain.casefold()
-
-
-def hinted(profiles: Sequence[Profile], key: str, n_rows: int) -> list[Profile]:
-    """Columns that may be a key of the study, first those of which name, label and shape say so.
-
-    The keys are group, region, zone, weight, id and mode.
-    """
-    scored = [(_score(item, _HINTS[key], n_rows), item) for item in profiles]
-    likely = [pair for pair in scored if pair[0] >= _LEAST]
-    return [item for _, item in sorted(likely, key=lambda pair: -pair[0])]
-
-
-def _score(item: Profile, hint: _Hint, n_rows: int) -> int:
-    name, label = fold(item.column), fold(item.label)
-    if item.kind in (Kind.EMPTY, Kind.CONSTANT) or re.search(hint.never, f"{name} {label}"):
-        return 0
-    named, labelled = bool(re.search(hint.name, name)), bool(re.search(hint.label, label))
-    return named + labelled + hint.shape(item, n_rows)
-
-
-def _of_all(item: Profile, n_rows: int) -> bool:
-    """What the office fills in has no code for no answer, and next to no blank."""
-    return not item.missing and item.n_answers >= 0.95 * n_rows
-
-
-def _is_group(item: Profile, n_rows: int) -> bool:
-    """A few codes; a question may have codes for no answer."""
-    return item.kind is Kind.CODES and len(item.codes) <= _MOST_SIDES
-
-
-def _is_region(item: Profile, n_rows: int) -> bool:
-    """Three names or more, or numbers of places."""
-    return item.kind is Kind.CODES and len(item.codes) > 2 and _of_all(item, n_rows)
-
-
-def _is_zone(item: Profile, n_rows: int) -> bool:
-    """Some people each, and no measure with a fraction."""
-    several = _FEWEST_ZONES <= item.n_distinct <= n_rows / 2
-    return several and bool((item.numbers % 1 == 0).all()) and _of_all(item, n_rows)
-
-
-def _is_weight(item: Profile, n_rows: int) -> bool:
-    return item.kind is Kind.SCALE and bool((item.numbers > 0).all())
-
-
-def _is_id(item: Profile, n_rows: int) -> bool:
-    return item.n_distinct >= 0.9 * n_rows
-
-
-def _is_mode(item: Profile, n_rows: int) -> bool:
-    """A few codes that are no yes and no; of everybody."""
-    words = {fold(label or code).strip() for code, label in item.codes.items()}
-    few = item.kind is Kind.CODES and 2 <= len(item.codes) <= _MOST_MODES
-    return few and not words & (YES | NO) and _of_all(item, n_rows)
-
-
-_HINTS: Final[Mapping[str, _Hint]] = {
-    "group": _Hint(
-        name=r"member|coop|socio|miembro|membre|sacco|asociad|assoc|afili|affil|union|sindic|adher",
-        label=r"\bmember(ship)?\b|\bco-?op(s\b|\b|erativ)|\bsoci[oa]s?\b|\bmiembro|\bmembres?\b|\bmembro"
-        r"|\bsaccos?\b|\bbelong|\bpertene|\bafiliad|\basociad|\bassociad|\badherent"
-        r"|\b(farmers?|producers?).{0,12}(group|association|organi[sz]ation)",
-        never=r"household|\bhh|family|families|number of|how many|\bn_|hogar|familia|menage|famille"
-        r"|cuant[oa]s|numero|combien|nombre de|parliament|parlament|congress|council|deput"
-        r"|cooperation|cooperacion|socioec",
-        shape=_is_group,
-    ),
-    "region": _Hint(
-        name=r"region|depart|depto|provin|district|distrito|county|(^|_)(state|estado|uf|admin_?1)"
-        r"($|_)",
-        label=r"\bregion|\bdepartament|\bdepartment\b|\bdepartement|\bprovinc|\bdistri(ct|to)\b"
-        r"|\bcounty\b|\bstate\b|\bestado\b",
-        never=r"coup|golpe|civil|marital|salud|health|animo|trust|confian|govern|gobierno|born"
-        r"|nacimiento",
-        shape=_is_region,
-    ),
-    "zone": _Hint(
-        name=r"zone|zona|cluster|psu|upm|village|communit|comunidad|parish|distrito|conglomerado"
-        r"|(^|_)ward|segment|^sub|(^|_)ea($|_)|aldea|centro_poblado|enumeration",
-        label=r"\bzon[ea]\b|\bcluster|\bpsu\b|\bupm\b|primary sampling|muestreo|enumeration"
-        r"|\bvillage|\bcommunity\b|\bcomunidad|\bparish|\bdistrito|\bconglomerado|\bward\b"
-        r"|\bsegment|\bsub-?(county|district|location)|\baldea|\bcentro poblado",
-        never=r"\btrust|confian|how (many|often|far|long)|distance|distancia|minutes|times|veces",
-        shape=_is_zone,
-    ),
-    "weight": _Hint(
-        name=r"weight|^wt|_wt|peso|ponder|factor|wgt|(^|_)fex",
-        label=r"\bweight|\bpeso\b|\bponder|\bfactor (de )?(expan|pond)|\bexpansion factor",
-        never=r"\bkgs?\b|kilo|\bbody|birth|\bnacer|height|talla|child|nino|animal|\bcow|cattle"
-        r"|ganado|harvest|cosecha",
-        shape=_is_weight,
-    ),
-    "id": _Hint(
-        name=r"(^|[^a-z])(id|uuid|folio|caseid|hhid|key|serial)([^a-z]|$)|identif|respid|caseid",
-        label=r"\bid\b|identif|\bfolio\b|\bserial\b|(questionnaire|respondent|case|interview)"
-        r" (number|no\b|id)|numero de (cuestionario|entrevista|encuesta)",
-        never=r"interviewer|encuestador|supervisor|enqueteur",
-        shape=_is_id,
-    ),
-    "mode": _Hint(
-        name=r"(^|[^a-z])(mode?|modo|modality|modalidad|mode_?of.*)([^a-z]|$)|modalid|phone|telef",
-        label=r"\bmode\b|\bmodalidad|\bmodo de\b|interview(ed)? (type|by|mode)|type of interview"
-        r"|tipo de (entrevista|encuesta)|telephone interview|entrevista telef|\bcati\b|\bcapi\b",
-        never=r"landline|fijo|fixe|\bown\b|\bhave\b|tiene|posee|possed|number|numero|\bcell|celular"
-        r"|mobile|transport",
-        shape=_is_mode,
-    ),
-}
-
-
 _BETWEEN: Final = ("/", ".", ":", "_")
 _FEWEST_CHOICES: Final = 2
 _AGREE: Final = 0.95
@@ -412,20 +253,20 @@ class Choices:
 
 
 def multiple_choices(raw: RawTable) -> dict[str, Choices]:
-    """Columns of choices, each with its yes or no columns.
+    """By a column such as `crops`, whose cells hold several words, its yes or no columns.
 
-    By a column such as `crops`, whose cells hold names of choices between spaces, two or more
-    columns such as `crops/maize` that are 1 where the cell holds their name and else 0, for 19 of
-    20 people at least.
+    Those are two or more, such as `crops/maize`: yes where the cell holds that name, else no.
     """
     found = {}
     for column in raw.columns:
         marks = tuple(f"{column}{mark}" for mark in _BETWEEN)
         named = [other for other in raw.columns if other.startswith(marks)]
-        if len(named) < _FEWEST_CHOICES or not _holds_several(raw, column):
+        if len(named) < _FEWEST_CHOICES:
             continue
-        items = {other: raw.answers(other) for other in named}
         cells = raw.answers(column)
+        if all(len(normalise(value).split()) < 2 for value in cells.values):
+            continue  # Columns of a single choice are its dummies.
+        items = {other: raw.answers(other) for other in named}
         kept = {
             other: answers
             for other, answers in items.items()
@@ -439,11 +280,6 @@ def multiple_choices(raw: RawTable) -> dict[str, Choices]:
                 no=tuple(sorted(text for text in texts if text.casefold() in _NO)),
             )
     return found
-
-
-def _holds_several(raw: RawTable, column: str) -> bool:
-    """Whether some cell holds several words: columns of a single choice are its dummies."""
-    return any(len(normalise(value).split()) > 1 for value in raw.answers(column).values)
 
 
 def _agrees(cells: Answers, item: Answers, name: str) -> bool:

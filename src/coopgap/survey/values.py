@@ -43,10 +43,9 @@ def read_numbers(
 ) -> tuple[list[float | None], str]:
     """The distinct values of a column as numbers, None where one is none; and why they cannot be.
 
-    Decimal commas are read where some number cannot be one of thousands. A mark that may be either
-    is a problem: 1.234 in a file with decimal commas elsewhere (in the column `commas_in`), 1,234
-    in one without, and in a file that is not parted by commas points that all stand before three
-    digits, among whole numbers that all have fewer than four.
+    A mark that may be one of thousands is a problem: 1.234 in a file with decimal commas elsewhere
+    (in the column `commas_in`), 1,234 in one without, and where no comma parts cells points that
+    all stand before three digits, among whole numbers that all have fewer than four.
     """
     numbers, problem = [as_number(value) for value in values], ""
     texts = [value.strip() for value in values if isinstance(value, str)]
@@ -57,7 +56,8 @@ def read_numbers(
     elif with_comma and not commas_in and all(map(_THOUSANDS.fullmatch, with_comma)):
         problem = "its numbers with a comma may be thousands"
     elif with_comma:
-        numbers = [as_number(_point(value)) for value in values]
+        points = {text: text.replace(",", ".") for text in with_comma}
+        numbers = [as_number(points.get(str(value).strip(), value)) for value in values]
     elif with_point and all(map(_THOUSANDS.fullmatch, with_point)):
         whole = [text for text in texts if _WHOLE.fullmatch(text)]
         short = whole and all(len(text.lstrip("+-")) <= 3 for text in whole)
@@ -66,12 +66,6 @@ def read_numbers(
         elif delimiter not in ("", ",") and len(with_point) >= _FEWEST and short:
             problem = "its numbers with a point may be thousands: none has four digits together"
     return numbers, problem
-
-
-def _point(value: Code) -> Code:
-    if isinstance(value, str) and _COMMA.fullmatch(value.strip()):
-        return value.replace(",", ".")
-    return value
 
 
 def shows_commas(texts: Iterable[str]) -> bool:
@@ -114,19 +108,19 @@ _NUMBER_WORDS: Final = frozenset({"none", "-", "."})
 """Answers of these words say nothing; as labels of a number they may say zero."""
 
 
+def fold(text: str) -> str:
+    """Small letters without accents."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold()
+
+
 def is_sentinel(code: str) -> bool:
     """Whether a normalised code is one that surveys use for no answer: 88, 999, 9998, -1."""
     return bool(_SENTINEL.fullmatch(code))
 
 
 def reads_as_missing(text: str, *, label: bool) -> bool:
-    """Whether a text says, in English, Spanish, French or Portuguese, that there is no answer.
-
-    Labels may say it in a sentence. Answers must be nothing else, since what a respondent said may
-    not be taken for a code.
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = plain.strip().casefold()
+    """Whether a text says that there is no answer; a label may, not a respondent, in a sentence."""
+    plain = fold(text).strip()
     if _CODES.fullmatch(plain):
         return not (label and plain in _NUMBER_WORDS)
     return label and bool(_LABELS.search(plain))
@@ -165,14 +159,14 @@ def labelled_missing(raw: RawTable, column: str) -> BoolArray:
 
 _OFTEN: Final = 10
 _TIMES: Final = 3
+"""Far oftener: so many people at least, and so many times the commonest neighbour's."""
 
 
 def stands_out(numbers: FloatArray, counts: IntArray, among: BoolArray) -> BoolArray:
     """Which of `among` lie beyond all other numbers, or stand far oftener than their neighbours.
 
-    Shapes (k,): distinct numbers (NaN for what is none), how often each stands, and which have the
-    shape of a missing code. A neighbour is one of the two next numbers on either side; far oftener
-    is ten times at least, and three times as often as the commonest of them.
+    Shapes (k,): distinct numbers (NaN for what is none), how often each stands, and which may be a
+    missing code. Neighbours are the two next numbers on either side.
     """
     rest = np.isfinite(numbers) & ~among & (counts > 0)
     others, times = numbers[rest], counts[rest]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import pandas as pd
 import pyreadstat
 import pytest
 
-from coopgap import describe, fit
+from coopgap.app.cli import main
 from coopgap.app.plan import make_plan
 from coopgap.core.errors import SurveyError
 from coopgap.survey.read import read_table
@@ -148,40 +146,27 @@ def test_a_few_words_are_western_only_where_they_read_so(text, encoding, western
 
 
 def test_option_and_key(tmp_path, capsys):
-    path = tmp_path / "survey.csv"
+    path, folder = tmp_path / "survey.csv", tmp_path / "study"
     rows = [f"{i % 2},{'Łódź' if i % 3 else 'Poznań'},{i % 5 > 1:d}" for i in range(60)]
-    path.write_bytes("\n".join(["member,place,yes", *rows]).encode("cp1250"))
-    (tmp_path / "yes.toml").write_text(
-        'outcome = "yes"\ncovariates = ["place"]\n[matching]\non = ["place"]\n'
-    )
-    study = """title = "t"
-survey = "survey.csv"
-{key}
-[group]
-column = "member"
-member = 1
-comparison = 0
-[headline]
-yes = "yes"
-[variables.yes]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.place]
-type = "nominal"
-levels = ["Łódź", "Poznań"]
-"""
-    file = tmp_path / "study.toml"
-    file.write_text(study.format(key=""), encoding="utf-8")
-    assert fit.main([str(tmp_path), "--dry-run"]) == 2
+    path.write_bytes("\n".join(["member,milieu,trust", *rows]).encode("cp1250"))
+    draft, named = ["init", str(path), "--out", str(folder)], ["--encoding", "cp1250"]
+    assert main(draft) == 2
     assert "neither UTF-8 nor cp1252; name its encoding" in capsys.readouterr().err
-    assert fit.main([str(tmp_path), "--dry-run", "--encoding", "cp1250"]) == 0
-    assert make_plan(tmp_path, encoding="cp1250").survey.encoding == "cp1250"
-    file.write_text(study.format(key='encoding = "windows-1250"'), encoding="utf-8")
-    assert make_plan(tmp_path).survey.encoding == "cp1250"
-    file.write_text(study.format(key='encoding = "utf-99"'), encoding="utf-8")
-    assert fit.main([str(tmp_path), "--dry-run"]) == 2
+    assert main([*draft, *named]) == 0
+    study = (folder / "study.toml").read_text(encoding="utf-8").replace('"TODO"', '"member"')
+    key = 'encoding = "cp1250"\n'
+    assert study.count(key) == 1
+    assert 'levels = ["Poznań", "Łódź"]' in study
+    for line, options, code in (
+        (key, [], 0),
+        ('encoding = "windows-1250"\n', [], 0),
+        ("", named, 0),
+        ("", [], 2),
+        ('encoding = "utf-99"\n', [], 2),
+    ):
+        (folder / "study.toml").write_text(study.replace(key, line), encoding="utf-8")
+        assert main(["fit", str(folder), "--dry-run", *options]) == code
+        if code == 0:
+            encoding = options[-1] if options else None
+            assert make_plan(folder, encoding=encoding).survey.encoding == "cp1250"
     assert 'study.toml: encoding: is "utf-99"; allowed: an enc' in capsys.readouterr().err
-    assert describe.main([str(path), "--encoding", "cp1250"]) == 0
-    draft = tomllib.loads(capsys.readouterr().out)
-    assert draft["variables"]["place"]["levels"] == ["Poznań", "Łódź"]

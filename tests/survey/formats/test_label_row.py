@@ -80,22 +80,15 @@ def test_a_header_and_labels_alone_are_one_row(tmp_path):
     assert read_table(write(tmp_path, [HEADER, LABELS]), None).n_rows == 1
 
 
-def test_draft_and_plan_say_so(tmp_path):
-    path = write(tmp_path, [HEADER, LABELS, *ROWS])
-    text = draft_study(read_table(path, None), str(path))
-    assert "# Draft from survey.csv: 40 rows, 4 columns." in text
+def test_draft_and_plan_say_so(tmp_path, people, make_folder):
+    header, *rows = people.to_csv(index=False).splitlines()
+    path = tmp_path / "survey.csv"
+    labels = ",".join(f"The {name} of the person" for name in people)
+    path.write_text("\n".join([header, labels, *rows]), encoding="utf-8")
     line = "1 row under the header holds labels of the columns and is not counted"
-    assert f"# {line}" in text
-    assert 'label = "Are you a member?"' in text
-    (tmp_path / "study.toml").write_text(
-        'title = "t"\nsurvey = "survey.csv"\n[group]\ncolumn = "member"\nmember = 1\n'
-        'comparison = 0\n[headline]\nold = "old"\n[variables.old]\ncolumn = "age"\n'
-        'type = "banded"\ncuts = [40]\n[variables.sex]\ntype = "nominal"\n'
-        'levels = ["male", "female"]\n'
-    )
-    (tmp_path / "old.toml").write_text(
-        'outcome = "old"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
-    )
-    plan = make_plan(tmp_path)
-    assert plan.survey.n_read == 40
+    text = draft_study(read_table(path, None), str(path))
+    assert f"# Draft from survey.csv: 600 rows, {people.shape[1]} columns.\n# {line}\n" in text
+    assert 'label = "The age of the person"' in text
+    plan = make_plan(make_folder(), path)
+    assert plan.survey.n_read == 600
     assert f"labels    {line}" in plan_text(plan)

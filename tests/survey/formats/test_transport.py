@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pyreadstat
 import pytest
 
-from coopgap import describe
 from coopgap.app.plan import make_plan
-from coopgap.core.errors import SurveyError
 from coopgap.fit import main
 from coopgap.report.plan import plan_text
 from coopgap.survey.read import read_table
+
+from ..conftest import cells, refusal
 
 HERE = Path(__file__).parent
 VERSIONS = (5, 8)
 STOOD_IN = 123_456_789_012_345.0
 """A number whose bytes a test replaces by those of a missing value."""
-
-
-def cells(raw, column):
-    answers = raw.answers(column)
-    values = [*answers.values, None]
-    return [values[place] for place in answers.index]
 
 
 def lettered(raw):
@@ -49,13 +42,6 @@ def with_letters(path, letters):
         content = content.replace(mark, letter.encode().ljust(8, b"\0"), 1)
     path.write_bytes(content)
     return path
-
-
-def refusal(path, columns=None):
-    with pytest.raises(SurveyError) as caught:
-        read_table(path, columns)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.usefixtures("in_process")
@@ -189,15 +175,3 @@ class TestStudy:
         assert plan.survey.n == 600
         assert (plan.survey.codes["age"] < 0).sum() == 5
         assert "missing   age: 1 .A, 4 .B" in plan_text(plan)
-
-    def test_describe_drafts_it(self, tmp_path, people, capsys):
-        labels = {"yes": "Sells through the co-operative"}
-        data = people.assign(yes=people.yes.where(people.index > 1, STOOD_IN))
-        path = with_letters(xpt(tmp_path, data, column_labels=labels), "AB")
-        assert describe.main([str(path)]) == 0
-        text = capsys.readouterr().out
-        drafted = tomllib.loads(text)["variables"]
-        assert drafted["yes"]["label"] == labels["yes"]
-        assert drafted["region"]["levels"] == ["East", "North", "South"]
-        assert ".A" in text
-        assert ".B" in text
