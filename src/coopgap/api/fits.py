@@ -276,7 +276,10 @@ class OrdinalFit(Fit):
         >>> fit.predict({"member": [0, 1]}).round(3)
         """
         x, index = self._new_rows(newdata)
-        return pd.DataFrame(probabilities(self.fit, x), index=index, columns=list(self.levels))
+        shares = np.full((len(x), len(self.levels)), np.nan)
+        whole = ~np.isnan(x).any(axis=1)
+        shares[whole] = probabilities(self.fit, x[whole])
+        return pd.DataFrame(shares, index=index, columns=list(self.levels))
 
     def brant(self) -> pd.DataFrame:
         """Tests that every term has one slope at all thresholds.

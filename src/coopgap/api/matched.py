@@ -274,7 +274,7 @@ def match(
     weights = weights or (None if design is None else design.weight)
     id = id or (None if design is None else design.id)
     on = tuple(dict.fromkeys((*exact, *(covariates if method in _BY_STRATA else ()))))
-    apart = () if method in _BY_STRATA else tuple(name for name in covariates if name not in exact)
+    apart = () if method in _BY_STRATA else covariates
     chosen = Matching(
         method=method,
         on=on,
@@ -302,7 +302,8 @@ def match(
         raise InputError(
             "data", "no row has an answer to every variable", f"needed: {', '.join(needed)}"
         )
-    rows = _rows(kept, group[0], on, apart, weights, id)
+    factors = dict.fromkeys(on, True) | dict.fromkeys(apart, False)
+    rows = coded_rows(kept, group[0], factors, weights=weights, id=id)
     return Matched(
         formula=formula,
         matching=chosen,
@@ -368,18 +369,6 @@ def coded_rows(
         dropped=(),
         numeric={name: own for name, (_, _, own) in made.items() if own is not None},
     )
-
-
-def _rows(
-    frame: pd.DataFrame,
-    group: str,
-    on: Sequence[str],
-    apart: Sequence[str],
-    weights: str | None,
-    id: str | None,
-) -> ModelRows:
-    factors = dict.fromkeys(on, True) | dict.fromkeys(apart, False)
-    return coded_rows(frame, group, factors, weights=weights, id=id)
 
 
 def _ties(frame: pd.DataFrame, id: str | None) -> UintArray:
