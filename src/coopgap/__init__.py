@@ -153,7 +153,9 @@ def run(
     Examples
     --------
     >>> import coopgap
-    >>> coopgap.run("peru", only=["trust_agree"]).gaps  # doctest: +SKIP
+    >>> run = coopgap.run("peru", only=["neighbours"], draws=100)
+    >>> run.gaps["quantity"].head(2).tolist()
+    ['risk_difference', 'risk_ratio']
     """
     from coopgap.app.pipeline import execute
     from coopgap.app.plan import make_plan

@@ -89,6 +89,9 @@ class Fit(ABC):
         >>> fit = cg.logit("trust_agree ~ member + sex", df)
         >>> fit.tidy().round(3)[["term", "estimate", "std_error"]]
                 term  estimate  std_error
+        0  Intercept    -0.979      0.085
+        1     member     0.588      0.096
+        2   sex=male    -0.029      0.096
         """
         rows = []
         for term, estimate, error, df in self.slopes():
@@ -274,6 +277,9 @@ class OrdinalFit(Fit):
         >>> df = cg.datasets.peru_example()
         >>> fit = cg.ordinal("ses_class ~ member", df)
         >>> fit.predict({"member": [0, 1]}).round(3)
+               E      D      C      B      A
+        0  0.186  0.307  0.350  0.146  0.010
+        1  0.099  0.220  0.402  0.257  0.021
         """
         x, index = self._new_rows(newdata)
         shares = np.full((len(x), len(self.levels)), np.nan)
@@ -303,6 +309,13 @@ class OrdinalFit(Fit):
         >>> import coopgap as cg
         >>> fit = cg.ordinal("ses_class ~ member", cg.datasets.peru_example())
         >>> fit.brant()[["term", "test", "df"]]
+                term              test  df
+        0     member  likelihood_ratio   3
+        1  all terms  likelihood_ratio   3
+        2     member             brant   3
+        3  all terms             brant   3
+        4     member              wald   3
+        5  all terms              wald   3
         """
         on, _ = self.cells()
         rows: list[dict[str, Any]] = []
@@ -340,6 +353,7 @@ class LogitFit(OrdinalFit):
         >>> import coopgap as cg
         >>> fit = cg.logit("trust_agree ~ member", cg.datasets.peru_example())
         >>> fit.predict({"member": [0, 1]}).round(3).tolist()
+        [0.27, 0.4]
         """
         return super().predict(newdata)[self.levels[1]].rename(self.frame.outcome)
 
@@ -435,6 +449,16 @@ def ordinal(
     >>> df = cg.datasets.peru_example()
     >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR1": "zone"})
     >>> fit.tidy().round(3)[["term", "estimate", "std_error"]]
+             term  estimate  std_error
+    0    sex=male     0.010      0.082
+    1  member:>=D     0.723      0.134
+    2  member:>=C     0.726      0.086
+    3  member:>=B     0.748      0.102
+    4  member:>=A     0.519      0.354
+    5         E|D    -1.475      0.094
+    6         D|C    -0.025      0.083
+    7         C|B     1.697      0.098
+    8         B|A     4.419      0.279
     """
     frame = model_frame(formula, data, weights=weights, vcov=vcov, design=design)
     outcome, levels = coded_outcome(frame, two=False)
@@ -484,6 +508,10 @@ def logit(
     >>> import coopgap as cg
     >>> df = cg.datasets.peru_example()
     >>> cg.logit("trust_agree ~ member + sex", df, vcov={"CR2": "zone"}).tidy().round(3)
+            term  estimate  std_error  statistic  p_value  conf_low  conf_high
+    0  Intercept    -0.979      0.087    -11.194    0.000    -1.153     -0.805
+    1     member     0.588      0.095      6.165    0.000     0.399      0.777
+    2   sex=male    -0.029      0.105     -0.275    0.784    -0.238      0.180
     """
     frame = model_frame(formula, data, weights=weights, vcov=vcov, design=design)
     outcome, levels = coded_outcome(frame, two=True)
@@ -578,6 +606,7 @@ class LinearFit(Fit):
         >>> import coopgap as cg
         >>> fit = cg.linear("trust_agree ~ member", cg.datasets.peru_example())
         >>> fit.predict({"member": [0, 1]}).round(3).tolist()
+        [0.27, 0.4]
         """
         x, index = self._new_rows(newdata)
         made = x @ self.slope if self.frame.absorbed else self.slope[0] + x @ self.slope[1:]
@@ -624,6 +653,10 @@ def linear(
     >>> import coopgap as cg
     >>> df = cg.datasets.peru_example()
     >>> cg.linear("trust_agree ~ member + sex", df, vcov={"CR1": "zone"}).tidy().round(3)
+            term  estimate  std_error  statistic  p_value  conf_low  conf_high
+    0  Intercept     0.273      0.018     15.190    0.000     0.238      0.309
+    1     member     0.130      0.021      6.184    0.000     0.088      0.171
+    2   sex=male    -0.006      0.023     -0.275    0.784    -0.052      0.039
     """
     frame = model_frame(formula, data, weights=weights, vcov=vcov, design=design)
     y = _numbers(frame)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import spelled
+from coopgap.api.fits import coded_levels, spelled
 from coopgap.api.frames import (
     MATCH_SET,
     MATCH_WEIGHT,
@@ -88,6 +89,9 @@ class Matched:
         >>> import coopgap as cg
         >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
         >>> m.data[["match_weight", "match_set"]].head(2)
+           match_weight  match_set
+        0           1.0          7
+        1           1.0          6
         """
         weight = combined_weight(self.rows.weight, self.sample.weight)
         sets = pd.array(self.sample.set_id, dtype="Int64")
@@ -102,7 +106,7 @@ class Matched:
         --------
         >>> import coopgap as cg
         >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
-        >>> m.balance()["smd_after"].abs().max() < 1e-9
+        >>> bool(m.balance()["smd_after"].abs().max() < 1e-9)
         True
         """
         return to_frame("balance", self._balance())
@@ -160,17 +164,19 @@ class Matched:
         frame = self.balance()[[*names, "smd_before", "smd_after"]]
         return summary(f"Matching, {self.matching.method}: {self.formula}", facts, frame)
 
-    def of_outcome(self, outcome: str) -> Sample:
+    def of_outcome(self, outcome: str, cluster: str | None = None) -> Sample:
         """The matched people who answered a question, as checks take them."""
-        from coopgap.api.fits import coded_levels
-
-        require_columns(self.frame, [outcome], "outcome")
-        answered = self.frame[outcome].notna().to_numpy()
-        codes, levels = coded_levels(self.frame.loc[answered, outcome], outcome)
-        rows = replace(self.rows.take(answered), outcome=codes, levels=levels)
+        needed = [outcome, *([cluster] if cluster else [])]
+        require_columns(self.frame, needed, "data")
+        whole = self.frame[needed].notna().all(axis=1).to_numpy()
+        answered = self.frame.loc[whole]
+        codes, levels = coded_levels(answered[outcome], outcome)
+        zone = pd.factorize(answered[cluster])[0].astype(np.int64) if cluster else None
         return Sample(
-            rows=rows,
-            matched=self.sample.take(answered, self.rows.member),
+            rows=dataclasses.replace(
+                self.rows.take(whole), outcome=codes, levels=levels, zone=zone
+            ),
+            matched=self.sample.take(whole, self.rows.member),
             covariates=(),
             link="logit",
             strata=self.matching.on,
@@ -259,6 +265,7 @@ def match(
     >>> df = cg.datasets.peru_example()
     >>> m = cg.match(df, "member ~ age_band + sex", exact=["region"], method="exact")
     >>> len(m.data), m.sample.n_sets
+    (1997, 58)
     """
     frame = table(data)
     left, right, behind = parsed(formula)

@@ -249,6 +249,7 @@ class Regions:
         >>> df = cg.datasets.peru_example()
         >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
         >>> sorted(one.name for one in h.pymc_model().free_RVs)[:3]
+        ['beta', 'covariate_sex_raw', 'covariate_sex_sd']
         """
         from coopgap.bayes.model import build_model
 
@@ -392,6 +393,7 @@ def hierarchical(
     >>> df = cg.datasets.peru_example()
     >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
     >>> h.request.cells.regions[:2]
+    ('Center', 'East')
     """
     frame = table(data)
     left, right, _ = parsed(formula)

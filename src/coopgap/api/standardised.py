@@ -81,6 +81,12 @@ def gap(
     >>> df = cg.datasets.peru_example()
     >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
     >>> cg.gap(fit, "member", target="members")
+           quantity category  estimate   lower  upper  p_value
+    risk_difference      >=A    0.0080 -0.0032 0.0191   0.1596
+    risk_difference      >=B    0.1244  0.0898 0.1590   0.0000
+    risk_difference      >=C    0.1730  0.1334 0.2126   0.0000
+    risk_difference      >=D    0.0860  0.0549 0.1170   0.0000
+        superiority             0.6096  0.5875 0.6318   0.0000
     """
     if isinstance(fit, OrdinalFit):
         made = _augmented if doubly_robust else _standardised

@@ -122,6 +122,8 @@ def conditional(
     >>> import coopgap as cg
     >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
     >>> cg.conditional("trust_agree ~ member | match_set", m.data).tidy().round(3)
+         term  estimate  std_error  statistic  p_value  conf_low  conf_high
+    0  member     0.502        0.1      5.028      0.0     0.307      0.698
     """
     if vcov is None and design is not None and design.zone:
         vcov = {"CR1": ":".join(zone_columns(design))}
