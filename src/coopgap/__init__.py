@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from coopgap import checks, datasets
+    from coopgap.api.cumulative import logit, ordinal
     from coopgap.api.data import describe, read_survey
-    from coopgap.api.fits import linear, logit, ordinal
     from coopgap.api.gaps import Gap
+    from coopgap.api.least_squares import linear
     from coopgap.api.matched import Matched, match
     from coopgap.api.regions import Gate, Regions, gate, hierarchical
     from coopgap.api.standardised import gap
@@ -65,9 +66,10 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "coopgap.api.cumulative": ("logit", "ordinal"),
     "coopgap.api.data": ("describe", "read_survey"),
-    "coopgap.api.fits": ("linear", "logit", "ordinal"),
     "coopgap.api.gaps": ("Gap",),
+    "coopgap.api.least_squares": ("linear",),
     "coopgap.api.matched": ("Matched", "match"),
     "coopgap.api.regions": ("Gate", "Regions", "gate", "hierarchical"),
     "coopgap.api.standardised": ("gap",),

@@ -74,7 +74,7 @@ def assert_same(found, expected, names):
 
 
 NUMBERS = ("estimate", "std_error", "lower", "upper", "p_value")
-COUNTS = ("n_member", "n_comparison", "ess_comparison", "n_fewest")
+COUNTS = ("n_member", "n_comparison", "ess_comparison", "n_sets", "n_fewest")
 
 
 @pytest.mark.parametrize("free", [True, False])

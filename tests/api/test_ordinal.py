@@ -211,7 +211,7 @@ def test_separation_is_reduced_and_said(wine):
         ("rating ~ contact - 1", {}, "leaves the intercept out"),
         ("rating ~ contact | judge", {}, "absorbs judge; use conditional or linear"),
         ("rating ~ contact +", {}, "formula: Operator"),
-        ("rating ~ empty", {}, "no row has an answer to every variable"),
+        ("rating ~ empty", {}, "data: no row has all that is needed; needed: rating, empty"),
     ],
 )
 def test_wrong_input_is_one_line(wine, formula, choices, words):

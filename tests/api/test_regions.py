@@ -1,11 +1,11 @@
 """The hierarchical model of a frame: the command's draws, PyMC's, and the gate."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
 import coopgap as cg
+from coopgap.api import regions
 from coopgap.bayes.fit import Request, fit_hierarchical
 from coopgap.bayes.layout import Form
 
@@ -145,22 +145,38 @@ def test_the_commands_numbers(example):
     assert (tidy["r_hat"] < 1.01).all()
 
 
-def test_zones_and_numbers_of_covariates(example):
-    """Cells are those of the command's own collapse, by codes."""
-    h = cg.hierarchical(
-        "trusts ~ age", example, member="member", region="region", zone="zone", draws=10, jobs=1
-    )
-    cells = h.request.cells
+@pytest.fixture
+def asked(monkeypatch, few):
+    """A verb that asks and does not sample; gives what was asked for."""
+    monkeypatch.setattr(regions, "fit_hierarchical", lambda request, cores: few.fit)
+
+    def ask(formula, frame, **choices):
+        chosen = {"member": "member", "region": "region"} | choices
+        return cg.hierarchical(formula, frame, **chosen)
+
+    return ask
+
+
+def test_zones_and_numbers_of_covariates(example, asked):
+    cells = asked("trusts ~ age", example, zone="zone").request.cells
     assert cells.n_zones == example["zone"].nunique()
     assert list(cells.columns) == ["age"]
-    spread = example["age"].std(ddof=0)
-    assert cells.columns["age"].scale == pytest.approx(spread)
+    assert cells.columns["age"].scale == pytest.approx(example["age"].std(ddof=0))
 
 
-def test_a_design_stands_for_region_and_zone(example):
+def test_a_design_stands_for_region_and_zone(example, asked):
     design = cg.Design(region="region", zone=("zone",))
-    h = cg.hierarchical("trusts ~ sex", example, member="member", design=design, draws=10, jobs=1)
-    assert h.request.cells.n_zones == 100
+    request = asked("trusts ~ sex", example, region=None, design=design).request
+    assert request.cells.n_zones == 100
+    assert request.form.zones
+
+
+def test_priors_and_draws_as_asked(example, asked):
+    request = asked(
+        "trusts ~ sex", example, priors={"beta_sd": 2.0, "gap_sd": 0.1}, draws=7, link="probit"
+    ).request
+    assert (request.priors.beta_sd, request.priors.gap_sd.scale, request.draws) == (2.0, 0.1, 7)
+    assert request.form.link == "probit"
 
 
 @pytest.mark.parametrize(
@@ -173,30 +189,23 @@ def test_a_design_stands_for_region_and_zone(example):
         ("trusts ~ sex", {"priors": {"nope": 1.0}}, "priors: names nope; allowed: beta_sd"),
         ("trusts ~ sex", {"sampler": "gibbs"}, "sampler: is 'gibbs'; allowed: nutpie, pymc"),
         ("trusts ~ sex", {"region": None}, "region: is not given"),
-        ("sex ~ age", {}, None),
+        ("trusts ~ sex + region", {}, "formula: names region; membership, region and zone"),
+        ("department ~ sex", {}, "no column 'department'"),
     ],
 )
-def test_wrong_input_is_one_line(example, formula, choices, words):
-    chosen = {"member": "member", "region": "region", "draws": 10, "jobs": 1} | choices
-    if words is None:
-        assert cg.hierarchical(formula, example, **chosen).request.cells.levels == (
-            "male",
-            "female",
-        )
-        return
+def test_wrong_input_is_one_line(example, asked, formula, choices, words):
     with pytest.raises(cg.InputError) as caught:
-        cg.hierarchical(formula, example, **chosen)
+        asked(formula, example, **choices)
     assert words in str(caught.value)
 
 
-def test_one_region(example):
+def test_one_region(example, asked):
     with pytest.raises(cg.NotEstimable, match="everybody lives in one region"):
-        cg.hierarchical("trusts ~ sex", example.assign(r="all"), member="member", region="r")
+        asked("trusts ~ sex", example.assign(r="all"), region="r")
 
 
-def test_rows_without_an_answer_are_counted(example):
+def test_rows_without_an_answer_are_counted(example, asked):
     lacking = example.assign(sex=example["sex"].where(example.index > 9))
-    h = cg.hierarchical("trusts ~ sex", lacking, member="member", region="region", draws=10, jobs=1)
+    h = asked("trusts ~ sex", lacking)
     assert h.n_dropped == 10
     assert h.request.cells.counts.sum() == len(example) - 10
-    assert isinstance(h.to_frame(), pd.DataFrame)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import coded_levels
-from coopgap.api.frames import names_in, parsed, require_columns, table, zone_columns
+from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, table
+from coopgap.api.frames import plain_formula, zone_columns
 from coopgap.api.gaps import Gap
-from coopgap.api.matched import coded_rows
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, reported, summarise
 from coopgap.bayes.gate import GateItem, SamplerStats, check
@@ -49,10 +48,9 @@ class Gate:
 
     Examples
     --------
-    >>> import coopgap as cg
-    >>> df = cg.datasets.peru_example()
-    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
-    >>> h.gate.passed  # fifty draws are too few
+    With `h` as in `hierarchical`:
+
+    >>> h.gate.passed  # so few draws cannot be trusted
     False
     """
 
@@ -60,11 +58,27 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether every item passes; False where nothing was looked at."""
+        """Whether every item passes; False where nothing was looked at.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.gate.passed
+        False
+        """
         return bool(self.items) and all(item.passed for item in self.items)
 
     def to_frame(self) -> pd.DataFrame:
-        """Columns name, value, bar, passed and note."""
+        """Columns name, value, bar, passed and note.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.gate.to_frame()["name"].tolist()[:3]
+        ['finite_draws', 'chains', 'r_hat']
+        """
         return pd.DataFrame(
             [(one.name, one.value, one.bar, one.passed, one.note) for one in self.items],
             columns=["name", "value", "bar", "passed", "note"],
@@ -77,6 +91,16 @@ class Gate:
         ------
         NotEstimable
             With the names of the items that fail.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> try:
+        ...     h.gate.raise_if_failed()
+        ... except cg.NotEstimable as error:
+        ...     print(str(error).partition(":")[0])
+        the draws cannot be trusted
         """
         if not self.passed:
             failed = ", ".join(item.name for item in self.items if not item.passed) or "nothing"
@@ -117,9 +141,8 @@ def gate(idata: xr.DataTree) -> Gate:
 
     Examples
     --------
-    >>> import coopgap as cg
-    >>> df = cg.datasets.peru_example()
-    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+    With `h` as in `hierarchical`:
+
     >>> cg.gate(h.idata).passed == h.gate.passed
     True
     """
@@ -196,7 +219,15 @@ class Regions:
 
     @property
     def gate(self) -> Gate:
-        """Whether its numbers may be shown."""
+        """Whether its numbers may be shown.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.gate.passed
+        False
+        """
         return Gate(self.fit.gate)
 
     @cached_property
@@ -205,9 +236,8 @@ class Regions:
 
         Examples
         --------
-        >>> import coopgap as cg
-        >>> df = cg.datasets.peru_example()
-        >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+        With `h` as in `hierarchical`:
+
         >>> sorted(h.idata.children)
         ['posterior', 'reported', 'sample_stats']
         """
@@ -245,9 +275,8 @@ class Regions:
 
         Examples
         --------
-        >>> import coopgap as cg
-        >>> df = cg.datasets.peru_example()
-        >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+        With `h` as in `hierarchical`:
+
         >>> sorted(one.name for one in h.pymc_model().free_RVs)[:3]
         ['beta', 'covariate_sex_raw', 'covariate_sex_sd']
         """
@@ -268,6 +297,13 @@ class Regions:
         Gap
             Of posterior means (medians of ratios) with equal-tailed limits; its numbers are
             withheld where the gate failed.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.gap("Lima").estimate.keys.group
+        'region=Lima'
         """
         regions = self.request.cells.regions
         if region is not None and region not in regions:
@@ -284,7 +320,15 @@ class Regions:
         return Keys(model="", outcome=self.outcome, source="", levels=levels)
 
     def to_frame(self) -> pd.DataFrame:
-        """Every gap of everybody and of each region, with the columns of gaps.csv."""
+        """Every gap of everybody and of each region, with the columns of gaps.csv.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.to_frame()["group"].unique().tolist()[:3]
+        ['all', 'region=Center', 'region=East']
+        """
         request = self.request
         return to_frame("gaps", gap_rows(self.fit, request.cells, self._keys, request.smallest_gap))
 
@@ -292,6 +336,13 @@ class Regions:
         """Parameters: term, estimate, std_error, conf_low, conf_high, r_hat, ess_bulk, ess_tail.
 
         Empty where the gate failed.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> list(h.tidy())[:3]
+        ['term', 'estimate', 'std_error']
         """
         request = self.request
         rows = to_frame(
@@ -302,7 +353,15 @@ class Regions:
         return rows.rename(columns=names)[[*shown, "r_hat", "ess_bulk", "ess_tail"]]
 
     def summary(self) -> Summary:
-        """Draws, gate and the gaps by region as text."""
+        """Draws, gate and the gaps by region as text.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> print(h.summary().splitlines()[0])
+        Hierarchical model: trust_agree ~ sex
+        """
         chains, draws = self.fit.stats.energy.shape
         facts = {
             "people": int(self.request.cells.counts.sum()),
@@ -391,18 +450,12 @@ def hierarchical(
     --------
     >>> import coopgap as cg
     >>> df = cg.datasets.peru_example()
-    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=20)
     >>> h.request.cells.regions[:2]
     ('Center', 'East')
     """
     frame = table(data)
-    left, right, _ = parsed(formula)
-    outcome, covariates = names_in(left, frame), names_in(right, frame)
-    plain = {str(term).strip("`") for term in right} - {"1"}
-    if plain != {*covariates} or len(outcome) != 1:
-        raise InputError(
-            "formula", "has terms that are no plain columns", "write such as y ~ age + sex"
-        )
+    outcome, covariates = plain_formula(formula, frame)
     region = region or (None if design is None else design.region)
     if region is None:
         raise InputError("region", "is not given", "name the column of the regions")
@@ -411,18 +464,15 @@ def hierarchical(
     if unknown:
         allowed = f"allowed: {', '.join(get_args(PriorName))}"
         raise InputError("priors", f"names {', '.join(unknown)}", allowed)
+    beside = {member, region, *zones} & {*covariates}
+    if beside:
+        found = f"names {', '.join(sorted(beside))}"
+        raise InputError("formula", found, "membership, region and zone stand beside it")
     if sampler not in ("nutpie", "pymc"):
         raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
-    require_columns(frame, [member, region, *zones], "data")
-    needed = list(dict.fromkeys((*outcome, *covariates, member, region, *zones)))
-    whole = frame[needed].notna().all(axis=1).to_numpy()
-    kept = frame.loc[whole]
-    if not len(kept):
-        raise InputError(
-            "data", "no row has an answer to every variable", f"needed: {', '.join(needed)}"
-        )
+    kept, n_dropped = complete(frame, (outcome, *covariates, member, region, *zones))
     request = Request(
-        cells=_cells(kept, outcome[0], covariates, member, region, zones),
+        cells=_cells(kept, outcome, covariates, member, region, zones),
         priors=Priors.with_scales({str(name): scale for name, scale in (priors or {}).items()}),
         form=Form(link=link, zones=bool(zones)),
         draws=draws,
@@ -434,9 +484,7 @@ def hierarchical(
         fit = _by_pymc(request, cores(jobs))
     else:
         fit = fit_hierarchical(request, cores(jobs))
-    return Regions(
-        formula=formula, outcome=outcome[0], request=request, fit=fit, n_dropped=int((~whole).sum())
-    )
+    return Regions(formula=formula, outcome=outcome, request=request, fit=fit, n_dropped=n_dropped)
 
 
 def _cells(
@@ -448,17 +496,11 @@ def _cells(
     zones: tuple[str, ...],
 ) -> Any:
     """The frame as the model reads it."""
-    from dataclasses import replace
-
     codes, levels = coded_levels(frame[outcome], outcome)
-    zone, names = None, ()
-    if zones:
-        text = frame[list(zones)].astype(str).agg(" / ".join, axis=1)
-        found, labels = pd.factorize(text, sort=True)
-        zone, names = found.astype(np.int64), tuple(labels)
+    zone, labels = dense_codes(frame, zones) if zones else (None, [])
     factors = dict.fromkeys(covariates, False) | {region: True}
     rows = replace(coded_rows(frame, member, factors, zone=zone), outcome=codes, levels=levels)
-    return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=names)
+    return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=labels)
 
 
 def _by_pymc(request: Request, jobs: int) -> HierarchicalFit:

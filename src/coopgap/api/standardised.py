@@ -8,9 +8,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import Fit, LinearFit, OrdinalFit
-from coopgap.api.frames import ModelFrame, two_groups
+from coopgap.api.columns import two_groups
+from coopgap.api.cumulative import OrdinalFit
+from coopgap.api.fits import Fit
+from coopgap.api.frames import ModelFrame
 from coopgap.api.gaps import Gap
+from coopgap.api.least_squares import LinearFit
 from coopgap.api.outside import statsmodels_estimate
 from coopgap.api.targets import Target, constant, sample_of, target_of
 from coopgap.core.arrays import BoolArray
@@ -218,6 +221,7 @@ def _estimate(
         std_errors=std_errors,
         people=sample.rows.people_by_level(),
         n_clusters=fit.covariance.n_clusters,
+        n_sets=frame.n_sets,
         form=form,
         infinite=fit.infinite,
         correct_decimals=fit.fit.correct_decimals,

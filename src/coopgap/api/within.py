@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import Fit, Slope, coded_outcome
+from coopgap.api.columns import coded_levels
+from coopgap.api.fits import Fit, Slope
 from coopgap.api.frames import Vcov, model_frame, zone_columns
 from coopgap.core.errors import InputError, NotEstimable
 from coopgap.families.estimate import CutSets
@@ -69,6 +70,11 @@ class SetsFit(Fit):
 
     def predict(self, newdata: Columns | None = None) -> Any:
         """Log odds without the set's own level, a number a person.
+
+        Parameters
+        ----------
+        newdata
+            As in `OrdinalFit.predict`.
 
         Examples
         --------
@@ -133,7 +139,7 @@ def conditional(
     kind = frame.asked.kind
     if kind not in ("iid", "HC0", "CR1") or frame.second is not None:
         raise InputError("vcov", f"is {kind}", 'allowed: "iid", "HC0", {"CR1": column}')
-    outcome, levels = coded_outcome(frame, two=False)
+    outcome, levels = coded_levels(frame.y, frame.outcome)
     if kind == "iid" and len(levels) > 2:
         raise InputError("vcov", "is iid of an outcome of several cuts", 'allowed: "HC0" or CR1')
     on, row = frame.cells(outcome, len(levels), frame.sets)
