@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from coopgap.api.cumulative import logit, ordinal
     from coopgap.api.data import describe, read_survey
     from coopgap.api.gaps import Gap
+    from coopgap.api.gate import Gate, gate
     from coopgap.api.least_squares import linear
     from coopgap.api.matched import Matched, match
-    from coopgap.api.regions import Gate, Regions, gate, hierarchical
+    from coopgap.api.regions import Regions, hierarchical
     from coopgap.api.standardised import gap
     from coopgap.api.within import conditional
     from coopgap.app.result import Run
@@ -69,9 +70,10 @@ _HOMES: Final = {
     "coopgap.api.cumulative": ("logit", "ordinal"),
     "coopgap.api.data": ("describe", "read_survey"),
     "coopgap.api.gaps": ("Gap",),
+    "coopgap.api.gate": ("Gate", "gate"),
     "coopgap.api.least_squares": ("linear",),
     "coopgap.api.matched": ("Matched", "match"),
-    "coopgap.api.regions": ("Gate", "Regions", "gate", "hierarchical"),
+    "coopgap.api.regions": ("Regions", "hierarchical"),
     "coopgap.api.standardised": ("gap",),
     "coopgap.api.within": ("conditional",),
     "coopgap.app.result": ("Run",),

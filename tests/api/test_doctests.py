@@ -18,7 +18,7 @@ MODULES = (
     "coopgap",
     *(
         f"coopgap.api.{name}"
-        for name in ("checks", "data", "cumulative", "fits", "gaps", "matched")
+        for name in ("checks", "data", "cumulative", "fits", "gaps", "gate", "matched")
     ),
     *(f"coopgap.api.{name}" for name in ("least_squares", "regions", "standardised", "within")),
 )

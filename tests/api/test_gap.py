@@ -290,6 +290,35 @@ def test_a_difference_over_frames_goes_by_index_and_zone(example):
     assert apart < np.hypot(first.at().std_error, whole.at().std_error) / 2
 
 
+def test_a_target_goes_by_its_index(example):
+    lacking = example.assign(age=example["age"].where(example.index > 50))
+    young = (example["age"] < 30).astype(float)
+    fit = cg.logit("trusts ~ member + age", lacking)
+    first = cg.gap(fit, "member", target=young).at()
+    second = cg.gap(fit, "member", target=young[example.index > 50].to_numpy()).at()
+    assert first == second
+
+
+def test_people_of_one_label_cannot_be_told_apart(example):
+    twice = pd.concat([example, example])
+    g = cg.gap(cg.logit("trusts ~ member", twice), "member")
+    assert g.at().std_error > 0
+    with pytest.raises(cg.NotEstimable, match="no contributions"):
+        g.difference(g)
+    m = cg.match(twice, "member ~ region + sex", method="exact")
+    lacking = twice["trusts"].where(np.arange(len(twice)) % 9 > 0)
+    some = cg.match(twice.assign(trusts=lacking), "member ~ region + sex", method="exact")
+    assert some.of_outcome("trusts").rows.n == int(lacking.notna().sum())
+    assert m.of_outcome("trusts").rows.n == len(twice)
+
+
+def test_no_difference_of_other_answers(example):
+    first = cg.gap(cg.logit("trusts ~ member", example), "member")
+    second = cg.gap(cg.ordinal("ses_class ~ member", example), "member")
+    with pytest.raises(cg.InputError, match="other: is of an outcome with other levels"):
+        first.difference(second)
+
+
 def test_no_difference_without_contributions(example):
     g = cg.gap(cg.logit("trusts ~ member", example, vcov="iid"), "member")
     with pytest.raises(cg.NotEstimable, match="no contributions"):

@@ -74,6 +74,15 @@ def test_an_enum_of_polars_has_an_order(example):
     pd.testing.assert_frame_equal(found, cg.ordinal("ses_class ~ member", example).tidy())
 
 
+def test_long_numbers_keep_their_digits(wine):
+    """Clusters that differ in the ninth digit are different clusters."""
+    near = wine.assign(judge=1e8 + wine["judge"].astype(float))
+    found = cg.ordinal("rating ~ contact", near, vcov={"CR1": "judge"})
+    assert found.glance()["n_clusters"].item() == 9
+    half = cg.ordinal("rating ~ contact", wine.assign(rating=wine["rating"] / 3)).levels
+    assert half[0] == repr(1 / 3)
+
+
 def test_the_plug_in_format_of_maketables(wine):
     fit = cg.ordinal("rating ~ contact", wine, vcov={"CR1": "judge"})
     table = fit.__maketables_coef_table__

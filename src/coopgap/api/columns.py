@@ -32,14 +32,14 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], where: str) -> No
         raise InputError(where, refusal.found, refusal.allowed) from refusal
 
 
-def complete(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, int]:
-    """Rows that have a value in all of some columns, and how many rows have not."""
+def complete(frame: pd.DataFrame, names: Iterable[str]) -> BoolArray:
+    """Rows that have a value in all of some columns; refused where none has."""
     needed = list(dict.fromkeys(names))
     require_columns(frame, needed, "data")
-    whole = frame.loc[frame[needed].notna().all(axis=1)]
-    if whole.empty:
+    whole = frame[needed].notna().all(axis=1).to_numpy(dtype=bool)
+    if not whole.any():
         raise InputError("data", "no row has all that is needed", f"needed: {', '.join(needed)}")
-    return whole, len(frame) - len(whole)
+    return np.asarray(whole)
 
 
 def plain_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -61,7 +61,20 @@ def plain_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 def spelled(value: Any) -> str:
     """A level as text; whole numbers without a point."""
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def levels_of(column: pd.Series[Any]) -> tuple[IntArray, tuple[str, ...], bool]:
+    """Codes, -1 where empty, the levels that somebody has, and whether their order is known."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        kept = column.cat.remove_unused_categories()
+        codes, found, ordered = kept.cat.codes.to_numpy(), kept.cat.categories, kept.cat.ordered
+    else:
+        codes, found = pd.factorize(column, sort=True)
+        ordered = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
+    return codes.astype(np.int64), tuple(map(spelled, found)), bool(ordered)
 
 
 def two_groups(column: pd.Series[Any], where: str) -> tuple[BoolArray, tuple[Any, Any]]:
@@ -87,21 +100,14 @@ def coded_levels(
     column: pd.Series[Any], name: str, *, two: bool = False
 ) -> tuple[IntArray, tuple[str, ...]]:
     """Codes and levels of an outcome; refused where the order of several is not known."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        kept = column.cat.remove_unused_categories()
-        categories, codes = kept.cat.categories, kept.cat.codes.to_numpy()
-        ordered = bool(column.cat.ordered)
-    else:
-        codes, categories = pd.factorize(column, sort=True)
-        ordered = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
-    levels = tuple(spelled(value) for value in categories)
+    codes, levels, ordered = levels_of(column)
     if len(levels) < 2 or (two and len(levels) != 2):
         wanted = "allowed: two, such as 0 and 1" if two else "allowed: two or more"
         raise InputError(f"data: {name}", f"has {len(levels)} different answers", wanted)
     if len(levels) > 2 and not ordered:
         allowed = "give them one: pd.Categorical(..., categories=[...], ordered=True), lowest first"
         raise InputError(f"data: {name}", "has levels without an order", allowed)
-    return codes.astype(np.int64), levels
+    return codes, levels
 
 
 def positive_weights(column: pd.Series[Any]) -> FloatArray:
@@ -139,26 +145,16 @@ def label_numbers(labels: Iterable[str]) -> IntArray:
     return (hashed(list(labels)) >> np.uint64(1)).astype(np.int64)
 
 
-def coded(
+def _coded(
     column: pd.Series[Any], *, as_levels: bool
 ) -> tuple[IntArray, tuple[str, ...], Numeric | None]:
-    """Codes of a column with its levels, or of a number with its values; -1 where empty."""
+    """Codes of a column with its levels, or of a number that varies with its values."""
     number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    if number and not as_levels:
-        values, codes = np.unique(
-            column.to_numpy(dtype=np.float64, na_value=np.nan), return_inverse=True
-        )
-        if values.size > 1:
-            return codes.astype(np.int64), (), numeric(str(column.name), values)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        kept = column.cat.remove_unused_categories()
-        return (
-            kept.cat.codes.to_numpy().astype(np.int64),
-            tuple(map(spelled, kept.cat.categories)),
-            None,
-        )
-    codes, found = pd.factorize(column, sort=True)
-    return codes.astype(np.int64), tuple(map(spelled, found)), None
+    codes, levels, _ = levels_of(column)
+    if as_levels or not number or len(levels) < 2:
+        return codes, levels, None
+    values, codes = np.unique(column.to_numpy(dtype=np.float64), return_inverse=True)
+    return codes.astype(np.int64), (), numeric(str(column.name), values)
 
 
 def coded_rows(
@@ -172,14 +168,10 @@ def coded_rows(
 ) -> ModelRows:
     """People of a frame as codes; `factors` says of each variable whether numbers are levels."""
     member, _ = two_groups(frame[group], "data")
-    made = {name: coded(frame[name], as_levels=levels) for name, levels in factors.items()}
-    weight = np.ones(len(frame))
-    if weights is not None:
-        weight = positive_weights(frame[weights])
-        if not (weight > 0).all():
-            raise InputError(
-                f"data: {weights}", "some weights are zero", "a sampling weight is positive"
-            )
+    made = {name: _coded(frame[name], as_levels=levels) for name, levels in factors.items()}
+    weight = np.ones(len(frame)) if weights is None else positive_weights(frame[weights])
+    if not (weight > 0).all():
+        raise InputError(f"data: {weights}", "some weights are zero", "allowed: above zero")
     return ModelRows(
         index=np.arange(len(frame)),
         outcome=np.zeros(len(frame), dtype=np.int64),
@@ -202,8 +194,5 @@ def _ties(frame: pd.DataFrame, id: str | None) -> UintArray:
     them is taken must not hang on the order of rows.
     """
     names = sorted(map(str, frame.columns)) if id is None else [id]
-    parts = []
-    for name in names:
-        codes, found = pd.factorize(frame[name])
-        parts.append(hashed([*map(spelled, found), ""])[codes])
-    return record_ties(parts)
+    columns = (pd.factorize(frame[name]) for name in names)
+    return record_ties(hashed([*map(spelled, found), ""])[codes] for codes, found in columns)

@@ -207,9 +207,9 @@ def ordinal(
         Column of the weights, such as `match_weight` of a matched sample; people of weight zero
         stay out.
     vcov
-        `"iid"` (inverse information), `"HC0"`, `"HC1"`, `"HC3"`, or a mapping such as
-        `{"CR2": "zone"}` from CR0, CR1, CR1S or CR2 to the column of the clusters; two ways are
-        `{"CR1": "zone + match_set"}`. Without it HC0, or by the zones of `design`.
+        `"iid"` (inverse information, weights counting people), `"HC0"`, `"HC1"`, `"HC3"`, or a
+        mapping such as `{"CR2": "zone"}` from CR0, CR1, CR1S or CR2 to the column of the clusters;
+        two ways are `{"CR1": "zone + match_set"}`. Without it HC0, or by the zones of `design`.
     free
         Terms whose coefficient differs by threshold.
     link

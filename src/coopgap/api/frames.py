@@ -283,9 +283,10 @@ def model_frame(
     outcome, variables = names_in(left, frame), names_in(right, frame)
     ways = [column.split(":") for column in asked.columns]
     extra = [name for name in (weights, absorbed, *(name for way in ways for name in way)) if name]
-    whole, n_dropped = complete(frame, (*outcome, *variables, *extra))
-    weight = np.ones(len(whole)) if weights is None else positive_weights(whole[weights])
-    kept, weight = whole.loc[weight > 0], weight[weight > 0]
+    whole = complete(frame, (*outcome, *variables, *extra))
+    kept = frame.loc[whole]
+    weight = np.ones(len(kept)) if weights is None else positive_weights(kept[weights])
+    kept, weight = kept.loc[weight > 0], weight[weight > 0]
     if kept.empty:
         raise InputError(f"data: {weights}", "every weight is zero", "allowed: some above zero")
     made = _model_matrix(right, plain := plain_columns(kept, variables))
@@ -311,7 +312,7 @@ def model_frame(
         absorbed=absorbed,
         sets=dense_codes(kept, [absorbed])[0] if absorbed else None,
         people=person_ids(kept),
-        n_dropped=n_dropped,
+        n_dropped=int((~whole).sum()),
         asked=asked,
         is_matched=is_matched,
         n_sets=n_sets or None,

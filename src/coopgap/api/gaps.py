@@ -141,12 +141,15 @@ class Gap:
         Parameters
         ----------
         other
-            Of the same outcome; people are told by the index of their frames.
+            Of the same outcome; people are told by the index of their frames, which has no label
+            twice.
         category, quantity
             As in `at`.
 
         Raises
         ------
+        InputError
+            Where the outcomes' levels differ.
         NotEstimable
             Where people's contributions are not known, as with `vcov="iid"`.
 
@@ -159,6 +162,8 @@ class Gap:
         >>> adjusted.difference(raw).std_error < adjusted.at().std_error
         True
         """
+        if other.estimate.keys.levels != self.estimate.keys.levels:
+            raise InputError("other", "is of an outcome with other levels", "give the same outcome")
         return self.estimate.difference(other.estimate, self._contrast(category, quantity))
 
     def plot(self) -> Figure:

@@ -13,8 +13,8 @@ from coopgap.api.fits import Fit, Slope
 from coopgap.api.frames import ModelFrame, Vcov, model_frame
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError, NotEstimable
-from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
-from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
+from coopgap.regression.clusters import CovarianceKind, sum_by
+from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance, kind_name
 from coopgap.regression.design import require_full_rank
 from coopgap.regression.linear import absorbed_cr2
 from coopgap.study.spec import Design
@@ -29,8 +29,8 @@ class LinearFit(Fit):
     ----------
     slope
         Shape (k,) or with an intercept (1 + k,): coefficients, the intercept first.
-    y, centre
-        Shape (n,): the outcome; with absorbed sets the mean of each person's set.
+    y
+        Shape (n,): the outcome.
     sigma, r2
         Residual standard deviation, and the share of variance explained (within sets).
     df_residual
@@ -124,48 +124,38 @@ def linear(
     2   sex=male    -0.006      0.023     -0.275    0.784    -0.052      0.039
     """
     frame = model_frame(formula, data, weights=weights, vcov=vcov, design=design)
-    y = _numbers(frame)
-    w, asked, sets = frame.weight, frame.asked.kind, frame.sets
-    require_full_rank(frame.x, frame.terms)
-    x = frame.x if sets is not None else np.column_stack([np.ones(frame.n), frame.x])
-    centred = y - w @ y / w.sum()
-    if sets is not None:
-        x, y_in = _within(x, w, sets), _within(y[:, None], w, sets)[:, 0]
-        spread = w @ x**2
-        flat = spread <= 1e-12 * np.maximum(w @ frame.x**2, 1e-300)
-        if flat.any():
-            named = ", ".join(np.asarray(frame.terms)[flat])
-            raise NotEstimable(f"{named} constant within sets")
-        centred = y_in
-    else:
-        y_in = y
-    root = np.sqrt(w)[:, None]
-    slope, *_ = np.linalg.lstsq(root * x, root[:, 0] * y_in, rcond=None)
-    left = y_in - x @ slope
-    n_sets = 0 if sets is None else int(sets.max()) + 1
-    df_residual = frame.n - x.shape[1] - n_sets
-    # Weighted as R's lm has it.
-    sigma = float(np.sqrt(w @ left**2 / df_residual)) if df_residual > 0 else np.nan
-    bread = np.linalg.inv((w[:, None] * x).T @ x)
-    total = float(w @ centred**2)
-    if asked == "iid":
-        cov = sigma**2 * bread
-        covariance = CoefficientCovariance(
-            cov=cov, kind="iid", n_clusters=None, df=float(df_residual)
-        )
-    elif sets is not None and asked in ("CR2", "HC3"):
-        covariance = _absorbed(frame, y, w, sets)
-    else:
-        covariance = _least_squares(bread, x, left, frame, asked)
+    y, weight = _numbers(frame), frame.weight
+    x, within = _rows(frame), _centred(y[:, None], weight, frame.sets)[:, 0]
+    root = np.sqrt(weight)
+    target = y if frame.sets is None else within
+    slope, *_ = np.linalg.lstsq(root[:, None] * x, root * target, rcond=None)
+    left = target - x @ slope
+    n_sets = 0 if frame.sets is None else int(frame.sets.max()) + 1
+    df, unexplained = frame.n - x.shape[1] - n_sets, float(weight @ left**2)
+    variance = unexplained / df if df > 0 else np.nan  # weighted as R's lm has it
+    total = float(weight @ within**2)
     return LinearFit(
         frame=frame,
-        covariance=covariance,
+        covariance=_covariance(frame, x, y, left, variance, df),
         slope=slope,
         y=y,
-        sigma=sigma,
-        r2=1 - float(w @ left**2) / total if total > 0 else np.nan,
-        df_residual=df_residual,
+        sigma=variance**0.5,
+        r2=1 - unexplained / total if total > 0 else np.nan,
+        df_residual=df,
     )
+
+
+def _rows(frame: ModelFrame) -> FloatArray:
+    """Design rows with an intercept, or less their means within sets."""
+    require_full_rank(frame.x, frame.terms)
+    if frame.sets is None:
+        return np.column_stack([np.ones(frame.n), frame.x])
+    x = _centred(frame.x, frame.weight, frame.sets)
+    flat = frame.weight @ x**2 <= 1e-12 * (frame.weight @ frame.x**2)
+    if flat.any():
+        raise NotEstimable(f"{', '.join(np.asarray(frame.terms)[flat])} constant within sets")
+    require_full_rank(np.vstack([x, -x]), frame.terms)
+    return x
 
 
 def _numbers(frame: ModelFrame) -> FloatArray:
@@ -175,55 +165,54 @@ def _numbers(frame: ModelFrame) -> FloatArray:
     return coded_levels(frame.y, frame.outcome, two=True)[0].astype(np.float64)
 
 
-def _within(values: FloatArray, weight: FloatArray, sets: IntArray) -> FloatArray:
-    """Columns less their weighted means within sets, shape (n, k)."""
-    total = np.bincount(sets, weight)
-    means = [np.bincount(sets, weight * column) / total for column in values.T]
-    return values - np.column_stack(means)[sets]
+def _centred(values: FloatArray, weight: FloatArray, sets: IntArray | None) -> FloatArray:
+    """Columns less their weighted means, within sets where there are some, shape (n, k)."""
+    index = np.zeros(len(values), dtype=np.int64) if sets is None else sets
+    total = np.bincount(index, weight)
+    means = [np.bincount(index, weight * column) / total for column in values.T]
+    return np.asarray(values - np.column_stack(means)[index])
 
 
-def _absorbed(
-    frame: ModelFrame, y: FloatArray, weight: FloatArray, sets: IntArray
+def _covariance(
+    frame: ModelFrame, x: FloatArray, y: FloatArray, left: FloatArray, variance: float, df: int
 ) -> CoefficientCovariance:
-    """CR2 of membership beside every set's dummy."""
-    member = frame.x[:, 0] == frame.x[:, 0].max()
-    two = frame.x.shape[1] == 1 and np.unique(frame.x).size == 2
-    if not two or frame.asked.kind != "CR2" or frame.cluster is None:
-        found = f"is {frame.asked.kind} beside absorbed sets"
-        raise InputError(
-            "vcov", found, "allowed: CR2 with one term of two values, or CR1, HC0, HC1"
+    """Of the kind asked for; `x` and `left` are design rows and residuals."""
+    kind, weight, cluster = frame.asked.kind, frame.weight, frame.cluster
+    bread = np.linalg.inv((weight[:, None] * x).T @ x)
+    if kind == "iid":
+        return CoefficientCovariance(
+            cov=variance * bread, kind="iid", n_clusters=None, df=float(df)
         )
-    error, df = absorbed_cr2(y, member, weight, sets, frame.cluster)
-    n_clusters = int(frame.cluster.max()) + 1
-    scaled = error / float(np.ptp(frame.x))
-    return CoefficientCovariance(
-        cov=np.array([[scaled**2]]), kind="cluster CR2", n_clusters=n_clusters, df=df
-    )
-
-
-def _least_squares(
-    bread: FloatArray, x: FloatArray, left: FloatArray, frame: ModelFrame, kind: str
-) -> CoefficientCovariance:
-    """Sandwich of weighted least squares; CR2 and HC3 by the leverage of clusters and people."""
-    scores, weight, information = x * left[:, None], frame.weight, None
-    products = (
-        weight[:, None, None] * x[:, :, None] * x[:, None, :] if kind in ("CR2", "HC3") else None
-    )
-    if kind == "CR2" and products is not None and frame.cluster is not None:
-        information = np.zeros((int(frame.cluster.max()) + 1, *products.shape[1:]))
-        np.add.at(information, frame.cluster, products)
+    if frame.sets is not None and kind in ("CR2", "HC3"):
+        return _absorbed(frame, y, frame.sets)
+    information = None
+    if kind == "CR2" and cluster is not None:
+        products = weight[:, None, None] * x[:, :, None] * x[:, None, :]
+        information = sum_by(cluster, products, int(cluster.max()) + 1)
     elif kind == "HC3":
         information = (x[:, :, None] * x[:, None, :])[:, None]
-    one = np.ones((frame.n, 1), dtype=np.int64)
-    asked: CovarianceKind = kind  # type: ignore[assignment]
+    chosen: CovarianceKind = kind  # type: ignore[assignment]
     return cluster_covariance(
         bread,
-        scores[:, None, :],
+        (x * left[:, None])[:, None, :],
         weight[:, None],
         weight[:, None] ** 2,
-        None if kind in PERSON_KINDS else frame.cluster,
-        kind=asked,
+        cluster,
+        kind=chosen,
         second=frame.second,
         information=information,
-        people=one,
+        people=np.ones((frame.n, 1), dtype=np.int64),
+    )
+
+
+def _absorbed(frame: ModelFrame, y: FloatArray, sets: IntArray) -> CoefficientCovariance:
+    """CR2 of membership beside every set's dummy."""
+    kind, cluster, x = frame.asked.kind, frame.cluster, frame.x[:, 0]
+    if kind != "CR2" or cluster is None or frame.x.shape[1] > 1 or np.unique(x).size != 2:
+        allowed = "allowed: CR2 with one term of two values, or CR1, HC0, HC1"
+        raise InputError("vcov", f"is {kind} beside absorbed sets", allowed)
+    error, df = absorbed_cr2(y, x == x.max(), frame.weight, sets, cluster)
+    cov = np.array([[(error / float(np.ptp(x))) ** 2]])
+    return CoefficientCovariance(
+        cov=cov, kind=kind_name("CR2"), n_clusters=int(cluster.max()) + 1, df=df
     )

@@ -152,8 +152,8 @@ class Matched:
 
     def of_outcome(self, outcome: str, cluster: str | None = None) -> Sample:
         """The matched people who answered a question, as checks take them."""
-        answered, _ = complete(self.frame, [outcome, *([cluster] if cluster else [])])
-        whole = self.frame.index.isin(answered.index)
+        whole = complete(self.frame, [outcome, *([cluster] if cluster else [])])
+        answered = self.frame.loc[whole]
         codes, levels = coded_levels(answered[outcome], outcome)
         zone = dense_codes(answered, [cluster])[0] if cluster else None
         return Sample(
@@ -277,7 +277,8 @@ def match(
     if caliper is not None and not caliper > 0:
         raise InputError("caliper", f"is {caliper}", "allowed: a positive number, or None")
     extra = [name for name in (weights, id) if name]
-    kept, n_dropped = complete(frame, (group, *on, *apart, *extra))
+    whole = complete(frame, (group, *on, *apart, *extra))
+    kept = frame.loc[whole]
     factors = dict.fromkeys(on, True) | dict.fromkeys(apart, False)
     rows = coded_rows(kept, group, factors, weights=weights, id=id)
     return Matched(
@@ -286,5 +287,5 @@ def match(
         frame=kept,
         rows=rows,
         sample=matched_sample(rows, chosen),
-        n_dropped=n_dropped,
+        n_dropped=int((~whole).sum()),
     )

@@ -1,4 +1,4 @@
-"""The hierarchical model by region of a frame, its draws and its gate."""
+"""The hierarchical model by region of a frame."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ import pandas as pd
 from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, table
 from coopgap.api.frames import plain_formula, zone_columns
 from coopgap.api.gaps import Gap
+from coopgap.api.gate import REPORTED, Gate, sampler_stats
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, reported, summarise
-from coopgap.bayes.gate import GateItem, SamplerStats, check
 from coopgap.bayes.layout import Form, Priors, draw_names
 from coopgap.bayes.store import StoredDraws
-from coopgap.core.arrays import FloatArray
-from coopgap.core.errors import InputError, NotEstimable
+from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys, to_frame
 from coopgap.core.executor import cores
-from coopgap.core.vocabulary import Status
 from coopgap.families.hierarchical import coefficient_rows, gap_rows, region_estimates
 from coopgap.report.summaries import Summary, summary
 from coopgap.study.spec import Design, PriorName
@@ -31,168 +29,7 @@ from coopgap.survey.raw import Columns
 if TYPE_CHECKING:
     import xarray as xr
 
-_REPORTED: Final = "reported"
-"""Group of the draws of everything that is reported: what the gate looks at."""
-
 _DRAWS: Final = 2000
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Gate:
-    """What must hold before a number of some draws is shown.
-
-    Attributes
-    ----------
-    items
-        Each thing looked at, the worst value found and the bar it must pass.
-
-    Examples
-    --------
-    With `h` as in `hierarchical`:
-
-    >>> h.gate.passed  # so few draws cannot be trusted
-    False
-    """
-
-    items: tuple[GateItem, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every item passes; False where nothing was looked at.
-
-        Examples
-        --------
-        With `h` as in `hierarchical`:
-
-        >>> h.gate.passed
-        False
-        """
-        return bool(self.items) and all(item.passed for item in self.items)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Columns name, value, bar, passed and note.
-
-        Examples
-        --------
-        With `h` as in `hierarchical`:
-
-        >>> h.gate.to_frame()["name"].tolist()[:3]
-        ['finite_draws', 'chains', 'r_hat']
-        """
-        return pd.DataFrame(
-            [(one.name, one.value, one.bar, one.passed, one.note) for one in self.items],
-            columns=["name", "value", "bar", "passed", "note"],
-        )
-
-    def raise_if_failed(self) -> None:
-        """Do nothing where every item passes.
-
-        Raises
-        ------
-        NotEstimable
-            With the names of the items that fail.
-
-        Examples
-        --------
-        With `h` as in `hierarchical`:
-
-        >>> try:
-        ...     h.gate.raise_if_failed()
-        ... except cg.NotEstimable as error:
-        ...     print(str(error).partition(":")[0])
-        the draws cannot be trusted
-        """
-        if not self.passed:
-            failed = ", ".join(item.name for item in self.items if not item.passed) or "nothing"
-            raise NotEstimable(f"the draws cannot be trusted: {failed}", Status.WITHHELD)
-
-    def __repr__(self) -> str:
-        return str(self.to_frame().to_string(index=False))
-
-
-def gate(idata: xr.DataTree) -> Gate:
-    """Look at draws before a number of them is shown.
-
-    Parameters
-    ----------
-    idata
-        Draws as ArviZ has them, with `sample_stats.energy`. Of `hierarchical` everything that is
-        reported is looked at; of other models every value of the group `posterior`.
-
-    Returns
-    -------
-    Gate
-        `passed`, `items`, `to_frame` and `raise_if_failed`.
-
-    Raises
-    ------
-    InputError
-        Without a posterior or the sampler's energy.
-
-    Notes
-    -----
-    Beside rank-normalised R-hat, bulk and tail effective sizes, divergences, tree depth and E-BFMI:
-    chains that are copies of one another, that lie apart, or that stand still, and draws without a
-    variance.
-
-    References
-    ----------
-    Vehtari et al. (2021), Bayesian Analysis 16, 667-718. Betancourt (2016), arXiv 1604.00695.
-
-    Examples
-    --------
-    With `h` as in `hierarchical`:
-
-    >>> cg.gate(h.idata).passed == h.gate.passed
-    True
-    """
-    children = getattr(idata, "children", {})
-    if "posterior" not in children or "energy" not in getattr(
-        children.get("sample_stats"), "data_vars", {}
-    ):
-        raise InputError(
-            "idata", "has no posterior with the sampler's energy", "give draws of NUTS"
-        )
-    if _REPORTED in children:
-        kept = children[_REPORTED]
-        quantities, events = _named(kept["quantities"]), _named(kept["events"])
-    else:
-        quantities, events = _values(children["posterior"]), {}
-    return Gate(check(quantities, events, _stats(idata)).items)
-
-
-def _named(array: Any) -> dict[str, FloatArray]:
-    """Draws by name along the last dimension."""
-    names = array[array.dims[-1]].to_numpy()
-    return {str(name): array.to_numpy()[..., at] for at, name in enumerate(names)}
-
-
-def _values(group: Any) -> dict[str, FloatArray]:
-    """Every number of every variable, shape (chains, draws) each."""
-    found = {}
-    for name, array in group.data_vars.items():
-        draws = array.transpose("chain", "draw", ...).to_numpy().astype(np.float64)
-        for at in np.ndindex(*draws.shape[2:]):
-            label = f"{name}[{', '.join(map(str, at))}]" if at else str(name)
-            found[label] = draws[(..., *at)]
-    return found
-
-
-def _stats(idata: Any) -> SamplerStats:
-    """What a sampler says of itself, under the names of PyMC, nutpie or `StoredDraws`."""
-    stats = idata["sample_stats"]
-
-    def count(names: tuple[str, ...], attribute: str) -> int:
-        for name in names:
-            if name in stats.data_vars:
-                return int(stats[name].to_numpy().sum())
-        return int(idata.attrs.get(attribute, 0))
-
-    return SamplerStats(
-        energy=stats["energy"].to_numpy().astype(np.float64),
-        divergences=count(("diverging",), "divergences"),
-        deepest=count(("reached_max_treedepth", "maxdepth_reached"), "deepest"),
-    )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -258,7 +95,7 @@ class Regions:
         quantities |= {f"parameter {name}": draws for name, draws in fit.parameters.items()}
         parts = {"quantities": ("quantity", quantities), "events": ("event", events)}
         tree = stored.tree()
-        tree[_REPORTED] = xr.DataTree(
+        tree[REPORTED] = xr.DataTree(
             xr.Dataset(
                 {
                     name: (("chain", "draw", dim), np.stack([*draws.values()], axis=-1))
@@ -470,9 +307,9 @@ def hierarchical(
         raise InputError("formula", found, "membership, region and zone stand beside it")
     if sampler not in ("nutpie", "pymc"):
         raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
-    kept, n_dropped = complete(frame, (outcome, *covariates, member, region, *zones))
+    whole = complete(frame, (outcome, *covariates, member, region, *zones))
     request = Request(
-        cells=_cells(kept, outcome, covariates, member, region, zones),
+        cells=_cells(frame.loc[whole], outcome, covariates, member, region, zones),
         priors=Priors.with_scales({str(name): scale for name, scale in (priors or {}).items()}),
         form=Form(link=link, zones=bool(zones)),
         draws=draws,
@@ -484,7 +321,9 @@ def hierarchical(
         fit = _by_pymc(request, cores(jobs))
     else:
         fit = fit_hierarchical(request, cores(jobs))
-    return Regions(formula=formula, outcome=outcome, request=request, fit=fit, n_dropped=n_dropped)
+    return Regions(
+        formula=formula, outcome=outcome, request=request, fit=fit, n_dropped=int((~whole).sum())
+    )
 
 
 def _cells(
@@ -520,5 +359,5 @@ def _by_pymc(request: Request, jobs: int) -> HierarchicalFit:
             compute_convergence_checks=False,
         )
     return summarise(
-        draws_of(tree["posterior"]), _stats(tree), request, seconds=np.nan, retried=False
+        draws_of(tree["posterior"]), sampler_stats(tree), request, seconds=np.nan, retried=False
     )
