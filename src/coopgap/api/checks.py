@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from coopgap.api.gaps import Gap
+from coopgap.api.gaps import Gap, sample_of
 from coopgap.api.matched import Matched
-from coopgap.api.targets import sample_of
 from coopgap.checks.context import GapContext
 from coopgap.checks.e_values import e_values
 from coopgap.checks.registry import Unanswered
@@ -129,7 +128,7 @@ def rosenbaum(matched: Matched, outcome: str) -> pd.DataFrame:
     """
     sample = matched.of_outcome(outcome)
     require_matched(sample)
-    keys = Keys(model="", outcome=outcome, source="", levels=sample.rows.levels)
+    keys = Keys(model="", outcome=outcome, source=matched.source, levels=sample.rows.levels)
     context = GapContext(keys=keys, sample=sample, headline=estimate_shares(sample).named(keys))
     return _table(Check.ROSENBAUM, rosenbaum_bounds, context)
 
@@ -170,7 +169,7 @@ def robustness_value(matched: Matched, outcome: str, *, cluster: str | None = No
     """
     sample = matched.of_outcome(outcome, cluster)
     require_matched(sample)
-    keys = Keys(model="", outcome=outcome, source="", levels=sample.rows.levels)
+    keys = Keys(model="", outcome=outcome, source=matched.source, levels=sample.rows.levels)
     found = estimate_linear(sample).named(keys)
     context = GapContext(keys=keys, sample=sample, headline=found, estimates=(found,))
     return _table(Check.ROBUSTNESS_VALUE, robustness_values, context)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import InputError
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.survey.numeric import Numeric, numeric
-from coopgap.survey.raw import Columns, Refusal, as_frame, choose
+from coopgap.survey.raw import MARK, Columns, Refusal, as_frame, choose, from_dataframe
 from coopgap.survey.records import ModelRows
 from coopgap.survey.ties import hashed, record_ties
 
@@ -22,6 +23,13 @@ def table(data: Columns) -> pd.DataFrame:
         return as_frame(data)
     except Refusal as refusal:
         raise InputError(type(data).__name__, refusal.found, refusal.allowed) from refusal
+
+
+def source_of(frame: pd.DataFrame) -> str:
+    """EXAMPLE DATA where every row says so, else the file's name as `read_survey` notes it."""
+    if MARK in frame.columns and from_dataframe(frame[[MARK]]).is_example:
+        return EXAMPLE
+    return str(frame.attrs.get("source", ""))
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:

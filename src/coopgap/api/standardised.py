@@ -12,10 +12,9 @@ from coopgap.api.columns import two_groups
 from coopgap.api.cumulative import OrdinalFit
 from coopgap.api.fits import Fit
 from coopgap.api.frames import ModelFrame
-from coopgap.api.gaps import Gap
+from coopgap.api.gaps import Gap, Target, constant, sample_of, target_of
 from coopgap.api.least_squares import LinearFit
 from coopgap.api.outside import statsmodels_estimate
-from coopgap.api.targets import Target, constant, sample_of, target_of
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys
@@ -241,7 +240,7 @@ def _estimate(
         infinite=fit.infinite,
         correct_decimals=fit.fit.correct_decimals,
     )
-    keys = Keys(model="", outcome=frame.outcome, source="", levels=fit.levels)
+    keys = Keys(model="", outcome=frame.outcome, source=frame.source, levels=fit.levels)
     return replace(made, influence=_numbered(made.influence, frame), keys=keys)
 
 
@@ -281,7 +280,7 @@ def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
         family=Family.LINEAR,
         population=population,
         people=sample.rows.people_by_level(),
-        keys=Keys(model="", outcome=frame.outcome, source="", levels=levels),
+        keys=Keys(model="", outcome=frame.outcome, source=frame.source, levels=levels),
         given={contrast: interval},
         n_clusters=fit.covariance.n_clusters,
         n_sets=None if frame.sets is None else int(frame.sets.max()) + 1,
