@@ -18,11 +18,11 @@ from coopgap.api.outside import statsmodels_estimate
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys
-from coopgap.core.gap import Margins, wald_interval
+from coopgap.core.gap import Margins, contrasts, wald_interval
 from coopgap.core.vocabulary import Family, Population
 from coopgap.families.cells import CellFit, require_order
 from coopgap.families.difference import Influence
-from coopgap.families.estimate import Estimate, linear_contrasts
+from coopgap.families.estimate import Estimate
 from coopgap.families.sample import from_margins
 from coopgap.regression.aipw import doubly_robust as augmented
 from coopgap.regression.standardise import standardise
@@ -270,7 +270,7 @@ def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
     step = step if frame.absorbed else np.append(0.0, step)
     error = float(np.sqrt(step @ fit.covariance.cov @ step))
     levels = ("0", "1")
-    contrast = linear_contrasts(levels)[0]
+    contrast = next(one for one in contrasts(levels) if one.is_threshold_gap)
     interval = wald_interval(
         contrast.quantity, float(step @ fit.slope), error, df=fit.covariance.df_of(step), prob=0.95
     )
