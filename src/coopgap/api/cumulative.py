@@ -228,7 +228,8 @@ def ordinal(
     InputError
         An unknown column or term, an outcome without an order, negative weights.
     NotEstimable
-        Terms that depend on one another, or freed thresholds that cross or have no finite estimate.
+        Terms that depend on one another, or freed thresholds that cross or have no finite estimate:
+        a fit of membership alone, freed, still gives the weighted difference of shares.
 
     Notes
     -----
