@@ -45,7 +45,7 @@ def test_examples_run(name, h, run):
     found = doctest.testmod(
         import_module(name),
         optionflags=doctest.NORMALIZE_WHITESPACE,
-        extraglobs={"h": h, "run": run},
+        extraglobs={"cg": cg, "h": h, "run": run},
     )
     assert found.attempted > 0
     assert found.failed == 0
