@@ -240,6 +240,13 @@ def test_wrong_input_is_one_line(wine, formula, choices, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_refusal_quotes_no_answer(wine):
+    frame = wine.assign(word=["Maria Quispe", *["-"] * (len(wine) - 1)])
+    with pytest.raises(cg.InputError) as caught:
+        cg.ordinal("rating ~ I(word.astype(float))", frame)
+    assert "Quispe" not in str(caught.value)
+
+
 def test_no_table():
     with pytest.raises(cg.InputError, match="list: this is no table"):
         cg.ordinal("y ~ x", [1, 2])

@@ -336,7 +336,10 @@ def _model_matrix(terms: Any, plain: pd.DataFrame) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):  # refused below where it matters
             return terms.get_model_matrix(plain, na_action="raise")
     except FormulaicError as error:
-        raise InputError("formula", str(error).splitlines()[0], "mend the term") from error
+        told, _, why = str(error).partition("\n")[0].partition(" [")
+        # Other reasons may quote an answer.
+        told += f" {why.rstrip(']')}" if why.startswith("NameError") else ""
+        raise InputError("formula", told, "mend the term") from error
 
 
 def _outcome(left: Any, kept: pd.DataFrame, name: str) -> pd.Series[Any]:
