@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.checks.rosenbaum import (
+from coopgap.checks.rosenbaum_bounds import (
     ALPHAS,
     GAMMAS,
     SetScores,
