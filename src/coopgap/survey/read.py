@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from coopgap.core.errors import SurveyError
+from coopgap.core.errors import SurveyError, require_extra
 from coopgap.survey.raw import MARK, ExtendedMissing, RawTable, distinct, says_example
 
 FORMATS: Mapping[str, str] = {
@@ -74,6 +74,8 @@ def read_table(
     """
     size = _check_file(path)
     _check_content(path)
+    if path.suffix.lower() == ".xlsx":
+        require_extra("xlsx", str(path))
     limits = limits or Limits.for_size(size)
     table = _read_in_child(path, columns, encoding, limits)
     with path.open("rb") as file:
