@@ -1,0 +1,180 @@
+"""Reference pages from the code: keys, columns, words of the tables, commands, checks, glossary."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from coopgap.app.cli import COMMANDS
+from coopgap.checks.registry import Cost, Scope, checks, parts
+from coopgap.core import vocabulary
+from coopgap.core.atomic import FIGURES, FORMATS
+from coopgap.report.appendix import Reference, references
+from coopgap.report.sheets import check_dictionary, column_dictionary
+from coopgap.report.words import FAMILIES, POPULATIONS, STATUSES, VERDICTS
+from coopgap.study.load import StudyFile
+from coopgap.study.model import KEYS, ModelFile
+from coopgap.study.schema import key_reference
+from coopgap.survey import read
+
+ROOT = Path(__file__).resolve().parents[2]
+COSTS: dict[Cost, str] = {"quick": "In every run.", "full": "With `--checks full`."}
+SCOPES = {
+    Scope.MODEL: "",
+    Scope.MODELS: "Of all models together.",
+    Scope.FIT: "Of a model by region.",
+    Scope.REFIT: "Of a model by region that passed its gate, fitted again.",
+    Scope.GAPS: "Of all headline gaps together.",
+}
+
+
+def keys(kind: str) -> str:
+    """Every key of study.toml or of a model file."""
+    return key_reference({"study": StudyFile, "model": ModelFile}[kind])
+
+
+def method_keys() -> str:
+    """The keys of each matching method."""
+    lines = ["| `method` | keys beside it |", "|---|---|"]
+    lines += [
+        f"| `{name}` | {', '.join(f'`{key}`' for key in allowed)} |"
+        for name, allowed in KEYS.items()
+    ]
+    return "\n".join(lines)
+
+
+def columns() -> str:
+    """Every column of the five tables."""
+    return column_dictionary()
+
+
+def vocabularies() -> str:
+    """Every word that a column of a closed vocabulary may hold, and what reports call it."""
+    told = {"Family": FAMILIES, "Population": POPULATIONS, "Status": STATUSES, "Verdict": VERDICTS}
+    parts_ = []
+    for name in ("Family", "Population", "Quantity", "IntervalKind", "Scale", "Status", "Verdict"):
+        kind = getattr(vocabulary, name)
+        column = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        words = told.get(name)
+        if words is None:
+            parts_.append(f"**`{column}`**: {', '.join(f'`{one}`' for one in kind)}.")
+            continue
+        lines = [f"**`{column}`**", "", "| value | in reports |", "|---|---|"]
+        lines += [f"| `{one}` | {words[one]} |" for one in kind]
+        parts_.append("\n".join(lines))
+    return "\n\n".join(parts_)
+
+
+def extensions() -> str:
+    """The survey files that are read."""
+    lines = ["| ends in | what it is |", "|---|---|"]
+    lines += [f"| `{suffix}` | {name} |" for suffix, name in read.FORMATS.items()]
+    return "\n".join(lines)
+
+
+def formats() -> str:
+    """What `--formats` and `--figures` take."""
+    return f"`--formats {','.join(FORMATS)}` and `--figures {','.join(FIGURES)}`"
+
+
+def commands() -> str:
+    """Every command with its arguments, from the parsers themselves."""
+    return "\n\n".join(_command(name) for name in COMMANDS)
+
+
+def _command(name: str) -> str:
+    command = COMMANDS[name]
+    parser = argparse.ArgumentParser(prog=f"coopgap {name}", add_help=False)
+    command.arguments(parser)
+    lines = [f"## coopgap {name}", "", command.description, ""]
+    lines += ["| argument | what it does |", "|---|---|"]
+    lines += [f"| {_option(action)} | {_help(action)} |" for action in parser._actions]
+    return "\n".join([*lines, "", command.epilog]).rstrip()
+
+
+def _option(action: argparse.Action) -> str:
+    """An argument as it is typed, with what it takes."""
+    values = f"`{'`, `'.join(map(str, action.choices))}`" if action.choices else ""
+    if not action.option_strings:
+        return f"`{(action.metavar or action.dest).upper()}`{' of ' + values if values else ''}"
+    takes = action.metavar or ("" if action.nargs == 0 or values else action.dest.upper())
+    typed = f"`{' '.join(filter(None, (action.option_strings[-1], str(takes))))}`"
+    return f"{typed} {values}".strip()
+
+
+def _help(action: argparse.Action) -> str:
+    text = (action.help or "").replace("|", "\\|")
+    default = action.default
+    if default not in (None, False, [], ()) and "default" not in text:
+        text = f"{text} (default: {default})".strip()
+    return text[:1].upper() + text[1:] + ("." if text else "")
+
+
+def checks_in_short() -> str:
+    """Every check with its question."""
+    return check_dictionary()
+
+
+def checks_in_full() -> str:
+    """Every check: what it asks, when it is run, what its function says of itself, its papers."""
+    makers: dict[str, list[Any]] = {}
+    for scope in Scope:
+        for part in parts(scope, "full"):
+            makers.setdefault(part.check, []).append(part.make)
+    return "\n\n".join(_check(name, makers.get(name, [])) for name in checks())
+
+
+def _check(name: str, makers: list[Any]) -> str:
+    entry = checks()[name]
+    run = " ".join(filter(None, (COSTS[entry.cost], SCOPES[entry.scope])))
+    lines = [f"## {entry.title} {{#{name}}}", "", f"`{name}`: *{entry.question}* {run}", ""]
+    for make in makers:
+        lines += [*_sections(inspect.cleandoc(make.__doc__ or "")), ""]
+    cited = [f"- {one.text}" for one in references().values() if _is_for(one, name)]
+    return "\n".join([*lines, *(["**Source**", "", *cited] if cited else [])]).rstrip()
+
+
+def _is_for(one: Reference, check: str) -> bool:
+    facts = [*one.when]
+    return any(check in fact.get("check", fact.get("has", ())) for fact in facts)
+
+
+def _sections(text: str) -> Iterator[str]:
+    """A NumPy docstring in Markdown: headings bold, what is yielded as a list."""
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        under = lines[at + 1] if at + 1 < len(lines) else ""
+        if line and set(under) == {"-"}:
+            yield f"**{line}**"
+        elif line and set(line) == {"-"}:
+            yield ""
+        elif re.fullmatch(r"[A-Z]\w+", line):  # the type of a row, before its text
+            yield f"`{line}`:"
+            yield ""
+        else:
+            yield line.removeprefix("    ")
+
+
+def glossary() -> str:
+    """The words that reports use, from the file that the package ships."""
+    path = ROOT / "src" / "coopgap" / "report" / "data" / "glossary.toml"
+    words = tomllib.loads(path.read_text(encoding="utf-8"))
+    lines = []
+    for word in sorted(words, key=str.lower):
+        slug = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
+        lines += [f"### {word} {{#{slug}}}", "", words[word], ""]
+    return "\n".join(lines)
+
+
+FUNCTIONS = {
+    one.__name__: one
+    for one in (
+        *(keys, method_keys, columns, vocabularies, extensions, formats, commands),
+        *(checks_in_short, checks_in_full, glossary),
+    )
+}
