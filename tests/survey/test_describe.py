@@ -175,7 +175,8 @@ def likely(text):
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         if match := re.match(r"# likely ?(\w*): (.*)", line):
-            names = re.findall(r'"([^"]+)"', match[2].partition(" with codes")[0])
+            names = re.findall(r'"([^"]+)"', match[2])
+            names = names[:1] if " with codes " in match[2] else names
             found.setdefault(match[1] or "group", []).extend(names)
     return found
 
@@ -444,8 +445,6 @@ def test_an_edited_draft_reads_the_file_it_was_drafted_from(tmp_path):
     text = draft_study(read_table(path, None), str(path))
     edits = {
         'column = "TODO"  #': 'column = "socio"  #',
-        "comparison = 0": "comparison = 2",
-        "missing = []": "missing = [98]",
         '# region = "TODO"': 'region = "region"',
         'TODO = "TODO"': 'trust = "trust"',
         "# missing = [99]": "missing = [99]",

@@ -118,6 +118,11 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     _encoding(parser)
 
 
+def _init(parser: argparse.ArgumentParser) -> None:
+    _describe(parser)
+    _out(parser, "default: models/FILE without its ending")
+
+
 def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", choices=("study", "model"), nargs="?", default="study")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it there")
@@ -178,6 +183,15 @@ COMMANDS: Final[dict[str, Command]] = {
         "Exit: 0 done; 2 the folder is no run or is damaged, nothing written.",
         _report,
         commands.report,
+    ),
+    "init": Command(
+        "write a study folder from a survey file, to be edited",
+        "Write a whole study folder from a survey file: study.toml, and a model file for each of a "
+        "few questions that may be outcomes. Name the question of membership; every other decision "
+        "is drafted and marked EDIT.",
+        "Exit: 0 done; 2 the file cannot be used, or the folder is not empty; nothing written.",
+        _init,
+        commands.init,
     ),
     "describe": Command(
         "draft a study.toml from a survey file's own labels",

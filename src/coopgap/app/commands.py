@@ -134,6 +134,30 @@ def describe(args: argparse.Namespace) -> int:
     return 0
 
 
+def init(args: argparse.Namespace) -> int:
+    """Draft a whole study folder from a survey file."""
+    from coopgap.core.atomic import check_new, replace_folder
+    from coopgap.survey.draft import draft_folder
+    from coopgap.survey.read import read_table
+
+    target: Path = args.out or Path("models") / (args.file.stem or "study")
+    check_new(target)
+    raw = read_table(args.file, None, args.encoding)
+    files = draft_folder(raw, str(args.file.resolve()), args.encoding)
+    with replace_folder(target) as folder:
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    study, *models = (target / name for name in files)
+    for path in (study, *models):
+        print(path)
+    print(f'edit  {study}: name the question of membership in column = "TODO"')
+    print("      then look at every line marked EDIT, there and in the models")
+    print(
+        f"next  coopgap fit {target} --dry-run, then coopgap fit {target} --only {models[0].stem}"
+    )
+    return 0
+
+
 def schema(args: argparse.Namespace) -> int:
     """The JSON Schema of study.toml or of a model file, or their keys as a table."""
     from coopgap.study.load import StudyFile

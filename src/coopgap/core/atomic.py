@@ -58,6 +58,13 @@ def check_target(target: Path) -> None:
         ) from error
 
 
+def check_new(target: Path) -> None:
+    """Refuse an output folder that holds anything at all, as `check_target` refuses others."""
+    check_target(target)
+    if target.is_dir() and any(target.iterdir()):
+        raise OutputError(str(target), "is not empty", "name a new or empty folder")
+
+
 def _check_kind(target: Path) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise OutputError(str(target), "is not a folder", "name a new or empty folder")

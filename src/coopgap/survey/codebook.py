@@ -346,23 +346,27 @@ def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
 
 
 def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntArray) -> None:
-    """Refuse labels that name another zone in each region: most of them stand in several.
-
-    A few zones may cross a border; those stay one zone.
-    """
-    known = region >= 0
-    there = np.zeros((zone.max(initial=0) + 1, region.max(initial=0) + 1), dtype=bool)
-    there[zone[known], region[known]] = True
-    n_regions = there.sum(axis=1)
-    n_regions = n_regions[n_regions > 0]
-    spread = int((n_regions > 1).sum())
-    if 2 * spread > n_regions.size:
+    """Refuse labels that name another zone in each region."""
+    spread, n_zones = in_several_regions(zone, region)
+    if 2 * spread > n_zones:
         raise raw.refusal(
             ", ".join(study.design.zone),
-            f"{spread} of {n_regions.size} zones stand in more than one {study.design.region}",
+            f"{spread} of {n_zones} zones stand in more than one {study.design.region}",
             "a zone has a label of its own; where labels repeat, name the columns that tell zones "
             "apart together, such as zone = [REGION, ZONE]",
         )
+
+
+def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:
+    """How many zones stand in several regions, and of how many; -1 is none.
+
+    A few zones may cross a border; those stay one zone. If most do, their labels repeat.
+    """
+    known = (region >= 0) & (zone >= 0)
+    there = np.zeros((zone.max(initial=0) + 1, region.max(initial=0) + 1), dtype=bool)
+    there[zone[known], region[known]] = True
+    n_regions = there.sum(axis=1)
+    return int((n_regions > 1).sum()), int((n_regions > 0).sum())
 
 
 def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], IntArray]:

@@ -6,29 +6,45 @@ Labels are hostile input: they reach the draft only through `quote` and `comment
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
+from coopgap.core.errors import SurveyError
 from coopgap.study.values import normalise
-from coopgap.survey.profile import (
-    NO,
-    YES,
-    Choices,
-    Kind,
-    Profile,
-    fold,
-    hinted,
-    multiple_choices,
-    profile,
-)
+from coopgap.survey.choices import Choices, multiple_choices
+from coopgap.survey.codebook import in_several_regions
+from coopgap.survey.hints import Guesses, guess, sides
+from coopgap.survey.profile import FEWEST_EACH, NO, YES, Kind, Profile, fold, profile
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import label_row_words
 from coopgap.survey.values import as_number
 
+STUDY: Final = "study"
 _EDIT = "# EDIT"
 _LONGEST = 200
+_LONGEST_NAME = 40
+_BANDS = 5
+_PEOPLE_A_CELL = 10
+
+_MOST: Final = re.compile(
+    r"a$|a lot\b|a great deal|very (satisf|happy|good|well|safe|trustworth)|always|most people can"
+    r"|(much )?(higher|better)\b|(strongly|completely|fully|totally) (agree|satisf|trust)"
+    r"|agree (strongly|completely)|muy (satisf|buen|feli|de acuerdo|confiable)|much[oa]\b|mejor\b"
+    r"|(totalmente|completamente) (de acuerdo|satisf)|siempre|tres (satisf|bon|d.accord)"
+    r"|tout a fait|beaucoup|toujours|muito (satisf|bo[am]|feliz)|concordo (total|muito|plena)"
+    r"|melhor\b|sempre"
+)
+_LEAST: Final = re.compile(
+    r"not? at all|none\b|nothing|not very|never|very (dissatisf|unhappy|bad|untrust|unsafe)"
+    r"|(strongly|completely|totally) (disagree|dissatisf)|disagree (strongly|completely)"
+    r"|(much )?(lower|worse)\b|nada\b|ningun|nunca|muy (insatisf|mal|infeli|en desacuerdo|poco)"
+    r"|(totalmente|completamente) (en desacuerdo|insatisf)|peor\b|pas du tout|jamais"
+    r"|tres (insatisf|mauvais)|muito (insatisf|ruim)|discordo (total|muito|plena)|pior\b"
+)
+"""Answers that stand at the upper or the lower end of a scale."""
 
 
 def quote(text: str) -> str:
@@ -54,7 +70,25 @@ def comment(text: str) -> str:
     return "# " + (safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…")
 
 
-def draft_study(raw: RawTable, survey: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is drafted from: the columns of a file, and what each may be."""
+
+    raw: RawTable
+    profiles: Sequence[Profile]
+    several: Mapping[str, Choices]
+    guesses: Guesses
+
+
+def _look(raw: RawTable) -> _Look:
+    # A column at a time: the answers of all columns of a wide file take much memory.
+    alone = (replace(raw, data={column: raw.data[column]}) for column in raw.columns)
+    profiles = [profile(part, column) for part, column in zip(alone, raw.columns, strict=True)]
+    several, guesses = multiple_choices(raw), guess(profiles, raw.n_rows)
+    return _Look(raw=raw, profiles=profiles, several=several, guesses=guesses)
+
+
+def draft_study(raw: RawTable, survey: str, encoding: str | None = None) -> str:
     """Text of a study.toml to be edited.
 
     Parameters
@@ -63,6 +97,8 @@ def draft_study(raw: RawTable, survey: str) -> str:
         Every column of the file.
     survey
         The path that the draft names; absolute, since a study takes others from its own folder.
+    encoding
+        Of the file's text, where it has to be named.
 
     Returns
     -------
@@ -71,51 +107,142 @@ def draft_study(raw: RawTable, survey: str) -> str:
         are drafted as a count of their own columns; columns of free text and identifiers are
         named, their values are not repeated.
     """
-    # A column at a time: the answers of all columns of a wide file take much memory.
-    alone = (replace(raw, data={column: raw.data[column]}) for column in raw.columns)
-    profiles = [profile(part, column) for part, column in zip(alone, raw.columns, strict=True)]
-    several = multiple_choices(raw)
+    look = _look(raw)
     drafted = [
-        item for item in profiles if item.kind in (Kind.CODES, Kind.SCALE) or item.column in several
+        item
+        for item in look.profiles
+        if item.kind in (Kind.CODES, Kind.SCALE) or item.column in look.several
     ]
     lines = [
-        comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
-        *([comment(f"From its sheet {raw.sheet}.")] if raw.sheet else []),
-        *([comment(label_row_words(raw.label_rows))] if raw.label_rows else []),
-        "# Every line marked EDIT needs a decision; delete the variables that no model uses.",
-        "# Beside this file, each outcome gets a file of its own: outcome, covariates, [matching].",
-        "",
-        f"title = {quote(raw.name)}  {_EDIT}",
-        f"survey = {quote(survey)}  {_EDIT}: this path, or one from this folder",
-        "",
-        *_group(profiles, raw.n_rows),
-        "",
-        *_design(profiles, raw.n_rows),
+        *_head(
+            look,
+            survey,
+            encoding,
+            "# Delete the variables that no model uses. Beside this file each outcome gets a file",
+            "# of its own: outcome, covariates, [matching].",
+        ),
+        *_design(look, {}),
         "",
         "[headline]",
         f'TODO = "TODO"  {_EDIT}: outcome = "stem of its model file", declared before fitting',
     ]
     for name, item in zip(_names(drafted), drafted, strict=True):
-        lines += ["", *_variable(name, item, several.get(item.column))]
-    lines += _left_out([item for item in profiles if item.column not in several])
+        lines += ["", *_variable(name, item, look.several.get(item.column))]
+    lines += _left_out([item for item in look.profiles if item.column not in look.several])
+    return _text(lines)
+
+
+def draft_folder(raw: RawTable, survey: str, encoding: str | None = None) -> dict[str, str]:
+    """Files of a study folder that can be run once its membership question is named.
+
+    As `draft_study`, but only of what the models read, with all that is likely declared.
+
+    Returns
+    -------
+    dict
+        Texts by name: study.toml first, then a model file an outcome.
+
+    Raises
+    ------
+    SurveyError
+        No column looks like the answers to a question that could be an outcome.
+    """
+    look = _look(raw)
+    outcomes, covariates = look.guesses.outcomes, list(look.guesses.covariates.values())
+    if not outcomes:
+        raise SurveyError(
+            raw.where,
+            "no column looks like an outcome: two answers, or up to seven in order",
+            "draft its columns with coopgap describe, and write a model file by hand",
+        )
+    keys = _firm_keys(look)
+    region = [item for item in look.guesses.keys["region"] if (item.column,) == keys["region"]]
+    drafted = [*outcomes, *region, *covariates]
+    names = dict(zip((item.column for item in drafted), _names(drafted), strict=True))
+    first = names[outcomes[0].column]
+    lines = [
+        *_head(look, survey, encoding),
+        *_design(look, keys | {"region": tuple(names[item.column] for item in region)}),
+        "",
+        "[headline]  # declared before fitting",
+        f"{first} = {quote(first)}  {_EDIT}: the outcome that the study is about",
+        *(f"# {name} = {quote(name)}" for name in (names[item.column] for item in outcomes[1:])),
+    ]
+    for item in drafted:
+        decided = [*_variable(names[item.column], item, None, outcome=item in outcomes, firm=True)]
+        lines += ["", *decided]
+    lines += ["", comment(f"All other columns: coopgap describe {raw.name}")]
+    files = {"study.toml": _text(lines)}
+    adjusted = [(names[item.column], len(item.codes) or _BANDS) for item in [*region, *covariates]]
+    for item in outcomes:
+        files[f"{names[item.column]}.toml"] = _model(names[item.column], adjusted, raw.n_rows)
+    return files
+
+
+def _text(lines: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _group(profiles: Sequence[Profile], n_rows: int) -> list[str]:
+def _model(outcome: str, covariates: Sequence[tuple[str, int]], n_rows: int) -> str:
+    """A model of one outcome, matched exactly on as many covariates as leave ten people a cell."""
+    names, on, cells = [name for name, _ in covariates], [], 1
+    for name, levels in covariates:
+        if cells * levels <= n_rows / _PEOPLE_A_CELL:
+            on.append(name)
+            cells *= levels
+    lines = [
+        f"outcome = {quote(outcome)}",
+        f"covariates = {_list(names, quote)}  {_EDIT}: what bears on membership and on the outcome",
+    ]
+    if on:
+        lines += ["", "[matching]", 'method = "exact"', f"on = {_list(on, quote)}  {_EDIT}"]
+    return _text(lines)
+
+
+def _head(look: _Look, survey: str, encoding: str | None, *more: str) -> list[str]:
+    raw = look.raw
+    return [
+        comment(f"Draft from {raw.name}: {raw.n_rows} rows, {len(raw.columns)} columns."),
+        *([comment(f"From its sheet {raw.sheet}.")] if raw.sheet else []),
+        *([comment(label_row_words(raw.label_rows))] if raw.label_rows else []),
+        "# Every line marked EDIT needs a decision.",
+        *more,
+        "",
+        f"title = {quote(raw.name)}  {_EDIT}",
+        f"survey = {quote(survey)}  {_EDIT}: this path, or one from this folder",
+        *([f"encoding = {quote(encoding)}"] if encoding else []),
+        "",
+        *_group(look.guesses.keys["group"][:8]),
+        "",
+    ]
+
+
+def _group(likely: Sequence[Profile]) -> list[str]:
+    """The membership question is left to be named; the codes are those of the likeliest."""
+    members, others = sides(likely[0]) if likely else (["1"], ["0"])
+    if not (members and others):
+        members, others = [*likely[0].codes][:1], [*likely[0].codes][1:]
+    gone = [entry.code for item in likely[:1] for entry in item.missing]
+    such = f", such as {quote(likely[0].column)}" if likely else ""
     return [
         "[group]",
-        *(f"# likely: {_codes_text(item)}" for item in hinted(profiles, "group", n_rows)[:8]),
-        f'column = "TODO"  {_EDIT}: the question of membership',
-        f"member = 1  {_EDIT}: the code of members",
-        f"comparison = 0  {_EDIT}: the code of the comparison group",
-        f"missing = []  {_EDIT}: codes to drop and count; " + '"" for a blank',
+        *(f"# likely: {_codes_text(item)}" for item in likely),
+        f'column = "TODO"  {_EDIT}: the question of membership{such}',
+        f"member = {_one(members)}  {_EDIT}: the code of members",
+        f"comparison = {_one(others)}  {_EDIT}: the code of the comparison group",
+        f"missing = {_list(gone)}  {_EDIT}: codes to drop and count; " + '"" for a blank',
     ]
+
+
+def _one(codes: Sequence[str]) -> str:
+    return _literal(codes[0]) if len(codes) == 1 else _list(codes)
 
 
 def _codes_text(item: Profile) -> str:
     codes = ", ".join(_labelled(_literal(code), label) for code, label in item.codes.items())
     gone = ", ".join(_literal(entry.code) for entry in item.missing)
-    text = f"{quote(item.column)} with codes {codes}" + (f"; missing {gone}" if gone else "")
+    asked = f" {quote(item.label)}" if item.label else ""
+    text = f"{quote(item.column)}{asked} with codes {codes}" + (f"; missing {gone}" if gone else "")
     return comment(text)[2:]
 
 
@@ -128,43 +255,89 @@ def _list(codes: Iterable[str], of: Callable[[str], str] | None = None) -> str:
     return f"[{', '.join(map(of or _literal, codes))}]"
 
 
-def _design(profiles: Sequence[Profile], n_rows: int) -> list[str]:
+def _firm_keys(look: _Look) -> dict[str, tuple[str, ...]]:
+    """The likeliest column of each key where it can be declared as it stands.
+
+    Zones whose labels come back from region to region are named by both.
+    """
+    raw, n_rows = look.raw, look.raw.n_rows
+
+    def likeliest(key: str, fit: Callable[[Profile], bool]) -> tuple[str, ...]:
+        return tuple(item.column for item in look.guesses.keys[key][:1] if fit(item))
+
+    region = likeliest("region", lambda item: not item.unshown and item.fewest >= FEWEST_EACH)
+    zone = likeliest("zone", lambda item: (item.column,) != region)
+    if region and zone:
+        spread, n_zones = in_several_regions(*(raw.answers(name).index for name in zone + region))
+        zone = region + zone if 2 * spread > n_zones else zone
+    return {
+        "region": region,
+        "zone": zone,
+        "weight": likeliest("weight", lambda item: not item.extended and _asked(item) == n_rows),
+        "id": likeliest("id", lambda item: item.n_distinct == n_rows),
+    }
+
+
+def _asked(item: Profile) -> int:
+    return item.n_answers + sum(entry.count for entry in item.missing)
+
+
+def _design(look: _Look, firm: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Likely columns of each key; those in `firm` declared, the others to be decided."""
     lines, missing = ["[design]"], []
+    keys = look.guesses.keys
     for key, meaning in (
         ("region", "a variable declared below"),
         ("zone", "the column of the sampling cluster"),
         ("weight", "the column of the sampling weight"),
         ("id", "the column that names each person"),
     ):
-        likely = hinted(profiles, key, n_rows)[:6]
+        likely = keys[key][:6]
         names = ", ".join(quote(item.column) for item in likely)
-        if key != "region" and likely and likely[0].missing:
+        if key != "region" and likely and likely[0].missing and (firm.get(key) or not firm):
             missing.append(f"{key} = {_list(entry.code for entry in likely[0].missing)}")
         lines += [f"# likely {key}: {names}"] if names else []
-        lines.append(f'# {key} = "TODO"  {_EDIT}: {meaning}')
+        columns = firm.get(key, ())
+        named = quote(columns[0]) if len(columns) == 1 else _list(columns, quote)
+        mark, named = ("", named) if columns else ("# ", '"TODO"')
+        lines.append(f"{mark}{key} = {named}  {_EDIT}: {meaning}")
     if missing:
-        codes = ", ".join(missing)
-        lines.append(f"# missing = {{ {codes} }}  {_EDIT}: codes for no answer in these columns")
-    lines += [
-        f"# likely mode: {_codes_text(item)}" for item in hinted(profiles, "mode", n_rows)[:3]
-    ]
+        codes, mark = ", ".join(missing), "" if firm else "# "
+        lines.append(
+            f"{mark}missing = {{ {codes} }}  {_EDIT}: codes for no answer in these columns"
+        )
+    lines += [f"# likely mode: {_codes_text(item)}" for item in keys["mode"][:3]]
     lines.append(f'# mode = {{ column = "TODO", in_person = 1, phone = 2 }}  {_EDIT}')
+    strata = ", ".join(quote(item.column) for item in keys["strata"][:3])
+    lines += [f"# likely strata, which no key declares: {strata}"] if strata else []
+    if several := look.guesses.replicates:
+        ends = f"{quote(several[0])} to {quote(several[-1])}"
+        lines.append(f"# likely replicate weights, which no key declares: {len(several)}, {ends}")
     return lines
 
 
 def _names(profiles: Iterable[Profile]) -> list[str]:
-    """Bare TOML keys, each once."""
-    names: list[str] = []
+    """Bare TOML keys and names of files, each once."""
+    names = [STUDY]
     for item in profiles:
-        stem = re.sub(r"[^a-z0-9]+", "_", fold(item.column)).strip("_") or "variable"
+        stem = (
+            re.sub(r"[^a-z0-9]+", "_", fold(item.column)).strip("_")[:_LONGEST_NAME] or "variable"
+        )
         name, number = stem, 2
         while name in names:
             name, number = f"{stem}_{number}", number + 1
         names.append(name)
-    return names
+    return names[1:]
 
 
-def _variable(name: str, item: Profile, choices: Choices | None) -> list[str]:
+def _variable(
+    name: str,
+    item: Profile,
+    choices: Choices | None,
+    *,
+    outcome: bool = False,
+    firm: bool = False,
+) -> list[str]:
     lines = [f"[variables.{name}]"]
     if name != item.column and not choices:
         lines.append(f"column = {quote(item.column)}")
@@ -172,8 +345,8 @@ def _variable(name: str, item: Profile, choices: Choices | None) -> list[str]:
         lines.append(f"label = {quote(item.label)}")
     if choices:
         return lines + _count(choices)
-    lines += _scale(item) if item.kind is Kind.SCALE else _coded(item)
-    return lines + _missing_lines(item)
+    lines += _scale(item) if item.kind is Kind.SCALE else _coded(item, outcome=outcome)
+    return lines + _missing_lines(item, firm=firm)
 
 
 def _count(choices: Choices) -> list[str]:
@@ -201,7 +374,8 @@ def _scale(item: Profile) -> list[str]:
     ]
 
 
-def _coded(item: Profile) -> list[str]:
+def _coded(item: Profile, *, outcome: bool) -> list[str]:
+    """Levels in the order of their codes; of an outcome turned where the first is the most."""
     words = {code: fold(label or code).strip() for code, label in item.codes.items()}
     yes = [code for code, word in words.items() if word in YES]
     no = [code for code, word in words.items() if word in NO]
@@ -211,10 +385,12 @@ def _coded(item: Profile) -> list[str]:
         kinds = ['type = "binary"', f"yes = {_list(yes[:1])}", f"no = {_list(no[:1])}"]
         return kinds + _notes(item)
     levels = {code: label or code for code, label in item.codes.items()}
+    if outcome and _is_falling([*words.values()]):
+        levels = dict(reversed(levels.items()))
     kind, meaning = "nominal", "or ordinal, lowest level first"
     if len(levels) == 2:
         kind, meaning = "binary", "no before yes"
-    elif item.numeric and len(levels) > 2:
+    elif (item.numeric or outcome) and len(levels) > 2:
         kind, meaning = "ordinal", "lowest level first, or nominal"
     lines = [
         f'type = "{kind}"  {_EDIT}: {meaning}',
@@ -239,11 +415,16 @@ def _notes(item: Profile) -> list[str]:
     return lines
 
 
-def _missing_lines(item: Profile) -> list[str]:
-    """Codes that the file itself declares missing are set; likely ones wait for a decision."""
+def _is_falling(words: Sequence[str]) -> bool:
+    """Whether the first answer is the most; 1 and 2 without labels are yes and no."""
+    return [*words] == ["1", "2"] or bool(_MOST.match(words[0]) or _LEAST.match(words[-1]))
+
+
+def _missing_lines(item: Profile, *, firm: bool) -> list[str]:
+    """Codes that the file itself declares missing are set; likely ones too if `firm`."""
     declared = [entry for entry in item.missing if entry.declared]
     lines = []
-    if declared:
+    if declared and not firm:
         codes = _list(entry.code for entry in declared)
         lines.append(f"missing = {codes}  # declared missing in the file")
     if len(declared) < len(item.missing):
@@ -253,7 +434,9 @@ def _missing_lines(item: Profile) -> list[str]:
             if not entry.declared
         )
         lines.append(comment(f"EDIT likely missing, with how often: {why}"))
-        lines.append(f"# missing = {_list(entry.code for entry in item.missing)}")
+    if len(declared) < len(item.missing) or (firm and declared):
+        codes = _list(entry.code for entry in item.missing)
+        lines.append(f"{'' if firm else '# '}missing = {codes}")
     if item.extended:
         counts = ", ".join(
             _labelled(entry.code, entry.label, entry.count) for entry in item.extended

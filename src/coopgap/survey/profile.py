@@ -1,24 +1,18 @@
-"""What the columns of a file look like: codes, scales, identifiers, words; likely keys of a study.
-
-A word alone proves little: a question on coups holds "estado" and one on landlines "phone". So a
-column is proposed for a key only where two of name, label and shape agree, and none where its words
-say otherwise.
-"""
+"""What the columns of a file look like: codes, scales, identifiers, words."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
 
-from coopgap.core.arrays import BoolArray, FloatArray
+from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import without_marks
-from coopgap.study.values import Code, normalise
+from coopgap.study.values import Code
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 from coopgap.survey.values import (
     as_number,
@@ -74,6 +68,8 @@ class Profile:
         `Kind.CODES`, and without texts that few people gave.
     unshown
         Answers whose text is not among `codes` because few people gave it.
+    fewest
+        How many people have the rarest of `codes`; 0 where there are none.
     unused
         Labels of codes that nobody has.
     missing
@@ -95,6 +91,7 @@ class Profile:
     kind: Kind
     codes: Mapping[str, str]
     unshown: int
+    fewest: int
     unused: tuple[str, ...]
     missing: tuple[MissingCode, ...]
     extended: tuple[ExtendedMissing, ...]
@@ -136,6 +133,7 @@ def profile(raw: RawTable, column: str) -> Profile:
         kind=kind,
         codes=shown,
         unshown=sum(answers.values()) - sum(answers[code] for code in shown),
+        fewest=min((answers[code] for code in shown), default=0),
         unused=tuple(label for code, label in named.items() if label and code not in counts),
         missing=missing,
         extended=tuple(item for item in raw.extended if item.column == column),
@@ -230,6 +228,12 @@ def _names_people(distinct: int, numbers: Mapping[str, float] | None) -> bool:
     return whole and (distinct > MOST_CODES or max(numbers.values()) >= 1000)
 
 
+def fold(text: str) -> str:
+    """Small letters without accents."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return plain.casefold()
+
+
 YES: Final = frozenset({"yes", "si", "true", "oui", "sim"})
 NO: Final = frozenset({"no", "false", "non", "nao"})
 _YES_NO: Final = YES | NO | {"y", "n"}
@@ -264,195 +268,3 @@ def _shown(
     ]
     ordered = sorted(codes, key=lambda code: (numbers.get(code, np.inf), code))
     return {code: labels.get(code, "") for code in ordered}
-
-
-_LEAST: Final = 2
-_MOST_SIDES: Final = 6
-_MOST_MODES: Final = 4
-_FEWEST_ZONES: Final = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hint:
-    """What speaks for a key, and words that speak against it."""
-
-    name: str
-    label: str
-    never: str
-    shape: Callable[[Profile, int], bool]
-
-
-def fold(text: str) -> str:
-    """Small letters without accents."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return plain.casefold()
-
-
-def hinted(profiles: Sequence[Profile], key: str, n_rows: int) -> list[Profile]:
-    """Columns that may be a key of the study, first those of which name, label and shape say so.
-
-    The keys are group, region, zone, weight, id and mode.
-    """
-    scored = [(_score(item, _HINTS[key], n_rows), item) for item in profiles]
-    likely = [pair for pair in scored if pair[0] >= _LEAST]
-    return [item for _, item in sorted(likely, key=lambda pair: -pair[0])]
-
-
-def _score(item: Profile, hint: _Hint, n_rows: int) -> int:
-    name, label = fold(item.column), fold(item.label)
-    if item.kind in (Kind.EMPTY, Kind.CONSTANT) or re.search(hint.never, f"{name} {label}"):
-        return 0
-    named, labelled = bool(re.search(hint.name, name)), bool(re.search(hint.label, label))
-    return named + labelled + hint.shape(item, n_rows)
-
-
-def _of_all(item: Profile, n_rows: int) -> bool:
-    """What the office fills in has no code for no answer, and next to no blank."""
-    return not item.missing and item.n_answers >= 0.95 * n_rows
-
-
-def _is_group(item: Profile, n_rows: int) -> bool:
-    """A few codes; a question may have codes for no answer."""
-    return item.kind is Kind.CODES and len(item.codes) <= _MOST_SIDES
-
-
-def _is_region(item: Profile, n_rows: int) -> bool:
-    """Three names or more, or numbers of places."""
-    return item.kind is Kind.CODES and len(item.codes) > 2 and _of_all(item, n_rows)
-
-
-def _is_zone(item: Profile, n_rows: int) -> bool:
-    """Some people each, and no measure with a fraction."""
-    several = _FEWEST_ZONES <= item.n_distinct <= n_rows / 2
-    return several and bool((item.numbers % 1 == 0).all()) and _of_all(item, n_rows)
-
-
-def _is_weight(item: Profile, n_rows: int) -> bool:
-    return item.kind is Kind.SCALE and bool((item.numbers > 0).all())
-
-
-def _is_id(item: Profile, n_rows: int) -> bool:
-    return item.n_distinct >= 0.9 * n_rows
-
-
-def _is_mode(item: Profile, n_rows: int) -> bool:
-    """A few codes that are no yes and no; of everybody."""
-    words = {fold(label or code).strip() for code, label in item.codes.items()}
-    few = item.kind is Kind.CODES and 2 <= len(item.codes) <= _MOST_MODES
-    return few and not words & (YES | NO) and _of_all(item, n_rows)
-
-
-_HINTS: Final[Mapping[str, _Hint]] = {
-    "group": _Hint(
-        name=r"member|coop|socio|miembro|membre|sacco|asociad|assoc|afili|affil|union|sindic|adher",
-        label=r"\bmember(ship)?\b|\bco-?op(s\b|\b|erativ)|\bsoci[oa]s?\b|\bmiembro|\bmembres?\b|\bmembro"
-        r"|\bsaccos?\b|\bbelong|\bpertene|\bafiliad|\basociad|\bassociad|\badherent"
-        r"|\b(farmers?|producers?).{0,12}(group|association|organi[sz]ation)",
-        never=r"household|\bhh|family|families|number of|how many|\bn_|hogar|familia|menage|famille"
-        r"|cuant[oa]s|numero|combien|nombre de|parliament|parlament|congress|council|deput"
-        r"|cooperation|cooperacion|socioec",
-        shape=_is_group,
-    ),
-    "region": _Hint(
-        name=r"region|depart|depto|provin|district|distrito|county|(^|_)(state|estado|uf|admin_?1)"
-        r"($|_)",
-        label=r"\bregion|\bdepartament|\bdepartment\b|\bdepartement|\bprovinc|\bdistri(ct|to)\b"
-        r"|\bcounty\b|\bstate\b|\bestado\b",
-        never=r"coup|golpe|civil|marital|salud|health|animo|trust|confian|govern|gobierno|born"
-        r"|nacimiento",
-        shape=_is_region,
-    ),
-    "zone": _Hint(
-        name=r"zone|zona|cluster|psu|upm|village|communit|comunidad|parish|distrito|conglomerado"
-        r"|(^|_)ward|segment|^sub|(^|_)ea($|_)|aldea|centro_poblado|enumeration",
-        label=r"\bzon[ea]\b|\bcluster|\bpsu\b|\bupm\b|primary sampling|muestreo|enumeration"
-        r"|\bvillage|\bcommunity\b|\bcomunidad|\bparish|\bdistrito|\bconglomerado|\bward\b"
-        r"|\bsegment|\bsub-?(county|district|location)|\baldea|\bcentro poblado",
-        never=r"\btrust|confian|how (many|often|far|long)|distance|distancia|minutes|times|veces",
-        shape=_is_zone,
-    ),
-    "weight": _Hint(
-        name=r"weight|^wt|_wt|peso|ponder|factor|wgt|(^|_)fex",
-        label=r"\bweight|\bpeso\b|\bponder|\bfactor (de )?(expan|pond)|\bexpansion factor",
-        never=r"\bkgs?\b|kilo|\bbody|birth|\bnacer|height|talla|child|nino|animal|\bcow|cattle"
-        r"|ganado|harvest|cosecha",
-        shape=_is_weight,
-    ),
-    "id": _Hint(
-        name=r"(^|[^a-z])(id|uuid|folio|caseid|hhid|key|serial)([^a-z]|$)|identif|respid|caseid",
-        label=r"\bid\b|identif|\bfolio\b|\bserial\b|(questionnaire|respondent|case|interview)"
-        r" (number|no\b|id)|numero de (cuestionario|entrevista|encuesta)",
-        never=r"interviewer|encuestador|supervisor|enqueteur",
-        shape=_is_id,
-    ),
-    "mode": _Hint(
-        name=r"(^|[^a-z])(mode?|modo|modality|modalidad|mode_?of.*)([^a-z]|$)|modalid|phone|telef",
-        label=r"\bmode\b|\bmodalidad|\bmodo de\b|interview(ed)? (type|by|mode)|type of interview"
-        r"|tipo de (entrevista|encuesta)|telephone interview|entrevista telef|\bcati\b|\bcapi\b",
-        never=r"landline|fijo|fixe|\bown\b|\bhave\b|tiene|posee|possed|number|numero|\bcell|celular"
-        r"|mobile|transport",
-        shape=_is_mode,
-    ),
-}
-
-
-_BETWEEN: Final = ("/", ".", ":", "_")
-_FEWEST_CHOICES: Final = 2
-_AGREE: Final = 0.95
-_YES, _NO = frozenset({"1", "true"}), frozenset({"0", "false"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """The yes or no columns of a question with several answers, and how they write yes and no."""
-
-    items: tuple[str, ...]
-    yes: tuple[str, ...]
-    no: tuple[str, ...]
-
-
-def multiple_choices(raw: RawTable) -> dict[str, Choices]:
-    """Columns of choices, each with its yes or no columns.
-
-    By a column such as `crops`, whose cells hold names of choices between spaces, two or more
-    columns such as `crops/maize` that are 1 where the cell holds their name and else 0, for 19 of
-    20 people at least.
-    """
-    found = {}
-    for column in raw.columns:
-        marks = tuple(f"{column}{mark}" for mark in _BETWEEN)
-        named = [other for other in raw.columns if other.startswith(marks)]
-        if len(named) < _FEWEST_CHOICES or not _holds_several(raw, column):
-            continue
-        items = {other: raw.answers(other) for other in named}
-        cells = raw.answers(column)
-        kept = {
-            other: answers
-            for other, answers in items.items()
-            if _agrees(cells, answers, normalise(other[len(column) + 1 :]))
-        }
-        if len(kept) >= _FEWEST_CHOICES:
-            texts = {normalise(value) for one in kept.values() for value in one.values}
-            found[column] = Choices(
-                items=tuple(kept),
-                yes=tuple(sorted(text for text in texts if text.casefold() in _YES)),
-                no=tuple(sorted(text for text in texts if text.casefold() in _NO)),
-            )
-    return found
-
-
-def _holds_several(raw: RawTable, column: str) -> bool:
-    """Whether some cell holds several words: columns of a single choice are its dummies."""
-    return any(len(normalise(value).split()) > 1 for value in raw.answers(column).values)
-
-
-def _agrees(cells: Answers, item: Answers, name: str) -> bool:
-    """Whether an item is yes where the cell of the same person holds its name, and else no."""
-    texts = [normalise(value).casefold() for value in item.values]
-    if not set(texts) <= _YES | _NO | {""}:
-        return False
-    yes: BoolArray = item.rows([text in _YES for text in texts], False)
-    known = yes | item.rows([text in _NO for text in texts], False)
-    held = [name in map(normalise, normalise(value).split()) for value in cells.values]
-    both = known & (cells.index >= 0)
-    return bool(both.any() and (cells.rows(held, False) == yes)[both].mean() >= _AGREE)
