@@ -1,22 +1,103 @@
 """The gap between co-operative members and non-members, with its uncertainty.
 
 Everything here is an association. `run` does what `python -m coopgap.fit` does and returns the
-tables; nothing heavy is imported before it is called.
+tables; the other names are its steps, one at a time, on frames. Nothing heavy is imported before
+one of them is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
+    from coopgap import checks, datasets
+    from coopgap.api.data import describe, read_survey
+    from coopgap.api.fits import linear, logit, ordinal
+    from coopgap.api.gaps import Gap
+    from coopgap.api.matched import Matched, match
+    from coopgap.api.regions import Gate, Regions, gate, hierarchical
+    from coopgap.api.standardised import gap
+    from coopgap.api.within import conditional
     from coopgap.app.result import Run
+    from coopgap.core.errors import (
+        CoopgapError,
+        InputError,
+        NotEstimable,
+        OutputError,
+        StudyError,
+        SurveyError,
+    )
+    from coopgap.study.spec import Design
     from coopgap.survey.raw import Columns
 
-__all__ = ["__version__", "run"]
+__all__ = [
+    "CoopgapError",
+    "Design",
+    "Gap",
+    "Gate",
+    "InputError",
+    "Matched",
+    "NotEstimable",
+    "OutputError",
+    "Regions",
+    "Run",
+    "StudyError",
+    "SurveyError",
+    "__version__",
+    "checks",
+    "conditional",
+    "datasets",
+    "describe",
+    "gap",
+    "gate",
+    "hierarchical",
+    "linear",
+    "logit",
+    "match",
+    "ordinal",
+    "read_survey",
+    "run",
+]
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "coopgap.api.data": ("describe", "read_survey"),
+    "coopgap.api.fits": ("linear", "logit", "ordinal"),
+    "coopgap.api.gaps": ("Gap",),
+    "coopgap.api.matched": ("Matched", "match"),
+    "coopgap.api.regions": ("Gate", "Regions", "gate", "hierarchical"),
+    "coopgap.api.standardised": ("gap",),
+    "coopgap.api.within": ("conditional",),
+    "coopgap.app.result": ("Run",),
+    "coopgap.core.errors": (
+        "CoopgapError",
+        "InputError",
+        "NotEstimable",
+        "OutputError",
+        "StudyError",
+        "SurveyError",
+    ),
+    "coopgap.study.spec": ("Design",),
+}
+"""By module, the public names that it holds."""
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from the module that holds it."""
+    if name in ("checks", "datasets"):
+        return import_module(f"coopgap.{name}")
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def run(

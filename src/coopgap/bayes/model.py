@@ -12,6 +12,7 @@ import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.layout import COVARIATE, MODE_SHIFT, Form, Priors, SdPrior
+from coopgap.core.arrays import FloatArray
 
 
 def build_model(
@@ -135,3 +136,12 @@ def _level_shares(pt: Any, z: Any, link: str) -> Any:
 def _cuts(pt: Any, sizes: Any, location: Any) -> Any:
     ladder = pt.concatenate([pt.zeros(1), pt.cumsum(sizes)])
     return ladder - ladder.mean() + location
+
+
+def draws_of(posterior: Any) -> dict[str, FloatArray]:
+    """Draws of this model from a posterior that PyMC sampled, as in `coopgap.bayes.layout`."""
+    found = {str(name): array.to_numpy() for name, array in posterior.data_vars.items()}
+    raw = {
+        name.removesuffix("_raw"): found.pop(name) for name in list(found) if name.endswith("_raw")
+    }
+    return found | {name: found[f"{name}_sd"][..., None] * levels for name, levels in raw.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from coopgap.regression.ordinal import fit_ordinal, fit_reduced, profile_interva
 from coopgap.regression.raking import rake_to_population
 from coopgap.regression.separation import check_separation, finite_fit
 from coopgap.regression.standardise import standardise
-from coopgap.study.spec import DeclaredPopulation, FormName
+from coopgap.study.spec import DeclaredPopulation, FormName, LinkName
 
 PROFILE = "model, profile"
 """`std_error_kind` of profile limits: people count as independent and the model as true."""
@@ -45,7 +45,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFit:
-    """A fit with the cells it was made on, and the kind of covariance that its gaps share."""
+    """A fit with the cells it was made on, and the kind of covariance that its gaps share.
+
+    `member` is membership as `standardise` takes it.
+    """
 
     fit: CumulativeFit
     kind: CovarianceKind
@@ -53,6 +56,7 @@ class CellFit:
     on: SampleCells
     infinite: tuple[str, ...]
     fixed: bool
+    member: int | tuple[FloatArray, FloatArray] = 0
 
     def standardise(self, target: FloatArray, *, fixed: bool) -> tuple[Margins, str]:
         """Margins over a target, shape (c,), and how their standard errors are made."""
@@ -60,7 +64,7 @@ class CellFit:
         margins = standardise(
             self.fit,
             on.x,
-            0,
+            self.member,
             target,
             on.cells.counts,
             on.cells.squares,
@@ -101,28 +105,56 @@ def fit_cells(
         Freed thresholds cross for somebody, or, with membership freed, an estimate is infinite.
     """
     on = sample_cells(sample, weight, matched=matched)
-    x, cells, link = on.x, on.cells, sample.link
     # A domain has no column for what is constant in its strata.
     columns = [on.columns.get(name, ()) for name in sample.fitting.free]
     free = tuple(sorted(sum(columns, (0,) if member_free else ())))
+    fit, infinite = solve(on, sample.link, free, member_free=member_free)
+    levels, factors = sample.rows.factor_levels, sample.rows.factors
+    # The level without a column of its own is the first that somebody has.
+    first = {name: levels[name][int(factors[name].min())] for name in on.codes if levels[name]}
+    require_order(fit, on, first, 0)
+    kind = covariance_kind(sample.fitting.std_errors, on, infinite)
+    return CellFit(
+        fit=fit,
+        kind=kind,
+        covariance=robust_covariance(fit, on, kind),
+        on=on,
+        infinite=infinite,
+        fixed=sample.fitting.fixed,
+    )
+
+
+def solve(
+    on: SampleCells, link: LinkName, free: tuple[int, ...] = (), *, member_free: bool = False
+) -> tuple[CumulativeFit, tuple[str, ...]]:
+    """The fit on cells with columns `free` by threshold, and terms whose bias was reduced for it.
+
+    Raises as `fit_cells`.
+    """
+    x, cells = on.x, on.cells
     likelihood, infinite = finite_fit(
         x, cells.counts, on.terms, free, people=cells.people, link=link
     )
     if likelihood is not None:
-        fit, infinite = likelihood, ()
-    elif infinite and member_free:
+        return likelihood, ()
+    if infinite and member_free:
         raise NoFreeFit(f"no finite estimate for {', '.join(infinite)}")
-    else:
-        fit = fit_reduced(
-            x, cells.counts, people=cells.people, link=link, terms=on.terms, free=free
-        )
-    _require_order(fit, on, sample)
-    kind, information = covariance_kind(sample.fitting.std_errors, on, infinite), None
+    reduced = fit_reduced(
+        x, cells.counts, people=cells.people, link=link, terms=on.terms, free=free
+    )
+    return reduced, infinite
+
+
+def robust_covariance(
+    fit: CumulativeFit, on: SampleCells, kind: CovarianceKind
+) -> CoefficientCovariance:
+    """Sandwich of a kind for a fit on cells."""
+    x, cells, information = on.x, on.cells, None
     if kind == "CR2" and on.cluster is not None:
         information = cluster_information(fit, x, cells.counts, on.cluster)
     elif kind == "HC3":
         information = unit_information(fit, x)
-    covariance = cluster_covariance(
+    return cluster_covariance(
         fit.cov,
         unit_scores(fit, x) if on.cluster is None else cell_scores(fit, x, cells.counts),
         cells.counts,
@@ -133,27 +165,22 @@ def fit_cells(
         information=information,
         people=cells.people,
     )
-    return CellFit(
-        fit=fit,
-        kind=kind,
-        covariance=covariance,
-        on=on,
-        infinite=infinite,
-        fixed=sample.fitting.fixed,
-    )
 
 
-def _require_order(fit: CumulativeFit, on: SampleCells, sample: Sample) -> None:
+def require_order(
+    fit: CumulativeFit, on: SampleCells, first: Mapping[str, str], member: int | None = None
+) -> None:
     """Refuse freed thresholds that cross for somebody, as a member or not.
 
     Only freed columns move thresholds apart, so that a combination of theirs crosses or not
-    whatever the other covariates are.
+    whatever the other covariates are. `first` names by variable the level without a column,
+    `member` is the position of membership where both of its values are looked at.
     """
     if not fit.free:
         return
     freed = on.x[:, list(fit.free)]
-    if 0 in fit.free:
-        at = fit.free.index(0)
+    if member is not None and member in fit.free:
+        at = fit.free.index(member)
         sides = (np.insert(np.delete(freed, at, axis=1), at, side, axis=1) for side in (0.0, 1.0))
         freed = np.vstack(list(sides))
     rows = np.unique(freed, axis=0)
@@ -162,31 +189,28 @@ def _require_order(fit: CumulativeFit, on: SampleCells, sample: Sample) -> None:
     crossing = [row for row in every if crossing_rows(fit, row[None])]
     if not crossing:
         return
-    named = [_combination(row, fit, on, sample) for row in crossing]
+    named = [_combination(row, fit, on, first) for row in crossing]
     shown = "; ".join(named[:_SHOWN]) + (" and others" if len(named) > _SHOWN else "")
     raise NoFreeFit(
         f"thresholds cross for {len(named)} of {len(rows)} combinations of freed terms: {shown}"
     )
 
 
-def _combination(row: FloatArray, fit: CumulativeFit, on: SampleCells, sample: Sample) -> str:
+def _combination(
+    row: FloatArray, fit: CumulativeFit, on: SampleCells, first: Mapping[str, str]
+) -> str:
     """Levels of the freed variables of one design row."""
     parts = []
     for name, columns in on.columns.items():
         if not set(columns) <= set(fit.free):
             continue
-        if name in sample.rows.numeric:
-            parts.append(f"some {name}")
-            continue
         set_to = [column for column in columns if row[column] == 1]
         if name == "member" and columns == (0,):
             parts.append("member" if set_to else "comparison")
-        elif set_to:
-            parts.append(on.terms[set_to[0]])
+        elif name not in first:
+            parts.append(f"some {name}")
         else:
-            # The level without a column of its own: the first that somebody has.
-            first = int(sample.rows.factors[name].min())
-            parts.append(f"{name}={sample.rows.factor_levels[name][first]}")
+            parts.append(on.terms[set_to[0]] if set_to else f"{name}={first[name]}")
     return ", ".join(parts)
 
 

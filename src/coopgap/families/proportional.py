@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from coopgap.regression.proportional import (
     likelihood_ratio,
     robust_wald,
 )
+from coopgap.study.spec import LinkName
 
 LEVEL = 0.05
 """A p-value below it counts against proportional odds."""
@@ -42,7 +43,8 @@ def proportionality_rows(sample: Sample, keys: Keys) -> Iterator[DiagnosticRow]:
     if not sample.rows.n:
         return
     made = sample_cells(sample, sample.rows.weight)
-    for term, name, run in _tests(sample, made):
+    weighted = bool(np.ptp(sample.rows.weight))
+    for term, name, run in odds_tests(made, sample.link, weighted=weighted, brant_of=("member",)):
         row = _row(keys, term, name)
         try:
             test = run()
@@ -76,35 +78,27 @@ def _row(keys: Keys, term: str, test: OddsTest) -> DiagnosticRow:
 type _Test = Callable[[], ProportionalityTest]
 
 
-def _tests(sample: Sample, made: SampleCells) -> Iterator[tuple[str, OddsTest, _Test]]:
-    x, cells = made.x, made.cells
+def odds_tests(
+    on: SampleCells, link: LinkName, *, weighted: bool, brant_of: Iterable[str]
+) -> Iterator[tuple[str, OddsTest, _Test]]:
+    """Tests of each term and of all together, by the term and the test's name, yet to be run.
+
+    Those that take people as independent have no place where weights differ; Brant's is of the
+    terms named, and of all.
+    """
+    x, cells = on.x, on.cells
     every = tuple(range(x.shape[1]))
-    terms = {**made.columns, ALL_TERMS: every}
-    if np.ptp(sample.rows.weight) == 0:
+    terms = {**on.columns, ALL_TERMS: every}
+    if not weighted:
         people = cells.people.astype(np.float64)
         for term, columns in terms.items():
-            yield (
-                term,
-                OddsTest.LIKELIHOOD_RATIO,
-                partial(likelihood_ratio, x, people, columns, sample.link),
-            )
-        if sample.link == "logit":
-            yield "member", OddsTest.BRANT, lambda: brant(x, people, made.columns["member"])
-            yield ALL_TERMS, OddsTest.BRANT, lambda: brant(x, people, every)
+            run = partial(likelihood_ratio, x, people, columns, link)
+            yield term, OddsTest.LIKELIHOOD_RATIO, run
+        for term in (*brant_of, ALL_TERMS) if link == "logit" else ():
+            yield term, OddsTest.BRANT, partial(brant, x, people, terms[term])
     for term, columns in terms.items():
-        yield (
-            term,
-            OddsTest.WALD,
-            partial(
-                robust_wald,
-                x,
-                cells.counts,
-                cells.squares,
-                made.cluster,
-                columns,
-                sample.link,
-            ),
-        )
+        wald = partial(robust_wald, x, cells.counts, cells.squares, on.cluster, columns, link)
+        yield term, OddsTest.WALD, wald
 
 
 def _note(test: ProportionalityTest) -> str:

@@ -55,15 +55,15 @@ def estimate_conditional(sample: Sample) -> Estimate:
     standing = inside.standing()
     data, units, constant = _within_sets(inside)
     terms = tuple(units)
-    fit, covariance = _fitted(*data, terms)
+    fit, covariance = fit_within_sets(*data, terms)
     two = len(rows.levels) == 2
-    cuts = () if two else tuple(_cuts(*data, terms, rows.levels))
-    slopes = _intervals(fit, covariance, tuple(units.values()))
+    cuts = () if two else tuple(cut_sets(*data, terms, rows.levels))
+    slopes = slope_intervals(fit, covariance, tuple(units.values()))
     named = [
         *zip(terms, slopes, strict=True),
         *((f"member:{cut.category}", cut.log_odds) for cut in cuts),
     ]
-    at = {cut.category: cut.log_odds for cut in cuts} | {"": _intervals(fit, covariance)[0]}
+    at = {cut.category: cut.log_odds for cut in cuts} | {"": slope_intervals(fit, covariance)[0]}
     ratios = {one: at[one.category] for one in conditional_contrasts(rows.levels)}
     return inside.estimate(
         Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL,
@@ -109,18 +109,19 @@ def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str,
     return (x, cells.people, sets, zones), units, left_out
 
 
-def _fitted(
+def fit_within_sets(
     x: FloatArray,
     people: IntArray,
     sets: IntArray,
     cluster: IntArray | None,
     terms: tuple[str, ...],
 ) -> tuple[ConditionalFit, CoefficientCovariance]:
+    """The conditional fit of cells of people in sets, and its robust covariance."""
     fit = fit_conditional(x, people, sets, terms=terms)
     return fit, conditional_covariance(fit, x, people, sets, cluster)
 
 
-def _intervals(
+def slope_intervals(
     fit: ConditionalFit, covariance: CoefficientCovariance, units: Sequence[float] = (1.0,)
 ) -> list[Interval]:
     """The first slopes with their intervals, by the units of their columns."""
@@ -137,7 +138,7 @@ def _exponential(log: Interval) -> Interval:
     return log._replace(estimate=estimate, lower=lower, upper=upper)
 
 
-def _cuts(
+def cut_sets(
     x: FloatArray,
     people: IntArray,
     sets: IntArray,
@@ -155,12 +156,12 @@ def _cuts(
             yield CutSets(category=category, n_sets=0, reason="no discordant set")
             continue
         try:
-            fit, covariance = _fitted(x[:, ~constant], by_side, sets, cluster, kept)
+            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, cluster, kept)
         except NotEstimable as error:
             n_sets = discordant_sets(x, by_side, sets)
             yield CutSets(category=category, n_sets=n_sets, reason=error.reason)
             continue
-        log_odds = _intervals(fit, covariance)[0]
+        log_odds = slope_intervals(fit, covariance)[0]
         yield CutSets(category=category, n_sets=fit.n_sets_discordant, log_odds=log_odds)
 
 

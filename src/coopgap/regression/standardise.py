@@ -42,7 +42,7 @@ from coopgap.regression.cumulative import (
 def standardise(
     fit: CumulativeFit,
     x: FloatArray,
-    member_column: int,
+    member: int | tuple[FloatArray, FloatArray],
     target: FloatArray,
     counts: FloatArray,
     squares: FloatArray,
@@ -60,8 +60,9 @@ def standardise(
     ----------
     fit, x
         From `fit_ordinal` on design rows `x`, shape (c, k), and `counts`.
-    member_column
-        Position of the membership indicator in `x`.
+    member
+        Position of the membership indicator in `x`; or, where membership enters otherwise too, the
+        design rows of every cell as members and as comparison people, shape (c, k) each.
     target
         Shape (c,): 1 for cells whose people are standardised over, else 0. A cell enters with
         `target` times its sum of weights.
@@ -92,7 +93,7 @@ def standardise(
     Stefanski & Boos (2002), The American Statistician 56, 29-38.
     Pustejovsky & Tipton (2018), J. Business & Economic Statistics 36, 672-683.
     """
-    at = _predict(fit, x, member_column, target, counts)
+    at = _predict(fit, x, member, target, counts)
     if fixed and kind is None:
         return joint_margins(at.margins, at.gradient @ fit.cov @ at.gradient.T, np.inf)
     chosen = require_kind(kind, cluster, strata, second)
@@ -152,7 +153,11 @@ class _Predictions(NamedTuple):
 
 
 def _predict(
-    fit: CumulativeFit, x: FloatArray, member_column: int, target: FloatArray, counts: FloatArray
+    fit: CumulativeFit,
+    x: FloatArray,
+    member: int | tuple[FloatArray, FloatArray],
+    target: FloatArray,
+    counts: FloatArray,
 ) -> _Predictions:
     """Predict for the target as members and as comparison people; arguments of `standardise`."""
     share = target * counts.sum(axis=1)
@@ -161,9 +166,12 @@ def _predict(
         raise NotEstimable("nobody to standardise over")
     inside = np.asarray(share > 0)
     share = share[inside] / total
-    rows = x[inside].copy(), x[inside].copy()
-    for side, value in zip(rows, (1.0, 0.0), strict=True):
-        side[:, member_column] = value
+    if isinstance(member, tuple):
+        rows = member[0][inside], member[1][inside]
+    else:
+        rows = x[inside].copy(), x[inside].copy()
+        for side, value in zip(rows, (1.0, 0.0), strict=True):
+            side[:, member] = value
     each = np.hstack([probabilities(fit, side) for side in rows])
     return _Predictions(
         inside=inside,

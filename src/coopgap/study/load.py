@@ -163,6 +163,11 @@ def _shelves() -> tuple[Path, ...]:
     return (package / "models", package.parents[1] / "models")
 
 
+def shipped_folder(name: str) -> Path:
+    """The folder of a shipped study."""
+    return next(shelf / name for shelf in _shelves() if (shelf / name).is_dir())
+
+
 def shipped_studies() -> tuple[str, ...]:
     """Names of the studies that come with coopgap."""
     folders = (folder for shelf in _shelves() if shelf.is_dir() for folder in shelf.iterdir())

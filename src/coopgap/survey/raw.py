@@ -367,6 +367,27 @@ def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]
     return {name: distinct(plain(_as_arrow(columns[name]))) for name in choose(names, wanted)}
 
 
+def as_frame(frame: Columns) -> pd.DataFrame:
+    """A table of any library as a DataFrame, one of pandas as it stands; `Refusal` says why not."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(frame, pd.DataFrame):
+        found = frame
+    elif isinstance(frame, Mapping):
+        try:
+            found = pd.DataFrame(dict(frame))
+        except ValueError as error:
+            raise Refusal("the columns differ in length", "give one value a person") from error
+    elif hasattr(frame, "__arrow_c_stream__"):
+        found = pa.RecordBatchReader.from_stream(frame).read_all().to_pandas()
+    else:
+        raise Refusal("this is no table", "give a DataFrame, an Arrow table or columns")
+    if not found.size:
+        raise Refusal("there are no rows", "give one row a person")
+    return found
+
+
 def _as_arrow(column: pd.Series[Any] | pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as Arrow; one of mixed types becomes text, value by value."""
     import pyarrow as pa

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from coopgap.checks.e_value import e_value, e_value_limit
+from coopgap.checks.e_values import e_value, e_value_limit
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Family, Population, Status, Verdict

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coopgap.checks.hidden_bias import binary_bound, set_counts
-from coopgap.checks.rosenbaum import ALPHAS, GAMMAS
+from coopgap.checks.rosenbaum_bounds import ALPHAS, GAMMAS
 from coopgap.core.estimate import Keys
 from coopgap.core.vocabulary import Direction, Verdict
 from coopgap.families.dispatch import headline_estimate

@@ -8,7 +8,8 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from coopgap import describe, fit
+from coopgap import fit
+from coopgap.app import cli
 from coopgap.app.plan import make_plan
 from coopgap.core.errors import SurveyError
 from coopgap.survey.read import read_table
@@ -182,6 +183,6 @@ levels = ["Łódź", "Poznań"]
     file.write_text(study.format(key='encoding = "utf-99"'), encoding="utf-8")
     assert fit.main([str(tmp_path), "--dry-run"]) == 2
     assert 'study.toml: encoding: is "utf-99"; allowed: an enc' in capsys.readouterr().err
-    assert describe.main([str(path), "--encoding", "cp1250"]) == 0
+    assert cli.run("describe", [str(path), "--encoding", "cp1250"]) == 0
     draft = tomllib.loads(capsys.readouterr().out)
     assert draft["variables"]["place"]["levels"] == ["Poznań", "Łódź"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from coopgap import describe
+from coopgap.app import cli
 from coopgap.app.plan import make_plan
 from coopgap.core.errors import SurveyError
 from coopgap.fit import main
@@ -194,7 +194,7 @@ class TestStudy:
         labels = {"yes": "Sells through the co-operative"}
         data = people.assign(yes=people.yes.where(people.index > 1, STOOD_IN))
         path = with_letters(xpt(tmp_path, data, column_labels=labels), "AB")
-        assert describe.main([str(path)]) == 0
+        assert cli.run("describe", [str(path)]) == 0
         text = capsys.readouterr().out
         drafted = tomllib.loads(text)["variables"]
         assert drafted["yes"]["label"] == labels["yes"]

@@ -74,6 +74,14 @@ def forest(
     )
     if has_zero:
         drawn.zero()
+    draw_lines(drawn, lines)
+    told = "; ".join(f"{line.label} {line.value}".strip() for line in lines)
+    name = f"{kind}_{answer.model}"
+    return Drawing(name=name, alt=f"{answer.label}: {told}.", figure=drawn.figure)
+
+
+def draw_lines(drawn: Canvas, lines: Sequence[Line]) -> None:
+    """Lines below one another."""
     for number, line in enumerate(lines):
         if line.at is None and not line.value:
             drawn.heading(number, line.label)
@@ -87,9 +95,6 @@ def forest(
             drawn.mark(number, line.beside, None, color=SECOND, hollow=True)
         if line.at is not None:
             drawn.mark(number, line.at, line.limits, color=line.color, shape=line.shape)
-    told = "; ".join(f"{line.label} {line.value}".strip() for line in lines)
-    name = f"{kind}_{answer.model}"
-    return Drawing(name=name, alt=f"{answer.label}: {told}.", figure=drawn.figure)
 
 
 def limits(row: Any) -> tuple[float, float] | None:

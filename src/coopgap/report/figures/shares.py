@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coopgap.core.estimate import GapRow
 from coopgap.core.vocabulary import Comparator, Quantity
@@ -12,6 +12,9 @@ from coopgap.report.figures.canvas import BAND, FIRST, INK, LINE, SECOND, SOFT, 
 from coopgap.report.figures.forest import limits, shown
 from coopgap.report.lookat import BALANCED
 from coopgap.report.words import capital, category_words, clean, joined, number, percent, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def shares(answer: Answer) -> Drawing | None:
@@ -77,16 +80,39 @@ def love(results: Results) -> Drawing | None:
                 designs.setdefault(_design(one), {}).setdefault(place, row.smd_after)
     if not before:
         return None
+    labels = {
+        (name, level): results.label(name) + (f": {clean(level)}" if level else "")
+        for name, level in before
+    }
+    who = f"{results.members} minus {results.others}"
+    figure, told = draw_balance(before, designs, labels, who, mark=results.mark)
+    beyond = "; ".join(told) or "none"
+    return Drawing(
+        name="love",
+        alt=f"Standardised differences before and after beyond {BALANCED}: {beyond}.",
+        figure=figure,
+    )
+
+
+def draw_balance(
+    before: Mapping[Place, float],
+    designs: Mapping[str, Mapping[Place, float]],
+    labels: Mapping[Place, str],
+    who: str,
+    *,
+    mark: str,
+) -> tuple[Figure, list[str]]:
+    """Differences before and by design, the largest first; and in words those that are large."""
     kept = sorted(before, key=lambda place: -abs(before[place]))[:_MOST]
     shown = list(designs.items())[: len(_DESIGNS)]
-    names = [results.label(name) + (f": {clean(level)}" if level else "") for name, level in kept]
+    names = [labels[place] for place in kept]
     texts = [_words(before[place], shown, place) for place in kept]
     several = len(before) > _MOST
     drawn = canvas(
         len(kept) + 1,
         f"Balance, the {_MOST} largest of {len(before)}" if several else "Balance",
-        f"standardised difference, {results.members} minus {results.others}",
-        mark=results.mark,
+        f"standardised difference, {who}",
+        mark=mark,
         labels=names,
         values=texts,
     )
@@ -109,12 +135,7 @@ def love(results: Results) -> Drawing | None:
         for place, name, text in zip(kept, names, texts, strict=True)
         if max(abs(found.get(place, 0.0)) for found in (before, *designs.values())) > BALANCED
     ]
-    beyond = "; ".join(told) or "none"
-    return Drawing(
-        name="love",
-        alt=f"Standardised differences before and after beyond {BALANCED}: {beyond}.",
-        figure=drawn.figure,
-    )
+    return drawn.figure, told
 
 
 def _design(answer: Answer) -> str:
@@ -122,7 +143,7 @@ def _design(answer: Answer) -> str:
     return "after" if answer.spec is None else f"after, {answer.spec.matching.method}"
 
 
-def _words(before: float, shown: list[tuple[str, dict[Place, float]]], place: Place) -> str:
+def _words(before: float, shown: list[tuple[str, Mapping[Place, float]]], place: Place) -> str:
     first: Mapping[Place, float] = shown[0][1] if shown else {}
     after = f" → {number(first[place], 2)}" if place in first else ""
     return f"{number(before, 2)}{after}"

@@ -1,0 +1,177 @@
+"""Data that come with the package, and surveys read from files, as frames."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from coopgap.core.errors import InputError
+from coopgap.datasets.registry import SHIPPED, Printed, load_registry
+from coopgap.study.load import shipped_folder
+from coopgap.survey.draft import draft_study
+from coopgap.survey.example import make_example
+from coopgap.survey.raw import Columns, from_dataframe
+from coopgap.survey.read import read_table
+from coopgap.survey.values import file_missing
+
+_AGES = (25, 35, 45, 55, 65)
+_BANDS = ("<25", "25-34", "35-44", "45-54", "55-64", "65+")
+_CLASSES = ("E", "D", "C", "B", "A")
+
+
+def peru_example(*, phone: bool = False) -> pd.DataFrame:
+    """The example survey: rebuilt from printed margins of WDDCM Peru, and no data about Peru.
+
+    Parameters
+    ----------
+    phone
+        Whether the 250 non-members interviewed by phone come too (`mode`); they are no part of a
+        headline.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the survey, a row a person, marked EXAMPLE DATA in `provenance`; beside them
+        `age_band`, `ses_top` (class A or B) and `trust_agree`. `ses_class` is ordered from E to A;
+        `neighbours` and `trusted_person` are coded 1 for yes and 2 for no, as in the file.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.datasets.peru_example()
+    >>> df["member"].value_counts().to_dict()
+    {1: 1004, 0: 1003}
+    """
+    frame = make_example().data
+    if not phone:
+        frame = frame.loc[frame["mode"] == "in person"]
+    bands = np.asarray(_BANDS, dtype=object)[np.searchsorted(_AGES, frame["age"], side="right")]
+    return frame.assign(
+        ses_class=pd.Categorical(frame["ses_class"], categories=_CLASSES, ordered=True),
+        age_band=pd.Categorical(bands, categories=_BANDS, ordered=True),
+        ses_top=frame["ses_class"].isin(["A", "B"]).astype("int64"),
+        trust_agree=(frame["trust"] >= 4).astype("int64"),
+    )
+
+
+def published(name: str) -> pd.DataFrame:
+    """The printed numbers of a published report.
+
+    Parameters
+    ----------
+    name
+        kenya, peru, philippines or poland.
+
+    Returns
+    -------
+    DataFrame
+        A row a number: where it stands, of whom, what it is of, its value and base.
+
+    Raises
+    ------
+    InputError
+        For a name that is not shipped.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> cg.datasets.published("peru")["stat"].unique().tolist()
+    """
+    if name not in SHIPPED:
+        raise InputError("name", f"is {name!r}", f"shipped: {', '.join(SHIPPED)}")
+    names = [item.name for item in fields(Printed)]
+    rows = load_registry(name).rows
+    frame = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
+    return frame.astype({"base": "Int64", "rank": "Int64", "within": "Int64"})
+
+
+def peru_population() -> pd.DataFrame:
+    """People of Peru aged 16 and over in 2019 by age and sex.
+
+    Returns
+    -------
+    DataFrame
+        Columns age_band, sex and population. It describes the country, not members.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> cg.datasets.peru_population()["population"].sum() > 20_000_000
+    True
+    """
+    return pd.read_csv(shipped_folder("peru") / "peru_2019_population_16plus.csv")
+
+
+def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
+    """Read a survey file: CSV, SPSS, Stata, SAS, Excel, Parquet and others.
+
+    Parameters
+    ----------
+    path
+        The file.
+    encoding
+        Of its text; as detected if absent.
+
+    Returns
+    -------
+    DataFrame
+        Codes as they stand; those that the file itself declares missing are empty. `attrs` has
+        `labels` of the columns and `value_labels` of their codes.
+
+    Raises
+    ------
+    SurveyError
+        Whatever is wrong with the file.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.read_survey("survey.sav")  # doctest: +SKIP
+    """
+    raw = read_table(Path(path), None, encoding)
+    columns = {}
+    for name in raw.columns:
+        answers = raw.answers(name)
+        kept = ~np.append(file_missing(raw, name), True)[answers.index]
+        values = pd.Series([*answers.values, None], dtype=object)
+        column = values.iloc[answers.index].where(kept, None).reset_index(drop=True)
+        columns[name] = column.convert_dtypes()
+    frame = pd.DataFrame(columns)
+    frame.attrs |= {"labels": dict(raw.labels), "value_labels": dict(raw.value_labels)}
+    return frame
+
+
+def describe(data: str | Path | Columns, *, encoding: str | None = None) -> str:
+    """Draft a study.toml from a file's own labels or from a frame, to be edited.
+
+    Parameters
+    ----------
+    data
+        A survey file, or a table.
+    encoding
+        Of a file's text.
+
+    Returns
+    -------
+    str
+        TOML; decisions are marked `# EDIT`.
+
+    Raises
+    ------
+    SurveyError
+        Whatever is wrong with the file or the table.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> text = cg.describe(cg.datasets.peru_example())
+    >>> "[group]" in text
+    True
+    """
+    if isinstance(data, str | Path):
+        path = Path(data)
+        return draft_study(read_table(path, None, encoding), str(path.resolve()))
+    return draft_study(from_dataframe(data), "survey.csv")

@@ -1,0 +1,411 @@
+"""From a frame and a formula to the arrays that the estimators take."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.errors import InputError
+from coopgap.families.sample import CR2_CLUSTERS, SampleCells
+from coopgap.study.spec import Design
+from coopgap.survey.cells import collapse
+from coopgap.survey.raw import Columns, Refusal, as_frame, choose
+
+if TYPE_CHECKING:
+    from formulaic import ModelSpec
+
+MATCH_WEIGHT: Final = "match_weight"
+MATCH_SET: Final = "match_set"
+"""Columns that `Matched.data` adds."""
+
+type VcovName = Literal["iid", "HC0", "HC1", "HC3"]
+type ClusterName = Literal["CR0", "CR1", "CR1S", "CR2"]
+type Vcov = VcovName | Mapping[ClusterName, str]
+"""How standard errors are made: by name, or a kind with the column of the clusters."""
+
+_PEOPLE: Final = ("iid", "HC0", "HC1", "HC3")
+_CLUSTERS: Final = ("CR0", "CR1", "CR1S", "CR2")
+_LEVEL = re.compile(r"\[T\.(.*?)\]")
+_WHERE: Final = "data"
+
+
+def table(data: Columns) -> pd.DataFrame:
+    """A table of any library as pandas has it; a SurveyError says why it is none."""
+    try:
+        return as_frame(data)
+    except Refusal as refusal:
+        raise InputError(type(data).__name__, refusal.found, refusal.allowed) from refusal
+
+
+def require_columns(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:
+    """Refuse names that are no column, with the nearest."""
+    try:
+        choose([str(name) for name in frame.columns], list(names))
+    except Refusal as refusal:
+        raise InputError(where, refusal.found, refusal.allowed) from refusal
+
+
+def plain_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Columns as a formula takes them: numbers as floats, text and categories as categories.
+
+    Of categories those that somebody has stay, in their order; texts stand in that of the alphabet.
+    """
+    plain: dict[str, Any] = {}
+    for name in names:
+        column = frame[name]
+        if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+            plain[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        elif isinstance(column.dtype, pd.CategoricalDtype):
+            plain[name] = column.cat.remove_unused_categories().array
+        else:
+            plain[name] = pd.Categorical(column.astype("string").astype(object))
+    return pd.DataFrame(plain, index=frame.index)
+
+
+def two_groups(column: pd.Series[Any], where: str) -> tuple[BoolArray, tuple[Any, Any]]:
+    """Who is a member, and the values of comparison people and members: of two the higher.
+
+    Refused where a column has no two values.
+    """
+    values = column.array
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        found = [value for value in column.cat.categories if (column == value).any()]
+    else:
+        found = sorted(column.dropna().unique().tolist())
+    if len(found) != 2:
+        raise InputError(
+            f"{where}: {column.name}",
+            f"has {len(found)} different values",
+            "allowed: two groups, such as 0 and 1, of which the second are the members",
+        )
+    return np.asarray(values == found[1], dtype=bool), (found[0], found[1])
+
+
+def person_ids(frame: pd.DataFrame) -> IntArray:
+    """A number for each row by its label in the index, the same in every part of a frame."""
+    index = frame.index
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index.to_numpy(dtype=np.int64)
+    return label_numbers(index.astype(str).to_numpy(dtype=object))
+
+
+def label_numbers(labels: Any) -> IntArray:
+    """A number for each label that is the same in every frame, not negative."""
+    hashed = pd.util.hash_array(np.asarray(labels, dtype=object).astype(str).astype(object))
+    return (hashed >> np.uint64(1)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covariance:
+    """What a fit was asked for: the kind, and the columns of its clusters, at most two."""
+
+    kind: str
+    columns: tuple[str, ...] = ()
+
+
+def covariance_asked(vcov: Vcov | None, design: Design | None, frame: pd.DataFrame) -> Covariance:
+    """Read `vcov`; without one a declared design's zones: CR2 where they are few, else CR1."""
+    if vcov is None:
+        zones = zone_columns(design)
+        if not zones:
+            return Covariance(kind="HC0")
+        require_columns(frame, zones, "design.zone")
+        few = len(frame[list(zones)].drop_duplicates()) < CR2_CLUSTERS
+        return Covariance(kind="CR2" if few else "CR1", columns=(":".join(zones),))
+    if isinstance(vcov, str):
+        if vcov not in _PEOPLE:
+            allowed = f'allowed: {", ".join(_PEOPLE)}, or such as {{"CR2": "zone"}}'
+            raise InputError("vcov", f"is {vcov!r}", allowed)
+        return Covariance(kind=vcov)
+    if len(vcov) != 1 or next(iter(vcov)) not in _CLUSTERS:
+        named = ", ".join(map(repr, vcov)) or "empty"
+        raise InputError("vcov", f"is {named}", f"allowed: one of {', '.join(_CLUSTERS)}")
+    kind, text = next(iter(vcov.items()))
+    columns = tuple(part.strip() for part in text.split("+"))
+    if len(columns) > 2 or (len(columns) == 2 and kind == "CR2"):
+        found = f"{kind} on {len(columns)} ways of clustering"
+        raise InputError("vcov", found, "allowed: two ways with CR0, CR1 or CR1S")
+    return Covariance(kind=kind, columns=columns)
+
+
+def zone_columns(design: Design | None) -> tuple[str, ...]:
+    """Columns that name a zone together."""
+    zone: Any = () if design is None else design.zone
+    return (zone,) if isinstance(zone, str) else tuple(zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFrame:
+    """The complete rows of a formula, of positive weight.
+
+    Attributes
+    ----------
+    formula, outcome
+        As given, and the name of its left-hand side.
+    data
+        n rows: the formula's variables as `plain_columns` has them.
+    y
+        Column of the outcome as it stands.
+    variables
+        Variables of the right-hand side.
+    spec
+        What makes design rows of other data.
+    x, terms, columns
+        Shape (n, k): design rows without intercept; k names; by term, its positions.
+    weight, weighted
+        Shape (n,): ones without weights; whether there are some.
+    cluster, second
+        Shape (n,): dense codes of the ways of clustering, or None.
+    labels
+        By way of clustering, numbers of its codes that are the same in other frames.
+    sets
+        Shape (n,): dense codes of the column behind `|`, or None.
+    people
+        Shape (n,): numbers from the frame's index.
+    n_dropped
+        Rows left out for a missing value.
+    asked
+        The covariance asked for.
+    is_matched
+        Whether the weights are those of a matched sample.
+    """
+
+    formula: str
+    outcome: str
+    data: pd.DataFrame
+    y: pd.Series[Any]
+    variables: tuple[str, ...]
+    spec: ModelSpec
+    x: FloatArray
+    terms: tuple[str, ...]
+    columns: Mapping[str, tuple[int, ...]]
+    weight: FloatArray
+    weighted: bool
+    cluster: IntArray | None
+    second: IntArray | None
+    labels: tuple[IntArray, ...]
+    sets: IntArray | None
+    absorbed: str
+    people: IntArray
+    n_dropped: int
+    asked: Covariance
+    is_matched: bool
+
+    @property
+    def n(self) -> int:
+        """People in the fit."""
+        return int(self.people.size)
+
+    def design_rows(self, data: pd.DataFrame) -> FloatArray:
+        """Design rows of other data with the same variables, shape (n, k)."""
+        made = self.spec.get_model_matrix(data, na_action="ignore")
+        return without_intercept(made)[0]
+
+    def cells(
+        self, outcome: IntArray, n_levels: int, *apart: IntArray
+    ) -> tuple[SampleCells, IntArray]:
+        """People of one record as cells, and a row of each; `apart` tells more of them apart."""
+        nobody = np.zeros(self.n, dtype=np.int64)
+        keys = [pd.factorize(self.data[name])[0].astype(np.int64) for name in self.variables]
+        ways = [nobody if way is None else way for way in (self.cluster, self.second)]
+        cells = collapse([*ways, *keys, *apart], outcome, n_levels, self.weight)
+        row = np.zeros(len(cells.codes), dtype=np.int64)
+        row[cells.index[::-1]] = np.arange(self.n)[::-1]
+        on = SampleCells(
+            cells=cells,
+            x=self.x[row],
+            terms=self.terms,
+            columns=self.columns,
+            scale=np.ones(len(self.terms)),
+            codes={},
+            member=np.zeros(len(row), dtype=bool),
+            kept=np.ones(len(row), dtype=bool),
+            cluster=None if self.cluster is None else cells.codes[:, 0],
+            second=None if self.second is None else cells.codes[:, 1],
+        )
+        return on, row
+
+    @property
+    def first(self) -> dict[str, str]:
+        """By variable of levels, the one without a column."""
+        categories = {
+            name: self.data[name].cat.categories
+            for name in self.variables
+            if isinstance(self.data[name].dtype, pd.CategoricalDtype)
+        }
+        return {name: str(found[0]) for name, found in categories.items()}
+
+
+def without_intercept(made: Any) -> tuple[FloatArray, tuple[str, ...], dict[str, tuple[int, ...]]]:
+    """Columns of a model matrix but its intercept; names; positions by term."""
+    names = list(made.columns)
+    if "Intercept" not in names:
+        raise InputError("formula", "leaves the intercept out", "delete 0 + or - 1")
+    x = np.delete(made.to_numpy(dtype=np.float64), names.index("Intercept"), axis=1)
+    at = {old: new for new, old in enumerate(i for i, n in enumerate(names) if n != "Intercept")}
+    columns = {
+        str(term): tuple(at[place] for place in places)
+        for term, places in made.model_spec.term_indices.items()
+        if str(term) != "1"
+    }
+    terms = tuple(_LEVEL.sub(r"=\1", name) for name in names if name != "Intercept")
+    return x, terms, columns
+
+
+def parsed(formula: str) -> tuple[Any, Any, str]:
+    """Left and right-hand side, and the column behind `|`; empty without one."""
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
+    try:
+        made: Any = Formula(formula)
+    except FormulaicError as error:
+        lines = str(error).splitlines() or ["cannot be read"]
+        raise InputError(
+            "formula", lines[0].rstrip("."), "write such as y ~ member + age"
+        ) from error
+    left, right = getattr(made, "lhs", None), getattr(made, "rhs", None)
+    if left is None or right is None:
+        raise InputError("formula", "has no outcome", "write such as y ~ member + age")
+    if not isinstance(right, tuple):
+        return left, right, ""
+    behind = [str(term) for term in right[1] if str(term) != "1"]
+    if len(right) > 2 or len(behind) != 1:
+        found = f"names {len(behind)} terms behind |"
+        raise InputError("formula", found, "allowed: one column of sets, such as | match_set")
+    return left, right[0], behind[0].strip("`")
+
+
+def names_in(terms: Any, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Columns that terms use, each once; a plain name that is none is refused."""
+    found: dict[str, None] = {}
+    columns = {str(name) for name in frame.columns}
+    for term in terms:
+        for factor in term.factors:
+            text = factor.expr
+            if factor.eval_method.value == "lookup":
+                require_columns(frame, [text], "formula")
+                found[text] = None
+            elif factor.eval_method.value == "python":
+                names = {
+                    node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)
+                }
+                used = [str(name) for name in terms.required_variables]
+                inside = [name for name in used if f"`{name}`" in text]
+                found |= dict.fromkeys(sorted(names & columns) + inside)
+    return tuple(found)
+
+
+def model_frame(
+    formula: str,
+    data: Columns,
+    *,
+    weights: str | None = None,
+    vcov: Vcov | None = None,
+    design: Design | None = None,
+) -> ModelFrame:
+    """Read a formula against a frame.
+
+    Rows that lack any of its variables, a weight or a cluster are dropped and counted; those of
+    weight zero stay out.
+
+    Raises
+    ------
+    InputError
+        An unknown column, a formula that cannot be read, a negative weight, or no row left.
+    """
+    frame = table(data)
+    left, right, absorbed = parsed(formula)
+    weights = weights or (None if design is None else design.weight)
+    asked = covariance_asked(vcov, design, frame)
+    outcome, variables = names_in(left, frame), names_in(right, frame)
+    clusters = [part for column in asked.columns for part in column.split(":")]
+    extra = [weights] * (weights is not None) + clusters + [absorbed] * bool(absorbed)
+    require_columns(frame, [name for name in extra if name], _WHERE)
+    needed = list(dict.fromkeys((*outcome, *variables, *(name for name in extra if name))))
+    whole = frame[needed].notna().all(axis=1).to_numpy()
+    weight = np.ones(len(frame)) if weights is None else positive_weights(frame[weights], whole)
+    used = whole & (weight > 0)
+    if not used.any():
+        raise InputError(
+            _WHERE, "no row has an answer to every variable", f"needed: {', '.join(needed)}"
+        )
+    kept = frame.loc[used]
+    plain = plain_columns(kept, variables)
+    made = _model_matrix(right, plain)
+    x, terms, columns = without_intercept(made)
+    codes = [_codes(kept, column.split(":")) for column in asked.columns]
+    ways = [code for code, _ in codes]
+    return ModelFrame(
+        formula=formula,
+        outcome=str(left),
+        data=plain,
+        y=_outcome(left, kept, str(left)),
+        variables=variables,
+        spec=made.model_spec,
+        x=x,
+        terms=terms,
+        columns=columns,
+        weight=weight[used],
+        weighted=weights is not None,
+        cluster=ways[0] if ways else None,
+        second=ways[1] if len(ways) > 1 else None,
+        labels=tuple(labels for _, labels in codes),
+        sets=_codes(kept, [absorbed])[0] if absorbed else None,
+        absorbed=absorbed,
+        people=person_ids(kept),
+        n_dropped=int((~whole).sum()),
+        asked=asked,
+        is_matched=weights == MATCH_WEIGHT,
+    )
+
+
+def _model_matrix(terms: Any, plain: pd.DataFrame) -> Any:
+    """The model matrix of complete rows."""
+    from formulaic.errors import FormulaicError
+
+    try:
+        return terms.get_model_matrix(plain, na_action="raise")
+    except FormulaicError as error:
+        raise InputError("formula", str(error).splitlines()[0], "mend the term") from error
+
+
+def _outcome(left: Any, kept: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """The outcome: a column as it stands, or an expression of some."""
+    terms = list(left)
+    if len(terms) != 1:
+        raise InputError("formula", f"has {len(terms)} outcomes", "allowed: one")
+    if name.strip("`") in kept.columns:
+        return kept[name.strip("`")]
+    made = _model_matrix(left, plain_columns(kept, names_in(left, kept)))
+    columns = [column for column in made.columns if column != "Intercept"]
+    return pd.Series(made[columns[-1]].to_numpy(), index=kept.index, name=name)
+
+
+def positive_weights(column: pd.Series[Any], whole: BoolArray) -> FloatArray:
+    """Weights, not negative; those of rows that are not whole count for nothing."""
+    if not pd.api.types.is_numeric_dtype(column):
+        raise InputError(f"{_WHERE}: {column.name}", "holds no numbers", "a weight is a number")
+    weight = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = whole & ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        found = f"{int(bad.sum())} weights are negative or not finite"
+        raise InputError(f"{_WHERE}: {column.name}", found, "allowed: numbers of zero or more")
+    return np.where(whole, weight, 0.0)
+
+
+def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Dense codes of one column, or of several together, and the number of each code's label."""
+    if len(columns) == 1:
+        labels = frame[columns[0]].astype(str)
+    else:
+        labels = frame[list(columns)].astype(str).agg(" / ".join, axis=1)
+    codes, found = pd.factorize(labels, sort=True)
+    return codes.astype(np.int64), label_numbers(np.asarray(found))

@@ -1,0 +1,173 @@
+"""A gap with everything that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from coopgap.core.errors import InputError, NotEstimable
+from coopgap.core.estimate import to_frame
+from coopgap.core.gap import Contrast, Interval
+from coopgap.core.vocabulary import BLANK, Quantity
+from coopgap.families.estimate import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Gap:
+    """The gap of two groups, with everything that follows from their distributions.
+
+    Attributes
+    ----------
+    estimate
+        Both groups' margins with their covariance, and the people behind them.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.datasets.peru_example()
+    >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
+    >>> g = cg.gap(fit, "member")
+    >>> g.at(">=C").estimate.__round__(3)
+    """
+
+    estimate: Estimate
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every gap, ratio and share, with the columns of gaps.csv.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> fit = cg.logit("trust_agree ~ member", cg.datasets.peru_example())
+        >>> cg.gap(fit, "member").to_frame()[["quantity", "estimate", "lower", "upper"]].round(3)
+        """
+        return to_frame("gaps", self.estimate.gap_rows())
+
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """What there is: quantity and category of each row of `to_frame`.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> fit = cg.logit("trust_agree ~ member", cg.datasets.peru_example())
+        >>> [str(one.quantity) for one in cg.gap(fit, "member").contrasts()][:2]
+        ['risk_difference', 'risk_ratio']
+        """
+        return self.estimate.contrasts()
+
+    def at(self, category: str = "", quantity: str = "risk_difference") -> Interval:
+        """One estimate with its interval: the gap at a threshold, by default.
+
+        Parameters
+        ----------
+        category
+            A threshold (`>=C`), a level (`C`), or empty for two levels and for superiority.
+        quantity
+            risk_difference, risk_ratio, odds_ratio, cumulative_odds_ratio, superiority or share.
+
+        Returns
+        -------
+        Interval
+            estimate, std_error (of the logarithm for ratios), lower, upper, p_value, df.
+
+        Raises
+        ------
+        InputError
+            For a category or quantity that the estimate has not.
+        NotEstimable
+            Where a ratio does not exist, or the draws did not pass the gate.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> fit = cg.ordinal("ses_class ~ member", cg.datasets.peru_example())
+        >>> cg.gap(fit, "member").at(">=C", "risk_ratio").estimate.__round__(3)
+        """
+        return self._interval(self._contrast(category, quantity))
+
+    def _contrast(self, category: str, quantity: str) -> Contrast:
+        """The contrast of a name; of shares the members'."""
+        offered = self.contrasts()
+        for one in offered:
+            if (one.category, one.quantity) == (category, quantity):
+                return one
+        same = [repr(one.category) for one in offered if one.quantity == quantity]
+        kinds = dict.fromkeys(str(one.quantity) for one in offered)
+        if not same:
+            raise InputError("quantity", f"is {quantity!r}", f"allowed: {', '.join(kinds)}")
+        allowed = f"allowed for {quantity}: {', '.join(dict.fromkeys(same))}"
+        raise InputError("category", f"is {category!r}", allowed)
+
+    def _interval(self, contrast: Contrast) -> Interval:
+        if self.estimate.status in BLANK:
+            raise NotEstimable(self.estimate.reason or self.estimate.status, self.estimate.status)
+        found = self.estimate.intervals[contrast]
+        if found is None:
+            raise NotEstimable(f"{contrast.quantity} {contrast.category}: a share is 0 or 1")
+        return found
+
+    @property
+    def superiority(self) -> Interval:
+        """P(a member is higher) + half P(equal), one person drawn from each group.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> fit = cg.ordinal("ses_class ~ member", cg.datasets.peru_example(), free=["member"])
+        >>> cg.gap(fit, "member").superiority.estimate.__round__(3)
+        """
+        return self.at("", Quantity.SUPERIORITY)
+
+    def difference(
+        self, other: Gap, category: str = "", quantity: str = "risk_difference"
+    ) -> Interval:
+        """Take another gap off, with the covariance of people that both have.
+
+        Parameters
+        ----------
+        other
+            Of the same outcome; people are told by the index of their frames.
+        category, quantity
+            As in `at`.
+
+        Raises
+        ------
+        NotEstimable
+            Where people's contributions are not known, as with `vcov="iid"`.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> df = cg.datasets.peru_example()
+        >>> raw = cg.gap(cg.logit("trust_agree ~ member", df), "member")
+        >>> adjusted = cg.gap(cg.logit("trust_agree ~ member + age_band", df), "member")
+        >>> adjusted.difference(raw).std_error < adjusted.at().std_error
+        True
+        """
+        return self.estimate.difference(other.estimate, self._contrast(category, quantity))
+
+    def plot(self) -> Figure:
+        """The gap at every threshold as a forest.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> fit = cg.ordinal("ses_class ~ member", cg.datasets.peru_example())
+        >>> type(cg.gap(fit, "member").plot()).__name__
+        'Figure'
+        """
+        from coopgap.report.figures.alone import gap_forest
+
+        rows = [row for row in self.estimate.gap_rows() if row.quantity == Quantity.RISK_DIFFERENCE]
+        return gap_forest(rows, self.estimate.keys.outcome)
+
+    def __repr__(self) -> str:
+        names = ["quantity", "comparator", "category", "estimate", "lower", "upper"]
+        frame = self.to_frame()
+        own = frame["interval_kind"] != "joint"
+        return str(frame.loc[own, names].to_string(index=False))

@@ -1,0 +1,480 @@
+"""The hierarchical model by region of a frame, its draws and its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from coopgap.api.fits import coded_levels
+from coopgap.api.frames import names_in, parsed, require_columns, table, zone_columns
+from coopgap.api.gaps import Gap
+from coopgap.api.matched import coded_rows
+from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, reported, summarise
+from coopgap.bayes.gate import GateItem, SamplerStats, check
+from coopgap.bayes.layout import Form, Priors, draw_names
+from coopgap.bayes.store import StoredDraws
+from coopgap.core.arrays import FloatArray
+from coopgap.core.errors import InputError, NotEstimable
+from coopgap.core.estimate import Keys, to_frame
+from coopgap.core.executor import cores
+from coopgap.core.vocabulary import Status
+from coopgap.families.hierarchical import coefficient_rows, gap_rows, region_estimates
+from coopgap.report.summaries import Summary, summary
+from coopgap.study.spec import Design, PriorName
+from coopgap.survey.raw import Columns
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_REPORTED: Final = "reported"
+"""Group of the draws of everything that is reported: what the gate looks at."""
+
+_DRAWS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Gate:
+    """What must hold before a number of some draws is shown.
+
+    Attributes
+    ----------
+    items
+        Each thing looked at, the worst value found and the bar it must pass.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.datasets.peru_example()
+    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+    >>> h.gate.passed  # fifty draws are too few
+    False
+    """
+
+    items: tuple[GateItem, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every item passes; False where nothing was looked at."""
+        return bool(self.items) and all(item.passed for item in self.items)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns name, value, bar, passed and note."""
+        return pd.DataFrame(
+            [(one.name, one.value, one.bar, one.passed, one.note) for one in self.items],
+            columns=["name", "value", "bar", "passed", "note"],
+        )
+
+    def raise_if_failed(self) -> None:
+        """Do nothing where every item passes.
+
+        Raises
+        ------
+        NotEstimable
+            With the names of the items that fail.
+        """
+        if not self.passed:
+            failed = ", ".join(item.name for item in self.items if not item.passed) or "nothing"
+            raise NotEstimable(f"the draws cannot be trusted: {failed}", Status.WITHHELD)
+
+    def __repr__(self) -> str:
+        return str(self.to_frame().to_string(index=False))
+
+
+def gate(idata: xr.DataTree) -> Gate:
+    """Look at draws before a number of them is shown.
+
+    Parameters
+    ----------
+    idata
+        Draws as ArviZ has them, with `sample_stats.energy`. Of `hierarchical` everything that is
+        reported is looked at; of other models every value of the group `posterior`.
+
+    Returns
+    -------
+    Gate
+        `passed`, `items`, `to_frame` and `raise_if_failed`.
+
+    Raises
+    ------
+    InputError
+        Without a posterior or the sampler's energy.
+
+    Notes
+    -----
+    Beside rank-normalised R-hat, bulk and tail effective sizes, divergences, tree depth and E-BFMI:
+    chains that are copies of one another, that lie apart, or that stand still, and draws without a
+    variance.
+
+    References
+    ----------
+    Vehtari et al. (2021), Bayesian Analysis 16, 667-718. Betancourt (2016), arXiv 1604.00695.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.datasets.peru_example()
+    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+    >>> cg.gate(h.idata).passed == h.gate.passed
+    True
+    """
+    children = getattr(idata, "children", {})
+    if "posterior" not in children or "energy" not in getattr(
+        children.get("sample_stats"), "data_vars", {}
+    ):
+        raise InputError(
+            "idata", "has no posterior with the sampler's energy", "give draws of NUTS"
+        )
+    if _REPORTED in children:
+        kept = children[_REPORTED]
+        quantities, events = _named(kept["quantities"]), _named(kept["events"])
+    else:
+        quantities, events = _values(children["posterior"]), {}
+    return Gate(check(quantities, events, _stats(idata)).items)
+
+
+def _named(array: Any) -> dict[str, FloatArray]:
+    """Draws by name along the last dimension."""
+    names = array[array.dims[-1]].to_numpy()
+    return {str(name): array.to_numpy()[..., at] for at, name in enumerate(names)}
+
+
+def _values(group: Any) -> dict[str, FloatArray]:
+    """Every number of every variable, shape (chains, draws) each."""
+    found = {}
+    for name, array in group.data_vars.items():
+        draws = array.transpose("chain", "draw", ...).to_numpy().astype(np.float64)
+        for at in np.ndindex(*draws.shape[2:]):
+            label = f"{name}[{', '.join(map(str, at))}]" if at else str(name)
+            found[label] = draws[(..., *at)]
+    return found
+
+
+def _stats(idata: Any) -> SamplerStats:
+    """What a sampler says of itself, under the names of PyMC, nutpie or `StoredDraws`."""
+    stats = idata["sample_stats"]
+
+    def count(names: tuple[str, ...], attribute: str) -> int:
+        for name in names:
+            if name in stats.data_vars:
+                return int(stats[name].to_numpy().sum())
+        return int(idata.attrs.get(attribute, 0))
+
+    return SamplerStats(
+        energy=stats["energy"].to_numpy().astype(np.float64),
+        divergences=count(("diverging",), "divergences"),
+        deepest=count(("reached_max_treedepth", "maxdepth_reached"), "deepest"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Regions:
+    """A fitted hierarchical model.
+
+    Attributes
+    ----------
+    formula
+        As given.
+    request
+        What was fitted: cells, priors, form.
+    fit
+        Draws of everything that is reported.
+    n_dropped
+        Rows left out for a missing value.
+    """
+
+    formula: str
+    outcome: str
+    request: Request
+    fit: HierarchicalFit
+    n_dropped: int
+
+    @property
+    def gate(self) -> Gate:
+        """Whether its numbers may be shown."""
+        return Gate(self.fit.gate)
+
+    @cached_property
+    def idata(self) -> xr.DataTree:
+        """The draws as ArviZ takes them: posterior, sample_stats, and `reported`.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> df = cg.datasets.peru_example()
+        >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+        >>> sorted(h.idata.children)
+        ['posterior', 'reported', 'sample_stats']
+        """
+        import xarray as xr
+
+        request, fit = self.request, self.fit
+        stored = StoredDraws(
+            digest=request.digest,
+            draws=fit.draws,
+            stats=fit.stats,
+            seconds=fit.seconds,
+            retried=fit.retried,
+            names=draw_names(request.cells),
+        )
+        quantities, events = reported(
+            fit.member, fit.comparison, request.cells, request.smallest_gap
+        )
+        quantities |= {f"parameter {name}": draws for name, draws in fit.parameters.items()}
+        parts = {"quantities": ("quantity", quantities), "events": ("event", events)}
+        tree = stored.tree()
+        tree[_REPORTED] = xr.DataTree(
+            xr.Dataset(
+                {
+                    name: (("chain", "draw", dim), np.stack([*draws.values()], axis=-1))
+                    for name, (dim, draws) in parts.items()
+                    if draws
+                },
+                coords={dim: list(draws) for dim, draws in parts.values() if draws},
+            )
+        )
+        return tree
+
+    def pymc_model(self) -> Any:
+        """The same model in PyMC, to be read, changed or sampled.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> df = cg.datasets.peru_example()
+        >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+        >>> sorted(one.name for one in h.pymc_model().free_RVs)[:3]
+        """
+        from coopgap.bayes.model import build_model
+
+        return build_model(self.request.cells, self.request.priors, self.request.form)
+
+    def gap(self, region: str | None = None) -> Gap:
+        """The gap of all members, or of one region's.
+
+        Parameters
+        ----------
+        region
+            A region's name; everybody if absent.
+
+        Returns
+        -------
+        Gap
+            Of posterior means (medians of ratios) with equal-tailed limits; its numbers are
+            withheld where the gate failed.
+        """
+        regions = self.request.cells.regions
+        if region is not None and region not in regions:
+            raise InputError("region", f"is {region!r}", f"allowed: {', '.join(regions)}")
+        group = "all" if region is None else f"region={region}"
+        found = region_estimates(
+            self.fit, self.request.cells, self._keys, self.request.smallest_gap
+        )
+        return Gap(next(one for one in found if one.keys.group == group))
+
+    @property
+    def _keys(self) -> Keys:
+        levels = self.request.cells.levels
+        return Keys(model="", outcome=self.outcome, source="", levels=levels)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every gap of everybody and of each region, with the columns of gaps.csv."""
+        request = self.request
+        return to_frame("gaps", gap_rows(self.fit, request.cells, self._keys, request.smallest_gap))
+
+    def tidy(self) -> pd.DataFrame:
+        """Parameters: term, estimate, std_error, conf_low, conf_high, r_hat, ess_bulk, ess_tail.
+
+        Empty where the gate failed.
+        """
+        request = self.request
+        rows = to_frame(
+            "coefficients", coefficient_rows(self.fit, request.cells, request.form, self._keys)
+        )
+        names = {"lower": "conf_low", "upper": "conf_high"}
+        shown = ["term", "estimate", "std_error", "conf_low", "conf_high"]
+        return rows.rename(columns=names)[[*shown, "r_hat", "ess_bulk", "ess_tail"]]
+
+    def summary(self) -> Summary:
+        """Draws, gate and the gaps by region as text."""
+        chains, draws = self.fit.stats.energy.shape
+        facts = {
+            "people": int(self.request.cells.counts.sum()),
+            "rows dropped": self.n_dropped,
+            "zones": self.request.cells.n_zones,
+            "draws": f"{chains} x {draws:,}",
+            "gate": "passed" if self.gate.passed else "failed: every number is withheld",
+        }
+        rows = self.to_frame()
+        kept = (rows["quantity"] == "risk_difference") & rows["category"].str.match(r"^(>=.*)?$")
+        names = ["group", "category", "estimate", "lower", "upper", "status"]
+        return summary(f"Hierarchical model: {self.formula}", facts, rows.loc[kept, names])
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+
+def hierarchical(
+    formula: str,
+    data: Columns,
+    *,
+    member: str,
+    region: str | None = None,
+    zone: str | None = None,
+    draws: int = _DRAWS,
+    seed: int = 0,
+    priors: Mapping[PriorName, float] | None = None,
+    target_accept: float = 0.99,
+    smallest_gap: float = 0.05,
+    link: Literal["logit", "probit"] = "logit",
+    sampler: Literal["nutpie", "pymc"] = "nutpie",
+    jobs: int | None = None,
+    design: Design | None = None,
+) -> Regions:
+    """Fit the hierarchical model by region: gaps of regions, pooled as far as they are alike.
+
+    Parameters
+    ----------
+    formula
+        `outcome ~ covariates`; the outcome as in `ordinal`, covariates plain columns. Membership
+        and region stand beside it, not in it.
+    data
+        A table, as in `ordinal`.
+    member, region, zone
+        Columns of the two groups, of the regions, and of the clusters if they are to have levels
+        and gaps of their own.
+    draws
+        A chain, of four.
+    seed
+        The same seed gives the same draws, on any number of cores.
+    priors
+        Scales by name: beta_sd, region_sd, gap_sd, covariate_sd, slope_sd, zone_sd, zone_gap_sd,
+        threshold_shift_sd.
+    target_accept
+        Acceptance that the sampler adapts to. Where the gate fails, nutpie tries once more with
+        twice the draws and smaller steps.
+    smallest_gap
+        The smallest gap that matters, as a probability.
+    link
+        logit or probit.
+    sampler
+        `nutpie` samples a compiled density; `pymc` samples `pymc_model()`.
+    jobs
+        Threads, or processes of PyMC; the cores if absent.
+    design
+        How people were sampled: its region and zone stand where those are absent.
+
+    Returns
+    -------
+    Regions
+        `idata`, `gate`, `pymc_model`, `gap`, `to_frame`, `tidy` and `summary`.
+
+    Raises
+    ------
+    InputError
+        An unknown column, a group without two values, priors of other names.
+    NotEstimable
+        Everybody lives in one region.
+
+    Notes
+    -----
+    Members and comparison people have thresholds that may lie apart, regions levels and gaps of
+    their own; see `coopgap.bayes.model.build_model` for the density. Weights have no place in it.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.datasets.peru_example()
+    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+    >>> h.request.cells.regions[:2]
+    """
+    frame = table(data)
+    left, right, _ = parsed(formula)
+    outcome, covariates = names_in(left, frame), names_in(right, frame)
+    plain = {str(term).strip("`") for term in right} - {"1"}
+    if plain != {*covariates} or len(outcome) != 1:
+        raise InputError(
+            "formula", "has terms that are no plain columns", "write such as y ~ age + sex"
+        )
+    region = region or (None if design is None else design.region)
+    if region is None:
+        raise InputError("region", "is not given", "name the column of the regions")
+    zones = (zone,) if zone else zone_columns(design)
+    unknown = [name for name in priors or () if name not in get_args(PriorName)]
+    if unknown:
+        allowed = f"allowed: {', '.join(get_args(PriorName))}"
+        raise InputError("priors", f"names {', '.join(unknown)}", allowed)
+    if sampler not in ("nutpie", "pymc"):
+        raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
+    require_columns(frame, [member, region, *zones], "data")
+    needed = list(dict.fromkeys((*outcome, *covariates, member, region, *zones)))
+    whole = frame[needed].notna().all(axis=1).to_numpy()
+    kept = frame.loc[whole]
+    if not len(kept):
+        raise InputError(
+            "data", "no row has an answer to every variable", f"needed: {', '.join(needed)}"
+        )
+    request = Request(
+        cells=_cells(kept, outcome[0], covariates, member, region, zones),
+        priors=Priors.with_scales({str(name): scale for name, scale in (priors or {}).items()}),
+        form=Form(link=link, zones=bool(zones)),
+        draws=draws,
+        target_accept=target_accept,
+        seed=seed,
+        smallest_gap=smallest_gap,
+    )
+    if sampler == "pymc":
+        fit = _by_pymc(request, cores(jobs))
+    else:
+        fit = fit_hierarchical(request, cores(jobs))
+    return Regions(
+        formula=formula, outcome=outcome[0], request=request, fit=fit, n_dropped=int((~whole).sum())
+    )
+
+
+def _cells(
+    frame: pd.DataFrame,
+    outcome: str,
+    covariates: tuple[str, ...],
+    member: str,
+    region: str,
+    zones: tuple[str, ...],
+) -> Any:
+    """The frame as the model reads it."""
+    from dataclasses import replace
+
+    codes, levels = coded_levels(frame[outcome], outcome)
+    zone, names = None, ()
+    if zones:
+        text = frame[list(zones)].astype(str).agg(" / ".join, axis=1)
+        found, labels = pd.factorize(text, sort=True)
+        zone, names = found.astype(np.int64), tuple(labels)
+    factors = dict.fromkeys(covariates, False) | {region: True}
+    rows = replace(coded_rows(frame, member, factors, zone=zone), outcome=codes, levels=levels)
+    return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=names)
+
+
+def _by_pymc(request: Request, jobs: int) -> HierarchicalFit:
+    """The same fit, sampled by PyMC."""
+    import pymc as pm
+
+    from coopgap.bayes.model import build_model, draws_of
+
+    with build_model(request.cells, request.priors, request.form):
+        tree = pm.sample(
+            draws=request.draws,
+            chains=4,
+            cores=min(jobs, 4),
+            random_seed=request.seed,
+            target_accept=request.target_accept,
+            progressbar=False,
+            compute_convergence_checks=False,
+        )
+    return summarise(
+        draws_of(tree["posterior"]), _stats(tree), request, seconds=np.nan, retried=False
+    )

@@ -1,0 +1,258 @@
+"""The gap of a fit: both groups standardised over the same people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from coopgap.api.fits import Fit, LinearFit, OrdinalFit
+from coopgap.api.frames import ModelFrame, two_groups
+from coopgap.api.gaps import Gap
+from coopgap.api.outside import statsmodels_estimate
+from coopgap.api.targets import Target, constant, sample_of, target_of
+from coopgap.core.arrays import BoolArray
+from coopgap.core.errors import InputError
+from coopgap.core.estimate import Keys
+from coopgap.core.gap import Margins, wald_interval
+from coopgap.core.vocabulary import Family, Population
+from coopgap.families.cells import CellFit, require_order
+from coopgap.families.estimate import Estimate, linear_contrasts
+from coopgap.families.sample import from_margins
+from coopgap.regression.aipw import doubly_robust as augmented
+from coopgap.regression.standardise import standardise
+
+
+def gap(
+    fit: Any,
+    variable: str,
+    *,
+    target: Target = "members",
+    fixed: bool = False,
+    doubly_robust: bool = False,
+    data: pd.DataFrame | None = None,
+) -> Gap:
+    """Standardise a fit: the same people as members and as comparison people.
+
+    Parameters
+    ----------
+    fit
+        Of `logit`, `ordinal` or `linear`; or results of statsmodels' Logit, GLM with a binomial
+        family, or OrderedModel.
+    variable
+        The variable of the two groups, of whose values the higher or later is the members'.
+    target
+        Over whose covariates: members, all, overlap; or a number for each row of the
+        fit, not negative, that says how much it counts.
+    fixed
+        Take the covariates of the target as fixed, as marginaleffects does; else they vary too.
+    doubly_robust
+        Weight by the odds of membership beside the model (AIPW): right in large samples if either
+        model is. For `target="members"`, without CR2, HC1, HC3 and CR1S.
+    data
+        The frame behind results of statsmodels that were made from arrays.
+
+    Returns
+    -------
+    Gap
+        With at least the risk difference at each threshold.
+
+    Raises
+    ------
+    InputError
+        An unknown variable, one without two values, or a fit that has no gap, as a conditional one.
+
+    Notes
+    -----
+    The gap at a threshold is the mean over the target of P(Y >= j | member) - P(Y >= j | not), by
+    g-computation. Standard errors are of the fit's kind, from stacked scores; with `vcov="iid"`
+    and for statsmodels they are the delta method on the fit's own covariance, covariates fixed.
+
+    References
+    ----------
+    Stefanski & Boos (2002), The American Statistician 56, 29-38. Moodie, Saarela & Stephens (2018),
+    Stat 7, e205, for the doubly robust estimate.
+
+    Examples
+    --------
+    >>> import coopgap as cg
+    >>> df = cg.datasets.peru_example()
+    >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
+    >>> cg.gap(fit, "member", target="members")
+    """
+    if isinstance(fit, OrdinalFit):
+        made = _augmented if doubly_robust else _standardised
+        return Gap(made(fit, variable, target, fixed=fixed))
+    if isinstance(fit, LinearFit):
+        return Gap(_of_linear(fit, variable, target))
+    if isinstance(fit, Fit):
+        allowed = "allowed: a fit of logit, ordinal or linear"
+        raise InputError("fit", "is conditional and has odds ratios only", allowed)
+    return Gap(statsmodels_estimate(fit, variable, target, data))
+
+
+class Sides:
+    """The two groups of a frame, and design rows of everybody as either."""
+
+    def __init__(self, frame: ModelFrame, variable: str) -> None:
+        if variable not in frame.variables:
+            allowed = f"allowed: {', '.join(frame.variables)}"
+            raise InputError("variable", f"is {variable!r}, which the formula has not", allowed)
+        column = frame.data[variable]
+        self.member, values = two_groups(column, "data")
+        self.rows = tuple(
+            frame.design_rows(frame.data.assign(**{variable: constant(column, value)}))
+            for value in reversed(values)
+        )
+
+
+def _standardised(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool) -> Estimate:
+    """The gap by the model, on cells of people who are alike in all that it takes."""
+    frame, sides = fit.frame, Sides(fit.frame, variable)
+    aim, population = target_of(
+        target, sides.member, frame.weight, sides.rows[1], is_matched=frame.is_matched
+    )
+    _, place = np.unique(aim, return_inverse=True)
+    on, row = fit.cells(sides.member.astype(np.int64), place.astype(np.int64))
+    on = replace(on, member=sides.member[row])
+    as_member, as_other = (rows[row] for rows in sides.rows)
+    for rows in (as_member, as_other):
+        require_order(fit.fit, replace(on, x=rows), frame.first)
+    fixed = fixed or population in (Population.OVERLAP, Population.POSTSTRATIFIED)
+    if fit.kind == "iid":
+        margins = standardise(
+            fit.fit,
+            on.x,
+            (as_member, as_other),
+            aim[row],
+            on.cells.counts,
+            on.cells.squares,
+            None,
+            fixed=True,
+        )
+        std_errors = "iid; covariates of the people standardised over are taken as fixed"
+    else:
+        cell_fit = CellFit(
+            fit=fit.fit,
+            kind=fit.kind,  # type: ignore[arg-type]
+            covariance=fit.covariance,
+            on=on,
+            infinite=fit.infinite,
+            fixed=fixed,
+            member=(as_member, as_other),
+        )
+        margins, std_errors = cell_fit.standardise(aim[row], fixed=fixed)
+    return _estimate(fit, sides.member, population, on, margins, std_errors, variable)
+
+
+def _augmented(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool) -> Estimate:
+    """The gap by both models at once."""
+    frame, sides = fit.frame, Sides(fit.frame, variable)
+    places = frame.columns.get(variable, ())
+    alone = [at for at in range(frame.x.shape[1]) if (sides.rows[0] != sides.rows[1])[:, at].any()]
+    if target != "members" or fixed or tuple(alone) != places or len(places) != 1:
+        found = "is asked of other people than members, of fixed covariates or beside interactions"
+        raise InputError(
+            "doubly_robust", found, 'allowed: target="members", one term of membership'
+        )
+    if fit.kind not in ("HC0", "CR0", "CR1") or frame.second is not None:
+        raise InputError("vcov", f"is {fit.kind}", "allowed with doubly_robust: HC0, CR0, CR1")
+    on, row = fit.cells(sides.member.astype(np.int64))
+    on = replace(on, member=sides.member[row], x=frame.x[row].copy())
+    on.x[:, places[0]] = on.member
+    margins = augmented(
+        fit.fit,
+        on.x,
+        places[0],
+        on.cells.counts,
+        on.cells.squares,
+        on.cluster,
+        kind=fit.kind,  # type: ignore[arg-type]
+    )
+    population = Population.MEMBERS if frame.is_matched else Population.ALL_MEMBERS
+    made = _estimate(fit, sides.member, population, on, margins, fit.covariance.kind, variable)
+    return replace(made, family=Family.DOUBLY_ROBUST)
+
+
+_FAMILIES: Final = {
+    (False, "logit"): Family.ADJUSTED_LOGIT,
+    (False, "free"): Family.ADJUSTED_ORDINAL,
+    (False, "proportional"): Family.ADJUSTED_PROPORTIONAL,
+    (True, "logit"): Family.MATCHED_LOGIT,
+    (True, "free"): Family.MATCHED_ORDINAL,
+    (True, "proportional"): Family.MATCHED_PROPORTIONAL,
+}
+
+
+def _estimate(
+    fit: OrdinalFit,
+    member: BoolArray,
+    population: Population,
+    on: Any,
+    margins: Margins,
+    std_errors: str,
+    variable: str,
+) -> Estimate:
+    """The estimate of margins made on a fit's cells."""
+    frame = fit.frame
+    free = bool({*frame.columns.get(variable, ())} & {*fit.fit.free})
+    form = "" if len(fit.levels) == 2 else "free" if free else "proportional"
+    sample = sample_of(
+        member, fit.outcome, fit.levels, frame.weight, people=frame.people, zone=frame.cluster
+    )
+    made = from_margins(
+        _FAMILIES[frame.is_matched, form or "logit"],
+        population,
+        sample,
+        on,
+        margins,
+        weight=frame.weight,
+        std_errors=std_errors,
+        people=sample.rows.people_by_level(),
+        n_clusters=fit.covariance.n_clusters,
+        form=form,
+        infinite=fit.infinite,
+        correct_decimals=fit.fit.correct_decimals,
+    )
+    influence = made.influence
+    if influence is not None and influence.cluster is not None:
+        # Codes of a frame's clusters mean nothing in another frame; numbers of their labels do.
+        numbered = frame.labels[0][influence.cluster]
+        influence = replace(influence, cluster=numbered)
+        if influence.second is not None:
+            influence = replace(influence, second=frame.labels[1][influence.second])
+    keys = Keys(model="", outcome=frame.outcome, source="", levels=fit.levels)
+    return replace(made, influence=influence, keys=keys)
+
+
+def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
+    """The gap of a linear probability model: the mean difference of the two predictions."""
+    frame, sides = fit.frame, Sides(fit.frame, variable)
+    if not np.isin(fit.y, (0.0, 1.0)).all():
+        raise InputError(f"data: {frame.outcome}", "is no answer of 0 and 1", "read it from tidy()")
+    aim, population = target_of(
+        target, sides.member, frame.weight, sides.rows[1], is_matched=frame.is_matched
+    )
+    share = aim * frame.weight / float(aim @ frame.weight)
+    step = share @ (sides.rows[0] - sides.rows[1])
+    step = step if frame.absorbed else np.append(0.0, step)
+    error = float(np.sqrt(step @ fit.covariance.cov @ step))
+    levels = ("0", "1")
+    contrast = linear_contrasts(levels)[0]
+    interval = wald_interval(
+        contrast.quantity, float(step @ fit.slope), error, df=fit.covariance.df_of(step), prob=0.95
+    )
+    outcome = fit.y.astype(np.int64)
+    sample = sample_of(sides.member, outcome, levels, frame.weight)
+    return Estimate(
+        family=Family.LINEAR,
+        population=population,
+        people=sample.rows.people_by_level(),
+        keys=Keys(model="", outcome=frame.outcome, source="", levels=levels),
+        given={contrast: interval},
+        n_clusters=fit.covariance.n_clusters,
+        n_sets=None if frame.sets is None else int(frame.sets.max()) + 1,
+        std_errors=fit.covariance.kind,
+    )
