@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 USUAL = {
     "gaps": {"group": "all", "quantity": "risk_difference", "comparator": "comparison"},
-    "sensitivity": {"group": "all"},
+    "sensitivity": {"group": ["all", ""]},
 }
 """What a row is of where a page does not say otherwise."""
 
