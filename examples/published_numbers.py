@@ -35,7 +35,8 @@ def _(cg):
 @app.cell
 def _(confint_proportions_2indep, np, pd, shares):
     wide = shares.drop_duplicates(["item", "category", "group"])
-    wide = wide.pivot(index=["item", "category"], columns="group", values=["value", "base"])
+    keys = ["item", "category", "group"]
+    wide = wide.set_index(keys)[["value", "base"]].unstack("group")  # noqa: PD010
     wide = wide.dropna(subset=[("value", "member"), ("value", "non-member")])
     member, other = wide["value", "member"] / 100, wide["value", "non-member"] / 100
     n, k = wide["base", "member"].astype(float), wide["base", "non-member"].astype(float)

@@ -1,9 +1,9 @@
 """How pages of the book come by their numbers: MkDocs calls this file while it builds.
 
-A page is Markdown with two additions. `{{ … }}` is an expression over the functions of `tables.py`,
-`drawings.py` and `reference.py`, which read committed tables or the code. A fence that opens with `run` is
-carried out in a folder of its own, and what it gives stands below it: Python in one namespace a
-page, `console` lines as commands of coopgap.
+A page is Markdown with two additions. `{{ … }}` is an expression over the functions of the other
+files here, which read committed tables or the code. A fence that opens with `run` is carried out in
+a folder of its own, and what it gives stands below it: Python in one namespace a page, `console`
+lines as commands of coopgap.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ import validation  # noqa: E402
 FENCE = re.compile(
     r"^```(?P<kind>python|console) run(?: (?P<options>[^\n]*))?\n(?P<code>.*?)^```$", re.M | re.S
 )
-FIGURES = {
-    "example": ROOT / "reports" / "example" / "figures",
-    "readme": ROOT / "reports" / "readme",
-}
+FIGURES = ROOT / "reports" / "example" / "figures"
 _WORK = tempfile.TemporaryDirectory(prefix="coopgap-book-")
 
 
@@ -137,11 +134,9 @@ def on_files(files: Any, config: Any) -> Any:
     """Pictures of committed runs stand in the book without a copy in docs/."""
     from mkdocs.structure.files import File
 
-    for run, folder in FIGURES.items():
-        for path in sorted(folder.glob("*.png")):
-            files.append(
-                File.generated(config, f"assets/{run}/{path.name}", abs_src_path=str(path))
-            )
+    for path in sorted(FIGURES.glob("*.png")):
+        name = f"assets/example/{path.name}"
+        files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
 

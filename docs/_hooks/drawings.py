@@ -1,4 +1,7 @@
-"""Figures of the report drawn from the kept tables of a study, without its data."""
+"""Figures of the report drawn from the kept tables of a study, without its data.
+
+`python docs/_hooks/drawings.py` draws the README's picture again.
+"""
 
 from __future__ import annotations
 
@@ -59,3 +62,16 @@ def drawn(run: str, kind: str, model: str = "", up: str = "") -> str:
         name = f"assets/made/{run}-{drawing.name}.png"
         MADE[name] = path.read_bytes()
     return f"![{drawing.alt}]({up}{name})"
+
+
+PICTURE = ROOT / "reports" / "readme" / "uganda_income_by_district.png"
+
+
+def picture() -> bytes:
+    """The README's picture, as PNG."""
+    drawn("uganda", "regions", "income")
+    return MADE["assets/made/uganda-regions_income.png"]
+
+
+if __name__ == "__main__":
+    PICTURE.write_bytes(picture())

@@ -37,8 +37,10 @@ def frame(run: str, name: str) -> pd.DataFrame:
 
 
 def rows(run: str, name: str = "gaps", **keys: object) -> pd.DataFrame:
-    """The rows that have these values; an unnamed key is as usual, None is any,
-    and a text that ends in an asterisk is how it starts."""
+    """The rows that have these values; an unnamed key is as usual.
+
+    None is any value, and a text that ends in an asterisk is how it starts.
+    """
     found = frame(run, name)
     for column, value in (USUAL.get(name, {}) | keys).items():
         if isinstance(value, str) and value.endswith("*"):
@@ -124,13 +126,15 @@ def headlines(run: str) -> str:
 
 @cache
 def _coverage() -> Any:
-    """The script that counts, with its table."""
+    """The script that counts, with its table; other folders of tests have a `run` too."""
     folder = TESTS / "coverage"
     sys.path.insert(0, str(folder))
     try:
         import run
     finally:
         sys.path.remove(str(folder))
+        for name in ("run", "intervals", "simulate"):
+            sys.modules.pop(name, None)
     return run, run.read(folder / "table.csv")
 
 
