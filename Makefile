@@ -11,7 +11,7 @@ CHECK_VENV = $(BIN)/python -c "$(USABLE)" 2>/dev/null || { \
 # Exit 3 is a finished run with rows withheld or not estimable, each named on stderr.
 FINISHED := || test $$? -eq 3
 
-.PHONY: fit fit-full example test test-all check size bench fuzz coverage alarms golden r-fixtures docs
+.PHONY: fit fit-full example test test-all check size bench fuzz coverage alarms golden r-fixtures docs tutorial
 
 fit: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit $(ARGS) $(FINISHED)
@@ -47,7 +47,11 @@ fuzz: .venv/dev.stamp
 
 # The book, as one folder of pages: site/index.html. ARGS="--site-dir DIR" puts it elsewhere.
 docs: .venv/docs.stamp
-	$(BIN)/python -m mkdocs build --strict $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+
+# The tutorial of the book in a fresh environment, from a wheel.
+tutorial: .venv/fit.stamp
+	$(BIN)/python tests/tutorial.py
 
 # Stops and goes on; ARGS="--minutes 30" for a part. Blocks are kept in reports/coverage.
 coverage: .venv/dev.stamp
