@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +109,17 @@ def _option(action: argparse.Action) -> str:
     return f"{typed} {values}".strip()
 
 
+def default_of(action: argparse.Action) -> str:
+    """What an argument is where it is not given; empty for nothing."""
+    return "" if action.default in (None, False, [], ()) else str(action.default)
+
+
 def _help(action: argparse.Action) -> str:
     text = (action.help or "").replace("|", "\\|")
-    default = action.default
-    if default not in (None, False, [], ()) and "default" not in text:
-        text = f"{text} (default: {default})".strip()
+    if not text and default_of(action):
+        return f"Default: {default_of(action)}."
+    if default_of(action) and "default" not in text:
+        text = f"{text} (default: {default_of(action)})"
     return text[:1].upper() + text[1:] + ("." if text else "")
 
 
@@ -125,7 +133,8 @@ def checks_in_full() -> str:
     makers: dict[str, list[Any]] = {}
     for scope in Scope:
         for part in parts(scope, "full"):
-            makers.setdefault(part.check, []).append(part.make)
+            name = part.check if hasattr(part, "check") else part.name
+            makers.setdefault(name, []).append(part.make)
     return "\n\n".join(_check(name, makers.get(name, [])) for name in checks())
 
 
@@ -133,10 +142,18 @@ def _check(name: str, makers: list[Any]) -> str:
     entry = checks()[name]
     run = " ".join(filter(None, (COSTS[entry.cost], SCOPES[entry.scope])))
     lines = [f"## {entry.title} {{#{name}}}", "", f"`{name}`: *{entry.question}* {run}", ""]
+    lines += ["``` text", *textwrap.wrap(formulas()[name], 88), "```", ""]
     for make in makers:
         lines += [*_sections(inspect.cleandoc(make.__doc__ or "")), ""]
     cited = [f"- {one.text}" for one in references().values() if _is_for(one, name)]
     return "\n".join([*lines, *(["**Source**", "", *cited] if cited else [])]).rstrip()
+
+
+@cache
+def formulas() -> dict[str, str]:
+    """The formula of each check."""
+    path = Path(__file__).parent / "formulas.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _is_for(one: Reference, check: str) -> bool:

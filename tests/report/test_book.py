@@ -58,6 +58,7 @@ def test_the_checks_are_the_registered_ones(page):
     for one in checks().values():
         assert f"## {one.title} {{#{one.name}}}" in text
         assert one.question in text
+    assert {*checks()} == {*sys.modules["reference"].formulas()}
 
 
 def test_the_commands_are_those_of_the_parser(page):
