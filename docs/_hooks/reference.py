@@ -24,7 +24,6 @@ from coopgap.study.model import KEYS, ModelFile
 from coopgap.study.schema import key_reference
 from coopgap.survey import read
 
-ROOT = Path(__file__).resolve().parents[2]
 COSTS: dict[Cost, str] = {"quick": "In every run.", "full": "With `--checks full`."}
 SCOPES = {
     Scope.MODEL: "",
@@ -142,7 +141,7 @@ def _check(name: str, makers: list[Any]) -> str:
     entry = checks()[name]
     run = " ".join(filter(None, (COSTS[entry.cost], SCOPES[entry.scope])))
     lines = [f"## {entry.title} {{#{name}}}", "", f"`{name}`: *{entry.question}* {run}", ""]
-    lines += ["``` text", *textwrap.wrap(formulas()[name], 88), "```", ""]
+    lines += ["``` text", *textwrap.wrap(formulas()[name], 80), "```", ""]
     for make in makers:
         lines += [*_sections(inspect.cleandoc(make.__doc__ or "")), ""]
     cited = [f"- {one.text}" for one in references().values() if _is_for(one, name)]
@@ -167,19 +166,19 @@ def _sections(text: str) -> Iterator[str]:
     for at, line in enumerate(lines):
         under = lines[at + 1] if at + 1 < len(lines) else ""
         if line and set(under) == {"-"}:
-            yield f"**{line}**"
+            yield f"**{'Rows' if line == 'Yields' else line}**"
         elif line and set(line) == {"-"}:
             yield ""
-        elif re.fullmatch(r"[A-Z]\w+", line):  # the type of a row, before its text
-            yield f"`{line}`:"
+        elif re.fullmatch(r"[A-Z]\w+Row", line):  # the type of a row, before its text
+            yield "In diagnostics.csv:" if line == "DiagnosticRow" else ""
             yield ""
         else:
             yield line.removeprefix("    ")
 
 
 def glossary() -> str:
-    """The words that reports use, from the file that the package ships."""
-    path = ROOT / "src" / "coopgap" / "report" / "data" / "glossary.toml"
+    """The words that reports use."""
+    path = Path(__file__).parent / "glossary.toml"
     words = tomllib.loads(path.read_text(encoding="utf-8"))
     lines = []
     for word in sorted(words, key=str.lower):

@@ -241,6 +241,14 @@ def rank(keys: dict[str, str]) -> str:
     return f"{it.estimate:.1f} of {len(regions)} ({it.lower:.0f} to {it.upper:.0f})"
 
 
+def prior_reach(model: str) -> str:
+    """How large a gap the priors of the example's model allow, least and most over thresholds."""
+    found = rows("example", "sensitivity", check="prior_predictive", model=model)
+    found = found[found["quantity"] == "risk_difference"]
+    ends = found[["lower", "upper"]].astype(float).abs().to_numpy()
+    return f"±{100 * ends.min():.0f} to ±{100 * ends.max():.0f}"
+
+
 def benchmarks(heading: str) -> str:
     """A table of tests/benchmarks/results.md."""
     text = (TESTS / "benchmarks" / "results.md").read_text(encoding="utf-8")
@@ -255,6 +263,6 @@ FUNCTIONS = {
     for name in (
         *("row", "gap", "difference", "table", "headlines", "coverage", "uneven", "failing"),
         *("covered", "hierarchical_alarms", "calibration", "alarms", "benchmarks"),
-        *("phone_rate", "phone_power", "spread", "rank"),
+        *("phone_rate", "phone_power", "spread", "rank", "prior_reach"),
     )
 }
